@@ -1,0 +1,213 @@
+//! Rows, tombstones and outcomes: what a connector reads and writes, in the engine's own types.
+//!
+//! They mirror `wit/v1/types.wit` and `connector.wit`; the meaning of every item is documented there and not repeated.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Cell, Value};
+
+/// Growable facts: documented code and value.
+pub type Attributes = Vec<(String, Value)>;
+
+/// A header and rows of cells in the order of the header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows with as many cells as there are columns; the runtime refuses others from a guest.
+    pub rows: Vec<Row>,
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The record's id in its system; empty in a transform.
+    pub id: String,
+    /// Opaque version, compared for equality only.
+    pub version: Option<String>,
+    /// The system's own modification time in ms: a hint, never a tie-breaker by itself.
+    pub modified_ms: Option<i64>,
+    /// One per column; `None` is absent.
+    pub cells: Vec<Cell>,
+}
+
+/// Why a record is no longer there, as the system positively says (SYNC.md 3.8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// Gone.
+    Deleted,
+    /// Put away; may come back.
+    Archived,
+    /// Merged into the record with this id, which may be new.
+    MergedInto(String),
+    /// Became other records: pairs of object and id.
+    ConvertedTo(Vec<(String, String)>),
+}
+
+/// A record that is no longer there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its id.
+    pub id: String,
+    /// Why.
+    pub removal: Removal,
+    /// When, in ms, where the system says so.
+    pub at_ms: Option<i64>,
+}
+
+/// Which part of the records a scan covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// Everything; the last cursor is where `Changes` begins.
+    Backfill,
+    /// What may have changed since the cursor was made.
+    Changes,
+    /// Ids and versions only.
+    Sweep,
+}
+
+/// One page wanted from a connector.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The object's name in its system.
+    pub object: String,
+    /// The columns wanted; the answer has exactly these.
+    pub columns: Vec<String>,
+    /// Which records.
+    pub scan: Scan,
+    /// Opaque; `None` starts the scan.
+    pub cursor: Option<Vec<u8>>,
+    /// Column, operator, values.
+    pub filter: Vec<(String, String, Vec<Value>)>,
+    /// The most rows wanted at once.
+    pub limit: u32,
+    /// Documented codes, see `connector.wit`.
+    pub options: Attributes,
+}
+
+/// One page read.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The records.
+    pub batch: Batch,
+    /// Those that are gone.
+    pub removed: Vec<Tombstone>,
+    /// Where to go on.
+    pub cursor: Vec<u8>,
+    /// Whether this scan has more pages.
+    pub more: bool,
+    /// The server's clock, ms.
+    pub server_time_ms: Option<i64>,
+    /// Documented codes.
+    pub facts: Attributes,
+}
+
+/// What to do with one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Make it, stamped with the intent.
+    Create,
+    /// Change the present cells.
+    Update,
+    /// Make or change by a unique column.
+    Upsert,
+    /// Put it away.
+    Archive,
+    /// Bring it back.
+    Restore,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The host's key of this intent.
+    pub intent: String,
+    /// What to do.
+    pub action: Action,
+    /// For update, archive, restore.
+    pub id: Option<String>,
+    /// For upsert: the unique column.
+    pub key: Option<String>,
+    /// For a compare before the write.
+    pub if_version: Option<String>,
+    /// In the order of the request's columns.
+    pub cells: Vec<Cell>,
+}
+
+/// Writes to one object.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    /// The object's name in its system.
+    pub object: String,
+    /// The header of the operations' cells.
+    pub columns: Vec<String>,
+    /// What to do.
+    pub operations: Vec<Operation>,
+    /// Documented codes.
+    pub options: Attributes,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Applied(Applied),
+    /// Changed since `if_version`; nothing was written.
+    Conflict,
+    /// A record with the same unique value is already there: its id.
+    Exists(String),
+    /// The record is gone; nothing was written.
+    Gone,
+    /// Refused, with reasons.
+    Rejected(Vec<Problem>),
+    /// Nothing was written; again after so many ms.
+    RetryAfter(u64),
+    /// Sent, no answer: probe before sending again.
+    Uncertain(String),
+}
+
+/// A write that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The record's id.
+    pub id: String,
+    /// Whether it is new.
+    pub created: bool,
+    /// Its version now.
+    pub version: Option<String>,
+    /// What the system now holds for the request's columns; empty when the answer does not say.
+    pub after: Vec<Cell>,
+}
+
+/// Who can do something about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Trying again.
+    Retry,
+    /// The admin of Renkei or of the system.
+    Admin,
+    /// Whoever keeps the data where the value came from.
+    SourceData,
+    /// Whoever keeps the data where the value should go.
+    TargetData,
+    /// The plugin's author.
+    Plugin,
+    /// Nobody, or unknown.
+    Nobody,
+}
+
+/// One reason for a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The system's or the plugin's code.
+    pub code: String,
+    /// The system's own words; may contain field values, so it goes to `why` and never to the log.
+    pub message: String,
+    /// The column to blame.
+    pub field: Option<String>,
+    /// Who can help.
+    pub remedy: Remedy,
+}

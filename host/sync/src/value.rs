@@ -1,0 +1,54 @@
+//! One cell of a record, as it crosses every edge of the engine.
+//!
+//! Three states are kept apart everywhere: *absent* (`None`: not read, or no right to read), *null* (`Some(Value::Null)`:
+//! read and empty) and a value. In a write, absent means "leave alone" and null means "clear" (SYNC.md 3.1).
+
+use serde::{Deserialize, Serialize};
+
+/// A flat value. Mirrors `renkei:plugin/types.value`; the runtime converts at the Wasm edge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Read and empty.
+    Null,
+    /// A truth value.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// An exact decimal as text, `-?[0-9]+(\.[0-9]+)?`.
+    Decimal(String),
+    /// UTF-8 text without NUL.
+    Text(String),
+    /// A day, `YYYY-MM-DD`.
+    Date(String),
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64),
+    /// Multi-select values, in the order that the system gives.
+    Choices(Vec<String>),
+    /// Ids of records of the object that the column points at; the first is the primary one.
+    References(Vec<String>),
+}
+
+/// A value that may not have been read at all.
+pub type Cell = Option<Value>;
+
+impl Value {
+    /// Whether the cell is read and empty.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The text of a text-like value (text, decimal, date), else nothing.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Decimal(text) | Self::Date(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
