@@ -1,1 +1,22 @@
-//! To be filled.
+//! Simulated CRMs: a state machine per vendor, and a loopback server that speaks its wire shape.
+//!
+//! Written from `apis/*.md` only, never from a connector, so that both can be wrong independently.
+//! Every unpleasant fact of a vendor is either plain behaviour or a switch in [`faults::Faults`].
+//! The parts: [`clock`] owns time, [`world`] the seeded data both vendors start from, [`ledger`]
+//! counts calls, [`quota`] keeps windows, [`control`] is the `/_sim/` API for tests and the demo,
+//! [`serve`] owns the sockets.
+
+pub mod clock;
+pub mod world;
+
+pub mod faults;
+pub mod ledger;
+pub mod quota;
+
+pub mod control;
+pub mod serve;
+
+#[cfg(feature = "hubspot")]
+pub mod hubspot;
+#[cfg(feature = "salesforce")]
+pub mod salesforce;

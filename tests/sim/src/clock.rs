@@ -1,0 +1,87 @@
+//! Virtual time of a simulator: the only place in this crate that reads the real time.
+//!
+//! A manual clock moves only by [`Clock::advance`], so unit tests need no sleep. A scaled clock
+//! runs `speed` times as fast as the real one, so a demo passes 20 s of search lag in a moment;
+//! a host that uses the same origin and speed sees the same time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A shared clock in milliseconds since the Unix epoch; clones see the same time.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    Manual(AtomicI64),
+    Scaled { origin_ms: i64, speed: f64 },
+}
+
+impl Clock {
+    /// A clock that stands at `start_ms` until advanced.
+    pub fn manual(start_ms: i64) -> Self {
+        Self(Arc::new(Source::Manual(AtomicI64::new(start_ms))))
+    }
+
+    /// Virtual time `origin_ms + (real - origin_ms) * speed`.
+    pub fn scaled(origin_ms: i64, speed: f64) -> Self {
+        Self(Arc::new(Source::Scaled { origin_ms, speed }))
+    }
+
+    /// The real time, unscaled.
+    pub fn real() -> Self {
+        Self::scaled(0, 1.0)
+    }
+
+    /// Virtual milliseconds since the Unix epoch.
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this era fit an f64 and an i64")]
+    #[expect(clippy::cast_precision_loss, reason = "a difference of milliseconds is far below 2^52")]
+    pub fn now_ms(&self) -> i64 {
+        match &*self.0 {
+            Source::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
+            Source::Scaled { origin_ms, speed } => {
+                origin_ms + ((real_now_ms() - origin_ms) as f64 * speed) as i64
+            }
+        }
+    }
+
+    /// Moves a manual clock forward; returns false for a scaled one, which nobody moves.
+    pub fn advance(&self, by_ms: i64) -> bool {
+        match &*self.0 {
+            Source::Manual(now_ms) => {
+                now_ms.fetch_add(by_ms, Ordering::SeqCst);
+                true
+            }
+            Source::Scaled { .. } => false,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module is the simulators' owner of time")]
+fn real_now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = Clock::manual(5);
+        let seen_elsewhere = clock.clone();
+        assert!(clock.advance(10));
+        assert_eq!(seen_elsewhere.now_ms(), 15);
+    }
+
+    #[test]
+    fn a_scaled_clock_runs_ahead_of_its_origin() {
+        let real_ms = Clock::real().now_ms();
+        let origin_ms = real_ms - 1_000;
+        let clock = Clock::scaled(origin_ms, 60.0);
+        assert!(clock.now_ms() >= origin_ms + 60_000);
+        assert!(!clock.advance(1));
+    }
+}

@@ -1,0 +1,214 @@
+//! The `/_sim/` control API of every simulator, for tests and the demo, never for connectors.
+//!
+//! The routes are generic over [`System`], which each vendor's state machine implements; they
+//! neither need a token nor count in the ledger. All bodies are JSON:
+//! `GET ledger`, `POST ledger/reset`, `GET records?object=`, `POST edit|create|delete|merge|
+//! convert|faults|revoke|advance`, `GET clock`.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::ledger::Ledger;
+use crate::serve::{Answer, Request};
+
+/// A vendor's state machine: pure, no I/O, one call at a time.
+pub trait System: Send + 'static {
+    /// Answers one request of the vendor's own API.
+    fn handle(&mut self, request: &Request) -> Answer;
+
+    /// All records of an object, archived ones flagged, merged-away ones left out.
+    fn records(&self, object: &str) -> Result<Vec<RecordView>, ControlError>;
+
+    /// A human changes fields in the vendor's user interface.
+    fn edit(&mut self, object: &str, id: &str, fields: &Map<String, Value>)
+    -> Result<(), ControlError>;
+
+    /// A human creates a record; returns its id.
+    fn create(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError>;
+
+    /// A human deletes a record.
+    fn delete(&mut self, object: &str, id: &str) -> Result<(), ControlError>;
+
+    /// A human merges `loser` into `winner`; returns the id of the surviving record.
+    fn merge(&mut self, object: &str, winner: &str, loser: &str) -> Result<String, ControlError>;
+
+    /// A human converts a lead; returns the ids of what came out of it.
+    fn convert(&mut self, _id: &str) -> Result<Value, ControlError> {
+        Err(ControlError::Unsupported("convert"))
+    }
+
+    /// Makes every token issued so far invalid.
+    fn revoke(&mut self);
+
+    fn ledger(&mut self) -> &mut Ledger;
+
+    fn faults(&mut self) -> &mut Faults;
+
+    fn clock(&self) -> &Clock;
+}
+
+/// Why a control request was not done.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    #[error("no such object: {0}")]
+    UnknownObject(String),
+    #[error("no such record: {0}")]
+    UnknownRecord(String),
+    #[error("the vendor refuses this: {0}")]
+    Refused(String),
+    #[error("this system cannot {0}")]
+    Unsupported(&'static str),
+    #[error("malformed request: {0}")]
+    Malformed(String),
+}
+
+/// Who made a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Seeded, or made through the control API.
+    Human,
+    /// Made through the vendor's API.
+    Api,
+}
+
+/// A record as `GET /_sim/records` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordView {
+    pub id: String,
+    /// Every field of the record with its value, in the vendor's own JSON type, or null.
+    pub fields: BTreeMap<String, Value>,
+    pub archived: bool,
+    pub created_by: Origin,
+    /// Ids of related records, by the name of their object.
+    pub references: BTreeMap<String, Vec<String>>,
+}
+
+/// What `POST /_sim/create` takes beside the object.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct NewRecord {
+    #[serde(default)]
+    pub fields: Map<String, Value>,
+    #[serde(default)]
+    pub references: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    object: String,
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Edit {
+    object: String,
+    id: String,
+    fields: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Create {
+    object: String,
+    #[serde(flatten)]
+    new: NewRecord,
+}
+
+#[derive(Deserialize)]
+struct Merge {
+    object: String,
+    winner: String,
+    loser: String,
+}
+
+#[derive(Deserialize)]
+struct Convert {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    ms: i64,
+}
+
+/// Answers one request whose path begins with `/_sim/`; errors are `{"error": text}`.
+pub fn answer(system: &mut dyn System, request: &Request) -> Answer {
+    match route(system, request) {
+        Ok(value) => Answer::json(StatusCode::OK, &value),
+        Err(error) => {
+            let status = match error {
+                ControlError::UnknownObject(_) | ControlError::UnknownRecord(_) => {
+                    StatusCode::NOT_FOUND
+                }
+                _ => StatusCode::BAD_REQUEST,
+            };
+            Answer::json(status, &json!({"error": error.to_string()}))
+        }
+    }
+}
+
+fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlError> {
+    let done = json!({"ok": true});
+    match (request.method.as_str(), request.path.trim_start_matches("/_sim/")) {
+        ("GET", "ledger") => Ok(json!(system.ledger().report())),
+        ("POST", "ledger/reset") => {
+            system.ledger().reset();
+            Ok(done)
+        }
+        ("GET", "records") => {
+            let object = request.query("object").unwrap_or_default();
+            Ok(json!(system.records(object)?))
+        }
+        ("POST", "edit") => {
+            let edit: Edit = body(request)?;
+            system.edit(&edit.object, &edit.id, &edit.fields)?;
+            Ok(done)
+        }
+        ("POST", "create") => {
+            let create: Create = body(request)?;
+            Ok(json!({"id": system.create(&create.object, &create.new)?}))
+        }
+        ("POST", "delete") => {
+            let target: Target = body(request)?;
+            system.delete(&target.object, &target.id)?;
+            Ok(done)
+        }
+        ("POST", "merge") => {
+            let merge: Merge = body(request)?;
+            Ok(json!({"id": system.merge(&merge.object, &merge.winner, &merge.loser)?}))
+        }
+        ("POST", "convert") => system.convert(&body::<Convert>(request)?.id),
+        ("POST", "faults") => change_faults(system, &body(request)?),
+        ("POST", "revoke") => {
+            system.revoke();
+            Ok(done)
+        }
+        ("GET", "clock") => Ok(json!({"now_ms": system.clock().now_ms()})),
+        ("POST", "advance") => advance(system, &body(request)?),
+        (method, path) => Err(ControlError::Malformed(format!("no route {method} /_sim/{path}"))),
+    }
+}
+
+fn change_faults(system: &mut dyn System, patch: &Value) -> Result<Value, ControlError> {
+    let faults =
+        system.faults().patched(patch).map_err(|e| ControlError::Malformed(e.to_string()))?;
+    *system.faults() = faults.clone();
+    Ok(json!(faults))
+}
+
+fn advance(system: &mut dyn System, by: &Advance) -> Result<Value, ControlError> {
+    if !system.clock().advance(by.ms) {
+        return Err(ControlError::Unsupported("advance a clock that follows the real time"));
+    }
+    Ok(json!({"now_ms": system.clock().now_ms()}))
+}
+
+fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+    serde_json::from_slice(&request.body).map_err(|e| ControlError::Malformed(e.to_string()))
+}

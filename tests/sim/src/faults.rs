@@ -1,0 +1,136 @@
+//! One options struct for everything unpleasant a simulated vendor does.
+//!
+//! `Faults::default()` is the vendor on a normal day: lag, rate limits, token expiry, merges with
+//! a new id. `Faults::none()` is a friendly vendor, for measuring speed. Each `*_every` field makes
+//! every n-th such request misbehave; 0 turns it off. Facts that `apis/*.md` marks unverified are
+//! switches here, so that a connector is tried both ways. `POST /_sim/faults` changes any of them
+//! at run time with a partial JSON object.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What goes wrong and how much; times in virtual milliseconds unless the name says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Enforce the vendor's quota windows; off also keeps the ledger free of breaches.
+    pub rate_limits: bool,
+    /// HubSpot: requests per app in any 10 s (`apis/hubspot.md` 8).
+    pub rolling_limit: u32,
+    /// HubSpot: searches per account in any second.
+    pub search_limit: u32,
+    /// Requests per day; HubSpot resets at midnight, Salesforce rolls over 24 h.
+    pub daily_limit: u32,
+    /// HubSpot: a 429 carries `Retry-After` (unverified, docs are silent).
+    pub retry_after_on_429: bool,
+    /// How long a write stays invisible to HubSpot's search index.
+    pub search_lag_ms: i64,
+    /// Salesforce: a write becomes visible this long after its `SystemModstamp`.
+    pub late_commit_ms: i64,
+    /// Life of an access token.
+    pub token_lifetime_ms: i64,
+    /// Each refresh answers a new refresh token and forgets the old one.
+    pub rotate_refresh_token: bool,
+    /// Every n-th write is done, then its answer is lost with the connection.
+    pub lose_reply_after_write: u32,
+    /// Every n-th request answers a server error and does nothing.
+    pub server_error_every: u32,
+    /// Every n-th write answers a lock error (HubSpot 423, Salesforce `UNABLE_TO_LOCK_ROW`).
+    pub lock_error_every: u32,
+    /// Every n-th page holds fewer rows than asked for although more follow.
+    pub short_pages_every: u32,
+    /// HubSpot: a merge makes a third record instead of keeping the winner's id.
+    pub merge_makes_new_id: bool,
+    /// HubSpot: archiving an id that never existed answers 404 instead of 204 (unverified).
+    pub archive_unknown_is_404: bool,
+    /// HubSpot: `propertiesWithHistory` lowers the page cap to 50 (unverified).
+    pub history_lowers_page_cap: bool,
+    /// HubSpot: `IN` compares the given text with the lower-cased value (unverified).
+    pub in_needs_lower_case: bool,
+    /// All seeded records share one modified stamp, as after an import.
+    pub seed_with_one_stamp: bool,
+    /// Real milliseconds that each answer is held back.
+    pub response_delay_ms: u64,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            rate_limits: true,
+            rolling_limit: 190,
+            search_limit: 5,
+            daily_limit: 625_000,
+            retry_after_on_429: false,
+            search_lag_ms: 20_000,
+            late_commit_ms: 0,
+            token_lifetime_ms: 1_800_000,
+            rotate_refresh_token: true,
+            lose_reply_after_write: 0,
+            server_error_every: 0,
+            lock_error_every: 0,
+            short_pages_every: 0,
+            merge_makes_new_id: true,
+            archive_unknown_is_404: false,
+            history_lowers_page_cap: true,
+            in_needs_lower_case: true,
+            seed_with_one_stamp: false,
+            response_delay_ms: 0,
+        }
+    }
+}
+
+impl Faults {
+    /// A friendly vendor: no limits, no lag; merges still make a new id, as that is no fault.
+    pub fn none() -> Self {
+        Self { rate_limits: false, search_lag_ms: 0, ..Self::default() }
+    }
+
+    /// These faults with the fields named in `patch` replaced.
+    ///
+    /// # Errors
+    /// `patch` names an unknown field or has a value of the wrong type.
+    pub fn patched(&self, patch: &Value) -> Result<Self, serde_json::Error> {
+        let mut whole = serde_json::to_value(self)?;
+        if let (Some(fields), Some(changes)) = (whole.as_object_mut(), patch.as_object()) {
+            fields.extend(changes.clone());
+        }
+        serde_json::from_value(whole)
+    }
+}
+
+/// Counts the requests of one sort, to hit every n-th.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Every(u32);
+
+impl Every {
+    /// True on each n-th call, never when `n` is 0.
+    pub fn hits(&mut self, n: u32) -> bool {
+        if n == 0 {
+            return false;
+        }
+        self.0 = (self.0 + 1) % n;
+        self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let patched = Faults::default().patched(&json!({"search_lag_ms": 7})).unwrap();
+        assert_eq!(patched, Faults { search_lag_ms: 7, ..Faults::default() });
+        assert!(Faults::default().patched(&json!({"serch_lag_ms": 7})).is_err());
+    }
+
+    #[test]
+    fn every_third_call_is_hit() {
+        let mut every = Every::default();
+        let hits: Vec<bool> = (0..6).map(|_| every.hits(3)).collect();
+        assert_eq!(hits, [false, false, true, false, false, true]);
+        assert!(!every.hits(0));
+    }
+}

@@ -1,0 +1,225 @@
+//! Counts every call a simulator answers, and what the calls would have been at the least.
+//!
+//! `made` is the number of requests apart from metadata and token requests, refused ones included.
+//! `minimum` is the least number of requests that page and batch limits allow for the rows that
+//! were read and written. Each (kind, object) stands for itself:
+//! - pages: a scan is one chain of pages and starts with a request without a cursor; a scan of r
+//!   rows at cap c needs max(1, ceil(r / c));
+//! - batches: rows of all calls together need ceil(rows / cap). A single-record write or read is a
+//!   batch of one where the API has a batch for it, so writing one by one shows as waste;
+//! - job steps: creation, upload, close, one status request, each result page once per job.
+//!
+//! A request that was refused or failed as a whole adds to `made` only.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How a call counts towards the minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A page of a scan; `first` when the request carried no cursor.
+    Page { first: bool },
+    /// Rows that could travel together with others of the same kind.
+    Batch,
+    /// A protocol step of a bulk job; `needed` the first time in its job.
+    Step { needed: bool },
+    /// Descriptions, properties, owners, limits: counted apart.
+    Metadata,
+    /// Token requests: counted apart.
+    Token,
+}
+
+/// One answered request.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What was done, such as `search` or `update`.
+    pub kind: &'static str,
+    /// To which object, as the vendor names it; empty where there is none.
+    pub object: &'a str,
+    pub shape: Shape,
+    /// Rows that the answer or the request carried; 0 for a failed request.
+    pub rows: usize,
+    /// Most rows that one such request can carry.
+    pub cap: usize,
+}
+
+/// The counts of one simulator since its start or the last reset.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    kinds: BTreeMap<(&'static str, String), Kind>,
+    metadata: u64,
+    token: u64,
+    refused: u64,
+    breaches: BTreeMap<&'static str, Breach>,
+}
+
+#[derive(Debug, Default)]
+struct Kind {
+    calls: u64,
+    rows: u64,
+    cap: u64,
+    batch_rows: u64,
+    /// Needed by job steps and by scans that have ended.
+    settled: u64,
+    /// Rows of the scan under way.
+    scan_rows: Option<u64>,
+}
+
+/// Requests beyond one quota window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Breach {
+    pub window: &'static str,
+    pub limit: u32,
+    pub count: u64,
+    pub first_at_ms: i64,
+    pub last_at_ms: i64,
+}
+
+/// The ledger as `GET /_sim/ledger` answers it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub made: u64,
+    pub minimum: u64,
+    pub metadata: u64,
+    pub token: u64,
+    /// Requests answered with the vendor's rate limit error, for whatever cause.
+    pub refused: u64,
+    pub breaches: Vec<Breach>,
+    pub by_kind: Vec<KindReport>,
+}
+
+/// One line of [`Report::by_kind`].
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct KindReport {
+    pub kind: &'static str,
+    pub object: String,
+    pub calls: u64,
+    pub rows: u64,
+    pub cap: u64,
+    pub minimum: u64,
+}
+
+impl Ledger {
+    /// Notes one answered request.
+    pub fn note(&mut self, call: Call<'_>) {
+        match call.shape {
+            Shape::Metadata => self.metadata += 1,
+            Shape::Token => self.token += 1,
+            Shape::Page { .. } | Shape::Batch | Shape::Step { .. } => {
+                self.kinds.entry((call.kind, call.object.to_owned())).or_default().note(&call);
+            }
+        }
+    }
+
+    /// Notes a request beyond the quota `window`, whose limit is `limit`.
+    pub fn breach(&mut self, window: &'static str, limit: u32, at_ms: i64) {
+        let breach = self.breaches.entry(window).or_insert(Breach {
+            window,
+            limit,
+            count: 0,
+            first_at_ms: at_ms,
+            last_at_ms: at_ms,
+        });
+        breach.count += 1;
+        breach.last_at_ms = at_ms;
+    }
+
+    /// Notes that a request was answered with a rate limit error.
+    pub fn refusal(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn report(&self) -> Report {
+        let by_kind: Vec<KindReport> = self.kinds.iter().map(Kind::report).collect();
+        Report {
+            made: by_kind.iter().map(|kind| kind.calls).sum(),
+            minimum: by_kind.iter().map(|kind| kind.minimum).sum(),
+            metadata: self.metadata,
+            token: self.token,
+            refused: self.refused,
+            breaches: self.breaches.values().cloned().collect(),
+            by_kind,
+        }
+    }
+}
+
+impl Kind {
+    fn note(&mut self, call: &Call<'_>) {
+        let rows = call.rows as u64;
+        self.calls += 1;
+        self.rows += rows;
+        self.cap = self.cap.max(call.cap as u64);
+        match call.shape {
+            Shape::Page { first: true } => {
+                self.settled += self.open_scan();
+                self.scan_rows = Some(rows);
+            }
+            Shape::Page { first: false } => *self.scan_rows.get_or_insert(0) += rows,
+            Shape::Batch => self.batch_rows += rows,
+            Shape::Step { needed } => self.settled += u64::from(needed),
+            Shape::Metadata | Shape::Token => {}
+        }
+    }
+
+    fn open_scan(&self) -> u64 {
+        self.scan_rows.map_or(0, |rows| rows.div_ceil(self.cap.max(1)).max(1))
+    }
+
+    fn report(((kind, object), counts): (&(&'static str, String), &Self)) -> KindReport {
+        let batches = counts.batch_rows.div_ceil(counts.cap.max(1));
+        KindReport {
+            kind,
+            object: object.clone(),
+            calls: counts.calls,
+            rows: counts.rows,
+            cap: counts.cap,
+            minimum: counts.settled + counts.open_scan() + batches,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(calls: &[(Shape, usize)], made: u64, minimum: u64) {
+        let mut ledger = Ledger::default();
+        for &(shape, rows) in calls {
+            ledger.note(Call { kind: "k", object: "o", shape, rows, cap: 100 });
+        }
+        let report = ledger.report();
+        assert_eq!((report.made, report.minimum), (made, minimum), "{calls:?}");
+    }
+
+    #[test]
+    fn the_minimum_follows_the_definition() {
+        let first = Shape::Page { first: true };
+        let next = Shape::Page { first: false };
+        check(&[(first, 0)], 1, 1);
+        check(&[(first, 100), (next, 50)], 2, 2);
+        check(&[(first, 20), (next, 20)], 2, 1);
+        check(&[(first, 1), (first, 1)], 2, 2);
+        check(&[(Shape::Batch, 100), (Shape::Batch, 1)], 2, 2);
+        check(&[(Shape::Batch, 1), (Shape::Batch, 1)], 2, 1);
+        check(&[(Shape::Batch, 0)], 1, 0);
+        check(&[(Shape::Step { needed: true }, 0), (Shape::Step { needed: false }, 0)], 2, 1);
+        check(&[(Shape::Metadata, 0), (Shape::Token, 0)], 0, 0);
+    }
+
+    #[test]
+    fn breaches_are_counted_per_window() {
+        let mut ledger = Ledger::default();
+        ledger.breach("daily", 3, 10);
+        ledger.breach("daily", 3, 20);
+        let breaches = ledger.report().breaches;
+        let expected =
+            Breach { window: "daily", limit: 3, count: 2, first_at_ms: 10, last_at_ms: 20 };
+        assert_eq!(breaches, [expected]);
+    }
+}

@@ -1,0 +1,159 @@
+//! Account, Opportunity and the stages of opportunities (apis/salesforce.md 10).
+
+use super::people::{INDUSTRIES, SOURCES, address};
+use super::{DESCRIPTION, Kind, OWNER, Object, RENKEI_ID, field, system};
+
+const ACCOUNT_TYPES: &[&str] = &["Prospect", "Customer - Direct", "Customer - Channel", "Other"];
+const DEAL_TYPES: &[&str] =
+    &["Existing Customer - Upgrade", "Existing Customer - Replacement", "New Customer"];
+const FORECASTS: &[&str] = &["Omitted", "Pipeline", "Best Case", "Commit", "Closed"];
+
+/// A stage of the sales process, as `OpportunityStage` rows list it.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) probability: f64,
+    pub(crate) closed: bool,
+    pub(crate) won: bool,
+    pub(crate) forecast: &'static str,
+}
+
+const fn stage(name: &'static str, probability: f64, forecast: &'static str) -> Stage {
+    Stage { name, probability, closed: false, won: false, forecast }
+}
+
+/// The stages of a new org, in order.
+pub(crate) const STAGES: &[Stage] = &[
+    stage("Prospecting", 10.0, "Pipeline"),
+    stage("Qualification", 10.0, "Pipeline"),
+    stage("Needs Analysis", 20.0, "Pipeline"),
+    stage("Value Proposition", 50.0, "Pipeline"),
+    stage("Id. Decision Makers", 60.0, "Pipeline"),
+    stage("Perception Analysis", 70.0, "Pipeline"),
+    stage("Proposal/Price Quote", 75.0, "Pipeline"),
+    stage("Negotiation/Review", 90.0, "Pipeline"),
+    Stage { closed: true, won: true, ..stage("Closed Won", 100.0, "Closed") },
+    Stage { closed: true, ..stage("Closed Lost", 0.0, "Omitted") },
+];
+
+const STAGE_NAMES: &[&str] = &[
+    "Prospecting",
+    "Qualification",
+    "Needs Analysis",
+    "Value Proposition",
+    "Id. Decision Makers",
+    "Perception Analysis",
+    "Proposal/Price Quote",
+    "Negotiation/Review",
+    "Closed Won",
+    "Closed Lost",
+];
+
+/// The `Account` object.
+pub(super) fn account() -> Object {
+    let own = [
+        field("Name", "Account Name", Kind::Text(255)).required().names(),
+        field("Type", "Account Type", Kind::Picklist(ACCOUNT_TYPES)),
+        field("ParentId", "Parent Account ID", Kind::Reference(&["Account"], "Parent")),
+        field("Phone", "Account Phone", Kind::Phone(40)),
+        field("Fax", "Account Fax", Kind::Phone(40)),
+        field("AccountNumber", "Account Number", Kind::Text(40)),
+        field("Website", "Website", Kind::Url),
+        field("Industry", "Industry", Kind::Picklist(INDUSTRIES)),
+        field("AnnualRevenue", "Annual Revenue", Kind::Currency),
+        field("NumberOfEmployees", "Employees", Kind::Int),
+        DESCRIPTION,
+        OWNER,
+        system("MasterRecordId", "Master Record ID", Kind::Reference(&["Account"], "MasterRecord")),
+        RENKEI_ID,
+    ];
+    let billing = address(
+        [
+            "BillingAddress",
+            "BillingStreet",
+            "BillingCity",
+            "BillingState",
+            "BillingPostalCode",
+            "BillingCountry",
+        ],
+        [
+            "Billing Address",
+            "Billing Street",
+            "Billing City",
+            "Billing State/Province",
+            "Billing Zip/Postal Code",
+            "Billing Country",
+        ],
+    );
+    let shipping = address(
+        [
+            "ShippingAddress",
+            "ShippingStreet",
+            "ShippingCity",
+            "ShippingState",
+            "ShippingPostalCode",
+            "ShippingCountry",
+        ],
+        [
+            "Shipping Address",
+            "Shipping Street",
+            "Shipping City",
+            "Shipping State/Province",
+            "Shipping Zip/Postal Code",
+            "Shipping Country",
+        ],
+    );
+    let fields = own.into_iter().chain(billing).chain(shipping);
+    Object::new("Account", "Account", "Accounts", "001", fields)
+}
+
+/// The `Opportunity` object; its stage decides probability, closed and won.
+pub(super) fn opportunity() -> Object {
+    let own = [
+        field("Name", "Name", Kind::Text(120)).required().names(),
+        field("AccountId", "Account ID", Kind::Reference(&["Account"], "Account")),
+        field("StageName", "Stage", Kind::Restricted(STAGE_NAMES)).required(),
+        field("CloseDate", "Close Date", Kind::Date).required(),
+        field("Amount", "Amount", Kind::Currency),
+        field("Probability", "Probability (%)", Kind::Percent),
+        field("Type", "Opportunity Type", Kind::Picklist(DEAL_TYPES)),
+        field("NextStep", "Next Step", Kind::Text(255)),
+        field("LeadSource", "Lead Source", Kind::Picklist(SOURCES)),
+        field("CampaignId", "Campaign ID", Kind::Reference(&["Campaign"], "Campaign")),
+        field("ForecastCategoryName", "Forecast Category", Kind::Restricted(FORECASTS)),
+        system("IsClosed", "Closed", Kind::Bool).defaulted("false"),
+        system("IsWon", "Won", Kind::Bool).defaulted("false"),
+        system("HasOpportunityLineItem", "Has Line Item", Kind::Bool).defaulted("false"),
+        DESCRIPTION,
+        OWNER,
+        RENKEI_ID,
+    ];
+    Object::new("Opportunity", "Opportunity", "Opportunities", "006", own)
+}
+
+/// The stage master `OpportunityStage`, which clients only read.
+pub(super) fn opportunity_stage() -> Object {
+    let own = [
+        system("MasterLabel", "Master Label", Kind::Text(255)).names(),
+        system("ApiName", "API Name", Kind::Text(120)),
+        system("IsActive", "Is Active", Kind::Bool).defaulted("true"),
+        system("SortOrder", "Sort Order", Kind::Int),
+        system("IsClosed", "Closed", Kind::Bool).defaulted("false"),
+        system("IsWon", "Won", Kind::Bool).defaulted("false"),
+        system("ForecastCategoryName", "Forecast Category Name", Kind::Text(40)),
+        system("DefaultProbability", "Probability (%)", Kind::Percent),
+        system("Description", "Description", Kind::Text(255)),
+    ];
+    let fields = Object::new("OpportunityStage", "Opportunity Stage", "Opportunity Stages", "01J", own);
+    fields.setup()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picklist_of_stages_is_the_stage_master() {
+        let master: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
+        assert_eq!(master, STAGE_NAMES);
+    }
+}
