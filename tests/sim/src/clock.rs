@@ -35,8 +35,6 @@ impl Clock {
     }
 
     /// Virtual milliseconds since the Unix epoch.
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of this era fit an f64 and an i64")]
-    #[expect(clippy::cast_precision_loss, reason = "a difference of milliseconds is far below 2^52")]
     pub fn now_ms(&self) -> i64 {
         match &*self.0 {
             Source::Manual(now_ms) => now_ms.load(Ordering::SeqCst),

@@ -26,8 +26,12 @@ pub trait System: Send + 'static {
     fn records(&self, object: &str) -> Result<Vec<RecordView>, ControlError>;
 
     /// A human changes fields in the vendor's user interface.
-    fn edit(&mut self, object: &str, id: &str, fields: &Map<String, Value>)
-    -> Result<(), ControlError>;
+    fn edit(
+        &mut self,
+        object: &str,
+        id: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<(), ControlError>;
 
     /// A human creates a record; returns its id.
     fn create(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError>;
