@@ -1,0 +1,91 @@
+//! Batches seen by row and by column.
+//!
+//! A batch is a header and rows of cells in the header's order. A column that is missing from the header reads as absent,
+//! as does a row that is too short: the host refuses such batches, so a plugin need not care.
+
+use crate::{Batch, Cell, Row, Value};
+
+impl Batch {
+    /// An empty batch with this header.
+    ///
+    /// ```
+    /// use renkei_sdk::{Batch, Row, Value};
+    /// let mut batch = Batch::new(["email", "lastname"]);
+    /// batch.rows.push(Row::new("17", vec![Some(Value::from("taro@example.jp")), Some(Value::Null)]));
+    ///
+    /// let row = batch.iter().next().unwrap();
+    /// assert_eq!(row.text("email"), Some("taro@example.jp"));
+    /// assert_eq!(row.get("lastname"), Some(&Value::Null)); // read and empty
+    /// assert_eq!(row.get("phone"), None); // not read
+    /// ```
+    pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    }
+
+    /// Where a column is in the header, for looking it up once per batch.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// The rows, each with its header.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = RowView<'_>> {
+        self.rows.iter().map(|row| RowView { columns: &self.columns, row })
+    }
+
+    /// One column, from the first row to the last; all absent where the header lacks it.
+    pub fn values<'a>(&'a self, name: &str) -> impl ExactSizeIterator<Item = Option<&'a Value>> {
+        let column = self.column(name);
+        self.rows.iter().map(move |row| row.cell(column?))
+    }
+}
+
+impl Row {
+    /// A row of a system. For a transform, see [`Row::of`].
+    pub fn new(id: impl Into<String>, cells: Vec<Cell>) -> Self {
+        Self { id: id.into(), version: None, modified: None, cells }
+    }
+
+    /// A row of a transform, which has no id.
+    pub fn of(cells: Vec<Cell>) -> Self {
+        Self::new("", cells)
+    }
+
+    /// The cell at a place that [`Batch::column`] gave; `None` where it is absent.
+    pub fn cell(&self, column: usize) -> Option<&Value> {
+        self.cells.get(column)?.as_ref()
+    }
+}
+
+/// One row together with the header.
+#[derive(Debug, Clone, Copy)]
+pub struct RowView<'a> {
+    columns: &'a [String],
+    /// The row itself.
+    pub row: &'a Row,
+}
+
+impl<'a> RowView<'a> {
+    /// The cell of a column; `None` where it is absent.
+    pub fn get(&self, column: &str) -> Option<&'a Value> {
+        self.row.cell(self.columns.iter().position(|name| name == column)?)
+    }
+
+    /// The text-like value of a column; `None` where it is absent, null or of another kind.
+    pub fn text(&self, column: &str) -> Option<&'a str> {
+        self.get(column)?.as_text()
+    }
+
+    /// The present cells (null included) with their columns.
+    pub fn present(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        present(self.columns, &self.row.cells)
+    }
+}
+
+/// The present cells of a row or an operation with their columns.
+pub(crate) fn present<'a>(
+    columns: &'a [String],
+    cells: &'a [Cell],
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let both = columns.iter().zip(cells);
+    both.filter_map(|(column, cell)| Some((column.as_str(), cell.as_ref()?)))
+}

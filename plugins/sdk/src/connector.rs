@@ -1,0 +1,197 @@
+//! The connector world: the trait that a connector implements and the macro that exports it.
+//!
+//! One component instance serves one job on one system. `configure` makes the connector, which then lives as long as the
+//! instance; a call before it is answered with `bug`. Whatever must outlive the job is in the cursor.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::thread::LocalKey;
+
+use crate::bindings::connector::exports::renkei::plugin::connector as world;
+use crate::{Attributes, Batch, Error, Value};
+
+pub use world::{
+    Account, Action, Activity, Applied, Field, Hint, Hook, Operation, Outcome, Page, PageRequest,
+    Reply, Scan, Schema, WriteRequest,
+};
+
+/// What a connector does. The meaning of every argument and result is in `wit/v1/connector.wit`.
+pub trait Connector: Sized + 'static {
+    /// Makes the connector from the system's settings, which the host checked against the manifest.
+    ///
+    /// # Errors
+    /// `invalid` where the settings contradict each other.
+    fn configure(configuration: &Attributes) -> Result<Self, Error>;
+
+    /// Who am I, with which rights, and how much quota is left. One cheap request.
+    ///
+    /// # Errors
+    /// `unauthorized`, `forbidden`.
+    fn check(&mut self) -> Result<Account, Error>;
+
+    /// The live schema of these objects, in order.
+    ///
+    /// # Errors
+    /// `not-found` for an object that the account does not have.
+    fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error>;
+
+    /// The next page of a scan. Repeated records are fine, missed ones are not.
+    ///
+    /// # Errors
+    /// `cursor-lost` where the cursor can no longer be continued.
+    fn read_page(&mut self, request: &PageRequest) -> Result<Page, Error>;
+
+    /// These records as they are now, in as few requests as possible; what is gone is in `removed`.
+    ///
+    /// # Errors
+    /// Only what stops the whole call: a missing record is no error.
+    fn read_records(
+        &mut self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, Error>;
+
+    /// All records whose `key` equals one of `values`.
+    ///
+    /// # Errors
+    /// `invalid` where the column cannot be searched by.
+    fn find(
+        &mut self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, Error>;
+
+    /// Writes, in as few requests as the API allows; one outcome per operation, in order.
+    ///
+    /// # Errors
+    /// Only where nothing at all was written; after the first request that had an effect, report outcomes.
+    fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error>;
+
+    /// Makes `winner` absorb `losers`.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
+        let _ = (winner, losers);
+        Err(Error::unsupported(format!("merge of {object}")))
+    }
+
+    /// Adds activities, each at most once per intent; one outcome each, in order.
+    ///
+    /// # Errors
+    /// `unsupported` unless the connector says otherwise.
+    fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
+        let _ = activities;
+        Err(Error::unsupported("add-activities"))
+    }
+
+    /// Verifies a call from the vendor and says which records to read again.
+    ///
+    /// # Errors
+    /// `unauthorized` for a bad signature; `unsupported` unless the connector says otherwise.
+    fn webhook(&mut self, hook: &Hook) -> Result<Reply, Error> {
+        let _ = hook;
+        Err(Error::unsupported("webhook"))
+    }
+}
+
+/// Where the export macro keeps the connector of this instance.
+#[doc(hidden)]
+pub trait Held: Connector {
+    /// The one place of this type.
+    fn place() -> &'static LocalKey<RefCell<Option<Self>>>;
+}
+
+/// Joins the generated trait, which has no state, to a [`Connector`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Exported<C>(PhantomData<C>);
+
+fn held<C: Held, T>(call: impl FnOnce(&mut C) -> Result<T, Error>) -> Result<T, Error> {
+    C::place().with_borrow_mut(|place| match place {
+        Some(connector) => call(connector),
+        None => Err(Error::bug("called before configure")),
+    })
+}
+
+impl<C: Held> world::Guest for Exported<C> {
+    fn configure(configuration: Attributes) -> Result<(), Error> {
+        let connector = C::configure(&configuration)?;
+        C::place().set(Some(connector));
+        Ok(())
+    }
+
+    fn check() -> Result<Account, Error> {
+        held(C::check)
+    }
+
+    fn discover(objects: Vec<String>) -> Result<Vec<Schema>, Error> {
+        held(|connector: &mut C| connector.discover(&objects))
+    }
+
+    fn read_page(request: PageRequest) -> Result<Page, Error> {
+        held(|connector: &mut C| connector.read_page(&request))
+    }
+
+    fn read_records(object: String, columns: Vec<String>, ids: Vec<String>) -> Result<Page, Error> {
+        held(|connector: &mut C| connector.read_records(&object, &columns, &ids))
+    }
+
+    fn find(
+        object: String,
+        columns: Vec<String>,
+        key: String,
+        values: Vec<Value>,
+    ) -> Result<Batch, Error> {
+        held(|connector: &mut C| connector.find(&object, &columns, &key, &values))
+    }
+
+    fn write(request: WriteRequest) -> Result<Vec<Outcome>, Error> {
+        held(|connector: &mut C| connector.write(&request))
+    }
+
+    fn merge(object: String, winner: String, losers: Vec<String>) -> Result<Outcome, Error> {
+        held(|connector: &mut C| connector.merge(&object, &winner, &losers))
+    }
+
+    fn add_activities(activities: Vec<Activity>) -> Result<Vec<Outcome>, Error> {
+        held(|connector: &mut C| connector.add_activities(&activities))
+    }
+
+    fn webhook(hook: Hook) -> Result<Reply, Error> {
+        held(|connector: &mut C| connector.webhook(&hook))
+    }
+}
+
+/// Exports a [`Connector`] as the component's connector world. Once per crate; natively it only checks the type.
+#[macro_export]
+macro_rules! export_connector {
+    ($connector:ty) => {
+        const _: () = {
+            ::std::thread_local! {
+                static CONNECTOR: ::std::cell::RefCell<::std::option::Option<$connector>> =
+                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+            }
+
+            impl $crate::connector::Held for $connector {
+                fn place() -> &'static ::std::thread::LocalKey<
+                    ::std::cell::RefCell<::std::option::Option<Self>>,
+                > {
+                    &CONNECTOR
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+            #[expect(unsafe_code, reason = "the canonical ABI's entry points")]
+            mod exports {
+                type Exported = $crate::connector::Exported<super::$connector>;
+                $crate::bindings::connector::export_connector_world!(
+                    Exported with_types_in $crate::bindings::connector
+                );
+            }
+        };
+    };
+}

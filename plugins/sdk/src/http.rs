@@ -1,0 +1,199 @@
+//! Requests to the plugin's own system, through the host.
+//!
+//! A request names a connection slot and a path below that slot's base URL. The host adds the credentials, waits for the
+//! declared quotas, and repeats what is safe to repeat; see `wit/v1/http.wit`. Natively a test's handler answers
+//! (`testing::with_http`).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bindings::imports::renkei::plugin::http as import;
+use crate::{Error, Problem, Remedy};
+
+pub use import::{Failure, Method, Request, Response};
+
+/// The slot that a request uses unless it names another.
+pub const PRIMARY: &str = "primary";
+
+/// RFC 3986: everything but the unreserved characters is encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Request {
+    /// A request with nothing but a method and a path. The path is percent-encoded already; see [`escape`].
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            slot: PRIMARY.to_owned(),
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            repeatable: false,
+            quotas: Vec::new(),
+            timeout_ms: None,
+        }
+    }
+
+    /// A GET, repeated by the host where that helps.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::Get, path)
+    }
+
+    /// A POST: sent once, unless [`Request::repeatable`].
+    pub fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::Post, path)
+    }
+
+    /// A PUT, repeated by the host where that helps.
+    pub fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::Put, path)
+    }
+
+    /// A PATCH: sent once, unless [`Request::repeatable`].
+    pub fn patch(path: impl Into<String>) -> Self {
+        Self::new(Method::Patch, path)
+    }
+
+    /// A DELETE, repeated by the host where that helps.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::Delete, path)
+    }
+
+    /// Adds `name=value` to the query, both encoded.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.path.push(if self.path.contains('?') { '&' } else { '?' });
+        self.path.push_str(&escape(name));
+        self.path.push('=');
+        self.path.push_str(&escape(value));
+        self
+    }
+
+    /// Adds a header; the name in lower case. Credentials are the host's business and refused.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets the body and its content type.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>, content_type: &str) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// Sets a JSON body.
+    ///
+    /// # Panics
+    /// Where the value has no JSON form, such as a map with keys that are not text: a fault of the plugin, which the
+    /// host reports as a trap.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "only a Serialize of the plugin's own can fail here")]
+    pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
+        self.body(serde_json::to_vec(value).expect("a JSON form"), "application/json")
+    }
+
+    /// Uses this declared quota besides those of every call.
+    #[must_use]
+    pub fn quota(mut self, name: &str) -> Self {
+        self.quotas.push(name.to_owned());
+        self
+    }
+
+    /// Says that the request may be sent twice although its method says otherwise (a search, an upsert by key).
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Uses another connection slot of the manifest.
+    #[must_use]
+    pub fn slot(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.slot);
+        self
+    }
+
+    /// Waits at most so many ms, within the host's own limit.
+    #[must_use]
+    pub fn timeout_ms(mut self, ms: u32) -> Self {
+        self.timeout_ms = Some(ms);
+        self
+    }
+
+    /// Sends it and waits for the answer, whatever its status.
+    ///
+    /// # Errors
+    /// See [`Failure`]. With `?` it becomes an [`Error`]; a write that is not repeatable looks at it first.
+    pub fn send(&self) -> Result<Response, Failure> {
+        send(self)
+    }
+}
+
+impl Response {
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The first header of this name (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON of this shape. Look at the status first: an error page has another shape.
+    ///
+    /// # Errors
+    /// `invalid` where the body is no JSON at all (a proxy or a login page answered), `bug` where it is JSON of another
+    /// shape. Neither quotes the body.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|fault| {
+            let place = format!("line {} column {}", fault.line(), fault.column());
+            if fault.is_data() {
+                let shape = std::any::type_name::<T>();
+                Error::bug(format!("answer {} does not fit {shape} at {place}", self.status))
+            } else {
+                let kind = self.header("content-type").unwrap_or("no content type");
+                let message = format!("answer {} ({kind}) is not JSON at {place}", self.status);
+                Error::Invalid(Problem::new("not-json", message, Remedy::Admin))
+            }
+        })
+    }
+}
+
+/// Percent-encodes a value for a path segment or a query.
+///
+/// ```
+/// assert_eq!(renkei_sdk::http::escape("山田 a/b"), "%E5%B1%B1%E7%94%B0%20a%2Fb");
+/// ```
+pub fn escape(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Says that the answer just read means "refused credentials" although its status does not. The host renews the slot's
+/// credentials once; then send again.
+///
+/// # Errors
+/// `unauthorized` where the credentials could not be renewed.
+pub fn refused(slot: &str) -> Result<(), Failure> {
+    #[cfg(target_family = "wasm")]
+    return import::refused(slot);
+    #[cfg(not(target_family = "wasm"))]
+    Err(Failure::Unauthorized(format!("there is no host to renew slot {slot}")))
+}
+
+#[cfg(target_family = "wasm")]
+fn send(request: &Request) -> Result<Response, Failure> {
+    import::send(request)
+}
+
+#[cfg(all(not(target_family = "wasm"), feature = "testing"))]
+fn send(request: &Request) -> Result<Response, Failure> {
+    crate::testing::answer(request)
+}
+
+#[cfg(all(not(target_family = "wasm"), not(feature = "testing")))]
+fn send(_: &Request) -> Result<Response, Failure> {
+    Err(Failure::Denied("there is no host here; switch on renkei-sdk's feature `testing`".into()))
+}

@@ -1,0 +1,239 @@
+//! Making schemas, pages and outcomes: short constructors for the records of the connector world.
+
+use crate::batch::present;
+use crate::connector::{Account, Applied, Field, Operation, Outcome, Page, Schema, WriteRequest};
+use crate::{Attributes, Cell, Problem, Value};
+
+/// The kinds that this version of the contract knows (`field.kind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A truth value.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// An exact decimal.
+    Decimal,
+    /// Text.
+    Text,
+    /// A day.
+    Date,
+    /// A moment, in ms.
+    Timestamp,
+    /// One of a list of values; the cell is text.
+    Choice,
+    /// Several of a list of values.
+    Choices,
+    /// The id of one record of another object.
+    Reference,
+    /// Ids of records of another object, the primary one first.
+    References,
+}
+
+impl Kind {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Choice => "choice",
+            Self::Choices => "choices",
+            Self::Reference => "reference",
+            Self::References => "references",
+        }
+    }
+}
+
+impl Account {
+    /// An account without facts.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), facts: Attributes::new() }
+    }
+
+    /// The same account with one fact more.
+    #[must_use]
+    pub fn fact(mut self, code: &str, value: impl Into<Value>) -> Self {
+        self.facts.push((code.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Schema {
+    /// A schema without fields.
+    pub fn new(object: impl Into<String>, label: impl Into<String>) -> Self {
+        let facts = Attributes::new();
+        Self { object: object.into(), label: label.into(), fields: Vec::new(), facts }
+    }
+
+    /// The same schema with one field more.
+    #[must_use]
+    pub fn field(mut self, field: Field) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// The same schema with one fact more, such as `stamp` or `creatable`.
+    #[must_use]
+    pub fn fact(mut self, code: &str, value: impl Into<Value>) -> Self {
+        self.facts.push((code.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Field {
+    /// A field that may be read, created, changed and emptied, labelled with its name.
+    ///
+    /// ```
+    /// # use renkei_sdk::{Field, Kind};
+    /// let email = Field::new("email", Kind::Text).label("E-mail").unique().max_length(254);
+    /// let owner = Field::new("owner", Kind::Reference).target("users").read_only();
+    /// # assert!(email.unique && !owner.updatable);
+    /// ```
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        let name = name.into();
+        Self {
+            label: name.clone(),
+            name,
+            kind: kind.as_str().to_owned(),
+            readable: true,
+            creatable: true,
+            updatable: true,
+            required: false,
+            unique: false,
+            nullable: true,
+            max_length: None,
+            choices: Vec::new(),
+            targets: Vec::new(),
+            facts: Attributes::new(),
+        }
+    }
+
+    /// With this label for people.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Neither given at creation nor changed.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.creatable = false;
+        self.updatable = false;
+        self
+    }
+
+    /// A create without it is refused, and it may not be emptied.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self.nullable = false;
+        self
+    }
+
+    /// No two records have the same value.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// At most so many Unicode scalar values.
+    #[must_use]
+    pub fn max_length(mut self, length: u32) -> Self {
+        self.max_length = Some(length);
+        self
+    }
+
+    /// With one value more to choose from.
+    #[must_use]
+    pub fn choice(mut self, value: impl Into<String>, label: impl Into<String>) -> Self {
+        self.choices.push((value.into(), label.into()));
+        self
+    }
+
+    /// May point at records of this object.
+    #[must_use]
+    pub fn target(mut self, object: impl Into<String>) -> Self {
+        self.targets.push(object.into());
+        self
+    }
+
+    /// With one fact more.
+    #[must_use]
+    pub fn fact(mut self, code: &str, value: impl Into<Value>) -> Self {
+        self.facts.push((code.to_owned(), value.into()));
+        self
+    }
+}
+
+impl Page {
+    /// The last page of a scan: rows, and where the next scan goes on.
+    pub fn last(batch: crate::Batch, cursor: Vec<u8>) -> Self {
+        let (removed, facts) = (Vec::new(), Attributes::new());
+        Self { batch, removed, cursor, more: false, server_time: None, facts }
+    }
+
+    /// A page with more behind it.
+    pub fn more(batch: crate::Batch, cursor: Vec<u8>) -> Self {
+        Self { more: true, ..Self::last(batch, cursor) }
+    }
+}
+
+impl WriteRequest {
+    /// The cells of an operation that are to be written (null included) with their columns.
+    pub fn present<'a>(
+        &'a self,
+        operation: &'a Operation,
+    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        present(&self.columns, &operation.cells)
+    }
+
+    /// An operation's cell of this column; `None` where it is to be left alone.
+    pub fn cell<'a>(&self, operation: &'a Operation, column: &str) -> Option<&'a Value> {
+        let index = self.columns.iter().position(|name| name == column)?;
+        operation.cells.get(index)?.as_ref()
+    }
+}
+
+impl Applied {
+    /// An update of this record, with nothing known of its state.
+    pub fn updated(id: impl Into<String>) -> Self {
+        Self { id: id.into(), created: false, version: None, after: Vec::new() }
+    }
+
+    /// A new record, with nothing known of its state.
+    pub fn created(id: impl Into<String>) -> Self {
+        Self { created: true, ..Self::updated(id) }
+    }
+
+    /// With the record's version after the write.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// With what the system now holds for the request's columns.
+    #[must_use]
+    pub fn after(mut self, cells: Vec<Cell>) -> Self {
+        self.after = cells;
+        self
+    }
+}
+
+impl Outcome {
+    /// Refused for one reason.
+    pub fn rejected(problem: Problem) -> Self {
+        Self::Rejected(vec![problem])
+    }
+}
+
+impl From<Applied> for Outcome {
+    fn from(applied: Applied) -> Self {
+        Self::Applied(applied)
+    }
+}

@@ -1,0 +1,122 @@
+//! A host for tests: the imports, played natively and in memory.
+//!
+//! Everything is per thread and undone when the closure ends, so tests run in parallel. Handlers answer at once and once:
+//! retries, quotas, grants and credentials are the host's own and are tested there.
+
+mod loopback;
+
+use std::cell::RefCell;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::http::{Failure, Request, Response};
+use crate::log::Level;
+use crate::signing::Algorithm;
+
+pub use loopback::loopback;
+
+type Handler = Box<dyn FnMut(&Request) -> Result<Response, Failure>>;
+
+thread_local! {
+    static HANDLER: RefCell<Option<Handler>> = const { RefCell::new(None) };
+    static SECRETS: RefCell<Vec<(String, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One line that the plugin logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How grave.
+    pub level: Level,
+    /// What happened.
+    pub message: String,
+    /// Names and ids.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Runs `test` with this handler in the host's place. The handler that was there before comes back afterwards.
+///
+/// ```
+/// use renkei_sdk::http::{Request, Response};
+/// use renkei_sdk::testing::{respond, with_http};
+///
+/// let answer = with_http(
+///     |request| {
+///         assert_eq!(request.path, "/people?limit=2");
+///         Ok(respond(200, r#"{"total": 7}"#))
+///     },
+///     || Request::get("/people").query("limit", "2").send(),
+/// );
+/// assert_eq!(answer.unwrap().status, 200);
+/// ```
+pub fn with_http<T>(
+    handler: impl FnMut(&Request) -> Result<Response, Failure> + 'static,
+    test: impl FnOnce() -> T,
+) -> T {
+    let before = HANDLER.replace(Some(Box::new(handler)));
+    let _restore = Restore(Some(|| drop(HANDLER.replace(before))));
+    test()
+}
+
+/// Runs `test` with a secret that [`crate::signing::verify`] knows.
+pub fn with_secret<T>(name: &str, value: &[u8], test: impl FnOnce() -> T) -> T {
+    let before = SECRETS.with_borrow(Clone::clone);
+    SECRETS.with_borrow_mut(|secrets| secrets.insert(0, (name.to_owned(), value.to_vec())));
+    let _restore = Restore(Some(|| drop(SECRETS.replace(before))));
+    test()
+}
+
+/// The lines logged on this thread since the last call.
+pub fn logged() -> Vec<Line> {
+    LINES.take()
+}
+
+/// A JSON answer.
+pub fn respond(status: u16, json: &str) -> Response {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    Response { status, headers, body: json.as_bytes().to_vec() }
+}
+
+/// Runs its closure when it goes, also while a failed test unwinds.
+struct Restore<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Restore<F> {
+    fn drop(&mut self) {
+        if let Some(restore) = self.0.take() {
+            restore();
+        }
+    }
+}
+
+pub(crate) fn answer(request: &Request) -> Result<Response, Failure> {
+    // Taken out for the call, so that a handler may itself set another one.
+    let Some(mut handler) = HANDLER.take() else {
+        return Err(Failure::Denied("no testing::with_http around this request".to_owned()));
+    };
+    let response = handler(request);
+    HANDLER.set(Some(handler));
+    response
+}
+
+pub(crate) fn record(level: Level, message: &str, attributes: &[(&str, &str)]) {
+    let attributes =
+        attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let line = Line { level, message: message.to_owned(), attributes };
+    LINES.with_borrow_mut(|lines| lines.push(line));
+}
+
+pub(crate) fn verify(name: &str, algorithm: Algorithm, message: &[u8], expected: &[u8]) -> bool {
+    let secret = SECRETS.with_borrow(|secrets| {
+        secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.clone())
+    });
+    let Some(secret) = secret else { return false };
+    match algorithm {
+        Algorithm::HmacSha256 => Hmac::<Sha256>::new_from_slice(&secret)
+            .is_ok_and(|mac| mac.chain_update(message).verify_slice(expected).is_ok()),
+        Algorithm::Sha256Prefixed => {
+            let hash = Sha256::new().chain_update(&secret).chain_update(message).finalize();
+            hash.as_slice() == expected
+        }
+    }
+}

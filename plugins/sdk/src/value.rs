@@ -1,0 +1,156 @@
+//! Cells and attributes: making them and looking into them.
+//!
+//! Absent (`None`), null (`Some(Value::Null)`) and a value are three different things (`wit/v1/types.wit`); nothing here
+//! turns one into another silently.
+
+use crate::{Error, Value};
+
+/// A value, or `None` where it was not read (and, in a write, where it is to be left alone).
+pub type Cell = Option<Value>;
+
+/// Growable facts: documented code and value. See [`Facts`] for looking them up.
+pub type Attributes = Vec<(String, Value)>;
+
+impl Value {
+    /// An exact decimal, or `None` if the text is not `-?[0-9]+(\.[0-9]+)?` (no exponent, no sign `+`).
+    ///
+    /// ```
+    /// # use renkei_sdk::Value;
+    /// assert_eq!(Value::decimal("-12.50"), Some(Value::Decimal("-12.50".into())));
+    /// assert_eq!(Value::decimal("1e3"), None);
+    /// ```
+    pub fn decimal(text: &str) -> Option<Self> {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let valid = match unsigned.split_once('.') {
+            Some((whole, fraction)) => digits(whole) && digits(fraction),
+            None => digits(unsigned),
+        };
+        valid.then(|| Self::Decimal(text.to_owned()))
+    }
+
+    /// Text, or null where it is empty: what most CRMs mean by an empty string.
+    pub fn text_or_null(text: &str) -> Self {
+        if text.is_empty() { Self::Null } else { Self::Text(text.to_owned()) }
+    }
+
+    /// Whether the cell was read and is empty.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The text of a text-like value (text, decimal, date).
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Decimal(text) | Self::Date(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The whole number of an integer.
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The truth of a boolean.
+    pub fn as_boolean(&self) -> Option<bool> {
+        match self {
+            Self::Boolean(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// The milliseconds since 1970 of a timestamp.
+    pub fn as_timestamp(&self) -> Option<i64> {
+        match self {
+            Self::Timestamp(ms) => Some(*ms),
+            _ => None,
+        }
+    }
+
+    /// The items of choices or references.
+    pub fn as_list(&self) -> Option<&[String]> {
+        match self {
+            Self::Choices(items) | Self::References(items) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Boolean(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+/// Null where there is nothing.
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Looking up attributes by code. The codes that a reader does not know, it never sees.
+///
+/// ```
+/// use renkei_sdk::{Facts, Value};
+/// let configuration = vec![("stamp_property".to_owned(), Value::from("renkei_id"))];
+/// assert_eq!(configuration.text("stamp_property"), Some("renkei_id"));
+/// assert_eq!(configuration.integer("page_size"), None);
+/// ```
+pub trait Facts {
+    /// The value under this code.
+    fn value(&self, code: &str) -> Option<&Value>;
+
+    /// The text-like value under this code; `None` where it is missing or of another kind.
+    fn text(&self, code: &str) -> Option<&str> {
+        self.value(code)?.as_text()
+    }
+
+    /// The integer under this code; `None` where it is missing or of another kind.
+    fn integer(&self, code: &str) -> Option<i64> {
+        self.value(code)?.as_integer()
+    }
+
+    /// The boolean under this code; `None` where it is missing or of another kind.
+    fn boolean(&self, code: &str) -> Option<bool> {
+        self.value(code)?.as_boolean()
+    }
+
+    /// The text under this code, for a setting that the manifest declares with a default or as required.
+    ///
+    /// # Errors
+    /// `invalid` with the setting's name, where the host gave none.
+    fn require(&self, code: &str) -> Result<&str, Error> {
+        self.text(code).ok_or_else(|| {
+            Error::invalid("setting-missing", format!("the setting `{code}` is not given"))
+        })
+    }
+}
+
+impl Facts for [(String, Value)] {
+    fn value(&self, code: &str) -> Option<&Value> {
+        self.iter().find(|(name, _)| name == code).map(|(_, value)| value)
+    }
+}
