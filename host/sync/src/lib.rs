@@ -1,12 +1,24 @@
 //! The sync engine: observe, merge, plan, apply.
 //!
-//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. What it needs from outside stands in [`ports`]; the
-//! runtime, the store and the tests implement them.
+//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. What it needs from outside stands
+//! in [`ports`] and [`store`]; the runtime, the store and the tests implement them.
 
 pub mod value;
 
 pub mod record;
 
+pub mod spec;
+
+pub mod state;
+
+pub mod reason;
+
 pub mod plugin;
 
 pub mod ports;
+
+pub mod store;
+
+pub mod codec;
+
+pub mod memory;

@@ -1,4 +1,5 @@
-//! What the engine knows of a plugin: which generation it is, what it says of its system, and how it fails.
+//! What the engine knows of a plugin: which generation it is, what it says of its system, and how
+//! it fails.
 
 use crate::record::{Attributes, Problem};
 
@@ -50,7 +51,8 @@ pub struct SchemaField {
     pub name: String,
     /// Its label for people.
     pub label: String,
-    /// `boolean`, `integer`, `decimal`, `text`, `date`, `timestamp`, `choice`, `choices`, `reference`, `references`.
+    /// `boolean`, `integer`, `decimal`, `text`, `date`, `timestamp`, `choice`, `choices`,
+    /// `reference`, `references`.
     pub kind: String,
     /// May be read.
     pub readable: bool,

@@ -6,7 +6,8 @@ use crate::plugin::{Account, Generation, PluginError, Schema};
 use crate::record::{Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
 use crate::value::Value;
 
-/// One job on one system: a connector instance under exactly one generation. Calls run one after another.
+/// One job on one system: a connector instance under exactly one generation. Calls run one after
+/// another.
 #[async_trait]
 pub trait Connector: Send + Sync {
     /// The generation that serves this job.
@@ -50,10 +51,12 @@ pub trait Systems: Send + Sync {
     async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError>;
 }
 
-/// Pure functions of the loaded transforms, each call on a fresh instance of the plugin's current generation.
+/// Pure functions of the loaded transforms, each call on a fresh instance of the plugin's current
+/// generation.
 #[async_trait]
 pub trait Transforms: Send + Sync {
-    /// Runs `function` of `plugin` forward; `old` has the output columns and the input's rows, or no rows.
+    /// Runs `function` of `plugin` forward; `old` has the output columns and the input's rows, or
+    /// no rows.
     async fn forward(
         &self,
         plugin: &str,

@@ -1,6 +1,7 @@
 //! Rows, tombstones and outcomes: what a connector reads and writes, in the engine's own types.
 //!
-//! They mirror `wit/v1/types.wit` and `connector.wit`; the meaning of every item is documented there and not repeated.
+//! They mirror `wit/v1/types.wit` and `connector.wit`; the meaning of every item is documented
+//! there and not repeated.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! One cell of a record, as it crosses every edge of the engine.
 //!
-//! Three states are kept apart everywhere: *absent* (`None`: not read, or no right to read), *null* (`Some(Value::Null)`:
-//! read and empty) and a value. In a write, absent means "leave alone" and null means "clear" (SYNC.md 3.1).
+//! Three states are kept apart everywhere: *absent* (`None`: not read, or no right to read), *null*
+//! (`Some(Value::Null)`: read and empty) and a value. In a write, absent means "leave alone" and
+//! null means "clear" (SYNC.md 3.1).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,221 @@
+//! Why something was written or was not, in plain words.
+//!
+//! Every line of the journal, every operation of a plan and every answer of `why` carries one of
+//! these (I14). They name systems, fields and codes, never values.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{LinkId, RecordKey};
+
+/// Why something was written or was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The value changed in this system and the others follow.
+    ChangedIn(String),
+    /// Two systems changed to the same value: nothing to write.
+    SameChange,
+    /// The systems differed and a rule chose this system's value.
+    Won {
+        /// The system whose value counts.
+        winner: String,
+        /// The rule.
+        policy: String,
+    },
+    /// The systems differ and a person must decide.
+    Undecided {
+        /// Why no rule could.
+        policy: String,
+    },
+    /// A person decided.
+    Chosen,
+    /// First link: both had the same value.
+    Adopted,
+    /// First link: the field was empty here and is filled from this system.
+    Filled(String),
+    /// First link: the systems differed and the preferred system's value counts.
+    Preferred(String),
+    /// The member has no record yet and gets one.
+    NewRecord,
+    /// The record was deleted while another was edited: the edit wins, so it is made again.
+    EditBeatsDelete,
+    /// The record was deleted or archived in this system and the policy is to archive the others.
+    DeletedIn(String),
+    /// The record is gone in this system and the policy is to leave the others alone.
+    Unlinked(String),
+    /// The record is gone everywhere.
+    GoneEverywhere,
+    /// The record is gone and a person must decide about the others.
+    DeleteUndecided(String),
+    /// More deletions than the guard allows: all of them wait for approval.
+    Braked {
+        /// How many.
+        count: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// More creations than the guard allows: this one waits for approval.
+    CreateCap(u64),
+    /// The value changed in this system although the mapping only writes it: not copied.
+    Drift(String),
+    /// The mapping gives this member no right to write the field.
+    ReadOnly,
+    /// The field was emptied in this system and the policy is to ignore that.
+    ClearIgnored(String),
+    /// The field was emptied in this system and a person must decide.
+    ClearUndecided(String),
+    /// The field went to and fro too often and stands still until a person decides.
+    Oscillating,
+    /// The value is not in the mapping's table.
+    Unmapped {
+        /// The column.
+        column: String,
+    },
+    /// The value cannot be read as the field's kind.
+    Unreadable {
+        /// The column.
+        column: String,
+    },
+    /// The system gave no right to read the column, or did not send it: no inference.
+    Absent,
+    /// Waits until this record is linked.
+    WaitsForLink(RecordKey),
+    /// Waits until the parent has a record there.
+    WaitsForParent {
+        /// The parent link.
+        link: LinkId,
+        /// The object that is missing.
+        object: String,
+    },
+    /// A create needs a value that is not there.
+    RequiredMissing {
+        /// The field's name.
+        field: String,
+    },
+    /// The system refused it.
+    Refused {
+        /// The system's codes.
+        codes: Vec<String>,
+    },
+    /// The same write was refused before and nothing has changed since.
+    RefusedBefore {
+        /// The system's codes.
+        codes: Vec<String>,
+    },
+    /// Written.
+    Applied,
+    /// Written, and the system keeps it in another form of its own.
+    AppliedAltered,
+    /// The record was there already and is linked instead.
+    AlreadyThere(RecordKey),
+    /// The record had changed meanwhile: read again and planned again.
+    ChangedMeanwhile,
+    /// The record was gone when it should be written.
+    FoundGone,
+    /// The system asked for time.
+    PutOff {
+        /// How long, ms.
+        after_ms: u64,
+    },
+    /// Sent, no answer: probed before anything is sent again.
+    Uncertain,
+    /// A probe found what an interrupted run had sent.
+    FoundByProbe,
+    /// A probe found nothing of what an interrupted run may have sent: sent again.
+    SentAgain,
+    /// Linked by this match key.
+    MatchedBy(String),
+    /// Matched nothing: a new link.
+    Founded,
+    /// Several records could be the same thing by this match key.
+    AmbiguousBy(String),
+    /// Linked because a person said so.
+    LinkedByChoice,
+    /// Took over the link of the record that was merged into it.
+    MergedFrom(RecordKey),
+    /// Took over the link of the record that was converted into it.
+    ConvertedFrom(RecordKey),
+    /// Two links became one.
+    LinksUnited(LinkId),
+    /// Another record of the same system is the active one of the link.
+    SurplusOf(RecordKey),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChangedIn(system) => write!(f, "changed in {system}"),
+            Self::SameChange => write!(f, "changed to the same value in several systems"),
+            Self::Won { winner, policy } => {
+                write!(f, "changed in several systems; {winner} wins ({policy})")
+            }
+            Self::Undecided { policy } => {
+                write!(f, "systems differ and a person must decide ({policy})")
+            }
+            Self::Chosen => write!(f, "a person decided"),
+            Self::Adopted => write!(f, "same value at the first link"),
+            Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
+            Self::Preferred(system) => {
+                write!(f, "differed at the first link; {system} is preferred")
+            }
+            Self::NewRecord => write!(f, "has no record there yet"),
+            Self::EditBeatsDelete => write!(f, "deleted there but edited elsewhere; the edit wins"),
+            Self::DeletedIn(system) => write!(f, "deleted in {system}"),
+            Self::Unlinked(system) => write!(f, "gone in {system}; the others are left alone"),
+            Self::GoneEverywhere => write!(f, "gone everywhere"),
+            Self::DeleteUndecided(system) => write!(f, "gone in {system}; a person must decide"),
+            Self::Braked { count, limit } => {
+                write!(f, "{count} deletions are more than the {limit} allowed; waits for approval")
+            }
+            Self::CreateCap(limit) => write!(f, "more than {limit} creations; waits for approval"),
+            Self::Drift(system) => {
+                write!(f, "changed in {system} against the direction; not copied")
+            }
+            Self::ReadOnly => write!(f, "the mapping only reads it there"),
+            Self::ClearIgnored(system) => write!(f, "emptied in {system}; the policy ignores that"),
+            Self::ClearUndecided(system) => write!(f, "emptied in {system}; a person must decide"),
+            Self::Oscillating => {
+                write!(f, "went to and fro too often; stands still until a person decides")
+            }
+            Self::Unmapped { column } => write!(f, "the value of {column} is not in the table"),
+            Self::Unreadable { column } => {
+                write!(f, "the value of {column} does not fit the field")
+            }
+            Self::Absent => write!(f, "was not read there"),
+            Self::WaitsForLink(key) => write!(f, "waits until {key} is linked"),
+            Self::WaitsForParent { link, object } => {
+                write!(f, "waits until link {link} has a {object}")
+            }
+            Self::RequiredMissing { field } => write!(f, "a record cannot be made without {field}"),
+            Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
+            Self::RefusedBefore { codes } => {
+                write!(f, "refused before, unchanged since: {}", codes.join(", "))
+            }
+            Self::Applied => write!(f, "written"),
+            Self::AppliedAltered => write!(f, "written; the system keeps it in its own form"),
+            Self::AlreadyThere(key) => write!(f, "{key} was there already"),
+            Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
+            Self::FoundGone => write!(f, "was gone when it should be written"),
+            Self::PutOff { after_ms } => write!(f, "the system asked for {after_ms} ms"),
+            Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
+            Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
+            Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),
+            Self::MatchedBy(key) => write!(f, "matched by {key}"),
+            Self::Founded => write!(f, "matched nothing; a new link"),
+            Self::AmbiguousBy(key) => {
+                write!(f, "several records match by {key}; a person must decide")
+            }
+            Self::LinkedByChoice => write!(f, "linked because a person said so"),
+            Self::MergedFrom(key) => write!(f, "took over from {key}, which was merged into it"),
+            Self::ConvertedFrom(key) => {
+                write!(f, "took over from {key}, which was converted into it")
+            }
+            Self::LinksUnited(link) => write!(f, "united with link {link} after a merge"),
+            Self::SurplusOf(key) => {
+                write!(f, "{key} is the active record of the link in this system")
+            }
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! What the engine remembers: records as last seen, links with their truth, the outbox, reviews and
+//! the journal.
+//!
+//! Pure data, carried by the [`crate::store::Store`] port. Values are canonical (SYNC.md 3.1).
+//! Vectors of cells and field states are in the order of the entity's fields; only [`crate::codec`]
+//! turns positions into names, so that a stored record survives a change of the mapping.
+
+use serde::{Deserialize, Serialize};
+
+use crate::reason::Reason;
+use crate::record::{Action, Problem};
+use crate::value::Cell;
+
+/// One record of one object of one system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// The system's name in the configuration.
+    pub system: String,
+    /// The object's name there.
+    pub object: String,
+    /// The record's id there.
+    pub id: String,
+}
+
+impl std::fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}/{}", self.system, self.object, self.id)
+    }
+}
+
+/// A link's number, unique in one store and never used again. Zero is no link and sorts before all.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct LinkId(pub u64);
+
+impl std::fmt::Display for LinkId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One object of one system, as a stream of changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stream {
+    /// The system.
+    pub system: String,
+    /// The object.
+    pub object: String,
+}
+
+/// Where reading a stream goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The connector's own bytes; `None` before the first page.
+    pub position: Option<Vec<u8>>,
+    /// Whether the backfill is over and `changes` are read.
+    pub backfilled: bool,
+    /// [`crate::spec::MemberSpec::digest`] under which it was made.
+    pub digest: String,
+}
+
+/// What became of a record in its system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// There.
+    Live,
+    /// There, but another record of the same system is the active one of the link: never read for
+    /// values, never written, kept so that references to it resolve.
+    Surplus,
+    /// Put away.
+    Archived,
+    /// Gone.
+    Deleted,
+    /// Merged into another record of the same object.
+    MergedInto(RecordKey),
+    /// Became a record of another object of the same system.
+    ConvertedTo(RecordKey),
+}
+
+impl Status {
+    /// Deleted or archived.
+    pub fn is_removed(&self) -> bool {
+        matches!(self, Self::Archived | Self::Deleted)
+    }
+
+    /// Merged or converted: its link passes to its successor.
+    pub fn successor(&self) -> Option<&RecordKey> {
+        match self {
+            Self::MergedInto(key) | Self::ConvertedTo(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// A span of time in ms: later than `after`, not later than `until`. A missing bound is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Span {
+    /// The record's stamp when the former value was still there.
+    pub after: Option<i64>,
+    /// The record's stamp when the present value was first there.
+    pub until: Option<i64>,
+}
+
+/// What the engine knows of one field in one record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FieldState {
+    /// The value last observed. A reference holds the ids of its own system. `None` was never read.
+    pub seen: Cell,
+    /// The member's value that the hub has taken into account. `seen != base` is an edit. A
+    /// reference holds link ids.
+    pub base: Cell,
+    /// The hub's value that this member last agreed to, so that a system's own rounding is not
+    /// fought: a write is due when the truth is another.
+    pub agreed: Cell,
+    /// When the present `seen` came about, as far as stamps prove it.
+    pub edited: Span,
+}
+
+/// A record as last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordState {
+    /// Which.
+    pub key: RecordKey,
+    /// The entity's name.
+    pub entity: String,
+    /// The link it belongs to.
+    pub link: Option<LinkId>,
+    /// Its version, compared for equality only.
+    pub version: Option<String>,
+    /// Its own stamp, ms.
+    pub modified_ms: Option<i64>,
+    /// Whether it is there.
+    pub status: Status,
+    /// In the order of the entity's fields.
+    pub fields: Vec<FieldState>,
+    /// Columns as read, kept for mappings that need the present remote value to write back (tables,
+    /// transforms).
+    pub raw: Vec<(String, Cell)>,
+}
+
+/// Why the linking step looks at a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkWork {
+    /// Merged or converted, and still in a link.
+    Moved,
+    /// Live without a link.
+    Unlinked,
+}
+
+impl RecordState {
+    /// Whether the linking step must look at it. Stores keep this as an index.
+    pub fn link_work(&self) -> Option<LinkWork> {
+        match (&self.status, self.link) {
+            (Status::MergedInto(_) | Status::ConvertedTo(_), Some(_)) => Some(LinkWork::Moved),
+            (Status::Live, None) => Some(LinkWork::Unlinked),
+            _ => None,
+        }
+    }
+}
+
+/// The hub's value of one field of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Truth {
+    /// The value; `None` before any member had one.
+    pub value: Cell,
+    /// The value before it, for the oscillation breaker.
+    pub previous: Cell,
+    /// The system that it came from.
+    pub from: Option<String>,
+    /// When it came about there.
+    pub edited: Span,
+    /// How often in a row the value went back to `previous` right after the engine's own write.
+    pub flips: u32,
+}
+
+/// Whether a link is kept in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkStatus {
+    /// Yes.
+    Active,
+    /// No more: its records are gone, or one is gone and the policy is to leave the others alone.
+    Ended,
+    /// Its records belong to that link now.
+    MergedInto(LinkId),
+}
+
+/// A write that the system refused. Not tried again until the same write would look different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The system.
+    pub system: String,
+    /// The object.
+    pub object: String,
+    /// Hash of action, columns, cells and mapping.
+    pub digest: String,
+    /// What it said.
+    pub problems: Vec<Problem>,
+}
+
+/// The records of several members that are the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its number.
+    pub id: LinkId,
+    /// The entity's name.
+    pub entity: String,
+    /// Whether it is kept in step.
+    pub status: LinkStatus,
+    /// Counts the plans that made operations; part of every intent.
+    pub version: u64,
+    /// In the order of the entity's fields.
+    pub truth: Vec<Truth>,
+    /// Writes that were refused.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A link with all that belongs to it: what the planner sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkView {
+    /// The link.
+    pub link: Link,
+    /// All its records, removed and surplus ones too, ordered by key.
+    pub records: Vec<RecordState>,
+    /// Its reviews that are open, or were closed by a choice that the planner has not used yet.
+    pub reviews: Vec<Review>,
+    /// Whether an operation of it is still in the outbox; then it is not planned again yet.
+    pub busy: bool,
+}
+
+/// How far an operation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutboxState {
+    /// To be sent, not before `not_before_ms`.
+    Planned,
+    /// Sent, or about to be; the outcome is not known. Probed after a crash, never sent again
+    /// blindly.
+    Sent,
+}
+
+/// One column to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnWrite {
+    /// The column.
+    pub column: String,
+    /// What to write there.
+    pub cell: Cell,
+}
+
+/// One canonical field that an operation brings to a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldWrite {
+    /// The field's name.
+    pub field: String,
+    /// The member's canonical value before, as far as known.
+    pub before: Cell,
+    /// The hub's value.
+    pub after: Cell,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A planned effect: committed before it is sent, removed when its outcome is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Deterministic, unique for ever: hash over store, link, member, action and the link's
+    /// version.
+    pub intent: String,
+    /// The entity's name.
+    pub entity: String,
+    /// The link it is for.
+    pub link: LinkId,
+    /// The system to write to.
+    pub system: String,
+    /// The object to write to.
+    pub object: String,
+    /// What to do.
+    pub action: Action,
+    /// The record, except for a create.
+    pub id: Option<String>,
+    /// The record's version when it was planned.
+    pub if_version: Option<String>,
+    /// Columns to write.
+    pub columns: Vec<ColumnWrite>,
+    /// The fields that they stand for, with reasons.
+    pub fields: Vec<FieldWrite>,
+    /// Why this operation exists.
+    pub reason: Reason,
+    /// How far it has come.
+    pub state: OutboxState,
+    /// Not to be sent before, ms; zero is at once.
+    pub not_before_ms: i64,
+    /// How often it was put off.
+    pub attempts: u32,
+}
+
+/// What a link waits for before (a part of) it can be planned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Awaited {
+    /// This record gets a link.
+    Linked(RecordKey),
+    /// This link gets a live record of this object of this system.
+    Member {
+        /// The link.
+        link: LinkId,
+        /// The system.
+        system: String,
+        /// The object.
+        object: String,
+    },
+}
+
+/// A question that a person may answer, or a decision that a person may reverse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Deterministic: the same question has the same id.
+    pub id: String,
+    /// The entity's name.
+    pub entity: String,
+    /// The link it is about.
+    pub link: Option<LinkId>,
+    /// The record it is about.
+    pub record: Option<RecordKey>,
+    /// What it is about.
+    pub matter: Matter,
+    /// Whether it is open.
+    pub status: ReviewStatus,
+    /// What a person chose.
+    pub choice: Option<Choice>,
+    /// When it was opened or last changed, ms.
+    pub at_ms: i64,
+}
+
+/// Where a review stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReviewStatus {
+    /// A person is asked; what it is about stands still.
+    Open,
+    /// A policy or a person has decided; may be reversed while the values still stand.
+    Decided,
+    /// A person has chosen; the next plan uses it.
+    Chosen,
+    /// Over: the world has changed so that there is no question any more.
+    Closed,
+}
+
+/// What a review is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Matter {
+    /// Members differ in a field.
+    Conflict {
+        /// The field's name.
+        field: String,
+        /// The value before.
+        base: Cell,
+        /// System and value of those that differ.
+        values: Vec<(String, Cell)>,
+        /// The rule that was applied, in plain words.
+        policy: String,
+        /// What was chosen, if a rule could choose.
+        chosen: Option<Cell>,
+    },
+    /// A field went to and fro too often and stands still.
+    Oscillation {
+        /// The field's name.
+        field: String,
+        /// The two values.
+        values: Vec<Cell>,
+    },
+    /// A field was emptied and the policy asks.
+    Cleared {
+        /// The field's name.
+        field: String,
+        /// Where.
+        system: String,
+        /// The value that the others still have.
+        value: Cell,
+    },
+    /// Several records could be the same thing.
+    Ambiguous {
+        /// The match key's name.
+        key: String,
+        /// All records with that key, the record in question among them.
+        records: Vec<RecordKey>,
+    },
+    /// Two records of one system in one link.
+    Surplus {
+        /// The active one.
+        active: RecordKey,
+        /// The one that is kept as an alias.
+        surplus: RecordKey,
+    },
+    /// A record is gone and the policy asks what to do with the others.
+    Deleted {
+        /// The record that is gone.
+        gone: RecordKey,
+    },
+    /// More deletions than the guard allows.
+    Deletions {
+        /// How many.
+        count: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// A create whose outcome is unknown and that left no stamp.
+    Uncertain {
+        /// The intent.
+        intent: String,
+        /// Records that may be it.
+        records: Vec<RecordKey>,
+    },
+}
+
+/// What a person chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// This value of a field.
+    Value(Cell),
+    /// Link the record with this one.
+    LinkWith(RecordKey),
+    /// Treat the record as a thing of its own.
+    Separate,
+    /// Do what was asked (archive the others, go on with the deletions).
+    Approve,
+    /// Leave things as they are.
+    Leave,
+}
+
+/// One line of the history: why something was written, or was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When, ms.
+    pub at_ms: i64,
+    /// The entity's name.
+    pub entity: String,
+    /// The link.
+    pub link: Option<LinkId>,
+    /// The record.
+    pub record: Option<RecordKey>,
+    /// The field's name.
+    pub field: Option<String>,
+    /// The intent of the operation.
+    pub intent: Option<String>,
+    /// `plugin@version` and digest that did it.
+    pub generation: Option<String>,
+    /// Why.
+    pub reason: Reason,
+}

@@ -1,0 +1,256 @@
+//! The store port: what the engine keeps, behind simple queries and one atomic commit.
+//!
+//! A store decides nothing. Every query reads one consistent state; every [`Store::commit`] is
+//! durable and atomic: all of [`Changes`] or nothing, in the order of its fields. There is one
+//! engine per store, so a store need not defend against concurrent engines, but concurrent calls of
+//! one engine must be safe. The `renkei-store` crate keeps it in SQLite, [`crate::memory`] in
+//! memory; the suite in `tests/quick` runs on both.
+
+use async_trait::async_trait;
+
+use crate::state::{
+    Awaited, Cursor, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry, OutboxState,
+    RecordKey, RecordState, Review, Stream,
+};
+
+/// Why the store failed. The engine stops the cycle; nothing half-written remains.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full: free some room and run again.
+    #[error("the store's disk is full: {0}")]
+    Full(String),
+    /// What is stored cannot be understood.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// Anything else that the medium says.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A record that shares a match key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The key's value.
+    pub value: String,
+    /// The record.
+    pub record: RecordKey,
+    /// Its link.
+    pub link: Option<LinkId>,
+}
+
+/// Which operations of the outbox.
+#[derive(Debug, Clone)]
+pub struct OutboxQuery {
+    /// Of this state.
+    pub state: OutboxState,
+    /// Of this entity only.
+    pub entity: Option<String>,
+    /// Of this system only.
+    pub system: Option<String>,
+    /// Those with `not_before_ms` at or before this time.
+    pub due_ms: i64,
+    /// At most so many, in the order in which they were first inserted.
+    pub limit: usize,
+}
+
+/// Which reviews.
+#[derive(Debug, Clone, Default)]
+pub struct ReviewQuery {
+    /// `Open` ones only.
+    pub open_only: bool,
+    /// About this link only.
+    pub link: Option<LinkId>,
+    /// At most so many, the oldest first; zero is all.
+    pub limit: usize,
+}
+
+/// Which lines of the journal, the newest first.
+#[derive(Debug, Clone)]
+pub struct JournalQuery {
+    /// About this link.
+    pub link: Option<LinkId>,
+    /// Or about this record.
+    pub record: Option<RecordKey>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// How many links of an entity there are, and how many of them a deletion waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Doomed {
+    /// Dirty active links with a record that is deleted or archived.
+    pub doomed: u64,
+    /// Active links.
+    pub links: u64,
+}
+
+/// Numbers for `status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Per entity.
+    pub entities: Vec<EntityCounts>,
+    /// Operations planned.
+    pub planned: u64,
+    /// Operations sent without a known outcome.
+    pub sent: u64,
+    /// Links that wait for another.
+    pub waiting: u64,
+    /// Reviews that are open.
+    pub reviews_open: u64,
+    /// Lines of the journal.
+    pub journal: u64,
+}
+
+/// Numbers of one entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntityCounts {
+    /// The entity's name.
+    pub entity: String,
+    /// Active links.
+    pub links: u64,
+    /// Links to be planned.
+    pub dirty: u64,
+    /// Live records without a link.
+    pub unlinked: u64,
+    /// System, object and live records.
+    pub records: Vec<(String, String, u64)>,
+}
+
+/// Everything that one commit changes, applied in the order of the fields.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Cursors to replace.
+    pub cursors: Vec<(Stream, Cursor)>,
+    /// Links to insert or replace by id. Before records, which refer to them.
+    pub links: Vec<Link>,
+    /// Records to insert or replace by key.
+    pub records: Vec<RecordState>,
+    /// Records whose match keys are replaced: pairs of key name and value.
+    pub match_keys: Vec<(RecordKey, Vec<(String, String)>)>,
+    /// An id that now stands for another record: merged or converted. Kept for ever.
+    pub aliases: Vec<(RecordKey, RecordKey)>,
+    /// Links to be planned no more (before `dirty`).
+    pub clean: Vec<LinkId>,
+    /// Links to be planned.
+    pub dirty: Vec<LinkId>,
+    /// Replaces all that these links wait for; an empty list ends the waiting.
+    pub waits: Vec<(LinkId, Vec<Awaited>)>,
+    /// Operations to insert or replace by intent.
+    pub outbox: Vec<OutboxEntry>,
+    /// Operations to forget, by intent.
+    pub outbox_done: Vec<String>,
+    /// Reviews to insert or replace by id.
+    pub reviews: Vec<Review>,
+    /// Lines to append.
+    pub journal: Vec<JournalEntry>,
+}
+
+impl Changes {
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.cursors.is_empty()
+            && self.links.is_empty()
+            && self.records.is_empty()
+            && self.match_keys.is_empty()
+            && self.aliases.is_empty()
+            && self.clean.is_empty()
+            && self.dirty.is_empty()
+            && self.waits.is_empty()
+            && self.outbox.is_empty()
+            && self.outbox_done.is_empty()
+            && self.reviews.is_empty()
+            && self.journal.is_empty()
+    }
+}
+
+/// What the engine keeps between cycles and crashes.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Random at creation, the same ever after: makes intents unique among all stores of the world.
+    fn identity(&self) -> &str;
+
+    /// Where reading this stream goes on.
+    async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;
+
+    /// The records with these keys that are known, in any order.
+    async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError>;
+
+    /// Records of the entity that the linking step must look at, by [`RecordState::link_work`],
+    /// with keys greater than `after`, in the order of keys.
+    async fn link_work(
+        &self,
+        entity: &str,
+        work: LinkWork,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordState>, StoreError>;
+
+    /// Live records of the entity that have one of these values under this match key. Every match,
+    /// in any order.
+    async fn candidates(
+        &self,
+        entity: &str,
+        key: &str,
+        values: &[String],
+    ) -> Result<Vec<Candidate>, StoreError>;
+
+    /// The match keys of these records: key name and value.
+    async fn match_keys(
+        &self,
+        records: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, Vec<(String, String)>)>, StoreError>;
+
+    /// The records that these ids stand for now, through all aliases; those without an alias are
+    /// left out.
+    async fn aliases(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, RecordKey)>, StoreError>;
+
+    /// The links of these records, through all aliases and united links, in any order; those
+    /// without a link are left out.
+    async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
+
+    /// The `Live` records of these links.
+    async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError>;
+
+    /// The highest link number ever used; zero when there is none.
+    async fn last_link(&self) -> Result<LinkId, StoreError>;
+
+    /// These links with all that belongs to them, ordered by id.
+    async fn links(&self, ids: &[LinkId]) -> Result<Vec<LinkView>, StoreError>;
+
+    /// Dirty links of the entity with ids greater than `after`, in the order of ids. Links with
+    /// operations in the outbox are left out: they are planned when these are done.
+    async fn dirty(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError>;
+
+    /// How many deletions wait to be planned.
+    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError>;
+
+    /// Links that wait for one of these.
+    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
+
+    /// What these links wait for.
+    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
+
+    /// Operations of the outbox.
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError>;
+
+    /// One review.
+    async fn review(&self, id: &str) -> Result<Option<Review>, StoreError>;
+
+    /// Reviews.
+    async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError>;
+
+    /// Lines of the journal, the newest first.
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// Numbers for `status`.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// All of it, or nothing; durable when it returns.
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
+}
