@@ -186,12 +186,12 @@ macro_rules! export_connector {
 
             #[cfg(target_family = "wasm")]
             #[expect(unsafe_code, reason = "the canonical ABI's entry points")]
-            mod exports {
-                type Exported = $crate::connector::Exported<super::$connector>;
+            const _: () = {
+                type Exported = $crate::connector::Exported<$connector>;
                 $crate::bindings::connector::export_connector_world!(
                     Exported with_types_in $crate::bindings::connector
                 );
-            }
+            };
         };
     };
 }

@@ -98,12 +98,12 @@ macro_rules! export_transform {
 
             #[cfg(target_family = "wasm")]
             #[expect(unsafe_code, reason = "the canonical ABI's entry points")]
-            mod exports {
-                type Exported = $crate::transform::Exported<super::$transform>;
+            const _: () = {
+                type Exported = $crate::transform::Exported<$transform>;
                 $crate::bindings::transform::export_transform_world!(
                     Exported with_types_in $crate::bindings::transform
                 );
-            }
+            };
         };
     };
 }
