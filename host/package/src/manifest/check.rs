@@ -1,0 +1,270 @@
+//! From the written manifest to the checked one. Each error names the key and what was expected there.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+
+use url::Url;
+
+use super::raw::{
+    RawConnection, RawFunction, RawKind, RawManifest, RawObject, RawQuota, RawSecret, RawSetting,
+};
+use super::{
+    AllowedOrigin, Auth, Connection, ConnectorManifest, Function, Kind, Manifest, ManifestError,
+    Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
+};
+
+type Result<T> = std::result::Result<T, ManifestError>;
+
+/// Requests in flight per system where the manifest does not say.
+const CONCURRENT_REQUESTS: u32 = 4;
+const CONCURRENT_REQUESTS_MAX: u32 = 64;
+const NAME_BYTES_MAX: usize = 100;
+
+pub(super) fn manifest(raw: RawManifest) -> Result<Manifest> {
+    id("id", &raw.id)?;
+    text("title", &raw.title)?;
+    id("publisher", &raw.publisher)?;
+    let version = match &raw.version {
+        Some(version) => version.clone(),
+        None => return fail("version", "missing", "a semantic version such as `1.2.0`"),
+    };
+    if semver::Version::parse(&version).is_err() {
+        return wrong("version", &version, "a semantic version such as `1.2.0`");
+    }
+    let kind = match raw.kind {
+        RawKind::Connector => Kind::Connector(connector(&raw)?),
+        RawKind::Transform => Kind::Transform(transform(&raw)?),
+    };
+    let RawManifest { id, title, publisher, .. } = raw.clone();
+    Ok(Manifest { id, title, publisher, version, kind, raw })
+}
+
+fn connector(raw: &RawManifest) -> Result<ConnectorManifest> {
+    foreign("function", raw.function.is_empty(), "transform")?;
+    let limits = raw.limits.as_ref().and_then(|limits| limits.concurrent_requests);
+    let concurrent_requests = limits.unwrap_or(CONCURRENT_REQUESTS);
+    if !(1..=CONCURRENT_REQUESTS_MAX).contains(&concurrent_requests) {
+        return wrong("limits.concurrent_requests", &concurrent_requests, "1 to 64");
+    }
+    let retry = raw.retry.clone();
+    let (quota_status, transient_status) = match retry {
+        Some(retry) => (retry.quota_status, retry.transient_status),
+        None => (None, None),
+    };
+    let retry = Retry {
+        quota_status: quota_status.unwrap_or_else(|| vec![429]),
+        transient_status: transient_status.unwrap_or_else(|| vec![500, 502, 503, 504]),
+    };
+    statuses("retry.quota_status", &retry.quota_status)?;
+    statuses("retry.transient_status", &retry.transient_status)?;
+    some("connection", &raw.connection)?;
+    some("object", &raw.object)?;
+    unique("connection", "slot", raw.connection.iter().map(|c| &c.slot))?;
+    unique("object", "name", raw.object.iter().map(|o| &o.name))?;
+    unique("setting", "name", raw.setting.iter().map(|s| &s.name))?;
+    unique("secret", "name", raw.secret.iter().map(|s| &s.name))?;
+    Ok(ConnectorManifest {
+        connections: each("connection", &raw.connection, connection)?,
+        quotas: each("quota", &raw.quota, quota)?,
+        concurrent_requests,
+        retry,
+        objects: each("object", &raw.object, object)?,
+        settings: each("setting", &raw.setting, setting)?,
+        secrets: each("secret", &raw.secret, secret)?,
+    })
+}
+
+fn transform(raw: &RawManifest) -> Result<TransformManifest> {
+    foreign("connection", raw.connection.is_empty(), "connector")?;
+    foreign("quota", raw.quota.is_empty(), "connector")?;
+    foreign("limits", raw.limits.is_none(), "connector")?;
+    foreign("retry", raw.retry.is_none(), "connector")?;
+    foreign("object", raw.object.is_empty(), "connector")?;
+    foreign("setting", raw.setting.is_empty(), "connector")?;
+    foreign("secret", raw.secret.is_empty(), "connector")?;
+    some("function", &raw.function)?;
+    unique("function", "name", raw.function.iter().map(|f| &f.name))?;
+    Ok(TransformManifest { functions: each("function", &raw.function, function)? })
+}
+
+fn connection(at: &str, raw: &RawConnection) -> Result<Connection> {
+    id(&format!("{at}.slot"), &raw.slot)?;
+    some(&format!("{at}.allow"), &raw.allow)?;
+    some(&format!("{at}.auth"), &raw.auth)?;
+    let allow = each(&format!("{at}.allow"), &raw.allow, |at, pattern| {
+        AllowedOrigin::parse(pattern).or_else(|expected| wrong(at, pattern, expected))
+    })?;
+    let base_url = match &raw.base_url {
+        Some(url) => Some(base_url(&format!("{at}.base_url"), url, &allow)?),
+        None => None,
+    };
+    let oauth2 = raw.auth.iter().any(|way| !matches!(way, Auth::Bearer | Auth::Header));
+    let key = format!("{at}.token_path");
+    match &raw.token_path {
+        Some(path) if !path.starts_with('/') => {
+            return wrong(&key, path, "a path such as `/token`");
+        }
+        None if oauth2 => return fail(&key, "missing", "the path of the token endpoint"),
+        _ => {}
+    }
+    statuses(&format!("{at}.refused_status"), &raw.refused_status)?;
+    Ok(Connection {
+        slot: raw.slot.clone(),
+        base_url,
+        base_url_field: raw.base_url_field.clone(),
+        allow,
+        auth: raw.auth.clone(),
+        token_path: raw.token_path.clone(),
+        token_style: raw.token_style,
+        refused_status: raw.refused_status.clone(),
+    })
+}
+
+fn base_url(key: &str, written: &str, allow: &[AllowedOrigin]) -> Result<String> {
+    let Ok(url) = Url::parse(written) else {
+        return wrong(key, written, "a URL such as `https://api.example.com`");
+    };
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong(key, written, "a URL without query and fragment");
+    }
+    if !allow.iter().any(|origin| origin.allows(&url)) {
+        return wrong(key, written, "a URL that the connection's `allow` covers");
+    }
+    Ok(written.trim_end_matches('/').to_owned())
+}
+
+fn quota(at: &str, raw: &RawQuota) -> Result<Quota> {
+    id(&format!("{at}.name"), &raw.name)?;
+    at_least_one(&format!("{at}.calls"), u64::from(raw.calls))?;
+    at_least_one(&format!("{at}.per_ms"), raw.per_ms)?;
+    Ok(Quota { name: raw.name.clone(), calls: raw.calls, per_ms: raw.per_ms })
+}
+
+fn object(at: &str, raw: &RawObject) -> Result<Object> {
+    text(&format!("{at}.name"), &raw.name)?;
+    at_least_one(&format!("{at}.read_rows"), u64::from(raw.read_rows))?;
+    at_least_one(&format!("{at}.write_rows"), u64::from(raw.write_rows))?;
+    Ok(Object {
+        name: raw.name.clone(),
+        actions: raw.actions.clone(),
+        read_rows: raw.read_rows,
+        write_rows: raw.write_rows,
+    })
+}
+
+fn setting(at: &str, raw: &RawSetting) -> Result<Setting> {
+    word(&format!("{at}.name"), &raw.name)?;
+    let key = format!("{at}.default");
+    match &raw.default {
+        Some(default) if raw.required => {
+            return wrong(&key, default, "no default where `required` is true");
+        }
+        Some(default) if default.kind() != raw.kind => {
+            let expected = format!("a value of kind {:?}", raw.kind).to_lowercase();
+            return wrong(&key, default, &expected);
+        }
+        _ => {}
+    }
+    Ok(Setting {
+        name: raw.name.clone(),
+        kind: raw.kind,
+        required: raw.required,
+        default: raw.default.clone(),
+        help: raw.help.clone(),
+    })
+}
+
+fn secret(at: &str, raw: &RawSecret) -> Result<Secret> {
+    word(&format!("{at}.name"), &raw.name)?;
+    Ok(Secret { name: raw.name.clone(), help: raw.help.clone() })
+}
+
+fn function(at: &str, raw: &RawFunction) -> Result<Function> {
+    id(&format!("{at}.name"), &raw.name)?;
+    for (key, columns) in [("input", &raw.input), ("output", &raw.output)] {
+        let key = format!("{at}.{key}");
+        match raw.shape {
+            Shape::OneWay | Shape::TwoWay => some(&key, columns)?,
+            Shape::Merge if columns.is_empty() => {}
+            Shape::Merge => return wrong(&key, columns, "nothing: a merge works on one field"),
+        }
+        each(&key, columns, |at, column| text(at, column))?;
+        unique(&key, "column", columns.iter())?;
+    }
+    let parameters = format!("{at}.parameter");
+    unique(&parameters, "name", raw.parameter.iter().map(|p| &p.name))?;
+    Ok(Function {
+        name: raw.name.clone(),
+        shape: raw.shape,
+        input: raw.input.clone(),
+        output: raw.output.clone(),
+        parameters: each(&parameters, &raw.parameter, setting)?,
+        help: raw.help.clone(),
+    })
+}
+
+fn each<R, T>(key: &str, items: &[R], check: impl Fn(&str, &R) -> Result<T>) -> Result<Vec<T>> {
+    items.iter().enumerate().map(|(i, item)| check(&format!("{key}[{i}]"), item)).collect()
+}
+
+fn unique<'a>(key: &str, part: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return wrong(key, name, &format!("each {part} only once"));
+        }
+    }
+    Ok(())
+}
+
+fn some<T>(key: &str, items: &[T]) -> Result<()> {
+    if items.is_empty() { fail(key, "missing or empty", "at least one") } else { Ok(()) }
+}
+
+fn foreign(key: &str, absent: bool, kind: &str) -> Result<()> {
+    if absent { Ok(()) } else { fail(key, "given", &format!("nothing: only a {kind} has it")) }
+}
+
+fn at_least_one(key: &str, number: u64) -> Result<()> {
+    if number == 0 { wrong(key, &number, "at least 1") } else { Ok(()) }
+}
+
+fn statuses(key: &str, statuses: &[u16]) -> Result<()> {
+    match statuses.iter().find(|status| !(400..=599).contains(*status)) {
+        Some(status) => wrong(key, status, "HTTP statuses from 400 to 599"),
+        None => Ok(()),
+    }
+}
+
+/// Ids, publishers, slots, quotas and functions.
+fn id(key: &str, name: &str) -> Result<()> {
+    let expected = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
+    if name.len() >= 2 && is_name(name, b'-') { Ok(()) } else { wrong(key, name, expected) }
+}
+
+/// Settings, parameters and secrets: they are keys in the configuration, so with `_`.
+fn word(key: &str, name: &str) -> Result<()> {
+    let expected = "1 to 41 of a-z, 0-9 and `_`, the first one a letter";
+    if is_name(name, b'_') { Ok(()) } else { wrong(key, name, expected) }
+}
+
+fn is_name(name: &str, joint: u8) -> bool {
+    name.len() <= 41
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == joint)
+}
+
+/// Titles, objects and columns: the vendor's own names, so nearly anything.
+fn text(key: &str, text: &str) -> Result<()> {
+    let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+    if fits { Ok(()) } else { wrong(key, text, "1 to 100 bytes without control characters") }
+}
+
+fn wrong<T>(key: &str, found: &(impl Debug + ?Sized), expected: &str) -> Result<T> {
+    fail(key, &format!("{found:?}"), expected)
+}
+
+fn fail<T>(key: &str, found: &str, expected: &str) -> Result<T> {
+    let (key, found, expected) = (key.to_owned(), found.to_owned(), expected.to_owned());
+    Err(ManifestError::Value { key, found, expected })
+}

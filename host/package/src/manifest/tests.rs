@@ -1,0 +1,219 @@
+//! The manifest of a connector, the manifest of a transform, and one change at a time to each.
+
+use super::*;
+
+const CONNECTOR: &str = r#"
+id = "hubspot"
+title = "HubSpot"
+publisher = "renkei"
+kind = "connector"
+contract = "0.1"
+
+[[connection]]
+slot = "primary"
+base_url = "https://api.hubapi.com"
+allow = ["https://api.hubapi.com"]
+auth = ["bearer", "oauth2-refresh-token"]
+token_path = "/oauth/v3/token"
+token_style = "form"
+refused_status = [401]
+
+[[quota]]
+name = "all"
+calls = 190
+per_ms = 10000
+
+[limits]
+concurrent_requests = 8
+[retry]
+quota_status = [429]
+transient_status = [500, 521]
+
+[[object]]
+name = "contacts"
+actions = ["create", "update", "archive", "merge"]
+read_rows = 100
+write_rows = 100
+
+[[setting]]
+name = "stamp_property"
+kind = "text"
+required = false
+default = "renkei_id"
+help = "..."
+[[secret]]
+name = "client_secret"
+help = "..."
+"#;
+
+const TRANSFORM: &str = r#"
+id = "names"
+title = "Names"
+publisher = "renkei"
+kind = "transform"
+contract = "0.1"
+version = "1.2.3"
+
+[[function]]
+name = "full-name"
+shape = "two-way"
+input = ["full_name"]
+output = ["family_name", "given_name"]
+parameters = []
+help = "..."
+"#;
+
+fn connector(manifest: &Manifest) -> &ConnectorManifest {
+    match &manifest.kind {
+        Kind::Connector(connector) => connector,
+        Kind::Transform(_) => panic!("a transform"),
+    }
+}
+
+/// Replaces `from` by `to` in a good manifest and compares the error.
+fn check(good: &str, from: &str, to: &str, expected: &str) {
+    assert!(good.contains(from), "{from}");
+    let error = Manifest::from_toml(&good.replacen(from, to, 1), Some("0.1.0")).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_connector_is_read() {
+    let manifest = Manifest::from_toml(CONNECTOR, Some("0.3.0")).unwrap();
+    assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hubspot", "0.3.0"));
+    let connector = connector(&manifest);
+    assert_eq!(connector.concurrent_requests, 8);
+    assert_eq!(connector.connections[0].auth, [Auth::Bearer, Auth::Oauth2RefreshToken]);
+    assert_eq!(connector.retry.transient_status, [500, 521]);
+    assert_eq!(connector.settings[0].default, Some(SettingValue::Text("renkei_id".into())));
+    assert_eq!(connector.objects[0].actions.len(), 4);
+}
+
+#[test]
+fn the_embedded_form_says_the_same() {
+    for text in [CONNECTOR, TRANSFORM] {
+        let written = Manifest::from_toml(text, Some("0.3.0")).unwrap();
+        let read = Manifest::from_json(written.to_json().to_string().as_bytes()).unwrap();
+        assert_eq!(read.to_json(), written.to_json());
+        assert_eq!(read.version, written.version);
+    }
+}
+
+#[test]
+fn what_is_not_said_has_defaults() {
+    let text = CONNECTOR.split("[[quota]]").next().unwrap();
+    let text = format!("{text}\n[[object]]\nname = \"contacts\"\n");
+    let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
+    let connector = connector(&manifest);
+    assert_eq!(connector.concurrent_requests, 4);
+    assert_eq!(connector.retry.quota_status, [429]);
+    assert_eq!((connector.objects[0].read_rows, connector.objects[0].actions.len()), (100, 0));
+}
+
+#[test]
+fn another_contract_is_named_before_anything_else() {
+    check(
+        TRANSFORM,
+        "contract = \"0.1\"",
+        "contract = \"0.2\"\nunheard_of = 1",
+        "built for contract 0.2; this host binds 0.1: rebuild it with SDK 0.1 or update Renkei",
+    );
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_its_line() {
+    let text = CONNECTOR.replace("token_style", "token_stile");
+    let error = Manifest::from_toml(&text, Some("0.1.0")).unwrap_err().to_string();
+    assert!(error.contains("line 14") && error.contains("token_stile"), "{error}");
+}
+
+#[test]
+fn values_that_a_key_does_not_take() {
+    let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
+    check(CONNECTOR, "\"hubspot\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));
+    check(
+        TRANSFORM,
+        "1.2.3",
+        "1.2",
+        "`version` is \"1.2\"; expected a semantic version such as `1.2.0`",
+    );
+    check(
+        CONNECTOR,
+        "allow = [\"https://api.hubapi.com\"]",
+        "allow = [\"https://hubapi.com\"]",
+        "`connection[0].base_url` is \"https://api.hubapi.com\"; expected a URL that the connection's `allow` covers",
+    );
+    check(
+        CONNECTOR,
+        "token_path = \"/oauth/v3/token\"",
+        "",
+        "`connection[0].token_path` is missing; expected the path of the token endpoint",
+    );
+    check(
+        CONNECTOR,
+        "default = \"renkei_id\"",
+        "default = 5",
+        "`setting[0].default` is Integer(5); expected a value of kind text",
+    );
+    check(CONNECTOR, "calls = 190", "calls = 0", "`quota[0].calls` is 0; expected at least 1");
+    check(
+        CONNECTOR,
+        "[401]",
+        "[200]",
+        "`connection[0].refused_status` is 200; expected HTTP statuses from 400 to 599",
+    );
+    check(
+        TRANSFORM,
+        "[[function]]",
+        "[retry]\n[[function]]",
+        "`retry` is given; expected nothing: only a connector has it",
+    );
+    check(
+        TRANSFORM,
+        "[\"family_name\", \"given_name\"]",
+        "[]",
+        "`function[0].output` is missing or empty; expected at least one",
+    );
+}
+
+#[test]
+fn origins() {
+    fn check(pattern: &str, url: &str, expected: bool) {
+        let origin = AllowedOrigin::parse(pattern).unwrap();
+        assert_eq!(origin.to_string(), pattern);
+        assert_eq!(origin.allows(&url.parse().unwrap()), expected, "{pattern} {url}");
+    }
+    check("https://api.hubapi.com", "https://api.hubapi.com/crm", true);
+    check("https://api.hubapi.com", "https://API.hubapi.com:443/", true);
+    check("https://api.hubapi.com", "http://api.hubapi.com/", false);
+    check("https://api.hubapi.com", "https://api.hubapi.com:8443/", false);
+    check("https://api.hubapi.com", "https://user@api.hubapi.com/", false);
+    check("https://api.hubapi.com", "https://api.hubapi.com.evil.example/", false);
+    check("https://*.my.salesforce.com", "https://acme.my.salesforce.com/", true);
+    check("https://*.my.salesforce.com", "https://a.sandbox.my.salesforce.com/", true);
+    check("https://*.my.salesforce.com", "https://my.salesforce.com/", false);
+    check("https://*.my.salesforce.com", "https://evilmy.salesforce.com/", false);
+    check("https://*.my.salesforce.com", "https://.my.salesforce.com/", false);
+    check("http://127.0.0.1:4000", "http://127.0.0.1:4000/x", true);
+    check("http://[::1]:4000", "http://[::1]:4000/x", true);
+}
+
+#[test]
+fn origins_that_are_refused() {
+    for pattern in [
+        "api.hubapi.com",
+        "http://api.hubapi.com",
+        "ftp://api.hubapi.com",
+        "https://api.hubapi.com/crm",
+        "https://api.hubapi.com/",
+        "https://user:pass@api.hubapi.com",
+        "https://*.com",
+        "https://*.127.0.0.1",
+        "https://*",
+        "https://a.*.example.com",
+        "https://",
+        "",
+    ] {
+        assert!(AllowedOrigin::parse(pattern).is_err(), "{pattern}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Reading a plugin file: bytes in, a checked package or one clear error out. Nothing in the file is run or compiled.
+//!
+//! The bytes stay with the package, so that what was hashed and checked is what the runtime compiles (TRUST.md 2.6, case
+//! 11). Caps come before any work that grows with the input. `renkei_package` never accepts precompiled code: a `.cwasm`
+//! is native code of whoever wrote it.
+
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::manifest::{Kind, Manifest, ManifestError};
+use crate::world::{self, World};
+
+/// The largest plugin file, in bytes: a Python guest has 18 MB.
+pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// The most bytes of custom sections, those of nested modules included: names and producers, never executed.
+pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most functions, over all modules of the file.
+pub const FUNCTIONS_MAX: usize = 50_000;
+/// The largest body of a function, in bytes: compiling is not linear in it.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
+
+/// A plugin file that was read and fits its world.
+#[derive(Clone)]
+pub struct Package {
+    bytes: Vec<u8>,
+    /// SHA-256 of the file, hex.
+    pub digest: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What it imports, such as `renkei:plugin/log@0.1.0`.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+}
+
+/// Why a file is not a plugin for this host. Every message begins with the file's name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The file cannot be read.
+    #[error("{name}: cannot be read: {source}")]
+    Io {
+        /// The file.
+        name: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A directory, a device, a pipe.
+    #[error("{name}: not a regular file")]
+    NotAFile {
+        /// The file.
+        name: String,
+    },
+    /// Neither a component nor anything near it.
+    #[error("{name}: not a WebAssembly file; build it with `renkei plugin build`")]
+    NotWasm {
+        /// The file.
+        name: String,
+    },
+    /// A core module, as rustc writes it.
+    #[error("{name}: a core module, not a component; build it with `renkei plugin build`")]
+    CoreModule {
+        /// The file.
+        name: String,
+    },
+    /// Native code.
+    #[error(
+        "{name}: precompiled native code, which is never loaded; give the .wasm that it was made from"
+    )]
+    Precompiled {
+        /// The file.
+        name: String,
+    },
+    /// The file ends in the middle of a section.
+    #[error("{name}: cut off after {bytes} bytes; copy the whole file again")]
+    Truncated {
+        /// The file.
+        name: String,
+        /// How many bytes there are.
+        bytes: usize,
+    },
+    /// Not valid, or using a feature of WebAssembly that plugins do not have (threads, GC, exceptions, ...).
+    #[error("{name}: not a valid component: {reason}")]
+    Invalid {
+        /// The file.
+        name: String,
+        /// The validator's words, with the offset.
+        reason: String,
+    },
+    /// A cap is passed.
+    #[error("{name}: {what} {found}; the most is {max}")]
+    TooLarge {
+        /// The file.
+        name: String,
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        found: usize,
+        /// The cap.
+        max: usize,
+    },
+    /// A component without our custom section.
+    #[error(
+        "{name}: no manifest in it (custom section `renkei:manifest`); build it with `renkei plugin build`"
+    )]
+    NoManifest {
+        /// The file.
+        name: String,
+    },
+    /// The manifest is refused.
+    #[error("{name}: manifest: {source}")]
+    Manifest {
+        /// The file.
+        name: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// It wants something that its world does not offer.
+    #[error("{name}: imports {import}, which a {kind} does not get; {hint}")]
+    Import {
+        /// The file.
+        name: String,
+        /// The import.
+        import: String,
+        /// `connector` or `transform`.
+        kind: &'static str,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// It lacks what the host calls.
+    #[error("{name}: exports no {export}, although its manifest says that it is a {kind}")]
+    Export {
+        /// The file.
+        name: String,
+        /// What is missing.
+        export: String,
+        /// `connector` or `transform`.
+        kind: &'static str,
+    },
+    /// The names are right, the types are not.
+    #[error(
+        "{name}: not of contract {}: {reason}; rebuild it with the SDK of that contract",
+        crate::CONTRACT
+    )]
+    Types {
+        /// The file.
+        name: String,
+        /// Which type differs.
+        reason: String,
+    },
+    /// This build of Renkei has a broken contract in it.
+    #[error("{name}: cannot be checked: {reason}; this is a fault of Renkei")]
+    Contract {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Package {
+    /// Reads and checks the file at `path`. Its last component is the name in errors.
+    pub fn open(path: &Path) -> Result<Self, PackageError> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let io = |source| PackageError::Io { name: name.clone(), source };
+        // Asked before opening: opening a pipe would wait for its writer.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(PackageError::NotAFile { name });
+        }
+        let mut bytes = Vec::new();
+        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
+        Self::read(&name, bytes)
+    }
+
+    /// Checks the bytes of a plugin file; `name` is only for errors.
+    pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, PackageError> {
+        let scan = scan::scan(name, &bytes)?;
+        let manifest = Manifest::from_json(scan.manifest)
+            .map_err(|source| PackageError::Manifest { name: name.to_owned(), source })?;
+        let (imports, exports) = (scan.imports, scan.exports);
+        fit(name, &manifest, &imports, &exports, &bytes)?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        Ok(Self { bytes, digest, manifest, imports, exports })
+    }
+
+    /// The file, to be compiled as it is.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl std::fmt::Debug for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Package({}@{} {})", self.manifest.id, self.manifest.version, self.digest)
+    }
+}
+
+/// Whether the component fits the world of its kind.
+fn fit(
+    name: &str,
+    manifest: &Manifest,
+    imports: &[String],
+    exports: &[String],
+    bytes: &[u8],
+) -> Result<(), PackageError> {
+    let kind = manifest.kind.name();
+    let name = name.to_owned();
+    let world = match &manifest.kind {
+        Kind::Connector(_) => world::connector(),
+        Kind::Transform(_) => world::transform(),
+    };
+    let world: &World = match world {
+        Ok(world) => world,
+        Err(reason) => return Err(PackageError::Contract { name, reason }),
+    };
+    if let Some(import) = imports.iter().find(|import| !world.imports.contains(*import)) {
+        let (import, hint) = (import.clone(), hint(import));
+        return Err(PackageError::Import { name, import, kind, hint });
+    }
+    if let Some(export) = world.exports.iter().find(|export| !exports.contains(export)) {
+        return Err(PackageError::Export { name, export: export.clone(), kind });
+    }
+    world.fits(bytes).map_err(|reason| PackageError::Types { name, reason })
+}
+
+fn hint(import: &str) -> &'static str {
+    if import.starts_with("wasi:") {
+        "compile it for wasm32-unknown-unknown, as `renkei plugin build` does, or stub WASI out"
+    } else if import.starts_with("renkei:plugin/") {
+        "the kind in its manifest or the version of its SDK is wrong"
+    } else {
+        "a plugin has no imports but those of wit/v1"
+    }
+}

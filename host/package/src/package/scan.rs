@@ -1,0 +1,154 @@
+//! One pass over the sections of a file: what it is, its manifest, imports and exports, and whether the caps hold.
+//!
+//! The pass only steps from section to section and needs no memory of its own; full validation comes after the caps.
+
+use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
+
+use super::{
+    BODY_BYTES_MAX, CUSTOM_BYTES_MAX, FILE_BYTES_MAX, FUNCTIONS_MAX, MANIFEST_BYTES_MAX,
+    PackageError,
+};
+use crate::manifest::SECTION;
+
+/// What guests may use: WebAssembly 2 with extended constants, and the component model without its asynchronous ABI.
+/// No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's engine refuses them as well.
+const FEATURES: WasmFeatures =
+    WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
+
+/// What one pass finds.
+pub(super) struct Scan<'a> {
+    pub(super) manifest: &'a [u8],
+    pub(super) imports: Vec<String>,
+    pub(super) exports: Vec<String>,
+}
+
+#[derive(Default)]
+struct Tally<'a> {
+    /// How many modules and components enclose the payload; 1 at the root.
+    depth: usize,
+    custom_bytes: usize,
+    functions: usize,
+    largest_body: usize,
+    manifests: Vec<&'a [u8]>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+pub(super) fn scan<'a>(name: &str, bytes: &'a [u8]) -> Result<Scan<'a>, PackageError> {
+    let name = name.to_owned();
+    if bytes.len() > FILE_BYTES_MAX {
+        let (found, max) = (bytes.len(), FILE_BYTES_MAX);
+        return Err(PackageError::TooLarge { name, what: "size in bytes", found, max });
+    }
+    // wasmtime's precompiled files are ELF images.
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(PackageError::Precompiled { name });
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(PackageError::CoreModule { name });
+    }
+    if !Parser::is_component(bytes) {
+        return Err(PackageError::NotWasm { name });
+    }
+    let tally = walk(&name, bytes)?;
+    Validator::new_with_features(FEATURES)
+        .validate_all(bytes)
+        .map_err(|error| PackageError::Invalid { name: name.clone(), reason: error.to_string() })?;
+    let manifest = match tally.manifests.as_slice() {
+        [] => return Err(PackageError::NoManifest { name }),
+        [manifest] => *manifest,
+        more => {
+            let (what, found) = ("manifest sections", more.len());
+            return Err(PackageError::TooLarge { name, what, found, max: 1 });
+        }
+    };
+    Ok(Scan { manifest, imports: tally.imports, exports: tally.exports })
+}
+
+fn walk<'a>(name: &str, bytes: &'a [u8]) -> Result<Tally<'a>, PackageError> {
+    let invalid = |error: wasmparser::Error| PackageError::Invalid {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    };
+    let truncated = || PackageError::Truncated { name: name.to_owned(), bytes: bytes.len() };
+    let mut tally = Tally::default();
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    let mut parents = Vec::new();
+    let mut rest = bytes;
+    loop {
+        let (used, payload) = match parser.parse(rest, false).map_err(invalid)? {
+            Chunk::Parsed { consumed, payload } => (consumed, payload),
+            // The end of the file is an end where a section may begin, and a cut anywhere else.
+            Chunk::NeedMoreData(_) => match parser.parse(rest, true) {
+                Ok(Chunk::Parsed { consumed, payload }) => (consumed, payload),
+                Ok(Chunk::NeedMoreData(_)) | Err(_) => return Err(truncated()),
+            },
+        };
+        rest = rest.get(used..).unwrap_or_default();
+        match &payload {
+            Payload::ModuleSection { parser: inner, unchecked_range }
+            | Payload::ComponentSection { parser: inner, unchecked_range } => {
+                if unchecked_range.end > bytes.len() {
+                    return Err(truncated());
+                }
+                parents.push(std::mem::replace(&mut parser, inner.clone()));
+            }
+            Payload::End(_) => match parents.pop() {
+                Some(parent) => parser = parent,
+                None => return Ok(tally),
+            },
+            _ => {}
+        }
+        tally.depth = parents.len();
+        tally.take(payload).map_err(invalid)?;
+        tally.check(name)?;
+    }
+}
+
+impl<'a> Tally<'a> {
+    fn take(&mut self, payload: Payload<'a>) -> Result<(), wasmparser::Error> {
+        match payload {
+            Payload::CustomSection(section) => {
+                self.custom_bytes = self.custom_bytes.saturating_add(section.data().len());
+                if self.depth == 0 && section.name() == SECTION {
+                    self.manifests.push(section.data());
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                self.functions = self.functions.saturating_add(count);
+            }
+            Payload::CodeSectionEntry(body) => {
+                self.largest_body = self.largest_body.max(body.as_bytes().len());
+            }
+            Payload::ComponentImportSection(section) if self.depth == 0 => {
+                for import in section {
+                    self.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if self.depth == 0 => {
+                for export in section {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check(&self, name: &str) -> Result<(), PackageError> {
+        let manifest = self.manifests.first().map_or(0, |manifest| manifest.len());
+        for (what, found, max) in [
+            ("manifest bytes", manifest, MANIFEST_BYTES_MAX),
+            ("bytes of custom sections", self.custom_bytes, CUSTOM_BYTES_MAX),
+            ("functions", self.functions, FUNCTIONS_MAX),
+            ("bytes of one function", self.largest_body, BODY_BYTES_MAX),
+        ] {
+            if found > max {
+                return Err(PackageError::TooLarge { name: name.to_owned(), what, found, max });
+            }
+        }
+        Ok(())
+    }
+}

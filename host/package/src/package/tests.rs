@@ -1,0 +1,190 @@
+//! Good files, each kind of bad file with its message, and mutated bytes.
+
+use proptest::prelude::*;
+use wasm_encoder::{ComponentSection as _, CustomSection};
+
+use super::*;
+use crate::manifest::SECTION;
+use crate::world::dummy;
+
+const CONNECTOR: &str = r#"{"id": "acme", "title": "Acme", "publisher": "acme", "kind": "connector",
+    "contract": "0.1", "version": "1.0.0",
+    "connection": [{"slot": "primary", "allow": ["https://api.acme.example"], "auth": ["bearer"]}],
+    "object": [{"name": "contacts"}]}"#;
+
+const TRANSFORM: &str = r#"{"id": "upper", "title": "Upper", "publisher": "acme", "kind": "transform",
+    "contract": "0.1", "version": "1.0.0",
+    "function": [{"name": "upper", "shape": "one-way", "input": ["a"], "output": ["b"]}]}"#;
+
+fn with_section(mut component: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
+    CustomSection { name: name.into(), data: data.into() }.append_to_component(&mut component);
+    component
+}
+
+fn connector() -> Vec<u8> {
+    with_section(dummy::component(world::connector().unwrap()), SECTION, CONNECTOR.as_bytes())
+}
+
+fn transform() -> Vec<u8> {
+    with_section(dummy::component(world::transform().unwrap()), SECTION, TRANSFORM.as_bytes())
+}
+
+/// Compares the message, or its beginning where `expected` ends in `...`.
+fn check(bytes: Vec<u8>, expected: &str) {
+    let message = Package::read("acme.wasm", bytes).unwrap_err().to_string();
+    match expected.strip_suffix("...") {
+        Some(start) => assert!(message.starts_with(start), "{message}"),
+        None => assert_eq!(message, expected),
+    }
+}
+
+#[test]
+fn both_kinds_are_read() {
+    let package = Package::read("acme.wasm", connector()).unwrap();
+    assert_eq!(package.manifest.id, "acme");
+    assert_eq!(package.digest.len(), 64);
+    assert_eq!(package.bytes(), connector());
+    assert!(package.imports.contains(&"renkei:plugin/http@0.1.0".to_owned()), "{package:?}");
+    assert_eq!(package.exports, ["renkei:plugin/connector@0.1.0"]);
+
+    let package = Package::read("upper.wasm", transform()).unwrap();
+    assert_eq!(package.manifest.kind.name(), "transform");
+    assert_eq!(package.exports, ["renkei:plugin/transform@0.1.0"]);
+}
+
+#[test]
+fn what_is_no_component() {
+    check(Vec::new(), "acme.wasm: not a WebAssembly file; build it with `renkei plugin build`");
+    check(b"hello".to_vec(), "acme.wasm: not a WebAssembly file; ...");
+    check(b"\0asm\x01\0\0\0".to_vec(), "acme.wasm: a core module, not a component; ...");
+    check(b"\x7fELF\x02\x01\x01".to_vec(), "acme.wasm: precompiled native code, ...");
+    check(b"\0asm\x0d\0\x01\0".to_vec(), "acme.wasm: no manifest in it ...");
+}
+
+#[test]
+fn a_file_that_is_cut_off() {
+    let mut bytes = connector();
+    bytes.truncate(bytes.len() - 1);
+    let expected =
+        format!("acme.wasm: cut off after {} bytes; copy the whole file again", bytes.len());
+    check(bytes, &expected);
+    // A cut between two sections looks like a whole component that lost its last section, the manifest.
+    for keep in 9..transform().len() {
+        let error = Package::read("acme.wasm", transform()[..keep].to_vec()).unwrap_err();
+        let expected =
+            matches!(error, PackageError::Truncated { .. } | PackageError::NoManifest { .. });
+        assert!(expected, "{keep}: {error}");
+    }
+}
+
+#[test]
+fn manifests_that_do_not_fit() {
+    let component = || dummy::component(world::transform().unwrap());
+    check(component(), "acme.wasm: no manifest in it ...");
+    let twice = with_section(transform(), SECTION, b"{}");
+    check(twice, "acme.wasm: manifest sections 2; the most is 1");
+    check(with_section(component(), SECTION, b"\xff"), "acme.wasm: manifest: ...");
+    let other = TRANSFORM.replace("\"0.1\"", "\"0.2\"");
+    check(
+        with_section(component(), SECTION, other.as_bytes()),
+        "acme.wasm: manifest: built for contract 0.2; this host binds 0.1: ...",
+    );
+    check(
+        with_section(component(), SECTION, CONNECTOR.as_bytes()),
+        "acme.wasm: exports no renkei:plugin/connector@0.1.0, although its manifest says that it is a connector",
+    );
+}
+
+#[test]
+fn sections_that_are_too_large() {
+    let bytes = with_section(transform(), "name", &vec![0; CUSTOM_BYTES_MAX]);
+    check(bytes, "acme.wasm: bytes of custom sections ...");
+    let manifest = vec![b' '; MANIFEST_BYTES_MAX + 1];
+    let component = dummy::component(world::transform().unwrap());
+    check(with_section(component, SECTION, &manifest), "acme.wasm: manifest bytes 262145; ...");
+    check(vec![0; FILE_BYTES_MAX + 1], "acme.wasm: size in bytes 33554433; the most is 33554432");
+}
+
+#[test]
+fn imports_that_no_world_has() {
+    let with_import = |package: &str, interface: &str| {
+        let wit = format!(
+            "package test:it;
+             world it {{ import {package}/{interface}; }}
+             package {package} {{ interface {interface} {{ f: func(); }} }}"
+        );
+        with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes())
+    };
+    check(
+        with_import("wasi:sockets", "tcp"),
+        "acme.wasm: imports wasi:sockets/tcp, which a connector does not get; compile it for wasm32-unknown-unknown, ...",
+    );
+    check(with_import("acme:disk", "files"), "acme.wasm: imports acme:disk/files, which ...");
+}
+
+#[test]
+fn a_transform_gets_no_http() {
+    let component = dummy::component(world::connector().unwrap());
+    check(
+        with_section(component, SECTION, TRANSFORM.as_bytes()),
+        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get; the kind in its manifest ...",
+    );
+}
+
+#[test]
+fn a_function_of_another_type() {
+    let wit = "package test:it;
+        world it { export renkei:plugin/transform@0.1.0; }
+        package renkei:plugin@0.1.0 { interface transform { forward: func(function: string) -> u32; } }";
+    check(
+        with_section(dummy::component_of(wit), SECTION, TRANSFORM.as_bytes()),
+        "acme.wasm: not of contract 0.1: ...",
+    );
+}
+
+#[test]
+fn features_that_plugins_do_not_have() {
+    // A component with one core module whose only memory is a 64-bit one.
+    let bytes = b"\0asm\x0d\0\x01\0\x01\x0d\0asm\x01\0\0\0\x05\x03\x01\x04\x01";
+    check(bytes.to_vec(), "acme.wasm: not a valid component: memory64 must be enabled ...");
+}
+
+#[test]
+fn files_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("acme.wasm");
+    let message = Package::open(&path).unwrap_err().to_string();
+    assert!(message.starts_with("acme.wasm: cannot be read: "), "{message}");
+    let message = Package::open(dir.path()).unwrap_err().to_string();
+    assert!(message.ends_with(": not a regular file"), "{message}");
+    std::fs::write(&path, connector()).unwrap();
+    assert_eq!(Package::open(&path).unwrap().size(), connector().len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Reading hostile bytes ends in a package or in an error, never in a panic (TRUST.md 2.6).
+    #[test]
+    fn mutated_bytes_never_panic(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+    ) {
+        let mut bytes = transform();
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if !whole {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let _checked = Package::read("acme.wasm", bytes);
+    }
+
+    #[test]
+    fn any_manifest_never_panics(text in "\\PC*") {
+        let component = dummy::component(world::transform().unwrap());
+        prop_assert!(Package::read("a", with_section(component, SECTION, text.as_bytes())).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! The contract itself: the text of `wit/v1`, and whether a component fits one of its worlds.
+//!
+//! Names are compared first, because the component model's own type errors do not say which import is too many. What the
+//! names leave open (a record field more, another parameter) is then decided by `wit_component::targets`.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use wit_parser::{Resolve, SourceMap, WorldId};
+
+/// The contract's files with their text, as a plugin's author needs them.
+pub const WIT: [(&str, &str); 5] = [
+    ("types.wit", include_str!("../../../wit/v1/types.wit")),
+    ("log.wit", include_str!("../../../wit/v1/log.wit")),
+    ("http.wit", include_str!("../../../wit/v1/http.wit")),
+    ("connector.wit", include_str!("../../../wit/v1/connector.wit")),
+    ("transform.wit", include_str!("../../../wit/v1/transform.wit")),
+];
+
+/// A world of the contract.
+pub(crate) struct World {
+    resolve: Resolve,
+    id: WorldId,
+    /// Everything that a component of this world may import.
+    pub(crate) imports: BTreeSet<String>,
+    /// Everything that it must export.
+    pub(crate) exports: BTreeSet<String>,
+}
+
+/// The world of connectors. An error means that this build of Renkei has a broken contract in it.
+pub(crate) fn connector() -> Result<&'static World, String> {
+    static WORLD: LazyLock<Result<World, String>> = LazyLock::new(|| parse("connector-plugin"));
+    WORLD.as_ref().map_err(Clone::clone)
+}
+
+/// The world of transforms.
+pub(crate) fn transform() -> Result<&'static World, String> {
+    static WORLD: LazyLock<Result<World, String>> = LazyLock::new(|| parse("transform-plugin"));
+    WORLD.as_ref().map_err(Clone::clone)
+}
+
+impl World {
+    /// Whether every import and export has the type that the world gives it; the error says which does not.
+    pub(crate) fn fits(&self, component: &[u8]) -> Result<(), String> {
+        wit_component::targets(&self.resolve, self.id, component)
+            .map_err(|error| error.root_cause().to_string())
+    }
+}
+
+fn parse(name: &str) -> Result<World, String> {
+    let mut sources = SourceMap::new();
+    for (path, text) in WIT {
+        sources.push_str(path, text);
+    }
+    let group = sources.parse().map_err(|(_, error)| error.to_string())?;
+    let mut resolve = Resolve::default();
+    let package = resolve.push_group(group).map_err(|error| error.to_string())?;
+    let id = resolve.select_world(&[package], Some(name)).map_err(|error| error.to_string())?;
+    let world = resolve.worlds.get(id).ok_or("no such world")?;
+    let imports = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let exports = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    Ok(World { imports, exports, id, resolve })
+}
+
+/// Components without any toolchain, for the tests of this crate.
+#[cfg(test)]
+pub(crate) mod dummy {
+    use wit_component::{ComponentEncoder, StringEncoding};
+    use wit_parser::{ManglingAndAbi, Resolve, WorldId};
+
+    use super::World;
+
+    /// A component of `world` whose every function traps.
+    pub(crate) fn component(world: &World) -> Vec<u8> {
+        encode(&world.resolve, world.id)
+    }
+
+    /// A component of the only world in `wit`.
+    pub(crate) fn component_of(wit: &str) -> Vec<u8> {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_source("test.wit", wit).unwrap();
+        let world = resolve.select_world(&[package], None).unwrap();
+        encode(&resolve, world)
+    }
+
+    fn encode(resolve: &Resolve, world: WorldId) -> Vec<u8> {
+        let mut module = wit_component::dummy_module(resolve, world, ManglingAndAbi::Standard32);
+        wit_component::embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)
+            .unwrap();
+        ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    }
+}
