@@ -12,3 +12,6 @@ pub use world::WIT;
 
 mod package;
 pub use package::*;
+
+mod builder;
+pub use builder::*;

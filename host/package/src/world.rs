@@ -70,7 +70,12 @@ pub(crate) mod dummy {
 
     use super::World;
 
-    /// A component of `world` whose every function traps.
+    /// A core module of `world` whose every function traps.
+    pub(crate) fn module(world: &World) -> Vec<u8> {
+        core(&world.resolve, world.id)
+    }
+
+    /// The same as a component.
     pub(crate) fn component(world: &World) -> Vec<u8> {
         encode(&world.resolve, world.id)
     }
@@ -83,10 +88,15 @@ pub(crate) mod dummy {
         encode(&resolve, world)
     }
 
-    fn encode(resolve: &Resolve, world: WorldId) -> Vec<u8> {
+    fn core(resolve: &Resolve, world: WorldId) -> Vec<u8> {
         let mut module = wit_component::dummy_module(resolve, world, ManglingAndAbi::Standard32);
         wit_component::embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)
             .unwrap();
+        module
+    }
+
+    fn encode(resolve: &Resolve, world: WorldId) -> Vec<u8> {
+        let module = core(resolve, world);
         ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
     }
 }

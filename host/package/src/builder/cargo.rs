@@ -1,0 +1,251 @@
+//! Cargo, rustc and rustup as child processes; the only place of the host that starts any.
+//!
+//! When Renkei itself runs under `cargo run` or `cargo test`, or in a CI with a compiler wrapper, variables meant for the
+//! host's build are inherited. Those that would change a guest are removed; the choice of toolchain is kept.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde::Deserialize;
+
+use super::{BuildError, Progress, TARGET, crate_error};
+
+/// Variables of an outer build that would change a guest's: flags, wrappers, targets, a job server.
+const FOREIGN: [&str; 16] = [
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
+    "CARGO_MAKEFLAGS",
+    "CARGO_TARGET_DIR",
+    "CLIPPY_ARGS",
+    "LLVM_PROFILE_FILE",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "RUSTC",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+];
+
+/// What `cargo metadata` says of a workspace.
+#[derive(Deserialize)]
+pub(super) struct Workspace {
+    pub(super) workspace_root: PathBuf,
+    pub(super) target_directory: PathBuf,
+    packages: Vec<Crate>,
+}
+
+/// One package of the workspace.
+#[derive(Deserialize)]
+pub(super) struct Crate {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) version: String,
+    #[serde(rename = "manifest_path", deserialize_with = "parent")]
+    pub(super) dir: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    crate_types: Vec<String>,
+}
+
+impl Workspace {
+    /// The workspace of the crate, or of the workspace root, in `dir`.
+    pub(super) fn of(dir: &Path) -> Result<Self, BuildError> {
+        let manifest = dir.join("Cargo.toml");
+        if !manifest.is_file() {
+            return Err(crate_error(
+                dir,
+                "no Cargo.toml in it; give the directory of a plugin crate",
+            ));
+        }
+        let mut metadata = command("cargo", dir);
+        metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
+        let output = output("cargo", &mut metadata)?;
+        if !output.status.success() {
+            return Err(crate_error(dir, String::from_utf8_lossy(&output.stderr).trim_end()));
+        }
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| crate_error(dir, &format!("cargo metadata: {error}")))
+    }
+
+    pub(super) fn crate_in(&self, dir: &Path) -> Result<&Crate, BuildError> {
+        let dir =
+            dir.canonicalize().map_err(|source| BuildError::Io { path: dir.to_owned(), source })?;
+        let found = self.packages.iter().find(|p| p.dir.canonicalize().is_ok_and(|d| d == dir));
+        found.ok_or_else(|| crate_error(&dir, "a workspace, not a plugin crate"))?.plugin()
+    }
+
+    pub(super) fn package(&self, name: &str) -> Result<&Crate, BuildError> {
+        let found = self.packages.iter().find(|p| p.name == name);
+        let missing = || crate_error(&self.workspace_root, &format!("no package {name} in it"));
+        found.ok_or_else(missing)?.plugin()
+    }
+
+    /// Our own workspace has a profile for guests; an integrator's crate need not.
+    fn profile(&self) -> &'static str {
+        #[derive(Deserialize)]
+        struct Root {
+            profile: Option<BTreeMap<String, toml::Value>>,
+        }
+        let text = std::fs::read_to_string(self.workspace_root.join("Cargo.toml"));
+        let root: Option<Root> = text.ok().and_then(|text| toml::from_str(&text).ok());
+        let profiles = root.and_then(|root| root.profile).unwrap_or_default();
+        if profiles.contains_key("guest") { "guest" } else { "release" }
+    }
+}
+
+impl Crate {
+    fn plugin(&self) -> Result<&Self, BuildError> {
+        if self.targets.iter().any(Target::is_cdylib) {
+            return Ok(self);
+        }
+        let reason = "not a plugin crate; add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]`";
+        Err(crate_error(&self.dir, reason))
+    }
+}
+
+impl Target {
+    fn is_cdylib(&self) -> bool {
+        self.crate_types.iter().any(|kind| kind == "cdylib")
+    }
+}
+
+/// Adds the compile target where it is missing, saying so.
+pub(super) fn ensure_target(
+    workspace: &Workspace,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), BuildError> {
+    let mut query = command("rustc", &workspace.workspace_root);
+    query.args(["--print", "target-libdir", "--target", TARGET]);
+    let answer = output("rustc", &mut query)?;
+    let libdir = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    if answer.status.success() && Path::new(&libdir).is_dir() {
+        return Ok(());
+    }
+    report(Progress::AddingTarget);
+    let mut add = command("rustup", &workspace.workspace_root);
+    add.args(["target", "add", TARGET]);
+    let reason = match add.output() {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => format!("rustup cannot be started: {error}"),
+    };
+    Err(BuildError::Target { command: format!("rustup target add {TARGET}"), reason })
+}
+
+/// Compiles these crates in one call of Cargo; the core modules by package id.
+pub(super) fn compile(
+    workspace: &Workspace,
+    crates: &[&Crate],
+    target_dir: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    let mut cargo = command("cargo", &workspace.workspace_root);
+    cargo.args(["build", "--lib", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--target", TARGET, "--profile", workspace.profile(), "--target-dir"]);
+    cargo.arg(target_dir);
+    for guest in crates {
+        cargo.args(["--package", &guest.id]);
+    }
+    let mut child = cargo
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|source| BuildError::Tool { tool: "cargo", source })?;
+    let (messages, diagnostics) = drain(&mut child, report);
+    let status = child.wait().map_err(|source| BuildError::Tool { tool: "cargo", source })?;
+    if !status.success() {
+        return Err(BuildError::Compile { diagnostics });
+    }
+    Ok(modules(&messages))
+}
+
+/// Reads both pipes to their ends at once, so that neither fills up: messages whole, the other line by line.
+fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String) {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let messages = scope.spawn(move || {
+            let mut text = Vec::new();
+            // What could be read before a broken pipe is still good; the exit status tells the rest.
+            let _read = stdout.map(|mut pipe| pipe.read_to_end(&mut text));
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut diagnostics = String::new();
+        for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+            let Ok(line) = line else { break };
+            match line.trim_start() {
+                step if is_step(step) => report(Progress::Cargo(step.to_owned())),
+                _ => {
+                    diagnostics.push_str(&line);
+                    diagnostics.push('\n');
+                }
+            }
+        }
+        (messages.join().unwrap_or_default(), diagnostics)
+    })
+}
+
+/// Whether a line of Cargo's is progress and no diagnostic.
+fn is_step(line: &str) -> bool {
+    let steps = [
+        "Adding ",
+        "Blocking ",
+        "Compiling ",
+        "Downloaded ",
+        "Downloading ",
+        "Finished ",
+        "Locking ",
+        "Updating ",
+    ];
+    steps.iter().any(|step| line.starts_with(step))
+}
+
+/// The wasm files that Cargo's messages name, by package id.
+fn modules(messages: &str) -> BTreeMap<String, PathBuf> {
+    #[derive(Deserialize)]
+    struct Artifact {
+        package_id: String,
+        target: Target,
+        filenames: Vec<PathBuf>,
+    }
+    let mut modules = BTreeMap::new();
+    for line in messages.lines() {
+        // Messages of other shapes are not about artifacts.
+        let Ok(artifact) = serde_json::from_str::<Artifact>(line) else { continue };
+        let wasm = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
+        if !artifact.target.is_cdylib() {
+            continue;
+        }
+        if let Some(module) = artifact.filenames.into_iter().find(wasm) {
+            modules.insert(artifact.package_id, module);
+        }
+    }
+    modules
+}
+
+fn command(tool: &str, dir: &Path) -> Command {
+    let mut command = Command::new(tool);
+    command.current_dir(dir).env("CARGO_TERM_COLOR", "never");
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn output(tool: &'static str, command: &mut Command) -> Result<Output, BuildError> {
+    command.output().map_err(|source| BuildError::Tool { tool, source })
+}
+
+fn parent<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    Ok(path.parent().unwrap_or(&path).to_owned())
+}

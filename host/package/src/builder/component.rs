@@ -1,0 +1,76 @@
+//! The last steps of a build: core module to component, manifest in, check, write in one step.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use wasm_encoder::{ComponentSection as _, CustomSection};
+use wit_component::ComponentEncoder;
+
+use super::{BuildError, Built};
+use crate::manifest::{Manifest, SECTION};
+use crate::package::Package;
+
+/// Makes `<out_dir>/<id>.wasm` from the core module at `module`.
+pub(super) fn pack(
+    crate_name: &str,
+    module: &Path,
+    manifest: &Manifest,
+    out_dir: &Path,
+) -> Result<Built, BuildError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BuildError::Io { path, source }
+    };
+    let module = std::fs::read(module).map_err(io(module))?;
+    let bytes = componentize(crate_name, &module, manifest)?;
+    let file_name = format!("{}.wasm", manifest.id);
+    let package = Package::read(&file_name, bytes)?;
+
+    let path = out_dir.join(&file_name);
+    // Hidden and of another ending, so that no watcher takes it for a plugin.
+    let draft = out_dir.join(format!(".{file_name}.{}.draft", std::process::id()));
+    write_durably(&draft, package.bytes())
+        .and_then(|()| std::fs::rename(&draft, &path))
+        .map_err(io(&path))
+        .inspect_err(|_| drop(std::fs::remove_file(&draft)))?;
+    Ok(Built { path, package })
+}
+
+/// The component of a core module that wit-bindgen made, with the manifest in its custom section.
+pub(super) fn componentize(
+    crate_name: &str,
+    module: &[u8],
+    manifest: &Manifest,
+) -> Result<Vec<u8>, BuildError> {
+    let failed = |reason: String| BuildError::Component { package: crate_name.to_owned(), reason };
+    if !has_component_type(module) {
+        let macro_name = match manifest.kind.name() {
+            "connector" => "renkei_sdk::export_connector!",
+            _ => "renkei_sdk::export_transform!",
+        };
+        return Err(failed(format!("exports no plugin; call `{macro_name}` in its lib.rs")));
+    }
+    let mut component = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| failed(format!("{error:#}")))?;
+    let data = manifest.to_json().to_string().into_bytes();
+    CustomSection { name: SECTION.into(), data: data.into() }.append_to_component(&mut component);
+    Ok(component)
+}
+
+/// Whether wit-bindgen left its description of the world in the module.
+fn has_component_type(module: &[u8]) -> bool {
+    wasmparser::Parser::new(0).parse_all(module).flatten().any(|payload| match payload {
+        wasmparser::Payload::CustomSection(section) => section.name().starts_with("component-type"),
+        _ => false,
+    })
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,83 @@
+//! Packing without a toolchain, and a real crate whose build must fail before anything is compiled.
+
+use std::fs;
+
+use super::*;
+use crate::manifest::SECTION;
+
+const PLUGIN: &str = r#"
+id = "upper"
+title = "Upper"
+publisher = "acme"
+kind = "transform"
+contract = "0.1"
+[[function]]
+name = "upper"
+shape = "one-way"
+input = ["a"]
+output = ["b"]
+"#;
+
+/// A crate with this `[lib]` section and this `plugin.toml`; the error of building it, without its directory.
+fn check(lib: &str, plugin: Option<&str>, expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let cargo = format!(
+        "[package]\nname = \"upper\"\nversion = \"1.2.3\"\nedition = \"2024\"\n[workspace]\n{lib}"
+    );
+    fs::write(dir.path().join("Cargo.toml"), cargo).unwrap();
+    fs::create_dir(dir.path().join("src")).unwrap();
+    fs::write(dir.path().join("src/lib.rs"), "").unwrap();
+    if let Some(plugin) = plugin {
+        fs::write(dir.path().join("plugin.toml"), plugin).unwrap();
+    }
+    let error = build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    let real = dir.path().canonicalize().unwrap();
+    let error = error.replace(&*real.to_string_lossy(), "DIR");
+    assert!(error.starts_with(expected), "{error}");
+}
+
+const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]\n";
+
+#[test]
+fn crates_that_cannot_be_built() {
+    check("", Some(PLUGIN), "DIR: not a plugin crate; add `crate-type");
+    check(CDYLIB, None, "DIR/plugin.toml: No such file");
+    let other = PLUGIN.replace("0.1", "0.9");
+    check(CDYLIB, Some(&other), "DIR/plugin.toml: built for contract 0.9; this host binds 0.1");
+    check("[lib]\nnonsense", Some(PLUGIN), "DIR: error: ");
+    let empty = tempfile::tempdir().unwrap();
+    let error = build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
+    assert!(
+        error.ends_with("no Cargo.toml in it; give the directory of a plugin crate"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_module_without_a_world_is_no_plugin() {
+    let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
+    let error = component::componentize("upper", b"\0asm\x01\0\0\0", &manifest).unwrap_err();
+    let expected = "upper: exports no plugin; call `renkei_sdk::export_transform!` in its lib.rs";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_module_becomes_a_file_in_one_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = dir.path().join("upper_core.wasm");
+    fs::write(&module, crate::world::dummy::module(crate::world::transform().unwrap())).unwrap();
+    let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+
+    let first = component::pack("upper", &module, &manifest, &out).unwrap();
+    let again = component::pack("upper", &module, &manifest, &out).unwrap();
+
+    assert_eq!(first.package.digest, again.package.digest);
+    assert_eq!(first.package.manifest.version, "1.2.3");
+    assert_eq!(fs::read(&first.path).unwrap(), first.package.bytes());
+    let files: Vec<_> = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(files, ["upper.wasm"]);
+    let section = SECTION.as_bytes();
+    assert!(first.package.bytes().windows(section.len()).any(|window| window == section));
+}
