@@ -1,0 +1,34 @@
+# Short recipes; anything longer is a test or a hidden subcommand. `just` lists them.
+
+default:
+    @just --list --unsorted
+
+[group('try')]
+demo *ARGS:
+    cargo run --release -p renkei -- demo {{ARGS}}
+
+[group('try')]
+sim *ARGS:
+    cargo run --release -p renkei -- sim {{ARGS}}
+
+[group('develop')]
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The engine, the simulators' rules and the house style: no wasmtime, seconds.
+[group('develop')]
+quick:
+    cargo test -p renkei-sync -p renkei-quick
+
+[group('develop')]
+test:
+    cargo test --workspace
+
+[group('develop')]
+docs:
+    cargo doc --workspace --no-deps --open
+
+[group('release')]
+ci:
+    .ci/run
