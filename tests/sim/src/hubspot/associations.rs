@@ -1,0 +1,161 @@
+//! Which record is associated with which, with the types of each association.
+//!
+//! Each association is kept from both ends. The plain type is always there; the first company of a
+//! contact or deal becomes its primary one, and a new primary takes the place of the old
+//! (`apis/hubspot.md` 6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kinds::{Kind, Pair};
+
+type End = (Kind, u64);
+
+/// All associations of an account.
+#[derive(Debug, Default)]
+pub struct Associations {
+    links: BTreeMap<(End, Kind), BTreeMap<u64, BTreeSet<u32>>>,
+}
+
+impl Associations {
+    /// Ids of type `to` associated with a record, in order, with their association types.
+    pub fn of(&self, from: End, to: Kind) -> impl Iterator<Item = (u64, &BTreeSet<u32>)> {
+        self.links.get(&(from, to)).into_iter().flatten().map(|(id, types)| (*id, types))
+    }
+
+    /// Associates two records; `primary` asks for the primary type as well.
+    ///
+    /// Returns whether anything changed.
+    pub fn link(&mut self, pair: Pair, from: u64, to: u64, primary: bool) -> bool {
+        let Some(back) = pair.reversed() else { return false };
+        // The end that has one primary partner is the one from which the pair is listed first.
+        let (owner, owned, owner_id, owned_id) =
+            if Self::owns(pair) { (pair, back, from, to) } else { (back, pair, to, from) };
+        let first = self.of((owner.from, owner_id), owner.to).next().is_none();
+        let primary = owner.primary.is_some_and(|type_id| {
+            (primary || first) && !self.has((owner.from, owner_id), (owner.to, owned_id), type_id)
+        });
+        if primary {
+            self.demote(owner, owned, owner_id);
+        }
+        let mut changed = self.add(owner, owner_id, owned_id, owner.plain);
+        changed |= self.add(owned, owned_id, owner_id, owned.plain);
+        if let (true, Some(there), Some(back)) = (primary, owner.primary, owned.primary) {
+            changed |= self.add(owner, owner_id, owned_id, there);
+            changed |= self.add(owned, owned_id, owner_id, back);
+        }
+        changed
+    }
+
+    /// Removes every type of association between two records; returns whether there was one.
+    pub fn unlink(&mut self, pair: Pair, from: u64, to: u64) -> bool {
+        self.remove((pair.to, to), (pair.from, from));
+        self.remove((pair.from, from), (pair.to, to))
+    }
+
+    /// Moves all associations of `old` to `new`, and forgets those of `old`.
+    pub fn hand_over(&mut self, kind: Kind, old: u64, new: u64) {
+        for (pair, partner, primary) in self.all_of(kind, old) {
+            self.unlink(pair, old, partner);
+            let has_primary = self
+                .of((kind, new), pair.to)
+                .any(|(_, types)| pair.primary.is_some_and(|primary| types.contains(&primary)));
+            self.link(pair, new, partner, primary && !has_primary);
+        }
+    }
+
+    /// Forgets all associations of a record.
+    pub fn forget(&mut self, kind: Kind, id: u64) {
+        for (pair, partner, _) in self.all_of(kind, id) {
+            self.unlink(pair, id, partner);
+        }
+    }
+
+    fn all_of(&self, kind: Kind, id: u64) -> Vec<(Pair, u64, bool)> {
+        let partners = Kind::ALL.iter().filter_map(|(to, ..)| Pair::between(kind, *to));
+        partners
+            .flat_map(|pair| {
+                self.of((kind, id), pair.to).map(move |(partner, types)| {
+                    let primary = pair.primary.is_some_and(|primary| types.contains(&primary));
+                    (pair, partner, primary)
+                })
+            })
+            .collect()
+    }
+
+    fn has(&self, from: End, to: End, type_id: u32) -> bool {
+        self.of(from, to.0).any(|(id, types)| id == to.1 && types.contains(&type_id))
+    }
+
+    fn owns(pair: Pair) -> bool {
+        Pair::referred_from(pair.from).any(|to| to == pair.to)
+    }
+
+    fn demote(&mut self, owner: Pair, owned: Pair, owner_id: u64) {
+        let partners: Vec<u64> =
+            self.of((owner.from, owner_id), owner.to).map(|(id, _)| id).collect();
+        for partner in partners {
+            self.drop_type((owner.from, owner_id), (owner.to, partner), owner.primary);
+            self.drop_type((owned.from, partner), (owned.to, owner_id), owned.primary);
+        }
+    }
+
+    fn drop_type(&mut self, from: End, to: End, type_id: Option<u32>) {
+        let types = self.links.get_mut(&(from, to.0)).and_then(|partners| partners.get_mut(&to.1));
+        if let (Some(types), Some(type_id)) = (types, type_id) {
+            types.remove(&type_id);
+        }
+    }
+
+    fn add(&mut self, pair: Pair, from: u64, to: u64, type_id: u32) -> bool {
+        let partners = self.links.entry(((pair.from, from), pair.to)).or_default();
+        partners.entry(to).or_default().insert(type_id)
+    }
+
+    fn remove(&mut self, from: End, to: End) -> bool {
+        let Some(partners) = self.links.get_mut(&(from, to.0)) else { return false };
+        let removed = partners.remove(&to.1).is_some();
+        if partners.is_empty() {
+            self.links.remove(&(from, to.0));
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(associations: &Associations, contact: u64, company: u64) -> Vec<u32> {
+        let mut all = associations.of((Kind::Contact, contact), Kind::Company);
+        all.find(|(id, _)| *id == company)
+            .map(|(_, types)| types.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn the_first_company_is_primary_until_another_is_made_so() {
+        let pair = Pair::between(Kind::Contact, Kind::Company).unwrap();
+        let mut associations = Associations::default();
+        associations.link(pair, 1, 10, false);
+        associations.link(pair, 1, 11, false);
+        assert_eq!(types(&associations, 1, 10), [1, 279]);
+        assert_eq!(types(&associations, 1, 11), [279]);
+        associations.link(pair, 1, 11, true);
+        assert_eq!(types(&associations, 1, 10), [279]);
+        assert_eq!(types(&associations, 1, 11), [1, 279]);
+        let back: Vec<_> = associations.of((Kind::Company, 11), Kind::Contact).collect();
+        assert_eq!(back, [(1, &BTreeSet::from([2, 280]))]);
+    }
+
+    #[test]
+    fn a_survivor_takes_over_what_the_merged_had() {
+        let pair = Pair::between(Kind::Company, Kind::Contact).unwrap();
+        let mut associations = Associations::default();
+        associations.link(pair, 10, 1, false);
+        associations.hand_over(Kind::Company, 10, 12);
+        assert_eq!(types(&associations, 1, 10), [0; 0]);
+        assert_eq!(types(&associations, 1, 12), [1, 279]);
+        assert!(associations.unlink(pair, 12, 1));
+        assert!(!associations.unlink(pair, 12, 1));
+    }
+}

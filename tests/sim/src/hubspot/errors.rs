@@ -1,0 +1,187 @@
+//! Error bodies in HubSpot's schema (`apis/hubspot.md` 4 and 8).
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::kinds::Kind;
+use crate::serve::Answer;
+
+/// `context` of an error: a list of texts per key.
+pub type Context = BTreeMap<&'static str, Vec<String>>;
+
+/// An error answer, or an item of `errors` in a 207 answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiError {
+    #[serde(skip)]
+    pub http: StatusCode,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_category: Option<&'static str>,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: Context,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Detail>,
+}
+
+/// One property that is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detail {
+    pub message: String,
+    pub code: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: Context,
+}
+
+impl ApiError {
+    pub fn new(http: StatusCode, category: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            http,
+            status: "error",
+            category: Some(category),
+            sub_category: None,
+            message: message.into(),
+            correlation_id: None,
+            context: Context::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// 400 `VALIDATION_ERROR`.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+    }
+
+    /// 404 `OBJECT_NOT_FOUND`.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", message)
+    }
+
+    /// 400 without a category, as recorded for an unknown object type.
+    pub fn unknown_kind(name: &str) -> Self {
+        Self {
+            category: None,
+            ..Self::invalid(format!("Unable to infer object type from: {name}"))
+        }
+    }
+
+    /// The item of a 207 answer for ids that do not exist.
+    pub fn missing_ids(kind: Kind, ids: Vec<String>) -> Self {
+        let name = kind.singular().to_uppercase();
+        Self::not_found(format!(
+            "Could not get some {name} objects, they may be deleted or not exist. \
+             Check that ids are valid."
+        ))
+        .with("ids", ids)
+    }
+
+    pub fn with(mut self, key: &'static str, values: Vec<String>) -> Self {
+        self.context.insert(key, values);
+        self
+    }
+
+    pub fn with_sub_category(mut self, sub_category: &'static str) -> Self {
+        self.sub_category = Some(sub_category);
+        self
+    }
+
+    /// The whole answer.
+    pub fn answer(mut self, correlation_id: &str) -> Answer {
+        self.correlation_id = Some(correlation_id.to_owned());
+        Answer::json(self.http, &self)
+    }
+}
+
+/// Why a write of one record was refused; the envelope depends on how it was asked for.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// Property values that do not pass.
+    Invalid(Vec<Detail>),
+    /// Another record has the mail address.
+    Conflict { existing: u64 },
+    /// No such record.
+    Missing { id: String },
+}
+
+impl Refusal {
+    /// As the answer to a request for one record.
+    pub fn single(self, kind: Kind) -> ApiError {
+        match self {
+            Self::Invalid(details) => invalid_values(details),
+            Self::Conflict { existing } => ApiError::new(
+                StatusCode::CONFLICT,
+                "CONFLICT",
+                format!("{} already exists. Existing ID: {existing}", capitalised(kind)),
+            ),
+            Self::Missing { .. } => ApiError::not_found("resource not found"),
+        }
+    }
+
+    /// As the answer that refuses a whole batch; it names no existing id.
+    pub fn whole_batch(self, kind: Kind) -> ApiError {
+        match self {
+            Self::Conflict { .. } => ApiError::new(
+                StatusCode::CONFLICT,
+                "CONFLICT",
+                format!("{} already exists", capitalised(kind)),
+            ),
+            other => other.single(kind),
+        }
+    }
+
+    /// As an item of a 207 answer.
+    pub fn item(self, kind: Kind, trace_id: Option<&str>) -> ApiError {
+        let existing = match &self {
+            Self::Conflict { existing } => Some(existing.to_string()),
+            _ => None,
+        };
+        let mut error = match self {
+            Self::Missing { id } => ApiError::missing_ids(kind, vec![id]),
+            other => other.single(kind),
+        };
+        if let Some(trace_id) = trace_id {
+            error = error.with("objectWriteTraceId", vec![trace_id.to_owned()]);
+        }
+        if let Some(existing) = existing {
+            error = error.with("existingId", vec![existing]);
+        }
+        error
+    }
+}
+
+fn invalid_values(details: Vec<Detail>) -> ApiError {
+    let listed: Vec<_> = details
+        .iter()
+        .map(|detail| {
+            json!({
+                "isValid": false,
+                "message": detail.message,
+                "error": detail.code,
+                "name": detail.context.get("propertyName").and_then(|names| names.first()),
+                "localizedErrorMessage": detail.message,
+            })
+        })
+        .collect();
+    let message = format!("Property values were not valid: {}", json!(listed));
+    ApiError { errors: details, ..ApiError::invalid(message) }
+}
+
+impl Detail {
+    /// A complaint about the property `name`.
+    pub fn of(name: &str, code: &'static str, message: String) -> Self {
+        Self { message, code, context: Context::from([("propertyName", vec![name.to_owned()])]) }
+    }
+}
+
+fn capitalised(kind: Kind) -> String {
+    let mut letters = kind.singular().chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

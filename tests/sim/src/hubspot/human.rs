@@ -1,0 +1,140 @@
+//! The control API's view of an account: what people do in HubSpot's own user interface.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::HubSpot;
+use super::errors::{ApiError, Refusal};
+use super::kinds::{Kind, Pair};
+use super::store::Author;
+use super::table::Record;
+use crate::clock::Clock;
+use crate::control::{ControlError, NewRecord, Origin, RecordView, System};
+use crate::faults::Faults;
+use crate::ledger::Ledger;
+use crate::serve::{Answer, Request};
+
+impl System for HubSpot {
+    fn handle(&mut self, request: &Request) -> Answer {
+        self.answer(request)
+    }
+
+    fn records(&self, object: &str) -> Result<Vec<RecordView>, ControlError> {
+        let kind = kind(object)?;
+        let table = self.store.table(kind).into_iter();
+        Ok(table.flat_map(|table| table.after(0)).map(|record| self.seen(kind, record)).collect())
+    }
+
+    fn edit(
+        &mut self,
+        object: &str,
+        id: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<(), ControlError> {
+        let kind = kind(object)?;
+        let id = self.id_of(kind, id)?;
+        let fields = cleared(fields);
+        self.store.update(kind, id, &fields, self.human()).map_err(|r| refused(kind, r))
+    }
+
+    fn create(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError> {
+        let kind = kind(object)?;
+        let mut links = Vec::new();
+        for (to, ids) in &new.references {
+            let to = self::kind(to)?;
+            let pair = Pair::between(kind, to).ok_or(ControlError::Unsupported("relate these"))?;
+            for id in ids {
+                links.push((pair, self.id_of(to, id)?));
+            }
+        }
+        let id = self
+            .store
+            .create(kind, &cleared(&new.fields), self.human())
+            .map_err(|refusal| refused(kind, refusal))?;
+        for (pair, other) in links {
+            self.link(pair, id, other, false);
+        }
+        Ok(id.to_string())
+    }
+
+    fn delete(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
+        let kind = kind(object)?;
+        let id = self.id_of(kind, id)?;
+        self.store.archive(kind, id, self.clock.now_ms());
+        Ok(())
+    }
+
+    fn merge(&mut self, object: &str, winner: &str, loser: &str) -> Result<String, ControlError> {
+        let survivor = HubSpot::merge(self, kind(object)?, winner, loser, Origin::Human);
+        survivor.map(|id| id.to_string()).map_err(|error| ControlError::Refused(error.message))
+    }
+
+    fn revoke(&mut self) {
+        self.auth.revoke();
+    }
+
+    fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+impl HubSpot {
+    fn human(&self) -> Author {
+        Author { origin: Origin::Human, now_ms: self.clock.now_ms() }
+    }
+
+    fn id_of(&self, kind: Kind, id: &str) -> Result<u64, ControlError> {
+        let unknown = || ControlError::UnknownRecord(id.to_owned());
+        self.store.find(kind, id, None).ok_or_else(unknown)
+    }
+
+    fn seen(&self, kind: Kind, record: &Record) -> RecordView {
+        let names = self.store.schema(kind).into_iter().flat_map(|schema| schema.live.keys());
+        let fields = names
+            .map(|name| (name.to_string(), record.row.value(name).map_or(Value::Null, Value::from)))
+            .collect();
+        let mut references = BTreeMap::new();
+        for to in Pair::referred_from(kind) {
+            let ids: Vec<String> = self
+                .store
+                .associations
+                .of((kind, record.row.id), to)
+                .map(|(id, _)| id.to_string())
+                .collect();
+            if !ids.is_empty() {
+                references.insert(to.plural().to_owned(), ids);
+            }
+        }
+        RecordView {
+            id: record.row.id.to_string(),
+            fields,
+            archived: record.archived_ms.is_some(),
+            created_by: record.origin,
+            references,
+        }
+    }
+}
+
+fn kind(object: &str) -> Result<Kind, ControlError> {
+    Kind::parse(object).ok_or_else(|| ControlError::UnknownObject(object.to_owned()))
+}
+
+/// A person who empties a field writes what the API writes as an empty string.
+fn cleared(fields: &Map<String, Value>) -> Map<String, Value> {
+    let text = |value: &Value| if value.is_null() { Value::from("") } else { value.clone() };
+    fields.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn refused(kind: Kind, refusal: Refusal) -> ControlError {
+    let ApiError { message, .. } = refusal.single(kind);
+    ControlError::Refused(message)
+}

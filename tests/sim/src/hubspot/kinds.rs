@@ -1,0 +1,169 @@
+//! Object types and the association types between them (`apis/hubspot.md` 3 and 6).
+//!
+//! A type is written as plural name, singular name or type id; all three reach the same table.
+
+/// An object type of HubSpot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Contact,
+    Company,
+    Deal,
+    Ticket,
+    Product,
+    LineItem,
+    Quote,
+    Note,
+    Task,
+    Call,
+    Email,
+    Meeting,
+    Lead,
+}
+
+impl Kind {
+    /// Every type with its singular name, plural name and type id.
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
+        (Self::Contact, "contact", "contacts", "0-1"),
+        (Self::Company, "company", "companies", "0-2"),
+        (Self::Deal, "deal", "deals", "0-3"),
+        (Self::Ticket, "ticket", "tickets", "0-5"),
+        (Self::Product, "product", "products", "0-7"),
+        (Self::LineItem, "line_item", "line_items", "0-8"),
+        (Self::Quote, "quote", "quotes", "0-14"),
+        (Self::Note, "note", "notes", "0-46"),
+        (Self::Task, "task", "tasks", "0-27"),
+        (Self::Call, "call", "calls", "0-48"),
+        (Self::Email, "email", "emails", "0-49"),
+        (Self::Meeting, "meeting", "meetings", "0-47"),
+        (Self::Lead, "lead", "leads", "0-136"),
+    ];
+
+    /// The type that a path or a body names.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        let named = |(_, singular, plural, id): &&(Self, &str, &str, &str)| {
+            *singular == text || *plural == text || *id == text
+        };
+        Self::ALL.iter().find(named).map(|(kind, ..)| *kind)
+    }
+
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        let found = Self::ALL.iter().find(|(kind, ..)| *kind == self);
+        found.map_or(("", "", ""), |&(_, singular, plural, id)| (singular, plural, id))
+    }
+
+    pub fn singular(self) -> &'static str {
+        self.names().0
+    }
+
+    pub fn plural(self) -> &'static str {
+        self.names().1
+    }
+
+    pub fn type_id(self) -> &'static str {
+        self.names().2
+    }
+
+    /// The property that a change restamps: contacts differ from every other type.
+    pub fn modified_property(self) -> &'static str {
+        if self == Self::Contact { "lastmodifieddate" } else { "hs_lastmodifieddate" }
+    }
+
+    /// The property that holds the creation time.
+    pub fn created_property(self) -> &'static str {
+        match self {
+            Self::Contact | Self::Company | Self::Deal | Self::Ticket => "createdate",
+            _ => "hs_createdate",
+        }
+    }
+}
+
+/// How two types may be associated, seen from `from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub from: Kind,
+    pub to: Kind,
+    /// The unlabelled type.
+    pub plain: u32,
+    /// The type of the primary one, where there is such a thing.
+    pub primary: Option<u32>,
+}
+
+/// Type ids from, back, primary from, primary back. The even ones of the activities' way back are
+/// from memory; no client needs them.
+const PAIRS: [(Kind, Kind, u32, u32, Option<(u32, u32)>); 18] = [
+    (Kind::Contact, Kind::Company, 279, 280, Some((1, 2))),
+    (Kind::Deal, Kind::Contact, 3, 4, None),
+    (Kind::Deal, Kind::Company, 341, 342, Some((5, 6))),
+    (Kind::Deal, Kind::LineItem, 19, 20, None),
+    (Kind::Quote, Kind::Deal, 64, 63, None),
+    (Kind::Note, Kind::Contact, 202, 201, None),
+    (Kind::Note, Kind::Company, 190, 189, None),
+    (Kind::Note, Kind::Deal, 214, 213, None),
+    (Kind::Task, Kind::Contact, 204, 203, None),
+    (Kind::Task, Kind::Company, 192, 191, None),
+    (Kind::Task, Kind::Deal, 216, 215, None),
+    (Kind::Call, Kind::Contact, 194, 193, None),
+    (Kind::Email, Kind::Contact, 198, 197, None),
+    (Kind::Meeting, Kind::Contact, 200, 199, None),
+    (Kind::Ticket, Kind::Contact, 16, 15, None),
+    (Kind::Ticket, Kind::Company, 339, 340, Some((26, 25))),
+    (Kind::Ticket, Kind::Deal, 28, 27, None),
+    (Kind::Lead, Kind::Contact, 578, 579, None),
+];
+
+impl Pair {
+    /// The pair in either direction, or `None` when the types cannot be associated.
+    pub fn between(from: Kind, to: Kind) -> Option<Self> {
+        PAIRS.iter().find_map(|&(one, other, there, back, primary)| {
+            if (one, other) == (from, to) {
+                Some(Self { from, to, plain: there, primary: primary.map(|(there, _)| there) })
+            } else if (other, one) == (from, to) {
+                Some(Self { from, to, plain: back, primary: primary.map(|(_, back)| back) })
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Types to which `from` refers, as opposed to being referred to.
+    pub fn referred_from(from: Kind) -> impl Iterator<Item = Kind> {
+        PAIRS.iter().filter(move |(one, ..)| *one == from).map(|(_, other, ..)| *other)
+    }
+
+    /// The same pair seen from the other end.
+    pub fn reversed(self) -> Option<Self> {
+        Self::between(self.to, self.from)
+    }
+
+    pub fn has_type(self, type_id: u32) -> bool {
+        self.plain == type_id || self.primary == Some(type_id)
+    }
+
+    /// The name of a type in `associations` of an object answer.
+    pub fn type_name(self, type_id: u32) -> String {
+        let base = format!("{}_to_{}", self.from.singular(), self.to.singular());
+        if self.primary.is_some() && type_id == self.plain { base + "_unlabeled" } else { base }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_found_by_each_of_its_names() {
+        for name in ["contacts", "contact", "0-1", "CONTACT"] {
+            assert_eq!(Kind::parse(name), Some(Kind::Contact), "{name}");
+        }
+        assert_eq!(Kind::parse("butterflies"), None);
+    }
+
+    #[test]
+    fn a_pair_is_the_same_from_both_ends() {
+        let pair = Pair::between(Kind::Company, Kind::Contact).unwrap();
+        assert_eq!((pair.plain, pair.primary), (280, Some(2)));
+        assert_eq!(pair.reversed().unwrap().plain, 279);
+        assert_eq!(Pair::between(Kind::Contact, Kind::Contact), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! Merging and erasing records (`apis/hubspot.md` 7).
+//!
+//! The primary's values win, the other's fill the gaps. By default the survivor is a third record
+//! with a new id; either way the old ids lead to it for ever, and it lists them.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Map;
+
+use super::errors::ApiError;
+use super::kinds::Kind;
+use super::table::{Record, Row};
+use super::view::id_text;
+use super::{HubSpot, Outcome, Reply, body};
+use crate::control::Origin;
+use crate::serve::{Answer, Request};
+
+/// A record that took part in more merges takes no more.
+const MERGES_MAX: usize = 250;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MergeBody {
+    #[serde(deserialize_with = "id_text")]
+    primary_object_id: String,
+    #[serde(deserialize_with = "id_text")]
+    object_id_to_merge: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EraseBody {
+    #[serde(deserialize_with = "id_text")]
+    object_id: String,
+    #[serde(default)]
+    id_property: Option<String>,
+}
+
+impl HubSpot {
+    pub(super) fn merge_request(&mut self, kind: Kind, request: &Request) -> Outcome {
+        let asked: MergeBody = body(request)?;
+        if !matches!(kind, Kind::Contact | Kind::Company | Kind::Deal | Kind::Ticket) {
+            return Err(ApiError::invalid(format!("{} cannot be merged", kind.plural())));
+        }
+        let id =
+            self.merge(kind, &asked.primary_object_id, &asked.object_id_to_merge, Origin::Api)?;
+        self.shown(StatusCode::OK, kind, id, &Map::new())
+    }
+
+    /// Merges `loser` into `winner`; returns the id of the survivor.
+    pub(super) fn merge(
+        &mut self,
+        kind: Kind,
+        winner: &str,
+        loser: &str,
+        by: Origin,
+    ) -> Result<u64, ApiError> {
+        let (winner, loser) = (self.mergeable(kind, winner)?, self.mergeable(kind, loser)?);
+        let (winner_id, loser_id) = (winner.row.id, loser.row.id);
+        if winner_id == loser_id {
+            return Err(ApiError::invalid("Cannot merge a record with itself"));
+        }
+        let old_ids = merged_ids(&[&winner.row, &loser.row]);
+        if old_ids.len() > MERGES_MAX {
+            return Err(ApiError::invalid(format!("More than {MERGES_MAX} merges of one record")));
+        }
+        let now_ms = self.clock.now_ms();
+        let new_id = self.faults.merge_makes_new_id;
+        let id = if new_id { self.store.take_id() } else { winner_id };
+        let gone: &[u64] = if new_id { &[winner_id, loser_id] } else { &[loser_id] };
+        let survivor = self.survivor(kind, id, &winner, &loser, &old_ids, by);
+        let unique = self.store.unique_properties(kind);
+        if let Some(table) = self.store.table_mut(kind) {
+            for old in gone {
+                table.erase(*old, &unique);
+                table.alias(*old, id);
+            }
+        }
+        self.store.put(kind, survivor, now_ms);
+        if let (Some(mail), Some(table)) = (loser.row.value("email"), self.store.table_mut(kind)) {
+            // The loser's address becomes a further address of the survivor.
+            table.claim(&"email".into(), mail, id);
+        }
+        for old in gone {
+            self.store.associations.hand_over(kind, *old, id);
+        }
+        Ok(id)
+    }
+
+    fn mergeable(&self, kind: Kind, id: &str) -> Result<Record, ApiError> {
+        let found = self.store.find(kind, id, None).and_then(|id| self.store.live(kind, id));
+        found.cloned().ok_or_else(|| ApiError::missing_ids(kind, vec![id.to_owned()]))
+    }
+
+    fn survivor(
+        &self,
+        kind: Kind,
+        id: u64,
+        winner: &Record,
+        loser: &Record,
+        old_ids: &[String],
+        by: Origin,
+    ) -> Record {
+        let now_ms = self.clock.now_ms();
+        let mut values = loser.row.values.clone();
+        values.extend(winner.row.values.clone());
+        values.insert("hs_merged_object_ids".into(), old_ids.join(";").into());
+        if kind == Kind::Contact {
+            let vids: Vec<String> = old_ids.iter().map(|id| format!("{id}:{now_ms}")).collect();
+            values.insert("hs_calculated_merged_vids".into(), vids.join(";").into());
+            if let Some(mail) = loser.row.value("email")
+                && winner.row.value("email").is_some()
+            {
+                values.insert("hs_additional_emails".into(), mail.into());
+            }
+        }
+        let created_ms = winner.row.created_ms.min(loser.row.created_ms);
+        let mut row = Row { id, created_ms, modified_ms: now_ms, values };
+        self.store.derive(kind, &mut row);
+        Record {
+            row: Arc::new(row),
+            archived_ms: None,
+            origin: if by == Origin::Human { by } else { winner.origin },
+            history: winner.history.clone(),
+        }
+    }
+
+    /// Erases a contact for good; nothing tells later that it was there.
+    pub(super) fn gdpr_delete(&mut self, kind: Kind, request: &Request) -> Outcome {
+        let asked: EraseBody = body(request)?;
+        let id_property = asked.id_property.as_deref();
+        self.check_id_property(kind, id_property)?;
+        if let Some(id) = self.store.find(kind, &asked.object_id, id_property) {
+            let unique = self.store.unique_properties(kind);
+            if let Some(table) = self.store.table_mut(kind) {
+                table.erase(id, &unique);
+            }
+            self.store.associations.forget(kind, id);
+        }
+        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
+    }
+}
+
+/// Ids of all records that went into these, themselves included.
+fn merged_ids(rows: &[&Row]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for row in rows {
+        let earlier = row.value("hs_merged_object_ids").unwrap_or_default();
+        ids.extend(earlier.split(';').filter(|id| !id.is_empty()).map(str::to_owned));
+        ids.push(row.id.to_string());
+    }
+    ids.dedup();
+    ids
+}

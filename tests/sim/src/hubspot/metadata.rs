@@ -1,0 +1,289 @@
+//! Properties, pipelines, owners and the account itself (`apis/hubspot.md` 2 and 3).
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::batch::reply;
+use super::errors::ApiError;
+use super::kinds::Kind;
+use super::limits::UTC_OFFSET_MS;
+use super::route::PropertyCall;
+use super::schema::{DEAL_STAGES, DefineError, OWNERS, TICKET_STAGES, options};
+use super::view::Batch;
+use super::{HubSpot, Outcome, PORTAL_ID, Reply, body};
+use crate::serve::{Answer, Request};
+
+const OWNERS_PAGE_CAP: usize = 500;
+
+#[derive(Deserialize)]
+struct Inputs<T> {
+    inputs: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct PropertyName {
+    name: String,
+}
+
+fn ok(body: &Value) -> Outcome {
+    Ok(Reply { answer: Answer::json(StatusCode::OK, body), rows: 0 })
+}
+
+fn no_content() -> Outcome {
+    Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 0 })
+}
+
+impl HubSpot {
+    pub(super) fn properties(
+        &mut self,
+        kind: Kind,
+        call: &PropertyCall,
+        request: &Request,
+    ) -> Outcome {
+        match call {
+            PropertyCall::List => self.list_properties(kind, request),
+            PropertyCall::Get(name) => ok(&self.property(kind, name)?),
+            PropertyCall::Create => {
+                let made = self.define(kind, &body(request)?)?;
+                Ok(Reply { answer: Answer::json(StatusCode::CREATED, &made), rows: 0 })
+            }
+            PropertyCall::Update(name) => self.redefine(kind, name, &body(request)?),
+            PropertyCall::Delete(name) => {
+                self.property(kind, name)?;
+                self.delete_property(kind, name)?;
+                no_content()
+            }
+            PropertyCall::Groups => ok(&json!({"results": [{
+                "name": format!("{}information", kind.singular()),
+                "label": format!("{} information", kind.singular()),
+                "displayOrder": 0,
+                "archived": false,
+            }]})),
+            PropertyCall::BatchRead => {
+                let Inputs { inputs }: Inputs<PropertyName> = body(request)?;
+                self.property_batch(inputs, StatusCode::OK, |hubspot, input| {
+                    hubspot.property(kind, &input.name)
+                })
+            }
+            PropertyCall::BatchCreate => {
+                let Inputs { inputs }: Inputs<Value> = body(request)?;
+                self.property_batch(inputs, StatusCode::CREATED, |hubspot, input| {
+                    hubspot.define(kind, &input)
+                })
+            }
+            PropertyCall::BatchArchive => {
+                let Inputs { inputs }: Inputs<PropertyName> = body(request)?;
+                for input in inputs {
+                    self.delete_property(kind, &input.name)?;
+                }
+                no_content()
+            }
+        }
+    }
+
+    fn list_properties(&self, kind: Kind, request: &Request) -> Outcome {
+        let archived = request.query("archived") == Some("true");
+        let schema = self.store.schema(kind).into_iter();
+        let results: Vec<Value> = if archived {
+            schema.flat_map(|schema| &schema.archived).map(|p| p.wire(true)).collect()
+        } else {
+            schema.flat_map(|schema| schema.live.values()).map(|p| p.wire(false)).collect()
+        };
+        ok(&json!({"results": results}))
+    }
+
+    fn property(&self, kind: Kind, name: &str) -> Result<Value, ApiError> {
+        let property = self.store.schema(kind).and_then(|schema| schema.get(name));
+        property.map(|property| property.wire(false)).ok_or_else(|| {
+            ApiError::not_found(format!("No property {name} exists for {}", kind.plural()))
+        })
+    }
+
+    fn define(&mut self, kind: Kind, asked: &Value) -> Result<Value, ApiError> {
+        let now_ms = self.clock.now_ms();
+        let schema = self.store.schema_mut(kind);
+        let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
+        match schema.define(asked, now_ms) {
+            Ok(property) => Ok(property.wire(false)),
+            Err(DefineError::Exists(name)) => {
+                let message = format!("A property named '{name}' already exists.");
+                Err(ApiError::new(StatusCode::CONFLICT, "OBJECT_ALREADY_EXISTS", message)
+                    .with_sub_category("Properties.PROPERTY_WITH_NAME_EXISTS"))
+            }
+            Err(DefineError::Invalid(message)) => Err(ApiError::invalid(message)),
+        }
+    }
+
+    /// Changes label or options; a list of options takes the place of the old one whole.
+    fn redefine(&mut self, kind: Kind, name: &str, asked: &Value) -> Outcome {
+        self.property(kind, name)?;
+        let now_ms = self.clock.now_ms();
+        let schema = self.store.schema_mut(kind);
+        if let Some(property) = schema.and_then(|schema| schema.live.get_mut(name)) {
+            if property.hubspot_defined {
+                return Err(ApiError::invalid(format!("{name} is defined by HubSpot")));
+            }
+            if let Some(label) = asked.get("label").and_then(Value::as_str) {
+                label.clone_into(&mut property.label);
+            }
+            if asked.get("options").is_some() {
+                property.options = options(asked);
+            }
+            property.updated_ms = now_ms;
+        }
+        ok(&self.property(kind, name)?)
+    }
+
+    fn delete_property(&mut self, kind: Kind, name: &str) -> Result<(), ApiError> {
+        let Some(schema) = self.store.schema_mut(kind) else { return Ok(()) };
+        let in_use = schema.get(name).is_some_and(|property| property.in_use);
+        if in_use {
+            return Err(ApiError::invalid(format!("Property {name} is in use"))
+                .with_sub_category("PropertyValidationError.CANNOT_DELETE_PROPERTY_IN_USE"));
+        }
+        if let Some(property) = schema.live.remove(name) {
+            schema.archived.push(property);
+        }
+        if let Some(table) = self.store.table_mut(kind) {
+            table.drop_property(name);
+        }
+        Ok(())
+    }
+
+    fn property_batch<T>(
+        &mut self,
+        inputs: Vec<T>,
+        status: StatusCode,
+        mut each: impl FnMut(&mut Self, T) -> Result<Value, ApiError>,
+    ) -> Outcome {
+        let mut results = Vec::new();
+        let mut errors = Vec::new();
+        for input in inputs {
+            match each(self, input) {
+                Ok(property) => results.push(property),
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok(reply(status, &Batch::new(results, errors, self.clock.now_ms()), 0))
+    }
+
+    pub(super) fn account(&self) -> Outcome {
+        ok(&json!({
+            "portalId": PORTAL_ID,
+            "accountType": "STANDARD",
+            "timeZone": "Asia/Tokyo",
+            "companyCurrency": "JPY",
+            "additionalCurrencies": [],
+            "utcOffset": "+09:00",
+            "utcOffsetMilliseconds": UTC_OFFSET_MS,
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+        }))
+    }
+
+    pub(super) fn owners(&self, id: Option<&str>, request: &Request) -> Outcome {
+        if let Some(id) = id {
+            let owner = OWNERS.iter().find(|(owner, ..)| *owner == id);
+            let owner = owner.ok_or_else(|| ApiError::not_found("resource not found"))?;
+            return ok(&owner_wire(owner));
+        }
+        let limit = super::objects::limit(request.query("limit"), LISTED_OWNERS, OWNERS_PAGE_CAP)?;
+        let archived = request.query("archived") == Some("true");
+        let after = request.query("after").unwrap_or_default();
+        let mut rest = OWNERS.iter().filter(|(id, ..)| !archived && *id > after);
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let results: Vec<Value> = page.iter().map(|owner| owner_wire(owner)).collect();
+        let mut answer = json!({"results": results});
+        if let (Some((last, ..)), true) = (page.last(), rest.next().is_some())
+            && let Some(fields) = answer.as_object_mut()
+        {
+            fields.insert("paging".to_owned(), json!({"next": {"after": last}}));
+        }
+        ok(&answer)
+    }
+
+    /// Custom objects need a scope that this app lacks, as recorded.
+    pub(super) fn schemas(&self) -> Outcome {
+        let message = "One or more of the following scopes are required.";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "MISSING_SCOPES", message)
+            .with("requiredGranularScopes", vec!["custom-object-read".to_owned()])
+            .with("links", vec!["https://developers.hubspot.com/scopes".to_owned()]))
+    }
+
+    pub(super) fn pipelines(&self, kind: Kind, id: Option<&str>, stages: bool) -> Outcome {
+        let pipeline = match kind {
+            Kind::Deal => deal_pipeline(),
+            Kind::Ticket => ticket_pipeline(),
+            _ => return Err(ApiError::invalid(format!("{} have no pipelines", kind.plural()))),
+        };
+        match id {
+            None => ok(&json!({"results": [pipeline]})),
+            Some(id) if pipeline.get("id").and_then(Value::as_str) != Some(id) => {
+                Err(ApiError::not_found("resource not found"))
+            }
+            Some(_) if stages => ok(&json!({"results": pipeline.get("stages")})),
+            Some(_) => ok(&pipeline),
+        }
+    }
+}
+
+const LISTED_OWNERS: usize = 100;
+const FIRST_DAY: &str = "1970-01-01T00:00:00Z";
+
+fn owner_wire((id, family, given, user_id): &(&str, &str, &str, u32)) -> Value {
+    json!({
+        "id": id,
+        "email": format!("owner{user_id}@example.jp"),
+        "type": "PERSON",
+        "firstName": given,
+        "lastName": family,
+        "userId": user_id,
+        "userIdIncludingInactive": user_id,
+        "createdAt": FIRST_DAY,
+        "updatedAt": FIRST_DAY,
+        "archived": false,
+    })
+}
+
+fn deal_pipeline() -> Value {
+    let stages = DEAL_STAGES.iter().enumerate().map(|(order, (id, label, probability))| {
+        let closed = id.starts_with("closed").to_string();
+        stage(id, label, order, &json!({"isClosed": closed, "probability": probability}))
+    });
+    pipeline("default", "Sales Pipeline", stages.collect())
+}
+
+fn ticket_pipeline() -> Value {
+    let stages = TICKET_STAGES.iter().enumerate().map(|(order, (id, label))| {
+        let state = if *label == "Closed" { "CLOSED" } else { "OPEN" };
+        let metadata = json!({"isClosed": (state == "CLOSED").to_string(), "ticketState": state});
+        stage(id, label, order, &metadata)
+    });
+    pipeline("0", "Support Pipeline", stages.collect())
+}
+
+fn pipeline(id: &str, label: &str, stages: Vec<Value>) -> Value {
+    json!({
+        "id": id,
+        "label": label,
+        "displayOrder": 0,
+        "stages": stages,
+        "createdAt": FIRST_DAY,
+        "updatedAt": FIRST_DAY,
+        "archived": false,
+    })
+}
+
+fn stage(id: &str, label: &str, order: usize, metadata: &Value) -> Value {
+    json!({
+        "id": id,
+        "label": label,
+        "displayOrder": order,
+        "metadata": metadata,
+        "createdAt": FIRST_DAY,
+        "updatedAt": FIRST_DAY,
+        "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT",
+        "archived": false,
+    })
+}

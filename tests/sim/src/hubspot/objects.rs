@@ -1,0 +1,218 @@
+//! Requests for single records and lists of them (`apis/hubspot.md` 4).
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::errors::ApiError;
+use super::kinds::{Kind, Pair};
+use super::route::LIST_CAP;
+use super::view::{LinkType, Named, Page, Paging, Projection};
+use super::{HubSpot, Outcome, Reply, body};
+use crate::serve::{Answer, Request};
+
+/// A record to create.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewObject {
+    #[serde(default)]
+    pub properties: Map<String, Value>,
+    #[serde(default)]
+    pub associations: Vec<NewLink>,
+    #[serde(default)]
+    pub object_write_trace_id: Option<String>,
+}
+
+/// An association in the body of a create.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct NewLink {
+    to: Named,
+    types: Vec<LinkType>,
+}
+
+/// An association to make, checked: the pair, the other end and whether it is the primary one.
+pub(super) type CheckedLink = (Pair, u64, bool);
+
+impl HubSpot {
+    pub(super) fn list(&mut self, kind: Kind, request: &Request) -> Outcome {
+        let projection = self.projection(kind, request)?;
+        let lowered = projection.has_histories() && self.faults.history_lowers_page_cap;
+        let cap = if lowered { LIST_CAP / 2 } else { LIST_CAP };
+        let asked = limit(request.query("limit"), 10, cap)?;
+        let limit = self.shortened(asked);
+        let after = match request.query("after") {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| ApiError::invalid("Invalid paging cursor"))?,
+        };
+        let archived = request.query("archived") == Some("true");
+        let table = self.store.table(kind);
+        let mut rows = table
+            .into_iter()
+            .flat_map(|table| table.after(after))
+            .filter(|record| record.archived_ms.is_some() == archived);
+        let page: Vec<_> = rows.by_ref().take(limit).collect();
+        let last = page.last().map(|record| record.row.id);
+        let paging = last.filter(|_| rows.next().is_some()).map(|id| {
+            let link = format!("{}{}?limit={asked}&after={id}", self.base_url, request.path);
+            Paging::next(id, Some(link))
+        });
+        let results: Vec<_> =
+            page.into_iter().map(|record| projection.show(&self.store, record)).collect();
+        let rows = results.len();
+        let page = Page { total: None, results, paging };
+        Ok(Reply { answer: Answer::json(StatusCode::OK, &page), rows })
+    }
+
+    pub(super) fn get(&self, kind: Kind, id: &str, request: &Request) -> Outcome {
+        let projection = self.projection(kind, request)?;
+        let id = self.named(kind, id, request.query("idProperty"), request)?;
+        let record = self.store.table(kind).and_then(|table| table.resolve(id));
+        let record = record.ok_or_else(|| ApiError::not_found("resource not found"))?;
+        let answer = Answer::json(StatusCode::OK, &projection.show(&self.store, record));
+        Ok(Reply { answer, rows: 1 })
+    }
+
+    pub(super) fn create_one(&mut self, kind: Kind, request: &Request) -> Outcome {
+        let new: NewObject = body(request)?;
+        let links = self.check_links(kind, &new.associations)?;
+        let id = self
+            .store
+            .create(kind, &new.properties, self.author())
+            .map_err(|refusal| refusal.single(kind))?;
+        self.make_links(id, &links);
+        self.shown(StatusCode::CREATED, kind, id, &new.properties)
+    }
+
+    pub(super) fn update_one(&mut self, kind: Kind, id: &str, request: &Request) -> Outcome {
+        let change: NewObject = body(request)?;
+        let id_property = request.query("idProperty");
+        self.check_id_property(kind, id_property)?;
+        let id = self
+            .store
+            .find(kind, id, id_property)
+            .ok_or_else(|| ApiError::not_found("resource not found"))?;
+        self.store
+            .update(kind, id, &change.properties, self.author())
+            .map_err(|refusal| refusal.single(kind))?;
+        self.shown(StatusCode::OK, kind, id, &change.properties)
+    }
+
+    /// 204 whatever the id, unless the switch says otherwise; a merged-away id archives nothing.
+    pub(super) fn archive_one(&mut self, kind: Kind, id: &str) -> Outcome {
+        let number: u64 = id.parse().unwrap_or_default();
+        let known = self.store.table(kind).is_some_and(|table| table.resolve(number).is_some());
+        if !known && self.faults.archive_unknown_is_404 {
+            return Err(ApiError::not_found("resource not found"));
+        }
+        self.store.archive(kind, number, self.clock.now_ms());
+        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
+    }
+
+    /// Answers with a record as a write of `written` leaves it.
+    pub(super) fn shown(
+        &self,
+        status: StatusCode,
+        kind: Kind,
+        id: u64,
+        written: &Map<String, Value>,
+    ) -> Outcome {
+        let names: Vec<String> = written.keys().cloned().collect();
+        let projection = Projection::new(&self.store, kind, &names, &[]);
+        let record = self.store.live(kind, id);
+        let record = record.ok_or_else(|| ApiError::not_found("resource not found"))?;
+        let answer = Answer::json(status, &projection.show(&self.store, record));
+        Ok(Reply { answer, rows: 1 })
+    }
+
+    /// Checks associations of a record that does not exist yet.
+    pub(super) fn check_links(
+        &self,
+        from: Kind,
+        links: &[NewLink],
+    ) -> Result<Vec<CheckedLink>, ApiError> {
+        let mut checked = Vec::new();
+        for link in links {
+            let target = self.pair_for(from, &link.types).and_then(|(pair, primary)| {
+                Some((pair, self.store.find(pair.to, &link.to.id, None)?, primary))
+            });
+            let Some(target) = target else {
+                let message = format!("Cannot associate with {}", link.to.id);
+                return Err(ApiError::invalid(message)
+                    .with_sub_category("crm.associations.INVALID_IDENTIFIER"));
+            };
+            checked.push(target);
+        }
+        Ok(checked)
+    }
+
+    /// Associates a new record.
+    pub(super) fn make_links(&mut self, id: u64, links: &[CheckedLink]) {
+        for (pair, other, primary) in links {
+            self.link(*pair, id, *other, *primary);
+        }
+    }
+
+    /// The pair that association types belong to, and whether the primary type is among them.
+    fn pair_for(&self, from: Kind, types: &[LinkType]) -> Option<(Pair, bool)> {
+        let first = types.first()?.association_type_id;
+        let pairs = Kind::ALL.iter().filter_map(|(to, ..)| Pair::between(from, *to));
+        let pair = pairs.into_iter().find(|pair| pair.has_type(first))?;
+        let primary = types.iter().any(|link| pair.primary == Some(link.association_type_id));
+        Some((pair, primary))
+    }
+
+    fn projection(&self, kind: Kind, request: &Request) -> Result<Projection, ApiError> {
+        let properties = listed(request, "properties");
+        let histories = listed(request, "propertiesWithHistory");
+        Projection::new(&self.store, kind, &properties, &histories)
+            .with_associations(&listed(request, "associations"))
+    }
+
+    /// The id of the record that a path names, archived ones only when asked for.
+    fn named(
+        &self,
+        kind: Kind,
+        id: &str,
+        id_property: Option<&str>,
+        request: &Request,
+    ) -> Result<u64, ApiError> {
+        self.check_id_property(kind, id_property)?;
+        let missing = || ApiError::not_found("resource not found");
+        if request.query("archived") == Some("true") {
+            let table = self.store.table(kind);
+            let record = table.and_then(|table| table.resolve(id.parse().ok()?));
+            return record.map(|record| record.row.id).ok_or_else(missing);
+        }
+        self.store.find(kind, id, id_property).ok_or_else(missing)
+    }
+
+    pub(super) fn check_id_property(
+        &self,
+        kind: Kind,
+        id_property: Option<&str>,
+    ) -> Result<(), ApiError> {
+        match id_property {
+            Some(property) if !self.store.identifies(kind, property) => {
+                let message = format!("Property {property} is not a unique identifier");
+                Err(ApiError::invalid(message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A number of rows; beyond the cap it is an error, not cut.
+pub(super) fn limit(text: Option<&str>, default: usize, cap: usize) -> Result<usize, ApiError> {
+    let Some(text) = text else { return Ok(default) };
+    match text.parse() {
+        Ok(limit) if (1..=cap).contains(&limit) => Ok(limit),
+        _ => Err(ApiError::invalid(format!("limit must be between 1 and {cap}"))),
+    }
+}
+
+/// The values of a parameter that may be repeated or hold commas.
+fn listed(request: &Request, name: &str) -> Vec<String> {
+    let values = request.parameters.iter().filter(|(key, _)| key == name);
+    let parts = values.flat_map(|(_, value)| value.split(','));
+    parts.map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,340 @@
+//! From method and path to what is asked for; both path families lead to the same routes.
+//!
+//! The legacy family is `/crm/v3/…` and `/crm/v4/…`, the dated one `/crm/{area}/2026-03/…`
+//! (`apis/hubspot.md` 1).
+
+use super::errors::ApiError;
+use super::kinds::Kind;
+use crate::ledger::Shape;
+use crate::serve::Request;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    Oauth(OauthCall),
+    Account,
+    Owners { id: Option<String> },
+    Schemas,
+    Pipelines { kind: Kind, id: Option<String>, stages: bool },
+    Properties { kind: Kind, call: PropertyCall },
+    Labels { from: Kind, to: Kind },
+    Object { kind: Kind, call: ObjectCall },
+    Links { from: Kind, to: Kind, call: LinkCall },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OauthCall {
+    Token,
+    Introspect,
+    Revoke,
+    /// The legacy description of an access token.
+    Describe(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PropertyCall {
+    List,
+    Create,
+    Get(String),
+    Update(String),
+    Delete(String),
+    Groups,
+    BatchRead,
+    BatchCreate,
+    BatchArchive,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectCall {
+    List,
+    Create,
+    Search,
+    Get(String),
+    Update(String),
+    Archive(String),
+    BatchRead,
+    BatchCreate,
+    BatchUpdate,
+    BatchUpsert,
+    BatchArchive,
+    Merge,
+    GdprDelete,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkCall {
+    /// All associations of one record.
+    Of(String),
+    BatchRead,
+    BatchCreate,
+    /// The v3 form of [`LinkCall::BatchCreate`], which answers both directions.
+    BatchCreateV3,
+    BatchReadV3,
+    BatchDefault,
+    BatchArchive,
+    Put(String, String),
+    PutDefault(String, String),
+    Delete(String, String),
+}
+
+/// The routes that take part in quotas and the ledger, with kind, shape and cap of each.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub kind: &'static str,
+    pub object: String,
+    pub shape: Shape,
+    pub cap: usize,
+    pub writes: bool,
+}
+
+/// Most rows in one page of a list.
+pub const LIST_CAP: usize = 100;
+/// Most rows in one page of a search.
+pub const SEARCH_CAP: usize = 200;
+/// Most inputs of a batch of records.
+pub const BATCH_CAP: usize = 100;
+/// Most inputs of a batch of associations (unverified).
+pub const LINK_CAP: usize = 1_000;
+
+impl Route {
+    /// Finds the route of a request.
+    ///
+    /// # Errors
+    /// 404 for a path that is none, 400 for an object type that is none.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
+        let method = request.method.as_str();
+        match segments.as_slice() {
+            ["oauth", rest @ ..] => oauth(method, rest),
+            ["account-info", _, "details"] => Ok(Self::Account),
+            ["crm", "v3", "schemas", ..] | ["crm-object-schemas", _, "schemas", ..] => {
+                Ok(Self::Schemas)
+            }
+            ["crm", "v3", "owners", rest @ ..]
+            | ["crm", "owners", "2026-03" | "2026-09", rest @ ..] => {
+                Ok(Self::Owners { id: rest.first().map(|id| (*id).to_owned()) })
+            }
+            ["crm", "v3", "pipelines", rest @ ..]
+            | ["crm", "pipelines", "2026-03" | "2026-09", rest @ ..] => pipelines(rest),
+            ["crm", "v3", "properties", rest @ ..]
+            | ["crm", "properties", "2026-03" | "2026-09", rest @ ..] => properties(method, rest),
+            ["crm", "v3" | "v4", "objects", rest @ ..]
+            | ["crm", "objects", "2026-03" | "2026-09", rest @ ..] => objects(method, rest),
+            ["crm", "v3", "associations", from, to, "batch", call] => {
+                links_v3(kind(from)?, kind(to)?, call)
+            }
+            ["crm", "v4", "associations", rest @ ..]
+            | ["crm", "associations", "v4" | "2026-03" | "2026-09", rest @ ..] => {
+                links(method, rest)
+            }
+            _ => Err(no_route()),
+        }
+    }
+
+    /// How the ledger counts a request for this route.
+    pub fn counted(&self, request: &Request) -> Counted {
+        let count = |kind, object: &str, shape, cap, writes| Counted {
+            kind,
+            object: object.to_owned(),
+            shape,
+            cap,
+            writes,
+        };
+        match self {
+            Self::Oauth(_) => count("token", "", Shape::Token, 1, false),
+            Self::Account | Self::Schemas | Self::Owners { .. } | Self::Pipelines { .. } => {
+                count("metadata", "", Shape::Metadata, 1, false)
+            }
+            Self::Properties { .. } | Self::Labels { .. } => {
+                count("metadata", "", Shape::Metadata, 1, false)
+            }
+            Self::Object { kind, call } => {
+                let (name, shape, cap, writes) = call.counted(request);
+                count(name, kind.plural(), shape, cap, writes)
+            }
+            Self::Links { from, to, call } => {
+                let object = format!("{}-{}", from.plural(), to.plural());
+                let (name, writes) = call.counted();
+                count(name, &object, Shape::Batch, LINK_CAP, writes)
+            }
+        }
+    }
+
+    /// Whether this is a search, which has a limit of its own.
+    pub fn is_search(&self) -> bool {
+        matches!(self, Self::Object { call: ObjectCall::Search, .. })
+    }
+}
+
+impl ObjectCall {
+    fn counted(&self, request: &Request) -> (&'static str, Shape, usize, bool) {
+        match self {
+            Self::List => {
+                let first = request.query("after").is_none();
+                ("list", Shape::Page { first }, LIST_CAP, false)
+            }
+            // The search itself says whether its body had a cursor.
+            Self::Search => ("search", Shape::Page { first: true }, SEARCH_CAP, false),
+            Self::Get(_) | Self::BatchRead => ("read", Shape::Batch, BATCH_CAP, false),
+            Self::Create | Self::BatchCreate => ("create", Shape::Batch, BATCH_CAP, true),
+            Self::Update(_) | Self::BatchUpdate => ("update", Shape::Batch, BATCH_CAP, true),
+            Self::BatchUpsert => ("upsert", Shape::Batch, BATCH_CAP, true),
+            Self::Archive(_) | Self::BatchArchive => ("archive", Shape::Batch, BATCH_CAP, true),
+            Self::Merge => ("merge", Shape::Batch, 1, true),
+            Self::GdprDelete => ("gdpr-delete", Shape::Batch, 1, true),
+        }
+    }
+}
+
+impl LinkCall {
+    fn counted(&self) -> (&'static str, bool) {
+        match self {
+            Self::Of(_) | Self::BatchRead | Self::BatchReadV3 => ("read", false),
+            Self::Delete(..) | Self::BatchArchive => ("disassociate", true),
+            Self::BatchCreate | Self::BatchCreateV3 | Self::BatchDefault => ("associate", true),
+            Self::Put(..) | Self::PutDefault(..) => ("associate", true),
+        }
+    }
+}
+
+fn no_route() -> ApiError {
+    ApiError::not_found("Unable to find a resource at this path")
+}
+
+fn kind(name: &str) -> Result<Kind, ApiError> {
+    Kind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))
+}
+
+fn oauth(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
+    let call = match (method, rest) {
+        ("POST", [_, "token"]) => OauthCall::Token,
+        ("POST", [_, "token", "introspect"] | [_, "introspect"]) => OauthCall::Introspect,
+        ("POST", [_, "token", "revoke"] | [_, "revoke"]) => OauthCall::Revoke,
+        ("GET", [_, "access-tokens", token]) => OauthCall::Describe((*token).to_owned()),
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Oauth(call))
+}
+
+fn pipelines(rest: &[&str]) -> Result<Route, ApiError> {
+    let (name, id, stages) = match rest {
+        [name] => (name, None, false),
+        [name, id] => (name, Some(*id), false),
+        [name, id, "stages"] => (name, Some(*id), true),
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Pipelines { kind: kind(name)?, id: id.map(str::to_owned), stages })
+}
+
+fn properties(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
+    let [name, rest @ ..] = rest else { return Err(no_route()) };
+    let call = match (method, rest) {
+        ("GET", []) => PropertyCall::List,
+        ("POST", []) => PropertyCall::Create,
+        ("GET", ["groups"]) => PropertyCall::Groups,
+        ("POST", ["batch", "read"]) => PropertyCall::BatchRead,
+        ("POST", ["batch", "create"]) => PropertyCall::BatchCreate,
+        ("POST", ["batch", "archive"]) => PropertyCall::BatchArchive,
+        ("GET", [property]) => PropertyCall::Get((*property).to_owned()),
+        ("PATCH", [property]) => PropertyCall::Update((*property).to_owned()),
+        ("DELETE", [property]) => PropertyCall::Delete((*property).to_owned()),
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Properties { kind: kind(name)?, call })
+}
+
+fn objects(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
+    let [name, rest @ ..] = rest else { return Err(no_route()) };
+    let kind = kind(name)?;
+    let call = match (method, rest) {
+        ("GET", []) => ObjectCall::List,
+        ("POST", []) => ObjectCall::Create,
+        ("POST", ["search"]) => ObjectCall::Search,
+        ("POST", ["merge"]) => ObjectCall::Merge,
+        ("POST", ["gdpr-delete"]) => ObjectCall::GdprDelete,
+        ("POST", ["batch", "read"]) => ObjectCall::BatchRead,
+        ("POST", ["batch", "create"]) => ObjectCall::BatchCreate,
+        ("POST", ["batch", "update"]) => ObjectCall::BatchUpdate,
+        ("POST", ["batch", "upsert"]) => ObjectCall::BatchUpsert,
+        ("POST", ["batch", "archive"]) => ObjectCall::BatchArchive,
+        ("GET", [id]) => ObjectCall::Get((*id).to_owned()),
+        ("PATCH", [id]) => ObjectCall::Update((*id).to_owned()),
+        ("DELETE", [id]) => ObjectCall::Archive((*id).to_owned()),
+        (_, [id, "associations", rest @ ..]) => return object_links(method, kind, id, rest),
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Object { kind, call })
+}
+
+fn object_links(method: &str, from: Kind, id: &str, rest: &[&str]) -> Result<Route, ApiError> {
+    let id = id.to_owned();
+    let (to, call) = match (method, rest) {
+        ("GET", [to]) => (to, LinkCall::Of(id)),
+        ("PUT", ["default", to, other]) => (to, LinkCall::PutDefault(id, (*other).to_owned())),
+        ("PUT", [to, other]) => (to, LinkCall::Put(id, (*other).to_owned())),
+        ("DELETE", [to, other]) => (to, LinkCall::Delete(id, (*other).to_owned())),
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Links { from, to: kind(to)?, call })
+}
+
+fn links(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
+    let [from, to, rest @ ..] = rest else { return Err(no_route()) };
+    let (from, to) = (kind(from)?, kind(to)?);
+    let call = match (method, rest) {
+        ("GET", ["labels"]) => return Ok(Route::Labels { from, to }),
+        ("POST", ["batch", "read"]) => LinkCall::BatchRead,
+        ("POST", ["batch", "create"]) => LinkCall::BatchCreate,
+        ("POST", ["batch", "associate", "default"]) => LinkCall::BatchDefault,
+        ("POST", ["batch", "archive"]) => LinkCall::BatchArchive,
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Links { from, to, call })
+}
+
+fn links_v3(from: Kind, to: Kind, call: &str) -> Result<Route, ApiError> {
+    let call = match call {
+        "read" => LinkCall::BatchReadV3,
+        "create" => LinkCall::BatchCreateV3,
+        "archive" => LinkCall::BatchArchive,
+        _ => return Err(no_route()),
+    };
+    Ok(Route::Links { from, to, call })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, Method};
+
+    use super::*;
+
+    fn check(method: Method, path: &str, expected: Route) {
+        let request = Request::new(method, path, HeaderMap::new(), Vec::new());
+        assert_eq!(Route::of(&request).unwrap(), expected, "{path}");
+    }
+
+    #[test]
+    fn both_path_families_lead_to_the_same_route() {
+        let search = Route::Object { kind: Kind::Contact, call: ObjectCall::Search };
+        check(Method::POST, "/crm/v3/objects/contacts/search", search.clone());
+        check(Method::POST, "/crm/objects/2026-03/0-1/search", search.clone());
+        check(Method::POST, "/crm/objects/2026-09/contact/search", search);
+        let call = LinkCall::Of("7".to_owned());
+        let of = Route::Links { from: Kind::Contact, to: Kind::Company, call };
+        check(Method::GET, "/crm/v4/objects/contacts/7/associations/companies", of.clone());
+        check(Method::GET, "/crm/objects/2026-09/contacts/7/associations/companies", of);
+        let labels = Route::Labels { from: Kind::Contact, to: Kind::Company };
+        check(Method::GET, "/crm/v4/associations/contacts/companies/labels", labels.clone());
+        check(Method::GET, "/crm/associations/2026-09/contacts/companies/labels", labels);
+    }
+
+    #[test]
+    fn an_unknown_object_type_is_a_400_and_an_unknown_path_a_404() {
+        let status = |path| {
+            let request = Request::new(Method::GET, path, HeaderMap::new(), Vec::new());
+            Route::of(&request).unwrap_err().http.as_u16()
+        };
+        assert_eq!(status("/crm/v3/objects/butterflies"), 400);
+        assert_eq!(status("/crm/v9/objects/contacts"), 404);
+    }
+}

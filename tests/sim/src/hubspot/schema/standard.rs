@@ -1,0 +1,272 @@
+//! The properties that exist without anybody creating them, and the three that Renkei adds.
+
+use super::{External, Kind, Property, ValueType};
+
+type Row = (&'static str, &'static str, ValueType, &'static str);
+
+use ValueType::{Bool, DateTime, Enumeration, Number, PhoneNumber, String as Text};
+
+const CONTACT: &[Row] = &[
+    ("email", "Email", Text, "text"),
+    ("firstname", "First Name", Text, "text"),
+    ("lastname", "Last Name", Text, "text"),
+    ("phone", "Phone Number", PhoneNumber, "phonenumber"),
+    ("mobilephone", "Mobile Phone Number", PhoneNumber, "phonenumber"),
+    ("company", "Company Name", Text, "text"),
+    ("jobtitle", "Job Title", Text, "text"),
+    ("website", "Website URL", Text, "text"),
+    ("address", "Street Address", Text, "text"),
+    ("city", "City", Text, "text"),
+    ("state", "State/Region", Text, "text"),
+    ("zip", "Postal Code", Text, "text"),
+    ("country", "Country/Region", Text, "text"),
+    ("lifecyclestage", "Lifecycle Stage", Enumeration, "radio"),
+    ("hs_lead_status", "Lead Status", Enumeration, "radio"),
+    ("hubspot_owner_id", "Contact owner", Enumeration, "select"),
+    ("hs_email_optout", "Unsubscribed from all email", Bool, "booleancheckbox"),
+    ("createdate", "Create Date", DateTime, "date"),
+    ("lastmodifieddate", "Last Modified Date", DateTime, "date"),
+    ("notes_last_updated", "Last Activity Date", DateTime, "date"),
+    ("hs_calculated_merged_vids", "Merged vids with timestamps", Enumeration, "text"),
+    ("hs_additional_emails", "Additional email addresses", Enumeration, "checkbox"),
+];
+
+const COMPANY: &[Row] = &[
+    ("name", "Company name", Text, "text"),
+    ("domain", "Company Domain Name", Text, "text"),
+    ("phone", "Phone Number", PhoneNumber, "phonenumber"),
+    ("website", "Website URL", Text, "text"),
+    ("address", "Street Address", Text, "text"),
+    ("city", "City", Text, "text"),
+    ("state", "State/Region", Text, "text"),
+    ("zip", "Postal Code", Text, "text"),
+    ("country", "Country/Region", Text, "text"),
+    ("description", "Description", Text, "textarea"),
+    ("industry", "Industry", Enumeration, "select"),
+    ("annualrevenue", "Annual Revenue", Number, "number"),
+    ("numberofemployees", "Number of Employees", Number, "number"),
+    ("lifecyclestage", "Lifecycle Stage", Enumeration, "radio"),
+    ("hubspot_owner_id", "Company owner", Enumeration, "select"),
+    ("createdate", "Create Date", DateTime, "date"),
+];
+
+const DEAL: &[Row] = &[
+    ("dealname", "Deal Name", Text, "text"),
+    ("amount", "Amount", Number, "number"),
+    ("dealstage", "Deal Stage", Enumeration, "radio"),
+    ("pipeline", "Pipeline", Enumeration, "select"),
+    ("closedate", "Close Date", DateTime, "date"),
+    ("dealtype", "Deal Type", Enumeration, "radio"),
+    ("description", "Deal Description", Text, "textarea"),
+    ("hubspot_owner_id", "Deal owner", Enumeration, "select"),
+    ("hs_deal_stage_probability", "Deal probability", Number, "number"),
+    ("hs_is_closed", "Is Deal Closed?", Bool, "booleancheckbox"),
+    ("hs_is_closed_won", "Is Closed Won", Bool, "booleancheckbox"),
+    ("createdate", "Create Date", DateTime, "date"),
+];
+
+const TICKET: &[Row] = &[
+    ("subject", "Ticket name", Text, "text"),
+    ("content", "Ticket description", Text, "textarea"),
+    ("hs_pipeline", "Pipeline", Enumeration, "select"),
+    ("hs_pipeline_stage", "Ticket status", Enumeration, "radio"),
+    ("hubspot_owner_id", "Ticket owner", Enumeration, "select"),
+    ("createdate", "Create date", DateTime, "date"),
+];
+
+const PRODUCT: &[Row] = &[
+    ("name", "Name", Text, "text"),
+    ("description", "Product description", Text, "textarea"),
+    ("price", "Unit price", Number, "number"),
+    ("hs_sku", "SKU", Text, "text"),
+];
+
+const LINE_ITEM: &[Row] = &[
+    ("name", "Name", Text, "text"),
+    ("hs_product_id", "Product ID", Text, "text"),
+    ("quantity", "Quantity", Number, "number"),
+    ("price", "Unit price", Number, "number"),
+    ("hs_discount_percentage", "Discount percentage", Number, "number"),
+    ("hs_sku", "SKU", Text, "text"),
+    ("recurringbillingfrequency", "Billing frequency", Text, "text"),
+    ("hs_recurring_billing_period", "Term", Text, "text"),
+];
+
+const NOTE: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_note_body", "Note body", Text, "html"),
+    ("hs_body_preview", "Body preview", Text, "textarea"),
+    ("hubspot_owner_id", "Activity assigned to", Enumeration, "select"),
+];
+
+const TASK: &[Row] = &[
+    ("hs_timestamp", "Due date", DateTime, "date"),
+    ("hs_task_subject", "Task Title", Text, "text"),
+    ("hs_task_body", "Task Notes", Text, "html"),
+    ("hs_task_status", "Task Status", Enumeration, "radio"),
+    ("hs_task_priority", "Priority", Enumeration, "radio"),
+    ("hubspot_owner_id", "Assigned to", Enumeration, "select"),
+];
+
+const CALL: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_call_body", "Call notes", Text, "html"),
+    ("hs_call_duration", "Call duration", Number, "number"),
+    ("hs_call_direction", "Call direction", Text, "text"),
+];
+
+const EMAIL: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_email_subject", "Email subject", Text, "text"),
+    ("hs_email_text", "Text body", Text, "textarea"),
+    ("hs_email_direction", "Email direction", Text, "text"),
+];
+
+const MEETING: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_meeting_title", "Meeting name", Text, "text"),
+    ("hs_meeting_start_time", "Meeting start time", DateTime, "date"),
+];
+
+const QUOTE: &[Row] = &[("hs_title", "Quote title", Text, "text")];
+
+const LEAD: &[Row] = &[("hs_lead_name", "Lead name", Text, "text")];
+
+/// Every object type has these; the modified time has another name for contacts.
+const COMMON: &[Row] = &[
+    ("hs_object_id", "Record ID", Number, "number"),
+    ("hs_merged_object_ids", "Merged record IDs", Enumeration, "checkbox"),
+];
+
+const RENKEI: Row = ("renkei_id", "Renkei ID", Text, "text");
+
+/// A form of this account captures it; Japanese forms have one field for the whole name.
+const FULL_NAME: Row = ("full_name", "氏名", Text, "text");
+
+const READ_ONLY: &[&str] = &[
+    "createdate",
+    "hs_createdate",
+    "lastmodifieddate",
+    "hs_lastmodifieddate",
+    "notes_last_updated",
+    "hs_object_id",
+    "hs_merged_object_ids",
+    "hs_calculated_merged_vids",
+    "hs_additional_emails",
+    "hs_deal_stage_probability",
+    "hs_is_closed",
+    "hs_is_closed_won",
+    "hs_body_preview",
+];
+
+/// Stages of a customer's life in their order.
+pub const LIFE_CYCLE: [&str; 8] = [
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+];
+
+fn own_rows(kind: Kind) -> &'static [Row] {
+    match kind {
+        Kind::Contact => CONTACT,
+        Kind::Company => COMPANY,
+        Kind::Deal => DEAL,
+        Kind::Ticket => TICKET,
+        Kind::Product => PRODUCT,
+        Kind::LineItem => LINE_ITEM,
+        Kind::Quote => QUOTE,
+        Kind::Note => NOTE,
+        Kind::Task => TASK,
+        Kind::Call => CALL,
+        Kind::Email => EMAIL,
+        Kind::Meeting => MEETING,
+        Kind::Lead => LEAD,
+    }
+}
+
+/// All properties of a type.
+pub(super) fn properties(kind: Kind, now_ms: i64) -> Vec<Property> {
+    let mut rows: Vec<Row> = own_rows(kind).iter().chain(COMMON).copied().collect();
+    if kind != Kind::Contact {
+        rows.push(("hs_lastmodifieddate", "Last modified date", DateTime, "date"));
+    }
+    if kind.created_property() == "hs_createdate" {
+        rows.push(("hs_createdate", "Create date", DateTime, "date"));
+    }
+    let mut all: Vec<Property> = rows.into_iter().map(|row| property(kind, row, now_ms)).collect();
+    let custom = |row| Property { hubspot_defined: false, ..property(kind, row, now_ms) };
+    if matches!(kind, Kind::Contact | Kind::Company | Kind::Deal) {
+        all.push(Property { unique: true, ..custom(RENKEI) });
+    }
+    if kind == Kind::Contact {
+        all.push(Property { in_use: true, ..custom(FULL_NAME) });
+    }
+    all
+}
+
+fn property(kind: Kind, (name, label, value_type, field_type): Row, now_ms: i64) -> Property {
+    Property {
+        name: name.into(),
+        label: label.to_owned(),
+        value_type,
+        field_type: field_type.to_owned(),
+        description: String::new(),
+        group: format!("{}information", kind.singular()),
+        options: options(name),
+        external: external(name),
+        unique: name == "email" && kind == Kind::Contact,
+        read_only: READ_ONLY.contains(&name),
+        hubspot_defined: true,
+        in_use: true,
+        created_ms: now_ms,
+        updated_ms: now_ms,
+    }
+}
+
+fn external(name: &str) -> Option<External> {
+    match name {
+        "hubspot_owner_id" => Some(External::Owners),
+        "pipeline" => Some(External::DealPipelines),
+        "dealstage" => Some(External::DealStages),
+        "hs_pipeline" => Some(External::TicketPipelines),
+        "hs_pipeline_stage" => Some(External::TicketStages),
+        _ => None,
+    }
+}
+
+fn options(name: &str) -> Vec<(String, String)> {
+    let values: &[&str] = match name {
+        "lifecyclestage" => &LIFE_CYCLE,
+        "hs_lead_status" => &[
+            "NEW",
+            "OPEN",
+            "IN_PROGRESS",
+            "OPEN_DEAL",
+            "UNQUALIFIED",
+            "ATTEMPTED_TO_CONTACT",
+            "CONNECTED",
+            "BAD_TIMING",
+        ],
+        "industry" => &[
+            "COMPUTER_SOFTWARE",
+            "CONSTRUCTION",
+            "FOOD_PRODUCTION",
+            "MACHINERY",
+            "PRINTING",
+            "REAL_ESTATE",
+            "RETAIL",
+            "TEXTILES",
+        ],
+        "dealtype" => &["newbusiness", "existingbusiness"],
+        "hs_task_status" => &["NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED"],
+        "hs_task_priority" => &["NONE", "LOW", "MEDIUM", "HIGH"],
+        "hs_is_closed" | "hs_is_closed_won" | "hs_email_optout" => &["true", "false"],
+        _ => &[],
+    };
+    values.iter().map(|value| ((*value).to_owned(), (*value).to_owned())).collect()
+}

@@ -1,0 +1,238 @@
+//! Search: the index that lags, filters, one sort, 200 rows a page, 10,000 rows at all
+//! (`apis/hubspot.md` 5).
+//!
+//! A request is checked whole before anything is read. Candidates come from the narrowest index
+//! that its filters allow; `total` counts every match even beyond the 10,000 that can be paged to.
+
+mod filter;
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::filter::{Filter, FilterBody, Group};
+use super::errors::ApiError;
+use super::kinds::Kind;
+use super::route::SEARCH_CAP;
+use super::schema::{Schema, ValueType};
+use super::stamp;
+use super::table::{Index, Row};
+use super::view::{Page, Paging, Projection};
+use super::{HubSpot, Outcome, Reply, body};
+use crate::serve::{Answer, Request};
+
+/// No page starts at or beyond this row.
+const RESULTS_MAX: usize = 10_000;
+const QUERY_LEN_MAX: usize = 3_000;
+const GROUPS_MAX: usize = 5;
+const GROUP_LEN_MAX: usize = 6;
+const FILTERS_MAX: usize = 18;
+const DEFAULT_LIMIT: usize = 10;
+
+/// Properties that `query` looks into.
+const QUERIED: [&str; 8] =
+    ["email", "firstname", "lastname", "phone", "company", "name", "domain", "dealname"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SearchBody {
+    #[serde(default)]
+    filter_groups: Vec<GroupBody>,
+    #[serde(default)]
+    sorts: Vec<Value>,
+    #[serde(default)]
+    query: Option<String>,
+    #[serde(default)]
+    properties: Vec<String>,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    after: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct GroupBody {
+    filters: Vec<FilterBody>,
+}
+
+/// A checked search.
+struct Search {
+    groups: Vec<Group>,
+    sort: Option<Sort>,
+    query: Vec<String>,
+    limit: usize,
+    after: usize,
+}
+
+struct Sort {
+    name: Arc<str>,
+    value_type: ValueType,
+    descending: bool,
+}
+
+/// Whether a search body starts a scan: it has no cursor.
+pub(super) fn is_first(request: &Request) -> bool {
+    let after = serde_json::from_slice::<SearchBody>(&request.body).ok().and_then(|b| b.after);
+    after.is_none_or(|after| cursor(&after) == Some(0))
+}
+
+impl HubSpot {
+    pub(super) fn search(&mut self, kind: Kind, request: &Request) -> Outcome {
+        let asked: SearchBody = body(request)?;
+        let names = asked.properties.clone();
+        let schema = self.store.schema(kind);
+        let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
+        let search = Search::check(asked, kind, schema, &self.faults)?;
+        let limit = self.shortened(search.limit);
+        let (now_ms, lag_ms) = (self.clock.now_ms(), self.faults.search_lag_ms);
+        let rows = match self.store.table_mut(kind) {
+            Some(table) => search.rows(table.searchable(now_ms, lag_ms), kind),
+            None => Vec::new(),
+        };
+        let total = rows.len();
+        let end = (search.after + limit).min(total).min(RESULTS_MAX);
+        let projection = Projection::new(&self.store, kind, &names, &[]);
+        let shown = rows.get(search.after.min(end)..end).unwrap_or_default();
+        let results: Vec<_> = shown.iter().map(|row| projection.show_row(row)).collect();
+        let paging = (end < total).then(|| Paging::next(end, None));
+        let rows = results.len();
+        let page = Page { total: Some(total), results, paging };
+        Ok(Reply { answer: Answer::json(StatusCode::OK, &page), rows })
+    }
+}
+
+impl Search {
+    fn check(
+        asked: SearchBody,
+        kind: Kind,
+        schema: &Schema,
+        faults: &crate::faults::Faults,
+    ) -> Result<Self, ApiError> {
+        let count: usize = asked.filter_groups.iter().map(|group| group.filters.len()).sum();
+        let too_wide = asked.filter_groups.iter().any(|g| g.filters.len() > GROUP_LEN_MAX);
+        if asked.filter_groups.len() > GROUPS_MAX || too_wide || count > FILTERS_MAX {
+            let message = format!(
+                "at most {GROUPS_MAX} filter groups of {GROUP_LEN_MAX} filters, {FILTERS_MAX} in all"
+            );
+            return Err(ApiError::invalid(message));
+        }
+        let query = asked.query.unwrap_or_default();
+        if query.chars().count() > QUERY_LEN_MAX {
+            return Err(ApiError::invalid(format!("query is longer than {QUERY_LEN_MAX}")));
+        }
+        let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=SEARCH_CAP).contains(&limit) {
+            return Err(ApiError::invalid(format!("limit must be between 1 and {SEARCH_CAP}")));
+        }
+        let after = match &asked.after {
+            None => 0,
+            Some(after) => cursor(after).ok_or_else(|| ApiError::invalid("invalid after"))?,
+        };
+        if after >= RESULTS_MAX {
+            let message = "There was a problem with the request. Paging past 10,000 results is \
+                           not supported.";
+            return Err(ApiError::invalid(message));
+        }
+        let mut groups = Vec::new();
+        for group in &asked.filter_groups {
+            let filters: Result<Vec<Filter>, ApiError> =
+                group.filters.iter().map(|f| Filter::check(f, kind, schema, faults)).collect();
+            groups.push(Group::new(filters?));
+        }
+        let sort = Sort::check(&asked.sorts, schema)?;
+        let query = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
+        Ok(Self { groups, sort, query, limit, after })
+    }
+
+    /// All matching rows in the order asked for, by id where nothing is asked.
+    fn rows(&self, index: &Index, kind: Kind) -> Vec<Arc<Row>> {
+        let matches = |row: &&Arc<Row>| {
+            (self.groups.is_empty() || self.groups.iter().any(|group| group.matches(row)))
+                && self.answers_query(row)
+        };
+        let window = self.groups.iter().map(Group::window).reduce(|one, other| one.around(other));
+        let mut rows: Vec<Arc<Row>> = match window {
+            Some(window) if window.is_narrow() => {
+                let mut rows: Vec<_> = index
+                    .modified(window.from_ms, window.to_ms)
+                    .filter(matches)
+                    .map(Arc::clone)
+                    .collect();
+                rows.sort_unstable_by_key(|row| row.id);
+                rows
+            }
+            Some(window) => index.by_id(window.least_id).filter(matches).map(Arc::clone).collect(),
+            None => index.by_id(0).filter(matches).map(Arc::clone).collect(),
+        };
+        match &self.sort {
+            // Rows are in order of id already.
+            Some(sort) if &*sort.name == "hs_object_id" && !sort.descending => {}
+            Some(sort) => rows.sort_by(|one, other| sort.compare(one, other, kind)),
+            None => {}
+        }
+        rows
+    }
+
+    fn answers_query(&self, row: &Row) -> bool {
+        self.query.iter().all(|word| {
+            let mut texts = QUERIED.iter().filter_map(|name| row.value(name));
+            texts.any(|text| text.to_lowercase().contains(word.as_str()))
+        })
+    }
+}
+
+impl Sort {
+    /// One sort only: `{propertyName, direction}`, or a bare name with `-` for descending.
+    fn check(sorts: &[Value], schema: &Schema) -> Result<Option<Self>, ApiError> {
+        let sort = match sorts {
+            [] => return Ok(None),
+            [sort] => sort,
+            _ => return Err(ApiError::invalid("Only one sort is supported")),
+        };
+        let (name, descending) = match sort {
+            Value::String(name) => (name.trim_start_matches('-'), name.starts_with('-')),
+            sort => {
+                let text = |key: &str| sort.get(key).and_then(Value::as_str).unwrap_or_default();
+                (text("propertyName"), text("direction") == "DESCENDING")
+            }
+        };
+        let property = schema
+            .get(name)
+            .ok_or_else(|| ApiError::invalid(format!("Cannot sort by unknown property {name}")))?;
+        let (name, value_type) = (Arc::clone(&property.name), property.value_type);
+        Ok(Some(Self { name, value_type, descending }))
+    }
+
+    fn compare(&self, one: &Row, other: &Row, kind: Kind) -> Ordering {
+        let order = if &*self.name == kind.modified_property() {
+            one.modified_ms.cmp(&other.modified_ms)
+        } else if &*self.name == kind.created_property() {
+            one.created_ms.cmp(&other.created_ms)
+        } else {
+            let (one, other) = (one.value(&self.name), other.value(&self.name));
+            match self.value_type {
+                ValueType::Number => {
+                    let number = |text: Option<&str>| text?.parse::<f64>().ok();
+                    number(one).partial_cmp(&number(other)).unwrap_or(Ordering::Equal)
+                }
+                ValueType::Date | ValueType::DateTime => {
+                    one.and_then(stamp::parse).cmp(&other.and_then(stamp::parse))
+                }
+                _ => one.map(str::to_lowercase).cmp(&other.map(str::to_lowercase)),
+            }
+        };
+        let order = if self.descending { order.reverse() } else { order };
+        order.then(one.id.cmp(&other.id))
+    }
+}
+
+/// A cursor is an offset, written as a string or a number.
+fn cursor(after: &Value) -> Option<usize> {
+    match after {
+        Value::String(text) => text.parse().ok(),
+        after => after.as_u64().and_then(|offset| usize::try_from(offset).ok()),
+    }
+}

@@ -1,0 +1,340 @@
+//! Filters of a search: checked once, with operands read into the form they compare in.
+//!
+//! Texts compare without regard to case, but `IN` and `NOT_IN` compare the operand as it is with
+//! the lower-cased value (a switch: unverified).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::faults::Faults;
+use crate::hubspot::errors::ApiError;
+use crate::hubspot::kinds::Kind;
+use crate::hubspot::schema::{Schema, ValueType};
+use crate::hubspot::stamp;
+use crate::hubspot::table::Row;
+
+/// A filter as bodies write it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FilterBody {
+    property_name: String,
+    operator: String,
+    #[serde(default)]
+    value: Option<Value>,
+    #[serde(default)]
+    high_value: Option<Value>,
+    #[serde(default)]
+    values: Option<Vec<Value>>,
+}
+
+/// Filters that must all hold.
+pub(super) struct Group(Vec<Filter>);
+
+/// A checked filter.
+pub(super) struct Filter {
+    field: Field,
+    test: Test,
+}
+
+/// Where the value of a row comes from.
+enum Field {
+    Id,
+    Modified,
+    Number(String),
+    Time(String),
+    Text(String),
+}
+
+enum Test {
+    /// A number, or a time in milliseconds, between both bounds.
+    Within {
+        low: Bound,
+        high: Bound,
+        negated: bool,
+    },
+    /// One of these texts; values are lower-cased first.
+    OneOf {
+        texts: Vec<String>,
+        negated: bool,
+    },
+    /// One of these numbers or times.
+    OneOfNumbers {
+        numbers: Vec<f64>,
+        negated: bool,
+    },
+    /// Text order, for `LT` and friends on texts.
+    Ordered {
+        operator: Order,
+        text: String,
+    },
+    HasValue(bool),
+    Token {
+        pattern: String,
+        negated: bool,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    Below,
+    BelowOrEqual,
+    Above,
+    AboveOrEqual,
+}
+
+#[derive(Clone, Copy)]
+struct Bound {
+    value: f64,
+    inclusive: bool,
+}
+
+const NO_LOW: Bound = Bound { value: f64::NEG_INFINITY, inclusive: true };
+const NO_HIGH: Bound = Bound { value: f64::INFINITY, inclusive: true };
+
+/// The modified times and ids that a group can match at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub least_id: u64,
+}
+
+impl Window {
+    const ALL: Self = Self { from_ms: i64::MIN, to_ms: i64::MAX, least_id: 0 };
+
+    /// The smallest window around both.
+    pub(super) fn around(self, other: Self) -> Self {
+        Self {
+            from_ms: self.from_ms.min(other.from_ms),
+            to_ms: self.to_ms.max(other.to_ms),
+            least_id: self.least_id.min(other.least_id),
+        }
+    }
+
+    /// Whether reading by modified time is worth it.
+    pub(super) fn is_narrow(self) -> bool {
+        self.from_ms != i64::MIN && self.least_id == 0
+    }
+}
+
+impl Group {
+    pub(super) fn new(filters: Vec<Filter>) -> Self {
+        Self(filters)
+    }
+
+    pub(super) fn matches(&self, row: &Row) -> bool {
+        self.0.iter().all(|filter| filter.matches(row))
+    }
+
+    pub(super) fn window(&self) -> Window {
+        let mut window = Window::ALL;
+        for filter in &self.0 {
+            let Test::Within { low, high, negated: false } = filter.test else { continue };
+            match filter.field {
+                Field::Modified => {
+                    window.from_ms = window.from_ms.max(low.value as i64);
+                    window.to_ms = window.to_ms.min(high.value as i64);
+                }
+                Field::Id => window.least_id = window.least_id.max(low.value as u64),
+                _ => {}
+            }
+        }
+        window
+    }
+}
+
+impl Filter {
+    pub(super) fn check(
+        body: &FilterBody,
+        kind: Kind,
+        schema: &Schema,
+        faults: &Faults,
+    ) -> Result<Self, ApiError> {
+        let name = body.property_name.as_str();
+        let property = schema.get(name).ok_or_else(|| {
+            let message = format!("There was a problem with the request: unknown property {name}");
+            ApiError::invalid(message)
+        })?;
+        let field = match property.value_type {
+            _ if name == "hs_object_id" => Field::Id,
+            _ if name == kind.modified_property() => Field::Modified,
+            ValueType::Number => Field::Number(name.to_owned()),
+            ValueType::Date | ValueType::DateTime => Field::Time(name.to_owned()),
+            _ => Field::Text(name.to_owned()),
+        };
+        let test = match body.operator.as_str() {
+            "HAS_PROPERTY" => Test::HasValue(true),
+            "NOT_HAS_PROPERTY" => Test::HasValue(false),
+            "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN" => Test::Token {
+                pattern: body.text()?.to_lowercase(),
+                negated: body.operator.starts_with("NOT"),
+            },
+            _ if matches!(field, Field::Text(_)) => body.text_test(faults)?,
+            _ => body.number_test(&field)?,
+        };
+        Ok(Self { field, test })
+    }
+
+    fn matches(&self, row: &Row) -> bool {
+        match &self.test {
+            Test::Within { low, high, negated } => self.number(row).is_some_and(|number| {
+                (low.admits_above(number) && high.admits_below(number)) != *negated
+            }),
+            Test::OneOfNumbers { numbers, negated } => match self.number(row) {
+                Some(number) => numbers.contains(&number) != *negated,
+                None => *negated,
+            },
+            Test::OneOf { texts, negated } => match self.text(row) {
+                Some(text) => texts.contains(&text.to_lowercase()) != *negated,
+                None => *negated,
+            },
+            Test::Ordered { operator, text } => self.text(row).is_some_and(|value| {
+                let order = value.to_lowercase().as_str().cmp(text.as_str());
+                match operator {
+                    Order::Below => order.is_lt(),
+                    Order::BelowOrEqual => order.is_le(),
+                    Order::Above => order.is_gt(),
+                    Order::AboveOrEqual => order.is_ge(),
+                }
+            }),
+            Test::HasValue(wanted) => self.has_value(row) == *wanted,
+            Test::Token { pattern, negated } => {
+                self.text(row).is_some_and(|text| has_token(&text.to_lowercase(), pattern))
+                    != *negated
+            }
+        }
+    }
+
+    fn number(&self, row: &Row) -> Option<f64> {
+        match &self.field {
+            Field::Id => Some(row.id as f64),
+            Field::Modified => Some(row.modified_ms as f64),
+            Field::Number(name) => row.value(name)?.parse().ok(),
+            Field::Time(name) => stamp::parse(row.value(name)?).map(|at_ms| at_ms as f64),
+            Field::Text(_) => None,
+        }
+    }
+
+    fn text<'r>(&self, row: &'r Row) -> Option<&'r str> {
+        match &self.field {
+            Field::Id => row.value("hs_object_id"),
+            Field::Modified => None,
+            Field::Number(name) | Field::Time(name) | Field::Text(name) => row.value(name),
+        }
+    }
+
+    fn has_value(&self, row: &Row) -> bool {
+        matches!(self.field, Field::Id | Field::Modified) || self.text(row).is_some()
+    }
+}
+
+impl Bound {
+    fn admits_above(self, number: f64) -> bool {
+        if self.inclusive { number >= self.value } else { number > self.value }
+    }
+
+    fn admits_below(self, number: f64) -> bool {
+        if self.inclusive { number <= self.value } else { number < self.value }
+    }
+}
+
+impl FilterBody {
+    fn text_test(&self, faults: &Faults) -> Result<Test, ApiError> {
+        let ordered = |operator| Ok(Test::Ordered { operator, text: self.text()?.to_lowercase() });
+        match self.operator.as_str() {
+            "EQ" | "NEQ" => {
+                let negated = self.operator == "NEQ";
+                Ok(Test::OneOf { texts: vec![self.text()?.to_lowercase()], negated })
+            }
+            "IN" | "NOT_IN" => {
+                let texts = self.listed()?.iter().map(text);
+                let texts = if faults.in_needs_lower_case {
+                    texts.collect()
+                } else {
+                    texts.map(|text| text.to_lowercase()).collect()
+                };
+                Ok(Test::OneOf { texts, negated: self.operator == "NOT_IN" })
+            }
+            "LT" => ordered(Order::Below),
+            "LTE" => ordered(Order::BelowOrEqual),
+            "GT" => ordered(Order::Above),
+            "GTE" => ordered(Order::AboveOrEqual),
+            _ => Err(self.no_operator()),
+        }
+    }
+
+    fn number_test(&self, field: &Field) -> Result<Test, ApiError> {
+        let read = |value: &Value| number(field, &text(value)).ok_or_else(|| self.bad_value());
+        let value = || read(self.value.as_ref().unwrap_or(&Value::Null));
+        let within = |low, high| Ok(Test::Within { low, high, negated: false });
+        let bound = |value, inclusive| Bound { value, inclusive };
+        match self.operator.as_str() {
+            "EQ" => within(bound(value()?, true), bound(value()?, true)),
+            "NEQ" => {
+                let at = bound(value()?, true);
+                Ok(Test::Within { low: at, high: at, negated: true })
+            }
+            "LT" => within(NO_LOW, bound(value()?, false)),
+            "LTE" => within(NO_LOW, bound(value()?, true)),
+            "GT" => within(bound(value()?, false), NO_HIGH),
+            "GTE" => within(bound(value()?, true), NO_HIGH),
+            "BETWEEN" => {
+                let high = read(self.high_value.as_ref().unwrap_or(&Value::Null))?;
+                within(bound(value()?, true), bound(high, true))
+            }
+            "IN" | "NOT_IN" => {
+                let numbers: Result<Vec<f64>, ApiError> = self.listed()?.iter().map(read).collect();
+                Ok(Test::OneOfNumbers { numbers: numbers?, negated: self.operator == "NOT_IN" })
+            }
+            _ => Err(self.no_operator()),
+        }
+    }
+
+    fn text(&self) -> Result<String, ApiError> {
+        self.value.as_ref().map(text).ok_or_else(|| self.bad_value())
+    }
+
+    fn listed(&self) -> Result<&[Value], ApiError> {
+        match &self.values {
+            Some(values) if !values.is_empty() => Ok(values),
+            _ => Err(self.bad_value()),
+        }
+    }
+
+    fn bad_value(&self) -> ApiError {
+        let name = &self.property_name;
+        ApiError::invalid(format!("There was a problem with the value of a filter on {name}"))
+    }
+
+    fn no_operator(&self) -> ApiError {
+        ApiError::invalid(format!("Invalid input JSON: unknown operator {}", self.operator))
+    }
+}
+
+fn number(field: &Field, text: &str) -> Option<f64> {
+    match field {
+        Field::Modified | Field::Time(_) => stamp::parse(text).map(|at_ms| at_ms as f64),
+        _ => text.trim().parse().ok(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a word of the text fits the pattern, in which `*` at an end stands for anything.
+fn has_token(text: &str, pattern: &str) -> bool {
+    let core = pattern.trim_matches('*');
+    let (open_start, open_end) = (pattern.starts_with('*'), pattern.ends_with('*'));
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).chain([text]);
+    words.any(|word| match (open_start, open_end) {
+        (true, true) => word.contains(core),
+        (true, false) => word.ends_with(core),
+        (false, true) => word.starts_with(core),
+        (false, false) => word == core,
+    })
+}

@@ -1,0 +1,205 @@
+//! The records of one object type, their unique values, and the search index that lags behind.
+//!
+//! A record's values sit in an `Arc<Row>`. The search index holds the `Arc` of the version it has
+//! seen, so a search answers old values until the index has caught up, as HubSpot's does. Archived
+//! and merged-away records leave the index at once (`apis/hubspot.md` 5).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::control::Origin;
+
+/// One version of a record: what a read shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub id: u64,
+    pub created_ms: i64,
+    pub modified_ms: i64,
+    /// Values that are not null; never empty strings.
+    pub values: BTreeMap<Arc<str>, Box<str>>,
+}
+
+impl Row {
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| &**value)
+    }
+}
+
+/// A record with what is not part of a version.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub row: Arc<Row>,
+    pub archived_ms: Option<i64>,
+    pub origin: Origin,
+    /// Changes since its creation, oldest first.
+    pub history: Vec<Change>,
+}
+
+/// One value that a property got.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub name: Arc<str>,
+    pub value: Box<str>,
+    pub at_ms: i64,
+    pub by: Origin,
+}
+
+/// All records of one object type.
+#[derive(Debug, Default)]
+pub struct Table {
+    records: BTreeMap<u64, Record>,
+    /// Property, value, id of the live record that has it.
+    unique: HashMap<Arc<str>, HashMap<Box<str>, u64>>,
+    /// Merged-away id and the id that took its place.
+    merged: HashMap<u64, u64>,
+    index: Index,
+}
+
+impl Table {
+    /// The record an id stands for, through merges; archived ones too.
+    pub fn resolve(&self, id: u64) -> Option<&Record> {
+        let mut id = id;
+        while let Some(survivor) = self.merged.get(&id) {
+            id = *survivor;
+        }
+        self.records.get(&id)
+    }
+
+    /// The live record an id stands for.
+    pub fn live(&self, id: u64) -> Option<&Record> {
+        self.resolve(id).filter(|record| record.archived_ms.is_none())
+    }
+
+    pub fn is_merged_away(&self, id: u64) -> bool {
+        self.merged.contains_key(&id)
+    }
+
+    /// The live record that has a unique value.
+    pub fn holder(&self, property: &str, value: &str) -> Option<u64> {
+        self.unique.get(property)?.get(value).copied()
+    }
+
+    /// Records with an id above `after`, in order.
+    pub fn after(&self, after: u64) -> impl Iterator<Item = &Record> {
+        self.records.range(after.saturating_add(1)..).map(|(_, record)| record)
+    }
+
+    /// Adds a record, or replaces the one with its id; `unique` names its unique properties.
+    pub fn put(&mut self, record: Record, unique: &[Arc<str>], written_ms: i64) {
+        self.release(record.row.id, unique);
+        for property in unique {
+            if let Some(value) = record.row.value(property) {
+                let holders = self.unique.entry(Arc::clone(property)).or_default();
+                holders.insert(value.into(), record.row.id);
+            }
+        }
+        self.index.schedule(written_ms, Arc::clone(&record.row));
+        self.records.insert(record.row.id, record);
+    }
+
+    /// Archives a live record.
+    pub fn archive(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) {
+        self.release(id, unique);
+        self.index.remove(id);
+        if let Some(record) = self.records.get_mut(&id) {
+            record.archived_ms = Some(now_ms);
+        }
+    }
+
+    /// Removes a record for good.
+    pub fn erase(&mut self, id: u64, unique: &[Arc<str>]) -> Option<Record> {
+        self.release(id, unique);
+        self.index.remove(id);
+        self.records.remove(&id)
+    }
+
+    /// Lets `loser` stand for `survivor` from now on.
+    pub fn alias(&mut self, loser: u64, survivor: u64) {
+        self.merged.insert(loser, survivor);
+    }
+
+    /// Lets a value of a merged-away record lead to the survivor.
+    pub fn claim(&mut self, property: &Arc<str>, value: &str, id: u64) {
+        self.unique.entry(Arc::clone(property)).or_default().entry(value.into()).or_insert(id);
+    }
+
+    /// Forgets all values of a deleted property.
+    pub fn drop_property(&mut self, name: &str) {
+        self.unique.remove(name);
+        for record in self.records.values_mut() {
+            if record.row.value(name).is_some() {
+                Arc::make_mut(&mut record.row).values.remove(name);
+            }
+        }
+    }
+
+    /// What a search sees at `now_ms`.
+    pub fn searchable(&mut self, now_ms: i64, lag_ms: i64) -> &Index {
+        while let Some(row) = self.index.due(now_ms - lag_ms) {
+            if self.records.get(&row.id).is_some_and(|record| record.archived_ms.is_none()) {
+                self.index.insert(row);
+            }
+        }
+        &self.index
+    }
+
+    fn release(&mut self, id: u64, unique: &[Arc<str>]) {
+        let Some(record) = self.records.get(&id) else { return };
+        for property in unique {
+            if let (Some(holders), Some(value)) =
+                (self.unique.get_mut(property), record.row.value(property))
+                && holders.get(value) == Some(&id)
+            {
+                holders.remove(value);
+            }
+        }
+    }
+}
+
+/// The search index of one object type.
+#[derive(Debug, Default)]
+pub struct Index {
+    rows: BTreeMap<u64, Arc<Row>>,
+    by_modified: BTreeSet<(i64, u64)>,
+    /// Written versions that the index has not seen, oldest first.
+    pending: VecDeque<(i64, Arc<Row>)>,
+}
+
+impl Index {
+    /// Every row in order of id, from `least_id` on.
+    pub fn by_id(&self, least_id: u64) -> impl Iterator<Item = &Arc<Row>> {
+        self.rows.range(least_id..).map(|(_, row)| row)
+    }
+
+    /// Rows modified from `from_ms` to `to_ms`, both included.
+    pub fn modified(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &Arc<Row>> {
+        let range = (from_ms, 0)..=(to_ms.max(from_ms), u64::MAX);
+        self.by_modified.range(range).filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// How many rows [`Index::modified`] would give, as far as `enough`.
+    pub fn get(&self, id: u64) -> Option<&Arc<Row>> {
+        self.rows.get(&id)
+    }
+
+    fn schedule(&mut self, written_ms: i64, row: Arc<Row>) {
+        self.pending.push_back((written_ms, row));
+    }
+
+    fn due(&mut self, written_until_ms: i64) -> Option<Arc<Row>> {
+        let due = self.pending.front().is_some_and(|(at_ms, _)| *at_ms <= written_until_ms);
+        if due { self.pending.pop_front().map(|(_, row)| row) } else { None }
+    }
+
+    fn insert(&mut self, row: Arc<Row>) {
+        self.remove(row.id);
+        self.by_modified.insert((row.modified_ms, row.id));
+        self.rows.insert(row.id, row);
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(old) = self.rows.remove(&id) {
+            self.by_modified.remove(&(old.modified_ms, id));
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! How a record looks on the wire, serialised without an intermediate tree.
+//!
+//! Only system properties and the requested ones come back; a requested name that does not exist
+//! is dropped silently, a value that is not set is null (`apis/hubspot.md` 4).
+
+use std::sync::Arc;
+
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::PORTAL_ID;
+use super::errors::ApiError;
+use super::kinds::{Kind, Pair};
+use super::stamp;
+use super::store::Store;
+use super::table::{Change, Record, Row};
+use crate::control::Origin;
+
+/// Which properties, histories and associations of a record a request asks for.
+#[derive(Debug)]
+pub struct Projection {
+    kind: Kind,
+    names: Vec<Arc<str>>,
+    histories: Vec<Arc<str>>,
+    pairs: Vec<Pair>,
+}
+
+impl Projection {
+    /// Keeps the known ones of the requested names; no name at all asks for the defaults.
+    pub fn new(store: &Store, kind: Kind, properties: &[String], histories: &[String]) -> Self {
+        let known = |name: &str| {
+            let property = store.schema(kind).and_then(|schema| schema.get(name))?;
+            Some(Arc::clone(&property.name))
+        };
+        let defaults = if properties.is_empty() { defaults(kind) } else { &[] };
+        let system = ["hs_object_id", kind.created_property(), kind.modified_property()];
+        let requested = properties.iter().chain(histories).map(String::as_str);
+        let mut names: Vec<Arc<str>> =
+            requested.chain(defaults.iter().copied()).chain(system).filter_map(known).collect();
+        names.sort_unstable();
+        names.dedup();
+        let histories = histories.iter().filter_map(|name| known(name)).collect();
+        Self { kind, names, histories, pairs: Vec::new() }
+    }
+
+    /// Adds the associations that a list or a single read asks for.
+    ///
+    /// # Errors
+    /// A name that is no object type, or one that cannot be associated.
+    pub fn with_associations(mut self, kinds: &[String]) -> Result<Self, ApiError> {
+        for name in kinds {
+            let to = Kind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))?;
+            let pair = Pair::between(self.kind, to)
+                .ok_or_else(|| ApiError::invalid(format!("No associations to {name}")))?;
+            self.pairs.push(pair);
+        }
+        Ok(self)
+    }
+
+    /// Whether value histories are asked for.
+    pub fn has_histories(&self) -> bool {
+        !self.histories.is_empty()
+    }
+
+    /// A stored record in wire form.
+    pub fn show<'a>(&'a self, store: &'a Store, record: &'a Record) -> Shown<'a> {
+        Shown {
+            projection: self,
+            row: &record.row,
+            archived_ms: record.archived_ms,
+            changes: Some(&record.history),
+            associations: self.associations(store, record.row.id),
+            new: None,
+        }
+    }
+
+    /// A row of the search index in wire form.
+    pub fn show_row<'a>(&'a self, row: &'a Row) -> Shown<'a> {
+        Shown {
+            projection: self,
+            row,
+            archived_ms: None,
+            changes: None,
+            associations: None,
+            new: None,
+        }
+    }
+
+    fn associations(&self, store: &Store, id: u64) -> Option<Value> {
+        let mut all = serde_json::Map::new();
+        for pair in &self.pairs {
+            let results: Vec<Value> = store
+                .associations
+                .of((self.kind, id), pair.to)
+                .flat_map(|(other, types)| {
+                    types.iter().map(move |type_id| {
+                        json!({"id": other.to_string(), "type": pair.type_name(*type_id)})
+                    })
+                })
+                .collect();
+            if !results.is_empty() {
+                all.insert(pair.to.plural().to_owned(), json!({"results": results}));
+            }
+        }
+        (!all.is_empty()).then_some(Value::Object(all))
+    }
+
+    fn history(&self, row: &Row, changes: &[Change]) -> Value {
+        let mut all = serde_json::Map::new();
+        for name in &self.histories {
+            let mut versions: Vec<Value> = changes
+                .iter()
+                .rev()
+                .filter(|change| change.name == *name)
+                .map(|change| version(&change.value, change.at_ms, change.by))
+                .collect();
+            if versions.is_empty()
+                && let Some(value) = row.value(name)
+            {
+                versions.push(version(value, row.created_ms, Origin::Human));
+            }
+            all.insert(name.to_string(), Value::Array(versions));
+        }
+        Value::Object(all)
+    }
+}
+
+fn version(value: &str, at_ms: i64, by: Origin) -> Value {
+    let source = if by == Origin::Human { "CRM_UI" } else { "INTEGRATION" };
+    json!({"value": value, "timestamp": stamp::iso(at_ms), "sourceType": source})
+}
+
+fn defaults(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Contact => &["email", "firstname", "lastname"],
+        Kind::Company => &["domain", "name"],
+        Kind::Deal => &["amount", "closedate", "dealname", "dealstage", "pipeline"],
+        Kind::Ticket => &["content", "hs_pipeline", "hs_pipeline_stage", "subject"],
+        _ => &[],
+    }
+}
+
+/// A record in wire form.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    projection: &'a Projection,
+    row: &'a Row,
+    archived_ms: Option<i64>,
+    changes: Option<&'a [Change]>,
+    associations: Option<Value>,
+    new: Option<bool>,
+}
+
+impl Shown<'_> {
+    /// With the `new` that only upsert results carry.
+    pub fn with_new(self, new: bool) -> Self {
+        Self { new: Some(new), ..self }
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = self.row;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &row.id.to_string())?;
+        map.serialize_entry("properties", &Values { names: &self.projection.names, row })?;
+        if let (true, Some(changes)) = (self.projection.has_histories(), self.changes) {
+            let history = self.projection.history(row, changes);
+            map.serialize_entry("propertiesWithHistory", &history)?;
+        }
+        map.serialize_entry("createdAt", &stamp::iso(row.created_ms))?;
+        map.serialize_entry("updatedAt", &stamp::iso(row.modified_ms))?;
+        map.serialize_entry("archived", &self.archived_ms.is_some())?;
+        if let Some(at_ms) = self.archived_ms {
+            map.serialize_entry("archivedAt", &stamp::iso(at_ms))?;
+        }
+        if let Some(associations) = &self.associations {
+            map.serialize_entry("associations", associations)?;
+        }
+        if let Some(new) = self.new {
+            map.serialize_entry("new", &new)?;
+        }
+        let type_id = self.projection.kind.type_id();
+        let url =
+            format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{type_id}/{}", row.id);
+        map.serialize_entry("url", &url)?;
+        map.end()
+    }
+}
+
+struct Values<'a> {
+    names: &'a [Arc<str>],
+    row: &'a Row,
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.names.iter().map(|name| (&**name, self.row.value(name))))
+    }
+}
+
+/// A page of rows; `paging` is missing on the last one.
+#[derive(Debug, Serialize)]
+pub struct Page<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<usize>,
+    pub results: Vec<Shown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paging: Option<Paging>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Paging {
+    next: Next,
+}
+
+#[derive(Debug, Serialize)]
+struct Next {
+    after: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+}
+
+impl Paging {
+    /// Where the next page starts; a search gives no link.
+    pub fn next(after: impl ToString, link: Option<String>) -> Self {
+        Self { next: Next { after: after.to_string(), link } }
+    }
+}
+
+/// The answer to a batch request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch<R> {
+    status: &'static str,
+    results: Vec<R>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_errors: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ApiError>,
+    started_at: String,
+    completed_at: String,
+}
+
+impl<R> Batch<R> {
+    pub fn new(results: Vec<R>, errors: Vec<ApiError>, now_ms: i64) -> Self {
+        Self {
+            status: "COMPLETE",
+            results,
+            num_errors: (!errors.is_empty()).then_some(errors.len()),
+            errors,
+            started_at: stamp::iso(now_ms),
+            completed_at: stamp::iso(now_ms),
+        }
+    }
+
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+}
+
+/// An association to make, as bodies write it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkType {
+    #[serde(default)]
+    pub association_category: String,
+    pub association_type_id: u32,
+}
+
+/// `{"id": …}`; the id is a string or a number.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Named {
+    #[serde(deserialize_with = "id_text")]
+    pub id: String,
+}
+
+/// Reads an id that may be written as a string or a number.
+pub fn id_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(serde::de::Error::custom("an id is a string or a number")),
+    }
+}
