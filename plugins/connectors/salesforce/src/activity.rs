@@ -1,0 +1,116 @@
+//! Activities as completed tasks, each at most once per intent.
+//!
+//! With the stamp field on Task a repeat is harmless. Without it the intent is written at the end
+//! of the description and looked for before a task is made: a description cannot be filtered by,
+//! so the tasks of the same record and day are read (apis/salesforce.md 10).
+
+use std::collections::BTreeMap;
+
+use renkei_sdk::{
+    Action, Activity, Applied, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest,
+};
+
+use crate::Salesforce;
+use crate::schema::Shape;
+use crate::time::format_iso;
+
+const TASK: &str = "Task";
+/// Longest subject and description, in characters.
+const SUBJECT_MAX: usize = 255;
+const DESCRIPTION_MAX: usize = 32_000;
+
+impl Salesforce {
+    /// One task for each activity, at the first record it belongs to: a task has one.
+    pub(crate) fn add_tasks(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
+        let shape = self.shape(TASK, &[])?;
+        let there = if shape.stamped { BTreeMap::new() } else { self.tasks_there(activities)? };
+        let mut outcomes = BTreeMap::new();
+        let (mut operations, mut sent) = (Vec::new(), Vec::new());
+        for (index, activity) in activities.iter().enumerate() {
+            if let Some(id) = there.get(&activity.intent) {
+                outcomes.insert(index, Applied::updated(id).into());
+            } else if let Some(cells) = cells(activity, &shape) {
+                operations.push(operation(activity, cells));
+                sent.push(index);
+            } else {
+                let problem =
+                    Problem::new("id-missing", "an activity names a record", Remedy::Plugin);
+                outcomes.insert(index, Outcome::rejected(problem));
+            }
+        }
+        let (object, columns) = (TASK.to_owned(), columns());
+        let request = WriteRequest { object, columns, operations, options: Vec::new() };
+        outcomes.extend(sent.into_iter().zip(self.write_all(&request)?));
+        Ok(outcomes.into_values().collect())
+    }
+
+    /// Ids of the tasks that carry the intent of one of these activities.
+    fn tasks_there(&mut self, activities: &[Activity]) -> Result<BTreeMap<String, String>, Error> {
+        let columns = ["WhoId", "WhatId", "Description"].map(str::to_owned);
+        let mut there = BTreeMap::new();
+        for key in ["WhoId", "WhatId"] {
+            let of_key = activities.iter().filter(|activity| column_of(activity) == key);
+            let ids: Vec<Value> =
+                of_key.filter_map(|activity| Some(activity.ids.first()?.clone().into())).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let tasks = self.by_key(TASK, &columns, key, &ids)?;
+            for task in tasks.iter() {
+                let marked = task.text("Description").unwrap_or_default();
+                let found = activities.iter().find(|found| marked.ends_with(&marker(found)));
+                there.extend(found.map(|found| (found.intent.clone(), task.row.id.clone())));
+            }
+        }
+        Ok(there)
+    }
+}
+
+fn columns() -> Vec<String> {
+    ["WhoId", "WhatId", "Subject", "Description", "ActivityDate", "Status", "Priority"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// People are `WhoId`, everything else is `WhatId`.
+fn column_of(activity: &Activity) -> &'static str {
+    if matches!(activity.object.as_str(), "Contact" | "Lead") { "WhoId" } else { "WhatId" }
+}
+
+fn marker(activity: &Activity) -> String {
+    format!("[renkei:{}]", activity.intent)
+}
+
+/// In the order of [`columns`]; nothing for an activity without a record.
+fn cells(activity: &Activity, shape: &Shape) -> Option<Vec<Option<Value>>> {
+    let id = activity.ids.first()?;
+    let of = |column| (column_of(activity) == column).then(|| id.as_str().into());
+    let mut description: String = activity.body.chars().take(DESCRIPTION_MAX).collect();
+    if !shape.stamped {
+        let marker = marker(activity);
+        let room = DESCRIPTION_MAX.saturating_sub(marker.chars().count() + 1);
+        description = description.chars().take(room).collect();
+        description = format!("{description}\n{marker}");
+    }
+    let day = format_iso(activity.at).split_once('T').map(|(day, _)| day.to_owned());
+    Some(vec![
+        of("WhoId"),
+        of("WhatId"),
+        Some(activity.subject.chars().take(SUBJECT_MAX).collect::<String>().into()),
+        Some(Value::text_or_null(&description)),
+        day.map(Value::Date),
+        Some("Completed".into()),
+        Some("Normal".into()),
+    ])
+}
+
+fn operation(activity: &Activity, cells: Vec<Option<Value>>) -> Operation {
+    Operation {
+        intent: activity.intent.clone(),
+        action: Action::Create,
+        id: None,
+        key: None,
+        if_version: None,
+        cells,
+    }
+}

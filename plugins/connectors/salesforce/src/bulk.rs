@@ -1,0 +1,212 @@
+//! Bulk 2.0 query jobs, for scans of many rows (apis/salesforce.md 4).
+//!
+//! A job costs a call to start, calls to ask whether it is done, and a call per page of results;
+//! its pages hold more rows than a query's. It is started only where that is cheaper, without
+//! ORDER BY, which would keep Salesforce from splitting it. A guest cannot sleep, so a page without
+//! rows carries the fact `wait-ms` and the host asks again later.
+
+use renkei_sdk::http::{Failure, Request};
+use renkei_sdk::{Error, Value, log};
+use serde::Deserialize;
+
+use crate::client::{parse, send};
+use crate::config::Config;
+use crate::cursor::Job;
+use crate::error::of_answer;
+use crate::read::{Fetched, PAGE_ROWS};
+use crate::rows::{Found, Source, Wanted};
+use crate::soql::Query;
+use crate::value::Form;
+
+/// A page of results stays below so many bytes, so that the guest stays small.
+const PAGE_BYTES: u64 = 8 * 1024 * 1024;
+/// Calls of a job besides its results: start, and two questions whether it is done.
+const JOB_CALLS: u64 = 3;
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Not done yet.
+    Unfinished,
+    /// A page of results, and the locator of the next.
+    Rows(Found, Option<String>),
+    /// The page was larger than the host takes.
+    TooLarge,
+    /// Failed, aborted or forgotten.
+    Lost,
+}
+
+/// Rows of a page of results, by the size of those of the first page.
+pub(crate) fn rows_of_page(first: &Fetched, limit: u32) -> u32 {
+    let bytes_of_row = (first.bytes / first.rows.max(1)).max(1);
+    let fitting = u32::try_from(PAGE_BYTES / bytes_of_row).unwrap_or(u32::MAX);
+    fitting.clamp(PAGE_ROWS, limit.max(PAGE_ROWS))
+}
+
+/// Whether a job for the rows after the first page costs fewer calls than queries.
+pub(crate) fn pays(first: &Fetched, limit: u32, bulk_rows: u64) -> bool {
+    let rest = first.total.saturating_sub(first.rows);
+    let results = rest.div_ceil(u64::from(rows_of_page(first, limit)));
+    rest > bulk_rows && JOB_CALLS + results < rest.div_ceil(u64::from(PAGE_ROWS))
+}
+
+/// How long to wait before asking whether the job is done: 2 s, doubling up to 32 s.
+pub(crate) fn wait_ms(job: &Job) -> i64 {
+    2000 << job.polls.min(4)
+}
+
+#[derive(Deserialize)]
+struct State {
+    id: String,
+    state: String,
+}
+
+/// Starts a job; nothing where the org does not allow one. Repeatable: an orphaned job is harmless.
+pub(crate) fn start(config: &Config, query: &Query<'_>) -> Result<Option<String>, Error> {
+    let query = Query { order: "", ..query.clone() };
+    let body = serde_json::json!({"operation": "query", "query": query.to_string()});
+    let request = Request::post(format!("{}/jobs/query", config.root)).json(&body).repeatable();
+    match send(&request) {
+        Ok(answer) => Ok(Some(parse::<State>(&answer.body)?.id)),
+        Err(Error::Invalid(problem) | Error::Forbidden(problem) | Error::NotFound(problem)) => {
+            log::warn("no bulk job, reading by queries", &[("code", &problem.code)]);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks whether a new job is done, and reads the next page of one that is.
+pub(crate) fn go_on(config: &Config, wanted: &Wanted<'_>, job: &Job) -> Result<Progress, Error> {
+    let path = format!("{}/jobs/query/{}", config.root, job.id);
+    if job.locator.is_none() {
+        match send(&Request::get(&path)) {
+            Ok(answer) => match parse::<State>(&answer.body)?.state.as_str() {
+                "JobComplete" => {}
+                "Failed" | "Aborted" => return Ok(lost(job)),
+                _ => return Ok(Progress::Unfinished),
+            },
+            Err(Error::NotFound(_)) => return Ok(lost(job)),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut results = Request::get(format!("{path}/results"))
+        .query("maxRecords", &job.rows.to_string())
+        .header("accept", "text/csv");
+    if let Some(locator) = &job.locator {
+        results = results.query("locator", locator);
+    }
+    let answer = match results.send() {
+        Err(Failure::TooLarge(_)) => return Ok(Progress::TooLarge),
+        other => other?,
+    };
+    match answer.status {
+        200 => {}
+        400 | 404 => return Ok(lost(job)),
+        _ => return Err(of_answer(&answer)),
+    }
+    // The last page says so with the word `null`.
+    let next = answer.header("sforce-locator").filter(|next| *next != "null" && !next.is_empty());
+    Ok(Progress::Rows(read_csv(wanted, &answer.body)?, next.map(str::to_owned)))
+}
+
+fn lost(job: &Job) -> Progress {
+    log::warn("the bulk job is lost, reading by queries", &[("job", &job.id)]);
+    Progress::Lost
+}
+
+/// One row of results with the header's columns.
+struct CsvRow<'a> {
+    header: &'a csv::StringRecord,
+    cells: &'a csv::StringRecord,
+}
+
+impl Source for CsvRow<'_> {
+    fn value(&self, column: &str, form: Form) -> Option<Value> {
+        let index = self.header.iter().position(|name| name == column)?;
+        Some(form.read_text(self.cells.get(index)?))
+    }
+}
+
+fn read_csv(wanted: &Wanted<'_>, body: &[u8]) -> Result<Found, Error> {
+    let broken = |fault: csv::Error| {
+        let line = fault.position().map_or(0, csv::Position::line);
+        Error::bug(format!("a page of bulk results is not CSV at line {line}"))
+    };
+    let mut found = wanted.nothing();
+    let mut reader = csv::Reader::from_reader(body);
+    let header = reader.headers().map_err(broken)?.clone();
+    let mut cells = csv::StringRecord::new();
+    while reader.read_record(&mut cells).map_err(broken)? {
+        found.add(wanted, &CsvRow { header: &header, cells: &cells })?;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::Scope;
+    use crate::schema::Shape;
+
+    fn first_page(total: u64, bytes: u64) -> Fetched {
+        let shape = Shape::default();
+        let wanted = Wanted { object: "Lead", columns: &[], shape: &shape, scope: Scope::Live };
+        let found = wanted.nothing();
+        Fetched { found, more: true, total, rows: 2000, bytes, server_ms: None }
+    }
+
+    #[test]
+    fn a_job_is_started_only_where_it_saves_calls() {
+        let check = |total, bytes, limit, expected| {
+            assert_eq!(pays(&first_page(total, bytes), limit, 2000), expected, "{total} {limit}");
+        };
+        check(20_000, 1_000_000, 10_000, true);
+        check(20_000, 1_000_000, 2000, false);
+        check(8000, 1_000_000, 10_000, false);
+        check(4000, 1_000_000, 10_000, false);
+        // Rows of 50 kB: a page holds no more of them than a query's.
+        check(20_000, 100_000_000, 10_000, false);
+    }
+
+    #[test]
+    fn csv_is_read_by_form() {
+        let columns = ["LastName", "Amount", "Tags__c"].map(str::to_owned);
+        let forms = columns.iter().cloned().zip([
+            Some(Form::Text),
+            Some(Form::Decimal),
+            Some(Form::Choices),
+        ]);
+        let shape = Shape { forms: forms.collect(), ..Shape::default() };
+        let wanted =
+            Wanted { object: "Lead", columns: &columns, shape: &shape, scope: Scope::Live };
+        let body = "\"Id\",\"SystemModstamp\",\"LastName\",\"Amount\",\"Tags__c\"\n\
+            \"00Q1\",\"2026-05-01T07:25:37.000Z\",\"山田 \"\"T\"\"\n太郎\",\"1.50\",\"\"\n\
+            \"00Q2\",\"2026-05-01T07:25:37.000Z\",\"\",\"\",\"a;b\"\n";
+        let found = read_csv(&wanted, body.as_bytes()).unwrap();
+        let cells = |row: usize| found.batch.rows[row].cells.clone();
+        assert_eq!(
+            cells(0),
+            [
+                Some("山田 \"T\"\n太郎".into()),
+                Some(Value::Decimal("1.5".into())),
+                Some(Value::Null)
+            ]
+        );
+        assert_eq!(cells(1)[2], Some(Value::Choices(vec!["a".into(), "b".into()])));
+        assert_eq!(found.batch.rows[1].version.as_deref(), Some("1777620337000"));
+    }
+
+    #[test]
+    fn waiting_doubles_to_a_bound() {
+        let job = |polls| Job {
+            id: String::new(),
+            locator: None,
+            after: String::new(),
+            rows: 1,
+            polls,
+            since_ms: 0,
+        };
+        assert_eq!([0, 1, 4, 50].map(|polls| wait_ms(&job(polls))), [2000, 4000, 32_000, 32_000]);
+    }
+}

@@ -1,0 +1,71 @@
+//! The system's settings, raw attributes to checked values. The manifest holds their documentation.
+
+use renkei_sdk::{Attributes, Error, Facts};
+
+use crate::soql::check_name;
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// `/services/data/v60.0`, the path that every resource is below.
+    pub(crate) root: String,
+    /// The unique external id that holds the host's key of a create.
+    pub(crate) stamp_field: String,
+    /// How far a read of changes reaches back, for transactions that commit late.
+    pub(crate) lookback_ms: i64,
+    /// Remaining rows from which a Bulk 2.0 job is considered.
+    pub(crate) bulk_rows: u64,
+}
+
+impl Config {
+    /// Reads the settings; one that is not given has the manifest's default.
+    ///
+    /// # Errors
+    /// `invalid` for a value that the manifest's schema cannot rule out.
+    pub(crate) fn read(settings: &Attributes) -> Result<Self, Error> {
+        let version = settings.text("api_version").unwrap_or("60.0");
+        if version.is_empty() || !version.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return Err(Error::invalid("setting", "api_version is a number such as 60.0"));
+        }
+        let stamp_field = settings.text("stamp_field").unwrap_or("Renkei_Id__c").to_owned();
+        check_name("column", &stamp_field)?;
+        let amount = |code, default| match settings.integer(code) {
+            Some(negative) if negative < 0 => {
+                Err(Error::invalid("setting", format!("{code} is not negative")))
+            }
+            given => Ok(given.unwrap_or(default)),
+        };
+        Ok(Self {
+            root: format!("/services/data/v{version}"),
+            stamp_field,
+            lookback_ms: amount("lookback_ms", 120_000)?,
+            bulk_rows: amount("bulk_rows", 2000)?.unsigned_abs(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sdk::Value;
+
+    use super::*;
+
+    fn read(code: &str, value: impl Into<Value>) -> Result<Config, Error> {
+        Config::read(&vec![(code.to_owned(), value.into())])
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let config = read("api_version", "66.0").unwrap();
+        assert_eq!(config.root, "/services/data/v66.0");
+        assert_eq!(config.stamp_field, "Renkei_Id__c");
+        assert_eq!((config.lookback_ms, config.bulk_rows), (120_000, 2000));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(read("api_version", "v60").is_err());
+        assert!(read("stamp_field", "a b").is_err());
+        assert!(read("lookback_ms", -1).is_err());
+    }
+}

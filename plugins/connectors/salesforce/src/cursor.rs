@@ -1,0 +1,74 @@
+//! What a scan remembers between pages: where it is, and the shape of its columns.
+//!
+//! Every step can be taken again after a crash or a month later: a scan goes on from the last id or
+//! stamp that it saw, never from a query locator, which expires (apis/salesforce.md 4).
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::Shape;
+
+/// The cursor of a page, JSON on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cursor {
+    pub(crate) shape: Shape,
+    pub(crate) step: Step,
+}
+
+/// Where a scan is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Step {
+    /// In a backfill or sweep by id: rows after this one.
+    After { id: String, since_ms: i64 },
+    /// In a backfill or sweep by a Bulk 2.0 job.
+    Job(Job),
+    /// In changes: rows after this stamp and id.
+    Stamps { stamp_ms: i64, id: String, since_ms: Option<i64> },
+    /// Between scans: the next `changes` begins here, less the look-back.
+    Since { at_ms: i64 },
+}
+
+/// A Bulk 2.0 query job under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    /// The next page of results; none before the first.
+    pub(crate) locator: Option<String>,
+    /// The job reads the rows after this id: where to go on if the job is lost.
+    pub(crate) after: String,
+    /// Rows in a page of results.
+    pub(crate) rows: u32,
+    /// How often the job was found unfinished.
+    pub(crate) polls: u32,
+    pub(crate) since_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sdk::cursor::{decode, encode};
+
+    use super::*;
+    use crate::value::Form;
+
+    #[test]
+    fn cursors_survive_the_wire() {
+        let mut shape = Shape { stamped: true, ..Shape::default() };
+        shape.forms.insert("Amount".into(), Some(Form::Decimal));
+        shape.forms.insert("Hidden__c".into(), None);
+        let step = Step::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) };
+        let cursor = Cursor { shape, step };
+        let bytes = encode(&cursor).unwrap();
+        assert_eq!(decode::<Option<Cursor>>(Some(&bytes)).unwrap(), Some(cursor));
+        assert_eq!(decode::<Option<Cursor>>(None).unwrap(), None);
+        assert!(decode::<Option<Cursor>>(Some(b"[1]")).is_err());
+    }
+
+    #[test]
+    fn a_cursor_of_the_first_version_is_read() {
+        let bytes =
+            br#"{"shape":{"forms":{"Name":"t"},"binned":true},"step":{"since":{"at_ms":9}}}"#;
+        let cursor = decode::<Option<Cursor>>(Some(bytes)).unwrap().unwrap();
+        assert_eq!(cursor.step, Step::Since { at_ms: 9 });
+        assert!(cursor.shape.binned && !cursor.shape.replicated);
+    }
+}

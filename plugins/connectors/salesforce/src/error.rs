@@ -1,0 +1,232 @@
+//! Salesforce's errors as the contract's (apis/salesforce.md 5 and 7).
+//!
+//! A request that fails as a whole answers an array of `{errorCode, message, fields}` with a status
+//! and becomes an [`Error`]; a row of a collection fails under HTTP 200 with `statusCode` instead
+//! and becomes an [`Outcome`]. A quota is a 403 with a code, so it is recognised here.
+
+use renkei_sdk::http::Response;
+use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
+use serde::Deserialize;
+
+/// How long to leave a locked row or a busy server alone.
+const BUSY_MS: u64 = 5_000;
+/// The daily quota rolls over 24 h, so some calls come free within this time.
+const DAILY_MS: u64 = 900_000;
+
+/// One error of either shape.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Fault {
+    #[serde(alias = "statusCode", alias = "errorCode", default)]
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) fields: Vec<String>,
+}
+
+impl Fault {
+    /// The problem, with the field to blame and who can help.
+    pub(crate) fn problem(&self) -> Problem {
+        let problem = Problem::new(&self.code, &self.message, remedy(&self.code));
+        match self.field() {
+            Some(field) => problem.on(field),
+            None => problem,
+        }
+    }
+
+    /// The first field named, or the column of "No such column 'X'".
+    fn field(&self) -> Option<&str> {
+        let quoted = || self.message.split_once("No such column '")?.1.split_once('\'');
+        self.fields.first().map(String::as_str).or_else(|| quoted().map(|(field, _)| field))
+    }
+
+    /// How long until it is worth trying again, for a refusal that passes by itself.
+    fn passes_after_ms(&self) -> Option<u64> {
+        match self.code.as_str() {
+            "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Some(BUSY_MS),
+            "REQUEST_LIMIT_EXCEEDED" if self.message.starts_with("Concurrent") => Some(BUSY_MS),
+            "REQUEST_LIMIT_EXCEEDED" => Some(DAILY_MS),
+            _ => None,
+        }
+    }
+
+    /// The id at the end of "duplicate value found: X duplicates value on record with id: 003...".
+    fn duplicate_id(&self) -> Option<&str> {
+        let (_, id) = self.message.rsplit_once("with id: ")?;
+        let id = id.trim_end_matches('.');
+        is_id(id).then_some(id)
+    }
+}
+
+/// Whether this may be a record's id: 15 or 18 letters and digits.
+pub(crate) fn is_id(text: &str) -> bool {
+    matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn remedy(code: &str) -> Remedy {
+    match code {
+        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" => Remedy::Retry,
+        "REQUIRED_FIELD_MISSING"
+        | "STRING_TOO_LONG"
+        | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+        | "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+        | "FIELD_INTEGRITY_EXCEPTION"
+        | "INVALID_EMAIL_ADDRESS"
+        | "INVALID_TYPE_ON_FIELD_IN_RECORD"
+        | "NUMBER_OUTSIDE_VALID_RANGE" => Remedy::SourceData,
+        "DUPLICATE_VALUE"
+        | "DUPLICATES_DETECTED"
+        | "DUPLICATE_EXTERNAL_ID"
+        | "DELETE_FAILED"
+        | "ENTITY_IS_DELETED"
+        | "INVALID_CROSS_REFERENCE_KEY" => Remedy::TargetData,
+        "JSON_PARSER_ERROR" | "MALFORMED_ID" | "MALFORMED_QUERY" | "MISSING_ARGUMENT" => {
+            Remedy::Plugin
+        }
+        "INVALID_FIELD"
+        | "INVALID_FIELD_FOR_INSERT_UPDATE"
+        | "INVALID_TYPE"
+        | "NOT_FOUND"
+        | "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+        | "STORAGE_LIMIT_EXCEEDED"
+        | "API_DISABLED_FOR_ORG"
+        | "API_CURRENTLY_DISABLED" => Remedy::Admin,
+        code if code.starts_with("INSUFFICIENT_ACCESS") => Remedy::Admin,
+        _ => Remedy::Nobody,
+    }
+}
+
+/// The faults of an answer that is no success; an answer in another shape, such as a proxy's page,
+/// becomes one fault with the status as its code.
+fn faults(answer: &Response) -> Vec<Fault> {
+    let read: Vec<Fault> = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if !read.is_empty() {
+        return read;
+    }
+    let message = format!("HTTP {} without a reason", answer.status);
+    vec![Fault { code: answer.status.to_string(), message, fields: Vec::new() }]
+}
+
+/// What an answer that is no success means for the whole call.
+pub(crate) fn of_answer(answer: &Response) -> Error {
+    let fault = faults(answer).into_iter().next().unwrap_or_default();
+    of_fault(answer.status, &fault)
+}
+
+/// The same for a subrequest, whose answer is a part of a body.
+pub(crate) fn of_fault(status: u16, fault: &Fault) -> Error {
+    if let Some(after_ms) = fault.passes_after_ms() {
+        return Error::RetryAfter(after_ms);
+    }
+    let problem = fault.problem();
+    match (status, fault.code.as_str()) {
+        (_, "EXCEEDED_ID_LIMIT" | "INVALID_REPLICATION_DATE") => Error::CursorLost(problem),
+        (_, "INVALID_TYPE" | "NOT_FOUND") => Error::NotFound(problem),
+        (401, _) => Error::Unauthorized(problem),
+        (403, _) => Error::Forbidden(problem),
+        (404, _) => Error::NotFound(problem),
+        (408 | 429 | 500.., _) => Error::RetryAfter(BUSY_MS),
+        _ => Error::Invalid(problem),
+    }
+}
+
+/// What became of one row that failed.
+pub(crate) fn of_row(action: Action, faults: &[Fault]) -> Outcome {
+    let is_new = matches!(action, Action::Create | Action::Upsert);
+    for fault in faults {
+        if let Some(after_ms) = fault.passes_after_ms() {
+            return Outcome::RetryAfter(after_ms);
+        }
+        match (fault.code.as_str(), fault.duplicate_id()) {
+            // For a new record it is a parent that is deleted.
+            ("ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD", _) if !is_new => {
+                return Outcome::Gone;
+            }
+            ("INVALID_CROSS_REFERENCE_KEY", _) if action == Action::Archive => {
+                return Outcome::Gone;
+            }
+            ("DUPLICATE_VALUE", Some(id)) if is_new => return Outcome::Exists(id.to_owned()),
+            _ => {}
+        }
+    }
+    Outcome::Rejected(faults.iter().map(Fault::problem).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(code: &str, message: &str, fields: &[&str]) -> Fault {
+        let fields = fields.iter().map(|&field| field.to_owned()).collect();
+        Fault { code: code.into(), message: message.into(), fields }
+    }
+
+    fn answer(status: u16, body: &str) -> Response {
+        Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn whole_answers_become_typed_errors() {
+        let check = |status, body: &str, expected: &str| {
+            let found = format!("{:?}", of_answer(&answer(status, body)));
+            assert!(found.starts_with(expected), "{found}");
+        };
+        let body = |code: &str, message: &str| {
+            format!(r#"[{{"message":"{message}","errorCode":"{code}"}}]"#)
+        };
+        check(401, &body("INVALID_SESSION_ID", "Session expired or invalid"), "Error::Unauth");
+        check(
+            403,
+            &body("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+            "Error::RetryAfter(900000)",
+        );
+        check(
+            403,
+            &body("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."),
+            "Error::RetryAfter(5000)",
+        );
+        check(403, &body("API_DISABLED_FOR_ORG", ""), "Error::Forbidden");
+        check(404, &body("NOT_FOUND", ""), "Error::NotFound");
+        check(400, &body("INVALID_TYPE", ""), "Error::NotFound");
+        check(400, &body("EXCEEDED_ID_LIMIT", ""), "Error::CursorLost");
+        check(400, &body("MALFORMED_QUERY", ""), "Error::Invalid");
+        check(503, "<html>", "Error::RetryAfter");
+        check(301, "<html>", "Error::Invalid");
+    }
+
+    #[test]
+    fn an_unknown_column_is_named() {
+        let body = r#"[{"errorCode":"INVALID_FIELD",
+            "message":"No such column 'Emial' on sobject of type Contact"}]"#;
+        let Error::Invalid(problem) = of_answer(&answer(400, body)) else { panic!() };
+        assert_eq!(problem.field.as_deref(), Some("Emial"));
+        assert_eq!(problem.remedy, "admin");
+    }
+
+    #[test]
+    fn failed_rows_become_outcomes() {
+        let check = |action, fault: Fault, expected: Outcome| {
+            assert_eq!(of_row(action, &[fault]), expected);
+        };
+        let lock = fault("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access", &[]);
+        check(Action::Update, lock, Outcome::RetryAfter(BUSY_MS));
+        let gone = fault("ENTITY_IS_DELETED", "entity is deleted", &[]);
+        check(Action::Archive, gone.clone(), Outcome::Gone);
+        check(Action::Create, gone.clone(), Outcome::Rejected(vec![gone.problem()]));
+        let duplicate = fault(
+            "DUPLICATE_VALUE",
+            "duplicate value found: Email__c duplicates value on record with id: 003000000000001AAA",
+            &[],
+        );
+        check(Action::Create, duplicate.clone(), Outcome::Exists("003000000000001AAA".into()));
+        check(Action::Update, duplicate.clone(), Outcome::Rejected(vec![duplicate.problem()]));
+    }
+
+    #[test]
+    fn a_refusal_says_where_and_who() {
+        let missing = fault("REQUIRED_FIELD_MISSING", "missing: [LastName]", &["LastName"]);
+        let Outcome::Rejected(problems) = of_row(Action::Create, &[missing]) else { panic!() };
+        assert_eq!(problems[0].field.as_deref(), Some("LastName"));
+        assert_eq!(problems[0].remedy, "source-data");
+    }
+}

@@ -1,0 +1,242 @@
+//! Describe: the schema for the host, and the [`Shape`] that reading and writing need.
+//!
+//! A describe has hundreds of kilobytes, so the shape of the columns in use travels in the cursor
+//! and an idle cycle needs no describe (apis/salesforce.md 3).
+
+use std::collections::BTreeMap;
+
+use renkei_sdk::{Error, Field, Kind, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::client::{get_all, parse};
+use crate::config::Config;
+use crate::value::Form;
+
+/// What reading and writing an object needs to know of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shape {
+    /// Columns with the form of their values; none for a column that is not there, or that this
+    /// user may not see.
+    pub(crate) forms: BTreeMap<String, Option<Form>>,
+    /// The stamp field is there, unique and an external id.
+    pub(crate) stamped: bool,
+    /// Rows go to the recycle bin and keep `IsDeleted`.
+    pub(crate) binned: bool,
+    /// Merged rows keep `MasterRecordId`.
+    pub(crate) merged: bool,
+    /// Converted rows keep `IsConverted` and what they became.
+    pub(crate) converted: bool,
+    /// getDeleted knows the object.
+    pub(crate) replicated: bool,
+    /// Comes from a describe of this job and knows every column.
+    #[serde(skip)]
+    pub(crate) whole: bool,
+}
+
+impl Shape {
+    /// Whether nothing has to be described to read these columns.
+    pub(crate) fn covers(&self, columns: &[String]) -> bool {
+        self.whole || columns.iter().all(|column| self.forms.contains_key(column))
+    }
+
+    /// The form of a column that can be read.
+    pub(crate) fn form(&self, column: &str) -> Option<Form> {
+        self.forms.get(column).copied().flatten()
+    }
+
+    /// The same with these columns only, for a cursor.
+    pub(crate) fn of_columns(&self, columns: &[String]) -> Self {
+        let forms = columns.iter().map(|column| (column.clone(), self.form(column)));
+        Self { forms: forms.collect(), whole: false, ..self.clone() }
+    }
+}
+
+/// The parts of a describe in use.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Described {
+    name: String,
+    label: String,
+    #[serde(default)]
+    createable: bool,
+    #[serde(default)]
+    deletable: bool,
+    #[serde(default)]
+    replicateable: bool,
+    fields: Vec<DescribedField>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DescribedField {
+    name: String,
+    label: String,
+    #[serde(rename = "type")]
+    kind: String,
+    length: u32,
+    nillable: bool,
+    createable: bool,
+    updateable: bool,
+    defaulted_on_create: bool,
+    external_id: bool,
+    unique: bool,
+    picklist_values: Vec<Pick>,
+    restricted_picklist: bool,
+    reference_to: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pick {
+    active: bool,
+    label: Option<String>,
+    value: String,
+}
+
+/// Describes objects, in order; one call for one object, else one for 25.
+///
+/// # Errors
+/// `not-found` for an object that this user cannot see.
+pub(crate) fn describe(config: &Config, objects: &[String]) -> Result<Vec<Described>, Error> {
+    let path = |object: &String| format!("/sobjects/{object}/describe");
+    let paths: Vec<String> = objects.iter().map(path).collect();
+    let mut described = Vec::with_capacity(objects.len());
+    get_all(config, &paths, |body| {
+        described.push(parse(body)?);
+        Ok(())
+    })?;
+    Ok(described)
+}
+
+impl Described {
+    /// The schema for the host.
+    pub(crate) fn schema(&self, stamp_field: &str) -> Schema {
+        let mut schema = Schema::new(&self.name, &self.label)
+            .fact("creatable", self.createable)
+            .fact("archivable", self.deletable)
+            .fact("mergeable", false);
+        if self.is_stamped(stamp_field) {
+            schema = schema.fact("stamp", stamp_field);
+        }
+        schema.fields = self.fields.iter().filter_map(DescribedField::field).collect();
+        schema
+    }
+
+    /// What reading and writing need.
+    pub(crate) fn shape(&self, stamp_field: &str) -> Shape {
+        let has = |name| self.fields.iter().any(|field| field.name == name);
+        let form = |field: &DescribedField| Some((field.name.clone(), Some(field.forms()?.1)));
+        Shape {
+            forms: self.fields.iter().filter_map(form).collect(),
+            stamped: self.is_stamped(stamp_field),
+            binned: has("IsDeleted"),
+            merged: has("MasterRecordId"),
+            converted: has("IsConverted") && has("ConvertedContactId"),
+            replicated: self.replicateable,
+            whole: true,
+        }
+    }
+
+    fn is_stamped(&self, stamp_field: &str) -> bool {
+        self.fields.iter().any(|field| {
+            field.name == stamp_field && field.external_id && field.unique && field.createable
+        })
+    }
+}
+
+impl DescribedField {
+    /// Kind and form; nothing for what is no single value (addresses, files).
+    fn forms(&self) -> Option<(Kind, Form)> {
+        Some(match self.kind.as_str() {
+            "boolean" => (Kind::Boolean, Form::Boolean),
+            "int" | "long" => (Kind::Integer, Form::Integer),
+            "double" | "currency" | "percent" => (Kind::Decimal, Form::Decimal),
+            "date" => (Kind::Date, Form::Date),
+            "datetime" => (Kind::Timestamp, Form::Timestamp),
+            "picklist" => (Kind::Choice, Form::Text),
+            "multipicklist" => (Kind::Choices, Form::Choices),
+            "reference" => (Kind::Reference, Form::Reference),
+            "address" | "location" | "base64" | "complexvalue" => return None,
+            _ => (Kind::Text, Form::Text),
+        })
+    }
+
+    fn field(&self) -> Option<Field> {
+        let (kind, _) = self.forms()?;
+        let mut field = Field::new(&self.name, kind).label(&self.label);
+        field.creatable = self.createable;
+        field.updatable = self.updateable;
+        field.nullable = self.nillable;
+        // A checkbox is never null, yet a create may leave it out.
+        field.required =
+            self.createable && !self.nillable && !self.defaulted_on_create && kind != Kind::Boolean;
+        field.unique = self.unique || self.kind == "id";
+        field.max_length = (self.length > 0).then_some(self.length);
+        field.targets.clone_from(&self.reference_to);
+        let active = self.picklist_values.iter().filter(|pick| pick.active);
+        field.choices = active
+            .map(|pick| (pick.value.clone(), pick.label.as_ref().unwrap_or(&pick.value).clone()))
+            .collect();
+        if self.external_id {
+            field = field.fact("external-id", true);
+        }
+        if matches!(kind, Kind::Choice | Kind::Choices) {
+            field = field.fact("restricted", self.restricted_picklist);
+        }
+        Some(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sdk::Facts;
+
+    use super::*;
+
+    const LEAD: &str = r#"{"name":"Lead","label":"リード","createable":true,"deletable":true,
+        "replicateable":true,"fields":[
+        {"name":"Id","label":"Lead ID","type":"id","length":18,"nillable":false,
+         "defaultedOnCreate":true},
+        {"name":"LastName","label":"姓","type":"string","length":80,"nillable":false,
+         "createable":true,"updateable":true},
+        {"name":"Status","label":"Status","type":"picklist","length":255,"nillable":false,
+         "createable":true,"updateable":true,"defaultedOnCreate":true,"restrictedPicklist":true,
+         "picklistValues":[{"active":true,"label":"未対応","value":"Open"},
+                           {"active":false,"label":"Old","value":"Old"}]},
+        {"name":"Address","label":"Address","type":"address"},
+        {"name":"OwnerId","label":"Owner","type":"reference","length":18,
+         "referenceTo":["Group","User"]},
+        {"name":"IsConverted","label":"Converted","type":"boolean","nillable":false,
+         "createable":true},
+        {"name":"ConvertedContactId","label":"Contact","type":"reference"},
+        {"name":"Renkei_Id__c","label":"Renkei","type":"string","length":80,"nillable":true,
+         "createable":true,"updateable":true,"externalId":true,"unique":true}]}"#;
+
+    #[test]
+    fn a_describe_becomes_a_schema() {
+        let described: Described = parse(LEAD.as_bytes()).unwrap();
+        let schema = described.schema("Renkei_Id__c");
+        let field = |name| schema.fields.iter().find(|field: &&Field| field.name == name);
+        assert_eq!(schema.facts.text("stamp"), Some("Renkei_Id__c"));
+        assert!(field("Address").is_none());
+        assert!(field("LastName").unwrap().required);
+        assert_eq!(field("LastName").unwrap().max_length, Some(80));
+        assert!(!field("Status").unwrap().required);
+        assert_eq!(field("Status").unwrap().choices, [("Open".into(), "未対応".into())]);
+        assert!(!field("IsConverted").unwrap().required);
+        assert_eq!(field("OwnerId").unwrap().targets, ["Group", "User"]);
+        assert!(described.schema("Other__c").facts.text("stamp").is_none());
+    }
+
+    #[test]
+    fn a_shape_knows_what_is_not_there() {
+        let shape = parse::<Described>(LEAD.as_bytes()).unwrap().shape("Renkei_Id__c");
+        assert!(shape.converted && shape.stamped && !shape.merged && !shape.binned);
+        let columns = ["LastName".to_owned(), "Secret__c".to_owned()];
+        let part = shape.of_columns(&columns);
+        assert_eq!(part.form("LastName"), Some(Form::Text));
+        assert_eq!(part.form("Secret__c"), None);
+        assert!(part.covers(&columns));
+        assert!(!part.covers(&["Status".to_owned()]));
+    }
+}

@@ -1,0 +1,96 @@
+//! How operations become requests, and results become outcomes.
+
+use super::*;
+
+fn operation(action: Action, name: &str, cells: Vec<Option<Value>>) -> Operation {
+    Operation {
+        intent: format!("intent-{name}"),
+        action,
+        id: (action != Action::Create).then(|| name.to_owned()),
+        key: None,
+        if_version: None,
+        cells,
+    }
+}
+
+fn request(operations: Vec<Operation>) -> WriteRequest {
+    let columns = ["LastName", "AccountId"].map(str::to_owned).to_vec();
+    WriteRequest { object: "Contact".into(), columns, operations, options: Vec::new() }
+}
+
+fn rows(calls: &[Call]) -> Vec<Vec<usize>> {
+    calls.iter().map(|call| call.rows.clone()).collect()
+}
+
+fn of_account(id: &str) -> Vec<Option<Value>> {
+    vec![Some("山田".into()), Some(Value::References(vec![id.into()]))]
+}
+
+#[test]
+fn rows_of_one_parent_stay_together() {
+    let request = request(
+        ["A2", "A1", "A2", "A1"]
+            .iter()
+            .enumerate()
+            .map(|(n, account)| operation(Action::Update, &n.to_string(), of_account(account)))
+            .collect(),
+    );
+    let calls = plan(&request, None, &mut BTreeMap::new());
+    assert_eq!(rows(&calls), [[1, 3, 0, 2]]);
+}
+
+#[test]
+fn requests_hold_two_hundred_rows_and_no_record_twice() {
+    let many = (0..450).map(|n| operation(Action::Create, &n.to_string(), vec![None, None]));
+    let calls = plan(&request(many.collect()), Some("Renkei_Id__c"), &mut BTreeMap::new());
+    assert_eq!(calls.iter().map(|call| call.rows.len()).collect::<Vec<_>>(), [200, 200, 50]);
+    assert_eq!(calls[0].verb, Verb::Upsert("Renkei_Id__c".into()));
+
+    let twice = ["x", "y", "x"].map(|id| operation(Action::Update, id, vec![None, None]));
+    let calls = plan(&request(twice.to_vec()), None, &mut BTreeMap::new());
+    assert_eq!(rows(&calls), [vec![0, 1], vec![2]]);
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_alone() {
+    let mut lost = operation(Action::Update, "x", vec![None, None]);
+    lost.id = None;
+    let restore = operation(Action::Restore, "y", vec![None, None]);
+    let archive = operation(Action::Archive, "z", vec![None, None]);
+    let mut outcomes = BTreeMap::new();
+    let calls = plan(&request(vec![lost, restore, archive]), None, &mut outcomes);
+    assert_eq!(rows(&calls), [[2]]);
+    assert!(matches!(outcomes[&0], Outcome::Rejected(_)));
+    assert!(matches!(outcomes[&1], Outcome::Rejected(_)));
+}
+
+#[test]
+fn a_record_begins_with_its_attributes_and_key() {
+    let name = Value::Text("山田".into());
+    let other = Value::Text("someone else's".into());
+    let record = Record {
+        object: "Contact",
+        key: Some(("Renkei_Id__c", "intent-1")),
+        fields: vec![("LastName", &name), ("Renkei_Id__c", &other), ("Phone", &Value::Null)],
+    };
+    assert_eq!(
+        serde_json::to_string(&record).unwrap(),
+        r#"{"attributes":{"type":"Contact"},"Renkei_Id__c":"intent-1","LastName":"山田","Phone":null}"#
+    );
+}
+
+#[test]
+fn results_go_to_the_operations_they_are_of() {
+    let request = request(
+        ["0031", "0032"].map(|id| operation(Action::Update, id, vec![None, None])).to_vec(),
+    );
+    let results = r#"[
+        {"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"entity is deleted",
+                                    "fields":[]}]},
+        {"id":"0031","success":true,"errors":[]}]"#;
+    let call = Call { verb: Verb::Update, rows: vec![1, 0] };
+    let mut outcomes = BTreeMap::new();
+    settle(&request, &call, serde_json::from_str(results).unwrap(), &mut outcomes);
+    assert_eq!(outcomes[&1], Outcome::Gone);
+    assert_eq!(outcomes[&0], Outcome::Applied(Applied::updated("0031")));
+}
