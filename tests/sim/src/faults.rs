@@ -47,6 +47,12 @@ pub struct Faults {
     pub history_lowers_page_cap: bool,
     /// HubSpot: `IN` compares the given text with the lower-cased value (unverified).
     pub in_needs_lower_case: bool,
+    /// Salesforce: a token answer carries `expires_in`, which some clients count on.
+    pub token_says_expiry: bool,
+    /// Salesforce: how far back getDeleted reaches; less than 15 days as if the log was purged.
+    pub deleted_log_ms: i64,
+    /// Salesforce: how long an unused query locator lives.
+    pub cursor_lifetime_ms: i64,
     /// All seeded records share one modified stamp, as after an import.
     pub seed_with_one_stamp: bool,
     /// Real milliseconds that each answer is held back.
@@ -73,6 +79,9 @@ impl Default for Faults {
             archive_unknown_is_404: false,
             history_lowers_page_cap: true,
             in_needs_lower_case: true,
+            token_says_expiry: false,
+            deleted_log_ms: 15 * 86_400_000,
+            cursor_lifetime_ms: 900_000,
             seed_with_one_stamp: false,
             response_delay_ms: 0,
         }

@@ -12,20 +12,20 @@ type End = (Kind, u64);
 
 /// All associations of an account.
 #[derive(Debug, Default)]
-pub struct Associations {
+pub(super) struct Associations {
     links: BTreeMap<(End, Kind), BTreeMap<u64, BTreeSet<u32>>>,
 }
 
 impl Associations {
     /// Ids of type `to` associated with a record, in order, with their association types.
-    pub fn of(&self, from: End, to: Kind) -> impl Iterator<Item = (u64, &BTreeSet<u32>)> {
+    pub(super) fn of(&self, from: End, to: Kind) -> impl Iterator<Item = (u64, &BTreeSet<u32>)> {
         self.links.get(&(from, to)).into_iter().flatten().map(|(id, types)| (*id, types))
     }
 
     /// Associates two records; `primary` asks for the primary type as well.
     ///
     /// Returns whether anything changed.
-    pub fn link(&mut self, pair: Pair, from: u64, to: u64, primary: bool) -> bool {
+    pub(super) fn link(&mut self, pair: Pair, from: u64, to: u64, primary: bool) -> bool {
         let Some(back) = pair.reversed() else { return false };
         // The end that has one primary partner is the one from which the pair is listed first.
         let (owner, owned, owner_id, owned_id) =
@@ -47,13 +47,13 @@ impl Associations {
     }
 
     /// Removes every type of association between two records; returns whether there was one.
-    pub fn unlink(&mut self, pair: Pair, from: u64, to: u64) -> bool {
+    pub(super) fn unlink(&mut self, pair: Pair, from: u64, to: u64) -> bool {
         self.remove((pair.to, to), (pair.from, from));
         self.remove((pair.from, from), (pair.to, to))
     }
 
     /// Moves all associations of `old` to `new`, and forgets those of `old`.
-    pub fn hand_over(&mut self, kind: Kind, old: u64, new: u64) {
+    pub(super) fn hand_over(&mut self, kind: Kind, old: u64, new: u64) {
         for (pair, partner, primary) in self.all_of(kind, old) {
             self.unlink(pair, old, partner);
             let has_primary = self
@@ -64,7 +64,7 @@ impl Associations {
     }
 
     /// Forgets all associations of a record.
-    pub fn forget(&mut self, kind: Kind, id: u64) {
+    pub(super) fn forget(&mut self, kind: Kind, id: u64) {
         for (pair, partner, _) in self.all_of(kind, id) {
             self.unlink(pair, id, partner);
         }

@@ -25,7 +25,7 @@ const SCOPES: [&str; 6] = [
 
 /// Every token of the account.
 #[derive(Debug)]
-pub struct Auth {
+pub(super) struct Auth {
     seed: u64,
     serial: u64,
     private_token: Option<String>,
@@ -37,7 +37,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut auth = Self {
             seed,
             serial: 0,
@@ -53,7 +53,7 @@ impl Auth {
     }
 
     /// What a client needs: a private app's token, or client, secret and refresh token.
-    pub fn credentials(&self) -> Value {
+    pub(super) fn credentials(&self) -> Value {
         json!({
             "private_app_token": self.private_token,
             "client_id": CLIENT_ID,
@@ -65,7 +65,7 @@ impl Auth {
     }
 
     /// Makes every token issued so far invalid, the private app's and refresh tokens included.
-    pub fn revoke(&mut self) {
+    pub(super) fn revoke(&mut self) {
         self.private_token = None;
         self.access.clear();
         self.refresh.clear();
@@ -75,7 +75,7 @@ impl Auth {
     ///
     /// # Errors
     /// 401 with the category that says whether the token ever was good.
-    pub fn check(&self, request: &Request, now_ms: i64) -> Result<App, ApiError> {
+    pub(super) fn check(&self, request: &Request, now_ms: i64) -> Result<App, ApiError> {
         let header = request.header("authorization").unwrap_or_default();
         let token = header.strip_prefix("Bearer ").unwrap_or_default();
         if self.private_token.as_deref() == Some(token) {
@@ -101,7 +101,7 @@ impl Auth {
     }
 
     /// Answers a token request; these need no bearer token.
-    pub fn answer(&mut self, call: &OauthCall, request: &Request, at: At<'_>) -> Answer {
+    pub(super) fn answer(&mut self, call: &OauthCall, request: &Request, at: At<'_>) -> Answer {
         let form: HashMap<String, String> =
             url::form_urlencoded::parse(&request.body).into_owned().collect();
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Auth {
 
 /// What an answer to a token request depends on beside the tokens.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
+pub(super) struct At<'a> {
     pub now_ms: i64,
     pub faults: &'a Faults,
     pub correlation_id: &'a str,

@@ -10,31 +10,45 @@ use super::kinds::Kind;
 use crate::serve::Answer;
 
 /// `context` of an error: a list of texts per key.
-pub type Context = BTreeMap<&'static str, Vec<String>>;
+pub(super) type Context = BTreeMap<&'static str, Vec<String>>;
 
 /// An error answer, or an item of `errors` in a 207 answer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ApiError {
+pub(super) struct ApiError {
     #[serde(skip)]
     pub http: StatusCode,
-    status: &'static str,
+    status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_category: Option<&'static str>,
     pub message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub context: Context,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Detail>,
 }
 
+/// `status` of an error, which never varies.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Error,
+}
+
+/// An error as the body of an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    #[serde(flatten)]
+    error: &'a ApiError,
+    correlation_id: &'a str,
+}
+
 /// One property that is wrong.
 #[derive(Clone, Debug, Serialize)]
-pub struct Detail {
+pub(super) struct Detail {
     pub message: String,
     pub code: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -42,31 +56,34 @@ pub struct Detail {
 }
 
 impl ApiError {
-    pub fn new(http: StatusCode, category: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        http: StatusCode,
+        category: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             http,
-            status: "error",
+            status: Status::Error,
             category: Some(category),
             sub_category: None,
             message: message.into(),
-            correlation_id: None,
             context: Context::new(),
             errors: Vec::new(),
         }
     }
 
     /// 400 `VALIDATION_ERROR`.
-    pub fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
     }
 
     /// 404 `OBJECT_NOT_FOUND`.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", message)
     }
 
     /// 400 without a category, as recorded for an unknown object type.
-    pub fn unknown_kind(name: &str) -> Self {
+    pub(super) fn unknown_kind(name: &str) -> Self {
         Self {
             category: None,
             ..Self::invalid(format!("Unable to infer object type from: {name}"))
@@ -74,7 +91,7 @@ impl ApiError {
     }
 
     /// The item of a 207 answer for ids that do not exist.
-    pub fn missing_ids(kind: Kind, ids: Vec<String>) -> Self {
+    pub(super) fn missing_ids(kind: Kind, ids: Vec<String>) -> Self {
         let name = kind.singular().to_uppercase();
         Self::not_found(format!(
             "Could not get some {name} objects, they may be deleted or not exist. \
@@ -83,26 +100,25 @@ impl ApiError {
         .with("ids", ids)
     }
 
-    pub fn with(mut self, key: &'static str, values: Vec<String>) -> Self {
+    pub(super) fn with(mut self, key: &'static str, values: Vec<String>) -> Self {
         self.context.insert(key, values);
         self
     }
 
-    pub fn with_sub_category(mut self, sub_category: &'static str) -> Self {
+    pub(super) fn with_sub_category(mut self, sub_category: &'static str) -> Self {
         self.sub_category = Some(sub_category);
         self
     }
 
     /// The whole answer.
-    pub fn answer(mut self, correlation_id: &str) -> Answer {
-        self.correlation_id = Some(correlation_id.to_owned());
-        Answer::json(self.http, &self)
+    pub(super) fn answer(&self, correlation_id: &str) -> Answer {
+        Answer::json(self.http, &Whole { error: self, correlation_id })
     }
 }
 
 /// Why a write of one record was refused; the envelope depends on how it was asked for.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// Property values that do not pass.
     Invalid(Vec<Detail>),
     /// Another record has the mail address.
@@ -113,7 +129,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// As the answer to a request for one record.
-    pub fn single(self, kind: Kind) -> ApiError {
+    pub(super) fn single(self, kind: Kind) -> ApiError {
         match self {
             Self::Invalid(details) => invalid_values(details),
             Self::Conflict { existing } => ApiError::new(
@@ -126,7 +142,7 @@ impl Refusal {
     }
 
     /// As the answer that refuses a whole batch; it names no existing id.
-    pub fn whole_batch(self, kind: Kind) -> ApiError {
+    pub(super) fn whole_batch(self, kind: Kind) -> ApiError {
         match self {
             Self::Conflict { .. } => ApiError::new(
                 StatusCode::CONFLICT,
@@ -138,7 +154,7 @@ impl Refusal {
     }
 
     /// As an item of a 207 answer.
-    pub fn item(self, kind: Kind, trace_id: Option<&str>) -> ApiError {
+    pub(super) fn item(self, kind: Kind, trace_id: Option<&str>) -> ApiError {
         let existing = match &self {
             Self::Conflict { existing } => Some(existing.to_string()),
             _ => None,
@@ -176,7 +192,7 @@ fn invalid_values(details: Vec<Detail>) -> ApiError {
 
 impl Detail {
     /// A complaint about the property `name`.
-    pub fn of(name: &str, code: &'static str, message: String) -> Self {
+    pub(super) fn of(name: &str, code: &'static str, message: String) -> Self {
         Self { message, code, context: Context::from([("propertyName", vec![name.to_owned()])]) }
     }
 }

@@ -4,7 +4,7 @@
 
 /// An object type of HubSpot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub(super) enum Kind {
     Contact,
     Company,
     Deal,
@@ -22,7 +22,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every type with its singular name, plural name and type id.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
         (Self::Contact, "contact", "contacts", "0-1"),
         (Self::Company, "company", "companies", "0-2"),
         (Self::Deal, "deal", "deals", "0-3"),
@@ -39,7 +39,7 @@ impl Kind {
     ];
 
     /// The type that a path or a body names.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
         let named = |(_, singular, plural, id): &&(Self, &str, &str, &str)| {
             *singular == text || *plural == text || *id == text
@@ -52,25 +52,25 @@ impl Kind {
         found.map_or(("", "", ""), |&(_, singular, plural, id)| (singular, plural, id))
     }
 
-    pub fn singular(self) -> &'static str {
+    pub(super) fn singular(self) -> &'static str {
         self.names().0
     }
 
-    pub fn plural(self) -> &'static str {
+    pub(super) fn plural(self) -> &'static str {
         self.names().1
     }
 
-    pub fn type_id(self) -> &'static str {
+    pub(super) fn type_id(self) -> &'static str {
         self.names().2
     }
 
     /// The property that a change restamps: contacts differ from every other type.
-    pub fn modified_property(self) -> &'static str {
+    pub(super) fn modified_property(self) -> &'static str {
         if self == Self::Contact { "lastmodifieddate" } else { "hs_lastmodifieddate" }
     }
 
     /// The property that holds the creation time.
-    pub fn created_property(self) -> &'static str {
+    pub(super) fn created_property(self) -> &'static str {
         match self {
             Self::Contact | Self::Company | Self::Deal | Self::Ticket => "createdate",
             _ => "hs_createdate",
@@ -80,7 +80,7 @@ impl Kind {
 
 /// How two types may be associated, seen from `from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub(super) struct Pair {
     pub from: Kind,
     pub to: Kind,
     /// The unlabelled type.
@@ -89,9 +89,11 @@ pub struct Pair {
     pub primary: Option<u32>,
 }
 
+type PairRow = (Kind, Kind, u32, u32, Option<(u32, u32)>);
+
 /// Type ids from, back, primary from, primary back. The even ones of the activities' way back are
 /// from memory; no client needs them.
-const PAIRS: [(Kind, Kind, u32, u32, Option<(u32, u32)>); 18] = [
+const PAIRS: [PairRow; 18] = [
     (Kind::Contact, Kind::Company, 279, 280, Some((1, 2))),
     (Kind::Deal, Kind::Contact, 3, 4, None),
     (Kind::Deal, Kind::Company, 341, 342, Some((5, 6))),
@@ -114,7 +116,7 @@ const PAIRS: [(Kind, Kind, u32, u32, Option<(u32, u32)>); 18] = [
 
 impl Pair {
     /// The pair in either direction, or `None` when the types cannot be associated.
-    pub fn between(from: Kind, to: Kind) -> Option<Self> {
+    pub(super) fn between(from: Kind, to: Kind) -> Option<Self> {
         PAIRS.iter().find_map(|&(one, other, there, back, primary)| {
             if (one, other) == (from, to) {
                 Some(Self { from, to, plain: there, primary: primary.map(|(there, _)| there) })
@@ -127,21 +129,21 @@ impl Pair {
     }
 
     /// Types to which `from` refers, as opposed to being referred to.
-    pub fn referred_from(from: Kind) -> impl Iterator<Item = Kind> {
+    pub(super) fn referred_from(from: Kind) -> impl Iterator<Item = Kind> {
         PAIRS.iter().filter(move |(one, ..)| *one == from).map(|(_, other, ..)| *other)
     }
 
     /// The same pair seen from the other end.
-    pub fn reversed(self) -> Option<Self> {
+    pub(super) fn reversed(self) -> Option<Self> {
         Self::between(self.to, self.from)
     }
 
-    pub fn has_type(self, type_id: u32) -> bool {
+    pub(super) fn has_type(self, type_id: u32) -> bool {
         self.plain == type_id || self.primary == Some(type_id)
     }
 
     /// The name of a type in `associations` of an object answer.
-    pub fn type_name(self, type_id: u32) -> String {
+    pub(super) fn type_name(self, type_id: u32) -> String {
         let base = format!("{}_to_{}", self.from.singular(), self.to.singular());
         if self.primary.is_some() && type_id == self.plain { base + "_unlabeled" } else { base }
     }

@@ -15,18 +15,18 @@ use crate::serve::Answer;
 const OAUTH_ROLLING_LIMIT: u32 = 110;
 const INTERVAL_MS: i64 = 10_000;
 /// The account sits in Tokyo.
-pub const UTC_OFFSET_MS: i64 = 9 * 3_600_000;
+pub(super) const UTC_OFFSET_MS: i64 = 9 * 3_600_000;
 
 /// Whose quota a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum App {
+pub(super) enum App {
     Private,
     Oauth,
 }
 
 /// All windows of an account.
 #[derive(Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     private: Rolling,
     oauth: Rolling,
     search: Rolling,
@@ -35,7 +35,7 @@ pub struct Limits {
 
 /// What is left after an admitted request.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub(super) struct Standing {
     app: App,
     /// Limit and rest of the 10 s window; a search has none.
     rolling: Option<(u32, u32)>,
@@ -44,14 +44,14 @@ pub struct Standing {
 
 /// The window that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exceeded {
+pub(super) struct Exceeded {
     policy: &'static str,
     name: &'static str,
     limit: u32,
 }
 
 impl Limits {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             private: Rolling::new(INTERVAL_MS),
             oauth: Rolling::new(INTERVAL_MS),
@@ -64,7 +64,7 @@ impl Limits {
     ///
     /// # Errors
     /// The first window that is full; the caller answers 429.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         app: App,
         search: bool,
@@ -94,7 +94,7 @@ impl Limits {
 
 impl Standing {
     /// Adds the limit headers; the daily ones are for private apps only.
-    pub fn on(self, answer: Answer) -> Answer {
+    pub(super) fn on(self, answer: Answer) -> Answer {
         let Some((max, remaining)) = self.rolling else { return answer };
         let answer = answer
             .with_header("x-hubspot-ratelimit-interval-milliseconds", &INTERVAL_MS.to_string())
@@ -114,7 +114,7 @@ impl Standing {
 
 impl Exceeded {
     /// Notes the breach and makes the 429 answer.
-    pub fn answer(
+    pub(super) fn answer(
         self,
         ledger: &mut Ledger,
         now_ms: i64,

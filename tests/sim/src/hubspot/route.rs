@@ -10,7 +10,7 @@ use crate::serve::Request;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     Oauth(OauthCall),
     Account,
     Owners { id: Option<String> },
@@ -23,7 +23,7 @@ pub enum Route {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OauthCall {
+pub(super) enum OauthCall {
     Token,
     Introspect,
     Revoke,
@@ -32,7 +32,7 @@ pub enum OauthCall {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PropertyCall {
+pub(super) enum PropertyCall {
     List,
     Create,
     Get(String),
@@ -45,7 +45,7 @@ pub enum PropertyCall {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ObjectCall {
+pub(super) enum ObjectCall {
     List,
     Create,
     Search,
@@ -62,7 +62,7 @@ pub enum ObjectCall {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LinkCall {
+pub(super) enum LinkCall {
     /// All associations of one record.
     Of(String),
     BatchRead,
@@ -79,7 +79,7 @@ pub enum LinkCall {
 
 /// The routes that take part in quotas and the ledger, with kind, shape and cap of each.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub(super) struct Counted {
     pub kind: &'static str,
     pub object: String,
     pub shape: Shape,
@@ -88,20 +88,20 @@ pub struct Counted {
 }
 
 /// Most rows in one page of a list.
-pub const LIST_CAP: usize = 100;
+pub(super) const LIST_CAP: usize = 100;
 /// Most rows in one page of a search.
-pub const SEARCH_CAP: usize = 200;
+pub(super) const SEARCH_CAP: usize = 200;
 /// Most inputs of a batch of records.
-pub const BATCH_CAP: usize = 100;
+pub(super) const BATCH_CAP: usize = 100;
 /// Most inputs of a batch of associations (unverified).
-pub const LINK_CAP: usize = 1_000;
+pub(super) const LINK_CAP: usize = 1_000;
 
 impl Route {
     /// Finds the route of a request.
     ///
     /// # Errors
     /// 404 for a path that is none, 400 for an object type that is none.
-    pub fn of(request: &Request) -> Result<Self, ApiError> {
+    pub(super) fn of(request: &Request) -> Result<Self, ApiError> {
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
         let method = request.method.as_str();
         match segments.as_slice() {
@@ -132,7 +132,7 @@ impl Route {
     }
 
     /// How the ledger counts a request for this route.
-    pub fn counted(&self, request: &Request) -> Counted {
+    pub(super) fn counted(&self, request: &Request) -> Counted {
         let count = |kind, object: &str, shape, cap, writes| Counted {
             kind,
             object: object.to_owned(),
@@ -161,7 +161,7 @@ impl Route {
     }
 
     /// Whether this is a search, which has a limit of its own.
-    pub fn is_search(&self) -> bool {
+    pub(super) fn is_search(&self) -> bool {
         matches!(self, Self::Object { call: ObjectCall::Search, .. })
     }
 }

@@ -5,7 +5,7 @@
 
 mod standard;
 
-pub use standard::LIFE_CYCLE;
+pub(super) use standard::LIFE_CYCLE;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::kinds::Kind;
 use super::stamp;
 
 /// Default stages of the default deal pipeline with their probabilities.
-pub const DEAL_STAGES: [(&str, &str, &str); 7] = [
+pub(super) const DEAL_STAGES: [(&str, &str, &str); 7] = [
     ("appointmentscheduled", "Appointment Scheduled", "0.2"),
     ("qualifiedtobuy", "Qualified To Buy", "0.4"),
     ("presentationscheduled", "Presentation Scheduled", "0.6"),
@@ -28,11 +28,11 @@ pub const DEAL_STAGES: [(&str, &str, &str); 7] = [
 ];
 
 /// Default stages of the default ticket pipeline.
-pub const TICKET_STAGES: [(&str, &str); 4] =
+pub(super) const TICKET_STAGES: [(&str, &str); 4] =
     [("1", "New"), ("2", "Waiting on contact"), ("3", "Waiting on us"), ("4", "Closed")];
 
 /// Owner ids with family name, given name and user id.
-pub const OWNERS: [(&str, &str, &str, u32); 3] = [
+pub(super) const OWNERS: [(&str, &str, &str, u32); 3] = [
     ("77350001", "松本", "恵子", 9_586_501),
     ("77350002", "清水", "誠", 9_586_502),
     ("77350003", "Mori", "Ken", 9_586_503),
@@ -43,7 +43,7 @@ const UNIQUE_COUNT_MAX: usize = 10;
 
 /// `type` of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueType {
+pub(super) enum ValueType {
     Bool,
     Date,
     DateTime,
@@ -75,7 +75,7 @@ impl ValueType {
 
 /// Which values a property of an enumeration takes from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum External {
+pub(super) enum External {
     Owners,
     DealPipelines,
     DealStages,
@@ -85,7 +85,7 @@ pub enum External {
 
 /// One property of an object type.
 #[derive(Clone, Debug)]
-pub struct Property {
+pub(super) struct Property {
     pub name: Arc<str>,
     pub label: String,
     pub value_type: ValueType,
@@ -106,7 +106,7 @@ pub struct Property {
 
 impl Property {
     /// The property as the properties API shows it.
-    pub fn wire(&self, archived: bool) -> Value {
+    pub(super) fn wire(&self, archived: bool) -> Value {
         let options: Vec<Value> = self
             .options
             .iter()
@@ -145,7 +145,7 @@ impl Property {
     }
 
     /// The stored form of a written value; it is not empty.
-    pub fn check(&self, value: &str) -> Result<String, Detail> {
+    pub(super) fn check(&self, value: &str) -> Result<String, Detail> {
         if self.read_only {
             let message =
                 format!("\"{}\" is a read only property; its value cannot be set.", self.name);
@@ -228,30 +228,30 @@ fn mail(text: &str) -> Option<String> {
 
 /// The properties of one object type.
 #[derive(Clone, Debug)]
-pub struct Schema {
+pub(super) struct Schema {
     pub live: BTreeMap<Arc<str>, Property>,
     pub archived: Vec<Property>,
 }
 
 impl Schema {
     /// The properties that an account has on the first day, with Renkei's own.
-    pub fn standard(kind: Kind, now_ms: i64) -> Self {
+    pub(super) fn standard(kind: Kind, now_ms: i64) -> Self {
         let properties = standard::properties(kind, now_ms);
         let live = properties.into_iter().map(|p| (Arc::clone(&p.name), p)).collect();
         Self { live, archived: Vec::new() }
     }
 
-    pub fn get(&self, name: &str) -> Option<&Property> {
+    pub(super) fn get(&self, name: &str) -> Option<&Property> {
         self.live.get(name)
     }
 
     /// Names of the properties that hold unique values.
-    pub fn unique(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(super) fn unique(&self) -> impl Iterator<Item = &Arc<str>> {
         self.live.values().filter(|property| property.unique).map(|property| &property.name)
     }
 
     /// Adds a property from the body of a create request.
-    pub fn define(&mut self, body: &Value, now_ms: i64) -> Result<&Property, DefineError> {
+    pub(super) fn define(&mut self, body: &Value, now_ms: i64) -> Result<&Property, DefineError> {
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
         let name = text("name").to_lowercase();
         if self.live.contains_key(name.as_str()) {
@@ -288,13 +288,13 @@ impl Schema {
 
 /// Why a property was not defined.
 #[derive(Debug)]
-pub enum DefineError {
+pub(super) enum DefineError {
     Exists(String),
     Invalid(String),
 }
 
 /// Value and label of each option of a property body.
-pub fn options(body: &Value) -> Vec<(String, String)> {
+pub(super) fn options(body: &Value) -> Vec<(String, String)> {
     let listed = body.get("options").and_then(Value::as_array).map(Vec::as_slice);
     let text = |option: &Value, key: &str| {
         option.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()

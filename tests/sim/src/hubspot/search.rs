@@ -153,9 +153,14 @@ impl Search {
             (self.groups.is_empty() || self.groups.iter().any(|group| group.matches(row)))
                 && self.answers_query(row)
         };
+        let keyed = match self.groups.as_slice() {
+            [group] => group.key().and_then(|(name, values)| index.keyed(name, values)),
+            _ => None,
+        };
         let window = self.groups.iter().map(Group::window).reduce(|one, other| one.around(other));
-        let mut rows: Vec<Arc<Row>> = match window {
-            Some(window) if window.is_narrow() => {
+        let mut rows: Vec<Arc<Row>> = match (keyed, window) {
+            (Some(rows), _) => rows.into_iter().filter(matches).map(Arc::clone).collect(),
+            (None, Some(window)) if window.is_narrow() => {
                 let mut rows: Vec<_> = index
                     .modified(window.from_ms, window.to_ms)
                     .filter(matches)
@@ -164,8 +169,10 @@ impl Search {
                 rows.sort_unstable_by_key(|row| row.id);
                 rows
             }
-            Some(window) => index.by_id(window.least_id).filter(matches).map(Arc::clone).collect(),
-            None => index.by_id(0).filter(matches).map(Arc::clone).collect(),
+            (None, window) => {
+                let least_id = window.map_or(0, |window| window.least_id);
+                index.by_id(least_id).filter(matches).map(Arc::clone).collect()
+            }
         };
         match &self.sort {
             // Rows are in order of id already.

@@ -5,13 +5,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// Such as `2026-03-12T10:04:17.969Z` or `2026-03-12T00:00:00Z`.
-pub fn iso(at_ms: i64) -> String {
+pub(super) fn iso(at_ms: i64) -> String {
     let stamp = Timestamp::from_millisecond(at_ms).unwrap_or_default();
     if at_ms % 1_000 == 0 { format!("{stamp:.0}") } else { format!("{stamp:.3}") }
 }
 
 /// Milliseconds of an ISO instant, an ISO date or a decimal number of milliseconds.
-pub fn parse(text: &str) -> Option<i64> {
+pub(super) fn parse(text: &str) -> Option<i64> {
     if let Ok(at_ms) = text.parse::<i64>() {
         return Some(at_ms);
     }

@@ -21,11 +21,11 @@ use crate::control::Origin;
 const FIRST_ID: u64 = 100_000_000_001;
 
 /// Written values in stored form; `None` clears.
-pub type Checked = BTreeMap<Arc<str>, Option<Box<str>>>;
+pub(super) type Checked = BTreeMap<Arc<str>, Option<Box<str>>>;
 
 /// Records, properties and associations of one account.
 #[derive(Debug)]
-pub struct Store {
+pub(super) struct Store {
     tables: BTreeMap<Kind, Table>,
     schemas: BTreeMap<Kind, Schema>,
     pub associations: Associations,
@@ -34,13 +34,13 @@ pub struct Store {
 
 /// Who writes and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Author {
+pub(super) struct Author {
     pub origin: Origin,
     pub now_ms: i64,
 }
 
 impl Store {
-    pub fn new(now_ms: i64) -> Self {
+    pub(super) fn new(now_ms: i64) -> Self {
         let kinds = Kind::ALL.map(|(kind, ..)| kind);
         Self {
             tables: kinds.iter().map(|kind| (*kind, Table::default())).collect(),
@@ -50,29 +50,29 @@ impl Store {
         }
     }
 
-    pub fn table(&self, kind: Kind) -> Option<&Table> {
+    pub(super) fn table(&self, kind: Kind) -> Option<&Table> {
         self.tables.get(&kind)
     }
 
-    pub fn table_mut(&mut self, kind: Kind) -> Option<&mut Table> {
+    pub(super) fn table_mut(&mut self, kind: Kind) -> Option<&mut Table> {
         self.tables.get_mut(&kind)
     }
 
-    pub fn schema(&self, kind: Kind) -> Option<&Schema> {
+    pub(super) fn schema(&self, kind: Kind) -> Option<&Schema> {
         self.schemas.get(&kind)
     }
 
-    pub fn schema_mut(&mut self, kind: Kind) -> Option<&mut Schema> {
+    pub(super) fn schema_mut(&mut self, kind: Kind) -> Option<&mut Schema> {
         self.schemas.get_mut(&kind)
     }
 
     /// The live record with an id, through merges.
-    pub fn live(&self, kind: Kind, id: u64) -> Option<&Record> {
+    pub(super) fn live(&self, kind: Kind, id: u64) -> Option<&Record> {
         self.table(kind)?.live(id)
     }
 
     /// The id of the live record that `text` names, by id or by the unique property given.
-    pub fn find(&self, kind: Kind, text: &str, id_property: Option<&str>) -> Option<u64> {
+    pub(super) fn find(&self, kind: Kind, text: &str, id_property: Option<&str>) -> Option<u64> {
         match id_property {
             None | Some("hs_object_id") => {
                 self.live(kind, text.parse().ok()?).map(|record| record.row.id)
@@ -83,13 +83,17 @@ impl Store {
     }
 
     /// Whether records of a type can be named by this property.
-    pub fn identifies(&self, kind: Kind, property: &str) -> bool {
+    pub(super) fn identifies(&self, kind: Kind, property: &str) -> bool {
         property == "hs_object_id"
             || self.schema(kind).and_then(|s| s.get(property)).is_some_and(|p| p.unique)
     }
 
     /// Written values in stored form, or all complaints about them.
-    pub fn check(&self, kind: Kind, fields: &Map<String, Value>) -> Result<Checked, Refusal> {
+    pub(super) fn check(
+        &self,
+        kind: Kind,
+        fields: &Map<String, Value>,
+    ) -> Result<Checked, Refusal> {
         let mut checked = Checked::new();
         let mut complaints = Vec::new();
         for (name, value) in fields {
@@ -118,7 +122,7 @@ impl Store {
     }
 
     /// Refuses values that another live record has; `own` is the record that is written.
-    pub fn check_unique(
+    pub(super) fn check_unique(
         &self,
         kind: Kind,
         checked: &Checked,
@@ -139,7 +143,7 @@ impl Store {
     }
 
     /// Creates a record; returns its id.
-    pub fn create(
+    pub(super) fn create(
         &mut self,
         kind: Kind,
         fields: &Map<String, Value>,
@@ -152,7 +156,7 @@ impl Store {
     }
 
     /// Creates a record from values that have passed all checks.
-    pub fn insert(&mut self, kind: Kind, checked: Checked, by: Author) -> u64 {
+    pub(super) fn insert(&mut self, kind: Kind, checked: Checked, by: Author) -> u64 {
         let id = self.take_id();
         let mut row = Row {
             id,
@@ -172,7 +176,7 @@ impl Store {
     }
 
     /// Changes a live record.
-    pub fn update(
+    pub(super) fn update(
         &mut self,
         kind: Kind,
         id: u64,
@@ -185,7 +189,7 @@ impl Store {
     }
 
     /// Changes a live record by values that have passed all checks.
-    pub fn change(
+    pub(super) fn change(
         &mut self,
         kind: Kind,
         id: u64,
@@ -222,7 +226,7 @@ impl Store {
     }
 
     /// Restamps a record without a change of its own, as a new association does.
-    pub fn touch(&mut self, kind: Kind, id: u64, now_ms: i64) {
+    pub(super) fn touch(&mut self, kind: Kind, id: u64, now_ms: i64) {
         let Some(mut record) = self.live(kind, id).cloned() else { return };
         let mut row = Row::clone(&record.row);
         row.modified_ms = now_ms;
@@ -232,7 +236,7 @@ impl Store {
     }
 
     /// Archives a live record; false when there is none.
-    pub fn archive(&mut self, kind: Kind, id: u64, now_ms: i64) -> bool {
+    pub(super) fn archive(&mut self, kind: Kind, id: u64, now_ms: i64) -> bool {
         let Some(record) = self.live(kind, id) else { return false };
         if record.row.id != id {
             return false;
@@ -245,25 +249,25 @@ impl Store {
     }
 
     /// Stores a record as it is, after its read-only values are brought up to date.
-    pub fn put(&mut self, kind: Kind, record: Record, written_ms: i64) {
+    pub(super) fn put(&mut self, kind: Kind, record: Record, written_ms: i64) {
         let unique = self.unique_properties(kind);
         if let Some(table) = self.table_mut(kind) {
             table.put(record, &unique, written_ms);
         }
     }
 
-    pub fn take_id(&mut self) -> u64 {
+    pub(super) fn take_id(&mut self) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         id
     }
 
-    pub fn unique_properties(&self, kind: Kind) -> Vec<Arc<str>> {
+    pub(super) fn unique_properties(&self, kind: Kind) -> Vec<Arc<str>> {
         self.schema(kind).into_iter().flat_map(Schema::unique).cloned().collect()
     }
 
     /// Required values: a note or another activity needs its time.
-    pub fn check_required(&self, kind: Kind, checked: &Checked) -> Result<(), Refusal> {
+    pub(super) fn check_required(&self, kind: Kind, checked: &Checked) -> Result<(), Refusal> {
         let required = match kind {
             Kind::Note | Kind::Task => "hs_timestamp",
             _ => return Ok(()),
@@ -277,7 +281,7 @@ impl Store {
     }
 
     /// Sets the values that HubSpot computes itself.
-    pub fn derive(&self, kind: Kind, row: &mut Row) {
+    pub(super) fn derive(&self, kind: Kind, row: &mut Row) {
         let mut set = |name: &str, value: String| {
             let known = self.schema(kind).and_then(|schema| schema.get(name));
             if let Some(property) = known {
@@ -311,7 +315,7 @@ fn goes_back_in_life_cycle(name: &str, old: Option<&str>, new: Option<&str>) -> 
 }
 
 /// The first repeated text of a batch, if any.
-pub fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashSet::new();
     ids.filter(|id| !seen.insert(*id)).map(str::to_owned).collect()
 }

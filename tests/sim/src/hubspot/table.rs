@@ -11,7 +11,7 @@ use crate::control::Origin;
 
 /// One version of a record: what a read shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(super) struct Row {
     pub id: u64,
     pub created_ms: i64,
     pub modified_ms: i64,
@@ -20,14 +20,14 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| &**value)
     }
 }
 
 /// A record with what is not part of a version.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(super) struct Record {
     pub row: Arc<Row>,
     pub archived_ms: Option<i64>,
     pub origin: Origin,
@@ -37,7 +37,7 @@ pub struct Record {
 
 /// One value that a property got.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub(super) struct Change {
     pub name: Arc<str>,
     pub value: Box<str>,
     pub at_ms: i64,
@@ -46,7 +46,7 @@ pub struct Change {
 
 /// All records of one object type.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     records: BTreeMap<u64, Record>,
     /// Property, value, id of the live record that has it.
     unique: HashMap<Arc<str>, HashMap<Box<str>, u64>>,
@@ -57,7 +57,7 @@ pub struct Table {
 
 impl Table {
     /// The record an id stands for, through merges; archived ones too.
-    pub fn resolve(&self, id: u64) -> Option<&Record> {
+    pub(super) fn resolve(&self, id: u64) -> Option<&Record> {
         let mut id = id;
         while let Some(survivor) = self.merged.get(&id) {
             id = *survivor;
@@ -66,26 +66,22 @@ impl Table {
     }
 
     /// The live record an id stands for.
-    pub fn live(&self, id: u64) -> Option<&Record> {
+    pub(super) fn live(&self, id: u64) -> Option<&Record> {
         self.resolve(id).filter(|record| record.archived_ms.is_none())
     }
 
-    pub fn is_merged_away(&self, id: u64) -> bool {
-        self.merged.contains_key(&id)
-    }
-
     /// The live record that has a unique value.
-    pub fn holder(&self, property: &str, value: &str) -> Option<u64> {
+    pub(super) fn holder(&self, property: &str, value: &str) -> Option<u64> {
         self.unique.get(property)?.get(value).copied()
     }
 
     /// Records with an id above `after`, in order.
-    pub fn after(&self, after: u64) -> impl Iterator<Item = &Record> {
+    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = &Record> {
         self.records.range(after.saturating_add(1)..).map(|(_, record)| record)
     }
 
     /// Adds a record, or replaces the one with its id; `unique` names its unique properties.
-    pub fn put(&mut self, record: Record, unique: &[Arc<str>], written_ms: i64) {
+    pub(super) fn put(&mut self, record: Record, unique: &[Arc<str>], written_ms: i64) {
         self.release(record.row.id, unique);
         for property in unique {
             if let Some(value) = record.row.value(property) {
@@ -93,12 +89,12 @@ impl Table {
                 holders.insert(value.into(), record.row.id);
             }
         }
-        self.index.schedule(written_ms, Arc::clone(&record.row));
+        self.index.schedule(written_ms, Arc::clone(&record.row), unique);
         self.records.insert(record.row.id, record);
     }
 
     /// Archives a live record.
-    pub fn archive(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) {
+    pub(super) fn archive(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) {
         self.release(id, unique);
         self.index.remove(id);
         if let Some(record) = self.records.get_mut(&id) {
@@ -107,24 +103,24 @@ impl Table {
     }
 
     /// Removes a record for good.
-    pub fn erase(&mut self, id: u64, unique: &[Arc<str>]) -> Option<Record> {
+    pub(super) fn erase(&mut self, id: u64, unique: &[Arc<str>]) -> Option<Record> {
         self.release(id, unique);
         self.index.remove(id);
         self.records.remove(&id)
     }
 
     /// Lets `loser` stand for `survivor` from now on.
-    pub fn alias(&mut self, loser: u64, survivor: u64) {
+    pub(super) fn alias(&mut self, loser: u64, survivor: u64) {
         self.merged.insert(loser, survivor);
     }
 
     /// Lets a value of a merged-away record lead to the survivor.
-    pub fn claim(&mut self, property: &Arc<str>, value: &str, id: u64) {
+    pub(super) fn claim(&mut self, property: &Arc<str>, value: &str, id: u64) {
         self.unique.entry(Arc::clone(property)).or_default().entry(value.into()).or_insert(id);
     }
 
     /// Forgets all values of a deleted property.
-    pub fn drop_property(&mut self, name: &str) {
+    pub(super) fn drop_property(&mut self, name: &str) {
         self.unique.remove(name);
         for record in self.records.values_mut() {
             if record.row.value(name).is_some() {
@@ -134,7 +130,7 @@ impl Table {
     }
 
     /// What a search sees at `now_ms`.
-    pub fn searchable(&mut self, now_ms: i64, lag_ms: i64) -> &Index {
+    pub(super) fn searchable(&mut self, now_ms: i64, lag_ms: i64) -> &Index {
         while let Some(row) = self.index.due(now_ms - lag_ms) {
             if self.records.get(&row.id).is_some_and(|record| record.archived_ms.is_none()) {
                 self.index.insert(row);
@@ -158,31 +154,42 @@ impl Table {
 
 /// The search index of one object type.
 #[derive(Debug, Default)]
-pub struct Index {
+pub(super) struct Index {
     rows: BTreeMap<u64, Arc<Row>>,
     by_modified: BTreeSet<(i64, u64)>,
+    /// Unique property, lower-cased value, id.
+    by_key: HashMap<Arc<str>, HashMap<Box<str>, u64>>,
     /// Written versions that the index has not seen, oldest first.
     pending: VecDeque<(i64, Arc<Row>)>,
 }
 
 impl Index {
     /// Every row in order of id, from `least_id` on.
-    pub fn by_id(&self, least_id: u64) -> impl Iterator<Item = &Arc<Row>> {
+    pub(super) fn by_id(&self, least_id: u64) -> impl Iterator<Item = &Arc<Row>> {
         self.rows.range(least_id..).map(|(_, row)| row)
     }
 
     /// Rows modified from `from_ms` to `to_ms`, both included.
-    pub fn modified(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &Arc<Row>> {
+    pub(super) fn modified(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &Arc<Row>> {
         let range = (from_ms, 0)..=(to_ms.max(from_ms), u64::MAX);
         self.by_modified.range(range).filter_map(|(_, id)| self.rows.get(id))
     }
 
-    /// How many rows [`Index::modified`] would give, as far as `enough`.
-    pub fn get(&self, id: u64) -> Option<&Arc<Row>> {
-        self.rows.get(&id)
+    /// Rows that have one of these lower-cased values of a unique property, in order of id;
+    /// `None` when the property is not unique.
+    pub(super) fn keyed(&self, property: &str, values: &[String]) -> Option<Vec<&Arc<Row>>> {
+        let holders = self.by_key.get(property)?;
+        let ids: BTreeSet<u64> =
+            values.iter().filter_map(|value| holders.get(value.as_str())).copied().collect();
+        Some(ids.iter().filter_map(|id| self.rows.get(id)).collect())
     }
 
-    fn schedule(&mut self, written_ms: i64, row: Arc<Row>) {
+    fn schedule(&mut self, written_ms: i64, row: Arc<Row>, unique: &[Arc<str>]) {
+        for property in unique {
+            if !self.by_key.contains_key(property) {
+                self.by_key.insert(Arc::clone(property), HashMap::new());
+            }
+        }
         self.pending.push_back((written_ms, row));
     }
 
@@ -193,6 +200,11 @@ impl Index {
 
     fn insert(&mut self, row: Arc<Row>) {
         self.remove(row.id);
+        for (property, holders) in &mut self.by_key {
+            if let Some(value) = row.value(property) {
+                holders.insert(value.to_lowercase().into(), row.id);
+            }
+        }
         self.by_modified.insert((row.modified_ms, row.id));
         self.rows.insert(row.id, row);
     }
@@ -200,6 +212,13 @@ impl Index {
     fn remove(&mut self, id: u64) {
         if let Some(old) = self.rows.remove(&id) {
             self.by_modified.remove(&(old.modified_ms, id));
+            for (property, holders) in &mut self.by_key {
+                if let Some(value) = old.value(property).map(str::to_lowercase)
+                    && holders.get(value.as_str()) == Some(&id)
+                {
+                    holders.remove(value.as_str());
+                }
+            }
         }
     }
 }

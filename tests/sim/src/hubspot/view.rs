@@ -19,7 +19,7 @@ use crate::control::Origin;
 
 /// Which properties, histories and associations of a record a request asks for.
 #[derive(Debug)]
-pub struct Projection {
+pub(super) struct Projection {
     kind: Kind,
     names: Vec<Arc<str>>,
     histories: Vec<Arc<str>>,
@@ -28,7 +28,12 @@ pub struct Projection {
 
 impl Projection {
     /// Keeps the known ones of the requested names; no name at all asks for the defaults.
-    pub fn new(store: &Store, kind: Kind, properties: &[String], histories: &[String]) -> Self {
+    pub(super) fn new(
+        store: &Store,
+        kind: Kind,
+        properties: &[String],
+        histories: &[String],
+    ) -> Self {
         let known = |name: &str| {
             let property = store.schema(kind).and_then(|schema| schema.get(name))?;
             Some(Arc::clone(&property.name))
@@ -48,7 +53,7 @@ impl Projection {
     ///
     /// # Errors
     /// A name that is no object type, or one that cannot be associated.
-    pub fn with_associations(mut self, kinds: &[String]) -> Result<Self, ApiError> {
+    pub(super) fn with_associations(mut self, kinds: &[String]) -> Result<Self, ApiError> {
         for name in kinds {
             let to = Kind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))?;
             let pair = Pair::between(self.kind, to)
@@ -59,12 +64,12 @@ impl Projection {
     }
 
     /// Whether value histories are asked for.
-    pub fn has_histories(&self) -> bool {
+    pub(super) fn has_histories(&self) -> bool {
         !self.histories.is_empty()
     }
 
     /// A stored record in wire form.
-    pub fn show<'a>(&'a self, store: &'a Store, record: &'a Record) -> Shown<'a> {
+    pub(super) fn show<'a>(&'a self, store: &'a Store, record: &'a Record) -> Shown<'a> {
         Shown {
             projection: self,
             row: &record.row,
@@ -76,7 +81,7 @@ impl Projection {
     }
 
     /// A row of the search index in wire form.
-    pub fn show_row<'a>(&'a self, row: &'a Row) -> Shown<'a> {
+    pub(super) fn show_row<'a>(&'a self, row: &'a Row) -> Shown<'a> {
         Shown {
             projection: self,
             row,
@@ -143,7 +148,7 @@ fn defaults(kind: Kind) -> &'static [&'static str] {
 
 /// A record in wire form.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub(super) struct Shown<'a> {
     projection: &'a Projection,
     row: &'a Row,
     archived_ms: Option<i64>,
@@ -154,7 +159,7 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// With the `new` that only upsert results carry.
-    pub fn with_new(self, new: bool) -> Self {
+    pub(super) fn with_new(self, new: bool) -> Self {
         Self { new: Some(new), ..self }
     }
 }
@@ -202,7 +207,7 @@ impl Serialize for Values<'_> {
 
 /// A page of rows; `paging` is missing on the last one.
 #[derive(Debug, Serialize)]
-pub struct Page<'a> {
+pub(super) struct Page<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<usize>,
     pub results: Vec<Shown<'a>>,
@@ -211,7 +216,7 @@ pub struct Page<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Paging {
+pub(super) struct Paging {
     next: Next,
 }
 
@@ -224,7 +229,7 @@ struct Next {
 
 impl Paging {
     /// Where the next page starts; a search gives no link.
-    pub fn next(after: impl ToString, link: Option<String>) -> Self {
+    pub(super) fn next(after: impl ToString, link: Option<String>) -> Self {
         Self { next: Next { after: after.to_string(), link } }
     }
 }
@@ -232,7 +237,7 @@ impl Paging {
 /// The answer to a batch request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Batch<R> {
+pub(super) struct Batch<R> {
     status: &'static str,
     results: Vec<R>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,7 +249,7 @@ pub struct Batch<R> {
 }
 
 impl<R> Batch<R> {
-    pub fn new(results: Vec<R>, errors: Vec<ApiError>, now_ms: i64) -> Self {
+    pub(super) fn new(results: Vec<R>, errors: Vec<ApiError>, now_ms: i64) -> Self {
         Self {
             status: "COMPLETE",
             results,
@@ -255,7 +260,7 @@ impl<R> Batch<R> {
         }
     }
 
-    pub fn has_errors(&self) -> bool {
+    pub(super) fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 }
@@ -263,7 +268,7 @@ impl<R> Batch<R> {
 /// An association to make, as bodies write it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LinkType {
+pub(super) struct LinkType {
     #[serde(default)]
     pub association_category: String,
     pub association_type_id: u32,
@@ -271,13 +276,15 @@ pub struct LinkType {
 
 /// `{"id": …}`; the id is a string or a number.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Named {
+pub(super) struct Named {
     #[serde(deserialize_with = "id_text")]
     pub id: String,
 }
 
 /// Reads an id that may be written as a string or a number.
-pub fn id_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn id_text<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),

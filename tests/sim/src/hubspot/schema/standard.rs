@@ -160,7 +160,7 @@ const READ_ONLY: &[&str] = &[
 ];
 
 /// Stages of a customer's life in their order.
-pub const LIFE_CYCLE: [&str; 8] = [
+pub(crate) const LIFE_CYCLE: [&str; 8] = [
     "subscriber",
     "lead",
     "marketingqualifiedlead",

@@ -126,6 +126,16 @@ impl Group {
         self.0.iter().all(|filter| filter.matches(row))
     }
 
+    /// A text property and the values of which it must have one, where a filter says so.
+    pub(super) fn key(&self) -> Option<(&str, &[String])> {
+        self.0.iter().find_map(|filter| match (&filter.field, &filter.test) {
+            (Field::Text(name), Test::OneOf { texts, negated: false }) => {
+                Some((name.as_str(), texts.as_slice()))
+            }
+            _ => None,
+        })
+    }
+
     pub(super) fn window(&self) -> Window {
         let mut window = Window::ALL;
         for filter in &self.0 {
