@@ -1,0 +1,206 @@
+//! One job on one system: an instance of a connector that lives as long as the job (DESIGN.md 4).
+//!
+//! Calls run one after another. The instance is taken out for a call and put back when it ended well: after a trap, a
+//! limit, or a call that was cancelled half-way, the job is over and says why.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+use wasmtime::{Engine, Store};
+
+use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::ports::Connector;
+use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::value::Value;
+
+use crate::bindings::v1::{ConnectorPlugin, calls, types};
+use crate::convert::connector::{
+    account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
+    page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
+};
+use crate::convert::{
+    attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
+};
+use crate::egress::Exit;
+use crate::instance::{self, Journal, State};
+use crate::limits::Limits;
+use crate::plugin::Plugin;
+
+/// A guest that is ready for a call.
+struct Guest {
+    store: Store<State>,
+    exports: ConnectorPlugin,
+}
+
+/// Why a job has no guest.
+enum Life {
+    Ready(Box<Guest>),
+    InCall,
+    Stopped(String),
+}
+
+/// See the module's text. Holds its generation, so that a reload in between does not change it.
+pub(crate) struct Job {
+    plugin: Arc<Plugin>,
+    limits: Limits,
+    life: Mutex<Life>,
+}
+
+type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+
+impl Job {
+    /// Instantiates the connector for the system behind `exit` and configures it.
+    pub(crate) async fn open(
+        engine: &Engine,
+        limits: &Limits,
+        plugin: Arc<Plugin>,
+        exit: &Arc<Exit>,
+    ) -> Result<Self, PluginError> {
+        let (manifest, code) = plugin.connector()?;
+        let generation = &plugin.generation;
+        let lane = exit.lane(manifest).map_err(|reason| PluginError::Host {
+            plugin: generation.clone(),
+            reason: format!("the configuration of system `{}`: {reason}", exit.config().name),
+        })?;
+        let journal = Journal::new(generation.clone(), &exit.config().name);
+        let secrets = Arc::new(exit.config().secrets.clone());
+        let state = State::new(limits, journal).with_lane(lane, secrets);
+        let mut store = instance::store(engine, limits, state);
+        let exports = instance::run(limits, code.instantiate_async(&mut store)).await;
+        let exports = exports.map_err(|reason| broken(generation, reason))?;
+        let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports })));
+        let job = Self { plugin, limits: limits.clone(), life };
+        let settings = attributes_to_guest(&exit.config().settings);
+        job.call(0, move |guest| {
+            async move {
+                let Guest { store, exports } = guest;
+                exports.renkei_plugin_connector().call_configure(store, &settings).await
+            }
+            .boxed()
+        })
+        .await?;
+        Ok(job)
+    }
+
+    /// One call that carries `rows` rows.
+    async fn call<T>(
+        &self,
+        rows: usize,
+        call: impl for<'a> FnOnce(&'a mut Guest) -> BoxFuture<'a, Answer<T>> + Send,
+    ) -> Result<T, PluginError> {
+        let generation = &self.plugin.generation;
+        let mut life = self.life.lock().await;
+        let mut guest = match std::mem::replace(&mut *life, Life::InCall) {
+            Life::Ready(guest) => guest,
+            Life::InCall => {
+                *life = Life::Stopped("an earlier call was cancelled".to_owned());
+                return Err(broken(generation, "an earlier call was cancelled".to_owned()));
+            }
+            Life::Stopped(reason) => {
+                let error = broken(generation, format!("earlier in this job: {reason}"));
+                *life = Life::Stopped(reason);
+                return Err(error);
+            }
+        };
+        guest.store.data_mut().begin_call(rows);
+        match instance::run(&self.limits, call(&mut guest)).await {
+            Ok(answer) => {
+                *life = Life::Ready(guest);
+                answer.map_err(|error| error_from_guest(error, generation))
+            }
+            Err(reason) => {
+                tracing::warn!(plugin = %generation, %reason, "a connector was stopped");
+                *life = Life::Stopped(reason.clone());
+                Err(broken(generation, reason))
+            }
+        }
+    }
+}
+
+fn broken(plugin: &Generation, reason: String) -> PluginError {
+    PluginError::Broken { plugin: plugin.clone(), reason }
+}
+
+/// Calls one export: its arguments are moved in, because the guest's future outlives the borrow of the caller.
+macro_rules! call {
+    ($job:expr, $rows:expr, $export:ident $(, $argument:expr)*) => {
+        $job.call($rows, move |guest| {
+            async move {
+                let Guest { store, exports } = guest;
+                exports.renkei_plugin_connector().$export(store $(, $argument)*).await
+            }
+            .boxed()
+        })
+        .await
+    };
+}
+
+#[async_trait]
+impl Connector for Job {
+    fn generation(&self) -> &Generation {
+        &self.plugin.generation
+    }
+
+    async fn check(&self) -> Result<Account, PluginError> {
+        let account = call!(self, 0, call_check)?;
+        account_from_guest(account).map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
+        let wanted = objects.to_vec();
+        let schemas = call!(self, 0, call_discover, &wanted)?;
+        schemas_from_guest(schemas, objects).map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
+        let wanted = page_request_to_guest(request);
+        let page = call!(self, 0, call_read_page, &wanted)?;
+        scanned_from_guest(page, request).map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn read_records(
+        &self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, PluginError> {
+        let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
+        let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
+        page_from_guest(page, columns).map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn find(
+        &self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, PluginError> {
+        let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
+        let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
+        let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
+        records_from_guest(batch, columns).map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        let (operations, columns) = (request.operations.len(), request.columns.len());
+        let wanted: calls::WriteRequest = write_request_to_guest(request);
+        let outcomes = call!(self, operations, call_write, &wanted)?;
+        outcomes_from_guest(outcomes, operations, columns)
+            .map_err(|breach| breach.of(self.generation()))
+    }
+
+    async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, PluginError> {
+        let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
+        let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
+        outcome_from_guest(outcome, 0).map_err(|breach| breach.of(self.generation()))
+    }
+}

@@ -1,0 +1,188 @@
+//! Between the contract's types and the engine's: values, rows, batches and errors. `convert/connector.rs` has what only
+//! connectors exchange.
+//!
+//! Towards a guest nothing can go wrong. From a guest everything can: each value is checked against its form in
+//! `wit/v1/types.wit`, each row against its header, and a breach becomes a [`Breach`] that says what and where but never
+//! a field's value.
+
+pub(crate) mod connector;
+
+#[cfg(test)]
+mod tests;
+
+use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
+use renkei_sync::value::{Cell, Value};
+
+use crate::bindings::v1::types;
+
+/// A rule of the contract that a guest's answer breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it broke the contract: {0}")]
+pub(crate) struct Breach(pub(crate) String);
+
+impl Breach {
+    /// The plugin error of a guest that breaks the contract.
+    pub(crate) fn of(self, plugin: &Generation) -> PluginError {
+        PluginError::Broken { plugin: plugin.clone(), reason: self.to_string() }
+    }
+}
+
+pub(crate) fn value_to_guest(value: &Value) -> types::Value {
+    match value {
+        Value::Null => types::Value::Null,
+        Value::Boolean(flag) => types::Value::Boolean(*flag),
+        Value::Integer(number) => types::Value::Integer(*number),
+        Value::Decimal(text) => types::Value::Decimal(text.clone()),
+        Value::Text(text) => types::Value::Text(text.clone()),
+        Value::Date(text) => types::Value::Date(text.clone()),
+        Value::Timestamp(ms) => types::Value::Timestamp(*ms),
+        Value::Choices(items) => types::Value::Choices(items.clone()),
+        Value::References(ids) => types::Value::References(ids.clone()),
+    }
+}
+
+pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, Breach> {
+    Ok(match value {
+        types::Value::Null => Value::Null,
+        types::Value::Boolean(flag) => Value::Boolean(flag),
+        types::Value::Integer(number) => Value::Integer(number),
+        types::Value::Decimal(text) if is_decimal(&text) => Value::Decimal(text),
+        types::Value::Decimal(_) => {
+            return Err(Breach("a decimal is not `-?[0-9]+(.[0-9]+)?`".to_owned()));
+        }
+        types::Value::Text(text) => Value::Text(without_nul(text)?),
+        types::Value::Date(text) if is_date(&text) => Value::Date(text),
+        types::Value::Date(_) => return Err(Breach("a date is not `YYYY-MM-DD`".to_owned())),
+        types::Value::Timestamp(ms) => Value::Timestamp(ms),
+        types::Value::Choices(items) => Value::Choices(texts(items)?),
+        types::Value::References(ids) => Value::References(texts(ids)?),
+    })
+}
+
+pub(crate) fn cells_to_guest(cells: &[Cell]) -> Vec<Option<types::Value>> {
+    cells.iter().map(|cell| cell.as_ref().map(value_to_guest)).collect()
+}
+
+pub(crate) fn cells_from_guest(cells: Vec<Option<types::Value>>) -> Result<Vec<Cell>, Breach> {
+    cells.into_iter().map(|cell| cell.map(value_from_guest).transpose()).collect()
+}
+
+pub(crate) fn attributes_to_guest(attributes: &Attributes) -> Vec<(String, types::Value)> {
+    attributes.iter().map(|(name, value)| (name.clone(), value_to_guest(value))).collect()
+}
+
+pub(crate) fn attributes_from_guest(
+    attributes: Vec<(String, types::Value)>,
+) -> Result<Attributes, Breach> {
+    attributes.into_iter().map(|(name, value)| Ok((name, value_from_guest(value)?))).collect()
+}
+
+pub(crate) fn batch_to_guest(batch: &Batch) -> types::Batch {
+    let row = |row: &Row| types::Row {
+        id: row.id.clone(),
+        version: row.version.clone(),
+        modified: row.modified_ms,
+        cells: cells_to_guest(&row.cells),
+    };
+    types::Batch { columns: batch.columns.clone(), rows: batch.rows.iter().map(row).collect() }
+}
+
+/// Takes a batch whose header must be `columns`, with as many cells in each row.
+pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
+    if batch.columns != columns {
+        return Err(Breach(format!(
+            "it answered with the columns {:?} instead of {columns:?}",
+            batch.columns
+        )));
+    }
+    let rows = batch.rows.into_iter().enumerate().map(|(index, row)| {
+        if row.cells.len() != columns.len() {
+            let (cells, expected) = (row.cells.len(), columns.len());
+            return Err(Breach(format!("row {index} has {cells} cells for {expected} columns")));
+        }
+        Ok(Row {
+            id: without_nul(row.id)?,
+            version: row.version,
+            modified_ms: row.modified,
+            cells: cells_from_guest(row.cells)?,
+        })
+    });
+    Ok(Batch { columns: batch.columns, rows: rows.collect::<Result<_, _>>()? })
+}
+
+/// A connector's batch: as [`batch_from_guest`], and every row has an id.
+pub(crate) fn records_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
+    let batch = batch_from_guest(batch, columns)?;
+    match batch.rows.iter().position(|row| row.id.is_empty()) {
+        Some(index) => Err(Breach(format!("row {index} has no id"))),
+        None => Ok(batch),
+    }
+}
+
+pub(crate) fn problem_from_guest(problem: types::Problem) -> Problem {
+    let remedy = match problem.remedy.as_str() {
+        "retry" => Remedy::Retry,
+        "admin" => Remedy::Admin,
+        "source-data" => Remedy::SourceData,
+        "target-data" => Remedy::TargetData,
+        "plugin" => Remedy::Plugin,
+        _ => Remedy::Nobody,
+    };
+    Problem { code: problem.code, message: problem.message, field: problem.field, remedy }
+}
+
+/// What a guest's own error means to the engine.
+pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> PluginError {
+    let plugin = plugin.clone();
+    match error {
+        types::Error::RetryAfter(after_ms) => PluginError::RetryAfter { plugin, after_ms },
+        types::Error::Unauthorized(problem) => {
+            PluginError::Unauthorized { plugin, code: problem.code, message: problem.message }
+        }
+        types::Error::Forbidden(problem) => {
+            PluginError::Forbidden { plugin, problem: problem_from_guest(problem) }
+        }
+        types::Error::NotFound(problem) => {
+            PluginError::NotFound { plugin, problem: problem_from_guest(problem) }
+        }
+        types::Error::Invalid(problem) => {
+            PluginError::Invalid { plugin, problem: problem_from_guest(problem) }
+        }
+        types::Error::CursorLost(problem) => {
+            PluginError::CursorLost { plugin, problem: problem_from_guest(problem) }
+        }
+        types::Error::Unsupported(what) => PluginError::Unsupported { plugin, what },
+        types::Error::Host(reason) => PluginError::Host { plugin, reason },
+        types::Error::Bug(fault) => {
+            PluginError::Broken { plugin, reason: format!("it found a fault of its own: {fault}") }
+        }
+    }
+}
+
+fn texts(items: Vec<String>) -> Result<Vec<String>, Breach> {
+    items.into_iter().map(without_nul).collect()
+}
+
+pub(crate) fn without_nul(text: String) -> Result<String, Breach> {
+    if text.contains('\0') { Err(Breach("a text has a NUL".to_owned())) } else { Ok(text) }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_decimal(text: &str) -> bool {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    match text.split_once('.') {
+        Some((whole, fraction)) => is_digits(whole) && is_digits(fraction),
+        None => is_digits(text),
+    }
+}
+
+/// The form only: the calendar belongs to the engine's canonical form.
+fn is_date(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let mut part = |len: usize| parts.next().is_some_and(|part| part.len() == len && is_digits(part));
+    part(4) && part(2) && part(2)
+}

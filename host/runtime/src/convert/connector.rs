@@ -1,0 +1,197 @@
+//! Pages, writes, outcomes and schemas: what only connectors exchange with the engine.
+
+use renkei_sync::plugin::{Account, Schema, SchemaField};
+use renkei_sync::record::{
+    Action, Applied, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
+};
+
+use super::{
+    Breach, attributes_from_guest, attributes_to_guest, cells_from_guest, cells_to_guest,
+    problem_from_guest, records_from_guest, value_to_guest, without_nul,
+};
+use crate::bindings::v1::{calls, types};
+
+/// The largest cursor that is kept, bytes: it is written with every page.
+const CURSOR_BYTES_MAX: usize = 64 << 10;
+
+pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest {
+    calls::PageRequest {
+        object: request.object.clone(),
+        columns: request.columns.clone(),
+        scan: match request.scan {
+            Scan::Backfill => calls::Scan::Backfill,
+            Scan::Changes => calls::Scan::Changes,
+            Scan::Sweep => calls::Scan::Sweep,
+        },
+        cursor: request.cursor.clone(),
+        filter: request
+            .filter
+            .iter()
+            .map(|(column, operator, values)| {
+                (column.clone(), operator.clone(), values.iter().map(value_to_guest).collect())
+            })
+            .collect(),
+        limit: request.limit,
+        options: attributes_to_guest(&request.options),
+    }
+}
+
+/// Takes a page of a scan: besides the rows, its cursor must move if there is more.
+pub(crate) fn scanned_from_guest(page: calls::Page, asked: &PageRequest) -> Result<Page, Breach> {
+    let page = page_from_guest(page, &asked.columns)?;
+    let stands_still = asked.cursor.as_ref() == Some(&page.cursor);
+    if page.more && stands_still && page.batch.rows.is_empty() && page.removed.is_empty() {
+        return Err(Breach("it promises more but its cursor does not move".to_owned()));
+    }
+    Ok(page)
+}
+
+pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<Page, Breach> {
+    if page.cursor.len() > CURSOR_BYTES_MAX {
+        return Err(Breach(format!("its cursor is larger than {CURSOR_BYTES_MAX} bytes")));
+    }
+    Ok(Page {
+        batch: records_from_guest(page.batch, columns)?,
+        removed: page.removed.into_iter().map(tombstone).collect::<Result<_, _>>()?,
+        cursor: page.cursor,
+        more: page.more,
+        server_time_ms: page.server_time,
+        facts: attributes_from_guest(page.facts)?,
+    })
+}
+
+fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, Breach> {
+    if tombstone.id.is_empty() {
+        return Err(Breach("a removed record has no id".to_owned()));
+    }
+    Ok(Tombstone {
+        id: without_nul(tombstone.id)?,
+        removal: match tombstone.removal {
+            types::Removal::Deleted => Removal::Deleted,
+            types::Removal::Archived => Removal::Archived,
+            types::Removal::MergedInto(id) => Removal::MergedInto(without_nul(id)?),
+            types::Removal::ConvertedTo(targets) => Removal::ConvertedTo(targets),
+        },
+        at_ms: tombstone.at,
+    })
+}
+
+pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequest {
+    calls::WriteRequest {
+        object: request.object.clone(),
+        columns: request.columns.clone(),
+        operations: request
+            .operations
+            .iter()
+            .map(|operation| calls::Operation {
+                intent: operation.intent.clone(),
+                action: action_to_guest(operation.action),
+                id: operation.id.clone(),
+                key: operation.key.clone(),
+                if_version: operation.if_version.clone(),
+                cells: cells_to_guest(&operation.cells),
+            })
+            .collect(),
+        options: attributes_to_guest(&request.options),
+    }
+}
+
+fn action_to_guest(action: Action) -> calls::Action {
+    match action {
+        Action::Create => calls::Action::Create,
+        Action::Update => calls::Action::Update,
+        Action::Upsert => calls::Action::Upsert,
+        Action::Archive => calls::Action::Archive,
+        Action::Restore => calls::Action::Restore,
+    }
+}
+
+/// Takes the outcomes of a write of `operations` operations over `columns` columns.
+pub(crate) fn outcomes_from_guest(
+    outcomes: Vec<calls::Outcome>,
+    operations: usize,
+    columns: usize,
+) -> Result<Vec<Outcome>, Breach> {
+    if outcomes.len() != operations {
+        let found = outcomes.len();
+        return Err(Breach(format!("it gave {found} outcomes for {operations} operations")));
+    }
+    outcomes.into_iter().map(|outcome| outcome_from_guest(outcome, columns)).collect()
+}
+
+pub(crate) fn outcome_from_guest(
+    outcome: calls::Outcome,
+    columns: usize,
+) -> Result<Outcome, Breach> {
+    Ok(match outcome {
+        calls::Outcome::Applied(applied) => {
+            if applied.id.is_empty() {
+                return Err(Breach("an applied write has no id".to_owned()));
+            }
+            let cells = applied.after.len();
+            if cells != 0 && cells != columns {
+                return Err(Breach(format!(
+                    "an applied write tells {cells} cells for {columns} columns"
+                )));
+            }
+            Outcome::Applied(Applied {
+                id: without_nul(applied.id)?,
+                created: applied.created,
+                version: applied.version,
+                after: cells_from_guest(applied.after)?,
+            })
+        }
+        calls::Outcome::Conflict => Outcome::Conflict,
+        calls::Outcome::Exists(id) => Outcome::Exists(without_nul(id)?),
+        calls::Outcome::Gone => Outcome::Gone,
+        calls::Outcome::Rejected(problems) => {
+            Outcome::Rejected(problems.into_iter().map(problem_from_guest).collect())
+        }
+        calls::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms),
+        calls::Outcome::Uncertain(reason) => Outcome::Uncertain(reason),
+    })
+}
+
+pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
+    Ok(Account {
+        id: account.id,
+        name: account.name,
+        facts: attributes_from_guest(account.facts)?,
+    })
+}
+
+/// Takes one schema per object asked for, in any order.
+pub(crate) fn schemas_from_guest(
+    schemas: Vec<calls::Schema>,
+    objects: &[String],
+) -> Result<Vec<Schema>, Breach> {
+    if let Some(object) =
+        objects.iter().find(|object| !schemas.iter().any(|schema| schema.object == **object))
+    {
+        return Err(Breach(format!("it gave no schema of {object:?}")));
+    }
+    schemas.into_iter().map(schema_from_guest).collect()
+}
+
+fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
+    let field = |field: calls::Field| SchemaField {
+        name: field.name,
+        label: field.label,
+        kind: field.kind,
+        readable: field.readable,
+        creatable: field.creatable,
+        updatable: field.updatable,
+        required: field.required,
+        unique: field.unique,
+        nullable: field.nullable,
+        max_length: field.max_length,
+        choices: field.choices,
+        targets: field.targets,
+    };
+    Ok(Schema {
+        object: schema.object,
+        label: schema.label,
+        fields: schema.fields.into_iter().map(field).collect(),
+        facts: attributes_from_guest(schema.facts)?,
+    })
+}

@@ -1,0 +1,275 @@
+//! The credentials of one slot of one system: fixed, or had from a token endpoint and renewed.
+//!
+//! - Renewal is single-flight: whoever finds the token refused names the serial that it used, and only the first of them
+//!   asks the endpoint.
+//! - A renewal runs in a task of its own: a job that is cancelled in the middle must not lose a rotated refresh token.
+//! - A rotated refresh token is saved before the access token that came with it is used.
+//! - Tokens are renewed a little before they expire, so that a refusal is the exception.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+use url::Url;
+
+use renkei_sync::ports::Clock;
+
+use super::Failure;
+use super::redact::Redactor;
+use super::token::{self, Endpoint, TokenRefused, Wanted};
+use crate::system::{Auth, TokenStore};
+
+/// A token is renewed when less than this is left, or a tenth of its life if that is shorter.
+const RENEW_BEFORE_MS: i64 = 60_000;
+
+/// What a request needs to be let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    /// Name and value of the header, marked sensitive.
+    pub(crate) header: Option<(String, HeaderValue)>,
+    /// The base URL that came with the token.
+    pub(crate) base: Option<Url>,
+    /// Which token it is, for [`Credentials::renew`].
+    pub(crate) serial: u64,
+}
+
+/// See the module's text.
+pub(crate) struct Credentials {
+    system: String,
+    slot: String,
+    auth: Auth,
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    redactor: ArcSwap<Redactor>,
+}
+
+#[derive(Default)]
+struct State {
+    serial: u64,
+    token: Option<Token>,
+    /// The token before, which an answer on its way may still echo.
+    previous: Option<SecretString>,
+    /// Refresh tokens to try, the newest first.
+    refresh: Vec<SecretString>,
+    loaded: bool,
+}
+
+struct Token {
+    access: SecretString,
+    renew_at_ms: Option<i64>,
+    base: Option<Url>,
+}
+
+impl Credentials {
+    pub(crate) fn new(
+        system: &str,
+        slot: &str,
+        auth: Auth,
+        store: Arc<dyn TokenStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let credentials = Self {
+            system: system.to_owned(),
+            slot: slot.to_owned(),
+            auth,
+            store,
+            clock,
+            state: Mutex::default(),
+            redactor: ArcSwap::default(),
+        };
+        credentials.rebuild_redactor(&State::default());
+        credentials
+    }
+
+    /// The name of the header that carries the credentials.
+    pub(crate) fn header_name(&self) -> Option<&str> {
+        match &self.auth {
+            Auth::None => None,
+            Auth::Header { name, .. } => Some(name),
+            Auth::Bearer(_) | Auth::ClientCredentials { .. } | Auth::RefreshToken { .. } => {
+                Some("authorization")
+            }
+        }
+    }
+
+    /// Takes this slot's secrets out of what a guest or a log may see.
+    pub(crate) fn redactor(&self) -> Arc<Redactor> {
+        self.redactor.load_full()
+    }
+
+    /// The credentials as they are now; had first or renewed if they are about to expire.
+    pub(crate) async fn grant(
+        self: &Arc<Self>,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<Grant, Failure> {
+        if let Some(grant) = self.fixed() {
+            return grant;
+        }
+        let serial = {
+            let state = self.state.lock().await;
+            match &state.token {
+                Some(token) if token.is_fresh(self.clock.now_ms()) => {
+                    return bearer(&token.access, token.base.clone(), state.serial);
+                }
+                _ => state.serial,
+            }
+        };
+        self.renew(serial, endpoint).await
+    }
+
+    /// New credentials instead of those with `serial`. Whoever comes second gets what the first one fetched.
+    pub(crate) async fn renew(
+        self: &Arc<Self>,
+        serial: u64,
+        endpoint: Option<&Endpoint>,
+    ) -> Result<Grant, Failure> {
+        if self.fixed().is_some() {
+            return Err(unauthorized("the credentials are fixed and were refused"));
+        }
+        let endpoint =
+            endpoint.ok_or_else(|| unauthorized("the plugin names no token endpoint"))?.clone();
+        let this = Arc::clone(self);
+        let renewal = tokio::spawn(async move { this.renew_once(serial, &endpoint).await });
+        renewal.await.unwrap_or_else(|_| Err(unauthorized("the renewal was cut off")))
+    }
+
+    /// Whether asking for new credentials makes sense at all.
+    pub(crate) fn can_renew(&self) -> bool {
+        self.fixed().is_none()
+    }
+
+    fn fixed(&self) -> Option<Result<Grant, Failure>> {
+        match &self.auth {
+            Auth::None => Some(Ok(Grant { header: None, base: None, serial: 0 })),
+            Auth::Bearer(token) => Some(bearer(token, None, 0)),
+            Auth::Header { name, value } => Some(
+                sensitive(value.expose_secret())
+                    .map(|value| Grant { header: Some((name.clone(), value)), base: None, serial: 0 }),
+            ),
+            Auth::ClientCredentials { .. } | Auth::RefreshToken { .. } => None,
+        }
+    }
+
+    async fn renew_once(&self, serial: u64, endpoint: &Endpoint) -> Result<Grant, Failure> {
+        let mut state = self.state.lock().await;
+        if state.serial != serial
+            && let Some(token) = &state.token
+        {
+            return bearer(&token.access, token.base.clone(), state.serial);
+        }
+        self.load_refresh_tokens(&mut state).await?;
+        let answer = self.ask(&mut state, endpoint).await?;
+        if let Some(rotated) = answer.refresh_token.clone() {
+            // Even unsaved it is the only one that still works, so the job goes on with it.
+            if let Err(error) = self.store.save(&self.system, &self.slot, &rotated).await {
+                tracing::error!(system = %self.system, slot = %self.slot, %error,
+                    "a rotated refresh token could not be saved; it is lost when the program ends");
+            }
+            state.refresh.insert(0, rotated);
+            state.refresh.truncate(2);
+        }
+        let now_ms = self.clock.now_ms();
+        let renew_at_ms = answer.expires_in_s.map(|seconds| {
+            let life_ms = seconds.saturating_mul(1_000);
+            now_ms.saturating_add(life_ms - RENEW_BEFORE_MS.min(life_ms / 10))
+        });
+        let token = Token { access: answer.access_token, renew_at_ms, base: answer.base };
+        let grant = bearer(&token.access, token.base.clone(), state.serial + 1)?;
+        state.previous = state.token.replace(token).map(|old| old.access);
+        state.serial += 1;
+        self.rebuild_redactor(&state);
+        tracing::info!(system = %self.system, slot = %self.slot, "credentials renewed");
+        Ok(grant)
+    }
+
+    async fn load_refresh_tokens(&self, state: &mut State) -> Result<(), Failure> {
+        let Auth::RefreshToken { refresh_token, .. } = &self.auth else { return Ok(()) };
+        if state.loaded {
+            return Ok(());
+        }
+        let stored = self.store.load(&self.system, &self.slot).await;
+        let stored = stored.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+        state.refresh = stored.into_iter().chain([refresh_token.clone()]).collect();
+        state.loaded = true;
+        self.rebuild_redactor(state);
+        Ok(())
+    }
+
+    /// Asks the endpoint; where a stored refresh token is refused, the configured one may be newer.
+    async fn ask(
+        &self,
+        state: &mut State,
+        endpoint: &Endpoint,
+    ) -> Result<token::TokenAnswer, Failure> {
+        let (client_id, client_secret, wanted) = match &self.auth {
+            Auth::ClientCredentials { client_id, client_secret, scope } => {
+                (client_id, Some(client_secret), vec![Wanted::Client { scope: scope.as_deref() }])
+            }
+            Auth::RefreshToken { client_id, client_secret, .. } => {
+                let wanted = state.refresh.iter().map(Wanted::Refresh).collect();
+                (client_id, client_secret.as_ref(), wanted)
+            }
+            Auth::None | Auth::Bearer(_) | Auth::Header { .. } => {
+                return Err(unauthorized("the credentials are fixed"));
+            }
+        };
+        let mut refused = TokenRefused::Refused("there is no refresh token".to_owned());
+        for wanted in wanted {
+            match endpoint.ask(client_id, client_secret, wanted, &*self.clock).await {
+                Ok(answer) => return Ok(answer),
+                Err(error @ TokenRefused::Refused(_)) => refused = error,
+                Err(error @ TokenRefused::NoAnswer(_)) => {
+                    refused = error;
+                    break;
+                }
+            }
+        }
+        let redactor = self.redactor();
+        Err(match refused {
+            TokenRefused::Refused(reason) => Failure::Unauthorized(redactor.text(reason)),
+            TokenRefused::NoAnswer(reason) => Failure::NoAnswer(redactor.text(reason)),
+        })
+    }
+
+    fn rebuild_redactor(&self, state: &State) {
+        let mut secrets: Vec<&SecretString> = match &self.auth {
+            Auth::None => vec![],
+            Auth::Bearer(token) => vec![token],
+            Auth::Header { value, .. } => vec![value],
+            Auth::ClientCredentials { client_secret, .. } => vec![client_secret],
+            Auth::RefreshToken { client_secret, refresh_token, .. } => {
+                client_secret.iter().chain([refresh_token]).collect()
+            }
+        };
+        secrets.extend(state.token.as_ref().map(|token| &token.access));
+        secrets.extend(&state.previous);
+        secrets.extend(&state.refresh);
+        let exposed = secrets.iter().map(|secret| secret.expose_secret());
+        self.redactor.store(Arc::new(Redactor::new(exposed)));
+    }
+}
+
+impl Token {
+    fn is_fresh(&self, now_ms: i64) -> bool {
+        self.renew_at_ms.is_none_or(|at| now_ms < at)
+    }
+}
+
+fn bearer(token: &SecretString, base: Option<Url>, serial: u64) -> Result<Grant, Failure> {
+    let value = sensitive(&format!("Bearer {}", token.expose_secret()))?;
+    Ok(Grant { header: Some(("authorization".to_owned(), value)), base, serial })
+}
+
+pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| unauthorized("the configured secret has characters that no header takes"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unauthorized(reason: &str) -> Failure {
+    Failure::Unauthorized(reason.to_owned())
+}

@@ -1,0 +1,176 @@
+//! Talks to one OAuth2 token endpoint (RFC 6749 4.4 and 6).
+//!
+//! The endpoint's answers stay in the host; of a refusal only its error code is told on.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value as Json;
+use url::{Url, form_urlencoded};
+
+use renkei_package::{AllowedOrigin, TokenStyle};
+use renkei_sync::ports::Clock;
+
+use super::client::{Client, Outgoing, REQUEST_TIMEOUT};
+use super::credentials::sensitive;
+use super::policy::Reach;
+use super::traffic::{Counters, add};
+
+/// An endpoint in trouble is asked so often; a refusal is final.
+const ATTEMPTS: u64 = 3;
+const PAUSE_MS: u64 = 1_000;
+
+/// Where and how tokens are had.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) client: Client,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) url: Url,
+    pub(crate) style: TokenStyle,
+    /// The field of the answer that replaces the base URL.
+    pub(crate) base_url_field: Option<String>,
+    /// What such a URL is checked against.
+    pub(crate) allow: Vec<AllowedOrigin>,
+    pub(crate) loopback: bool,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    Client { scope: Option<&'a str> },
+    Refresh(&'a SecretString),
+}
+
+/// What an endpoint gives.
+pub(crate) struct TokenAnswer {
+    pub(crate) access_token: SecretString,
+    pub(crate) refresh_token: Option<SecretString>,
+    pub(crate) expires_in_s: Option<i64>,
+    pub(crate) base: Option<Url>,
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(crate) enum TokenRefused {
+    /// The endpoint refuses these credentials.
+    Refused(String),
+    /// It cannot be reached or is in trouble.
+    NoAnswer(String),
+}
+
+impl Endpoint {
+    pub(crate) async fn ask(
+        &self,
+        client_id: &str,
+        client_secret: Option<&SecretString>,
+        wanted: Wanted<'_>,
+        clock: &dyn Clock,
+    ) -> Result<TokenAnswer, TokenRefused> {
+        let mut trouble = String::new();
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                clock.sleep_ms(PAUSE_MS << attempt).await;
+            }
+            let request = self.request(client_id, client_secret, wanted)?;
+            add(&self.counters.renewals, 1);
+            match self.client.exchange(request).await {
+                Ok(answer) if answer.status < 500 && answer.status != 429 => {
+                    return self.read(answer.status, &answer.body);
+                }
+                Ok(answer) => trouble = format!("HTTP {}", answer.status),
+                Err(error) => trouble = format!("{error:?}"),
+            }
+        }
+        Err(TokenRefused::NoAnswer(format!("the token endpoint is in trouble: {trouble}")))
+    }
+
+    fn request(
+        &self,
+        client_id: &str,
+        client_secret: Option<&SecretString>,
+        wanted: Wanted<'_>,
+    ) -> Result<Outgoing, TokenRefused> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        match wanted {
+            Wanted::Client { scope } => {
+                form.append_pair("grant_type", "client_credentials");
+                form.extend_pairs(scope.map(|scope| ("scope", scope)));
+            }
+            Wanted::Refresh(token) => {
+                form.append_pair("grant_type", "refresh_token");
+                form.append_pair("refresh_token", token.expose_secret());
+            }
+        }
+        match (self.style, client_secret) {
+            (TokenStyle::Basic, Some(secret)) => {
+                let encode = |text: &str| {
+                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let pair = format!("{}:{}", encode(client_id), encode(secret.expose_secret()));
+                let value = sensitive(&format!("Basic {}", STANDARD.encode(pair)))
+                    .map_err(|_| TokenRefused::Refused("the client secret is no header".into()))?;
+                headers.insert(AUTHORIZATION, value);
+            }
+            (_, secret) => {
+                form.append_pair("client_id", client_id);
+                form.extend_pairs(secret.map(|secret| ("client_secret", secret.expose_secret())));
+            }
+        }
+        Ok(Outgoing {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers,
+            body: form.finish().into_bytes(),
+            timeout: REQUEST_TIMEOUT,
+        })
+    }
+
+    fn read(&self, status: u16, body: &[u8]) -> Result<TokenAnswer, TokenRefused> {
+        let json: Json = serde_json::from_slice(body).unwrap_or_default();
+        let text = |field: &str| json.get(field).and_then(Json::as_str);
+        if !(200..300).contains(&status) {
+            let code = text("error").or_else(|| text("status")).unwrap_or("no error code");
+            let code: String = code.chars().filter(|c| !c.is_control()).take(80).collect();
+            let reason = format!("the token endpoint answered HTTP {status} ({code})");
+            return Err(TokenRefused::Refused(reason));
+        }
+        let Some(access_token) = text("access_token") else {
+            return Err(TokenRefused::Refused("the token endpoint gave no access token".into()));
+        };
+        let base = match self.base_url_field.as_deref() {
+            Some(field) => Some(self.base(field, text(field))?),
+            None => None,
+        };
+        Ok(TokenAnswer {
+            access_token: access_token.into(),
+            refresh_token: text("refresh_token").map(SecretString::from),
+            expires_in_s: json.get("expires_in").and_then(seconds),
+            base,
+        })
+    }
+
+    fn base(&self, field: &str, value: Option<&str>) -> Result<Url, TokenRefused> {
+        let refused = |reason: String| TokenRefused::Refused(reason);
+        let value = value.ok_or_else(|| refused(format!("the token answer has no `{field}`")))?;
+        let url: Url = value.parse().map_err(|_| refused(format!("`{field}` is not a URL")))?;
+        Reach { allow: &self.allow, loopback: self.loopback }
+            .check(&url)
+            .map_err(|_| refused(format!("`{field}` is not on the plugin's allow-list")))?;
+        Ok(url)
+    }
+}
+
+/// Some services give the number as text.
+fn seconds(value: &Json) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok()).filter(|seconds| *seconds > 0)
+}

@@ -1,0 +1,61 @@
+//! Counters of what was sent for one system, readable by the program.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Live counters; only ever added to.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) answers: [AtomicU64; 5],
+    pub(crate) unanswered: AtomicU64,
+    pub(crate) repeats: AtomicU64,
+    pub(crate) renewals: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+}
+
+/// What was sent for one system since the program started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Requests sent for guests, repeats included; those to token endpoints are `renewals`.
+    pub requests: u64,
+    /// Answers by class: 1xx, 2xx, 3xx, 4xx, 5xx.
+    pub answers: [u64; 5],
+    /// Requests without a whole answer.
+    pub unanswered: u64,
+    /// Requests that repeated an earlier one.
+    pub repeats: u64,
+    /// Requests to token endpoints.
+    pub renewals: u64,
+    /// Body bytes sent.
+    pub bytes_out: u64,
+    /// Body bytes received.
+    pub bytes_in: u64,
+}
+
+pub(crate) fn add(counter: &AtomicU64, amount: usize) {
+    counter.fetch_add(u64::try_from(amount).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+impl Counters {
+    pub(crate) fn answered(&self, status: u16, bytes: usize) {
+        let class = usize::from(status / 100).saturating_sub(1);
+        if let Some(counter) = self.answers.get(class) {
+            add(counter, 1);
+        }
+        add(&self.bytes_in, bytes);
+    }
+
+    pub(crate) fn read(&self) -> Traffic {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic {
+            requests: get(&self.requests),
+            answers: self.answers.each_ref().map(get),
+            unanswered: get(&self.unanswered),
+            repeats: get(&self.repeats),
+            renewals: get(&self.renewals),
+            bytes_out: get(&self.bytes_out),
+            bytes_in: get(&self.bytes_in),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One guest: a store with its limits, and calls into it that always come back.
+//!
+//! Deadlines and limits are set before anything of the guest runs, its start functions included. Every call is bounded in
+//! guest time (epoch), in whole time (a timer, because epochs do not cover host calls) and in memory; a panic underneath
+//! costs the call and not the program. A guest that was stopped is never entered again.
+
+mod imports;
+mod journal;
+mod signing;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use wasmtime::{Engine, Store, Trap};
+
+use crate::egress::Lane;
+use crate::limits::{LimitReached, Limits, Meter};
+
+pub(crate) use journal::Journal;
+pub(crate) use signing::Secrets;
+
+/// What a store knows of its guest. Host calls read who calls from here, never from the guest's arguments.
+pub(crate) struct State {
+    meter: Meter,
+    journal: Journal,
+    /// The way out; a transform has none.
+    lane: Option<Lane>,
+    secrets: Arc<Secrets>,
+}
+
+impl State {
+    pub(crate) fn new(limits: &Limits, journal: Journal) -> Self {
+        Self { meter: Meter::new(limits.clone()), journal, lane: None, secrets: Arc::default() }
+    }
+
+    /// The state of a connector's guest.
+    pub(crate) fn with_lane(self, lane: Lane, secrets: Arc<Secrets>) -> Self {
+        Self { lane: Some(lane), secrets, ..self }
+    }
+
+    /// A new call that carries `rows` rows begins.
+    pub(crate) fn begin_call(&mut self, rows: usize) {
+        self.meter.begin_call(rows);
+        self.journal.begin_call();
+        if let Some(lane) = &mut self.lane {
+            lane.begin_call();
+        }
+    }
+}
+
+/// A store whose guest cannot run before its limits hold.
+pub(crate) fn store(engine: &Engine, limits: &Limits, state: State) -> Store<State> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.meter);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
+    store.set_hostcall_fuel(limits.crossing_bytes);
+    store.set_max_component_handles(limits.handles);
+    store
+}
+
+/// Runs one call to its end or to a limit; the error says in plain words what stopped it.
+pub(crate) async fn run<T>(
+    limits: &Limits,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, String> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    match tokio::time::timeout(Duration::from_millis(limits.call_ms), call).await {
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(error))) => Err(explain(&error)),
+        Ok(Err(_)) => Err("the host panicked underneath it; this is a fault of Renkei".to_owned()),
+        Err(_) => Err(format!("its call took longer than {} ms", limits.call_ms)),
+    }
+}
+
+/// What stopped a guest. Traps name no values; other errors are wasmtime's own words on malformed answers.
+pub(crate) fn explain(error: &wasmtime::Error) -> String {
+    if let Some(limit) = error.downcast_ref::<LimitReached>() {
+        return limit.to_string();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "it ran out of stack (endless recursion?)".to_owned(),
+        Some(Trap::UnreachableCodeReached) => "it trapped (a panic in the plugin)".to_owned(),
+        Some(trap) => format!("it trapped: {trap}"),
+        None => {
+            let reason = error.root_cause().to_string();
+            if reason.contains("hostcall fuel") || reason.contains("too much data") {
+                return "it moved more data in one call than its limit".to_owned();
+            }
+            format!("it trapped: {reason}")
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a guest may call: log, http and signing, in the contract's own types.
+
+use reqwest::Method;
+
+use super::State;
+use super::journal::Level;
+use super::signing::{self, Algorithm};
+use crate::bindings::v1::{http, log, signing as signing_v1, types};
+use crate::egress::{Failure, Request, Response};
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn write(
+        &mut self,
+        level: log::Level,
+        message: String,
+        attributes: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Debug => Level::Debug,
+            log::Level::Info => Level::Info,
+            log::Level::Warn => Level::Warn,
+            log::Level::Error => Level::Error,
+        };
+        self.journal.write(level, &message, &attributes);
+        Ok(())
+    }
+}
+
+impl signing_v1::Host for State {
+    fn verify(
+        &mut self,
+        secret: String,
+        algorithm: signing_v1::Algorithm,
+        message: Vec<u8>,
+        expected: Vec<u8>,
+    ) -> wasmtime::Result<bool> {
+        let algorithm = match algorithm {
+            signing_v1::Algorithm::HmacSha256 => Algorithm::HmacSha256,
+            signing_v1::Algorithm::Sha256Prefixed => Algorithm::Sha256Prefixed,
+        };
+        Ok(signing::verify(&self.secrets, &secret, algorithm, &message, &expected))
+    }
+}
+
+impl http::Host for State {
+    async fn send(
+        &mut self,
+        request: http::Request,
+    ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
+        self.meter.request()?;
+        let Some(lane) = &mut self.lane else { return Ok(Err(no_lane())) };
+        let outcome = lane.send(request_from_guest(request)).await;
+        if !matches!(outcome, Err(Failure::Denied(_))) {
+            self.meter.waited();
+        }
+        Ok(outcome.map(response_to_guest).map_err(failure_to_guest))
+    }
+
+    async fn refused(&mut self, slot: String) -> wasmtime::Result<Result<(), http::Failure>> {
+        self.meter.request()?;
+        let Some(lane) = &mut self.lane else { return Ok(Err(no_lane())) };
+        Ok(lane.refused(&slot).await.map_err(failure_to_guest))
+    }
+}
+
+fn no_lane() -> http::Failure {
+    http::Failure::Denied("this instance has no way out".to_owned())
+}
+
+fn request_from_guest(request: http::Request) -> Request {
+    Request {
+        slot: request.slot,
+        method: match request.method {
+            http::Method::Get => Method::GET,
+            http::Method::Head => Method::HEAD,
+            http::Method::Post => Method::POST,
+            http::Method::Put => Method::PUT,
+            http::Method::Patch => Method::PATCH,
+            http::Method::Delete => Method::DELETE,
+        },
+        path: request.path,
+        headers: request.headers,
+        body: request.body,
+        repeatable: request.repeatable,
+        quotas: request.quotas,
+        timeout_ms: request.timeout_ms,
+    }
+}
+
+fn response_to_guest(response: Response) -> http::Response {
+    http::Response { status: response.status, headers: response.headers, body: response.body }
+}
+
+fn failure_to_guest(failure: Failure) -> http::Failure {
+    match failure {
+        Failure::Quota(ms) => http::Failure::Quota(ms),
+        Failure::NoAnswer(reason) => http::Failure::NoAnswer(reason),
+        Failure::Denied(reason) => http::Failure::Denied(reason),
+        Failure::TooLarge(bytes) => http::Failure::TooLarge(bytes),
+        Failure::Timeout => http::Failure::Timeout,
+        Failure::Unauthorized(reason) => http::Failure::Unauthorized(reason),
+    }
+}

@@ -1,0 +1,117 @@
+//! The guest's lines in the host's log: named, escaped, and few (TRUST.md 2.4).
+//!
+//! A log line is an attack surface: control characters could forge lines or drive a terminal, and a flood could fill a
+//! disk. The line says which plugin and system it came from, because the guest cannot.
+
+use renkei_sync::plugin::Generation;
+
+const LINES_PER_CALL: u32 = 200;
+const LINE_BYTES_MAX: usize = 8 << 10;
+
+/// How loud a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    plugin: Generation,
+    system: String,
+    lines_left: u32,
+    dropped: u64,
+}
+
+impl Journal {
+    /// `system` is empty for a transform.
+    pub(crate) fn new(plugin: Generation, system: &str) -> Self {
+        Self { plugin, system: system.to_owned(), lines_left: LINES_PER_CALL, dropped: 0 }
+    }
+
+    pub(crate) fn begin_call(&mut self) {
+        self.count_dropped();
+        self.lines_left = LINES_PER_CALL;
+    }
+
+    pub(crate) fn write(&mut self, level: Level, message: &str, attributes: &[(String, String)]) {
+        let Some(left) = self.lines_left.checked_sub(1) else {
+            self.dropped += 1;
+            return;
+        };
+        self.lines_left = left;
+        let line = line(message, attributes);
+        let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
+        match level {
+            Level::Debug => tracing::debug!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
+            Level::Info => tracing::info!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
+            Level::Warn => tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
+            Level::Error => tracing::error!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
+        }
+    }
+
+    fn count_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
+            tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, dropped,
+                "the plugin wrote more lines than it may; the rest is dropped");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.count_dropped();
+    }
+}
+
+/// Message and attributes on one line of at most [`LINE_BYTES_MAX`], control and direction characters escaped.
+fn line(message: &str, attributes: &[(String, String)]) -> String {
+    let mut line = String::new();
+    let attributes = attributes.iter().flat_map(|(name, value)| [" ", name, "=", value]);
+    for character in std::iter::once(message).chain(attributes).flat_map(str::chars) {
+        if line.len() > LINE_BYTES_MAX {
+            line.push('…');
+            break;
+        }
+        if character.is_control() || is_direction(character) {
+            line.extend(character.escape_unicode());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Characters that reorder what a reader sees.
+fn is_direction(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_escaped_and_bounded() {
+        let attributes = [("page".to_owned(), "3\n".to_owned())];
+        assert_eq!(line("読\x1b[2J\u{202e}", &attributes), "読\\u{1b}[2J\\u{202e} page=3\\u{a}");
+        assert!(line(&"x".repeat(1 << 20), &[]).len() < LINE_BYTES_MAX + 16);
+    }
+
+    #[test]
+    fn a_flood_is_counted_and_dropped() {
+        let plugin = Generation { plugin: "p".into(), version: "1".into(), digest: String::new() };
+        let mut journal = Journal::new(plugin, "s");
+        for _ in 0..LINES_PER_CALL + 7 {
+            journal.write(Level::Info, "x", &[]);
+        }
+        assert_eq!(journal.dropped, 7);
+        journal.begin_call();
+        assert_eq!((journal.dropped, journal.lines_left), (0, LINES_PER_CALL));
+    }
+}

@@ -1,0 +1,225 @@
+//! How much one guest may use, per kind of plugin, and the meter that counts it (TRUST.md 2.4).
+//!
+//! wasmtime's own `StoreLimits` bounds each memory apart, so that a hundred memories make a hundred times the limit; the
+//! [`Meter`] sums bytes and table elements over the whole store. Time is counted in ticks of the engine's epoch during
+//! which the guest itself ran: waiting for an answer, or for the processor, costs nothing.
+
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+/// One tick of the epoch, in ms.
+pub const TICK_MS: u64 = 10;
+
+/// What one instance, or one call on it, may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory of all memories together, bytes.
+    pub memory_bytes: usize,
+    /// Elements of all tables together.
+    pub table_elements: usize,
+    /// Core instances of one component.
+    pub instances: usize,
+    /// Tables of one component.
+    pub tables: usize,
+    /// Memories of one component.
+    pub memories: usize,
+    /// Time in the guest per call, ms; rounded up to ticks.
+    pub run_ms: u64,
+    /// Added to `run_ms` for each row that a call carries, in µs.
+    pub run_us_per_row: u64,
+    /// Time of a whole call, host calls and waiting included, ms.
+    pub call_ms: u64,
+    /// What one crossing of the boundary may make the host allocate, bytes.
+    pub crossing_bytes: usize,
+    /// Component handles.
+    pub handles: usize,
+    /// HTTP requests per call of a connector.
+    pub requests: u32,
+}
+
+impl Limits {
+    /// Defaults for a transform: pure functions over one batch.
+    pub fn transform() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            table_elements: 10_000,
+            instances: 32,
+            tables: 32,
+            memories: 8,
+            run_ms: 50,
+            run_us_per_row: 1_000,
+            call_ms: 30_000,
+            crossing_bytes: 4 << 20,
+            handles: 1_000,
+            requests: 0,
+        }
+    }
+
+    /// Defaults for a connector: one job on one system.
+    pub fn connector() -> Self {
+        Self {
+            memory_bytes: 256 << 20,
+            run_ms: 30_000,
+            run_us_per_row: 0,
+            call_ms: 900_000,
+            crossing_bytes: 16 << 20,
+            handles: 10_000,
+            requests: 10_000,
+            ..Self::transform()
+        }
+    }
+
+    fn ticks(&self, rows: usize) -> u64 {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let ms = self.run_ms.saturating_add(self.run_us_per_row.saturating_mul(rows) / 1_000);
+        ms.div_ceil(TICK_MS).max(1)
+    }
+}
+
+/// The limit that stopped a guest, in words for the person who runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LimitReached {
+    #[error("it wanted more than its memory limit of {} MiB", .0 >> 20)]
+    Memory(usize),
+    #[error("it wanted more than its limit of {0} table elements")]
+    Table(usize),
+    #[error("it ran longer than its limit of {0} ms")]
+    Time(u64),
+    #[error("it sent more than its limit of {0} requests in one call")]
+    Requests(u32),
+}
+
+/// Counts what one store uses. Dropped with its store.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limits: Limits,
+    memory_bytes: usize,
+    table_elements: usize,
+    ticks_left: u64,
+    ticks_given: u64,
+    waited: bool,
+    requests_left: u32,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let ticks = limits.ticks(0);
+        Self {
+            memory_bytes: 0,
+            table_elements: 0,
+            ticks_left: ticks,
+            ticks_given: ticks,
+            waited: false,
+            requests_left: limits.requests,
+            limits,
+        }
+    }
+
+    /// Gives the budget of a new call that carries `rows` rows.
+    pub(crate) fn begin_call(&mut self, rows: usize) {
+        self.ticks_given = self.limits.ticks(rows);
+        self.ticks_left = self.ticks_given;
+        self.requests_left = self.limits.requests;
+    }
+
+    /// The guest is in its code at a tick. Yields to other tasks each time, so that a busy guest starves nobody.
+    pub(crate) fn tick(&mut self) -> Result<UpdateDeadline, LimitReached> {
+        if std::mem::take(&mut self.waited) {
+            return Ok(UpdateDeadline::Yield(1));
+        }
+        self.ticks_left = self
+            .ticks_left
+            .checked_sub(1)
+            .ok_or(LimitReached::Time(self.ticks_given * TICK_MS))?;
+        Ok(UpdateDeadline::Yield(1))
+    }
+
+    /// The guest waited for the network: the tick that it finds on return is not its own.
+    pub(crate) fn waited(&mut self) {
+        self.waited = true;
+    }
+
+    /// The guest sends a request.
+    pub(crate) fn request(&mut self) -> Result<(), LimitReached> {
+        self.requests_left = self
+            .requests_left
+            .checked_sub(1)
+            .ok_or(LimitReached::Requests(self.limits.requests))?;
+        Ok(())
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.memory_bytes {
+            return Err(LimitReached::Memory(self.limits.memory_bytes).into());
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.table_elements {
+            return Err(LimitReached::Table(self.limits.table_elements).into());
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_summed_over_all_memories() {
+        let mut meter = Meter::new(Limits { memory_bytes: 100, ..Limits::transform() });
+        assert!(meter.memory_growing(0, 60, None).is_ok());
+        let error = meter.memory_growing(0, 60, None).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&LimitReached::Memory(100)));
+        assert!(meter.memory_growing(60, 100, None).is_ok());
+    }
+
+    #[test]
+    fn a_tick_after_waiting_is_free() {
+        let mut meter = Meter::new(Limits { run_ms: 20, ..Limits::transform() });
+        assert!(meter.tick().is_ok());
+        meter.waited();
+        assert!(meter.tick().is_ok());
+        assert!(meter.tick().is_ok());
+        assert_eq!(meter.tick().err(), Some(LimitReached::Time(20)));
+    }
+
+    #[test]
+    fn rows_buy_time() {
+        let mut meter = Meter::new(Limits::transform());
+        meter.begin_call(1_000);
+        for _ in 0..105 {
+            assert!(meter.tick().is_ok());
+        }
+        assert_eq!(meter.tick().err(), Some(LimitReached::Time(1_050)));
+    }
+}
