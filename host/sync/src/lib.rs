@@ -22,3 +22,21 @@ pub mod store;
 pub mod codec;
 
 pub mod memory;
+
+pub mod canonical;
+
+pub mod policy;
+
+pub mod merge;
+
+pub mod lanes;
+
+pub mod references;
+
+pub mod review;
+
+pub mod plan;
+
+pub mod lens;
+
+pub mod render;

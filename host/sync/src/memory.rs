@@ -1,2 +1,421 @@
-//! The store in memory: for tests, for dry runs on a copy, and as the plainest statement of what a
-//! store does.
+//! The store in memory: for tests and dry runs, and the plainest statement of what a store does.
+//!
+//! Everything stands in maps ordered by key, so that queries answer in the promised order. Indexes
+//! (records by link and by match key) are kept in step by [`State::put_record`] alone.
+//! [`MemoryStore::stop_after`] imitates a crash: later commits fail and change nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::state::{
+    Awaited, Cursor, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry,
+    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream,
+};
+use crate::store::{
+    Candidate, Changes, Counts, Doomed, EntityCounts, JournalQuery, OutboxQuery, ReviewQuery,
+    Store, StoreError,
+};
+
+/// More hops than any chain of merges has.
+const ALIAS_HOPS_MAX: usize = 100;
+
+/// See the module.
+#[derive(Debug)]
+pub struct MemoryStore {
+    identity: String,
+    state: Mutex<State>,
+}
+
+/// Key name, value, record: the match keys in the order in which they are asked for.
+type KeyIndex = BTreeMap<(String, String), BTreeSet<RecordKey>>;
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    cursors: BTreeMap<Stream, Cursor>,
+    links: BTreeMap<LinkId, Link>,
+    records: BTreeMap<RecordKey, RecordState>,
+    by_link: BTreeMap<LinkId, BTreeSet<RecordKey>>,
+    work: BTreeMap<RecordKey, LinkWork>,
+    match_keys: BTreeMap<RecordKey, Vec<(String, String)>>,
+    by_match_key: KeyIndex,
+    aliases: BTreeMap<RecordKey, RecordKey>,
+    dirty: BTreeSet<LinkId>,
+    waits: BTreeMap<LinkId, Vec<Awaited>>,
+    outbox: Vec<OutboxEntry>,
+    reviews: BTreeMap<String, Review>,
+    journal: Vec<JournalEntry>,
+    commits: u64,
+    stop_after: Option<u64>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(identity: &str) -> Self {
+        Self { identity: identity.to_owned(), state: Mutex::default() }
+    }
+
+    /// A store of its own with the same content; its commits are not limited.
+    pub fn copy(&self) -> Self {
+        let state = State { stop_after: None, ..self.state().clone() };
+        Self { identity: self.identity.clone(), state: Mutex::new(state) }
+    }
+
+    /// Lets `commits` more commits through, then fails all others.
+    pub fn stop_after(&self, commits: u64) {
+        let mut state = self.state();
+        state.stop_after = Some(state.commits.saturating_add(commits));
+    }
+
+    /// How many commits there have been.
+    pub fn commits(&self) -> u64 {
+        self.state().commits
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave a commit half done, so the content is good.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn apply(&mut self, changes: Changes) {
+        self.cursors.extend(changes.cursors);
+        for link in changes.links {
+            self.links.insert(link.id, link);
+        }
+        for record in changes.records {
+            self.put_record(record);
+        }
+        for (record, keys) in changes.match_keys {
+            self.put_match_keys(record, keys);
+        }
+        self.aliases.extend(changes.aliases);
+        for link in &changes.clean {
+            self.dirty.remove(link);
+        }
+        self.dirty.extend(changes.dirty);
+        for (link, awaited) in changes.waits {
+            if awaited.is_empty() {
+                self.waits.remove(&link);
+            } else {
+                self.waits.insert(link, awaited);
+            }
+        }
+        for entry in changes.outbox {
+            match self.outbox.iter_mut().find(|known| known.intent == entry.intent) {
+                Some(known) => *known = entry,
+                None => self.outbox.push(entry),
+            }
+        }
+        if !changes.outbox_done.is_empty() {
+            let done: BTreeSet<&String> = changes.outbox_done.iter().collect();
+            self.outbox.retain(|entry| !done.contains(&entry.intent));
+        }
+        for review in changes.reviews {
+            self.reviews.insert(review.id.clone(), review);
+        }
+        self.journal.extend(changes.journal);
+    }
+
+    fn put_record(&mut self, record: RecordState) {
+        let key = record.key.clone();
+        if let Some(former) = self.records.get(&key).and_then(|former| former.link)
+            && let Some(records) = self.by_link.get_mut(&former)
+        {
+            records.remove(&key);
+        }
+        if let Some(link) = record.link {
+            self.by_link.entry(link).or_default().insert(key.clone());
+        }
+        match record.link_work() {
+            Some(work) => self.work.insert(key.clone(), work),
+            None => self.work.remove(&key),
+        };
+        self.records.insert(key, record);
+    }
+
+    fn put_match_keys(&mut self, record: RecordKey, keys: Vec<(String, String)>) {
+        for former in self.match_keys.remove(&record).unwrap_or_default() {
+            if let Some(records) = self.by_match_key.get_mut(&former) {
+                records.remove(&record);
+            }
+        }
+        for key in &keys {
+            self.by_match_key.entry(key.clone()).or_default().insert(record.clone());
+        }
+        self.match_keys.insert(record, keys);
+    }
+
+    fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {
+        let mut found = self.aliases.get(key)?;
+        for _ in 0..ALIAS_HOPS_MAX {
+            match self.aliases.get(found) {
+                Some(next) if next != key => found = next,
+                _ => break,
+            }
+        }
+        Some(found.clone())
+    }
+
+    fn final_link(&self, mut id: LinkId) -> LinkId {
+        for _ in 0..ALIAS_HOPS_MAX {
+            match self.links.get(&id).map(|link| link.status) {
+                Some(LinkStatus::MergedInto(next)) => id = next,
+                _ => break,
+            }
+        }
+        id
+    }
+
+    fn records_of(&self, link: LinkId) -> impl Iterator<Item = &RecordState> {
+        let keys = self.by_link.get(&link).into_iter().flatten();
+        keys.filter_map(|key| self.records.get(key))
+    }
+
+    fn view(&self, id: LinkId) -> Option<LinkView> {
+        let reviews = self.reviews.values().filter(|review| {
+            review.link == Some(id)
+                && matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
+        });
+        Some(LinkView {
+            link: self.links.get(&id)?.clone(),
+            records: self.records_of(id).cloned().collect(),
+            reviews: reviews.cloned().collect(),
+            busy: self.is_busy(id),
+        })
+    }
+
+    fn is_busy(&self, id: LinkId) -> bool {
+        self.outbox.iter().any(|entry| entry.link == id)
+    }
+
+    fn is_doomed(&self, id: LinkId, entity: &str) -> bool {
+        let active = self
+            .links
+            .get(&id)
+            .is_some_and(|link| link.entity == entity && link.status == LinkStatus::Active);
+        active && self.records_of(id).any(|record| record.status.is_removed())
+    }
+
+    fn entity_counts(&self) -> BTreeMap<String, EntityCounts> {
+        let mut entities: BTreeMap<String, EntityCounts> = BTreeMap::new();
+        let mut records: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+        for link in self.links.values().filter(|link| link.status == LinkStatus::Active) {
+            let counts = entities.entry(link.entity.clone()).or_default();
+            counts.links += 1;
+            counts.dirty += u64::from(self.dirty.contains(&link.id));
+        }
+        for record in self.records.values().filter(|record| record.status == Status::Live) {
+            let counts = entities.entry(record.entity.clone()).or_default();
+            counts.unlinked += u64::from(record.link.is_none());
+            let key = &record.key;
+            *records.entry((&record.entity, &key.system, &key.object)).or_default() += 1;
+        }
+        for ((entity, system, object), count) in records {
+            if let Some(counts) = entities.get_mut(entity) {
+                counts.records.push((system.to_owned(), object.to_owned(), count));
+            }
+        }
+        for (name, counts) in &mut entities {
+            counts.entity.clone_from(name);
+        }
+        entities
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
+        Ok(self.state().cursors.get(stream).cloned())
+    }
+
+    async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
+        let state = self.state();
+        Ok(keys.iter().filter_map(|key| state.records.get(key).cloned()).collect())
+    }
+
+    async fn link_work(
+        &self,
+        entity: &str,
+        work: LinkWork,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordState>, StoreError> {
+        let state = self.state();
+        let keys = state
+            .work
+            .iter()
+            .filter(|(key, known)| **known == work && after.is_none_or(|after| *key > after));
+        let records = keys.filter_map(|(key, _)| state.records.get(key));
+        Ok(records.filter(|record| record.entity == entity).take(limit).cloned().collect())
+    }
+
+    async fn candidates(
+        &self,
+        entity: &str,
+        key: &str,
+        values: &[String],
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let state = self.state();
+        let mut found = Vec::new();
+        for value in values {
+            let keys = state.by_match_key.get(&(key.to_owned(), value.clone()));
+            let records = keys.into_iter().flatten().filter_map(|key| state.records.get(key));
+            let live = records.filter(|r| r.entity == entity && r.status == Status::Live);
+            found.extend(live.map(|record| Candidate {
+                value: value.clone(),
+                record: record.key.clone(),
+                link: record.link,
+            }));
+        }
+        Ok(found)
+    }
+
+    async fn match_keys(
+        &self,
+        records: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, Vec<(String, String)>)>, StoreError> {
+        let state = self.state();
+        let keys = |key: &RecordKey| Some((key.clone(), state.match_keys.get(key)?.clone()));
+        Ok(records.iter().filter_map(keys).collect())
+    }
+
+    async fn aliases(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, RecordKey)>, StoreError> {
+        let state = self.state();
+        let alias = |key: &RecordKey| Some((key.clone(), state.final_alias(key)?));
+        Ok(keys.iter().filter_map(alias).collect())
+    }
+
+    async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError> {
+        let state = self.state();
+        let link = |key: &RecordKey| {
+            let stands_for = state.final_alias(key);
+            let record = state.records.get(stands_for.as_ref().unwrap_or(key))?;
+            Some((key.clone(), state.final_link(record.link?)))
+        };
+        Ok(keys.iter().filter_map(link).collect())
+    }
+
+    async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError> {
+        let state = self.state();
+        let mut found = Vec::new();
+        for &link in links {
+            let records = state.records_of(state.final_link(link));
+            let live = records.filter(|record| record.status == Status::Live);
+            found.extend(live.map(|record| (link, record.key.clone())));
+        }
+        Ok(found)
+    }
+
+    async fn last_link(&self) -> Result<LinkId, StoreError> {
+        Ok(self.state().links.keys().next_back().copied().unwrap_or_default())
+    }
+
+    async fn links(&self, ids: &[LinkId]) -> Result<Vec<LinkView>, StoreError> {
+        let state = self.state();
+        let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
+        Ok(ids.into_iter().filter_map(|id| state.view(id)).collect())
+    }
+
+    async fn dirty(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        let state = self.state();
+        let ids = state.dirty.iter().copied().filter(|id| *id > after).filter(|id| {
+            state.links.get(id).is_some_and(|link| link.entity == entity) && !state.is_busy(*id)
+        });
+        Ok(ids.take(limit).collect())
+    }
+
+    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
+        let state = self.state();
+        let links = state
+            .links
+            .values()
+            .filter(|link| link.entity == entity && link.status == LinkStatus::Active);
+        let doomed = state.dirty.iter().filter(|id| state.is_doomed(**id, entity));
+        Ok(Doomed { doomed: doomed.count() as u64, links: links.count() as u64 })
+    }
+
+    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+        let state = self.state();
+        let waits = state.waits.iter();
+        let found = waits.filter(|(_, waits)| waits.iter().any(|wait| awaited.contains(wait)));
+        Ok(found.map(|(link, _)| *link).collect())
+    }
+
+    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+        Ok(self.state().waits.get(&link).cloned().unwrap_or_default())
+    }
+
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError> {
+        let state = self.state();
+        let entries = state.outbox.iter().filter(|entry| {
+            entry.state == query.state
+                && query.entity.as_ref().is_none_or(|entity| &entry.entity == entity)
+                && query.system.as_ref().is_none_or(|system| &entry.system == system)
+                && entry.not_before_ms <= query.due_ms
+        });
+        Ok(entries.take(query.limit).cloned().collect())
+    }
+
+    async fn review(&self, id: &str) -> Result<Option<Review>, StoreError> {
+        Ok(self.state().reviews.get(id).cloned())
+    }
+
+    async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError> {
+        let state = self.state();
+        let reviews = state.reviews.values().filter(|review| {
+            let open = matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen);
+            (open || !query.open_only) && (query.link.is_none() || review.link == query.link)
+        });
+        let mut reviews: Vec<Review> = reviews.cloned().collect();
+        reviews.sort_by_key(|review| review.at_ms);
+        if query.limit > 0 {
+            reviews.truncate(query.limit);
+        }
+        Ok(reviews)
+    }
+
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
+        let state = self.state();
+        let entries = state.journal.iter().rev().filter(|entry| {
+            (query.link.is_some() && entry.link == query.link)
+                || (query.record.is_some() && entry.record == query.record)
+        });
+        Ok(entries.take(query.limit).cloned().collect())
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let state = self.state();
+        let outbox = |wanted| state.outbox.iter().filter(|e| e.state == wanted).count() as u64;
+        let open = state.reviews.values().filter(|review| review.status == ReviewStatus::Open);
+        Ok(Counts {
+            entities: state.entity_counts().into_values().collect(),
+            planned: outbox(OutboxState::Planned),
+            sent: outbox(OutboxState::Sent),
+            waiting: state.waits.len() as u64,
+            reviews_open: open.count() as u64,
+            journal: state.journal.len() as u64,
+        })
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.stop_after.is_some_and(|stop| state.commits >= stop) {
+            return Err(StoreError::Failed("stopped".to_owned()));
+        }
+        state.commits += 1;
+        state.apply(changes);
+        Ok(())
+    }
+}

@@ -338,7 +338,7 @@ impl Spec {
     /// Checks the entities and orders them so that a reference always points to an earlier one.
     ///
     /// # Errors
-    /// A ring of references, an unknown entity, two creating members of one system, a field mapped twice.
+    /// A ring of references, an unknown entity, two creators in one system, a field mapped twice.
     pub fn new(entities: Vec<EntitySpec>) -> Result<Self, SpecError> {
         for entity in &entities {
             entity.check(&entities)?;

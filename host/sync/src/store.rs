@@ -57,7 +57,7 @@ pub struct OutboxQuery {
 /// Which reviews.
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
-    /// `Open` ones only.
+    /// `Open` and `Chosen` ones only: those that still stop something.
     pub open_only: bool,
     /// About this link only.
     pub link: Option<LinkId>,
@@ -209,7 +209,8 @@ pub trait Store: Send + Sync {
     /// without a link are left out.
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
 
-    /// The `Live` records of these links.
+    /// The `Live` records of these links. A united link answers with the records of the link that it
+    /// became, under the number that was asked for.
     async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError>;
 
     /// The highest link number ever used; zero when there is none.

@@ -1,0 +1,390 @@
+//! The field decision table of SYNC.md 3.2: one field of one link, all its members at once.
+//!
+//! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
+//! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
+//! to it before. An edit made by a member that had not yet got the truth is weighed against the
+//! truth, so that neither is lost. A question freezes the field: nothing moves until it is answered.
+
+use std::borrow::Cow;
+
+use crate::policy::{self, Vote};
+use crate::reason::Reason;
+use crate::spec::{Clear, FieldKind, FieldSpec, FirstLink};
+use crate::state::{Choice, FieldState, Matter, Span, Truth};
+use crate::value::{Cell, Value};
+
+/// A field that goes back more often than this right after the engine's own writes stands still.
+const FLIPS_MAX: u32 = 3;
+
+/// One member's view of the field.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    /// The member's system.
+    pub system: &'a str,
+    /// Its values count.
+    pub reads: bool,
+    /// It may be written.
+    pub writes: bool,
+    /// What is known of it.
+    pub state: &'a FieldState,
+    /// The value last seen, with references turned into links.
+    pub seen: Cow<'a, Cell>,
+}
+
+impl Part<'_> {
+    /// A value that should have been read but was not is never overwritten.
+    fn is_writable(&self) -> bool {
+        self.writes && (self.seen.is_some() || !self.reads)
+    }
+}
+
+/// What becomes of one member's field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// Its base from now on.
+    pub base: Cell,
+    /// What it has agreed to from now on.
+    pub agreed: Cell,
+    /// A write of the truth is due, and why.
+    pub due: Option<Reason>,
+}
+
+/// What becomes of the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The truth from now on.
+    pub truth: Truth,
+    /// One per part, in order.
+    pub parts: Vec<Outlook>,
+    /// What is worth telling, with the position of the part it is about.
+    pub notes: Vec<(usize, Reason)>,
+    /// A conflict that a rule has decided.
+    pub decided: Option<Matter>,
+    /// A question that freezes the field.
+    pub question: Option<Matter>,
+}
+
+/// Merges one field; `None` when there is nothing to do.
+pub fn merge(
+    field: &FieldSpec,
+    first_link: &FirstLink,
+    truth: &Truth,
+    parts: &[Part<'_>],
+    choice: Option<&Choice>,
+) -> Option<Merged> {
+    if choice.is_none() && parts.iter().all(|part| is_quiet(part, truth)) {
+        return None;
+    }
+    let merge = Merge::new(field, first_link, truth, parts);
+    Some(match choice {
+        Some(Choice::Value(value)) => merge.chosen(value),
+        _ => merge.run(),
+    })
+}
+
+fn is_quiet(part: &Part<'_>, truth: &Truth) -> bool {
+    let taken = part.seen.is_none() || *part.seen == part.state.base;
+    let settled = !part.is_writable()
+        || truth.value.is_none()
+        || part.state.agreed == truth.value
+        || *part.seen == truth.value;
+    taken && settled && (part.state.agreed == truth.value || *part.seen != truth.value)
+}
+
+struct Merge<'a> {
+    field: &'a FieldSpec,
+    first_link: &'a FirstLink,
+    old: &'a Truth,
+    parts: &'a [Part<'a>],
+    new: Truth,
+    outlooks: Vec<Outlook>,
+    notes: Vec<(usize, Reason)>,
+    reason: Reason,
+    decided: Option<Matter>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(
+        field: &'a FieldSpec,
+        first_link: &'a FirstLink,
+        old: &'a Truth,
+        parts: &'a [Part<'a>],
+    ) -> Self {
+        let outlooks = parts.iter().map(|part| Outlook {
+            base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
+            agreed: part.state.agreed.clone(),
+            due: None,
+        });
+        Self {
+            field,
+            first_link,
+            old,
+            parts,
+            new: old.clone(),
+            outlooks: outlooks.collect(),
+            notes: Vec::new(),
+            reason: old.from.clone().map_or(Reason::Chosen, Reason::ChangedIn),
+            decided: None,
+        }
+    }
+
+    fn run(mut self) -> Merged {
+        let question = match self.votes() {
+            Ok(votes) => self.count(votes).or_else(|| self.welcome()),
+            Err(question) => Some(question),
+        };
+        match question {
+            Some(question) => self.frozen(question),
+            None => self.settle(),
+        }
+    }
+
+    /// A person has chosen: everybody else's value is taken into account and overruled.
+    fn chosen(mut self, value: &Cell) -> Merged {
+        self.new =
+            Truth { value: value.clone(), previous: self.old.value.clone(), ..Truth::default() };
+        self.reason = Reason::Chosen;
+        self.overrule();
+        self.settle()
+    }
+
+    /// The edits; drift and ignored clears are set aside.
+    fn votes(&mut self) -> Result<Vec<usize>, Matter> {
+        let mut votes = Vec::new();
+        for (position, part) in self.parts.iter().enumerate() {
+            if part.state.base.is_none() || part.seen.is_none() || *part.seen == part.state.base {
+                continue;
+            }
+            let system = part.system.to_owned();
+            let cleared = is_null(&part.seen) && !is_blank(&self.old.value);
+            if !part.reads {
+                self.notes.push((position, Reason::Drift(system)));
+            } else if cleared && self.field.clear == Clear::Ignore {
+                self.notes.push((position, Reason::ClearIgnored(system)));
+                self.agree(position);
+            } else if cleared && self.field.clear == Clear::Review {
+                let (field, value) = (self.field.name.clone(), self.old.value.clone());
+                return Err(Matter::Cleared { field, system, value });
+            } else {
+                votes.push(position);
+            }
+        }
+        Ok(votes)
+    }
+
+    /// Moves the truth by the edits, or asks.
+    fn count(&mut self, edits: Vec<usize>) -> Option<Matter> {
+        if edits.is_empty() {
+            return None;
+        }
+        if self.is_set() {
+            self.merge_sets(&edits);
+            return None;
+        }
+        let mut votes: Vec<Vote> = edits.iter().filter_map(|edit| self.vote(*edit)).collect();
+        if edits.iter().any(|edit| self.is_behind(*edit)) {
+            votes.push(Vote {
+                system: self.old.from.clone().unwrap_or_default(),
+                value: self.old.value.clone(),
+                edited: self.old.edited,
+            });
+        }
+        let first = votes.first()?.clone();
+        if votes.iter().any(|vote| vote.value != first.value) {
+            return self.contest(&votes);
+        }
+        let reason = match votes.len() {
+            1 => Reason::ChangedIn(first.system.clone()),
+            _ => Reason::SameChange,
+        };
+        self.adopt(&first, reason)
+    }
+
+    fn vote(&self, position: usize) -> Option<Vote> {
+        let part = self.parts.get(position)?;
+        Some(Vote {
+            system: part.system.to_owned(),
+            value: part.seen.as_ref().clone(),
+            edited: part.state.edited,
+        })
+    }
+
+    /// Whether a member was edited before it had got the truth.
+    fn is_behind(&self, position: usize) -> bool {
+        self.parts.get(position).is_some_and(|part| {
+            self.old.value.is_some()
+                && part.state.agreed != self.old.value
+                && part.state.base != self.old.value
+        })
+    }
+
+    fn contest(&mut self, votes: &[Vote]) -> Option<Matter> {
+        let policy = policy::describe(&self.field.winner);
+        let chosen = policy::choose(&self.field.winner, votes).cloned();
+        let conflict = Matter::Conflict {
+            field: self.field.name.clone(),
+            base: self.old.value.clone(),
+            values: votes.iter().map(|v| (v.system.clone(), v.value.clone())).collect(),
+            policy: policy.clone(),
+            chosen: chosen.as_ref().map(|vote| vote.value.clone()),
+        };
+        let Some(chosen) = chosen else {
+            return Some(conflict);
+        };
+        self.decided = Some(conflict);
+        self.adopt(&chosen, Reason::Won { winner: chosen.system.clone(), policy })
+    }
+
+    fn merge_sets(&mut self, edits: &[usize]) {
+        let parts = edits.iter().filter_map(|edit| self.parts.get(*edit));
+        let edits = parts.clone().map(|part| (&part.state.base, part.seen.as_ref()));
+        let merged = policy::merge_sets(&self.old.value, edits);
+        let from = parts.map(|part| part.system.to_owned()).next();
+        self.reason = from.clone().map_or(Reason::SameChange, Reason::ChangedIn);
+        self.replace(Some(merged), from, Span::default(), 0);
+        self.overrule();
+    }
+
+    /// Makes a vote the truth, unless that would be one swing too many.
+    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<Matter> {
+        // A value that comes back from a member to which the engine had just written another.
+        let swings = vote.value == self.old.previous
+            && vote.value != self.old.value
+            && self.old.from.as_ref().is_some_and(|from| from != &vote.system);
+        let flips = if swings { self.old.flips + 1 } else { 0 };
+        if flips > FLIPS_MAX {
+            let values = vec![self.old.value.clone(), vote.value.clone()];
+            return Some(Matter::Oscillation { field: self.field.name.clone(), values });
+        }
+        if vote.value != self.old.value {
+            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, flips);
+        }
+        self.reason = reason;
+        self.overrule();
+        None
+    }
+
+    fn replace(&mut self, value: Cell, from: Option<String>, edited: Span, flips: u32) {
+        let previous = self.new.value.clone();
+        self.new = Truth { value, previous, from, edited, flips };
+    }
+
+    /// Edited members whose value is not the truth have agreed to nothing any more.
+    fn overrule(&mut self) {
+        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+            let edited = part.seen.is_some() && *part.seen != part.state.base;
+            if part.reads && edited && *part.seen != self.new.value {
+                outlook.agreed = None;
+            }
+        }
+    }
+
+    /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
+    fn welcome(&mut self) -> Option<Matter> {
+        for (position, part) in self.parts.iter().enumerate() {
+            if part.state.base.is_some() || part.seen.is_none() || !part.reads {
+                continue;
+            }
+            let Some(vote) = self.vote(position) else { continue };
+            if is_blank(&self.new.value) && !(is_null(&self.new.value) && is_null(&vote.value)) {
+                let system = part.system.to_owned();
+                self.reason = Reason::Filled(system.clone());
+                self.replace(vote.value, Some(system), vote.edited, 0);
+            } else if self.is_set() {
+                let union = policy::merge_sets(&self.new.value, [(&None, &vote.value)].into_iter());
+                self.new.value = Some(union);
+            } else if vote.value != self.new.value && !is_null(&vote.value) {
+                if let Some(question) = self.introduce(position, &vote) {
+                    return Some(question);
+                }
+            }
+        }
+        None
+    }
+
+    /// Both have a value at the first link and differ: the preferred system's counts.
+    fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
+        let FirstLink::Prefer(preferred) = self.first_link else {
+            let held = (self.new.from.clone().unwrap_or_default(), self.new.value.clone());
+            return Some(Matter::Conflict {
+                field: self.field.name.clone(),
+                base: None,
+                values: vec![held, (vote.system.clone(), vote.value.clone())],
+                policy: "first link, decided by hand".to_owned(),
+                chosen: None,
+            });
+        };
+        self.notes.push((position, Reason::Preferred(preferred.clone())));
+        self.reason = Reason::Preferred(preferred.clone());
+        if &vote.system == preferred {
+            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
+        }
+        None
+    }
+
+    /// Says what is due, once the truth is known.
+    fn settle(mut self) -> Merged {
+        for position in 0..self.parts.len() {
+            self.settle_part(position);
+        }
+        Merged {
+            truth: self.new,
+            parts: self.outlooks,
+            notes: self.notes,
+            decided: self.decided,
+            question: None,
+        }
+    }
+
+    fn settle_part(&mut self, position: usize) {
+        let (Some(part), Some(outlook)) =
+            (self.parts.get(position), self.outlooks.get_mut(position))
+        else {
+            return;
+        };
+        if *part.seen == self.new.value {
+            outlook.agreed.clone_from(&self.new.value);
+        } else if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value
+        {
+            let blank = part.state.base.is_none() && is_blank(&part.seen);
+            outlook.due = Some(match &self.new.from {
+                Some(from) if blank => Reason::Filled(from.clone()),
+                _ => self.reason.clone(),
+            });
+        }
+    }
+
+    fn frozen(self, question: Matter) -> Merged {
+        let still = |part: &Part<'_>| Outlook {
+            base: part.state.base.clone(),
+            agreed: part.state.agreed.clone(),
+            due: None,
+        };
+        Merged {
+            truth: self.old.clone(),
+            parts: self.parts.iter().map(still).collect(),
+            notes: Vec::new(),
+            decided: None,
+            question: Some(question),
+        }
+    }
+
+    fn agree(&mut self, position: usize) {
+        if let Some(outlook) = self.outlooks.get_mut(position) {
+            outlook.agreed.clone_from(&self.old.value);
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        matches!(self.field.kind, FieldKind::Choices | FieldKind::Reference { many: true, .. })
+    }
+}
+
+fn is_null(cell: &Cell) -> bool {
+    cell.as_ref().is_some_and(Value::is_null)
+}
+
+/// Absent or null.
+fn is_blank(cell: &Cell) -> bool {
+    cell.as_ref().is_none_or(Value::is_null)
+}

@@ -1,0 +1,108 @@
+//! Which systems have no record of the link yet, and what a new one is made of.
+
+use super::{Draft, Work, is_filled};
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::spec::{MappingGroup, MemberSpec};
+use crate::state::FieldWrite;
+use crate::value::Cell;
+
+impl Work<'_> {
+    pub(super) fn creates(&mut self) {
+        if self.active.is_empty() {
+            return;
+        }
+        let entity = self.context.lanes.entity;
+        for (position, member) in entity.members.iter().enumerate() {
+            if member.create
+                && !self.has_record_in(&member.system)
+                && let Some(draft) = self.create(position, member)
+            {
+                self.plan.drafts.push(draft);
+            }
+        }
+    }
+
+    /// A live record, or one that is just moving to another id.
+    fn has_record_in(&self, system: &str) -> bool {
+        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let moving = self.records.iter().filter(|record| record.status.successor().is_some());
+        active.chain(moving).any(|record| record.key.system == system)
+    }
+
+    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {
+        let mut groups = Vec::new();
+        let mut fields = Vec::new();
+        for (index, group) in member.groups.iter().enumerate() {
+            if !group.direction.writes() {
+                continue;
+            }
+            match self.new_cells(position, member, group) {
+                Some((cells, writes)) => {
+                    groups.push((index, cells));
+                    fields.extend(writes);
+                }
+                None if group.required => {
+                    self.note_missing(group);
+                    return None;
+                }
+                None => {}
+            }
+        }
+        if groups.is_empty() {
+            return None;
+        }
+        Some(Draft {
+            link: self.plan.link.id,
+            member: position,
+            action: Action::Create,
+            id: None,
+            if_version: None,
+            groups,
+            fields,
+            reason: self.create_reason.clone(),
+            raw: Vec::new(),
+        })
+    }
+
+    /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
+    fn new_cells(
+        &mut self,
+        member: usize,
+        spec: &MemberSpec,
+        group: &MappingGroup,
+    ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
+        let mut cells = Vec::with_capacity(group.fields.len());
+        let mut writes = Vec::with_capacity(group.fields.len());
+        for index in &group.fields {
+            let field = self.context.lanes.entity.fields.get(index.0)?;
+            let lane = self.context.lanes.lane(member, index.0)?;
+            if self.is_frozen(index.0) {
+                return None;
+            }
+            let truth = self.truth(index.0);
+            let (remote, written) = self.outward(field, lane, &spec.system, &truth, &None);
+            writes.push(FieldWrite {
+                field: field.name.clone(),
+                before: None,
+                after: written,
+                reason: self.create_reason.clone(),
+            });
+            cells.push(remote);
+        }
+        cells.iter().any(is_filled).then_some((cells, writes))
+    }
+
+    fn note_missing(&mut self, group: &MappingGroup) {
+        let entity = self.context.lanes.entity;
+        let fields: Vec<String> = group
+            .fields
+            .iter()
+            .filter_map(|field| entity.fields.get(field.0))
+            .map(|field| field.name.clone())
+            .collect();
+        for field in fields {
+            self.note(None, Some(&field), Reason::RequiredMissing { field: field.clone() });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
+
+use super::{Draft, Work};
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::review;
+use crate::spec::OnDelete;
+use crate::state::{Choice, LinkStatus, Matter, RecordKey, ReviewStatus};
+
+impl Work<'_> {
+    /// Whether the link is done with by what a removal asks for.
+    pub(super) fn removal(&mut self) -> bool {
+        self.forget_replaced();
+        let gone =
+            self.records.iter().find(|record| record.link.is_some() && record.status.is_removed());
+        let Some(gone) = gone.map(|record| record.key.clone()) else {
+            return false;
+        };
+        let moving = self.records.iter().any(|record| record.status.successor().is_some());
+        if self.active.is_empty() {
+            if !moving {
+                self.end(Reason::GoneEverywhere, None);
+            }
+            return true;
+        }
+        if self.is_edited() {
+            self.forget_removed();
+            self.create_reason = Reason::EditBeatsDelete;
+            return false;
+        }
+        match self.context.lanes.entity.on_delete {
+            OnDelete::Archive => self.archive_others(&gone),
+            OnDelete::Unlink => self.end(Reason::Unlinked(gone.system.clone()), Some(gone)),
+            OnDelete::Review => self.ask_about(&gone),
+        }
+        true
+    }
+
+    /// Whether a live member was edited since it last agreed with the hub.
+    fn is_edited(&self) -> bool {
+        let lanes = self.context.lanes;
+        self.active.iter().any(|active| {
+            let Some(record) = self.records.get(active.record) else { return false };
+            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+            let mut seen = fields.filter_map(|(position, (field, state))| {
+                let lane = lanes.lane(active.member, position)?;
+                let mut waits = Vec::new();
+                let references = self.context.references;
+                let seen = super::seen(references, field, lane, record, state, &mut waits);
+                lane.mapping.direction.reads().then(|| (seen, &state.base))
+            });
+            seen.any(|(seen, base)| base.is_some() && seen.is_some() && *seen != *base)
+        })
+    }
+
+    /// A removed record whose system has another live one is no news for the link.
+    fn forget_replaced(&mut self) {
+        let records = &self.records;
+        let live: Vec<String> = self
+            .active
+            .iter()
+            .filter_map(|active| records.get(active.record))
+            .map(|record| record.key.system.clone())
+            .collect();
+        for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
+            if live.contains(&record.key.system) {
+                record.link = None;
+            }
+        }
+    }
+
+    /// Removed records leave the link, so that their systems get new ones.
+    fn forget_removed(&mut self) {
+        for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
+            record.link = None;
+        }
+    }
+
+    fn end(&mut self, reason: Reason, record: Option<RecordKey>) {
+        self.plan.link.status = LinkStatus::Ended;
+        self.note(record, None, reason);
+    }
+
+    fn archive_others(&mut self, gone: &RecordKey) {
+        if let Some((count, limit)) = self.context.brake {
+            self.plan.held = true;
+            self.note(Some(gone.clone()), None, Reason::Braked { count, limit });
+            return;
+        }
+        for active in &self.active {
+            let Some(record) = self.records.get(active.record) else { continue };
+            self.plan.drafts.push(Draft {
+                link: self.plan.link.id,
+                member: active.member,
+                action: Action::Archive,
+                id: Some(record.key.id.clone()),
+                if_version: record.version.clone(),
+                groups: Vec::new(),
+                fields: Vec::new(),
+                reason: Reason::DeletedIn(gone.system.clone()),
+                raw: Vec::new(),
+            });
+        }
+    }
+
+    fn ask_about(&mut self, gone: &RecordKey) {
+        let matter = Matter::Deleted { gone: gone.clone() };
+        let now_ms = self.context.now_ms;
+        let review = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
+        let known = self.reviews.iter().find(|known| known.id == review.id).cloned();
+        match known {
+            Some(known) if known.status == ReviewStatus::Chosen => {
+                self.plan.reviews.push(review::closed(&known, now_ms));
+                match known.choice {
+                    Some(Choice::Approve) => self.archive_others(gone),
+                    _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
+                }
+            }
+            Some(_) => {}
+            None => {
+                self.plan.reviews.push(review);
+                let reason = Reason::DeleteUndecided(gone.system.clone());
+                self.note(Some(gone.clone()), None, reason);
+            }
+        }
+    }
+}

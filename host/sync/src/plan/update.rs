@@ -1,0 +1,88 @@
+//! Which members must be told of the truth: only fields that are due, only where the mapping writes.
+
+use super::{Draft, Work};
+use crate::lanes::Active;
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::spec::{FieldIndex, MappingGroup};
+use crate::state::FieldWrite;
+use crate::value::Cell;
+
+impl Work<'_> {
+    pub(super) fn updates(&mut self) {
+        for index in 0..self.active.len() {
+            if let Some(draft) = self.update(index) {
+                self.plan.drafts.push(draft);
+            }
+        }
+    }
+
+    fn update(&mut self, index: usize) -> Option<Draft> {
+        let active = *self.active.get(index)?;
+        let member = self.context.lanes.entity.members.get(active.member)?;
+        let mut groups = Vec::new();
+        let mut fields = Vec::new();
+        for (position, group) in member.groups.iter().enumerate() {
+            let due = group.fields.iter().find_map(|field| self.due(index, *field));
+            let frozen = group.fields.iter().any(|field| self.is_frozen(field.0));
+            let Some(reason) = due.filter(|_| !frozen) else { continue };
+            if let Some((cells, writes)) = self.group_cells(active, group, &reason) {
+                groups.push((position, cells));
+                fields.extend(writes);
+            }
+        }
+        let record = self.records.get(active.record)?;
+        let reason = fields.first().map(|field| field.reason.clone())?;
+        Some(Draft {
+            link: self.plan.link.id,
+            member: active.member,
+            action: Action::Update,
+            id: Some(record.key.id.clone()),
+            if_version: record.version.clone(),
+            groups,
+            fields,
+            reason,
+            raw: record.raw.clone(),
+        })
+    }
+
+    /// Why a field is due at a member, if it is.
+    fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
+        let outcome = self.merged.get(field.0)?.as_ref()?;
+        let part = outcome.parts.iter().position(|part| *part == active)?;
+        outcome.merged.parts.get(part)?.due.clone()
+    }
+
+    /// The cells of one group; nothing when it must wait, or already stands there.
+    fn group_cells(
+        &mut self,
+        active: Active,
+        group: &MappingGroup,
+        reason: &Reason,
+    ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
+        let mut cells = Vec::with_capacity(group.fields.len());
+        let mut writes = Vec::with_capacity(group.fields.len());
+        let mut news = false;
+        for index in &group.fields {
+            let field = self.context.lanes.entity.fields.get(index.0)?;
+            let lane = self.context.lanes.lane(active.member, index.0)?;
+            let record = self.records.get(active.record)?;
+            let system = record.key.system.clone();
+            let state = record.fields.get(index.0)?.clone();
+            let truth = self.truth(index.0);
+            let (remote, written) = self.outward(field, lane, &system, &truth, &state.seen);
+            if remote.is_none() && truth.is_some() {
+                return None;
+            }
+            news |= remote != state.seen;
+            writes.push(FieldWrite {
+                field: field.name.clone(),
+                before: state.base,
+                after: written,
+                reason: reason.clone(),
+            });
+            cells.push(remote);
+        }
+        news.then_some((cells, writes))
+    }
+}

@@ -1,0 +1,199 @@
+//! References between entities: remote ids to links and back (SYNC.md 3.9).
+//!
+//! A member's reference column holds ids of its own system. In the hub a reference is a set of link
+//! numbers. Everything that a chunk of links needs is fetched in two queries beforehand, so that
+//! planning itself stays pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::lanes::Lanes;
+use crate::spec::FieldKind;
+use crate::state::{LinkId, LinkView, RecordKey, Status};
+use crate::store::{Store, StoreError};
+use crate::value::{Cell, Value};
+
+/// The references of a chunk of links, resolved.
+#[derive(Debug, Default)]
+pub struct References {
+    links: HashMap<RecordKey, LinkId>,
+    members: HashMap<LinkId, Vec<RecordKey>>,
+    /// In a preview: entities whose missing members are named instead of awaited.
+    preview: bool,
+}
+
+/// A reference as a member reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inward {
+    /// As link numbers; absent when it has no link yet.
+    pub cell: Cell,
+    /// Records that have no link yet.
+    pub unknown: Vec<RecordKey>,
+}
+
+/// A reference as a member is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outward {
+    /// As remote ids; absent when nothing of it can be written.
+    pub remote: Cell,
+    /// The part of it that is written, as link numbers.
+    pub written: Cell,
+    /// Links without a record of that object.
+    pub missing: Vec<LinkId>,
+}
+
+impl References {
+    /// Fetches what these links need.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn fetch(
+        store: &dyn Store,
+        lanes: &Lanes<'_>,
+        views: &[LinkView],
+        preview: bool,
+    ) -> Result<Self, StoreError> {
+        let keys = remote_keys(lanes, views);
+        if keys.is_empty() && lanes.entity.references().next().is_none() {
+            return Ok(Self { preview, ..Self::default() });
+        }
+        let keys: Vec<RecordKey> = keys.into_iter().collect();
+        let links: HashMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
+        let mut wanted: BTreeSet<LinkId> = links.values().copied().collect();
+        for truth in views.iter().flat_map(|view| &view.link.truth) {
+            wanted.extend(link_ids(&truth.value));
+        }
+        let wanted: Vec<LinkId> = wanted.into_iter().collect();
+        let mut members: HashMap<LinkId, Vec<RecordKey>> = HashMap::new();
+        for (link, record) in store.members(&wanted).await? {
+            members.entry(link).or_default().push(record);
+        }
+        Ok(Self { links, members, preview })
+    }
+
+    /// A member's reference as link numbers. A single one without a link is absent; of several,
+    /// those with a link count.
+    pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> Inward {
+        let Some(Value::References(ids)) = cell else {
+            return Inward { cell: cell.clone(), unknown: Vec::new() };
+        };
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        for id in ids {
+            let key = remote_key(system, object, id);
+            match self.links.get(&key) {
+                Some(link) => known.push(link.to_string()),
+                None => unknown.push(key),
+            }
+        }
+        known.sort_unstable();
+        known.dedup();
+        let cell = match (known.is_empty(), many) {
+            (false, _) => Some(Value::References(known)),
+            (true, true) => Some(Value::Null),
+            (true, false) => None,
+        };
+        Inward { cell, unknown }
+    }
+
+    /// Link numbers as ids of `object` in `system`. Of several, ids in `present` without a link are
+    /// kept: they are none of the engine's business (I7).
+    pub fn outward(
+        &self,
+        many: bool,
+        system: &str,
+        object: &str,
+        cell: &Cell,
+        present: &Cell,
+    ) -> Outward {
+        let mut remote = Vec::new();
+        let mut written = Vec::new();
+        let mut missing = Vec::new();
+        for link in link_ids(cell) {
+            match self.remote_id(link, system, object, present) {
+                Some(id) => {
+                    remote.push(id);
+                    written.push(link.to_string());
+                }
+                None => missing.push(link),
+            }
+        }
+        if let Some(Value::References(ids)) = present
+            && many
+        {
+            let unlinked =
+                ids.iter().filter(|id| !self.links.contains_key(&remote_key(system, object, id)));
+            remote.extend(unlinked.cloned());
+        }
+        if remote.is_empty() && !missing.is_empty() {
+            return Outward { remote: None, written: None, missing };
+        }
+        Outward { remote: references(remote), written: references(written), missing }
+    }
+
+    /// A present id that stands for the link already is kept; else its live record's.
+    fn remote_id(
+        &self,
+        link: LinkId,
+        system: &str,
+        object: &str,
+        present: &Cell,
+    ) -> Option<String> {
+        if let Some(Value::References(ids)) = present {
+            let same =
+                |id: &&String| self.links.get(&remote_key(system, object, id)) == Some(&link);
+            if let Some(id) = ids.iter().find(same) {
+                return Some(id.clone());
+            }
+        }
+        let records = self.members.get(&link).map(Vec::as_slice).unwrap_or_default();
+        let record = records.iter().find(|key| key.system == system && key.object == object);
+        match record {
+            Some(record) => Some(record.id.clone()),
+            None if self.preview => Some(format!("(new {object} of link {link})")),
+            None => None,
+        }
+    }
+}
+
+/// The link numbers in a canonical reference.
+pub fn link_ids(cell: &Cell) -> impl Iterator<Item = LinkId> {
+    let ids = match cell {
+        Some(Value::References(ids)) => ids.as_slice(),
+        _ => &[],
+    };
+    ids.iter().filter_map(|id| id.parse().ok().map(LinkId))
+}
+
+fn references(ids: Vec<String>) -> Cell {
+    Some(if ids.is_empty() { Value::Null } else { Value::References(ids) })
+}
+
+fn remote_key(system: &str, object: &str, id: &str) -> RecordKey {
+    RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() }
+}
+
+/// Every remote id in a reference column of these links' live records.
+fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> BTreeSet<RecordKey> {
+    let mut keys = BTreeSet::new();
+    for record in views.iter().flat_map(|view| &view.records) {
+        if record.status != Status::Live {
+            continue;
+        }
+        let Some(member) = lanes.member_of(record) else { continue };
+        for (position, (field, state)) in lanes.entity.fields.iter().zip(&record.fields).enumerate()
+        {
+            let Some(lane) = lanes.lane(member, position) else { continue };
+            if let (Some(target), Some(Value::References(ids))) =
+                (lane.target(&field.kind), &state.seen)
+            {
+                keys.extend(ids.iter().map(|id| remote_key(&record.key.system, target, id)));
+            }
+        }
+    }
+    keys
+}
+
+/// Whether a field refers to several links.
+pub fn is_many(kind: &FieldKind) -> bool {
+    matches!(kind, FieldKind::Reference { many: true, .. })
+}

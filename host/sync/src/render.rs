@@ -1,0 +1,234 @@
+//! From a draft in canonical values to an operation in a member's columns.
+//!
+//! Direct values go as they are, tables are looked up, transforms are called once per group for all
+//! drafts of a chunk. A column that would not change is not written; a value without a counterpart
+//! is told, never guessed (rule B5).
+
+use crate::canonical::plain_text;
+use crate::lens;
+use crate::plan::{Draft, Note};
+use crate::plugin::PluginError;
+use crate::ports::Transforms;
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::review::digest;
+use crate::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
+use crate::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey, Refusal};
+use crate::value::{Cell, Value};
+
+/// What became of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The operation, without its intent; nothing when no column would change.
+    pub entry: Option<OutboxEntry>,
+    /// Fields that stand there already in the member's own form.
+    pub settled: Vec<FieldWrite>,
+    /// Why something of it is not written.
+    pub notes: Vec<Note>,
+}
+
+/// Renders the drafts of one entity, in order.
+///
+/// # Errors
+/// What a transform says.
+pub async fn render(
+    transforms: &dyn Transforms,
+    entity: &EntitySpec,
+    drafts: &[Draft],
+) -> Result<Vec<Rendered>, PluginError> {
+    let mut columns: Vec<Vec<Option<Vec<Cell>>>> =
+        drafts.iter().map(|draft| draft.groups.iter().map(|_| None).collect()).collect();
+    for (position, member) in entity.members.iter().enumerate() {
+        for (group_position, group) in member.groups.iter().enumerate() {
+            let places: Vec<(usize, usize)> = drafts
+                .iter()
+                .enumerate()
+                .filter(|(_, draft)| draft.member == position)
+                .filter_map(|(index, draft)| {
+                    let slot = draft.groups.iter().position(|(g, _)| *g == group_position)?;
+                    Some((index, slot))
+                })
+                .collect();
+            let rows = render_group(transforms, group, drafts, &places).await?;
+            for ((index, slot), row) in places.into_iter().zip(rows) {
+                if let Some(place) = columns.get_mut(index).and_then(|slots| slots.get_mut(slot)) {
+                    *place = row;
+                }
+            }
+        }
+    }
+    let rendered = drafts.iter().zip(columns).filter_map(|(draft, columns)| {
+        let member = entity.members.get(draft.member)?;
+        Some(assemble(entity, member, draft, columns))
+    });
+    Ok(rendered.collect())
+}
+
+/// The columns of one group for the drafts at these places; nothing where there is no counterpart.
+async fn render_group(
+    transforms: &dyn Transforms,
+    group: &MappingGroup,
+    drafts: &[Draft],
+    places: &[(usize, usize)],
+) -> Result<Vec<Option<Vec<Cell>>>, PluginError> {
+    let cells: Vec<Vec<Cell>> = places
+        .iter()
+        .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
+        .map(|(_, cells)| cells.clone())
+        .collect();
+    match &group.via {
+        Via::Direct => Ok(cells.into_iter().map(Some).collect()),
+        Via::Table(table) => Ok(cells.iter().map(|cells| look_up(table, cells)).collect()),
+        Via::Transform(lens) => {
+            let old = places.iter().filter_map(|(index, _)| {
+                let draft = drafts.get(*index)?;
+                Some(group.columns.iter().map(|column| present(draft, column)).collect())
+            });
+            let rows = lens::to_columns(transforms, lens, cells, old.collect()).await?;
+            Ok(rows.into_iter().map(Some).collect())
+        }
+    }
+}
+
+fn look_up(table: &ValueTable, cells: &[Cell]) -> Option<Vec<Cell>> {
+    let written = |cell: &Cell| match cell {
+        None | Some(Value::Null) => Some(cell.clone()),
+        Some(value) => {
+            let remote = table.write.get(&plain_text(value)?)?;
+            Some(Some(Value::Text(remote.clone())))
+        }
+    };
+    cells.iter().map(written).collect()
+}
+
+fn present(draft: &Draft, column: &str) -> Cell {
+    draft.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
+}
+
+fn assemble(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    draft: &Draft,
+    columns: Vec<Option<Vec<Cell>>>,
+) -> Rendered {
+    let mut rendered = Rendered { entry: None, settled: Vec::new(), notes: Vec::new() };
+    let mut writes: Vec<ColumnWrite> = Vec::new();
+    let mut fields: Vec<FieldWrite> = Vec::new();
+    let mut sendable = true;
+    for ((group, _), cells) in draft.groups.iter().zip(columns) {
+        let Some(group) = member.groups.get(*group) else { continue };
+        let mine: Vec<FieldWrite> = draft
+            .fields
+            .iter()
+            .filter(|write| {
+                entity.field(&write.field).is_some_and(|(f, _)| group.fields.contains(&f))
+            })
+            .cloned()
+            .collect();
+        match cells {
+            None => {
+                rendered.notes.extend(unmapped(member, draft, group, &mine));
+                sendable &= draft.action != Action::Create || !group.required;
+            }
+            Some(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
+            Some(cells) => {
+                let named = group.columns.iter().cloned().zip(cells);
+                writes.extend(named.map(|(column, cell)| ColumnWrite { column, cell }));
+                fields.extend(mine);
+            }
+        }
+    }
+    if draft.action == Action::Create {
+        let constants = member.constants.iter().cloned();
+        writes.extend(constants.map(|(column, cell)| ColumnWrite { column, cell }));
+    }
+    writes.retain(|write| {
+        let is_news = draft.action != Action::Create || write.cell != Some(Value::Null);
+        write.cell.is_some() && is_news
+    });
+    if sendable && (draft.action == Action::Archive || !writes.is_empty()) {
+        rendered.entry = Some(entry(entity, member, draft, writes, fields));
+    }
+    rendered
+}
+
+/// Whether the columns, as last read, say the same already.
+fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
+    !matches!(group.via, Via::Direct)
+        && draft.action == Action::Update
+        && group
+            .columns
+            .iter()
+            .zip(cells)
+            .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
+}
+
+fn unmapped(
+    member: &MemberSpec,
+    draft: &Draft,
+    group: &MappingGroup,
+    fields: &[FieldWrite],
+) -> Vec<Note> {
+    let record = draft.id.as_ref().map(|id| RecordKey {
+        system: member.system.clone(),
+        object: member.object.clone(),
+        id: id.clone(),
+    });
+    let column = group.columns.first().cloned().unwrap_or_default();
+    let note = |write: &FieldWrite| Note {
+        record: record.clone(),
+        field: Some(write.field.clone()),
+        reason: Reason::Unmapped { column: column.clone() },
+    };
+    fields.iter().map(note).collect()
+}
+
+fn entry(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    draft: &Draft,
+    columns: Vec<ColumnWrite>,
+    fields: Vec<FieldWrite>,
+) -> OutboxEntry {
+    OutboxEntry {
+        intent: String::new(),
+        entity: entity.name.clone(),
+        link: draft.link,
+        system: member.system.clone(),
+        object: member.object.clone(),
+        action: draft.action,
+        id: draft.id.clone(),
+        if_version: draft.if_version.clone(),
+        columns,
+        fields,
+        reason: draft.reason.clone(),
+        state: OutboxState::Planned,
+        not_before_ms: 0,
+        attempts: 0,
+    }
+}
+
+/// The same write looks the same: a refused one is not tried again until this changes.
+pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
+    let OutboxEntry { action, id, columns, .. } = entry;
+    digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
+}
+
+/// The refusal that this write would meet again.
+pub fn refused_before<'a>(
+    refusals: &'a [Refusal],
+    entry: &OutboxEntry,
+    mapping: &str,
+) -> Option<&'a Refusal> {
+    let here =
+        |refusal: &&Refusal| refusal.system == entry.system && refusal.object == entry.object;
+    let digest = refusal_digest(entry, mapping);
+    refusals.iter().filter(here).find(|refusal| refusal.digest == digest)
+}
+
+/// The key of an intent: deterministic, so that the same plan gives the same intents, and unique
+/// for ever, because it holds the store's identity and the link's version.
+pub fn intent(identity: &str, entry: &OutboxEntry, version: u64) -> String {
+    let OutboxEntry { link, system, object, action, .. } = entry;
+    digest(&[identity, &format!("{link} {version} {action:?}"), system, object])
+}

@@ -1,0 +1,63 @@
+//! Reviews: questions with ids that depend only on what is asked, so that asking twice asks once.
+
+use sha2::{Digest, Sha256};
+
+use crate::state::{Link, Matter, RecordKey, Review, ReviewStatus};
+
+/// A review about a link.
+pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) -> Review {
+    Review {
+        id: id(&link.entity, &link.id.to_string(), &matter),
+        entity: link.entity.clone(),
+        link: Some(link.id),
+        record: None,
+        matter,
+        status,
+        choice: None,
+        at_ms,
+    }
+}
+
+/// An open review about a record that has no link.
+pub fn of_record(entity: &str, record: &RecordKey, matter: Matter, at_ms: i64) -> Review {
+    Review {
+        id: id(entity, &record.to_string(), &matter),
+        entity: entity.to_owned(),
+        link: None,
+        record: Some(record.clone()),
+        matter,
+        status: ReviewStatus::Open,
+        choice: None,
+        at_ms,
+    }
+}
+
+/// The same review, over.
+pub fn closed(review: &Review, at_ms: i64) -> Review {
+    Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
+}
+
+/// Whether a review freezes this field.
+pub fn is_about(review: &Review, name: &str) -> bool {
+    match &review.matter {
+        Matter::Conflict { field, .. }
+        | Matter::Oscillation { field, .. }
+        | Matter::Cleared { field, .. } => field == name,
+        _ => false,
+    }
+}
+
+fn id(entity: &str, about: &str, matter: &Matter) -> String {
+    digest(&[entity, about, &format!("{matter:?}")])
+}
+
+/// 128 bits of SHA-256 over the parts, hex: ids of reviews and intents, digests of writes.
+pub(crate) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let hash = hash.finalize();
+    hex::encode(hash.get(..16).unwrap_or(&hash))
+}
