@@ -25,6 +25,7 @@ pub mod log;
 pub mod signing;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
+pub mod time;
 
 pub use bindings::imports::renkei::plugin::types::{
     Batch, Error, Problem, Removal, Row, Tombstone, Value,

@@ -21,10 +21,10 @@ pub struct Habits {
 
 impl Habits {
     fn from_parameters(parameters: &Attributes) -> Result<Self, Error> {
-        let western_family_first = match parameters.text("western-order") {
+        let western_family_first = match parameters.text("western_order") {
             None | Some("given-family") => false,
             Some("family-given") => true,
-            Some(_) => return Err(bad("western-order is given-family or family-given")),
+            Some(_) => return Err(bad("western_order is given-family or family-given")),
         };
         let separator = parameters.text("separator").unwrap_or(" ");
         if separator.is_empty() || !separator.chars().all(char::is_whitespace) {

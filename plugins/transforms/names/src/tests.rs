@@ -154,14 +154,14 @@ fn without_an_example_the_script_decides() {
 #[test]
 fn parameters_turn_the_western_order_and_the_separator() {
     let parameters = vec![
-        ("western-order".to_owned(), Value::from("family-given")),
+        ("western_order".to_owned(), Value::from("family-given")),
         ("separator".to_owned(), Value::from("\u{3000}")),
     ];
     let parts = [text("Yamada"), text("Taro")];
     assert_eq!(run(&parameters, text("Yamada Taro"), None), parts);
     assert_eq!(back(&parameters, parts, None), text("Yamada Taro"));
     assert_eq!(back(&parameters, [text("山田"), text("太郎")], None), text("山田　太郎"));
-    for (name, value) in [("western-order", "backwards"), ("separator", ""), ("separator", "x")] {
+    for (name, value) in [("western_order", "backwards"), ("separator", ""), ("separator", "x")] {
         let parameters = vec![(name.to_owned(), Value::from(value))];
         let empty = Batch::new(["full_name"]);
         assert!(Names::forward("full-name", &parameters, &empty, &empty).is_err(), "{name}");
@@ -215,7 +215,7 @@ fn any_cell() -> impl Strategy<Value = Cell> {
 
 fn any_parameters() -> impl Strategy<Value = Attributes> {
     let order = prop_oneof!["given-family", "family-given"];
-    order.prop_map(|order| vec![("western-order".to_owned(), Value::from(order))])
+    order.prop_map(|order| vec![("western_order".to_owned(), Value::from(order))])
 }
 
 proptest! {
