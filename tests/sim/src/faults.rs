@@ -53,6 +53,8 @@ pub struct Faults {
     pub deleted_log_ms: i64,
     /// Salesforce: how long an unused query locator lives.
     pub cursor_lifetime_ms: i64,
+    /// HubSpot: the account is moving to another data centre and every call answers 477.
+    pub migrating: bool,
     /// All seeded records share one modified stamp, as after an import.
     pub seed_with_one_stamp: bool,
     /// Real milliseconds that each answer is held back.
@@ -82,6 +84,7 @@ impl Default for Faults {
             token_says_expiry: false,
             deleted_log_ms: 15 * 86_400_000,
             cursor_lifetime_ms: 900_000,
+            migrating: false,
             seed_with_one_stamp: false,
             response_delay_ms: 0,
         }

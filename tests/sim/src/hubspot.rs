@@ -50,6 +50,9 @@ use crate::world::World;
 /// The account number of every simulated HubSpot.
 pub const PORTAL_ID: u64 = 62_515;
 
+/// A list with very many `properties` does not fit a URL (the length is from memory).
+const TARGET_LEN_MAX: usize = 16_384;
+
 /// A simulated HubSpot account.
 #[derive(Debug)]
 pub struct HubSpot {
@@ -119,6 +122,7 @@ impl HubSpot {
         self.requests += 1;
         let correlation_id = format!("{:08x}-0000-4000-8000-000000000000", self.requests);
         let answer = match Route::of(request) {
+            _ if target_len(request) > TARGET_LEN_MAX => Answer::empty(StatusCode::URI_TOO_LONG),
             Ok(Route::Oauth(call)) => {
                 self.note(&Route::Oauth(call.clone()).counted(request), 0);
                 let now_ms = self.clock.now_ms();
@@ -165,11 +169,15 @@ impl HubSpot {
 
     /// The answer of a fault that strikes before anything is done.
     fn struck(&mut self, counted: &Counted) -> Option<Answer> {
+        if self.faults.migrating {
+            let status = StatusCode::from_u16(477).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            return Some(Answer::empty(status).with_header("retry-after", "3600"));
+        }
         if self.counters.server_error.hits(self.faults.server_error_every) {
             return Some(Answer::empty(StatusCode::BAD_GATEWAY));
         }
         if counted.writes && self.counters.lock_error.hits(self.faults.lock_error_every) {
-            return Some(Answer::empty(StatusCode::LOCKED).with_header("retry-after", "2"));
+            return Some(Answer::empty(StatusCode::LOCKED));
         }
         None
     }
@@ -240,6 +248,11 @@ impl HubSpot {
         let short = self.counters.short_page.hits(self.faults.short_pages_every);
         if short { limit.div_ceil(2) } else { limit }
     }
+}
+
+fn target_len(request: &Request) -> usize {
+    let parameters = request.parameters.iter().map(|(name, value)| name.len() + value.len() + 2);
+    request.path.len() + parameters.sum::<usize>()
 }
 
 /// How the ledger counts a request; whether a search has a cursor only its body tells.

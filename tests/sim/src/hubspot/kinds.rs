@@ -64,6 +64,10 @@ impl Kind {
         self.names().2
     }
 
+    pub(super) fn is_activity(self) -> bool {
+        matches!(self, Self::Note | Self::Task | Self::Call | Self::Email | Self::Meeting)
+    }
+
     /// The property that a change restamps: contacts differ from every other type.
     pub(super) fn modified_property(self) -> &'static str {
         if self == Self::Contact { "lastmodifieddate" } else { "hs_lastmodifieddate" }

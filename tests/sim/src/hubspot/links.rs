@@ -103,8 +103,8 @@ impl HubSpot {
 
     fn touch_ends(&mut self, pair: Pair, from: u64, to: u64) {
         let now_ms = self.clock.now_ms();
-        self.store.touch(pair.from, from, now_ms);
-        self.store.touch(pair.to, to, now_ms);
+        self.store.touch(pair.from, from, pair.to.is_activity(), now_ms);
+        self.store.touch(pair.to, to, pair.from.is_activity(), now_ms);
     }
 
     fn links_of(&self, pair: Pair, id: &str, request: &Request) -> Outcome {

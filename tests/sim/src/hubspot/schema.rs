@@ -41,6 +41,9 @@ pub(super) const OWNERS: [(&str, &str, &str, u32); 3] = [
 /// At most this many properties of an object may hold unique values.
 const UNIQUE_COUNT_MAX: usize = 10;
 
+/// Longest text, in characters; recorded for note bodies.
+const TEXT_LEN_MAX: usize = 65_536;
+
 /// `type` of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueType {
@@ -158,6 +161,10 @@ impl Property {
         match self.value_type {
             ValueType::String if &*self.name == "email" => {
                 mail(value).ok_or_else(|| wrong("INVALID_EMAIL", "a valid email address"))
+            }
+            ValueType::String if value.chars().count() > TEXT_LEN_MAX => {
+                let message = format!("{} is longer than {TEXT_LEN_MAX}", self.name);
+                Err(Detail::of(&self.name, "INVALID_LENGTH", message))
             }
             ValueType::String | ValueType::PhoneNumber => Ok(value.to_owned()),
             ValueType::Number => match value.trim().parse::<f64>() {

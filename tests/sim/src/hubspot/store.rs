@@ -207,6 +207,7 @@ impl Store {
             if row.value(&name) == value.as_deref() {
                 continue;
             }
+            remember_first(&mut record, &row, &name);
             record.history.push(Change {
                 name: Arc::clone(&name),
                 value: value.clone().unwrap_or_default(),
@@ -225,27 +226,30 @@ impl Store {
         Ok(())
     }
 
-    /// Restamps a record without a change of its own, as a new association does.
-    pub(super) fn touch(&mut self, kind: Kind, id: u64, now_ms: i64) {
+    /// Restamps a record without a change of its own, as a new association does; one with an
+    /// activity also moves a contact's last activity.
+    pub(super) fn touch(&mut self, kind: Kind, id: u64, activity: bool, now_ms: i64) {
         let Some(mut record) = self.live(kind, id).cloned() else { return };
         let mut row = Row::clone(&record.row);
         row.modified_ms = now_ms;
+        if activity && kind == Kind::Contact {
+            row.values.insert("notes_last_updated".into(), stamp::iso(now_ms).into());
+        }
         self.derive(kind, &mut row);
         record.row = Arc::new(row);
         self.put(kind, record, now_ms);
     }
 
-    /// Archives a live record; false when there is none.
-    pub(super) fn archive(&mut self, kind: Kind, id: u64, now_ms: i64) -> bool {
-        let Some(record) = self.live(kind, id) else { return false };
-        if record.row.id != id {
-            return false;
+    /// Archives a live record and forgets its associations; a merged-away id archives nothing.
+    pub(super) fn archive(&mut self, kind: Kind, id: u64, now_ms: i64) {
+        if self.live(kind, id).is_none_or(|record| record.row.id != id) {
+            return;
         }
+        self.associations.forget(kind, id);
         let unique = self.unique_properties(kind);
         if let Some(table) = self.table_mut(kind) {
             table.archive(id, &unique, now_ms);
         }
-        true
     }
 
     /// Stores a record as it is, after its read-only values are brought up to date.
@@ -291,9 +295,24 @@ impl Store {
         set("hs_object_id", row.id.to_string());
         set(kind.created_property(), stamp::iso(row.created_ms));
         set(kind.modified_property(), stamp::iso(row.modified_ms));
-        if kind == Kind::Deal {
-            derive_deal(row);
+        match kind {
+            Kind::Deal => derive_deal(row),
+            Kind::Note => {
+                let preview = row.value("hs_note_body").unwrap_or_default().chars().take(200);
+                let preview: String = preview.collect();
+                row.values.insert("hs_body_preview".into(), preview.into());
+            }
+            _ => {}
         }
+    }
+}
+
+/// Keeps the value that a property had before its first change.
+fn remember_first(record: &mut Record, row: &Row, name: &Arc<str>) {
+    let known = record.history.iter().any(|change| change.name == *name);
+    if let (false, Some(value)) = (known, row.value(name)) {
+        let (value, at_ms, by) = (value.into(), row.created_ms, record.origin);
+        record.history.push(Change { name: Arc::clone(name), value, at_ms, by });
     }
 }
 
@@ -314,7 +333,7 @@ fn goes_back_in_life_cycle(name: &str, old: Option<&str>, new: Option<&str>) -> 
     name == "lifecyclestage" && place(new).is_some() && place(new) < place(old)
 }
 
-/// The first repeated text of a batch, if any.
+/// Texts of a batch that were there before.
 pub(super) fn repeated<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = HashSet::new();
     ids.filter(|id| !seen.insert(*id)).map(str::to_owned).collect()
