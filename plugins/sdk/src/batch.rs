@@ -89,3 +89,28 @@ pub(crate) fn present<'a>(
     let both = columns.iter().zip(cells);
     both.filter_map(|(column, cell)| Some((column.as_str(), cell.as_ref()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_read_from_the_first_row_to_the_last() {
+        let mut batch = Batch::new(["id", "name"]);
+        batch.rows.push(Row::of(vec![None, Some("one".into())]));
+        batch.rows.push(Row::of(vec![Some(Value::Null), None]));
+        let column = |name| batch.values(name).map(|cell| cell.cloned()).collect::<Vec<_>>();
+        assert_eq!(column("name"), [Some("one".into()), None]);
+        assert_eq!(column("id"), [None, Some(Value::Null)]);
+        assert_eq!(column("other"), [None, None]);
+    }
+
+    #[test]
+    fn a_row_gives_its_present_cells() {
+        let mut batch = Batch::new(["a", "b", "c"]);
+        batch.rows.push(Row::new("1", vec![Some("x".into()), None, Some(Value::Null)]));
+        let rows: Vec<_> = batch.iter().collect();
+        let present: Vec<_> = rows[0].present().collect();
+        assert_eq!(present, [("a", &"x".into()), ("c", &Value::Null)]);
+    }
+}

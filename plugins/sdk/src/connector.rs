@@ -195,3 +195,55 @@ macro_rules! export_connector {
         };
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use world::Guest;
+
+    use super::*;
+
+    struct Counter(u32);
+
+    impl Connector for Counter {
+        fn configure(_: &Attributes) -> Result<Self, Error> {
+            Ok(Self(0))
+        }
+
+        fn check(&mut self) -> Result<Account, Error> {
+            self.0 += 1;
+            Ok(Account::new(self.0.to_string(), ""))
+        }
+
+        fn discover(&mut self, _: &[String]) -> Result<Vec<Schema>, Error> {
+            Ok(Vec::new())
+        }
+
+        fn read_page(&mut self, _: &PageRequest) -> Result<Page, Error> {
+            Ok(Page::last(Batch::default(), Vec::new()))
+        }
+
+        fn read_records(&mut self, _: &str, _: &[String], _: &[String]) -> Result<Page, Error> {
+            Ok(Page::last(Batch::default(), Vec::new()))
+        }
+
+        fn find(&mut self, _: &str, _: &[String], _: &str, _: &[Value]) -> Result<Batch, Error> {
+            Ok(Batch::default())
+        }
+
+        fn write(&mut self, _: &WriteRequest) -> Result<Vec<Outcome>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    export_connector!(Counter);
+
+    #[test]
+    fn configure_makes_the_connector_that_later_calls_use() {
+        let id = || Exported::<Counter>::check().map(|account| account.id);
+        assert_eq!(id(), Err(Error::bug("called before configure")));
+        assert_eq!(Exported::<Counter>::configure(Vec::new()), Ok(()));
+        assert_eq!((id(), id()), (Ok("1".into()), Ok("2".into())));
+        let merged = Exported::<Counter>::merge("people".into(), "1".into(), Vec::new());
+        assert_eq!(merged, Err(Error::unsupported("merge of people")));
+    }
+}

@@ -197,3 +197,48 @@ fn send(request: &Request) -> Result<Response, Failure> {
 fn send(_: &Request) -> Result<Response, Failure> {
     Err(Failure::Denied("there is no host here; switch on renkei-sdk's feature `testing`".into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_built_step_by_step() {
+        let request = Request::post("/search")
+            .query("a", "1 2")
+            .query("b", "&")
+            .quota("search")
+            .repeatable()
+            .slot("files")
+            .timeout_ms(5_000)
+            .json(&["x"]);
+        assert_eq!(request.path, "/search?a=1%202&b=%26");
+        assert_eq!(
+            (request.slot.as_str(), request.quotas.as_slice()),
+            ("files", &["search".into()][..])
+        );
+        assert_eq!(request.headers, [("content-type".into(), "application/json".into())]);
+        assert_eq!((request.body.as_slice(), request.timeout_ms), (&br#"["x"]"#[..], Some(5_000)));
+        assert!(request.repeatable);
+    }
+
+    #[test]
+    fn a_body_of_another_shape_is_an_error_that_does_not_quote_it() {
+        let answer = |body: &str| {
+            let response = Response { status: 200, headers: Vec::new(), body: body.into() };
+            response.json::<Vec<u32>>().unwrap_err()
+        };
+        let Error::Bug(message) = answer(r#"["secret"]"#) else { panic!("another shape is a bug") };
+        assert!(message.contains("line 1 column 9") && !message.contains("secret"), "{message}");
+        let Error::Invalid(problem) = answer("<html>secret") else { panic!("no JSON is invalid") };
+        assert_eq!(problem.code, "not-json");
+        assert!(!problem.message.contains("secret"), "{}", problem.message);
+    }
+
+    #[test]
+    fn failures_say_what_the_host_does_next() {
+        assert_eq!(Error::from(Failure::Quota(250)), Error::RetryAfter(250));
+        assert!(matches!(Failure::Unauthorized("no".into()).into(), Error::Unauthorized(_)));
+        assert_eq!(Error::from(Failure::Timeout), Error::Host("timeout".into()));
+    }
+}

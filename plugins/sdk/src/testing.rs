@@ -120,3 +120,54 @@ pub(crate) fn verify(name: &str, algorithm: Algorithm, message: &[u8], expected:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Option<u16> {
+        Request::get("/").send().ok().map(|answer| answer.status)
+    }
+
+    #[test]
+    fn handlers_nest_and_go() {
+        assert_eq!(status(), None);
+        with_http(
+            |_| Ok(respond(200, "{}")),
+            || {
+                assert_eq!(status(), Some(200));
+                with_http(|_| Ok(respond(404, "{}")), || assert_eq!(status(), Some(404)));
+                assert_eq!(status(), Some(200));
+            },
+        );
+        assert_eq!(status(), None);
+    }
+
+    #[test]
+    fn signatures_are_checked_against_the_secret_of_that_name() {
+        // RFC 4231, test case 2; the prefixed hash is SHA-256 of "Jefewhat do ya want for nothing?".
+        let message = b"what do ya want for nothing?";
+        let hmac = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = hmac.as_bytes().chunks(2).map(byte).collect();
+        let prefixed = Sha256::digest(b"Jefewhat do ya want for nothing?");
+        let check = |name, algorithm, expected: &[u8]| {
+            crate::signing::verify(name, algorithm, message, expected)
+        };
+        with_secret("app", b"Jefe", || {
+            assert!(check("app", Algorithm::HmacSha256, &bytes));
+            assert!(!check("app", Algorithm::HmacSha256, &bytes[1..]));
+            assert!(!check("other", Algorithm::HmacSha256, &bytes));
+            assert!(check("app", Algorithm::Sha256Prefixed, &prefixed));
+        });
+        assert!(!check("app", Algorithm::HmacSha256, &bytes));
+    }
+
+    #[test]
+    fn lines_are_kept_until_they_are_taken() {
+        crate::log::warn("slow", &[("object", "people")]);
+        let attributes = vec![("object".to_owned(), "people".to_owned())];
+        assert_eq!(logged(), [Line { level: Level::Warn, message: "slow".into(), attributes }]);
+        assert_eq!(logged(), []);
+    }
+}

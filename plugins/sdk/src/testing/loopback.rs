@@ -65,3 +65,69 @@ fn failure(fault: ureq::Error) -> Failure {
         other => Failure::NoAnswer(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::testing::with_http;
+
+    /// Answers one request, once it ends as given, with these bytes; gives back what it read.
+    fn serve(
+        answer: &'static str,
+        end: &'static [u8],
+    ) -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut read = Vec::new();
+            let mut buffer = [0; 1024];
+            while !read.ends_with(end) {
+                let count = stream.read(&mut buffer).unwrap();
+                assert_ne!(count, 0, "the request ends early");
+                read.extend_from_slice(&buffer[..count]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(read).unwrap()
+        });
+        (base_url, server)
+    }
+
+    #[test]
+    fn a_request_goes_out_with_its_token_and_any_answer_comes_back() {
+        let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}";
+        let (base_url, server) = serve(answer, b"\r\n\r\n");
+        let request = Request::get("/people?limit=1").header("x-version", "2");
+        let response = with_http(loopback(&base_url, "t0"), || request.send()).unwrap();
+        assert_eq!((response.status, response.header("retry-after")), (429, Some("3")));
+        assert_eq!(response.body, b"{}");
+        let sent = server.join().unwrap();
+        assert!(sent.starts_with("GET /people?limit=1 HTTP/1.1\r\n"), "{sent}");
+        assert!(sent.contains("authorization: Bearer t0\r\n"), "{sent}");
+        assert!(sent.contains("x-version: 2\r\n"), "{sent}");
+    }
+
+    #[test]
+    fn a_body_is_sent_with_its_length() {
+        let answer = "HTTP/1.1 204 No Content\r\n\r\n";
+        let (base_url, server) = serve(answer, b"\"}");
+        let request =
+            Request::patch("/people/1").json(&serde_json::json!({ "name": "x".repeat(99) }));
+        let response = with_http(loopback(&base_url, "t0"), || request.send()).unwrap();
+        assert_eq!(response.status, 204);
+        let sent = server.join().unwrap();
+        assert!(sent.contains("content-length: 110\r\n"), "{sent}");
+        assert!(!sent.contains("transfer-encoding"), "{sent}");
+    }
+
+    #[test]
+    fn a_closed_port_is_no_answer() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base_url = format!("http://127.0.0.1:{port}");
+        let response = with_http(loopback(&base_url, "t0"), || Request::get("/").send());
+        assert!(matches!(response, Err(Failure::NoAnswer(_))), "{response:?}");
+    }
+}
