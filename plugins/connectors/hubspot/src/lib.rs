@@ -1,1 +1,158 @@
-//! To be filled.
+//! HubSpot as a Renkei connector: contacts, companies, deals, and whatever else has a CRM object.
+//!
+//! Reading order: [`read`] scans, [`lookup`] finds, [`write`] writes; [`search`], [`cursor`],
+//! [`values`] and [`time`] are pure and hold the wire's details; [`client`] and [`error`] say what
+//! an answer means. Written from `apis/hubspot.md`; limits and quirks are in the README.
+
+mod config;
+
+mod lookup;
+mod read;
+mod write;
+
+mod account;
+mod activities;
+mod merge;
+mod schema;
+mod webhook;
+
+mod associations;
+mod cursor;
+mod search;
+mod time;
+mod values;
+mod view;
+
+mod client;
+mod error;
+mod wire;
+
+#[cfg(test)]
+mod testing;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use renkei_sdk::{
+    Account, Activity, Attributes, Batch, Connector, Error, Hook, Outcome, Page, PageRequest,
+    Reply, Schema, Value, WriteRequest,
+};
+
+use crate::config::Config;
+use crate::schema::Properties;
+use crate::view::View;
+
+/// One HubSpot account for the length of a job.
+#[derive(Debug)]
+pub struct HubSpot {
+    config: Config,
+    /// The properties of the objects used so far.
+    properties: BTreeMap<String, Rc<Properties>>,
+}
+
+renkei_sdk::export_connector!(HubSpot);
+
+impl HubSpot {
+    fn properties(&mut self, object: &str) -> Result<Rc<Properties>, Error> {
+        if let Some(known) = self.properties.get(object) {
+            return Ok(Rc::clone(known));
+        }
+        Ok(self.remember(object, Properties::fetch(object)?))
+    }
+
+    fn remember(&mut self, object: &str, properties: Properties) -> Rc<Properties> {
+        let properties = Rc::new(properties);
+        self.properties.insert(object.to_owned(), Rc::clone(&properties));
+        properties
+    }
+
+    /// Writes activities of one sort.
+    fn add(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
+        let properties = self.properties(&request.object)?;
+        let stamp = &self.config.stamp_property;
+        if properties.can_stamp(stamp) {
+            return write::write(request, &properties, stamp);
+        }
+        let refused = activities::without_stamp(&request.object, stamp);
+        Ok(vec![refused; request.operations.len()])
+    }
+}
+
+impl Connector for HubSpot {
+    fn configure(configuration: &Attributes) -> Result<Self, Error> {
+        Ok(Self { config: Config::new(configuration)?, properties: BTreeMap::new() })
+    }
+
+    fn check(&mut self) -> Result<Account, Error> {
+        account::check()
+    }
+
+    fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {
+        let mut schemas = Vec::with_capacity(objects.len());
+        for object in objects {
+            let (schema, properties) = schema::discover(object, &self.config.stamp_property)?;
+            self.remember(object, properties);
+            schemas.push(schema);
+        }
+        Ok(schemas)
+    }
+
+    fn read_page(&mut self, request: &PageRequest) -> Result<Page, Error> {
+        let properties = self.properties(&request.object)?;
+        let view = View::new(&request.object, &request.columns, &properties);
+        read::page(&self.config, &view, request)
+    }
+
+    fn read_records(
+        &mut self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, Error> {
+        let properties = self.properties(object)?;
+        lookup::records(&View::new(object, columns, &properties), ids)
+    }
+
+    fn find(
+        &mut self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, Error> {
+        let properties = self.properties(object)?;
+        lookup::find(&View::new(object, columns, &properties), &properties, key, values)
+    }
+
+    fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
+        let properties = self.properties(&request.object)?;
+        write::write(request, &properties, &self.config.stamp_property)
+    }
+
+    fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
+        merge::merge(object, winner, losers)
+    }
+
+    fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
+        let (groups, mut outcomes) = activities::groups(activities);
+        for (done, group) in groups.into_iter().enumerate() {
+            let added = match self.add(&group.request) {
+                Ok(added) => added,
+                Err(error) if done == 0 => return Err(error),
+                // What the groups before made counts; the others wait for the next call.
+                Err(_) => break,
+            };
+            for (place, outcome) in group.places.into_iter().zip(added) {
+                if let Some(known) = outcomes.get_mut(place) {
+                    *known = Some(outcome);
+                }
+            }
+        }
+        let waits = Outcome::RetryAfter(write::WAIT_MS);
+        Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(waits.clone())).collect())
+    }
+
+    fn webhook(&mut self, hook: &Hook) -> Result<Reply, Error> {
+        webhook::receive(hook)
+    }
+}

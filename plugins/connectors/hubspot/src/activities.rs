@@ -1,0 +1,171 @@
+//! Activities: notes, calls, mails, meetings and tasks at a record (`apis/hubspot.md` 6, 10).
+//!
+//! An activity is an object of its own, associated with the records it belongs to. Its intent is
+//! kept in the stamp property, so that a repeated call makes no second one; an activity object
+//! without that property is refused, because nothing else tells two notes apart reliably.
+
+use renkei_sdk::{Action, Activity, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
+
+use crate::associations;
+
+/// An activity object: the contract's kind, HubSpot's object, its subject and body properties.
+struct Shape {
+    kind: &'static str,
+    object: &'static str,
+    subject: Option<&'static str>,
+    body: &'static str,
+}
+
+const SHAPES: [Shape; 5] = [
+    Shape { kind: "note", object: "notes", subject: None, body: "hs_note_body" },
+    Shape { kind: "call", object: "calls", subject: None, body: "hs_call_body" },
+    Shape {
+        kind: "mail",
+        object: "emails",
+        subject: Some("hs_email_subject"),
+        body: "hs_email_text",
+    },
+    Shape {
+        kind: "meeting",
+        object: "meetings",
+        subject: Some("hs_meeting_title"),
+        body: "hs_meeting_body",
+    },
+    Shape { kind: "task", object: "tasks", subject: Some("hs_task_subject"), body: "hs_task_body" },
+];
+
+/// Activities that one write makes.
+pub(crate) struct Group {
+    pub(crate) request: WriteRequest,
+    /// Places in the caller's list.
+    pub(crate) places: Vec<usize>,
+}
+
+/// Sorts activities into one write per activity object and object they belong to, and refuses
+/// those that HubSpot has no object or association for. Outcomes are in the caller's order.
+pub(crate) fn groups(activities: &[Activity]) -> (Vec<Group>, Vec<Option<Outcome>>) {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut outcomes = Vec::new();
+    for (place, activity) in activities.iter().enumerate() {
+        match shape_of(activity) {
+            Some(shape) => {
+                add(&mut groups, place, shape, activity);
+                outcomes.push(None);
+            }
+            None => {
+                let message = format!("no {} at {} in HubSpot", activity.kind, activity.object);
+                let problem = Problem::new("unknown-activity", message, Remedy::Admin);
+                outcomes.push(Some(Outcome::rejected(problem)));
+            }
+        }
+    }
+    (groups, outcomes)
+}
+
+fn shape_of(activity: &Activity) -> Option<&'static Shape> {
+    let shape = SHAPES.iter().find(|shape| shape.kind == activity.kind)?;
+    associations::relation_of(shape.object, &column(&activity.object))?;
+    Some(shape)
+}
+
+fn add(groups: &mut Vec<Group>, place: usize, shape: &Shape, activity: &Activity) {
+    let columns = columns(shape, &activity.object);
+    let operation = operation(shape, activity);
+    let same = |group: &&mut Group| {
+        group.request.object == shape.object && group.request.columns == columns
+    };
+    if let Some(group) = groups.iter_mut().find(same) {
+        group.request.operations.push(operation);
+        group.places.push(place);
+        return;
+    }
+    let (object, operations) = (shape.object.to_owned(), vec![operation]);
+    let request = WriteRequest { object, columns, operations, options: Vec::new() };
+    groups.push(Group { request, places: vec![place] });
+}
+
+/// What every activity of a group becomes where its intent cannot be kept.
+pub(crate) fn without_stamp(object: &str, stamp: &str) -> Outcome {
+    let message = format!("make a text property {stamp} with unique values on {object}");
+    Outcome::rejected(Problem::new("stamp-missing", message, Remedy::Admin))
+}
+
+fn columns(shape: &Shape, object: &str) -> Vec<String> {
+    let names = ["hs_timestamp", shape.body, &column(object)].map(str::to_owned);
+    names.into_iter().chain(shape.subject.map(str::to_owned)).collect()
+}
+
+fn column(object: &str) -> String {
+    format!("{}{object}", associations::PREFIX)
+}
+
+fn operation(shape: &Shape, activity: &Activity) -> Operation {
+    let body = match shape.subject {
+        None if !activity.subject.is_empty() => {
+            format!("{}\n{}", activity.subject, activity.body)
+        }
+        _ => activity.body.clone(),
+    };
+    let cells =
+        [Value::Timestamp(activity.at), Value::Text(body), Value::References(activity.ids.clone())];
+    let subject = shape.subject.map(|_| Value::Text(activity.subject.clone()));
+    Operation {
+        intent: activity.intent.clone(),
+        action: Action::Create,
+        id: None,
+        key: None,
+        if_version: None,
+        cells: cells.into_iter().chain(subject).map(Some).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activity(kind: &str, object: &str) -> Activity {
+        Activity {
+            intent: "i-1".into(),
+            object: object.into(),
+            ids: vec!["7".into()],
+            kind: kind.into(),
+            at: 5,
+            subject: "Estimate".into(),
+            body: "sent".into(),
+            facts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn activities_of_one_sort_share_a_write() {
+        let all = [
+            activity("note", "contacts"),
+            activity("task", "deals"),
+            activity("note", "contacts"),
+            activity("note", "companies"),
+        ];
+        let (groups, outcomes) = groups(&all);
+        let places: Vec<&[usize]> = groups.iter().map(|group| &*group.places).collect();
+        assert_eq!(places, [&[0, 2][..], &[1], &[3]]);
+        assert!(outcomes.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_note_has_its_subject_in_the_body() {
+        let body = |kind| {
+            groups(&[activity(kind, "contacts")]).0[0].request.operations[0].cells[1].clone()
+        };
+        assert_eq!(body("note"), Some(Value::from("Estimate\nsent")));
+        assert_eq!(body("task"), Some(Value::from("sent")));
+    }
+
+    #[test]
+    fn what_hubspot_has_no_place_for_is_refused() {
+        let check = |kind, object| {
+            let (groups, outcomes) = groups(&[activity(kind, object)]);
+            assert!(groups.is_empty() && outcomes[0].is_some());
+        };
+        check("fax", "contacts");
+        check("note", "owners");
+    }
+}

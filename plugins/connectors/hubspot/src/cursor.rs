@@ -1,0 +1,89 @@
+//! Where a scan stands. The host keeps it between jobs; only this module's variants are ever in it.
+//!
+//! `since` is the server's clock when the scan began, ms: the next scan of changes starts there,
+//! less the look-back. Scans go by id, so each visits a record once and ends although records
+//! change under way; what changes after its id was passed is seen by the next scan.
+
+use renkei_sdk::Error;
+use serde::{Deserialize, Serialize};
+
+/// A position in one of the scans.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "at", rename_all = "kebab-case")]
+pub(crate) enum Cursor {
+    /// Inside a backfill: the token of the next page.
+    Backfill { since: i64, after: String },
+    /// Changes: the search. `begun` is the clock at its first page; `last_id` was its last row.
+    Search {
+        since: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_id: Option<String>,
+        /// Where the list of archived records goes on if the scan before could not finish it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        archived: Option<String>,
+    },
+    /// Changes: the list of archived records, which follows the search.
+    Archived {
+        since: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+        /// Pages read in this scan.
+        pages: u32,
+    },
+    /// Inside a sweep: live records first, then archived ones.
+    Sweep {
+        since: i64,
+        archived: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+}
+
+impl Cursor {
+    /// Where a scan of changes begins.
+    pub(crate) fn changes(since: i64, archived: Option<String>) -> Self {
+        Self::Search { since, begun: None, last_id: None, archived }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
+        renkei_sdk::cursor::encode(self)
+    }
+
+    /// # Errors
+    /// `cursor-lost` for bytes that are no cursor of this connector.
+    pub(crate) fn decode(bytes: Option<&[u8]>) -> Result<Option<Self>, Error> {
+        renkei_sdk::cursor::decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was() {
+        let check = |cursor: Cursor| {
+            let bytes = cursor.encode().unwrap();
+            assert_eq!(Cursor::decode(Some(&bytes)).unwrap(), Some(cursor));
+        };
+        check(Cursor::Backfill { since: 7, after: "123".into() });
+        check(Cursor::changes(7, None));
+        check(Cursor::Search {
+            since: 7,
+            begun: Some(9),
+            last_id: Some("1".into()),
+            archived: Some("5".into()),
+        });
+        check(Cursor::Archived { since: 7, after: None, pages: 3 });
+        check(Cursor::Sweep { since: 7, archived: true, after: Some("1".into()) });
+    }
+
+    #[test]
+    fn no_cursor_begins_and_foreign_bytes_are_lost() {
+        assert_eq!(Cursor::decode(None).unwrap(), None);
+        assert!(matches!(Cursor::decode(Some(b"{}")), Err(Error::CursorLost(_))));
+        assert!(matches!(Cursor::decode(Some(b"\xff")), Err(Error::CursorLost(_))));
+    }
+}

@@ -1,0 +1,213 @@
+//! What HubSpot's refusals mean to the host (`apis/hubspot.md` 2, 4, 8).
+//!
+//! A refusal of one row becomes an outcome, a refusal of a whole call an error. Errors in a 207
+//! have the same shape as whole answers.
+
+use renkei_sdk::{Error, Outcome, Problem, Remedy};
+use serde_json::Value as Json;
+
+use crate::wire::{Detail, Refusal};
+
+const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
+const CONFLICT: &str = "CONFLICT";
+const NO_SUCH_PROPERTY: &str = "PROPERTY_DOESNT_EXIST";
+/// How HubSpot words an object type that it does not know; this error has no category.
+const UNKNOWN_OBJECT: &str = "Unable to infer object type";
+
+impl Refusal {
+    /// Whether a record does not exist (any more).
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.category == NOT_FOUND
+    }
+
+    /// Whether the object type itself is unknown.
+    pub(crate) fn is_unknown_object(&self) -> bool {
+        self.message.starts_with(UNKNOWN_OBJECT)
+    }
+
+    /// What it means for the one row that it is about.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if let Some(id) = self.existing_id() {
+            return Outcome::Exists(id);
+        }
+        if self.is_not_found() {
+            return Outcome::Gone;
+        }
+        Outcome::Rejected(self.problems())
+    }
+
+    /// What it means for a whole call.
+    pub(crate) fn error(&self, status: u16) -> Error {
+        let problem = self.problem(status.to_string());
+        if self.is_unknown_object() || status == 404 {
+            return Error::NotFound(Problem { remedy: Remedy::Admin.as_str().into(), ..problem });
+        }
+        Error::Invalid(problem)
+    }
+
+    /// Lacking scopes, named: an admin adds them to the app.
+    pub(crate) fn forbidden(&self) -> Error {
+        let scopes = self.context.texts("requiredGranularScopes").join(", ");
+        let mut problem = self.problem("403".to_owned());
+        if !scopes.is_empty() {
+            problem.message = format!("{} ({scopes})", problem.message);
+        }
+        Error::Forbidden(Problem { remedy: Remedy::Admin.as_str().into(), ..problem })
+    }
+
+    /// The id of the record that already has a unique value of a refused create.
+    fn existing_id(&self) -> Option<String> {
+        let named = self.context.texts("existingId").into_iter().next();
+        named.or_else(|| {
+            let (_, rest) = self.message.split_once("Existing ID: ")?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            Some(digits).filter(|digits| !digits.is_empty())
+        })
+    }
+
+    /// The properties that do not exist, when that is what is wrong.
+    pub(crate) fn unknown_properties(&self) -> Vec<String> {
+        let unknown = self.problems().into_iter().filter(|one| one.code == NO_SUCH_PROPERTY);
+        unknown.filter_map(|problem| problem.field).collect()
+    }
+
+    /// The reasons, one problem each.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let listed: Vec<Problem> = self.errors.iter().map(|one| self.detail(one)).collect();
+        if listed.iter().any(|problem| problem.field.is_some()) {
+            return listed;
+        }
+        let quoted = self.quoted_reasons();
+        if !quoted.is_empty() {
+            return quoted;
+        }
+        if listed.is_empty() { vec![self.problem("refused".to_owned())] } else { listed }
+    }
+
+    /// The whole refusal as one problem; `code` stands in where there is no category.
+    fn problem(&self, code: String) -> Problem {
+        let code = if self.category.is_empty() { code } else { self.category.clone() };
+        let remedy = remedy(&code);
+        Problem::new(code, self.message.clone(), remedy)
+    }
+
+    fn detail(&self, detail: &Detail) -> Problem {
+        let code = detail.code.clone().unwrap_or_else(|| self.category.clone());
+        let remedy = remedy(&code);
+        let problem = Problem::new(code, detail.message.clone(), remedy);
+        let named = detail.context.texts("propertyName").into_iter().next();
+        Problem { field: named.or_else(|| detail.place.clone()), ..problem }
+    }
+
+    /// The reasons that a message quotes as JSON: `Property values were not valid: [{...}]`.
+    fn quoted_reasons(&self) -> Vec<Problem> {
+        let quoted = self.message.split_once(": [").map(|(_, list)| format!("[{list}"));
+        let items: Vec<Json> =
+            quoted.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default();
+        let text = |item: &Json, name: &str| item.get(name)?.as_str().map(str::to_owned);
+        let problem = |item: &Json| {
+            let code = text(item, "error")?;
+            let remedy = remedy(&code);
+            let message = text(item, "message").unwrap_or_default();
+            Some(Problem { field: text(item, "name"), ..Problem::new(code, message, remedy) })
+        };
+        items.iter().filter_map(problem).collect()
+    }
+}
+
+/// Who can do something about a code.
+fn remedy(code: &str) -> Remedy {
+    match code {
+        NO_SUCH_PROPERTY | "READ_ONLY_VALUE" | "MISSING_SCOPES" => Remedy::Admin,
+        CONFLICT | NOT_FOUND => Remedy::TargetData,
+        "RATE_LIMITS" | "INTERNAL_ERROR" => Remedy::Retry,
+        _ => Remedy::SourceData,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> Refusal {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn an_existing_record_is_named_in_context_or_in_words() {
+        let check = |json, expected: &str| {
+            assert_eq!(refusal(json).outcome(), Outcome::Exists(expected.into()));
+        };
+        check(
+            r#"{"status":"error","category":"CONFLICT","message":"Contact already exists.",
+                "context":{"objectWriteTraceId":["0"],"existingId":["171"]}}"#,
+            "171",
+        );
+        check(
+            r#"{"category":"CONFLICT","message":"Contact already exists. Existing ID: 42."}"#,
+            "42",
+        );
+    }
+
+    #[test]
+    fn a_conflict_without_an_id_is_a_rejection() {
+        let outcome =
+            refusal(r#"{"category":"CONFLICT","message":"Contact already exists"}"#).outcome();
+        let Outcome::Rejected(problems) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(
+            (problems[0].code.as_str(), problems[0].remedy.as_str()),
+            ("CONFLICT", "target-data")
+        );
+    }
+
+    #[test]
+    fn a_missing_record_is_gone() {
+        let json = r#"{"category":"OBJECT_NOT_FOUND","message":"Could not get some CONTACT objects",
+            "context":{"ids":["1","2"]}}"#;
+        assert_eq!(refusal(json).outcome(), Outcome::Gone);
+        assert_eq!(refusal(json).context.texts("ids"), ["1", "2"]);
+    }
+
+    #[test]
+    fn reasons_come_from_details_or_from_the_quoted_list() {
+        let check = |json: &str, field: &str, code: &str, remedy: &str| {
+            let problems = refusal(json).problems();
+            let first = &problems[0];
+            assert_eq!(first.field.as_deref(), Some(field));
+            assert_eq!((first.code.as_str(), first.remedy.as_str()), (code, remedy));
+        };
+        check(
+            r#"{"category":"VALIDATION_ERROR","message":"Property values were not valid",
+                "errors":[{"message":"Property \"x\" does not exist","code":"PROPERTY_DOESNT_EXIST",
+                "context":{"propertyName":["x"]}}]}"#,
+            "x",
+            "PROPERTY_DOESNT_EXIST",
+            "admin",
+        );
+        check(
+            concat!(
+                r#"{"category":"VALIDATION_ERROR","message":"Property values were not valid: "#,
+                r#"[{\"isValid\":false,\"message\":\"Email address y is invalid\","#,
+                r#"\"error\":\"INVALID_EMAIL\",\"name\":\"email\"}]"}"#,
+            ),
+            "email",
+            "INVALID_EMAIL",
+            "source-data",
+        );
+    }
+
+    #[test]
+    fn an_unknown_object_has_no_category_and_is_not_found() {
+        let error =
+            refusal(r#"{"message":"Unable to infer object type from: butterflies"}"#).error(400);
+        assert!(matches!(error, Error::NotFound(_)), "{error:?}");
+    }
+
+    #[test]
+    fn lacking_scopes_are_named() {
+        let json = r#"{"category":"MISSING_SCOPES","message":"Scopes are required.",
+            "context":{"requiredGranularScopes":["crm.objects.deals.read"]}}"#;
+        let Error::Forbidden(problem) = refusal(json).forbidden() else { panic!() };
+        assert_eq!(problem.message, "Scopes are required. (crm.objects.deals.read)");
+    }
+}

@@ -1,0 +1,128 @@
+//! Records by id or by value (`apis/hubspot.md` 4, batch read; 5, search).
+//!
+//! Batch reads see every record at once. Searches lag behind writes, so they serve only
+//! properties whose values are not unique; the stamp and the e-mail address never depend on them.
+
+use std::collections::BTreeSet;
+
+use renkei_sdk::http::Request;
+use renkei_sdk::{Batch, Error, Page, Value};
+use serde_json::{Value as Json, json};
+
+use crate::client::{Failed, call};
+use crate::schema::Properties;
+use crate::view::{self, Associations, View};
+use crate::wire::{Record, Results};
+use crate::{search, values};
+
+/// Inputs of one batch read.
+const BATCH_MAX: usize = 100;
+
+/// These records as they are now; what was archived or merged away is in `removed`.
+pub(crate) fn records(view: &View<'_>, ids: &[String]) -> Result<Page, Error> {
+    let wanted: BTreeSet<&String> = ids.iter().collect();
+    let ids: Vec<String> = wanted.iter().map(|id| (*id).clone()).collect();
+    let mut found = batch_read(view.object, &view.properties(), None, &ids, false)?;
+    // A merged-away id answers as its survivor, perhaps beside the survivor's own id.
+    let mut seen = BTreeSet::new();
+    found.retain(|record| seen.insert(record.id.clone()));
+    let mut removed = view::merged_into(&found);
+    removed.retain(|tombstone| wanted.contains(&tombstone.id));
+    let merged: BTreeSet<&String> = removed.iter().map(|tombstone| &tombstone.id).collect();
+    let missing = ids.iter().filter(|id| !seen.contains(*id) && !merged.contains(id));
+    let missing: Vec<String> = missing.cloned().collect();
+    let put_away = batch_read(view.object, &[], None, &missing, true)?;
+    removed.extend(view::archived(&put_away));
+    let batch = view.batch(&found, Associations::Apart)?;
+    Ok(Page { removed, ..Page::last(batch, Vec::new()) })
+}
+
+/// All records whose `key` is one of the values, as HubSpot compares them (case is ignored).
+pub(crate) fn find(
+    view: &View<'_>,
+    properties: &Properties,
+    key: &str,
+    wanted: &[Value],
+) -> Result<Batch, Error> {
+    if properties.kind(key).is_none() {
+        return Err(Error::invalid("unknown-key", format!("no property {key} to find by")));
+    }
+    let texts = wanted.iter().filter(|value| !value.is_null()).map(values::write);
+    let texts: BTreeSet<String> = texts.map(|text| text.to_lowercase()).collect();
+    let found = if properties.is_unique(view.object, key) {
+        let given: BTreeSet<String> = wanted.iter().map(values::write).collect();
+        // Addresses are kept in lower case; other unique values are compared as they are.
+        let texts = if key == "email" { texts } else { given };
+        let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let id_property = Some(key).filter(|key| *key != "hs_object_id");
+        batch_read(view.object, &view.properties(), id_property, &texts, false)?
+    } else {
+        searched(view, key, texts.into_iter().collect())?
+    };
+    view.batch(&found, Associations::Apart)
+}
+
+fn searched(view: &View<'_>, key: &str, texts: Vec<String>) -> Result<Vec<Record>, Error> {
+    let mut found = Vec::new();
+    for chunk in search::chunks(texts) {
+        let filter = search::one_of(key, &chunk);
+        let mut last_id: Option<String> = None;
+        loop {
+            let properties = view.properties();
+            let after = last_id.as_deref();
+            let request = search::page(view.object, &filter, after, &properties, search::PAGE_MAX);
+            let answer = call::<Results<Record>>(&request)?.body;
+            let more = answer.after().is_some();
+            last_id = answer.results.last().map(|record| record.id.clone());
+            found.extend(answer.results);
+            if !more || last_id.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads records by id, or by a unique property; those that do not exist are missing.
+///
+/// # Errors
+/// Any refusal but that a record does not exist.
+pub(crate) fn batch_read(
+    object: &str,
+    properties: &[String],
+    id_property: Option<&str>,
+    ids: &[String],
+    archived: bool,
+) -> Result<Vec<Record>, Error> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BATCH_MAX) {
+        let request = read_request(object, properties, id_property, chunk, archived);
+        match call::<Results<Record>>(&request) {
+            Ok(answer) => {
+                if let Some(refusal) = answer.body.errors.iter().find(|one| !one.is_not_found()) {
+                    return Err(refusal.error(207));
+                }
+                found.extend(answer.body.results);
+            }
+            Err(Failed::Refused(_, refusal)) if refusal.is_not_found() => {}
+            Err(failed) => return Err(failed.into()),
+        }
+    }
+    Ok(found)
+}
+
+fn read_request(
+    object: &str,
+    properties: &[String],
+    id_property: Option<&str>,
+    ids: &[String],
+    archived: bool,
+) -> Request {
+    let inputs: Vec<Json> = ids.iter().map(|id| json!({ "id": id })).collect();
+    let mut body = json!({ "properties": properties, "inputs": inputs });
+    if let (Some(name), Some(body)) = (id_property, body.as_object_mut()) {
+        body.insert("idProperty".to_owned(), name.into());
+    }
+    let query = if archived { "?archived=true" } else { "" };
+    Request::post(format!("/crm/v3/objects/{object}/batch/read{query}")).json(&body).repeatable()
+}

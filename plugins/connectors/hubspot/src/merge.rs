@@ -1,0 +1,40 @@
+//! Merges of two or more records (`apis/hubspot.md` 7).
+//!
+//! Each merge takes one loser, and may leave the survivor under a new id, which the next one goes
+//! on with. A merge cannot be undone or repeated.
+
+use renkei_sdk::http::Request;
+use renkei_sdk::{Applied, Error, Outcome};
+use serde_json::json;
+
+use crate::client::{Failed, call};
+use crate::wire::Record;
+
+/// Merges the losers into the winner, one after another.
+///
+/// # Errors
+/// Only where nothing was merged yet.
+pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
+    let mut survivor = Applied::updated(winner);
+    for (done, loser) in losers.iter().enumerate() {
+        let body = json!({ "primaryObjectId": survivor.id, "objectIdToMerge": loser });
+        let request = Request::post(format!("/crm/v3/objects/{object}/merge")).json(&body);
+        match call::<Record>(&request) {
+            Ok(answer) => {
+                survivor.id = answer.body.id;
+                survivor.version = answer.body.updated_at;
+            }
+            // The host reads the records again to see how far it went.
+            Err(Failed::Unknown(why)) => return Ok(Outcome::Uncertain(why)),
+            Err(failed) if done > 0 => {
+                let why = format!("merged {done} of {}: {failed:?}", losers.len());
+                return Ok(Outcome::Uncertain(why));
+            }
+            Err(Failed::Refused(_, refusal)) if !refusal.is_unknown_object() => {
+                return Ok(refusal.outcome());
+            }
+            Err(failed) => return Err(failed.into()),
+        }
+    }
+    Ok(survivor.into())
+}

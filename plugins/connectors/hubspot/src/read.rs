@@ -1,0 +1,217 @@
+//! Scans: backfill by list, changes by search, sweep by list (`apis/hubspot.md` 4, 5).
+//!
+//! Lists are complete and go by id, but cannot filter; searches filter by time, but lag behind
+//! writes by up to 30 s and never show archived records. So a scan of changes searches from
+//! before the last scan's beginning and then lists what is archived.
+
+use std::collections::BTreeMap;
+
+use renkei_sdk::http::{Request, escape};
+use renkei_sdk::{Error, Page, PageRequest, Scan};
+
+use crate::client::{Answer, call};
+use crate::config::Config;
+use crate::cursor::Cursor;
+use crate::lookup;
+use crate::search;
+use crate::time;
+use crate::view::{self, Associations, View};
+use crate::wire::{Record, Results};
+
+/// Rows per page of a list.
+const LIST_MAX: u32 = 100;
+/// HubSpot refuses longer request lines with 414; then properties are read by batch instead.
+const PATH_LEN_MAX: usize = 8_000;
+/// Pages of archived records that one scan of changes reads; the next scan goes on from there,
+/// so that a heap of old archived records does not make every scan long.
+const ARCHIVED_PAGES_MAX: u32 = 10;
+
+/// The next page of a scan.
+pub(crate) fn page(config: &Config, view: &View<'_>, request: &PageRequest) -> Result<Page, Error> {
+    let cursor = Cursor::decode(request.cursor.as_deref())?;
+    let limit = request.limit.max(1);
+    match (request.scan, cursor) {
+        (Scan::Backfill, None) => backfill(view, limit, None, None),
+        (Scan::Backfill, Some(Cursor::Backfill { since, after })) => {
+            backfill(view, limit, Some(since), Some(after))
+        }
+        (Scan::Changes, None) => search(config, view, limit, Position::default()),
+        (Scan::Changes, Some(Cursor::Search { since, begun, last_id, archived })) => {
+            search(config, view, limit, Position { since, begun, last_id, archived })
+        }
+        (Scan::Changes, Some(Cursor::Archived { since, after, pages })) => {
+            archived(view, limit, since, after.as_deref(), pages)
+        }
+        (Scan::Sweep, None) => sweep(view, limit, None, false, None),
+        (Scan::Sweep, Some(Cursor::Sweep { since, archived, after })) => {
+            sweep(view, limit, Some(since), archived, after)
+        }
+        _ => Err(Error::cursor_lost("cursor-of-another-scan", "this cursor is of another scan")),
+    }
+}
+
+fn backfill(
+    view: &View<'_>,
+    limit: u32,
+    since: Option<i64>,
+    after: Option<String>,
+) -> Result<Page, Error> {
+    let mut request = list(view, false, after.as_deref(), limit, &view.properties());
+    let fits = request.path.len() <= PATH_LEN_MAX;
+    if !fits {
+        request = list(view, false, after.as_deref(), limit, &[]);
+    }
+    let answer: Answer<Results<Record>> = call(&request)?;
+    let since = since.unwrap_or_else(|| now(&answer));
+    let cursor = match answer.body.after() {
+        Some(after) => Cursor::Backfill { since, after: after.to_owned() },
+        None => Cursor::changes(since, None),
+    };
+    let server_time = answer.server_time;
+    let mut records = answer.body.results;
+    if !fits {
+        records = with_properties(view, records)?;
+    }
+    let batch = view.batch(&records, Associations::Listed)?;
+    let more = matches!(cursor, Cursor::Backfill { .. });
+    let removed = view::merged_into(&records);
+    Ok(Page { removed, server_time, more, ..Page::last(batch, cursor.encode()?) })
+}
+
+/// Adds the properties to records that were listed without them.
+fn with_properties(view: &View<'_>, listed: Vec<Record>) -> Result<Vec<Record>, Error> {
+    let ids: Vec<String> = listed.iter().map(|record| record.id.clone()).collect();
+    let mut associations: BTreeMap<String, _> =
+        listed.into_iter().map(|record| (record.id, record.associations)).collect();
+    let read = lookup::batch_read(view.object, &view.properties(), None, &ids, false)?;
+    // A record that was merged away in between answers as its survivor, which has its own row.
+    let with = |mut record: Record| {
+        record.associations = associations.remove(&record.id)?;
+        Some(record)
+    };
+    Ok(read.into_iter().filter_map(with).collect())
+}
+
+/// Where the search of a scan of changes stands; see [`Cursor::Search`].
+#[derive(Default)]
+struct Position {
+    since: i64,
+    begun: Option<i64>,
+    last_id: Option<String>,
+    archived: Option<String>,
+}
+
+fn search(config: &Config, view: &View<'_>, limit: u32, at: Position) -> Result<Page, Error> {
+    let from_ms = at.since.saturating_sub(config.lookback_ms).max(0);
+    let filter = search::modified_since(view.object, from_ms);
+    let properties = view.properties();
+    let request = search::page(view.object, &filter, at.last_id.as_deref(), &properties, limit);
+    let answer: Answer<Results<Record>> = call(&request)?;
+    // Without a clock in the answer, the newest row is as far as this scan surely saw.
+    let begun = at.begun.unwrap_or_else(|| now(&answer).max(at.since));
+    let records = &answer.body.results;
+    let cursor = match (answer.body.after(), records.last()) {
+        (Some(_), Some(last)) => Cursor::Search {
+            since: at.since,
+            begun: Some(begun),
+            last_id: Some(last.id.clone()),
+            archived: at.archived,
+        },
+        _ => Cursor::Archived { since: begun, after: at.archived, pages: 0 },
+    };
+    let batch = view.batch(records, Associations::Apart)?;
+    let removed = view::merged_into(records);
+    let page = Page::more(batch, cursor.encode()?);
+    Ok(Page { removed, server_time: answer.server_time, ..page })
+}
+
+fn archived(
+    view: &View<'_>,
+    limit: u32,
+    since: i64,
+    after: Option<&str>,
+    pages: u32,
+) -> Result<Page, Error> {
+    let request = list(view, true, after, limit, &["hs_object_id".to_owned()]);
+    let answer: Answer<Results<Record>> = call(&request)?;
+    let pages = pages + 1;
+    let next = answer.body.after().map(str::to_owned);
+    let more = next.is_some() && pages < ARCHIVED_PAGES_MAX;
+    let cursor = if more {
+        Cursor::Archived { since, after: next, pages }
+    } else {
+        Cursor::changes(since, next)
+    };
+    let batch = view.batch(&[], Associations::Listed)?;
+    let removed = view::archived(&answer.body.results);
+    let page = Page::last(batch, cursor.encode()?);
+    Ok(Page { removed, more, server_time: answer.server_time, ..page })
+}
+
+fn sweep(
+    view: &View<'_>,
+    limit: u32,
+    since: Option<i64>,
+    archived: bool,
+    after: Option<String>,
+) -> Result<Page, Error> {
+    let request = list(view, archived, after.as_deref(), limit, &view.properties());
+    let answer: Answer<Results<Record>> = call(&request)?;
+    let since = since.unwrap_or_else(|| now(&answer));
+    let cursor = match (answer.body.after(), archived) {
+        (Some(after), _) => Cursor::Sweep { since, archived, after: Some(after.to_owned()) },
+        (None, false) => Cursor::Sweep { since, archived: true, after: None },
+        (None, true) => Cursor::changes(since, None),
+    };
+    let records = &answer.body.results;
+    let (live, removed) = if archived {
+        (&[][..], view::archived(records))
+    } else {
+        (records.as_slice(), view::merged_into(records))
+    };
+    let batch = view.batch(live, Associations::Listed)?;
+    let more = matches!(cursor, Cursor::Sweep { .. });
+    let page = Page::last(batch, cursor.encode()?);
+    Ok(Page { removed, more, server_time: answer.server_time, ..page })
+}
+
+fn list(
+    view: &View<'_>,
+    archived: bool,
+    after: Option<&str>,
+    limit: u32,
+    properties: &[String],
+) -> Request {
+    let mut path = format!("/crm/v3/objects/{}?limit={}", view.object, limit.clamp(1, LIST_MAX));
+    if archived {
+        path.push_str("&archived=true");
+    }
+    if let Some(after) = after {
+        path.push_str("&after=");
+        path.push_str(&escape(after));
+    }
+    // Names are letters, digits and underscores, so the commas may stay as they are.
+    if !properties.is_empty() {
+        path.push_str("&properties=");
+        path.push_str(&properties.join(","));
+    }
+    let targets: Vec<&str> = view.relations().map(|relation| relation.to).collect();
+    if !archived && !targets.is_empty() {
+        path.push_str("&associations=");
+        path.push_str(&targets.join(","));
+    }
+    Request::get(path)
+}
+
+/// The server's clock, or the newest time that it mentions.
+fn now(answer: &Answer<Results<Record>>) -> i64 {
+    let newest = || {
+        let times = answer.body.results.iter().filter_map(|record| record.updated_at.as_deref());
+        times.filter_map(time::parse).max()
+    };
+    answer.server_time.or_else(newest).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "read/tests.rs"]
+mod tests;

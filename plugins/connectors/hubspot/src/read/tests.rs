@@ -1,0 +1,166 @@
+//! Pages of each scan against scripted answers.
+
+use renkei_sdk::{Connector, Removal, Value};
+
+use super::*;
+use crate::testing::{NOW_MS, Sent, names, ok, scripted};
+
+fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest {
+    PageRequest {
+        object: "contacts".into(),
+        columns: names(columns),
+        scan,
+        cursor: cursor.map(|cursor| cursor.encode().unwrap()),
+        filter: Vec::new(),
+        limit: 500,
+        options: Vec::new(),
+    }
+}
+
+fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<Sent>) {
+    let answers = answers.iter().map(|json| ok(json)).collect();
+    let (page, sent) = scripted(answers, |hubspot| hubspot.read_page(request));
+    let page = page.unwrap();
+    let cursor = Cursor::decode(Some(&page.cursor)).unwrap().unwrap();
+    (page, cursor, sent)
+}
+
+#[test]
+fn a_backfill_lists_with_properties_and_associations() {
+    let request = request(Scan::Backfill, None, &["email", "associations.companies", "nothing"]);
+    let (page, cursor, sent) = read(
+        &request,
+        &[r#"{"results":[{"id":"1","properties":{"email":"a@example.jp"},
+            "updatedAt":"2026-03-12T10:04:17.969Z","associations":{"companies":{"results":[
+            {"id":"9","type":"contact_to_company"}]}}}],"paging":{"next":{"after":"2"}}}"#],
+    );
+    assert_eq!(
+        sent[0].path,
+        "/crm/v3/objects/contacts?limit=100&properties=email,hs_merged_object_ids,\
+         hs_calculated_merged_vids&associations=companies"
+    );
+    let row = &page.batch.rows[0];
+    assert_eq!(
+        row.cells,
+        [Some(Value::from("a@example.jp")), Some(Value::References(names(&["9"]))), None]
+    );
+    assert_eq!(row.version.as_deref(), Some("2026-03-12T10:04:17.969Z"));
+    assert_eq!((row.modified, page.server_time), (Some(1_773_309_857_969), Some(NOW_MS)));
+    assert!(page.more);
+    assert_eq!(cursor, Cursor::Backfill { since: NOW_MS, after: "2".into() });
+}
+
+#[test]
+fn a_backfill_ends_where_changes_began() {
+    let cursor = Cursor::Backfill { since: 5, after: "2 /".into() };
+    let (page, cursor, sent) =
+        read(&request(Scan::Backfill, Some(cursor), &["email"]), &[r#"{"results":[]}"#]);
+    assert!(sent[0].path.contains("&after=2%20%2F&"), "{}", sent[0].path);
+    assert!(!page.more);
+    assert_eq!(cursor, Cursor::changes(5, None));
+}
+
+#[test]
+fn too_many_properties_for_an_address_are_read_by_batch() {
+    let many: Vec<String> = (0..900).map(|n| format!("a_long_property_name_{n}")).collect();
+    let columns: Vec<&str> = many.iter().map(String::as_str).chain(["email"]).collect();
+    // Unknown columns are not asked for, so only known ones can make an address too long.
+    let view_request = request(Scan::Backfill, None, &columns);
+    let (_, _, sent) = read(&view_request, &[r#"{"results":[]}"#]);
+    assert!(sent[0].path.len() < 200);
+
+    let known: Vec<String> = many.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
+    let properties = format!("{{\"results\":[{}]}}", known.join(","));
+    let properties: Results<serde_json::Value> = serde_json::from_str(&properties).unwrap();
+    assert_eq!(properties.results.len(), 900);
+    let fetched = renkei_sdk::testing::with_http(
+        move |_| {
+            let json = format!("{{\"results\":[{}]}}", known.join(","));
+            Ok(renkei_sdk::testing::respond(200, &json))
+        },
+        || crate::schema::Properties::fetch("contacts"),
+    );
+    let view = View::new("contacts", &many, fetched.as_ref().unwrap());
+    let (page, sent) = scripted(
+        vec![
+            ok(r#"{"results":[{"id":"1"},{"id":"2"}]}"#),
+            ok(r#"{"results":[{"id":"2","properties":{"a_long_property_name_0":"x"}}]}"#),
+        ],
+        |_| backfill(&view, 100, None, None),
+    );
+    assert_eq!(sent[0].path, "/crm/v3/objects/contacts?limit=100");
+    assert_eq!(sent[1].path, "/crm/v3/objects/contacts/batch/read");
+    let batch = page.unwrap().batch;
+    assert_eq!(batch.rows.len(), 1);
+    assert_eq!(batch.rows[0].cells[0], Some(Value::from("x")));
+}
+
+#[test]
+fn changes_are_searched_by_time_and_paged_by_id() {
+    let start = Cursor::changes(1_000_000, None);
+    let page_1 = r#"{"total":3,"results":[{"id":"4","properties":{"email":null,
+        "hs_merged_object_ids":"2"}}],"paging":{"next":{"after":"1"}}}"#;
+    let (page, cursor, sent) = read(&request(Scan::Changes, Some(start), &["email"]), &[page_1]);
+    let filters = &sent[0].body["filterGroups"][0]["filters"];
+    assert_eq!(filters[0]["value"], "910000");
+    assert_eq!(page.batch.rows[0].cells, [Some(Value::Null)]);
+    assert_eq!(
+        (page.removed[0].id.as_str(), &page.removed[0].removal),
+        ("2", &Removal::MergedInto("4".into()))
+    );
+    assert!(page.more);
+
+    let (page, cursor, sent) =
+        read(&request(Scan::Changes, Some(cursor), &["email"]), &[r#"{"total":0,"results":[]}"#]);
+    let filters = &sent[0].body["filterGroups"][0]["filters"];
+    assert_eq!((&filters[0]["value"], &filters[1]["value"]), (&"910000".into(), &"4".into()));
+    assert!(page.more);
+    assert_eq!(cursor, Cursor::Archived { since: NOW_MS, after: None, pages: 0 });
+
+    let (page, cursor, sent) = read(
+        &request(Scan::Changes, Some(cursor), &["email"]),
+        &[r#"{"results":[{"id":"3","archived":true,"archivedAt":"1970-01-01T00:00:01Z"}]}"#],
+    );
+    assert!(sent[0].path.starts_with("/crm/v3/objects/contacts?limit=100&archived=true"));
+    assert_eq!((page.removed[0].at, page.more), (Some(1_000), false));
+    assert_eq!(cursor, Cursor::changes(NOW_MS, None));
+}
+
+#[test]
+fn a_heap_of_archived_records_is_read_over_several_scans() {
+    let last =
+        Cursor::Archived { since: 7, after: Some("5".into()), pages: ARCHIVED_PAGES_MAX - 1 };
+    let more_follow = r#"{"results":[{"id":"6"}],"paging":{"next":{"after":"6"}}}"#;
+    let (page, cursor, _) = read(&request(Scan::Changes, Some(last), &[]), &[more_follow]);
+    assert!(!page.more);
+    assert_eq!(cursor, Cursor::changes(7, Some("6".into())));
+    let (_, cursor, _) = read(&request(Scan::Changes, Some(cursor), &[]), &[r#"{"results":[]}"#]);
+    assert_eq!(cursor, Cursor::Archived { since: NOW_MS, after: Some("6".into()), pages: 0 });
+}
+
+#[test]
+fn a_sweep_lists_the_living_and_then_the_archived() {
+    let (page, cursor, sent) = read(
+        &request(Scan::Sweep, None, &[]),
+        &[r#"{"results":[{"id":"1","updatedAt":"1970-01-01T00:00:01Z"}]}"#],
+    );
+    assert!(!sent[0].path.contains("associations"));
+    assert!(page.more && page.batch.rows[0].cells.is_empty());
+    assert_eq!(cursor, Cursor::Sweep { since: NOW_MS, archived: true, after: None });
+    let (page, cursor, _) =
+        read(&request(Scan::Sweep, Some(cursor), &[]), &[r#"{"results":[{"id":"2"}]}"#]);
+    assert_eq!((page.batch.rows.len(), page.removed.len(), page.more), (0, 1, false));
+    assert_eq!(cursor, Cursor::changes(NOW_MS, None));
+}
+
+#[test]
+fn a_cursor_of_another_scan_is_lost() {
+    let check = |scan, cursor| {
+        let request = request(scan, Some(cursor), &[]);
+        let (page, _) = scripted(Vec::new(), |hubspot| hubspot.read_page(&request));
+        assert!(matches!(page, Err(Error::CursorLost(_))));
+    };
+    check(Scan::Changes, Cursor::Backfill { since: 5, after: "2".into() });
+    check(Scan::Backfill, Cursor::changes(5, None));
+    check(Scan::Sweep, Cursor::Archived { since: 5, after: None, pages: 0 });
+}

@@ -1,0 +1,229 @@
+//! Which operations share which request. Pure.
+//!
+//! A batch takes 100 inputs of one verb and refuses an id that it holds twice, so two operations
+//! on one record go into two requests, in their order.
+
+use std::collections::BTreeSet;
+
+use renkei_sdk::{Action, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
+use serde_json::{Map, Value as Json, json};
+
+use crate::associations;
+use crate::values;
+
+/// Inputs of one batch (`apis/hubspot.md` 4).
+const BATCH_MAX: usize = 100;
+
+/// What a batch does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verb {
+    Create,
+    Update,
+    /// Create or update by this unique property.
+    Upsert(String),
+    Archive,
+}
+
+/// One operation in a request.
+#[derive(Debug, Clone)]
+pub(super) struct Item<'a> {
+    /// Its place in the host's request; also its `objectWriteTraceId`.
+    pub(super) index: usize,
+    /// The id, or the value of an upsert's property; empty for a create.
+    pub(super) key: String,
+    pub(super) operation: &'a Operation,
+}
+
+/// Operations that go out together.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    pub(super) verb: Verb,
+    pub(super) items: Vec<Item<'a>>,
+    keys: BTreeSet<String>,
+}
+
+/// What becomes of one operation.
+#[derive(Debug)]
+pub(super) enum Step {
+    Send(Verb, String),
+    /// Nothing but associations changes in the record with this id.
+    RelateOnly(String),
+    Refuse(Outcome),
+}
+
+/// How an operation is to be sent; `stamp` is the property that holds intents, if there is one.
+pub(super) fn step(request: &WriteRequest, operation: &Operation, stamp: Option<&str>) -> Step {
+    let id = operation.id.clone().unwrap_or_default();
+    let key = operation.key.as_deref();
+    match (operation.action, stamp, key) {
+        (Action::Create, Some(stamp), _) => {
+            Step::Send(Verb::Upsert(stamp.to_owned()), operation.intent.clone())
+        }
+        (Action::Create, None, _) => Step::Send(Verb::Create, String::new()),
+        (Action::Upsert, _, Some(key)) => match request.cell(operation, key).map(values::write) {
+            Some(value) if !value.is_empty() => Step::Send(Verb::Upsert(key.to_owned()), value),
+            _ => refuse("key-missing", "the upsert has no value for its key"),
+        },
+        (Action::Update | Action::Archive, ..) if id.is_empty() => {
+            refuse("id-missing", "the operation names no record")
+        }
+        (Action::Update, ..) if properties(request, operation).is_empty() => Step::RelateOnly(id),
+        (Action::Update, ..) => Step::Send(Verb::Update, id),
+        (Action::Archive, ..) => Step::Send(Verb::Archive, id),
+        (Action::Upsert, ..) => refuse("key-missing", "the upsert names no key"),
+        (Action::Restore, ..) => refuse("unsupported", "HubSpot restores records by hand only"),
+    }
+}
+
+fn refuse(code: &str, message: &str) -> Step {
+    Step::Refuse(Outcome::rejected(Problem::new(code, message, Remedy::Plugin)))
+}
+
+impl<'a> Batch<'a> {
+    /// Puts an item into the first batch of its verb that has room and not yet its record.
+    pub(super) fn place(batches: &mut Vec<Self>, verb: Verb, item: Item<'a>) {
+        let fits = |batch: &&mut Self| {
+            batch.verb == verb
+                && batch.items.len() < BATCH_MAX
+                && (item.key.is_empty() || !batch.keys.contains(&item.key))
+        };
+        match batches.iter_mut().find(fits) {
+            Some(batch) => {
+                batch.keys.insert(item.key.clone());
+                batch.items.push(item);
+            }
+            None => {
+                let keys = BTreeSet::from([item.key.clone()]);
+                batches.push(Self { verb, items: vec![item], keys });
+            }
+        }
+    }
+}
+
+/// The body's `inputs` entry of one operation.
+pub(super) fn input(request: &WriteRequest, verb: &Verb, item: &Item<'_>) -> Json {
+    let mut properties = properties(request, item.operation);
+    let trace = item.index.to_string();
+    match verb {
+        Verb::Archive => json!({ "id": item.key }),
+        Verb::Update => {
+            json!({ "id": item.key, "properties": properties, "objectWriteTraceId": trace })
+        }
+        Verb::Create => json!({ "properties": properties, "objectWriteTraceId": trace }),
+        Verb::Upsert(property) => {
+            properties.insert(property.clone(), item.key.clone().into());
+            json!({
+                "id": item.key,
+                "idProperty": property,
+                "properties": properties,
+                "objectWriteTraceId": trace,
+            })
+        }
+    }
+}
+
+/// The properties that an operation writes. A create has nothing to clear.
+fn properties(request: &WriteRequest, operation: &Operation) -> Map<String, Json> {
+    let create = operation.action == Action::Create;
+    let clears_nothing = |value: &Value| create && value.is_null();
+    let written = request
+        .present(operation)
+        .filter(|(column, value)| !associations::is_column(column) && !clears_nothing(value));
+    written.map(|(column, value)| (column.to_owned(), values::write(value).into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(action: Action, id: Option<&str>, cells: Vec<Option<Value>>) -> Operation {
+        Operation {
+            intent: "i-1".into(),
+            action,
+            id: id.map(str::to_owned),
+            key: None,
+            if_version: None,
+            cells,
+        }
+    }
+
+    fn request(operations: Vec<Operation>) -> WriteRequest {
+        let columns = ["email", "phone", "associations.companies"].map(str::to_owned).to_vec();
+        WriteRequest { object: "contacts".into(), columns, operations, options: Vec::new() }
+    }
+
+    fn body(
+        action: Action,
+        id: Option<&str>,
+        cells: Vec<Option<Value>>,
+        stamp: Option<&str>,
+    ) -> Json {
+        let request = request(vec![operation(action, id, cells)]);
+        let operation = &request.operations[0];
+        let Step::Send(verb, key) = step(&request, operation, stamp) else { panic!("not sent") };
+        input(&request, &verb, &Item { index: 4, key, operation })
+    }
+
+    fn cells() -> Vec<Option<Value>> {
+        vec![
+            Some("a@example.jp".into()),
+            Some(Value::Null),
+            Some(Value::References(vec!["5".into()])),
+        ]
+    }
+
+    #[test]
+    fn a_create_is_an_upsert_by_its_intent_where_that_can_be_kept() {
+        assert_eq!(
+            body(Action::Create, None, cells(), Some("renkei_id")),
+            json!({
+                "id": "i-1", "idProperty": "renkei_id", "objectWriteTraceId": "4",
+                "properties": { "email": "a@example.jp", "renkei_id": "i-1" }
+            })
+        );
+        assert_eq!(
+            body(Action::Create, None, cells(), None),
+            json!({ "objectWriteTraceId": "4", "properties": { "email": "a@example.jp" } })
+        );
+    }
+
+    #[test]
+    fn an_update_clears_what_is_null_and_leaves_alone_what_is_absent() {
+        assert_eq!(
+            body(Action::Update, Some("9"), vec![None, Some(Value::Null), None], Some("renkei_id")),
+            json!({ "id": "9", "objectWriteTraceId": "4", "properties": { "phone": "" } })
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_or_only_related() {
+        let check = |action, id, cells, expected: &str| {
+            let request = request(vec![operation(action, id, cells)]);
+            let step = format!("{:?}", step(&request, &request.operations[0], None));
+            assert!(step.contains(expected), "{step}");
+        };
+        check(Action::Update, None, cells(), "id-missing");
+        check(Action::Restore, Some("9"), cells(), "unsupported");
+        check(Action::Upsert, None, cells(), "key-missing");
+        let only_companies = vec![None, None, Some(Value::Null)];
+        check(Action::Update, Some("9"), only_companies, "RelateOnly(\"9\")");
+    }
+
+    #[test]
+    fn batches_hold_a_hundred_and_no_record_twice() {
+        let operations: Vec<Operation> =
+            (0..250).map(|_| operation(Action::Update, Some("1"), Vec::new())).collect();
+        let sizes = |ids: &dyn Fn(usize) -> String| {
+            let mut batches = Vec::new();
+            for (index, operation) in operations.iter().enumerate() {
+                let item = Item { index, key: ids(index), operation };
+                Batch::place(&mut batches, Verb::Update, item);
+            }
+            batches.iter().map(|batch| batch.items.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&|index| index.to_string()), [100, 100, 50]);
+        assert_eq!(sizes(&|index| (index % 125).to_string()), [100, 100, 50]);
+        assert_eq!(sizes(&|_| String::new()), [100, 100, 50]);
+        assert_eq!(sizes(&|_| "same".into()).len(), 250);
+    }
+}

@@ -1,0 +1,139 @@
+//! Association columns of a write, after its properties (`apis/hubspot.md` 6).
+//!
+//! Per column at most one read, one create and one archive for up to a thousand pairs. A record
+//! that was just created has no associations, so nothing is read for it. All of it comes to the
+//! same when it is repeated.
+
+use renkei_sdk::{Applied, Outcome, Problem, Remedy, Value, log};
+
+use crate::associations::{self, Change, Link, NewPair, Relation};
+use crate::client::Failed;
+
+use super::{Job, relates, wait_of};
+
+/// The wanted associations of one written record.
+struct Wish {
+    index: usize,
+    id: String,
+    created: bool,
+    wanted: Vec<String>,
+}
+
+impl Job<'_> {
+    /// Writes the association columns of every operation that was applied.
+    pub(super) fn relate(&mut self) {
+        for (column, name) in self.request.columns.iter().enumerate() {
+            let Some(relation) = associations::relation_of(&self.request.object, name) else {
+                continue;
+            };
+            let wishes = self.wishes(column);
+            if wishes.is_empty() {
+                continue;
+            }
+            if let Err(failed) = self.fulfil(column, relation, &wishes) {
+                let outcome = outcome(failed);
+                for wish in wishes {
+                    self.settle(wish.index, outcome.clone());
+                }
+            }
+        }
+    }
+
+    /// Marks everything that still lacks its associations as to be repeated.
+    pub(super) fn postpone(&mut self, wait_ms: u64) {
+        for column in 0..self.request.columns.len() {
+            for wish in self.wishes(column) {
+                self.settle(wish.index, Outcome::RetryAfter(wait_ms));
+            }
+        }
+    }
+
+    /// The associations to write in a column; none if it is no association column.
+    fn wishes(&self, column: usize) -> Vec<Wish> {
+        let name = self.request.columns.get(column).map_or("", String::as_str);
+        if !associations::is_column(name) {
+            return Vec::new();
+        }
+        let both = self.request.operations.iter().zip(&self.outcomes).enumerate();
+        let wish = |(index, (operation, outcome)): (usize, (&_, &Option<Outcome>))| {
+            let operation: &renkei_sdk::Operation = operation;
+            let Some(Outcome::Applied(applied)) = outcome else { return None };
+            let cell = operation.cells.get(column)?.as_ref()?;
+            let wanted = relates(operation.action).then(|| ids(cell))??;
+            let (id, created) = (applied.id.clone(), applied.created);
+            Some(Wish { index, id, created, wanted })
+        };
+        both.filter_map(wish).filter(|wish| !(wish.created && wish.wanted.is_empty())).collect()
+    }
+
+    fn fulfil(
+        &mut self,
+        column: usize,
+        relation: &Relation,
+        wishes: &[Wish],
+    ) -> Result<(), Failed> {
+        let old = wishes.iter().filter(|wish| !wish.created);
+        let old: Vec<String> = old.map(|wish| wish.id.clone()).collect();
+        let has = relation.read(&old)?;
+        let none: &[Link] = &[];
+        let changes: Vec<Change> = wishes
+            .iter()
+            .map(|wish| {
+                let has = has.get(&wish.id).map_or(none, Vec::as_slice);
+                relation.change(&wish.id, has, &wish.wanted)
+            })
+            .collect();
+        let pairs: Vec<NewPair> = changes.iter().flat_map(|change| change.add.clone()).collect();
+        let missing = relation.create(&pairs)?;
+        let lost = wishes.iter().zip(&changes).filter(|(_, change)| !change.remove.is_empty());
+        let lost: Vec<_> =
+            lost.map(|(wish, change)| (wish.id.clone(), change.remove.clone())).collect();
+        relation.archive(&lost)?;
+        for (wish, mut change) in wishes.iter().zip(changes) {
+            let wanted = change.after.len();
+            change.after.retain(|link| !missing.contains(&(wish.id.clone(), link.to.clone())));
+            if change.after.len() < wanted && !wish.created {
+                self.settle(wish.index, refused(relation));
+                continue;
+            }
+            if change.after.len() < wanted {
+                // The id of the new record matters more to the host than the association.
+                let attributes = [("column", &*relation.column()), ("id", &*wish.id)];
+                log::warn("HubSpot refused an association of a new record", &attributes);
+            }
+            self.set_after(wish.index, column, associations::cell(&change.after));
+        }
+        Ok(())
+    }
+
+    fn set_after(&mut self, index: usize, column: usize, value: Value) {
+        if let Some(Some(Outcome::Applied(Applied { after, .. }))) = self.outcomes.get_mut(index)
+            && let Some(cell) = after.get_mut(column)
+        {
+            *cell = Some(value);
+        }
+    }
+}
+
+fn ids(cell: &Value) -> Option<Vec<String>> {
+    match cell {
+        Value::Null => Some(Vec::new()),
+        Value::References(ids) => Some(ids.clone()),
+        Value::Text(id) => Some(vec![id.clone()]),
+        _ => None,
+    }
+}
+
+fn refused(relation: &Relation) -> Outcome {
+    let message = format!("HubSpot does not associate these {} with it", relation.to);
+    let problem = Problem::new("association-refused", message, Remedy::TargetData);
+    Outcome::rejected(problem.on(relation.column()))
+}
+
+fn outcome(failed: Failed) -> Outcome {
+    match failed {
+        Failed::Refused(_, refusal) => Outcome::Rejected(refusal.problems()),
+        Failed::Unknown(why) => Outcome::Uncertain(why),
+        Failed::Stop(error) => Outcome::RetryAfter(wait_of(&error)),
+    }
+}
