@@ -71,13 +71,15 @@ impl Fault {
     }
 
     pub(crate) fn method_not_allowed(method: &str, allowed: &str) -> Self {
-        let message =
-            format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
+        let message = format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
         Self::new(405, "METHOD_NOT_ALLOWED", message)
     }
 
     pub(crate) fn deleted() -> Self {
-        Self { fields: Some(Vec::new()), ..Self::new(404, "ENTITY_IS_DELETED", "entity is deleted") }
+        Self {
+            fields: Some(Vec::new()),
+            ..Self::new(404, "ENTITY_IS_DELETED", "entity is deleted")
+        }
     }
 
     pub(crate) fn parser(message: impl Into<String>) -> Self {

@@ -11,6 +11,8 @@ mod people;
 
 use std::collections::HashMap;
 
+pub(crate) use business::STAGES;
+
 pub(crate) const SLOT_ID: usize = 0;
 pub(crate) const SLOT_DELETED: usize = 1;
 pub(crate) const SLOT_CREATED: usize = 2;
@@ -38,13 +40,12 @@ pub(crate) enum Kind {
     Reference(&'static [&'static str], &'static str),
     Bool,
     Int,
-    Number,
     Currency,
     Percent,
     Date,
     Time,
-    /// Composed of the fields `{prefix}Street`, `…City`, `…State`, `…PostalCode`, `…Country`.
-    Address(&'static str),
+    /// Composed of the five slots before it: street, city, state, postal code, country.
+    Address,
 }
 
 impl Kind {
@@ -61,7 +62,7 @@ impl Kind {
 
     /// Whether SOQL may use it in WHERE and ORDER BY.
     pub(crate) fn filterable(self) -> bool {
-        !matches!(self, Self::LongText(_) | Self::Address(_))
+        !matches!(self, Self::LongText(_) | Self::Address)
     }
 }
 
@@ -296,10 +297,6 @@ impl Schema {
 
     pub(crate) fn objects(&self) -> impl Iterator<Item = (Table, &Object)> {
         self.objects.iter().enumerate()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.objects.len()
     }
 
     pub(crate) fn table(&self, name: &str) -> Option<Table> {

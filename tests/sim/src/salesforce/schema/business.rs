@@ -143,7 +143,8 @@ pub(super) fn opportunity_stage() -> Object {
         system("DefaultProbability", "Probability (%)", Kind::Percent),
         system("Description", "Description", Kind::Text(255)),
     ];
-    let fields = Object::new("OpportunityStage", "Opportunity Stage", "Opportunity Stages", "01J", own);
+    let fields =
+        Object::new("OpportunityStage", "Opportunity Stage", "Opportunity Stages", "01J", own);
     fields.setup()
 }
 

@@ -2,7 +2,8 @@
 
 use super::{DESCRIPTION, Field, Kind, OWNER, Object, RENKEI_ID, field, system};
 
-pub(super) const SOURCES: &[&str] = &["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
+pub(super) const SOURCES: &[&str] =
+    &["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
 pub(super) const INDUSTRIES: &[&str] = &[
     "Agriculture",
     "Apparel",
@@ -30,8 +31,12 @@ pub(super) const INDUSTRIES: &[&str] = &[
 ];
 pub(super) const RATINGS: &[&str] = &["Hot", "Warm", "Cold"];
 const SALUTATIONS: &[&str] = &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof."];
-const LEAD_STATUSES: &[&str] =
-    &["Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"];
+const LEAD_STATUSES: &[&str] = &[
+    "Open - Not Contacted",
+    "Working - Contacted",
+    "Closed - Converted",
+    "Closed - Not Converted",
+];
 
 /// The four parts of a person's name and the whole, which the platform composes.
 fn name() -> [Field; 4] {
@@ -53,7 +58,7 @@ pub(super) fn address(names: [&'static str; 6], labels: [&'static str; 6]) -> [F
         field(state, state_label, Kind::Text(80)).part_of(whole),
         field(postal, postal_label, Kind::Text(20)).part_of(whole),
         field(country, country_label, Kind::Text(80)).part_of(whole),
-        system(whole, whole_label, Kind::Address(street)),
+        system(whole, whole_label, Kind::Address),
     ]
 }
 
@@ -112,7 +117,8 @@ pub(super) fn lead() -> Object {
         field("Email", "Email", Kind::Email).lookup(),
         field("Website", "Website", Kind::Url),
         field("LeadSource", "Lead Source", Kind::Picklist(SOURCES)),
-        field("Status", "Status", Kind::Restricted(LEAD_STATUSES)).defaulted("Open - Not Contacted"),
+        field("Status", "Status", Kind::Restricted(LEAD_STATUSES))
+            .defaulted("Open - Not Contacted"),
         field("Industry", "Industry", Kind::Picklist(INDUSTRIES)),
         field("Rating", "Rating", Kind::Restricted(RATINGS)),
         field("AnnualRevenue", "Annual Revenue", Kind::Currency),

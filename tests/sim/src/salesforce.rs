@@ -1,0 +1,53 @@
+//! Salesforce: the Platform REST API of one org, as apis/salesforce.md tells it.
+//!
+//! [`org`] is the state machine and the way of a request through it; [`store`] holds the rows and
+//! [`write`] every rule about them; [`soql`] finds rows. One file per resource family: [`sobjects`],
+//! [`collections`], [`composite`], [`query`], [`bulk`], [`replication`], [`login`]. [`control`] is
+//! what people do in the user interface. All of it is pure but for `serve`.
+
+mod auth;
+mod bulk;
+mod collections;
+mod composite;
+mod control;
+mod describe;
+mod error;
+mod ids;
+mod json;
+mod lifecycle;
+mod login;
+mod org;
+mod query;
+mod replication;
+mod reply;
+mod schema;
+mod seed;
+mod sobjects;
+mod soql;
+mod store;
+mod value;
+mod write;
+
+use std::io;
+
+use tokio::net::TcpListener;
+
+use crate::serve::{Options, Running, start};
+
+/// Serves an org on the listener, filled from the options' seed.
+///
+/// The credentials are `client_id`, `client_secret`, `refresh_token`, `username`, `password`,
+/// `login_url` and `token_url`.
+///
+/// # Errors
+/// The listener has no local address.
+pub fn serve(listener: TcpListener, options: Options) -> io::Result<Running> {
+    start(listener, |base_url| {
+        let org = org::Org::new(&options, base_url);
+        let credentials = org.credentials();
+        (org, credentials)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! Logins and sessions (apis/salesforce.md 2).
+//!
+//! An access token has no `expires_in`; it lives as long as it is used within the session timeout.
+//! Tokens are made from a counter and the org's seed, so a run repeats itself.
+
+use std::collections::{HashMap, HashSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::ids;
+use super::json::{Json, Object};
+
+/// Everything a client needs to log in; the only one this org knows.
+#[derive(Debug)]
+pub(crate) struct Login {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    pub(crate) org_id: String,
+    pub(crate) user_id: String,
+    pub(crate) base_url: String,
+}
+
+#[derive(Debug)]
+struct Session {
+    used_at_ms: i64,
+}
+
+/// Tokens given out so far.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pub(crate) login: Login,
+    seed: u64,
+    issued: u64,
+    access: HashMap<String, Session>,
+    refresh: HashSet<String>,
+    /// Authorisation codes with the challenge that the exchange must meet, if any.
+    codes: HashMap<String, Option<String>>,
+}
+
+/// How a token request is answered where the vendor leaves it open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenPolicy {
+    pub(crate) rotate_refresh: bool,
+    pub(crate) lifetime_ms: i64,
+    pub(crate) say_expiry: bool,
+}
+
+/// An OAuth error: code and description, always HTTP 400.
+pub(crate) type OAuthError = (&'static str, &'static str);
+
+impl Sessions {
+    /// The sessions of an org served at `base_url`, whose only user is `user_id`.
+    pub(crate) fn new(seed: u64, base_url: &str, user_id: String) -> Self {
+        let login = Login {
+            client_id: format!("3MVG9sim{seed}"),
+            client_secret: secret(seed, "client-secret", 0),
+            username: "renkei@sim.example.jp".to_owned(),
+            password: secret(seed, "password", 0),
+            org_id: ids::render("00D", seed % 1_000_000),
+            user_id,
+            base_url: base_url.to_owned(),
+        };
+        let refresh = HashSet::from([refresh_token(seed, 0)]);
+        let (access, codes) = (HashMap::new(), HashMap::new());
+        Self { login, seed, issued: 0, access, refresh, codes }
+    }
+
+    /// What `renkei sim` prints for clients.
+    pub(crate) fn credentials(&self) -> Value {
+        let login = &self.login;
+        json!({
+            "client_id": login.client_id,
+            "client_secret": login.client_secret,
+            "refresh_token": refresh_token(self.seed, 0),
+            "username": login.username,
+            "password": login.password,
+            "login_url": login.base_url,
+            "token_url": format!("{}/services/oauth2/token", login.base_url),
+        })
+    }
+
+    /// Whether the token opens a session now; use prolongs it.
+    pub(crate) fn admit(&mut self, token: &str, now_ms: i64, lifetime_ms: i64) -> bool {
+        match self.access.get_mut(token) {
+            Some(session) if now_ms - session.used_at_ms < lifetime_ms => {
+                session.used_at_ms = now_ms;
+                true
+            }
+            _ => {
+                self.access.remove(token);
+                false
+            }
+        }
+    }
+
+    /// Ends a session or forgets a refresh token.
+    pub(crate) fn end(&mut self, token: &str) -> bool {
+        let refresh = self.refresh.remove(token);
+        self.access.remove(token).is_some() || refresh
+    }
+
+    /// Ends every session; refresh tokens stay, as after a restart of the org.
+    pub(crate) fn end_all(&mut self) {
+        self.access.clear();
+    }
+
+    /// Opens a session for the right user name and password.
+    pub(crate) fn by_password(
+        &mut self,
+        user: &str,
+        password: &str,
+        now_ms: i64,
+    ) -> Option<String> {
+        let login = &self.login;
+        (user == login.username && password == login.password).then(|| self.open(now_ms))
+    }
+
+    /// Answers a token request given as form fields, with the `Authorization` header if any.
+    pub(crate) fn token(
+        &mut self,
+        form: &HashMap<String, String>,
+        basic: Option<&str>,
+        now_ms: i64,
+        policy: TokenPolicy,
+    ) -> Result<Json, OAuthError> {
+        const FAILED: OAuthError = ("invalid_grant", "authentication failure");
+        let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        let grant = field("grant_type");
+        if grant == "urn:ietf:params:oauth:grant-type:jwt-bearer" {
+            self.check_assertion(field("assertion"), now_ms)?;
+            return Ok(self.answer(now_ms, None, policy));
+        }
+        self.check_client(form, basic, grant != "refresh_token")?;
+        let refresh = match grant {
+            "client_credentials" => None,
+            "password" => {
+                let right = field("username") == self.login.username
+                    && field("password") == self.login.password;
+                if right { None } else { return Err(FAILED) }
+            }
+            "refresh_token" => self.refresh(field("refresh_token"), policy)?,
+            "authorization_code" => Some(self.exchange(field("code"), field("code_verifier"))?),
+            "" => return Err(("invalid_request", "must specify grant_type")),
+            _ => return Err(("unsupported_grant_type", "grant type not supported")),
+        };
+        Ok(self.answer(now_ms, refresh, policy))
+    }
+
+    fn check_client(
+        &self,
+        form: &HashMap<String, String>,
+        basic: Option<&str>,
+        secret_needed: bool,
+    ) -> Result<(), OAuthError> {
+        let decoded = basic
+            .and_then(|header| STANDARD.decode(header.strip_prefix("Basic ")?).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .and_then(|text| text.split_once(':').map(|(id, key)| (id.to_owned(), key.to_owned())));
+        let (id, key) = decoded.map_or_else(
+            || (form.get("client_id").cloned(), form.get("client_secret").cloned()),
+            |(id, key)| (Some(id), Some(key)),
+        );
+        if id.as_deref() != Some(&self.login.client_id) {
+            return Err(("invalid_client_id", "client identifier invalid"));
+        }
+        match key.as_deref() {
+            Some(key) if key == self.login.client_secret => Ok(()),
+            None | Some("") if !secret_needed => Ok(()),
+            _ => Err(("invalid_client", "invalid client credentials")),
+        }
+    }
+
+    fn refresh(&mut self, token: &str, policy: TokenPolicy) -> Result<Option<String>, OAuthError> {
+        if !self.refresh.contains(token) {
+            return Err(("invalid_grant", "expired access/refresh token"));
+        }
+        if !policy.rotate_refresh {
+            return Ok(None);
+        }
+        self.refresh.remove(token);
+        Ok(Some(self.new_refresh()))
+    }
+
+    /// Gives a code for the web server flow; the one user consents at once.
+    pub(crate) fn authorize(&mut self, challenge: Option<String>) -> String {
+        self.issued += 1;
+        let code = format!("aPrx{}", secret(self.seed, "code", self.issued));
+        self.codes.insert(code.clone(), challenge);
+        code
+    }
+
+    fn exchange(&mut self, code: &str, verifier: &str) -> Result<String, OAuthError> {
+        let challenge =
+            self.codes.remove(code).ok_or(("invalid_grant", "invalid authorization code"))?;
+        if let Some(challenge) = challenge {
+            let hashed = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
+            if hashed != challenge {
+                return Err(("invalid_grant", "invalid code verifier"));
+            }
+        }
+        Ok(self.new_refresh())
+    }
+
+    /// Checks the shape and the claims of a JWT; its signature is taken as right.
+    fn check_assertion(&self, assertion: &str, now_ms: i64) -> Result<(), OAuthError> {
+        const INVALID: OAuthError = ("invalid_grant", "invalid assertion");
+        let part = |at: usize| -> Option<Json> {
+            let bytes = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(at)?).ok()?;
+            Json::parse(&bytes).ok()
+        };
+        let (header, claims) = part(0).zip(part(1)).ok_or(INVALID)?;
+        let signed = assertion.split('.').count() == 3 && header.text("alg") == Some("RS256");
+        let expires = match claims.get("exp") {
+            Some(Json::Number(seconds)) => seconds.as_i64().unwrap_or_default(),
+            _ => 0,
+        };
+        let left_s = expires - now_ms / 1000;
+        let claimed = claims.text("iss") == Some(&self.login.client_id)
+            && claims.text("sub") == Some(&self.login.username)
+            && claims.text("aud").is_some();
+        if signed && claimed && (1..=300).contains(&left_s) { Ok(()) } else { Err(INVALID) }
+    }
+
+    fn new_refresh(&mut self) -> String {
+        self.issued += 1;
+        let token = refresh_token(self.seed, self.issued);
+        self.refresh.insert(token.clone());
+        token
+    }
+
+    fn open(&mut self, now_ms: i64) -> String {
+        self.issued += 1;
+        let org = self.login.org_id.get(..15).unwrap_or_default();
+        let token = format!("{org}!AR8AQ{}", secret(self.seed, "access", self.issued));
+        self.access.insert(token.clone(), Session { used_at_ms: now_ms });
+        token
+    }
+
+    fn answer(&mut self, now_ms: i64, refresh: Option<String>, policy: TokenPolicy) -> Json {
+        let access = self.open(now_ms);
+        let login = &self.login;
+        let id = format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id);
+        let signature = STANDARD.encode(Sha256::digest(access.as_bytes()));
+        let mut pairs: Object = vec![
+            ("access_token".into(), access.into()),
+            ("instance_url".into(), login.base_url.as_str().into()),
+            ("id".into(), id.into()),
+            ("token_type".into(), "Bearer".into()),
+            ("issued_at".into(), now_ms.to_string().into()),
+            ("signature".into(), signature.into()),
+            ("scope".into(), "api refresh_token".into()),
+        ];
+        if let Some(refresh) = refresh {
+            pairs.push(("refresh_token".into(), refresh.into()));
+        }
+        if policy.say_expiry {
+            pairs.push(("expires_in".into(), Json::Number((policy.lifetime_ms / 1000).into())));
+        }
+        Json::Object(pairs)
+    }
+}
+
+fn refresh_token(seed: u64, number: u64) -> String {
+    format!("5Aep861{}", secret(seed, "refresh", number))
+}
+
+/// A text nobody guesses that is the same for the same seed.
+fn secret(seed: u64, purpose: &str, number: u64) -> String {
+    hex::encode(Sha256::digest(format!("{seed}/{purpose}/{number}"))).chars().take(40).collect()
+}

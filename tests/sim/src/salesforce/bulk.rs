@@ -1,0 +1,272 @@
+//! Bulk API 2.0: query and ingest jobs that run over virtual time (apis/salesforce.md 4 and 5).
+//!
+//! A job is UploadComplete, then InProgress, then done; an ingest job does all its work at the
+//! moment it becomes done, row by row, as if its rows had come through collections.
+
+mod csv_rows;
+mod ingest;
+mod query;
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::error::Fault;
+use super::json::Json;
+use super::org::{Org, Tally};
+use super::reply::{Call, Reply};
+use super::schema::Table;
+use super::value::wire_time;
+use crate::ledger::Shape;
+
+/// How long a job waits before it is worked on.
+const QUEUED_MS: i64 = 200;
+/// Rows that a job handles per virtual millisecond.
+const ROWS_PER_MS: usize = 50;
+
+/// All jobs by id.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    by_id: BTreeMap<String, Job>,
+    issued: u64,
+}
+
+#[derive(Debug)]
+struct Job {
+    kind: Kind,
+    operation: String,
+    table: Table,
+    delimiter: Delimiter,
+    crlf: bool,
+    created_ms: i64,
+    /// From when to when it is in progress, once it was closed.
+    run_ms: Option<(i64, i64)>,
+    aborted: bool,
+    /// Steps that the ledger has heard of.
+    seen: HashSet<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Query(query::QueryJob),
+    Ingest(ingest::IngestJob),
+}
+
+/// `columnDelimiter` by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Delimiter {
+    name: &'static str,
+    byte: u8,
+}
+
+const DELIMITERS: [Delimiter; 6] = [
+    Delimiter { name: "COMMA", byte: b',' },
+    Delimiter { name: "TAB", byte: b'\t' },
+    Delimiter { name: "SEMICOLON", byte: b';' },
+    Delimiter { name: "PIPE", byte: b'|' },
+    Delimiter { name: "CARET", byte: b'^' },
+    Delimiter { name: "BACKQUOTE", byte: b'`' },
+];
+
+impl Job {
+    fn state(&self, now_ms: i64) -> &'static str {
+        match self.run_ms {
+            _ if self.aborted => "Aborted",
+            None => "Open",
+            Some((start, _)) if now_ms < start => "UploadComplete",
+            Some((_, end)) if now_ms < end => "InProgress",
+            Some(_) if self.failure().is_some() => "Failed",
+            Some(_) => "JobComplete",
+        }
+    }
+
+    fn failure(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Ingest(job) => job.failure.as_deref(),
+            Kind::Query(_) => None,
+        }
+    }
+
+    /// Puts the job into the queue with so many rows to handle.
+    fn enqueue(&mut self, now_ms: i64, rows: usize) {
+        let start = now_ms + QUEUED_MS;
+        let work_ms = i64::try_from(rows / ROWS_PER_MS).unwrap_or(i64::MAX);
+        self.run_ms = Some((start, start + work_ms.max(1)));
+    }
+}
+
+impl Org {
+    pub(super) fn jobs(
+        &mut self,
+        call: &Call<'_>,
+        kind: &str,
+        path: &[&str],
+    ) -> Result<Reply, Fault> {
+        match (call.method, kind, path) {
+            ("POST", "query", []) => self.create_query_job(call),
+            ("POST", "ingest", []) => self.create_ingest_job(call),
+            ("GET", "query" | "ingest", []) => Ok(self.list_jobs(call, kind)),
+            ("GET", _, [id]) => self.job_status(call, kind, id),
+            ("PATCH", _, [id]) => self.change_job(call, kind, id),
+            ("DELETE", _, [id]) => {
+                self.job(kind, id)?;
+                self.step(id, "delete", true);
+                self.jobs.by_id.remove(*id);
+                Ok(Reply::empty(204))
+            }
+            ("PUT", "ingest", [id, "batches"]) => self.upload(call, id),
+            ("GET", "query", [id, "results"]) => self.query_results(call, id),
+            ("GET", "ingest", [id, which]) => self.ingest_results(call, id, which),
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    /// Does the work of every ingest job whose time has come.
+    pub(super) fn run_jobs(&mut self, now_ms: i64) {
+        let due: Vec<String> = self
+            .jobs
+            .by_id
+            .iter()
+            .filter(|(_, job)| job.waits() && job.run_ms.is_some_and(|(_, end)| end <= now_ms))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            self.run_ingest(&id);
+        }
+    }
+
+    fn add_job(
+        &mut self,
+        call: &Call<'_>,
+        kind: Kind,
+        table: Table,
+        body: &Json,
+    ) -> Result<Reply, Fault> {
+        let wanted = body.text("columnDelimiter").unwrap_or("COMMA");
+        let delimiter = DELIMITERS.into_iter().find(|delimiter| delimiter.name == wanted);
+        let delimiter = delimiter.ok_or_else(|| invalid_job("invalid columnDelimiter"))?;
+        self.jobs.issued += 1;
+        let id = super::ids::render("750", self.jobs.issued);
+        let mut job = Job {
+            kind,
+            operation: body.text("operation").unwrap_or_default().to_owned(),
+            table,
+            delimiter,
+            crlf: body.text("lineEnding") == Some("CRLF"),
+            created_ms: call.now_ms,
+            run_ms: None,
+            aborted: false,
+            seen: HashSet::new(),
+        };
+        if let Kind::Query(query) = &job.kind {
+            let rows = query.rows.len();
+            job.enqueue(call.now_ms, rows);
+        }
+        self.jobs.by_id.insert(id.clone(), job);
+        self.step(&id, "create", true);
+        self.info(call, &id)
+    }
+
+    /// A job of this kind.
+    fn job(&mut self, kind: &str, id: &str) -> Result<&mut Job, Fault> {
+        let job = self.jobs.by_id.get_mut(id).ok_or_else(Fault::not_found)?;
+        let fits =
+            matches!((&job.kind, kind), (Kind::Query(_), "query") | (Kind::Ingest(_), "ingest"));
+        if fits { Ok(job) } else { Err(Fault::not_found()) }
+    }
+
+    /// Tells the ledger of a step; `once` steps are needed the first time only.
+    fn step(&mut self, id: &str, step: &str, once: bool) {
+        let Some(job) = self.jobs.by_id.get_mut(id) else { return };
+        let needed = job.seen.insert(step.to_owned()) && once;
+        let object = self.store.schema.object(job.table).map_or("", |object| object.name);
+        let kind = match job.kind {
+            Kind::Query(_) => "bulk-query",
+            Kind::Ingest(_) => "bulk-ingest",
+        };
+        self.tally = Tally { shape: Shape::Step { needed }, ..Tally::batch(kind, object, 0) };
+    }
+
+    fn job_status(&mut self, call: &Call<'_>, kind: &str, id: &str) -> Result<Reply, Fault> {
+        self.job(kind, id)?;
+        self.step(id, "status", true);
+        self.info(call, id)
+    }
+
+    fn change_job(&mut self, call: &Call<'_>, kind: &str, id: &str) -> Result<Reply, Fault> {
+        let body = call.json()?;
+        let job = self.job(kind, id)?;
+        let state = job.state(call.now_ms);
+        match (body.text("state"), state) {
+            (Some("UploadComplete"), "Open") => {
+                let rows = match &job.kind {
+                    Kind::Ingest(ingest) => ingest.row_count(),
+                    Kind::Query(_) => 0,
+                };
+                job.enqueue(call.now_ms, rows);
+                self.step(id, "close", true);
+            }
+            (Some("Aborted"), "Open" | "UploadComplete" | "InProgress") => {
+                job.aborted = true;
+                self.step(id, "abort", true);
+            }
+            _ => return Err(invalid_state(state)),
+        }
+        self.info(call, id)
+    }
+
+    fn list_jobs(&mut self, call: &Call<'_>, kind: &str) -> Reply {
+        let ids: Vec<String> = self.jobs.by_id.keys().cloned().collect();
+        let mut records = Vec::new();
+        for id in ids {
+            if self.job(kind, &id).is_ok() {
+                records.extend(self.job_json(call, &id));
+            }
+        }
+        Reply::ok(Json::object([
+            ("done", true.into()),
+            ("nextRecordsUrl", Json::Null),
+            ("records", Json::List(records)),
+        ]))
+    }
+
+    fn info(&self, call: &Call<'_>, id: &str) -> Result<Reply, Fault> {
+        self.job_json(call, id).map(Reply::ok).ok_or_else(Fault::not_found)
+    }
+
+    fn job_json(&self, call: &Call<'_>, id: &str) -> Option<Json> {
+        let job = self.jobs.by_id.get(id)?;
+        let object = self.store.object(job.table)?;
+        let version = serde_json::Number::from_f64(call.version())?;
+        let mut pairs = match Json::object([
+            ("id", id.into()),
+            ("operation", job.operation.as_str().into()),
+            ("object", object.name.into()),
+            ("createdById", self.sessions.login.user_id.as_str().into()),
+            ("createdDate", wire_time(job.created_ms).into()),
+            ("systemModstamp", wire_time(call.now_ms).into()),
+            ("state", job.state(call.now_ms).into()),
+            ("concurrencyMode", "Parallel".into()),
+            ("contentType", "CSV".into()),
+            ("apiVersion", Json::Number(version)),
+            ("lineEnding", if job.crlf { "CRLF" } else { "LF" }.into()),
+            ("columnDelimiter", job.delimiter.name.into()),
+        ]) {
+            Json::Object(pairs) => pairs,
+            _ => return None,
+        };
+        let done = matches!(job.state(call.now_ms), "JobComplete" | "Failed");
+        let own = match &job.kind {
+            Kind::Query(query) => query.info(done),
+            Kind::Ingest(ingest) => ingest.info(id, call.base, done),
+        };
+        pairs.extend(own);
+        Some(Json::Object(pairs))
+    }
+}
+
+fn invalid_job(message: &str) -> Fault {
+    Fault::new(400, "INVALIDJOB", message)
+}
+
+fn invalid_state(state: &str) -> Fault {
+    Fault::new(400, "INVALIDJOBSTATE", format!("the job is in state {state}"))
+}

@@ -1,0 +1,309 @@
+//! Ingest jobs: one upload of CSV, then a write per row.
+//!
+//! An empty cell changes nothing and `#N/A` is null. A header that names no field fails the whole
+//! job; a refused row fails alone.
+
+use super::csv_rows::{Sheet, read, write};
+use super::{Job, Kind, invalid_job, invalid_state};
+use crate::salesforce::error::Fault;
+use crate::salesforce::json::{Json, Object as Pairs};
+use crate::salesforce::org::Org;
+use crate::salesforce::reply::{Call, Reply};
+use crate::salesforce::schema::{Object, Table};
+use crate::salesforce::sobjects::{UpsertFault, locked};
+
+/// Rows that take their locks together.
+const BATCH_LEN: usize = 200;
+
+/// An ingest job with its upload and, once run, its results.
+#[derive(Debug, Default)]
+pub(super) struct IngestJob {
+    key: Option<String>,
+    data: Option<Vec<u8>>,
+    run: bool,
+    upload: Sheet,
+    succeeded: Vec<Vec<String>>,
+    failed: Vec<Vec<String>>,
+    /// Why the job failed as a whole.
+    pub(super) failure: Option<String>,
+}
+
+impl IngestJob {
+    /// Lines of the upload, without the header.
+    pub(super) fn row_count(&self) -> usize {
+        let lines = self.data.as_deref().map_or(0, |data| data.split(|b| *b == b'\n').count());
+        lines.saturating_sub(1)
+    }
+
+    pub(super) fn info(&self, id: &str, base: &str, done: bool) -> Pairs {
+        let url = format!("{}/jobs/ingest/{id}/batches", base.trim_start_matches('/'));
+        let mut pairs: Pairs = vec![("contentUrl".into(), url.into())];
+        if let Some(key) = &self.key {
+            pairs.push(("externalIdFieldName".into(), key.as_str().into()));
+        }
+        pairs.push(("jobType".into(), "V2Ingest".into()));
+        if done {
+            let processed = self.succeeded.len() + self.failed.len();
+            pairs.push(("numberRecordsProcessed".into(), processed.into()));
+            pairs.push(("numberRecordsFailed".into(), self.failed.len().into()));
+            for name in
+                ["retries", "totalProcessingTime", "apiActiveProcessingTime", "apexProcessingTime"]
+            {
+                pairs.push((name.into(), 0.into()));
+            }
+        }
+        if let Some(failure) = self.failure.as_deref().filter(|_| done) {
+            pairs.push(("errorMessage".into(), failure.into()));
+        }
+        pairs
+    }
+}
+
+impl Job {
+    /// Whether this is an ingest job that has yet to do its work.
+    pub(super) fn waits(&self) -> bool {
+        matches!(&self.kind, Kind::Ingest(job) if !job.run) && !self.aborted
+    }
+
+    fn ingest(&mut self) -> Result<&mut IngestJob, Fault> {
+        match &mut self.kind {
+            Kind::Ingest(job) => Ok(job),
+            Kind::Query(_) => Err(Fault::not_found()),
+        }
+    }
+}
+
+impl Org {
+    pub(super) fn create_ingest_job(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+        let body = call.json()?;
+        let name = body.text("object").unwrap_or_default();
+        let table = self.store.schema.table(name).ok_or_else(|| {
+            let message = format!("Unable to find object: {name}");
+            Fault::new(400, "INVALIDJOB", message)
+        })?;
+        let key = match body.text("operation") {
+            Some("insert" | "update" | "delete" | "hardDelete") => None,
+            Some("upsert") => {
+                let key = body.text("externalIdFieldName").unwrap_or_default();
+                let known = self.key_field(table, key).map(|(_, field)| field.name.to_owned());
+                Some(
+                    known
+                        .map_err(|_| invalid_job("externalIdFieldName is no key of the object"))?,
+                )
+            }
+            _ => return Err(invalid_job("Unsupported operation")),
+        };
+        let job = IngestJob { key, ..IngestJob::default() };
+        self.add_job(call, Kind::Ingest(job), table, &body)
+    }
+
+    pub(super) fn upload(&mut self, call: &Call<'_>, id: &str) -> Result<Reply, Fault> {
+        let job = self.job("ingest", id)?;
+        let state = job.state(call.now_ms);
+        let ingest = job.ingest()?;
+        if state != "Open" || ingest.data.is_some() {
+            return Err(invalid_state(state));
+        }
+        ingest.data = Some(call.request.body.to_vec());
+        let rows = ingest.row_count();
+        self.step(id, "upload", true);
+        self.tally.rows = rows;
+        Ok(Reply::empty(201))
+    }
+
+    /// Does the work of a job whose time has come.
+    pub(super) fn run_ingest(&mut self, id: &str) {
+        let Some(job) = self.jobs.by_id.get_mut(id) else { return };
+        let end_ms = job.run_ms.map_or(0, |(_, end)| end);
+        let (operation, table, delimiter) = (job.operation.clone(), job.table, job.delimiter);
+        let Ok(ingest) = job.ingest() else { return };
+        ingest.run = true;
+        let key = ingest.key.clone();
+        let data = ingest.data.take().unwrap_or_default();
+        let sheet = read(&data, delimiter).map_err(|error| format!("InvalidBatch : {error}"));
+        let checked = sheet.and_then(|sheet| {
+            let object = self.store.schema.object(table).ok_or_else(String::new)?;
+            match sheet.header.iter().find(|name| !known(object, name)) {
+                Some(name) => Err(format!("InvalidBatch : Field name not found : {name}")),
+                None => Ok(sheet),
+            }
+        });
+        let sheet = match checked {
+            Ok(sheet) => sheet,
+            Err(failure) => {
+                ingest.failure = Some(failure);
+                return;
+            }
+        };
+        let row_writer = RowWriter { operation: &operation, table, key: key.as_deref(), end_ms };
+        let (succeeded, failed) = self.write_rows(&sheet, &row_writer);
+        if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(Job::ingest) {
+            ingest.upload = sheet;
+            ingest.succeeded = succeeded;
+            ingest.failed = failed;
+        }
+    }
+
+    /// The result rows of those that succeeded and of those that failed.
+    fn write_rows(
+        &mut self,
+        sheet: &Sheet,
+        writer: &RowWriter<'_>,
+    ) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+        let (mut succeeded, mut failed) = (Vec::new(), Vec::new());
+        let mut hit = false;
+        for (place, row) in sheet.rows.iter().enumerate() {
+            if place % BATCH_LEN == 0 {
+                hit = self.locks.hits(self.faults.lock_error_every);
+            }
+            self.store.begin();
+            let done = if hit && place % 3 == 0 {
+                Err((String::new(), locked("")))
+            } else {
+                writer.write(self, &sheet.header, row)
+            };
+            let (list, front) = match done {
+                Ok((id, created)) => (&mut succeeded, [id, created.to_string()]),
+                Err((id, fault)) => (&mut failed, [id, fault.in_csv()]),
+            };
+            list.push(front.into_iter().chain(row.iter().cloned()).collect());
+        }
+        (succeeded, failed)
+    }
+
+    pub(super) fn ingest_results(
+        &mut self,
+        call: &Call<'_>,
+        id: &str,
+        which: &str,
+    ) -> Result<Reply, Fault> {
+        let job = self.job("ingest", id)?;
+        let state = job.state(call.now_ms);
+        let (delimiter, crlf) = (job.delimiter, job.crlf);
+        let ingest = job.ingest()?;
+        if !matches!(state, "JobComplete" | "Failed" | "Aborted") {
+            return Err(invalid_state(state));
+        }
+        let header = |front: &[&str]| -> Vec<String> {
+            let front = front.iter().map(|&name| name.to_owned());
+            front.chain(ingest.upload.header.iter().cloned()).collect()
+        };
+        let sheet = match which {
+            "successfulResults" => {
+                Sheet { header: header(&["sf__Id", "sf__Created"]), rows: ingest.succeeded.clone() }
+            }
+            "failedResults" => {
+                Sheet { header: header(&["sf__Id", "sf__Error"]), rows: ingest.failed.clone() }
+            }
+            // Only a job that was stopped before its work has rows left over.
+            "unprocessedrecords" => match &ingest.data {
+                Some(data) => read(data, delimiter).unwrap_or_default(),
+                None => Sheet { header: header(&[]), rows: Vec::new() },
+            },
+            _ => return Err(Fault::not_found()),
+        };
+        self.step(id, which, true);
+        self.tally.rows = sheet.rows.len();
+        Ok(Reply::text("text/csv;charset=UTF-8", write(&sheet, delimiter, crlf)))
+    }
+}
+
+/// How the rows of one job are written.
+struct RowWriter<'a> {
+    operation: &'a str,
+    table: Table,
+    key: Option<&'a str>,
+    end_ms: i64,
+}
+
+impl RowWriter<'_> {
+    /// Writes one row; gives its id and whether it is new, or the id and what went wrong.
+    fn write(
+        &self,
+        org: &mut Org,
+        header: &[String],
+        row: &[String],
+    ) -> Result<(String, bool), (String, Fault)> {
+        let mut fields = pairs(header, row);
+        let id = take(&mut fields, "Id").unwrap_or_default();
+        let done = self.write_fields(org, &id, fields);
+        done.map_err(|fault| (id, fault))
+    }
+
+    fn write_fields(
+        &self,
+        org: &mut Org,
+        id: &str,
+        mut fields: Pairs,
+    ) -> Result<(String, bool), Fault> {
+        let (table, by) = (self.table, org.client(self.end_ms));
+        let (serial, created) = match self.operation {
+            "insert" => (org.store.create(table, &fields, &by)?, true),
+            "upsert" => {
+                let field = self.key.unwrap_or("Id");
+                let key = take(&mut fields, field).unwrap_or_default();
+                if key.is_empty() {
+                    let message = format!("{field} not specified");
+                    return Err(Fault::on("MISSING_ARGUMENT", message, &[field]));
+                }
+                let done = org.upsert(table, field, &key, &fields, false, self.end_ms);
+                let done = done.map_err(|fault| match fault {
+                    UpsertFault::Fault(fault) => fault,
+                    UpsertFault::Several(many) => match org.key_field(table, field) {
+                        Ok((_, of)) => org.store.several(table, of, &many),
+                        Err(fault) => fault,
+                    },
+                })?;
+                (done.serial, done.created)
+            }
+            _ if id.is_empty() => {
+                let message = "Id not specified in an update call";
+                return Err(Fault::on("MISSING_ARGUMENT", message, &["Id"]));
+            }
+            operation => {
+                let serial = org.member(table, id)?;
+                match operation {
+                    "update" => org.store.update(table, serial, &fields, &by)?,
+                    _ => org.store.delete(table, serial, &by)?,
+                }
+                if operation == "hardDelete" {
+                    org.store.erase(table, serial);
+                }
+                (serial, false)
+            }
+        };
+        Ok((org.store.id(table, serial), created))
+    }
+}
+
+/// Whether a column names the id, a field, or a parent's key such as `Account.Renkei_Id__c`.
+fn known(object: &Object, name: &str) -> bool {
+    let parent = name.split_once('.').map(|(parent, _)| parent);
+    parent
+        .map_or_else(|| object.slot(name).is_some(), |parent| object.relationship(parent).is_some())
+}
+
+/// The fields of a row: empty cells are left out, `#N/A` is null.
+fn pairs(header: &[String], row: &[String]) -> Pairs {
+    let cells = header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+    let fields = cells.map(|(name, cell)| {
+        let value = if cell == "#N/A" { Json::Null } else { cell.as_str().into() };
+        match name.split_once('.') {
+            Some((parent, key)) => {
+                let key = vec![(key.to_owned().into(), value)];
+                (parent.to_owned().into(), Json::Object(key))
+            }
+            None => (name.clone().into(), value),
+        }
+    });
+    fields.collect()
+}
+
+/// Takes the text of a field out of the fields.
+fn take(fields: &mut Pairs, name: &str) -> Option<String> {
+    let place = fields.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    match fields.remove(place).1 {
+        Json::Text(text) => Some(text),
+        _ => None,
+    }
+}

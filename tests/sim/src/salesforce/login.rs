@@ -1,0 +1,179 @@
+//! The endpoints around a session: token, authorize, revoke, userinfo, identity, and the SOAP
+//! `login` and `logout` that jsforce uses for user name and password (apis/salesforce.md 2, 11).
+
+use std::collections::HashMap;
+
+use super::auth::TokenPolicy;
+use super::error::Fault;
+use super::json::Json;
+use super::org::{Org, Tally};
+use super::reply::Reply;
+use crate::ledger::Shape;
+use crate::serve::Request;
+
+impl Org {
+    pub(super) fn oauth(&mut self, request: &Request, what: &str, now_ms: i64) -> Reply {
+        self.tally = token_tally();
+        match (request.method.as_str(), what) {
+            ("POST", "token") => self.token(request, now_ms),
+            ("POST" | "GET", "revoke") => self.revoke_token(request),
+            ("GET", "authorize") => self.authorize(request),
+            ("GET" | "POST", "userinfo") if self.logged_in(request, now_ms) => self.user_info(),
+            ("GET" | "POST", "userinfo") => {
+                Reply::fault(&Fault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"))
+            }
+            _ => Reply::fault(&Fault::not_found()),
+        }
+    }
+
+    fn token(&mut self, request: &Request, now_ms: i64) -> Reply {
+        let form = form(request);
+        let policy = TokenPolicy {
+            rotate_refresh: self.faults.rotate_refresh_token,
+            lifetime_ms: self.faults.token_lifetime_ms,
+            say_expiry: self.faults.token_says_expiry,
+        };
+        match self.sessions.token(&form, request.header("authorization"), now_ms, policy) {
+            Ok(answer) => Reply::ok(answer),
+            Err((error, description)) => oauth_error(error, description),
+        }
+    }
+
+    fn revoke_token(&mut self, request: &Request) -> Reply {
+        let form = form(request);
+        let token = request.query("token").or_else(|| form.get("token").map(String::as_str));
+        if token.is_some_and(|token| self.sessions.end(token)) {
+            Reply::empty(200)
+        } else {
+            oauth_error("unsupported_token_type", "this token type is not supported")
+        }
+    }
+
+    /// The web server flow without a person: the one user consents at once.
+    fn authorize(&mut self, request: &Request) -> Reply {
+        let field = |name: &str| request.query(name).unwrap_or_default();
+        if field("client_id") != self.sessions.login.client_id {
+            return oauth_error("invalid_client_id", "client identifier invalid");
+        }
+        if field("response_type") != "code" || field("redirect_uri").is_empty() {
+            return oauth_error("invalid_request", "redirect_uri must match configuration");
+        }
+        let code = self.sessions.authorize(request.query("code_challenge").map(str::to_owned));
+        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+        parameters.append_pair("code", &code);
+        if let Some(state) = request.query("state") {
+            parameters.append_pair("state", state);
+        }
+        let uri = field("redirect_uri");
+        let sign = if uri.contains('?') { '&' } else { '?' };
+        Reply::empty(302).with_header("location", format!("{uri}{sign}{}", parameters.finish()))
+    }
+
+    fn user_info(&self) -> Reply {
+        let login = &self.sessions.login;
+        Reply::ok(Json::object([
+            ("sub", self.identity_url().into()),
+            ("user_id", login.user_id.as_str().into()),
+            ("organization_id", login.org_id.as_str().into()),
+            ("preferred_username", login.username.as_str().into()),
+            ("email", login.username.as_str().into()),
+            ("email_verified", true.into()),
+            ("zoneinfo", "Asia/Tokyo".into()),
+            ("locale", "ja_JP".into()),
+            ("active", true.into()),
+        ]))
+    }
+
+    fn identity_url(&self) -> String {
+        let login = &self.sessions.login;
+        format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id)
+    }
+
+    /// What the `id` of a token answer points to; jsforce's `identity()`.
+    pub(super) fn identity(&mut self, request: &Request, now_ms: i64) -> Reply {
+        self.tally = token_tally();
+        if !self.logged_in(request, now_ms) {
+            return Reply::fault(&Fault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"));
+        }
+        let login = &self.sessions.login;
+        let rest = format!("{}/services/data/v{{version}}/", login.base_url);
+        Reply::ok(Json::object([
+            ("id", self.identity_url().into()),
+            ("user_id", login.user_id.as_str().into()),
+            ("organization_id", login.org_id.as_str().into()),
+            ("username", login.username.as_str().into()),
+            ("active", true.into()),
+            ("urls", Json::object([("rest", rest.into())])),
+        ]))
+    }
+
+    /// `POST /services/Soap/u/NN.0`: login and logout, nothing else.
+    pub(super) fn soap(&mut self, request: &Request, now_ms: i64) -> Reply {
+        self.tally = token_tally();
+        let body = String::from_utf8_lossy(&request.body);
+        if body.contains("<logout") {
+            self.sessions.end(&element(&body, "sessionId").unwrap_or_default());
+            return envelope("<logoutResponse/>");
+        }
+        let field = |name| element(&body, name).unwrap_or_default();
+        let session = self.sessions.by_password(&field("username"), &field("password"), now_ms);
+        let Some(session) = session else {
+            return soap_fault(
+                "INVALID_LOGIN",
+                "Invalid username, password, security token; or user locked out.",
+            );
+        };
+        let login = &self.sessions.login;
+        let url = format!("{}{}/{}", login.base_url, request.path, login.org_id);
+        envelope(&format!(
+            "<loginResponse><result><metadataServerUrl>{url}</metadataServerUrl>\
+             <passwordExpired>false</passwordExpired><sandbox>false</sandbox>\
+             <serverUrl>{url}</serverUrl><sessionId>{session}</sessionId>\
+             <userId>{user}</userId><userInfo><organizationId>{org}</organizationId>\
+             <userId>{user}</userId></userInfo></result></loginResponse>",
+            user = login.user_id,
+            org = login.org_id,
+        ))
+    }
+}
+
+fn token_tally() -> Tally {
+    Tally { shape: Shape::Token, ..Tally::metadata("token") }
+}
+
+fn form(request: &Request) -> HashMap<String, String> {
+    url::form_urlencoded::parse(&request.body).into_owned().collect()
+}
+
+fn oauth_error(error: &'static str, description: &'static str) -> Reply {
+    Reply::json(
+        400,
+        Json::object([("error", error.into()), ("error_description", description.into())]),
+    )
+}
+
+/// The text of the first element called `name`, which has no children.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    Some(plain.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"))
+}
+
+fn envelope(body: &str) -> Reply {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
+         xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns=\"urn:partner.soap.sforce.com\"><soapenv:Body>{body}</soapenv:Body>\
+         </soapenv:Envelope>"
+    );
+    Reply::text("text/xml;charset=UTF-8", text)
+}
+
+fn soap_fault(code: &str, message: &str) -> Reply {
+    let fault = format!(
+        "<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}\
+         </faultstring></soapenv:Fault>"
+    );
+    Reply { status: 500, ..envelope(&fault) }
+}

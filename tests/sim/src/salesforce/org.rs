@@ -1,0 +1,312 @@
+//! The org as one state machine: what it holds, and the way of a request through it.
+//!
+//! Every request first lets time catch up ([`Org::tick`]), then passes session, daily limit and
+//! injected faults, then its route, and is noted in the ledger at the end. The order of the gates
+//! is the platform's: a bad token is a 401 even where the limit is used up.
+
+use super::auth::Sessions;
+use super::bulk::Jobs;
+use super::error::Fault;
+use super::json::{Json, Object};
+use super::query::Cursors;
+use super::reply::{Call, Reply};
+use super::schema::{Schema, Table};
+use super::seed;
+use super::store::Store;
+use super::write::By;
+use crate::clock::Clock;
+use crate::control::Origin;
+use crate::faults::{Every, Faults};
+use crate::ledger::{Call as Noted, Ledger, Shape};
+use crate::quota::Rolling;
+use crate::serve::{Answer, Options, Request};
+
+const DAY_MS: i64 = 86_400_000;
+/// The oldest API version that still answers.
+const VERSION_MIN: u32 = 31;
+/// The newest version of the list; later ones answer as well (apis/salesforce.md 1).
+const VERSION_MAX: u32 = 66;
+
+/// A simulated org.
+#[derive(Debug)]
+pub(crate) struct Org {
+    pub(super) store: Store,
+    pub(super) sessions: Sessions,
+    pub(super) cursors: Cursors,
+    pub(super) jobs: Jobs,
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    pub(super) ledger: Ledger,
+    pub(super) tally: Tally,
+    pub(super) pages: Every,
+    pub(super) locks: Every,
+    /// When the org was made; what describe calls `last-modified`.
+    pub(super) born_ms: i64,
+    pub(super) late: Vec<Late>,
+    errors: Every,
+    losses: Every,
+    daily: Rolling,
+    pub(super) calls_left: u32,
+}
+
+/// What the ledger will hear about the request under way.
+#[derive(Debug, Clone)]
+pub(super) struct Tally {
+    pub(super) kind: &'static str,
+    pub(super) object: String,
+    pub(super) shape: Shape,
+    pub(super) rows: usize,
+    pub(super) cap: usize,
+}
+
+impl Tally {
+    pub(super) fn metadata(kind: &'static str) -> Self {
+        Self { kind, object: String::new(), shape: Shape::Metadata, rows: 0, cap: 1 }
+    }
+
+    /// Rows that could travel 200 at a time.
+    pub(super) fn batch(kind: &'static str, object: &str, rows: usize) -> Self {
+        Self { kind, object: object.to_owned(), shape: Shape::Batch, rows, cap: 200 }
+    }
+}
+
+/// Another user's transaction that has its stamp but is not yet committed.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) due_ms: i64,
+    pub(super) by: By,
+    pub(super) change: Change,
+}
+
+#[derive(Debug)]
+pub(super) enum Change {
+    Create(Table, u64, Object),
+    Update(Table, u64, Object),
+    Delete(Table, u64),
+}
+
+impl Org {
+    /// The org of `options`, filled with its seed's data and served at `base_url`.
+    pub(crate) fn new(options: &Options, base_url: &str) -> Self {
+        let mut store = Store::new(Schema::standard());
+        let born_ms = options.clock.now_ms();
+        let user = seed::fill(&mut store, options, born_ms);
+        Self {
+            sessions: Sessions::new(options.seed, base_url, user),
+            store,
+            cursors: Cursors::default(),
+            jobs: Jobs::default(),
+            clock: options.clock.clone(),
+            faults: options.faults.clone(),
+            ledger: Ledger::default(),
+            tally: Tally::metadata("none"),
+            pages: Every::default(),
+            locks: Every::default(),
+            born_ms,
+            late: Vec::new(),
+            errors: Every::default(),
+            losses: Every::default(),
+            daily: Rolling::new(DAY_MS),
+            calls_left: 0,
+        }
+    }
+
+    /// What clients need to log in.
+    pub(crate) fn credentials(&self) -> serde_json::Value {
+        self.sessions.credentials()
+    }
+
+    /// Who API clients write as.
+    pub(super) fn client(&self, at_ms: i64) -> By {
+        By { user: self.sessions.login.user_id.clone(), at_ms, origin: Origin::Api }
+    }
+
+    /// Lets happen what is due: late commits, bulk jobs, the emptying of the recycle bin.
+    pub(super) fn tick(&mut self, now_ms: i64) {
+        self.commit_late(now_ms);
+        self.run_jobs(now_ms);
+        self.store.purge(now_ms);
+    }
+
+    fn commit_late(&mut self, now_ms: i64) {
+        if self.late.iter().all(|late| late.due_ms > now_ms) {
+            return;
+        }
+        let (due, rest) = std::mem::take(&mut self.late)
+            .into_iter()
+            .partition(|late: &Late| late.due_ms <= now_ms);
+        self.late = rest;
+        for Late { by, change, .. } in due {
+            // A transaction that fails at its commit leaves nothing, as on the platform.
+            drop(self.commit(change, &by));
+        }
+    }
+
+    /// Does another user's change.
+    pub(super) fn commit(&mut self, change: Change, by: &By) -> Result<(), Fault> {
+        let mark = self.store.begin();
+        let done = match change {
+            Change::Create(table, serial, fields) => {
+                self.store.create_as(table, serial, &fields, by)
+            }
+            Change::Update(table, serial, fields) => self.store.update(table, serial, &fields, by),
+            Change::Delete(table, serial) => self.store.delete(table, serial, by),
+        };
+        if done.is_err() {
+            self.store.roll_back(mark);
+        }
+        done
+    }
+
+    /// Answers one request of the vendor's API.
+    pub(super) fn answer(&mut self, request: &Request) -> Answer {
+        let now_ms = self.clock.now_ms();
+        self.tick(now_ms);
+        self.tally = Tally::metadata("none");
+        let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
+        let reply = match segments.as_slice() {
+            ["services", "data"] => versions(),
+            ["services", "data", version, path @ ..] => {
+                return self.data(request, version, path, now_ms);
+            }
+            ["services", "oauth2", what] => self.oauth(request, what, now_ms),
+            ["services", "Soap", "u", _] => self.soap(request, now_ms),
+            ["id", _, _] => self.identity(request, now_ms),
+            _ => Reply::fault(&Fault::not_found()),
+        };
+        self.note(reply.status);
+        reply.into_answer()
+    }
+
+    fn data(&mut self, request: &Request, version: &str, path: &[&str], now_ms: i64) -> Answer {
+        let base = format!("/services/data/{version}");
+        let method = match request.query("_HttpMethod") {
+            Some(method) if request.method == "POST" => method,
+            _ => request.method.as_str(),
+        };
+        let call = Call { request, method, path, base: &base, now_ms };
+        let reply = match self.gates(&call, version) {
+            Ok(()) => self.route(&call),
+            Err(fault) => Err(fault),
+        };
+        let reply = reply.unwrap_or_else(|fault| Reply::fault(&fault));
+        self.note(reply.status);
+        let changed = method != "GET" && reply.status < 300;
+        let lost = changed && self.losses.hits(self.faults.lose_reply_after_write);
+        let used = self.faults.daily_limit.saturating_sub(self.calls_left);
+        let usage = format!("api-usage={used}/{}", self.faults.daily_limit);
+        let mut answer = reply.into_answer().with_header("sforce-limit-info", &usage);
+        answer.lost = lost;
+        answer
+    }
+
+    fn gates(&mut self, call: &Call<'_>, version: &str) -> Result<(), Fault> {
+        self.guess_tally(call);
+        if !known_version(version) {
+            return Err(Fault::not_found());
+        }
+        if !self.logged_in(call.request, call.now_ms) {
+            return Err(Fault::session());
+        }
+        match self.daily.take(call.now_ms, self.faults.daily_limit) {
+            Some(left) => self.calls_left = left,
+            None if self.faults.rate_limits => {
+                self.calls_left = 0;
+                self.ledger.breach("daily", self.faults.daily_limit, call.now_ms);
+                self.ledger.refusal();
+                let message = "TotalRequests Limit exceeded.";
+                return Err(Fault::new(403, "REQUEST_LIMIT_EXCEEDED", message));
+            }
+            None => self.calls_left = 0,
+        }
+        if self.errors.hits(self.faults.server_error_every) {
+            let message = "The server is temporarily unavailable";
+            return Err(Fault::new(503, "SERVER_UNAVAILABLE", message));
+        }
+        Ok(())
+    }
+
+    /// Whether the request carries the token of an open session.
+    pub(super) fn logged_in(&mut self, request: &Request, now_ms: i64) -> bool {
+        let header = request.header("authorization").unwrap_or_default();
+        let token = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("OAuth "));
+        let lifetime_ms = self.faults.token_lifetime_ms;
+        token.is_some_and(|token| self.sessions.admit(token, now_ms, lifetime_ms))
+    }
+
+    /// A first idea of what a call is, for calls that fail before their route knows better.
+    fn guess_tally(&mut self, call: &Call<'_>) {
+        let known = |name: &str| {
+            let table = self.store.schema.table(name);
+            table.and_then(|table| self.store.object(table)).map(|object| object.name)
+        };
+        let (kind, object) = match call.path {
+            ["query" | "queryAll", ..] => ("query", ""),
+            ["jobs", ..] => ("job", ""),
+            ["composite", ..] => ("composite", ""),
+            ["sobjects", _, "describe"] | ["sobjects"] | ["limits"] | [] => {
+                self.tally = Tally::metadata("metadata");
+                return;
+            }
+            ["sobjects", name, ..] => ("record", known(name).unwrap_or("")),
+            _ => ("other", ""),
+        };
+        self.tally = Tally::batch(kind, object, 0);
+    }
+
+    fn note(&mut self, status: u16) {
+        let Tally { kind, object, shape, rows, cap } = &self.tally;
+        // A failed request is made but needed by nobody.
+        let counted = matches!(shape, Shape::Metadata | Shape::Token);
+        let (shape, rows) =
+            if status < 400 || counted { (*shape, *rows) } else { (Shape::Batch, 0) };
+        self.ledger.note(Noted { kind, object, shape, rows, cap: *cap });
+    }
+
+    /// Runs the route of a call; composite resources come back here for each part.
+    pub(super) fn route(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+        match call.path {
+            [] => Ok(resources(call.base)),
+            ["limits"] => Ok(self.limits()),
+            ["sobjects", path @ ..] => self.sobjects(call, path),
+            ["query", path @ ..] => self.query(call, path, false),
+            ["queryAll", path @ ..] => self.query(call, path, true),
+            ["composite", path @ ..] => self.composite(call, path),
+            ["jobs", kind, path @ ..] => self.jobs(call, kind, path),
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    /// The table of an object named in a path.
+    pub(super) fn table(&self, name: &str) -> Result<Table, Fault> {
+        self.store.schema.table(name).ok_or_else(Fault::not_found)
+    }
+}
+
+fn known_version(version: &str) -> bool {
+    let number = version.strip_prefix('v').and_then(|number| number.strip_suffix(".0"));
+    number.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number >= VERSION_MIN)
+}
+
+/// `GET /services/data`: no token, no limit header.
+fn versions() -> Reply {
+    const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
+    let versions = (VERSION_MIN..=VERSION_MAX).map(|version| {
+        // Version 31 was Summer '14, and every year has three.
+        let since = version - VERSION_MIN + 1;
+        let season = SEASONS.get((since % 3) as usize).copied().unwrap_or_default();
+        let year = 14 + since / 3 + u32::from(season == "Winter");
+        Json::object([
+            ("label", format!("{season} '{year}").into()),
+            ("url", format!("/services/data/v{version}.0").into()),
+            ("version", format!("{version}.0").into()),
+        ])
+    });
+    Reply::ok(Json::List(versions.collect()))
+}
+
+fn resources(base: &str) -> Reply {
+    let names = ["composite", "jobs", "limits", "query", "queryAll", "sobjects"];
+    let pairs = names.into_iter().map(|name| (name.into(), format!("{base}/{name}").into()));
+    Reply::ok(Json::Object(pairs.collect()))
+}

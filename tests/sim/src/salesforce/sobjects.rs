@@ -1,0 +1,380 @@
+//! `/sobjects`: one record at a time (apis/salesforce.md 5), and the way to describe and
+//! replication below the same path.
+//!
+//! Single-record calls count as batches of one, so a client that writes row by row shows as
+//! wasteful in the ledger.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+
+use super::describe;
+use super::error::Fault;
+use super::ids::{self, Serial};
+use super::json::{Json, Object as Pairs};
+use super::org::{Org, Tally};
+use super::reply::{Call, Reply};
+use super::schema::{Field, Kind, SLOT_MODIFIED, Table};
+use super::soql;
+use super::write::body_object;
+
+/// What an upsert did.
+pub(super) struct Upserted {
+    pub(super) serial: Serial,
+    pub(super) created: bool,
+}
+
+/// Why an upsert did nothing.
+pub(super) enum UpsertFault {
+    /// Several records have the key.
+    Several(Vec<Serial>),
+    Fault(Fault),
+}
+
+impl From<Fault> for UpsertFault {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Org {
+    pub(super) fn sobjects(&mut self, call: &Call<'_>, path: &[&str]) -> Result<Reply, Fault> {
+        match (call.method, path) {
+            ("GET", []) => {
+                Ok(self.conditional(call, describe::global(&self.store.schema, call.base)))
+            }
+            ("GET", [name]) => self.basic(call, name),
+            ("GET", [name, "describe"]) => {
+                let table = self.table(name)?;
+                let text = describe::object(&self.store.schema, table, call.base);
+                Ok(self.conditional(call, text.ok_or_else(Fault::not_found)?))
+            }
+            ("GET", [name, "updated"]) => self.updated(call, name),
+            ("GET", [name, "deleted"]) => self.deleted(call, name),
+            ("POST", [name]) => self.create_one(call, name),
+            ("GET", [name, id]) => self.read_one(call, name, id),
+            ("PATCH", [name, id]) => self.update_one(call, name, id),
+            ("DELETE", [name, id]) => self.delete_one(call, name, id),
+            ("GET", [name, field, key]) => self.read_by_key(call, name, field, key),
+            ("PATCH", [name, field, key]) => self.upsert_one(call, name, field, key),
+            ("DELETE", [name, field, key]) => {
+                let id = self.id_by_key(name, field, key)?;
+                self.delete_one(call, name, &id)
+            }
+            (_, [_] | []) => Err(call.refuse("HEAD,GET,POST")),
+            _ => Err(call.refuse("HEAD,GET,PATCH,DELETE")),
+        }
+    }
+
+    /// Answers metadata with its validators, or 304 where the client has it already.
+    fn conditional(&self, call: &Call<'_>, body: Json) -> Reply {
+        let etag = describe::etag(&body);
+        let header = |name| call.request.header(name);
+        let same = header("if-none-match").map_or_else(
+            || {
+                header("if-modified-since")
+                    .and_then(http_time)
+                    .is_some_and(|at| at >= self.born_ms / 1000)
+            },
+            |known| known.split(',').any(|known| known.trim() == etag),
+        );
+        let reply = if same { Reply::empty(304) } else { Reply::ok(body) };
+        reply.with_header("etag", etag).with_header("last-modified", http_date(self.born_ms))
+    }
+
+    fn basic(&self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        let info = describe::basic(&self.store.schema, table, call.base);
+        Ok(Reply::ok(Json::object([
+            ("objectDescribe", info.ok_or_else(Fault::not_found)?),
+            ("recentItems", Json::List(Vec::new())),
+        ])))
+    }
+
+    /// The serial an id of this object names; a wrong shape is another error than a wrong id.
+    pub(super) fn serial(&self, table: Table, id: &str) -> Result<Serial, Fault> {
+        let (prefix, serial) = ids::parse(id).ok_or_else(|| Fault::malformed_id(id))?;
+        let own = self.store.object(table).is_some_and(|object| object.prefix == prefix);
+        let serial = serial.filter(|_| own).ok_or_else(Fault::not_found)?;
+        self.store.row(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
+    }
+
+    fn tally_one(&mut self, kind: &'static str, table: Table) {
+        let name = self.store.object(table).map_or("", |object| object.name);
+        self.tally = Tally::batch(kind, name, 1);
+    }
+
+    fn create_one(&mut self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        self.tally_one("create", table);
+        let body = call.json()?;
+        self.refuse_lock(&[])?;
+        self.store.begin();
+        let serial = self.store.create(table, body_object(&body)?, &self.client(call.now_ms))?;
+        let id = self.store.id(table, serial);
+        let location = format!("{}/sobjects/{name}/{id}", call.base);
+        Ok(Reply::json(201, saved(&id)).with_header("location", location))
+    }
+
+    fn read_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        let fields = call.request.query("fields").map(|fields| fields.split(',').collect());
+        self.tally_one("retrieve", table);
+        let serial = self.serial(table, id)?;
+        let row = self.store.row(table, serial).ok_or_else(Fault::not_found)?;
+        if row.deleted() {
+            return Err(Fault::deleted());
+        }
+        let modified_ms = row.cell(SLOT_MODIFIED).as_time().unwrap_or_default();
+        let since = call.request.header("if-modified-since").and_then(http_time);
+        let reply = if since.is_some_and(|since| since >= modified_ms / 1000) {
+            Reply::empty(304)
+        } else {
+            Reply::ok(self.record(table, serial, fields, call.base)?)
+        };
+        Ok(reply.with_header("last-modified", http_date(modified_ms)))
+    }
+
+    fn read_by_key(
+        &mut self,
+        call: &Call<'_>,
+        name: &str,
+        field: &str,
+        key: &str,
+    ) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        let found = self.by_key(table, field, key)?;
+        match found.as_slice() {
+            [serial] => self.read_one(call, name, &self.store.id(table, *serial)),
+            [] => Err(Fault::not_found()),
+            many => Ok(self.choices(table, many, call.base)),
+        }
+    }
+
+    fn id_by_key(&self, name: &str, field: &str, key: &str) -> Result<String, Fault> {
+        let table = self.table(name)?;
+        match self.by_key(table, field, key)?.as_slice() {
+            [serial] => Ok(self.store.id(table, *serial)),
+            _ => Err(Fault::not_found()),
+        }
+    }
+
+    /// A record with the named fields, or with all of them.
+    pub(super) fn record(
+        &self,
+        table: Table,
+        serial: Serial,
+        fields: Option<Vec<&str>>,
+        base: &str,
+    ) -> Result<Json, Fault> {
+        let object = self.store.object(table).ok_or_else(Fault::not_found)?;
+        let row = self.store.row(table, serial).ok_or_else(Fault::not_found)?;
+        let mut pairs: Pairs =
+            vec![("attributes".into(), soql::attributes(&self.store, table, serial, base))];
+        let wanted: Vec<(usize, &Field)> = match fields {
+            None => object.visible().collect(),
+            Some(names) => names
+                .iter()
+                .map(|name| {
+                    let found = object.field(name.trim());
+                    found.ok_or_else(|| Fault::no_such_column(name.trim(), object.name))
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        for (slot, field) in wanted {
+            if !pairs.iter().any(|(name, _)| name == field.name) {
+                pairs.push((field.name.into(), soql::field(row, slot, field.kind)));
+            }
+        }
+        Ok(Json::Object(pairs))
+    }
+
+    fn update_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        self.tally_one("update", table);
+        let serial = self.serial(table, id)?;
+        let body = call.json()?;
+        self.check_unmodified(call, table, serial)?;
+        self.refuse_lock(&[id])?;
+        self.store.begin();
+        self.store.update(table, serial, body_object(&body)?, &self.client(call.now_ms))?;
+        Ok(Reply::empty(204))
+    }
+
+    /// `If-Unmodified-Since` compares whole seconds, so two edits in one second pass.
+    fn check_unmodified(&self, call: &Call<'_>, table: Table, serial: Serial) -> Result<(), Fault> {
+        let since = call.request.header("if-unmodified-since").and_then(http_time);
+        let row = self.store.row(table, serial);
+        let modified_ms = row.and_then(|row| row.cell(SLOT_MODIFIED).as_time()).unwrap_or_default();
+        match since {
+            Some(since) if modified_ms / 1000 > since => {
+                let message = "The record has been modified since the given time";
+                Err(Fault::new(412, "PRECONDITION_FAILED", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn delete_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        self.tally_one("delete", table);
+        let serial = self.serial(table, id)?;
+        self.refuse_lock(&[id])?;
+        self.store.begin();
+        self.store.delete(table, serial, &self.client(call.now_ms))?;
+        Ok(Reply::empty(204))
+    }
+
+    fn upsert_one(
+        &mut self,
+        call: &Call<'_>,
+        name: &str,
+        field: &str,
+        key: &str,
+    ) -> Result<Reply, Fault> {
+        let table = self.table(name)?;
+        self.tally_one("upsert", table);
+        let body = call.json()?;
+        let fields = body_object(&body)?;
+        let update_only = call.request.query("updateOnly") == Some("true");
+        self.refuse_lock(&[])?;
+        self.store.begin();
+        let done = match self.upsert(table, field, key, fields, update_only, call.now_ms) {
+            Ok(done) => done,
+            Err(UpsertFault::Several(many)) => return Ok(self.choices(table, &many, call.base)),
+            Err(UpsertFault::Fault(fault)) => return Err(fault),
+        };
+        let id = self.store.id(table, done.serial);
+        if call.version() < 46.0 && !done.created {
+            return Ok(Reply::empty(204));
+        }
+        let mut body = saved(&id);
+        if let (Json::Object(pairs), true) = (&mut body, call.version() >= 46.0) {
+            pairs.push(("created".into(), done.created.into()));
+        }
+        let location = format!("{}/sobjects/{name}/{id}", call.base);
+        let status = if done.created { 201 } else { 200 };
+        Ok(Reply::json(status, body).with_header("location", location))
+    }
+
+    /// Creates or updates the record whose `field` is `key`.
+    pub(super) fn upsert(
+        &mut self,
+        table: Table,
+        field: &str,
+        key: &str,
+        fields: &Pairs,
+        update_only: bool,
+        now_ms: i64,
+    ) -> Result<Upserted, UpsertFault> {
+        let (slot, of) = self.key_field(table, field)?;
+        let (name, kind) = (of.name, of.kind);
+        if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(of.name)) {
+            let message = format!("The {name} field should not be specified in the sobject data.");
+            return Err(Fault::new(400, "INVALID_FIELD", message).into());
+        }
+        let by = self.client(now_ms);
+        match self.by_key(table, field, key)?.as_slice() {
+            [serial] => {
+                self.store.update(table, *serial, fields, &by)?;
+                Ok(Upserted { serial: *serial, created: false })
+            }
+            [] if update_only || kind == Kind::Id || !self.createable(table, slot) => {
+                Err(Fault::not_found().into())
+            }
+            [] => {
+                let mut fields = fields.clone();
+                fields.push((name.into(), key.into()));
+                let serial = self.store.create(table, &fields, &by)?;
+                Ok(Upserted { serial, created: true })
+            }
+            many => Err(UpsertFault::Several(many.to_vec())),
+        }
+    }
+
+    fn createable(&self, table: Table, slot: usize) -> bool {
+        let object = self.store.object(table);
+        object.and_then(|object| object.fields.get(slot)).is_some_and(|field| field.createable)
+    }
+
+    /// The field that may serve as a key of records.
+    pub(super) fn key_field(&self, table: Table, name: &str) -> Result<(usize, &Field), Fault> {
+        let object = self.store.object(table).ok_or_else(Fault::not_found)?;
+        object.field(name).filter(|(_, field)| field.lookup).ok_or_else(|| {
+            let message =
+                format!("Provided external ID field does not exist or is not accessible: {name}");
+            Fault::new(404, "NOT_FOUND", message)
+        })
+    }
+
+    /// The records that are not deleted and whose `field` is `key`.
+    pub(super) fn by_key(
+        &self,
+        table: Table,
+        field: &str,
+        key: &str,
+    ) -> Result<Vec<Serial>, Fault> {
+        let (slot, of) = self.key_field(table, field)?;
+        if of.kind != Kind::Id {
+            return Ok(self.store.live(table, slot, key));
+        }
+        let serial = self.serial(table, key)?;
+        let gone = self.store.row(table, serial).is_some_and(|row| row.deleted());
+        if gone { Err(Fault::deleted()) } else { Ok(vec![serial]) }
+    }
+
+    /// HTTP 300 with the paths of all records that have the key.
+    fn choices(&self, table: Table, serials: &[Serial], base: &str) -> Reply {
+        let name = self.store.object(table).map_or("", |object| object.name);
+        let url = |serial: &Serial| {
+            Json::from(format!("{base}/sobjects/{name}/{}", self.store.id(table, *serial)))
+        };
+        Reply::json(300, Json::List(serials.iter().map(url).collect()))
+    }
+
+    /// Fails a single write now and then as if another transaction held the row.
+    fn refuse_lock(&mut self, ids: &[&str]) -> Result<(), Fault> {
+        if self.locks.hits(self.faults.lock_error_every) {
+            return Err(locked(&ids.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// `GET /limits`.
+    pub(super) fn limits(&self) -> Reply {
+        let limit = |max: u32, left: u32| {
+            Json::object([
+                ("Max", Json::Number(max.into())),
+                ("Remaining", Json::Number(left.into())),
+            ])
+        };
+        Reply::ok(Json::object([
+            ("DailyApiRequests", limit(self.faults.daily_limit, self.calls_left)),
+            ("DailyBulkApiBatches", limit(15_000, 15_000)),
+            ("DailyBulkV2QueryFileStorageMB", limit(976_562, 976_562)),
+            ("DailyBulkV2QueryJobs", limit(10_000, 10_000)),
+            ("DailyStreamingApiEvents", limit(10_000, 10_000)),
+        ]))
+    }
+}
+
+/// The fault of a row that another transaction holds.
+pub(super) fn locked(ids: &str) -> Fault {
+    let message = format!("unable to obtain exclusive access to this record or 1 records: {ids}");
+    Fault::on("UNABLE_TO_LOCK_ROW", message, &[])
+}
+
+/// `{id, success, errors}` of a write that was done.
+pub(super) fn saved(id: &str) -> Json {
+    Json::object([("id", id.into()), ("success", true.into()), ("errors", Json::List(Vec::new()))])
+}
+
+/// `Fri, 01 May 2026 07:25:37 GMT`.
+fn http_date(ms: i64) -> String {
+    let at = Timestamp::from_millisecond(ms).unwrap_or_default();
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// Seconds since 1970 of an HTTP date.
+fn http_time(text: &str) -> Option<i64> {
+    rfc2822::parse(text).ok().map(|at| at.timestamp().as_second())
+}

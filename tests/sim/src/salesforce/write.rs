@@ -1,0 +1,254 @@
+//! Creating, updating and deleting one row, with every check the platform makes.
+//!
+//! All interfaces (single records, collections, composite, Bulk 2.0, the control API) come through
+//! here, so a rule holds on each of them. A refused write changes nothing. Stamps are whole
+//! seconds, and an update moves them even where no value changes.
+
+mod derive;
+mod input;
+
+use super::error::Fault;
+use super::ids::Serial;
+use super::json::{Json, Object};
+use super::schema::{
+    Field, Kind, SLOT_CREATED, SLOT_CREATED_BY, SLOT_DELETED, SLOT_ID, SLOT_MODIFIED,
+    SLOT_MODIFIED_BY, SLOT_STAMP, Table,
+};
+use super::store::{Row, Store};
+use super::value::{Cell, from_text, whole_second};
+use crate::control::Origin;
+
+/// Who writes, when.
+#[derive(Debug, Clone)]
+pub(crate) struct By {
+    pub(crate) user: String,
+    pub(crate) at_ms: i64,
+    pub(crate) origin: Origin,
+}
+
+/// A value for a slot.
+type Change = (usize, Cell);
+
+impl Store {
+    /// Creates a row from the fields of a body.
+    pub(crate) fn create(
+        &mut self,
+        table: Table,
+        fields: &Object,
+        by: &By,
+    ) -> Result<Serial, Fault> {
+        let serial = self.allot(table);
+        self.create_as(table, serial, fields, by)?;
+        Ok(serial)
+    }
+
+    /// Creates a row under a serial that was allotted before.
+    pub(crate) fn create_as(
+        &mut self,
+        table: Table,
+        serial: Serial,
+        fields: &Object,
+        by: &By,
+    ) -> Result<(), Fault> {
+        let changes = self.read(table, fields, true)?;
+        let row = self.compose(table, serial, changes, by)?;
+        self.put(table, row);
+        Ok(())
+    }
+
+    /// The row that a create makes, checked but not yet stored.
+    fn compose(
+        &self,
+        table: Table,
+        serial: Serial,
+        changes: Vec<Change>,
+        by: &By,
+    ) -> Result<Row, Fault> {
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        let cells = object.fields.iter().map(default_of).collect();
+        let mut row = Row { serial, cells, origin: by.origin };
+        let stamp = Cell::Time(whole_second(by.at_ms));
+        let user = Cell::Text(by.user.clone());
+        if let Some(owner) = object.slot("OwnerId") {
+            row.set(owner, user.clone());
+        }
+        row.set(SLOT_ID, Cell::Text(self.id(table, serial)));
+        row.set(SLOT_CREATED, stamp);
+        row.set(SLOT_CREATED_BY, user);
+        self.apply(table, &mut row, changes, by)?;
+        Ok(row)
+    }
+
+    /// Changes fields of a row.
+    pub(crate) fn update(
+        &mut self,
+        table: Table,
+        serial: Serial,
+        fields: &Object,
+        by: &By,
+    ) -> Result<(), Fault> {
+        let row = self.row(table, serial).ok_or_else(Fault::not_found)?;
+        if row.deleted() {
+            return Err(Fault::deleted());
+        }
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        if object.slot("IsConverted").is_some_and(|slot| row.cell(slot).is_true()) {
+            let message = "cannot reference converted lead";
+            return Err(Fault::on("CANNOT_UPDATE_CONVERTED_LEAD", message, &[]));
+        }
+        let mut row = row.clone();
+        let changes = self.read(table, fields, false)?;
+        self.apply(table, &mut row, changes, by)?;
+        self.put(table, row);
+        Ok(())
+    }
+
+    /// Moves a row into the recycle bin, with the rows that cannot be without it.
+    pub(crate) fn delete(&mut self, table: Table, serial: Serial, by: &By) -> Result<(), Fault> {
+        let row = self.row(table, serial).ok_or_else(Fault::not_found)?;
+        if row.deleted() {
+            return Err(Fault::deleted());
+        }
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        if !object.writable {
+            return Err(unsupported(object.label, "delete"));
+        }
+        let mut row = row.clone();
+        let (id, parent) = (self.id(table, serial), object.name);
+        row.set(SLOT_DELETED, Cell::Bool(true));
+        touch(&mut row, by);
+        self.put(table, row);
+        for child in self.schema.children(parent) {
+            let owned = self.object(child.table).is_some_and(|of| cascades(parent, of.name));
+            let serials = if owned { self.live(child.table, child.slot, &id) } else { Vec::new() };
+            for serial in serials {
+                self.delete(child.table, serial, by)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets values that no client may set, such as the marks of a merge or a conversion.
+    pub(crate) fn force(&mut self, table: Table, serial: Serial, fields: &[(&str, Cell)], by: &By) {
+        let Some(mut row) = self.row(table, serial).cloned() else { return };
+        for (name, value) in fields {
+            if let Some(slot) = self.object(table).and_then(|object| object.slot(name)) {
+                row.set(slot, value.clone());
+            }
+        }
+        touch(&mut row, by);
+        self.put(table, row);
+    }
+
+    /// Puts changes into a row with what follows from them, or says what the row breaks.
+    fn apply(
+        &self,
+        table: Table,
+        row: &mut Row,
+        changes: Vec<Change>,
+        by: &By,
+    ) -> Result<(), Fault> {
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        let set: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
+        for (slot, value) in changes {
+            // A null where the platform has a default means the default, for flags only.
+            let field = object.fields.get(slot).filter(|field| field.kind == Kind::Bool);
+            let value = match field {
+                Some(field) if value.is_null() => default_of(field),
+                _ => value,
+            };
+            row.set(slot, value);
+        }
+        let missing: Vec<&str> = object
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(slot, field)| field.required && row.cell(*slot).is_null())
+            .map(|(_, field)| field.name)
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("Required fields are missing: [{}]", missing.join(", "));
+            return Err(Fault::on("REQUIRED_FIELD_MISSING", message, &missing));
+        }
+        derive::derive(object, row, &set);
+        self.check_unique(table, row, &set)?;
+        self.check_member(table, row)?;
+        touch(row, by);
+        Ok(())
+    }
+
+    fn check_unique(&self, table: Table, row: &Row, set: &[usize]) -> Result<(), Fault> {
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        for (slot, field) in object.visible().filter(|(slot, f)| f.unique && set.contains(slot)) {
+            let Some(text) = row.cell(slot).as_text() else { continue };
+            let others = self.live(table, slot, text);
+            if let Some(other) = others.iter().find(|serial| **serial != row.serial) {
+                let message = format!(
+                    "duplicate value found: {} duplicates value on record with id: {}",
+                    field.name,
+                    self.id(table, *other)
+                );
+                return Err(Fault::on("DUPLICATE_VALUE", message, &[]));
+            }
+        }
+        Ok(())
+    }
+
+    /// A campaign member is one lead or contact, once per campaign.
+    fn check_member(&self, table: Table, row: &Row) -> Result<(), Fault> {
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        if object.name != "CampaignMember" {
+            return Ok(());
+        }
+        let slots =
+            ["CampaignId", "LeadId", "ContactId"].map(|name| object.slot(name).unwrap_or(0));
+        let [campaign, lead, contact] = slots;
+        let person = if row.cell(contact).is_null() { lead } else { contact };
+        let Some(id) = row.cell(person).as_text() else {
+            let message = "Required fields are missing: [LeadId]";
+            return Err(Fault::on("REQUIRED_FIELD_MISSING", message, &["LeadId"]));
+        };
+        let same = |serial: &Serial| {
+            *serial != row.serial
+                && self
+                    .row(table, *serial)
+                    .is_some_and(|other| other.cell(campaign) == row.cell(campaign))
+        };
+        if self.live(table, person, id).iter().any(same) {
+            return Err(Fault::on("DUPLICATE_VALUE", "Already a campaign member.", &[]));
+        }
+        Ok(())
+    }
+}
+
+/// What a row holds where nothing is given.
+fn default_of(field: &Field) -> Cell {
+    field.default.and_then(|text| from_text(field, text).ok()).unwrap_or_default()
+}
+
+fn touch(row: &mut Row, by: &By) {
+    let stamp = Cell::Time(whole_second(by.at_ms));
+    row.set(SLOT_MODIFIED, stamp.clone());
+    row.set(SLOT_MODIFIED_BY, Cell::Text(by.user.clone()));
+    row.set(SLOT_STAMP, stamp);
+}
+
+/// Whether deleting the parent deletes its children of this object.
+fn cascades(parent: &str, child: &str) -> bool {
+    matches!(
+        (parent, child),
+        ("Account", "Contact" | "Opportunity")
+            | ("Campaign" | "Contact" | "Lead", "CampaignMember")
+    )
+}
+
+fn unsupported(label: &str, what: &str) -> Fault {
+    let message = format!("entity type {label} does not support {what}");
+    Fault::new(400, "INVALID_TYPE_FOR_OPERATION", message)
+}
+
+/// The object of a record body; anything else is a parser error.
+pub(crate) fn body_object(body: &Json) -> Result<&Object, Fault> {
+    body.as_object()
+        .ok_or_else(|| Fault::parser("The HTTP entity body is required to be an object"))
+}

@@ -1,0 +1,136 @@
+//! Reads the fields of a record body and checks each against its field.
+
+use super::super::error::Fault;
+use super::super::ids;
+use super::super::json::{Json, Object};
+use super::super::schema::{self, Field, Kind, Table};
+use super::super::store::Store;
+use super::super::value::{Cell, from_json};
+use super::{Change, unsupported};
+
+impl Store {
+    /// The changes a body asks for; `attributes` and the id are no fields.
+    pub(super) fn read(
+        &self,
+        table: Table,
+        fields: &Object,
+        creating: bool,
+    ) -> Result<Vec<Change>, Fault> {
+        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        if !object.writable {
+            return Err(unsupported(object.label, if creating { "create" } else { "update" }));
+        }
+        let mut changes = Vec::with_capacity(fields.len());
+        let mut locked = Vec::new();
+        for (key, value) in fields {
+            if key == "attributes" || (key.eq_ignore_ascii_case("id") && !creating) {
+                continue;
+            }
+            if key.eq_ignore_ascii_case("id") {
+                let message = "cannot specify Id in an insert call";
+                return Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
+            }
+            match object.field(key) {
+                Some((slot, field)) if writable(field, creating) => {
+                    changes.push((slot, self.cell(field, value)?));
+                }
+                Some((_, field)) => locked.push(field.name),
+                None => changes.push(self.foreign_key(object, key, value)?),
+            }
+        }
+        if locked.is_empty() {
+            return Ok(changes);
+        }
+        let message = format!(
+            "Unable to create/update fields: {}. Please check the security settings of this field \
+             and verify that it is read/write for your profile or permission set.",
+            locked.join(", ")
+        );
+        Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &locked))
+    }
+
+    fn cell(&self, field: &Field, value: &Json) -> Result<Cell, Fault> {
+        let cell = from_json(field, value)?;
+        match (field.reference(), cell.as_text()) {
+            (Some((to, _)), Some(id)) => self.reference(field, to, id),
+            _ => Ok(cell),
+        }
+    }
+
+    /// The full id of the record that a reference names, if there is one of a right object.
+    fn reference(&self, field: &Field, to: &[&str], id: &str) -> Result<Cell, Fault> {
+        let wrong = || {
+            let message = format!("{}: id value of incorrect type: {id}", field.label);
+            Fault::on("MALFORMED_ID", message, &[field.name])
+        };
+        let (prefix, serial) = ids::parse(id).ok_or_else(wrong)?;
+        let table = self.schema.by_prefix(prefix).ok_or_else(wrong)?;
+        if !self.object(table).is_some_and(|object| to.contains(&object.name)) {
+            return Err(wrong());
+        }
+        match serial.and_then(|serial| self.row(table, serial)) {
+            Some(row) if row.deleted() => Err(Fault { status: 400, ..Fault::deleted() }),
+            Some(row) => Ok(Cell::Text(self.id(table, row.serial))),
+            None => {
+                let message = "invalid cross reference id";
+                Err(Fault::on("INVALID_CROSS_REFERENCE_KEY", message, &[field.name]))
+            }
+        }
+    }
+
+    /// `"Account": {"Renkei_Id__c": "x"}`: a reference by the parent's external id.
+    fn foreign_key(
+        &self,
+        object: &schema::Object,
+        key: &str,
+        value: &Json,
+    ) -> Result<Change, Fault> {
+        let unknown = || Fault::no_such_column(key, object.name);
+        let (slot, field) = object.relationship(key).ok_or_else(unknown)?;
+        let (to, _) = field.reference().ok_or_else(unknown)?;
+        let pairs = match value {
+            Json::Null => return Ok((slot, Cell::Null)),
+            Json::Object(pairs) => pairs,
+            _ => return Err(unknown()),
+        };
+        if !writable(field, true) {
+            return Err(unknown());
+        }
+        let table = to.first().and_then(|name| self.schema.table(name)).ok_or_else(unknown)?;
+        let parent = self.object(table).ok_or_else(unknown)?;
+        let keys = pairs.iter().find(|(key, _)| key != "attributes");
+        let (by, text) =
+            keys.and_then(|(key, value)| Some((key, value.as_str()?))).ok_or_else(unknown)?;
+        let (by_slot, by_field) =
+            parent.field(by).ok_or_else(|| Fault::no_such_column(by, parent.name))?;
+        if !by_field.lookup || by_field.kind == Kind::Id {
+            return Err(Fault::no_such_column(by, parent.name));
+        }
+        match self.live(table, by_slot, text).as_slice() {
+            [serial] => Ok((slot, Cell::Text(self.id(table, *serial)))),
+            [] => {
+                let message = format!(
+                    "Foreign key external ID: {text} not found for field {} in entity {}",
+                    by_field.name, parent.name
+                );
+                Err(Fault::on("INVALID_FIELD", message, &[]))
+            }
+            many => Err(self.several(table, by_field, many)),
+        }
+    }
+
+    /// The fault of a key that several records share.
+    pub(crate) fn several(&self, table: Table, field: &Field, serials: &[u64]) -> Fault {
+        let ids: Vec<String> = serials.iter().map(|serial| self.id(table, *serial)).collect();
+        let message = format!(
+            "{}: more than one record found for external id field: [{}]",
+            field.label,
+            ids.join(", ")
+        );
+        Fault::on("DUPLICATE_EXTERNAL_ID", message, &[])
+    }
+}
+
+fn writable(field: &Field, creating: bool) -> bool {
+    if creating { field.createable } else { field.updateable }
+}
