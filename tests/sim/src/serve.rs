@@ -16,6 +16,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::serve::ListenerExt;
 use futures::stream;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -103,13 +105,21 @@ async fn answer(State(system): State<Shared>, request: HttpRequest) -> Response 
         if request.path.starts_with("/_sim/") {
             (control::answer(&mut *system, &request), 0)
         } else {
-            (system.handle(&request), system.faults().response_delay_ms)
+            let answer = system.handle(&request);
+            let date = http_date(system.clock().now_ms());
+            (answer.with_header("date", &date), system.faults().response_delay_ms)
         }
     };
     if delay_ms > 0 {
         delay(delay_ms).await;
     }
     answer.into_response()
+}
+
+/// The `Date` header of an answer: the vendor's clock, not this machine's.
+fn http_date(now_ms: i64) -> String {
+    let now = Timestamp::from_millisecond(now_ms).unwrap_or_default();
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the delay of an answer is real time by definition")]

@@ -1,5 +1,7 @@
 //! Tokens: the static one of a private app, and OAuth with expiry and rotation
 //! (`apis/hubspot.md` 2).
+//!
+//! Token strings are made from seed and a serial number, so runs with one seed agree on them.
 
 use std::collections::{HashMap, HashSet};
 

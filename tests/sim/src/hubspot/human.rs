@@ -1,4 +1,7 @@
 //! The control API's view of an account: what people do in HubSpot's own user interface.
+//!
+//! People pass the same checks and leave the same stamps as the API; what they make is marked as
+//! theirs.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +13,7 @@ use super::kinds::{Kind, Pair};
 use super::store::Author;
 use super::table::Record;
 use crate::clock::Clock;
-use crate::control::{ControlError, NewRecord, Origin, RecordView, System};
+use crate::control::{ControlError, NewRecord, Origin, RecordView, Records, System};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::serve::{Answer, Request};
@@ -20,10 +23,10 @@ impl System for HubSpot {
         self.answer(request)
     }
 
-    fn records(&self, object: &str) -> Result<Vec<RecordView>, ControlError> {
+    fn records<'a>(&'a self, object: &str) -> Result<Records<'a>, ControlError> {
         let kind = kind(object)?;
-        let table = self.store.table(kind).into_iter();
-        Ok(table.flat_map(|table| table.after(0)).map(|record| self.seen(kind, record)).collect())
+        let records = self.store.table(kind).into_iter().flat_map(|table| table.after(0));
+        Ok(Box::new(records.map(move |record| self.seen(kind, record))))
     }
 
     fn edit(

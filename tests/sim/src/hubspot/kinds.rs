@@ -95,8 +95,8 @@ pub(super) struct Pair {
 
 type PairRow = (Kind, Kind, u32, u32, Option<(u32, u32)>);
 
-/// Type ids from, back, primary from, primary back. The even ones of the activities' way back are
-/// from memory; no client needs them.
+/// Types there, back, primary there, primary back. Those from a person or company back to an
+/// activity, and those of tickets and leads, are from memory.
 const PAIRS: [PairRow; 18] = [
     (Kind::Contact, Kind::Company, 279, 280, Some((1, 2))),
     (Kind::Deal, Kind::Contact, 3, 4, None),

@@ -1,4 +1,7 @@
 //! Properties, pipelines, owners and the account itself (`apis/hubspot.md` 2 and 3).
+//!
+//! Properties can be made, changed and deleted; pipelines and owners are fixed. None of these
+//! requests counts towards the ledger's `made`.
 
 use axum::http::StatusCode;
 use serde::Deserialize;

@@ -1,4 +1,7 @@
 //! Requests for single records and lists of them (`apis/hubspot.md` 4).
+//!
+//! These read the store itself, not the search index: complete, in order of id, without lag.
+//! Associations in a create are checked before the record is made.
 
 use axum::http::StatusCode;
 use serde::Deserialize;

@@ -22,6 +22,7 @@ use super::stamp;
 use super::table::{Index, Row};
 use super::view::{Page, Paging, Projection};
 use super::{HubSpot, Outcome, Reply, body};
+use crate::faults::Faults;
 use crate::serve::{Answer, Request};
 
 /// No page starts at or beyond this row.
@@ -109,13 +110,13 @@ impl Search {
         asked: SearchBody,
         kind: Kind,
         schema: &Schema,
-        faults: &crate::faults::Faults,
+        faults: &Faults,
     ) -> Result<Self, ApiError> {
         let count: usize = asked.filter_groups.iter().map(|group| group.filters.len()).sum();
         let too_wide = asked.filter_groups.iter().any(|g| g.filters.len() > GROUP_LEN_MAX);
         if asked.filter_groups.len() > GROUPS_MAX || too_wide || count > FILTERS_MAX {
             let message = format!(
-                "at most {GROUPS_MAX} filter groups of {GROUP_LEN_MAX} filters, {FILTERS_MAX} in all"
+                "at most {GROUPS_MAX} groups of {GROUP_LEN_MAX} filters, {FILTERS_MAX} in all"
             );
             return Err(ApiError::invalid(message));
         }

@@ -1,4 +1,7 @@
 //! Fills a new account with the HubSpot side of the [`World`].
+//!
+//! Seeded records are in the search index from the start, and their stamps lie before the start
+//! by the age that the world gives them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

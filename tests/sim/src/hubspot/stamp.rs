@@ -1,4 +1,7 @@
-//! Times as HubSpot writes them: ISO with `Z`, milliseconds only where they are not zero.
+//! Times as HubSpot writes and reads them.
+//!
+//! Written as ISO with `Z`, milliseconds only where they are not zero; read as ISO instant, ISO
+//! date or milliseconds since the epoch.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

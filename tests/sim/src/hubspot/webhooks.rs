@@ -89,7 +89,12 @@ mod tests {
 
     #[test]
     fn signatures_agree_with_the_recorded_vectors() {
-        let event = r#"[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation","attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]"#;
+        let event = concat!(
+            r#"[{"eventId":1,"subscriptionId":12345,"portalId":62515,"#,
+            r#""occurredAt":1564113600000,"subscriptionType":"contact.creation","#,
+            r#""attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","#,
+            r#""appId":54321}]"#
+        );
         let v1_hex = "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de";
         assert_eq!(v1(SECRET, event.as_bytes()), v1_hex);
         let v2_hex = "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900";

@@ -1,4 +1,7 @@
 //! Companies and deals of the sample data.
+//!
+//! Names and domains do not repeat, however many companies are asked for. One company in ten
+//! writes its company form differently in each system.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

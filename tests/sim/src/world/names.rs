@@ -1,4 +1,7 @@
-//! Word lists of the sample data, and ages of records.
+//! Word lists of the sample data, and how one of a list is drawn.
+//!
+//! Family and given names are frequent Japanese ones; company words and trades are made up of
+//! common words, and combine to 400 names before a number is added.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;

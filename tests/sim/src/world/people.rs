@@ -1,4 +1,7 @@
 //! People of the sample data, with what makes them hard to match.
+//!
+//! Mail addresses and phone numbers belong to one person each; names repeat, as in life. Which
+//! twists a person has is drawn first, its copies per system are made from that.
 
 use rand::Rng;
 use rand::seq::SliceRandom;

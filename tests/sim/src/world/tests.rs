@@ -1,4 +1,7 @@
-//! The promises of the sample data: shares, uniqueness, consistency per side, determinism.
+//! The promises of the sample data.
+//!
+//! Shares and sizes, values that do not repeat, references that hold on each side, and one seed
+//! giving one world.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,7 @@
-//! The properties that exist without anybody creating them, and the three that Renkei adds.
+//! The properties that exist without anybody creating them (`apis/hubspot.md` 10).
+//!
+//! Two custom ones are there from the start as well: `renkei_id` with unique values on contacts,
+//! companies and deals, and `full_name` on contacts, which a form of the account fills.
 
 use super::{External, Kind, Property, ValueType};
 

@@ -1,4 +1,6 @@
-//! Tokens, quotas and faults that strike before a handler runs.
+//! Tokens, quotas and faults: all that strikes before a handler runs.
+//!
+//! After `apis/hubspot.md` 2 and 8; windows are tried by advancing the clock.
 
 use super::*;
 

@@ -1,4 +1,6 @@
-//! Batches and their partial failures.
+//! Batches and their partial failures (`apis/hubspot.md` 4).
+//!
+//! What fails as a whole and what in part follows the recorded answers.
 
 use super::*;
 
@@ -65,7 +67,10 @@ fn an_upsert_says_what_is_new_and_still_minds_mail_addresses() {
     let mut account = Account::empty();
     account.create("contacts", json!({"email": "a@example.jp"}));
     let path = format!("{BATCH}/upsert");
-    let input = |id: &str, property: &str, properties: Value| json!({"inputs": [{"id": id, "idProperty": property, "properties": properties}]});
+    let input = |id: &str, property: &str, properties: Value| {
+        let input = json!({"id": id, "idProperty": property, "properties": properties});
+        json!({"inputs": [input]})
+    };
     let by_key = input("k", "renkei_id", json!({"email": "b@example.jp"}));
     let (status, first) = account.post(&path, by_key.clone());
     assert_eq!((status, &first["results"][0]["new"]), (200, &json!(true)));

@@ -1,4 +1,6 @@
 //! The control API over a seeded account, and what the ledger counts.
+//!
+//! The routes are generic; that they work for one system is shown here.
 
 use super::*;
 

@@ -1,4 +1,6 @@
 //! The account behind a real socket.
+//!
+//! One test for what only a socket shows: whole answers, lost ones, and a port that closes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,6 @@
-//! Associations over the wire.
+//! Associations over the wire (`apis/hubspot.md` 6).
+//!
+//! Which types an association has is tested beside its code.
 
 use super::*;
 

@@ -1,4 +1,6 @@
-//! Merges and erasure.
+//! Merges and erasure (`apis/hubspot.md` 7).
+//!
+//! Both with a new id, which is the default, and with the winner's.
 
 use super::*;
 

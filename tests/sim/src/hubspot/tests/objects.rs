@@ -1,4 +1,6 @@
-//! Single records, lists and the properties API.
+//! Single records, lists, properties and metadata (`apis/hubspot.md` 3, 4 and 10).
+//!
+//! Values, clearing, stamps, uniqueness, paging, archiving and history.
 
 use super::*;
 

@@ -1,4 +1,6 @@
-//! Search: lag, caps and comparison quirks.
+//! Search: lag, caps and comparison quirks (`apis/hubspot.md` 5).
+//!
+//! Tests that need no lag use an account without it, so that a write is found at once.
 
 use super::*;
 
