@@ -50,10 +50,13 @@ pub trait System: Send + 'static {
     /// Makes every token issued so far invalid.
     fn revoke(&mut self);
 
+    /// The counts of its calls.
     fn ledger(&mut self) -> &mut Ledger;
 
+    /// Its switches, to read and to change.
     fn faults(&mut self) -> &mut Faults;
 
+    /// Its time.
     fn clock(&self) -> &Clock;
 }
 

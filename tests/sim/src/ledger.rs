@@ -135,6 +135,7 @@ impl Ledger {
         *self = Self::default();
     }
 
+    /// The counts so far; a scan under way counts as if it had ended.
     pub fn report(&self) -> Report {
         let by_kind: Vec<KindReport> = self.kinds.iter().map(Kind::report).collect();
         Report {

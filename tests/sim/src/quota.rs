@@ -14,6 +14,7 @@ pub struct Rolling {
 }
 
 impl Rolling {
+    /// An unused window of `window_ms`.
     pub fn new(window_ms: i64) -> Self {
         Self { window_ms, taken_at_ms: VecDeque::new() }
     }
@@ -39,6 +40,7 @@ pub struct Daily {
 }
 
 impl Daily {
+    /// A day in a time zone `offset_ms` east of UTC, unused.
     pub fn new(offset_ms: i64) -> Self {
         Self { offset_ms, day: 0, used: 0 }
     }

@@ -31,10 +31,12 @@ pub enum Presence {
 }
 
 impl Presence {
+    /// Whether it exists in HubSpot.
     pub fn on_hubspot(self) -> bool {
         self != Self::Salesforce
     }
 
+    /// Whether it exists in Salesforce.
     pub fn on_salesforce(self) -> bool {
         self != Self::HubSpot
     }
@@ -53,6 +55,7 @@ pub struct Company {
     pub salesforce: Option<CompanyFields>,
 }
 
+/// What one system knows of a company.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompanyFields {
     /// With its company form, such as `株式会社さくら製作所` or `さくら製作所㈱`.
@@ -74,9 +77,11 @@ pub struct CompanyFields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     pub presence: Presence,
+    /// What it is in Salesforce, drawn even where it does not exist there.
     pub kind: PersonKind,
     pub twist: Twist,
     pub hubspot: Option<PersonFields>,
+    /// Empty, one, or two records of the same person.
     pub salesforce: Vec<PersonFields>,
 }
 
@@ -99,6 +104,7 @@ pub enum Twist {
     Differs,
 }
 
+/// What one system knows of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonFields {
     pub family: String,
@@ -108,6 +114,7 @@ pub struct PersonFields {
     /// Captured by a form: HubSpot then has no first and last name, only the full one.
     pub from_form: bool,
     pub mail: Option<String>,
+    /// A landline, such as `03-3123-4567`; see [`Twist::PhoneOnly`] for other ways to write it.
     pub phone: String,
     pub mobile: String,
     pub title: String,
