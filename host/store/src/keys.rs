@@ -1,0 +1,148 @@
+//! Ways to find a record: its match keys, and the aliases of ids that stand for another record now.
+
+use renkei_sync::state::{LinkId, RecordKey};
+use renkei_sync::store::Candidate;
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use crate::{column, links, records};
+
+/// More hops than any chain of merges has.
+const HOPS_MAX: usize = 100;
+
+/// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and are not kept.
+pub(crate) fn put(
+    connection: &Connection,
+    record: &RecordKey,
+    keys: &[(String, String)],
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number FROM record WHERE system = ?1 AND object = ?2 AND id = ?3",
+    )?;
+    let number: Option<i64> = statement
+        .query_row(params![record.system, record.object, record.id], |row| row.get(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(()) };
+    connection.prepare_cached("DELETE FROM match_key WHERE record = ?1")?.execute([number])?;
+    let mut statement = connection
+        .prepare_cached("INSERT INTO match_key (record, name, value) VALUES (?1, ?2, ?3)")?;
+    for (name, value) in keys {
+        statement.execute(params![number, name, value])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn get(
+    connection: &Connection,
+    keys: &[RecordKey],
+) -> Result<Vec<(RecordKey, Vec<(String, String)>)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, value FROM match_key
+         WHERE record = (SELECT number FROM record WHERE system = ?1 AND object = ?2 AND id = ?3)
+         ORDER BY rowid",
+    )?;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let values = params![key.system, key.object, key.id];
+        let pairs = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let pairs: Vec<_> = pairs.collect::<Result<_>>()?;
+        if !pairs.is_empty() {
+            found.push((key.clone(), pairs));
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn candidates(
+    connection: &Connection,
+    entity: &str,
+    name: &str,
+    values: &[String],
+) -> Result<Vec<Candidate>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT record.system, record.object, record.id, record.link
+         FROM match_key JOIN record ON record.number = match_key.record
+         WHERE match_key.name = ?1 AND match_key.value = ?2
+           AND record.entity = ?3 AND record.status = 'live'",
+    )?;
+    let mut found = Vec::new();
+    for value in values {
+        let records = statement.query_map(params![name, value, entity], |row| {
+            let link = column::link_or_none(row, 3)?;
+            Ok(Candidate { value: value.clone(), record: column::key(row, 0)?, link })
+        })?;
+        for record in records {
+            found.push(record?);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn put_alias(connection: &Connection, from: &RecordKey, to: &RecordKey) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO alias (system, object, id, to_system, to_object, to_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (system, object, id) DO UPDATE
+         SET to_system = excluded.to_system, to_object = excluded.to_object, to_id = excluded.to_id",
+    )?;
+    statement.execute(params![from.system, from.object, from.id, to.system, to.object, to.id])?;
+    Ok(())
+}
+
+pub(crate) fn aliases(
+    connection: &Connection,
+    keys: &[RecordKey],
+) -> Result<Vec<(RecordKey, RecordKey)>> {
+    let mut found = Vec::new();
+    for key in keys {
+        if let Some(to) = final_alias(connection, key)? {
+            found.push((key.clone(), to));
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn resolve(
+    connection: &Connection,
+    keys: &[RecordKey],
+) -> Result<Vec<(RecordKey, LinkId)>> {
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let stands_for = final_alias(connection, key)?;
+        let record = stands_for.as_ref().unwrap_or(key);
+        if let Some(link) = records::link_of(connection, record)? {
+            found.push((key.clone(), links::united(connection, link, HOPS_MAX)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The live records of these links, each under the number that was asked for.
+pub(crate) fn members(
+    connection: &Connection,
+    links: &[LinkId],
+) -> Result<Vec<(LinkId, RecordKey)>> {
+    let mut found = Vec::with_capacity(links.len());
+    for &link in links {
+        let united = links::united(connection, link, HOPS_MAX)?;
+        let records = records::live_of_link(connection, united)?;
+        found.extend(records.into_iter().map(|record| (link, record)));
+    }
+    Ok(found)
+}
+
+fn final_alias(connection: &Connection, key: &RecordKey) -> Result<Option<RecordKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT to_system, to_object, to_id FROM alias WHERE system = ?1 AND object = ?2 AND id = ?3",
+    )?;
+    let mut found: Option<RecordKey> = None;
+    for _ in 0..=HOPS_MAX {
+        let from = found.as_ref().unwrap_or(key);
+        let next = statement
+            .query_row(params![from.system, from.object, from.id], |row| column::key(row, 0))
+            .optional()?;
+        match next {
+            Some(next) if found.is_none() || next != *key => found = Some(next),
+            _ => break,
+        }
+    }
+    Ok(found)
+}

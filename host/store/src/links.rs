@@ -1,0 +1,181 @@
+//! Links with their truth, which of them are to be planned, and what they wait for.
+
+use std::collections::BTreeSet;
+
+use renkei_sync::codec::Layouts;
+use renkei_sync::state::{Awaited, Link, LinkId, LinkStatus, LinkView};
+use renkei_sync::store::Doomed;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use crate::{column, outbox, records, reviews};
+
+pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO link (number, entity, status, successor, version, truth, refusals)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (number) DO UPDATE
+         SET entity = excluded.entity, status = excluded.status, successor = excluded.successor,
+             version = excluded.version, truth = excluded.truth, refusals = excluded.refusals",
+    )?;
+    let (status, successor) = match link.status {
+        LinkStatus::Active => ("active", None),
+        LinkStatus::Ended => ("ended", None),
+        LinkStatus::MergedInto(successor) => ("merged", Some(column::number(successor.0))),
+    };
+    statement.execute(params![
+        column::number(link.id.0),
+        link.entity,
+        status,
+        successor,
+        column::number(link.version),
+        layouts.encode(&link.entity, &link.truth).map_err(column::unwritable)?,
+        column::json(&link.refusals)?,
+    ])?;
+    Ok(())
+}
+
+/// The highest number ever used: links are never deleted.
+pub(crate) fn last(connection: &Connection) -> Result<LinkId> {
+    let mut statement = connection.prepare_cached("SELECT ifnull(max(number), 0) FROM link")?;
+    statement.query_row([], |row| column::link(row, 0))
+}
+
+/// The link that this one has become through all unions.
+pub(crate) fn united(connection: &Connection, link: LinkId, hops_max: usize) -> Result<LinkId> {
+    let mut statement =
+        connection.prepare_cached("SELECT successor FROM link WHERE number = ?1")?;
+    let mut found = link;
+    for _ in 0..hops_max {
+        let next = statement
+            .query_row([column::number(found.0)], |row| column::link_or_none(row, 0))
+            .optional()?;
+        match next.flatten() {
+            Some(next) => found = next,
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// These links with all that belongs to them, ordered by number.
+pub(crate) fn views(
+    connection: &Connection,
+    layouts: &Layouts,
+    ids: &[LinkId],
+) -> Result<Vec<LinkView>> {
+    let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT number, entity, status, successor, version, truth, refusals FROM link WHERE number = ?1",
+    )?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let link =
+            statement.query_row([column::number(id.0)], |row| read(row, layouts)).optional()?;
+        let Some(link) = link else { continue };
+        found.push(LinkView {
+            link,
+            records: records::of_link(connection, layouts, id)?,
+            reviews: reviews::stopping(connection, id)?,
+            busy: outbox::has(connection, id)?,
+        });
+    }
+    Ok(found)
+}
+
+/// Marks a link as to be planned; a number without a link is nothing to plan.
+pub(crate) fn put_dirty(connection: &Connection, link: LinkId) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR IGNORE INTO dirty (link, entity) SELECT number, entity FROM link WHERE number = ?1",
+    )?;
+    statement.execute([column::number(link.0)])?;
+    Ok(())
+}
+
+pub(crate) fn put_clean(connection: &Connection, link: LinkId) -> Result<()> {
+    let mut statement = connection.prepare_cached("DELETE FROM dirty WHERE link = ?1")?;
+    statement.execute([column::number(link.0)])?;
+    Ok(())
+}
+
+/// Dirty links that have nothing in the outbox, in the order of their numbers.
+pub(crate) fn dirty(
+    connection: &Connection,
+    entity: &str,
+    after: LinkId,
+    limit: usize,
+) -> Result<Vec<LinkId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT link FROM dirty
+         WHERE entity = ?1 AND link > ?2
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.link = dirty.link)
+         ORDER BY link LIMIT ?3",
+    )?;
+    let values = params![entity, column::number(after.0), column::length(limit)];
+    statement.query_map(values, |row| column::link(row, 0))?.collect()
+}
+
+pub(crate) fn doomed(connection: &Connection, entity: &str) -> Result<Doomed> {
+    let mut statement = connection.prepare_cached(
+        "SELECT
+            (SELECT count(*) FROM dirty JOIN link ON link.number = dirty.link
+             WHERE dirty.entity = ?1 AND link.status = 'active'
+               AND EXISTS (SELECT 1 FROM record WHERE record.link = dirty.link
+                           AND record.status IN ('deleted', 'archived'))),
+            (SELECT count(*) FROM link WHERE entity = ?1 AND status = 'active')",
+    )?;
+    statement.query_row([entity], |row| {
+        Ok(Doomed { doomed: column::unsigned(row, 0)?, links: column::unsigned(row, 1)? })
+    })
+}
+
+/// Replaces what a link waits for.
+pub(crate) fn put_waits(connection: &Connection, link: LinkId, awaited: &[Awaited]) -> Result<()> {
+    let link = column::number(link.0);
+    connection.prepare_cached("DELETE FROM wait WHERE link = ?1")?.execute([link])?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO wait (link, awaited) VALUES (?1, ?2)")?;
+    for awaited in awaited {
+        statement.execute(params![link, column::json(awaited)?])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn waits(connection: &Connection, link: LinkId) -> Result<Vec<Awaited>> {
+    let mut statement =
+        connection.prepare_cached("SELECT awaited FROM wait WHERE link = ?1 ORDER BY rowid")?;
+    statement.query_map([column::number(link.0)], |row| column::read_json(row, 0))?.collect()
+}
+
+/// Links that wait for one of these, each once, in the order of their numbers.
+pub(crate) fn waiters(connection: &Connection, awaited: &[Awaited]) -> Result<Vec<LinkId>> {
+    // The same value always has the same text, so the text can be looked up.
+    let mut statement = connection.prepare_cached("SELECT link FROM wait WHERE awaited = ?1")?;
+    let mut found = BTreeSet::new();
+    for awaited in awaited {
+        for link in statement.query_map([column::json(awaited)?], |row| column::link(row, 0))? {
+            found.insert(link?);
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn read(row: &Row<'_>, layouts: &Layouts) -> Result<Link> {
+    let entity: String = row.get(1)?;
+    let status = match column::text(row, 2)? {
+        "active" => LinkStatus::Active,
+        "ended" => LinkStatus::Ended,
+        "merged" => LinkStatus::MergedInto(column::link(row, 3)?),
+        other => return Err(column::unknown_word(2, other)),
+    };
+    let truth = layouts
+        .decode(&entity, column::text(row, 5)?)
+        .map_err(|error| column::unreadable(5, error))?;
+    Ok(Link {
+        id: column::link(row, 0)?,
+        entity,
+        status,
+        version: column::unsigned(row, 4)?,
+        truth,
+        refusals: column::read_json(row, 6)?,
+    })
+}

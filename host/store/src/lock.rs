@@ -1,0 +1,46 @@
+//! One engine per store: an advisory lock on a file beside the database.
+//!
+//! The operating system drops the lock with its process, so a lock file that a killed process left behind blocks nobody.
+//! The number in it is only for the message.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use crate::open::OpenError;
+
+/// Held as long as the store is open.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of the store in `dir`, or says which process has it.
+    pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+        let path = dir.join("renkei.lock");
+        let io = |source| OpenError::Io { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Without the number the message is poorer, not wrong.
+                let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+                let holder = if known {
+                    format!("process {}", holder.trim())
+                } else {
+                    "another process".to_owned()
+                };
+                return Err(OpenError::InUse { dir: dir.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        file.set_len(0).map_err(io)?;
+        file.rewind().map_err(io)?;
+        writeln!(file, "{}", std::process::id()).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}

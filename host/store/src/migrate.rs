@@ -1,0 +1,64 @@
+//! The layout of the file, step by step.
+//!
+//! `user_version` counts the steps that were taken. A step and its number are one transaction, so a store is never
+//! between two layouts. A file with more steps than this program knows is left alone.
+
+use rusqlite::Connection;
+
+use crate::column;
+
+/// In order; a released step is never edited, a change is a new file.
+const STEPS: [&str; 1] = [include_str!("../migrations/001_start.sql")];
+
+/// Marks the file as ours (`RNKI`).
+const APPLICATION_ID: i32 = 0x524e_4b49;
+
+/// How a file's layout relates to this program's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// A database of another program.
+    Foreign,
+    /// Some steps are to be taken; zero taken is a new file.
+    Older,
+    /// The one that this program reads.
+    Current,
+    /// Written by a newer Renkei with this many steps.
+    Newer(usize),
+}
+
+/// What stands in the file; reads only.
+pub(crate) fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
+    let steps = steps_taken(connection)?;
+    let ours: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match steps {
+        _ if ours != APPLICATION_ID && tables > 0 => Layout::Foreign,
+        taken if taken > STEPS.len() => Layout::Newer(taken),
+        taken if taken < STEPS.len() => Layout::Older,
+        _ => Layout::Current,
+    })
+}
+
+/// Takes the steps that are missing.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let taken = steps_taken(connection)?;
+    for (number, step) in STEPS.iter().enumerate().skip(taken) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", column::length(number + 1))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// How many steps this program knows.
+pub(crate) fn steps() -> usize {
+    STEPS.len()
+}
+
+fn steps_taken(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}

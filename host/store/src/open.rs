@@ -1,0 +1,260 @@
+//! Opening a store: lock, checks, migrations, threads. Blocking; done once at the start of a command.
+//!
+//! Nothing is changed in a file that is not ours, is damaged, or was written by a newer Renkei.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use renkei_sync::codec::Layouts;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{self, Kind};
+use crate::lock::Lock;
+use crate::migrate::{self, Layout};
+use crate::readers::Readers;
+use crate::store::SqliteStore;
+use crate::writer::Writer;
+
+/// The database's name in its directory.
+const FILE: &str = "renkei.db";
+/// Large enough that most records stay on one page (TRUST.md 4.1).
+const PAGE_BYTES: u32 = 8192;
+/// Connections that read, each with a thread.
+const READERS: usize = 2;
+/// How long a statement waits for another process, such as `renkei status`, to let go of the file.
+const BUSY: Duration = Duration::from_secs(5);
+/// As many as there are different statements in this crate, and some.
+const STATEMENTS: usize = 64;
+
+/// Why a store cannot be opened. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process works on it.
+    #[error("the store in {} is in use by {holder}; stop it or choose another directory", .dir.display())]
+    InUse {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Which process, as far as known.
+        holder: String,
+    },
+    /// There is nothing to read.
+    #[error("no store in {}; run `renkei sync` first", .dir.display())]
+    Missing {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// Written by a newer Renkei.
+    #[error("{}: of layout {found}, this Renkei knows {known}; update Renkei", .path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its layout.
+        found: usize,
+        /// The newest known layout.
+        known: usize,
+    },
+    /// Written by an older Renkei, and opened for reading only.
+    #[error("{}: of an older layout; run `renkei sync` once to bring it up to date", .path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A database of another program.
+    #[error("{}: not a store of Renkei; choose another directory", .path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("{}: damaged ({reason}); put a backup of it in its place", .path.display())]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What the check found.
+        reason: String,
+    },
+    /// No room to create or migrate it.
+    #[error("{}: the disk is full; free some room and run again", .path.display())]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The directory or a file in it cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite says.
+    #[error("{}: {source}", .path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What it says.
+        source: rusqlite::Error,
+    },
+}
+
+impl SqliteStore {
+    /// Opens the store in `dir` for one engine, making it if there is none. `layouts` are those of the specification
+    /// that the engine runs.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a second open of the same directory, by any process, is [`OpenError::InUse`].
+    pub fn open(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
+        Self::open_with(dir, layouts, |_| Ok(()))
+    }
+
+    /// `prepare` may set further pragmas on the writing connection.
+    pub(crate) fn open_with(
+        dir: &Path,
+        layouts: Layouts,
+        prepare: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { path: dir.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE);
+        let sqlite = |error| open_error(&path, error);
+        let mut connection = connect_to_write(&path)?;
+        match migrate::layout(&connection).map_err(sqlite)? {
+            Layout::Older | Layout::Current => {}
+            other => return Err(refusal(&path, &other)),
+        }
+        configure(&connection).map_err(sqlite)?;
+        check(&connection, &path)?;
+        migrate::migrate(&mut connection).map_err(sqlite)?;
+        prepare(&connection).map_err(sqlite)?;
+        let mut store = Self::reading(&path, Arc::new(layouts))?;
+        store.writer = Some(Writer::start(connection, &path, Arc::clone(&store.layouts))?);
+        store.lock = Some(lock);
+        Ok(store)
+    }
+
+    /// Opens the store in `dir` to look at it, also while an engine works on it. Commits are refused.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a directory without a store is [`OpenError::Missing`].
+    pub fn read_only(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            return Err(OpenError::Missing { dir: dir.to_owned() });
+        }
+        let connection = connect_to_read(&path).map_err(|error| open_error(&path, error))?;
+        match migrate::layout(&connection).map_err(|error| open_error(&path, error))? {
+            Layout::Current => Self::reading(&path, Arc::new(layouts)),
+            other => Err(refusal(&path, &other)),
+        }
+    }
+
+    /// A store with the content of the one in `dir` (an empty one if there is none) whose commits never reach it: for
+    /// plans. It stands in a temporary directory and goes when it is dropped. Works while an engine uses `dir`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn scratch(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
+        let scratch = tempfile::Builder::new().prefix("renkei-scratch-").tempdir();
+        let scratch =
+            scratch.map_err(|source| OpenError::Io { path: std::env::temp_dir(), source })?;
+        let path = dir.join(FILE);
+        if path.exists() {
+            let sqlite = |error| open_error(&path, error);
+            let connection = connect_to_read(&path).map_err(sqlite)?;
+            if let other @ (Layout::Newer(_) | Layout::Foreign) =
+                migrate::layout(&connection).map_err(sqlite)?
+            {
+                return Err(refusal(&path, &other));
+            }
+            let copy = scratch.path().join(FILE);
+            connection
+                .execute("VACUUM INTO ?1", [copy.to_string_lossy()])
+                .map_err(|error| open_error(&copy, error))?;
+        }
+        let mut store = Self::open(scratch.path(), layouts)?;
+        store.scratch = Some(scratch);
+        Ok(store)
+    }
+
+    fn reading(path: &Path, layouts: Arc<Layouts>) -> Result<Self, OpenError> {
+        let sqlite = |error| open_error(path, error);
+        let mut connections = Vec::new();
+        for _ in 0..READERS {
+            connections.push(connect_to_read(path).map_err(sqlite)?);
+        }
+        let identity = match connections.first() {
+            Some(connection) => connection
+                .query_row("SELECT identity FROM store", [], |row| row.get(0))
+                .map_err(sqlite)?,
+            None => String::new(),
+        };
+        let readers = Readers::start(connections, path)?;
+        Ok(Self { identity, layouts, writer: None, readers, lock: None, scratch: None })
+    }
+}
+
+/// Opens the file for writing, making it readable for its owner only: it holds customers' data.
+fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| settle(connection, -16_384))
+        .map_err(|error| open_error(path, error))
+}
+
+fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    settle(Connection::open_with_flags(path, flags)?, -8_192)
+}
+
+/// What holds for every connection; a negative cache size is in KiB.
+fn settle(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", cache_kib)?;
+    Ok(connection)
+}
+
+/// What holds for the connection that writes. The page size only counts for a file without tables.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| open_error(path, error))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt { path: path.to_owned(), reason: verdict })
+}
+
+fn refusal(path: &Path, layout: &Layout) -> OpenError {
+    let path = path.to_owned();
+    match layout {
+        Layout::Newer(found) => OpenError::Newer { path, found: *found, known: migrate::steps() },
+        Layout::Foreign => OpenError::Foreign { path },
+        Layout::Older | Layout::Current => OpenError::Older { path },
+    }
+}
+
+fn open_error(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error::kind(&source) {
+        Kind::Full => OpenError::Full { path },
+        Kind::Corrupt => OpenError::Corrupt { path, reason: source.to_string() },
+        Kind::Other => OpenError::Sqlite { path, source },
+    }
+}

@@ -1,0 +1,76 @@
+//! Planned effects: written before they are sent, removed with their outcome.
+
+use renkei_sync::state::{LinkId, OutboxEntry, OutboxState};
+use renkei_sync::store::OutboxQuery;
+use rusqlite::{Connection, Result, params};
+
+use crate::column;
+
+/// Inserts or replaces by intent; a replaced entry keeps its place in the order.
+pub(crate) fn put(connection: &Connection, entry: &OutboxEntry) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO outbox (intent, link, entity, system, state, not_before_ms, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (intent) DO UPDATE
+         SET link = excluded.link, entity = excluded.entity, system = excluded.system,
+             state = excluded.state, not_before_ms = excluded.not_before_ms, body = excluded.body",
+    )?;
+    statement.execute(params![
+        entry.intent,
+        column::number(entry.link.0),
+        entry.entity,
+        entry.system,
+        state_word(entry.state),
+        entry.not_before_ms,
+        column::json(entry)?,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn remove(connection: &Connection, intent: &str) -> Result<()> {
+    connection.prepare_cached("DELETE FROM outbox WHERE intent = ?1")?.execute([intent])?;
+    Ok(())
+}
+
+/// Whether an operation of this link is there.
+pub(crate) fn has(connection: &Connection, link: LinkId) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM outbox WHERE link = ?1")?
+        .exists([column::number(link.0)])
+}
+
+/// In the order of the first insertion.
+pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<OutboxEntry>> {
+    // Equalities on a prefix of the index keep the order of numbers, so a limit ends the scan early.
+    let filter = match (&query.entity, &query.system) {
+        (Some(_), Some(_)) => "AND entity = ?2 AND system = ?3",
+        (Some(_), None) => "AND entity = ?2 AND ?3 IS NULL",
+        (None, Some(_)) => "AND ?2 IS NULL AND system = ?3",
+        (None, None) => "AND ?2 IS NULL AND ?3 IS NULL",
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT body FROM outbox WHERE state = ?1 {filter} AND not_before_ms <= ?4
+         ORDER BY number LIMIT ?5"
+    ))?;
+    let values = params![
+        state_word(query.state),
+        query.entity,
+        query.system,
+        query.due_ms,
+        column::length(query.limit)
+    ];
+    statement.query_map(values, |row| column::read_json(row, 0))?.collect()
+}
+
+pub(crate) fn count(connection: &Connection, state: OutboxState) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM outbox WHERE state = ?1")?
+        .query_row([state_word(state)], |row| column::unsigned(row, 0))
+}
+
+fn state_word(state: OutboxState) -> &'static str {
+    match state {
+        OutboxState::Planned => "planned",
+        OutboxState::Sent => "sent",
+    }
+}

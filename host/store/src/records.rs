@@ -1,0 +1,157 @@
+//! Records as last seen.
+
+use renkei_sync::codec::Layouts;
+use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use crate::column;
+
+/// The columns of [`read`], in its order.
+const COLUMNS: &str =
+    "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw";
+
+pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status, successor, work,
+                             fields, raw)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (system, object, id) DO UPDATE
+         SET entity = excluded.entity, link = excluded.link, version = excluded.version,
+             modified_ms = excluded.modified_ms, status = excluded.status, successor = excluded.successor,
+             work = excluded.work, fields = excluded.fields, raw = excluded.raw",
+    )?;
+    let fields = layouts.encode(&record.entity, &record.fields).map_err(column::unwritable)?;
+    let RecordKey { system, object, id } = &record.key;
+    statement.execute(params![
+        system,
+        object,
+        id,
+        record.entity,
+        record.link.map(|link| column::number(link.0)),
+        record.version,
+        record.modified_ms,
+        status_word(&record.status),
+        record.status.successor().map(column::json).transpose()?,
+        record.link_work().map(work_word),
+        fields,
+        column::json(&record.raw)?,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn get(
+    connection: &Connection,
+    layouts: &Layouts,
+    keys: &[RecordKey],
+) -> Result<Vec<RecordState>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE system = ?1 AND object = ?2 AND id = ?3"
+    ))?;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        let record = statement
+            .query_row(params![key.system, key.object, key.id], |row| read(row, layouts))
+            .optional()?;
+        found.extend(record);
+    }
+    Ok(found)
+}
+
+/// All records of a link, ordered by key.
+pub(crate) fn of_link(
+    connection: &Connection,
+    layouts: &Layouts,
+    link: LinkId,
+) -> Result<Vec<RecordState>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE link = ?1 ORDER BY system, object, id"
+    ))?;
+    statement.query_map([column::number(link.0)], |row| read(row, layouts))?.collect()
+}
+
+/// Keys of the live records of a link, ordered.
+pub(crate) fn live_of_link(connection: &Connection, link: LinkId) -> Result<Vec<RecordKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT system, object, id FROM record WHERE link = ?1 AND status = 'live'
+         ORDER BY system, object, id",
+    )?;
+    statement.query_map([column::number(link.0)], |row| column::key(row, 0))?.collect()
+}
+
+/// The link that stands in the record itself.
+pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option<LinkId>> {
+    let mut statement = connection
+        .prepare_cached("SELECT link FROM record WHERE system = ?1 AND object = ?2 AND id = ?3")?;
+    let link = statement
+        .query_row(params![key.system, key.object, key.id], |row| column::link_or_none(row, 0));
+    Ok(link.optional()?.flatten())
+}
+
+pub(crate) fn link_work(
+    connection: &Connection,
+    layouts: &Layouts,
+    entity: &str,
+    work: LinkWork,
+    after: Option<&RecordKey>,
+    limit: usize,
+) -> Result<Vec<RecordState>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record
+         WHERE entity = ?1 AND work = ?2 AND (system, object, id) > (?3, ?4, ?5)
+         ORDER BY system, object, id LIMIT ?6"
+    ))?;
+    // No key is lower than three empty words.
+    let (system, object, id) = match after {
+        Some(key) => (key.system.as_str(), key.object.as_str(), key.id.as_str()),
+        None => ("", "", ""),
+    };
+    let values = params![entity, work_word(work), system, object, id, column::length(limit)];
+    statement.query_map(values, |row| read(row, layouts))?.collect()
+}
+
+fn read(row: &Row<'_>, layouts: &Layouts) -> Result<RecordState> {
+    let entity: String = row.get(3)?;
+    let fields = layouts
+        .decode(&entity, column::text(row, 9)?)
+        .map_err(|error| column::unreadable(9, error))?;
+    Ok(RecordState {
+        key: column::key(row, 0)?,
+        entity,
+        link: column::link_or_none(row, 4)?,
+        version: row.get(5)?,
+        modified_ms: row.get(6)?,
+        status: read_status(row)?,
+        fields,
+        raw: column::read_json(row, 10)?,
+    })
+}
+
+fn status_word(status: &Status) -> &'static str {
+    match status {
+        Status::Live => "live",
+        Status::Surplus => "surplus",
+        Status::Archived => "archived",
+        Status::Deleted => "deleted",
+        Status::MergedInto(_) => "merged",
+        Status::ConvertedTo(_) => "converted",
+    }
+}
+
+fn read_status(row: &Row<'_>) -> Result<Status> {
+    Ok(match column::text(row, 7)? {
+        "live" => Status::Live,
+        "surplus" => Status::Surplus,
+        "archived" => Status::Archived,
+        "deleted" => Status::Deleted,
+        "merged" => Status::MergedInto(column::read_json(row, 8)?),
+        "converted" => Status::ConvertedTo(column::read_json(row, 8)?),
+        other => return Err(column::unknown_word(7, other)),
+    })
+}
+
+fn work_word(work: LinkWork) -> &'static str {
+    match work {
+        LinkWork::Moved => "moved",
+        LinkWork::Unlinked => "unlinked",
+    }
+}

@@ -1,0 +1,65 @@
+//! Questions to people and what they chose.
+
+use renkei_sync::state::{LinkId, Review, ReviewStatus};
+use renkei_sync::store::ReviewQuery;
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use crate::column;
+
+pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO review (id, link, status, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE
+         SET link = excluded.link, status = excluded.status, at_ms = excluded.at_ms, body = excluded.body",
+    )?;
+    statement.execute(params![
+        review.id,
+        review.link.map(|link| column::number(link.0)),
+        status_word(review.status),
+        review.at_ms,
+        column::json(review)?,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Review>> {
+    connection
+        .prepare_cached("SELECT body FROM review WHERE id = ?1")?
+        .query_row([id], |row| column::read_json(row, 0))
+        .optional()
+}
+
+/// Reviews of a link that still stop something, ordered by id.
+pub(crate) fn stopping(connection: &Connection, link: LinkId) -> Result<Vec<Review>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT body FROM review WHERE link = ?1 AND status IN ('open', 'chosen') ORDER BY id",
+    )?;
+    statement.query_map([column::number(link.0)], |row| column::read_json(row, 0))?.collect()
+}
+
+/// The oldest first.
+pub(crate) fn query(connection: &Connection, query: &ReviewQuery) -> Result<Vec<Review>> {
+    let status = if query.open_only { "status IN ('open', 'chosen')" } else { "true" };
+    let link = if query.link.is_some() { "link = ?1" } else { "?1 IS NULL" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT body FROM review WHERE {status} AND {link} ORDER BY at_ms, id LIMIT ?2"
+    ))?;
+    let limit = if query.limit == 0 { -1 } else { column::length(query.limit) };
+    let values = params![query.link.map(|link| column::number(link.0)), limit];
+    statement.query_map(values, |row| column::read_json(row, 0))?.collect()
+}
+
+pub(crate) fn count_open(connection: &Connection) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM review WHERE status = 'open'")?
+        .query_row([], |row| column::unsigned(row, 0))
+}
+
+fn status_word(status: ReviewStatus) -> &'static str {
+    match status {
+        ReviewStatus::Open => "open",
+        ReviewStatus::Decided => "decided",
+        ReviewStatus::Chosen => "chosen",
+        ReviewStatus::Closed => "closed",
+    }
+}

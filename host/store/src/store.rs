@@ -1,0 +1,175 @@
+//! The engine's port: each query handed to a thread that reads, each commit to the thread that writes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use renkei_sync::codec::Layouts;
+use renkei_sync::state::{
+    Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
+    Review, Stream,
+};
+use renkei_sync::store::{
+    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+};
+use rusqlite::Connection;
+
+use crate::lock::Lock;
+use crate::readers::Readers;
+use crate::writer::Writer;
+use crate::{counts, cursors, journal, keys, links, outbox, records, reviews};
+
+/// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that were handed in.
+pub struct SqliteStore {
+    pub(crate) identity: String,
+    pub(crate) layouts: Arc<Layouts>,
+    // Dropped in this order: the connection that writes is the last to close, for only it can fold the log into the
+    // database; then the lock goes, then a scratch directory.
+    pub(crate) readers: Readers,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) scratch: Option<tempfile::TempDir>,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SqliteStore({})", self.identity)
+    }
+}
+
+impl SqliteStore {
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection, &Layouts) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let layouts = Arc::clone(&self.layouts);
+        self.readers.ask(move |connection| query(connection, &layouts)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
+        let stream = stream.clone();
+        self.read(move |connection, _| cursors::get(connection, &stream)).await
+    }
+
+    async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, layouts| records::get(connection, layouts, &keys)).await
+    }
+
+    async fn link_work(
+        &self,
+        entity: &str,
+        work: LinkWork,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordState>, StoreError> {
+        let (entity, after) = (entity.to_owned(), after.cloned());
+        self.read(move |connection, layouts| {
+            records::link_work(connection, layouts, &entity, work, after.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn candidates(
+        &self,
+        entity: &str,
+        key: &str,
+        values: &[String],
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let (entity, key, values) = (entity.to_owned(), key.to_owned(), values.to_vec());
+        self.read(move |connection, _| keys::candidates(connection, &entity, &key, &values)).await
+    }
+
+    async fn match_keys(
+        &self,
+        records: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, Vec<(String, String)>)>, StoreError> {
+        let records = records.to_vec();
+        self.read(move |connection, _| keys::get(connection, &records)).await
+    }
+
+    async fn aliases(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, RecordKey)>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, _| keys::aliases(connection, &keys)).await
+    }
+
+    async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, _| keys::resolve(connection, &keys)).await
+    }
+
+    async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError> {
+        let links = links.to_vec();
+        self.read(move |connection, _| keys::members(connection, &links)).await
+    }
+
+    async fn last_link(&self) -> Result<LinkId, StoreError> {
+        self.read(|connection, _| links::last(connection)).await
+    }
+
+    async fn links(&self, ids: &[LinkId]) -> Result<Vec<LinkView>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |connection, layouts| links::views(connection, layouts, &ids)).await
+    }
+
+    async fn dirty(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        let entity = entity.to_owned();
+        self.read(move |connection, _| links::dirty(connection, &entity, after, limit)).await
+    }
+
+    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
+        let entity = entity.to_owned();
+        self.read(move |connection, _| links::doomed(connection, &entity)).await
+    }
+
+    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+        let awaited = awaited.to_vec();
+        self.read(move |connection, _| links::waiters(connection, &awaited)).await
+    }
+
+    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+        self.read(move |connection, _| links::waits(connection, link)).await
+    }
+
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection, _| outbox::query(connection, &query)).await
+    }
+
+    async fn review(&self, id: &str) -> Result<Option<Review>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection, _| reviews::get(connection, &id)).await
+    }
+
+    async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection, _| reviews::query(connection, &query)).await
+    }
+
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection, _| journal::query(connection, &query)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.read(|connection, _| counts::get(connection)).await
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        match &self.writer {
+            Some(writer) => writer.commit(changes).await,
+            None => Err(StoreError::Failed("opened for reading only".to_owned())),
+        }
+    }
+}

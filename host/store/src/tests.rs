@@ -1,0 +1,99 @@
+//! The same histories on both stores, crashes and full disks, and every way in which opening may fail.
+
+use std::path::Path;
+
+use renkei_sync::codec::Layouts;
+use renkei_sync::reason::Reason;
+use renkei_sync::spec::{
+    Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnDelete, OnMerge, Spec,
+    Winner,
+};
+use renkei_sync::state::{
+    Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState, Status,
+    Stream, Truth,
+};
+use renkei_sync::value::Value;
+
+use crate::SqliteStore;
+
+mod conformance;
+mod durability;
+mod opening;
+
+/// Two entities with two fields each.
+fn layouts() -> Layouts {
+    let field = |name: &str| FieldSpec {
+        name: name.to_owned(),
+        kind: FieldKind::Text,
+        winner: Winner::Manual,
+        clear: Clear::Propagate,
+    };
+    let entity = |name: &str| EntitySpec {
+        name: name.to_owned(),
+        members: Vec::new(),
+        fields: vec![field("mail"), field("phone")],
+        match_keys: Vec::new(),
+        first_link: FirstLink::Review,
+        on_delete: OnDelete::Review,
+        on_merge: OnMerge::Review,
+        delete_guard: DeleteGuard::default(),
+        create_guard: None,
+    };
+    Layouts::of(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
+}
+
+fn open(dir: &Path) -> SqliteStore {
+    SqliteStore::open(dir, layouts()).unwrap()
+}
+
+fn key(id: &str) -> RecordKey {
+    RecordKey { system: "hubspot".to_owned(), object: "contacts".to_owned(), id: id.to_owned() }
+}
+
+fn stream() -> Stream {
+    Stream { system: "hubspot".to_owned(), object: "contacts".to_owned() }
+}
+
+fn cursor(position: &str) -> Cursor {
+    let position = Some(position.as_bytes().to_vec());
+    Cursor { position, backfilled: true, digest: "d1".to_owned() }
+}
+
+fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {
+    let seen = |text: &str| FieldState { seen: Some(text.into()), ..FieldState::default() };
+    RecordState {
+        key: key(id),
+        entity: "person".to_owned(),
+        link: link.map(LinkId),
+        version: Some("7".to_owned()),
+        modified_ms: Some(-1),
+        status,
+        fields: vec![seen("山田@例え.jp"), FieldState { seen: Some(Value::Null), ..seen("") }],
+        raw: vec![("phone".to_owned(), None), ("email".to_owned(), Some("a".into()))],
+    }
+}
+
+fn link(number: u64, status: LinkStatus) -> Link {
+    let truth = Truth { value: Some("x".into()), flips: 2, ..Truth::default() };
+    Link {
+        id: LinkId(number),
+        entity: "person".to_owned(),
+        status,
+        version: 3,
+        truth: vec![Truth::default(), truth],
+        refusals: Vec::new(),
+    }
+}
+
+fn line(at_ms: i64, link: u64, record: &str) -> JournalEntry {
+    JournalEntry {
+        at_ms,
+        entity: "person".to_owned(),
+        link: Some(LinkId(link)),
+        record: Some(key(record)),
+        field: Some("mail".to_owned()),
+        intent: None,
+        generation: Some("hubspot@0.1.0 abc".to_owned()),
+        reason: Reason::Applied,
+    }
+}

@@ -1,0 +1,247 @@
+//! Any history of commits, on the store in memory and on this one: every query must answer the same.
+//!
+//! The histories keep to what an engine does: a link's entity never changes, links are marked and match keys replaced
+//! only with or after the link or record itself.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use renkei_sync::memory::MemoryStore;
+use renkei_sync::record::Action;
+use renkei_sync::state::{
+    Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus,
+};
+use renkei_sync::store::{Changes, JournalQuery, OutboxQuery, ReviewQuery, Store};
+
+use super::*;
+
+const LINKS: u64 = 6;
+
+fn keys() -> Vec<RecordKey> {
+    let key = |system: &str, id: &str| RecordKey { system: system.to_owned(), ..key(id) };
+    ["1", "2", "3", "ア"]
+        .iter()
+        .flat_map(|id| [key("hubspot", id), key("salesforce", id)])
+        .collect()
+}
+
+fn entity(number: u64) -> String {
+    if number % 3 == 0 { "company".to_owned() } else { "person".to_owned() }
+}
+
+fn a_key() -> impl Strategy<Value = RecordKey> {
+    prop::sample::select(keys())
+}
+
+fn a_link_id() -> impl Strategy<Value = LinkId> {
+    (1..=LINKS).prop_map(LinkId)
+}
+
+fn a_record() -> impl Strategy<Value = RecordState> {
+    let status = prop_oneof![
+        4 => Just(Status::Live),
+        1 => Just(Status::Surplus),
+        1 => Just(Status::Archived),
+        1 => Just(Status::Deleted),
+        1 => a_key().prop_map(Status::MergedInto),
+        1 => a_key().prop_map(Status::ConvertedTo),
+    ];
+    (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>()).prop_map(
+        |(key, link, status, modified_ms)| RecordState {
+            key,
+            entity: entity(link.unwrap_or(1)),
+            modified_ms,
+            ..record("", link, status)
+        },
+    )
+}
+
+fn a_link() -> impl Strategy<Value = Link> {
+    let status = prop_oneof![
+        4 => Just(LinkStatus::Active),
+        1 => Just(LinkStatus::Ended),
+        1 => a_link_id().prop_map(LinkStatus::MergedInto),
+    ];
+    (1..=LINKS, status, 0..9_u64).prop_map(|(number, status, version)| Link {
+        entity: entity(number),
+        version,
+        ..link(number, status)
+    })
+}
+
+fn an_awaited() -> impl Strategy<Value = Awaited> {
+    let member = |link| Awaited::Member {
+        link,
+        system: "hubspot".to_owned(),
+        object: "contacts".to_owned(),
+    };
+    prop_oneof![a_key().prop_map(Awaited::Linked), a_link_id().prop_map(member)]
+}
+
+fn an_operation() -> impl Strategy<Value = OutboxEntry> {
+    let state = prop_oneof![Just(OutboxState::Planned), Just(OutboxState::Sent)];
+    let system = prop_oneof![Just("hubspot"), Just("salesforce")];
+    ("[a-d]", a_link_id(), system, state, 0..3_i64).prop_map(
+        |(intent, link, system, state, not_before_ms)| OutboxEntry {
+            intent,
+            entity: entity(link.0),
+            link,
+            system: system.to_owned(),
+            object: "contacts".to_owned(),
+            action: Action::Create,
+            id: None,
+            if_version: None,
+            columns: Vec::new(),
+            fields: Vec::new(),
+            reason: Reason::NewRecord,
+            state,
+            not_before_ms,
+            attempts: 1,
+        },
+    )
+}
+
+fn a_review() -> impl Strategy<Value = Review> {
+    let status = prop_oneof![
+        Just(ReviewStatus::Open),
+        Just(ReviewStatus::Decided),
+        Just(ReviewStatus::Chosen),
+        Just(ReviewStatus::Closed),
+    ];
+    ("[a-d]", option::of(a_link_id()), status, 0..3_i64).prop_map(|(id, link, status, at_ms)| {
+        let matter = Matter::Deletions { count: 3, limit: 2 };
+        let entity = "person".to_owned();
+        Review { id, entity, link, record: None, matter, status, choice: None, at_ms }
+    })
+}
+
+fn a_line() -> impl Strategy<Value = JournalEntry> {
+    (0..9_i64, option::of(a_link_id()), option::of(a_key()))
+        .prop_map(|(at_ms, link, record)| JournalEntry { link, record, ..line(at_ms, 1, "") })
+}
+
+fn a_commit() -> impl Strategy<Value = Changes> {
+    let pair = ("[kl]", "[vw]").prop_map(|(name, value)| (name, value));
+    let tables = (
+        vec(a_link(), 0..4),
+        vec((a_record(), vec(pair, 0..3)), 0..4),
+        vec((a_key(), a_key()), 0..2),
+        vec(a_link_id(), 0..2),
+        vec((a_link_id(), vec(an_awaited(), 0..3)), 0..3),
+    );
+    let rows = (
+        vec(an_operation(), 0..3),
+        vec("[a-d]", 0..2),
+        vec(a_review(), 0..2),
+        vec(a_line(), 0..3),
+        option::of("[a-z]"),
+    );
+    (tables, rows).prop_map(|(tables, rows)| {
+        let (links, records, aliases, clean, waits) = tables;
+        let (outbox, outbox_done, reviews, journal, position) = rows;
+        Changes {
+            cursors: position.iter().map(|position| (stream(), cursor(position))).collect(),
+            dirty: links.iter().map(|link| link.id).collect(),
+            links,
+            match_keys: records.iter().map(|(r, pairs)| (r.key.clone(), pairs.clone())).collect(),
+            records: records.into_iter().map(|(record, _)| record).collect(),
+            aliases,
+            clean,
+            waits,
+            outbox,
+            outbox_done,
+            reviews,
+            journal,
+        }
+    })
+}
+
+/// Everything that can be asked, as text.
+async fn answers(store: &dyn Store) -> Vec<String> {
+    let mut answers = Vec::new();
+    let keys = keys();
+    let links: Vec<LinkId> = (0..=LINKS).map(LinkId).collect();
+    let mut say = |what: &dyn std::fmt::Debug| answers.push(format!("{what:?}"));
+
+    say(&store.cursor(&stream()).await.unwrap());
+    say(&store.records(&keys).await.unwrap());
+    let with_keys = store.match_keys(&keys).await.unwrap();
+    say(&with_keys.iter().filter(|(_, pairs)| !pairs.is_empty()).collect::<Vec<_>>());
+    say(&store.aliases(&keys).await.unwrap());
+    say(&store.resolve(&keys).await.unwrap());
+    say(&store.members(&links).await.unwrap());
+    say(&store.last_link().await.unwrap());
+    say(&store.links(&links).await.unwrap());
+    say(&store.counts().await.unwrap());
+    for id in &links {
+        say(&store.waits(*id).await.unwrap());
+    }
+    let awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
+    say(&store.waiters(&awaited).await.unwrap());
+    for entity in ["person", "company"] {
+        say(&store.doomed(entity).await.unwrap());
+        say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
+        say(&store.dirty(entity, LinkId(1), 2).await.unwrap());
+        for work in [LinkWork::Moved, LinkWork::Unlinked] {
+            say(&store.link_work(entity, work, None, 100).await.unwrap());
+            say(&store.link_work(entity, work, keys.first(), 2).await.unwrap());
+        }
+        let values = ["v".to_owned(), "w".to_owned()];
+        let mut found = store.candidates(entity, "k", &values).await.unwrap();
+        found.sort_by_key(|c| (c.value.clone(), c.record.clone()));
+        say(&found);
+    }
+    for state in [OutboxState::Planned, OutboxState::Sent] {
+        for entity in [None, Some("person".to_owned())] {
+            for system in [None, Some("hubspot".to_owned())] {
+                let (entity, due_ms) = (entity.clone(), 1);
+                let query = OutboxQuery { state, entity, system, due_ms, limit: 2 };
+                say(&store.outbox(&query).await.unwrap());
+            }
+        }
+    }
+    for (open_only, link, limit) in
+        [(false, None, 0), (true, None, 2), (true, Some(LinkId(1)), 0), (false, Some(LinkId(2)), 1)]
+    {
+        say(&store.reviews(&ReviewQuery { open_only, link, limit }).await.unwrap());
+    }
+    say(&store.review("a").await.unwrap());
+    for (link, record) in [
+        (Some(LinkId(1)), None),
+        (None, keys.first()),
+        (Some(LinkId(2)), keys.last()),
+        (None, None),
+    ] {
+        let query = JournalQuery { link, record: record.cloned(), limit: 3 };
+        say(&store.journal(&query).await.unwrap());
+    }
+    answers
+}
+
+async fn compare(sqlite: &dyn Store, memory: &dyn Store) {
+    for (found, expected) in answers(sqlite).await.iter().zip(answers(memory).await) {
+        assert_eq!(*found, expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn both_stores_answer_the_same(history in vec(a_commit(), 1..8)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let sqlite = open(dir.path());
+            let memory = MemoryStore::new("memory");
+            for changes in history {
+                sqlite.commit(changes.clone()).await.unwrap();
+                memory.commit(changes).await.unwrap();
+                compare(&sqlite, &memory).await;
+            }
+            // And once more from the disk.
+            drop(sqlite);
+            compare(&open(dir.path()), &memory).await;
+        });
+    }
+}

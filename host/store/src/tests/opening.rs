@@ -1,0 +1,147 @@
+//! Locks, layouts, damage, copies. Each refusal has one message with the next step.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use renkei_sync::store::{Changes, Store as _};
+use rusqlite::Connection;
+
+use super::*;
+
+fn check(result: Result<SqliteStore, crate::OpenError>, expected: &str) {
+    let message = result.unwrap_err().to_string();
+    assert!(message.ends_with(expected), "{message}");
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let identity = store.identity().to_owned();
+    let records = vec![record("1", None, Status::Live)];
+    store.commit(Changes { records: records.clone(), ..Changes::default() }).await.unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.identity(), identity);
+    assert_eq!(identity.len(), 32);
+    assert_eq!(store.records(&[key("1")]).await.unwrap(), records);
+}
+
+#[test]
+fn two_stores_have_two_identities() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert_ne!(open(one.path()).identity(), open(other.path()).identity());
+}
+
+#[test]
+fn a_second_engine_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expected =
+        format!("is in use by process {}; stop it or choose another directory", std::process::id());
+    check(SqliteStore::open(dir.path(), layouts()), &expected);
+    drop(store);
+    open(dir.path());
+}
+
+#[test]
+fn a_lock_file_that_a_killed_process_left_blocks_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("renkei.lock"), "1\n").unwrap();
+    open(dir.path());
+}
+
+#[test]
+fn only_the_owner_may_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = open(&dir.path().join("state"));
+    for (path, expected) in
+        [("state", 0o700), ("state/renkei.db", 0o600), ("state/renkei.db-wal", 0o600)]
+    {
+        let mode = fs::metadata(dir.path().join(path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, expected, "{path}");
+    }
+}
+
+#[test]
+fn files_that_are_left_alone() {
+    fn check_file(make: impl FnOnce(&Path), expected: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("renkei.db");
+        make(&path);
+        let before = fs::read(&path).unwrap();
+        check(SqliteStore::open(dir.path(), layouts()), expected);
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    let newer = |path: &Path| {
+        drop(open(path.parent().unwrap()));
+        Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    };
+    check_file(newer, "renkei.db: of layout 99, this Renkei knows 1; update Renkei");
+    let foreign = |path: &Path| {
+        Connection::open(path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    };
+    check_file(foreign, "renkei.db: not a store of Renkei; choose another directory");
+    let garbage = |path: &Path| fs::write(path, "garbage ".repeat(1000)).unwrap();
+    check_file(garbage, "put a backup of it in its place");
+}
+
+#[tokio::test]
+async fn damage_is_found_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let records = (0..500).map(|id| record(&id.to_string(), None, Status::Live)).collect();
+    store.commit(Changes { records, ..Changes::default() }).await.unwrap();
+    drop(store);
+    let path = dir.path().join("renkei.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    assert!(middle > 100_000, "the log was not folded in");
+    bytes[middle..middle + 8192].fill(0xA5);
+    fs::write(&path, bytes).unwrap();
+    check(SqliteStore::open(dir.path(), layouts()), "put a backup of it in its place");
+}
+
+#[tokio::test]
+async fn others_may_look_while_an_engine_works() {
+    let dir = tempfile::tempdir().unwrap();
+    check(SqliteStore::read_only(dir.path(), layouts()), "run `renkei sync` first");
+    let store = open(dir.path());
+    let onlooker = SqliteStore::read_only(dir.path(), layouts()).unwrap();
+    let changes = Changes { cursors: vec![(stream(), cursor("p1"))], ..Changes::default() };
+    store.commit(changes.clone()).await.unwrap();
+    assert_eq!(onlooker.cursor(&stream()).await.unwrap(), Some(cursor("p1")));
+    let message = onlooker.commit(changes).await.unwrap_err().to_string();
+    assert_eq!(message, "the store failed: opened for reading only");
+    drop((store, onlooker));
+    let onlooker = SqliteStore::read_only(dir.path(), layouts()).unwrap();
+    assert_eq!(onlooker.cursor(&stream()).await.unwrap(), Some(cursor("p1")));
+}
+
+#[tokio::test]
+async fn a_scratch_copy_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let changes =
+        |position| Changes { cursors: vec![(stream(), cursor(position))], ..Changes::default() };
+    store.commit(changes("p1")).await.unwrap();
+
+    let scratch = SqliteStore::scratch(dir.path(), layouts()).unwrap();
+    assert_eq!(scratch.identity(), store.identity());
+    assert_eq!(scratch.cursor(&stream()).await.unwrap(), Some(cursor("p1")));
+    scratch.commit(changes("p2")).await.unwrap();
+    assert_eq!(scratch.cursor(&stream()).await.unwrap(), Some(cursor("p2")));
+    assert_eq!(store.cursor(&stream()).await.unwrap(), Some(cursor("p1")));
+
+    let place = scratch.scratch.as_ref().unwrap().path().to_owned();
+    drop(scratch);
+    assert!(!place.exists());
+}
+
+#[tokio::test]
+async fn a_scratch_copy_of_nothing_is_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let scratch = SqliteStore::scratch(&dir.path().join("none"), layouts()).unwrap();
+    assert_eq!(scratch.cursor(&stream()).await.unwrap(), None);
+    assert!(!dir.path().join("none").exists());
+}

@@ -1,0 +1,133 @@
+//! The one thread that writes.
+//!
+//! Commits wait in a bounded queue; all that wait when the thread is free become one transaction, so that many streams
+//! share one wait for the disk. If such a group fails, each of its commits is tried alone, and only the guilty one is
+//! answered with the error. A commit is answered when it is durable, and in no other case with success.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use renkei_sync::codec::Layouts;
+use renkei_sync::store::{Changes, StoreError};
+use rusqlite::{Connection, Result, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::store_error;
+use crate::open::OpenError;
+use crate::{cursors, journal, keys, links, outbox, records, reviews};
+
+/// Commits that may wait; further callers wait to hand theirs in.
+const QUEUE: usize = 64;
+
+/// Ends, after the commits that wait, when it is dropped.
+pub(crate) struct Writer {
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    changes: Changes,
+    done: oneshot::Sender<std::result::Result<(), StoreError>>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: Connection,
+        path: &Path,
+        layouts: Arc<Layouts>,
+    ) -> std::result::Result<Self, OpenError> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let owned = path.to_owned();
+        let thread = thread.spawn(move || run(connection, &owned, &layouts, jobs));
+        let thread = thread.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Returns when the changes are on the disk.
+    pub(crate) async fn commit(&self, changes: Changes) -> std::result::Result<(), StoreError> {
+        let stopped = || StoreError::Failed("the store's writer has stopped".to_owned());
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        let (done, answer) = oneshot::channel();
+        queue.send(Job { changes, done }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(mut connection: Connection, path: &Path, layouts: &Layouts, mut jobs: mpsc::Receiver<Job>) {
+    let mut commit = |jobs: &[Job]| {
+        commit(&mut connection, layouts, jobs).map_err(|error| store_error(path, &error))
+    };
+    while let Some(first) = jobs.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < QUEUE
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        let together = commit(&group);
+        let again = together.is_err() && group.len() > 1;
+        for job in group {
+            let result = if again { commit(std::slice::from_ref(&job)) } else { together.clone() };
+            // Whoever gave up waiting needs no answer.
+            drop(job.done.send(result));
+        }
+    }
+}
+
+/// One transaction: all of it or, when it is dropped on an error, nothing.
+fn commit(connection: &mut Connection, layouts: &Layouts, jobs: &[Job]) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in jobs {
+        apply(&transaction, layouts, &job.changes)?;
+    }
+    transaction.commit()
+}
+
+/// In the order of the fields of [`Changes`], as the port says.
+fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Result<()> {
+    for (stream, cursor) in &changes.cursors {
+        cursors::put(connection, stream, cursor)?;
+    }
+    for link in &changes.links {
+        links::put(connection, layouts, link)?;
+    }
+    for record in &changes.records {
+        records::put(connection, layouts, record)?;
+    }
+    for (record, keys) in &changes.match_keys {
+        keys::put(connection, record, keys)?;
+    }
+    for (from, to) in &changes.aliases {
+        keys::put_alias(connection, from, to)?;
+    }
+    for link in &changes.clean {
+        links::put_clean(connection, *link)?;
+    }
+    for link in &changes.dirty {
+        links::put_dirty(connection, *link)?;
+    }
+    for (link, awaited) in &changes.waits {
+        links::put_waits(connection, *link, awaited)?;
+    }
+    for entry in &changes.outbox {
+        outbox::put(connection, entry)?;
+    }
+    for intent in &changes.outbox_done {
+        outbox::remove(connection, intent)?;
+    }
+    for review in &changes.reviews {
+        reviews::put(connection, review)?;
+    }
+    journal::append(connection, &changes.journal)
+}
