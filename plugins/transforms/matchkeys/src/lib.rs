@@ -27,7 +27,19 @@ impl Transform for MatchKeys {
                 let country = country(parameters)?;
                 Ok(keys(input, "phone", |text| phone::key(text, country)))
             }
+            "person" => {
+                let country = country(parameters)?;
+                let phone = |text: &str| phone::key(text, country);
+                let name = person::name_key;
+                let parts: [Part<'_>; 3] =
+                    [("phone", &phone), ("family_name", &name), ("given_name", &name)];
+                Ok(compound(input, &parts))
+            }
             "company" => Ok(keys(input, "name", company::key)),
+            "company-in-city" => {
+                let city = |text: &str| Some(fold::bare(&fold::fold(text)));
+                Ok(compound(input, &[("name", &company::key), ("city", &city)]))
+            }
             "mail" => Ok(keys(input, "mail", person::mail_key)),
             "name" => Ok(keys(input, "name", person::name_key)),
             other => Err(Error::unsupported(other)),
@@ -52,6 +64,26 @@ fn keys(input: &Batch, column: &str, key: impl Fn(&str) -> Option<String>) -> Ba
         other => other.as_text().and_then(&key).into(),
     };
     let rows = input.values(column).map(|value| Row::of(vec![Cell::from(value.map(cell))]));
+    Batch { rows: rows.collect(), ..Batch::new(["key"]) }
+}
+
+/// A column and what makes its part of a compound key.
+type Part<'a> = (&'a str, &'a dyn Fn(&str) -> Option<String>);
+
+/// One key per row out of several columns; without one of its parts there is no key.
+fn compound(input: &Batch, parts: &[Part<'_>]) -> Batch {
+    let mut columns: Vec<_> =
+        parts.iter().map(|(column, key)| keys(input, column, key).rows.into_iter()).collect();
+    let rows = input.rows.iter().map(|_| {
+        let part = |rows: &mut std::vec::IntoIter<Row>| {
+            let row = rows.next()?;
+            row.cells.first()?.as_ref()?.as_text().map(str::to_owned)
+        };
+        // Every column is taken from, so that a missing part does not shift the rows below it.
+        let parts: Vec<Option<String>> = columns.iter_mut().map(part).collect();
+        let key: Option<Vec<String>> = parts.into_iter().collect();
+        Row::of(vec![Some(key.map(|parts| parts.join("|")).into())])
+    });
     Batch { rows: rows.collect(), ..Batch::new(["key"]) }
 }
 

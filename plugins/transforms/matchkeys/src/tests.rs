@@ -231,3 +231,24 @@ proptest! {
         }
     }
 }
+
+/// A row of three columns under `person`.
+fn person(phone: &str, family: &str, given: &str) -> Option<String> {
+    let mut input = Batch::new(["phone", "family_name", "given_name"]);
+    // A row before it without a key, so that rows are seen to stay apart.
+    input.rows.push(Row::of(vec![Some(Value::Null), Some("佐藤".into()), None]));
+    input.rows.push(Row::of(vec![Some(phone.into()), Some(family.into()), Some(given.into())]));
+    let output =
+        MatchKeys::forward("person", &Vec::new(), &input, &Batch::default()).expect("keys");
+    assert_eq!(output.rows[0].cells[0], Some(Value::Null));
+    output.rows[1].cells[0].as_ref()?.as_text().map(str::to_owned)
+}
+
+#[test]
+fn a_person_is_the_same_only_with_phone_and_both_names() {
+    let key = person("03-1234-5678", "山田", "太郎");
+    assert!(key.is_some());
+    assert_eq!(person("０３（１２３４）５６７８", "山田", "太郎"), key);
+    assert_ne!(person("03-1234-5678", "山田", "次郎"), key);
+    assert_eq!(person("03-1234-5678", "", "太郎"), None);
+}
