@@ -131,6 +131,20 @@ impl Request {
     }
 }
 
+impl Method {
+    /// As it is on the wire, such as `GET`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 impl Response {
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {

@@ -9,7 +9,7 @@
 //! It serves an API that has people with a name, in pages, and makes one per key however often it is asked.
 //!
 //! ```
-//! use renkei_sdk::http::{Failure, Request};
+//! use renkei_sdk::http::Request;
 //! use renkei_sdk::{
 //!     Account, Action, Applied, Attributes, Batch, Cell, Connector, Error, Field, Kind, Outcome, Page,
 //!     PageRequest, Problem, Remedy, Row, Schema, Value, WriteRequest, cursor,
@@ -89,8 +89,7 @@
 //!             let put = Request::put(format!("/people/{}", operation.intent)).json(&body);
 //!             match put.send() {
 //!                 Ok(answer) => Ok(Applied::created(answer.json::<Person>()?.id).into()),
-//!                 Err(Failure::NoAnswer(why)) => Ok(Outcome::Uncertain(why)),
-//!                 Err(failure) => Err(failure.into()),
+//!                 Err(failure) => Ok(failure.into()),
 //!             }
 //!         };
 //!         request.operations.iter().map(write).collect()

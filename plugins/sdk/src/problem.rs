@@ -100,8 +100,8 @@ impl Error {
     }
 }
 
-/// What a failed request means for a call that cannot go on without it. A write does not use this for requests that are
-/// not repeatable: there `no-answer`, `timeout` and `too-large` are the outcome `uncertain`.
+/// What a failed request means for a call that cannot go on without it. For the operations of a write, a failure becomes
+/// an [`Outcome`](crate::Outcome) instead.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -2,7 +2,8 @@
 
 use crate::batch::present;
 use crate::connector::{Account, Applied, Field, Operation, Outcome, Page, Schema, WriteRequest};
-use crate::{Attributes, Cell, Problem, Value};
+use crate::http::Failure;
+use crate::{Attributes, Cell, Problem, Remedy, Value};
 
 /// The kinds that this version of the contract knows (`field.kind`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,5 +236,35 @@ impl Outcome {
 impl From<Applied> for Outcome {
     fn from(applied: Applied) -> Self {
         Self::Applied(applied)
+    }
+}
+
+/// What a failed request means for each operation in it. Nothing was written where the host sent nothing; otherwise the
+/// effect is unknown, and the host probes.
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        let problem = |message, remedy| Self::rejected(Problem::new("not-sent", message, remedy));
+        match failure {
+            Failure::Quota(ms) => Self::RetryAfter(ms),
+            Failure::Denied(why) => problem(why, Remedy::Plugin),
+            Failure::Unauthorized(why) => problem(why, Remedy::Admin),
+            Failure::NoAnswer(why) => Self::Uncertain(why),
+            Failure::TooLarge(bytes) => Self::Uncertain(format!("answer of over {bytes} bytes")),
+            Failure::Timeout => Self::Uncertain("timeout".to_owned()),
+            Failure::Cancelled => Self::Uncertain("cancelled".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_request_says_whether_its_effect_is_known() {
+        assert_eq!(Outcome::from(Failure::Quota(9)), Outcome::RetryAfter(9));
+        assert_eq!(Outcome::from(Failure::Timeout), Outcome::Uncertain("timeout".into()));
+        let rejected = Outcome::rejected(Problem::new("not-sent", "grant", Remedy::Plugin));
+        assert_eq!(Outcome::from(Failure::Denied("grant".into())), rejected);
     }
 }

@@ -20,7 +20,7 @@ pub fn loopback(
     let agent = config.build().new_agent();
     move |request| {
         let mut builder = http::Request::builder()
-            .method(method(request.method))
+            .method(request.method.as_str())
             .uri(format!("{base_url}{}", request.path))
             .header("authorization", &bearer);
         for (name, value) in &request.headers {
@@ -36,17 +36,6 @@ pub fn loopback(
         let builder = if length > 0 { builder.header("content-length", length) } else { builder };
         let ready = builder.body(body).map_err(|fault| Failure::Denied(fault.to_string()))?;
         agent.run(ready).map_err(failure).and_then(received)
-    }
-}
-
-fn method(method: Method) -> http::Method {
-    match method {
-        Method::Get => http::Method::GET,
-        Method::Head => http::Method::HEAD,
-        Method::Post => http::Method::POST,
-        Method::Put => http::Method::PUT,
-        Method::Patch => http::Method::PATCH,
-        Method::Delete => http::Method::DELETE,
     }
 }
 
