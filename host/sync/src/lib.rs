@@ -40,3 +40,31 @@ pub mod plan;
 pub mod lens;
 
 pub mod render;
+
+pub mod engine;
+
+pub mod read;
+
+pub mod keys;
+
+mod absorb;
+
+mod observe;
+
+pub mod matching;
+
+mod link;
+
+mod unite;
+
+mod recover;
+
+pub mod planning;
+
+pub mod check;
+
+mod apply;
+
+mod outcome;
+
+pub mod cycle;

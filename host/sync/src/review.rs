@@ -32,6 +32,20 @@ pub fn of_record(entity: &str, record: &RecordKey, matter: Matter, at_ms: i64) -
     }
 }
 
+/// An open review about an entity as a whole.
+pub fn of_entity(entity: &str, matter: Matter, at_ms: i64) -> Review {
+    Review {
+        id: id(entity, "", &matter),
+        entity: entity.to_owned(),
+        link: None,
+        record: None,
+        matter,
+        status: ReviewStatus::Open,
+        choice: None,
+        at_ms,
+    }
+}
+
 /// The same review, over.
 pub fn closed(review: &Review, at_ms: i64) -> Review {
     Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }

@@ -1,0 +1,222 @@
+//! Taking in what a connector reports: rows and tombstones become record states.
+//!
+//! Nothing is dropped by who made the change and nothing is inferred from absence (SYNC.md 3.4,
+//! 3.8). A repeated row or tombstone changes nothing. A link is marked dirty only when a field or
+//! the status of one of its records moved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::keys;
+use crate::plugin::PluginError;
+use crate::ports::Transforms;
+use crate::read::{Reading, read_rows};
+use crate::record::{Page, Removal, Row, Tombstone};
+use crate::spec::{EntitySpec, MemberSpec};
+use crate::state::{FieldState, JournalEntry, RecordKey, RecordState, Span, Status};
+use crate::store::{Changes, Store, StoreError};
+
+/// Stamps of one system may be cut to whole seconds here and not there.
+const STAMP_MS: i64 = 1000;
+
+/// Why a page could not be taken in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum AbsorbError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A transform failed.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+}
+
+/// Where records come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) transforms: &'a dyn Transforms,
+    pub(crate) entity: &'a EntitySpec,
+    pub(crate) member: &'a MemberSpec,
+    pub(crate) now_ms: i64,
+}
+
+impl Source<'_> {
+    pub(crate) fn key(&self, id: &str) -> RecordKey {
+        RecordKey {
+            system: self.member.system.clone(),
+            object: self.member.object.clone(),
+            id: id.to_owned(),
+        }
+    }
+
+    /// What a page changes, without its cursor.
+    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+        let ids = page.batch.rows.iter().map(|row| &row.id);
+        let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
+        let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
+        let keys: Vec<RecordKey> = keys.into_iter().collect();
+        let mut known: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
+        for record in self.store.records(&keys).await? {
+            known.insert(record.key.clone(), record);
+        }
+        let mut changes = Changes::default();
+        // What is on the page as a row is there, whatever an older tombstone says.
+        let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
+        for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
+            self.bury(tombstone, &mut known, &mut changes);
+        }
+        self.take_rows(page, &known, &mut changes).await?;
+        Ok(changes)
+    }
+
+    async fn take_rows(
+        &self,
+        page: &Page,
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) -> Result<(), AbsorbError> {
+        let before: Vec<Option<&RecordState>> =
+            page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
+        let readings =
+            read_rows(self.transforms, self.entity, self.member, &page.batch, &before).await?;
+        let mut fresh: Vec<RecordState> = Vec::new();
+        for ((row, reading), before) in page.batch.rows.iter().zip(readings).zip(before) {
+            self.tell(row, &reading, before, changes);
+            let after = self.update(row, reading, before);
+            let Some(before) = before else {
+                fresh.push(after.clone());
+                changes.records.push(after);
+                continue;
+            };
+            if *before == after {
+                continue;
+            }
+            if moved(before, &after) {
+                changes.dirty.extend(after.link);
+                fresh.push(after.clone());
+            }
+            changes.records.push(after);
+        }
+        let fresh: Vec<&RecordState> = fresh.iter().collect();
+        changes.match_keys.extend(keys::match_keys(self.transforms, self.entity, &fresh).await?);
+        Ok(())
+    }
+
+    /// The record as this row says.
+    fn update(&self, row: &Row, reading: Reading, before: Option<&RecordState>) -> RecordState {
+        let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
+        if !matches!(record.status, Status::Live | Status::Surplus) {
+            // It came back: it is matched anew, because its link may have ended.
+            record.status = Status::Live;
+            record.link = None;
+        }
+        let last_ms = record.modified_ms;
+        record.fields.resize_with(self.entity.fields.len(), FieldState::default);
+        for (state, cell) in record.fields.iter_mut().zip(reading.cells) {
+            if cell.is_some() && state.seen != cell {
+                let after = state.seen.is_some().then_some(last_ms).flatten();
+                state.edited = Span { after, until: row.modified_ms };
+                state.seen = cell;
+            }
+        }
+        record.version.clone_from(&row.version);
+        record.modified_ms = row.modified_ms.or(last_ms);
+        record.raw = reading.raw;
+        record
+    }
+
+    pub(crate) fn blank(&self, id: &str) -> RecordState {
+        RecordState {
+            key: self.key(id),
+            entity: self.entity.name.clone(),
+            link: None,
+            version: None,
+            modified_ms: None,
+            status: Status::Live,
+            fields: vec![FieldState::default(); self.entity.fields.len()],
+            raw: Vec::new(),
+        }
+    }
+
+    fn bury(
+        &self,
+        tombstone: &Tombstone,
+        known: &mut BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) {
+        let key = self.key(&tombstone.id);
+        let status = self.status_of(tombstone);
+        if let Some(successor) = status.successor()
+            && *successor != key
+        {
+            changes.aliases.push((key.clone(), successor.clone()));
+        }
+        let Some(record) = known.get_mut(&key) else { return };
+        let was_there = matches!(record.status, Status::Live | Status::Surplus);
+        let moves_on = status.successor().is_some() && record.status.is_removed();
+        let outdated = match (tombstone.at_ms, record.modified_ms) {
+            (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
+            _ => false,
+        };
+        if record.status == status || outdated || !(was_there || moves_on) {
+            return;
+        }
+        if record.status == Status::Surplus {
+            record.link = None;
+        }
+        record.status = status;
+        changes.dirty.extend(record.link);
+        changes.records.push(record.clone());
+    }
+
+    fn status_of(&self, tombstone: &Tombstone) -> Status {
+        match &tombstone.removal {
+            Removal::Deleted => Status::Deleted,
+            Removal::Archived => Status::Archived,
+            Removal::MergedInto(id) => Status::MergedInto(self.key(id)),
+            Removal::ConvertedTo(became) => {
+                let system = &self.member.system;
+                let ours = became
+                    .iter()
+                    .find(|(object, _)| self.entity.member(system, object).is_some())
+                    .or(became.first());
+                ours.map_or(Status::Deleted, |(object, id)| {
+                    let (system, object) = (system.clone(), object.clone());
+                    Status::ConvertedTo(RecordKey { system, object, id: id.clone() })
+                })
+            }
+        }
+    }
+
+    /// Values that cannot be used are told once, when the record is new or has changed.
+    fn tell(
+        &self,
+        row: &Row,
+        reading: &Reading,
+        before: Option<&RecordState>,
+        changes: &mut Changes,
+    ) {
+        let repeated = before.is_some_and(|before| before.version == row.version);
+        if repeated && row.version.is_some() {
+            return;
+        }
+        let line =
+            |(field, reason): &(crate::spec::FieldIndex, crate::reason::Reason)| JournalEntry {
+                at_ms: self.now_ms,
+                entity: self.entity.name.clone(),
+                link: before.and_then(|record| record.link),
+                record: Some(self.key(&row.id)),
+                field: self.entity.fields.get(field.0).map(|field| field.name.clone()),
+                intent: None,
+                generation: None,
+                reason: reason.clone(),
+            };
+        changes.journal.extend(reading.problems.iter().map(line));
+    }
+}
+
+/// Whether anything moved that a plan looks at.
+fn moved(before: &RecordState, after: &RecordState) -> bool {
+    before.status != after.status
+        || before.fields.len() != after.fields.len()
+        || before.fields.iter().zip(&after.fields).any(|(old, new)| old.seen != new.seen)
+}

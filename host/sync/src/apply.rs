@@ -1,0 +1,169 @@
+//! Sending what is planned: no decisions here, only the outbox, a call, and its outcomes.
+//!
+//! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
+//! members stand in one commit after it (SYNC.md 3.6). The systems work side by side; outcomes are
+//! settled one batch at a time, because two systems may answer for the same link.
+
+use futures::lock::Mutex;
+
+use crate::cycle::Cycle;
+use crate::engine::{CycleError, Event};
+use crate::outcome::{Settled, Settler};
+use crate::plugin::PluginError;
+use crate::ports::Connector;
+use crate::record::{Operation, WriteRequest};
+use crate::spec::{EntitySpec, MemberSpec};
+use crate::state::{LinkId, OutboxEntry, OutboxState};
+use crate::store::{Changes, OutboxQuery, StoreError};
+use crate::value::Cell;
+
+/// Sends all planned operations of an entity.
+pub(crate) async fn apply_entity(
+    cycle: &mut Cycle<'_>,
+    entity: &EntitySpec,
+) -> Result<(), CycleError> {
+    let mut systems: Vec<&str> = Vec::new();
+    for member in &entity.members {
+        if !systems.contains(&member.system.as_str()) {
+            systems.push(&member.system);
+        }
+    }
+    let settling = Mutex::new(());
+    let sender = Sender { cycle, entity, settling: &settling };
+    let work = systems.iter().map(|system| sender.run(system));
+    let deferred = futures::future::try_join_all(work).await?;
+    for (link, after_ms) in deferred.into_iter().flatten() {
+        cycle.defer(link, after_ms);
+    }
+    Ok(())
+}
+
+/// Links whose system asked for so many ms.
+type Deferred = Vec<(LinkId, u64)>;
+
+struct Sender<'a> {
+    cycle: &'a Cycle<'a>,
+    entity: &'a EntitySpec,
+    settling: &'a Mutex<()>,
+}
+
+impl Sender<'_> {
+    async fn run(&self, system: &str) -> Result<Deferred, CycleError> {
+        let mut deferred = Deferred::new();
+        let mut connector: Option<Box<dyn Connector>> = None;
+        while !self.cycle.tally.has_failed(system) {
+            let batch = self.next_batch(system).await?;
+            let Some(first) = batch.first() else { break };
+            let Some((_, member)) = self.entity.member(system, &first.object) else { break };
+            if connector.is_none() {
+                match self.cycle.engine.systems.open(system).await {
+                    Ok(opened) => connector = Some(opened),
+                    Err(error) => {
+                        self.cycle.tally.failed(system, "open", &error);
+                        break;
+                    }
+                }
+            }
+            let Some(connector) = connector.as_deref() else { break };
+            deferred.extend(self.send(connector, member, batch).await?);
+        }
+        Ok(deferred)
+    }
+
+    /// The next operations with the same object and action, in the order of the outbox.
+    async fn next_batch(&self, system: &str) -> Result<Vec<OutboxEntry>, StoreError> {
+        let engine = self.cycle.engine;
+        let query = OutboxQuery {
+            state: OutboxState::Planned,
+            entity: Some(self.entity.name.clone()),
+            system: Some(system.to_owned()),
+            due_ms: engine.clock.now_ms(),
+            limit: engine.options.write_operations,
+        };
+        let mut entries = engine.store.outbox(&query).await?;
+        if let Some(first) = entries.first() {
+            let (object, action) = (first.object.clone(), first.action);
+            entries.retain(|entry| entry.object == object && entry.action == action);
+        }
+        Ok(entries)
+    }
+
+    async fn send(
+        &self,
+        connector: &dyn Connector,
+        member: &MemberSpec,
+        mut batch: Vec<OutboxEntry>,
+    ) -> Result<Deferred, CycleError> {
+        let engine = self.cycle.engine;
+        for entry in &mut batch {
+            entry.state = OutboxState::Sent;
+        }
+        let sent = Changes { outbox: batch.clone(), ..Changes::default() };
+        engine.store.commit(sent).await?;
+        let request = request(member, &batch);
+        let outcomes = match connector.write(&request).await {
+            Ok(outcomes) if outcomes.len() == batch.len() => outcomes,
+            Ok(outcomes) => {
+                // The operations stay marked as sent: they are probed before anything is repeated.
+                let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
+                let plugin = connector.generation().clone();
+                let error = PluginError::Broken { plugin, reason };
+                self.cycle.tally.failed(&member.system, "write", &error);
+                return Ok(Deferred::new());
+            }
+            Err(error) => {
+                self.cycle.tally.failed(&member.system, "write", &error);
+                return Ok(Deferred::new());
+            }
+        };
+        let _one_at_a_time = self.settling.lock().await;
+        let mut settler = Settler::new(engine, self.entity, member, connector);
+        let settled = match settler.settle(&request.columns, &batch, outcomes).await {
+            Ok(settled) => settled,
+            Err(error) => return self.cycle.absorbed(&member.system, error).map(|()| Vec::new()),
+        };
+        Ok(self.tell(member, &batch, settled))
+    }
+
+    fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Deferred {
+        let mut deferred = Deferred::new();
+        for (entry, settled) in batch.iter().zip(settled) {
+            if let Some(after_ms) = settled.after_ms {
+                deferred.push((entry.link, after_ms));
+            }
+            self.cycle.tally.event(&Event::Written {
+                system: &member.system,
+                object: &member.object,
+                action: entry.action,
+                result: settled.result,
+            });
+        }
+        deferred
+    }
+}
+
+/// All operations under the union of their columns; what an operation does not name is left alone.
+fn request(member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
+    let mut columns: Vec<String> = Vec::new();
+    for write in batch.iter().flat_map(|entry| &entry.columns) {
+        if !columns.contains(&write.column) {
+            columns.push(write.column.clone());
+        }
+    }
+    let operation = |entry: &OutboxEntry| Operation {
+        intent: entry.intent.clone(),
+        action: entry.action,
+        id: entry.id.clone(),
+        key: None,
+        if_version: entry.if_version.clone(),
+        cells: columns.iter().map(|column| sent(entry, column)).collect(),
+    };
+    let operations = batch.iter().map(operation).collect();
+    WriteRequest { object: member.object.clone(), columns, operations, options: Vec::new() }
+}
+
+/// What an operation writes to a column.
+pub(crate) fn sent(entry: &OutboxEntry, column: &str) -> Cell {
+    let write = entry.columns.iter().find(|write| write.column == column);
+    write.and_then(|write| write.cell.clone())
+}

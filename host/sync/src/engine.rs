@@ -1,0 +1,282 @@
+//! What one cycle works with, and what it tells while it works.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::plan::Note;
+use crate::plugin::PluginError;
+use crate::ports::{Clock, Systems, Transforms};
+use crate::record::Action;
+use crate::spec::Spec;
+use crate::state::{JournalEntry, LinkId};
+use crate::store::{Store, StoreError};
+
+/// The ports, the specification and the options of a cycle.
+pub struct Engine<'a> {
+    /// What is kept in step.
+    pub spec: &'a Spec,
+    /// The configured systems.
+    pub systems: &'a dyn Systems,
+    /// The loaded transforms.
+    pub transforms: &'a dyn Transforms,
+    /// What is remembered.
+    pub store: &'a dyn Store,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Who wants to know how it goes.
+    pub observer: &'a dyn Observer,
+    /// How to run.
+    pub options: CycleOptions,
+}
+
+/// How to run a cycle.
+#[derive(Debug, Clone)]
+pub struct CycleOptions {
+    /// Whether to write. Without it the plan is returned and nothing is sent; give it a copy of the
+    /// store, because what is read is still committed.
+    pub apply: bool,
+    /// Go on with deletions above the guard.
+    pub approve_deletes: bool,
+    /// Go on with creations above the guard.
+    pub approve_creates: bool,
+    /// Links planned in one commit.
+    pub chunk_links: usize,
+    /// Operations in one call of a connector.
+    pub write_operations: usize,
+    /// The most operations that a returned plan holds; more are only counted.
+    pub plan_operations: usize,
+}
+
+impl Default for CycleOptions {
+    fn default() -> Self {
+        Self {
+            apply: true,
+            approve_deletes: false,
+            approve_creates: false,
+            chunk_links: 500,
+            write_operations: 1000,
+            plan_operations: 10_000,
+        }
+    }
+}
+
+/// Why a cycle stopped as a whole. Errors of one system do not: they are in the report.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CycleError {
+    /// The store failed; nothing half-written remains.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The planner broke one of its own rules: a fault of the engine, nothing of it was sent.
+    #[error("the plan breaks a rule: {0}")]
+    Plan(String),
+}
+
+/// Something that happened in a cycle: numbers only.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A page was read and committed.
+    Read {
+        /// The system.
+        system: &'a str,
+        /// The object.
+        object: &'a str,
+        /// Records on it.
+        rows: u64,
+        /// Tombstones on it.
+        removed: u64,
+        /// Whether there are more pages.
+        more: bool,
+    },
+    /// Records were linked.
+    Linked {
+        /// The entity.
+        entity: &'a str,
+        /// Links that got another record.
+        matched: u64,
+        /// New links.
+        founded: u64,
+        /// Records that a person must decide about.
+        ambiguous: u64,
+    },
+    /// A chunk of links was planned.
+    Planned {
+        /// The entity.
+        entity: &'a str,
+        /// Links looked at.
+        links: u64,
+        /// Operations planned.
+        operations: u64,
+        /// Questions opened.
+        questions: u64,
+        /// Conflicts that a rule decided.
+        decided: u64,
+    },
+    /// One operation has its outcome.
+    Written {
+        /// The system.
+        system: &'a str,
+        /// The object.
+        object: &'a str,
+        /// What was done.
+        action: Action,
+        /// How it went.
+        result: WriteResult,
+    },
+    /// A system (or the transform of an entity) failed; its work stops for this cycle.
+    Failed {
+        /// The system, or `transform`.
+        system: &'a str,
+        /// What was tried.
+        doing: &'a str,
+        /// The error.
+        error: &'a PluginError,
+    },
+}
+
+/// How an operation went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WriteResult {
+    /// Done.
+    Applied,
+    /// The record was there already and is linked instead.
+    AlreadyThere,
+    /// Refused.
+    Refused,
+    /// Nothing was written; planned again.
+    Later,
+    /// Not known; probed before anything is sent again.
+    Uncertain,
+}
+
+/// Told how a cycle goes, for progress bars and metrics.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// Wants to know nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: &Event<'_>) {}
+}
+
+/// What a cycle did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Rows read, by system and object.
+    pub read: BTreeMap<(String, String), u64>,
+    /// Links that got another record.
+    pub matched: u64,
+    /// New links.
+    pub founded: u64,
+    /// Records that a person must decide about.
+    pub ambiguous: u64,
+    /// Operations planned.
+    pub planned: u64,
+    /// Questions opened.
+    pub questions: u64,
+    /// Conflicts that a rule decided.
+    pub decided: u64,
+    /// Outcomes, by system, object, action and result.
+    pub written: BTreeMap<(String, String, Action, WriteResult), u64>,
+    /// Systems that failed, what was tried, and the error.
+    pub failures: Vec<(String, String, PluginError)>,
+}
+
+impl Report {
+    /// Operations that were sent and done.
+    pub fn applied(&self) -> u64 {
+        let done = self.written.iter().filter(|((.., result), _)| *result == WriteResult::Applied);
+        done.map(|(_, count)| count).sum()
+    }
+
+    /// Whether a system failed.
+    pub fn has_failed(&self, system: &str) -> bool {
+        self.failures.iter().any(|(failed, ..)| failed == system)
+    }
+
+    fn add(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Read { system, object, rows, .. } => {
+                let key = ((*system).to_owned(), (*object).to_owned());
+                *self.read.entry(key).or_default() += rows;
+            }
+            Event::Linked { matched, founded, ambiguous, .. } => {
+                self.matched += matched;
+                self.founded += founded;
+                self.ambiguous += ambiguous;
+            }
+            Event::Planned { operations, questions, decided, .. } => {
+                self.planned += operations;
+                self.questions += questions;
+                self.decided += decided;
+            }
+            Event::Written { system, object, action, result } => {
+                let key = ((*system).to_owned(), (*object).to_owned(), *action, *result);
+                *self.written.entry(key).or_default() += 1;
+            }
+            Event::Failed { system, doing, error } => {
+                let failure = ((*system).to_owned(), (*doing).to_owned(), (*error).clone());
+                self.failures.push(failure);
+            }
+        }
+    }
+}
+
+/// Counts events for the report and passes them on.
+pub(crate) struct Tally<'a> {
+    observer: &'a dyn Observer,
+    report: Mutex<Report>,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
+        Self { observer, report: Mutex::default() }
+    }
+
+    pub(crate) fn event(&self, event: &Event<'_>) {
+        self.report().add(event);
+        self.observer.event(event);
+    }
+
+    pub(crate) fn failed(&self, system: &str, doing: &str, error: &PluginError) {
+        self.event(&Event::Failed { system, doing, error });
+    }
+
+    pub(crate) fn has_failed(&self, system: &str) -> bool {
+        self.report().has_failed(system)
+    }
+
+    pub(crate) fn into_report(self) -> Report {
+        self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        // Counting cannot panic half-way.
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes of the planner as lines of the journal.
+pub(crate) fn journal_of(
+    entity: &str,
+    link: LinkId,
+    at_ms: i64,
+    notes: impl IntoIterator<Item = Note>,
+) -> impl Iterator<Item = JournalEntry> {
+    let line = move |note: Note| JournalEntry {
+        at_ms,
+        entity: entity.to_owned(),
+        link: Some(link),
+        record: note.record,
+        field: note.field,
+        intent: None,
+        generation: None,
+        reason: note.reason,
+    };
+    notes.into_iter().map(line).collect::<Vec<_>>().into_iter()
+}

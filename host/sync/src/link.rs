@@ -1,0 +1,309 @@
+//! Linking: every live record belongs to one link, or a person is asked.
+//!
+//! First, links follow records that were merged or converted ([`crate::unite`]); then records
+//! without a link are matched by keys in order. A record that matches nothing founds a link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::{Engine, Event, Tally, journal_of};
+use crate::matching::{Known, Verdict, judge};
+use crate::plan::Note;
+use crate::reason::Reason;
+use crate::review;
+use crate::spec::EntitySpec;
+use crate::state::{
+    Awaited, Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review,
+    Status, Truth,
+};
+use crate::store::{Changes, ReviewQuery, StoreError};
+
+/// Links all records of an entity that need it.
+pub(crate) async fn link_records(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+) -> Result<(), StoreError> {
+    let mut reviews = BTreeMap::new();
+    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    for review in engine.store.reviews(&query).await? {
+        if review.entity == entity.name && matches!(review.matter, Matter::Ambiguous { .. }) {
+            reviews.insert(review.id.clone(), review);
+        }
+    }
+    let mut asked = BTreeSet::new();
+    let mut after: Option<RecordKey> = None;
+    loop {
+        let limit = engine.options.chunk_links;
+        let work = LinkWork::Unlinked;
+        let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.key.clone());
+        let mut linker = Linker::new(engine, entity, &reviews).await?;
+        linker.link(&chunk).await?;
+        asked.append(&mut linker.asked);
+        tally.event(&Event::Linked {
+            entity: &entity.name,
+            matched: linker.matched,
+            founded: linker.founded,
+            ambiguous: linker.ambiguous,
+        });
+        let changes = linker.finish().await?;
+        if !changes.is_empty() {
+            engine.store.commit(changes).await?;
+        }
+    }
+    close_stale(engine, reviews.into_values().filter(|review| !asked.contains(&review.id))).await
+}
+
+/// Questions that the world has answered meanwhile.
+async fn close_stale(
+    engine: &Engine<'_>,
+    reviews: impl Iterator<Item = Review>,
+) -> Result<(), StoreError> {
+    let now_ms = engine.clock.now_ms();
+    let reviews: Vec<Review> = reviews.map(|review| review::closed(&review, now_ms)).collect();
+    if reviews.is_empty() {
+        return Ok(());
+    }
+    engine.store.commit(Changes { reviews, ..Changes::default() }).await
+}
+
+/// Links one chunk of records.
+struct Linker<'a> {
+    engine: &'a Engine<'a>,
+    entity: &'a EntitySpec,
+    reviews: &'a BTreeMap<String, Review>,
+    now_ms: i64,
+    next: LinkId,
+    known: Known,
+    /// Records that got a link in this chunk.
+    linked: BTreeMap<RecordKey, LinkId>,
+    /// Links that existed before.
+    joined: BTreeSet<LinkId>,
+    asked: BTreeSet<String>,
+    changes: Changes,
+    matched: u64,
+    founded: u64,
+    ambiguous: u64,
+}
+
+impl<'a> Linker<'a> {
+    async fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        reviews: &'a BTreeMap<String, Review>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            engine,
+            entity,
+            reviews,
+            now_ms: engine.clock.now_ms(),
+            next: engine.store.last_link().await?,
+            known: Known::default(),
+            linked: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            changes: Changes::default(),
+            matched: 0,
+            founded: 0,
+            ambiguous: 0,
+        })
+    }
+
+    async fn link(&mut self, chunk: &[RecordState]) -> Result<(), StoreError> {
+        let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
+        let values: BTreeMap<RecordKey, Vec<(String, String)>> =
+            self.engine.store.match_keys(&keys).await?.into_iter().collect();
+        self.learn(&values).await?;
+        for record in &keys {
+            if self.linked.contains_key(record) {
+                continue;
+            }
+            let own = values.get(record).map(Vec::as_slice).unwrap_or_default();
+            let verdict = judge(&self.entity.match_keys, record, own, &self.known);
+            self.follow(record, verdict).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches everything that shares a key with the chunk.
+    async fn learn(
+        &mut self,
+        values: &BTreeMap<RecordKey, Vec<(String, String)>>,
+    ) -> Result<(), StoreError> {
+        let store = self.engine.store;
+        let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (name, value) in values.values().flatten() {
+            by_name.entry(name).or_default().insert(value.clone());
+        }
+        let mut links = BTreeSet::new();
+        for (name, values) in by_name {
+            let values: Vec<String> = values.into_iter().collect();
+            for candidate in store.candidates(&self.entity.name, name, &values).await? {
+                links.extend(candidate.link);
+                let place = (name.to_owned(), candidate.value.clone());
+                self.known.candidates.entry(place).or_default().push(candidate);
+            }
+        }
+        let links: Vec<LinkId> = links.into_iter().collect();
+        for (link, record) in store.members(&links).await? {
+            self.known.occupied.insert((link, record.system));
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, record: &RecordKey, verdict: Verdict) -> Result<(), StoreError> {
+        match verdict {
+            Verdict::Join { link, others, key } => {
+                self.joined.insert(link);
+                self.put(record, link, Reason::MatchedBy(key.clone()));
+                for other in others {
+                    self.put(&other, link, Reason::MatchedBy(key.clone()));
+                }
+                self.matched += 1;
+            }
+            Verdict::Found { others, key } => {
+                let link = self.found();
+                let by_key = key.map(Reason::MatchedBy);
+                self.put(record, link, by_key.clone().unwrap_or(Reason::Founded));
+                for other in &others {
+                    self.put(other, link, by_key.clone().unwrap_or(Reason::Founded));
+                }
+                self.matched += u64::from(!others.is_empty());
+                self.founded += 1;
+            }
+            Verdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
+        }
+        Ok(())
+    }
+
+    fn found(&mut self) -> LinkId {
+        self.next = LinkId(self.next.0 + 1);
+        self.changes.links.push(Link {
+            id: self.next,
+            entity: self.entity.name.clone(),
+            status: LinkStatus::Active,
+            version: 0,
+            truth: vec![Truth::default(); self.entity.fields.len()],
+            refusals: Vec::new(),
+        });
+        self.next
+    }
+
+    fn put(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
+        self.linked.insert(record.clone(), link);
+        self.known.occupied.insert((link, record.system.clone()));
+        for candidate in self.known.candidates.values_mut().flatten() {
+            if candidate.record == *record {
+                candidate.link = Some(link);
+            }
+        }
+        self.changes.dirty.push(link);
+        let note = Note { record: Some(record.clone()), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
+    }
+
+    /// Asks a person, or does what the person has chosen.
+    async fn ask(
+        &mut self,
+        record: &RecordKey,
+        key: &str,
+        records: Vec<RecordKey>,
+    ) -> Result<(), StoreError> {
+        let matter = Matter::Ambiguous { key: key.to_owned(), records };
+        let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
+        let known = self.reviews.get(&review.id);
+        match known.and_then(|known| known.choice.as_ref()) {
+            Some(Choice::LinkWith(other)) if self.is_there(other) => {
+                let link = self.link_of(other);
+                self.put(record, link, Reason::LinkedByChoice);
+                self.matched += 1;
+            }
+            Some(Choice::Separate) => {
+                let link = self.found();
+                self.put(record, link, Reason::LinkedByChoice);
+                self.founded += 1;
+            }
+            _ => {
+                self.ambiguous += 1;
+                self.asked.insert(review.id.clone());
+                if known.is_none() {
+                    self.changes.journal.push(crate::state::JournalEntry {
+                        at_ms: self.now_ms,
+                        entity: self.entity.name.clone(),
+                        link: None,
+                        record: Some(record.clone()),
+                        field: None,
+                        intent: None,
+                        generation: None,
+                        reason: Reason::AmbiguousBy(key.to_owned()),
+                    });
+                    self.changes.reviews.push(review);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_there(&self, record: &RecordKey) -> bool {
+        self.known.candidates.values().flatten().any(|candidate| candidate.record == *record)
+    }
+
+    /// The link of a candidate; one without gets a new one.
+    fn link_of(&mut self, record: &RecordKey) -> LinkId {
+        let mut candidates = self.known.candidates.values().flatten();
+        let known = candidates.find(|candidate| candidate.record == *record);
+        match known.and_then(|candidate| candidate.link) {
+            Some(link) => {
+                self.joined.insert(link);
+                link
+            }
+            None => {
+                let link = self.found();
+                self.put(record, link, Reason::LinkedByChoice);
+                link
+            }
+        }
+    }
+
+    /// The changes of this chunk: records with their links, links that ended reopened, waiters woken.
+    async fn finish(mut self) -> Result<Changes, StoreError> {
+        let store = self.engine.store;
+        let keys: Vec<RecordKey> = self.linked.keys().cloned().collect();
+        let mut slots = BTreeSet::new();
+        for (link, record) in
+            store.members(&self.joined.iter().copied().collect::<Vec<_>>()).await?
+        {
+            slots.insert((link, record.system));
+        }
+        for mut record in store.records(&keys).await? {
+            let Some(&link) = self.linked.get(&record.key) else { continue };
+            record.link = Some(link);
+            if !slots.insert((link, record.key.system.clone())) {
+                record.status = Status::Surplus;
+            }
+            self.changes.records.push(record);
+        }
+        let joined: Vec<LinkId> = self.joined.iter().copied().collect();
+        for view in store.links(&joined).await? {
+            if view.link.status == LinkStatus::Ended {
+                let link = Link { status: LinkStatus::Active, ..view.link };
+                self.changes.links.push(link);
+                let gone = view.records.into_iter().filter(|record| record.status.is_removed());
+                self.changes
+                    .records
+                    .extend(gone.map(|record| RecordState { link: None, ..record }));
+            }
+        }
+        let mut awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
+        awaited.extend(self.linked.iter().map(|(record, link)| Awaited::Member {
+            link: *link,
+            system: record.system.clone(),
+            object: record.object.clone(),
+        }));
+        if !awaited.is_empty() {
+            self.changes.dirty.extend(store.waiters(&awaited).await?);
+        }
+        Ok(self.changes)
+    }
+}

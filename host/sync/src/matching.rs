@@ -1,0 +1,111 @@
+//! Whether a record without a link is the same thing as another (rules E1, E2).
+//!
+//! Pure. The records that share a key are one thing only if no system has two of them and at most
+//! one link is among them. Anything else is ambiguous and goes to a person: never a pick.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spec::MatchKey;
+use crate::state::{LinkId, RecordKey};
+use crate::store::Candidate;
+
+/// What is known while records are linked.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Live records by key name and value.
+    pub candidates: BTreeMap<(String, String), Vec<Candidate>>,
+    /// Systems in which a link has a live record.
+    pub occupied: BTreeSet<(LinkId, String)>,
+}
+
+/// What to do with a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It joins this link, with these others that have none yet.
+    Join {
+        /// The link.
+        link: LinkId,
+        /// Records without a link that are the same thing.
+        others: Vec<RecordKey>,
+        /// The match key's name.
+        key: String,
+    },
+    /// It founds a link, with these others.
+    Found {
+        /// Records without a link that are the same thing.
+        others: Vec<RecordKey>,
+        /// The match key's name, if one matched.
+        key: Option<String>,
+    },
+    /// A person must decide.
+    Ambiguous {
+        /// The match key's name.
+        key: String,
+        /// All records with that key.
+        records: Vec<RecordKey>,
+    },
+}
+
+/// Tries the keys in order. `values` are the record's own: key name and value.
+pub fn judge(
+    keys: &[MatchKey],
+    record: &RecordKey,
+    values: &[(String, String)],
+    known: &Known,
+) -> Verdict {
+    for key in keys {
+        let Some(value) = values.iter().find(|(name, _)| *name == key.name) else { continue };
+        if let Some(verdict) = judge_key(key, record, value, known) {
+            return verdict;
+        }
+    }
+    Verdict::Found { others: Vec::new(), key: None }
+}
+
+/// The verdict of one key, or nothing when it finds nobody.
+fn judge_key(
+    key: &MatchKey,
+    record: &RecordKey,
+    value: &(String, String),
+    known: &Known,
+) -> Option<Verdict> {
+    let is_taken = |link: LinkId| known.occupied.contains(&(link, record.system.clone()));
+    let all = known.candidates.get(value).map(Vec::as_slice).unwrap_or_default();
+    let others: Vec<&Candidate> = all
+        .iter()
+        .filter(|other| other.record != *record)
+        // Where a key may repeat, a thing that has a record in this system is another thing.
+        .filter(|other| key.unique || !other.link.is_some_and(is_taken))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let systems: BTreeSet<&str> = others.iter().map(|other| other.record.system.as_str()).collect();
+    let has_counterpart = systems.iter().any(|system| *system != record.system);
+    if !has_counterpart && !key.unique {
+        return None;
+    }
+    let links: BTreeSet<LinkId> = others.iter().filter_map(|other| other.link).collect();
+    let distinct = systems.len() == others.len() && !systems.contains(record.system.as_str());
+    let mut found = links.iter();
+    match (found.next(), found.next()) {
+        (link, None) if distinct && !link.is_some_and(|link| is_taken(*link)) => {
+            let free = others.iter().filter(|other| other.link.is_none());
+            let others = free.map(|other| other.record.clone()).collect();
+            Some(match link {
+                Some(link) => Verdict::Join { link: *link, others, key: key.name.clone() },
+                None => Verdict::Found { others, key: Some(key.name.clone()) },
+            })
+        }
+        _ => {
+            let mut records: Vec<RecordKey> =
+                others.iter().map(|other| other.record.clone()).collect();
+            records.push(record.clone());
+            records.sort_unstable();
+            Some(Verdict::Ambiguous { key: key.name.clone(), records })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

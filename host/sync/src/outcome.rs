@@ -1,0 +1,423 @@
+//! What follows from the outcomes of a batch: bases move, links gain members, refusals are kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::absorb::{AbsorbError, Source};
+use crate::apply::sent;
+use crate::engine::{Engine, WriteResult};
+use crate::keys;
+use crate::ports::Connector;
+use crate::read::{Reading, read_rows};
+use crate::reason::Reason;
+use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
+use crate::render::refusal_digest;
+use crate::review;
+use crate::spec::{EntitySpec, FieldKind, MemberSpec};
+use crate::state::{
+    Awaited, FieldWrite, JournalEntry, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
+    RecordState, Refusal, ReviewStatus, Span, Status,
+};
+use crate::store::Changes;
+
+/// Refusals that a link remembers.
+const REFUSALS_MAX: usize = 8;
+/// How long an operation is put off that may simply be tried again, ms.
+const RETRY_MS: u64 = 1000;
+
+/// How one operation ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) result: WriteResult,
+    /// The link is planned again after so many ms.
+    pub(crate) after_ms: Option<u64>,
+}
+
+/// Settles one batch of one member.
+pub(crate) struct Settler<'a> {
+    engine: &'a Engine<'a>,
+    entity: &'a EntitySpec,
+    member: &'a MemberSpec,
+    connector: &'a dyn Connector,
+    now_ms: i64,
+    links: BTreeMap<LinkId, Link>,
+    records: BTreeMap<RecordKey, RecordState>,
+    /// Records that this batch made, for their match keys.
+    created: Vec<RecordKey>,
+    touched: BTreeSet<RecordKey>,
+    changes: Changes,
+}
+
+impl<'a> Settler<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        member: &'a MemberSpec,
+        connector: &'a dyn Connector,
+    ) -> Self {
+        Self {
+            engine,
+            entity,
+            member,
+            connector,
+            now_ms: engine.clock.now_ms(),
+            links: BTreeMap::new(),
+            records: BTreeMap::new(),
+            created: Vec::new(),
+            touched: BTreeSet::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// Commits what follows from the outcomes; they are in the order of `batch`.
+    pub(crate) async fn settle(
+        &mut self,
+        columns: &[String],
+        batch: &[OutboxEntry],
+        outcomes: Vec<Outcome>,
+    ) -> Result<Vec<Settled>, AbsorbError> {
+        self.read_again(batch, &outcomes).await?;
+        self.load(batch, &outcomes).await?;
+        let readings = self.after_images(columns, batch, &outcomes).await?;
+        let mut settled = Vec::with_capacity(batch.len());
+        for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
+            settled.push(self.settle_one(entry, outcome, reading));
+        }
+        self.wake().await?;
+        self.add_match_keys().await?;
+        let records = &self.records;
+        let touched = self.touched.iter().filter_map(|key| records.get(key).cloned());
+        self.changes.records.extend(touched);
+        self.engine.store.commit(std::mem::take(&mut self.changes)).await?;
+        Ok(settled)
+    }
+
+    fn source(&self) -> Source<'a> {
+        Source {
+            store: self.engine.store,
+            transforms: self.engine.transforms,
+            entity: self.entity,
+            member: self.member,
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// Reads records that turned out to be other than thought. An observation, with its own commit.
+    async fn read_again(
+        &self,
+        batch: &[OutboxEntry],
+        outcomes: &[Outcome],
+    ) -> Result<(), AbsorbError> {
+        let mut ids: Vec<String> = Vec::new();
+        for (entry, outcome) in batch.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Exists(id) => ids.push(id.clone()),
+                Outcome::Conflict | Outcome::Gone => ids.extend(entry.id.clone()),
+                _ => {}
+            }
+        }
+        read_again(self.source(), self.connector, &ids).await
+    }
+
+    async fn load(
+        &mut self,
+        batch: &[OutboxEntry],
+        outcomes: &[Outcome],
+    ) -> Result<(), AbsorbError> {
+        let store = self.engine.store;
+        let ids: Vec<LinkId> = batch.iter().map(|entry| entry.link).collect();
+        for view in store.links(&ids).await? {
+            self.links.insert(view.link.id, view.link);
+        }
+        let source = self.source();
+        let id = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {
+            Outcome::Applied(applied) => Some(applied.id.clone()),
+            Outcome::Exists(id) => Some(id.clone()),
+            _ => entry.id.clone(),
+        };
+        let keys: Vec<RecordKey> =
+            batch.iter().zip(outcomes).filter_map(id).map(|id| source.key(&id)).collect();
+        for record in store.records(&keys).await? {
+            self.records.insert(record.key.clone(), record);
+        }
+        Ok(())
+    }
+
+    /// What the system now holds, in canonical form; a cell that the answer leaves out is as sent.
+    async fn after_images(
+        &self,
+        columns: &[String],
+        batch: &[OutboxEntry],
+        outcomes: &[Outcome],
+    ) -> Result<Vec<Reading>, AbsorbError> {
+        let mut rows = Vec::with_capacity(batch.len());
+        for (entry, outcome) in batch.iter().zip(outcomes) {
+            let after = match outcome {
+                Outcome::Applied(applied) => applied.after.as_slice(),
+                _ => &[],
+            };
+            let cell = |(index, column): (usize, &String)| {
+                let sent = sent(entry, column)?;
+                Some(after.get(index).cloned().flatten().unwrap_or(sent))
+            };
+            let cells = columns.iter().enumerate().map(cell).collect();
+            rows.push(Row { cells, ..Row::default() });
+        }
+        let known: Vec<Option<&RecordState>> =
+            batch.iter().map(|entry| self.target(entry)).collect();
+        let batch = Batch { columns: columns.to_vec(), rows };
+        let transforms = self.engine.transforms;
+        Ok(read_rows(transforms, self.entity, self.member, &batch, &known).await?)
+    }
+
+    fn target(&self, entry: &OutboxEntry) -> Option<&RecordState> {
+        self.records.get(&self.source().key(entry.id.as_ref()?))
+    }
+
+    fn settle_one(&mut self, entry: &OutboxEntry, outcome: Outcome, reading: Reading) -> Settled {
+        let done = |result| Settled { result, after_ms: None };
+        match outcome {
+            Outcome::Applied(applied) => {
+                self.applied(entry, &applied, reading);
+                done(WriteResult::Applied)
+            }
+            Outcome::Exists(id) => {
+                self.exists(entry, &id);
+                done(WriteResult::AlreadyThere)
+            }
+            Outcome::Conflict => {
+                self.drop(entry, Reason::ChangedMeanwhile);
+                done(WriteResult::Later)
+            }
+            Outcome::Gone => {
+                self.gone(entry);
+                done(WriteResult::Later)
+            }
+            Outcome::Rejected(problems) if can_retry(&problems) => self.later(entry, RETRY_MS),
+            Outcome::Rejected(problems) => {
+                self.refuse(entry, problems);
+                done(WriteResult::Refused)
+            }
+            Outcome::RetryAfter(after_ms) => self.later(entry, after_ms),
+            Outcome::Uncertain(_) => {
+                self.tell(entry, None, Reason::Uncertain);
+                done(WriteResult::Uncertain)
+            }
+        }
+    }
+
+    fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: Reading) {
+        self.changes.outbox_done.push(entry.intent.clone());
+        let key = self.source().key(&applied.id);
+        let link = self.final_link(entry.link);
+        if self.is_of_another(&key, link) {
+            self.strange(entry, &key);
+            return;
+        }
+        let mut record =
+            self.records.remove(&key).unwrap_or_else(|| self.source().blank(&applied.id));
+        if record.link != Some(link) {
+            record.link = Some(link);
+            self.created.push(key.clone());
+        }
+        record.status = Status::Live;
+        record.version.clone_from(&applied.version);
+        if entry.action == Action::Archive {
+            record.status = Status::Archived;
+            self.changes.dirty.push(link);
+        }
+        let mut altered = false;
+        for write in &entry.fields {
+            altered |= self.take(&mut record, write, &reading);
+        }
+        for (column, cell) in reading.raw {
+            record.raw.retain(|(known, _)| *known != column);
+            record.raw.push((column, cell));
+        }
+        self.touched.insert(key.clone());
+        self.records.insert(key.clone(), record);
+        self.forgive(link);
+        let reason = if altered { Reason::AppliedAltered } else { Reason::Applied };
+        self.tell(entry, Some(key), reason);
+    }
+
+    /// Moves seen, base and agreement of one written field; whether the system altered the value.
+    fn take(&self, record: &mut RecordState, write: &FieldWrite, reading: &Reading) -> bool {
+        let Some((position, field)) = self.entity.field(&write.field) else { return false };
+        let Some(state) = record.fields.get_mut(position.0) else { return false };
+        let holds = reading.cells.get(position.0).cloned().flatten();
+        let is_reference = matches!(field.kind, FieldKind::Reference { .. });
+        state.agreed.clone_from(&write.after);
+        state.edited = Span::default();
+        state.seen = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
+        state.base = if is_reference { write.after.clone() } else { state.seen.clone() };
+        !is_reference && state.seen != write.after
+    }
+
+    /// A record with the same unique value is there: it is linked, if it is free.
+    fn exists(&mut self, entry: &OutboxEntry, id: &str) {
+        let key = self.source().key(id);
+        let link = self.final_link(entry.link);
+        let free = self.records.get(&key).is_some_and(|record| {
+            record.status == Status::Live && record.link.is_none_or(|known| known == link)
+        });
+        if !free {
+            self.strange(entry, &key);
+            return;
+        }
+        if let Some(record) = self.records.get_mut(&key) {
+            record.link = Some(link);
+        }
+        self.touched.insert(key.clone());
+        self.created.push(key.clone());
+        self.drop(entry, Reason::AlreadyThere(key));
+    }
+
+    /// The record belongs to another link: a person must look, and the write is not repeated.
+    fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
+        let problem = Problem {
+            code: "record-of-another-link".to_owned(),
+            message: format!("{key} has the same unique value"),
+            field: None,
+            remedy: Remedy::SourceData,
+        };
+        self.refuse(entry, vec![problem]);
+        if let Some(link) = self.links.get(&entry.link) {
+            let matter = Matter::Ambiguous { key: "unique".to_owned(), records: vec![key.clone()] };
+            let review = review::of_link(link, matter, ReviewStatus::Open, self.now_ms);
+            self.changes.reviews.push(review);
+        }
+    }
+
+    fn is_of_another(&self, key: &RecordKey, link: LinkId) -> bool {
+        self.records.get(key).and_then(|record| record.link).is_some_and(|known| known != link)
+    }
+
+    /// The record that should be written is not there. If reading it again found no tombstone
+    /// either, it is taken as deleted: the system said so itself.
+    fn gone(&mut self, entry: &OutboxEntry) {
+        if let Some(id) = &entry.id {
+            let key = self.source().key(id);
+            if let Some(record) = self.records.get_mut(&key)
+                && record.status == Status::Live
+            {
+                record.status = Status::Deleted;
+                self.touched.insert(key);
+            }
+        }
+        self.drop(entry, Reason::FoundGone);
+    }
+
+    fn refuse(&mut self, entry: &OutboxEntry, problems: Vec<Problem>) {
+        let codes = problems.iter().map(|problem| problem.code.clone()).collect();
+        self.changes.outbox_done.push(entry.intent.clone());
+        self.tell(entry, None, Reason::Refused { codes });
+        let id = self.final_link(entry.link);
+        let digest = refusal_digest(entry, &self.member.digest);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.refusals.retain(|refusal| refusal.digest != digest);
+            let excess = (link.refusals.len() + 1).saturating_sub(REFUSALS_MAX);
+            link.refusals.drain(..excess);
+            link.refusals.push(Refusal {
+                system: entry.system.clone(),
+                object: entry.object.clone(),
+                digest,
+                problems,
+            });
+            self.changes.links.push(link.clone());
+        }
+    }
+
+    /// A write got through: what was refused here before is worth another try.
+    fn forgive(&mut self, id: LinkId) {
+        let MemberSpec { system, object, .. } = self.member;
+        if let Some(link) = self.links.get_mut(&id)
+            && link.refusals.iter().any(|refusal| refusal.system == *system)
+        {
+            link.refusals.retain(|refusal| refusal.system != *system || refusal.object != *object);
+            self.changes.links.push(link.clone());
+        }
+    }
+
+    fn later(&mut self, entry: &OutboxEntry, after_ms: u64) -> Settled {
+        self.drop(entry, Reason::PutOff { after_ms });
+        Settled { result: WriteResult::Later, after_ms: Some(after_ms) }
+    }
+
+    /// Forgets the operation and plans the link again from what is known then.
+    fn drop(&mut self, entry: &OutboxEntry, reason: Reason) {
+        self.changes.outbox_done.push(entry.intent.clone());
+        self.changes.dirty.push(self.final_link(entry.link));
+        self.tell(entry, None, reason);
+    }
+
+    /// The link may have been united with another since the operation was planned.
+    fn final_link(&self, id: LinkId) -> LinkId {
+        match self.links.get(&id).map(|link| link.status) {
+            Some(LinkStatus::MergedInto(other)) => other,
+            _ => id,
+        }
+    }
+
+    fn tell(&mut self, entry: &OutboxEntry, record: Option<RecordKey>, reason: Reason) {
+        let source = self.source();
+        let generation = self.connector.generation();
+        self.changes.journal.push(JournalEntry {
+            at_ms: self.now_ms,
+            entity: self.entity.name.clone(),
+            link: Some(entry.link),
+            record: record.or_else(|| entry.id.as_ref().map(|id| source.key(id))),
+            field: None,
+            intent: Some(entry.intent.clone()),
+            generation: Some(format!("{generation} {}", generation.digest)),
+            reason,
+        });
+    }
+
+    /// Links that waited for what this batch made.
+    async fn wake(&mut self) -> Result<(), AbsorbError> {
+        let made = self.created.iter().filter_map(|key| self.records.get(key));
+        let mut awaited: Vec<Awaited> = Vec::new();
+        for record in made {
+            awaited.push(Awaited::Linked(record.key.clone()));
+            awaited.extend(record.link.map(|link| Awaited::Member {
+                link,
+                system: record.key.system.clone(),
+                object: record.key.object.clone(),
+            }));
+        }
+        if !awaited.is_empty() {
+            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        }
+        Ok(())
+    }
+
+    async fn add_match_keys(&mut self) -> Result<(), AbsorbError> {
+        let written: Vec<&RecordState> =
+            self.touched.iter().filter_map(|key| self.records.get(key)).collect();
+        let keys = keys::match_keys(self.engine.transforms, self.entity, &written).await?;
+        self.changes.match_keys.extend(keys);
+        Ok(())
+    }
+}
+
+/// Reads records again and takes in what the system says of them.
+pub(crate) async fn read_again(
+    source: Source<'_>,
+    connector: &dyn Connector,
+    ids: &[String],
+) -> Result<(), AbsorbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let columns = source.member.read_columns();
+    let page = connector.read_records(&source.member.object, &columns, ids).await?;
+    let changes = source.absorb(&page).await?;
+    if !changes.is_empty() {
+        source.store.commit(changes).await?;
+    }
+    Ok(())
+}
+
+fn can_retry(problems: &[Problem]) -> bool {
+    !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
+}

@@ -1,0 +1,329 @@
+//! Planning all dirty links of an entity, a chunk per commit.
+//!
+//! The plan is derived from stored state only, and operations are committed together with the
+//! truths and bases that they follow from, so that a crash loses neither.
+
+use std::fmt;
+
+use crate::check;
+use crate::cycle::Cycle;
+use crate::engine::{CycleError, Event, journal_of};
+use crate::lanes::Lanes;
+use crate::plan::{Context, Draft, LinkPlan, Note, plan_link};
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::references::References;
+use crate::render::{Rendered, intent, refused_before, render};
+use crate::review;
+use crate::spec::EntitySpec;
+use crate::state::{
+    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, Review, ReviewStatus,
+};
+use crate::store::{Changes, StoreError};
+use crate::value::{Cell, Value};
+
+/// What a cycle would write. Immutable; prints as one line per operation with its reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    /// Operations in the order in which they would be sent.
+    pub operations: Vec<OutboxEntry>,
+    /// Operations beyond the number that is listed.
+    pub omitted: u64,
+    /// Why something is not written: link, record, field, reason.
+    pub held: Vec<Held>,
+}
+
+/// Something that a plan does not write.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// The entity's name.
+    pub entity: String,
+    /// The link.
+    pub link: LinkId,
+    /// The record.
+    pub record: Option<RecordKey>,
+    /// The field's name.
+    pub field: Option<String>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Plans the dirty links of an entity; the number of links that were done with.
+pub(crate) async fn plan_entity(
+    cycle: &mut Cycle<'_>,
+    entity: &EntitySpec,
+) -> Result<u64, CycleError> {
+    let lanes = Lanes::new(entity);
+    let brake = brake(cycle, entity).await?;
+    let mut after = LinkId::default();
+    let mut done = 0;
+    loop {
+        let limit = cycle.engine.options.chunk_links;
+        let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;
+        let Some(last) = ids.last() else { return Ok(done) };
+        after = *last;
+        let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
+        let views = cycle.engine.store.links(&ids).await?;
+        done += plan_chunk(cycle, &lanes, brake, views).await?;
+    }
+}
+
+/// Whether deletions must wait, and the question about it.
+async fn brake(cycle: &Cycle<'_>, entity: &EntitySpec) -> Result<Option<(u64, u64)>, StoreError> {
+    let engine = cycle.engine;
+    let doomed = engine.store.doomed(&entity.name).await?;
+    let limit = entity.delete_guard.limit(doomed.links);
+    if doomed.doomed <= limit || engine.options.approve_deletes {
+        return Ok(None);
+    }
+    let matter = Matter::Deletions { count: doomed.doomed, limit };
+    let review = review::of_entity(&entity.name, matter, engine.clock.now_ms());
+    match engine.store.review(&review.id).await? {
+        Some(known) if known.choice == Some(Choice::Approve) => return Ok(None),
+        Some(known) if known.status == ReviewStatus::Open => {}
+        _ => {
+            let changes = Changes { reviews: vec![review], ..Changes::default() };
+            engine.store.commit(changes).await?;
+        }
+    }
+    Ok(Some((doomed.doomed, limit)))
+}
+
+async fn plan_chunk(
+    cycle: &mut Cycle<'_>,
+    lanes: &Lanes<'_>,
+    brake: Option<(u64, u64)>,
+    views: Vec<LinkView>,
+) -> Result<u64, CycleError> {
+    let engine = cycle.engine;
+    let now_ms = engine.clock.now_ms();
+    let preview = !engine.options.apply;
+    let references = References::fetch(engine.store, lanes, &views, preview).await?;
+    let context = Context { lanes, references: &references, now_ms, brake };
+    let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
+    for plan in &mut plans {
+        cycle.hold_back(lanes.entity, plan);
+    }
+    let drafts: Vec<Draft> = plans.iter().flat_map(|plan| plan.drafts.iter().cloned()).collect();
+    let rendered = match render(engine.transforms, lanes.entity, &drafts).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            cycle.tally.failed("transform", &lanes.entity.name, &error);
+            return Ok(0);
+        }
+    };
+    let mut rendered = rendered.into_iter();
+    let mut chunk =
+        Chunk { entity: lanes.entity, now_ms, changes: Changes::default(), held: vec![] };
+    let links = plans.len() as u64;
+    let mut done = 0;
+    for (plan, view) in plans.into_iter().zip(&views) {
+        done += u64::from(!plan.held);
+        let own: Vec<Rendered> = rendered.by_ref().take(plan.drafts.len()).collect();
+        chunk.add(engine.store.identity(), plan, own, view);
+    }
+    check::check(lanes.entity, &chunk.changes.outbox, brake.is_some()).map_err(CycleError::Plan)?;
+    chunk.tell(cycle, links);
+    if engine.options.apply {
+        engine.store.commit(chunk.changes).await?;
+    } else {
+        cycle.preview(chunk.changes.outbox, chunk.held);
+    }
+    Ok(done)
+}
+
+/// The changes of one chunk of links.
+struct Chunk<'a> {
+    entity: &'a EntitySpec,
+    now_ms: i64,
+    changes: Changes,
+    held: Vec<Held>,
+}
+
+impl Chunk<'_> {
+    fn add(
+        &mut self,
+        identity: &str,
+        mut plan: LinkPlan,
+        rendered: Vec<Rendered>,
+        view: &LinkView,
+    ) {
+        let link = plan.link.id;
+        let mut notes = std::mem::take(&mut plan.notes);
+        let version = plan.link.version + 1;
+        for (draft, rendered) in plan.drafts.iter().zip(rendered) {
+            notes.extend(rendered.notes);
+            for settled in &rendered.settled {
+                settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
+            }
+            let Some(mut entry) = rendered.entry else { continue };
+            let member = self.entity.members.get(draft.member);
+            let mapping = member.map(|member| member.digest.as_str()).unwrap_or_default();
+            if let Some(refusal) = refused_before(&plan.link.refusals, &entry, mapping) {
+                let codes = refusal.problems.iter().map(|problem| problem.code.clone()).collect();
+                notes.push(Note {
+                    record: None,
+                    field: None,
+                    reason: Reason::RefusedBefore { codes },
+                });
+                continue;
+            }
+            entry.intent = intent(identity, &entry, version);
+            plan.link.version = version;
+            self.journal_entry(&entry);
+            self.changes.outbox.push(entry);
+        }
+        self.keep(link, notes, plan.held);
+        if plan.link != view.link {
+            self.changes.links.push(plan.link);
+        }
+        self.changes.records.extend(plan.records);
+        self.changes.reviews.extend(plan.reviews);
+        self.changes.waits.push((link, plan.waits));
+        if !plan.held {
+            self.changes.clean.push(link);
+        }
+    }
+
+    /// Notes go to the journal; those of a held link would come again in every cycle.
+    fn keep(&mut self, link: LinkId, notes: Vec<Note>, held: bool) {
+        let name = &self.entity.name;
+        self.held.extend(notes.iter().map(|note| Held {
+            entity: name.clone(),
+            link,
+            record: note.record.clone(),
+            field: note.field.clone(),
+            reason: note.reason.clone(),
+        }));
+        if !held {
+            self.changes.journal.extend(journal_of(name, link, self.now_ms, notes));
+        }
+    }
+
+    fn journal_entry(&mut self, entry: &OutboxEntry) {
+        let record = entry.id.as_ref().map(|id| RecordKey {
+            system: entry.system.clone(),
+            object: entry.object.clone(),
+            id: id.clone(),
+        });
+        let line = |field: Option<String>, reason: &Reason| JournalEntry {
+            at_ms: self.now_ms,
+            entity: self.entity.name.clone(),
+            link: Some(entry.link),
+            record: record.clone(),
+            field,
+            intent: Some(entry.intent.clone()),
+            generation: None,
+            reason: reason.clone(),
+        };
+        if entry.action == Action::Update {
+            let fields = entry.fields.iter();
+            let lines = fields.map(|write| line(Some(write.field.clone()), &write.reason));
+            self.changes.journal.extend(lines);
+        } else {
+            self.changes.journal.push(line(None, &entry.reason));
+        }
+    }
+
+    fn tell(&self, cycle: &Cycle<'_>, links: u64) {
+        let count = |status| {
+            let reviews = self.changes.reviews.iter();
+            reviews.filter(|review: &&Review| review.status == status).count() as u64
+        };
+        cycle.tally.event(&Event::Planned {
+            entity: &self.entity.name,
+            links,
+            operations: self.changes.outbox.len() as u64,
+            questions: count(ReviewStatus::Open),
+            decided: count(ReviewStatus::Decided),
+        });
+    }
+}
+
+/// A field whose columns say the truth already in the member's own form.
+fn settle(
+    entity: &EntitySpec,
+    records: &mut Vec<crate::state::RecordState>,
+    view: &LinkView,
+    draft: &Draft,
+    field: &str,
+    agreed: &Cell,
+) {
+    let is_target = |record: &&crate::state::RecordState| {
+        Some(&record.key.id) == draft.id.as_ref()
+            && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
+                == Some(draft.member)
+    };
+    let Some((position, _)) = entity.field(field) else { return };
+    let mut record = match records.iter().position(|record| is_target(&record)) {
+        Some(index) => records.swap_remove(index),
+        None => match view.records.iter().find(is_target) {
+            Some(record) => record.clone(),
+            None => return,
+        },
+    };
+    if let Some(state) = record.fields.get_mut(position.0) {
+        state.agreed.clone_from(agreed);
+    }
+    records.push(record);
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for operation in &self.operations {
+            let OutboxEntry { entity, link, system, object, reason, .. } = operation;
+            let id = operation.id.as_deref().unwrap_or("(new)");
+            let action = match operation.action {
+                Action::Create => "create",
+                Action::Update => "update",
+                Action::Upsert => "upsert",
+                Action::Archive => "archive",
+                Action::Restore => "restore",
+            };
+            writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
+            for write in &operation.fields {
+                let (before, after) = (Shown(&write.before), Shown(&write.after));
+                match operation.action {
+                    Action::Create => writeln!(f, "    {} = {after}", write.field)?,
+                    _ => {
+                        writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
+                    }
+                }
+            }
+        }
+        for held in &self.held {
+            let Held { entity, link, record, field, reason } = held;
+            write!(f, "hold {entity} link {link}")?;
+            if let Some(record) = record {
+                write!(f, " {record}")?;
+            }
+            if let Some(field) = field {
+                write!(f, " {field}")?;
+            }
+            writeln!(f, ": {reason}")?;
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => writeln!(f, "... and {omitted} more operations"),
+        }
+    }
+}
+
+/// A cell for people.
+struct Shown<'a>(&'a Cell);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "(unknown)"),
+            Some(Value::Null) => write!(f, "(empty)"),
+            Some(Value::Boolean(truth)) => write!(f, "{truth}"),
+            Some(Value::Integer(number) | Value::Timestamp(number)) => write!(f, "{number}"),
+            Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
+                write!(f, "{text:?}")
+            }
+            Some(Value::Choices(items)) => write!(f, "{items:?}"),
+            Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
+        }
+    }
+}

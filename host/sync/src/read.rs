@@ -1,0 +1,156 @@
+//! From a connector's rows to canonical fields: the inbound half of a mapping.
+
+use crate::canonical::{canonical, plain_text};
+use crate::lens;
+use crate::plugin::PluginError;
+use crate::ports::Transforms;
+use crate::reason::Reason;
+use crate::record::{Batch, Row};
+use crate::spec::{
+    EntitySpec, FieldIndex, MappingGroup, MemberSpec, TransformUse, ValueTable, Via,
+};
+use crate::state::RecordState;
+use crate::value::{Cell, Value};
+
+/// One row in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// In the order of the entity's fields; absent where the row says nothing usable.
+    pub cells: Vec<Cell>,
+    /// Columns that mappings with a complement must keep.
+    pub raw: Vec<(String, Cell)>,
+    /// Fields whose value could not be used, and why.
+    pub problems: Vec<(FieldIndex, Reason)>,
+}
+
+/// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
+///
+/// # Errors
+/// What a transform says.
+pub async fn read_rows(
+    transforms: &dyn Transforms,
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    batch: &Batch,
+    known: &[Option<&RecordState>],
+) -> Result<Vec<Reading>, PluginError> {
+    let blank =
+        Reading { cells: vec![None; entity.fields.len()], raw: Vec::new(), problems: Vec::new() };
+    let mut readings = vec![blank; batch.rows.len()];
+    for group in &member.groups {
+        let places: Vec<Option<usize>> = group
+            .columns
+            .iter()
+            .map(|column| batch.columns.iter().position(|name| name == column))
+            .collect();
+        if places.iter().all(Option::is_none) {
+            continue;
+        }
+        let columns = batch.rows.iter().map(|row| pick(row, &places));
+        match &group.via {
+            Via::Direct => {
+                for (reading, cells) in readings.iter_mut().zip(columns) {
+                    reading.put_all(entity, group, cells);
+                }
+            }
+            Via::Table(table) => {
+                for (reading, cells) in readings.iter_mut().zip(columns) {
+                    reading.keep_raw(group, &cells);
+                    reading.look_up(entity, group, table, &cells);
+                }
+            }
+            Via::Transform(lens) => {
+                let columns: Vec<Vec<Cell>> = columns.collect();
+                read_lens(transforms, entity, group, lens, columns, known, &mut readings).await?;
+            }
+        }
+    }
+    Ok(readings)
+}
+
+fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
+    let cell = |place: &Option<usize>| row.cells.get((*place)?).cloned().flatten();
+    places.iter().map(cell).collect()
+}
+
+/// Calls a transform for the rows that have anything to say.
+async fn read_lens(
+    transforms: &dyn Transforms,
+    entity: &EntitySpec,
+    group: &MappingGroup,
+    lens: &TransformUse,
+    columns: Vec<Vec<Cell>>,
+    known: &[Option<&RecordState>],
+    readings: &mut [Reading],
+) -> Result<(), PluginError> {
+    let mut positions = Vec::new();
+    let mut input = Vec::new();
+    let mut old = Vec::new();
+    for (position, cells) in columns.into_iter().enumerate() {
+        if let Some(reading) = readings.get_mut(position) {
+            reading.keep_raw(group, &cells);
+        }
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let known = known.get(position).copied().flatten();
+        positions.push(position);
+        input.push(cells);
+        old.push(group.fields.iter().map(|field| seen(known, *field)).collect());
+    }
+    let rows = lens::to_fields(transforms, lens, input, old).await?;
+    for (position, cells) in positions.into_iter().zip(rows) {
+        if let Some(reading) = readings.get_mut(position) {
+            reading.put_all(entity, group, cells);
+        }
+    }
+    Ok(())
+}
+
+fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
+    known?.fields.get(field.0)?.seen.clone()
+}
+
+impl Reading {
+    fn put_all(&mut self, entity: &EntitySpec, group: &MappingGroup, cells: Vec<Cell>) {
+        for (index, (field, cell)) in group.fields.iter().zip(cells).enumerate() {
+            let Some(spec) = entity.fields.get(field.0) else { continue };
+            let Some(place) = self.cells.get_mut(field.0) else { continue };
+            match canonical(&spec.kind, &cell) {
+                Ok(cell) => *place = cell,
+                Err(_) => {
+                    let column = group.columns.get(index).or(group.columns.first()).cloned();
+                    let column = column.unwrap_or_default();
+                    self.problems.push((*field, Reason::Unreadable { column }));
+                }
+            }
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        entity: &EntitySpec,
+        group: &MappingGroup,
+        table: &ValueTable,
+        cells: &[Cell],
+    ) {
+        let Some(Some(value)) = cells.first() else { return };
+        let text = plain_text(value).unwrap_or_default();
+        if text.is_empty() {
+            self.put_all(entity, group, vec![Some(Value::Null)]);
+        } else if let Some(canonical) = table.read.get(&text) {
+            self.put_all(entity, group, vec![Some(Value::Text(canonical.clone()))]);
+        } else {
+            let column = group.columns.first().cloned().unwrap_or_default();
+            let fields = group.fields.iter();
+            let unmapped =
+                |field: &FieldIndex| (*field, Reason::Unmapped { column: column.clone() });
+            self.problems.extend(fields.map(unmapped));
+        }
+    }
+
+    fn keep_raw(&mut self, group: &MappingGroup, cells: &[Cell]) {
+        let read = group.columns.iter().zip(cells).filter(|(_, cell)| cell.is_some());
+        self.raw.extend(read.map(|(column, cell)| (column.clone(), cell.clone())));
+    }
+}

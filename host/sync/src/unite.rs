@@ -1,0 +1,181 @@
+//! Records that were merged or converted hand their link to their successor (SYNC.md 3.8).
+//!
+//! A successor without a link takes the whole place of its predecessor, base values included, so
+//! that what the merge changed shows as an edit. Two links that meet become one; a record whose
+//! place in it is taken is kept as surplus, and a person is asked. The alias stays for ever.
+
+use crate::engine::{Engine, journal_of};
+use crate::plan::Note;
+use crate::reason::Reason;
+use crate::review;
+use crate::spec::EntitySpec;
+use crate::state::{
+    Awaited, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState, ReviewStatus,
+    Status,
+};
+use crate::store::{Changes, StoreError};
+
+/// Lets links follow all moved records of an entity whose successors are known.
+pub(crate) async fn follow_moves(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+) -> Result<(), StoreError> {
+    let mut after: Option<RecordKey> = None;
+    loop {
+        let limit = engine.options.chunk_links;
+        let store = engine.store;
+        let chunk = store.link_work(&entity.name, LinkWork::Moved, after.as_ref(), limit).await?;
+        let Some(last) = chunk.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        for record in chunk {
+            // One commit each: a later move may build on an earlier one.
+            if let Some(changes) = follow(engine, entity, record).await? {
+                store.commit(changes).await?;
+            }
+        }
+    }
+}
+
+async fn follow(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+    record: RecordState,
+) -> Result<Option<Changes>, StoreError> {
+    let store = engine.store;
+    let (Some(from), Some(successor)) = (record.link, record.status.successor()) else {
+        return Ok(None);
+    };
+    let aliases = store.aliases(std::slice::from_ref(&record.key)).await?;
+    let heir = aliases.into_iter().next().map_or_else(|| successor.clone(), |(_, heir)| heir);
+    let Some(heir) = store.records(&[heir]).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let mut ids = vec![from];
+    ids.extend(heir.link);
+    let views = store.links(&ids).await?;
+    let view = |id: LinkId| views.iter().find(|view| view.link.id == id);
+    let Some(left) = view(from) else { return Ok(None) };
+    let mut moving = Move { entity, now_ms: engine.clock.now_ms(), changes: Changes::default() };
+    match heir.link {
+        _ if heir.status.is_removed() => moving.give_up(record),
+        Some(to) if to == from => moving.leave(record, to),
+        Some(to) => match view(to) {
+            Some(right) => moving.unite(record, &heir, left, right),
+            None => return Ok(None),
+        },
+        None => moving.inherit(record, heir, left),
+    }
+    let awaited = moving.awaited();
+    moving.changes.dirty.extend(store.waiters(&awaited).await?);
+    Ok(Some(moving.changes))
+}
+
+struct Move<'a> {
+    entity: &'a EntitySpec,
+    now_ms: i64,
+    changes: Changes,
+}
+
+impl Move<'_> {
+    /// The successor is gone too: for the link that is a deletion.
+    fn give_up(&mut self, mut record: RecordState) {
+        record.status = Status::Deleted;
+        self.changes.dirty.extend(record.link);
+        self.changes.records.push(record);
+    }
+
+    /// The successor has the link already.
+    fn leave(&mut self, mut record: RecordState, link: LinkId) {
+        record.link = None;
+        self.changes.records.push(record);
+        self.changes.dirty.push(link);
+    }
+
+    /// The successor takes over link and base values.
+    fn inherit(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
+        let link = view.link.id;
+        let reason = match record.status {
+            Status::ConvertedTo(_) => Reason::ConvertedFrom(record.key.clone()),
+            _ => Reason::MergedFrom(record.key.clone()),
+        };
+        for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
+            if new.base.is_none() {
+                new.base.clone_from(&old.base);
+                new.agreed.clone_from(&old.agreed);
+            }
+        }
+        heir.link = Some(link);
+        let rival = view
+            .records
+            .iter()
+            .find(|other| other.status == Status::Live && other.key.system == heir.key.system);
+        if let Some(active) = rival {
+            self.set_aside(&mut heir, active.key.clone(), view);
+        }
+        self.tell(link, heir.key.clone(), reason);
+        record.link = None;
+        self.changes.records.extend([record, heir]);
+        self.changes.dirty.push(link);
+    }
+
+    /// Two links become one: the successor's.
+    fn unite(
+        &mut self,
+        mut record: RecordState,
+        heir: &RecordState,
+        left: &LinkView,
+        right: &LinkView,
+    ) {
+        let to = right.link.id;
+        for mut other in left.records.iter().filter(|other| other.key != record.key).cloned() {
+            other.link = (!other.status.is_removed()).then_some(to);
+            let rival = right
+                .records
+                .iter()
+                .find(|taken| taken.status == Status::Live && taken.key.system == other.key.system);
+            if let Some(active) = rival
+                && other.status == Status::Live
+            {
+                self.set_aside(&mut other, active.key.clone(), right);
+            }
+            self.changes.records.push(other);
+        }
+        record.link = None;
+        self.changes.records.push(record);
+        let mut from = left.link.clone();
+        from.status = LinkStatus::MergedInto(to);
+        self.changes.clean.push(from.id);
+        self.changes.waits.push((from.id, Vec::new()));
+        self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.changes.links.push(from);
+        self.changes.dirty.push(to);
+    }
+
+    fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, view: &LinkView) {
+        record.status = Status::Surplus;
+        self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
+        let matter = Matter::Surplus { active, surplus: record.key.clone() };
+        let review = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+        self.changes.reviews.push(review);
+    }
+
+    fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
+        let note = Note { record: Some(record), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
+    }
+
+    /// What others may have waited for.
+    fn awaited(&self) -> Vec<Awaited> {
+        let linked = self.changes.records.iter().filter(|record| record.link.is_some());
+        linked
+            .flat_map(|record| {
+                let member = record.link.map(|link| Awaited::Member {
+                    link,
+                    system: record.key.system.clone(),
+                    object: record.key.object.clone(),
+                });
+                [Some(Awaited::Linked(record.key.clone())), member].into_iter().flatten()
+            })
+            .collect()
+    }
+}
