@@ -189,6 +189,8 @@ impl HubSpot {
         request: &Request,
         correlation_id: &str,
     ) -> Answer {
+        // Before every request, so that versions the index has passed are not kept.
+        self.store.catch_up(self.clock.now_ms() - self.faults.search_lag_ms);
         match self.dispatch(route, request) {
             Ok(Reply { mut answer, rows }) => {
                 self.note(counted, rows);

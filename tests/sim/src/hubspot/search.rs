@@ -88,11 +88,8 @@ impl HubSpot {
         let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
         let search = Search::check(asked, kind, schema, &self.faults)?;
         let limit = self.shortened(search.limit);
-        let (now_ms, lag_ms) = (self.clock.now_ms(), self.faults.search_lag_ms);
-        let rows = match self.store.table_mut(kind) {
-            Some(table) => search.rows(table.searchable(now_ms, lag_ms), kind),
-            None => Vec::new(),
-        };
+        let table = self.store.table(kind);
+        let rows = table.map(|table| search.rows(table.index(), kind)).unwrap_or_default();
         let total = rows.len();
         let end = (search.after + limit).min(total).min(RESULTS_MAX);
         let projection = Projection::new(&self.store, kind, &names, &[]);

@@ -58,6 +58,13 @@ impl Store {
         self.tables.get_mut(&kind)
     }
 
+    /// Brings every search index up to what was written until `written_until_ms`.
+    pub(super) fn catch_up(&mut self, written_until_ms: i64) {
+        for table in self.tables.values_mut() {
+            table.catch_up(written_until_ms);
+        }
+    }
+
     pub(super) fn schema(&self, kind: Kind) -> Option<&Schema> {
         self.schemas.get(&kind)
     }

@@ -129,14 +129,18 @@ impl Table {
         }
     }
 
-    /// What a search sees at `now_ms`.
-    pub(super) fn searchable(&mut self, now_ms: i64, lag_ms: i64) -> &Index {
-        while let Some(row) = self.index.due(now_ms - lag_ms) {
+    /// The search index as of the last [`Table::catch_up`].
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Brings the search index up to what was written until `written_until_ms`.
+    pub(super) fn catch_up(&mut self, written_until_ms: i64) {
+        while let Some(row) = self.index.due(written_until_ms) {
             if self.records.get(&row.id).is_some_and(|record| record.archived_ms.is_none()) {
                 self.index.insert(row);
             }
         }
-        &self.index
     }
 
     fn release(&mut self, id: u64, unique: &[Arc<str>]) {
