@@ -68,3 +68,7 @@ mod apply;
 mod outcome;
 
 pub mod cycle;
+
+pub mod resolve;
+
+pub mod why;

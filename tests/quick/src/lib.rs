@@ -1,1 +1,14 @@
-//! To be filled.
+//! The quick tests: everything that needs neither wasmtime nor a network, in one binary.
+//!
+//! `world` is a light CRM in memory with faults, `bench` runs the engine's real cycles on it.
+//! `scenarios` tells stories, `histories` shakes the engine with random ones and checks the
+//! invariants of SYNC.md 3.10, `tidy` checks the house rules on the whole repository.
+
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod bench;
+
+#[cfg(test)]
+mod scenarios;

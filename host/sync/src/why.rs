@@ -1,0 +1,263 @@
+//! Why is this value there, or not there? The answer from state and journal (I14, rule D11).
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::lanes::Lanes;
+use crate::reason::Reason;
+use crate::spec::{EntitySpec, Spec};
+use crate::state::{
+    Awaited, JournalEntry, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Refusal, Review,
+    Status,
+};
+use crate::store::{JournalQuery, Store, StoreError};
+use crate::value::Cell;
+
+/// Lines of the journal that an answer shows.
+const JOURNAL_MAX: usize = 50;
+
+/// What the question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A link by its number.
+    Link(LinkId),
+    /// A record by its system, object and id.
+    Record(RecordKey),
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why {
+    /// The entity's name.
+    pub entity: String,
+    /// The link, if there is one.
+    pub link: Option<LinkId>,
+    /// Whether the link is kept in step.
+    pub status: Option<LinkStatus>,
+    /// The records of the link.
+    pub records: Vec<(RecordKey, Status)>,
+    /// The fields asked for.
+    pub fields: Vec<FieldWhy>,
+    /// What it waits for.
+    pub waits: Vec<Awaited>,
+    /// Writes that were refused.
+    pub refusals: Vec<Refusal>,
+    /// Questions that a person may answer.
+    pub reviews: Vec<Review>,
+    /// What happened, the newest first.
+    pub journal: Vec<JournalEntry>,
+}
+
+/// The answer about one field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldWhy {
+    /// The field's name.
+    pub field: String,
+    /// The hub's value.
+    pub truth: Cell,
+    /// The system that it came from.
+    pub from: Option<String>,
+    /// Each member's value and standing.
+    pub members: Vec<MemberWhy>,
+}
+
+/// How a field stands in one record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemberWhy {
+    /// The record.
+    pub record: RecordKey,
+    /// The value as last seen; a reference holds ids of that system.
+    pub seen: Cell,
+    /// In plain words.
+    pub standing: String,
+}
+
+/// Answers, or says that nothing is known of the subject.
+///
+/// # Errors
+/// What the store says.
+pub async fn why(
+    store: &dyn Store,
+    spec: &Spec,
+    subject: &Subject,
+    field: Option<&str>,
+) -> Result<Option<Why>, StoreError> {
+    let link = match subject {
+        Subject::Link(link) => Some(*link),
+        Subject::Record(key) => {
+            let keys = std::slice::from_ref(key);
+            store.resolve(keys).await?.first().map(|(_, link)| *link)
+        }
+    };
+    let view = match link {
+        Some(link) => store.links(&[link]).await?.into_iter().next(),
+        None => None,
+    };
+    match (view, subject) {
+        (Some(view), _) => linked(store, spec, view, field).await.map(Some),
+        (None, Subject::Record(key)) => unlinked(store, key).await,
+        (None, Subject::Link(_)) => Ok(None),
+    }
+}
+
+async fn linked(
+    store: &dyn Store,
+    spec: &Spec,
+    view: LinkView,
+    field: Option<&str>,
+) -> Result<Why, StoreError> {
+    let query = JournalQuery { link: Some(view.link.id), record: None, limit: JOURNAL_MAX };
+    let mut journal = store.journal(&query).await?;
+    journal
+        .retain(|line| field.is_none() || line.field.is_none() || line.field.as_deref() == field);
+    let entity = spec.entity(&view.link.entity);
+    let fields = entity.map(|entity| fields(entity, &view, field)).unwrap_or_default();
+    Ok(Why {
+        entity: view.link.entity.clone(),
+        link: Some(view.link.id),
+        status: Some(view.link.status),
+        records: view.records.iter().map(|r| (r.key.clone(), r.status.clone())).collect(),
+        fields,
+        waits: store.waits(view.link.id).await?,
+        refusals: view.link.refusals,
+        reviews: view.reviews,
+        journal,
+    })
+}
+
+/// A record without a link: what the journal says of it, mostly an ambiguous match.
+async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, StoreError> {
+    let Some(record) = store.records(std::slice::from_ref(key)).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
+    Ok(Some(Why {
+        entity: record.entity,
+        link: None,
+        status: None,
+        records: vec![(record.key, record.status)],
+        fields: Vec::new(),
+        waits: Vec::new(),
+        refusals: Vec::new(),
+        reviews: Vec::new(),
+        journal: store.journal(&query).await?,
+    }))
+}
+
+fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<FieldWhy> {
+    let lanes = Lanes::new(entity);
+    let fields = entity.fields.iter().zip(&view.link.truth).enumerate();
+    let wanted = fields.filter(|(_, (field, _))| wanted.is_none_or(|name| field.name == name));
+    let answer = |(position, (field, truth)): (usize, (&crate::spec::FieldSpec, _))| {
+        let truth: &crate::state::Truth = truth;
+        let members = view.records.iter().filter_map(|record| {
+            Some(MemberWhy {
+                record: record.key.clone(),
+                seen: record.fields.get(position)?.seen.clone(),
+                standing: standing(&lanes, position, record, &truth.value)?,
+            })
+        });
+        FieldWhy {
+            field: field.name.clone(),
+            truth: truth.value.clone(),
+            from: truth.from.clone(),
+            members: members.collect(),
+        }
+    };
+    wanted.map(answer).collect()
+}
+
+/// How a record's field stands to the truth, in plain words.
+fn standing(
+    lanes: &Lanes<'_>,
+    position: usize,
+    record: &RecordState,
+    truth: &Cell,
+) -> Option<String> {
+    let member = lanes.member_of(record)?;
+    let state = record.fields.get(position)?;
+    let Some(lane) = lanes.lane(member, position) else {
+        return Some("not mapped there".to_owned());
+    };
+    let direction = lane.mapping.direction;
+    let words = if record.status != Status::Live {
+        "the record is not live"
+    } else if state.seen.is_none() {
+        "was not read there"
+    } else if state.base == *truth {
+        "in step"
+    } else if state.agreed == *truth && truth.is_some() {
+        "in step, in the system's own form"
+    } else if !direction.writes() {
+        "the mapping only reads it there"
+    } else if state.base.is_none() {
+        "not compared yet, or a person must decide"
+    } else {
+        "a write is due"
+    };
+    Some(words.to_owned())
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.link, self.status) {
+            (Some(link), Some(LinkStatus::Active)) => writeln!(f, "{} link {link}", self.entity)?,
+            (Some(link), Some(LinkStatus::Ended)) => {
+                writeln!(f, "{} link {link}, no longer kept in step", self.entity)?;
+            }
+            (Some(link), Some(LinkStatus::MergedInto(other))) => {
+                writeln!(f, "{} link {link}, united with link {other}", self.entity)?;
+            }
+            _ => writeln!(f, "{} without a link", self.entity)?,
+        }
+        for (record, status) in &self.records {
+            writeln!(f, "  {record}: {}", describe(status))?;
+        }
+        for field in &self.fields {
+            let from = field.from.as_ref().map(|from| format!(" (from {from})"));
+            writeln!(f, "  {}{}", field.field, from.unwrap_or_default())?;
+            for member in &field.members {
+                writeln!(f, "    {}: {}", member.record, member.standing)?;
+            }
+        }
+        for awaited in &self.waits {
+            writeln!(f, "  {}", waiting(awaited))?;
+        }
+        for refusal in &self.refusals {
+            let codes = refusal.problems.iter().map(|problem| problem.code.clone()).collect();
+            let refused = Reason::Refused { codes };
+            writeln!(f, "  {}.{} {refused}", refusal.system, refusal.object)?;
+        }
+        for review in &self.reviews {
+            writeln!(f, "  review {} about {}", review.id, review.field().unwrap_or("records"))?;
+        }
+        for line in &self.journal {
+            let at = line.record.as_ref().map(|record| format!(" {record}"));
+            let field = line.field.as_ref().map(|field| format!(" {field}"));
+            let (at, field) = (at.unwrap_or_default(), field.unwrap_or_default());
+            writeln!(f, "  {}{at}{field}: {}", line.at_ms, line.reason)?;
+        }
+        Ok(())
+    }
+}
+
+fn waiting(awaited: &Awaited) -> Reason {
+    match awaited {
+        Awaited::Linked(record) => Reason::WaitsForLink(record.clone()),
+        Awaited::Member { link, object, .. } => {
+            Reason::WaitsForParent { link: *link, object: object.clone() }
+        }
+    }
+}
+
+fn describe(status: &Status) -> String {
+    match status {
+        Status::Live => "live".to_owned(),
+        Status::Surplus => "another record of this system is the active one".to_owned(),
+        Status::Archived => "archived".to_owned(),
+        Status::Deleted => "deleted".to_owned(),
+        Status::MergedInto(key) => format!("merged into {key}"),
+        Status::ConvertedTo(key) => format!("converted into {key}"),
+    }
+}

@@ -1,0 +1,202 @@
+//! A workbench: a world, a specification and a store, with cycles that run without a runtime.
+
+use async_trait::async_trait;
+use futures::executor::block_on;
+use renkei_sync::cycle::{CycleResult, run_cycle};
+use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
+use renkei_sync::memory::MemoryStore;
+use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::ports::Transforms;
+use renkei_sync::record::{Attributes, Batch, Row};
+use renkei_sync::spec::{
+    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
+    MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via, Winner,
+};
+use renkei_sync::state::Review;
+use renkei_sync::store::{ReviewQuery, Store};
+use renkei_sync::value::Value;
+
+use crate::world::{Shared, World};
+
+pub(crate) struct Bench {
+    pub(crate) shared: Shared,
+    pub(crate) spec: Spec,
+    pub(crate) store: MemoryStore,
+    pub(crate) options: CycleOptions,
+}
+
+impl Bench {
+    pub(crate) fn new(world: World, spec: Spec) -> Self {
+        Self {
+            shared: Shared::new(world),
+            spec,
+            store: MemoryStore::new("bench"),
+            options: CycleOptions::default(),
+        }
+    }
+
+    pub(crate) fn try_cycle(&self) -> Result<CycleResult, CycleError> {
+        let engine = Engine {
+            spec: &self.spec,
+            systems: &self.shared,
+            transforms: &Names,
+            store: &self.store,
+            clock: &self.shared,
+            observer: &Silent,
+            options: self.options.clone(),
+        };
+        block_on(run_cycle(&engine))
+    }
+
+    pub(crate) fn cycle(&self) -> Report {
+        let report = self.try_cycle().unwrap().report;
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+        report
+    }
+
+    /// Cycles until one writes nothing.
+    pub(crate) fn settle(&self) {
+        for _ in 0..12 {
+            if self.cycle().written.is_empty() {
+                return;
+            }
+        }
+        panic!("still writing after 12 cycles");
+    }
+
+    pub(crate) fn reviews(&self) -> Vec<Review> {
+        block_on(self.store.reviews(&ReviewQuery::default())).unwrap()
+    }
+
+    pub(crate) fn open_reviews(&self) -> Vec<Review> {
+        let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+        block_on(self.store.reviews(&query)).unwrap()
+    }
+}
+
+/// The one transform of the tests: `full_name` is `family given`.
+struct Names;
+
+fn map(batch: &Batch, columns: &[&str], row: impl Fn(&Row) -> Vec<Option<Value>>) -> Batch {
+    let rows = batch.rows.iter().map(|input| Row { cells: row(input), ..Row::default() });
+    Batch { columns: columns.iter().map(|name| (*name).into()).collect(), rows: rows.collect() }
+}
+
+fn text(row: &Row, index: usize) -> String {
+    row.cells[index].as_ref().and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+#[async_trait]
+impl Transforms for Names {
+    async fn forward(
+        &self,
+        plugin: &str,
+        _: &str,
+        _: &Attributes,
+        input: &Batch,
+        _: &Batch,
+    ) -> Result<Batch, PluginError> {
+        if plugin == "digits" {
+            let digits = |row: &Row| {
+                let kept: String = text(row, 0).chars().filter(char::is_ascii_digit).collect();
+                vec![Some(Value::Text(kept))]
+            };
+            return Ok(map(input, &["key"], digits));
+        }
+        if plugin == "broken" {
+            let plugin =
+                Generation { plugin: "broken".into(), version: "1".into(), digest: "0".into() };
+            return Err(PluginError::Broken { plugin, reason: "trap".into() });
+        }
+        Ok(map(input, &["family_name", "given_name"], |row| {
+            let full = text(row, 0);
+            let (family, given) = full.split_once(' ').unwrap_or((&full, ""));
+            vec![Some(family.into()), Some(given.into())]
+        }))
+    }
+
+    async fn backward(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Attributes,
+        input: &Batch,
+        _: &Batch,
+    ) -> Result<Batch, PluginError> {
+        let join = |row: &Row| {
+            let full = format!("{} {}", text(row, 0), text(row, 1));
+            vec![Some(Value::Text(full.trim().to_owned()))]
+        };
+        Ok(map(input, &["full_name"], join))
+    }
+}
+
+// A few words to write specifications with.
+
+pub(crate) fn field(name: &str, kind: FieldKind, winner: Winner) -> FieldSpec {
+    FieldSpec { name: name.to_owned(), kind, winner, clear: Clear::Propagate }
+}
+
+pub(crate) fn direct(field: usize, column: &str, direction: Direction) -> MappingGroup {
+    MappingGroup {
+        fields: vec![FieldIndex(field)],
+        columns: vec![column.to_owned()],
+        direction,
+        via: Via::Direct,
+        target: None,
+        required: false,
+    }
+}
+
+pub(crate) fn reference(field: usize, column: &str, target: &str, required: bool) -> MappingGroup {
+    let target = Some(target.to_owned());
+    MappingGroup { target, required, ..direct(field, column, Direction::Both) }
+}
+
+pub(crate) fn table(
+    field: usize,
+    column: &str,
+    pairs: &[(&str, &str)],
+    back: &[(&str, &str)],
+) -> MappingGroup {
+    let owned = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
+    };
+    let table = ValueTable { read: owned(pairs), write: owned(back) };
+    MappingGroup { via: Via::Table(table), ..direct(field, column, Direction::Both) }
+}
+
+pub(crate) fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSpec {
+    MemberSpec {
+        system: system.to_owned(),
+        object: object.to_owned(),
+        create: true,
+        groups,
+        constants: Vec::new(),
+        digest: "1".to_owned(),
+        read_rows: 2,
+    }
+}
+
+pub(crate) fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
+    EntitySpec {
+        name: name.to_owned(),
+        members,
+        fields,
+        match_keys: Vec::new(),
+        first_link: FirstLink::Prefer("a".to_owned()),
+        on_delete: OnDelete::Archive,
+        on_merge: OnMerge::Review,
+        delete_guard: DeleteGuard::default(),
+        create_guard: None,
+    }
+}
+
+pub(crate) fn match_key(name: &str, fields: &[usize], unique: bool) -> MatchKey {
+    MatchKey {
+        name: name.to_owned(),
+        fields: fields.iter().map(|field| FieldIndex(*field)).collect(),
+        transform: None,
+        unique,
+    }
+}
