@@ -21,13 +21,12 @@ use crate::convert::connector::{
     account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
     page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
 };
-use crate::convert::{
-    attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
-};
+use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, value_to_guest};
 use crate::egress::Exit;
 use crate::instance::{self, Journal, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
+use crate::settings;
 
 /// A guest that is ready for a call.
 struct Guest {
@@ -61,10 +60,14 @@ impl Job {
     ) -> Result<Self, PluginError> {
         let (manifest, code) = plugin.connector()?;
         let generation = &plugin.generation;
-        let lane = exit.lane(manifest).map_err(|reason| PluginError::Host {
+        let misconfigured = |reason: String| PluginError::Host {
             plugin: generation.clone(),
             reason: format!("the configuration of system `{}`: {reason}", exit.config().name),
-        })?;
+        };
+        let given = &exit.config().settings;
+        let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
+        let settings = attributes_to_guest(&settings);
+        let lane = exit.lane(manifest).map_err(misconfigured)?;
         let journal = Journal::new(generation.clone(), &exit.config().name);
         let secrets = Arc::new(exit.config().secrets.clone());
         let state = State::new(limits, journal).with_lane(lane, secrets);
@@ -73,7 +76,6 @@ impl Job {
         let exports = exports.map_err(|reason| broken(generation, reason))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports })));
         let job = Self { plugin, limits: limits.clone(), life };
-        let settings = attributes_to_guest(&exit.config().settings);
         job.call(0, move |guest| {
             async move {
                 let Guest { store, exports } = guest;

@@ -183,6 +183,7 @@ fn is_decimal(text: &str) -> bool {
 /// The form only: the calendar belongs to the engine's canonical form.
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
-    let mut part = |len: usize| parts.next().is_some_and(|part| part.len() == len && is_digits(part));
+    let mut part =
+        |len: usize| parts.next().is_some_and(|part| part.len() == len && is_digits(part));
     part(4) && part(2) && part(2)
 }

@@ -224,9 +224,10 @@ impl Lane {
     /// Sends one request; see the module's text.
     pub(crate) async fn send(&mut self, request: Request) -> Result<Response, Failure> {
         let slot = slot(&mut self.slots, &request.slot)?;
-        let unknown = request.quotas.iter().find(|name| {
-            !self.manifest.quotas.iter().any(|quota| quota.name == **name)
-        });
+        let unknown = request
+            .quotas
+            .iter()
+            .find(|name| !self.manifest.quotas.iter().any(|quota| quota.name == **name));
         if let Some(name) = unknown {
             return Err(Failure::Denied(format!("the manifest declares no quota `{name}`")));
         }

@@ -1,11 +1,48 @@
-//! to be replaced
+//! Runs plugins: WebAssembly components under limits, with one guarded way out, replaced while they serve.
+//!
+//! ```text
+//! plugin folder -> reload -> loader (check, compile, link, probe) -> registry (id -> generation)
+//!                                                                       |
+//!   Systems::open -> connector::Job (an instance per job) <-------------+
+//!   Transforms::forward -> transform::call (an instance per call) <-----+
+//!                            |
+//!                            +-> instance (limits, log, signing) -> egress (policy, quotas, credentials, retries)
+//! ```
+//!
+//! Invariants: no byte of a secret enters a guest; a guest can stop itself but not the program or its neighbours; one
+//! unit of work runs under one generation; a bad file never disturbs what serves.
+
+mod cache;
+mod engine;
+mod limits;
+
+mod loader;
+mod plugin;
+mod probe;
+mod registry;
+mod reload;
+
+mod connector;
+mod instance;
+mod settings;
+mod transform;
+
 mod bindings;
-pub(crate) mod limits;
-pub(crate) mod engine;
-pub(crate) mod plugin;
-pub(crate) mod instance;
-pub(crate) mod connector;
-pub(crate) mod transform;
-pub(crate) mod convert;
-pub(crate) mod system;
-pub(crate) mod egress;
+mod convert;
+
+mod egress;
+mod system;
+
+mod runtime;
+
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use egress::traffic::Traffic;
+pub use engine::{EngineError, Pooling};
+pub use limits::{Limits, TICK_MS};
+pub use reload::{PluginFile, ReloadEvent};
+pub use runtime::{Options, Runtime, RuntimeError};
+pub use system::{Auth, NoTokens, SystemConfig, TokenStore, TokenStoreError};

@@ -126,10 +126,8 @@ impl Meter {
         if std::mem::take(&mut self.waited) {
             return Ok(UpdateDeadline::Yield(1));
         }
-        self.ticks_left = self
-            .ticks_left
-            .checked_sub(1)
-            .ok_or(LimitReached::Time(self.ticks_given * TICK_MS))?;
+        self.ticks_left =
+            self.ticks_left.checked_sub(1).ok_or(LimitReached::Time(self.ticks_given * TICK_MS))?;
         Ok(UpdateDeadline::Yield(1))
     }
 

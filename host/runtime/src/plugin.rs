@@ -8,7 +8,9 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use renkei_package::{ConnectorManifest, Function, Kind, Manifest};
 use renkei_sync::plugin::{Generation, PluginError};
 
-use crate::bindings::v1::{ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre};
+use crate::bindings::v1::{
+    ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
+};
 use crate::instance::State;
 
 /// See the module's text.
@@ -81,12 +83,12 @@ impl Linkers {
     /// Links a component to its kind's imports and checks its exports' types.
     pub(crate) fn link(&self, kind: &Kind, component: &Component) -> wasmtime::Result<Code> {
         Ok(match kind {
-            Kind::Connector(_) => {
-                Code::Connector(ConnectorPluginPre::new(self.connector.instantiate_pre(component)?)?)
-            }
-            Kind::Transform(_) => {
-                Code::Transform(TransformPluginPre::new(self.transform.instantiate_pre(component)?)?)
-            }
+            Kind::Connector(_) => Code::Connector(ConnectorPluginPre::new(
+                self.connector.instantiate_pre(component)?,
+            )?),
+            Kind::Transform(_) => Code::Transform(TransformPluginPre::new(
+                self.transform.instantiate_pre(component)?,
+            )?),
         })
     }
 }

@@ -66,7 +66,8 @@ pub enum Auth {
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// The refresh token last saved for a slot of a system.
-    async fn load(&self, system: &str, slot: &str) -> Result<Option<SecretString>, TokenStoreError>;
+    async fn load(&self, system: &str, slot: &str)
+    -> Result<Option<SecretString>, TokenStoreError>;
     /// Replaces it, durably: the old one may be void already.
     async fn save(
         &self,

@@ -52,7 +52,9 @@ pub(crate) async fn call(
         let (function, store) = (call.function, &mut store);
         match call.way {
             Way::Forward => exports.call_forward(store, function, &parameters, &input, &old).await,
-            Way::Backward => exports.call_backward(store, function, &parameters, &input, &old).await,
+            Way::Backward => {
+                exports.call_backward(store, function, &parameters, &input, &old).await
+            }
         }
     })
     .await;

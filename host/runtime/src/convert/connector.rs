@@ -153,11 +153,7 @@ pub(crate) fn outcome_from_guest(
 }
 
 pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
-    Ok(Account {
-        id: account.id,
-        name: account.name,
-        facts: attributes_from_guest(account.facts)?,
-    })
+    Ok(Account { id: account.id, name: account.name, facts: attributes_from_guest(account.facts)? })
 }
 
 /// Takes one schema per object asked for, in any order.

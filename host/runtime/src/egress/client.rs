@@ -81,7 +81,9 @@ impl Client {
             return Err(NoAnswer::TooLarge);
         }
         if headers.get(reqwest::header::CONTENT_ENCODING).is_some_and(|value| value != "identity") {
-            return Err(NoAnswer::Broken("the answer is compressed, which nobody asked for".into()));
+            return Err(NoAnswer::Broken(
+                "the answer is compressed, which nobody asked for".into(),
+            ));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(no_answer)? {

@@ -145,10 +145,13 @@ impl Credentials {
         match &self.auth {
             Auth::None => Some(Ok(Grant { header: None, base: None, serial: 0 })),
             Auth::Bearer(token) => Some(bearer(token, None, 0)),
-            Auth::Header { name, value } => Some(
-                sensitive(value.expose_secret())
-                    .map(|value| Grant { header: Some((name.clone(), value)), base: None, serial: 0 }),
-            ),
+            Auth::Header { name, value } => {
+                Some(sensitive(value.expose_secret()).map(|value| Grant {
+                    header: Some((name.clone(), value)),
+                    base: None,
+                    serial: 0,
+                }))
+            }
             Auth::ClientCredentials { .. } | Auth::RefreshToken { .. } => None,
         }
     }

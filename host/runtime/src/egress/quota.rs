@@ -157,11 +157,11 @@ pub(crate) struct Pass<'a> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         let now_ms = self.gate.clock.now_ms();
-        self.gate
-            .windows
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .end(now_ms, &self.names, self.quotas);
+        self.gate.windows.lock().unwrap_or_else(PoisonError::into_inner).end(
+            now_ms,
+            &self.names,
+            self.quotas,
+        );
         self.gate.ended.notify_waiters();
     }
 }

@@ -1,1 +1,325 @@
+//! The way out against a server on loopback: renewal, rotation, repeats, caps, quotas, secrets.
 
+use std::sync::Arc;
+
+use tokio::io::AsyncReadExt as _;
+
+use super::*;
+use crate::stage::{
+    HandClock, Reply, Server, TokensInMemory, client_credentials, connector_manifest,
+    refresh_token, reply, system, token,
+};
+use crate::system::NoTokens;
+use renkei_fixtures::Fixture;
+
+fn exit(base: &str, auth: Auth, clock: &Arc<HandClock>, tokens: Arc<dyn TokenStore>) -> Arc<Exit> {
+    let config = system(Fixture::Courier, base, auth);
+    Arc::new(Exit::new(config, clock.clone(), tokens, 1).unwrap())
+}
+
+fn bearer_exit(base: &str, clock: &Arc<HandClock>) -> Arc<Exit> {
+    exit(base, Auth::Bearer("fixed-token-1".into()), clock, Arc::new(NoTokens))
+}
+
+fn lane(exit: &Arc<Exit>) -> Lane {
+    exit.lane(&connector_manifest()).unwrap()
+}
+
+fn get(path: &str) -> Request {
+    Request {
+        slot: "primary".to_owned(),
+        method: reqwest::Method::GET,
+        path: path.to_owned(),
+        headers: vec![],
+        body: vec![],
+        repeatable: false,
+        quotas: vec![],
+        timeout_ms: None,
+    }
+}
+
+fn post(path: &str) -> Request {
+    Request { method: reqwest::Method::POST, body: b"x".to_vec(), ..get(path) }
+}
+
+/// Gives the tokens `access-token-1`, `access-token-2`, ... and lets in the one with `good`.
+async fn server_of(good: &'static str, more: &'static str) -> Server {
+    Server::start(move |base, seen, before| match seen.path.as_str() {
+        "/token" => token(base, &format!("access-token-{}", before + 1), more),
+        _ if seen.authorization == format!("Bearer {good}") => reply(200, "in"),
+        _ => reply(401, "out"),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once() {
+    let server = server_of("access-token-2", "").await;
+    let clock = Arc::default();
+    let exit = exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
+    let answer = lane(&exit).send(post("/things")).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (200, b"in".as_slice()));
+    assert_eq!(server.seen("/token").len(), 2);
+    assert_eq!(
+        server.seen("/token")[0].body,
+        "grant_type=client_credentials&client_id=client&client_secret=client-secret-1"
+    );
+    assert_eq!(exit.traffic().answers, [0, 1, 0, 1, 0]);
+
+    let server = server_of("access-token-99", "").await;
+    let exit = self::exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
+    assert_eq!(lane(&exit).send(get("/things")).await.unwrap().status, 401);
+    assert_eq!(server.seen("/things").len(), 2);
+}
+
+#[tokio::test]
+async fn renewal_is_single_flight() {
+    let server = server_of("access-token-2", "").await;
+    let exit = exit(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
+    let sends = (0..8).map(|_| {
+        let mut lane = lane(&exit);
+        async move { lane.send(get("/things")).await.unwrap().status }
+    });
+    assert_eq!(futures::future::join_all(sends).await, [200; 8]);
+    assert_eq!(server.seen("/token").len(), 2);
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_saved_and_used() {
+    let server = Server::start(|base, seen, _| match seen.path.as_str() {
+        "/token" if seen.body.contains("refresh-token-1") => {
+            token(base, "access-token-1", r#","refresh_token":"refresh-token-2""#)
+        }
+        "/token" if seen.body.contains("refresh-token-2") => token(base, "access-token-2", ""),
+        "/token" => reply(400, r#"{"error":"invalid_grant"}"#),
+        _ => reply(200, seen.authorization.clone()),
+    })
+    .await;
+    let clock = Arc::default();
+    let tokens = Arc::new(TokensInMemory::default());
+    let first = exit(&server.base, refresh_token("refresh-token-1"), &clock, tokens.clone());
+    assert_eq!(lane(&first).send(get("/things")).await.unwrap().status, 200);
+    assert_eq!(tokens.saved().as_deref(), Some("refresh-token-2"));
+
+    let second = exit(&server.base, refresh_token("refresh-token-1"), &clock, tokens.clone());
+    lane(&second).send(get("/things")).await.unwrap();
+    let asked = server.seen("/token");
+    assert!(asked.last().unwrap().body.contains("refresh-token-2"), "{asked:?}");
+
+    let stale = Arc::new(TokensInMemory::with("refresh-token-0"));
+    let third = exit(&server.base, refresh_token("refresh-token-1"), &clock, stale.clone());
+    assert_eq!(lane(&third).send(get("/things")).await.unwrap().status, 200);
+    assert_eq!(stale.saved().as_deref(), Some("refresh-token-2"));
+
+    let void = exit(&server.base, refresh_token("refresh-token-9"), &clock, Arc::new(NoTokens));
+    let refused = lane(&void).send(get("/things")).await.unwrap_err();
+    let expected = "the token endpoint answered HTTP 400 (invalid_grant)";
+    assert_eq!(refused, Failure::Unauthorized(expected.to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires() {
+    let server = Server::start(|base, seen, before| match seen.path.as_str() {
+        "/token" => token(base, &format!("access-token-{before}"), r#","expires_in":"1800""#),
+        _ => reply(200, ""),
+    })
+    .await;
+    let clock = Arc::<HandClock>::default();
+    let exit = exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
+    let mut lane = lane(&exit);
+    for (advance, renewals) in [(0, 1), (1_739_000, 1), (1_000, 2)] {
+        clock.advance(advance);
+        lane.send(get("/things")).await.unwrap();
+        assert_eq!(server.seen("/token").len(), renewals, "after {advance} ms");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_may_call_its_credentials_refused() {
+    let server = server_of("access-token-2", "").await;
+    let exit = exit(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
+    let mut lane = lane(&exit);
+    lane.send(get("/things")).await.unwrap();
+    for _ in 0..REFUSALS_PER_CALL {
+        assert_eq!(lane.refused("primary").await, Ok(()));
+    }
+    assert!(matches!(lane.refused("primary").await, Err(Failure::Unauthorized(_))));
+    lane.begin_call();
+    assert!(matches!(lane.refused("other").await, Err(Failure::Denied(_))));
+    assert_eq!(lane.refused("primary").await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_quota_status_waits_and_repeats() {
+    let server = Server::start(|_, _, before| match before {
+        0 => (429, vec![("retry-after", "3".to_owned())], vec![]),
+        _ => reply(201, "made"),
+    })
+    .await;
+    let clock = Arc::<HandClock>::default();
+    let exit = bearer_exit(&server.base, &clock);
+    assert_eq!(lane(&exit).send(post("/things")).await.unwrap().status, 201);
+    assert_eq!(clock.now_ms(), 3_000);
+    assert_eq!(exit.traffic().repeats, 1);
+
+    let server =
+        Server::start(|_, _, _| (429, vec![("retry-after", "7200".to_owned())], vec![])).await;
+    let refused = lane(&bearer_exit(&server.base, &clock)).send(get("/things")).await;
+    assert_eq!(refused, Err(Failure::Quota(7_200_000)));
+}
+
+#[tokio::test]
+async fn trouble_is_repeated_only_where_that_is_safe() {
+    let server = Server::start(|_, _, before| reply(if before < 2 { 503 } else { 200 }, "")).await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    assert_eq!(lane(&exit).send(get("/get")).await.unwrap().status, 200);
+    assert_eq!(lane(&exit).send(post("/post")).await.unwrap().status, 503);
+    let search = Request { repeatable: true, ..post("/search") };
+    assert_eq!(lane(&exit).send(search).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_no_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let hangs_up = tokio::spawn(async move {
+        for connections in 1.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4];
+            stream.read_exact(&mut head).await.unwrap();
+            if &head == b"GET " && connections == 4 {
+                return connections;
+            }
+        }
+        0
+    });
+    let exit = bearer_exit(&base, &Arc::default());
+    assert!(matches!(lane(&exit).send(post("/x")).await, Err(Failure::NoAnswer(_))));
+    assert_eq!(exit.traffic().requests, 1);
+    assert!(lane(&exit).send(get("/x")).await.is_err());
+    assert_eq!(hangs_up.await.unwrap(), 4, "one POST, then a GET again and again");
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let server = Server::start(|base, seen, _| match seen.path.as_str() {
+        "/from" => (302, vec![("location", format!("{base}/to"))], vec![]),
+        _ => reply(200, ""),
+    })
+    .await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    assert_eq!(lane(&exit).send(get("/from")).await.unwrap().status, 302);
+    assert!(server.seen("/to").is_empty());
+}
+
+#[tokio::test]
+async fn answers_are_capped() {
+    let server = Server::start(|_, seen, _| match seen.path.as_str() {
+        "/large" => reply(200, vec![b'x'; client::ANSWER_BYTES_MAX + 1]),
+        _ => (200, vec![("content-encoding", "gzip".to_owned())], b"bomb".to_vec()),
+    })
+    .await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    let most = u64::try_from(client::ANSWER_BYTES_MAX).unwrap();
+    assert_eq!(lane(&exit).send(get("/large")).await, Err(Failure::TooLarge(most)));
+    assert!(matches!(lane(&exit).send(get("/gzip")).await, Err(Failure::NoAnswer(_))));
+}
+
+#[tokio::test]
+async fn quotas_are_shared_by_all_jobs() {
+    let clock = Arc::<HandClock>::default();
+    let arrivals = Arc::<Mutex<Vec<i64>>>::default();
+    let server = {
+        let (clock, arrivals) = (clock.clone(), arrivals.clone());
+        Server::start(move |_, _, _| {
+            arrivals.lock().unwrap().push(clock.now_ms());
+            clock.advance(30);
+            reply(200, "")
+        })
+        .await
+    };
+    let exit = bearer_exit(&server.base, &clock);
+    let mut lanes = [lane(&exit), lane(&exit)];
+    for index in 0..7 {
+        let search = Request { quotas: vec!["search".to_owned()], ..get("/search") };
+        lanes[index % 2].send(search).await.unwrap();
+    }
+    let arrivals = arrivals.lock().unwrap();
+    for window in arrivals.windows(3) {
+        assert!(window[2] - window[0] >= 1_000, "three within a second: {arrivals:?}");
+    }
+    assert!(*arrivals.last().unwrap() < 3_300, "slower than needed: {arrivals:?}");
+}
+
+#[tokio::test]
+async fn an_echoing_server_shows_no_secret() {
+    let server = Server::start(|_, seen, _| -> Reply {
+        let echoed = seen.authorization.clone();
+        let headers = vec![
+            ("x-debug", echoed.clone()),
+            ("authorization", echoed.clone()),
+            ("set-cookie", "session=1".to_owned()),
+        ];
+        (200, headers, format!("you sent {echoed}").into_bytes())
+    })
+    .await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    let answer = lane(&exit).send(get("/things")).await.unwrap();
+    assert_eq!(server.seen("/things")[0].authorization, "Bearer fixed-token-1");
+    assert_eq!(answer.body, b"you sent Bearer [redacted]");
+    let header = |name: &str| answer.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
+    assert_eq!(header("x-debug"), Some("Bearer [redacted]"));
+    assert_eq!((header("authorization"), header("set-cookie")), (None, None));
+}
+
+#[tokio::test]
+async fn the_base_url_that_comes_with_a_token_is_checked() {
+    let pod = Server::start(|_, _, _| reply(200, "pod")).await;
+    let elsewhere = Arc::new(Mutex::new(pod.base.clone()));
+    let login = {
+        let elsewhere = elsewhere.clone();
+        Server::start(move |_, _, _| token(&elsewhere.lock().unwrap(), "access-token-1", "")).await
+    };
+    let clock = Arc::default();
+    let exit = exit(&login.base, client_credentials(), &clock, Arc::new(NoTokens));
+    assert_eq!(lane(&exit).send(get("/things")).await.unwrap().body, b"pod");
+
+    "https://evil.example".clone_into(&mut elsewhere.lock().unwrap());
+    let exit = self::exit(&login.base, client_credentials(), &clock, Arc::new(NoTokens));
+    let refused = lane(&exit).send(get("/things")).await.unwrap_err();
+    assert!(
+        matches!(&refused, Failure::Unauthorized(r) if r.contains("allow-list")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_denied_is_never_sent() {
+    let server = Server::start(|_, _, _| reply(200, "")).await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    for request in [
+        Request { slot: "other".to_owned(), ..get("/things") },
+        Request { quotas: vec!["other".to_owned()], ..get("/things") },
+        Request { headers: vec![("authorization".to_owned(), "x".to_owned())], ..get("/things") },
+        get("https://evil.example/"),
+        get("//evil.example/"),
+    ] {
+        let shown = format!("{request:?}");
+        let outcome = lane(&exit).send(request).await;
+        assert!(matches!(outcome, Err(Failure::Denied(_))), "{shown}");
+    }
+    assert_eq!(exit.traffic().requests, 0);
+}
+
+#[tokio::test]
+async fn configurations_are_checked() {
+    let check = |base: &str, expected: &str| {
+        let exit = bearer_exit(base, &Arc::default());
+        let error = exit.lane(&connector_manifest()).err().unwrap_or_default();
+        assert!(error.contains(expected), "{base}: {error}");
+    };
+    check("https://evil.example", "not among https://api.example.com, https://*.pods.example.com");
+    check("http://api.example.com", "not among");
+    check("nonsense", "is not a URL");
+    check("https://eu.pods.example.com", "");
+}

@@ -96,10 +96,7 @@ impl Endpoint {
     ) -> Result<Outgoing, TokenRefused> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let mut form = form_urlencoded::Serializer::new(String::new());
         match wanted {
             Wanted::Client { scope } => {

@@ -46,17 +46,26 @@ impl Journal {
         let line = line(message, attributes);
         let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
         match level {
-            Level::Debug => tracing::debug!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
-            Level::Info => tracing::info!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
-            Level::Warn => tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
-            Level::Error => tracing::error!(target: "renkei::plugin", %plugin, %version, %system, "{line}"),
+            Level::Debug => {
+                tracing::debug!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
+            }
+            Level::Info => {
+                tracing::info!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
+            }
+            Level::Warn => {
+                tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
+            }
+            Level::Error => {
+                tracing::error!(target: "renkei::plugin", %plugin, %version, %system, "{line}")
+            }
         }
     }
 
     fn count_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
+            let (plugin, version, system) =
+                (&self.plugin.plugin, &self.plugin.version, &self.system);
             tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, dropped,
                 "the plugin wrote more lines than it may; the rest is dropped");
         }

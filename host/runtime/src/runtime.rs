@@ -1,0 +1,242 @@
+//! The runtime as the program sees it: start it on a folder and a list of systems, then open jobs and call transforms.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use wasmtime::Engine;
+
+use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::ports::{Clock, Connector, Systems, Transforms};
+use renkei_sync::record::{Attributes, Batch, Problem, Remedy};
+
+use crate::cache::Cache;
+use crate::connector::Job;
+use crate::egress::Exit;
+use crate::egress::traffic::Traffic;
+use crate::engine::{self, EngineError, Pooling};
+use crate::limits::Limits;
+use crate::loader::{KindLimits, Loader};
+use crate::plugin::Linkers;
+use crate::registry::Registry;
+use crate::reload::{PluginFile, ReloadEvent, Reloader, Rescan, Rhythm};
+use crate::settings;
+use crate::system::{SystemConfig, TokenStore};
+use crate::transform::{self, Call, Way};
+
+/// Events kept for a listener that is slow; it then sees that it missed some.
+const EVENTS_KEPT: usize = 256;
+
+/// How a runtime is set up.
+pub struct Options {
+    /// Where the plugin files are.
+    pub plugins: PathBuf,
+    /// Where compiled code is kept; made if it is not there.
+    pub cache: PathBuf,
+    /// The accounts that connectors serve.
+    pub systems: Vec<SystemConfig>,
+    /// The time of quotas, retries and tokens.
+    pub clock: Arc<dyn Clock>,
+    /// Where rotated refresh tokens are kept.
+    pub tokens: Arc<dyn TokenStore>,
+    /// Seed of the jitter in back-offs.
+    pub seed: u64,
+    /// Limits of a connector's instance and calls.
+    pub connector_limits: Limits,
+    /// Limits of a transform's calls.
+    pub transform_limits: Limits,
+    /// Where instances come from.
+    pub pooling: Pooling,
+    /// Whether to watch the folder; without, only rescans look at it.
+    pub watch: bool,
+    /// How long the folder must be quiet before it is looked at.
+    pub debounce: Duration,
+    /// How often it is looked at anyway.
+    pub rescan: Duration,
+}
+
+impl Options {
+    /// The defaults: watch the folder, look 200 ms after a change and every 30 s.
+    pub fn new(
+        plugins: PathBuf,
+        cache: PathBuf,
+        systems: Vec<SystemConfig>,
+        clock: Arc<dyn Clock>,
+        tokens: Arc<dyn TokenStore>,
+    ) -> Self {
+        Self {
+            plugins,
+            cache,
+            systems,
+            clock,
+            tokens,
+            seed: 0,
+            connector_limits: Limits::connector(),
+            transform_limits: Limits::transform(),
+            pooling: Pooling::default(),
+            watch: true,
+            debounce: Duration::from_millis(200),
+            rescan: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why a runtime does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// wasmtime does not run here.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The imports cannot be offered: a fault of Renkei.
+    #[error("the host's imports cannot be linked: {0}")]
+    Imports(String),
+    /// The directory of compiled code cannot be used.
+    #[error("the cache of compiled plugins cannot be used: {0}")]
+    Cache(#[source] std::io::Error),
+    /// The TLS set-up of this machine is unusable.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
+pub struct Runtime {
+    engine: Engine,
+    limits: KindLimits,
+    registry: Arc<Registry>,
+    exits: BTreeMap<String, Arc<Exit>>,
+    view: Arc<ArcSwap<Vec<PluginFile>>>,
+    events: broadcast::Sender<ReloadEvent>,
+    rescans: mpsc::Sender<Rescan>,
+}
+
+impl Runtime {
+    /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is no error here: it is
+    /// in [`Runtime::list`] with its fault.
+    pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
+        let engine = engine::start(options.pooling)?;
+        let linkers =
+            Linkers::new(&engine).map_err(|error| RuntimeError::Imports(format!("{error:#}")))?;
+        let cache = Cache::open(&options.cache, &engine).map_err(RuntimeError::Cache)?;
+        let limits =
+            KindLimits { connector: options.connector_limits, transform: options.transform_limits };
+        let exits = options.systems.into_iter().zip(options.seed..).map(|(config, seed)| {
+            let name = config.name.clone();
+            let exit = Exit::new(config, options.clock.clone(), options.tokens.clone(), seed)?;
+            Ok((name, Arc::new(exit)))
+        });
+        let exits = exits.collect::<Result<_, reqwest::Error>>()?;
+        let (registry, view) = (Arc::<Registry>::default(), Arc::default());
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let loader = Loader {
+            engine: engine.clone(),
+            linkers,
+            cache: Arc::new(cache),
+            limits: limits.clone(),
+        };
+        let (plugins, serving) = (options.plugins, Arc::clone(&registry));
+        let mut reloader =
+            Reloader::new(plugins, loader, serving, Arc::clone(&view), events.clone());
+        reloader.scan().await;
+        let (rescans, asked) = mpsc::channel(8);
+        let rhythm =
+            Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
+        tokio::spawn(reloader.run(rhythm, asked));
+        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, rescans }))
+    }
+
+    /// The files of the plugin folder as last looked at, bad ones included.
+    pub fn list(&self) -> Arc<Vec<PluginFile>> {
+        self.view.load_full()
+    }
+
+    /// What happens to plugin files from now on.
+    pub fn events(&self) -> broadcast::Receiver<ReloadEvent> {
+        self.events.subscribe()
+    }
+
+    /// Looks at the plugin folder now and returns when what it holds serves.
+    pub async fn rescan(&self) {
+        let (done, looked) = oneshot::channel();
+        if self.rescans.send(done).await.is_ok() {
+            // An error means that the task has ended with the program.
+            let _ = looked.await;
+        }
+    }
+
+    /// The generation that serves a plugin now.
+    pub fn generation(&self, plugin: &str) -> Result<Generation, PluginError> {
+        Ok(self.registry.current(plugin)?.generation.clone())
+    }
+
+    /// What was sent for a system, if there is such a one.
+    pub fn traffic(&self, system: &str) -> Option<Traffic> {
+        self.exits.get(system).map(|exit| exit.traffic())
+    }
+
+    async fn transform(&self, plugin: &str, call: Call<'_>) -> Result<Batch, PluginError> {
+        let plugin = self.registry.current(plugin)?;
+        let (function, _) = plugin.function(call.function)?;
+        let parameters =
+            settings::complete(&function.parameters, call.parameters).map_err(|reason| {
+                PluginError::Invalid {
+                    plugin: plugin.generation.clone(),
+                    problem: Problem {
+                        code: "parameters".to_owned(),
+                        message: format!("the parameters of `{}`: {reason}", call.function),
+                        field: None,
+                        remedy: Remedy::Admin,
+                    },
+                }
+            })?;
+        let call = Call { parameters: &parameters, ..call };
+        transform::call(&self.engine, &self.limits.transform, &plugin, call).await
+    }
+}
+
+#[async_trait]
+impl Systems for Runtime {
+    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
+        let exit = self.exits.get(system).ok_or_else(|| PluginError::Host {
+            plugin: Generation {
+                plugin: system.to_owned(),
+                version: "none".to_owned(),
+                digest: String::new(),
+            },
+            reason: "no such system is configured".to_owned(),
+        })?;
+        let plugin = self.registry.current(&exit.config().plugin)?;
+        Ok(Box::new(Job::open(&self.engine, &self.limits.connector, plugin, exit).await?))
+    }
+}
+
+#[async_trait]
+impl Transforms for Runtime {
+    async fn forward(
+        &self,
+        plugin: &str,
+        function: &str,
+        parameters: &Attributes,
+        input: &Batch,
+        old: &Batch,
+    ) -> Result<Batch, PluginError> {
+        let call = Call { function, way: Way::Forward, parameters, input, old };
+        self.transform(plugin, call).await
+    }
+
+    async fn backward(
+        &self,
+        plugin: &str,
+        function: &str,
+        parameters: &Attributes,
+        input: &Batch,
+        old: &Batch,
+    ) -> Result<Batch, PluginError> {
+        let call = Call { function, way: Way::Backward, parameters, input, old };
+        self.transform(plugin, call).await
+    }
+}

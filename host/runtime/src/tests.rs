@@ -1,0 +1,89 @@
+//! Whole plugins through the runtime: what a guest may do to the host, and what a reload may do to a guest.
+
+mod hostile;
+mod reload;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use renkei_fixtures::{Fixture, plugin};
+use renkei_sync::record::{Batch, PageRequest, Row, Scan};
+use renkei_sync::value::Value;
+
+use crate::stage::{HandClock, TokensInMemory};
+use crate::{Limits, Options, Pooling, Runtime, SystemConfig};
+
+/// A runtime over a folder of fixtures, with a short patience.
+struct House {
+    runtime: Arc<Runtime>,
+    folder: TempDir,
+}
+
+impl House {
+    async fn new(fixtures: &[Fixture], systems: Vec<SystemConfig>) -> Self {
+        Self::with(fixtures, systems, |_| {}).await
+    }
+
+    async fn with(
+        fixtures: &[Fixture],
+        systems: Vec<SystemConfig>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        for fixture in fixtures {
+            std::fs::write(plugins.join(format!("{}.wasm", fixture.id())), plugin(*fixture))
+                .unwrap();
+        }
+        let (clock, tokens) = (Arc::<HandClock>::default(), Arc::<TokensInMemory>::default());
+        let cache = folder.path().join("cache");
+        let mut options = Options::new(plugins, cache, systems, clock, tokens);
+        options.watch = false;
+        options.pooling = Pooling::Off;
+        options.connector_limits = Limits { run_ms: 200, ..Limits::connector() };
+        change(&mut options);
+        Self { runtime: Runtime::start(options).await.unwrap(), folder }
+    }
+
+    fn plugins(&self) -> std::path::PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// Replaces a file as an admin should: written aside, then renamed.
+    fn put(&self, name: &str, bytes: &[u8]) {
+        put(&self.plugins(), name, bytes);
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    let draft = folder.join(format!("{name}.tmp"));
+    std::fs::write(&draft, bytes).unwrap();
+    std::fs::rename(draft, folder.join(name)).unwrap();
+}
+
+/// What the courier is asked to send: GET a path of slot `primary`.
+fn errand(path: &str) -> PageRequest {
+    PageRequest {
+        object: path.to_owned(),
+        columns: vec!["primary".to_owned()],
+        scan: Scan::Backfill,
+        cursor: None,
+        filter: vec![],
+        limit: 0,
+        options: vec![],
+    }
+}
+
+/// Two columns, `rows` rows.
+fn batch(rows: usize) -> Batch {
+    let cells = |row: usize| vec![Some(Value::from(format!("山田 {row}").as_str())), None];
+    let row = |row: usize| Row { cells: cells(row), ..Row::default() };
+    Batch { columns: vec!["a".to_owned(), "b".to_owned()], rows: (0..rows).map(row).collect() }
+}
+
+fn nothing() -> Batch {
+    Batch { rows: vec![], ..batch(0) }
+}

@@ -1,0 +1,186 @@
+//! What a change of the plugin folder does to what serves: at best something better, never something worse.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use renkei_fixtures::{Fixture, assemble, plugin, plugin_version};
+use renkei_package::Package;
+use renkei_sync::ports::{Systems as _, Transforms as _};
+
+use super::{House, batch, errand, nothing, put};
+use crate::stage::{Server, reply, system};
+use crate::{Auth, Pooling, ReloadEvent};
+
+/// Puts `bytes` over a good `echo.wasm`; the old one must go on and the fault must say `expected`.
+async fn check(bytes: &[u8], expected: &str) {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    let mut events = house.runtime.events();
+    house.put("echo.wasm", bytes);
+    house.runtime.rescan().await;
+    let files = house.runtime.list();
+    let fault = files[0].fault.clone().unwrap_or_default();
+    assert!(fault.contains(expected) && fault.contains("echo.wasm"), "{fault}");
+    let Ok(ReloadEvent::Refused { file, serving: Some(serving), .. }) = events.try_recv() else {
+        panic!("nothing refused");
+    };
+    assert_eq!((file.as_str(), serving.version.as_str()), ("echo.wasm", "1.0.0"));
+    let answer = house.runtime.forward("echo", "same", &vec![], &batch(2), &nothing()).await;
+    assert_eq!(answer.unwrap(), batch(2));
+
+    house.runtime.rescan().await;
+    assert!(events.try_recv().is_err(), "the same fault is told once");
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "1.1.0"));
+    house.runtime.rescan().await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "1.1.0");
+    assert_eq!(house.runtime.list()[0].fault, None);
+}
+
+fn manifest_json(fixture: Fixture) -> String {
+    let package = Package::read("x", plugin(fixture)).unwrap();
+    package.manifest.to_json().to_string()
+}
+
+#[tokio::test]
+async fn a_bad_file_leaves_the_old_one_serving() {
+    check(b"garbage", "not a WebAssembly file").await;
+    check(b"", "not a WebAssembly file").await;
+    check(b"\0asm\x01\0\0\0", "a core module").await;
+    let good = plugin(Fixture::Echo);
+    check(&good[..good.len() / 2], "echo.wasm").await;
+    let engine = crate::engine::start(Pooling::Off).unwrap();
+    let native = wasmtime::component::Component::from_binary(&engine, &good).unwrap();
+    check(&native.serialize().unwrap(), "precompiled native code").await;
+}
+
+#[tokio::test]
+async fn a_plugin_of_another_contract_says_what_to_do() {
+    let newer = manifest_json(Fixture::Echo).replace(r#""contract":"0.1""#, r#""contract":"0.2""#);
+    let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    check(&assemble(wat, "transform-plugin", &newer), "update Renkei").await;
+    let connector = manifest_json(Fixture::Courier);
+    check(&assemble(wat, "transform-plugin", &connector), "exports no renkei:plugin/connector")
+        .await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_start_is_not_taken() {
+    let echo = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    let close = echo.rfind(')').unwrap();
+    for (start, expected) in [
+        ("(func $s (loop $l (br $l))) (start $s))", "it does not start: it ran longer"),
+        ("(func $s (unreachable)) (start $s))", "it does not start: it trapped"),
+        ("(memory $big 2000))", "it does not"),
+    ] {
+        let wat = format!("{}{start}", &echo[..close]);
+        check(&assemble(&wat, "transform-plugin", &manifest_json(Fixture::Echo)), expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_keeps_its_generation() {
+    let server = Server::start(|_, _, _| reply(200, "here")).await;
+    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let house = House::new(&[Fixture::Courier], vec![acme]).await;
+    let mut events = house.runtime.events();
+    let old = house.runtime.open("acme").await.unwrap();
+    house.put("courier.wasm", &plugin_version(Fixture::Courier, "2.0.0"));
+    house.runtime.rescan().await;
+    let new = house.runtime.open("acme").await.unwrap();
+    for (job, version) in [(&old, "1.0.0"), (&new, "2.0.0")] {
+        assert_eq!(job.generation().version, version);
+        assert_eq!(job.read_page(&errand("/x")).await.unwrap().cursor, b"here");
+    }
+    let Ok(ReloadEvent::Loaded { replaced, .. }) = events.try_recv() else { panic!("not loaded") };
+    assert_eq!(replaced.as_ref(), Some(old.generation()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_files_are_swapped() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers = (0..4).map(|_| {
+        let (runtime, stop) = (Arc::clone(&house.runtime), Arc::clone(&stop));
+        tokio::spawn(async move {
+            let mut calls = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let answer = runtime.forward("echo", "same", &vec![], &batch(5), &nothing()).await;
+                assert_eq!(answer.unwrap(), batch(5));
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let callers = callers.collect::<Vec<_>>();
+    for round in 1..=10 {
+        house.put("echo.wasm", &plugin_version(Fixture::Echo, &format!("1.{round}.0")));
+        house.runtime.rescan().await;
+        assert_eq!(house.runtime.generation("echo").unwrap().version, format!("1.{round}.0"));
+        house.put("echo.wasm", b"half a fi");
+        house.runtime.rescan().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn one_id_in_two_files_is_an_error_that_names_both() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    house.put("copy.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    house.runtime.rescan().await;
+    let files = house.runtime.list();
+    let fault = files[0].fault.clone().unwrap();
+    assert_eq!(
+        fault,
+        "`copy.wasm` and `echo.wasm` are all the plugin `echo`; keep one of these files"
+    );
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
+    assert_eq!(files[1].fault, None);
+
+    std::fs::remove_file(house.plugins().join("echo.wasm")).unwrap();
+    house.runtime.rescan().await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0");
+
+    std::fs::remove_file(house.plugins().join("copy.wasm")).unwrap();
+    let mut events = house.runtime.events();
+    house.runtime.rescan().await;
+    assert!(matches!(events.try_recv(), Ok(ReloadEvent::Removed { .. })));
+    assert!(house.runtime.generation("echo").is_err());
+
+    let folder = house.plugins();
+    for name in ["one.wasm", "two.wasm"] {
+        put(&folder, name, &plugin(Fixture::Echo));
+    }
+    house.runtime.rescan().await;
+    assert!(house.runtime.generation("echo").is_err(), "neither is a guess worth taking");
+}
+
+#[tokio::test]
+async fn a_change_is_noticed_without_being_asked() {
+    let house = House::with(&[Fixture::Echo], vec![], |options| {
+        options.watch = true;
+        options.debounce = Duration::from_millis(20);
+    })
+    .await;
+    let mut events = house.runtime.events();
+    // The watch starts with the task; a rescan is answered only after that.
+    house.runtime.rescan().await;
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
+    let Ok(ReloadEvent::Loaded { generation, .. }) = event else { panic!("{event:?}") };
+    assert_eq!(generation.version, "2.0.0");
+}
+
+#[tokio::test]
+async fn a_law_that_is_broken_is_told() {
+    let house = House::new(&[], vec![]).await;
+    let mut events = house.runtime.events();
+    house.put("forgetful.wasm", &plugin(Fixture::Forgetful));
+    house.runtime.rescan().await;
+    assert!(matches!(events.try_recv(), Ok(ReloadEvent::Loaded { .. })));
+    let Ok(ReloadEvent::OneWay { function, .. }) = events.try_recv() else { panic!("not told") };
+    assert_eq!(function, "same");
+    assert_eq!(house.runtime.list()[0].one_way.len(), 1);
+}
