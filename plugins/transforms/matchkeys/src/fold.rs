@@ -33,6 +33,11 @@ pub fn bare(folded: &str) -> String {
     folded.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
+/// A text in one spelling without spaces and punctuation; `None` where nothing is left.
+pub fn key(text: &str) -> Option<String> {
+    Some(bare(&fold(text))).filter(|key| !key.is_empty())
+}
+
 /// Whether a text has kana or kanji, and so a fixed order of words.
 pub fn is_japanese(text: &str) -> bool {
     text.chars()

@@ -37,8 +37,7 @@ impl Transform for MatchKeys {
             }
             "company" => Ok(keys(input, "name", company::key)),
             "company-in-city" => {
-                let city = |text: &str| Some(fold::bare(&fold::fold(text)));
-                Ok(compound(input, &[("name", &company::key), ("city", &city)]))
+                Ok(compound(input, &[("name", &company::key), ("city", &fold::key)]))
             }
             "mail" => Ok(keys(input, "mail", person::mail_key)),
             "name" => Ok(keys(input, "name", person::name_key)),
@@ -72,16 +71,10 @@ type Part<'a> = (&'a str, &'a dyn Fn(&str) -> Option<String>);
 
 /// One key per row out of several columns; without one of its parts there is no key.
 fn compound(input: &Batch, parts: &[Part<'_>]) -> Batch {
-    let mut columns: Vec<_> =
-        parts.iter().map(|(column, key)| keys(input, column, key).rows.into_iter()).collect();
-    let rows = input.rows.iter().map(|_| {
-        let part = |rows: &mut std::vec::IntoIter<Row>| {
-            let row = rows.next()?;
-            row.cells.first()?.as_ref()?.as_text().map(str::to_owned)
-        };
-        // Every column is taken from, so that a missing part does not shift the rows below it.
-        let parts: Vec<Option<String>> = columns.iter_mut().map(part).collect();
-        let key: Option<Vec<String>> = parts.into_iter().collect();
+    let columns: Vec<Batch> = parts.iter().map(|(column, key)| keys(input, column, key)).collect();
+    let rows = (0..input.rows.len()).map(|row| {
+        let part = |keys: &Batch| keys.rows.get(row)?.cell(0)?.as_text().map(str::to_owned);
+        let key: Option<Vec<String>> = columns.iter().map(part).collect();
         Row::of(vec![Some(key.map(|parts| parts.join("|")).into())])
     });
     Batch { rows: rows.collect(), ..Batch::new(["key"]) }

@@ -196,6 +196,37 @@ fn absent_stays_absent_null_stays_null_numbers_are_read() {
     assert!(MatchKeys::backward("mail", &vec![], &Batch::default(), &Batch::default()).is_err());
 }
 
+/// The key of the second of two rows; the first has no key, so that rows are seen to stay apart.
+fn compound(function: &str, columns: &[&str], texts: &[&str]) -> Option<String> {
+    let mut input = Batch::new(columns.iter().copied());
+    input.rows.push(Row::of(columns.iter().map(|_| Some(Value::Null)).collect()));
+    input.rows.push(Row::of(texts.iter().map(|text| Some(Value::from(*text))).collect()));
+    let output =
+        MatchKeys::forward(function, &Vec::new(), &input, &Batch::default()).expect("keys");
+    assert_eq!(output.rows[0].cells[0], Some(Value::Null));
+    output.rows[1].cells[0].as_ref()?.as_text().map(str::to_owned)
+}
+
+#[test]
+fn a_person_is_the_same_only_with_phone_and_both_names() {
+    let person = |phone, family, given| {
+        compound("person", &["phone", "family_name", "given_name"], &[phone, family, given])
+    };
+    let key = person("03-1234-5678", "山田", "太郎");
+    assert_eq!(key.as_deref(), Some("+81312345678|山田|太郎"));
+    assert_eq!(person("０３（１２３４）５６７８", "山田", "太郎"), key);
+    assert_ne!(person("03-1234-5678", "山田", "次郎"), key);
+    assert_eq!(person("03-1234-5678", "", "太郎"), None);
+}
+
+#[test]
+fn a_company_is_the_same_only_in_its_city() {
+    let company = |name, city| compound("company-in-city", &["name", "city"], &[name, city]);
+    assert_eq!(company("㈱山田商事", "横濱市").as_deref(), Some("山田商事|横浜市"));
+    assert_eq!(company("山田商事", "横浜市"), company("山田商事株式会社", "横浜 市"));
+    assert_eq!(company("山田商事", " ・ "), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -230,25 +261,4 @@ proptest! {
             prop_assert_eq!(key("company", &spelling), expected.clone(), "{}", spelling);
         }
     }
-}
-
-/// A row of three columns under `person`.
-fn person(phone: &str, family: &str, given: &str) -> Option<String> {
-    let mut input = Batch::new(["phone", "family_name", "given_name"]);
-    // A row before it without a key, so that rows are seen to stay apart.
-    input.rows.push(Row::of(vec![Some(Value::Null), Some("佐藤".into()), None]));
-    input.rows.push(Row::of(vec![Some(phone.into()), Some(family.into()), Some(given.into())]));
-    let output =
-        MatchKeys::forward("person", &Vec::new(), &input, &Batch::default()).expect("keys");
-    assert_eq!(output.rows[0].cells[0], Some(Value::Null));
-    output.rows[1].cells[0].as_ref()?.as_text().map(str::to_owned)
-}
-
-#[test]
-fn a_person_is_the_same_only_with_phone_and_both_names() {
-    let key = person("03-1234-5678", "山田", "太郎");
-    assert!(key.is_some());
-    assert_eq!(person("０３（１２３４）５６７８", "山田", "太郎"), key);
-    assert_ne!(person("03-1234-5678", "山田", "次郎"), key);
-    assert_eq!(person("03-1234-5678", "", "太郎"), None);
 }
