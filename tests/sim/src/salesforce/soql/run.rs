@@ -68,7 +68,10 @@ impl Test {
             Self::All(parts) => parts.iter().all(|part| part.holds(store, row)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(store, row)),
             Self::Not(inner) => !inner.holds(store, row),
-            Self::Compare(reach, op, value) => compare(reach.get(store, row), *op, value),
+            Self::Compare(reach, op, value) => {
+                let found = reach.get(store, row);
+                compare(found, *op, value, reach.rank(found, value))
+            }
             Self::In(reach, values) => {
                 let found = reach.get(store, row);
                 values.iter().any(|value| found.order(value) == Ordering::Equal)
@@ -140,6 +143,14 @@ impl Reach {
         }
     }
 
+    /// The order of two values of this field: ids sort byte by byte, as their serials do.
+    fn rank(&self, a: &Cell, b: &Cell) -> Ordering {
+        match (a, b) {
+            (Cell::Text(a), Cell::Text(b)) if self.own() == Some(SLOT_ID) => a.cmp(b),
+            _ => a.order(b),
+        }
+    }
+
     fn get<'a>(&self, store: &'a Store, row: &'a Row) -> &'a Cell {
         let mut row = row;
         let mut table = None;
@@ -164,8 +175,7 @@ fn parent<'a>(store: &'a Store, row: &Row, slot: usize) -> Option<(Table, &'a Ro
     Some((table, store.row(table, serial)?))
 }
 
-fn compare(found: &Cell, op: Op, value: &Cell) -> bool {
-    let order = found.order(value);
+fn compare(found: &Cell, op: Op, value: &Cell, order: Ordering) -> bool {
     let both = !found.is_null() && !value.is_null();
     match op {
         Op::Eq => order == Ordering::Equal,
@@ -205,8 +215,8 @@ fn order(store: &Store, sorts: &[Sort], a: &Row, b: &Row) -> Ordering {
         let nulls = if sort.nulls_first { nulls } else { nulls.reverse() };
         let values = match x.is_null() || y.is_null() {
             true => nulls,
-            false if sort.descending => y.order(x),
-            false => x.order(y),
+            false if sort.descending => sort.reach.rank(y, x),
+            false => sort.reach.rank(x, y),
         };
         if values != Ordering::Equal {
             return values;
