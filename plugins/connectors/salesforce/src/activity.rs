@@ -12,7 +12,7 @@ use renkei_sdk::{
 
 use crate::Salesforce;
 use crate::schema::Shape;
-use crate::time::format_iso;
+use crate::value::iso;
 
 const TASK: &str = "Task";
 /// Longest subject and description, in characters.
@@ -92,7 +92,7 @@ fn cells(activity: &Activity, shape: &Shape) -> Option<Vec<Option<Value>>> {
         description = description.chars().take(room).collect();
         description = format!("{description}\n{marker}");
     }
-    let day = format_iso(activity.at).split_once('T').map(|(day, _)| day.to_owned());
+    let day = iso(activity.at).split_once('T').map(|(day, _)| day.to_owned());
     Some(vec![
         of("WhoId"),
         of("WhatId"),

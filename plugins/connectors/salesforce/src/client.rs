@@ -1,13 +1,12 @@
 //! Sending requests and reading answers whose parts are borrowed from the body.
 
-use renkei_sdk::Error;
 use renkei_sdk::http::{Request, Response};
+use renkei_sdk::{Error, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::error::{Fault, of_answer, of_fault};
-use crate::time::parse_http_date;
 
 /// Subrequests of one `/composite/batch` (apis/salesforce.md 5).
 const BATCH_MAX: usize = 25;
@@ -36,7 +35,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> 
 
 /// The server's clock when it answered, ms.
 pub(crate) fn server_time(answer: &Response) -> Option<i64> {
-    parse_http_date(answer.header("date")?)
+    time::parse_http_date(answer.header("date")?)
 }
 
 #[derive(Deserialize)]

@@ -16,9 +16,11 @@ mod read;
 mod rows;
 mod schema;
 mod soql;
-mod time;
 mod value;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -49,10 +51,11 @@ impl Connector for Salesforce {
     }
 
     fn check(&mut self) -> Result<Account, Error> {
-        let answer = send(&Request::get("/services/oauth2/userinfo"))?;
-        let user: UserInfo = parse(&answer.body)?;
+        // Limits first: an expired token is a 401 there, which the host renews, and a 403 below.
         let answer = send(&Request::get(format!("{}/limits", self.config.root)))?;
         let limits: Limits = parse(&answer.body)?;
+        let answer = send(&Request::get("/services/oauth2/userinfo"))?;
+        let user: UserInfo = parse(&answer.body)?;
         let mut account = Account::new(user.organization_id, user.preferred_username)
             .fact("daily-calls-left", limits.daily_api_requests.remaining)
             .fact("daily-calls", limits.daily_api_requests.max);

@@ -6,7 +6,7 @@
 //! transaction and has whole seconds, so changes reach back by `lookback_ms` each time.
 
 use renkei_sdk::http::{Failure, Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, cursor};
+use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, cursor, time};
 use serde::Deserialize;
 
 use crate::Salesforce;
@@ -16,7 +16,7 @@ use crate::cursor::{Cursor, Job, Step};
 use crate::error::of_answer;
 use crate::rows::{Found, QueryAnswer, Scope, Wanted};
 use crate::soql::{Query, after_stamp, check_name, condition, quote};
-use crate::time::{format_iso, parse_iso};
+use crate::value::iso;
 
 /// The most rows that a query answers at once.
 pub(crate) const PAGE_ROWS: u32 = 2000;
@@ -206,7 +206,7 @@ impl Reading<'_> {
     /// The first page of changes fixes where the next changes begin: at the server's clock now.
     fn first_changes(&self, at_ms: i64) -> Result<Page, Error> {
         let from_ms = (at_ms - self.salesforce.config.lookback_ms).max(0) / 1000 * 1000;
-        let from = format!("SystemModstamp >= {}", format_iso(from_ms));
+        let from = format!("SystemModstamp >= {}", iso(from_ms));
         let mut fetched = self.fetch_changes(from)?;
         if let Some(now_ms) = fetched.server_ms.filter(|now_ms| now_ms - from_ms > STALE_MS) {
             let gone = self.salesforce.deleted_since(&self.wanted, from_ms, now_ms)?;
@@ -288,12 +288,12 @@ impl Salesforce {
         if !wanted.shape.replicated {
             return if now_ms - from_ms < BIN_MS { Ok(Vec::new()) } else { Err(purged()) };
         }
-        let span = format!("start={}&end={}", format_iso(from_ms), format_iso(now_ms));
+        let span = format!("start={}&end={}", iso(from_ms), iso(now_ms));
         let span = span.replace(':', "%3A");
         let path = format!("{}/sobjects/{}/deleted/?{span}", self.config.root, wanted.object);
         let answer = send(&Request::get(path))?;
         let log: DeleteLog = parse(&answer.body)?;
-        if parse_iso(&log.earliest_date_available).is_none_or(|earliest| earliest > from_ms) {
+        if time::parse(&log.earliest_date_available).is_none_or(|earliest| earliest > from_ms) {
             return Err(purged());
         }
         let ids: Vec<String> = log.deleted_records.iter().map(|gone| gone.id.clone()).collect();
@@ -326,7 +326,7 @@ struct DeletedRecord {
 
 impl DeletedRecord {
     fn tombstone(&self) -> Tombstone {
-        let at = parse_iso(&self.deleted_date);
+        let at = time::parse(&self.deleted_date);
         Tombstone { id: self.id.clone(), removal: Removal::Deleted, at }
     }
 }

@@ -5,12 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_sdk::{Batch, Error, Removal, Row, Tombstone, Value};
+use renkei_sdk::{Batch, Error, Removal, Row, Tombstone, Value, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::schema::Shape;
-use crate::time::parse_iso;
 use crate::value::Form;
 
 /// One row of an answer.
@@ -125,7 +124,7 @@ impl Found {
     pub(crate) fn add(&mut self, wanted: &Wanted<'_>, source: &impl Source) -> Result<(), Error> {
         let missing = |column| Error::bug(format!("a row of {} has no {column}", wanted.object));
         let id = source.text("Id").ok_or_else(|| missing("Id"))?;
-        let stamp = source.text("SystemModstamp").and_then(|text| parse_iso(&text));
+        let stamp = source.text("SystemModstamp").and_then(|text| time::parse(&text));
         let stamp_ms = stamp.ok_or_else(|| missing("SystemModstamp"))?;
         self.last = Some((stamp_ms, id.clone()));
         match removal(source) {

@@ -9,7 +9,7 @@ use std::fmt;
 use renkei_sdk::http::escape;
 use renkei_sdk::{Error, Value};
 
-use crate::time::format_iso;
+use crate::value::iso;
 
 /// Bytes that a path with its query may have, so that headers and token fit beside it.
 pub(crate) const PATH_LEN_MAX: usize = 14_000;
@@ -70,7 +70,7 @@ pub(crate) fn literals(value: &Value) -> Vec<String> {
         Value::Integer(value) => vec![value.to_string()],
         Value::Decimal(text) => vec![number(text)],
         Value::Date(text) => vec![date(text)],
-        Value::Timestamp(at_ms) => vec![format_iso(*at_ms)],
+        Value::Timestamp(at_ms) => vec![iso(*at_ms)],
         Value::Text(text) => vec![quote(text)],
         Value::Choices(chosen) => vec![quote(&chosen.join(";"))],
         Value::References(ids) => ids.iter().map(|id| quote(id)).collect(),
@@ -112,7 +112,7 @@ pub(crate) fn condition(field: &str, operator: &str, values: &[Value]) -> Option
 /// Rows after `(stamp, id)` in the order `SystemModstamp, Id`, so that equal stamps beyond a page
 /// cannot stall a scan.
 pub(crate) fn after_stamp(stamp_ms: i64, id: &str) -> String {
-    let (stamp, id) = (format_iso(stamp_ms), quote(id));
+    let (stamp, id) = (iso(stamp_ms), quote(id));
     format!("(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {id}))")
 }
 

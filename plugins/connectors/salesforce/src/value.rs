@@ -4,11 +4,9 @@
 //! end, in plain digits without an exponent and without idle zeros, so that equal amounts are equal
 //! values (apis/salesforce.md 4 and 5).
 
-use renkei_sdk::Value;
+use renkei_sdk::{Value, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-use crate::time::{format_iso, parse_iso};
 
 /// How a column's values are written. One letter each in a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +53,7 @@ impl Form {
             Self::Integer => plain_decimal(text).and_then(|t| t.parse().ok()).map(Value::Integer),
             Self::Decimal => plain_decimal(text).map(Value::Decimal),
             Self::Date => text.get(..10).map(|day| Value::Date(day.to_owned())),
-            Self::Timestamp => parse_iso(text).map(Value::Timestamp),
+            Self::Timestamp => time::parse(text).map(Value::Timestamp),
             Self::Choices => {
                 Some(Value::Choices(text.split(';').map(|choice| choice.to_owned()).collect()))
             }
@@ -101,6 +99,12 @@ fn plain_decimal(text: &str) -> Option<String> {
     })
 }
 
+/// A moment as SOQL takes it as a literal and JSON as a value; empty, which Salesforce refuses,
+/// outside the years 0 to 9999.
+pub(crate) fn iso(at_ms: i64) -> String {
+    time::format(at_ms).unwrap_or_default()
+}
+
 /// A value as a field of a record that is written; null clears the field.
 #[derive(Debug)]
 pub(crate) struct Written<'a>(pub(crate) &'a Value);
@@ -116,7 +120,7 @@ impl Serialize for Written<'_> {
                 Err(_) => out.serialize_str(text),
             },
             Value::Text(text) | Value::Date(text) => out.serialize_str(text),
-            Value::Timestamp(at_ms) => out.serialize_str(&format_iso(*at_ms)),
+            Value::Timestamp(at_ms) => out.serialize_str(&iso(*at_ms)),
             Value::Choices(chosen) if chosen.is_empty() => out.serialize_unit(),
             Value::Choices(chosen) => out.serialize_str(&chosen.join(";")),
             Value::References(ids) => match ids.first() {

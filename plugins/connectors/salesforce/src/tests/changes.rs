@@ -1,0 +1,182 @@
+//! Changes: look-back, equal stamps, tombstones, stale cursors.
+
+use renkei_sdk::{Error, Removal};
+
+use super::*;
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn edit(object: &str, id: &str, last_name: &str) {
+    control("edit", &json!({"object": object, "id": id, "fields": {"LastName": last_name}}));
+}
+
+#[test]
+fn an_idle_cycle_is_one_call() {
+    with_org(300, Faults::default(), |desk| {
+        let mut since = desk.backfill("Contact");
+        for _ in 0..3 {
+            desk.clock.advance(HOUR_MS);
+            desk.restart();
+            calls();
+            since = desk.changes("Contact", &since);
+            let report: Json = Request::get("/_sim/ledger").send().unwrap().json().unwrap();
+            assert_eq!((report["made"].as_u64(), report["metadata"].as_u64()), (Some(1), Some(0)));
+            assert!(since.ids().is_empty());
+        }
+    });
+}
+
+#[test]
+fn an_edit_is_seen_and_seen_no_more_after_the_look_back() {
+    with_org(50, Faults::default(), |desk| {
+        let since = desk.backfill("Contact");
+        let id = &ids_in_org("Contact")[0];
+        desk.clock.advance(HOUR_MS);
+        edit("Contact", id, "改姓");
+        desk.clock.advance(1000);
+        let first = desk.changes("Contact", &since);
+        assert_eq!(first.texts("LastName"), ["改姓"]);
+        desk.clock.advance(60_000);
+        let second = desk.changes("Contact", &first);
+        assert_eq!(second.texts("LastName"), ["改姓"]);
+        desk.clock.advance(HOUR_MS);
+        assert_eq!(desk.changes("Contact", &second).texts("LastName"), ["改姓"]);
+        desk.clock.advance(HOUR_MS);
+        let third = desk.changes("Contact", &second);
+        desk.clock.advance(HOUR_MS);
+        assert!(desk.changes("Contact", &third).ids().is_empty());
+    });
+}
+
+#[test]
+fn what_commits_late_is_inside_the_look_back() {
+    with_org(50, Faults { late_commit_ms: 60_000, ..Faults::default() }, |desk| {
+        let mut since = desk.backfill("Contact");
+        let ids = ids_in_org("Contact");
+        desk.clock.advance(HOUR_MS);
+        edit("Contact", &ids[0], "遅い");
+        // Later stamps are read while the first edit waits for its commit.
+        desk.clock.advance(30_000);
+        control("faults", &json!({"late_commit_ms": 0}));
+        edit("Contact", &ids[1], "早い");
+        desk.clock.advance(1000);
+        since = desk.changes("Contact", &since);
+        assert_eq!(since.texts("LastName"), ["早い"]);
+        desk.clock.advance(60_000);
+        let late = desk.changes("Contact", &since);
+        assert_eq!(late.texts("LastName"), ["早い", "遅い"]);
+    });
+}
+
+#[test]
+fn equal_stamps_beyond_a_page_do_not_stall() {
+    let faults = Faults { seed_with_one_stamp: true, ..Faults::default() };
+    with_org(3000, faults, |desk| {
+        let start = desk.backfill("Contact");
+        let cursor = String::from_utf8(start.cursor()).unwrap();
+        let at = cursor.split("\"at_ms\":").nth(1).unwrap().split('}').next().unwrap();
+        // From before the import, whose records all have one stamp.
+        let earlier = at.parse::<i64>().unwrap() - 25 * HOUR_MS;
+        let cursor = cursor.replace(at, &earlier.to_string());
+        desk.limit = 200;
+        let scanned = desk.scan("Contact", Scan::Changes, Some(cursor.into_bytes()));
+        assert!(scanned.pages.len() > 5);
+        assert!(scanned.ids() == ids_in_org("Contact"));
+    });
+}
+
+#[test]
+fn a_scan_of_changes_goes_on_from_every_cursor() {
+    let faults = Faults { seed_with_one_stamp: true, ..Faults::default() };
+    with_org(800, faults, |desk| {
+        let since = desk.backfill("Contact");
+        desk.clock.advance(HOUR_MS);
+        for id in ids_in_org("Contact").iter().take(30) {
+            edit("Contact", id, "一斉");
+        }
+        desk.limit = 10;
+        let whole = desk.changes("Contact", &since);
+        assert_eq!(whole.ids().len(), 30);
+        for (index, page) in whole.pages.iter().enumerate().filter(|(_, page)| page.more) {
+            desk.restart();
+            let rest = desk.scan("Contact", Scan::Changes, Some(page.cursor.clone()));
+            assert_eq!(rest.ids().len(), 30 - 10 * (index + 1));
+        }
+    });
+}
+
+#[test]
+fn what_is_gone_says_why() {
+    with_org(300, Faults::default(), |desk| {
+        let contacts = desk.backfill("Contact");
+        let leads = desk.backfill("Lead");
+        let (people, lead) = (ids_in_org("Contact"), ids_in_org("Lead")[0].clone());
+        desk.clock.advance(HOUR_MS);
+        control("delete", &json!({"object": "Contact", "id": people[0]}));
+        control("merge", &json!({"object": "Contact", "winner": people[1], "loser": people[2]}));
+        let became = control("convert", &json!({"id": lead}));
+        desk.clock.advance(1000);
+
+        let found = desk.changes("Contact", &contacts);
+        let removed = found.removed();
+        let removal = |id: &str| &removed.iter().find(|gone| gone.id == id).unwrap().removal;
+        assert_eq!(removal(&people[0]), &Removal::Deleted);
+        assert_eq!(removal(&people[2]), &Removal::MergedInto(people[1].clone()));
+        assert!(found.ids().contains(&people[1]));
+        assert!(found.ids().contains(&became["contact"].as_str().unwrap().to_owned()));
+
+        let removed = desk.changes("Lead", &leads).removed();
+        let text = |name: &str| became[name].as_str().unwrap().to_owned();
+        let pairs =
+            [("Contact".to_owned(), text("contact")), ("Account".to_owned(), text("account"))];
+        assert_eq!(removed.len(), 1);
+        assert_eq!(removed[0].id, lead);
+        assert_eq!(removed[0].removal, Removal::ConvertedTo(pairs.to_vec()));
+        assert!(!desk.backfill("Lead").ids().contains(&lead));
+        let page =
+            desk.connector.read_records("Lead", &columns("Lead"), std::slice::from_ref(&lead));
+        assert_eq!(page.unwrap().removed[0].id, lead);
+    });
+}
+
+#[test]
+fn an_old_cursor_asks_the_delete_log() {
+    with_org(100, Faults::default(), |desk| {
+        let since = desk.backfill("Contact");
+        desk.clock.advance(HOUR_MS);
+        let id = ids_in_org("Contact")[0].clone();
+        control("delete", &json!({"object": "Contact", "id": id}));
+        desk.clock.advance(14 * 24 * HOUR_MS);
+        calls();
+        let removed = desk.changes("Contact", &since).removed();
+        assert_eq!(removed.iter().filter(|gone| gone.id == id).count(), 1);
+        assert!(calls().0 <= 3);
+    });
+}
+
+#[test]
+fn a_cursor_older_than_the_delete_log_is_lost() {
+    with_org(100, Faults::default(), |desk| {
+        let since = desk.backfill("Contact");
+        desk.clock.advance(20 * 24 * HOUR_MS);
+        let request = desk.request("Contact", Scan::Changes, Some(since.cursor()));
+        let error = desk.connector.read_page(&request).unwrap_err();
+        assert!(matches!(error, Error::CursorLost(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_cursor_of_another_scan_or_of_nobody_is_lost() {
+    with_org(10, Faults::default(), |desk| {
+        let since = desk.backfill("Contact");
+        for (scan, cursor) in [
+            (Scan::Backfill, Some(since.cursor())),
+            (Scan::Changes, None),
+            (Scan::Changes, Some(b"nonsense".to_vec())),
+        ] {
+            let request = desk.request("Contact", scan, cursor);
+            let error = desk.connector.read_page(&request).unwrap_err();
+            assert!(matches!(error, Error::CursorLost(_)), "{error:?}");
+        }
+    });
+}
