@@ -137,9 +137,10 @@ pub(crate) fn of_row(action: Action, faults: &[Fault]) -> Outcome {
         if let Some(after_ms) = fault.passes_after_ms() {
             return Outcome::RetryAfter(after_ms);
         }
+        // For a new record, and where a field is named, it is a parent that is deleted.
+        let itself = !is_new && fault.fields.is_empty();
         match (fault.code.as_str(), fault.duplicate_id()) {
-            // For a new record it is a parent that is deleted.
-            ("ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD", _) if !is_new => {
+            ("ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD", _) if itself => {
                 return Outcome::Gone;
             }
             ("INVALID_CROSS_REFERENCE_KEY", _) if action == Action::Archive => {
@@ -213,9 +214,11 @@ mod tests {
         let gone = fault("ENTITY_IS_DELETED", "entity is deleted", &[]);
         check(Action::Archive, gone.clone(), Outcome::Gone);
         check(Action::Create, gone.clone(), Outcome::Rejected(vec![gone.problem()]));
+        let parent = fault("ENTITY_IS_DELETED", "entity is deleted", &["AccountId"]);
+        check(Action::Update, parent.clone(), Outcome::Rejected(vec![parent.problem()]));
         let duplicate = fault(
             "DUPLICATE_VALUE",
-            "duplicate value found: Email__c duplicates value on record with id: 003000000000001AAA",
+            "duplicate value found: X__c duplicates value on record with id: 003000000000001AAA",
             &[],
         );
         check(Action::Create, duplicate.clone(), Outcome::Exists("003000000000001AAA".into()));

@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn a_live_row_has_its_cells_in_order() {
         let found = read(
-            r#"{"attributes":{"type":"Lead"},"Id":"00Q1","SystemModstamp":"2026-05-01T07:25:37.000+0000",
+            r#"{"attributes":{"type":"Lead"},"Id":"00Q1",
+                "SystemModstamp":"2026-05-01T07:25:37.000+0000",
                 "IsDeleted":false,"IsConverted":false,"LastName":"山田"}"#,
         );
         let row = &found.batch.rows[0];

@@ -179,7 +179,8 @@ mod tests {
         query.limit = Some(5);
         assert_eq!(
             query.to_string(),
-            "SELECT Id,Name FROM Account WHERE Id > '001' AND IsConverted = false ORDER BY Id LIMIT 5"
+            "SELECT Id,Name FROM Account WHERE Id > '001' AND IsConverted = false ORDER BY Id \
+             LIMIT 5"
         );
     }
 

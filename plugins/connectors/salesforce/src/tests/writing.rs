@@ -175,26 +175,42 @@ fn what_was_written_before_the_quota_ran_out_is_told() {
     });
 }
 
-#[test]
-fn an_activity_is_added_once() {
+fn call(intent: &str, contact: &str) -> Activity {
+    Activity {
+        intent: intent.into(),
+        object: "Contact".into(),
+        ids: vec![contact.to_owned()],
+        kind: "call".into(),
+        at: 1_789_999_000_000,
+        subject: "電話".into(),
+        body: "折り返し".into(),
+        facts: Vec::new(),
+    }
+}
+
+/// Adds two activities twice, under settings that name this stamp field.
+fn check_added_once(stamp_field: &str) {
     with_org(50, Faults::default(), |desk| {
         let contact = ids_in_org("Contact")[0].clone();
-        let activity = |intent: &str| Activity {
-            intent: intent.into(),
-            object: "Contact".into(),
-            ids: vec![contact.clone()],
-            kind: "call".into(),
-            at: 1_789_999_000_000,
-            subject: "電話".into(),
-            body: "折り返し".into(),
-            facts: Vec::new(),
-        };
         let before = ids_in_org("Task").len();
-        let first = desk.connector.add_activities(&[activity("a-1"), activity("a-2")]).unwrap();
-        desk.restart();
-        let again = desk.connector.add_activities(&[activity("a-2"), activity("a-1")]).unwrap();
+        let mut add = |intents: [&str; 2]| {
+            let settings = vec![("stamp_field".to_owned(), stamp_field.into())];
+            desk.connector = Salesforce::configure(&settings).unwrap();
+            desk.connector.add_activities(&intents.map(|intent| call(intent, &contact))).unwrap()
+        };
+        let (first, again) = (add(["a-1", "a-2"]), add(["a-2", "a-1"]));
         assert_eq!(applied_id(&first[0]), applied_id(&again[1]));
         assert_eq!(applied_id(&first[1]), applied_id(&again[0]));
         assert_eq!(ids_in_org("Task").len(), before + 2);
     });
+}
+
+#[test]
+fn an_activity_is_added_once() {
+    check_added_once("Renkei_Id__c");
+}
+
+#[test]
+fn an_activity_is_added_once_without_a_stamp_field() {
+    check_added_once("Not_There__c");
 }

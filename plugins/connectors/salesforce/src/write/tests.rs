@@ -75,7 +75,10 @@ fn a_record_begins_with_its_attributes_and_key() {
     };
     assert_eq!(
         serde_json::to_string(&record).unwrap(),
-        r#"{"attributes":{"type":"Contact"},"Renkei_Id__c":"intent-1","LastName":"山田","Phone":null}"#
+        concat!(
+            r#"{"attributes":{"type":"Contact"},"Renkei_Id__c":"intent-1","#,
+            r#""LastName":"山田","Phone":null}"#
+        )
     );
 }
 
