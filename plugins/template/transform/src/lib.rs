@@ -1,27 +1,27 @@
-//! A two-way transform between a boolean and a word for it.
+//! A two-way transform between text as people type it and the same in small letters.
 //!
-//! `old` is what keeps a two-way function from changing what still means the same: `Y` stays `Y` while the flag is true.
-//! The laws are in `wit/v1/transform.wit`.
+//! `old` is what keeps a two-way function from changing what still means the same: `Taro@Example.jp` stays as it is
+//! while the other side says `taro@example.jp`. The laws are in `wit/v1/transform.wit`.
 
-use renkei_sdk::{Attributes, Batch, Cell, Error, Facts, Row, Transform, Value};
-
-/// Spellings that are understood, in small letters, besides the words that the parameters name.
-const YES: &[&str] = &["yes", "y", "true", "1", "はい", "有"];
-const NO: &[&str] = &["no", "n", "false", "0", "いいえ", "無"];
+use renkei_sdk::{Attributes, Batch, Error, Facts, Row, Transform, Value};
 
 /// The plugin.
-pub struct YesNo;
+pub struct SmallLetters;
 
-impl Transform for YesNo {
+impl Transform for SmallLetters {
     fn forward(
         function: &str,
         parameters: &Attributes,
         input: &Batch,
-        old: &Batch,
+        _old: &Batch,
     ) -> Result<Batch, Error> {
         known(function)?;
-        let words = Words::from_parameters(parameters)?;
-        Ok(each(input, "flag", old, "text", |flag, old| words.forward(flag, old)))
+        let trim = trims(parameters);
+        let mut output = Batch::new(["small"]);
+        for text in input.values("text") {
+            output.rows.push(Row::of(vec![text.map(|text| small(text, trim))]));
+        }
+        Ok(output)
     }
 
     fn backward(
@@ -31,74 +31,33 @@ impl Transform for YesNo {
         old: &Batch,
     ) -> Result<Batch, Error> {
         known(function)?;
-        let words = Words::from_parameters(parameters)?;
-        Ok(each(input, "text", old, "flag", |text, old| words.backward(text, old)))
+        let trim = trims(parameters);
+        let mut output = Batch::new(["text"]);
+        // There is one old row per row, or none at all.
+        let mut old = old.values("text");
+        for wanted in input.values("small") {
+            let kept = old.next().flatten();
+            let same = kept.filter(|kept| Some(small(kept, trim)).as_ref() == wanted);
+            output.rows.push(Row::of(vec![wanted.map(|wanted| same.unwrap_or(wanted).clone())]));
+        }
+        Ok(output)
     }
 }
 
-renkei_sdk::export_transform!(YesNo);
+renkei_sdk::export_transform!(SmallLetters);
 
 fn known(function: &str) -> Result<(), Error> {
-    if function == "yes-no" { Ok(()) } else { Err(Error::unsupported(function)) }
+    if function == "small-letters" { Ok(()) } else { Err(Error::unsupported(function)) }
 }
 
-/// One row out per row in. What was not read (absent) stays so.
-fn each(
-    input: &Batch,
-    from: &str,
-    old: &Batch,
-    to: &str,
-    convert: impl Fn(&Value, Option<&Value>) -> Cell,
-) -> Batch {
-    let mut output = Batch::new([to]);
-    let old_column = old.column(to);
-    for (index, value) in input.values(from).enumerate() {
-        let old = old_column.and_then(|column| old.rows.get(index)?.cell(column));
-        output.rows.push(Row::of(vec![value.and_then(|value| convert(value, old))]));
-    }
-    output
+fn trims(parameters: &Attributes) -> bool {
+    parameters.boolean("trim").unwrap_or(true)
 }
 
-struct Words<'a> {
-    yes: &'a str,
-    no: &'a str,
-}
-
-impl<'a> Words<'a> {
-    fn from_parameters(parameters: &'a Attributes) -> Result<Self, Error> {
-        let words = Self {
-            yes: parameters.text("yes").unwrap_or("yes"),
-            no: parameters.text("no").unwrap_or("no"),
-        };
-        let differ = words.read(words.yes) == Some(true) && words.read(words.no) == Some(false);
-        if differ { Ok(words) } else { Err(Error::invalid("parameter", "yes and no are alike")) }
-    }
-
-    fn read(&self, text: &str) -> Option<bool> {
-        let small = text.trim().to_lowercase();
-        if text == self.yes || (text != self.no && YES.contains(&small.as_str())) {
-            Some(true)
-        } else if text == self.no || NO.contains(&small.as_str()) {
-            Some(false)
-        } else {
-            None
-        }
-    }
-
-    fn forward(&self, flag: &Value, old: Option<&Value>) -> Cell {
-        let Some(flag) = flag.as_boolean() else { return Some(Value::Null) };
-        let kept = old.filter(|old| old.as_text().and_then(|text| self.read(text)) == Some(flag));
-        let word = if flag { self.yes } else { self.no };
-        Some(kept.cloned().unwrap_or_else(|| word.into()))
-    }
-
-    /// A word that means nothing leaves the flag alone.
-    fn backward(&self, text: &Value, old: Option<&Value>) -> Cell {
-        match text.as_text() {
-            Some(text) => self.read(text).map(Value::Boolean).or_else(|| old.cloned()),
-            None => Some(Value::Null),
-        }
-    }
+/// What is no text is its own small form.
+fn small(value: &Value, trim: bool) -> Value {
+    let Value::Text(text) = value else { return value.clone() };
+    Value::text_or_null(&if trim { text.trim() } else { text }.to_lowercase())
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Cases, and the two laws over all of them.
 
+use renkei_sdk::Cell;
+
 use super::*;
+
+const NULL: Cell = Some(Value::Null);
 
 fn one(column: &str, cell: Cell) -> Batch {
     let mut batch = Batch::new([column]);
@@ -8,13 +12,15 @@ fn one(column: &str, cell: Cell) -> Batch {
     batch
 }
 
-fn forward(flag: Cell, old: Cell) -> Cell {
-    let output = YesNo::forward("yes-no", &vec![], &one("flag", flag), &one("text", old)).unwrap();
+fn forward(text: Cell) -> Cell {
+    let (input, old) = (one("text", text), Batch::default());
+    let output = SmallLetters::forward("small-letters", &vec![], &input, &old).unwrap();
     output.rows[0].cells[0].clone()
 }
 
-fn backward(text: Cell, old: Cell) -> Cell {
-    let output = YesNo::backward("yes-no", &vec![], &one("text", text), &one("flag", old)).unwrap();
+fn backward(small: Cell, old: Cell) -> Cell {
+    let (input, old) = (one("small", small), one("text", old));
+    let output = SmallLetters::backward("small-letters", &vec![], &input, &old).unwrap();
     output.rows[0].cells[0].clone()
 }
 
@@ -22,55 +28,48 @@ fn text(text: &str) -> Cell {
     Some(text.into())
 }
 
-const TRUE: Cell = Some(Value::Boolean(true));
-const FALSE: Cell = Some(Value::Boolean(false));
-const NULL: Cell = Some(Value::Null);
-
 #[test]
-fn flags_become_words_and_known_spellings_stay() {
-    let check = |flag: Cell, old: Cell, expected: Cell| assert_eq!(forward(flag, old), expected);
-    check(TRUE, None, text("yes"));
-    check(TRUE, text("Y"), text("Y"));
-    check(TRUE, text("no"), text("yes"));
-    check(FALSE, text("TRUE"), text("no"));
-    check(NULL, text("yes"), NULL);
-    check(None, text("yes"), None);
+fn text_becomes_small() {
+    let check = |cell: Cell, expected: Cell| assert_eq!(forward(cell), expected);
+    check(text(" Taro@Example.JP "), text("taro@example.jp"));
+    check(text("山田"), text("山田"));
+    check(text("  "), NULL);
+    check(Some(Value::Integer(7)), Some(Value::Integer(7)));
+    check(NULL, NULL);
+    check(None, None);
 }
 
 #[test]
-fn words_become_flags_and_unknown_ones_change_nothing() {
-    let check = |text: Cell, old: Cell, expected: Cell| assert_eq!(backward(text, old), expected);
-    check(text("はい"), NULL, TRUE);
-    check(text(" N "), TRUE, FALSE);
-    check(text("perhaps"), TRUE, TRUE);
-    check(text("perhaps"), None, None);
-    check(NULL, TRUE, NULL);
-    check(None, TRUE, None);
+fn what_means_the_same_stays_as_it_is() {
+    let check = |small: Cell, old: Cell, expected: Cell| {
+        assert_eq!(backward(small, old), expected);
+    };
+    check(text("taro@example.jp"), text("Taro@Example.JP"), text("Taro@Example.JP"));
+    check(text("jiro@example.jp"), text("Taro@Example.JP"), text("jiro@example.jp"));
+    check(NULL, text("Taro@Example.JP"), NULL);
+    check(NULL, text(" "), text(" "));
+    check(None, text("Taro"), None);
+    check(text("taro"), None, text("taro"));
 }
 
 #[test]
 fn the_laws_hold() {
-    let flags = [None, NULL, TRUE, FALSE];
-    let texts = [None, NULL, text("yes"), text("Y"), text("無"), text("perhaps")];
-    for flag in &flags {
-        for old in &texts {
-            let word = forward(flag.clone(), old.clone());
-            assert_eq!(backward(word.clone(), flag.clone()), *flag, "back from {word:?}");
-            for other in &flags {
-                let back = backward(word.clone(), other.clone());
-                assert_eq!(forward(back, word.clone()), word, "forth over {other:?}");
-            }
+    let texts = [None, NULL, text(""), text(" Taro "), text("TARO"), text("ΑΣ"), text("山田")];
+    for a in &texts {
+        let b = forward(a.clone());
+        assert_eq!(backward(b.clone(), a.clone()), *a, "back over {a:?}");
+        for other in &texts {
+            let back = backward(b.clone(), other.clone());
+            assert_eq!(forward(back), b, "forth from {b:?} over {other:?}");
         }
     }
 }
 
 #[test]
-fn parameters_and_functions_are_checked() {
-    let alike = vec![("no".to_owned(), Value::from("yes"))];
-    let batch = one("flag", TRUE);
-    assert!(YesNo::forward("yes-no", &alike, &batch, &Batch::default()).is_err());
-    assert!(YesNo::forward("no-yes", &vec![], &batch, &Batch::default()).is_err());
-    let words = vec![("yes".to_owned(), Value::from("有り"))];
-    let output = YesNo::forward("yes-no", &words, &batch, &Batch::default()).unwrap();
-    assert_eq!(output.rows[0].cells[0], text("有り"));
+fn parameters_and_functions_are_looked_at() {
+    let keep = vec![("trim".to_owned(), Value::from(false))];
+    let input = one("text", text(" A "));
+    let output = SmallLetters::forward("small-letters", &keep, &input, &Batch::default()).unwrap();
+    assert_eq!(output.rows[0].cells[0], text(" a "));
+    assert!(SmallLetters::forward("capitals", &keep, &input, &Batch::default()).is_err());
 }

@@ -193,6 +193,20 @@ fn rows_in_are_rows_out() {
     assert_eq!(families, [text("山田"), text("Yamada")]);
 }
 
+/// As the host tries the laws when it loads the file: with the parts of before as `old`.
+#[test]
+fn a_new_name_is_split_right_over_the_old_parts() {
+    let names =
+        ["Taro Yamada", "山田 太郎", "Madonna", "-", "山田　太郎", "O'Neil-Smith Ana María"];
+    for before in names {
+        for after in names {
+            let (old, new) = (run(&vec![], text(before), None), run(&vec![], text(after), None));
+            let joined = back(&vec![], new.clone(), Some(text(before)));
+            assert_eq!(run(&vec![], joined, Some(old)), new, "{before} to {after}");
+        }
+    }
+}
+
 fn any_name() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         "[一-龥々]{1,3}",
