@@ -104,9 +104,11 @@ impl Sessions {
         self.access.remove(token).is_some() || refresh
     }
 
-    /// Ends every session; refresh tokens stay, as after a restart of the org.
+    /// Ends every session and forgets every refresh token and code; new logins still work.
     pub(crate) fn end_all(&mut self) {
         self.access.clear();
+        self.refresh.clear();
+        self.codes.clear();
     }
 
     /// Opens a session for the right user name and password.

@@ -27,6 +27,9 @@ const VERSION_MIN: u32 = 31;
 /// The newest version of the list; later ones answer as well (apis/salesforce.md 1).
 const VERSION_MAX: u32 = 66;
 
+/// Most bytes of URI and headers together.
+const HEAD_LEN_MAX: usize = 16_384;
+
 /// A simulated org.
 #[derive(Debug)]
 pub(crate) struct Org {
@@ -202,6 +205,9 @@ impl Org {
 
     fn gates(&mut self, call: &Call<'_>, version: &str) -> Result<(), Fault> {
         self.guess_tally(call);
+        if head_len(call.request) > HEAD_LEN_MAX {
+            return Err(Fault::new(414, "URI_TOO_LONG", "URI Too Long"));
+        }
         if !known_version(version) {
             return Err(Fault::not_found());
         }
@@ -281,6 +287,14 @@ impl Org {
     pub(super) fn table(&self, name: &str) -> Result<Table, Fault> {
         self.store.schema.table(name).ok_or_else(Fault::not_found)
     }
+}
+
+/// Bytes of the URI, as a form encodes it, and of the headers.
+fn head_len(request: &Request) -> usize {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&request.parameters);
+    let headers = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.path.len() + query.finish().len() + headers.sum::<usize>()
 }
 
 fn known_version(version: &str) -> bool {

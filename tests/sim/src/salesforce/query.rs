@@ -18,6 +18,7 @@ use crate::ledger::Shape;
 const PAGE_MAX: usize = 2000;
 const PAGE_MIN: usize = 200;
 const CURSORS_MAX: usize = 10;
+const SOQL_LEN_MAX: usize = 100_000;
 
 /// The open cursors, oldest first.
 #[derive(Debug, Default)]
@@ -55,6 +56,10 @@ impl Org {
 
     /// Parses and checks a query.
     pub(super) fn plan(&self, soql: &str, now_ms: i64) -> Result<Plan, Fault> {
+        if soql.chars().count() > SOQL_LEN_MAX {
+            let message = "SOQL statements cannot be longer than 100000 characters.";
+            return Err(Fault::new(400, "MALFORMED_QUERY", message));
+        }
         let query = soql::parse(soql)?;
         soql::bind(&self.store, soql, &query, now_ms)
     }

@@ -131,7 +131,9 @@ impl Org {
         } else {
             Reply::ok(self.record(table, serial, fields, call.base)?)
         };
-        Ok(reply.with_header("last-modified", http_date(modified_ms)))
+        Ok(reply
+            .with_header("etag", record_etag(modified_ms))
+            .with_header("last-modified", http_date(modified_ms)))
     }
 
     fn read_by_key(
@@ -200,18 +202,18 @@ impl Org {
         Ok(Reply::empty(204))
     }
 
-    /// `If-Unmodified-Since` compares whole seconds, so two edits in one second pass.
+    /// Both validators are made of whole seconds, so two edits in one second pass.
     fn check_unmodified(&self, call: &Call<'_>, table: Table, serial: Serial) -> Result<(), Fault> {
         let since = call.request.header("if-unmodified-since").and_then(http_time);
         let row = self.store.row(table, serial);
         let modified_ms = row.and_then(|row| row.cell(SLOT_MODIFIED).as_time()).unwrap_or_default();
-        match since {
-            Some(since) if modified_ms / 1000 > since => {
-                let message = "The record has been modified since the given time";
-                Err(Fault::new(412, "PRECONDITION_FAILED", message))
-            }
-            _ => Ok(()),
+        let known = call.request.header("if-match");
+        let other = known.is_some_and(|known| known != "*" && known != record_etag(modified_ms));
+        if other || since.is_some_and(|since| modified_ms / 1000 > since) {
+            let message = "The record has been modified since it was read";
+            return Err(Fault::new(412, "PRECONDITION_FAILED", message));
         }
+        Ok(())
     }
 
     fn delete_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
@@ -366,6 +368,11 @@ pub(super) fn locked(ids: &str) -> Fault {
 /// `{id, success, errors}` of a write that was done.
 pub(super) fn saved(id: &str) -> Json {
     Json::object([("id", id.into()), ("success", true.into()), ("errors", Json::List(Vec::new()))])
+}
+
+/// The validator of a record.
+fn record_etag(modified_ms: i64) -> String {
+    format!("\"{}\"", modified_ms / 1000)
 }
 
 /// `Fri, 01 May 2026 07:25:37 GMT`.

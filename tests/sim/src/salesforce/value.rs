@@ -224,9 +224,7 @@ fn refused(field: &Field, value: &Json, wanted: &str) -> Fault {
 }
 
 fn deserialize_message(wanted: &str, value: &str) -> String {
-    format!(
-        "Cannot deserialize instance of {wanted} from value {value} or request may be missing a required field"
-    )
+    format!("Cannot deserialize instance of {wanted} from value {value}")
 }
 
 #[cfg(test)]

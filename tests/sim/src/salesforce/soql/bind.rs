@@ -3,6 +3,8 @@
 //! After this nothing about a query can fail: names are slots, literals have the type of their
 //! field, date literals are instants and semi-joins are lists of values.
 
+use std::collections::HashSet;
+
 use super::super::error::Fault;
 use super::super::ids;
 use super::super::schema::{Child, Field, Kind, Object, Table};
@@ -82,7 +84,28 @@ pub(super) enum Test {
     Any(Vec<Test>),
     Not(Box<Test>),
     Compare(Reach, Op, Cell),
-    In(Reach, Vec<Cell>),
+    In(Reach, Members),
+}
+
+/// The values of an IN list; texts are kept for quick tests, as lists may be long.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) values: Vec<Cell>,
+    texts: HashSet<String>,
+}
+
+impl Members {
+    fn new(values: Vec<Cell>) -> Self {
+        let texts = values.iter().filter_map(Cell::as_text).map(str::to_lowercase).collect();
+        Self { values, texts }
+    }
+
+    pub(super) fn contain(&self, found: &Cell) -> bool {
+        match found {
+            Cell::Text(text) => self.texts.contains(&text.to_lowercase()),
+            _ => self.values.contains(found),
+        }
+    }
 }
 
 /// Makes the plan of `query`, whose text is `soql`, at the time `now_ms`.
@@ -309,13 +332,13 @@ impl<'a> Binder<'a> {
                     Literal::Value(cell) => self.typed(path, kind, cell),
                     Literal::Range(name, _) => Err(self.mistyped(path, kind, name)),
                 });
-                Ok(negate(*negated, Test::In(reach, collect(values.collect())?)))
+                Ok(negate(*negated, Test::In(reach, Members::new(collect(values.collect())?))))
             }
             Expr::Semi { path, negated, query } => {
                 let (reach, _) = self.filterable(table, path, "filtered")?;
                 let inner = bind(self.store, self.soql, query, self.now_ms)?;
                 let values = run::first_column(self.store, &inner);
-                Ok(negate(*negated, Test::In(reach, values)))
+                Ok(negate(*negated, Test::In(reach, Members::new(values))))
             }
         }
     }

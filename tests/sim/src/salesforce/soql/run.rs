@@ -72,10 +72,7 @@ impl Test {
                 let found = reach.get(store, row);
                 compare(found, *op, value, reach.rank(found, value))
             }
-            Self::In(reach, values) => {
-                let found = reach.get(store, row);
-                values.iter().any(|value| found.order(value) == Ordering::Equal)
-            }
+            Self::In(reach, members) => members.contain(reach.get(store, row)),
         }
     }
 
@@ -91,10 +88,13 @@ impl Test {
             Self::Not(_) => None,
             Self::Compare(reach, Op::Eq, value) => by_value(store, table, reach.own()?, value),
             Self::Compare(..) => None,
-            Self::In(reach, values) => {
+            Self::In(reach, members) => {
                 let slot = reach.own()?;
-                let found: Option<Vec<_>> =
-                    values.iter().map(|value| by_value(store, table, slot, value)).collect();
+                let found: Option<Vec<_>> = members
+                    .values
+                    .iter()
+                    .map(|value| by_value(store, table, slot, value))
+                    .collect();
                 Some(found?.concat())
             }
         }

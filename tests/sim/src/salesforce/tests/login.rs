@@ -98,6 +98,9 @@ fn a_session_ends_when_it_is_not_used() {
     assert_eq!(org.get("/limits").status, 200);
     org.org.revoke();
     assert_eq!(org.get("/limits").status, 401);
+    let refresh = credential(&org, "refresh_token");
+    let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+    assert_eq!(token(&mut org, &form).body["error"], "invalid_grant");
     org.log_in();
     let token = org.token.clone();
     assert_eq!(

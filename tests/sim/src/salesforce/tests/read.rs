@@ -1,6 +1,7 @@
 //! Queries, pages, metadata, replication, bulk (apis/salesforce.md 3 and 4).
 
 use super::*;
+use crate::salesforce::ids;
 
 /// Creates so many contacts through collections, without needing their ids.
 fn crowd(org: &mut Fixture, count: usize) {
@@ -88,6 +89,15 @@ fn a_late_commit_appears_below_the_cursor() {
     assert_eq!(now[0]["Id"], id.as_str());
     assert_eq!(now[0]["SystemModstamp"], "2026-09-21T14:13:20.000+0000");
     assert!(now[0]["SystemModstamp"].as_str() < seen[0]["SystemModstamp"].as_str());
+}
+
+#[test]
+fn a_query_must_fit_into_the_uri() {
+    let mut org = Fixture::empty();
+    let list = |count: usize| vec![format!("'{}'", ids::render("003", 1)); count].join(",");
+    let soql = |count| format!("SELECT Id FROM Contact WHERE Id IN ({})", list(count));
+    assert_eq!(org.query(&soql(500)).status, 200);
+    assert_eq!(org.query(&soql(700)).status, 414);
 }
 
 #[test]
@@ -204,8 +214,8 @@ fn ingest(org: &mut Fixture, job: Value, csv: &str) -> String {
 fn an_ingest_job_runs_in_virtual_time() {
     let mut org = Fixture::empty();
     org.create("Account", json!({"Name": "a", "Renkei_Id__c": "co"}));
-    let job = json!({"object": "Contact", "operation": "upsert", "externalIdFieldName": "Renkei_Id__c",
-        "contentType": "CSV", "lineEnding": "LF"});
+    let job = json!({"object": "Contact", "operation": "upsert", "contentType": "CSV",
+        "externalIdFieldName": "Renkei_Id__c", "lineEnding": "LF"});
     let csv = "Renkei_Id__c,LastName,Title,Account.Renkei_Id__c\np1,\"山,田\",#N/A,co\np2,,t,\n";
     let id = ingest(&mut org, job, csv);
     let state = |org: &mut Fixture| org.get(&format!("/jobs/ingest/{id}")).body["state"].clone();
@@ -243,7 +253,8 @@ fn an_unknown_column_fails_the_whole_job() {
 fn a_query_job_gives_pages_of_csv() {
     let mut org = Fixture::empty();
     crowd(&mut org, 5);
-    let job = json!({"operation": "query", "query": "SELECT LastName, Account.Name FROM Contact ORDER BY LastName"});
+    let soql = "SELECT LastName, Account.Name FROM Contact ORDER BY LastName";
+    let job = json!({"operation": "query", "query": soql});
     let id = org.call("POST", "/jobs/query", &job.to_string()).id();
     let path = format!("/jobs/query/{id}/results?maxRecords=3");
     assert_eq!(org.get(&path).code(), "INVALIDJOBSTATE");

@@ -153,9 +153,11 @@ fn collections_upsert_by_external_id_and_refer_by_it() {
     let mut org = Fixture::empty();
     org.create("Account", json!({"Name": "a", "Renkei_Id__c": "co"}));
     let body = r#"{"records":[
-        {"attributes":{"type":"Contact"},"Renkei_Id__c":"p1","LastName":"x","Account":{"Renkei_Id__c":"co"}},
+        {"attributes":{"type":"Contact"},"Renkei_Id__c":"p1","LastName":"x",
+         "Account":{"Renkei_Id__c":"co"}},
         {"Renkei_Id__c":"p1","attributes":{"type":"Contact"},"FirstName":"y"},
-        {"attributes":{"type":"Contact"},"Renkei_Id__c":"p2","LastName":"x","Account":{"Renkei_Id__c":"no"}},
+        {"attributes":{"type":"Contact"},"Renkei_Id__c":"p2","LastName":"x",
+         "Account":{"Renkei_Id__c":"no"}},
         {"attributes":{"type":"Contact"},"LastName":"x"}]}"#;
     let got = org.call("PATCH", "/composite/sobjects/Contact/Renkei_Id__c", body);
     assert_eq!(got.body[0]["created"], true);
@@ -192,6 +194,11 @@ fn a_precondition_guards_an_update() {
     let guard = [("if-unmodified-since", seen.as_str())];
     assert_eq!(org.send("PATCH", &path, &guard, r#"{"Title":"a"}"#).status, 204);
     assert_eq!(org.send("PATCH", &path, &guard, r#"{"Title":"b"}"#).status, 412);
+    let etag = org.send("GET", &path, &[], "").header("etag").to_owned();
+    let send = |org: &mut Fixture, etag: &str| {
+        org.send("PATCH", &path, &[("if-match", etag)], r#"{"FirstName":"a"}"#).status
+    };
+    assert_eq!((send(&mut org, &etag), send(&mut org, "\"0\"")), (204, 412));
     assert_eq!(org.value("Contact", &id, "Title"), "a");
 }
 
@@ -266,7 +273,8 @@ fn composite_parts_refer_to_earlier_answers() {
     let mut org = Fixture::empty();
     let url = |path: &str| format!("{BASE}{path}");
     let body = json!({"allOrNone": true, "compositeRequest": [
-        {"method": "POST", "url": url("/sobjects/Account"), "referenceId": "a", "body": {"Name": "x"}},
+        {"method": "POST", "url": url("/sobjects/Account"), "referenceId": "a",
+         "body": {"Name": "x"}},
         {"method": "POST", "url": url("/sobjects/Contact"), "referenceId": "c",
          "body": {"LastName": "y", "AccountId": "@{a.id}"}},
         {"method": "GET", "url": url("/sobjects/Account/@{a.id}?fields=Name"), "referenceId": "r"},
