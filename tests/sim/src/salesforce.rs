@@ -1,8 +1,8 @@
 //! Salesforce: the Platform REST API of one org, as apis/salesforce.md tells it.
 //!
-//! [`org`] is the state machine and the way of a request through it; [`store`] holds the rows and
-//! [`write`] every rule about them; [`soql`] finds rows. One file per resource family: [`sobjects`],
-//! [`collections`], [`composite`], [`query`], [`bulk`], [`replication`], [`login`]. [`control`] is
+//! `org` is the state machine and the way of a request through it; `store` holds the rows and
+//! `write` every rule about them; `soql` finds rows. One file per resource family: `sobjects`,
+//! `collections`, `composite`, `query`, `bulk`, `replication`, `login`. `control` is
 //! what people do in the user interface. All of it is pure but for `serve`.
 
 mod auth;
