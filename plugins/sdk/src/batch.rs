@@ -1,7 +1,8 @@
 //! Batches seen by row and by column.
 //!
-//! A batch is a header and rows of cells in the header's order. A column that is missing from the header reads as absent,
-//! as does a row that is too short: the host refuses such batches, so a plugin need not care.
+//! A batch is a header and rows of cells in the header's order. A column that is missing from the
+//! header reads as absent, as does a row that is too short: the host refuses such batches, so a
+//! plugin need not care.
 
 use crate::{Batch, Cell, Row, Value};
 
@@ -11,7 +12,8 @@ impl Batch {
     /// ```
     /// use renkei_sdk::{Batch, Row, Value};
     /// let mut batch = Batch::new(["email", "lastname"]);
-    /// batch.rows.push(Row::new("17", vec![Some(Value::from("taro@example.jp")), Some(Value::Null)]));
+    /// let cells = vec![Some(Value::from("taro@example.jp")), Some(Value::Null)];
+    /// batch.rows.push(Row::new("17", cells));
     ///
     /// let row = batch.iter().next().unwrap();
     /// assert_eq!(row.text("email"), Some("taro@example.jp"));

@@ -1,8 +1,10 @@
-//! The contract in Rust, generated from `wit/v1`: the only definition of the types that the rest of the crate re-exports.
+//! The contract in Rust, generated from `wit/v1`: the only definition of the types that the rest of
+//! the crate re-exports.
 //!
-//! Types, http, log and signing are generated once; the two worlds map to them, so a value is the same type in both.
-//! A world's exports (and the section that announces them) come from its export macro alone: a crate that has both
-//! features on, as a workspace build has, still exports only what it asks for.
+//! Types, http, log and signing are generated once; the two worlds map to them, so a value is the
+//! same type in both. A world's exports (and the section that announces them) come from its export
+//! macro alone: a crate that has both features on, as a workspace build has, still exports only
+//! what it asks for.
 
 /// Everything that a world imports.
 pub mod imports {

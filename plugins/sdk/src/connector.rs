@@ -1,7 +1,8 @@
 //! The connector world: the trait that a connector implements and the macro that exports it.
 //!
-//! One component instance serves one job on one system. `configure` makes the connector, which then lives as long as the
-//! instance; a call before it is answered with `bug`. Whatever must outlive the job is in the cursor.
+//! One component instance serves one job on one system. `configure` makes the connector, which then
+//! lives as long as the instance; a call before it is answered with `bug`. Whatever must outlive
+//! the job is in the cursor.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -67,7 +68,8 @@ pub trait Connector: Sized + 'static {
     /// Writes, in as few requests as the API allows; one outcome per operation, in order.
     ///
     /// # Errors
-    /// Only where nothing at all was written; after the first request that had an effect, report outcomes.
+    /// Only where nothing at all was written; after the first request that had an effect, report
+    /// outcomes.
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error>;
 
     /// Makes `winner` absorb `losers`.
@@ -166,7 +168,8 @@ impl<C: Held> world::Guest for Exported<C> {
     }
 }
 
-/// Exports a [`Connector`] as the component's connector world. Once per crate; natively it only checks the type.
+/// Exports a [`Connector`] as the component's connector world. Once per crate; natively it only
+/// checks the type.
 #[macro_export]
 macro_rules! export_connector {
     ($connector:ty) => {

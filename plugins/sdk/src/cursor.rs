@@ -1,7 +1,7 @@
 //! Cursors as JSON, so that a later version of the plugin can read what an earlier one wrote.
 //!
-//! The host keeps cursors for months. Give new fields a serde default, and answer a cursor that is too old to understand
-//! with `cursor-lost`, which costs a backfill and loses nothing.
+//! The host keeps cursors for months. Give new fields a serde default, and answer a cursor that is
+//! too old to understand with `cursor-lost`, which costs a backfill and loses nothing.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

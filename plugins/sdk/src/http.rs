@@ -1,8 +1,8 @@
 //! Requests to the plugin's own system, through the host.
 //!
-//! A request names a connection slot and a path below that slot's base URL. The host adds the credentials, waits for the
-//! declared quotas, and repeats what is safe to repeat; see `wit/v1/http.wit`. Natively a test's handler answers
-//! (`testing::with_http`).
+//! A request names a connection slot and a path below that slot's base URL. The host adds the
+//! credentials, waits for the declared quotas, and repeats what is safe to repeat; see
+//! `wit/v1/http.wit`. Natively a test's handler answers (`testing::with_http`).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -20,7 +20,8 @@ pub const PRIMARY: &str = "primary";
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Request {
-    /// A request with nothing but a method and a path. The path is percent-encoded already; see [`escape`].
+    /// A request with nothing but a method and a path. The path is percent-encoded already; see
+    /// [`escape`].
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             slot: PRIMARY.to_owned(),
@@ -86,8 +87,8 @@ impl Request {
     /// Sets a JSON body.
     ///
     /// # Panics
-    /// Where the value has no JSON form, such as a map with keys that are not text: a fault of the plugin, which the
-    /// host reports as a trap.
+    /// Where the value has no JSON form, such as a map with keys that are not text: a fault of the
+    /// plugin, which the host reports as a trap.
     #[must_use]
     #[expect(clippy::expect_used, reason = "only a Serialize of the plugin's own can fail here")]
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
@@ -101,7 +102,8 @@ impl Request {
         self
     }
 
-    /// Says that the request may be sent twice although its method says otherwise (a search, an upsert by key).
+    /// Says that the request may be sent twice although its method says otherwise (a search, an
+    /// upsert by key).
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
@@ -125,7 +127,7 @@ impl Request {
     /// Sends it and waits for the answer, whatever its status.
     ///
     /// # Errors
-    /// See [`Failure`]. With `?` it becomes an [`Error`]; a write that is not repeatable looks at it first.
+    /// See [`Failure`]. With `?` it becomes an [`Error`], in a write with `.into()` an `Outcome`.
     pub fn send(&self) -> Result<Response, Failure> {
         send(self)
     }
@@ -159,8 +161,8 @@ impl Response {
     /// The body as JSON of this shape. Look at the status first: an error page has another shape.
     ///
     /// # Errors
-    /// `invalid` where the body is no JSON at all (a proxy or a login page answered), `bug` where it is JSON of another
-    /// shape. Neither quotes the body.
+    /// `invalid` where the body is no JSON at all (a proxy or a login page answered), `bug` where
+    /// it is JSON of another shape. Neither quotes the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|fault| {
             let place = format!("line {} column {}", fault.line(), fault.column());
@@ -185,8 +187,8 @@ pub fn escape(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Says that the answer just read means "refused credentials" although its status does not. The host renews the slot's
-/// credentials once; then send again.
+/// Says that the answer just read means "refused credentials" although its status does not. The
+/// host renews the slot's credentials once; then send again.
 ///
 /// # Errors
 /// `unauthorized` where the credentials could not be renewed.

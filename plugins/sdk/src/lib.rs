@@ -1,18 +1,20 @@
 //! What a Renkei plugin is written with.
 //!
-//! A plugin is one WebAssembly component: a connector (one CRM) or a transform (pure functions over batches). This crate
-//! is the contract `wit/v1` in Rust, with the types as generated and short ways to make and read them.
-//! Features: `connector` and `transform` bring the world's trait and macro, `testing` the host for native tests.
+//! A plugin is one WebAssembly component: a connector (one CRM) or a transform (pure functions over
+//! batches). This crate is the contract `wit/v1` in Rust, with the types as generated and short
+//! ways to make and read them. Features: `connector` and `transform` bring the world's trait and
+//! macro, `testing` the host for native tests.
 //!
 //! # A whole connector
 //!
-//! It serves an API that has people with a name, in pages, and makes one per key however often it is asked.
+//! It serves an API that has people with a name, in pages, and makes one per key however often it
+//! is asked.
 //!
 //! ```
 //! use renkei_sdk::http::Request;
 //! use renkei_sdk::{
-//!     Account, Action, Applied, Attributes, Batch, Cell, Connector, Error, Field, Kind, Outcome, Page,
-//!     PageRequest, Problem, Remedy, Row, Schema, Value, WriteRequest, cursor,
+//!     Account, Action, Applied, Attributes, Batch, Cell, Connector, Error, Field, Kind, Operation,
+//!     Outcome, Page, PageRequest, Problem, Remedy, Row, Schema, Value, WriteRequest, cursor,
 //! };
 //! use serde::Deserialize;
 //!
@@ -25,7 +27,7 @@
 //! #[derive(Deserialize)]
 //! struct People {
 //!     people: Vec<Person>,
-//!     /// Where the next page begins; never missing, so that a later scan goes on from the last one.
+//!     /// Where the next page begins; never missing, so that a later scan goes on from there.
 //!     next: String,
 //!     more: bool,
 //! }
@@ -59,7 +61,12 @@
 //!         Ok(if page.more { Page::more(batch, cursor) } else { Page::last(batch, cursor) })
 //!     }
 //!
-//!     fn read_records(&mut self, _: &str, columns: &[String], ids: &[String]) -> Result<Page, Error> {
+//!     fn read_records(
+//!         &mut self,
+//!         _: &str,
+//!         columns: &[String],
+//!         ids: &[String],
+//!     ) -> Result<Page, Error> {
 //!         let answer = Request::get("/people").query("ids", &ids.join(",")).send()?;
 //!         let page: People = answer.json()?;
 //!         Ok(Page::last(batch(columns, page.people), Vec::new()))
@@ -79,9 +86,10 @@
 //!     }
 //!
 //!     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
-//!         let write = |operation: &renkei_sdk::Operation| {
+//!         let write = |operation: &Operation| {
 //!             if operation.action != Action::Create {
-//!                 return Ok(Outcome::rejected(Problem::new("action", "create only", Remedy::Admin)));
+//!                 let problem = Problem::new("action", "create only", Remedy::Admin);
+//!                 return Ok(Outcome::rejected(problem));
 //!             }
 //!             let name = request.cell(operation, "name").and_then(Value::as_text);
 //!             let body = serde_json::json!({ "name": name });
@@ -127,7 +135,8 @@
 //! let page = with_http(
 //!     |request| {
 //!         assert_eq!(request.path, "/people?after=");
-//!         Ok(respond(200, r#"{"people": [{"id": "7", "name": "山田"}], "next": "7", "more": false}"#))
+//!         let people = r#"{"people": [{"id": "7", "name": "山田"}], "next": "7", "more": false}"#;
+//!         Ok(respond(200, people))
 //!     },
 //!     || Tiny.read_page(&request),
 //! );

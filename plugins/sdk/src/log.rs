@@ -1,7 +1,7 @@
 //! Lines for the host's log: names and ids only, never field values.
 //!
-//! The host adds plugin, version, system and run, escapes control characters and caps length and rate. Natively the
-//! lines go to `testing::logged`.
+//! The host adds plugin, version, system and run, escapes control characters and caps length and
+//! rate. Natively the lines go to `testing::logged`.
 
 use crate::bindings::imports::renkei::plugin::log as import;
 

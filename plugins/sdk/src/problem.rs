@@ -1,8 +1,9 @@
 //! Problems and errors: one constructor per thing that can go wrong.
 //!
-//! Which [`Error`] a call fails with decides what the host does next, so choose by consequence: `unauthorized` pauses the
-//! system, `forbidden` pauses the object, `cursor_lost` starts a backfill, `invalid` waits for a person.
-//! Messages of problems may quote the vendor; messages of `bug` and `host` go to the log and hold no field values.
+//! Which [`Error`] a call fails with decides what the host does next, so choose by consequence:
+//! `unauthorized` pauses the system, `forbidden` pauses the object, `cursor_lost` starts a
+//! backfill, `invalid` waits for a person. Messages of problems may quote the vendor; messages of
+//! `bug` and `host` go to the log and hold no field values.
 
 use crate::http::Failure;
 use crate::{Error, Problem};
@@ -43,7 +44,7 @@ impl Problem {
     ///
     /// ```
     /// # use renkei_sdk::{Problem, Remedy};
-    /// let problem = Problem::new("STRING_TOO_LONG", "80 at most", Remedy::SourceData).on("LastName");
+    /// let problem = Problem::new("TOO_LONG", "80 at most", Remedy::SourceData).on("LastName");
     /// assert_eq!(problem.field.as_deref(), Some("LastName"));
     /// ```
     pub fn new(code: impl Into<String>, message: impl Into<String>, remedy: Remedy) -> Self {
@@ -100,8 +101,8 @@ impl Error {
     }
 }
 
-/// What a failed request means for a call that cannot go on without it. For the operations of a write, a failure becomes
-/// an [`Outcome`](crate::Outcome) instead.
+/// What a failed request means for a call that cannot go on without it. For the operations of a
+/// write, a failure becomes an [`Outcome`](crate::Outcome) instead.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -239,8 +239,8 @@ impl From<Applied> for Outcome {
     }
 }
 
-/// What a failed request means for each operation in it. Nothing was written where the host sent nothing; otherwise the
-/// effect is unknown, and the host probes.
+/// What a failed request means for each operation in it. Nothing was written where the host sent
+/// nothing; otherwise the effect is unknown, and the host probes.
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         let problem = |message, remedy| Self::rejected(Problem::new("not-sent", message, remedy));

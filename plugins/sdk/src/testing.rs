@@ -1,7 +1,8 @@
 //! A host for tests: the imports, played natively and in memory.
 //!
-//! Everything is per thread and undone when the closure ends, so tests run in parallel. Handlers answer at once and once:
-//! retries, quotas, grants and credentials are the host's own and are tested there.
+//! Everything is per thread and undone when the closure ends, so tests run in parallel. Handlers
+//! answer at once and once: retries, quotas, grants and credentials are the host's own and are
+//! tested there.
 
 mod loopback;
 
@@ -35,7 +36,8 @@ pub struct Line {
     pub attributes: Vec<(String, String)>,
 }
 
-/// Runs `test` with this handler in the host's place. The handler that was there before comes back afterwards.
+/// Runs `test` with this handler in the host's place. The handler that was there before comes back
+/// afterwards.
 ///
 /// ```
 /// use renkei_sdk::http::{Request, Response};
@@ -145,7 +147,8 @@ mod tests {
 
     #[test]
     fn signatures_are_checked_against_the_secret_of_that_name() {
-        // RFC 4231, test case 2; the prefixed hash is SHA-256 of "Jefewhat do ya want for nothing?".
+        // RFC 4231, test case 2; the prefixed hash is SHA-256 of "Jefewhat do ya want for
+        // nothing?".
         let message = b"what do ya want for nothing?";
         let hmac = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let byte = |pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();

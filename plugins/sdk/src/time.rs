@@ -1,6 +1,7 @@
 //! Moments as text on the wire, as milliseconds since 1970-01-01T00:00:00Z in the contract.
 //!
-//! A plugin has no clock: the only "now" is a server's (`page.server_time`, a `date` header, a hook's `received_at`).
+//! A plugin has no clock: the only "now" is a server's (`page.server_time`, a `date` header, a
+//! hook's `received_at`).
 
 use std::num::NonZero;
 use std::time::UNIX_EPOCH;

@@ -1,7 +1,7 @@
 //! The transform world: the trait that a transform implements and the macro that exports it.
 //!
-//! A transform is pure: same input, same output, no state between calls. The host sends exactly the columns that the
-//! manifest declares, and takes exactly one row back per row, in order.
+//! A transform is pure: same input, same output, no state between calls. The host sends exactly the
+//! columns that the manifest declares, and takes exactly one row back per row, in order.
 
 use std::marker::PhantomData;
 
@@ -10,11 +10,12 @@ use crate::{Attributes, Batch, Error, Value};
 
 /// What a transform does. The meaning of every argument and result is in `wit/v1/transform.wit`.
 pub trait Transform: 'static {
-    /// Input columns to output columns. `old` has what the target holds now, row by row, or no rows at all.
+    /// Input columns to output columns. `old` has what the target holds now, row by row, or no rows
+    /// at all.
     ///
     /// # Errors
-    /// `unsupported` for a function that the manifest does not list, `invalid` for a bad parameter. A value that cannot
-    /// be converted is no error of the batch: answer null or absent for it.
+    /// `unsupported` for a function that the manifest does not list, `invalid` for a bad parameter.
+    /// A value that cannot be converted is no error of the batch: answer null or absent for it.
     fn forward(
         function: &str,
         parameters: &Attributes,
@@ -22,8 +23,8 @@ pub trait Transform: 'static {
         old: &Batch,
     ) -> Result<Batch, Error>;
 
-    /// Output columns back to input columns, for a two-way function. Laws: `backward(forward(a), a) = a`, and
-    /// `forward(backward(b, a), b) = b` for every `b` that forward makes.
+    /// Output columns back to input columns, for a two-way function. Laws: `backward(forward(a), a)
+    /// = a`, and `forward(backward(b, a), b) = b` for every `b` that forward makes.
     ///
     /// # Errors
     /// As `forward`; `unsupported` unless the transform says otherwise.
@@ -88,7 +89,8 @@ impl<T: Transform> world::Guest for Exported<T> {
     }
 }
 
-/// Exports a [`Transform`] as the component's transform world. Once per crate; natively it only checks the type.
+/// Exports a [`Transform`] as the component's transform world. Once per crate; natively it only
+/// checks the type.
 #[macro_export]
 macro_rules! export_transform {
     ($transform:ty) => {

@@ -1,7 +1,7 @@
 //! Cells and attributes: making them and looking into them.
 //!
-//! Absent (`None`), null (`Some(Value::Null)`) and a value are three different things (`wit/v1/types.wit`); nothing here
-//! turns one into another silently.
+//! Absent (`None`), null (`Some(Value::Null)`) and a value are three different things
+//! (`wit/v1/types.wit`); nothing here turns one into another silently.
 
 use crate::{Error, Value};
 
@@ -12,7 +12,8 @@ pub type Cell = Option<Value>;
 pub type Attributes = Vec<(String, Value)>;
 
 impl Value {
-    /// An exact decimal, or `None` if the text is not `-?[0-9]+(\.[0-9]+)?` (no exponent, no sign `+`).
+    /// An exact decimal, or `None` if the text is not `-?[0-9]+(\.[0-9]+)?` (no exponent, no sign
+    /// `+`).
     ///
     /// ```
     /// # use renkei_sdk::Value;
@@ -138,7 +139,8 @@ pub trait Facts {
         self.value(code)?.as_boolean()
     }
 
-    /// The text under this code, for a setting that the manifest declares with a default or as required.
+    /// The text under this code, for a setting that the manifest declares with a default or as
+    /// required.
     ///
     /// # Errors
     /// `invalid` with the setting's name, where the host gave none.

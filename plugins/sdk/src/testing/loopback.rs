@@ -8,8 +8,8 @@ use crate::http::{Failure, Method, Request, Response};
 /// The largest answer that is read, bytes.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 
-/// A handler for [`super::with_http`] that sends each request to `base_url`, whatever its slot, with `token` as bearer.
-/// Each answer comes back as it is: nothing is renewed or repeated.
+/// A handler for [`super::with_http`] that sends each request to `base_url`, whatever its slot,
+/// with `token` as bearer. Each answer comes back as it is: nothing is renewed or repeated.
 pub fn loopback(
     base_url: &str,
     token: &str,

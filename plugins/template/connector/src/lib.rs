@@ -1,7 +1,9 @@
-//! A connector for a small CRM. `wire.rs` says what its API looks like, `wit/v1/connector.wit` what each function means.
+//! A connector for a small CRM. `wire.rs` says what its API looks like, `wit/v1/connector.wit` what
+//! each function means.
 //!
-//! Cursors hold the last record seen and the time that the server gave it. `changes` looks back a little, because a record
-//! may become visible later than its stamp says; repeats are fine, gaps are not.
+//! Cursors hold the last record seen and the time that the server gave it. `changes` looks back a
+//! little, because a record may become visible later than its stamp says; repeats are fine, gaps
+//! are not.
 
 mod wire;
 

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::*;
 
-/// Runs `call` while each request takes the next answer; gives back the result and the requests as `METHOD path body`.
+/// Runs `call` while each request takes the next answer; gives back the result and the requests as
+/// `METHOD path body`.
 fn run<T>(
     answers: Vec<Result<Response, Failure>>,
     call: impl FnOnce(&mut Crm) -> T,

@@ -1,7 +1,8 @@
 //! A two-way transform between text as people type it and the same in small letters.
 //!
-//! `old` is what keeps a two-way function from changing what still means the same: `Taro@Example.jp` stays as it is
-//! while the other side says `taro@example.jp`. The laws are in `wit/v1/transform.wit`.
+//! `old` is what keeps a two-way function from changing what still means the same:
+//! `Taro@Example.jp` stays as it is while the other side says `taro@example.jp`. The laws are in
+//! `wit/v1/transform.wit`.
 
 use renkei_sdk::{Attributes, Batch, Error, Facts, Row, Transform, Value};
 

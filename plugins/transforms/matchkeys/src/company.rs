@@ -2,7 +2,8 @@
 
 use crate::fold::{bare, fold};
 
-/// Japanese forms as [`fold`] writes them, the longer ones first. They are taken away wherever they stand.
+/// Japanese forms as [`fold`] writes them, the longer ones first. They are taken away wherever they
+/// stand.
 const JAPANESE: &[&str] = &[
     "特定非営利活動法人",
     "地方独立行政法人",
@@ -39,7 +40,8 @@ const JAPANESE: &[&str] = &[
     "npo法人",
 ];
 
-/// What stands in brackets for a form: `(株)`, and as banks write it, `カ)` at the front and `(カ` at the end.
+/// What stands in brackets for a form: `(株)`, and as banks write it, `カ)` at the front and `(カ` at
+/// the end.
 const BRACKETED: &[&str] = &[
     "特非", "株", "有", "同", "資", "名", "社", "財", "医", "学", "福", "宗", "独", "相", "カ",
     "ユ", "ド", "シ", "メ",
@@ -83,7 +85,8 @@ const WESTERN: &[&str] = &[
 /// Those that also stand in front: `K.K. Yamada`.
 const WESTERN_FRONT: &[&str] = &["kk", "gk", "yk", "kabushikikaisha", "godokaisha", "yugenkaisha"];
 
-/// The key of a company's name; `None` where nothing is left. A name that is nothing but a form is its own key.
+/// The key of a company's name; `None` where nothing is left. A name that is nothing but a form is
+/// its own key.
 pub fn key(text: &str) -> Option<String> {
     let folded = fold(text);
     let mut name = folded.clone();

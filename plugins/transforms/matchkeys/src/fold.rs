@@ -1,9 +1,11 @@
-//! One spelling for text that people spell in several ways: width, case, kana size, iteration marks, variant kanji.
+//! One spelling for text that people spell in several ways: width, case, kana size, iteration
+//! marks, variant kanji.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Old and variant forms, each followed by the form that stands for it. NFKC already maps the compatibility ideographs;
-/// these are characters of their own. Names of people and companies use them interchangeably.
+/// Old and variant forms, each followed by the form that stands for it. NFKC already maps the
+/// compatibility ideographs; these are characters of their own. Names of people and companies use
+/// them interchangeably.
 const VARIANTS: &str = "\
 髙高﨑崎𠮷吉齋斉齊斉斎斉邊辺邉辺澤沢濱浜濵浜櫻桜廣広國国會会眞真龍竜瀧滝嶋島嶌島冨富條条圓円藝芸學学鐵鉄實実惠恵德徳\
 榮栄壽寿曾曽舘館渕淵桒桑栁柳峯峰萬万與与豐豊黑黒靑青淸清槇槙禮礼燈灯寳宝寶宝體体兒児關関彌弥彥彦緖緒縣県發発證証驛駅團団\
@@ -44,7 +46,8 @@ pub fn is_japanese(text: &str) -> bool {
         .any(|c| is_kana(c) || matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}'))
 }
 
-/// Hyphens, dashes and minus signs: people type them for one another, and for the long-vowel mark after kana.
+/// Hyphens, dashes and minus signs: people type them for one another, and for the long-vowel mark
+/// after kana.
 pub fn is_hyphen(c: char) -> bool {
     matches!(c, '-' | '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' | '─' | '━' | 'ー')
 }
@@ -79,5 +82,20 @@ fn large(c: char) -> char {
         'ヵ' => 'カ',
         'ヶ' => 'ケ',
         _ => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_leads_to_a_form_that_is_none_itself() {
+        assert_eq!(VARIANTS.chars().count() % 2, 0);
+        for form in VARIANTS.chars().step_by(2) {
+            let standard = variant(form);
+            assert_ne!(standard, form);
+            assert_eq!(variant(standard), standard, "{form}");
+        }
     }
 }

@@ -12,8 +12,9 @@ pub fn mail_key(text: &str) -> Option<String> {
 
 /// A person's name without spaces and punctuation; `None` where nothing is left.
 ///
-/// Two parts in Latin script are put in alphabetical order, so that `Taro Yamada` and `Yamada, Taro` match. Japanese script
-/// has one order, and often no space to tell the parts by, so there the order stays.
+/// Two parts in Latin script are put in alphabetical order, so that `Taro Yamada` and `Yamada,
+/// Taro` match. Japanese script has one order, and often no space to tell the parts by, so there
+/// the order stays.
 pub fn name_key(text: &str) -> Option<String> {
     let folded = fold(text);
     let mut parts: Vec<String> = folded

@@ -1,8 +1,9 @@
 //! Telephone numbers as E.164.
 //!
-//! Own rules, because the `phonenumber` crate (regular expressions and the metadata of every country) makes a component of
-//! 2.4 MB where 0.6 is the limit. They cover the numbers that Japanese CRMs hold: Japan's own, and those of the countries in
-//! [`Country`]; every other one is read only in its international form.
+//! Own rules, because the `phonenumber` crate (regular expressions and the metadata of every
+//! country) makes a component of 2.4 MB where 0.6 is the limit. They cover the numbers that
+//! Japanese CRMs hold: Japan's own, and those of the countries in [`Country`]; every other one is
+//! read only in its international form.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -97,8 +98,8 @@ fn abroad(digits: &str) -> Option<String> {
     INTERNATIONAL.contains(&digits.len()).then(|| format!("+{digits}"))
 }
 
-/// The digits up to the first thing that ends a number (a letter, `#`, `/`: an extension, a remark, a second number), and
-/// whether a `+` stands before them.
+/// The digits up to the first thing that ends a number (a letter, `#`, `/`: an extension, a remark,
+/// a second number), and whether a `+` stands before them.
 fn dialled(text: &str) -> (bool, String) {
     let (mut plus, mut digits) = (false, String::new());
     for c in text.nfkc() {

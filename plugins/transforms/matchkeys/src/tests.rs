@@ -228,9 +228,14 @@ fn a_company_is_the_same_only_in_its_city() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
-    /// No input breaks a function, and the keys that are still addresses and numbers are their own keys.
+    /// No input breaks a function, and the keys that are still addresses and numbers are their own
+    /// keys.
     #[test]
     fn keys_are_never_empty_and_stable(
         text in "[ -~]{0,20}|[ぁ-んァ-ヶ一-龥々ー㈱（）Ａ-Ｚ０-９a-z .,+-]{0,20}|\\PC{0,20}",

@@ -4,8 +4,8 @@ use crate::layout::{Layout, is_east_asian, is_separator, read, separates};
 use crate::split::split;
 use crate::{Habits, Parts};
 
-/// The full name of these parts; `None` where there are none. `old` is the full name that it replaces (may be empty):
-/// its order, separator and capitals are kept where they fit.
+/// The full name of these parts; `None` where there are none. `old` is the full name that it
+/// replaces (may be empty): its order, separator and capitals are kept where they fit.
 pub fn join(parts: &Parts, old: &str, habits: &Habits) -> Option<String> {
     let (Some(family), Some(given)) = (&parts.family, &parts.given) else {
         return parts.family.clone().or_else(|| parts.given.clone());
@@ -35,7 +35,8 @@ fn beside_kept_part<'a>(family: &str, given: &str, old: &'a str) -> Option<Layou
     })
 }
 
-/// The separator after the part that `old` begins with. None may be missing but between East Asian parts.
+/// The separator after the part that `old` begins with. None may be missing but between East Asian
+/// parts.
 fn after<'a>(old: &'a str, first: &str) -> Option<&'a str> {
     let rest = old.strip_prefix(first)?;
     let last = rest.trim_start_matches(is_separator);
@@ -70,7 +71,8 @@ fn family_in_capitals(family: Option<&str>, given: &str) -> bool {
     family.is_some_and(all_capitals) && given.contains(char::is_lowercase)
 }
 
-/// A full name with nothing to imitate. A Western name that would be split elsewhere is written with a comma.
+/// A full name with nothing to imitate. A Western name that would be split elsewhere is written
+/// with a comma.
 fn fresh(parts: &Parts, family: &str, given: &str, habits: &Habits) -> String {
     let east_asian = is_east_asian(family) || is_east_asian(given);
     let layout = |family_first, separator| Layout { family_first, separator, capitals: false };

@@ -1,4 +1,5 @@
-//! How a full name is laid out: which part stands first, what is between them, whether the family name is in capitals.
+//! How a full name is laid out: which part stands first, what is between them, whether the family
+//! name is in capitals.
 //!
 //! Invariant that the laws rest on: `read(layout.write(parts), parts)` is never `None`.
 
@@ -9,7 +10,8 @@ use crate::Parts;
 pub struct Layout<'a> {
     /// Whether the family name stands first.
     pub family_first: bool,
-    /// What is between the parts: spaces, a comma or a middle dot with or without spaces, or nothing.
+    /// What is between the parts: spaces, a comma or a middle dot with or without spaces, or
+    /// nothing.
     pub separator: &'a str,
     /// Whether the family name is in capitals, as in `YAMADA Taro`.
     pub capitals: bool,
@@ -30,8 +32,8 @@ impl Layout<'_> {
     }
 }
 
-/// The layout in which `full` says exactly these parts, or `None` if it says something else. Spaces around the name do
-/// not matter. A name of one part has the layout of no separator.
+/// The layout in which `full` says exactly these parts, or `None` if it says something else. Spaces
+/// around the name do not matter. A name of one part has the layout of no separator.
 pub fn read<'a>(full: &'a str, parts: &Parts) -> Option<Layout<'a>> {
     let full = full.trim();
     let (family, given) = match (&parts.family, &parts.given) {
@@ -63,7 +65,8 @@ fn between<'a>(full: &'a str, first: &str, last: &str) -> Option<&'a str> {
     full.strip_prefix(first)?.strip_suffix(last)
 }
 
-/// Whether a text may stand between the parts. Only the family name is followed by a comma, or by nothing at all.
+/// Whether a text may stand between the parts. Only the family name is followed by a comma, or by
+/// nothing at all.
 pub fn separates(text: &str, family_first: bool) -> bool {
     match text.trim() {
         "" => family_first || !text.is_empty(),
@@ -90,7 +93,8 @@ pub fn is_east_asian(text: &str) -> bool {
     })
 }
 
-/// Whether a text is katakana, but for Latin initials and dots: how Western names are written in Japanese.
+/// Whether a text is katakana, but for Latin initials and dots: how Western names are written in
+/// Japanese.
 pub fn is_katakana(text: &str) -> bool {
     let katakana = |c: char| matches!(c, '\u{30A1}'..='\u{30FF}' | '\u{FF65}'..='\u{FF9F}');
     text.chars().any(katakana)

@@ -1,8 +1,9 @@
 //! `names`: one two-way function, `full-name`, between a full name and its family and given name.
 //!
-//! Splitting a name is guesswork, so the other side's present value (the lens's complement) decides wherever it can:
-//! what still means the same stays as it is written, letter by letter. [`layout::read`] is that "means the same"; both
-//! laws of `wit/v1/transform.wit` follow from it, because every split and every join is checked against it.
+//! Splitting a name is guesswork, so the other side's present value (the lens's complement) decides
+//! wherever it can: what still means the same stays as it is written, letter by letter.
+//! [`layout::read`] is that "means the same"; both laws of `wit/v1/transform.wit` follow from it,
+//! because every split and every join is checked against it.
 
 pub mod join;
 pub mod layout;
@@ -44,7 +45,8 @@ fn bad(message: &str) -> Error {
     Error::invalid("parameter", message)
 }
 
-/// The two parts of a name; `None` where there is no such part. Never empty, never with spaces at an end.
+/// The two parts of a name; `None` where there is no such part. Never empty, never with spaces at
+/// an end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parts {
     /// The family name, particles and suffixes included.
@@ -144,7 +146,8 @@ pub fn forward(
     split::split(text, habits).into_cells()
 }
 
-/// Joins one name. The old full name stays where it still says the same; a part that was not read is taken from it.
+/// Joins one name. The old full name stays where it still says the same; a part that was not read
+/// is taken from it.
 pub fn backward(
     family: Option<&Value>,
     given: Option<&Value>,

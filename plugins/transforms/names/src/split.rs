@@ -1,6 +1,7 @@
 //! Splitting a full name when nothing but the text is known.
 //!
-//! Every split satisfies `layout::read(text, split(text))`, so that joining it again over the same text changes nothing.
+//! Every split satisfies `layout::read(text, split(text))`, so that joining it again over the same
+//! text changes nothing.
 
 use crate::layout::{is_east_asian, is_katakana};
 use crate::{Habits, Parts};

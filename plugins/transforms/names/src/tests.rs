@@ -233,7 +233,11 @@ fn any_parameters() -> impl Strategy<Value = Attributes> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn get_put(p in any_parameters(), full in any_cell(), old in [any_cell(), any_cell()]) {
