@@ -4,11 +4,10 @@
 //! here is the last answer. Writes need to know whether a failed request may have had an effect,
 //! so [`Failed`] keeps that apart; reads turn it into an error with `?`.
 
-use renkei_sdk::Error;
 use renkei_sdk::http::{Failure, Request, Response};
+use renkei_sdk::{Error, time};
 use serde::de::DeserializeOwned;
 
-use crate::time;
 use crate::wire::Refusal;
 
 /// A lock is held for seconds (`apis/hubspot.md` 8).
@@ -50,7 +49,7 @@ impl From<Failed> for Error {
 /// Sends a request and reads its answer.
 pub(crate) fn call<T: DeserializeOwned>(request: &Request) -> Result<Answer<T>, Failed> {
     let response = send(request)?;
-    let server_time = response.header("date").and_then(time::parse_header);
+    let server_time = response.header("date").and_then(time::parse_http_date);
     let body = response.json().map_err(Failed::Stop)?;
     Ok(Answer { body, server_time })
 }

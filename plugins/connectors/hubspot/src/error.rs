@@ -25,6 +25,11 @@ impl Refusal {
         self.message.starts_with(UNKNOWN_OBJECT)
     }
 
+    /// Whether a row has the same unique value as another one of its batch, which has no id yet.
+    pub(crate) fn is_conflict_within_batch(&self) -> bool {
+        self.category == CONFLICT && self.existing_id().is_none()
+    }
+
     /// What it means for the one row that it is about.
     pub(crate) fn outcome(&self) -> Outcome {
         if let Some(id) = self.existing_id() {
@@ -58,11 +63,12 @@ impl Refusal {
     /// The id of the record that already has a unique value of a refused create.
     fn existing_id(&self) -> Option<String> {
         let named = self.context.texts("existingId").into_iter().next();
-        named.or_else(|| {
+        let found = named.or_else(|| {
             let (_, rest) = self.message.split_once("Existing ID: ")?;
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            Some(digits).filter(|digits| !digits.is_empty())
-        })
+            Some(digits)
+        });
+        found.filter(|id| id.chars().any(|digit| digit.is_ascii_digit() && digit != '0'))
     }
 
     /// The properties that do not exist, when that is what is wrong.

@@ -1,7 +1,7 @@
 //! HubSpot as a Renkei connector: contacts, companies, deals, and whatever else has a CRM object.
 //!
 //! Reading order: [`read`] scans, [`lookup`] finds, [`write`] writes; [`search`], [`cursor`],
-//! [`values`] and [`time`] are pure and hold the wire's details; [`client`] and [`error`] say what
+//! [`values`] and [`view`] are pure and hold the wire's details; [`client`] and [`error`] say what
 //! an answer means. Written from `apis/hubspot.md`; limits and quirks are in the README.
 
 mod config;
@@ -19,7 +19,6 @@ mod webhook;
 mod associations;
 mod cursor;
 mod search;
-mod time;
 mod values;
 mod view;
 
@@ -27,6 +26,8 @@ mod client;
 mod error;
 mod wire;
 
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod testing;
 

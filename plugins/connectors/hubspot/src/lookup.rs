@@ -37,7 +37,7 @@ pub(crate) fn records(view: &View<'_>, ids: &[String]) -> Result<Page, Error> {
     Ok(Page { removed, ..Page::last(batch, Vec::new()) })
 }
 
-/// All records whose `key` is one of the values, as HubSpot compares them (case is ignored).
+/// All records whose `key` is one of the values, as HubSpot compares them.
 pub(crate) fn find(
     view: &View<'_>,
     properties: &Properties,
@@ -47,17 +47,19 @@ pub(crate) fn find(
     if properties.kind(key).is_none() {
         return Err(Error::invalid("unknown-key", format!("no property {key} to find by")));
     }
-    let texts = wanted.iter().filter(|value| !value.is_null()).map(values::write);
-    let texts: BTreeSet<String> = texts.map(|text| text.to_lowercase()).collect();
-    let found = if properties.is_unique(view.object, key) {
-        let given: BTreeSet<String> = wanted.iter().map(values::write).collect();
-        // Addresses are kept in lower case; other unique values are compared as they are.
-        let texts = if key == "email" { texts } else { given };
-        let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    let unique = properties.is_unique(view.object, key);
+    // Addresses are kept in lower case, and a search compares with the value in lower case.
+    let text = |value: &Value| match value {
+        Value::Text(text) if !unique || key == "email" => text.to_lowercase(),
+        other => values::write(other),
+    };
+    let texts: BTreeSet<String> = wanted.iter().map(text).collect();
+    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    let found = if unique {
         let id_property = Some(key).filter(|key| *key != "hs_object_id");
         batch_read(view.object, &view.properties(), id_property, &texts, false)?
     } else {
-        searched(view, key, texts.into_iter().collect())?
+        searched(view, key, texts)?
     };
     view.batch(&found, Associations::Apart)
 }

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 
 use renkei_sdk::http::{Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Scan};
+use renkei_sdk::{Error, Page, PageRequest, Scan, time};
 
 use crate::client::{Answer, call};
 use crate::config::Config;
 use crate::cursor::Cursor;
 use crate::lookup;
 use crate::search;
-use crate::time;
 use crate::view::{self, Associations, View};
 use crate::wire::{Record, Results};
 
@@ -101,28 +100,49 @@ struct Position {
     archived: Option<String>,
 }
 
+/// As many searches as the host wants rows, so that the associations of all of them are read at
+/// once.
 fn search(config: &Config, view: &View<'_>, limit: u32, at: Position) -> Result<Page, Error> {
     let from_ms = at.since.saturating_sub(config.lookback_ms).max(0);
     let filter = search::modified_since(view.object, from_ms);
     let properties = view.properties();
-    let request = search::page(view.object, &filter, at.last_id.as_deref(), &properties, limit);
-    let answer: Answer<Results<Record>> = call(&request)?;
-    // Without a clock in the answer, the newest row is as far as this scan surely saw.
-    let begun = at.begun.unwrap_or_else(|| now(&answer).max(at.since));
-    let records = &answer.body.results;
-    let cursor = match (answer.body.after(), records.last()) {
-        (Some(_), Some(last)) => Cursor::Search {
+    let (mut begun, mut server_time) = (at.begun, None);
+    let mut last_id = at.last_id;
+    let mut records: Vec<Record> = Vec::new();
+    let mut left = limit;
+    while left > 0 {
+        let request = search::page(view.object, &filter, last_id.as_deref(), &properties, left);
+        let answer: Answer<Results<Record>> = match call(&request) {
+            Ok(answer) => answer,
+            // What was read is kept; the next page meets the failure again, if it lasts.
+            Err(_) if !records.is_empty() => break,
+            Err(failed) => return Err(failed.into()),
+        };
+        begun = begun.or_else(|| Some(now(&answer).max(at.since)));
+        server_time = answer.server_time;
+        let more = answer.body.after().is_some();
+        let found = answer.body.results;
+        left = left.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        last_id = found.last().map(|record| record.id.clone()).filter(|_| more);
+        records.extend(found);
+        if last_id.is_none() {
+            break;
+        }
+    }
+    let begun = begun.unwrap_or(at.since);
+    let cursor = match last_id {
+        Some(id) => Cursor::Search {
             since: at.since,
             begun: Some(begun),
-            last_id: Some(last.id.clone()),
+            last_id: Some(id),
             archived: at.archived,
         },
-        _ => Cursor::Archived { since: begun, after: at.archived, pages: 0 },
+        None => Cursor::Archived { since: begun, after: at.archived, pages: 0 },
     };
-    let batch = view.batch(records, Associations::Apart)?;
-    let removed = view::merged_into(records);
+    let batch = view.batch(&records, Associations::Apart)?;
+    let removed = view::merged_into(&records);
     let page = Page::more(batch, cursor.encode()?);
-    Ok(Page { removed, server_time: answer.server_time, ..page })
+    Ok(Page { removed, server_time, ..page })
 }
 
 fn archived(

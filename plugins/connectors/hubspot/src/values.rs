@@ -3,9 +3,7 @@
 //! Every property value is text on the wire, and empty text is the same as null. What does not
 //! parse as its kind stays text, so that nothing is lost or made up.
 
-use renkei_sdk::{Kind, Value};
-
-use crate::time;
+use renkei_sdk::{Kind, Value, time};
 
 /// A property's text as a value of its kind.
 pub(crate) fn read(kind: Kind, text: Option<&str>) -> Value {
@@ -19,8 +17,8 @@ pub(crate) fn read(kind: Kind, text: Option<&str>) -> Value {
             _ => None,
         },
         Kind::Decimal => plain_decimal(text).map(Value::Decimal),
-        Kind::Timestamp => time::parse(text).map(Value::Timestamp),
-        Kind::Date => time::parse(text).map(|ms| Value::Date(time::format_date(ms))),
+        Kind::Timestamp => moment(text).map(Value::Timestamp),
+        Kind::Date => date(text).map(Value::Date),
         Kind::Choices => Some(Value::Choices(split(text).map(str::to_owned).collect())),
         _ => None,
     };
@@ -34,7 +32,8 @@ pub(crate) fn write(value: &Value) -> String {
         Value::Boolean(truth) => truth.to_string(),
         Value::Integer(number) => number.to_string(),
         Value::Decimal(text) | Value::Text(text) | Value::Date(text) => text.clone(),
-        Value::Timestamp(ms) => time::format(*ms),
+        // HubSpot takes milliseconds as well, which have no last year.
+        Value::Timestamp(ms) => time::format(*ms).unwrap_or_else(|| ms.to_string()),
         Value::Choices(items) | Value::References(items) => items.join(";"),
     }
 }
@@ -42,6 +41,17 @@ pub(crate) fn write(value: &Value) -> String {
 /// The parts of a list that HubSpot joins with semicolons.
 pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// A moment, which HubSpot writes in ISO 8601 and older values in milliseconds.
+fn moment(text: &str) -> Option<i64> {
+    text.parse().ok().or_else(|| time::parse(text))
+}
+
+/// The day of a date, which is written as such or as the moment of its midnight in UTC.
+fn date(text: &str) -> Option<String> {
+    let midnight = time::parse(&format!("{text}T00:00:00Z")).or_else(|| moment(text))?;
+    time::format(midnight)?.get(..10).map(str::to_owned)
 }
 
 /// A number without sign `+`, exponent or bare point; HubSpot keeps numbers as they were typed.
@@ -102,7 +112,10 @@ mod tests {
         check(Kind::Decimal, ".", Value::from("."));
         check(Kind::Date, "2026-03-12", Value::Date("2026-03-12".into()));
         check(Kind::Date, "1773273600000", Value::Date("2026-03-12".into()));
+        check(Kind::Date, "2026-03-12T00:00:00Z", Value::Date("2026-03-12".into()));
+        check(Kind::Date, "soon", Value::from("soon"));
         check(Kind::Timestamp, "2026-03-12T10:04:17.969Z", Value::Timestamp(1_773_309_857_969));
+        check(Kind::Timestamp, "1773309857969", Value::Timestamp(1_773_309_857_969));
         check(Kind::Choices, "a;b c", Value::Choices(vec!["a".into(), "b c".into()]));
         check(Kind::Choice, "a;b", Value::from("a;b"));
         check(Kind::Text, "0012", Value::from("0012"));

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sdk::{Batch, Cell, Error, Kind, Removal, Row, Tombstone};
+use renkei_sdk::{Batch, Cell, Error, Kind, Removal, Row, Tombstone, time};
 
 use crate::associations::{self, Links, Relation};
 use crate::schema::Properties;
+use crate::values;
 use crate::wire::Record;
-use crate::{time, values};
 
 /// Properties that name the records merged into this one (`apis/hubspot.md` 7); the second has
 /// `id:time` pairs.

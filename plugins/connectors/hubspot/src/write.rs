@@ -68,7 +68,7 @@ impl<'a> Job<'a> {
         let mut queue = vec![batch.items.clone()];
         while let Some(items) = queue.pop() {
             match self.answer(&batch.verb, &items) {
-                Ok(answer) => self.read(&batch.verb, items, answer),
+                Ok(answer) => queue.extend(self.read(&batch.verb, items, answer)),
                 Err(Failed::Refused(status, refusal)) if refusal.is_unknown_object() => {
                     return Err(refusal.error(status));
                 }
@@ -109,19 +109,31 @@ impl<'a> Job<'a> {
         if *verb == Verb::Create { request } else { request.repeatable() }
     }
 
-    /// Takes the outcomes out of a batch's answer.
-    fn read(&mut self, verb: &Verb, items: Vec<Item<'a>>, answer: Results<Record>) {
+    /// Takes the outcomes out of a batch's answer; what is left is to be sent again.
+    fn read(
+        &mut self,
+        verb: &Verb,
+        items: Vec<Item<'a>>,
+        answer: Results<Record>,
+    ) -> Vec<Vec<Item<'a>>> {
         if *verb == Verb::Archive {
             for item in items {
                 self.settle(item.index, Applied::updated(item.key).into());
             }
-            return;
+            return Vec::new();
         }
+        let alone = items.len() == 1;
+        let mut again = Vec::new();
         let mut open = items;
         let mut unnamed = None;
         for refusal in answer.errors {
-            let (named, others) = open.into_iter().partition(|item| names(&refusal, item));
+            let (named, others): (Vec<_>, _) =
+                open.into_iter().partition(|item| names(&refusal, item));
             open = others;
+            if refusal.is_conflict_within_batch() && !alone {
+                again.extend(named.into_iter().map(|item| vec![item]));
+                continue;
+            }
             self.refuse(&named, &refusal);
             if named.is_empty() {
                 unnamed = Some(refusal);
@@ -147,6 +159,7 @@ impl<'a> Job<'a> {
                 self.settle(item.index, Outcome::Uncertain(why));
             }
         }
+        again
     }
 
     /// What is left to send after a batch was refused as a whole.

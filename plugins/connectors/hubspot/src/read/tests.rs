@@ -1,5 +1,6 @@
 //! Pages of each scan against scripted answers.
 
+use renkei_sdk::http::Failure;
 use renkei_sdk::{Connector, Removal, Value};
 
 use super::*;
@@ -95,25 +96,23 @@ fn too_many_properties_for_an_address_are_read_by_batch() {
     assert_eq!(batch.rows[0].cells[0], Some(Value::from("x")));
 }
 
+const ONE_OF_MANY: &str = r#"{"total":3,"results":[{"id":"4","properties":{"email":null,
+    "hs_merged_object_ids":"2"}}],"paging":{"next":{"after":"1"}}}"#;
+
 #[test]
 fn changes_are_searched_by_time_and_paged_by_id() {
     let start = Cursor::changes(1_000_000, None);
-    let page_1 = r#"{"total":3,"results":[{"id":"4","properties":{"email":null,
-        "hs_merged_object_ids":"2"}}],"paging":{"next":{"after":"1"}}}"#;
-    let (page, cursor, sent) = read(&request(Scan::Changes, Some(start), &["email"]), &[page_1]);
-    let filters = &sent[0].body["filterGroups"][0]["filters"];
-    assert_eq!(filters[0]["value"], "910000");
-    assert_eq!(page.batch.rows[0].cells, [Some(Value::Null)]);
-    assert_eq!(
-        (page.removed[0].id.as_str(), &page.removed[0].removal),
-        ("2", &Removal::MergedInto("4".into()))
+    let (page, cursor, sent) = read(
+        &request(Scan::Changes, Some(start), &["email"]),
+        &[ONE_OF_MANY, r#"{"total":1,"results":[{"id":"5","properties":{}}]}"#],
     );
-    assert!(page.more);
-
-    let (page, cursor, sent) =
-        read(&request(Scan::Changes, Some(cursor), &["email"]), &[r#"{"total":0,"results":[]}"#]);
-    let filters = &sent[0].body["filterGroups"][0]["filters"];
-    assert_eq!((&filters[0]["value"], &filters[1]["value"]), (&"910000".into(), &"4".into()));
+    let filters = |n: usize| &sent[n].body["filterGroups"][0]["filters"];
+    assert_eq!(filters(0)[0]["value"], "910000");
+    assert_eq!((&filters(1)[0]["value"], &filters(1)[1]["value"]), (&"910000".into(), &"4".into()));
+    let cells: Vec<_> = page.batch.rows.iter().map(|row| row.cells[0].clone()).collect();
+    assert_eq!(cells, [Some(Value::Null), None]);
+    let merged = &page.removed[0];
+    assert_eq!((merged.id.as_str(), &merged.removal), ("2", &Removal::MergedInto("4".into())));
     assert!(page.more);
     assert_eq!(cursor, Cursor::Archived { since: NOW_MS, after: None, pages: 0 });
 
@@ -124,6 +123,26 @@ fn changes_are_searched_by_time_and_paged_by_id() {
     assert!(sent[0].path.starts_with("/crm/v3/objects/contacts?limit=100&archived=true"));
     assert_eq!((page.removed[0].at, page.more), (Some(1_000), false));
     assert_eq!(cursor, Cursor::changes(NOW_MS, None));
+}
+
+#[test]
+fn a_page_of_changes_ends_at_the_limit_or_at_a_failure() {
+    let here =
+        Cursor::Search { since: 5, begun: Some(NOW_MS), last_id: Some("4".into()), archived: None };
+    let at_5 =
+        PageRequest { limit: 1, ..request(Scan::Changes, Some(Cursor::changes(5, None)), &[]) };
+    let (page, cursor, sent) = read(&at_5, &[ONE_OF_MANY]);
+    assert_eq!((page.batch.rows.len(), &sent[0].body["limit"]), (1, &1.into()));
+    assert_eq!(cursor, here);
+
+    let at_5 = request(Scan::Changes, Some(Cursor::changes(5, None)), &[]);
+    let answers = vec![ok(ONE_OF_MANY), Err(Failure::Quota(9))];
+    let (page, _) = scripted(answers, |hubspot| hubspot.read_page(&at_5));
+    let page = page.unwrap();
+    assert_eq!((page.batch.rows.len(), page.more), (1, true));
+    assert_eq!(Cursor::decode(Some(&page.cursor)).unwrap(), Some(here));
+    let (failed, _) = scripted(vec![Err(Failure::Quota(9))], |hubspot| hubspot.read_page(&at_5));
+    assert!(matches!(failed, Err(Error::RetryAfter(9))));
 }
 
 #[test]

@@ -254,3 +254,20 @@ fn a_refused_association_of_an_old_record_is_a_rejection() {
     let (outcomes, _) = scripted(answers, |hubspot| hubspot.write(&request));
     assert_eq!(short(&outcomes.unwrap()), ["rejected association-refused associations.companies"]);
 }
+
+#[test]
+fn a_row_in_conflict_with_its_batch_is_sent_again_alone() {
+    let conflict = |row: &str, existing: &str| {
+        format!(
+            r#"{{"category":"CONFLICT","message":"Contact already exists.",
+                "context":{{"objectWriteTraceId":["{row}"],"existingId":[{existing}]}}}}"#
+        )
+    };
+    let made = r#"{"id":"11","new":true,"properties":{"renkei_id":"a"}}"#;
+    let first = format!(r#"{{"results":[{made}],"errors":[{}]}}"#, conflict("1", r#""0""#));
+    let second = format!(r#"{{"results":[],"errors":[{}]}}"#, conflict("1", r#""11""#));
+    let answers = vec![status(207, &first), status(207, &second)];
+    let (outcomes, sent) = write(vec![create("a"), create("b")], answers);
+    assert_eq!(short(&outcomes), ["created 11", "exists 11"]);
+    assert_eq!(sent[1].body["inputs"].as_array().unwrap().len(), 1);
+}
