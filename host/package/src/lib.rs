@@ -15,3 +15,6 @@ pub use package::*;
 
 mod builder;
 pub use builder::*;
+
+mod new;
+pub use new::*;

@@ -14,6 +14,8 @@ mod tests;
 
 pub use origin::AllowedOrigin;
 
+pub(crate) use check::{ID_FORM, is_id};
+
 use raw::RawManifest;
 
 /// The custom section of a component that holds its manifest as JSON.

@@ -238,8 +238,15 @@ fn statuses(key: &str, statuses: &[u16]) -> Result<()> {
 
 /// Ids, publishers, slots, quotas and functions.
 fn id(key: &str, name: &str) -> Result<()> {
-    let expected = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
-    if name.len() >= 2 && is_name(name, b'-') { Ok(()) } else { wrong(key, name, expected) }
+    if is_id(name) { Ok(()) } else { wrong(key, name, ID_FORM) }
+}
+
+/// What [`is_id`] accepts, in words.
+pub(crate) const ID_FORM: &str = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
+
+/// Whether a plugin may be called so.
+pub(crate) fn is_id(name: &str) -> bool {
+    name.len() >= 2 && is_name(name, b'-')
 }
 
 /// Settings, parameters and secrets: they are keys in the configuration, so with `_`.
