@@ -45,7 +45,7 @@ pub(crate) fn key(row: &Row<'_>, index: usize) -> Result<RecordKey> {
 
 /// A body to be written.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| unwritable(error))
+    serde_json::to_string(value).map_err(unwritable)
 }
 
 /// A body as it was written.

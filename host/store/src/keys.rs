@@ -9,6 +9,9 @@ use crate::{column, links, records};
 /// More hops than any chain of merges has.
 const HOPS_MAX: usize = 100;
 
+/// A record with its match keys: pairs of key name and value.
+type RecordKeys = (RecordKey, Vec<(String, String)>);
+
 /// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and are not kept.
 pub(crate) fn put(
     connection: &Connection,
@@ -31,10 +34,7 @@ pub(crate) fn put(
     Ok(())
 }
 
-pub(crate) fn get(
-    connection: &Connection,
-    keys: &[RecordKey],
-) -> Result<Vec<(RecordKey, Vec<(String, String)>)>> {
+pub(crate) fn get(connection: &Connection, keys: &[RecordKey]) -> Result<Vec<RecordKeys>> {
     let mut statement = connection.prepare_cached(
         "SELECT name, value FROM match_key
          WHERE record = (SELECT number FROM record WHERE system = ?1 AND object = ?2 AND id = ?3)

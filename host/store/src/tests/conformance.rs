@@ -26,7 +26,7 @@ fn keys() -> Vec<RecordKey> {
 }
 
 fn entity(number: u64) -> String {
-    if number % 3 == 0 { "company".to_owned() } else { "person".to_owned() }
+    if number.is_multiple_of(3) { "company".to_owned() } else { "person".to_owned() }
 }
 
 fn a_key() -> impl Strategy<Value = RecordKey> {
