@@ -23,6 +23,9 @@ const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// Calls of a job besides its results: start, and two questions whether it is done.
 const JOB_CALLS: u64 = 3;
 
+/// After half an hour of waiting, queries are faster.
+const POLLS_MAX: u32 = 60;
+
 /// What became of a job.
 #[derive(Debug)]
 pub(crate) enum Progress {
@@ -32,7 +35,7 @@ pub(crate) enum Progress {
     Rows(Found, Option<String>),
     /// The page was larger than the host takes.
     TooLarge,
-    /// Failed, aborted or forgotten.
+    /// Failed, aborted, forgotten or stuck.
     Lost,
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn go_on(config: &Config, wanted: &Wanted<'_>, job: &Job) -> Result<P
             Ok(answer) => match parse::<State>(&answer.body)?.state.as_str() {
                 "JobComplete" => {}
                 "Failed" | "Aborted" => return Ok(lost(job)),
+                _ if job.polls >= POLLS_MAX => return Ok(lost(job)),
                 _ => return Ok(Progress::Unfinished),
             },
             Err(Error::NotFound(_)) => return Ok(lost(job)),
