@@ -30,15 +30,14 @@ impl Refusal {
         self.category == CONFLICT && self.existing_id().is_none()
     }
 
-    /// What it means for the one row that it is about.
-    pub(crate) fn outcome(&self) -> Outcome {
-        if let Some(id) = self.existing_id() {
-            return Outcome::Exists(id);
-        }
-        if self.is_not_found() {
-            return Outcome::Gone;
-        }
-        Outcome::Rejected(self.problems())
+    /// What it means for a record that was to be made.
+    pub(crate) fn of_create(&self) -> Outcome {
+        self.existing_id().map_or_else(|| Outcome::Rejected(self.problems()), Outcome::Exists)
+    }
+
+    /// What it means for a record that was to be changed.
+    pub(crate) fn of_change(&self) -> Outcome {
+        if self.is_not_found() { Outcome::Gone } else { Outcome::Rejected(self.problems()) }
     }
 
     /// What it means for a whole call.
@@ -142,7 +141,7 @@ mod tests {
     #[test]
     fn an_existing_record_is_named_in_context_or_in_words() {
         let check = |json, expected: &str| {
-            assert_eq!(refusal(json).outcome(), Outcome::Exists(expected.into()));
+            assert_eq!(refusal(json).of_create(), Outcome::Exists(expected.into()));
         };
         check(
             r#"{"status":"error","category":"CONFLICT","message":"Contact already exists.",
@@ -156,9 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_another_record_has_refuses_a_change() {
+        let json = r#"{"category":"CONFLICT","message":"Existing ID: 42"}"#;
+        assert!(matches!(refusal(json).of_change(), Outcome::Rejected(_)));
+    }
+
+    #[test]
     fn a_conflict_without_an_id_is_a_rejection() {
         let outcome =
-            refusal(r#"{"category":"CONFLICT","message":"Contact already exists"}"#).outcome();
+            refusal(r#"{"category":"CONFLICT","message":"Contact already exists"}"#).of_create();
         let Outcome::Rejected(problems) = outcome else { panic!("{outcome:?}") };
         assert_eq!(
             (problems[0].code.as_str(), problems[0].remedy.as_str()),
@@ -170,7 +175,7 @@ mod tests {
     fn a_missing_record_is_gone() {
         let json = r#"{"category":"OBJECT_NOT_FOUND","message":"Could not get some CONTACT objects",
             "context":{"ids":["1","2"]}}"#;
-        assert_eq!(refusal(json).outcome(), Outcome::Gone);
+        assert_eq!(refusal(json).of_change(), Outcome::Gone);
         assert_eq!(refusal(json).context.texts("ids"), ["1", "2"]);
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Out
                 return Ok(Outcome::Uncertain(why));
             }
             Err(Failed::Refused(_, refusal)) if !refusal.is_unknown_object() => {
-                return Ok(refusal.outcome());
+                return Ok(refusal.of_change());
             }
             Err(failed) => return Err(failed.into()),
         }

@@ -2,7 +2,8 @@
 //!
 //! Lists are complete and go by id, but cannot filter; searches filter by time, but lag behind
 //! writes by up to 30 s and never show archived records. So a scan of changes searches from
-//! before the last scan's beginning and then lists what is archived.
+//! before the last scan's beginning and then lists what is archived. The host's filter is left to
+//! the host: a record that ceases to match must still be seen.
 
 use std::collections::BTreeMap;
 

@@ -26,6 +26,11 @@ const START_MS: i64 = 1_773_309_857_000;
 /// Longer than the simulator's search lag.
 const LAG_MS: i64 = 21_000;
 
+/// An ordinary day without quota windows.
+fn calm() -> Faults {
+    Faults { rate_limits: false, ..Faults::default() }
+}
+
 /// A running simulator.
 struct Sim {
     running: Running,

@@ -123,7 +123,7 @@ fn associated(
     let mut apart = Vec::new();
     for record in records {
         let listed = match source {
-            Associations::Listed => relation.listed(record.associations.get(relation.to)),
+            Associations::Listed => relation.listed(record.listed(relation.to)),
             Associations::Apart => None,
         };
         match listed {

@@ -58,6 +58,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The associations with an object, which a list names with spaces (`line items`; from memory).
+    pub(crate) fn listed(&self, object: &str) -> Option<&AssociationList> {
+        let list = self.associations.get(object);
+        list.or_else(|| self.associations.get(&object.replace('_', " ")))
+    }
+
     /// The text of a property, nothing if it is null, empty or not there.
     pub(crate) fn text(&self, property: &str) -> Option<&str> {
         self.properties.get(property)?.as_deref().filter(|text| !text.is_empty())

@@ -186,7 +186,11 @@ impl<'a> Job<'a> {
 
     fn refuse(&mut self, items: &[Item<'a>], refusal: &Refusal) {
         for item in items {
-            self.settle(item.index, refusal.outcome());
+            let outcome = match item.operation.action {
+                Action::Create | Action::Upsert => refusal.of_create(),
+                _ => refusal.of_change(),
+            };
+            self.settle(item.index, outcome);
         }
     }
 

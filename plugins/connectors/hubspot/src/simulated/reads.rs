@@ -4,10 +4,6 @@ use renkei_sdk::{Facts, Removal, Tombstone};
 
 use super::*;
 
-fn calm() -> Faults {
-    Faults { rate_limits: false, ..Faults::default() }
-}
-
 fn removed(pages: &[Page]) -> Vec<&Tombstone> {
     pages.iter().flat_map(|page| &page.removed).collect()
 }
@@ -124,20 +120,51 @@ fn an_archived_record_is_told_by_each_way_of_reading() {
 }
 
 #[test]
-fn a_sweep_has_the_versions_that_the_other_scans_have() {
-    let sim = Sim::start(30, calm());
-    let version = |pages: &[Page]| {
-        let rows = pages.iter().flat_map(|page| &page.batch.rows);
-        let mut pairs: Vec<_> = rows.map(|row| (row.id.clone(), row.version.clone())).collect();
-        pairs.sort();
-        pairs
+fn all_ways_of_reading_agree_on_a_record() {
+    let sim = Sim::start(120, calm());
+    let rows = |pages: Vec<Page>| {
+        let mut rows: Vec<_> = pages.into_iter().flat_map(|page| page.batch.rows).collect();
+        rows.sort_by_key(|row| row.id.clone());
+        rows
     };
-    let (backfill, _) = sim.scan(Scan::Backfill, None, &["email"], 100);
-    let (sweep, _) = sim.scan(Scan::Sweep, None, &[], 100);
+    let columns = ["email", "createdate", "associations.companies", "associations.deals"];
+    let backfill = rows(sim.scan(Scan::Backfill, None, &columns, 100).0);
     sim.advance(LAG_MS);
-    let (changes, _) = sim.scan(Scan::Changes, None, &["email"], 1000);
-    assert_eq!(version(&sweep), version(&backfill));
-    assert_eq!(version(&changes), version(&backfill));
+    assert_eq!(rows(sim.scan(Scan::Changes, None, &columns, 1000).0), backfill);
+    let all = sim.live("contacts");
+    let wished = names(&columns);
+    let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &all)).unwrap();
+    assert_eq!(rows(vec![page]), backfill);
+    let version = |row: &renkei_sdk::Row| (row.id.clone(), row.version.clone(), row.modified);
+    let sweep = rows(sim.scan(Scan::Sweep, None, &[], 100).0);
+    let versions = |rows: &[renkei_sdk::Row]| rows.iter().map(version).collect::<Vec<_>>();
+    assert_eq!(versions(&sweep), versions(&backfill));
+}
+
+#[test]
+fn deals_have_amounts_stages_and_companies() {
+    let sim = Sim::start(200, calm());
+    let columns = ["amount", "dealstage", "closedate", "associations.companies"];
+    let (pages, cursor) = sim.scan_of("deals", Scan::Backfill, None, &columns, 100);
+    assert_eq!(ids(&pages), sim.live("deals"));
+    let row = pages[0]
+        .batch
+        .rows
+        .iter()
+        .find(|row| row.cells.iter().all(|cell| !matches!(cell, None | Some(Value::Null))));
+    let cells = &row.expect("a deal with everything").cells;
+    assert!(matches!(
+        (&cells[0], &cells[1], &cells[2], &cells[3]),
+        (
+            Some(Value::Decimal(_)),
+            Some(Value::Text(_)),
+            Some(Value::Timestamp(_)),
+            Some(Value::References(_))
+        )
+    ));
+    sim.advance(LAG_MS);
+    let (pages, _) = sim.scan_of("deals", Scan::Changes, Some(cursor), &columns, 1000);
+    assert!(pages.iter().all(|page| page.removed.is_empty()));
 }
 
 #[test]

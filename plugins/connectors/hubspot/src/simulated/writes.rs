@@ -4,10 +4,6 @@ use renkei_sdk::{Activity, Applied, Removal};
 
 use super::*;
 
-fn calm() -> Faults {
-    Faults { rate_limits: false, ..Faults::default() }
-}
-
 fn create(intent: &str, mail: &str) -> Operation {
     operation(intent, Action::Create, None, vec![mail.into()])
 }
