@@ -17,6 +17,9 @@ use crate::state::{LinkId, OutboxEntry, OutboxState};
 use crate::store::{Changes, OutboxQuery, StoreError};
 use crate::value::Cell;
 
+/// How long a system may take to show a record that it has made, ms.
+const SETTLE_MS: i64 = 60_000;
+
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(
     cycle: &mut Cycle<'_>,
@@ -97,6 +100,7 @@ impl Sender<'_> {
         let engine = self.cycle.engine;
         for entry in &mut batch {
             entry.state = OutboxState::Sent;
+            entry.not_before_ms = engine.clock.now_ms().saturating_add(SETTLE_MS);
         }
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;

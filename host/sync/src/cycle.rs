@@ -18,7 +18,7 @@ use crate::plan::{LinkPlan, Note};
 use crate::planning::{Held, Plan, plan_entity};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::recover::{probe, recover};
+use crate::recover::{Stage, probe, recover};
 use crate::spec::EntitySpec;
 use crate::state::{LinkId, OutboxEntry};
 use crate::unite::follow_moves;
@@ -62,7 +62,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         if !engine.options.apply {
             break;
         }
-        moved += probe(&cycle).await?;
+        moved += probe(&cycle, Stage::End).await?;
         moved += cycle.pause().await;
         if moved == 0 {
             break;
@@ -79,6 +79,8 @@ pub(crate) struct Cycle<'a> {
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
     created: BTreeMap<String, u64>,
+    /// Entities whose deletions a person has approved.
+    approved: BTreeSet<String>,
     plan: Plan,
 }
 
@@ -90,8 +92,18 @@ impl<'a> Cycle<'a> {
             deferred: BTreeSet::new(),
             pause_ms: 0,
             created: BTreeMap::new(),
+            approved: BTreeSet::new(),
             plan: Plan::default(),
         }
+    }
+
+    /// Whether deletions above the guard go on in this cycle.
+    pub(crate) fn may_delete(&self, entity: &str) -> bool {
+        self.engine.options.approve_deletes || self.approved.contains(entity)
+    }
+
+    pub(crate) fn allow_deletions(&mut self, entity: &str) {
+        self.approved.insert(entity.to_owned());
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {

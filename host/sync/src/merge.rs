@@ -304,19 +304,23 @@ impl<'a> Merge<'a> {
 
     /// Both have a value at the first link and differ: the preferred system's counts.
     fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
-        let FirstLink::Prefer(preferred) = self.first_link else {
-            let held = (self.new.from.clone().unwrap_or_default(), self.new.value.clone());
-            return Some(Matter::Conflict {
-                field: self.field.name.clone(),
-                base: None,
-                values: vec![held, (vote.system.clone(), vote.value.clone())],
-                policy: "first link, decided by hand".to_owned(),
-                chosen: None,
-            });
+        let held = (self.new.from.clone().unwrap_or_default(), self.new.value.clone());
+        let conflict = |policy: String, chosen: Option<Cell>| Matter::Conflict {
+            field: self.field.name.clone(),
+            base: None,
+            values: vec![held.clone(), (vote.system.clone(), vote.value.clone())],
+            policy,
+            chosen,
         };
+        let FirstLink::Prefer(preferred) = self.first_link else {
+            return Some(conflict("first link, decided by hand".to_owned(), None));
+        };
+        let wins = &vote.system == preferred;
+        let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };
+        self.decided = Some(conflict(format!("first link, {preferred} preferred"), Some(chosen)));
         self.notes.push((position, Reason::Preferred(preferred.clone())));
         self.reason = Reason::Preferred(preferred.clone());
-        if &vote.system == preferred {
+        if wins {
             self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
         }
         None

@@ -274,6 +274,14 @@ impl<'a> Work<'a> {
     }
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {
+        // Answers to these need nothing of the planner.
+        let idle = |review: &&Review| {
+            let matter = matches!(review.matter, Matter::Surplus { .. } | Matter::Uncertain { .. });
+            matter && review.status == ReviewStatus::Chosen
+        };
+        let now_ms = self.context.now_ms;
+        let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));
+        self.plan.reviews.extend(over);
         let changed = self.records.into_iter().zip(&view.records);
         self.plan.records =
             changed.filter(|(now, before)| now != *before).map(|(now, _)| now).collect();

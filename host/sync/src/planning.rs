@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::check;
 use crate::cycle::Cycle;
-use crate::engine::{CycleError, Event, journal_of};
+use crate::engine::{CycleError, Engine, Event, journal_of};
 use crate::lanes::Lanes;
 use crate::plan::{Context, Draft, LinkPlan, Note, plan_link};
 use crate::reason::Reason;
@@ -19,7 +19,7 @@ use crate::spec::EntitySpec;
 use crate::state::{
     Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, Review, ReviewStatus,
 };
-use crate::store::{Changes, StoreError};
+use crate::store::{Changes, ReviewQuery, StoreError};
 use crate::value::{Cell, Value};
 
 /// What a cycle would write. Immutable; prints as one line per operation with its reason.
@@ -69,24 +69,51 @@ pub(crate) async fn plan_entity(
 }
 
 /// Whether deletions must wait, and the question about it.
-async fn brake(cycle: &Cycle<'_>, entity: &EntitySpec) -> Result<Option<(u64, u64)>, StoreError> {
+async fn brake(
+    cycle: &mut Cycle<'_>,
+    entity: &EntitySpec,
+) -> Result<Option<(u64, u64)>, StoreError> {
     let engine = cycle.engine;
     let doomed = engine.store.doomed(&entity.name).await?;
-    let limit = entity.delete_guard.limit(doomed.links);
-    if doomed.doomed <= limit || engine.options.approve_deletes {
+    if doomed.doomed == 0 {
         return Ok(None);
     }
+    let limit = entity.delete_guard.limit(doomed.links);
     let matter = Matter::Deletions { count: doomed.doomed, limit };
-    let review = review::of_entity(&entity.name, matter, engine.clock.now_ms());
-    match engine.store.review(&review.id).await? {
-        Some(known) if known.choice == Some(Choice::Approve) => return Ok(None),
-        Some(known) if known.status == ReviewStatus::Open => {}
-        _ => {
-            let changes = Changes { reviews: vec![review], ..Changes::default() };
-            engine.store.commit(changes).await?;
+    let now_ms = engine.clock.now_ms();
+    let question = review::of_entity(&entity.name, matter, now_ms);
+    let mut braked = doomed.doomed > limit && !cycle.may_delete(&entity.name);
+    let mut reviews = Vec::new();
+    for known in open_brakes(engine, entity).await? {
+        if known.id == question.id && known.choice == Some(Choice::Approve) {
+            cycle.allow_deletions(&entity.name);
+            braked = false;
+        } else if known.id == question.id && braked {
+            continue;
         }
+        reviews.push(review::closed(&known, now_ms));
     }
-    Ok(Some((doomed.doomed, limit)))
+    let closed = reviews.iter().any(|known| known.id == question.id);
+    if braked && !closed && engine.store.review(&question.id).await?.is_none_or(is_over) {
+        reviews.push(question);
+    }
+    if !reviews.is_empty() {
+        engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
+    }
+    Ok(braked.then_some((doomed.doomed, limit)))
+}
+
+async fn open_brakes(engine: &Engine<'_>, entity: &EntitySpec) -> Result<Vec<Review>, StoreError> {
+    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let mut reviews = engine.store.reviews(&query).await?;
+    reviews.retain(|known| {
+        known.entity == entity.name && matches!(known.matter, Matter::Deletions { .. })
+    });
+    Ok(reviews)
+}
+
+fn is_over(review: Review) -> bool {
+    review.status == ReviewStatus::Closed
 }
 
 async fn plan_chunk(

@@ -39,11 +39,20 @@ pub(crate) async fn recover(cycle: &Cycle<'_>) -> Result<(), CycleError> {
         };
         cycle.engine.store.commit(changes).await?;
     }
-    probe(cycle).await.map(drop)
+    probe(cycle, Stage::Start).await.map(drop)
+}
+
+/// When a probe is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Before anything is read: only what can be told for certain.
+    Start,
+    /// After reading and linking, which may have found a record that left no stamp.
+    End,
 }
 
 /// Probes everything that was sent without an answer; how many operations are known now.
-pub(crate) async fn probe(cycle: &Cycle<'_>) -> Result<u64, CycleError> {
+pub(crate) async fn probe(cycle: &Cycle<'_>, stage: Stage) -> Result<u64, CycleError> {
     let mut known = 0;
     for system in cycle.engine.spec.systems() {
         let sent = outbox(cycle.engine, OutboxState::Sent, Some(system)).await?;
@@ -61,7 +70,8 @@ pub(crate) async fn probe(cycle: &Cycle<'_>) -> Result<u64, CycleError> {
             let Some(entity) = cycle.engine.spec.entity(&entity) else { continue };
             let Some((_, member)) = entity.member(system, &object) else { continue };
             let connector = connector.as_ref();
-            let prober = Prober { engine: cycle.engine, entity, member, connector };
+            let engine = cycle.engine;
+            let prober = Prober { engine, entity, member, connector, stage };
             match prober.probe(entries).await {
                 Ok(count) => known += count,
                 Err(error) => cycle.absorbed(system, error)?,
@@ -100,6 +110,7 @@ struct Prober<'a> {
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
     connector: &'a dyn Connector,
+    stage: Stage,
 }
 
 impl Prober<'_> {
@@ -146,6 +157,7 @@ impl Prober<'_> {
         let mut stamps = facts.filter(|(code, _)| code == "stamp");
         match stamps.next().and_then(|(_, stamp)| stamp.as_text()) {
             Some(stamp) => self.find_stamped(entries, stamp).await,
+            None if self.stage == Stage::Start => Ok(0),
             None => self.find_alike(entries).await,
         }
     }
@@ -190,6 +202,7 @@ impl Prober<'_> {
         let mut again = entry.clone();
         again.state = OutboxState::Planned;
         again.attempts += 1;
+        again.not_before_ms = 0;
         let changes = Changes {
             outbox: vec![again],
             journal: vec![self.line(entry, Reason::SentAgain)],
@@ -198,35 +211,52 @@ impl Prober<'_> {
         Ok(self.engine.store.commit(changes).await?)
     }
 
-    /// Where a create leaves no stamp: records that look like it go to a person.
+    /// Where a create leaves no stamp: the linking step may have found the record; else it is sent
+    /// again when nothing looks like it for a while; else a person is asked.
     async fn find_alike(&self, entries: &[OutboxEntry]) -> Result<u64, AbsorbError> {
         let mut known = 0;
         for entry in entries {
-            let Some(records) = self.alike(entry).await? else { continue };
-            let matter = Matter::Uncertain { intent: entry.intent.clone(), records };
-            known += self.ask(entry, matter).await?;
+            if self.has_member(entry).await? {
+                let changes = Changes {
+                    dirty: vec![entry.link],
+                    outbox_done: vec![entry.intent.clone()],
+                    journal: vec![self.line(entry, Reason::FoundByProbe)],
+                    ..Changes::default()
+                };
+                self.engine.store.commit(changes).await?;
+                known += 1;
+                continue;
+            }
+            let records = self.alike(entry).await?;
+            if !records.is_empty() {
+                known += self.ask(entry, records).await?;
+            } else if entry.not_before_ms <= self.engine.clock.now_ms() {
+                self.send_again(entry).await?;
+                known += 1;
+            }
         }
         Ok(known)
     }
 
+    async fn has_member(&self, entry: &OutboxEntry) -> Result<bool, StoreError> {
+        let members = self.engine.store.members(&[entry.link]).await?;
+        Ok(members.iter().any(|(_, record)| record.system == entry.system))
+    }
+
     /// Records with the same value in the first column that a match key names.
-    async fn alike(&self, entry: &OutboxEntry) -> Result<Option<Vec<RecordKey>>, PluginError> {
+    async fn alike(&self, entry: &OutboxEntry) -> Result<Vec<RecordKey>, PluginError> {
         let keys = self.entity.match_keys.iter().flat_map(|key| key.fields.first());
         let mut columns = keys.filter_map(|field| self.member.group_of(*field)?.columns.first());
         let is_sent = |column: &&String| entry.columns.iter().any(|write| write.column == **column);
-        let Some(column) = columns.find(is_sent) else { return Ok(Some(Vec::new())) };
-        let Some(value) = crate::apply::sent(entry, column) else { return Ok(None) };
+        let Some(column) = columns.find(is_sent) else { return Ok(Vec::new()) };
+        let Some(value) = crate::apply::sent(entry, column) else { return Ok(Vec::new()) };
         let columns = [column.clone()];
         let found = self.connector.find(&self.member.object, &columns, column, &[value]).await?;
-        Ok(Some(found.rows.iter().map(|row| self.source().key(&row.id)).collect()))
+        Ok(found.rows.iter().map(|row| self.source().key(&row.id)).collect())
     }
 
-    async fn ask(&self, entry: &OutboxEntry, matter: Matter) -> Result<u64, AbsorbError> {
-        let Matter::Uncertain { records, .. } = &matter else { return Ok(0) };
-        if records.is_empty() {
-            self.send_again(entry).await?;
-            return Ok(1);
-        }
+    async fn ask(&self, entry: &OutboxEntry, records: Vec<RecordKey>) -> Result<u64, AbsorbError> {
+        let matter = Matter::Uncertain { intent: entry.intent.clone(), records };
         let review = Review {
             link: Some(entry.link),
             ..review::of_entity(&entry.entity, matter, self.source().now_ms)

@@ -49,7 +49,11 @@ impl Work<'_> {
                 let seen = super::seen(references, field, lane, record, state, &mut waits);
                 lane.mapping.direction.reads().then(|| (seen, &state.base))
             });
-            seen.any(|(seen, base)| base.is_some() && seen.is_some() && *seen != *base)
+            // A value in a field that was empty when the engine made the record is an edit too.
+            seen.any(|(seen, base)| match base {
+                Some(_) => seen.is_some() && *seen != *base,
+                None => super::is_filled(&seen),
+            })
         })
     }
 
