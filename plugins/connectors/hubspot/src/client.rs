@@ -5,7 +5,7 @@
 //! so [`Failed`] keeps that apart; reads turn it into an error with `?`.
 
 use renkei_sdk::http::{Failure, Request, Response};
-use renkei_sdk::{Error, time};
+use renkei_sdk::{Error, Outcome, time};
 use serde::de::DeserializeOwned;
 
 use crate::wire::Refusal;
@@ -30,8 +30,8 @@ pub(crate) struct Answer<T> {
 pub(crate) enum Failed {
     /// HubSpot refused the request itself; nothing was done.
     Refused(u16, Box<Refusal>),
-    /// It was sent, and nobody knows what became of it.
-    Unknown(String),
+    /// It was sent, and nobody knows what became of it: no answer, or none that can be read.
+    Unknown(Error),
     /// Nothing was done, and other requests would fare no better.
     Stop(Error),
 }
@@ -40,8 +40,7 @@ impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Refused(status, refusal) => refusal.error(status),
-            Failed::Unknown(why) => Self::Host(why),
-            Failed::Stop(error) => error,
+            Failed::Unknown(error) | Failed::Stop(error) => error,
         }
     }
 }
@@ -50,7 +49,7 @@ impl From<Failed> for Error {
 pub(crate) fn call<T: DeserializeOwned>(request: &Request) -> Result<Answer<T>, Failed> {
     let response = send(request)?;
     let server_time = response.header("date").and_then(time::parse_http_date);
-    let body = response.json().map_err(Failed::Stop)?;
+    let body = response.json().map_err(Failed::Unknown)?;
     Ok(Answer { body, server_time })
 }
 
@@ -58,7 +57,7 @@ pub(crate) fn call<T: DeserializeOwned>(request: &Request) -> Result<Answer<T>, 
 pub(crate) fn send(request: &Request) -> Result<Response, Failed> {
     let response = request.send().map_err(|failure| match failure {
         Failure::NoAnswer(_) | Failure::Timeout | Failure::Cancelled | Failure::TooLarge(_) => {
-            Failed::Unknown(text_of(Error::from(failure)))
+            Failed::Unknown(failure.into())
         }
         _ => Failed::Stop(failure.into()),
     })?;
@@ -73,7 +72,7 @@ fn failed(response: &Response) -> Failed {
         423 => Failed::Stop(Error::RetryAfter(wait_ms(response).unwrap_or(LOCKED_MS))),
         429 => Failed::Stop(Error::RetryAfter(wait_ms(response).unwrap_or(quota_ms(&refusal)))),
         477 => Failed::Stop(Error::RetryAfter(wait_ms(response).unwrap_or(HOUR_MS))),
-        status @ 500.. => Failed::Unknown(format!("HTTP status {status}")),
+        status @ 500.. => Failed::Unknown(Error::Host(format!("HTTP status {status}"))),
         status => Failed::Refused(status, Box::new(refusal)),
     }
 }
@@ -92,11 +91,12 @@ fn wait_ms(response: &Response) -> Option<u64> {
     Some(seconds.saturating_mul(1_000))
 }
 
-fn text_of(error: Error) -> String {
-    match error {
-        Error::Host(text) => text,
+/// The outcome of a write whose request ended like this.
+pub(crate) fn uncertain(error: &Error) -> Outcome {
+    Outcome::Uncertain(match error {
+        Error::Host(text) | Error::Bug(text) => text.clone(),
         other => format!("{other:?}"),
-    }
+    })
 }
 
 #[cfg(test)]

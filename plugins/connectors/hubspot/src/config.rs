@@ -1,4 +1,7 @@
 //! The settings of one HubSpot account (`plugin.toml`, `[[setting]]`).
+//!
+//! The host has checked names and kinds against the manifest; what is left is their meaning. The
+//! defaults are the manifest's, repeated for tests that give no settings.
 
 use renkei_sdk::{Attributes, Error, Facts};
 

@@ -7,7 +7,7 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Applied, Error, Outcome};
 use serde_json::json;
 
-use crate::client::{Failed, call};
+use crate::client::{Failed, call, uncertain};
 use crate::wire::Record;
 
 /// Merges the losers into the winner, one after another.
@@ -25,7 +25,7 @@ pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Out
                 survivor.version = answer.body.updated_at;
             }
             // The host reads the records again to see how far it went.
-            Err(Failed::Unknown(why)) => return Ok(Outcome::Uncertain(why)),
+            Err(Failed::Unknown(error)) => return Ok(uncertain(&error)),
             Err(failed) if done > 0 => {
                 let why = format!("merged {done} of {}: {failed:?}", losers.len());
                 return Ok(Outcome::Uncertain(why));

@@ -1,4 +1,7 @@
 //! A scripted HubSpot for tests: answers in order, requests kept.
+//!
+//! For what the simulator cannot be made to say, and for what a request must look like. Properties
+//! are answered apart, because every call but the first finds them in memory.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

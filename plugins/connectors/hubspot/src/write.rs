@@ -11,7 +11,7 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Action, Applied, Error, Outcome, WriteRequest};
 use serde_json::{Value as Json, json};
 
-use crate::client::{Failed, call, send};
+use crate::client::{Failed, call, send, uncertain};
 use crate::schema::Properties;
 use crate::view::View;
 use crate::wire::{Record, Refusal, Results};
@@ -29,7 +29,7 @@ pub(crate) fn write(
 ) -> Result<Vec<Outcome>, Error> {
     let view = View::new(&request.object, &request.columns, properties);
     let outcomes = request.operations.iter().map(|_| None).collect();
-    let mut job = Job { request, view, outcomes };
+    let mut job = Job { request, view, outcomes, relate_only: Vec::new() };
     let stamp = Some(stamp).filter(|stamp| properties.can_stamp(stamp));
     let batches = job.plan(stamp);
     let sent = batches.iter().try_for_each(|batch| job.send(batch));
@@ -41,6 +41,8 @@ struct Job<'a> {
     request: &'a WriteRequest,
     view: View<'a>,
     outcomes: Vec<Option<Outcome>>,
+    /// Operations that change nothing but associations: their places and ids.
+    relate_only: Vec<(usize, String)>,
 }
 
 impl<'a> Job<'a> {
@@ -52,10 +54,7 @@ impl<'a> Job<'a> {
                 Step::Send(verb, key) => {
                     Batch::place(&mut batches, verb, Item { index, key, operation });
                 }
-                Step::RelateOnly(id) => {
-                    let nothing_known = request.columns.iter().map(|_| None).collect();
-                    self.settle(index, Applied::updated(id).after(nothing_known).into());
-                }
+                Step::RelateOnly(id) => self.relate_only.push((index, id)),
                 Step::Refuse(outcome) => self.settle(index, outcome),
             }
         }
@@ -73,11 +72,11 @@ impl<'a> Job<'a> {
                     return Err(refusal.error(status));
                 }
                 Err(Failed::Refused(_, refusal)) => queue.extend(self.isolate(items, &refusal)),
-                Err(Failed::Unknown(why)) => {
+                Err(Failed::Unknown(error)) => {
                     for item in &items {
-                        self.settle(item.index, Outcome::Uncertain(why.clone()));
+                        self.settle(item.index, uncertain(&error));
                     }
-                    return Err(Error::Host(why));
+                    return Err(error);
                 }
                 Err(Failed::Stop(error)) => return Err(error),
             }

@@ -1,4 +1,6 @@
 //! Associations: order of a cell, changes to make, and what HubSpot answers.
+//!
+//! Contacts and companies stand for all pairs; they are one of two with a primary type.
 
 use renkei_sdk::testing::{respond, with_http};
 

@@ -1,4 +1,7 @@
 //! Pages of each scan against scripted answers.
+//!
+//! They check what is asked (paths, filters, cursors); that nothing is missed is checked against
+//! the simulator in `simulated/reads.rs`.
 
 use renkei_sdk::http::Failure;
 use renkei_sdk::{Connector, Removal, Value};

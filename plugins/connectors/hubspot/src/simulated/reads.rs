@@ -1,4 +1,6 @@
 //! Scans and lookups over loopback.
+//!
+//! The expected rows are the simulator's own list of records, read behind the API's back.
 
 use renkei_sdk::{Facts, Removal, Tombstone};
 

@@ -1,4 +1,6 @@
 //! Writes, merges and activities over loopback.
+//!
+//! Each test counts records behind the API's back, so that a double or a lost one shows.
 
 use renkei_sdk::{Activity, Applied, Removal};
 

@@ -1,4 +1,6 @@
 //! The vectors of `apis/hubspot.md` 9, and hints of each sort of event.
+//!
+//! Secrets come from the test harness; the signatures were made by other implementations.
 
 use renkei_sdk::testing::with_secret;
 

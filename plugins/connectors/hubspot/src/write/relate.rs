@@ -7,7 +7,7 @@
 use renkei_sdk::{Applied, Outcome, Problem, Remedy, Value, log};
 
 use crate::associations::{self, Change, Link, NewPair, Relation};
-use crate::client::Failed;
+use crate::client::{Failed, uncertain};
 
 use super::{Job, relates, wait_of};
 
@@ -20,8 +20,12 @@ struct Wish {
 }
 
 impl Job<'_> {
-    /// Writes the association columns of every operation that was applied.
+    /// Writes the association columns of every operation that was applied or has no others.
     pub(super) fn relate(&mut self) {
+        for (index, id) in std::mem::take(&mut self.relate_only) {
+            let nothing_known = self.request.columns.iter().map(|_| None).collect();
+            self.settle(index, Applied::updated(id).after(nothing_known).into());
+        }
         for (column, name) in self.request.columns.iter().enumerate() {
             let Some(relation) = associations::relation_of(&self.request.object, name) else {
                 continue;
@@ -133,7 +137,7 @@ fn refused(relation: &Relation) -> Outcome {
 fn outcome(failed: Failed) -> Outcome {
     match failed {
         Failed::Refused(_, refusal) => Outcome::Rejected(refusal.problems()),
-        Failed::Unknown(why) => Outcome::Uncertain(why),
+        Failed::Unknown(error) => uncertain(&error),
         Failed::Stop(error) => Outcome::RetryAfter(wait_of(&error)),
     }
 }

@@ -1,4 +1,7 @@
 //! Outcomes of batches against scripted answers.
+//!
+//! The answers are the recorded ones of `apis/hubspot.md` 4, shortened. Outcomes are compared in a
+//! short form, so that a test reads as a list.
 
 use renkei_sdk::http::Failure;
 use renkei_sdk::{Connector, Operation, Value};
@@ -270,4 +273,20 @@ fn a_row_in_conflict_with_its_batch_is_sent_again_alone() {
     let (outcomes, sent) = write(vec![create("a"), create("b")], answers);
     assert_eq!(short(&outcomes), ["created 11", "exists 11"]);
     assert_eq!(sent[1].body["inputs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_uncertain() {
+    let (outcomes, _) = write(vec![update("1")], vec![ok("<html>")]);
+    assert_eq!(short(&outcomes), ["uncertain"]);
+}
+
+#[test]
+fn associations_alone_do_not_hide_that_nothing_was_written() {
+    let relate = Operation { cells: vec![None, Some(Value::Null)], ..update("1") };
+    let mut change = update("2");
+    change.cells.push(None);
+    let request = request(&["email", "associations.companies"], vec![relate, change]);
+    let (outcomes, _) = scripted(vec![status(401, "{}")], |hubspot| hubspot.write(&request));
+    assert!(matches!(outcomes, Err(Error::Unauthorized(_))));
 }
