@@ -30,8 +30,8 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 const ASYNC_STACK_BYTES: usize = 2 << 20;
 
 /// Instances alive at once: jobs plus transform calls.
-const POOL_COMPONENTS: u32 = 100;
-const POOL_MEMORIES: u32 = 200;
+const POOL_COMPONENTS: u32 = 256;
+const POOL_MEMORIES: u32 = 512;
 
 /// How long a caller waits for the compiler.
 const COMPILE_DEADLINE: Duration = Duration::from_secs(60);

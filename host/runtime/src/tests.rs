@@ -43,7 +43,8 @@ impl House {
         let mut options = Options::new(plugins, cache, systems, clock, tokens);
         options.watch = false;
         options.pooling = Pooling::Off;
-        options.connector_limits = Limits { run_ms: 200, ..Limits::connector() };
+        options.connector_limits =
+            Limits { run_ms: 500, memory_bytes: 32 << 20, ..Limits::connector() };
         change(&mut options);
         Self { runtime: Runtime::start(options).await.unwrap(), folder }
     }

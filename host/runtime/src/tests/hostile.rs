@@ -2,7 +2,7 @@
 
 use renkei_fixtures::Fixture;
 use renkei_sync::plugin::PluginError;
-use renkei_sync::ports::{Connector as _, Systems as _, Transforms as _};
+use renkei_sync::ports::{Systems as _, Transforms as _};
 
 use super::{House, batch, errand, nothing};
 use crate::stage::{Server, client_credentials, reply, system, token};
@@ -42,8 +42,8 @@ async fn a_hostile_connector_is_stopped_and_its_neighbour_goes_on() {
     let house = House::new(&fixtures, systems(&fixtures, &server.base)).await;
     let neighbour = house.runtime.open("courier").await.unwrap();
     for (fixture, expected) in [
-        (Fixture::Loops, "ran longer than its limit of 200 ms"),
-        (Fixture::Hog, "wanted more than its memory limit of 256 MiB"),
+        (Fixture::Loops, "ran longer than its limit of 500 ms"),
+        (Fixture::Hog, "wanted more than its memory limit of 32 MiB"),
         (Fixture::Traps, "trapped"),
         (Fixture::Deep, "ran out of stack"),
         (Fixture::Stranger, "absolute URLs are not taken"),

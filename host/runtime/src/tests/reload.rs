@@ -66,13 +66,13 @@ async fn a_plugin_of_another_contract_says_what_to_do() {
 #[tokio::test]
 async fn a_plugin_that_cannot_start_is_not_taken() {
     let echo = include_str!("../../../../tests/fixtures/wat/echo.wat");
-    let close = echo.rfind(')').unwrap();
-    for (start, expected) in [
-        ("(func $s (loop $l (br $l))) (start $s))", "it does not start: it ran longer"),
-        ("(func $s (unreachable)) (start $s))", "it does not start: it trapped"),
-        ("(memory $big 2000))", "it does not"),
+    let memory = r#"(memory (export "memory") 2)"#;
+    for (instead, expected) in [
+        (&*format!("{memory} (func $s (loop $l (br $l))) (start $s)"), "it ran longer"),
+        (&*format!("{memory} (func $s (unreachable)) (start $s)"), "it does not start: it trapped"),
+        (r#"(memory (export "memory") 2000)"#, "it wanted more than its memory limit of 64 MiB"),
     ] {
-        let wat = format!("{}{start}", &echo[..close]);
+        let wat = echo.replace(memory, instead);
         check(&assemble(&wat, "transform-plugin", &manifest_json(Fixture::Echo)), expected).await;
     }
 }
