@@ -1,0 +1,229 @@
+//! What can be typed: commands, flags and their help. Nothing here acts; `main` hands the parsed command on.
+//!
+//! Every command understands `--json`; the texts under `after_help` are the examples that the README's tour uses.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps CRMs in step.
+#[derive(Debug, Parser)]
+#[command(name = "renkei", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print machine-readable JSON on standard output instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// How much to log on standard error: error, warn, info, debug, or a filter such as `renkei_runtime=debug`.
+    #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
+    pub(crate) log: String,
+
+    /// Log lines as JSON.
+    #[arg(long, global = true)]
+    pub(crate) log_json: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  something unexpected failed
+  2  wrong usage or configuration; nothing was written
+  3  a system could not be reached or refused the credentials
+  4  the database could not be opened or written
+  5  a plugin is missing, broken or built for another contract";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch two simulated CRMs being kept in step, with nothing to set up.
+    #[command(after_help = "Examples:
+  renkei demo                          build the plugins, sync, edit on both sides, sync again, go on serving
+  renkei demo --once --json            the same as one JSON object, then exit
+  renkei demo --once --people 20000 --no-limits
+  renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`, `plan` and `status`")]
+    Demo(DemoArgs),
+
+    /// Start simulated CRMs on loopback.
+    #[command(after_help = "Examples:
+  renkei sim                           HubSpot and Salesforce on free ports; prints one JSON line when ready
+  renkei sim --systems hubspot --port-base 7100 --people 500 --seed 7")]
+    Sim(SimArgs),
+
+    /// Write an example configuration into a directory.
+    #[command(after_help = "Examples:
+  renkei init --dir sync               writes sync/renkei.toml, sync/entities/*.toml and an empty sync/plugins")]
+    Init(DirArgs),
+
+    /// Compare the configuration with the plugins and the live systems; writes nothing.
+    #[command(after_help = "Examples:
+  renkei check --dir sync
+  renkei check --dir sync --json | jq '.findings[]'")]
+    Check(DirArgs),
+
+    /// Show what a sync would write and why; writes nothing.
+    #[command(after_help = "Examples:
+  renkei plan --dir sync
+  renkei plan --dir sync --limit 20")]
+    Plan(PlanArgs),
+
+    /// Synchronise once, until nothing is left to do.
+    #[command(after_help = "Examples:
+  renkei sync --dir sync
+  renkei sync --dir sync --json | jq .writes")]
+    Sync(DirArgs),
+
+    /// Synchronise again and again until SIGTERM or Ctrl-C; plugins are reloaded when their files change.
+    #[command(after_help = "Examples:
+  renkei serve --dir sync --log info
+  renkei serve --dir sync --interval-seconds 30")]
+    Serve(ServeArgs),
+
+    /// Show links, conflicts, reviews, work that waits, and the last runs.
+    #[command(after_help = "Examples:
+  renkei status --dir sync")]
+    Status(DirArgs),
+
+    /// Answer why a value was or was not written.
+    #[command(after_help = "Examples:
+  renkei why person/12 --dir sync
+  renkei why person/12 --field phone --dir sync
+  renkei why salesforce.Contact/003000000000001AAA --dir sync")]
+    Why(WhyArgs),
+
+    /// Build, inspect and list plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct DirArgs {
+    /// The directory that holds `renkei.toml`.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Exit after the table instead of going on.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How many people the simulated world has; companies are a fifth, deals a tenth of that.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+    pub(crate) people: u32,
+    /// The same seed makes the same world.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Lift the simulators' rate limits and lag, for measuring speed.
+    #[arg(long)]
+    pub(crate) no_limits: bool,
+    /// Keep configuration and database here; default is a temporary directory, its path is printed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How many times faster than real time the demo's clock runs, so that lag and quota windows pass quickly.
+    #[arg(long, default_value_t = 30.0, value_name = "X")]
+    pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// Which systems, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "hubspot,salesforce", value_name = "LIST")]
+    pub(crate) systems: Vec<String>,
+    /// How many people the world has.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) people: u32,
+    /// The same seed makes the same world.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// First port; the systems take ports from here in the order named. Default: free ports.
+    #[arg(long, value_name = "P")]
+    pub(crate) port_base: Option<u16>,
+    /// No rate limits, no lag, no faults.
+    #[arg(long)]
+    pub(crate) no_limits: bool,
+    /// How many times faster than real time the clock runs.
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    pub(crate) speed: f64,
+    /// The real and virtual time, ms since 1970, from which a faster clock counts. Default: now.
+    #[arg(long, value_name = "MS")]
+    pub(crate) clock_origin_ms: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
+    /// Print at most so many operations; the counts are always complete.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
+    /// Pause between two cycles; default is the configuration's.
+    #[arg(long, value_name = "S")]
+    pub(crate) interval_seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// `entity/link` such as `person/12`, or `system.object/id` of a record.
+    pub(crate) record: String,
+    /// Only this field.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Compile a crate into one .wasm component with its manifest inside.
+    #[command(after_help = "Examples:
+  renkei plugin build plugins/connectors/hubspot
+  renkei plugin build . --out /srv/renkei/plugins")]
+    Build {
+        /// The crate's directory; it holds Cargo.toml and plugin.toml.
+        path: PathBuf,
+        /// Where the .wasm goes.
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Start a new plugin crate from the template.
+    #[command(after_help = "Examples:
+  renkei plugin new my-crm
+  renkei plugin new tidy-phones --kind transform --into ../plugins")]
+    New {
+        /// The plugin's id: lower-case letters, digits and hyphens.
+        name: String,
+        /// What it will be.
+        #[arg(long, value_enum, default_value_t = PluginKind::Connector, value_name = "KIND")]
+        kind: PluginKind,
+        /// The directory in which the crate's directory is made.
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Print manifest, imports, digest and size of a file without running it.
+    #[command(after_help = "Examples:
+  renkei plugin inspect plugins/hubspot.wasm
+  renkei plugin inspect plugins/hubspot.wasm --json | jq .imports")]
+    Inspect {
+        /// The .wasm file.
+        file: PathBuf,
+    },
+    /// Show which plugins a host with this configuration loads, and what is wrong with the others.
+    #[command(after_help = "Examples:
+  renkei plugin list --dir sync")]
+    List(DirArgs),
+}
+
+/// The two kinds of plugin.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PluginKind {
+    Connector,
+    Transform,
+}

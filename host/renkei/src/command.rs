@@ -1,0 +1,16 @@
+//! One file per command, in the order of `renkei --help`.
+
+pub(crate) mod demo;
+pub(crate) mod sim;
+
+pub(crate) mod check;
+pub(crate) mod init;
+pub(crate) mod plan;
+
+pub(crate) mod serve;
+pub(crate) mod sync;
+
+pub(crate) mod status;
+pub(crate) mod why;
+
+pub(crate) mod plugin;

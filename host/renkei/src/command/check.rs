@@ -1,0 +1,65 @@
+//! `renkei check`: the configuration against the plugins and the live systems. Writes nothing.
+
+use renkei_sync::value::Value;
+use serde_json::json;
+
+use crate::cli::DirArgs;
+use crate::clock::SystemClock;
+use crate::failure::Failure;
+use crate::host::{Access, Host, Preflight, of_plugin};
+use crate::output::Output;
+use crate::preflight::Severity;
+
+/// Exit code 2 when something would stop a sync.
+pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
+    let bar = output.progress("asking the systems");
+    let host = Host::open(&args.dir, SystemClock::real(), Access::Scratch).await?;
+    let preflight = host.preflight().await;
+    bar.finish_and_clear();
+    let errors =
+        preflight.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let json = json!({
+        "fits": errors == 0 && preflight.failures.is_empty(),
+        "systems": preflight.accounts.iter().map(|(system, account)| json!({
+            "system": system,
+            "account": account.id,
+            "name": account.name,
+        })).collect::<Vec<_>>(),
+        "failures": preflight.failures.iter().map(|(system, error)| json!({
+            "system": system,
+            "error": error.to_string(),
+        })).collect::<Vec<_>>(),
+        "findings": preflight.findings,
+    });
+    output.result(&json, || describe(&preflight, errors))?;
+    if errors > 0 {
+        return Err(Failure::usage(format!(
+            "{errors} error(s): mend the entities or the systems, then run `renkei check` again"
+        )));
+    }
+    match preflight.failures.into_iter().next() {
+        None => Ok(()),
+        Some((system, error)) => Err(of_plugin(&system, error)),
+    }
+}
+
+fn describe(preflight: &Preflight, errors: usize) -> String {
+    let accounts = preflight.accounts.iter().map(|(system, account)| {
+        let facts = account.facts.iter().filter_map(|(code, value)| match value {
+            Value::Integer(number) => Some(format!(", {code} {number}")),
+            Value::Text(text) => Some(format!(", {code} {text}")),
+            _ => None,
+        });
+        format!("{system}: {} {}{}", account.id, account.name, facts.collect::<String>())
+    });
+    let findings = preflight.findings.iter().map(ToString::to_string);
+    let silent = preflight.failures.iter().map(|(system, error)| format!("{system}: {error}"));
+    let verdict =
+        if errors == 0 { "The configuration fits." } else { "The configuration does not fit." };
+    accounts
+        .chain(silent)
+        .chain(findings)
+        .chain([verdict.to_owned()])
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,254 @@
+//! `renkei demo`: everything from nothing to two CRMs in step, in front of your eyes.
+//!
+//! Builds the plugins, starts the simulators in a process of their own, previews, syncs, lets people edit on both sides, syncs
+//! again, judges the result by reading the simulators, and goes on serving.
+
+use std::path::{Path, PathBuf};
+
+use renkei_sync::engine::{CycleOptions, Report};
+use renkei_sync::ports::Clock as _;
+use renkei_sync::record::Action;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::DemoArgs;
+use crate::clock::SystemClock;
+use crate::command::plan;
+use crate::command::serve::keep_in_step;
+use crate::cycle;
+use crate::demo::control::{Ledger, Simulators};
+use crate::demo::edits::{self, Edit};
+use crate::demo::known::Known;
+use crate::demo::verify::{self, Verdict, World};
+use crate::demo::{setup, story};
+use crate::failure::Failure;
+use crate::host::{Access, Host};
+use crate::output::Output;
+
+/// Longer than any lag of the simulators, in their time.
+const SETTLE_MS: u64 = 30_000;
+/// The pause between two cycles when the demo goes on.
+const INTERVAL_MS: u64 = 5_000;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct DemoReport {
+    people: u32,
+    seed: u64,
+    converged: bool,
+    idle_writes: u64,
+    lost_edits: u64,
+    duplicates: u64,
+    conflicts: usize,
+    reviews: usize,
+    calls: Value,
+    records_per_second: f64,
+    first_sync: Value,
+    second_sync: Value,
+    memory_mb: Option<u64>,
+    plugins: Value,
+    unexplained: Vec<String>,
+    dir: PathBuf,
+}
+
+/// Runs the demo.
+pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> {
+    let (dir, _temporary) = directory(args)?;
+    output.note(&format!("configuration and database: {}", dir.display()));
+    let origin_ms = SystemClock::real_now_ms();
+    let simulators = Simulators::start(&simulator_arguments(args, origin_ms)).await?;
+    setup::configure(&dir, &simulators)?;
+    setup::build_plugins(&dir.join("plugins"), output)?;
+    let clock = SystemClock::scaled(origin_ms, args.speed);
+
+    preview(&dir, clock, output).await?;
+    let host = Host::open(&dir, clock, Access::Keep).await?;
+    host.require_fit().await?;
+    let played = play(&host, &simulators, output).await?;
+    let report = report(args, &dir, &host, &simulators, &played).await?;
+    output.result(&report, || describe(&report, &played))?;
+    if !args.once {
+        output.note("going on; edit the simulated CRMs or stop with Ctrl-C");
+        keep_in_step(&host, INTERVAL_MS, output).await?;
+    }
+    simulators.stop().await?;
+    if report.converged && report.lost_edits + report.duplicates + report.idle_writes == 0 {
+        Ok(())
+    } else {
+        Err(Failure::from(anyhow::anyhow!("the demo broke a promise; see its report")))
+    }
+}
+
+/// The directory, and the guard that removes a temporary one at the end.
+fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
+    match &args.dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir)?;
+            Ok((dir.clone(), None))
+        }
+        None => {
+            let temporary = tempfile::Builder::new().prefix("renkei-demo-").tempdir()?;
+            Ok((temporary.path().to_owned(), Some(temporary)))
+        }
+    }
+}
+
+fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
+    let mut list = vec![
+        format!("--people={}", args.people),
+        format!("--seed={}", args.seed),
+        format!("--speed={}", args.speed),
+        format!("--clock-origin-ms={origin_ms}"),
+    ];
+    if args.no_limits {
+        list.push("--no-limits".to_owned());
+    }
+    list
+}
+
+/// Shows what the first sync would do, without doing it. For people only: a preview reads everything once more.
+async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<(), Failure> {
+    if output.is_json() {
+        return Ok(());
+    }
+    let bar = output.progress("preview");
+    let host = Host::open(dir, clock, Access::Scratch).await?;
+    host.require_fit().await?;
+    let result = cycle::run(&host, plan::dry(8), &bar).await?;
+    bar.finish_and_clear();
+    output.note(&format!("preview of the first sync:\n{}", result.plan));
+    Ok(())
+}
+
+/// What happened, for the report.
+struct Played {
+    first: Report,
+    first_ms: i64,
+    second: Report,
+    idle_writes: u64,
+    edits: Vec<Edit>,
+    world: World,
+    known: Known,
+    verdict: Verdict,
+}
+
+async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Played, Failure> {
+    let bar = output.progress("first sync");
+    let began_ms = SystemClock::real_now_ms();
+    let first = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let first_ms = SystemClock::real_now_ms() - began_ms;
+    bar.finish_and_clear();
+    output.note(&format!("first sync: {}", cycle::describe(&first)));
+
+    let edits = edits::make(simulators).await?;
+    host.clock.sleep_ms(SETTLE_MS).await;
+    let bar = output.progress("second sync");
+    let second = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    bar.finish_and_clear();
+    output.note(&format!("second sync: {}", cycle::describe(&second)));
+
+    host.clock.sleep_ms(SETTLE_MS).await;
+    let bar = output.progress("idle cycle");
+    let idle = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    bar.finish_and_clear();
+
+    let world = World::read(simulators).await?;
+    let known = Known::read(&host.store).await.map_err(Failure::store)?;
+    let verdict = verify::judge(&world, &known, &edits);
+    let idle_writes = idle.applied();
+    Ok(Played { first, first_ms, second, idle_writes, edits, world, known, verdict })
+}
+
+fn succeed(report: Report) -> Result<Report, Failure> {
+    cycle::require_success(&report)?;
+    Ok(report)
+}
+
+async fn report(
+    args: &DemoArgs,
+    dir: &Path,
+    host: &Host,
+    simulators: &Simulators,
+    played: &Played,
+) -> Result<DemoReport, Failure> {
+    let handled = played.first.matched
+        + cycle::done(&played.first, Action::Create)
+        + cycle::done(&played.first, Action::Update);
+    let plugins = host.runtime.list();
+    let plugins: Vec<Value> = plugins
+        .iter()
+        .filter_map(|file| file.serving.as_ref())
+        .map(|serving| {
+            json!({
+                "id": serving.plugin,
+                "version": serving.version,
+                "digest": serving.digest,
+            })
+        })
+        .collect();
+    Ok(DemoReport {
+        people: args.people,
+        seed: args.seed,
+        converged: played.verdict.converged,
+        idle_writes: played.idle_writes,
+        lost_edits: played.verdict.lost_edits,
+        duplicates: played.verdict.duplicates,
+        conflicts: played.known.open.len(),
+        reviews: played.known.reviews_open,
+        calls: json!({
+            "hubspot": calls(simulators.hubspot.ledger().await?),
+            "salesforce": calls(simulators.salesforce.ledger().await?),
+        }),
+        records_per_second: per_second(handled, played.first_ms),
+        first_sync: cycle::facts(&played.first),
+        second_sync: cycle::facts(&played.second),
+        memory_mb: peak_memory_mb(),
+        plugins: json!(plugins),
+        unexplained: played.verdict.unexplained.clone(),
+        dir: dir.to_owned(),
+    })
+}
+
+fn calls(ledger: Ledger) -> Value {
+    json!({ "made": ledger.made, "minimum": ledger.minimum, "breaches": ledger.breaches.len() })
+}
+
+fn per_second(records: u64, ms: i64) -> f64 {
+    records as f64 * 1000.0 / ms.max(1) as f64
+}
+
+/// The most resident memory that this process ever had, in MiB; Linux only.
+fn peak_memory_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024)
+}
+
+fn describe(report: &DemoReport, played: &Played) -> String {
+    let mut text = story::table(&played.edits, &played.world, &played.known);
+    let yes = |good: bool| if good { "yes" } else { "NO" };
+    text.push_str(&format!(
+        "\n\nin step: {} ({} values compared, {} open conflict(s), {} open review(s))\n\
+         writes of an idle cycle: {}; edits lost: {}; duplicates: {}\n\
+         first sync: {:.0} records a second; calls made / least possible: HubSpot {} / {}, Salesforce {} / {}\n\
+         ask why: renkei why person/1 --dir {}",
+        yes(report.converged),
+        played.verdict.compared,
+        report.conflicts,
+        report.reviews,
+        report.idle_writes,
+        report.lost_edits,
+        report.duplicates,
+        report.records_per_second,
+        report.calls["hubspot"]["made"],
+        report.calls["hubspot"]["minimum"],
+        report.calls["salesforce"]["made"],
+        report.calls["salesforce"]["minimum"],
+        report.dir.display(),
+    ));
+    for line in &report.unexplained {
+        text.push_str(&format!("\n  unexplained: {line}"));
+    }
+    text
+}

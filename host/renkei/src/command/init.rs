@@ -1,0 +1,51 @@
+//! `renkei init`: an example configuration for HubSpot and Salesforce, ready to be edited.
+//!
+//! Nothing that exists is overwritten: a directory that already has a `renkei.toml` is refused.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::DirArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// The example's files, relative to the configuration's directory.
+pub(crate) const FILES: [(&str, &str); 4] = [
+    ("renkei.toml", include_str!("../../example/renkei.toml")),
+    ("entities/company.toml", include_str!("../../example/entities/company.toml")),
+    ("entities/person.toml", include_str!("../../example/entities/person.toml")),
+    ("entities/deal.toml", include_str!("../../example/entities/deal.toml")),
+];
+
+/// Writes the example into the directory.
+pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
+    write_example(&args.dir)?;
+    let dir = args.dir.display().to_string();
+    output.result(&json!({ "dir": dir, "files": FILES.map(|(name, _)| name) }), || {
+        format!(
+            "wrote {}\nNext: edit {dir}/renkei.toml, copy plugins into {dir}/plugins, set the secrets that it names, then \
+             `renkei check --dir {dir}`",
+            FILES.map(|(name, _)| format!("{dir}/{name}")).join(", ")
+        )
+    })?;
+    Ok(())
+}
+
+/// Writes the files of the example; the plugin folder is made and left empty.
+pub(crate) fn write_example(dir: &Path) -> Result<(), Failure> {
+    let root = dir.join("renkei.toml");
+    if root.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; choose another --dir or edit it",
+            root.display()
+        )));
+    }
+    for sub in ["entities", "plugins"] {
+        std::fs::create_dir_all(dir.join(sub))?;
+    }
+    for (name, text) in FILES {
+        std::fs::write(dir.join(name), text)?;
+    }
+    Ok(())
+}

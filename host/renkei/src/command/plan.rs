@@ -1,0 +1,36 @@
+//! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
+
+use renkei_sync::engine::CycleOptions;
+use serde_json::json;
+
+use crate::cli::PlanArgs;
+use crate::clock::SystemClock;
+use crate::cycle;
+use crate::failure::Failure;
+use crate::host::{Access, Host};
+use crate::output::Output;
+
+/// Prints the plan. Writes neither to the systems nor to the database.
+pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> {
+    let bar = output.progress("plan");
+    let host = Host::open(&args.dir.dir, SystemClock::real(), Access::Scratch).await?;
+    host.require_fit().await?;
+    let options = dry(args.limit);
+    let result = cycle::run(&host, options, &bar).await;
+    bar.finish_and_clear();
+    let result = result?;
+    cycle::require_success(&result.report)?;
+    let facts = json!({
+        "operations": result.plan.operations,
+        "omitted": result.plan.omitted,
+        "held": result.plan.held,
+        "report": cycle::facts(&result.report),
+    });
+    output.result(&facts, || result.plan.to_string())?;
+    Ok(())
+}
+
+/// Plan, do not apply.
+pub(crate) fn dry(limit: usize) -> CycleOptions {
+    CycleOptions { apply: false, plan_operations: limit, ..CycleOptions::default() }
+}

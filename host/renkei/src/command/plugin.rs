@@ -1,0 +1,125 @@
+//! `renkei plugin build | new | inspect | list`.
+
+use std::path::Path;
+
+use renkei_package::{BuildOptions, Manifest, Package, Progress, Template};
+use serde_json::{Value, json};
+
+use crate::cli::{PluginCommand, PluginKind};
+use crate::failure::Failure;
+use crate::host;
+use crate::output::Output;
+use crate::table;
+
+/// Dispatches.
+pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        PluginCommand::Build { path, out } => build(path, out, output),
+        PluginCommand::New { name, kind, into } => new(name, (*kind).into(), into, output),
+        PluginCommand::Inspect { file } => inspect(file, output),
+        PluginCommand::List(args) => list(&args.dir, output).await,
+    }
+}
+
+impl From<PluginKind> for Template {
+    fn from(kind: PluginKind) -> Self {
+        match kind {
+            PluginKind::Connector => Self::Connector,
+            PluginKind::Transform => Self::Transform,
+        }
+    }
+}
+
+fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
+    let bar = output.progress("building");
+    let options = BuildOptions { out_dir: Some(out.to_owned()), ..BuildOptions::default() };
+    let built = renkei_package::build(path, &options, &mut |progress| {
+        if progress == Progress::AddingTarget {
+            output.note(&progress.to_string());
+        }
+        bar.set_message(progress.to_string());
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    let built = built.map_err(Failure::plugin)?;
+    let file = built.path.display().to_string();
+    output.result(&facts(&file, &built.package), || {
+        format!("wrote {}", describe(&file, &built.package))
+    })?;
+    Ok(())
+}
+
+fn new(name: &str, kind: Template, into: &Path, output: Output) -> Result<(), Failure> {
+    let files = renkei_package::new_crate(kind, name, into, &renkei_package::sdk_dir());
+    let files = files.map_err(Failure::usage)?;
+    let dir = into.join(name).display().to_string();
+    output.result(&json!({ "dir": dir, "files": files }), || {
+        format!("made {dir}\nNext: `cargo test` there, then `renkei plugin build {dir}`")
+    })?;
+    Ok(())
+}
+
+fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
+    let name = file.display().to_string();
+    let package = Package::open(file).map_err(Failure::plugin)?;
+    output.result(&facts(&name, &package), || describe(&name, &package))?;
+    Ok(())
+}
+
+async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
+    let files = host::plugins(dir).await?.list();
+    let json: Vec<Value> = files
+        .iter()
+        .map(|file| {
+            json!({
+                "file": file.file,
+                "id": file.serving.as_ref().map(|serving| &serving.plugin),
+                "version": file.serving.as_ref().map(|serving| &serving.version),
+                "digest": file.serving.as_ref().map(|serving| &serving.digest),
+                "kind": file.manifest.as_ref().map(|manifest| manifest.kind.name()),
+                "fault": file.fault,
+                "one_way": file.one_way,
+            })
+        })
+        .collect();
+    output.result(&json!({ "plugins": json }), || {
+        let rows = files.iter().map(|file| {
+            let serving = file.serving.as_ref();
+            let digest = serving.and_then(|serving| serving.digest.get(..12));
+            vec![
+                file.file.clone(),
+                serving.map(ToString::to_string).unwrap_or_default(),
+                file.manifest.as_ref().map(|m| m.kind.name().to_owned()).unwrap_or_default(),
+                digest.unwrap_or_default().to_owned(),
+                file.fault.clone().unwrap_or_default(),
+            ]
+        });
+        table::plain(&["file", "serves", "kind", "digest", "fault"], rows)
+    })?;
+    Ok(())
+}
+
+fn facts(file: &str, package: &Package) -> Value {
+    json!({
+        "file": file,
+        "id": package.manifest.id,
+        "version": package.manifest.version,
+        "kind": package.manifest.kind.name(),
+        "digest": package.digest,
+        "size": package.bytes().len(),
+        "imports": package.imports,
+        "exports": package.exports,
+        "manifest": package.manifest.to_json(),
+    })
+}
+
+fn describe(file: &str, package: &Package) -> String {
+    let Manifest { id, version, title, publisher, kind, .. } = &package.manifest;
+    format!(
+        "{file}\n  {title}: {} {id} {version} by {publisher}\n  {} bytes, sha256 {}\n  imports {}",
+        kind.name(),
+        package.bytes().len(),
+        package.digest,
+        if package.imports.is_empty() { "nothing".to_owned() } else { package.imports.join(", ") },
+    )
+}

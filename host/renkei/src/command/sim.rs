@@ -1,0 +1,66 @@
+//! `renkei sim`: simulated CRMs on loopback until interrupted.
+//!
+//! One JSON line on standard output says that they are ready: per system its base URL and the credentials to use. They are
+//! not secrets: they open nothing but this process.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use renkei_sim::clock::Clock;
+use renkei_sim::faults::Faults;
+use renkei_sim::serve::{Options, Running};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::cli::SimArgs;
+use crate::clock::SystemClock;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::stop;
+
+/// Serves until SIGINT or SIGTERM.
+pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
+    let clock = Clock::scaled(
+        args.clock_origin_ms.unwrap_or_else(SystemClock::real_now_ms),
+        args.speed.max(f64::MIN_POSITIVE),
+    );
+    let faults = if args.no_limits { Faults::none() } else { Faults::default() };
+    let mut running = BTreeMap::new();
+    for (offset, name) in (0u16..).zip(&args.systems) {
+        let port = args.port_base.map_or(0, |base| base.saturating_add(offset));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+            Failure::usage(format!(
+                "port {port} cannot be used for {name}: {error}; choose another with --port-base"
+            ))
+        })?;
+        let options = Options {
+            seed: args.seed,
+            people: args.people,
+            clock: clock.clone(),
+            faults: faults.clone(),
+        };
+        running.insert(name.clone(), start(name, listener, options)?);
+    }
+    let ready: BTreeMap<_, _> = running
+        .iter()
+        .map(|(name, system)| {
+            (name, json!({ "base_url": system.base_url, "credentials": system.credentials }))
+        })
+        .collect();
+    output.line(&serde_json::to_string(&ready)?);
+    stop::requested().await;
+    for (_, system) in running {
+        system.stop().await;
+    }
+    Ok(())
+}
+
+fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, Failure> {
+    match name {
+        "hubspot" => Ok(renkei_sim::hubspot::serve(listener, options)?),
+        "salesforce" => Ok(renkei_sim::salesforce::serve(listener, options)?),
+        _ => Err(Failure::usage(format!(
+            "there is no simulator for `{name}`; there are: hubspot, salesforce"
+        ))),
+    }
+}

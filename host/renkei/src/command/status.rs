@@ -1,0 +1,108 @@
+//! `renkei status`: what is linked, what waits, and which questions are open. Reads the database only.
+
+use renkei_store::SqliteStore;
+use renkei_sync::codec::Layouts;
+use renkei_sync::state::{Matter, Review};
+use renkei_sync::store::{Counts, ReviewQuery, Store as _};
+use serde_json::{Value, json};
+
+use crate::cli::DirArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::table;
+
+/// The most reviews that are listed; the count is always complete.
+const REVIEWS_SHOWN: usize = 50;
+
+/// Prints the numbers and the open reviews.
+pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
+    let config = Config::read(&args.dir).map_err(Failure::usage)?;
+    let store = SqliteStore::read_only(&config.data, Layouts::default()).map_err(Failure::store)?;
+    let counts = store.counts().await.map_err(Failure::store)?;
+    let query = ReviewQuery { open_only: true, link: None, limit: REVIEWS_SHOWN };
+    let reviews = store.reviews(&query).await.map_err(Failure::store)?;
+    output.result(&facts(&counts, &reviews), || describe(&counts, &reviews))?;
+    Ok(())
+}
+
+fn facts(counts: &Counts, reviews: &[Review]) -> Value {
+    json!({
+        "entities": counts.entities.iter().map(|entity| json!({
+            "entity": entity.entity,
+            "links": entity.links,
+            "dirty": entity.dirty,
+            "unlinked": entity.unlinked,
+            "records": entity.records.iter()
+                .map(|(system, object, count)| json!({ "system": system, "object": object, "live": count }))
+                .collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "planned": counts.planned,
+        "sent": counts.sent,
+        "waiting": counts.waiting,
+        "reviews_open": counts.reviews_open,
+        "reviews": reviews.iter().map(|review| json!({
+            "id": review.id,
+            "entity": review.entity,
+            "link": review.link,
+            "record": review.record.as_ref().map(ToString::to_string),
+            "about": about(&review.matter),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn describe(counts: &Counts, reviews: &[Review]) -> String {
+    let rows = counts.entities.iter().map(|entity| {
+        let records =
+            entity.records.iter().map(|(system, object, n)| format!("{system}.{object} {n}"));
+        vec![
+            entity.entity.clone(),
+            entity.links.to_string(),
+            entity.dirty.to_string(),
+            entity.unlinked.to_string(),
+            records.collect::<Vec<_>>().join(", "),
+        ]
+    });
+    let mut text =
+        table::plain(&["entity", "links", "to plan", "without link", "live records"], rows);
+    text.push_str(&format!(
+        "\n\n{} operation(s) planned, {} without a known outcome, {} link(s) waiting for another, {} open review(s)",
+        counts.planned, counts.sent, counts.waiting, counts.reviews_open
+    ));
+    for review in reviews {
+        let subject = match (&review.link, &review.record) {
+            (Some(link), _) => format!("{}/{link}", review.entity),
+            (None, Some(record)) => record.to_string(),
+            (None, None) => review.entity.clone(),
+        };
+        text.push_str(&format!("\n  {subject}: {}", about(&review.matter)));
+    }
+    text
+}
+
+/// A review in plain words, without values.
+pub(crate) fn about(matter: &Matter) -> String {
+    match matter {
+        Matter::Conflict { field, policy, .. } => {
+            format!("{field} differs and a person must decide ({policy})")
+        }
+        Matter::Oscillation { field, .. } => {
+            format!("{field} went to and fro too often and stands still")
+        }
+        Matter::Cleared { field, system, .. } => format!("{field} was emptied in {system}"),
+        Matter::Ambiguous { key, records } => {
+            let records: Vec<String> = records.iter().map(ToString::to_string).collect();
+            format!("several records match by {key}: {}", records.join(", "))
+        }
+        Matter::Surplus { active, surplus } => {
+            format!("{surplus} stands for the same thing as {active}: merge them there")
+        }
+        Matter::Deleted { gone } => format!("{gone} is gone; archive the others or leave them?"),
+        Matter::Deletions { count, limit } => {
+            format!("{count} deletions are more than the {limit} allowed")
+        }
+        Matter::Uncertain { intent, records } => {
+            format!("creation {intent} may have happened; {} record(s) may be it", records.len())
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Configuration: one directory of TOML, read once and checked into [`Config`].
+//!
+//! In two stages, as ripgrep does it: `file` is what was typed, [`Config`] what the rest of the program sees. Every mistake is a
+//! [`ConfigError`] with file, line and what was expected; nothing is started before all of them are mended.
+
+mod file;
+mod mapping;
+mod place;
+mod secrets;
+mod systems;
+
+use std::path::{Path, PathBuf};
+
+use renkei_package::Manifest;
+use renkei_runtime::SystemConfig;
+use renkei_sync::spec::Spec;
+
+pub(crate) use place::ConfigError;
+pub(crate) use secrets::Secrets;
+
+use file::{EntityFile, RootFile};
+use place::Source;
+
+/// The checked configuration.
+pub(crate) struct Config {
+    /// The plugin folder.
+    pub(crate) plugins: PathBuf,
+    /// The directory of the database and of compiled plugins.
+    pub(crate) data: PathBuf,
+    /// The pause between two cycles of `serve`.
+    pub(crate) interval_ms: u64,
+    root: Source<RootFile>,
+    entities: Vec<Source<EntityFile>>,
+}
+
+impl Config {
+    /// Reads `renkei.toml` and `entities/*.toml` in `dir`.
+    pub(crate) fn read(dir: &Path) -> Result<Self, ConfigError> {
+        let root: Source<RootFile> = Source::read(&dir.join("renkei.toml"))?;
+        let folder = dir.join("entities");
+        let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            Err(error) => {
+                return Err(ConfigError::file(&folder, format!("cannot be read: {error}")));
+            }
+        };
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        files.sort();
+        if files.is_empty() {
+            return Err(ConfigError::file(&folder, "holds no .toml file; each entity needs one"));
+        }
+        let entities = files.iter().map(|path| Source::read(path)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            plugins: dir.join(&root.value.plugins),
+            data: dir.join(&root.value.data),
+            interval_ms: root.value.schedule.interval_seconds.saturating_mul(1000),
+            root,
+            entities,
+        })
+    }
+
+    /// The systems with their credentials.
+    pub(crate) fn systems(&self, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
+        systems::resolve(&self.root, secrets)
+    }
+
+    /// What is kept in step. Systems and mappings are checked against the manifests of the loaded plugins.
+    pub(crate) fn spec(&self, manifests: &[&Manifest]) -> Result<Spec, ConfigError> {
+        systems::check(&self.root, manifests)?;
+        mapping::resolve(&self.root, &self.entities, manifests)
+    }
+}

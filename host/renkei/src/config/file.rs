@@ -1,0 +1,194 @@
+//! The configuration as it is written: `renkei.toml` and one file per entity under `entities/`.
+//!
+//! These types only say which keys exist; an unknown key is an error with file and line. Names that must refer to
+//! something are [`Spanned`], so that `check.rs` can point at the line when they do not.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// `renkei.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RootFile {
+    /// The plugin folder, relative to the configuration's directory.
+    #[serde(default = "default_plugins")]
+    pub(crate) plugins: PathBuf,
+    /// The directory of the database, relative to the configuration's directory.
+    #[serde(default = "default_data")]
+    pub(crate) data: PathBuf,
+    #[serde(default)]
+    pub(crate) schedule: ScheduleFile,
+    /// The systems by name.
+    #[serde(default)]
+    pub(crate) systems: BTreeMap<String, SystemFile>,
+}
+
+fn default_plugins() -> PathBuf {
+    "plugins".into()
+}
+
+fn default_data() -> PathBuf {
+    "data".into()
+}
+
+/// `[schedule]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScheduleFile {
+    /// The pause between two cycles of `renkei serve`.
+    #[serde(default = "default_interval")]
+    pub(crate) interval_seconds: u64,
+}
+
+impl Default for ScheduleFile {
+    fn default() -> Self {
+        Self { interval_seconds: default_interval() }
+    }
+}
+
+fn default_interval() -> u64 {
+    60
+}
+
+/// `[systems.NAME]`: one account of a CRM.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SystemFile {
+    /// The id of the connector that serves it.
+    pub(crate) plugin: Spanned<String>,
+    /// Overrides the manifest's base URL.
+    pub(crate) base_url: Option<Spanned<String>>,
+    pub(crate) auth: Spanned<AuthFile>,
+    /// Checked against the manifest's settings.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, Spanned<toml::Value>>,
+    /// The manifest's secrets (webhook keys and the like): its name there, its name in the secrets file.
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, Spanned<String>>,
+}
+
+/// `[systems.NAME.auth]`. Keys that end in `_secret` name a secret; the configuration itself never holds one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthFile {
+    /// `bearer`, `header`, `oauth2-client-credentials` or `oauth2-refresh-token`.
+    pub(crate) scheme: Spanned<String>,
+    /// For `bearer` and `header`.
+    pub(crate) token_secret: Option<Spanned<String>>,
+    /// For `header`: its name.
+    pub(crate) header: Option<String>,
+    /// For OAuth2.
+    pub(crate) client_id: Option<String>,
+    /// For OAuth2.
+    pub(crate) client_secret: Option<Spanned<String>>,
+    /// For `oauth2-refresh-token`: the first one; later ones are kept in `tokens.json`.
+    pub(crate) refresh_token_secret: Option<Spanned<String>>,
+    /// For `oauth2-client-credentials`, where the endpoint wants it.
+    pub(crate) scope: Option<String>,
+}
+
+/// `entities/NAME.toml`: one entity, its members and its fields.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EntityFile {
+    /// The entity's name.
+    pub(crate) entity: Spanned<String>,
+    /// A system's name (its value wins where both sides hold different values at the first link) or `review`.
+    pub(crate) first_link: Spanned<String>,
+    /// `archive`, `unlink` or `review`.
+    pub(crate) on_delete: Spanned<String>,
+    /// `review` or `follow`.
+    pub(crate) on_merge: Spanned<String>,
+    /// Stop before a run creates more than this many records of this entity.
+    pub(crate) create_guard: Option<u64>,
+    /// The objects that play the entity.
+    #[serde(default)]
+    pub(crate) member: Vec<MemberFile>,
+    /// Match keys, tried in this order.
+    #[serde(default)]
+    pub(crate) r#match: Vec<MatchFile>,
+    /// The fields by name.
+    #[serde(default)]
+    pub(crate) field: BTreeMap<Spanned<String>, FieldFile>,
+    /// Columns that a transform maps to several fields.
+    #[serde(default)]
+    pub(crate) split: Vec<SplitFile>,
+    /// Value tables by name: canonical value -> member -> the member's values, the first of which is written.
+    #[serde(default)]
+    pub(crate) table: BTreeMap<String, BTreeMap<String, BTreeMap<Spanned<String>, Vec<String>>>>,
+}
+
+/// `[[member]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemberFile {
+    pub(crate) system: Spanned<String>,
+    pub(crate) object: Spanned<String>,
+    /// Whether a link that has no record in this system gets one here.
+    #[serde(default)]
+    pub(crate) create: bool,
+    /// Columns given only at creation.
+    #[serde(default)]
+    pub(crate) defaults: BTreeMap<String, String>,
+}
+
+/// `[[match]]`: one way to recognise the same thing in two systems.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatchFile {
+    /// For `why` and reviews, such as `mail`.
+    pub(crate) name: Spanned<String>,
+    /// All of them must have values.
+    pub(crate) fields: Vec<Spanned<String>>,
+    /// A one-way transform, `plugin/function`, that takes these fields in this order; its output is compared and never
+    /// written back.
+    pub(crate) via: Option<Spanned<String>>,
+    /// No system may hold two things with the same key.
+    #[serde(default)]
+    pub(crate) unique: bool,
+}
+
+/// `[field.NAME]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FieldFile {
+    /// `text`, `mail`, `phone`, `integer`, `decimal`, `boolean`, `date`, `timestamp`, `choice`, `choices`,
+    /// `reference:ENTITY` or `references:ENTITY`.
+    pub(crate) kind: Spanned<String>,
+    /// `always:SYSTEM`, `unless-blank:SYSTEM`, `newest` or `manual`.
+    pub(crate) winner: Spanned<String>,
+    /// `propagate` (the default), `ignore` or `review`.
+    pub(crate) clear: Option<Spanned<String>>,
+    /// Member -> column.
+    #[serde(default)]
+    pub(crate) columns: BTreeMap<Spanned<String>, String>,
+    /// Members where the field is read and never written.
+    #[serde(default)]
+    pub(crate) read_only: Vec<Spanned<String>>,
+    /// Members where the field is written and never read.
+    #[serde(default)]
+    pub(crate) write_only: Vec<Spanned<String>>,
+    /// Members where a record is not made without a value.
+    #[serde(default)]
+    pub(crate) required: Vec<Spanned<String>>,
+    /// A value table of this file.
+    pub(crate) table: Option<Spanned<String>>,
+}
+
+/// `[[split]]`: `fields` are made from `columns` of `member` by a two-way transform.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplitFile {
+    pub(crate) member: Spanned<String>,
+    pub(crate) columns: Vec<String>,
+    pub(crate) fields: Vec<Spanned<String>>,
+    /// `plugin/function`.
+    pub(crate) via: Spanned<String>,
+    #[serde(default)]
+    pub(crate) parameters: BTreeMap<String, toml::Value>,
+    /// `both` (the default), `read` or `write`.
+    pub(crate) direction: Option<Spanned<String>>,
+}

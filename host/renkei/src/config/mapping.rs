@@ -1,0 +1,514 @@
+//! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must refer to something.
+
+use std::collections::BTreeMap;
+
+use renkei_package::{Kind, Manifest, Shape};
+use renkei_sync::record::Attributes;
+use renkei_sync::spec::{
+    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
+    MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Orientation, Spec, TransformRef,
+    TransformUse, ValueTable, Via, Winner,
+};
+use renkei_sync::value::Value;
+use sha2::{Digest as _, Sha256};
+use toml::Spanned;
+
+use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
+use super::place::{ConfigError, Source};
+
+type File = Source<EntityFile>;
+
+/// Resolves all entities.
+pub(super) fn resolve(
+    root: &Source<RootFile>,
+    files: &[File],
+    manifests: &[&Manifest],
+) -> Result<Spec, ConfigError> {
+    let world = World { root, files, manifests };
+    let entities = files.iter().map(|file| world.entity(file)).collect::<Result<_, _>>()?;
+    Spec::new(entities).map_err(|error| root.anywhere(error.to_string()))
+}
+
+/// What names may refer to.
+struct World<'a> {
+    root: &'a Source<RootFile>,
+    files: &'a [File],
+    manifests: &'a [&'a Manifest],
+}
+
+impl World<'_> {
+    fn entity(&self, file: &File) -> Result<EntitySpec, ConfigError> {
+        let raw = &file.value;
+        let fields = raw
+            .field
+            .iter()
+            .map(|(name, field)| self.field(file, name, field))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.check_columns(file)?;
+        let members = raw
+            .member
+            .iter()
+            .map(|member| self.member(file, member, &fields))
+            .collect::<Result<Vec<_>, _>>()?;
+        let match_keys = raw
+            .r#match
+            .iter()
+            .map(|key| self.match_key(file, key, &fields))
+            .collect::<Result<_, _>>()?;
+        Ok(EntitySpec {
+            name: raw.entity.get_ref().clone(),
+            members,
+            match_keys,
+            first_link: match raw.first_link.get_ref().as_str() {
+                "review" => FirstLink::Review,
+                _ => {
+                    FirstLink::Prefer(self.system(file, &raw.first_link, "`review` or a system")?)
+                }
+            },
+            on_delete: word(
+                file,
+                &raw.on_delete,
+                &[
+                    ("archive", OnDelete::Archive),
+                    ("unlink", OnDelete::Unlink),
+                    ("review", OnDelete::Review),
+                ],
+            )?,
+            on_merge: word(
+                file,
+                &raw.on_merge,
+                &[("review", OnMerge::Review), ("follow", OnMerge::Follow)],
+            )?,
+            delete_guard: DeleteGuard::default(),
+            create_guard: raw.create_guard,
+            fields,
+        })
+    }
+
+    fn field(
+        &self,
+        file: &File,
+        name: &Spanned<String>,
+        raw: &FieldFile,
+    ) -> Result<FieldSpec, ConfigError> {
+        let clear = match &raw.clear {
+            None => Clear::Propagate,
+            Some(clear) => word(
+                file,
+                clear,
+                &[
+                    ("propagate", Clear::Propagate),
+                    ("ignore", Clear::Ignore),
+                    ("review", Clear::Review),
+                ],
+            )?,
+        };
+        Ok(FieldSpec {
+            name: name.get_ref().clone(),
+            kind: self.kind(file, &raw.kind)?,
+            winner: self.winner(file, &raw.winner)?,
+            clear,
+        })
+    }
+
+    fn kind(&self, file: &File, kind: &Spanned<String>) -> Result<FieldKind, ConfigError> {
+        if let Some((word, entity)) = kind.get_ref().split_once(':') {
+            let known = self.files.iter().any(|file| file.value.entity.get_ref() == entity);
+            return match word {
+                "reference" | "references" if known => Ok(FieldKind::Reference {
+                    entity: entity.to_owned(),
+                    many: word == "references",
+                }),
+                _ => Err(file.at(
+                    kind,
+                    format!(
+                        "`{}` must be `reference:` or `references:` and an entity of entities/",
+                        kind.get_ref()
+                    ),
+                )),
+            };
+        }
+        word(
+            file,
+            kind,
+            &[
+                ("text", FieldKind::Text),
+                ("mail", FieldKind::Mail),
+                ("phone", FieldKind::Phone),
+                ("integer", FieldKind::Integer),
+                ("decimal", FieldKind::Decimal),
+                ("boolean", FieldKind::Boolean),
+                ("date", FieldKind::Date),
+                ("timestamp", FieldKind::Timestamp),
+                ("choice", FieldKind::Choice),
+                ("choices", FieldKind::Choices),
+            ],
+        )
+    }
+
+    fn winner(&self, file: &File, winner: &Spanned<String>) -> Result<Winner, ConfigError> {
+        let expected = "`newest`, `manual`, `always:SYSTEM` or `unless-blank:SYSTEM`";
+        let unknown = || file.at(winner, format!("`{}`: expected {expected}", winner.get_ref()));
+        let known = |system: &str| {
+            self.root
+                .value
+                .systems
+                .contains_key(system)
+                .then(|| system.to_owned())
+                .ok_or_else(unknown)
+        };
+        match winner.get_ref().split_once(':') {
+            Some(("always", system)) => Ok(Winner::Always(known(system)?)),
+            Some(("unless-blank", system)) => Ok(Winner::UnlessBlank(known(system)?)),
+            None if winner.get_ref() == "newest" => Ok(Winner::Newest),
+            None if winner.get_ref() == "manual" => Ok(Winner::Manual),
+            _ => Err(unknown()),
+        }
+    }
+
+    fn system(
+        &self,
+        file: &File,
+        name: &Spanned<String>,
+        expected: &str,
+    ) -> Result<String, ConfigError> {
+        if self.root.value.systems.contains_key(name.get_ref()) {
+            return Ok(name.get_ref().clone());
+        }
+        let systems: Vec<&str> = self.root.value.systems.keys().map(String::as_str).collect();
+        Err(file.at(
+            name,
+            format!(
+                "`{}`: expected {expected}; renkei.toml has {}",
+                name.get_ref(),
+                systems.join(", ")
+            ),
+        ))
+    }
+
+    /// Every member that a field names must be a member of the entity.
+    fn check_columns(&self, file: &File) -> Result<(), ConfigError> {
+        let members: Vec<String> = file.value.member.iter().map(name_of).collect();
+        let fields = file.value.field.values();
+        let named = fields.flat_map(|field| {
+            field
+                .columns
+                .keys()
+                .chain(&field.read_only)
+                .chain(&field.write_only)
+                .chain(&field.required)
+        });
+        let splits = file.value.split.iter().map(|split| &split.member);
+        match named.chain(splits).find(|name| !members.contains(name.get_ref())) {
+            None => Ok(()),
+            Some(name) => Err(file.at(
+                name,
+                format!(
+                    "`{}` is no member of this entity; its members are {}",
+                    name.get_ref(),
+                    members.join(", ")
+                ),
+            )),
+        }
+    }
+
+    fn member(
+        &self,
+        file: &File,
+        raw: &MemberFile,
+        fields: &[FieldSpec],
+    ) -> Result<MemberSpec, ConfigError> {
+        let system = self.system(file, &raw.system, "a system")?;
+        let object = raw.object.get_ref().clone();
+        let name = name_of(raw);
+        let mut groups = Vec::new();
+        for (index, (field, field_file)) in file.value.field.iter().enumerate() {
+            let column = field_file.columns.iter().find(|(member, _)| member.get_ref() == &name);
+            if let Some((_, column)) = column {
+                let target = match fields.get(index).map(|field| &field.kind) {
+                    Some(FieldKind::Reference { entity, .. }) => {
+                        Some(self.target(file, field, entity, &system)?)
+                    }
+                    _ => None,
+                };
+                groups.push(MappingGroup {
+                    fields: vec![FieldIndex(index)],
+                    columns: vec![column.clone()],
+                    direction: direction(field_file, &name),
+                    via: match &field_file.table {
+                        None => Via::Direct,
+                        Some(table) => Via::Table(value_table(file, table, &name)?),
+                    },
+                    target,
+                    required: names(&field_file.required, &name),
+                });
+            }
+        }
+        for split in file.value.split.iter().filter(|split| split.member.get_ref() == &name) {
+            groups.push(self.split(file, split, fields)?);
+        }
+        let digest = Sha256::digest(format!("{groups:?}").as_bytes());
+        Ok(MemberSpec {
+            read_rows: self.read_rows(&system, &object),
+            system,
+            object,
+            create: raw.create,
+            constants: raw
+                .defaults
+                .iter()
+                .map(|(column, text)| (column.clone(), Some(Value::Text(text.clone()))))
+                .collect(),
+            groups,
+            digest: hex::encode(digest),
+        })
+    }
+
+    /// The object of `system` that plays `entity`.
+    fn target(
+        &self,
+        file: &File,
+        field: &Spanned<String>,
+        entity: &str,
+        system: &str,
+    ) -> Result<String, ConfigError> {
+        let members = self
+            .files
+            .iter()
+            .filter(|file| file.value.entity.get_ref() == entity)
+            .flat_map(|file| &file.value.member)
+            .filter(|member| member.system.get_ref() == system);
+        let objects: Vec<&str> = members.map(|member| member.object.get_ref().as_str()).collect();
+        match objects.as_slice() {
+            [object] => Ok((*object).to_owned()),
+            _ => Err(file.at(
+                field,
+                format!("{entity} must have exactly one member in {system} to be referred to; it has {}", objects.len()),
+            )),
+        }
+    }
+
+    fn split(
+        &self,
+        file: &File,
+        raw: &SplitFile,
+        fields: &[FieldSpec],
+    ) -> Result<MappingGroup, ConfigError> {
+        let parameters = parameters(&raw.parameters);
+        let function = self.function(file, &raw.via, parameters, Shape::TwoWay)?;
+        if function.input.len() != raw.columns.len() || function.output.len() != raw.fields.len() {
+            return Err(file.at(
+                &raw.via,
+                format!(
+                    "{} takes {} column(s) and makes {} field(s); here are {} and {}",
+                    raw.via.get_ref(),
+                    function.input.len(),
+                    function.output.len(),
+                    raw.columns.len(),
+                    raw.fields.len()
+                ),
+            ));
+        }
+        let direction = match &raw.direction {
+            None => Direction::Both,
+            Some(direction) => word(
+                file,
+                direction,
+                &[
+                    ("both", Direction::Both),
+                    ("read", Direction::Read),
+                    ("write", Direction::Write),
+                ],
+            )?,
+        };
+        Ok(MappingGroup {
+            fields: raw
+                .fields
+                .iter()
+                .map(|name| index(file, name, fields))
+                .collect::<Result<_, _>>()?,
+            columns: raw.columns.clone(),
+            direction,
+            via: Via::Transform(TransformUse { function, orientation: Orientation::ForwardReads }),
+            target: None,
+            required: false,
+        })
+    }
+
+    fn match_key(
+        &self,
+        file: &File,
+        raw: &MatchFile,
+        fields: &[FieldSpec],
+    ) -> Result<MatchKey, ConfigError> {
+        let transform = match &raw.via {
+            None => None,
+            Some(via) => {
+                let function = self.function(file, via, Vec::new(), Shape::OneWay)?;
+                if function.input.len() != raw.fields.len() {
+                    let wanted = function.input.join(", ");
+                    return Err(file.at(via, format!("{} takes {wanted}", via.get_ref())));
+                }
+                Some(function)
+            }
+        };
+        Ok(MatchKey {
+            name: raw.name.get_ref().clone(),
+            fields: raw
+                .fields
+                .iter()
+                .map(|name| index(file, name, fields))
+                .collect::<Result<_, _>>()?,
+            transform,
+            unique: raw.unique,
+        })
+    }
+
+    /// The function that `plugin/function` names, from the manifests of the loaded plugins.
+    fn function(
+        &self,
+        file: &File,
+        via: &Spanned<String>,
+        parameters: Attributes,
+        wanted: Shape,
+    ) -> Result<TransformRef, ConfigError> {
+        let unknown = |what: String| file.at(via, format!("`{}`: {what}", via.get_ref()));
+        let (plugin, name) = via
+            .get_ref()
+            .split_once('/')
+            .ok_or_else(|| unknown("expected plugin/function".to_owned()))?;
+        let functions = self
+            .manifests
+            .iter()
+            .filter(|manifest| manifest.id == plugin)
+            .find_map(|manifest| match &manifest.kind {
+                Kind::Transform(transform) => Some(&transform.functions),
+                Kind::Connector(_) => None,
+            })
+            .ok_or_else(|| {
+                unknown(format!(
+                    "no transform `{plugin}` is loaded; copy its .wasm into the plugin folder"
+                ))
+            })?;
+        let function =
+            functions.iter().find(|function| function.name == name).ok_or_else(|| {
+                let names: Vec<&str> =
+                    functions.iter().map(|function| function.name.as_str()).collect();
+                unknown(format!("{plugin} has {}", names.join(", ")))
+            })?;
+        if function.shape != wanted {
+            return Err(unknown(format!("is {:?}; {wanted:?} is needed here", function.shape)));
+        }
+        Ok(TransformRef {
+            plugin: plugin.to_owned(),
+            function: name.to_owned(),
+            parameters,
+            input: function.input.clone(),
+            output: function.output.clone(),
+        })
+    }
+
+    /// The largest page that the connector's manifest names for the object.
+    fn read_rows(&self, system: &str, object: &str) -> u32 {
+        const DEFAULT_ROWS: u32 = 100;
+        let plugin = self.root.value.systems.get(system).map(|system| system.plugin.get_ref());
+        self.manifests
+            .iter()
+            .filter(|manifest| Some(&manifest.id) == plugin)
+            .find_map(|manifest| match &manifest.kind {
+                Kind::Connector(connector) => connector.objects.iter().find(|o| o.name == object),
+                Kind::Transform(_) => None,
+            })
+            .map_or(DEFAULT_ROWS, |object| object.read_rows)
+    }
+}
+
+/// `system.object`.
+fn name_of(member: &MemberFile) -> String {
+    format!("{}.{}", member.system.get_ref(), member.object.get_ref())
+}
+
+fn names(list: &[Spanned<String>], name: &str) -> bool {
+    list.iter().any(|item| item.get_ref() == name)
+}
+
+fn direction(field: &FieldFile, member: &str) -> Direction {
+    if names(&field.read_only, member) {
+        Direction::Read
+    } else if names(&field.write_only, member) {
+        Direction::Write
+    } else {
+        Direction::Both
+    }
+}
+
+fn index(
+    file: &File,
+    name: &Spanned<String>,
+    fields: &[FieldSpec],
+) -> Result<FieldIndex, ConfigError> {
+    fields.iter().position(|field| &field.name == name.get_ref()).map(FieldIndex).ok_or_else(|| {
+        let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        file.at(
+            name,
+            format!("`{}` is no field of this entity; it has {}", name.get_ref(), known.join(", ")),
+        )
+    })
+}
+
+/// One word of a fixed list.
+fn word<T: Clone>(
+    file: &File,
+    word: &Spanned<String>,
+    known: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    known
+        .iter()
+        .find(|(name, _)| name == word.get_ref())
+        .map(|(_, value)| value.clone())
+        .ok_or_else(|| {
+            let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+            file.at(word, format!("`{}`: expected {}", word.get_ref(), names.join(", ")))
+        })
+}
+
+/// The table's part for one member: of several remote values the first is written, all are read.
+fn value_table(
+    file: &File,
+    name: &Spanned<String>,
+    member: &str,
+) -> Result<ValueTable, ConfigError> {
+    let table = file.value.table.get(name.get_ref()).ok_or_else(|| {
+        file.at(name, format!("there is no [table.{}] in this file", name.get_ref()))
+    })?;
+    let mut result = ValueTable::default();
+    for (canonical, per_member) in table {
+        let Some((place, values)) = per_member.iter().find(|(key, _)| key.get_ref() == member)
+        else {
+            continue;
+        };
+        if let Some(first) = values.first() {
+            result.write.insert(canonical.clone(), first.clone());
+        }
+        for value in values {
+            if let Some(other) = result.read.insert(value.clone(), canonical.clone()) {
+                return Err(file
+                    .at(place, format!("`{value}` stands for both `{other}` and `{canonical}`")));
+            }
+        }
+    }
+    Ok(result)
+}
+
+fn parameters(raw: &BTreeMap<String, toml::Value>) -> Attributes {
+    raw.iter().map(|(name, value)| (name.clone(), setting_value(value))).collect()
+}
+
+/// A setting as the plugin gets it; lists and tables are not settings and become their text.
+pub(super) fn setting_value(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::Boolean(boolean) => Value::Boolean(*boolean),
+        toml::Value::Integer(integer) => Value::Integer(*integer),
+        toml::Value::String(text) => Value::Text(text.clone()),
+        other => Value::Text(other.to_string()),
+    }
+}

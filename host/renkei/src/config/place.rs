@@ -1,0 +1,72 @@
+//! Where in which file a mistake stands.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+/// A mistake in the configuration: `file:line: what is wrong and what was expected`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}: {message}", .path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub(crate) struct ConfigError {
+    path: PathBuf,
+    line: Option<usize>,
+    message: String,
+}
+
+impl ConfigError {
+    /// A mistake of a whole file or directory.
+    pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line: None, message: message.into() }
+    }
+}
+
+/// A parsed file that still knows its text, so that mistakes found later have a line.
+pub(crate) struct Source<T> {
+    path: PathBuf,
+    text: String,
+    /// What was parsed.
+    pub(crate) value: T,
+}
+
+impl<T: DeserializeOwned> Source<T> {
+    /// Reads and parses a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let next = if error.kind() == std::io::ErrorKind::NotFound {
+                "; `renkei init` writes an example"
+            } else {
+                ""
+            };
+            ConfigError::file(path, format!("cannot be read: {error}{next}"))
+        })?;
+        let value = toml::from_str(&text).map_err(|error| ConfigError {
+            path: path.to_owned(),
+            line: error.span().map(|span| line_of(&text, &span)),
+            message: error.message().to_owned(),
+        })?;
+        Ok(Self { path: path.to_owned(), text, value })
+    }
+}
+
+impl<T> Source<T> {
+    /// A mistake at this value.
+    pub(crate) fn at<V>(&self, place: &Spanned<V>, message: impl Into<String>) -> ConfigError {
+        ConfigError {
+            path: self.path.clone(),
+            line: Some(line_of(&self.text, &place.span())),
+            message: message.into(),
+        }
+    }
+
+    /// A mistake that no single line shows.
+    pub(crate) fn anywhere(&self, message: impl Into<String>) -> ConfigError {
+        ConfigError::file(&self.path, message)
+    }
+}
+
+/// The line, counted from 1, on which a span begins.
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
+}

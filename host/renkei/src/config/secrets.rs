@@ -1,0 +1,116 @@
+//! Where secrets come from: the environment, or a file that only its owner may read. Never the configuration itself.
+//!
+//! `RENKEI_SECRET_<NAME>` (upper case, other characters as `_`) comes before `secrets.toml`, which must have mode 0600.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+/// Looks secrets up by name.
+pub(crate) struct Secrets {
+    file: PathBuf,
+    values: BTreeMap<String, SecretString>,
+}
+
+/// Why a secret could not be had. Never holds one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    #[error("{path}: may be read by others (mode {mode:o}): run `chmod 600 {path}`")]
+    Exposed { path: String, mode: u32 },
+    #[error("{path}: cannot be read: {source}")]
+    Unreadable { path: String, source: std::io::Error },
+    #[error("{path}: must hold lines `name = \"secret\"`, and nothing else")]
+    Malformed { path: String },
+    #[error("secret `{name}` is missing: set {variable} or add `{name} = \"...\"` to {path}")]
+    Missing { name: String, variable: String, path: String },
+}
+
+impl Secrets {
+    /// Reads `secrets.toml` in `dir` if it is there.
+    pub(crate) fn open(dir: &Path) -> Result<Self, SecretError> {
+        let file = dir.join("secrets.toml");
+        let path = file.display().to_string();
+        if !file.exists() {
+            return Ok(Self { file, values: BTreeMap::new() });
+        }
+        let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
+        let mode = std::fs::metadata(&file).map_err(unreadable)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(SecretError::Exposed { path, mode });
+        }
+        let text = std::fs::read_to_string(&file).map_err(unreadable)?;
+        // The parser's own message could quote the line with the secret, so it is not passed on.
+        let values: BTreeMap<String, String> =
+            toml::from_str(&text).map_err(|_| SecretError::Malformed { path })?;
+        let values = values.into_iter().map(|(name, value)| (name, value.into())).collect();
+        Ok(Self { file, values })
+    }
+
+    /// The secret called `name`.
+    pub(crate) fn get(&self, name: &str) -> Result<SecretString, SecretError> {
+        let variable = variable(name);
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        if let Ok(value) = std::env::var(&variable) {
+            return Ok(value.into());
+        }
+        self.values.get(name).cloned().ok_or_else(|| SecretError::Missing {
+            name: name.to_owned(),
+            variable,
+            path: self.file.display().to_string(),
+        })
+    }
+}
+
+/// The environment variable that may hold the secret called `name`.
+fn variable(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect();
+    format!("RENKEI_SECRET_{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret as _;
+
+    fn dir_with(text: &str, mode: u32) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secrets.toml");
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_private_file_is_read() {
+        let dir = dir_with("token = \"s3cret\"", 0o600);
+        let secrets = Secrets::open(dir.path()).unwrap();
+        assert_eq!(secrets.get("token").unwrap().expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn an_exposed_file_is_refused_with_the_command_to_run() {
+        let dir = dir_with("token = \"s3cret\"", 0o644);
+        let message = Secrets::open(dir.path()).err().unwrap().to_string();
+        assert!(message.contains("chmod 600"), "{message}");
+    }
+
+    #[test]
+    fn a_malformed_file_does_not_leak_its_content() {
+        let dir = dir_with("token = s3cret", 0o600);
+        let message = Secrets::open(dir.path()).err().unwrap().to_string();
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_secret_names_both_places() {
+        let dir = tempfile::tempdir().unwrap();
+        let message =
+            Secrets::open(dir.path()).unwrap().get("hub-token").err().unwrap().to_string();
+        assert!(message.contains("RENKEI_SECRET_HUB_TOKEN") && message.contains("secrets.toml"));
+    }
+}

@@ -1,0 +1,183 @@
+//! From `[systems.NAME]` to the runtime's [`SystemConfig`]: plugin, credentials and settings, checked against the manifest.
+
+use std::collections::BTreeMap;
+
+use renkei_package::{ConnectorManifest, Kind, Manifest, Setting, SettingKind};
+use renkei_runtime::{Auth, SystemConfig};
+use secrecy::SecretString;
+use toml::Spanned;
+
+use super::file::{AuthFile, RootFile, SystemFile};
+use super::mapping::setting_value;
+use super::place::{ConfigError, Source};
+use super::secrets::Secrets;
+
+type File = Source<RootFile>;
+
+/// All systems with their credentials.
+pub(super) fn resolve(root: &File, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
+    root.value
+        .systems
+        .iter()
+        .map(|(name, system)| {
+            let settings = system.settings.iter();
+            Ok(SystemConfig {
+                name: name.clone(),
+                plugin: system.plugin.get_ref().clone(),
+                base_url: base_url(root, system)?,
+                auth: auth(root, &system.auth, secrets)?,
+                settings: settings
+                    .map(|(name, value)| (name.clone(), setting_value(value.get_ref())))
+                    .collect(),
+                secrets: plugin_secrets(root, system, secrets)?,
+            })
+        })
+        .collect()
+}
+
+/// Every system against the manifest of its connector.
+pub(super) fn check(root: &File, manifests: &[&Manifest]) -> Result<(), ConfigError> {
+    for system in root.value.systems.values() {
+        let manifest = connector(root, system, manifests)?;
+        let needs_url = manifest.connections.iter().any(|connection| connection.base_url.is_none());
+        if needs_url && system.base_url.is_none() {
+            return Err(root.at(
+                &system.plugin,
+                "this connector needs `base_url`, such as \"https://example.my.salesforce.com\"",
+            ));
+        }
+        for (name, source) in &system.secrets {
+            if !manifest.secrets.iter().any(|secret| &secret.name == name) {
+                return Err(root.at(source, format!("`{name}` is no secret of this connector")));
+            }
+        }
+        settings(root, system, manifest)?;
+    }
+    Ok(())
+}
+
+fn connector<'a>(
+    root: &File,
+    system: &SystemFile,
+    manifests: &[&'a Manifest],
+) -> Result<&'a ConnectorManifest, ConfigError> {
+    let id = system.plugin.get_ref();
+    let found = manifests.iter().find(|manifest| &manifest.id == id).map(|manifest| &manifest.kind);
+    match found {
+        Some(Kind::Connector(connector)) => Ok(connector),
+        Some(Kind::Transform(_)) => {
+            Err(root.at(&system.plugin, format!("`{id}` is a transform; a system needs a connector")))
+        }
+        None => Err(root.at(
+            &system.plugin,
+            format!(
+                "no connector `{id}` is loaded; copy its .wasm into {} and see `renkei plugin list`",
+                root.value.plugins.display()
+            ),
+        )),
+    }
+}
+
+fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigError> {
+    let Some(url) = &system.base_url else { return Ok(None) };
+    let parsed = reqwest::Url::parse(url.get_ref())
+        .map_err(|error| root.at(url, format!("`base_url` is no URL: {error}")))?;
+    let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    if parsed.scheme() != "https" && !loopback {
+        return Err(root.at(url, "`base_url` must begin with https:// (loopback excepted)"));
+    }
+    Ok(Some(url.get_ref().trim_end_matches('/').to_owned()))
+}
+
+fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<Auth, ConfigError> {
+    let file = raw.get_ref();
+    let secret = |key: &str, name: &Option<Spanned<String>>| -> Result<SecretString, ConfigError> {
+        let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;
+        secrets.get(name.get_ref()).map_err(|error| root.at(name, error.to_string()))
+    };
+    let client_id = || file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"));
+    match file.scheme.get_ref().as_str() {
+        "bearer" => Ok(Auth::Bearer(secret("token_secret", &file.token_secret)?)),
+        "header" => Ok(Auth::Header {
+            name: file.header.clone().ok_or_else(|| missing(root, raw, "header"))?.to_lowercase(),
+            value: secret("token_secret", &file.token_secret)?,
+        }),
+        "oauth2-client-credentials" => Ok(Auth::ClientCredentials {
+            client_id: client_id()?,
+            client_secret: secret("client_secret", &file.client_secret)?,
+            scope: file.scope.clone(),
+        }),
+        "oauth2-refresh-token" => Ok(Auth::RefreshToken {
+            client_id: client_id()?,
+            client_secret: match &file.client_secret {
+                None => None,
+                name => Some(secret("client_secret", name)?),
+            },
+            refresh_token: secret("refresh_token_secret", &file.refresh_token_secret)?,
+        }),
+        other => Err(root.at(
+            &file.scheme,
+            format!(
+                "`{other}`: expected `bearer`, `header`, `oauth2-client-credentials` or `oauth2-refresh-token`"
+            ),
+        )),
+    }
+}
+
+fn missing(root: &File, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
+    let scheme = auth.get_ref().scheme.get_ref();
+    root.at(auth, format!("scheme `{scheme}` needs `{key}`"))
+}
+
+/// Every setting that is given must be one of the manifest's, of its kind; every required one must be given.
+fn settings(
+    root: &File,
+    system: &SystemFile,
+    manifest: &ConnectorManifest,
+) -> Result<(), ConfigError> {
+    for (name, value) in &system.settings {
+        let setting = manifest.settings.iter().find(|setting| &setting.name == name);
+        let Some(setting) = setting else {
+            let known: Vec<&str> = manifest.settings.iter().map(|s| s.name.as_str()).collect();
+            return Err(root.at(
+                value,
+                format!("`{name}` is no setting of this connector; it has {}", known.join(", ")),
+            ));
+        };
+        let fits = matches!(
+            (value.get_ref(), setting.kind),
+            (toml::Value::String(_), SettingKind::Text)
+                | (toml::Value::Integer(_), SettingKind::Integer)
+                | (toml::Value::Boolean(_), SettingKind::Boolean)
+        );
+        if !fits {
+            return Err(root.at(value, format!("`{name}` must be of kind {:?}", setting.kind)));
+        }
+    }
+    let missing = |setting: &&Setting| {
+        setting.required
+            && setting.default.is_none()
+            && !system.settings.contains_key(&setting.name)
+    };
+    match manifest.settings.iter().find(missing) {
+        None => Ok(()),
+        Some(setting) => Err(root.at(
+            &system.plugin,
+            format!("this connector needs the setting `{}`: {}", setting.name, setting.help),
+        )),
+    }
+}
+
+fn plugin_secrets(
+    root: &File,
+    system: &SystemFile,
+    secrets: &Secrets,
+) -> Result<BTreeMap<String, SecretString>, ConfigError> {
+    let sources = system.secrets.iter();
+    sources
+        .map(|(name, source)| {
+            let value = secrets.get(source.get_ref());
+            Ok((name.clone(), value.map_err(|error| root.at(source, error.to_string()))?))
+        })
+        .collect()
+}

@@ -1,0 +1,149 @@
+//! One cycle of a host, with a progress line while it runs and its report as numbers for people and scripts.
+
+use std::sync::Mutex;
+
+use indicatif::ProgressBar;
+use renkei_sync::cycle::{CycleResult, run_cycle};
+use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
+use renkei_sync::ports::Clock as _;
+use renkei_sync::record::Action;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::host::{self, Host};
+
+/// Runs one cycle.
+pub(crate) async fn run(
+    host: &Host,
+    options: CycleOptions,
+    progress: &ProgressBar,
+) -> Result<CycleResult, Failure> {
+    let observer = Progress { bar: progress.clone(), counts: Mutex::default() };
+    let engine = Engine {
+        spec: &host.spec,
+        systems: host.runtime.as_ref(),
+        transforms: host.runtime.as_ref(),
+        store: host.store.as_ref(),
+        clock: host.clock.as_ref(),
+        observer: &observer,
+        options,
+    };
+    let began_ms = host.clock.now_ms();
+    let result = run_cycle(&engine).await.map_err(|error| match error {
+        CycleError::Store(error) => Failure::store(error),
+        other => Failure::from(other),
+    })?;
+    tell(&result.report, host.clock.now_ms() - began_ms);
+    Ok(result)
+}
+
+/// The log's line of a finished cycle, and one per system that failed.
+fn tell(report: &Report, took_ms: i64) {
+    for (system, doing, error) in &report.failures {
+        tracing::error!(system, doing, error = %error, "system failed");
+    }
+    tracing::info!(
+        writes = report.applied(),
+        matched = report.matched,
+        founded = report.founded,
+        questions = report.questions,
+        failed = failed(report),
+        took_ms,
+        "cycle done"
+    );
+}
+
+/// Operations that were refused or whose outcome is not known, and systems that failed.
+fn failed(report: &Report) -> u64 {
+    let bad = [WriteResult::Refused, WriteResult::Uncertain];
+    let writes = report.written.iter().filter(|((.., result), _)| bad.contains(result));
+    writes.map(|(_, count)| count).sum::<u64>() + report.failures.len() as u64
+}
+
+/// Operations of one kind that were done.
+pub(crate) fn done(report: &Report, wanted: Action) -> u64 {
+    let done = report
+        .written
+        .iter()
+        .filter(|((_, _, action, result), _)| *action == wanted && *result == WriteResult::Applied);
+    done.map(|(_, count)| count).sum()
+}
+
+/// A report for scripts.
+pub(crate) fn facts(report: &Report) -> Value {
+    json!({
+        "read": report.read.values().sum::<u64>(),
+        "matched": report.matched,
+        "founded": report.founded,
+        "ambiguous": report.ambiguous,
+        "planned": report.planned,
+        "writes": report.applied(),
+        "created": done(report, Action::Create),
+        "updated": done(report, Action::Update),
+        "archived": done(report, Action::Archive),
+        "questions": report.questions,
+        "decided": report.decided,
+        "failed": failed(report),
+        "failures": report.failures.iter().map(|(system, doing, error)| json!({
+            "system": system,
+            "doing": doing,
+            "error": error.to_string(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// A report for people.
+pub(crate) fn describe(report: &Report) -> String {
+    let read: u64 = report.read.values().sum();
+    format!(
+        "read {read} records; linked {} to existing ones, {} stand alone; created {}, updated {}, archived {}; {} refused or \
+         unclear; {} question(s) for a person, {} conflict(s) decided by rule",
+        report.matched,
+        report.founded,
+        done(report, Action::Create),
+        done(report, Action::Update),
+        done(report, Action::Archive),
+        failed(report),
+        report.questions,
+        report.decided,
+    )
+}
+
+/// A cycle in which a system failed is a failed command; the other systems' work is done all the same.
+pub(crate) fn require_success(report: &Report) -> Result<(), Failure> {
+    match report.failures.first() {
+        None => Ok(()),
+        Some((system, _, error)) => Err(host::of_plugin(system, error.clone())),
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    read: u64,
+    linked: u64,
+    planned: u64,
+    written: u64,
+}
+
+struct Progress {
+    bar: ProgressBar,
+    counts: Mutex<Counts>,
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        let Ok(mut counts) = self.counts.lock() else { return };
+        match event {
+            Event::Read { rows, .. } => counts.read += rows,
+            Event::Linked { matched, founded, .. } => counts.linked += matched + founded,
+            Event::Planned { operations, .. } => counts.planned += operations,
+            Event::Written { .. } => counts.written += 1,
+            _ => {}
+        }
+        let Counts { read, linked, planned, written } = *counts;
+        self.bar.set_message(format!(
+            "read {read}, linked {linked}, planned {planned}, written {written}"
+        ));
+        self.bar.tick();
+    }
+}

@@ -1,0 +1,127 @@
+//! What the judge takes from the store: which records belong together, and which questions are open or were decided by a rule.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use renkei_store::SqliteStore;
+use renkei_sync::state::{
+    LinkId, LinkStatus, LinkView, Matter, RecordKey, Review, ReviewStatus, Status,
+};
+use renkei_sync::store::{ReviewQuery, Store as _, StoreError};
+
+/// Links per query.
+const CHUNK: u64 = 500;
+
+/// What the host knows of links, conflicts and reviews.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Entity, link and its records.
+    pub(crate) links: Vec<(String, LinkId, Vec<RecordKey>)>,
+    /// The link of a record.
+    pub(crate) link_of: HashMap<RecordKey, LinkId>,
+    /// Fields on which an open conflict says why the sides differ, with the rule that asks.
+    pub(crate) open: BTreeMap<(LinkId, String), String>,
+    /// Fields on which a rule has decided between two edits; the losing value is kept in the review.
+    pub(crate) decided: BTreeMap<(LinkId, String), String>,
+    /// Open reviews of any kind.
+    pub(crate) reviews_open: usize,
+    /// Records that an open review or a refusal names.
+    pub(crate) reviewed: BTreeSet<RecordKey>,
+    /// Old record -> the record that it became.
+    pub(crate) successors: HashMap<RecordKey, RecordKey>,
+}
+
+impl Known {
+    /// Reads the whole store.
+    pub(crate) async fn read(store: &SqliteStore) -> Result<Self, StoreError> {
+        let mut known = Self::default();
+        let last = store.last_link().await?.0;
+        let mut first = 1;
+        while first <= last {
+            let ids: Vec<LinkId> = (first..=last.min(first + CHUNK - 1)).map(LinkId).collect();
+            for view in store.links(&ids).await? {
+                known.add(&view);
+            }
+            first += CHUNK;
+        }
+        let all = ReviewQuery { open_only: false, link: None, limit: 0 };
+        for review in store.reviews(&all).await? {
+            known.add_review(&review);
+        }
+        Ok(known)
+    }
+
+    fn add(&mut self, view: &LinkView) {
+        let id = match view.link.status {
+            LinkStatus::MergedInto(into) => into,
+            _ => view.link.id,
+        };
+        for record in &view.records {
+            self.link_of.insert(record.key.clone(), id);
+            if let Some(successor) = record.status.successor() {
+                self.successors.insert(record.key.clone(), successor.clone());
+            }
+            let surplus = record.status == Status::Surplus;
+            if surplus || !view.link.refusals.is_empty() {
+                self.reviewed.insert(record.key.clone());
+            }
+        }
+        let records = view.records.iter().map(|record| record.key.clone()).collect();
+        self.links.push((view.link.entity.clone(), id, records));
+    }
+
+    fn add_review(&mut self, review: &Review) {
+        let open = review.status == ReviewStatus::Open;
+        let field = match &review.matter {
+            Matter::Conflict { field, policy, .. } => Some((field, policy.as_str())),
+            Matter::Oscillation { field, .. } => Some((field, "oscillation breaker")),
+            Matter::Cleared { field, .. } => Some((field, "clear policy")),
+            _ => None,
+        };
+        if let (Some((field, rule)), Some(link)) = (field, review.link) {
+            let fields = if open { &mut self.open } else { &mut self.decided };
+            fields.insert((link, field.clone()), rule.to_owned());
+        }
+        if !open {
+            return;
+        }
+        self.reviews_open += 1;
+        self.reviewed.extend(review.record.clone());
+        match &review.matter {
+            Matter::Ambiguous { records, .. } | Matter::Uncertain { records, .. } => {
+                self.reviewed.extend(records.iter().cloned());
+            }
+            Matter::Surplus { active, surplus } => {
+                self.reviewed.extend([active.clone(), surplus.clone()]);
+            }
+            Matter::Deleted { gone } => {
+                let link = self.link_of.get(gone).copied();
+                let others = self.link_of.iter().filter(|(_, of)| Some(**of) == link);
+                self.reviewed.extend(others.map(|(key, _)| key.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Why a field does not hold a person's value, in plain words.
+    pub(crate) fn why(&self, link: LinkId, field: &str) -> String {
+        let place = (link, field.to_owned());
+        if let Some(rule) = self.open.get(&place) {
+            return format!("open conflict: {rule}");
+        }
+        match self.decided.get(&place) {
+            Some(rule) => format!("decided by rule: {rule}"),
+            None => String::new(),
+        }
+    }
+
+    /// What a removed record became.
+    pub(crate) fn why_gone(&self, system: &str, object: &str, id: &str) -> String {
+        let key =
+            RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() };
+        match (self.successors.get(&key), self.link_of.get(&key)) {
+            (Some(successor), _) => format!("now {successor}"),
+            (None, Some(link)) => format!("link {link} says what became of the others"),
+            (None, None) => String::new(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the demo needs before it can start: a directory, built plugins, running simulators, a configuration that names them.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use renkei_package::{BuildOptions, Progress, build_many};
+
+use super::control::Simulators;
+use crate::command::init;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// The plugins that the example configuration names.
+const PLUGINS: [&str; 4] = [
+    "renkei-connector-hubspot",
+    "renkei-connector-salesforce",
+    "renkei-transform-matchkeys",
+    "renkei-transform-names",
+];
+
+/// Builds the plugins from this checkout into `into`.
+pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> {
+    let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let bar = output.progress("plugins");
+    let options = BuildOptions { out_dir: Some(into.to_owned()), ..BuildOptions::default() };
+    let built = build_many(&workspace, &PLUGINS, &options, &mut |progress: Progress| {
+        bar.set_message(progress.to_string());
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    built.map_err(Failure::plugin)?;
+    Ok(())
+}
+
+/// Writes the example configuration, pointed at the simulators, with their credentials as secrets.
+pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), Failure> {
+    init::write_example(dir)?;
+    std::fs::write(dir.join("renkei.toml"), root_file(simulators)?)?;
+    let mut secrets = std::fs::OpenOptions::new();
+    let secrets =
+        secrets.write(true).create_new(true).mode(0o600).open(dir.join("secrets.toml"))?;
+    std::io::Write::write_all(&mut { secrets }, secrets_file(simulators)?.as_bytes())?;
+    Ok(())
+}
+
+fn root_file(simulators: &Simulators) -> anyhow::Result<String> {
+    let Simulators { hubspot, salesforce, .. } = simulators;
+    Ok(format!(
+        r#"# The demo's systems: simulators on loopback. The entities are the example's, unchanged.
+[systems.hubspot]
+plugin = "hubspot"
+base_url = "{hubspot}"
+
+[systems.hubspot.auth]
+scheme = "bearer"
+token_secret = "hubspot_token"
+
+[systems.salesforce]
+plugin = "salesforce"
+base_url = "{salesforce}"
+
+[systems.salesforce.auth]
+scheme = "oauth2-client-credentials"
+client_id = "{client}"
+client_secret = "salesforce_client_secret"
+"#,
+        hubspot = hubspot.base_url,
+        salesforce = salesforce.base_url,
+        client = salesforce.credential("client_id")?,
+    ))
+}
+
+fn secrets_file(simulators: &Simulators) -> anyhow::Result<String> {
+    let token = simulators.hubspot.credential("private_app_token").context("HubSpot")?;
+    let secret = simulators.salesforce.credential("client_secret").context("Salesforce")?;
+    Ok(format!("hubspot_token = \"{token}\"\nsalesforce_client_secret = \"{secret}\"\n"))
+}

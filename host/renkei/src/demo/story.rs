@@ -1,0 +1,44 @@
+//! The demo's table: what people did, what became of it, and the rule or question behind it.
+
+use super::control::SimRecord;
+use super::edits::Edit;
+use super::known::Known;
+use super::verify::{World, canonical, current_key};
+use crate::table;
+
+/// One row per edit.
+pub(crate) fn table(edits: &[Edit], world: &World, known: &Known) -> String {
+    let rows = edits.iter().map(|edit| {
+        let (now, why) = fate(edit, world, known);
+        vec![edit.story.to_owned(), deed(edit), now, why]
+    });
+    table::plain(&["story", "a person", "now there", "why"], rows)
+}
+
+fn deed(edit: &Edit) -> String {
+    let place = format!("{}.{}", edit.system, edit.object);
+    match &edit.field {
+        None => format!("removed one from {place}"),
+        Some((field, value)) => match value.as_str() {
+            Some(text) => format!("set {place} {field} to {text}"),
+            None => format!("cleared {place} {field}"),
+        },
+    }
+}
+
+fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
+    let Some((field, wanted)) = &edit.field else {
+        return ("gone".to_owned(), known.why_gone(edit.system, edit.object, &edit.id));
+    };
+    let Some(key) = current_key(edit, world, known) else {
+        return ("lost".to_owned(), String::new());
+    };
+    let now = world.live(&key).map(|record: &SimRecord| record.text(field)).unwrap_or_default();
+    let stands = now.trim() == wanted.as_str().unwrap_or_default();
+    let why = match (stands, known.link_of.get(&key)) {
+        (true, _) => "carried over or kept".to_owned(),
+        (false, Some(link)) => known.why(*link, canonical(field)),
+        (false, None) => String::new(),
+    };
+    (if now.is_empty() { "(empty)".to_owned() } else { now }, why)
+}

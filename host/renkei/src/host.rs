@@ -1,0 +1,157 @@
+//! What a command needs of the host, opened in order: configuration, secrets, plugins, specification, database.
+//!
+//! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use renkei_package::Manifest;
+use renkei_runtime::{NoTokens, Options, Runtime};
+use renkei_store::SqliteStore;
+use renkei_sync::codec::Layouts;
+use renkei_sync::plugin::{Account, PluginError, Schema};
+use renkei_sync::ports::Systems as _;
+use renkei_sync::spec::Spec;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Secrets};
+use crate::failure::Failure;
+use crate::preflight::{self, Finding, Schemas, Severity};
+use crate::tokens::TokenFile;
+
+/// Everything that is open.
+pub(crate) struct Host {
+    pub(crate) config: Config,
+    pub(crate) spec: Spec,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<SystemClock>,
+}
+
+impl Host {
+    /// Opens the host of a configuration's directory.
+    pub(crate) async fn open(
+        dir: &Path,
+        clock: SystemClock,
+        access: Access,
+    ) -> Result<Self, Failure> {
+        let config = Config::read(dir).map_err(Failure::usage)?;
+        let secrets = Secrets::open(dir).map_err(Failure::usage)?;
+        let systems = config.systems(&secrets).map_err(Failure::usage)?;
+        let clock = Arc::new(clock);
+        let options = Options::new(
+            config.plugins.clone(),
+            cache(&config),
+            systems,
+            clock.clone(),
+            Arc::new(TokenFile::new(dir)),
+        );
+        let runtime = Runtime::start(options).await.map_err(Failure::plugin)?;
+        let spec = spec(&config, &runtime)?;
+        let layouts = Layouts::of(&spec);
+        let store = match access {
+            Access::Keep => SqliteStore::open(&config.data, layouts),
+            Access::Scratch => SqliteStore::scratch(&config.data, layouts),
+        };
+        let store = Arc::new(store.map_err(Failure::store)?);
+        Ok(Self { config, spec, runtime, store, clock })
+    }
+
+    /// Compares the configuration with the live systems. A system that does not answer is left out and named.
+    pub(crate) async fn preflight(&self) -> Preflight {
+        let mut answers = Preflight::default();
+        let mut schemas = Schemas::new();
+        for system in self.spec.systems() {
+            match self.ask(system).await {
+                Ok((account, found)) => {
+                    answers.accounts.push((system.to_owned(), account));
+                    let keyed = found.into_iter();
+                    schemas.extend(keyed.map(|s| ((system.to_owned(), s.object.clone()), s)));
+                }
+                Err(error) => answers.failures.push((system.to_owned(), error)),
+            }
+        }
+        let silent = |system: &str| answers.failures.iter().any(|(failed, _)| failed == system);
+        answers.findings = preflight::findings(&self.spec, &schemas, silent);
+        answers
+    }
+
+    async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>), PluginError> {
+        let connector = self.runtime.open(system).await?;
+        let account = connector.check().await?;
+        let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
+        let own = members.filter(|member| member.system == system);
+        let objects: Vec<String> = own.map(|member| member.object.clone()).collect();
+        Ok((account, connector.discover(&objects).await?))
+    }
+
+    /// Refuses a configuration that does not fit. A system that does not answer is not refused here: its cycle fails and the
+    /// other systems' work goes on.
+    pub(crate) async fn require_fit(&self) -> Result<(), Failure> {
+        let findings = self.preflight().await.findings;
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "the configuration does not fit the systems; `renkei check` says more:\n  {}",
+            errors.join("\n  ")
+        )))
+    }
+}
+
+/// What becomes of what the engine commits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Access {
+    /// It is kept; no other process may do the same at the same time.
+    Keep,
+    /// It goes to a copy of the database that is thrown away.
+    Scratch,
+}
+
+/// What the live systems say.
+#[derive(Default)]
+pub(crate) struct Preflight {
+    /// System and account.
+    pub(crate) accounts: Vec<(String, Account)>,
+    /// Systems that did not answer.
+    pub(crate) failures: Vec<(String, PluginError)>,
+    /// What does not fit.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// The plugins of a configuration alone: no secrets, no systems, no database.
+pub(crate) async fn plugins(dir: &Path) -> Result<Arc<Runtime>, Failure> {
+    let config = Config::read(dir).map_err(Failure::usage)?;
+    let clock = Arc::new(SystemClock::real());
+    let cache = cache(&config);
+    let options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    Runtime::start(options).await.map_err(Failure::plugin)
+}
+
+fn cache(config: &Config) -> PathBuf {
+    config.data.join("cache")
+}
+
+/// A mapping that names a plugin whose file is broken is the plugin's fault, not the mapping's.
+pub(crate) fn spec(config: &Config, runtime: &Runtime) -> Result<Spec, Failure> {
+    let files = runtime.list();
+    let manifests: Vec<&Manifest> =
+        files.iter().filter_map(|file| file.manifest.as_deref()).collect();
+    config.spec(&manifests).map_err(|error| {
+        let faults: Vec<&str> = files.iter().filter_map(|file| file.fault.as_deref()).collect();
+        if faults.is_empty() {
+            Failure::usage(error)
+        } else {
+            Failure::plugin(anyhow::anyhow!("{}\n  so that {error}", faults.join("\n  ")))
+        }
+    })
+}
+
+/// A failure of one system, named.
+pub(crate) fn of_plugin(system: &str, error: PluginError) -> Failure {
+    let broken = matches!(error, PluginError::Broken { .. });
+    let error = anyhow::Error::new(error).context(format!("system {system}"));
+    if broken { Failure::plugin(error) } else { Failure::system(error) }
+}

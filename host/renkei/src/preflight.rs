@@ -1,0 +1,250 @@
+//! The configuration against the live systems: does every mapped column exist, fit its field, and may it be read and written?
+//!
+//! Pure: takes the specification and the schemas that the connectors discovered. Run before anything is read or written, so that
+//! a typing mistake costs one error instead of a half-written system (SYNC.md B1, B2, B6, B9).
+
+use std::collections::HashMap;
+
+use renkei_sync::plugin::{Schema, SchemaField};
+use renkei_sync::spec::{
+    EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
+};
+use renkei_sync::value::Value;
+use serde::Serialize;
+
+/// Live schemas by system and object.
+pub(crate) type Schemas = HashMap<(String, String), Schema>;
+
+/// Something that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// Errors stop a sync, warnings do not.
+    pub(crate) severity: Severity,
+    /// The entity, and the field where it is about one.
+    pub(crate) place: String,
+    /// `system.object`.
+    pub(crate) member: String,
+    /// What is wrong and what to do.
+    pub(crate) message: String,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    Error,
+    Warning,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {} in {}: {}", self.place, self.member, self.message)
+    }
+}
+
+/// Everything that does not fit, errors first; nothing of systems that are `silent`.
+pub(crate) fn findings(
+    spec: &Spec,
+    schemas: &Schemas,
+    silent: impl Fn(&str) -> bool,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for entity in spec.entities() {
+        for member in entity.members.iter().filter(|member| !silent(&member.system)) {
+            match schemas.get(&(member.system.clone(), member.object.clone())) {
+                Some(schema) => Checked { entity, member, schema, found: &mut found }.run(),
+                None => found.push(Finding {
+                    severity: Severity::Error,
+                    place: entity.name.clone(),
+                    member: format!("{}.{}", member.system, member.object),
+                    message: "the system has no such object".to_owned(),
+                }),
+            }
+        }
+    }
+    found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+struct Checked<'a> {
+    entity: &'a EntitySpec,
+    member: &'a MemberSpec,
+    schema: &'a Schema,
+    found: &'a mut Vec<Finding>,
+}
+
+impl Checked<'_> {
+    fn run(&mut self) {
+        for group in &self.member.groups {
+            self.group(group);
+        }
+        if self.member.create {
+            self.creation();
+        }
+    }
+
+    fn say(&mut self, severity: Severity, field: Option<&str>, message: String) {
+        let place = match field {
+            Some(field) => format!("{}.{field}", self.entity.name),
+            None => self.entity.name.clone(),
+        };
+        let member = format!("{}.{}", self.member.system, self.member.object);
+        self.found.push(Finding { severity, place, member, message });
+    }
+
+    fn group(&mut self, group: &MappingGroup) {
+        let fields: Vec<&FieldSpec> =
+            group.fields.iter().filter_map(|index| self.entity.fields.get(index.0)).collect();
+        let name = fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join("+");
+        for column in &group.columns {
+            let Some(live) = self.schema.fields.iter().find(|live| &live.name == column) else {
+                let near = nearest(column, &self.schema.fields);
+                let message = format!("there is no property `{column}`; did you mean `{near}`?");
+                self.say(Severity::Error, Some(&name), message);
+                continue;
+            };
+            self.rights(group, &name, live);
+            match (&group.via, fields.as_slice()) {
+                (Via::Direct, [field]) => self.kind(field, live),
+                (Via::Table(table), _) => self.table(&name, table, live),
+                _ => {}
+            }
+        }
+    }
+
+    fn rights(&mut self, group: &MappingGroup, name: &str, live: &SchemaField) {
+        let column = &live.name;
+        if group.direction.reads() && !live.readable {
+            let message = format!(
+                "`{column}` may not be read with these credentials; grant the right or remove it"
+            );
+            self.say(Severity::Error, Some(name), message);
+        }
+        if group.direction.writes() && !live.updatable && !live.creatable {
+            let message =
+                format!("`{column}` cannot be written; add the member to the field's read_only");
+            self.say(Severity::Error, Some(name), message);
+        }
+    }
+
+    fn kind(&mut self, field: &FieldSpec, live: &SchemaField) {
+        if !fits(&field.kind, &live.kind) {
+            let message = format!(
+                "`{}` is {} there, which does not fit kind `{}`; change the kind or map through a transform",
+                live.name,
+                live.kind,
+                word(&field.kind)
+            );
+            self.say(Severity::Error, Some(&field.name), message);
+        }
+    }
+
+    fn table(&mut self, name: &str, table: &ValueTable, live: &SchemaField) {
+        let known = |value: &String| live.choices.iter().any(|(choice, _)| choice == value);
+        if live.choices.is_empty() {
+            return;
+        }
+        for value in table.read.keys().filter(|value| !known(value)) {
+            let message = format!("`{}` has no choice `{value}`, which the table names", live.name);
+            self.say(Severity::Error, Some(name), message);
+        }
+        for (choice, _) in
+            live.choices.iter().filter(|(choice, _)| !table.read.contains_key(choice))
+        {
+            let message = format!(
+                "`{}` may be `{choice}`, which the table does not name: such records go to review",
+                live.name
+            );
+            self.say(Severity::Warning, Some(name), message);
+        }
+    }
+
+    /// What a create needs beyond the mapping.
+    fn creation(&mut self) {
+        let given: Vec<&str> = self
+            .member
+            .groups
+            .iter()
+            .filter(|group| group.direction.writes())
+            .flat_map(|group| &group.columns)
+            .chain(self.member.constants.iter().map(|(column, _)| column))
+            .map(String::as_str)
+            .collect();
+        let missing: Vec<&str> = self
+            .schema
+            .fields
+            .iter()
+            .filter(|live| live.required && live.creatable && !given.contains(&live.name.as_str()))
+            .map(|live| live.name.as_str())
+            .collect();
+        for column in missing {
+            let message = format!(
+                "a new record needs `{column}`; map it or give it in the member's defaults"
+            );
+            self.say(Severity::Error, None, message);
+        }
+        if !self.schema.facts.iter().any(|(code, value)| code == "stamp" && *value != Value::Null) {
+            let message = "there is no unique property for Renkei's stamp: after a crash a create may have to be looked for by its match keys";
+            self.say(Severity::Warning, None, message.to_owned());
+        }
+    }
+}
+
+/// Whether values of a live kind can be read and written as a field of this kind without a converter.
+fn fits(kind: &FieldKind, live: &str) -> bool {
+    match kind {
+        FieldKind::Text => matches!(live, "text" | "choice"),
+        FieldKind::Mail | FieldKind::Phone => live == "text",
+        FieldKind::Integer | FieldKind::Decimal => matches!(live, "integer" | "decimal"),
+        FieldKind::Boolean => live == "boolean",
+        FieldKind::Date | FieldKind::Timestamp => matches!(live, "date" | "timestamp"),
+        FieldKind::Choice => matches!(live, "choice" | "text"),
+        FieldKind::Choices => live == "choices",
+        FieldKind::Reference { .. } => matches!(live, "reference" | "references"),
+    }
+}
+
+fn word(kind: &FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Text => "text",
+        FieldKind::Mail => "mail",
+        FieldKind::Phone => "phone",
+        FieldKind::Integer => "integer",
+        FieldKind::Decimal => "decimal",
+        FieldKind::Boolean => "boolean",
+        FieldKind::Date => "date",
+        FieldKind::Timestamp => "timestamp",
+        FieldKind::Choice => "choice",
+        FieldKind::Choices => "choices",
+        FieldKind::Reference { .. } => "reference",
+    }
+}
+
+/// The live property whose name is most like the mistyped one.
+fn nearest(column: &str, fields: &[SchemaField]) -> String {
+    let likeness = |field: &&SchemaField| strsim::jaro_winkler(&field.name, column);
+    let nearest = fields.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.map(|field| field.name.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: &FieldKind, live: &str, expected: bool) {
+        assert_eq!(fits(kind, live), expected, "{kind:?} {live}");
+    }
+
+    #[test]
+    fn numbers_do_not_become_text_unnoticed() {
+        check(&FieldKind::Text, "decimal", false);
+        check(&FieldKind::Decimal, "text", false);
+        check(&FieldKind::Integer, "decimal", true);
+        check(&FieldKind::Date, "timestamp", true);
+        check(&FieldKind::Boolean, "choice", false);
+    }
+}

@@ -1,0 +1,65 @@
+//! Acceptance 6: a plugin that misbehaves is stopped with a typed error, and the other systems' work goes on.
+
+use renkei_fixtures::{Fixture, plugin};
+use serde_json::json;
+
+use crate::site::{Simulators, Site};
+
+/// The fixture serves a third system of the person entity; its error has these words.
+fn check(fixture: Fixture, id: &str, words: &[&str]) {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    std::fs::write(site.file("plugins/rogue.wasm"), plugin(fixture)).unwrap();
+    let root = std::fs::read_to_string(site.file("renkei.toml")).unwrap();
+    let rogue = format!(
+        "{root}\n[systems.rogue]\nplugin = \"{id}\"\nbase_url = \"{}\"\n\
+         [systems.rogue.auth]\nscheme = \"bearer\"\ntoken_secret = \"hubspot_token\"\n",
+        simulators.hubspot.base_url
+    );
+    site.write("renkei.toml", &rogue);
+    site.replace(
+        "entities/person.toml",
+        "[[match]]\nname = \"mail\"",
+        "[[member]]\nsystem = \"rogue\"\nobject = \"things\"\n\n[[match]]\nname = \"mail\"",
+    );
+    site.replace(
+        "entities/person.toml",
+        "\"hubspot.contacts\" = \"email\"",
+        "\"rogue.things\" = \"mail\", \"hubspot.contacts\" = \"email\"",
+    );
+    let (code, said) = site.attempt("sync");
+    assert!(code == 3 || code == 5, "exit code {code}: {said}");
+    assert!(said.contains("rogue") && said.contains(id), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{id} does not say `{word}`: {said}");
+    }
+    let written = |side: &[serde_json::Value]| side.iter().any(|r| r["created_by"] == json!("api"));
+    let contacts = simulators.hubspot.live("contacts");
+    let leads = simulators.salesforce.live("Lead");
+    assert!(written(&contacts) && written(&leads), "the others' work did not go on: {said}");
+}
+
+#[test]
+fn a_guest_that_loops() {
+    check(Fixture::Loops, "loops", &["limit"]);
+}
+
+#[test]
+fn a_guest_that_eats_memory() {
+    check(Fixture::Hog, "hog", &["memory"]);
+}
+
+#[test]
+fn a_guest_that_traps() {
+    check(Fixture::Traps, "traps", &["trap"]);
+}
+
+#[test]
+fn a_guest_that_calls_an_unknown_host() {
+    check(Fixture::Stranger, "stranger", &["denied"]);
+}
+
+#[test]
+fn a_guest_that_returns_malformed_rows() {
+    check(Fixture::Malformed, "malformed", &["contract"]);
+}

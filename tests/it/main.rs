@@ -1,0 +1,13 @@
+//! End to end: the real program, plugins compiled for this run, simulators on loopback, a real database.
+//!
+//! One binary, one module per promise of the first milestone. What a test judges it reads from the simulators or from what the
+//! program prints, never from the store.
+
+mod site;
+
+mod canary;
+mod contained;
+mod crash;
+mod demo;
+mod mistakes;
+mod reload;

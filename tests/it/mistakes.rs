@@ -1,0 +1,149 @@
+//! Acceptance 9: each ordinary mistake gives one clear error with the next step, and leaves nothing half-written.
+
+use serde_json::json;
+
+use crate::site::{Simulators, Site, renkei, text};
+
+/// The command fails with this exit code and says all of these words.
+fn check(site: &Site, command: &str, code: i32, words: &[&str]) {
+    let (found, said) = site.attempt(command);
+    assert_eq!(found, code, "{command}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{command} does not say `{word}`: {said}");
+    }
+}
+
+fn nothing_was_written(simulators: &Simulators) {
+    for (side, objects) in [
+        (&simulators.hubspot, ["companies", "contacts", "deals"].as_slice()),
+        (&simulators.salesforce, ["Account", "Contact", "Lead", "Opportunity"].as_slice()),
+    ] {
+        for object in objects {
+            let by_host = side
+                .live(object)
+                .iter()
+                .filter(|record| record["created_by"] == json!("api"))
+                .count();
+            assert_eq!(by_host, 0, "{object} was written");
+        }
+    }
+}
+
+#[test]
+fn a_property_that_the_system_lacks() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.replace("entities/person.toml", "\"jobtitle\"", "\"job_titel\"");
+    check(&site, "check", 2, &["person", "job_titel", "hubspot.contacts"]);
+    check(&site, "sync", 2, &["job_titel"]);
+    nothing_was_written(&simulators);
+}
+
+#[test]
+fn a_wrong_type() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.replace("entities/company.toml", "kind = \"integer\"", "kind = \"boolean\"");
+    check(&site, "check", 2, &["employees", "boolean"]);
+    check(&site, "sync", 2, &["employees"]);
+    nothing_was_written(&simulators);
+}
+
+#[test]
+fn an_unknown_key_has_file_and_line() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.replace(
+        "entities/deal.toml",
+        "on_delete = \"review\"",
+        "on_delete = \"review\"\non_dellete = 1",
+    );
+    check(&site, "plan", 2, &["deal.toml:", "on_dellete"]);
+}
+
+#[test]
+fn a_reference_to_nothing_has_file_and_line() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.replace("entities/deal.toml", "winner = \"newest\"", "winner = \"always:pipedrive\"");
+    check(&site, "plan", 2, &["deal.toml:", "always:pipedrive", "expected"]);
+}
+
+#[test]
+fn a_revoked_token() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    simulators.hubspot.post("revoke", json!({}));
+    check(&site, "sync", 3, &["hubspot", "secret"]);
+    nothing_was_written(&simulators);
+}
+
+#[test]
+fn a_missing_secret() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    std::fs::remove_file(site.file("secrets.toml")).unwrap();
+    check(&site, "sync", 2, &["RENKEI_SECRET_HUBSPOT_TOKEN", "secrets.toml"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let output = renkei().args(["sim", "--port-base", &port]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains(&port) && said.contains("--port-base"), "{said}");
+}
+
+#[test]
+fn an_empty_plugin_folder() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    for entry in std::fs::read_dir(site.file("plugins")).unwrap().flatten() {
+        std::fs::remove_file(entry.path()).unwrap();
+    }
+    check(&site, "sync", 2, &["plugins", "renkei plugin"]);
+}
+
+#[test]
+fn a_plugin_for_another_contract() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    let file = site.file("plugins/names.wasm");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.1\"", b"\"contract\":\"9.9\""))
+        .unwrap();
+    check(&site, "sync", 5, &["names.wasm", "9.9", "0.1"]);
+    nothing_was_written(&simulators);
+}
+
+#[test]
+fn a_full_disk() {
+    let simulators = Simulators::start(60);
+    let site = Site::new(&simulators);
+    // The database may not grow beyond this many bytes, as on a disk that is full: a limit of this process and its children.
+    let output = std::process::Command::new("bash")
+        .args([
+            "-c",
+            "ulimit -f 64; exec \"$0\" sync --dir \"$1\"",
+            env!("CARGO_BIN_EXE_renkei"),
+            site.path(),
+        ])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("renkei.db") || said.contains("disk"), "{said}");
+    // With room again it goes on as if nothing had happened.
+    site.run_json("sync");
+    assert_eq!(site.run_json("sync")["writes"], json!(0));
+}
+
+/// Replaces the first occurrence of `old` by `new` of the same length.
+pub(crate) fn replace_once(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+    bytes[at..at + new.len()].copy_from_slice(new);
+    bytes
+}
