@@ -56,6 +56,23 @@ async fn a_log_that_is_cut_anywhere_holds_whole_commits() {
 }
 
 #[tokio::test]
+async fn onlookers_and_plans_see_what_a_killed_process_had_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 1..=3 {
+        store.commit(commit(number)).await.unwrap();
+    }
+    let crashed = tempfile::tempdir().unwrap();
+    for file in ["renkei.db", "renkei.db-wal", "renkei.lock"] {
+        fs::copy(dir.path().join(file), crashed.path().join(file)).unwrap();
+    }
+    let onlooker = SqliteStore::read_only(crashed.path(), layouts()).unwrap();
+    assert_eq!(check_whole(&onlooker, 3).await, 3);
+    let scratch = SqliteStore::scratch(crashed.path(), layouts()).unwrap();
+    assert_eq!(check_whole(&scratch, 3).await, 3);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_a_typed_error_that_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let full = |connection: &rusqlite::Connection| {
