@@ -1,8 +1,9 @@
 //! From a crate to a plugin file: compile, wrap, embed the manifest, check, write.
 //!
-//! The crate is compiled to wasm32-unknown-unknown, which gives guests no WASI import at all; the core module becomes a
-//! component here, with no external tool (WASM.md T). What is written was read back by [`Package::read`] before, and it
-//! appears under its name in one step, so that a host that watches the folder never sees half a file.
+//! The crate is compiled to wasm32-unknown-unknown, which gives guests no WASI import at all; the
+//! core module becomes a component here, with no external tool (WASM.md T). What is written was
+//! read back by [`Package::read`] before, and it appears under its name in one step, so that a host
+//! that watches the folder never sees half a file.
 
 mod cargo;
 mod component;
@@ -23,10 +24,11 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 /// Where a build puts things.
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
-    /// Cargo's directory for intermediate files. Default: `guests` below the workspace's own target directory, so that
-    /// building guests waits for no other build.
+    /// Cargo's directory for intermediate files. Default: `guests` below the workspace's own target
+    /// directory, so that building guests waits for no other build.
     pub target_dir: Option<PathBuf>,
-    /// The folder of the plugin files, made if need be. Default: `plugins` below the target directory.
+    /// The folder of the plugin files, made if need be. Default: `plugins` below the target
+    /// directory.
     pub out_dir: Option<PathBuf>,
 }
 
@@ -150,7 +152,8 @@ pub fn build(
     built.pop().ok_or_else(|| crate_error(crate_dir, "cargo made nothing"))
 }
 
-/// Builds several plugin crates of one workspace, by their package names; gives them in the same order.
+/// Builds several plugin crates of one workspace, by their package names; gives them in the same
+/// order.
 pub fn build_many(
     workspace_dir: &Path,
     packages: &[&str],
@@ -175,8 +178,8 @@ fn build_crates(
         Some(dir) => dir.clone(),
         None => workspace.target_directory.join("guests"),
     };
-    // Cargo unifies features over all crates of one call, and a guest with both worlds' features on would have to export
-    // both; so there is one call per kind.
+    // Cargo unifies features over all crates of one call, and a guest with both worlds' features on
+    // would have to export both; so there is one call per kind.
     let mut by_kind: BTreeMap<&str, Vec<&Crate>> = BTreeMap::new();
     for (guest, manifest) in guests.iter().zip(&manifests) {
         by_kind.entry(manifest.kind.name()).or_default().push(guest);

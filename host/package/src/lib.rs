@@ -1,8 +1,10 @@
-//! One plugin file: what it says of itself, reading it without running it, and making it from a crate.
+//! One plugin file: what it says of itself, reading it without running it, and making it from a
+//! crate.
 //!
-//! A plugin is a WebAssembly component of one of the two worlds in `wit/v1` with its manifest in a custom section.
-//! [`Package::read`] takes any bytes and gives a checked package or one clear error; it never runs, compiles or trusts
-//! them. No wasmtime here, so that the builder, the CLI's `plugin inspect` and tests stay light.
+//! A plugin is a WebAssembly component of one of the two worlds in `wit/v1` with its manifest in a
+//! custom section. [`Package::read`] takes any bytes and gives a checked package or one clear
+//! error; it never runs, compiles or trusts them. No wasmtime here, so that the builder, the CLI's
+//! `plugin inspect` and tests stay light.
 
 mod manifest;
 pub use manifest::*;

@@ -1,9 +1,10 @@
 //! The manifest: what a plugin says of itself, typed and checked.
 //!
-//! Authors write `plugin.toml`; the builder embeds the same keys as JSON in the custom section `renkei:manifest`. Both
-//! forms are read into one raw shape that refuses unknown keys (`raw.rs`) and then checked (`check.rs`), so whoever holds
-//! a [`Manifest`] need not doubt it: names are well formed, defaults fit their kind, base URLs stand on the allow-list.
-//! A manifest only asks. What a plugin may do is the manifest *and* the host's grants.
+//! Authors write `plugin.toml`; the builder embeds the same keys as JSON in the custom section
+//! `renkei:manifest`. Both forms are read into one raw shape that refuses unknown keys (`raw.rs`)
+//! and then checked (`check.rs`), so whoever holds a [`Manifest`] need not doubt it: names are well
+//! formed, defaults fit their kind, base URLs stand on the allow-list. A manifest only asks. What a
+//! plugin may do is the manifest *and* the host's grants.
 
 mod check;
 mod origin;
@@ -21,7 +22,8 @@ use raw::RawManifest;
 /// The custom section of a component that holds its manifest as JSON.
 pub const SECTION: &str = "renkei:manifest";
 
-/// The contract that this host binds, as `contract` in a manifest names it (package `renkei:plugin@0.1.0`).
+/// The contract that this host binds, as `contract` in a manifest names it (package
+/// `renkei:plugin@0.1.0`).
 pub const CONTRACT: &str = "0.1";
 
 /// What a plugin says of itself.
@@ -85,7 +87,8 @@ pub struct Connection {
     pub slot: String,
     /// Without a trailing `/`. `None`: the system's configuration must give it.
     pub base_url: Option<String>,
-    /// The field of the token answer that replaces the base URL; the new one is checked against `allow` too.
+    /// The field of the token answer that replaces the base URL; the new one is checked against
+    /// `allow` too.
     pub base_url_field: Option<String>,
     /// Where requests may go, at least one entry.
     pub allow: Vec<AllowedOrigin>,
@@ -265,7 +268,8 @@ pub enum Shape {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// Not TOML or not JSON, an unknown key, a missing key or a value of the wrong type; with the place.
+    /// Not TOML or not JSON, an unknown key, a missing key or a value of the wrong type; with the
+    /// place.
     #[error("{0}")]
     Syntax(String),
     /// A value that the key does not take.
@@ -280,7 +284,8 @@ pub enum ManifestError {
     },
     /// Written for a contract that this host does not bind.
     #[error(
-        "built for contract {found}; this host binds {CONTRACT}: rebuild it with SDK {CONTRACT} or update Renkei"
+        "built for contract {found}; this host binds {CONTRACT}: \
+         rebuild it with SDK {CONTRACT} or update Renkei"
     )]
     Contract {
         /// What the manifest says.
@@ -289,7 +294,8 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads an author's `plugin.toml`; `crate_version` stands in for a `version` that it does not give.
+    /// Reads an author's `plugin.toml`; `crate_version` stands in for a `version` that it does not
+    /// give.
     pub fn from_toml(text: &str, crate_version: Option<&str>) -> Result<Self, ManifestError> {
         Self::check_contract(toml::from_str(text))?;
         let mut raw: RawManifest =
@@ -308,13 +314,16 @@ impl Manifest {
         check::manifest(raw)
     }
 
-    /// The form that is embedded: one JSON object with the keys of `plugin.toml`, `version` always among them.
+    /// The form that is embedded: one JSON object with the keys of `plugin.toml`, `version` always
+    /// among them.
     pub fn to_json(&self) -> serde_json::Value {
-        // A tree of strings, numbers and lists: there is nothing in it that could fail to become JSON.
+        // A tree of strings, numbers and lists: there is nothing in it that could fail to become
+        // JSON.
         serde_json::to_value(&self.raw).unwrap_or_default()
     }
 
-    /// Comes first, because a manifest of another contract may well have keys that this host does not know.
+    /// Comes first, because a manifest of another contract may well have keys that this host does
+    /// not know.
     fn check_contract<E>(contract: Result<raw::RawContract, E>) -> Result<(), ManifestError> {
         match contract.ok().and_then(|raw| raw.contract) {
             Some(found) if found != CONTRACT => Err(ManifestError::Contract { found }),

@@ -1,7 +1,7 @@
 //! A new plugin crate from `plugins/template`, which is part of the program.
 //!
-//! The crate stands alone: it builds and passes its own tests outside this repository's workspace. It appears under its
-//! name in one step, so that a failure leaves nothing behind.
+//! The crate stands alone: it builds and passes its own tests outside this repository's workspace.
+//! It appears under its name in one step, so that a failure leaves nothing behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,13 +76,15 @@ impl FromStr for Template {
     }
 }
 
-/// Where the SDK was when this program was compiled; a path that a new crate can depend on while the checkout is there.
+/// Where the SDK was when this program was compiled; a path that a new crate can depend on while
+/// the checkout is there.
 pub fn sdk_dir() -> PathBuf {
     let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/sdk"));
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }
 
-/// Makes the crate `<parent>/<name>` that depends on the SDK in `sdk`; gives the paths of its files.
+/// Makes the crate `<parent>/<name>` that depends on the SDK in `sdk`; gives the paths of its
+/// files.
 ///
 /// # Errors
 /// See [`NewError`]; nothing is left behind.
@@ -165,8 +167,8 @@ mod tests {
             let message = error.to_string().replace(&*parent.path().to_string_lossy(), "DIR");
             assert_eq!(message, expected);
         };
-        let form = "`My CRM` cannot be a plugin's name; expected 2 to 41 of a-z, 0-9 and `-`, the first one a letter";
-        check("My CRM", &sdk_dir(), form);
+        let form = format!("`My CRM` cannot be a plugin's name; expected {ID_FORM}");
+        check("My CRM", &sdk_dir(), &form);
         let no_sdk = "no SDK in DIR; give the path of plugins/sdk of a checkout of Renkei";
         check("upper", parent.path(), no_sdk);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);

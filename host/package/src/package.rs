@@ -1,8 +1,9 @@
-//! Reading a plugin file: bytes in, a checked package or one clear error out. Nothing in the file is run or compiled.
+//! Reading a plugin file: bytes in, a checked package or one clear error out. Nothing in the file
+//! is run or compiled.
 //!
-//! The bytes stay with the package, so that what was hashed and checked is what the runtime compiles (TRUST.md 2.6, case
-//! 11). Caps come before any work that grows with the input. `renkei_package` never accepts precompiled code: a `.cwasm`
-//! is native code of whoever wrote it.
+//! The bytes stay with the package, so that what was hashed and checked is what the runtime
+//! compiles (TRUST.md 2.6, case 11). Caps come before any work that grows with the input.
+//! `renkei_package` never accepts precompiled code: a `.cwasm` is native code of whoever wrote it.
 
 mod scan;
 
@@ -22,7 +23,8 @@ use crate::world::{self, World};
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
-/// The most bytes of custom sections, those of nested modules included: names and producers, never executed.
+/// The most bytes of custom sections, those of nested modules included: names and producers, never
+/// executed.
 pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most functions, over all modules of the file.
 pub const FUNCTIONS_MAX: usize = 50_000;
@@ -75,7 +77,8 @@ pub enum PackageError {
     },
     /// Native code.
     #[error(
-        "{name}: precompiled native code, which is never loaded; give the .wasm that it was made from"
+        "{name}: precompiled native code, which is never loaded; \
+         give the .wasm that it was made from"
     )]
     Precompiled {
         /// The file.
@@ -89,7 +92,8 @@ pub enum PackageError {
         /// How many bytes there are.
         bytes: usize,
     },
-    /// Not valid, or using a feature of WebAssembly that plugins do not have (threads, GC, exceptions, ...).
+    /// Not valid, or using a feature of WebAssembly that plugins do not have (threads, GC,
+    /// exceptions, ...).
     #[error("{name}: not a valid component: {reason}")]
     Invalid {
         /// The file.
@@ -111,7 +115,8 @@ pub enum PackageError {
     },
     /// A component without our custom section.
     #[error(
-        "{name}: no manifest in it (custom section `renkei:manifest`); build it with `renkei plugin build`"
+        "{name}: no manifest in it (custom section `renkei:manifest`); \
+         build it with `renkei plugin build`"
     )]
     NoManifest {
         /// The file.

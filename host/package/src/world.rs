@@ -1,7 +1,8 @@
 //! The contract itself: the text of `wit/v1`, and whether a component fits one of its worlds.
 //!
-//! Names are compared first, because the component model's own type errors do not say which import is too many. What the
-//! names leave open (a record field more, another parameter) is then decided by `wit_component::targets`.
+//! Names are compared first, because the component model's own type errors do not say which import
+//! is too many. What the names leave open (a record field more, another parameter) is then decided
+//! by `wit_component::targets`.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -40,7 +41,8 @@ pub(crate) fn transform() -> Result<&'static World, String> {
 }
 
 impl World {
-    /// Whether every import and export has the type that the world gives it; the error says which does not.
+    /// Whether every import and export has the type that the world gives it; the error says which
+    /// does not.
     pub(crate) fn fits(&self, component: &[u8]) -> Result<(), String> {
         wit_component::targets(&self.resolve, self.id, component)
             .map_err(|error| error.root_cause().to_string())

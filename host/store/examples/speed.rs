@@ -1,5 +1,6 @@
-//! Measures the store: commits of 1,000 records with their links, match keys and journal lines, then the same again as
-//! updates, then queries. Usage: `cargo run --release -p renkei-store --example speed -- [RECORDS] [DIR]`.
+//! Measures the store: commits of 1,000 records with their links, match keys and journal lines,
+//! then the same again as updates, then queries. Usage: `cargo run --release -p renkei-store
+//! --example speed -- [RECORDS] [DIR]`.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,8 @@
 //! Engine values in columns: numbers, words and JSON bodies.
 //!
-//! Bodies are JSON text. Encoding 1,000 records takes a few ms, less than the disk needs for the same commit; in return the
-//! file can be read with any SQLite tool, and serde's field names let old bodies survive new fields.
+//! Bodies are JSON text. Encoding 1,000 records takes a few ms, less than the disk needs for the
+//! same commit; in return the file can be read with any SQLite tool, and serde's field names let
+//! old bodies survive new fields.
 
 use renkei_sync::state::{LinkId, RecordKey};
 use rusqlite::types::Type;

@@ -5,9 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) fn put(connection: &Connection, stream: &Stream, cursor: &Cursor) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO cursor (system, object, position, backfilled, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO cursor (system, object, position, backfilled, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (system, object) DO UPDATE
-         SET position = excluded.position, backfilled = excluded.backfilled, digest = excluded.digest",
+         SET position = excluded.position, backfilled = excluded.backfilled,
+             digest = excluded.digest",
     )?;
     let Cursor { position, backfilled, digest } = cursor;
     statement.execute(params![stream.system, stream.object, position, backfilled, digest])?;

@@ -10,7 +10,8 @@ use crate::column;
 
 pub(crate) fn append(connection: &Connection, lines: &[JournalEntry]) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO journal (at_ms, entity, link, system, object, id, field, intent, generation, reason)
+        "INSERT INTO journal (at_ms, entity, link, system, object, id, field, intent, generation,
+                              reason)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let mut generations = HashMap::new();

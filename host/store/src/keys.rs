@@ -12,7 +12,8 @@ const HOPS_MAX: usize = 100;
 /// A record with its match keys: pairs of key name and value.
 type RecordKeys = (RecordKey, Vec<(String, String)>);
 
-/// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and are not kept.
+/// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and
+/// are not kept.
 pub(crate) fn put(
     connection: &Connection,
     record: &RecordKey,
@@ -79,9 +80,11 @@ pub(crate) fn candidates(
 
 pub(crate) fn put_alias(connection: &Connection, from: &RecordKey, to: &RecordKey) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO alias (system, object, id, to_system, to_object, to_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO alias (system, object, id, to_system, to_object, to_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (system, object, id) DO UPDATE
-         SET to_system = excluded.to_system, to_object = excluded.to_object, to_id = excluded.to_id",
+         SET to_system = excluded.to_system, to_object = excluded.to_object,
+             to_id = excluded.to_id",
     )?;
     statement.execute(params![from.system, from.object, from.id, to.system, to.object, to.id])?;
     Ok(())
@@ -131,7 +134,8 @@ pub(crate) fn members(
 
 fn final_alias(connection: &Connection, key: &RecordKey) -> Result<Option<RecordKey>> {
     let mut statement = connection.prepare_cached(
-        "SELECT to_system, to_object, to_id FROM alias WHERE system = ?1 AND object = ?2 AND id = ?3",
+        "SELECT to_system, to_object, to_id FROM alias
+         WHERE system = ?1 AND object = ?2 AND id = ?3",
     )?;
     let mut found: Option<RecordKey> = None;
     for _ in 0..=HOPS_MAX {

@@ -65,7 +65,8 @@ pub(crate) fn views(
 ) -> Result<Vec<LinkView>> {
     let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
     let mut statement = connection.prepare_cached(
-        "SELECT number, entity, status, successor, version, truth, refusals FROM link WHERE number = ?1",
+        "SELECT number, entity, status, successor, version, truth, refusals
+         FROM link WHERE number = ?1",
     )?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
@@ -85,7 +86,8 @@ pub(crate) fn views(
 /// Marks a link as to be planned; a number without a link is nothing to plan.
 pub(crate) fn put_dirty(connection: &Connection, link: LinkId) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT OR IGNORE INTO dirty (link, entity) SELECT number, entity FROM link WHERE number = ?1",
+        "INSERT OR IGNORE INTO dirty (link, entity)
+         SELECT number, entity FROM link WHERE number = ?1",
     )?;
     statement.execute([column::number(link.0)])?;
     Ok(())

@@ -1,7 +1,7 @@
 //! One engine per store: an advisory lock on a file beside the database.
 //!
-//! The operating system drops the lock with its process, so a lock file that a killed process left behind blocks nobody.
-//! The number in it is only for the message.
+//! The operating system drops the lock with its process, so a lock file that a killed process left
+//! behind blocks nobody. The number in it is only for the message.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};

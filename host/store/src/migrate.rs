@@ -1,7 +1,8 @@
 //! The layout of the file, step by step.
 //!
-//! `user_version` counts the steps that were taken. A step and its number are one transaction, so a store is never
-//! between two layouts. A file with more steps than this program knows is left alone.
+//! `user_version` counts the steps that were taken. A step and its number are one transaction, so a
+//! store is never between two layouts. A file with more steps than this program knows is left
+//! alone.
 
 use rusqlite::Connection;
 

@@ -1,4 +1,5 @@
-//! Opening a store: lock, checks, migrations, threads. Blocking; done once at the start of a command.
+//! Opening a store: lock, checks, migrations, threads. Blocking; done once at the start of a
+//! command.
 //!
 //! Nothing is changed in a file that is not ours, is damaged, or was written by a newer Renkei.
 
@@ -34,7 +35,8 @@ const STATEMENTS: usize = 64;
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process works on it.
-    #[error("the store in {} is in use by {holder}; stop it or choose another directory", .dir.display())]
+    #[error("the store in {} is in use by {holder}; \
+             stop it or choose another directory", .dir.display())]
     InUse {
         /// The store's directory.
         dir: PathBuf,
@@ -58,7 +60,8 @@ pub enum OpenError {
         known: usize,
     },
     /// Written by an older Renkei, and opened for reading only.
-    #[error("{}: of an older layout; run `renkei sync` once to bring it up to date", .path.display())]
+    #[error("{}: of an older layout; \
+             run `renkei sync` once to bring it up to date", .path.display())]
     Older {
         /// The database.
         path: PathBuf,
@@ -102,11 +105,12 @@ pub enum OpenError {
 }
 
 impl SqliteStore {
-    /// Opens the store in `dir` for one engine, making it if there is none. `layouts` are those of the specification
-    /// that the engine runs.
+    /// Opens the store in `dir` for one engine, making it if there is none. `layouts` are those of
+    /// the specification that the engine runs.
     ///
     /// # Errors
-    /// See [`OpenError`]; a second open of the same directory, by any process, is [`OpenError::InUse`].
+    /// See [`OpenError`]; a second open of the same directory, by any process, is
+    /// [`OpenError::InUse`].
     pub fn open(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
         Self::open_with(dir, layouts, |_| Ok(()))
     }
@@ -137,7 +141,8 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens the store in `dir` to look at it, also while an engine works on it. Commits are refused.
+    /// Opens the store in `dir` to look at it, also while an engine works on it. Commits are
+    /// refused.
     ///
     /// # Errors
     /// See [`OpenError`]; a directory without a store is [`OpenError::Missing`].
@@ -153,8 +158,9 @@ impl SqliteStore {
         }
     }
 
-    /// A store with the content of the one in `dir` (an empty one if there is none) whose commits never reach it: for
-    /// plans. It stands in a temporary directory and goes when it is dropped. Works while an engine uses `dir`.
+    /// A store with the content of the one in `dir` (an empty one if there is none) whose commits
+    /// never reach it: for plans. It stands in a temporary directory and goes when it is dropped.
+    /// Works while an engine uses `dir`.
     ///
     /// # Errors
     /// See [`OpenError`].

@@ -41,7 +41,8 @@ pub(crate) fn has(connection: &Connection, link: LinkId) -> Result<bool> {
 
 /// In the order of the first insertion.
 pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<OutboxEntry>> {
-    // Equalities on a prefix of the index keep the order of numbers, so a limit ends the scan early.
+    // Equalities on a prefix of the index keep the order of numbers, so a limit ends the scan
+    // early.
     let filter = match (&query.entity, &query.system) {
         (Some(_), Some(_)) => "AND entity = ?2 AND system = ?3",
         (Some(_), None) => "AND entity = ?2 AND ?3 IS NULL",

@@ -1,7 +1,7 @@
 //! Threads that read, each with a connection of its own.
 //!
-//! A query is one closure and one read transaction, so it sees one consistent state however many statements it takes.
-//! Queries wait in a bounded queue; whichever thread is free takes the next.
+//! A query is one closure and one read transaction, so it sees one consistent state however many
+//! statements it takes. Queries wait in a bounded queue; whichever thread is free takes the next.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

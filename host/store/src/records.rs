@@ -12,13 +12,14 @@ const COLUMNS: &str =
 
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status, successor, work,
-                             fields, raw)
+        "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status,
+                             successor, work, fields, raw)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (system, object, id) DO UPDATE
          SET entity = excluded.entity, link = excluded.link, version = excluded.version,
-             modified_ms = excluded.modified_ms, status = excluded.status, successor = excluded.successor,
-             work = excluded.work, fields = excluded.fields, raw = excluded.raw",
+             modified_ms = excluded.modified_ms, status = excluded.status,
+             successor = excluded.successor, work = excluded.work, fields = excluded.fields,
+             raw = excluded.raw",
     )?;
     let fields = layouts.encode(&record.entity, &record.fields).map_err(column::unwritable)?;
     let RecordKey { system, object, id } = &record.key;

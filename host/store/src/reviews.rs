@@ -10,7 +10,8 @@ pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO review (id, link, status, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE
-         SET link = excluded.link, status = excluded.status, at_ms = excluded.at_ms, body = excluded.body",
+         SET link = excluded.link, status = excluded.status, at_ms = excluded.at_ms,
+             body = excluded.body",
     )?;
     statement.execute(params![
         review.id,

@@ -1,4 +1,5 @@
-//! The engine's port: each query handed to a thread that reads, each commit to the thread that writes.
+//! The engine's port: each query handed to a thread that reads, each commit to the thread that
+//! writes.
 
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ use crate::readers::Readers;
 use crate::writer::Writer;
 use crate::{counts, cursors, journal, keys, links, outbox, records, reviews};
 
-/// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that were handed in.
+/// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
+/// were handed in.
 pub struct SqliteStore {
     pub(crate) identity: String,
     pub(crate) layouts: Arc<Layouts>,
-    // Dropped in this order: the connection that writes is the last to close, for only it can fold the log into the
-    // database; then the lock goes, then a scratch directory.
+    // Dropped in this order: the connection that writes is the last to close, for only it can fold
+    // the log into the database; then the lock goes, then a scratch directory.
     pub(crate) readers: Readers,
     pub(crate) writer: Option<Writer>,
     pub(crate) lock: Option<Lock>,

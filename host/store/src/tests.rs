@@ -1,4 +1,5 @@
-//! The same histories on both stores, crashes and full disks, and every way in which opening may fail.
+//! The same histories on both stores, crashes and full disks, and every way in which opening may
+//! fail.
 
 use std::path::Path;
 

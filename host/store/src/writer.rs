@@ -1,8 +1,9 @@
 //! The one thread that writes.
 //!
-//! Commits wait in a bounded queue; all that wait when the thread is free become one transaction, so that many streams
-//! share one wait for the disk. If such a group fails, each of its commits is tried alone, and only the guilty one is
-//! answered with the error. A commit is answered when it is durable, and in no other case with success.
+//! Commits wait in a bounded queue; all that wait when the thread is free become one transaction,
+//! so that many streams share one wait for the disk. If such a group fails, each of its commits is
+//! tried alone, and only the guilty one is answered with the error. A commit is answered when it is
+//! durable, and in no other case with success.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Cargo, rustc and rustup as child processes; the only place of the host that starts any.
 //!
-//! When Renkei itself runs under `cargo run` or `cargo test`, or in a CI with a compiler wrapper, variables meant for the
-//! host's build are inherited. Those that would change a guest are removed; the choice of toolchain is kept.
+//! When Renkei itself runs under `cargo run` or `cargo test`, or in a CI with a compiler wrapper,
+//! variables meant for the host's build are inherited. Those that would change a guest are removed;
+//! the choice of toolchain is kept.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -169,13 +170,15 @@ pub(super) fn compile(
     Ok(modules(&messages))
 }
 
-/// Reads both pipes to their ends at once, so that neither fills up: messages whole, the other line by line.
+/// Reads both pipes to their ends at once, so that neither fills up: messages whole, the other line
+/// by line.
 fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String) {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let messages = scope.spawn(move || {
             let mut text = Vec::new();
-            // What could be read before a broken pipe is still good; the exit status tells the rest.
+            // What could be read before a broken pipe is still good; the exit status tells the
+            // rest.
             let _read = stdout.map(|mut pipe| pipe.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });

@@ -18,7 +18,8 @@ input = ["a"]
 output = ["b"]
 "#;
 
-/// A crate with this `[lib]` section and this `plugin.toml`; the error of building it, without its directory.
+/// A crate with this `[lib]` section and this `plugin.toml`; the error of building it, without its
+/// directory.
 fn check(lib: &str, plugin: Option<&str>, expected: &str) {
     let dir = tempfile::tempdir().unwrap();
     let cargo = format!(

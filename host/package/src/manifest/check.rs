@@ -1,4 +1,5 @@
-//! From the written manifest to the checked one. Each error names the key and what was expected there.
+//! From the written manifest to the checked one. Each error names the key and what was expected
+//! there.
 
 use std::collections::HashSet;
 use std::fmt::Debug;

@@ -1,7 +1,7 @@
 //! Where a connector may send: scheme, host and port, never a path.
 //!
-//! A pattern is exact, or `https://*.example.com` for every host strictly below `example.com` at a label boundary, so
-//! that `evil-example.com` never matches. Plain `http` is for loopback only.
+//! A pattern is exact, or `https://*.example.com` for every host strictly below `example.com` at a
+//! label boundary, so that `evil-example.com` never matches. Plain `http` is for loopback only.
 
 use std::fmt;
 

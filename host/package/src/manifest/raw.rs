@@ -1,7 +1,9 @@
-//! The manifest as it is written: the same keys in TOML and in JSON, nothing checked but names and types.
+//! The manifest as it is written: the same keys in TOML and in JSON, nothing checked but names and
+//! types.
 //!
-//! Every struct refuses unknown keys, so that a misspelt key is an error at its line and never a silent default. Items
-//! that are tables in a list have the singular name that TOML wants (`[[connection]]`).
+//! Every struct refuses unknown keys, so that a misspelt key is an error at its line and never a
+//! silent default. Items that are tables in a list have the singular name that TOML wants
+//! (`[[connection]]`).
 
 use serde::{Deserialize, Serialize};
 

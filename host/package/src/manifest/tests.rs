@@ -141,7 +141,8 @@ fn values_that_a_key_does_not_take() {
         CONNECTOR,
         "allow = [\"https://api.hubapi.com\"]",
         "allow = [\"https://hubapi.com\"]",
-        "`connection[0].base_url` is \"https://api.hubapi.com\"; expected a URL that the connection's `allow` covers",
+        "`connection[0].base_url` is \"https://api.hubapi.com\"; expected a URL \
+         that the connection's `allow` covers",
     );
     check(
         CONNECTOR,

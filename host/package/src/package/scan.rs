@@ -1,6 +1,8 @@
-//! One pass over the sections of a file: what it is, its manifest, imports and exports, and whether the caps hold.
+//! One pass over the sections of a file: what it is, its manifest, imports and exports, and whether
+//! the caps hold.
 //!
-//! The pass only steps from section to section and needs no memory of its own; full validation comes after the caps.
+//! The pass only steps from section to section and needs no memory of its own; full validation
+//! comes after the caps.
 
 use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 
@@ -10,8 +12,9 @@ use super::{
 };
 use crate::manifest::SECTION;
 
-/// What guests may use: WebAssembly 2 with extended constants, and the component model without its asynchronous ABI.
-/// No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's engine refuses them as well.
+/// What guests may use: WebAssembly 2 with extended constants, and the component model without its
+/// asynchronous ABI. No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's
+/// engine refuses them as well.
 const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
 

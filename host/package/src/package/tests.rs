@@ -12,8 +12,8 @@ const CONNECTOR: &str = r#"{"id": "acme", "title": "Acme", "publisher": "acme", 
     "connection": [{"slot": "primary", "allow": ["https://api.acme.example"], "auth": ["bearer"]}],
     "object": [{"name": "contacts"}]}"#;
 
-const TRANSFORM: &str = r#"{"id": "upper", "title": "Upper", "publisher": "acme", "kind": "transform",
-    "contract": "0.1", "version": "1.0.0",
+const TRANSFORM: &str = r#"{"id": "upper", "title": "Upper", "publisher": "acme",
+    "kind": "transform", "contract": "0.1", "version": "1.0.0",
     "function": [{"name": "upper", "shape": "one-way", "input": ["a"], "output": ["b"]}]}"#;
 
 fn with_section(mut component: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
@@ -68,7 +68,8 @@ fn a_file_that_is_cut_off() {
     let expected =
         format!("acme.wasm: cut off after {} bytes; copy the whole file again", bytes.len());
     check(bytes, &expected);
-    // A cut between two sections looks like a whole component that lost its last section, the manifest.
+    // A cut between two sections looks like a whole component that lost its last section, the
+    // manifest.
     for keep in 9..transform().len() {
         let error = Package::read("acme.wasm", transform()[..keep].to_vec()).unwrap_err();
         let expected =
@@ -91,7 +92,8 @@ fn manifests_that_do_not_fit() {
     );
     check(
         with_section(component(), SECTION, CONNECTOR.as_bytes()),
-        "acme.wasm: exports no renkei:plugin/connector@0.1.0, although its manifest says that it is a connector",
+        "acme.wasm: exports no renkei:plugin/connector@0.1.0, although its manifest \
+         says that it is a connector",
     );
 }
 
@@ -117,7 +119,8 @@ fn imports_that_no_world_has() {
     };
     check(
         with_import("wasi:sockets", "tcp"),
-        "acme.wasm: imports wasi:sockets/tcp, which a connector does not get; compile it for wasm32-unknown-unknown, ...",
+        "acme.wasm: imports wasi:sockets/tcp, which a connector does not get; compile it \
+         for wasm32-unknown-unknown, ...",
     );
     check(with_import("acme:disk", "files"), "acme.wasm: imports acme:disk/files, which ...");
 }
@@ -127,7 +130,8 @@ fn a_transform_gets_no_http() {
     let component = dummy::component(world::connector().unwrap());
     check(
         with_section(component, SECTION, TRANSFORM.as_bytes()),
-        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get; the kind in its manifest ...",
+        "acme.wasm: imports renkei:plugin/http@0.1.0, which a transform does not get; \
+         the kind in its manifest ...",
     );
 }
 
@@ -135,7 +139,9 @@ fn a_transform_gets_no_http() {
 fn a_function_of_another_type() {
     let wit = "package test:it;
         world it { export renkei:plugin/transform@0.1.0; }
-        package renkei:plugin@0.1.0 { interface transform { forward: func(function: string) -> u32; } }";
+        package renkei:plugin@0.1.0 {
+            interface transform { forward: func(function: string) -> u32; }
+        }";
     check(
         with_section(dummy::component_of(wit), SECTION, TRANSFORM.as_bytes()),
         "acme.wasm: not of contract 0.1: ...",
@@ -185,6 +191,7 @@ proptest! {
     #[test]
     fn any_manifest_never_panics(text in "\\PC*") {
         let component = dummy::component(world::transform().unwrap());
-        prop_assert!(Package::read("a", with_section(component, SECTION, text.as_bytes())).is_err());
+        let bytes = with_section(component, SECTION, text.as_bytes());
+        prop_assert!(Package::read("acme.wasm", bytes).is_err());
     }
 }

@@ -1,7 +1,8 @@
-//! Any history of commits, on the store in memory and on this one: every query must answer the same.
+//! Any history of commits, on the store in memory and on this one: every query must answer the
+//! same.
 //!
-//! The histories keep to what an engine does: a link's entity never changes, links are marked and match keys replaced
-//! only with or after the link or record itself.
+//! The histories keep to what an engine does: a link's entity never changes, links are marked and
+//! match keys replaced only with or after the link or record itself.
 
 use proptest::collection::vec;
 use proptest::option;
