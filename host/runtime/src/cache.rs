@@ -65,7 +65,7 @@ impl Cache {
         let name = self.name(digest);
         let mac = self.mac(&name, artefact).ok_or(io::ErrorKind::InvalidData)?;
         let (draft, place) = (self.folder.join(format!("{name}.tmp")), self.folder.join(&name));
-        let _ = fs::remove_file(&draft);
+        fs::remove_file(&draft).ok();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(&mac.finalize().into_bytes())?;
         file.write_all(artefact)?;
@@ -101,7 +101,7 @@ fn new_key(place: &Path) -> io::Result<Vec<u8>> {
     let mut key = vec![0; KEY_BYTES];
     rand::rngs::OsRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
     let draft = place.with_extension("tmp");
-    let _ = fs::remove_file(&draft);
+    fs::remove_file(&draft).ok();
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(&key)?;
     file.sync_all()?;

@@ -85,7 +85,7 @@ impl Probe<'_> {
         }
         let other = self.call(Way::Forward, &second, &nothing).await?;
         let written = self.call(Way::Backward, &other, &first).await?;
-        if self.call(Way::Forward, &written, &made).await?.rows != other.rows {
+        if self.call(Way::Forward, &written, &other).await?.rows != other.rows {
             return Err(Stop::Broke("forward of backward does not give back what was written"));
         }
         Ok(())

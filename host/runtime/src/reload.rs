@@ -144,22 +144,26 @@ impl Reloader {
                             tokio::time::timeout(rhythm.debounce, notices.recv()).await
                         {}
                     };
-                    let _ = tokio::time::timeout(rhythm.debounce * 10, quiet).await;
+                    tokio::time::timeout(rhythm.debounce * 10, quiet).await.ok();
                     None
                 }
                 _ = clock.tick() => None,
             };
             self.scan().await;
             if let Some(asked) = asked {
-                let _ = asked.send(());
+                asked.send(()).ok();
             }
         }
     }
 
     fn watch(&self, notice: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-        let look = move |_: notify::Result<notify::Event>| {
+        let look = move |event: notify::Result<notify::Event>| {
+            // Reading the files is noticed too, and would go round for ever.
+            if event.is_ok_and(|event| event.kind.is_access()) {
+                return;
+            }
             // A notice that waits already says the same.
-            let _ = notice.try_send(());
+            notice.try_send(()).ok();
         };
         let watcher = notify::recommended_watcher(look).and_then(|mut watcher| {
             watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
@@ -248,7 +252,7 @@ impl Reloader {
 
     fn tell(&self, event: ReloadEvent) {
         // Nobody listening is fine.
-        let _ = self.events.send(event);
+        self.events.send(event).ok();
     }
 }
 
@@ -274,11 +278,8 @@ fn refused(
 ) {
     let goes_on = serving.as_ref().map(ToString::to_string);
     tracing::error!(file, reason, serving = goes_on, "a plugin file is not taken");
-    let _ = events.send(ReloadEvent::Refused {
-        file: file.to_owned(),
-        reason: reason.to_owned(),
-        serving,
-    });
+    let event = ReloadEvent::Refused { file: file.to_owned(), reason: reason.to_owned(), serving };
+    events.send(event).ok();
 }
 
 /// What serves: the generation of each file, unless two files claim one id. Then the one that served before goes on,

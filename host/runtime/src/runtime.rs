@@ -164,7 +164,7 @@ impl Runtime {
         let (done, looked) = oneshot::channel();
         if self.rescans.send(done).await.is_ok() {
             // An error means that the task has ended with the program.
-            let _ = looked.await;
+            looked.await.ok();
         }
     }
 
