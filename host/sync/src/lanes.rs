@@ -73,6 +73,11 @@ pub struct Active {
 }
 
 impl Lane<'_> {
+    /// Whether it carries values of its own and not references.
+    pub fn is_plain(&self) -> bool {
+        self.mapping.target.is_none()
+    }
+
     /// The object whose ids the column holds, if the field is a reference.
     pub fn target(&self, kind: &FieldKind) -> Option<&str> {
         match kind {

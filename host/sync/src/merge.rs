@@ -267,6 +267,12 @@ impl<'a> Merge<'a> {
     fn replace(&mut self, value: Cell, from: Option<String>, edited: Span, flips: u32) {
         let previous = self.new.value.clone();
         self.new = Truth { value, previous, from, edited, flips };
+        // What was agreed to before the truth moved, perhaps there and back, does not count.
+        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+            if *part.seen != self.new.value {
+                outlook.agreed = None;
+            }
+        }
     }
 
     /// Edited members whose value is not the truth have agreed to nothing any more.
@@ -286,17 +292,21 @@ impl<'a> Merge<'a> {
                 continue;
             }
             let Some(vote) = self.vote(position) else { continue };
-            if is_blank(&self.new.value) && !(is_null(&self.new.value) && is_null(&vote.value)) {
+            // A field that was emptied just now is not filled behind that person's back.
+            let emptied = is_null(&self.new.value) && !is_blank(&self.old.value);
+            let nulls = is_null(&self.new.value) && is_null(&vote.value);
+            if is_blank(&self.new.value) && !nulls && !emptied {
                 let system = part.system.to_owned();
                 self.reason = Reason::Filled(system.clone());
                 self.replace(vote.value, Some(system), vote.edited, 0);
             } else if self.is_set() {
                 let union = policy::merge_sets(&self.new.value, [(&None, &vote.value)].into_iter());
                 self.new.value = Some(union);
-            } else if vote.value != self.new.value && !is_null(&vote.value) {
-                if let Some(question) = self.introduce(position, &vote) {
-                    return Some(question);
-                }
+            } else if vote.value != self.new.value
+                && !is_null(&vote.value)
+                && let Some(question) = self.introduce(position, &vote)
+            {
+                return Some(question);
             }
         }
         None
@@ -346,10 +356,14 @@ impl<'a> Merge<'a> {
         else {
             return;
         };
-        if *part.seen == self.new.value {
+        // Nothing is emptied at the first link.
+        let fresh = part.state.base.is_none() && part.seen.is_some();
+        let kept = fresh && !part.reads && is_null(&self.new.value);
+        if *part.seen == self.new.value || kept {
             outlook.agreed.clone_from(&self.new.value);
-        } else if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value
-        {
+            return;
+        }
+        if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value {
             let blank = part.state.base.is_none() && is_blank(&part.seen);
             outlook.due = Some(match &self.new.from {
                 Some(from) if blank => Reason::Filled(from.clone()),

@@ -12,3 +12,6 @@ mod bench;
 
 #[cfg(test)]
 mod scenarios;
+
+#[cfg(test)]
+mod histories;

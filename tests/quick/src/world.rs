@@ -314,7 +314,8 @@ impl World {
     ) -> Outcome {
         let table = self.table(at);
         let stamped = table.stamped;
-        let same = |record: &Record| record.stamp.as_deref() == Some(intent);
+        let same =
+            |record: &Record| record.gone.is_none() && record.stamp.as_deref() == Some(intent);
         if stamped && let Some((id, _)) = table.records.iter().find(|(_, record)| same(record)) {
             let id = id.clone();
             return self.applied(at, &id, columns, false);

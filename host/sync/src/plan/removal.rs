@@ -1,11 +1,12 @@
 //! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
 
-use super::{Draft, Work};
+use super::{Draft, Work, is_filled};
+use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
 use crate::spec::OnDelete;
-use crate::state::{Choice, LinkStatus, Matter, RecordKey, ReviewStatus};
+use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus};
 
 impl Work<'_> {
     /// Whether the link is done with by what a removal asks for.
@@ -36,25 +37,46 @@ impl Work<'_> {
         true
     }
 
-    /// Whether a live member was edited since it last agreed with the hub.
+    /// Whether a live member was edited since it last agreed with the hub, or holds an edit that
+    /// the removed record never got.
     fn is_edited(&self) -> bool {
+        self.active.iter().any(|active| self.has_edit(*active)) || self.has_undelivered()
+    }
+
+    fn has_edit(&self, active: Active) -> bool {
         let lanes = self.context.lanes;
-        self.active.iter().any(|active| {
-            let Some(record) = self.records.get(active.record) else { return false };
-            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
-            let mut seen = fields.filter_map(|(position, (field, state))| {
-                let lane = lanes.lane(active.member, position)?;
-                let mut waits = Vec::new();
-                let references = self.context.references;
-                let seen = super::seen(references, field, lane, record, state, &mut waits);
-                lane.mapping.direction.reads().then(|| (seen, &state.base))
-            });
-            // A value in a field that was empty when the engine made the record is an edit too.
-            seen.any(|(seen, base)| match base {
-                Some(_) => seen.is_some() && *seen != *base,
-                None => super::is_filled(&seen),
-            })
+        let Some(record) = self.records.get(active.record) else { return false };
+        let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+        let mut seen = fields.filter_map(|(position, (field, state))| {
+            let lane = lanes.lane(active.member, position)?;
+            let mut waits = Vec::new();
+            let references = self.context.references;
+            let seen = super::seen(references, field, lane, record, state, &mut waits);
+            lane.mapping.direction.reads().then(|| (seen, &state.base))
+        });
+        // A value in a field that was empty when the engine made the record is an edit too.
+        seen.any(|(seen, base)| match base {
+            Some(_) => seen.is_some() && *seen != *base,
+            None => is_filled(&seen),
         })
+    }
+
+    fn has_undelivered(&self) -> bool {
+        let lanes = self.context.lanes;
+        let is_due = |record: &RecordState, member, position| {
+            let lane = lanes.lane(member, position);
+            let state = record.fields.get(position);
+            let truth = self.truth(position);
+            lane.is_some_and(|lane| lane.mapping.direction.writes() && lane.is_plain())
+                && state.is_some_and(|state| state.agreed != truth && state.base != truth)
+                && (is_filled(&truth) || state.is_some_and(|state| is_filled(&state.base)))
+        };
+        let removed = self.records.iter().filter(|record| record.status.is_removed());
+        removed.filter_map(|record| Some((record, lanes.member_of(record)?))).any(
+            |(record, member)| {
+                (0..record.fields.len()).any(|position| is_due(record, member, position))
+            },
+        )
     }
 
     /// A removed record whose system has another live one is no news for the link.
