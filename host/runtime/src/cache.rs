@@ -1,9 +1,10 @@
 //! Compiled code on disk, so that a start does not compile what was compiled before.
 //!
-//! Loading compiled code runs it: an artefact is native code, and wasmtime trusts it. So the directory belongs to this
-//! user alone, each file carries a keyed hash under a key made here, and what does not verify is compiled again. The name
-//! holds the plugin's digest and everything that wasmtime's compatibility depends on; a file is never changed, only
-//! replaced by a rename, and it is read rather than mapped.
+//! Loading compiled code runs it: an artefact is native code, and wasmtime trusts it. So the
+//! directory belongs to this user alone, each file carries a keyed hash under a key made here, and
+//! what does not verify is compiled again. The name holds the plugin's digest and everything that
+//! wasmtime's compatibility depends on; a file is never changed, only replaced by a rename, and it
+//! is read rather than mapped.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -54,8 +55,9 @@ impl Cache {
             return None;
         }
         #[expect(unsafe_code, reason = "the keyed hash says that this program wrote these bytes")]
-        // SAFETY: `deserialize` trusts its input to come from `Component::serialize`. It was written by `store` of this
-        // program: its keyed hash, over name and content, verifies under a key that only this user can read.
+        // SAFETY: `deserialize` trusts its input to come from `Component::serialize`. It was
+        // written by `store` of this program: its keyed hash, over name and content, verifies under
+        // a key that only this user can read.
         let component = unsafe { Component::deserialize(engine, &artefact) };
         component.inspect_err(|error| tracing::warn!(digest, %error, "the cache is unusable")).ok()
     }

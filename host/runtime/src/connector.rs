@@ -1,7 +1,8 @@
 //! One job on one system: an instance of a connector that lives as long as the job (DESIGN.md 4).
 //!
-//! Calls run one after another. The instance is taken out for a call and put back when it ended well: after a trap, a
-//! limit, or a call that was cancelled half-way, the job is over and says why.
+//! Calls run one after another. The instance is taken out for a call and put back when it ended
+//! well: after a trap, a limit, or a call that was cancelled half-way, the job is over and says
+//! why.
 
 use std::sync::Arc;
 
@@ -126,7 +127,8 @@ fn broken(plugin: &Generation, reason: String) -> PluginError {
     PluginError::Broken { plugin: plugin.clone(), reason }
 }
 
-/// Calls one export: its arguments are moved in, because the guest's future outlives the borrow of the caller.
+/// Calls one export: its arguments are moved in, because the guest's future outlives the borrow of
+/// the caller.
 macro_rules! call {
     ($job:expr, $rows:expr, $export:ident $(, $argument:expr)*) => {
         $job.call($rows, move |guest| {

@@ -1,9 +1,9 @@
-//! Between the contract's types and the engine's: values, rows, batches and errors. `convert/connector.rs` has what only
-//! connectors exchange.
+//! Between the contract's types and the engine's: values, rows, batches and errors.
+//! `convert/connector.rs` has what only connectors exchange.
 //!
-//! Towards a guest nothing can go wrong. From a guest everything can: each value is checked against its form in
-//! `wit/v1/types.wit`, each row against its header, and a breach becomes a [`Breach`] that says what and where but never
-//! a field's value.
+//! Towards a guest nothing can go wrong. From a guest everything can: each value is checked against
+//! its form in `wit/v1/types.wit`, each row against its header, and a breach becomes a [`Breach`]
+//! that says what and where but never a field's value.
 
 pub(crate) mod connector;
 

@@ -1,9 +1,11 @@
-//! The only way out of a connector: a request names a slot and a path, and everything else is the host's.
+//! The only way out of a connector: a request names a slot and a path, and everything else is the
+//! host's.
 //!
-//! [`Lane::send`] reads top to bottom: check what the guest asks (`policy`), wait for the quotas (`quota`), add the
-//! credentials (`credentials`, `token`), send (`client`), renew or repeat where that is safe (`retry`), take secrets out
-//! of the answer (`redact`), count (`traffic`). Everything it needs to know about the caller comes from the job, nothing
-//! from the guest's arguments (TRUST.md 2.5.8).
+//! [`Lane::send`] reads top to bottom: check what the guest asks (`policy`), wait for the quotas
+//! (`quota`), add the credentials (`credentials`, `token`), send (`client`), renew or repeat where
+//! that is safe (`retry`), take secrets out of the answer (`redact`), count (`traffic`). Everything
+//! it needs to know about the caller comes from the job, nothing from the guest's arguments
+//! (TRUST.md 2.5.8).
 
 pub(crate) mod client;
 pub(crate) mod credentials;

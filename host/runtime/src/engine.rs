@@ -1,10 +1,12 @@
 //! The wasmtime engine, its epoch ticker, and compiling under limits (DESIGN.md 4, TRUST.md 2.3).
 //!
-//! - The epoch is advanced by an operating-system thread of its own: a blocked Tokio worker must not stop preemption.
-//! - Instances come from a pool where the address space allows it, else on demand; the limits are the same.
-//! - Compiling is not covered by a guest's limits, so `renkei-package` bounds size, function count and body size before,
-//!   and the caller waits for a bounded time. A compiler thread cannot be killed; compiling in a child process that can
-//!   be is the next issue.
+//! - The epoch is advanced by an operating-system thread of its own: a blocked Tokio worker must
+//!   not stop preemption.
+//! - Instances come from a pool where the address space allows it, else on demand; the limits are
+//!   the same.
+//! - Compiling is not covered by a guest's limits, so `renkei-package` bounds size, function count
+//!   and body size before, and the caller waits for a bounded time. A compiler thread cannot be
+//!   killed; compiling in a child process that can be is the next issue.
 
 use std::time::Duration;
 
@@ -25,7 +27,8 @@ pub enum Pooling {
     Off,
 }
 
-/// Core stack of a guest, bytes. The gap to [`ASYNC_STACK_BYTES`] is the stack of the host's own functions.
+/// Core stack of a guest, bytes. The gap to [`ASYNC_STACK_BYTES`] is the stack of the host's own
+/// functions.
 const WASM_STACK_BYTES: usize = 512 << 10;
 const ASYNC_STACK_BYTES: usize = 2 << 20;
 
@@ -42,7 +45,7 @@ pub(crate) fn start(pooling: Pooling) -> Result<Engine, EngineError> {
         Pooling::Off => Engine::new(&config(false)),
         Pooling::On => Engine::new(&config(true)),
         Pooling::Auto => Engine::new(&config(true)).or_else(|error| {
-            tracing::warn!(%error, "no address space for a pool of instances; they are made on demand");
+            tracing::warn!(%error, "no room for a pool of instances; they are made on demand");
             Engine::new(&config(false))
         }),
     }
@@ -92,7 +95,8 @@ fn pool_config() -> PoolingAllocationConfig {
     pool
 }
 
-/// Compiles a component away from the async workers; the second value is the artefact for the cache.
+/// Compiles a component away from the async workers; the second value is the artefact for the
+/// cache.
 pub(crate) async fn compile(
     engine: &Engine,
     wasm: Vec<u8>,

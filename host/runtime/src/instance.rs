@@ -1,8 +1,9 @@
 //! One guest: a store with its limits, and calls into it that always come back.
 //!
-//! Deadlines and limits are set before anything of the guest runs, its start functions included. Every call is bounded in
-//! guest time (epoch), in whole time (a timer, because epochs do not cover host calls) and in memory; a panic underneath
-//! costs the call and not the program. A guest that was stopped is never entered again.
+//! Deadlines and limits are set before anything of the guest runs, its start functions included.
+//! Every call is bounded in guest time (epoch), in whole time (a timer, because epochs do not cover
+//! host calls) and in memory; a panic underneath costs the call and not the program. A guest that
+//! was stopped is never entered again.
 
 mod imports;
 mod journal;
@@ -21,7 +22,8 @@ use crate::limits::{LimitReached, Limits, Meter};
 pub(crate) use journal::Journal;
 pub(crate) use signing::Secrets;
 
-/// What a store knows of its guest. Host calls read who calls from here, never from the guest's arguments.
+/// What a store knows of its guest. Host calls read who calls from here, never from the guest's
+/// arguments.
 pub(crate) struct State {
     meter: Meter,
     journal: Journal,
@@ -75,7 +77,8 @@ pub(crate) async fn run<T>(
     }
 }
 
-/// What stopped a guest. Traps name no values; other errors are wasmtime's own words on malformed answers.
+/// What stopped a guest. Traps name no values; other errors are wasmtime's own words on malformed
+/// answers.
 pub(crate) fn explain(error: &wasmtime::Error) -> String {
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
         return limit.to_string();

@@ -1,4 +1,5 @@
-//! Runs plugins: WebAssembly components under limits, with one guarded way out, replaced while they serve.
+//! Runs plugins: WebAssembly components under limits, with one guarded way out, replaced while they
+//! serve.
 //!
 //! ```text
 //! plugin folder -> reload -> loader (check, compile, link, probe) -> registry (id -> generation)
@@ -6,11 +7,12 @@
 //!   Systems::open -> connector::Job (an instance per job) <-------------+
 //!   Transforms::forward -> transform::call (an instance per call) <-----+
 //!                            |
-//!                            +-> instance (limits, log, signing) -> egress (policy, quotas, credentials, retries)
+//!                            +-> instance (limits, log, signing) -> egress (the way out)
 //! ```
 //!
-//! Invariants: no byte of a secret enters a guest; a guest can stop itself but not the program or its neighbours; one
-//! unit of work runs under one generation; a bad file never disturbs what serves.
+//! Invariants: no byte of a secret enters a guest; a guest can stop itself but not the program or
+//! its neighbours; one unit of work runs under one generation; a bad file never disturbs what
+//! serves.
 
 #![expect(
     clippy::result_large_err,

@@ -1,8 +1,9 @@
 //! How much one guest may use, per kind of plugin, and the meter that counts it (TRUST.md 2.4).
 //!
-//! wasmtime's own `StoreLimits` bounds each memory apart, so that a hundred memories make a hundred times the limit; the
-//! [`Meter`] sums bytes and table elements over the whole store. Time is counted in ticks of the engine's epoch during
-//! which the guest itself ran: waiting for an answer, or for the processor, costs nothing.
+//! wasmtime's own `StoreLimits` bounds each memory apart, so that a hundred memories make a hundred
+//! times the limit; the [`Meter`] sums bytes and table elements over the whole store. Time is
+//! counted in ticks of the engine's epoch during which the guest itself ran: waiting for an answer,
+//! or for the processor, costs nothing.
 
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -121,7 +122,8 @@ impl Meter {
         self.requests_left = self.limits.requests;
     }
 
-    /// The guest is in its code at a tick. Yields to other tasks each time, so that a busy guest starves nobody.
+    /// The guest is in its code at a tick. Yields to other tasks each time, so that a busy guest
+    /// starves nobody.
     pub(crate) fn tick(&mut self) -> Result<UpdateDeadline, LimitReached> {
         if std::mem::take(&mut self.waited) {
             return Ok(UpdateDeadline::Yield(1));

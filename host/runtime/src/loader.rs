@@ -1,4 +1,5 @@
-//! From the bytes of a file to a generation that may serve: check, compile, link, probe. Touches nothing that serves.
+//! From the bytes of a file to a generation that may serve: check, compile, link, probe. Touches
+//! nothing that serves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,7 +96,8 @@ impl Loader {
         Ok(component)
     }
 
-    /// Instantiates it once: its start functions run here, under limits, and not first in the middle of a job.
+    /// Instantiates it once: its start functions run here, under limits, and not first in the
+    /// middle of a job.
     async fn start(&self, plugin: &Plugin) -> Result<(), String> {
         let limits = match plugin.code {
             Code::Connector(_) => &self.limits.connector,

@@ -1,4 +1,5 @@
-//! One generation of a plugin: its manifest and its compiled code, linked to what its kind may import.
+//! One generation of a plugin: its manifest and its compiled code, linked to what its kind may
+//! import.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub(crate) struct Plugin {
     pub(crate) generation: Generation,
     pub(crate) manifest: Manifest,
     pub(crate) code: Code,
-    /// Two-way functions that broke a lens law when they were probed, with what happened: they run one-way.
+    /// Two-way functions that broke a lens law when they were probed, with what happened: they run
+    /// one-way.
     pub(crate) one_way: BTreeMap<String, String>,
 }
 

@@ -1,8 +1,9 @@
 //! Tries the lens laws on a transform's two-way functions when it is loaded (SYNC.md 3.5).
 //!
-//! With `a` over the input columns and `b = forward(a)`: `backward(b, a) = a`, and `forward(backward(b', a), b) = b'` for
-//! every `b'` that forward makes. A few rows of ordinary text cannot prove the laws, but a function that breaks them on
-//! such rows must not write back. A function that refuses the rows says nothing about the laws.
+//! With `a` over the input columns and `b = forward(a)`: `backward(b, a) = a`, and
+//! `forward(backward(b', a), b) = b'` for every `b'` that forward makes. A few rows of ordinary
+//! text cannot prove the laws, but a function that breaks them on such rows must not write back. A
+//! function that refuses the rows says nothing about the laws.
 
 use std::collections::BTreeMap;
 

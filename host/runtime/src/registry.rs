@@ -1,5 +1,6 @@
-//! Which generation serves which plugin id. A unit of work takes its generation once and keeps it to the end, so that a
-//! swap never changes the code under a running job; the old generation lives until its last unit is done.
+//! Which generation serves which plugin id. A unit of work takes its generation once and keeps it
+//! to the end, so that a swap never changes the code under a running job; the old generation lives
+//! until its last unit is done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,11 @@
-//! Hot reload: one task looks at the plugin folder and replaces generations (DESIGN.md 4, WASM.md 5).
+//! Hot reload: one task looks at the plugin folder and replaces generations (DESIGN.md 4, WASM.md
+//! 5).
 //!
-//! - A notice of the operating system only means "look again"; what counts is the content's digest. So partial writes,
-//!   renames and lost notices all end well: a file that does not parse is looked at again with the next change.
-//! - A bad file never disturbs the generation that serves; it is reported once per content, and kept for `list`.
+//! - A notice of the operating system only means "look again"; what counts is the content's digest.
+//!   So partial writes, renames and lost notices all end well: a file that does not parse is looked
+//!   at again with the next change.
+//! - A bad file never disturbs the generation that serves; it is reported once per content, and
+//!   kept for `list`.
 //! - What serves is a function of the files: [`settle`].
 
 pub(crate) mod folder;
@@ -171,7 +174,7 @@ impl Reloader {
         });
         watcher
             .inspect_err(|error| {
-                tracing::warn!(%error, "the plugin folder cannot be watched; it is looked at now and then");
+                tracing::warn!(%error, "the plugin folder cannot be watched, only rescanned");
             })
             .ok()
     }
@@ -282,8 +285,8 @@ fn refused(
     events.send(event).ok();
 }
 
-/// What serves: the generation of each file, unless two files claim one id. Then the one that served before goes on,
-/// and where none did, neither serves: taking one would be a guess.
+/// What serves: the generation of each file, unless two files claim one id. Then the one that
+/// served before goes on, and where none did, neither serves: taking one would be a guess.
 fn settle(
     files: &mut BTreeMap<String, FileState>,
     before: &Serving,

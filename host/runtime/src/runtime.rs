@@ -1,4 +1,5 @@
-//! The runtime as the program sees it: start it on a folder and a list of systems, then open jobs and call transforms.
+//! The runtime as the program sees it: start it on a folder and a list of systems, then open jobs
+//! and call transforms.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -115,8 +116,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is no error here: it is
-    /// in [`Runtime::list`] with its fault.
+    /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is
+    /// no error here: it is in [`Runtime::list`] with its fault.
     pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
         let engine = engine::start(options.pooling)?;
         let linkers =

@@ -1,4 +1,5 @@
-//! Fills in and checks what a configuration or a mapping says to a plugin against the manifest's schema.
+//! Fills in and checks what a configuration or a mapping says to a plugin against the manifest's
+//! schema.
 
 use renkei_package::{Setting, SettingKind, SettingValue};
 use renkei_sync::record::Attributes;

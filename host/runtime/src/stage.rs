@@ -1,4 +1,5 @@
-//! What the tests of this crate stand on: a clock that moves by hand, a token store in memory, a scripted server.
+//! What the tests of this crate stand on: a clock that moves by hand, a token store in memory, a
+//! scripted server.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,7 +1,7 @@
 //! What the program tells the runtime about one system: the account that a connector serves.
 //!
-//! Secrets are [`SecretString`]s from here to the wire: they have no `Display`, their `Debug` says nothing, and no guest
-//! sees them (DESIGN.md 3).
+//! Secrets are [`SecretString`]s from here to the wire: they have no `Display`, their `Debug` says
+//! nothing, and no guest sees them (DESIGN.md 3).
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ pub struct SystemConfig {
     pub name: String,
     /// The id of the connector that serves it.
     pub plugin: String,
-    /// Replaces the manifest's base URL of slot `primary`. A loopback URL (a simulator) replaces the manifest's
-    /// allow-list too.
+    /// Replaces the manifest's base URL of slot `primary`. A loopback URL (a simulator) replaces
+    /// the manifest's allow-list too.
     pub base_url: Option<String>,
     /// The credentials of slot `primary`.
     pub auth: Auth,

@@ -1,4 +1,5 @@
-//! Whole plugins through the runtime: what a guest may do to the host, and what a reload may do to a guest.
+//! Whole plugins through the runtime: what a guest may do to the host, and what a reload may do to
+//! a guest.
 
 mod hostile;
 mod reload;

@@ -1,4 +1,5 @@
-//! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the next (DESIGN.md 4).
+//! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the
+//! next (DESIGN.md 4).
 
 use wasmtime::Engine;
 
@@ -30,7 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) old: &'a Batch,
 }
 
-/// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's rows.
+/// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
+/// rows.
 pub(crate) async fn call(
     engine: &Engine,
     limits: &Limits,

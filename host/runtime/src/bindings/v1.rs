@@ -1,6 +1,7 @@
 //! Version 0.1 of the contract (`wit/v1`): the only file that calls `bindgen!`.
 //!
-//! The transform world reuses the connector world's types and log import, so that one set of conversions serves both.
+//! The transform world reuses the connector world's types and log import, so that one set of
+//! conversions serves both.
 
 pub(crate) mod connector {
     //! World `connector-plugin`.

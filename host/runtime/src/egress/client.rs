@@ -1,8 +1,9 @@
 //! The HTTP client: one per system, and the only place that makes one.
 //!
-//! No proxy from the environment (it would move name resolution out of our hands), no redirects (each would have to pass
-//! the policy), no cookies, no decompression (none is offered, so what comes is what counts against the cap), and a
-//! connection pool that no other system shares (TRUST.md 2.5, items 4 to 6).
+//! No proxy from the environment (it would move name resolution out of our hands), no redirects
+//! (each would have to pass the policy), no cookies, no decompression (none is offered, so what
+//! comes is what counts against the cap), and a connection pool that no other system shares
+//! (TRUST.md 2.5, items 4 to 6).
 
 use std::time::Duration;
 

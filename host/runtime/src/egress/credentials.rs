@@ -1,8 +1,9 @@
 //! The credentials of one slot of one system: fixed, or had from a token endpoint and renewed.
 //!
-//! - Renewal is single-flight: whoever finds the token refused names the serial that it used, and only the first of them
-//!   asks the endpoint.
-//! - A renewal runs in a task of its own: a job that is cancelled in the middle must not lose a rotated refresh token.
+//! - Renewal is single-flight: whoever finds the token refused names the serial that it used, and
+//!   only the first of them asks the endpoint.
+//! - A renewal runs in a task of its own: a job that is cancelled in the middle must not lose a
+//!   rotated refresh token.
 //! - A rotated refresh token is saved before the access token that came with it is used.
 //! - Tokens are renewed a little before they expire, so that a refusal is the exception.
 
@@ -120,7 +121,8 @@ impl Credentials {
         self.renew(serial, endpoint).await
     }
 
-    /// New credentials instead of those with `serial`. Whoever comes second gets what the first one fetched.
+    /// New credentials instead of those with `serial`. Whoever comes second gets what the first one
+    /// fetched.
     pub(crate) async fn renew(
         self: &Arc<Self>,
         serial: u64,

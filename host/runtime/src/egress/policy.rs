@@ -1,7 +1,8 @@
 //! What a guest may ask to be sent, and where it may go. Pure (TRUST.md 2.5, items 1, 2 and 7).
 //!
-//! A guest gives a path below a base URL, so most tricks with URLs have no room: what is left is checked after decoding
-//! once, and the joined URL is compared with the base again. Checks of resolved addresses are the next issue's.
+//! A guest gives a path below a base URL, so most tricks with URLs have no room: what is left is
+//! checked after decoding once, and the joined URL is compared with the base again. Checks of
+//! resolved addresses are the next issue's.
 
 use percent_encoding::percent_decode_str;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -85,7 +86,8 @@ pub(crate) fn headers(
         if reserved {
             return Err(denied(&format!("the header `{name}` is the host's")));
         }
-        // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes lower case.
+        // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes
+        // lower case.
         let key = HeaderName::from_lowercase(name.as_bytes())
             .map_err(|_| denied("a header's name is not in lower case or not a name"))?;
         let plain = value.len() <= HEADER_BYTES_MAX
@@ -96,7 +98,8 @@ pub(crate) fn headers(
     Ok(map)
 }
 
-/// Where requests of a slot may go: the manifest's list, or, for a simulator, this machine and nothing else.
+/// Where requests of a slot may go: the manifest's list, or, for a simulator, this machine and
+/// nothing else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reach<'a> {
     pub(crate) allow: &'a [AllowedOrigin],

@@ -1,8 +1,9 @@
 //! Call quotas of a system, kept before sending and shared by all its jobs.
 //!
-//! [`Windows`] is pure. A server counts arrivals, which lie somewhere between our sending and our receiving; so a slot of
-//! a window is taken when a call is sent and free again only `per_ms` after the call has *ended*. Whatever the network
-//! does in between, no window of the server sees more than `calls`.
+//! [`Windows`] is pure. A server counts arrivals, which lie somewhere between our sending and our
+//! receiving; so a slot of a window is taken when a call is sent and free again only `per_ms` after
+//! the call has *ended*. Whatever the network does in between, no window of the server sees more
+//! than `calls`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

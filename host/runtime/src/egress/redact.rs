@@ -1,7 +1,8 @@
-//! Takes secrets out of what a guest or a log may see: a server may echo the header that the host added (TRUST.md 2.5.1).
+//! Takes secrets out of what a guest or a log may see: a server may echo the header that the host
+//! added (TRUST.md 2.5.1).
 //!
-//! Searched are the secret itself and its base64 and percent-encoded forms. Very short secrets are left alone: taking
-//! them out would damage ordinary text, and no service issues such.
+//! Searched are the secret itself and its base64 and percent-encoded forms. Very short secrets are
+//! left alone: taking them out would damage ordinary text, and no service issues such.
 
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;

@@ -1,7 +1,7 @@
 //! Whether a request is sent again, and when. Pure: the dice are given.
 //!
-//! A request is sent again only if that cannot do a thing twice: it is safe to repeat, or the answer says that nothing
-//! was done (a quota status), or the connection was never made.
+//! A request is sent again only if that cannot do a thing twice: it is safe to repeat, or the
+//! answer says that nothing was done (a quota status), or the connection was never made.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +34,8 @@ pub(crate) enum Decision {
     QuotaFor(u64),
 }
 
-/// Decides after the `sent`-th attempt. `dice` is in `[0, 1)`; `most_ms` is how long the host waits for a quota.
+/// Decides after the `sent`-th attempt. `dice` is in `[0, 1)`; `most_ms` is how long the host waits
+/// for a quota.
 pub(crate) fn decide(
     attempt: Attempt,
     sent: u32,

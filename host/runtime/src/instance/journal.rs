@@ -1,7 +1,8 @@
 //! The guest's lines in the host's log: named, escaped, and few (TRUST.md 2.4).
 //!
-//! A log line is an attack surface: control characters could forge lines or drive a terminal, and a flood could fill a
-//! disk. The line says which plugin and system it came from, because the guest cannot.
+//! A log line is an attack surface: control characters could forge lines or drive a terminal, and a
+//! flood could fill a disk. The line says which plugin and system it came from, because the guest
+//! cannot.
 
 use renkei_sync::plugin::Generation;
 
@@ -78,7 +79,8 @@ impl Drop for Journal {
     }
 }
 
-/// Message and attributes on one line of at most [`LINE_BYTES_MAX`], control and direction characters escaped.
+/// Message and attributes on one line of at most [`LINE_BYTES_MAX`], control and direction
+/// characters escaped.
 fn line(message: &str, attributes: &[(String, String)]) -> String {
     let mut line = String::new();
     let attributes = attributes.iter().flat_map(|(name, value)| [" ", name, "=", value]);

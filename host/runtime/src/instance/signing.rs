@@ -1,4 +1,5 @@
-//! Keyed hashes over secrets that the guest cannot see (`wit/v1/http.wit`, interface `signing`), in constant time.
+//! Keyed hashes over secrets that the guest cannot see (`wit/v1/http.wit`, interface `signing`), in
+//! constant time.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub(crate) enum Algorithm {
     Sha256Prefixed,
 }
 
-/// Whether `expected` is the hash of `message` under the secret `name`; an unknown secret compares as false.
+/// Whether `expected` is the hash of `message` under the secret `name`; an unknown secret compares
+/// as false.
 pub(crate) fn verify(
     secrets: &Secrets,
     name: &str,

@@ -1,4 +1,5 @@
-//! Reads the plugin folder: every plugin file once, whole and hashed. What is hashed here is what is compiled later.
+//! Reads the plugin folder: every plugin file once, whole and hashed. What is hashed here is what
+//! is compiled later.
 
 use std::fs;
 use std::io;
@@ -14,7 +15,8 @@ pub(crate) struct Found {
     pub(crate) content: Result<(String, Vec<u8>), String>,
 }
 
-/// Reads all `*.wasm` of `folder` in order of their names. Hidden files and drafts (`x.wasm.tmp`) are not plugins yet.
+/// Reads all `*.wasm` of `folder` in order of their names. Hidden files and drafts (`x.wasm.tmp`)
+/// are not plugins yet.
 pub(crate) fn read(folder: &Path) -> io::Result<Vec<Found>> {
     let folder = folder.canonicalize()?;
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! What a change of the plugin folder does to what serves: at best something better, never something worse.
+//! What a change of the plugin folder does to what serves: at best something better, never
+//! something worse.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
