@@ -406,3 +406,6 @@ fn is_null(cell: &Cell) -> bool {
 fn is_blank(cell: &Cell) -> bool {
     cell.as_ref().is_none_or(Value::is_null)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The decision table of SYNC.md 3.2 over every combination of base, member values and policy.
+//!
+//! `expected` is the table written down a second time, case by case and without regard to how the
+//! merge works; the test walks through all combinations and compares.
+
+use super::*;
+use crate::spec::Winner;
+
+/// What the table says of one combination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Row {
+    /// The truth, and whether a is to be written, and x.
+    Truth(Cell, bool, bool),
+    /// A question; nothing moves.
+    Question,
+}
+
+fn value(name: &str) -> Cell {
+    match name {
+        "absent" => None,
+        "null" => Some(Value::Null),
+        other => Some(other.into()),
+    }
+}
+
+fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
+    FieldState { seen: seen.clone(), base: base.clone(), agreed: base.clone(), edited }
+}
+
+struct Case {
+    base: Cell,
+    a: Cell,
+    x: Cell,
+    winner: Winner,
+    clear: Clear,
+    first_link: FirstLink,
+    /// Which member's stamps prove that it was edited last.
+    newer: &'static str,
+}
+
+impl Case {
+    fn run(&self) -> Row {
+        let span = |after, until| Span { after: Some(after), until: Some(until) };
+        let (early, late) = (span(0, 1), span(100_000, 100_001));
+        let (edited_a, edited_x) = match self.newer {
+            "a" => (late, early),
+            "x" => (early, late),
+            _ => (span(0, 5), span(1, 6)),
+        };
+        let field = FieldSpec {
+            name: "title".into(),
+            kind: FieldKind::Text,
+            winner: self.winner.clone(),
+            clear: self.clear,
+        };
+        let truth = Truth {
+            value: self.base.clone(),
+            from: self.base.as_ref().map(|_| "a".to_owned()),
+            ..Truth::default()
+        };
+        let states = [state(&self.base, &self.a, edited_a), state(&self.base, &self.x, edited_x)];
+        let parts: Vec<Part<'_>> = ["a", "x"]
+            .into_iter()
+            .zip(&states)
+            .map(|(system, state)| Part {
+                system,
+                reads: true,
+                writes: true,
+                state,
+                seen: Cow::Borrowed(&state.seen),
+            })
+            .collect();
+        match merge(&field, &self.first_link, &truth, &parts, None) {
+            None => Row::Truth(self.base.clone(), false, false),
+            Some(merged) if merged.question.is_some() => {
+                assert_eq!(merged.truth, truth, "a question moves nothing");
+                Row::Question
+            }
+            Some(merged) => {
+                let due = |part: usize| merged.parts[part].due.is_some();
+                Row::Truth(merged.truth.value.clone(), due(0), due(1))
+            }
+        }
+    }
+
+    fn expected(&self) -> Row {
+        if self.base.is_none() {
+            return self.first();
+        }
+        let edited = |seen: &Cell| seen.is_some() && *seen != self.base;
+        let cleared = |seen: &Cell| edited(seen) && is_null(seen);
+        // Emptied where something was: the clear policy speaks before the edits are compared.
+        if self.clear == Clear::Review && (cleared(&self.a) || cleared(&self.x)) {
+            return Row::Question;
+        }
+        let ignored = |seen: &Cell| self.clear == Clear::Ignore && cleared(seen);
+        let counts = |seen: &Cell| edited(seen) && !ignored(seen);
+        let truth = match (counts(&self.a), counts(&self.x)) {
+            (false, false) => self.base.clone(),
+            (true, false) => self.a.clone(),
+            (false, true) => self.x.clone(),
+            (true, true) if self.a == self.x => self.a.clone(),
+            (true, true) => match self.winner() {
+                Some(winner) => winner,
+                None => return Row::Question,
+            },
+        };
+        let moved = truth != self.base;
+        // An ignored clear is left alone until the truth moves; what was not read is not written.
+        let due = |seen: &Cell| seen.is_some() && *seen != truth && (moved || !ignored(seen));
+        Row::Truth(truth.clone(), due(&self.a), due(&self.x))
+    }
+
+    /// Both edited, differently.
+    fn winner(&self) -> Option<Cell> {
+        match &self.winner {
+            Winner::Always(system) if system == "a" => Some(self.a.clone()),
+            Winner::Always(_) => Some(self.x.clone()),
+            Winner::UnlessBlank(_) if is_null(&self.a) => Some(self.x.clone()),
+            Winner::UnlessBlank(_) => Some(self.a.clone()),
+            Winner::Newest => match self.newer {
+                "a" => Some(self.a.clone()),
+                "x" => Some(self.x.clone()),
+                _ => None,
+            },
+            Winner::Manual => None,
+        }
+    }
+
+    /// The rows without a base.
+    fn first(&self) -> Row {
+        let (a, x) = (&self.a, &self.x);
+        match (a, x) {
+            (None, None) => Row::Truth(None, false, false),
+            (Some(_), None) => Row::Truth(a.clone(), false, false),
+            (None, Some(_)) => Row::Truth(x.clone(), false, false),
+            _ if a == x => Row::Truth(a.clone(), false, false),
+            _ if is_null(a) => Row::Truth(x.clone(), true, false),
+            _ if is_null(x) => Row::Truth(a.clone(), false, true),
+            _ => match &self.first_link {
+                FirstLink::Prefer(system) if system == "a" => Row::Truth(a.clone(), false, true),
+                FirstLink::Prefer(_) => Row::Truth(x.clone(), true, false),
+                FirstLink::Review => Row::Question,
+            },
+        }
+    }
+}
+
+#[test]
+fn every_combination_follows_the_decision_table() {
+    let winners = [
+        Winner::Always("a".into()),
+        Winner::Always("x".into()),
+        Winner::UnlessBlank("a".into()),
+        Winner::Newest,
+        Winner::Manual,
+    ];
+    let first_links =
+        [FirstLink::Prefer("a".into()), FirstLink::Prefer("x".into()), FirstLink::Review];
+    let mut cases = 0;
+    for base in ["absent", "null", "b"] {
+        for a in ["absent", "null", "b", "v", "w"] {
+            for x in ["absent", "null", "b", "v", "w"] {
+                for winner in &winners {
+                    for clear in [Clear::Propagate, Clear::Ignore, Clear::Review] {
+                        for first_link in &first_links {
+                            for newer in ["a", "x", "unproven"] {
+                                let case = Case {
+                                    base: value(base),
+                                    a: value(a),
+                                    x: value(x),
+                                    winner: winner.clone(),
+                                    clear,
+                                    first_link: first_link.clone(),
+                                    newer,
+                                };
+                                let at = format!(
+                                    "{base} {a} {x} {winner:?} {clear:?} {first_link:?} {newer}"
+                                );
+                                assert_eq!(case.run(), case.expected(), "{at}");
+                                cases += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(cases, 3 * 5 * 5 * 5 * 3 * 3 * 3);
+}
+
+/// One member with a base of its own, a truth that the other holds, and what becomes of it.
+fn check_behind(winner: &Winner, seen: &str, expected: Option<(&str, bool)>) {
+    let field = FieldSpec {
+        name: "title".into(),
+        kind: FieldKind::Text,
+        winner: winner.clone(),
+        clear: Clear::Propagate,
+    };
+    let truth = Truth { value: value("new"), from: Some("a".into()), ..Truth::default() };
+    let left = state(&value("new"), &value("new"), Span::default());
+    // It refused the write of `new`, so it still stands at `old`.
+    let right = state(&value("old"), &value(seen), Span::default());
+    let part = |system, state| Part {
+        system,
+        reads: true,
+        writes: true,
+        state,
+        seen: Cow::Borrowed(&state.seen),
+    };
+    let parts = [part("a", &left), part("x", &right)];
+    let merged = merge(&field, &FirstLink::Review, &truth, &parts, None).unwrap();
+    let said = match &merged.question {
+        Some(_) => None,
+        None => Some((merged.truth.value.clone(), merged.parts[1].due.is_some())),
+    };
+    assert_eq!(said, expected.map(|(truth, due)| (value(truth), due)), "{winner:?} {seen}");
+}
+
+#[test]
+fn a_member_that_refused_a_write_keeps_its_base() {
+    let always = |system: &str| Winner::Always(system.into());
+    // Its old value is no edit; the write stays due.
+    check_behind(&always("x"), "old", Some(("new", true)));
+    // Somebody edited it before it got the truth: that is a conflict.
+    check_behind(&always("a"), "other", Some(("new", true)));
+    check_behind(&always("x"), "other", Some(("other", false)));
+    check_behind(&Winner::Manual, "other", None);
+    // Somebody made it agree.
+    check_behind(&always("a"), "new", Some(("new", false)));
+}
+
+#[test]
+fn sets_merge_by_each_members_own_changes() {
+    let set = |items: &[&str]| {
+        Some(Value::Choices(items.iter().map(|item| (*item).to_owned()).collect()))
+    };
+    let field = FieldSpec {
+        name: "tags".into(),
+        kind: FieldKind::Choices,
+        winner: Winner::Manual,
+        clear: Clear::Propagate,
+    };
+    let base = set(&["a", "b"]);
+    let truth = Truth { value: base.clone(), from: Some("a".into()), ..Truth::default() };
+    let left = state(&base, &set(&["a", "b", "c"]), Span::default());
+    let right = state(&base, &set(&["b"]), Span::default());
+    let part = |system, state| Part {
+        system,
+        reads: true,
+        writes: true,
+        state,
+        seen: Cow::Borrowed(&state.seen),
+    };
+    let parts = [part("a", &left), part("x", &right)];
+    let merged = merge(&field, &FirstLink::Review, &truth, &parts, None).unwrap();
+    assert_eq!(merged.truth.value, set(&["b", "c"]));
+    assert!(merged.parts.iter().all(|part| part.due.is_some()));
+}
