@@ -74,12 +74,15 @@ CREATE TABLE outbox (
     link INTEGER NOT NULL,
     entity TEXT NOT NULL,
     system TEXT NOT NULL,
+    object TEXT NOT NULL,
+    action TEXT NOT NULL,
     state TEXT NOT NULL,
     not_before_ms INTEGER NOT NULL,
     body TEXT NOT NULL
 );
 CREATE INDEX outbox_by_link ON outbox (link);
 CREATE INDEX outbox_by_state ON outbox (state, entity, system);
+CREATE INDEX outbox_by_lane ON outbox (state, entity, system, object, action);
 
 CREATE TABLE review (
     number INTEGER PRIMARY KEY,

@@ -1,5 +1,6 @@
 //! Planned effects: written before they are sent, removed with their outcome.
 
+use renkei_sync::record::Action;
 use renkei_sync::state::{LinkId, OutboxEntry, OutboxState};
 use renkei_sync::store::OutboxQuery;
 use rusqlite::{Connection, Result, params};
@@ -9,17 +10,19 @@ use crate::column;
 /// Inserts or replaces by intent; a replaced entry keeps its place in the order.
 pub(crate) fn put(connection: &Connection, entry: &OutboxEntry) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO outbox (intent, link, entity, system, state, not_before_ms, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO outbox (intent, link, entity, system, object, action, state, not_before_ms, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (intent) DO UPDATE
          SET link = excluded.link, entity = excluded.entity, system = excluded.system,
-             state = excluded.state, not_before_ms = excluded.not_before_ms, body = excluded.body",
+             object = excluded.object, action = excluded.action, state = excluded.state, not_before_ms = excluded.not_before_ms, body = excluded.body",
     )?;
     statement.execute(params![
         entry.intent,
         column::number(entry.link.0),
         entry.entity,
         entry.system,
+        entry.object,
+        action_word(entry.action),
         state_word(entry.state),
         entry.not_before_ms,
         column::json(entry)?,
@@ -49,8 +52,12 @@ pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<
         (None, Some(_)) => "AND ?2 IS NULL AND system = ?3",
         (None, None) => "AND ?2 IS NULL AND ?3 IS NULL",
     };
+    let lane = match query.lane {
+        Some(_) => "AND object = ?6 AND action = ?7",
+        None => "AND ?6 IS NULL AND ?7 IS NULL",
+    };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT body FROM outbox WHERE state = ?1 {filter} AND not_before_ms <= ?4
+        "SELECT body FROM outbox WHERE state = ?1 {filter} AND not_before_ms <= ?4 {lane}
          ORDER BY number LIMIT ?5"
     ))?;
     let values = params![
@@ -58,7 +65,9 @@ pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<
         query.entity,
         query.system,
         query.due_ms,
-        column::length(query.limit)
+        column::length(query.limit),
+        query.lane.as_ref().map(|(object, _)| object),
+        query.lane.as_ref().map(|(_, action)| action_word(*action)),
     ];
     statement.query_map(values, |row| column::read_json(row, 0))?.collect()
 }
@@ -67,6 +76,16 @@ pub(crate) fn count(connection: &Connection, state: OutboxState) -> Result<u64> 
     connection
         .prepare_cached("SELECT count(*) FROM outbox WHERE state = ?1")?
         .query_row([state_word(state)], |row| column::unsigned(row, 0))
+}
+
+fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Upsert => "upsert",
+        Action::Archive => "archive",
+        Action::Restore => "restore",
+    }
 }
 
 fn state_word(state: OutboxState) -> &'static str {

@@ -76,19 +76,19 @@ impl Sender<'_> {
     /// The next operations with the same object and action, in the order of the outbox.
     async fn next_batch(&self, system: &str) -> Result<Vec<OutboxEntry>, StoreError> {
         let engine = self.cycle.engine;
-        let query = OutboxQuery {
+        let oldest = OutboxQuery {
             state: OutboxState::Planned,
             entity: Some(self.entity.name.clone()),
             system: Some(system.to_owned()),
+            lane: None,
             due_ms: engine.clock.now_ms(),
-            limit: engine.options.write_operations,
+            limit: 1,
         };
-        let mut entries = engine.store.outbox(&query).await?;
-        if let Some(first) = entries.first() {
-            let (object, action) = (first.object.clone(), first.action);
-            entries.retain(|entry| entry.object == object && entry.action == action);
-        }
-        Ok(entries)
+        let first = engine.store.outbox(&oldest).await?.pop();
+        let Some(first) = first else { return Ok(Vec::new()) };
+        let lane = Some((first.object, first.action));
+        let limit = engine.options.write_operations;
+        engine.store.outbox(&OutboxQuery { lane, limit, ..oldest }).await
     }
 
     async fn send(

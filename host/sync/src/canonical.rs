@@ -26,9 +26,10 @@ pub fn canonical(kind: &FieldKind, cell: &Cell) -> Result<Cell, Unfit> {
 }
 
 fn canonical_value(kind: &FieldKind, value: &Value) -> Result<Value, Unfit> {
-    match kind {
-        FieldKind::Choices => return choices(value),
-        FieldKind::Reference { many, .. } => return references(value, *many),
+    match (kind, value) {
+        (FieldKind::Choices, _) => return choices(value),
+        (FieldKind::Reference { many, .. }, _) => return references(value, *many),
+        (FieldKind::Date, Value::Timestamp(ms)) => return day(*ms),
         _ => {}
     }
     let text = plain_text(value).ok_or(Unfit)?;
@@ -86,6 +87,12 @@ fn decimal(text: &str) -> Result<String, Unfit> {
     let sign = if negative && (whole != "0" || !fraction.is_empty()) { "-" } else { "" };
     let point = if fraction.is_empty() { "" } else { "." };
     Ok(format!("{sign}{whole}{point}{fraction}"))
+}
+
+/// The day of a moment, in UTC: vendors that keep a day as a moment mean midnight UTC by it.
+fn day(ms: i64) -> Result<Value, Unfit> {
+    let moment = jiff::Timestamp::from_millisecond(ms).map_err(|_| Unfit)?;
+    Ok(Value::Date(moment.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()))
 }
 
 fn is_date(text: &str) -> bool {
@@ -158,6 +165,8 @@ mod tests {
     fn days_and_truths() {
         check(&FieldKind::Date, "2026-11-22".into(), Some(Value::Date("2026-11-22".into())));
         check(&FieldKind::Date, "22/11/2026".into(), None);
+        let last_ms = Value::Timestamp(1_795_391_999_999);
+        check(&FieldKind::Date, last_ms, Some(Value::Date("2026-11-22".into())));
         check(&FieldKind::Boolean, "TRUE".into(), Some(Value::Boolean(true)));
         check(&FieldKind::Boolean, "yes".into(), None);
         check(&FieldKind::Timestamp, Value::Timestamp(5), Some(Value::Timestamp(5)));

@@ -363,6 +363,10 @@ impl Store for MemoryStore {
             entry.state == query.state
                 && query.entity.as_ref().is_none_or(|entity| &entry.entity == entity)
                 && query.system.as_ref().is_none_or(|system| &entry.system == system)
+                && query
+                    .lane
+                    .as_ref()
+                    .is_none_or(|lane| lane.0 == entry.object && lane.1 == entry.action)
                 && entry.not_before_ms <= query.due_ms
         });
         Ok(entries.take(query.limit).cloned().collect())

@@ -8,6 +8,7 @@
 
 use async_trait::async_trait;
 
+use crate::record::Action;
 use crate::state::{
     Awaited, Cursor, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry, OutboxState,
     RecordKey, RecordState, Review, Stream,
@@ -48,6 +49,8 @@ pub struct OutboxQuery {
     pub entity: Option<String>,
     /// Of this system only.
     pub system: Option<String>,
+    /// On this object with this action only: what one call of a connector may hold.
+    pub lane: Option<(String, Action)>,
     /// Those with `not_before_ms` at or before this time.
     pub due_ms: i64,
     /// At most so many, in the order in which they were first inserted.

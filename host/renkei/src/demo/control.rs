@@ -65,6 +65,7 @@ pub(crate) struct Ledger {
     pub(crate) made: u64,
     pub(crate) minimum: u64,
     pub(crate) breaches: Vec<Value>,
+    pub(crate) by_kind: Vec<Value>,
 }
 
 impl Simulators {

@@ -195,9 +195,12 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     for state in [OutboxState::Planned, OutboxState::Sent] {
         for entity in [None, Some("person".to_owned())] {
             for system in [None, Some("hubspot".to_owned())] {
-                let (entity, due_ms) = (entity.clone(), 1);
-                let query = OutboxQuery { state, entity, system, due_ms, limit: 2 };
-                say(&store.outbox(&query).await.unwrap());
+                for action in [None, Some(Action::Create), Some(Action::Update)] {
+                    let lane = action.map(|action| ("contacts".to_owned(), action));
+                    let (entity, system, due_ms) = (entity.clone(), system.clone(), 1);
+                    let query = OutboxQuery { state, entity, system, lane, due_ms, limit: 2 };
+                    say(&store.outbox(&query).await.unwrap());
+                }
             }
         }
     }
