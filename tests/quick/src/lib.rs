@@ -15,3 +15,6 @@ mod scenarios;
 
 #[cfg(test)]
 mod histories;
+
+#[cfg(test)]
+mod stories;
