@@ -1,4 +1,5 @@
-//! Rules that every plan keeps, checked before it is committed: a second pair of eyes on the planner.
+//! Rules that every plan keeps, checked before it is committed: a second pair of eyes on the
+//! planner.
 //!
 //! A plan that breaks one is a fault of the engine. Nothing of it is committed or sent.
 

@@ -266,7 +266,8 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// The changes of this chunk: records with their links, links that ended reopened, waiters woken.
+    /// The changes of this chunk: records with their links, links that ended reopened, waiters
+    /// woken.
     async fn finish(mut self) -> Result<Changes, StoreError> {
         let store = self.engine.store;
         let keys: Vec<RecordKey> = self.linked.keys().cloned().collect();

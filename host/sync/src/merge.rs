@@ -3,7 +3,8 @@
 //! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
 //! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
 //! to it before. An edit made by a member that had not yet got the truth is weighed against the
-//! truth, so that neither is lost. A question freezes the field: nothing moves until it is answered.
+//! truth, so that neither is lost. A question freezes the field: nothing moves until it is
+//! answered.
 
 use std::borrow::Cow;
 
@@ -131,7 +132,7 @@ impl<'a> Merge<'a> {
     fn run(mut self) -> Merged {
         let question = match self.votes() {
             Ok(votes) => self.count(votes).or_else(|| self.welcome()),
-            Err(question) => Some(question),
+            Err(question) => Some(*question),
         };
         match question {
             Some(question) => self.frozen(question),
@@ -149,7 +150,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The edits; drift and ignored clears are set aside.
-    fn votes(&mut self) -> Result<Vec<usize>, Matter> {
+    fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
         let mut votes = Vec::new();
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_none() || part.seen.is_none() || *part.seen == part.state.base {
@@ -164,7 +165,7 @@ impl<'a> Merge<'a> {
                 self.agree(position);
             } else if cleared && self.field.clear == Clear::Review {
                 let (field, value) = (self.field.name.clone(), self.old.value.clone());
-                return Err(Matter::Cleared { field, system, value });
+                return Err(Box::new(Matter::Cleared { field, system, value }));
             } else {
                 votes.push(position);
             }

@@ -1,9 +1,9 @@
 //! Planning one link: from what is stored to what should be written, with a reason for each.
 //!
-//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12, I13).
-//! The steps are: is a record gone (`removal`), what is the truth of each field ([`crate::merge`]),
-//! which members must be told (`update`), which systems have no record yet (`create`). The result
-//! holds canonical values; [`crate::render`] turns them into columns.
+//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
+//! I13). The steps are: is a record gone (`removal`), what is the truth of each field
+//! ([`crate::merge`]), which members must be told (`update`), which systems have no record yet
+//! (`create`). The result holds canonical values; [`crate::render`] turns them into columns.
 
 use std::borrow::Cow;
 

@@ -318,7 +318,7 @@ impl fmt::Display for Plan {
                 }
             }
         }
-        for held in &self.held {
+        for held in self.held.iter().filter(|held| held.reason.holds_back()) {
             let Held { entity, link, record, field, reason } = held;
             write!(f, "hold {entity} link {link}")?;
             if let Some(record) = record {

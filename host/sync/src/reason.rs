@@ -31,8 +31,6 @@ pub enum Reason {
     },
     /// A person decided.
     Chosen,
-    /// First link: both had the same value.
-    Adopted,
     /// First link: the field was empty here and is filled from this system.
     Filled(String),
     /// First link: the systems differed and the preferred system's value counts.
@@ -60,8 +58,6 @@ pub enum Reason {
     CreateCap(u64),
     /// The value changed in this system although the mapping only writes it: not copied.
     Drift(String),
-    /// The mapping gives this member no right to write the field.
-    ReadOnly,
     /// The field was emptied in this system and the policy is to ignore that.
     ClearIgnored(String),
     /// The field was emptied in this system and a person must decide.
@@ -78,8 +74,6 @@ pub enum Reason {
         /// The column.
         column: String,
     },
-    /// The system gave no right to read the column, or did not send it: no inference.
-    Absent,
     /// Waits until this record is linked.
     WaitsForLink(RecordKey),
     /// Waits until the parent has a record there.
@@ -143,6 +137,30 @@ pub enum Reason {
     SurplusOf(RecordKey),
 }
 
+impl Reason {
+    /// Whether it keeps something from being written that a person might expect, as opposed to
+    /// saying which value stands.
+    pub fn holds_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecided { .. }
+                | Self::DeleteUndecided(_)
+                | Self::Braked { .. }
+                | Self::CreateCap(_)
+                | Self::Drift(_)
+                | Self::ClearIgnored(_)
+                | Self::ClearUndecided(_)
+                | Self::Oscillating
+                | Self::Unmapped { .. }
+                | Self::Unreadable { .. }
+                | Self::WaitsForLink(_)
+                | Self::WaitsForParent { .. }
+                | Self::RequiredMissing { .. }
+                | Self::RefusedBefore { .. }
+        )
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -155,7 +173,6 @@ impl fmt::Display for Reason {
                 write!(f, "systems differ and a person must decide ({policy})")
             }
             Self::Chosen => write!(f, "a person decided"),
-            Self::Adopted => write!(f, "same value at the first link"),
             Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
             Self::Preferred(system) => {
                 write!(f, "differed at the first link; {system} is preferred")
@@ -173,7 +190,6 @@ impl fmt::Display for Reason {
             Self::Drift(system) => {
                 write!(f, "changed in {system} against the direction; not copied")
             }
-            Self::ReadOnly => write!(f, "the mapping only reads it there"),
             Self::ClearIgnored(system) => write!(f, "emptied in {system}; the policy ignores that"),
             Self::ClearUndecided(system) => write!(f, "emptied in {system}; a person must decide"),
             Self::Oscillating => {
@@ -183,7 +199,6 @@ impl fmt::Display for Reason {
             Self::Unreadable { column } => {
                 write!(f, "the value of {column} does not fit the field")
             }
-            Self::Absent => write!(f, "was not read there"),
             Self::WaitsForLink(key) => write!(f, "waits until {key} is linked"),
             Self::WaitsForParent { link, object } => {
                 write!(f, "waits until link {link} has a {object}")
@@ -208,10 +223,8 @@ impl fmt::Display for Reason {
                 write!(f, "several records match by {key}; a person must decide")
             }
             Self::LinkedByChoice => write!(f, "linked because a person said so"),
-            Self::MergedFrom(key) => write!(f, "took over from {key}, which was merged into it"),
-            Self::ConvertedFrom(key) => {
-                write!(f, "took over from {key}, which was converted into it")
-            }
+            Self::MergedFrom(key) => write!(f, "took over from {key}, merged into it"),
+            Self::ConvertedFrom(key) => write!(f, "took over from {key}, converted into it"),
             Self::LinksUnited(link) => write!(f, "united with link {link} after a merge"),
             Self::SurplusOf(key) => {
                 write!(f, "{key} is the active record of the link in this system")

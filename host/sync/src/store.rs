@@ -212,8 +212,8 @@ pub trait Store: Send + Sync {
     /// without a link are left out.
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
 
-    /// The `Live` records of these links. A united link answers with the records of the link that it
-    /// became, under the number that was asked for.
+    /// The `Live` records of these links. A united link answers with the records of the link that
+    /// it became, under the number that was asked for.
     async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError>;
 
     /// The highest link number ever used; zero when there is none.

@@ -236,7 +236,7 @@ impl fmt::Display for Why {
             let at = line.record.as_ref().map(|record| format!(" {record}"));
             let field = line.field.as_ref().map(|field| format!(" {field}"));
             let (at, field) = (at.unwrap_or_default(), field.unwrap_or_default());
-            writeln!(f, "  {}{at}{field}: {}", line.at_ms, line.reason)?;
+            writeln!(f, "  {}{at}{field}: {}", moment(line.at_ms), line.reason)?;
         }
         Ok(())
     }
@@ -260,4 +260,8 @@ fn describe(status: &Status) -> String {
         Status::MergedInto(key) => format!("merged into {key}"),
         Status::ConvertedTo(key) => format!("converted into {key}"),
     }
+}
+/// A time for people, in UTC.
+fn moment(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }

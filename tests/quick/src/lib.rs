@@ -18,3 +18,6 @@ mod histories;
 
 #[cfg(test)]
 mod stories;
+
+#[cfg(test)]
+mod tidy;

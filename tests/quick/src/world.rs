@@ -388,13 +388,13 @@ struct FakeConnector {
 }
 
 impl FakeConnector {
-    fn call(&self) -> Result<MutexGuard<'_, World>, PluginError> {
+    fn call(&self) -> Result<MutexGuard<'_, World>, Box<PluginError>> {
         let mut world = self.shared.world();
         world.calls += 1;
         if world.failing_calls > 0 {
             world.failing_calls -= 1;
             let reason = "no answer".to_owned();
-            return Err(PluginError::Host { plugin: self.generation.clone(), reason });
+            return Err(Box::new(PluginError::Host { plugin: self.generation.clone(), reason }));
         }
         Ok(world)
     }
@@ -411,7 +411,7 @@ impl Connector for FakeConnector {
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
-        let world = self.call()?;
+        let world = self.call().map_err(|error| *error)?;
         let schema = |object: &String| {
             let table = world.tables.get(&place(&self.system, object));
             let stamped = table.is_some_and(|table| table.stamped);
@@ -427,7 +427,10 @@ impl Connector for FakeConnector {
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        Ok(self.call()?.page(&place(&self.system, &request.object), request))
+        Ok(self
+            .call()
+            .map_err(|error| *error)?
+            .page(&place(&self.system, &request.object), request))
     }
 
     async fn read_records(
@@ -436,7 +439,7 @@ impl Connector for FakeConnector {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, PluginError> {
-        let world = self.call()?;
+        let world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, object);
         let mut page = Page::default();
         page.batch.columns = columns.to_vec();
@@ -460,7 +463,7 @@ impl Connector for FakeConnector {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        let world = self.call()?;
+        let world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, object);
         let rows = world.live(&at).into_iter().map(|id| world.row(&at, &id, columns));
         let index = columns.iter().position(|column| column == key).unwrap();
@@ -470,7 +473,7 @@ impl Connector for FakeConnector {
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let mut world = self.call()?;
+        let mut world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
         Ok(operations.map(|operation| world.write(&at, &request.columns, operation)).collect())

@@ -52,7 +52,7 @@ impl Work<'_> {
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then(|| (seen, &state.base))
+            lane.mapping.direction.reads().then_some((seen, &state.base))
         });
         // A value in a field that was empty when the engine made the record is an edit too.
         seen.any(|(seen, base)| match base {

@@ -1,4 +1,5 @@
-//! Which members must be told of the truth: only fields that are due, only where the mapping writes.
+//! Which members must be told of the truth: only fields that are due, only where the mapping
+//! writes.
 
 use super::{Draft, Work};
 use crate::lanes::Active;

@@ -1,0 +1,115 @@
+//! What a cycle knows while it runs and forgets afterwards: counts, pauses, approvals, the preview.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::absorb::AbsorbError;
+use crate::engine::{CycleError, Engine, Tally};
+use crate::plan::{LinkPlan, Note};
+use crate::planning::{Held, Plan};
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::spec::EntitySpec;
+use crate::state::{LinkId, OutboxEntry};
+
+/// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
+/// next cycle.
+const PAUSE_MS_MAX: u64 = 60_000;
+
+/// What a cycle knows while it runs and forgets afterwards.
+pub(crate) struct Cycle<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) tally: Tally<'a>,
+    /// Links that are not planned again before a pause.
+    deferred: BTreeSet<LinkId>,
+    pause_ms: u64,
+    created: BTreeMap<String, u64>,
+    /// Entities whose deletions a person has approved.
+    approved: BTreeSet<String>,
+    pub(super) plan: Plan,
+}
+
+impl<'a> Cycle<'a> {
+    pub(super) fn new(engine: &'a Engine<'a>) -> Self {
+        Self {
+            engine,
+            tally: Tally::new(engine.observer),
+            deferred: BTreeSet::new(),
+            pause_ms: 0,
+            created: BTreeMap::new(),
+            approved: BTreeSet::new(),
+            plan: Plan::default(),
+        }
+    }
+
+    /// Whether deletions above the guard go on in this cycle.
+    pub(crate) fn may_delete(&self, entity: &str) -> bool {
+        self.engine.options.approve_deletes || self.approved.contains(entity)
+    }
+
+    pub(crate) fn allow_deletions(&mut self, entity: &str) {
+        self.approved.insert(entity.to_owned());
+    }
+
+    pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
+        self.deferred.contains(&link)
+    }
+
+    /// Puts a link off until the system has had its time.
+    pub(crate) fn defer(&mut self, link: LinkId, after_ms: u64) {
+        self.deferred.insert(link);
+        self.pause_ms = self.pause_ms.max(after_ms);
+    }
+
+    /// Waits for systems that asked for time; how many links go on afterwards.
+    pub(super) async fn pause(&mut self) -> u64 {
+        if self.deferred.is_empty() || self.pause_ms > PAUSE_MS_MAX {
+            return 0;
+        }
+        self.engine.clock.sleep_ms(self.pause_ms).await;
+        self.pause_ms = 0;
+        std::mem::take(&mut self.deferred).len() as u64
+    }
+
+    /// Takes out of a plan what must not be sent now: writes to a system that could not be read,
+    /// and creations above the guard.
+    pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) {
+        let cap = entity.create_guard.filter(|_| !self.engine.options.approve_creates);
+        for draft in std::mem::take(&mut plan.drafts) {
+            let member = entity.members.get(draft.member);
+            if member.is_none_or(|member| self.tally.has_failed(&member.system)) {
+                plan.held = true;
+                continue;
+            }
+            if draft.action == Action::Create {
+                let created = self.created.entry(entity.name.clone()).or_default();
+                if let Some(cap) = cap.filter(|cap| *created >= *cap) {
+                    let reason = Reason::CreateCap(cap);
+                    plan.notes.push(Note { record: None, field: None, reason });
+                    plan.held = true;
+                    continue;
+                }
+                *created += 1;
+            }
+            plan.drafts.push(draft);
+        }
+    }
+
+    /// A plugin's failure stops its system for this cycle; a failure of the store stops all.
+    pub(crate) fn absorbed(&self, system: &str, error: AbsorbError) -> Result<(), CycleError> {
+        match error {
+            AbsorbError::Store(error) => Err(error.into()),
+            AbsorbError::Plugin(error) => {
+                self.tally.failed(system, "settle", &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps what a dry run shows.
+    pub(crate) fn preview(&mut self, operations: Vec<OutboxEntry>, held: Vec<Held>) {
+        let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());
+        self.plan.omitted += operations.len().saturating_sub(room) as u64;
+        self.plan.operations.extend(operations.into_iter().take(room));
+        self.plan.held.extend(held);
+    }
+}
