@@ -9,6 +9,7 @@
 
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
+use crate::follow::follow_merges;
 use crate::link::link_records;
 use crate::observe::observe;
 use crate::planning::{Plan, plan_entity};
@@ -46,6 +47,9 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         let mut moved = 0;
         for entity in engine.spec.entities() {
             follow_moves(engine, entity).await?;
+            if engine.options.apply {
+                follow_merges(&cycle, entity).await?;
+            }
             link_records(engine, &cycle.tally, entity).await?;
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {

@@ -57,6 +57,8 @@ mod link;
 
 mod unite;
 
+mod follow;
+
 mod recover;
 
 pub mod planning;

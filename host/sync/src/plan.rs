@@ -15,8 +15,8 @@ use crate::references::{References, is_many};
 use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
-    Awaited, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState,
-    Review, ReviewStatus,
+    Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
+    RecordState, Review, ReviewStatus,
 };
 use crate::value::{Cell, Value};
 
@@ -275,9 +275,10 @@ impl<'a> Work<'a> {
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {
         // Answers to these need nothing of the planner.
-        let idle = |review: &&Review| {
-            let matter = matches!(review.matter, Matter::Surplus { .. } | Matter::Uncertain { .. });
-            matter && review.status == ReviewStatus::Chosen
+        let idle = |review: &&Review| match review.matter {
+            Matter::Surplus { .. } => review.choice == Some(Choice::Leave),
+            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            _ => false,
         };
         let now_ms = self.context.now_ms;
         let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));

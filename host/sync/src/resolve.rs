@@ -85,7 +85,10 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             matches!(choice, Choice::LinkWith(_) | Choice::Separate),
             "link with the record that it is, or separate",
         ),
-        Matter::Surplus { .. } => (matches!(choice, Choice::Leave), "leave"),
+        Matter::Surplus { .. } => (
+            matches!(choice, Choice::Approve | Choice::Leave),
+            "approve to merge the records there too, or leave",
+        ),
         Matter::Deleted { .. } => {
             (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
         }

@@ -8,10 +8,10 @@ use crate::engine::{Engine, journal_of};
 use crate::plan::Note;
 use crate::reason::Reason;
 use crate::review;
-use crate::spec::EntitySpec;
+use crate::spec::{EntitySpec, OnMerge};
 use crate::state::{
-    Awaited, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState, ReviewStatus,
-    Status,
+    Awaited, Choice, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState,
+    ReviewStatus, Status,
 };
 use crate::store::{Changes, StoreError};
 
@@ -155,7 +155,11 @@ impl Move<'_> {
         record.status = Status::Surplus;
         self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         let matter = Matter::Surplus { active, surplus: record.key.clone() };
-        let review = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+        let mut review = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+        if self.entity.on_merge == OnMerge::Follow {
+            review.status = ReviewStatus::Chosen;
+            review.choice = Some(Choice::Approve);
+        }
         self.changes.reviews.push(review);
     }
 

@@ -4,8 +4,8 @@ use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{
-    Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MappingGroup, Orientation, Spec,
-    TransformRef, TransformUse, Via, Winner,
+    Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MappingGroup, OnMerge, Orientation,
+    Spec, TransformRef, TransformUse, Via, Winner,
 };
 use renkei_sync::state::{Choice, LinkId, Matter};
 use renkei_sync::store::Store;
@@ -99,6 +99,24 @@ fn a_merge_with_a_new_id_unites_links_and_asks_about_the_surplus() {
         world.live(&b()).iter().map(|id| world.cell(&b(), id, "title")).collect()
     };
     assert!(titles.contains(&"CTO".into()), "{titles:?}");
+}
+
+#[test]
+fn a_merge_is_followed_where_the_policy_says_so() {
+    let mut spec = people();
+    spec.on_merge = OnMerge::Follow;
+    let bench = bench(spec);
+    let one = bench.shared.world().create(&a(), &[("mail", "1@x".into()), ("title", "CEO".into())]);
+    let two = bench.shared.world().create(&a(), &[("mail", "2@x".into())]);
+    bench.settle();
+    bench.shared.world().remove(&a(), &two, Removal::MergedInto(one.clone()));
+    bench.settle();
+    let right = bench.shared.world().live(&b());
+    let [right] = right.as_slice() else { panic!("{right:?}") };
+    bench.shared.world().edit(&a(), &one, "title", "CTO".into());
+    bench.settle();
+    check_cell(&bench, &b(), right, "title", "CTO");
+    assert!(bench.open_reviews().is_empty());
 }
 
 #[test]

@@ -479,9 +479,21 @@ impl Connector for FakeConnector {
         Ok(operations.map(|operation| world.write(&at, &request.columns, operation)).collect())
     }
 
-    async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
-        let what = "merge".to_owned();
-        Err(PluginError::Unsupported { plugin: self.generation.clone(), what })
+    /// As HubSpot does: the survivor has a new id.
+    async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, PluginError> {
+        let mut world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, object);
+        let cells = world.tables[&at].records[winner].cells.clone();
+        let id = world.insert(&at, cells, None, false);
+        for merged in losers.iter().map(String::as_str).chain([winner]) {
+            world.bury(&at, merged, Removal::MergedInto(id.clone()), false);
+        }
+        Ok(world.applied(&at, &id, &[], false))
     }
 }
 
