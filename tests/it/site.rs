@@ -51,6 +51,34 @@ pub(crate) fn plugins() -> &'static Path {
     })
 }
 
+/// A data directory whose cache holds the plugins' compiled code, so that only one site pays for compiling.
+fn warm_data() -> &'static Path {
+    static WARM: OnceLock<PathBuf> = OnceLock::new();
+    WARM.get_or_init(|| {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("warm");
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+        run_json(&["init", "--dir", path(&dir)]);
+        copy_files(plugins(), &dir.join("plugins"));
+        run_json(&["plugin", "list", "--dir", path(&dir)]);
+        dir.join("data")
+    })
+}
+
+/// Copies a directory and what is below it.
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_files(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// A path as an argument.
 pub(crate) fn path(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -156,10 +184,8 @@ impl Site {
             hubspot.credential("private_app_token"),
             salesforce.credential("client_secret"),
         );
-        for plugin in ["hubspot", "salesforce", "matchkeys", "names"] {
-            let file = format!("{plugin}.wasm");
-            std::fs::copy(plugins().join(&file), site.file(&format!("plugins/{file}"))).unwrap();
-        }
+        copy_files(plugins(), &site.file("plugins"));
+        copy_files(warm_data(), &site.file("data"));
         site
     }
 

@@ -92,6 +92,14 @@ pub(crate) enum Command {
   renkei why salesforce.Contact/003000000000001AAA --dir sync")]
     Why(WhyArgs),
 
+    /// Answer an open review, or reverse what a rule decided; the next cycle acts on it.
+    #[command(after_help = "Examples:
+  renkei status --dir sync                          lists open reviews with their ids
+  renkei decide 3f2a take salesforce --dir sync     that system's value stands
+  renkei decide 3f2a value '03-1234-5678' --dir sync
+  renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
+    Decide(DecideArgs),
+
     /// Build, inspect and list plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -100,7 +108,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args, Clone)]
 pub(crate) struct DirArgs {
     /// The directory that holds `renkei.toml`.
-    #[arg(long, default_value = ".", value_name = "DIR")]
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
 
@@ -178,6 +186,43 @@ pub(crate) struct WhyArgs {
     pub(crate) field: Option<String>,
     #[command(flatten)]
     pub(crate) dir: DirArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The review's id, as `renkei status` shows it.
+    pub(crate) review: String,
+    #[command(subcommand)]
+    pub(crate) answer: Answer,
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Answer {
+    /// A conflict: this system's value stands.
+    Take {
+        /// The system's name in the configuration.
+        system: String,
+    },
+    /// A conflict: this value stands.
+    Value {
+        /// As text.
+        text: String,
+    },
+    /// A conflict: the field is emptied.
+    Clear,
+    /// An ambiguous match: link the record with this one.
+    With {
+        /// `system.object/id`.
+        record: String,
+    },
+    /// An ambiguous match: the record is a thing of its own.
+    Separate,
+    /// Do what was asked: archive the others, go on with the deletions.
+    Approve,
+    /// Leave things as they are.
+    Leave,
 }
 
 #[derive(Debug, Subcommand)]

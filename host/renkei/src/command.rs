@@ -10,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod serve;
 pub(crate) mod sync;
 
+pub(crate) mod decide;
 pub(crate) mod status;
 pub(crate) mod why;
 

@@ -8,6 +8,7 @@ mod mapping;
 mod place;
 mod secrets;
 mod systems;
+mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -51,6 +51,7 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
         Command::Serve(args) => command::serve::run(args, output).await,
         Command::Status(args) => command::status::run(args, output).await,
         Command::Why(args) => command::why::run(args, output).await,
+        Command::Decide(args) => command::decide::run(args, output).await,
         Command::Plugin(command) => command::plugin::run(command, output).await,
     }
 }

@@ -75,7 +75,7 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
             (None, Some(record)) => record.to_string(),
             (None, None) => review.entity.clone(),
         };
-        text.push_str(&format!("\n  {subject}: {}", about(&review.matter)));
+        text.push_str(&format!("\n  {}  {subject}: {}", review.id, about(&review.matter)));
     }
     text
 }

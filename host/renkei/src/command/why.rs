@@ -44,17 +44,22 @@ fn parse(text: &str) -> Result<(Subject, Option<String>), Failure> {
             "`{text}`: expected entity/number such as person/12, or system.object/id such as hubspot.contacts/501"
         ))
     };
-    let (place, id) = text.split_once('/').ok_or_else(malformed)?;
-    match place.split_once('.') {
-        Some((system, object)) => {
-            let (system, object, id) = (system.to_owned(), object.to_owned(), id.to_owned());
-            Ok((Subject::Record(RecordKey { system, object, id }), None))
-        }
-        None => {
-            let link = id.parse().map_err(|_| malformed())?;
-            Ok((Subject::Link(LinkId(link)), Some(place.to_owned())))
-        }
+    if let Ok(record) = parse_record(text) {
+        return Ok((Subject::Record(record), None));
     }
+    let (entity, link) = text.split_once('/').ok_or_else(malformed)?;
+    let link = link.parse().map_err(|_| malformed())?;
+    Ok((Subject::Link(LinkId(link)), Some(entity.to_owned())))
+}
+
+/// `system.object/id`.
+pub(crate) fn parse_record(text: &str) -> Result<RecordKey, Failure> {
+    let parts = text.split_once('/').and_then(|(place, id)| Some((place.split_once('.')?, id)));
+    let ((system, object), id) = parts.ok_or_else(|| {
+        Failure::usage(format!("`{text}`: expected system.object/id such as hubspot.contacts/501"))
+    })?;
+    let (system, object, id) = (system.to_owned(), object.to_owned(), id.to_owned());
+    Ok(RecordKey { system, object, id })
 }
 
 fn require_field(

@@ -1,13 +1,11 @@
 //! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must refer to something.
 
-use std::collections::BTreeMap;
-
 use renkei_package::{Kind, Manifest, Shape};
 use renkei_sync::record::Attributes;
 use renkei_sync::spec::{
     Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
     MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Orientation, Spec, TransformRef,
-    TransformUse, ValueTable, Via, Winner,
+    TransformUse, Via, Winner,
 };
 use renkei_sync::value::Value;
 use sha2::{Digest as _, Sha256};
@@ -15,8 +13,9 @@ use toml::Spanned;
 
 use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
 use super::place::{ConfigError, Source};
+use super::words::{direction, index, names, parameters, value_table, word};
 
-type File = Source<EntityFile>;
+pub(super) type File = Source<EntityFile>;
 
 /// Resolves all entities.
 pub(super) fn resolve(
@@ -425,90 +424,4 @@ impl World<'_> {
 /// `system.object`.
 fn name_of(member: &MemberFile) -> String {
     format!("{}.{}", member.system.get_ref(), member.object.get_ref())
-}
-
-fn names(list: &[Spanned<String>], name: &str) -> bool {
-    list.iter().any(|item| item.get_ref() == name)
-}
-
-fn direction(field: &FieldFile, member: &str) -> Direction {
-    if names(&field.read_only, member) {
-        Direction::Read
-    } else if names(&field.write_only, member) {
-        Direction::Write
-    } else {
-        Direction::Both
-    }
-}
-
-fn index(
-    file: &File,
-    name: &Spanned<String>,
-    fields: &[FieldSpec],
-) -> Result<FieldIndex, ConfigError> {
-    fields.iter().position(|field| &field.name == name.get_ref()).map(FieldIndex).ok_or_else(|| {
-        let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-        file.at(
-            name,
-            format!("`{}` is no field of this entity; it has {}", name.get_ref(), known.join(", ")),
-        )
-    })
-}
-
-/// One word of a fixed list.
-fn word<T: Clone>(
-    file: &File,
-    word: &Spanned<String>,
-    known: &[(&str, T)],
-) -> Result<T, ConfigError> {
-    known
-        .iter()
-        .find(|(name, _)| name == word.get_ref())
-        .map(|(_, value)| value.clone())
-        .ok_or_else(|| {
-            let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
-            file.at(word, format!("`{}`: expected {}", word.get_ref(), names.join(", ")))
-        })
-}
-
-/// The table's part for one member: of several remote values the first is written, all are read.
-fn value_table(
-    file: &File,
-    name: &Spanned<String>,
-    member: &str,
-) -> Result<ValueTable, ConfigError> {
-    let table = file.value.table.get(name.get_ref()).ok_or_else(|| {
-        file.at(name, format!("there is no [table.{}] in this file", name.get_ref()))
-    })?;
-    let mut result = ValueTable::default();
-    for (canonical, per_member) in table {
-        let Some((place, values)) = per_member.iter().find(|(key, _)| key.get_ref() == member)
-        else {
-            continue;
-        };
-        if let Some(first) = values.first() {
-            result.write.insert(canonical.clone(), first.clone());
-        }
-        for value in values {
-            if let Some(other) = result.read.insert(value.clone(), canonical.clone()) {
-                return Err(file
-                    .at(place, format!("`{value}` stands for both `{other}` and `{canonical}`")));
-            }
-        }
-    }
-    Ok(result)
-}
-
-fn parameters(raw: &BTreeMap<String, toml::Value>) -> Attributes {
-    raw.iter().map(|(name, value)| (name.clone(), setting_value(value))).collect()
-}
-
-/// A setting as the plugin gets it; lists and tables are not settings and become their text.
-pub(super) fn setting_value(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::Boolean(boolean) => Value::Boolean(*boolean),
-        toml::Value::Integer(integer) => Value::Integer(*integer),
-        toml::Value::String(text) => Value::Text(text.clone()),
-        other => Value::Text(other.to_string()),
-    }
 }

@@ -8,9 +8,9 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 use super::file::{AuthFile, RootFile, SystemFile};
-use super::mapping::setting_value;
 use super::place::{ConfigError, Source};
 use super::secrets::Secrets;
+use super::words::setting_value;
 
 type File = Source<RootFile>;
 

@@ -1,0 +1,98 @@
+//! Words and names of an entity's file: what they may be, and the mistake when they are something else.
+
+use std::collections::BTreeMap;
+
+use renkei_sync::record::Attributes;
+use renkei_sync::spec::{Direction, FieldIndex, FieldSpec, ValueTable};
+use renkei_sync::value::Value;
+use toml::Spanned;
+
+use super::file::FieldFile;
+use super::mapping::File;
+use super::place::ConfigError;
+
+pub(super) fn names(list: &[Spanned<String>], name: &str) -> bool {
+    list.iter().any(|item| item.get_ref() == name)
+}
+
+pub(super) fn direction(field: &FieldFile, member: &str) -> Direction {
+    if names(&field.read_only, member) {
+        Direction::Read
+    } else if names(&field.write_only, member) {
+        Direction::Write
+    } else {
+        Direction::Both
+    }
+}
+
+pub(super) fn index(
+    file: &File,
+    name: &Spanned<String>,
+    fields: &[FieldSpec],
+) -> Result<FieldIndex, ConfigError> {
+    fields.iter().position(|field| &field.name == name.get_ref()).map(FieldIndex).ok_or_else(|| {
+        let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        file.at(
+            name,
+            format!("`{}` is no field of this entity; it has {}", name.get_ref(), known.join(", ")),
+        )
+    })
+}
+
+/// One word of a fixed list.
+pub(super) fn word<T: Clone>(
+    file: &File,
+    word: &Spanned<String>,
+    known: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    known
+        .iter()
+        .find(|(name, _)| name == word.get_ref())
+        .map(|(_, value)| value.clone())
+        .ok_or_else(|| {
+            let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+            file.at(word, format!("`{}`: expected {}", word.get_ref(), names.join(", ")))
+        })
+}
+
+/// The table's part for one member: of several remote values the first is written, all are read.
+pub(super) fn value_table(
+    file: &File,
+    name: &Spanned<String>,
+    member: &str,
+) -> Result<ValueTable, ConfigError> {
+    let table = file.value.table.get(name.get_ref()).ok_or_else(|| {
+        file.at(name, format!("there is no [table.{}] in this file", name.get_ref()))
+    })?;
+    let mut result = ValueTable::default();
+    for (canonical, per_member) in table {
+        let Some((place, values)) = per_member.iter().find(|(key, _)| key.get_ref() == member)
+        else {
+            continue;
+        };
+        if let Some(first) = values.first() {
+            result.write.insert(canonical.clone(), first.clone());
+        }
+        for value in values {
+            if let Some(other) = result.read.insert(value.clone(), canonical.clone()) {
+                return Err(file
+                    .at(place, format!("`{value}` stands for both `{other}` and `{canonical}`")));
+            }
+        }
+    }
+    Ok(result)
+}
+
+pub(super) fn parameters(raw: &BTreeMap<String, toml::Value>) -> Attributes {
+    raw.iter().map(|(name, value)| (name.clone(), setting_value(value))).collect()
+}
+
+/// A setting as the plugin gets it; lists and tables are not settings and become their text.
+pub(super) fn setting_value(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::Boolean(boolean) => Value::Boolean(*boolean),
+        toml::Value::Integer(integer) => Value::Integer(*integer),
+        toml::Value::String(text) => Value::Text(text.clone()),
+        other => Value::Text(other.to_string()),
+    }
+}
