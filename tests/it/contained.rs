@@ -1,4 +1,5 @@
-//! Acceptance 6: a plugin that misbehaves is stopped with a typed error, and the other systems' work goes on.
+//! Acceptance 6: a plugin that misbehaves is stopped with a typed error, and the other systems'
+//! work goes on.
 
 use renkei_fixtures::{Fixture, plugin};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! Acceptance 3: killed at any moment and started again, a sync ends as if nothing had happened, and nothing is made twice.
+//! Acceptance 3: killed at any moment and started again, a sync ends as if nothing had happened,
+//! and nothing is made twice.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
@@ -22,8 +23,8 @@ fn killed_at_ten_moments_it_ends_in_the_same_state() {
     let answer_slowly = json!({ "response_delay_ms": 10 });
     simulators.hubspot.post("faults", answer_slowly.clone());
     simulators.salesforce.post("faults", answer_slowly);
-    // Moments in the protocol instead of moments in time: after so many more calls, spread over the whole run by a fixed
-    // odd step, so that every run of this test kills in the same places.
+    // Moments in the protocol instead of moments in time: after so many more calls, spread over the
+    // whole run by a fixed odd step, so that every run of this test kills in the same places.
     for kill in 0..KILLS {
         let more = 1 + (kill * 7) % (calls / 4).max(2);
         kill_after(&simulators, &site, more);
@@ -57,7 +58,8 @@ const OBJECTS: [(&str, &str); 7] = [
     ("salesforce", "Opportunity"),
 ];
 
-/// What people see: all live records by object, without ids, stamps and times, references by the name of what they point at.
+/// What people see: all live records by object, without ids, stamps and times, references by the
+/// name of what they point at.
 fn end_state(simulators: &Simulators) -> BTreeMap<&'static str, Vec<String>> {
     let names = names(simulators);
     let mut state = BTreeMap::new();

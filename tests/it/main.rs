@@ -1,7 +1,15 @@
-//! End to end: the real program, plugins compiled for this run, simulators on loopback, a real database.
+//! End to end: the real program, plugins compiled for this run, simulators on loopback, a real
+//! database.
 //!
-//! One binary, one module per promise of the first milestone. What a test judges it reads from the simulators or from what the
-//! program prints, never from the store.
+//! One binary, one module per promise of the first milestone. What a test judges it reads from the
+//! simulators or from what the program prints, never from the store.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
 
 mod site;
 

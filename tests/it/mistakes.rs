@@ -1,4 +1,5 @@
-//! Acceptance 9: each ordinary mistake gives one clear error with the next step, and leaves nothing half-written.
+//! Acceptance 9: each ordinary mistake gives one clear error with the next step, and leaves nothing
+//! half-written.
 
 use serde_json::json;
 

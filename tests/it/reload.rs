@@ -1,4 +1,5 @@
-//! Acceptance 4: while `renkei serve` works, a changed plugin takes effect without a failed record, and garbage changes nothing.
+//! Acceptance 4: while `renkei serve` works, a changed plugin takes effect without a failed record,
+//! and garbage changes nothing.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

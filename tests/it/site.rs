@@ -51,7 +51,8 @@ pub(crate) fn plugins() -> &'static Path {
     })
 }
 
-/// A data directory whose cache holds the plugins' compiled code, so that only one site pays for compiling.
+/// A data directory whose cache holds the plugins' compiled code, so that only one site pays for
+/// compiling.
 fn warm_data() -> &'static Path {
     static WARM: OnceLock<PathBuf> = OnceLock::new();
     WARM.get_or_init(|| {

@@ -1,6 +1,8 @@
-//! What can be typed: commands, flags and their help. Nothing here acts; `main` hands the parsed command on.
+//! What can be typed: commands, flags and their help. Nothing here acts; `main` hands the parsed
+//! command on.
 //!
-//! Every command understands `--json`; the texts under `after_help` are the examples that the README's tour uses.
+//! Every command understands `--json`; the texts under `after_help` are the examples that the
+//! README's tour uses.
 
 use std::path::PathBuf;
 
@@ -17,7 +19,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// How much to log on standard error: error, warn, info, debug, or a filter such as `renkei_runtime=debug`.
+    /// How much to log on standard error: error, warn, info, debug, or a filter such as
+    /// `renkei_runtime=debug`.
     #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
     pub(crate) log: String,
 
@@ -39,10 +42,10 @@ Exit codes:
 pub(crate) enum Command {
     /// Watch two simulated CRMs being kept in step, with nothing to set up.
     #[command(after_help = "Examples:
-  renkei demo                          build the plugins, sync, edit on both sides, sync again, go on serving
+  renkei demo                          build, sync, edit on both sides, sync again, go on
   renkei demo --once --json            the same as one JSON object, then exit
   renkei demo --once --people 20000 --no-limits
-  renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`, `plan` and `status`")]
+  renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`")]
     Demo(DemoArgs),
 
     /// Start simulated CRMs on loopback.
@@ -74,7 +77,8 @@ pub(crate) enum Command {
   renkei sync --dir sync --json | jq .writes")]
     Sync(DirArgs),
 
-    /// Synchronise again and again until SIGTERM or Ctrl-C; plugins are reloaded when their files change.
+    /// Synchronise again and again until SIGTERM or Ctrl-C; plugins are reloaded when their files
+    /// change.
     #[command(after_help = "Examples:
   renkei serve --dir sync --log info
   renkei serve --dir sync --interval-seconds 30")]
@@ -129,7 +133,8 @@ pub(crate) struct DemoArgs {
     /// Keep configuration and database here; default is a temporary directory, its path is printed.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// How many times faster than real time the demo's clock runs, so that lag and quota windows pass quickly.
+    /// How many times faster than real time the demo's clock runs, so that lag and quota windows
+    /// pass quickly.
     #[arg(long, default_value_t = 30.0, value_name = "X")]
     pub(crate) speed: f64,
 }

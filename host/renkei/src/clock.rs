@@ -1,7 +1,8 @@
 //! The program's clock: real time, or a faster one for the demo and the simulators beside it.
 //!
-//! A faster clock reads `origin + (now - origin) * speed`. Two processes with the same origin and speed agree on the time, so
-//! the demo's host waits out a simulator's quota windows in a fraction of a second and still never exceeds them.
+//! A faster clock reads `origin + (now - origin) * speed`. Two processes with the same origin and
+//! speed agree on the time, so the demo's host waits out a simulator's quota windows in a fraction
+//! of a second and still never exceeds them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,8 @@
 //! Configuration: one directory of TOML, read once and checked into [`Config`].
 //!
-//! In two stages, as ripgrep does it: `file` is what was typed, [`Config`] what the rest of the program sees. Every mistake is a
-//! [`ConfigError`] with file, line and what was expected; nothing is started before all of them are mended.
+//! In two stages, as ripgrep does it: `file` is what was typed, [`Config`] what the rest of the
+//! program sees. Every mistake is a [`ConfigError`] with file, line and what was expected; nothing
+//! is started before all of them are mended.
 
 mod file;
 mod mapping;
@@ -65,7 +66,8 @@ impl Config {
         systems::resolve(&self.root, secrets)
     }
 
-    /// What is kept in step. Systems and mappings are checked against the manifests of the loaded plugins.
+    /// What is kept in step. Systems and mappings are checked against the manifests of the loaded
+    /// plugins.
     pub(crate) fn spec(&self, manifests: &[&Manifest]) -> Result<Spec, ConfigError> {
         systems::check(&self.root, manifests)?;
         mapping::resolve(&self.root, &self.entities, manifests)

@@ -1,4 +1,5 @@
-//! One cycle of a host, with a progress line while it runs and its report as numbers for people and scripts.
+//! One cycle of a host, with a progress line while it runs and its report as numbers for people and
+//! scripts.
 
 use std::sync::Mutex;
 
@@ -109,7 +110,8 @@ pub(crate) fn describe(report: &Report) -> String {
     )
 }
 
-/// A cycle in which a system failed is a failed command; the other systems' work is done all the same.
+/// A cycle in which a system failed is a failed command; the other systems' work is done all the
+/// same.
 pub(crate) fn require_success(report: &Report) -> Result<(), Failure> {
     match report.failures.first() {
         None => Ok(()),

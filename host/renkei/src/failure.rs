@@ -1,4 +1,5 @@
-//! How a command fails: an exit code that scripts can branch on, and a message that names the next step.
+//! How a command fails: an exit code that scripts can branch on, and a message that names the next
+//! step.
 
 use std::process::ExitCode;
 

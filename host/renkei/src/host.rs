@@ -1,6 +1,8 @@
-//! What a command needs of the host, opened in order: configuration, secrets, plugins, specification, database.
+//! What a command needs of the host, opened in order: configuration, secrets, plugins,
+//! specification, database.
 //!
-//! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part is opened.
+//! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part
+//! is opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +59,8 @@ impl Host {
         Ok(Self { config, spec, runtime, store, clock })
     }
 
-    /// Compares the configuration with the live systems. A system that does not answer is left out and named.
+    /// Compares the configuration with the live systems. A system that does not answer is left out
+    /// and named.
     pub(crate) async fn preflight(&self) -> Preflight {
         let mut answers = Preflight::default();
         let mut schemas = Schemas::new();
@@ -85,8 +88,8 @@ impl Host {
         Ok((account, connector.discover(&objects).await?))
     }
 
-    /// Refuses a configuration that does not fit. A system that does not answer is not refused here: its cycle fails and the
-    /// other systems' work goes on.
+    /// Refuses a configuration that does not fit. A system that does not answer is not refused
+    /// here: its cycle fails and the other systems' work goes on.
     pub(crate) async fn require_fit(&self) -> Result<(), Failure> {
         let findings = self.preflight().await.findings;
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);

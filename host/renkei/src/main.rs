@@ -1,7 +1,8 @@
 //! Renkei: keeps CRMs in step.
 //!
-//! `main` parses, starts logging and dispatches; one file per command under `command/`. To follow one record through the
-//! program read `command/sync.rs`, then `host.rs` (what is opened), then `renkei_sync::cycle` (what happens).
+//! `main` parses, starts logging and dispatches; one file per command under `command/`. To follow
+//! one record through the program read `command/sync.rs`, then `host.rs` (what is opened), then
+//! `renkei_sync::cycle` (what happens).
 
 mod cli;
 mod clock;

@@ -52,7 +52,8 @@ impl Output {
         }
     }
 
-    /// Prints why the command failed: text on standard error, or an object with `error` on standard output.
+    /// Prints why the command failed: text on standard error, or an object with `error` on standard
+    /// output.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
             self.line(&serde_json::json!({ "error": failure.to_string() }).to_string());

@@ -1,7 +1,9 @@
-//! The configuration against the live systems: does every mapped column exist, fit its field, and may it be read and written?
+//! The configuration against the live systems: does every mapped column exist, fit its field, and
+//! may it be read and written?
 //!
-//! Pure: takes the specification and the schemas that the connectors discovered. Run before anything is read or written, so that
-//! a typing mistake costs one error instead of a half-written system (SYNC.md B1, B2, B6, B9).
+//! Pure: takes the specification and the schemas that the connectors discovered. Run before
+//! anything is read or written, so that a typing mistake costs one error instead of a half-written
+//! system (SYNC.md B1, B2, B6, B9).
 
 use std::collections::HashMap;
 
@@ -194,7 +196,8 @@ impl Checked<'_> {
     }
 }
 
-/// Whether values of a live kind can be read and written as a field of this kind without a converter.
+/// Whether values of a live kind can be read and written as a field of this kind without a
+/// converter.
 fn fits(kind: &FieldKind, live: &str) -> bool {
     match kind {
         FieldKind::Text => matches!(live, "text" | "choice"),

@@ -1,4 +1,5 @@
-//! Rotated refresh tokens: `tokens.json` beside the configuration, mode 0600, replaced atomically and durably.
+//! Rotated refresh tokens: `tokens.json` beside the configuration, mode 0600, replaced atomically
+//! and durably.
 //!
 //! Apart from the database, because that one may be copied for support and these are secrets.
 

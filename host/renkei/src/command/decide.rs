@@ -1,4 +1,5 @@
-//! `renkei decide`: a person answers a review, or reverses what a rule decided. Takes effect in the next cycle.
+//! `renkei decide`: a person answers a review, or reverses what a rule decided. Takes effect in the
+//! next cycle.
 
 use renkei_store::SqliteStore;
 use renkei_sync::canonical::canonical;

@@ -1,7 +1,8 @@
 //! `renkei demo`: everything from nothing to two CRMs in step, in front of your eyes.
 //!
-//! Builds the plugins, starts the simulators in a process of their own, previews, syncs, lets people edit on both sides, syncs
-//! again, judges the result by reading the simulators, and goes on serving.
+//! Builds the plugins, starts the simulators in a process of their own, previews, syncs, lets
+//! people edit on both sides, syncs again, judges the result by reading the simulators, and goes on
+//! serving.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,7 @@ struct DemoReport {
     duplicates: u64,
     conflicts: usize,
     reviews: usize,
-    calls: Value,
+    calls: BySystem,
     records_per_second: f64,
     first_sync: Value,
     second_sync: Value,
@@ -49,6 +50,35 @@ struct DemoReport {
     plugins: Value,
     unexplained: Vec<String>,
     dir: PathBuf,
+}
+
+#[derive(Serialize)]
+struct BySystem {
+    hubspot: Calls,
+    salesforce: Calls,
+}
+
+/// The simulator's own ledger: calls made, the least that were needed, and quota windows that were
+/// exceeded.
+#[derive(Serialize)]
+struct Calls {
+    made: u64,
+    minimum: u64,
+    breaches: usize,
+    by_kind: Vec<Value>,
+}
+
+impl From<Ledger> for Calls {
+    fn from(ledger: Ledger) -> Self {
+        let Ledger { made, minimum, breaches, by_kind } = ledger;
+        Self { made, minimum, breaches: breaches.len(), by_kind }
+    }
+}
+
+impl std::fmt::Display for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} / {}", self.made, self.minimum)
+    }
 }
 
 /// Runs the demo.
@@ -106,7 +136,8 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
     list
 }
 
-/// Shows what the first sync would do, without doing it. For people only: a preview reads everything once more.
+/// Shows what the first sync would do, without doing it. For people only: a preview reads
+/// everything once more.
 async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<(), Failure> {
     if output.is_json() {
         return Ok(());
@@ -134,7 +165,9 @@ struct Played {
 }
 
 async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Played, Failure> {
+    // What building and compiling the plugins took is not the host's need.
     let mut memory = PeakMemory::default();
+    memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
     let first = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
@@ -200,10 +233,10 @@ async fn report(
         duplicates: played.verdict.duplicates,
         conflicts: played.known.open.len(),
         reviews: played.known.reviews_open,
-        calls: json!({
-            "hubspot": calls(simulators.hubspot.ledger().await?),
-            "salesforce": calls(simulators.salesforce.ledger().await?),
-        }),
+        calls: BySystem {
+            hubspot: simulators.hubspot.ledger().await?.into(),
+            salesforce: simulators.salesforce.ledger().await?.into(),
+        },
         records_per_second: per_second(handled, played.first_ms),
         first_sync: cycle::facts(&played.first),
         second_sync: cycle::facts(&played.second),
@@ -214,21 +247,12 @@ async fn report(
     })
 }
 
-fn calls(ledger: Ledger) -> Value {
-    json!({
-        "made": ledger.made,
-        "minimum": ledger.minimum,
-        "breaches": ledger.breaches.len(),
-        "by_kind": ledger.by_kind,
-    })
-}
-
 fn per_second(records: u64, ms: i64) -> f64 {
     records as f64 * 1000.0 / ms.max(1) as f64
 }
 
-/// The most resident memory, in MiB, that this process had while it was the host and not the demo's people or judge, who
-/// hold both worlds in memory. Linux only; nothing elsewhere.
+/// The most resident memory, in MiB, that this process had while it was the host and not the demo's
+/// people or judge, who hold both worlds in memory. Linux only; nothing elsewhere.
 #[derive(Default)]
 struct PeakMemory {
     mb: Option<u64>,
@@ -258,7 +282,7 @@ fn describe(report: &DemoReport, played: &Played) -> String {
     text.push_str(&format!(
         "\n\nin step: {} ({} values compared, {} open conflict(s), {} open review(s))\n\
          writes of an idle cycle: {}; edits lost: {}; duplicates: {}\n\
-         first sync: {:.0} records a second; calls made / least possible: HubSpot {} / {}, Salesforce {} / {}\n\
+         first sync: {:.0} records a second; calls made / least: HubSpot {}, Salesforce {}\n\
          ask why: renkei why person/1 --dir {}",
         yes(report.converged),
         played.verdict.compared,
@@ -268,10 +292,8 @@ fn describe(report: &DemoReport, played: &Played) -> String {
         report.lost_edits,
         report.duplicates,
         report.records_per_second,
-        report.calls["hubspot"]["made"],
-        report.calls["hubspot"]["minimum"],
-        report.calls["salesforce"]["made"],
-        report.calls["salesforce"]["minimum"],
+        report.calls.hubspot,
+        report.calls.salesforce,
         report.dir.display(),
     ));
     for line in &report.unexplained {

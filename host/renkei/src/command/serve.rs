@@ -1,7 +1,8 @@
-//! `renkei serve`: a cycle, a pause, and again, until SIGTERM or Ctrl-C. Plugins are reloaded by the runtime meanwhile.
+//! `renkei serve`: a cycle, a pause, and again, until SIGTERM or Ctrl-C. Plugins are reloaded by
+//! the runtime meanwhile.
 //!
-//! A signal during a cycle lets the cycle end: what it has committed is whole at any moment, but a calm end leaves nothing to
-//! probe.
+//! A signal during a cycle lets the cycle end: what it has committed is whole at any moment, but a
+//! calm end leaves nothing to probe.
 
 use renkei_runtime::ReloadEvent;
 use renkei_sync::engine::CycleOptions;
@@ -47,7 +48,8 @@ pub(crate) async fn keep_in_step(
             loop {
                 tokio::select! {
                     result = &mut running => {
-                        // A failed system is in the log and is tried again; a failed store is the end.
+                        // A failed system is in the log and is tried again; a failed store is the
+                        // end.
                         result?;
                         break;
                     }

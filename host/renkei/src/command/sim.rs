@@ -1,7 +1,7 @@
 //! `renkei sim`: simulated CRMs on loopback until interrupted.
 //!
-//! One JSON line on standard output says that they are ready: per system its base URL and the credentials to use. They are
-//! not secrets: they open nothing but this process.
+//! One JSON line on standard output says that they are ready: per system its base URL and the
+//! credentials to use. They are not secrets: they open nothing but this process.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! `renkei status`: what is linked, what waits, and which questions are open. Reads the database only.
+//! `renkei status`: what is linked, what waits, and which questions are open. Reads the database
+//! only.
 
 use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;

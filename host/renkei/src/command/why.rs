@@ -1,4 +1,5 @@
-//! `renkei why`: why a value was or was not written, from the database alone. Works while a host serves.
+//! `renkei why`: why a value was or was not written, from the database alone. Works while a host
+//! serves.
 
 use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;

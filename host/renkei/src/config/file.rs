@@ -1,7 +1,8 @@
 //! The configuration as it is written: `renkei.toml` and one file per entity under `entities/`.
 //!
-//! These types only say which keys exist; an unknown key is an error with file and line. Names that must refer to
-//! something are [`Spanned`], so that `check.rs` can point at the line when they do not.
+//! These types only say which keys exist; an unknown key is an error with file and line. Names that
+//! must refer to something are [`Spanned`], so that `check.rs` can point at the line when they do
+//! not.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,12 +66,14 @@ pub(crate) struct SystemFile {
     /// Checked against the manifest's settings.
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, Spanned<toml::Value>>,
-    /// The manifest's secrets (webhook keys and the like): its name there, its name in the secrets file.
+    /// The manifest's secrets (webhook keys and the like): its name there, its name in the secrets
+    /// file.
     #[serde(default)]
     pub(crate) secrets: BTreeMap<String, Spanned<String>>,
 }
 
-/// `[systems.NAME.auth]`. Keys that end in `_secret` name a secret; the configuration itself never holds one.
+/// `[systems.NAME.auth]`. Keys that end in `_secret` name a secret; the configuration itself never
+/// holds one.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthFile {
@@ -96,7 +99,8 @@ pub(crate) struct AuthFile {
 pub(crate) struct EntityFile {
     /// The entity's name.
     pub(crate) entity: Spanned<String>,
-    /// A system's name (its value wins where both sides hold different values at the first link) or `review`.
+    /// A system's name (its value wins where both sides hold different values at the first link) or
+    /// `review`.
     pub(crate) first_link: Spanned<String>,
     /// `archive`, `unlink` or `review`.
     pub(crate) on_delete: Spanned<String>,
@@ -116,10 +120,14 @@ pub(crate) struct EntityFile {
     /// Columns that a transform maps to several fields.
     #[serde(default)]
     pub(crate) split: Vec<SplitFile>,
-    /// Value tables by name: canonical value -> member -> the member's values, the first of which is written.
+    /// Value tables by name: canonical value -> member -> the member's values, the first of which
+    /// is written.
     #[serde(default)]
-    pub(crate) table: BTreeMap<String, BTreeMap<String, BTreeMap<Spanned<String>, Vec<String>>>>,
+    pub(crate) table: BTreeMap<String, TableFile>,
 }
+
+/// `[table.NAME.VALUE]`.
+pub(crate) type TableFile = BTreeMap<String, BTreeMap<Spanned<String>, Vec<String>>>;
 
 /// `[[member]]`.
 #[derive(Debug, Deserialize)]
@@ -143,8 +151,8 @@ pub(crate) struct MatchFile {
     pub(crate) name: Spanned<String>,
     /// All of them must have values.
     pub(crate) fields: Vec<Spanned<String>>,
-    /// A one-way transform, `plugin/function`, that takes these fields in this order; its output is compared and never
-    /// written back.
+    /// A one-way transform, `plugin/function`, that takes these fields in this order; its output is
+    /// compared and never written back.
     pub(crate) via: Option<Spanned<String>>,
     /// No system may hold two things with the same key.
     #[serde(default)]
@@ -155,8 +163,8 @@ pub(crate) struct MatchFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FieldFile {
-    /// `text`, `mail`, `phone`, `integer`, `decimal`, `boolean`, `date`, `timestamp`, `choice`, `choices`,
-    /// `reference:ENTITY` or `references:ENTITY`.
+    /// `text`, `mail`, `phone`, `integer`, `decimal`, `boolean`, `date`, `timestamp`, `choice`,
+    /// `choices`, `reference:ENTITY` or `references:ENTITY`.
     pub(crate) kind: Spanned<String>,
     /// `always:SYSTEM`, `unless-blank:SYSTEM`, `newest` or `manual`.
     pub(crate) winner: Spanned<String>,

@@ -1,4 +1,5 @@
-//! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must refer to something.
+//! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must
+//! refer to something.
 
 use renkei_package::{Kind, Manifest, Shape};
 use renkei_sync::record::Attributes;

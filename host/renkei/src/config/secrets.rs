@@ -1,6 +1,8 @@
-//! Where secrets come from: the environment, or a file that only its owner may read. Never the configuration itself.
+//! Where secrets come from: the environment, or a file that only its owner may read. Never the
+//! configuration itself.
 //!
-//! `RENKEI_SECRET_<NAME>` (upper case, other characters as `_`) comes before `secrets.toml`, which must have mode 0600.
+//! `RENKEI_SECRET_<NAME>` (upper case, other characters as `_`) comes before `secrets.toml`, which
+//! must have mode 0600.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,5 @@
-//! From `[systems.NAME]` to the runtime's [`SystemConfig`]: plugin, credentials and settings, checked against the manifest.
+//! From `[systems.NAME]` to the runtime's [`SystemConfig`]: plugin, credentials and settings,
+//! checked against the manifest.
 
 use std::collections::BTreeMap;
 
@@ -129,7 +130,8 @@ fn missing(root: &File, auth: &Spanned<AuthFile>, key: &str) -> ConfigError {
     root.at(auth, format!("scheme `{scheme}` needs `{key}`"))
 }
 
-/// Every setting that is given must be one of the manifest's, of its kind; every required one must be given.
+/// Every setting that is given must be one of the manifest's, of its kind; every required one must
+/// be given.
 fn settings(
     root: &File,
     system: &SystemFile,

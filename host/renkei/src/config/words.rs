@@ -1,4 +1,5 @@
-//! Words and names of an entity's file: what they may be, and the mistake when they are something else.
+//! Words and names of an entity's file: what they may be, and the mistake when they are something
+//! else.
 
 use std::collections::BTreeMap;
 

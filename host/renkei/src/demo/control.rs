@@ -1,5 +1,5 @@
-//! A client of the simulators' control API: what the demo's people do in the vendors' user interfaces, and what it reads back
-//! to judge the result without asking the store.
+//! A client of the simulators' control API: what the demo's people do in the vendors' user
+//! interfaces, and what it reads back to judge the result without asking the store.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;

@@ -1,6 +1,8 @@
-//! What the demo's people do between the first and the second sync, on both sides: the cases that break naive links.
+//! What the demo's people do between the first and the second sync, on both sides: the cases that
+//! break naive links.
 //!
-//! Each edit is remembered, so that `verify` can tell whether it was kept, superseded by a rule, or lost.
+//! Each edit is remembered, so that `verify` can tell whether it was kept, superseded by a rule, or
+//! lost.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,8 @@ pub(crate) struct Edit {
     pub(crate) system: &'static str,
     pub(crate) object: &'static str,
     pub(crate) id: String,
-    /// The changed property and its new value (null = cleared); nothing for a deletion, merge or conversion.
+    /// The changed property and its new value (null = cleared); nothing for a deletion, merge or
+    /// conversion.
     pub(crate) field: Option<(&'static str, Value)>,
 }
 
@@ -112,7 +115,8 @@ fn gone(story: &'static str, system: &'static str, object: &'static str, id: &st
     Edit { story, system, object, id: id.to_owned(), field: None }
 }
 
-/// People with one live record on each side under the same mail address, in the order of their addresses.
+/// People with one live record on each side under the same mail address, in the order of their
+/// addresses.
 fn pairs(contacts: &[SimRecord], others: &[SimRecord]) -> Vec<Pair> {
     let others = by_mail(others, "Email");
     by_mail(contacts, "email")

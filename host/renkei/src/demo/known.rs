@@ -1,4 +1,5 @@
-//! What the judge takes from the store: which records belong together, and which questions are open or were decided by a rule.
+//! What the judge takes from the store: which records belong together, and which questions are open
+//! or were decided by a rule.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,7 +21,8 @@ pub(crate) struct Known {
     pub(crate) link_of: HashMap<RecordKey, LinkId>,
     /// Fields on which an open conflict says why the sides differ, with the rule that asks.
     pub(crate) open: BTreeMap<(LinkId, String), String>,
-    /// Fields on which a rule has decided between two edits; the losing value is kept in the review.
+    /// Fields on which a rule has decided between two edits; the losing value is kept in the
+    /// review.
     pub(crate) decided: BTreeMap<(LinkId, String), String>,
     /// Open reviews of any kind.
     pub(crate) reviews_open: usize,

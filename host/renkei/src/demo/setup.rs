@@ -1,4 +1,5 @@
-//! What the demo needs before it can start: a directory, built plugins, running simulators, a configuration that names them.
+//! What the demo needs before it can start: a directory, built plugins, running simulators, a
+//! configuration that names them.
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};

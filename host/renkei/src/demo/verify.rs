@@ -1,5 +1,6 @@
-//! The demo's judge. It reads the simulators, not the store: from the store it takes only which records belong together and
-//! which conflicts and reviews are open, and compares the vendors' own values with comparisons of its own.
+//! The demo's judge. It reads the simulators, not the store: from the store it takes only which
+//! records belong together and which conflicts and reviews are open, and compares the vendors' own
+//! values with comparisons of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,7 +26,8 @@ pub(crate) struct Verdict {
     pub(crate) duplicates: u64,
 }
 
-/// One two-way field: its entity, its name in the mapping, HubSpot's property, and Salesforce's field per object.
+/// One two-way field: its entity, its name in the mapping, HubSpot's property, and Salesforce's
+/// field per object.
 struct TwoWay {
     entity: &'static str,
     field: &'static str,
@@ -138,7 +140,8 @@ fn key(system: &str, object: &str, id: &str) -> RecordKey {
 
 /// A converted Lead is history, not a person to keep in step.
 fn is_live(key: &RecordKey, record: &SimRecord) -> bool {
-    !record.archived && !(key.object == "Lead" && record.text("IsConverted") == "true")
+    let converted = key.object == "Lead" && record.text("IsConverted") == "true";
+    !record.archived && !converted
 }
 
 /// Judges the world against what the host knows and what people did.
@@ -250,7 +253,8 @@ fn find_strays(world: &World, known: &Known, verdict: &mut Verdict) {
     verdict.unexplained.sort();
 }
 
-/// Records made by the host that share their mail address or stamp with another live record of the same system.
+/// Records made by the host that share their mail address or stamp with another live record of the
+/// same system.
 fn duplicates(world: &World, known: &Known) -> u64 {
     let mut seen: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
     for (key, record) in &world.0 {
