@@ -50,7 +50,7 @@ pub(crate) enum Command {
 
     /// Start simulated CRMs on loopback.
     #[command(after_help = "Examples:
-  renkei sim                           HubSpot and Salesforce on free ports; prints one JSON line when ready
+  renkei sim                           both on free ports; prints one JSON line when ready
   renkei sim --systems hubspot --port-base 7100 --people 500 --seed 7")]
     Sim(SimArgs),
 
