@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 /// Keeps CRMs in step.
 #[derive(Debug, Parser)]
@@ -21,12 +22,17 @@ pub(crate) struct Cli {
 
     /// How much to log on standard error: error, warn, info, debug, or a filter such as
     /// `renkei_runtime=debug`.
-    #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
+    #[arg(long, global = true, default_value = "warn", value_name = "FILTER", value_parser = filter)]
     pub(crate) log: String,
 
     /// Log lines as JSON.
     #[arg(long, global = true)]
     pub(crate) log_json: bool,
+}
+
+/// A filter that tracing understands; kept as text because `EnvFilter` cannot be cloned.
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 const EXIT_CODES: &str = "\

@@ -23,6 +23,8 @@ use crate::tokens::TokenFile;
 
 /// Everything that is open.
 pub(crate) struct Host {
+    /// The configuration's directory.
+    pub(crate) dir: PathBuf,
     pub(crate) config: Config,
     pub(crate) spec: Spec,
     pub(crate) runtime: Arc<Runtime>,
@@ -56,7 +58,7 @@ impl Host {
             Access::Scratch => SqliteStore::scratch(&config.data, layouts),
         };
         let store = Arc::new(store.map_err(Failure::store)?);
-        Ok(Self { config, spec, runtime, store, clock })
+        Ok(Self { dir: dir.to_owned(), config, spec, runtime, store, clock })
     }
 
     /// Compares the configuration with the live systems. A system that does not answer is left out

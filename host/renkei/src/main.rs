@@ -59,7 +59,7 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
 
 /// Logs go to standard error; they hold names, ids and counts, never values or secrets.
 fn start_log(cli: &Cli) {
-    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::new(&cli.log);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if cli.log_json { log.json().init() } else { log.init() }
 }

@@ -21,11 +21,6 @@ impl Output {
         Self { json }
     }
 
-    /// Whether results are wanted as JSON.
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Prints one line. A reader that has gone away is not an error.
     pub(crate) fn line(self, text: &str) {
         drop(writeln!(std::io::stdout().lock(), "{text}"));

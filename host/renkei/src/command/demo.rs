@@ -36,6 +36,8 @@ const INTERVAL_MS: u64 = 5_000;
 struct DemoReport {
     people: u32,
     seed: u64,
+    /// Operations that the preview of the first sync showed.
+    previewed: u64,
     converged: bool,
     idle_writes: u64,
     lost_edits: u64,
@@ -89,13 +91,14 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     let simulators = Simulators::start(&simulator_arguments(args, origin_ms)).await?;
     setup::configure(&dir, &simulators)?;
     setup::build_plugins(&dir.join("plugins"), output)?;
+    setup::warm_cache(&dir).await?;
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
-    preview(&dir, clock, output).await?;
+    let previewed = preview(&dir, clock, output).await?;
     let host = Host::open(&dir, clock, Access::Keep).await?;
     host.require_fit().await?;
     let played = play(&host, &simulators, output).await?;
-    let report = report(args, &dir, &host, &simulators, &played).await?;
+    let report = report(args, previewed, &host, &simulators, &played).await?;
     output.result(&report, || describe(&report, &played))?;
     if !args.once {
         output.note("going on; edit the simulated CRMs or stop with Ctrl-C");
@@ -136,19 +139,15 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
     list
 }
 
-/// Shows what the first sync would do, without doing it. For people only: a preview reads
-/// everything once more.
-async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<(), Failure> {
-    if output.is_json() {
-        return Ok(());
-    }
+/// Shows what the first sync would do, without doing it; how many operations that is.
+async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, Failure> {
     let bar = output.progress("preview");
     let host = Host::open(dir, clock, Access::Scratch).await?;
     host.require_fit().await?;
     let result = cycle::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();
     output.note(&format!("preview of the first sync:\n{}", result.plan));
-    Ok(())
+    Ok(result.report.planned)
 }
 
 /// What happened, for the report.
@@ -204,7 +203,7 @@ fn succeed(report: Report) -> Result<Report, Failure> {
 
 async fn report(
     args: &DemoArgs,
-    dir: &Path,
+    previewed: u64,
     host: &Host,
     simulators: &Simulators,
     played: &Played,
@@ -227,6 +226,7 @@ async fn report(
     Ok(DemoReport {
         people: args.people,
         seed: args.seed,
+        previewed,
         converged: played.verdict.converged,
         idle_writes: played.idle_writes,
         lost_edits: played.verdict.lost_edits,
@@ -243,7 +243,7 @@ async fn report(
         memory_mb: played.memory.mb,
         plugins: json!(plugins),
         unexplained: played.verdict.unexplained.clone(),
-        dir: dir.to_owned(),
+        dir: host.dir.clone(),
     })
 }
 

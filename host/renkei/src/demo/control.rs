@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+
+use super::verify;
 
 /// Both simulators, in a process of their own so that the host's memory is measured alone.
 #[derive(Debug)]
@@ -42,10 +44,36 @@ struct Ready {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct SimRecord {
     pub(crate) id: String,
+    /// Only the fields that the demo looks at: a world of 20,000 people has millions of others.
+    #[serde(deserialize_with = "looked_at")]
     pub(crate) fields: BTreeMap<String, Value>,
     pub(crate) archived: bool,
     pub(crate) created_by: String,
     pub(crate) references: BTreeMap<String, Vec<String>>,
+}
+
+fn looked_at<'de, D: Deserializer<'de>>(fields: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    struct LookedAt;
+    impl<'de> Visitor<'de> for LookedAt {
+        type Value = BTreeMap<String, Value>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object of fields")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut kept = BTreeMap::new();
+            while let Some(name) = map.next_key::<String>()? {
+                if verify::looks_at(&name) {
+                    kept.insert(name, map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(kept)
+        }
+    }
+    fields.deserialize_map(LookedAt)
 }
 
 impl SimRecord {

@@ -34,6 +34,19 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Compiles the plugins' code into the host's cache, in a process of its own: compiling takes more
+/// memory than the host does, and the demo tells what the host takes.
+pub(crate) async fn warm_cache(dir: &Path) -> Result<(), Failure> {
+    let program = std::env::current_exe()?;
+    let mut list = tokio::process::Command::new(program);
+    let list = list.args(["plugin", "list", "--json", "--dir"]).arg(dir).output().await?;
+    if list.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&list.stderr).into_owned();
+    Err(Failure::plugin(anyhow::anyhow!("the plugins do not load: {said}")))
+}
+
 /// Writes the example configuration, pointed at the simulators, with their credentials as secrets.
 pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), Failure> {
     init::write_example(dir)?;

@@ -300,6 +300,23 @@ pub(crate) fn current_key(edit: &Edit, world: &World, known: &Known) -> Option<R
     Some(key)
 }
 
+/// Whether the judge compares this field, or tells records apart by it.
+pub(crate) fn looks_at(field: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "full_name",
+        "FirstName",
+        "LastName",
+        "AccountId",
+        "IsConverted",
+        "renkei_id",
+        "Renkei_Id__c",
+    ];
+    let compared = |two_way: &TwoWay| {
+        two_way.hubspot == field || two_way.salesforce.iter().any(|(_, name)| *name == field)
+    };
+    OTHERS.contains(&field) || TWO_WAY.iter().any(compared)
+}
+
 /// The mapping's name of a vendor's field.
 pub(crate) fn canonical(field: &str) -> &str {
     let names = |two_way: &&TwoWay| {
