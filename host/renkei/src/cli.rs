@@ -42,7 +42,7 @@ Exit codes:
   2  wrong usage or configuration; nothing was written
   3  a system could not be reached or refused the credentials
   4  the database could not be opened or written
-  5  a plugin is missing, broken or built for another contract";
+  5  a plugin is broken or built for another contract";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -90,19 +90,20 @@ pub(crate) enum Command {
   renkei serve --dir sync --interval-seconds 30")]
     Serve(ServeArgs),
 
-    /// Show links, conflicts, reviews, work that waits, and the last runs.
+    /// Show links, open reviews and conflicts, and work that waits.
     #[command(after_help = "Examples:
   renkei status --dir sync")]
     Status(DirArgs),
 
     /// Answer why a value was or was not written.
     #[command(after_help = "Examples:
-  renkei why person/12 --dir sync
-  renkei why person/12 --field phone --dir sync
-  renkei why salesforce.Contact/003000000000001AAA --dir sync")]
+  renkei why hubspot.contacts/501 --dir sync
+  renkei why hubspot.contacts/501 --field phone --dir sync
+  renkei why person/212 --dir sync             a link by its number, as `status` and `plan` name it")]
     Why(WhyArgs),
 
-    /// Answer an open review, or reverse what a rule decided; the next cycle acts on it.
+    /// Answer an open review, or reverse what a rule decided. Stop `renkei serve` first; the next
+    /// cycle acts on it.
     #[command(after_help = "Examples:
   renkei status --dir sync                          lists open reviews with their ids
   renkei decide 3f2a take salesforce --dir sync     that system's value stands
@@ -201,7 +202,7 @@ pub(crate) struct WhyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DecideArgs {
-    /// The review's id, as `renkei status` shows it.
+    /// The review's id as `renkei status` shows it, or the beginning of it.
     pub(crate) review: String,
     #[command(subcommand)]
     pub(crate) answer: Answer,

@@ -97,7 +97,7 @@ pub(crate) fn facts(report: &Report) -> Value {
 pub(crate) fn describe(report: &Report) -> String {
     let read: u64 = report.read.values().sum();
     format!(
-        "read {read} records; linked {} to existing ones, {} stand alone; created {}, updated {}, archived {}; {} refused or \
+        "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}; {} refused or \
          unclear; {} question(s) for a person, {} conflict(s) decided by rule",
         report.matched,
         report.founded,

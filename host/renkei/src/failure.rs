@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) struct Failure {
     kind: Kind,
     error: anyhow::Error,
+    /// The command's own output says it already.
+    reported: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -22,22 +24,37 @@ enum Kind {
 impl Failure {
     /// Wrong usage or configuration; nothing was written.
     pub(crate) fn usage(message: impl std::fmt::Display) -> Self {
-        Self { kind: Kind::Usage, error: anyhow::anyhow!("{message}") }
+        Self::of(Kind::Usage, anyhow::anyhow!("{message}"))
     }
 
     /// A system could not be reached or refused the credentials.
     pub(crate) fn system(error: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::System, error: error.into() }
+        Self::of(Kind::System, error.into())
     }
 
     /// The database could not be opened or written.
     pub(crate) fn store(error: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::Store, error: error.into() }
+        Self::of(Kind::Store, error.into())
     }
 
     /// A plugin is missing, broken or built for another contract.
     pub(crate) fn plugin(error: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::Plugin, error: error.into() }
+        Self::of(Kind::Plugin, error.into())
+    }
+
+    /// The same failure, of which nothing more need be printed as JSON: the command has printed
+    /// its result with the failure in it.
+    pub(crate) fn reported(self) -> Self {
+        Self { reported: true, ..self }
+    }
+
+    /// Whether the command's own output says it already.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.reported
+    }
+
+    fn of(kind: Kind, error: anyhow::Error) -> Self {
+        Self { kind, error, reported: false }
     }
 
     /// What `main` returns.
@@ -55,6 +72,6 @@ impl std::fmt::Display for Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { kind: Kind::Unexpected, error: error.into() }
+        Self::of(Kind::Unexpected, error.into())
     }
 }

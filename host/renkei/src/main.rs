@@ -1,8 +1,8 @@
 //! Renkei: keeps CRMs in step.
 //!
 //! `main` parses, starts logging and dispatches; one file per command under `command/`. To follow
-//! one record through the program read `command/sync.rs`, then `host.rs` (what is opened), then
-//! `renkei_sync::cycle` (what happens).
+//! one record through the program read `command/sync.rs`, then `host.rs` (what is opened),
+//! `cycle.rs` (one cycle and its report) and `renkei_sync::cycle` (what happens in it).
 
 mod cli;
 mod clock;
@@ -18,6 +18,7 @@ mod stop;
 mod table;
 mod tokens;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -60,6 +61,10 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
 /// Logs go to standard error; they hold names, ids and counts, never values or secrets.
 fn start_log(cli: &Cli) {
     let filter = EnvFilter::new(&cli.log);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
     if cli.log_json { log.json().init() } else { log.init() }
 }

@@ -51,7 +51,9 @@ impl Output {
     /// output.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            self.line(&serde_json::json!({ "error": failure.to_string() }).to_string());
+            if !failure.is_reported() {
+                self.line(&serde_json::json!({ "error": failure.to_string() }).to_string());
+            }
         } else {
             drop(writeln!(std::io::stderr().lock(), "renkei: {failure}"));
         }

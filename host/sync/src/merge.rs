@@ -324,7 +324,7 @@ impl<'a> Merge<'a> {
             chosen,
         };
         let FirstLink::Prefer(preferred) = self.first_link else {
-            return Some(conflict("first link, decided by hand".to_owned(), None));
+            return Some(conflict("first link, by hand".to_owned(), None));
         };
         let wins = &vote.system == preferred;
         let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };

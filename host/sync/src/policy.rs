@@ -39,7 +39,7 @@ pub fn describe(winner: &Winner) -> String {
         Winner::Always(system) => format!("{system} always wins"),
         Winner::UnlessBlank(system) => format!("{system} wins unless blank"),
         Winner::Newest => "the newest wins where the stamps prove it".to_owned(),
-        Winner::Manual => "decided by hand".to_owned(),
+        Winner::Manual => "by hand".to_owned(),
     }
 }
 

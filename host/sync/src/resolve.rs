@@ -1,7 +1,7 @@
 //! What a person decides: the choice is kept with its review and the link is planned again.
 
 use crate::reason::Reason;
-use crate::state::{Choice, JournalEntry, Matter, Review, ReviewStatus};
+use crate::state::{Choice, JournalEntry, Matter, RecordKey, Review, ReviewStatus};
 use crate::store::{Changes, Store, StoreError};
 
 /// Why a choice cannot be made.
@@ -77,14 +77,12 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
         Matter::Conflict { .. } | Matter::Oscillation { .. } | Matter::Cleared { .. } => {
             (matches!(choice, Choice::Value(Some(_))), "a value")
         }
-        Matter::Ambiguous { .. } => (
-            matches!(choice, Choice::LinkWith(_) | Choice::Separate),
-            "link with one of the records, or separate",
-        ),
-        Matter::Uncertain { .. } => (
-            matches!(choice, Choice::LinkWith(_) | Choice::Separate),
-            "link with the record that it is, or separate",
-        ),
+        Matter::Ambiguous { records, .. } => {
+            (is_one_of(records, choice), "link with one of its records, or separate")
+        }
+        Matter::Uncertain { records, .. } => {
+            (is_one_of(records, choice), "link with the one of its records that it is, or separate")
+        }
         Matter::Surplus { .. } => (
             matches!(choice, Choice::Approve | Choice::Leave),
             "approve to merge the records there too, or leave",
@@ -93,6 +91,14 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
         }
         Matter::Deletions { .. } => (matches!(choice, Choice::Approve), "approve"),
+    }
+}
+
+/// A link with one of the records in question, or with none.
+fn is_one_of(records: &[RecordKey], choice: &Choice) -> bool {
+    match choice {
+        Choice::LinkWith(record) => records.contains(record),
+        other => *other == Choice::Separate,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::lanes::Lanes;
 use crate::reason::Reason;
-use crate::spec::{EntitySpec, Spec};
+use crate::spec::{EntitySpec, FieldKind, Spec};
 use crate::state::{
     Awaited, JournalEntry, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Refusal, Review,
     Status,
@@ -181,10 +181,15 @@ fn standing(
         return Some("not mapped there".to_owned());
     };
     let direction = lane.mapping.direction;
+    // A reference is seen as ids of its system and kept as links, so the two do not compare.
+    let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
+    let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
     let words = if record.status != Status::Live {
         "the record is not live"
     } else if state.seen.is_none() {
         "was not read there"
+    } else if comparable && direction.reads() && state.seen != state.base {
+        "edited there; not taken over yet, or a person must decide"
     } else if state.base == *truth {
         "in step"
     } else if state.agreed == *truth && truth.is_some() {
@@ -230,7 +235,8 @@ impl fmt::Display for Why {
             writeln!(f, "  {}.{} {refused}", refusal.system, refusal.object)?;
         }
         for review in &self.reviews {
-            writeln!(f, "  review {} about {}", review.id, review.field().unwrap_or("records"))?;
+            let (about, stands) = (review.field().unwrap_or("records"), review.status.words());
+            writeln!(f, "  review {} about {about}: {stands}", review.id)?;
         }
         for line in &self.journal {
             let at = line.record.as_ref().map(|record| format!(" {record}"));

@@ -33,13 +33,14 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     });
     output.result(&json, || describe(&preflight, errors))?;
     if errors > 0 {
-        return Err(Failure::usage(format!(
+        let failure = Failure::usage(format!(
             "{errors} error(s): mend the entities or the systems, then run `renkei check` again"
-        )));
+        ));
+        return Err(failure.reported());
     }
     match preflight.failures.into_iter().next() {
         None => Ok(()),
-        Some((system, error)) => Err(of_plugin(&system, error)),
+        Some((system, error)) => Err(of_plugin(&system, error).reported()),
     }
 }
 
@@ -54,8 +55,11 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
     });
     let findings = preflight.findings.iter().map(ToString::to_string);
     let silent = preflight.failures.iter().map(|(system, error)| format!("{system}: {error}"));
-    let verdict =
-        if errors == 0 { "The configuration fits." } else { "The configuration does not fit." };
+    let verdict = match (errors, preflight.failures.is_empty()) {
+        (0, true) => "The configuration fits.",
+        (0, false) => "What answered fits; the rest could not be asked.",
+        _ => "The configuration does not fit.",
+    };
     accounts
         .chain(silent)
         .chain(findings)

@@ -7,7 +7,7 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::resolve::{ResolveError, resolve};
 use renkei_sync::state::{Choice, Matter, Review};
-use renkei_sync::store::Store as _;
+use renkei_sync::store::{ReviewQuery, Store as _};
 use renkei_sync::value::Value;
 use serde_json::json;
 
@@ -26,18 +26,11 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
     let runtime = host::plugins(dir).await?;
     let spec = host::spec(&config, &runtime)?;
     let store = SqliteStore::open(&config.data, Layouts::of(&spec)).map_err(Failure::store)?;
-    let review = store.review(&args.review).await.map_err(Failure::store)?;
-    let unknown = || {
-        Failure::usage(format!(
-            "there is no review {}; `renkei status` lists those that are open",
-            args.review
-        ))
-    };
-    let review = review.ok_or_else(unknown)?;
+    let review = find(&store, &args.review).await?;
     let choice = choice(&args.answer, &review, &spec)?;
     let now_ms = SystemClock::real().now_ms();
     let decided =
-        resolve(&store, &args.review, choice, now_ms).await.map_err(|error| match error {
+        resolve(&store, &review.id, choice, now_ms).await.map_err(|error| match error {
             ResolveError::Store(error) => Failure::store(error),
             other => Failure::usage(other),
         })?;
@@ -45,6 +38,22 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
         "decided; the next cycle acts on it".to_owned()
     })?;
     Ok(())
+}
+
+/// The one review whose id begins so.
+async fn find(store: &SqliteStore, start: &str) -> Result<Review, Failure> {
+    let all = ReviewQuery { open_only: false, link: None, limit: 0 };
+    let reviews = store.reviews(&all).await.map_err(Failure::store)?;
+    let mut found = reviews.into_iter().filter(|review| review.id.starts_with(start));
+    match (found.next(), found.next()) {
+        (Some(review), None) => Ok(review),
+        (None, _) => Err(Failure::usage(format!(
+            "there is no review {start}; `renkei status` lists those that are open"
+        ))),
+        _ => {
+            Err(Failure::usage(format!("several reviews begin with {start}; give more of the id")))
+        }
+    }
 }
 
 fn choice(
@@ -81,6 +90,9 @@ fn value_of(review: &Review, system: &str) -> Result<renkei_sync::value::Cell, F
     let held = values.iter().find(|(name, _)| name == system).map(|(_, cell)| cell.clone());
     held.ok_or_else(|| {
         let systems: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
-        Failure::usage(format!("the conflict is between {}", systems.join(", ")))
+        Failure::usage(format!(
+            "`{system}` is not in this conflict, which is between {}",
+            systems.join(", ")
+        ))
     })
 }

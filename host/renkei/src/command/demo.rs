@@ -99,7 +99,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     host.require_fit().await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
-    output.result(&report, || describe(&report, &played))?;
+    output.result(&report, || describe(args, &report, &played))?;
     if !args.once {
         output.note("going on; edit the simulated CRMs or stop with Ctrl-C");
         keep_in_step(&host, INTERVAL_MS, output).await?;
@@ -276,14 +276,13 @@ impl PeakMemory {
     }
 }
 
-fn describe(report: &DemoReport, played: &Played) -> String {
+fn describe(args: &DemoArgs, report: &DemoReport, played: &Played) -> String {
     let mut text = story::table(&played.edits, &played.world, &played.known);
     let yes = |good: bool| if good { "yes" } else { "NO" };
     text.push_str(&format!(
         "\n\nin step: {} ({} values compared, {} open conflict(s), {} open review(s))\n\
          writes of an idle cycle: {}; edits lost: {}; duplicates: {}\n\
-         first sync: {:.0} records a second; calls made / least: HubSpot {}, Salesforce {}\n\
-         ask why: renkei why person/1 --dir {}",
+         first sync: {:.0} records a second; calls made / least: HubSpot {}, Salesforce {}",
         yes(report.converged),
         played.verdict.compared,
         report.conflicts,
@@ -294,8 +293,11 @@ fn describe(report: &DemoReport, played: &Played) -> String {
         report.records_per_second,
         report.calls.hubspot,
         report.calls.salesforce,
-        report.dir.display(),
     ));
+    if let (Some(dir), Some(edit)) = (&args.dir, played.edits.first()) {
+        let (record, dir) = (edit.record(), dir.display());
+        text.push_str(&format!("\nask why: renkei why {record} --dir {dir}"));
+    }
     for line in &report.unexplained {
         text.push_str(&format!("\n  unexplained: {line}"));
     }

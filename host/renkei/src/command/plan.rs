@@ -1,5 +1,6 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
+use renkei_sync::cycle::CycleResult;
 use renkei_sync::engine::CycleOptions;
 use serde_json::json;
 
@@ -19,15 +20,22 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
     let result = cycle::run(&host, options, &bar).await;
     bar.finish_and_clear();
     let result = result?;
-    cycle::require_success(&result.report)?;
     let facts = json!({
         "operations": result.plan.operations,
         "omitted": result.plan.omitted,
         "held": result.plan.held,
         "report": cycle::facts(&result.report),
     });
-    output.result(&facts, || result.plan.to_string())?;
-    Ok(())
+    output.result(&facts, || describe(&result))?;
+    cycle::require_success(&result.report).map_err(Failure::reported)
+}
+
+fn describe(result: &CycleResult) -> String {
+    let planned = result.report.planned;
+    if planned == 0 {
+        return format!("{}nothing to write", result.plan);
+    }
+    format!("{}{planned} operation(s) in all", result.plan)
 }
 
 /// Plan, do not apply.

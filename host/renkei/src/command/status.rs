@@ -47,6 +47,7 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
             "entity": review.entity,
             "link": review.link,
             "record": review.record.as_ref().map(ToString::to_string),
+            "status": review.status,
             "about": about(&review.matter),
         })).collect::<Vec<_>>(),
     })
@@ -76,7 +77,8 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
             (None, Some(record)) => record.to_string(),
             (None, None) => review.entity.clone(),
         };
-        text.push_str(&format!("\n  {}  {subject}: {}", review.id, about(&review.matter)));
+        let (matter, stands) = (about(&review.matter), review.status.words());
+        text.push_str(&format!("\n  {}  {subject}: {matter} ({stands})", review.id));
     }
     text
 }

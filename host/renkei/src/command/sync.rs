@@ -17,10 +17,6 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let result = cycle::run(&host, CycleOptions::default(), &bar).await;
     bar.finish_and_clear();
     let report = result?.report;
-    if report.failures.is_empty() {
-        output.result(&cycle::facts(&report), || cycle::describe(&report))?;
-    } else {
-        output.note(&cycle::describe(&report));
-    }
-    cycle::require_success(&report)
+    output.result(&cycle::facts(&report), || cycle::describe(&report))?;
+    cycle::require_success(&report).map_err(Failure::reported)
 }

@@ -25,6 +25,13 @@ pub(crate) struct Edit {
     pub(crate) field: Option<(&'static str, Value)>,
 }
 
+impl Edit {
+    /// The record as `renkei why` takes it.
+    pub(crate) fn record(&self) -> String {
+        format!("{}.{}/{}", self.system, self.object, self.id)
+    }
+}
+
 /// A person that exists once on each side.
 struct Pair {
     contact: String,

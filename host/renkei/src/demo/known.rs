@@ -67,7 +67,9 @@ impl Known {
                 self.reviewed.insert(record.key.clone());
             }
         }
-        let records = view.records.iter().map(|record| record.key.clone()).collect();
+        // A surplus record is kept so that references to it resolve; a review proposes to merge it.
+        let active = view.records.iter().filter(|record| record.status != Status::Surplus);
+        let records = active.map(|record| record.key.clone()).collect();
         self.links.push((view.link.entity.clone(), id, records));
     }
 

@@ -35,10 +35,11 @@ fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
     };
     let now = world.live(&key).map(|record: &SimRecord| record.text(field)).unwrap_or_default();
     let stands = now.trim() == wanted.as_str().unwrap_or_default();
-    let why = match (stands, known.link_of.get(&key)) {
-        (true, _) => "carried over or kept".to_owned(),
-        (false, Some(link)) => known.why(*link, canonical(field)),
-        (false, None) => String::new(),
+    let asked = known.link_of.get(&key).map(|link| known.why(*link, canonical(field)));
+    let why = match asked {
+        Some(why) if !why.is_empty() => why,
+        _ if stands => "carried over or kept".to_owned(),
+        _ => String::new(),
     };
     (if now.is_empty() { "(empty)".to_owned() } else { now }, why)
 }

@@ -37,15 +37,19 @@ pub(crate) struct Answer {
 }
 
 /// Why there is no whole answer. The reasons name no URL: a query may hold field values.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// No connection was made, so nothing was sent.
+    #[error("no connection: {0}; is the system up and its base_url right?")]
     NotSent(String),
     /// It broke on the way.
+    #[error("the connection broke: {0}")]
     Broken(String),
     /// It took too long.
+    #[error("no answer in time")]
     Timeout,
     /// More than [`ANSWER_BYTES_MAX`].
+    #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
 }
 

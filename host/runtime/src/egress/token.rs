@@ -82,7 +82,7 @@ impl Endpoint {
                     return self.read(answer.status, &answer.body);
                 }
                 Ok(answer) => trouble = format!("HTTP {}", answer.status),
-                Err(error) => trouble = format!("{error:?}"),
+                Err(error) => trouble = error.to_string(),
             }
         }
         Err(TokenRefused::NoAnswer(format!("the token endpoint is in trouble: {trouble}")))
