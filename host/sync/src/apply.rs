@@ -4,6 +4,8 @@
 //! members stand in one commit after it (SYNC.md 3.6). The systems work side by side; outcomes are
 //! settled one batch at a time, because two systems may answer for the same link.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::lock::Mutex;
 
 use crate::cycle::Cycle;
@@ -11,7 +13,7 @@ use crate::engine::{CycleError, Event};
 use crate::outcome::{Settled, Settler};
 use crate::plugin::PluginError;
 use crate::ports::Connector;
-use crate::record::{Operation, WriteRequest};
+use crate::record::{Operation, Outcome, WriteRequest};
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{LinkId, OutboxEntry, OutboxState};
 use crate::store::{Changes, OutboxQuery, StoreError};
@@ -95,8 +97,33 @@ impl Sender<'_> {
         &self,
         connector: &dyn Connector,
         member: &MemberSpec,
+        batch: Vec<OutboxEntry>,
+    ) -> Result<Deferred, CycleError> {
+        let changed = match changed_since(connector, member, &batch).await {
+            Ok(changed) => changed,
+            Err(error) => {
+                self.cycle.tally.failed(&member.system, "look again", &error);
+                return Ok(Deferred::new());
+            }
+        };
+        let is_changed =
+            |entry: &OutboxEntry| entry.id.as_ref().is_some_and(|id| changed.contains(id));
+        let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
+        let outcomes = vec![Outcome::Conflict; stale.len()];
+        let mut deferred = self.settle(connector, member, &[], &stale, outcomes).await?;
+        deferred.extend(self.write(connector, member, batch).await?);
+        Ok(deferred)
+    }
+
+    async fn write(
+        &self,
+        connector: &dyn Connector,
+        member: &MemberSpec,
         mut batch: Vec<OutboxEntry>,
     ) -> Result<Deferred, CycleError> {
+        if batch.is_empty() {
+            return Ok(Deferred::new());
+        }
         let engine = self.cycle.engine;
         for entry in &mut batch {
             entry.state = OutboxState::Sent;
@@ -120,13 +147,26 @@ impl Sender<'_> {
                 return Ok(Deferred::new());
             }
         };
+        self.settle(connector, member, &request.columns, &batch, outcomes).await
+    }
+
+    async fn settle(
+        &self,
+        connector: &dyn Connector,
+        member: &MemberSpec,
+        columns: &[String],
+        batch: &[OutboxEntry],
+        outcomes: Vec<Outcome>,
+    ) -> Result<Deferred, CycleError> {
+        if batch.is_empty() {
+            return Ok(Deferred::new());
+        }
         let _one_at_a_time = self.settling.lock().await;
-        let mut settler = Settler::new(engine, self.entity, member, connector);
-        let settled = match settler.settle(&request.columns, &batch, outcomes).await {
-            Ok(settled) => settled,
-            Err(error) => return self.cycle.absorbed(&member.system, error).map(|()| Vec::new()),
-        };
-        Ok(self.tell(member, &batch, settled))
+        let mut settler = Settler::new(self.cycle.engine, self.entity, member, connector);
+        match settler.settle(columns, batch, outcomes).await {
+            Ok(settled) => Ok(self.tell(member, batch, settled)),
+            Err(error) => self.cycle.absorbed(&member.system, error).map(|()| Vec::new()),
+        }
     }
 
     fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Deferred {
@@ -144,6 +184,33 @@ impl Sender<'_> {
         }
         deferred
     }
+}
+
+/// The records that have another version than the plan was made from, or are gone.
+///
+/// Vendors compare no versions in batches, so this look right before the write is what keeps an
+/// edit that was made after reading from being overwritten unseen (SYNC.md 3.6). What remains is
+/// the time of one request.
+async fn changed_since(
+    connector: &dyn Connector,
+    member: &MemberSpec,
+    batch: &[OutboxEntry],
+) -> Result<BTreeSet<String>, PluginError> {
+    let planned: BTreeMap<&str, &str> = batch
+        .iter()
+        .filter_map(|entry| Some((entry.id.as_deref()?, entry.if_version.as_deref()?)))
+        .collect();
+    if planned.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let ids: Vec<String> = planned.keys().map(|id| (*id).to_owned()).collect();
+    let page = connector.read_records(&member.object, &[], &ids).await?;
+    let moved = page.batch.rows.into_iter().filter(|row| {
+        let before = planned.get(row.id.as_str());
+        row.version.as_deref().is_some_and(|now| before.is_some_and(|before| *before != now))
+    });
+    let gone = page.removed.into_iter().map(|tombstone| tombstone.id);
+    Ok(moved.map(|row| row.id).chain(gone).collect())
 }
 
 /// All operations under the union of their columns; what an operation does not name is left alone.
