@@ -16,7 +16,7 @@ use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
     Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
-    RecordState, Review, ReviewStatus,
+    RecordState, Review, ReviewStatus, Truth,
 };
 use crate::value::{Cell, Value};
 
@@ -181,6 +181,7 @@ impl<'a> Work<'a> {
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
+            .filter(|review| was_seen(review, truth, &parts))
             .and_then(|review| review.choice.as_ref());
         let merged = merge(field, &lanes.entity.first_link, truth, &parts, choice)?;
         Some(FieldOutcome { merged, parts: positions })
@@ -322,4 +323,15 @@ fn undecided(matter: &Matter) -> Reason {
 /// Neither absent nor null.
 fn is_filled(cell: &Cell) -> bool {
     cell.as_ref().is_some_and(|value| *value != Value::Null)
+}
+
+/// Whether the members still hold what the person saw who answered the review. An edit made after
+/// the answer is a new conflict, not overruled by it.
+fn was_seen(review: &Review, truth: &Truth, parts: &[Part<'_>]) -> bool {
+    let Matter::Conflict { values, .. } = &review.matter else { return true };
+    parts.iter().all(|part| {
+        let shown = values.iter().find(|(system, _)| system == part.system).map(|(_, cell)| cell);
+        let unedited = part.state.base.is_none() || *part.seen == part.state.base;
+        unedited || shown == Some(&*part.seen) || *part.seen == truth.value
+    })
 }

@@ -320,6 +320,18 @@ pub enum SpecError {
         /// Which system.
         system: String,
     },
+    /// Two groups of one member write the same column.
+    #[error("{entity}: two fields write column {column} of {system}.{object}; make one read_only")]
+    WrittenTwice {
+        /// Which entity.
+        entity: String,
+        /// Which column.
+        column: String,
+        /// Which system.
+        system: String,
+        /// Which object.
+        object: String,
+    },
     /// A field stands in two groups of one member.
     #[error("{entity}: field {field} is mapped twice in {system}.{object}")]
     MappedTwice {
@@ -433,6 +445,17 @@ impl EntitySpec {
     }
 
     fn check_groups(&self, member: &MemberSpec) -> Result<(), SpecError> {
+        let writing = member.groups.iter().filter(|group| group.direction.writes());
+        let mut written: Vec<&String> = writing.flat_map(|group| &group.columns).collect();
+        written.sort_unstable();
+        if let Some([column, _]) = written.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(SpecError::WrittenTwice {
+                entity: self.name.clone(),
+                column: (*column).clone(),
+                system: member.system.clone(),
+                object: member.object.clone(),
+            });
+        }
         let mut mapped: Vec<FieldIndex> =
             member.groups.iter().flat_map(|group| group.fields.iter().copied()).collect();
         mapped.sort_unstable();

@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
 use super::place::{ConfigError, Source};
-use super::words::{direction, index, names, parameters, value_table, word};
+use super::words::{direction, index, names, parameters, require_name, value_table, word};
 
 pub(super) type File = Source<EntityFile>;
 
@@ -39,6 +39,7 @@ struct World<'a> {
 impl World<'_> {
     fn entity(&self, file: &File) -> Result<EntitySpec, ConfigError> {
         let raw = &file.value;
+        require_name(file, &raw.entity)?;
         let fields = raw
             .field
             .iter()

@@ -25,6 +25,11 @@ pub(crate) enum SecretError {
     Unreadable { path: String, source: std::io::Error },
     #[error("{path}: must hold lines `name = \"secret\"`, and nothing else")]
     Malformed { path: String },
+    #[error(
+        "this must be a secret's name (lower-case letters and `_`), not the secret itself; it is not \
+         repeated here in case it is one"
+    )]
+    NotAName,
     #[error("secret `{name}` is missing: set {variable} or add `{name} = \"...\"` to {path}")]
     Missing { name: String, variable: String, path: String },
 }
@@ -52,6 +57,9 @@ impl Secrets {
 
     /// The secret called `name`.
     pub(crate) fn get(&self, name: &str) -> Result<SecretString, SecretError> {
+        if !is_name(name) {
+            return Err(SecretError::NotAName);
+        }
         let variable = variable(name);
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         if let Ok(value) = std::env::var(&variable) {
@@ -63,6 +71,12 @@ impl Secrets {
             path: self.file.display().to_string(),
         })
     }
+}
+
+/// Tokens hold digits, capitals or signs, so a pasted one is no name and never printed.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c == '_';
+    !name.is_empty() && name.len() <= 60 && name.chars().all(fits)
 }
 
 /// The environment variable that may hold the secret called `name`.
@@ -109,10 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn a_pasted_secret_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let pasted = "pat-na1-00000001-0000";
+        let message = Secrets::open(dir.path()).unwrap().get(pasted).err().unwrap().to_string();
+        assert!(!message.contains("pat"), "{message}");
+    }
+
+    #[test]
     fn a_missing_secret_names_both_places() {
         let dir = tempfile::tempdir().unwrap();
         let message =
-            Secrets::open(dir.path()).unwrap().get("hub-token").err().unwrap().to_string();
+            Secrets::open(dir.path()).unwrap().get("hub_token").err().unwrap().to_string();
         assert!(message.contains("RENKEI_SECRET_HUB_TOKEN") && message.contains("secrets.toml"));
     }
 }

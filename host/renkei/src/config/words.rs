@@ -97,3 +97,13 @@ pub(super) fn setting_value(value: &toml::Value) -> Value {
         other => Value::Text(other.to_string()),
     }
 }
+
+/// Names of entities are typed on command lines: lower-case letters, digits and `_`.
+pub(super) fn require_name(file: &File, name: &Spanned<String>) -> Result<(), ConfigError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.get_ref().is_empty() && name.get_ref().len() <= 60 && name.get_ref().chars().all(fits)
+    {
+        return Ok(());
+    }
+    Err(file.at(name, "an entity's name is at most 60 lower-case letters, digits and `_`"))
+}
