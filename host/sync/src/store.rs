@@ -4,7 +4,7 @@
 //! durable and atomic: all of [`Changes`] or nothing, in the order of its fields. There is one
 //! engine per store, so a store need not defend against concurrent engines, but concurrent calls of
 //! one engine must be safe. The `renkei-store` crate keeps it in SQLite, [`crate::memory`] in
-//! memory; the suite in `tests/quick` runs on both.
+//! memory; the suite in `host/store/src/tests` runs on both.
 
 use async_trait::async_trait;
 
