@@ -24,7 +24,7 @@ use crate::convert::connector::{
 };
 use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, value_to_guest};
 use crate::egress::Exit;
-use crate::instance::{self, Journal, State};
+use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::settings;
@@ -68,10 +68,10 @@ impl Job {
         let given = &exit.config().settings;
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
         let settings = attributes_to_guest(&settings);
-        let lane = exit.lane(manifest).map_err(misconfigured)?;
-        let journal = Journal::new(generation.clone(), &exit.config().name);
+        let door = exit.door(manifest).map_err(misconfigured)?;
+        let guest_log = GuestLog::new(generation.clone(), &exit.config().name);
         let secrets = Arc::new(exit.config().secrets.clone());
-        let state = State::new(limits, journal).with_lane(lane, secrets);
+        let state = State::new(limits, guest_log).with_door(door, secrets);
         let mut store = instance::store(engine, limits, state);
         let exports = instance::run(limits, code.instantiate_async(&mut store)).await;
         let exports = exports.map_err(|reason| broken(generation, reason))?;

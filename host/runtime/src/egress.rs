@@ -1,7 +1,7 @@
 //! The only way out of a connector: a request names a slot and a path, and everything else is the
 //! host's.
 //!
-//! [`Lane::send`] reads top to bottom: check what the guest asks (`policy`), wait for the quotas
+//! [`Door::send`] reads top to bottom: check what the guest asks (`policy`), wait for the quotas
 //! (`quota`), add the credentials (`credentials`, `token`), send (`client`), renew or repeat where
 //! that is safe (`retry`), take secrets out of the answer (`redact`), count (`traffic`). Everything
 //! it needs to know about the caller comes from the job, nothing from the guest's arguments
@@ -124,12 +124,12 @@ impl Exit {
     }
 
     /// Checks the configuration against a generation's manifest and makes the way out of one job.
-    pub(crate) fn lane(self: &Arc<Self>, manifest: &ConnectorManifest) -> Result<Lane, String> {
+    pub(crate) fn door(self: &Arc<Self>, manifest: &ConnectorManifest) -> Result<Door, String> {
         let slots = manifest.connections.iter().map(|connection| {
             let slot = Slot::new(self, connection)?;
             Ok((connection.slot.clone(), slot))
         });
-        Ok(Lane {
+        Ok(Door {
             exit: Arc::clone(self),
             manifest: manifest.clone(),
             slots: slots.collect::<Result<_, String>>()?,
@@ -210,14 +210,14 @@ fn check_auth(auth: &Auth, connection: &Connection) -> Result<(), String> {
 }
 
 /// The way out of one job: an [`Exit`] under the manifest of the job's generation.
-pub(crate) struct Lane {
+pub(crate) struct Door {
     exit: Arc<Exit>,
     manifest: ConnectorManifest,
     slots: BTreeMap<String, Slot>,
     refusals_left: u32,
 }
 
-impl Lane {
+impl Door {
     /// A new call of the guest begins.
     pub(crate) fn begin_call(&mut self) {
         self.refusals_left = REFUSALS_PER_CALL;

@@ -5,8 +5,8 @@
 //! host calls) and in memory; a panic underneath costs the call and not the program. A guest that
 //! was stopped is never entered again.
 
+mod guest_log;
 mod imports;
-mod journal;
 mod signing;
 
 use std::panic::AssertUnwindSafe;
@@ -16,38 +16,38 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use wasmtime::{Engine, Store, Trap};
 
-use crate::egress::Lane;
+use crate::egress::Door;
 use crate::limits::{LimitReached, Limits, Meter};
 
-pub(crate) use journal::Journal;
+pub(crate) use guest_log::GuestLog;
 pub(crate) use signing::Secrets;
 
 /// What a store knows of its guest. Host calls read who calls from here, never from the guest's
 /// arguments.
 pub(crate) struct State {
     meter: Meter,
-    journal: Journal,
+    guest_log: GuestLog,
     /// The way out; a transform has none.
-    lane: Option<Lane>,
+    door: Option<Door>,
     secrets: Arc<Secrets>,
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, journal: Journal) -> Self {
-        Self { meter: Meter::new(limits.clone()), journal, lane: None, secrets: Arc::default() }
+    pub(crate) fn new(limits: &Limits, guest_log: GuestLog) -> Self {
+        Self { meter: Meter::new(limits.clone()), guest_log, door: None, secrets: Arc::default() }
     }
 
     /// The state of a connector's guest.
-    pub(crate) fn with_lane(self, lane: Lane, secrets: Arc<Secrets>) -> Self {
-        Self { lane: Some(lane), secrets, ..self }
+    pub(crate) fn with_door(self, door: Door, secrets: Arc<Secrets>) -> Self {
+        Self { door: Some(door), secrets, ..self }
     }
 
     /// A new call that carries `rows` rows begins.
     pub(crate) fn begin_call(&mut self, rows: usize) {
         self.meter.begin_call(rows);
-        self.journal.begin_call();
-        if let Some(lane) = &mut self.lane {
-            lane.begin_call();
+        self.guest_log.begin_call();
+        if let Some(door) = &mut self.door {
+            door.begin_call();
         }
     }
 }

@@ -12,7 +12,7 @@ use renkei_sync::plugin::Generation;
 
 use crate::cache::Cache;
 use crate::engine::{self, EngineError};
-use crate::instance::{self, Journal, State};
+use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::{Code, Linkers, Plugin};
 use crate::probe;
@@ -103,7 +103,7 @@ impl Loader {
             Code::Connector(_) => &self.limits.connector,
             Code::Transform(_) => &self.limits.transform,
         };
-        let state = State::new(limits, Journal::new(plugin.generation.clone(), ""));
+        let state = State::new(limits, GuestLog::new(plugin.generation.clone(), ""));
         let mut store = instance::store(&self.engine, limits, state);
         match &plugin.code {
             Code::Connector(code) => {

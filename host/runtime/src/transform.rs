@@ -10,7 +10,7 @@ use renkei_sync::record::{Attributes, Batch};
 use crate::convert::{
     Breach, attributes_to_guest, batch_from_guest, batch_to_guest, error_from_guest,
 };
-use crate::instance::{self, Journal, State};
+use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 
@@ -43,7 +43,7 @@ pub(crate) async fn call(
     let (function, code) = plugin.function(call.function)?;
     check_way(plugin, function, call.way)?;
     let rows = call.input.rows.len();
-    let mut state = State::new(limits, Journal::new(generation.clone(), ""));
+    let mut state = State::new(limits, GuestLog::new(generation.clone(), ""));
     state.begin_call(rows);
     let mut store = instance::store(engine, limits, state);
     let parameters = attributes_to_guest(call.parameters);

@@ -52,12 +52,12 @@ pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<
         (None, Some(_)) => "AND ?2 IS NULL AND system = ?3",
         (None, None) => "AND ?2 IS NULL AND ?3 IS NULL",
     };
-    let lane = match query.lane {
+    let kind = match query.kind {
         Some(_) => "AND object = ?6 AND action = ?7",
         None => "AND ?6 IS NULL AND ?7 IS NULL",
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT body FROM outbox WHERE state = ?1 {filter} AND not_before_ms <= ?4 {lane}
+        "SELECT body FROM outbox WHERE state = ?1 {filter} AND not_before_ms <= ?4 {kind}
          ORDER BY number LIMIT ?5"
     ))?;
     let values = params![
@@ -66,8 +66,8 @@ pub(crate) fn query(connection: &Connection, query: &OutboxQuery) -> Result<Vec<
         query.system,
         query.due_ms,
         column::length(query.limit),
-        query.lane.as_ref().map(|(object, _)| object),
-        query.lane.as_ref().map(|(_, action)| action_word(*action)),
+        query.kind.as_ref().map(|(object, _)| object),
+        query.kind.as_ref().map(|(_, action)| action_word(*action)),
     ];
     statement.query_map(values, |row| column::read_json(row, 0))?.collect()
 }

@@ -82,15 +82,15 @@ impl Sender<'_> {
             state: OutboxState::Planned,
             entity: Some(self.entity.name.clone()),
             system: Some(system.to_owned()),
-            lane: None,
+            kind: None,
             due_ms: engine.clock.now_ms(),
             limit: 1,
         };
         let first = engine.store.outbox(&oldest).await?.pop();
         let Some(first) = first else { return Ok(Vec::new()) };
-        let lane = Some((first.object, first.action));
+        let kind = Some((first.object, first.action));
         let limit = engine.options.write_operations;
-        engine.store.outbox(&OutboxQuery { lane, limit, ..oldest }).await
+        engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
     async fn send(

@@ -9,12 +9,13 @@
 
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
-use crate::follow::follow_merges;
 use crate::link::link_records;
+use crate::merges::follow_merges;
+use crate::moves::follow_moves;
 use crate::observe::observe;
-use crate::planning::{Plan, plan_entity};
+use crate::plan::Plan;
+use crate::plan_entity::plan_entity;
 use crate::recover::{Stage, probe, recover};
-use crate::unite::follow_moves;
 
 pub(crate) use progress::Cycle;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::plan::Note;
+use crate::plan_link::Note;
 use crate::plugin::PluginError;
 use crate::ports::{Clock, Systems, Transforms};
 use crate::record::Action;

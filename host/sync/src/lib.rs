@@ -37,6 +37,8 @@ pub mod review;
 
 pub mod plan;
 
+pub mod plan_link;
+
 pub mod lens;
 
 pub mod render;
@@ -55,13 +57,13 @@ pub mod matching;
 
 mod link;
 
-mod unite;
+mod moves;
 
-mod follow;
+mod merges;
 
 mod recover;
 
-pub mod planning;
+mod plan_entity;
 
 pub mod check;
 

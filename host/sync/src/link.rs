@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Engine, Event, Tally, journal_of};
 use crate::matching::{Known, Verdict, judge};
-use crate::plan::Note;
+use crate::plan_link::Note;
 use crate::reason::Reason;
 use crate::review;
 use crate::spec::EntitySpec;

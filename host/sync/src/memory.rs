@@ -364,9 +364,9 @@ impl Store for MemoryStore {
                 && query.entity.as_ref().is_none_or(|entity| &entry.entity == entity)
                 && query.system.as_ref().is_none_or(|system| &entry.system == system)
                 && query
-                    .lane
+                    .kind
                     .as_ref()
-                    .is_none_or(|lane| lane.0 == entry.object && lane.1 == entry.action)
+                    .is_none_or(|kind| kind.0 == entry.object && kind.1 == entry.action)
                 && entry.not_before_ms <= query.due_ms
         });
         Ok(entries.take(query.limit).cloned().collect())

@@ -1,337 +1,94 @@
-//! Planning one link: from what is stored to what should be written, with a reason for each.
-//!
-//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
-//! I13). The steps are: is a record gone (`removal`), what is the truth of each field
-//! ([`crate::merge`]), which members must be told (`update`), which systems have no record yet
-//! (`create`). The result holds canonical values; [`crate::render`] turns them into columns.
+//! What a cycle would write, and what it holds back: an immutable value that prints as text.
 
-use std::borrow::Cow;
+use std::fmt;
 
-use crate::lanes::{Active, Lane, Lanes};
-use crate::merge::{Merged, Part, merge};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::references::{References, is_many};
-use crate::review;
-use crate::spec::FieldSpec;
-use crate::state::{
-    Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
-    RecordState, Review, ReviewStatus, Truth,
-};
+use crate::state::{LinkId, OutboxEntry, RecordKey};
 use crate::value::{Cell, Value};
 
-mod create;
-mod removal;
-mod update;
-
-/// What planning a link may look at besides the link.
-#[derive(Debug)]
-pub struct Context<'a> {
-    /// The entity and its lanes.
-    pub lanes: &'a Lanes<'a>,
-    /// References of the whole chunk.
-    pub references: &'a References,
-    /// The time to note in reviews, ms.
-    pub now_ms: i64,
-    /// Deletions wait for approval: how many there are and how many are allowed.
-    pub brake: Option<(u64, u64)>,
+/// What a cycle would write. Immutable; prints as one line per operation with its reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    /// Operations in the order in which they would be sent.
+    pub operations: Vec<OutboxEntry>,
+    /// Operations beyond the number that is listed.
+    pub omitted: u64,
+    /// Why something is not written: link, record, field, reason.
+    pub held: Vec<Held>,
 }
 
-/// What becomes of one link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkPlan {
-    /// The link from now on.
-    pub link: Link,
-    /// Its records from now on; those that did not change are not repeated.
-    pub records: Vec<RecordState>,
-    /// Writes, in canonical values.
-    pub drafts: Vec<Draft>,
-    /// What it waits for.
-    pub waits: Vec<Awaited>,
-    /// Reviews opened, changed or closed.
-    pub reviews: Vec<Review>,
-    /// Why something is not written, and other things worth telling.
-    pub notes: Vec<Note>,
-    /// It stays dirty: a brake or a cap holds it.
-    pub held: bool,
-}
-
-/// A write before it has columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+/// Something that a plan does not write.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// The entity's name.
+    pub entity: String,
     /// The link.
     pub link: LinkId,
-    /// The member's position in the entity.
-    pub member: usize,
-    /// What to do.
-    pub action: Action,
-    /// The record, except for a create.
-    pub id: Option<String>,
-    /// Its version as last seen.
-    pub if_version: Option<String>,
-    /// Groups to write, each with the cells of its fields; references as remote ids.
-    pub groups: Vec<(usize, Vec<Cell>)>,
-    /// The fields, with reasons.
-    pub fields: Vec<FieldWrite>,
+    /// The record.
+    pub record: Option<RecordKey>,
+    /// The field's name.
+    pub field: Option<String>,
     /// Why.
     pub reason: Reason,
-    /// Columns as last read, for mappings that must keep what they do not carry.
-    pub raw: Vec<(String, Cell)>,
 }
 
-/// Something worth telling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// About which record.
-    pub record: Option<RecordKey>,
-    /// About which field.
-    pub field: Option<String>,
-    /// What.
-    pub reason: Reason,
-}
-
-/// A link while it is planned.
-struct Work<'a> {
-    context: &'a Context<'a>,
-    plan: LinkPlan,
-    records: Vec<RecordState>,
-    reviews: Vec<Review>,
-    active: Vec<Active>,
-    /// Per field; filled by `merge_fields`.
-    merged: Vec<Option<FieldOutcome>>,
-    create_reason: Reason,
-}
-
-/// A merged field with the positions (in `active`) of its parts.
-struct FieldOutcome {
-    merged: Merged,
-    parts: Vec<usize>,
-}
-
-/// Plans one link.
-pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
-    let mut work = Work::new(context, view);
-    if view.link.status == LinkStatus::Active && !work.removal() {
-        work.merge_fields();
-        work.updates();
-        work.creates();
-    }
-    work.finish(view)
-}
-
-impl<'a> Work<'a> {
-    fn new(context: &'a Context<'a>, view: &LinkView) -> Self {
-        let mut link = view.link.clone();
-        link.truth.resize_with(context.lanes.entity.fields.len(), Default::default);
-        Self {
-            context,
-            plan: LinkPlan {
-                link,
-                records: Vec::new(),
-                drafts: Vec::new(),
-                waits: Vec::new(),
-                reviews: Vec::new(),
-                notes: Vec::new(),
-                held: false,
-            },
-            records: view.records.clone(),
-            reviews: view.reviews.clone(),
-            active: context.lanes.active(&view.records),
-            merged: Vec::new(),
-            create_reason: Reason::NewRecord,
-        }
-    }
-
-    fn merge_fields(&mut self) {
-        let lanes = self.context.lanes;
-        for (position, field) in lanes.entity.fields.iter().enumerate() {
-            let outcome = self.merge_field(position, field);
-            if let Some(outcome) = &outcome {
-                self.take(position, field, outcome);
-            }
-            self.merged.push(outcome);
-        }
-    }
-
-    fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
-        let lanes = self.context.lanes;
-        let mut positions = Vec::with_capacity(self.active.len());
-        let mut parts = Vec::with_capacity(self.active.len());
-        for (index, active) in self.active.iter().enumerate() {
-            let Some(lane) = lanes.lane(active.member, position) else { continue };
-            let Some(record) = self.records.get(active.record) else { continue };
-            let Some(state) = record.fields.get(position) else { continue };
-            positions.push(index);
-            parts.push(Part {
-                system: &record.key.system,
-                reads: lane.mapping.direction.reads(),
-                writes: lane.mapping.direction.writes(),
-                state,
-                seen: seen(
-                    self.context.references,
-                    field,
-                    lane,
-                    record,
-                    state,
-                    &mut self.plan.waits,
-                ),
-            });
-        }
-        let truth = self.plan.link.truth.get(position)?;
-        let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
-        let choice = review
-            .filter(|review| review.status == ReviewStatus::Chosen)
-            .filter(|review| was_seen(review, truth, &parts))
-            .and_then(|review| review.choice.as_ref());
-        let merged = merge(field, &lanes.entity.first_link, truth, &parts, choice)?;
-        Some(FieldOutcome { merged, parts: positions })
-    }
-
-    /// Takes over what the merge says of truth, bases, questions and notes.
-    fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
-        if let Some(truth) = self.plan.link.truth.get_mut(position) {
-            truth.clone_from(&outcome.merged.truth);
-        }
-        for (index, outlook) in outcome.parts.iter().zip(&outcome.merged.parts) {
-            let record = self.active.get(*index).and_then(|a| self.records.get_mut(a.record));
-            if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
-                state.base.clone_from(&outlook.base);
-                state.agreed.clone_from(&outlook.agreed);
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for operation in &self.operations {
+            let OutboxEntry { entity, link, system, object, reason, .. } = operation;
+            let id = operation.id.as_deref().unwrap_or("(new)");
+            let action = match operation.action {
+                Action::Create => "create",
+                Action::Update => "update",
+                Action::Upsert => "upsert",
+                Action::Archive => "archive",
+                Action::Restore => "restore",
+            };
+            writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
+            for write in &operation.fields {
+                let (before, after) = (Shown(&write.before), Shown(&write.after));
+                match operation.action {
+                    Action::Create => writeln!(f, "    {} = {after}", write.field)?,
+                    _ => {
+                        writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
+                    }
+                }
             }
         }
-        for (part, reason) in &outcome.merged.notes {
-            let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
-            self.note(record, Some(&field.name), reason.clone());
-        }
-        self.ask(field, &outcome.merged);
-    }
-
-    /// Opens the field's question, and closes the one that is answered or has changed.
-    fn ask(&mut self, field: &FieldSpec, merged: &Merged) {
-        let now_ms = self.context.now_ms;
-        let link = &self.plan.link;
-        let open = merged
-            .question
-            .as_ref()
-            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Open, now_ms));
-        let decided = merged
-            .decided
-            .as_ref()
-            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Decided, now_ms));
-        for known in self.reviews.iter().filter(|known| review::is_about(known, &field.name)) {
-            if open.as_ref().is_none_or(|open| open.id != known.id) {
-                self.plan.reviews.push(review::closed(known, now_ms));
+        for held in self.held.iter().filter(|held| held.reason.holds_back()) {
+            let Held { entity, link, record, field, reason } = held;
+            write!(f, "hold {entity} link {link}")?;
+            if let Some(record) = record {
+                write!(f, " {record}")?;
             }
+            if let Some(field) = field {
+                write!(f, " {field}")?;
+            }
+            writeln!(f, ": {reason}")?;
         }
-        if let Some(open) = open
-            && !self.reviews.iter().any(|known| known.id == open.id)
-        {
-            let reason = undecided(&open.matter);
-            self.note(None, Some(&field.name), reason);
-            self.plan.reviews.push(open);
+        match self.omitted {
+            0 => Ok(()),
+            omitted => writeln!(f, "... and {omitted} more operations"),
         }
-        self.plan.reviews.extend(decided);
     }
+}
 
-    fn is_frozen(&self, field: usize) -> bool {
-        let outcome = self.merged.get(field).and_then(Option::as_ref);
-        outcome.is_some_and(|outcome| outcome.merged.question.is_some())
-    }
+/// A cell for people.
+struct Shown<'a>(&'a Cell);
 
-    fn truth(&self, field: usize) -> Cell {
-        self.plan.link.truth.get(field).and_then(|truth| truth.value.clone())
-    }
-
-    fn key_of(&self, active: usize) -> Option<RecordKey> {
-        let active = self.active.get(active)?;
-        self.records.get(active.record).map(|record| record.key.clone())
-    }
-
-    fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
-        self.plan.notes.push(Note { record, field: field.map(str::to_owned), reason });
-    }
-
-    /// A reference as the member is to be written, noting what it waits for.
-    fn outward(
-        &mut self,
-        field: &FieldSpec,
-        lane: Lane<'_>,
-        system: &str,
-        cell: &Cell,
-        present: &Cell,
-    ) -> (Cell, Cell) {
-        let Some(target) = lane.target(&field.kind) else {
-            return (cell.clone(), cell.clone());
-        };
-        let many = is_many(&field.kind);
-        let outward = self.context.references.outward(many, system, target, cell, present);
-        for link in outward.missing {
-            let object = target.to_owned();
-            let reason = Reason::WaitsForParent { link, object: object.clone() };
-            self.note(None, Some(&field.name), reason);
-            self.plan.waits.push(Awaited::Member { link, system: system.to_owned(), object });
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "(unknown)"),
+            Some(Value::Null) => write!(f, "(empty)"),
+            Some(Value::Boolean(truth)) => write!(f, "{truth}"),
+            Some(Value::Integer(number) | Value::Timestamp(number)) => write!(f, "{number}"),
+            Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
+                write!(f, "{text:?}")
+            }
+            Some(Value::Choices(items)) => write!(f, "{items:?}"),
+            Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
         }
-        (outward.remote, outward.written)
     }
-
-    fn finish(mut self, view: &LinkView) -> LinkPlan {
-        // Answers to these need nothing of the planner.
-        let idle = |review: &&Review| match review.matter {
-            Matter::Surplus { .. } => review.choice == Some(Choice::Leave),
-            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
-            _ => false,
-        };
-        let now_ms = self.context.now_ms;
-        let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));
-        self.plan.reviews.extend(over);
-        let changed = self.records.into_iter().zip(&view.records);
-        self.plan.records =
-            changed.filter(|(now, before)| now != *before).map(|(now, _)| now).collect();
-        self.plan.waits.sort_unstable();
-        self.plan.waits.dedup();
-        self.plan
-    }
-}
-
-/// A member's value with references as link numbers; a reference that has none yet is awaited.
-fn seen<'a>(
-    references: &References,
-    field: &FieldSpec,
-    lane: Lane<'_>,
-    record: &RecordState,
-    state: &'a crate::state::FieldState,
-    waits: &mut Vec<Awaited>,
-) -> Cow<'a, Cell> {
-    let Some(target) = lane.target(&field.kind) else {
-        return Cow::Borrowed(&state.seen);
-    };
-    let many = is_many(&field.kind);
-    let inward = references.inward(many, &record.key.system, target, &state.seen);
-    waits.extend(inward.unknown.into_iter().map(Awaited::Linked));
-    Cow::Owned(inward.cell)
-}
-
-fn undecided(matter: &Matter) -> Reason {
-    match matter {
-        Matter::Oscillation { .. } => Reason::Oscillating,
-        Matter::Cleared { system, .. } => Reason::ClearUndecided(system.clone()),
-        Matter::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
-        _ => Reason::Undecided { policy: String::new() },
-    }
-}
-
-/// Neither absent nor null.
-fn is_filled(cell: &Cell) -> bool {
-    cell.as_ref().is_some_and(|value| *value != Value::Null)
-}
-
-/// Whether the members still hold what the person saw who answered the review. An edit made after
-/// the answer is a new conflict, not overruled by it.
-fn was_seen(review: &Review, truth: &Truth, parts: &[Part<'_>]) -> bool {
-    let Matter::Conflict { values, .. } = &review.matter else { return true };
-    parts.iter().all(|part| {
-        let shown = values.iter().find(|(system, _)| system == part.system).map(|(_, cell)| cell);
-        let unedited = part.state.base.is_none() || *part.seen == part.state.base;
-        unedited || shown == Some(&*part.seen) || *part.seen == truth.value
-    })
 }

@@ -90,7 +90,7 @@ async fn outbox(
         state,
         entity: None,
         system: system.map(str::to_owned),
-        lane: None,
+        kind: None,
         due_ms: i64::MAX,
         limit: OUTBOX_MAX,
     };

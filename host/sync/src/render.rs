@@ -6,7 +6,7 @@
 
 use crate::canonical::plain_text;
 use crate::lens;
-use crate::plan::{Draft, Note};
+use crate::plan_link::{Draft, Note};
 use crate::plugin::PluginError;
 use crate::ports::Transforms;
 use crate::reason::Reason;

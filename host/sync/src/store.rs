@@ -50,7 +50,7 @@ pub struct OutboxQuery {
     /// Of this system only.
     pub system: Option<String>,
     /// On this object with this action only: what one call of a connector may hold.
-    pub lane: Option<(String, Action)>,
+    pub kind: Option<(String, Action)>,
     /// Those with `not_before_ms` at or before this time.
     pub due_ms: i64,
     /// At most so many, in the order in which they were first inserted.

@@ -21,8 +21,8 @@ fn bearer_exit(base: &str, clock: &Arc<HandClock>) -> Arc<Exit> {
     exit(base, Auth::Bearer("fixed-token-1".into()), clock, Arc::new(NoTokens))
 }
 
-fn lane(exit: &Arc<Exit>) -> Lane {
-    exit.lane(&connector_manifest()).unwrap()
+fn door(exit: &Arc<Exit>) -> Door {
+    exit.door(&connector_manifest()).unwrap()
 }
 
 fn get(path: &str) -> Request {
@@ -57,7 +57,7 @@ async fn a_refused_token_is_renewed_once() {
     let server = server_of("access-token-2", "").await;
     let clock = Arc::default();
     let exit = exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
-    let answer = lane(&exit).send(post("/things")).await.unwrap();
+    let answer = door(&exit).send(post("/things")).await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice()), (200, b"in".as_slice()));
     assert_eq!(server.seen("/token").len(), 2);
     assert_eq!(
@@ -68,7 +68,7 @@ async fn a_refused_token_is_renewed_once() {
 
     let server = server_of("access-token-99", "").await;
     let exit = self::exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
-    assert_eq!(lane(&exit).send(get("/things")).await.unwrap().status, 401);
+    assert_eq!(door(&exit).send(get("/things")).await.unwrap().status, 401);
     assert_eq!(server.seen("/things").len(), 2);
 }
 
@@ -77,8 +77,8 @@ async fn renewal_is_single_flight() {
     let server = server_of("access-token-2", "").await;
     let exit = exit(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
     let sends = (0..8).map(|_| {
-        let mut lane = lane(&exit);
-        async move { lane.send(get("/things")).await.unwrap().status }
+        let mut door = door(&exit);
+        async move { door.send(get("/things")).await.unwrap().status }
     });
     assert_eq!(futures::future::join_all(sends).await, [200; 8]);
     assert_eq!(server.seen("/token").len(), 2);
@@ -98,21 +98,21 @@ async fn a_rotated_refresh_token_is_saved_and_used() {
     let clock = Arc::default();
     let tokens = Arc::new(TokensInMemory::default());
     let first = exit(&server.base, refresh_token("refresh-token-1"), &clock, tokens.clone());
-    assert_eq!(lane(&first).send(get("/things")).await.unwrap().status, 200);
+    assert_eq!(door(&first).send(get("/things")).await.unwrap().status, 200);
     assert_eq!(tokens.saved().as_deref(), Some("refresh-token-2"));
 
     let second = exit(&server.base, refresh_token("refresh-token-1"), &clock, tokens.clone());
-    lane(&second).send(get("/things")).await.unwrap();
+    door(&second).send(get("/things")).await.unwrap();
     let asked = server.seen("/token");
     assert!(asked.last().unwrap().body.contains("refresh-token-2"), "{asked:?}");
 
     let stale = Arc::new(TokensInMemory::with("refresh-token-0"));
     let third = exit(&server.base, refresh_token("refresh-token-1"), &clock, stale.clone());
-    assert_eq!(lane(&third).send(get("/things")).await.unwrap().status, 200);
+    assert_eq!(door(&third).send(get("/things")).await.unwrap().status, 200);
     assert_eq!(stale.saved().as_deref(), Some("refresh-token-2"));
 
     let void = exit(&server.base, refresh_token("refresh-token-9"), &clock, Arc::new(NoTokens));
-    let refused = lane(&void).send(get("/things")).await.unwrap_err();
+    let refused = door(&void).send(get("/things")).await.unwrap_err();
     let expected = "the token endpoint answered HTTP 400 (invalid_grant)";
     assert_eq!(refused, Failure::Unauthorized(expected.to_owned()));
 }
@@ -126,10 +126,10 @@ async fn a_token_is_renewed_before_it_expires() {
     .await;
     let clock = Arc::<HandClock>::default();
     let exit = exit(&server.base, client_credentials(), &clock, Arc::new(NoTokens));
-    let mut lane = lane(&exit);
+    let mut door = door(&exit);
     for (advance, renewals) in [(0, 1), (1_739_000, 1), (1_000, 2)] {
         clock.advance(advance);
-        lane.send(get("/things")).await.unwrap();
+        door.send(get("/things")).await.unwrap();
         assert_eq!(server.seen("/token").len(), renewals, "after {advance} ms");
     }
 }
@@ -138,15 +138,15 @@ async fn a_token_is_renewed_before_it_expires() {
 async fn a_guest_may_call_its_credentials_refused() {
     let server = server_of("access-token-2", "").await;
     let exit = exit(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
-    let mut lane = lane(&exit);
-    lane.send(get("/things")).await.unwrap();
+    let mut door = door(&exit);
+    door.send(get("/things")).await.unwrap();
     for _ in 0..REFUSALS_PER_CALL {
-        assert_eq!(lane.refused("primary").await, Ok(()));
+        assert_eq!(door.refused("primary").await, Ok(()));
     }
-    assert!(matches!(lane.refused("primary").await, Err(Failure::Unauthorized(_))));
-    lane.begin_call();
-    assert!(matches!(lane.refused("other").await, Err(Failure::Denied(_))));
-    assert_eq!(lane.refused("primary").await, Ok(()));
+    assert!(matches!(door.refused("primary").await, Err(Failure::Unauthorized(_))));
+    door.begin_call();
+    assert!(matches!(door.refused("other").await, Err(Failure::Denied(_))));
+    assert_eq!(door.refused("primary").await, Ok(()));
 }
 
 #[tokio::test]
@@ -158,13 +158,13 @@ async fn a_quota_status_waits_and_repeats() {
     .await;
     let clock = Arc::<HandClock>::default();
     let exit = bearer_exit(&server.base, &clock);
-    assert_eq!(lane(&exit).send(post("/things")).await.unwrap().status, 201);
+    assert_eq!(door(&exit).send(post("/things")).await.unwrap().status, 201);
     assert_eq!(clock.now_ms(), 3_000);
     assert_eq!(exit.traffic().repeats, 1);
 
     let server =
         Server::start(|_, _, _| (429, vec![("retry-after", "7200".to_owned())], vec![])).await;
-    let refused = lane(&bearer_exit(&server.base, &clock)).send(get("/things")).await;
+    let refused = door(&bearer_exit(&server.base, &clock)).send(get("/things")).await;
     assert_eq!(refused, Err(Failure::Quota(7_200_000)));
 }
 
@@ -172,10 +172,10 @@ async fn a_quota_status_waits_and_repeats() {
 async fn trouble_is_repeated_only_where_that_is_safe() {
     let server = Server::start(|_, _, before| reply(if before < 2 { 503 } else { 200 }, "")).await;
     let exit = bearer_exit(&server.base, &Arc::default());
-    assert_eq!(lane(&exit).send(get("/get")).await.unwrap().status, 200);
-    assert_eq!(lane(&exit).send(post("/post")).await.unwrap().status, 503);
+    assert_eq!(door(&exit).send(get("/get")).await.unwrap().status, 200);
+    assert_eq!(door(&exit).send(post("/post")).await.unwrap().status, 503);
     let search = Request { repeatable: true, ..post("/search") };
-    assert_eq!(lane(&exit).send(search).await.unwrap().status, 200);
+    assert_eq!(door(&exit).send(search).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -194,9 +194,9 @@ async fn a_broken_connection_is_no_answer() {
         0
     });
     let exit = bearer_exit(&base, &Arc::default());
-    assert!(matches!(lane(&exit).send(post("/x")).await, Err(Failure::NoAnswer(_))));
+    assert!(matches!(door(&exit).send(post("/x")).await, Err(Failure::NoAnswer(_))));
     assert_eq!(exit.traffic().requests, 1);
-    assert!(lane(&exit).send(get("/x")).await.is_err());
+    assert!(door(&exit).send(get("/x")).await.is_err());
     assert_eq!(hangs_up.await.unwrap(), 4, "one POST, then a GET again and again");
 }
 
@@ -208,7 +208,7 @@ async fn redirects_are_not_followed() {
     })
     .await;
     let exit = bearer_exit(&server.base, &Arc::default());
-    assert_eq!(lane(&exit).send(get("/from")).await.unwrap().status, 302);
+    assert_eq!(door(&exit).send(get("/from")).await.unwrap().status, 302);
     assert!(server.seen("/to").is_empty());
 }
 
@@ -221,8 +221,8 @@ async fn answers_are_capped() {
     .await;
     let exit = bearer_exit(&server.base, &Arc::default());
     let most = u64::try_from(client::ANSWER_BYTES_MAX).unwrap();
-    assert_eq!(lane(&exit).send(get("/large")).await, Err(Failure::TooLarge(most)));
-    assert!(matches!(lane(&exit).send(get("/gzip")).await, Err(Failure::NoAnswer(_))));
+    assert_eq!(door(&exit).send(get("/large")).await, Err(Failure::TooLarge(most)));
+    assert!(matches!(door(&exit).send(get("/gzip")).await, Err(Failure::NoAnswer(_))));
 }
 
 #[tokio::test]
@@ -239,10 +239,10 @@ async fn quotas_are_shared_by_all_jobs() {
         .await
     };
     let exit = bearer_exit(&server.base, &clock);
-    let mut lanes = [lane(&exit), lane(&exit)];
+    let mut doors = [door(&exit), door(&exit)];
     for index in 0..7 {
         let search = Request { quotas: vec!["search".to_owned()], ..get("/search") };
-        lanes[index % 2].send(search).await.unwrap();
+        doors[index % 2].send(search).await.unwrap();
     }
     let arrivals = arrivals.lock().unwrap();
     for window in arrivals.windows(3) {
@@ -264,7 +264,7 @@ async fn an_echoing_server_shows_no_secret() {
     })
     .await;
     let exit = bearer_exit(&server.base, &Arc::default());
-    let answer = lane(&exit).send(get("/things")).await.unwrap();
+    let answer = door(&exit).send(get("/things")).await.unwrap();
     assert_eq!(server.seen("/things")[0].authorization, "Bearer fixed-token-1");
     assert_eq!(answer.body, b"you sent Bearer [redacted]");
     let header = |name: &str| answer.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
@@ -282,11 +282,11 @@ async fn the_base_url_that_comes_with_a_token_is_checked() {
     };
     let clock = Arc::default();
     let exit = exit(&login.base, client_credentials(), &clock, Arc::new(NoTokens));
-    assert_eq!(lane(&exit).send(get("/things")).await.unwrap().body, b"pod");
+    assert_eq!(door(&exit).send(get("/things")).await.unwrap().body, b"pod");
 
     "https://evil.example".clone_into(&mut elsewhere.lock().unwrap());
     let exit = self::exit(&login.base, client_credentials(), &clock, Arc::new(NoTokens));
-    let refused = lane(&exit).send(get("/things")).await.unwrap_err();
+    let refused = door(&exit).send(get("/things")).await.unwrap_err();
     assert!(
         matches!(&refused, Failure::Unauthorized(r) if r.contains("allow-list")),
         "{refused:?}"
@@ -305,7 +305,7 @@ async fn what_is_denied_is_never_sent() {
         get("//evil.example/"),
     ] {
         let shown = format!("{request:?}");
-        let outcome = lane(&exit).send(request).await;
+        let outcome = door(&exit).send(request).await;
         assert!(matches!(outcome, Err(Failure::Denied(_))), "{shown}");
     }
     assert_eq!(exit.traffic().requests, 0);
@@ -315,7 +315,7 @@ async fn what_is_denied_is_never_sent() {
 async fn configurations_are_checked() {
     let check = |base: &str, expected: &str| {
         let exit = bearer_exit(base, &Arc::default());
-        let error = exit.lane(&connector_manifest()).err().unwrap_or_default();
+        let error = exit.door(&connector_manifest()).err().unwrap_or_default();
         assert!(error.contains(expected), "{base}: {error}");
     };
     check("https://evil.example", "not among https://api.example.com, https://*.pods.example.com");

@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::State;
-use super::journal::Level;
+use super::guest_log::Level;
 use super::signing::{self, Algorithm};
 use crate::bindings::v1::{http, log, signing as signing_v1, types};
 use crate::egress::{Failure, Request, Response};
@@ -23,7 +23,7 @@ impl log::Host for State {
             log::Level::Warn => Level::Warn,
             log::Level::Error => Level::Error,
         };
-        self.journal.write(level, &message, &attributes);
+        self.guest_log.write(level, &message, &attributes);
         Ok(())
     }
 }
@@ -50,8 +50,8 @@ impl http::Host for State {
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
         self.meter.request()?;
-        let Some(lane) = &mut self.lane else { return Ok(Err(no_lane())) };
-        let outcome = lane.send(request_from_guest(request)).await;
+        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
+        let outcome = door.send(request_from_guest(request)).await;
         if !matches!(outcome, Err(Failure::Denied(_))) {
             self.meter.waited();
         }
@@ -60,12 +60,12 @@ impl http::Host for State {
 
     async fn refused(&mut self, slot: String) -> wasmtime::Result<Result<(), http::Failure>> {
         self.meter.request()?;
-        let Some(lane) = &mut self.lane else { return Ok(Err(no_lane())) };
-        Ok(lane.refused(&slot).await.map_err(failure_to_guest))
+        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
+        Ok(door.refused(&slot).await.map_err(failure_to_guest))
     }
 }
 
-fn no_lane() -> http::Failure {
+fn no_door() -> http::Failure {
     http::Failure::Denied("this instance has no way out".to_owned())
 }
 

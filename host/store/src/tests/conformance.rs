@@ -196,9 +196,9 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         for entity in [None, Some("person".to_owned())] {
             for system in [None, Some("hubspot".to_owned())] {
                 for action in [None, Some(Action::Create), Some(Action::Update)] {
-                    let lane = action.map(|action| ("contacts".to_owned(), action));
+                    let kind = action.map(|action| ("contacts".to_owned(), action));
                     let (entity, system, due_ms) = (entity.clone(), system.clone(), 1);
-                    let query = OutboxQuery { state, entity, system, lane, due_ms, limit: 2 };
+                    let query = OutboxQuery { state, entity, system, kind, due_ms, limit: 2 };
                     say(&store.outbox(&query).await.unwrap());
                 }
             }

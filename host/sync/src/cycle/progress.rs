@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::absorb::AbsorbError;
 use crate::engine::{CycleError, Engine, Tally};
-use crate::plan::{LinkPlan, Note};
-use crate::planning::{Held, Plan};
+use crate::plan::{Held, Plan};
+use crate::plan_link::{LinkPlan, Note};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::EntitySpec;

@@ -20,14 +20,14 @@ pub(crate) enum Level {
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct GuestLog {
     plugin: Generation,
     system: String,
     lines_left: u32,
     dropped: u64,
 }
 
-impl Journal {
+impl GuestLog {
     /// `system` is empty for a transform.
     pub(crate) fn new(plugin: Generation, system: &str) -> Self {
         Self { plugin, system: system.to_owned(), lines_left: LINES_PER_CALL, dropped: 0 }
@@ -73,7 +73,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for GuestLog {
     fn drop(&mut self) {
         self.count_dropped();
     }
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn a_flood_is_counted_and_dropped() {
         let plugin = Generation { plugin: "p".into(), version: "1".into(), digest: String::new() };
-        let mut journal = Journal::new(plugin, "s");
+        let mut guest_log = GuestLog::new(plugin, "s");
         for _ in 0..LINES_PER_CALL + 7 {
-            journal.write(Level::Info, "x", &[]);
+            guest_log.write(Level::Info, "x", &[]);
         }
-        assert_eq!(journal.dropped, 7);
-        journal.begin_call();
-        assert_eq!((journal.dropped, journal.lines_left), (0, LINES_PER_CALL));
+        assert_eq!(guest_log.dropped, 7);
+        guest_log.begin_call();
+        assert_eq!((guest_log.dropped, guest_log.lines_left), (0, LINES_PER_CALL));
     }
 }

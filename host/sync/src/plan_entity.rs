@@ -3,13 +3,12 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
-use std::fmt;
-
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Engine, Event, journal_of};
 use crate::lanes::Lanes;
-use crate::plan::{Context, Draft, LinkPlan, Note, plan_link};
+use crate::plan::Held;
+use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::References;
@@ -20,33 +19,7 @@ use crate::state::{
     Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, Review, ReviewStatus,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
-use crate::value::{Cell, Value};
-
-/// What a cycle would write. Immutable; prints as one line per operation with its reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Plan {
-    /// Operations in the order in which they would be sent.
-    pub operations: Vec<OutboxEntry>,
-    /// Operations beyond the number that is listed.
-    pub omitted: u64,
-    /// Why something is not written: link, record, field, reason.
-    pub held: Vec<Held>,
-}
-
-/// Something that a plan does not write.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Held {
-    /// The entity's name.
-    pub entity: String,
-    /// The link.
-    pub link: LinkId,
-    /// The record.
-    pub record: Option<RecordKey>,
-    /// The field's name.
-    pub field: Option<String>,
-    /// Why.
-    pub reason: Reason,
-}
+use crate::value::Cell;
 
 /// Plans the dirty links of an entity; the number of links that were done with.
 pub(crate) async fn plan_entity(
@@ -293,64 +266,4 @@ fn settle(
         state.agreed.clone_from(agreed);
     }
     records.push(record);
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for operation in &self.operations {
-            let OutboxEntry { entity, link, system, object, reason, .. } = operation;
-            let id = operation.id.as_deref().unwrap_or("(new)");
-            let action = match operation.action {
-                Action::Create => "create",
-                Action::Update => "update",
-                Action::Upsert => "upsert",
-                Action::Archive => "archive",
-                Action::Restore => "restore",
-            };
-            writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
-            for write in &operation.fields {
-                let (before, after) = (Shown(&write.before), Shown(&write.after));
-                match operation.action {
-                    Action::Create => writeln!(f, "    {} = {after}", write.field)?,
-                    _ => {
-                        writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
-                    }
-                }
-            }
-        }
-        for held in self.held.iter().filter(|held| held.reason.holds_back()) {
-            let Held { entity, link, record, field, reason } = held;
-            write!(f, "hold {entity} link {link}")?;
-            if let Some(record) = record {
-                write!(f, " {record}")?;
-            }
-            if let Some(field) = field {
-                write!(f, " {field}")?;
-            }
-            writeln!(f, ": {reason}")?;
-        }
-        match self.omitted {
-            0 => Ok(()),
-            omitted => writeln!(f, "... and {omitted} more operations"),
-        }
-    }
-}
-
-/// A cell for people.
-struct Shown<'a>(&'a Cell);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => write!(f, "(unknown)"),
-            Some(Value::Null) => write!(f, "(empty)"),
-            Some(Value::Boolean(truth)) => write!(f, "{truth}"),
-            Some(Value::Integer(number) | Value::Timestamp(number)) => write!(f, "{number}"),
-            Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
-                write!(f, "{text:?}")
-            }
-            Some(Value::Choices(items)) => write!(f, "{items:?}"),
-            Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
-        }
-    }
 }

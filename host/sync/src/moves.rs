@@ -5,7 +5,7 @@
 //! place in it is taken is kept as surplus, and a person is asked. The alias stays for ever.
 
 use crate::engine::{Engine, journal_of};
-use crate::plan::Note;
+use crate::plan_link::Note;
 use crate::reason::Reason;
 use crate::review;
 use crate::spec::{EntitySpec, OnMerge};
