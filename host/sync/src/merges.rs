@@ -8,6 +8,7 @@ use crate::absorb::{AbsorbError, Source};
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Engine};
 use crate::outcome::read_again;
+use crate::plugin::Generation;
 use crate::reason::Reason;
 use crate::record::{Outcome, Problem};
 use crate::review;
@@ -60,10 +61,10 @@ impl Merge<'_> {
         match outcome {
             Outcome::Applied(applied) => {
                 let survivor = self.source().key(&applied.id);
-                self.hand_over(&survivor).await?;
+                self.hand_over(&survivor, connector.generation()).await?;
                 read_again(self.source(), connector.as_ref(), &[applied.id]).await
             }
-            Outcome::Rejected(problems) => self.give_back(problems).await,
+            Outcome::Rejected(problems) => self.give_back(problems, connector.generation()).await,
             Outcome::Gone => self.close(Changes::default()).await,
             // Tried again in the next cycle.
             _ => Ok(()),
@@ -81,7 +82,11 @@ impl Merge<'_> {
     }
 
     /// The loser, and the winner too where the survivor has a new id, pass to the survivor.
-    async fn hand_over(&self, survivor: &RecordKey) -> Result<(), AbsorbError> {
+    async fn hand_over(
+        &self,
+        survivor: &RecordKey,
+        generation: &Generation,
+    ) -> Result<(), AbsorbError> {
         let keys = [self.surplus.clone(), self.active.clone()];
         let mut changes = Changes::default();
         for mut record in self.engine.store.records(&keys).await? {
@@ -92,7 +97,7 @@ impl Merge<'_> {
             record.status = Status::MergedInto(survivor.clone());
             changes.records.push(record);
         }
-        changes.journal.push(self.line(Reason::MergedFrom(self.surplus.clone())));
+        changes.journal.push(self.line(Reason::MergedFrom(self.surplus.clone()), generation));
         self.close(changes).await
     }
 
@@ -102,18 +107,22 @@ impl Merge<'_> {
     }
 
     /// The system refused: the question is open again.
-    async fn give_back(&self, problems: Vec<Problem>) -> Result<(), AbsorbError> {
+    async fn give_back(
+        &self,
+        problems: Vec<Problem>,
+        generation: &Generation,
+    ) -> Result<(), AbsorbError> {
         let codes = problems.into_iter().map(|problem| problem.code).collect();
         let review = Review { status: ReviewStatus::Open, choice: None, ..self.review.clone() };
         let changes = Changes {
             reviews: vec![review],
-            journal: vec![self.line(Reason::Refused { codes })],
+            journal: vec![self.line(Reason::Refused { codes }, generation)],
             ..Changes::default()
         };
         Ok(self.engine.store.commit(changes).await?)
     }
 
-    fn line(&self, reason: Reason) -> JournalEntry {
+    fn line(&self, reason: Reason, generation: &Generation) -> JournalEntry {
         JournalEntry {
             at_ms: self.engine.clock.now_ms(),
             entity: self.entity.name.clone(),
@@ -121,7 +130,7 @@ impl Merge<'_> {
             record: Some(self.active.clone()),
             field: None,
             intent: None,
-            generation: None,
+            generation: Some(generation.in_full()),
             reason,
         }
     }

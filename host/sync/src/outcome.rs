@@ -14,8 +14,8 @@ use crate::render::refusal_digest;
 use crate::review;
 use crate::spec::{EntitySpec, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, FieldWrite, JournalEntry, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
-    RecordState, Refusal, ReviewStatus, Span, Status,
+    Awaited, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey, RecordState,
+    Refusal, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 
@@ -359,18 +359,9 @@ impl<'a> Settler<'a> {
     }
 
     fn tell(&mut self, entry: &OutboxEntry, record: Option<RecordKey>, reason: Reason) {
-        let source = self.source();
-        let generation = self.connector.generation();
-        self.changes.journal.push(JournalEntry {
-            at_ms: self.now_ms,
-            entity: self.entity.name.clone(),
-            link: Some(entry.link),
-            record: record.or_else(|| entry.id.as_ref().map(|id| source.key(id))),
-            field: None,
-            intent: Some(entry.intent.clone()),
-            generation: Some(format!("{generation} {}", generation.digest)),
-            reason,
-        });
+        let mut line = entry.line(self.now_ms, self.connector.generation(), reason);
+        line.record = record.or(line.record);
+        self.changes.journal.push(line);
     }
 
     /// Links that waited for what this batch made.

@@ -16,7 +16,7 @@ use crate::render::{Rendered, intent, refused_before, render};
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, Review, ReviewStatus,
+    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, Review, ReviewStatus,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
 use crate::value::Cell;
@@ -161,11 +161,7 @@ impl Chunk<'_> {
             let mapping = member.map(|member| member.digest.as_str()).unwrap_or_default();
             if let Some(refusal) = refused_before(&plan.link.refusals, &entry, mapping) {
                 let codes = refusal.problems.iter().map(|problem| problem.code.clone()).collect();
-                notes.push(Note {
-                    record: None,
-                    field: None,
-                    reason: Reason::RefusedBefore { codes },
-                });
+                notes.extend(refused_notes(&entry, Reason::RefusedBefore { codes }));
                 continue;
             }
             entry.intent = intent(identity, &entry, version);
@@ -201,11 +197,7 @@ impl Chunk<'_> {
     }
 
     fn journal_entry(&mut self, entry: &OutboxEntry) {
-        let record = entry.id.as_ref().map(|id| RecordKey {
-            system: entry.system.clone(),
-            object: entry.object.clone(),
-            id: id.clone(),
-        });
+        let record = entry.record();
         let line = |field: Option<String>, reason: &Reason| JournalEntry {
             at_ms: self.now_ms,
             entity: self.entity.name.clone(),
@@ -237,6 +229,18 @@ impl Chunk<'_> {
             questions: count(ReviewStatus::Open),
             decided: count(ReviewStatus::Decided),
         });
+    }
+}
+
+/// A note for each field that an update would have written, or one for the record as a whole.
+fn refused_notes(entry: &OutboxEntry, reason: Reason) -> Vec<Note> {
+    let note =
+        |field: Option<String>| Note { record: entry.record(), field, reason: reason.clone() };
+    match entry.action {
+        Action::Update => {
+            entry.fields.iter().map(|write| note(Some(write.field.clone()))).collect()
+        }
+        _ => vec![note(None)],
     }
 }
 

@@ -14,6 +14,13 @@ pub struct Generation {
     pub digest: String,
 }
 
+impl Generation {
+    /// Name, version and digest: what the journal keeps of who did something (I16).
+    pub fn in_full(&self) -> String {
+        format!("{self} {}", self.digest)
+    }
+}
+
 impl std::fmt::Display for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.plugin, self.version)

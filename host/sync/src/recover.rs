@@ -278,15 +278,6 @@ impl Prober<'_> {
     }
 
     fn line(&self, entry: &OutboxEntry, reason: Reason) -> JournalEntry {
-        JournalEntry {
-            at_ms: self.source().now_ms,
-            entity: entry.entity.clone(),
-            link: Some(entry.link),
-            record: None,
-            field: None,
-            intent: Some(entry.intent.clone()),
-            generation: Some(self.connector.generation().to_string()),
-            reason,
-        }
+        entry.line(self.engine.clock.now_ms(), self.connector.generation(), reason)
     }
 }

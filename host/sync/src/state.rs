@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plugin::Generation;
 use crate::reason::Reason;
 use crate::record::{Action, Problem};
 use crate::value::Cell;
@@ -296,6 +297,28 @@ pub struct OutboxEntry {
     pub not_before_ms: i64,
     /// How often it was put off.
     pub attempts: u32,
+}
+
+impl OutboxEntry {
+    /// The record that it writes to; a create has none yet.
+    pub fn record(&self) -> Option<RecordKey> {
+        let id = self.id.clone()?;
+        Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
+    }
+
+    /// A line of the journal about it, told by this generation of its system's plugin.
+    pub fn line(&self, at_ms: i64, generation: &Generation, reason: Reason) -> JournalEntry {
+        JournalEntry {
+            at_ms,
+            entity: self.entity.clone(),
+            link: Some(self.link),
+            record: self.record(),
+            field: None,
+            intent: Some(self.intent.clone()),
+            generation: Some(generation.in_full()),
+            reason,
+        }
+    }
 }
 
 /// What a link waits for before (a part of) it can be planned.

@@ -1,5 +1,6 @@
 //! Why is this value there, or not there? The answer from state and journal (I14, rule D11).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -16,6 +17,8 @@ use crate::value::Cell;
 
 /// Lines of the journal that an answer shows.
 const JOURNAL_MAX: usize = 50;
+/// Lines among which those about one field are looked for.
+const JOURNAL_READ: usize = 1000;
 
 /// What the question is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,10 +110,12 @@ async fn linked(
     view: LinkView,
     field: Option<&str>,
 ) -> Result<Why, StoreError> {
-    let query = JournalQuery { link: Some(view.link.id), record: None, limit: JOURNAL_MAX };
+    let query = JournalQuery { link: Some(view.link.id), record: None, limit: JOURNAL_READ };
     let mut journal = store.journal(&query).await?;
-    journal
-        .retain(|line| field.is_none() || line.field.is_none() || line.field.as_deref() == field);
+    if let Some(field) = field {
+        journal = about(field, journal);
+    }
+    journal.truncate(JOURNAL_MAX);
     let entity = spec.entity(&view.link.entity);
     let fields = entity.map(|entity| fields(entity, &view, field)).unwrap_or_default();
     Ok(Why {
@@ -124,6 +129,24 @@ async fn linked(
         reviews: view.reviews,
         journal,
     })
+}
+
+/// The lines about a field, and those about a record as a whole. What an operation came to is told
+/// without a field, so it counts only if the operation wrote this field, or names no fields at all
+/// (a create, an archive, a merge).
+fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
+    let mut named: BTreeMap<String, bool> = BTreeMap::new();
+    for line in &journal {
+        if let (Some(intent), Some(name)) = (&line.intent, &line.field) {
+            *named.entry(intent.clone()).or_default() |= name == field;
+        }
+    }
+    let is_about = |line: &JournalEntry| match (&line.field, &line.intent) {
+        (Some(name), _) => name == field,
+        (None, Some(intent)) => named.get(intent).copied().unwrap_or(true),
+        (None, None) => true,
+    };
+    journal.into_iter().filter(is_about).collect()
 }
 
 /// A record without a link: what the journal says of it, mostly an ambiguous match.
@@ -270,4 +293,40 @@ fn describe(status: &Status) -> String {
 /// A time for people, in UTC.
 fn moment(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(field: Option<&str>, intent: Option<&str>, reason: Reason) -> JournalEntry {
+        JournalEntry {
+            at_ms: 0,
+            entity: "person".to_owned(),
+            link: Some(LinkId(1)),
+            record: None,
+            field: field.map(str::to_owned),
+            intent: intent.map(str::to_owned),
+            generation: None,
+            reason,
+        }
+    }
+
+    #[test]
+    fn only_lines_about_the_field_or_the_record_are_shown() {
+        let change = || Reason::ChangedIn("a".to_owned());
+        let title = [
+            line(Some("title"), None, Reason::Drift("b".to_owned())),
+            line(None, Some("titles"), Reason::Applied),
+            line(Some("title"), Some("titles"), change()),
+            line(None, Some("create"), Reason::Applied),
+            line(None, None, Reason::Founded),
+        ];
+        let phone = [
+            line(None, Some("phones"), Reason::Applied),
+            line(Some("phone"), Some("phones"), change()),
+        ];
+        let journal: Vec<JournalEntry> = phone.iter().chain(&title).cloned().collect();
+        assert_eq!(about("title", journal), title);
+    }
 }
