@@ -17,9 +17,9 @@ const APPLICATION_ID: i32 = 0x524e_4b49;
 /// How a file's layout relates to this program's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// A database of another program.
+    /// A database of another program, or of nobody.
     Foreign,
-    /// Some steps are to be taken; zero taken is a new file.
+    /// Some steps are to be taken.
     Older,
     /// The one that this program reads.
     Current,
@@ -31,10 +31,8 @@ pub(crate) enum Layout {
 pub(crate) fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
     let steps = steps_taken(connection)?;
     let ours: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(match steps {
-        _ if ours != APPLICATION_ID && tables > 0 => Layout::Foreign,
+        _ if ours != APPLICATION_ID => Layout::Foreign,
         taken if taken > STEPS.len() => Layout::Newer(taken),
         taken if taken < STEPS.len() => Layout::Older,
         _ => Layout::Current,

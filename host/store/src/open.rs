@@ -1,9 +1,12 @@
 //! Opening a store: lock, checks, migrations, threads. Blocking; done once at the start of a
 //! command.
 //!
-//! Nothing is changed in a file that is not ours, is damaged, or was written by a newer Renkei.
+//! A new store is made whole beside its place and then moved there, so that whatever lies at the
+//! place without being a store has lost something: it is refused, never filled. Nothing is changed
+//! in a file that is not ours, is empty or damaged, or was written by a newer Renkei.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +24,11 @@ use crate::writer::Writer;
 
 /// The database's name in its directory.
 const FILE: &str = "renkei.db";
+/// What SQLite keeps beside a database: commits that are not folded in, and an index of them.
+const LOG: &str = "renkei.db-wal";
+/// A new database until it is whole. What a crash leaves of it holds nothing.
+const DRAFT: [&str; 4] =
+    ["renkei.db.new", "renkei.db.new-wal", "renkei.db.new-shm", "renkei.db.new-journal"];
 /// Large enough that most records stay on one page (TRUST.md 4.1).
 const PAGE_BYTES: u32 = 8192;
 /// Connections that read, each with a thread.
@@ -69,6 +77,20 @@ pub enum OpenError {
     /// A database of another program.
     #[error("{}: not a store of Renkei; choose another directory", .path.display())]
     Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A database without content: a full disk or a copy that was cut off has emptied it.
+    #[error("{}: empty, its content is lost; \
+             put a backup of it in its place, or move it away to start anew", .path.display())]
+    Empty {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Its log is there and it is not.
+    #[error("{}: gone, but its log {LOG} is there; put both back from a backup, \
+             or move the log away to start anew", .path.display())]
+    Vanished {
         /// The database.
         path: PathBuf,
     },
@@ -126,19 +148,30 @@ impl SqliteStore {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
+        if !is_there(dir)? {
+            create(dir)?;
+        }
         let mut connection = connect_to_write(&path)?;
         match migrate::layout(&connection).map_err(sqlite)? {
             Layout::Older | Layout::Current => {}
             other => return Err(refusal(&path, &other)),
         }
+        check(&connection, dir, &path)?;
         configure(&connection).map_err(sqlite)?;
-        check(&connection, &path)?;
         migrate::migrate(&mut connection).map_err(sqlite)?;
         prepare(&connection).map_err(sqlite)?;
         let mut store = Self::reading(&path, Arc::new(layouts))?;
         store.writer = Some(Writer::start(connection, &path, Arc::clone(&store.layouts))?);
         store.lock = Some(lock);
         Ok(store)
+    }
+
+    /// Whether there is a database in `dir`. Opens nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Empty`], [`OpenError::Vanished`], [`OpenError::Io`].
+    pub fn is_in(dir: &Path) -> Result<bool, OpenError> {
+        is_there(dir)
     }
 
     /// Opens the store in `dir` to look at it, also while an engine works on it. Commits are
@@ -148,7 +181,7 @@ impl SqliteStore {
     /// See [`OpenError`]; a directory without a store is [`OpenError::Missing`].
     pub fn read_only(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
         let path = dir.join(FILE);
-        if !path.exists() {
+        if !is_there(dir)? {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
         let connection = connect_to_read(&path).map_err(|error| open_error(&path, error))?;
@@ -169,7 +202,7 @@ impl SqliteStore {
         let scratch =
             scratch.map_err(|source| OpenError::Io { path: std::env::temp_dir(), source })?;
         let path = dir.join(FILE);
-        if path.exists() {
+        if is_there(dir)? {
             let sqlite = |error| open_error(&path, error);
             let connection = connect_to_read(&path).map_err(sqlite)?;
             if let other @ (Layout::Newer(_) | Layout::Foreign) =
@@ -204,11 +237,55 @@ impl SqliteStore {
     }
 }
 
-/// Opens the file for writing, making it readable for its owner only: it holds customers' data.
+/// Whether there is a database in `dir`. One without content, or of which only the log is left, is
+/// an error: taken as a new one it would link everything anew, and SQLite would drop the log or,
+/// worse, fold it into a new database.
+fn is_there(dir: &Path) -> Result<bool, OpenError> {
+    let path = dir.join(FILE);
+    match fs::metadata(&path) {
+        Ok(found) if found.len() == 0 => Err(OpenError::Empty { path }),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if has_log(dir) {
+                Err(OpenError::Vanished { path })
+            } else {
+                Ok(false)
+            }
+        }
+        Err(source) => Err(OpenError::Io { path, source }),
+    }
+}
+
+/// Whether commits wait to be folded into the database in `dir`.
+fn has_log(dir: &Path) -> bool {
+    fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0)
+}
+
+/// Makes a new database, whole, and puts it in its place. Readable for its owner only: it will hold
+/// customers' data. The caller has the lock.
+fn create(dir: &Path) -> Result<(), OpenError> {
+    let [draft, ..] = DRAFT.map(|name| dir.join(name));
+    let io = |source| OpenError::Io { path: draft.clone(), source };
+    for left in DRAFT.map(|name| dir.join(name)) {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
+    let sqlite = |error| open_error(&draft, error);
+    let mut connection = connect_to_write(&draft)?;
+    configure(&connection).map_err(sqlite)?;
+    migrate::migrate(&mut connection).map_err(sqlite)?;
+    // The last to close folds the log in and removes it.
+    connection.close().map_err(|(_, error)| sqlite(error))?;
+    let place = dir.join(FILE);
+    File::open(&draft).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::rename(&draft, place).map_err(io)?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+}
+
 fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
         .and_then(|connection| settle(connection, -16_384))
@@ -237,7 +314,18 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// SQLite reads what is missing of the last page as zeros, so a cut there is looked for here. With
+/// a log it may be a commit that was being folded in, which SQLite does again.
+fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenError> {
+    let page_bytes: i64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(|error| open_error(path, error))?;
+    let length = fs::metadata(path).map(|found| found.len());
+    let length = length.map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    if !has_log(dir) && length % page_bytes.unsigned_abs().max(1) != 0 {
+        let reason = "cut off in the middle of a page".to_owned();
+        return Err(OpenError::Corrupt { path: path.to_owned(), reason });
+    }
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| open_error(path, error))?;

@@ -82,8 +82,88 @@ fn files_that_are_left_alone() {
         Connection::open(path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     };
     check_file(foreign, "renkei.db: not a store of Renkei; choose another directory");
+    let nobodys = |path: &Path| {
+        Connection::open(path).unwrap().execute_batch("VACUUM").unwrap();
+    };
+    check_file(nobodys, "renkei.db: not a store of Renkei; choose another directory");
     let garbage = |path: &Path| fs::write(path, "garbage ".repeat(1000)).unwrap();
     check_file(garbage, "put a backup of it in its place");
+    let empty = |path: &Path| fs::write(path, "").unwrap();
+    check_file(empty, "put a backup of it in its place, or move it away to start anew");
+}
+
+#[test]
+fn an_empty_file_is_nobodys_new_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("renkei.db");
+    fs::write(&path, "").unwrap();
+    let expected = "renkei.db: empty, its content is lost; \
+                    put a backup of it in its place, or move it away to start anew";
+    check(SqliteStore::read_only(dir.path(), layouts()), expected);
+    check(SqliteStore::scratch(dir.path(), layouts()), expected);
+    check(SqliteStore::open(dir.path(), layouts()), expected);
+    fs::remove_file(&path).unwrap();
+    open(dir.path());
+}
+
+#[tokio::test]
+async fn a_copy_that_was_cut_off_is_refused_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let records = (0..500).map(|id| record(&id.to_string(), None, Status::Live)).collect();
+    store.commit(Changes { records, ..Changes::default() }).await.unwrap();
+    drop(store);
+    let whole = fs::read(dir.path().join("renkei.db")).unwrap();
+    let lengths = [1, 15, 16, 99, 100, 511, 512, 4096, 8191, 8192, 8193, 65_536, whole.len() / 2];
+    for length in lengths.into_iter().chain([whole.len() - 8192, whole.len() - 1]) {
+        let cut = tempfile::tempdir().unwrap();
+        let path = cut.path().join("renkei.db");
+        fs::write(&path, &whole[..length]).unwrap();
+        let opened = SqliteStore::open(cut.path(), layouts());
+        let message = opened.err().map_or_else(|| format!("{length} opened"), |e| e.to_string());
+        let known = message.ends_with("put a backup of it in its place")
+            || message.ends_with("not a store of Renkei; choose another directory");
+        assert!(known, "{length}: {message}");
+        assert_eq!(fs::read(&path).unwrap(), whole[..length], "{length} bytes were changed");
+    }
+}
+
+#[test]
+fn a_store_whose_making_was_cut_off_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    assert_eq!(files(dir.path()), ["renkei.db", "renkei.lock"]);
+    let whole = fs::read(dir.path().join("renkei.db")).unwrap();
+    for length in [0, 1, 100, 8192, whole.len()] {
+        let crashed = tempfile::tempdir().unwrap();
+        fs::write(crashed.path().join("renkei.db.new"), &whole[..length]).unwrap();
+        fs::write(crashed.path().join("renkei.db.new-wal"), &whole[..length]).unwrap();
+        drop(open(crashed.path()));
+        assert_eq!(files(crashed.path()), ["renkei.db", "renkei.lock"], "{length}");
+    }
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_log_without_its_database_is_never_folded_into_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let changes = Changes { cursors: vec![(stream(), cursor("p1"))], ..Changes::default() };
+    store.commit(changes).await.unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    fs::copy(dir.path().join("renkei.db-wal"), crashed.path().join("renkei.db-wal")).unwrap();
+    let expected = "renkei.db: gone, but its log renkei.db-wal is there; \
+                    put both back from a backup, or move the log away to start anew";
+    check(SqliteStore::open(crashed.path(), layouts()), expected);
+    check(SqliteStore::read_only(crashed.path(), layouts()), expected);
+    check(SqliteStore::scratch(crashed.path(), layouts()), expected);
 }
 
 #[tokio::test]
