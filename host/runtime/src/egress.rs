@@ -99,12 +99,13 @@ impl Exit {
         clock: Arc<dyn Clock>,
         store: Arc<dyn TokenStore>,
         seed: u64,
+        connects: u32,
     ) -> Result<Self, reqwest::Error> {
         let credentials = |slot, auth| {
             Arc::new(Credentials::new(&config.name, slot, auth, store.clone(), clock.clone()))
         };
         Ok(Self {
-            client: Client::new()?,
+            client: Client::new(connects)?,
             gate: Gate::new(clock.clone()),
             credentials: credentials(PRIMARY, config.auth.clone()),
             bare: credentials("", Auth::None),
@@ -349,7 +350,16 @@ impl Send<'_> {
         };
         let repeatable = self.request.repeatable || self.request.method.is_idempotent();
         let dice = self.exit.roll();
-        retry::decide(attempt, sent, repeatable, &self.manifest.retry, dice, QUOTA_WAIT_MAX_MS)
+        let connects = self.exit.client.connects();
+        retry::decide(
+            attempt,
+            sent,
+            connects,
+            repeatable,
+            &self.manifest.retry,
+            dice,
+            QUOTA_WAIT_MAX_MS,
+        )
     }
 
     fn settle(&self, outcome: Result<Answer, NoAnswer>) -> Result<Response, Failure> {
@@ -370,9 +380,11 @@ impl Send<'_> {
                     body: redactor.bytes(answer.body),
                 })
             }
-            Err(NoAnswer::NotSent(reason) | NoAnswer::Broken(reason)) => {
+            Err(NoAnswer::NotSent(reason)) => {
+                self.exit.client.give_up();
                 Err(Failure::NoAnswer(redactor.text(reason)))
             }
+            Err(NoAnswer::Broken(reason)) => Err(Failure::NoAnswer(redactor.text(reason))),
             Err(NoAnswer::Timeout) => Err(Failure::Timeout),
             Err(NoAnswer::TooLarge) => {
                 Err(Failure::TooLarge(u64::try_from(client::ANSWER_BYTES_MAX).unwrap_or(u64::MAX)))

@@ -280,7 +280,7 @@ fn refused(
     events: &broadcast::Sender<ReloadEvent>,
 ) {
     let goes_on = serving.as_ref().map(ToString::to_string);
-    tracing::error!(file, reason, serving = goes_on, "a plugin file is not taken");
+    tracing::error!(file, reason, serving = goes_on, "plugin refused");
     let event = ReloadEvent::Refused { file: file.to_owned(), reason: reason.to_owned(), serving };
     events.send(event).ok();
 }

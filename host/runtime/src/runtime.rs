@@ -58,10 +58,14 @@ pub struct Options {
     pub debounce: Duration,
     /// How often it is looked at anyway.
     pub rescan: Duration,
+    /// How often a connection to a system is tried before it counts as unreachable; after that each
+    /// request tries once, until one gets through.
+    pub connects: u32,
 }
 
 impl Options {
-    /// The defaults: watch the folder, look 200 ms after a change and every 30 s.
+    /// The defaults: watch the folder, look 200 ms after a change and every 30 s; try a connection
+    /// five times.
     pub fn new(
         plugins: PathBuf,
         cache: PathBuf,
@@ -82,6 +86,7 @@ impl Options {
             watch: true,
             debounce: Duration::from_millis(200),
             rescan: Duration::from_secs(30),
+            connects: 5,
         }
     }
 }
@@ -127,7 +132,8 @@ impl Runtime {
             KindLimits { connector: options.connector_limits, transform: options.transform_limits };
         let exits = options.systems.into_iter().zip(options.seed..).map(|(config, seed)| {
             let name = config.name.clone();
-            let exit = Exit::new(config, options.clock.clone(), options.tokens.clone(), seed)?;
+            let (clock, tokens) = (options.clock.clone(), options.tokens.clone());
+            let exit = Exit::new(config, clock, tokens, seed, options.connects)?;
             Ok((name, Arc::new(exit)))
         });
         let exits = exits.collect::<Result<_, reqwest::Error>>()?;

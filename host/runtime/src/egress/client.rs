@@ -5,6 +5,8 @@
 //! comes is what counts against the cap), and a connection pool that no other system shares
 //! (TRUST.md 2.5, items 4 to 6).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -53,26 +55,51 @@ pub(crate) enum NoAnswer {
     TooLarge,
 }
 
-/// See the module's text.
+/// See the module's text. Its copies share what it knows about the system.
 #[derive(Debug, Clone)]
-pub(crate) struct Client(reqwest::Client);
+pub(crate) struct Client {
+    http: reqwest::Client,
+    connects: u32,
+    /// Nobody could be reached although it was tried as often as that is worth.
+    unreachable: Arc<AtomicBool>,
+}
 
 impl Client {
-    pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        reqwest::Client::builder()
+    /// `connects` is how often a connection is tried before the system counts as unreachable.
+    pub(crate) fn new(connects: u32) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("renkei/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
+            .build()?;
+        Ok(Self { http, connects: connects.max(1), unreachable: Arc::default() })
+    }
+
+    /// How often a request that cannot connect is tried. Once while the system is unreachable: of
+    /// twenty requests to a machine that is down one waits, not each.
+    pub(crate) fn connects(&self) -> u32 {
+        if self.unreachable.load(Ordering::Relaxed) { 1 } else { self.connects }
+    }
+
+    /// No connection was made, as often as it was tried. Until the next answer that holds for all.
+    pub(crate) fn give_up(&self) {
+        self.unreachable.store(true, Ordering::Relaxed);
     }
 
     pub(crate) async fn exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
+        let result = self.try_exchange(request).await;
+        if !matches!(result, Err(NoAnswer::NotSent(_))) {
+            self.unreachable.store(false, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn try_exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
         let mut response = self
-            .0
+            .http
             .request(request.method, request.url)
             .headers(request.headers)
             .body(request.body)

@@ -34,17 +34,19 @@ pub(crate) enum Decision {
     QuotaFor(u64),
 }
 
-/// Decides after the `sent`-th attempt. `dice` is in `[0, 1)`; `most_ms` is how long the host waits
-/// for a quota.
+/// Decides after the `sent`-th attempt. `connects` is how often a connection is tried; `dice` is in
+/// `[0, 1)`; `most_ms` is how long the host waits for a quota.
 pub(crate) fn decide(
     attempt: Attempt,
     sent: u32,
+    connects: u32,
     repeatable: bool,
     rules: &Retry,
     dice: f64,
     most_ms: u64,
 ) -> Decision {
-    let last = sent >= ATTEMPTS_MAX;
+    let most = if attempt == Attempt::NotSent { connects } else { ATTEMPTS_MAX };
+    let last = sent >= most;
     match attempt {
         Attempt::Answer { status, retry_after_ms } if rules.quota_status.contains(&status) => {
             let wait = retry_after_ms.unwrap_or_else(|| back_off(sent, dice));
@@ -89,7 +91,7 @@ mod tests {
 
     fn check(attempt: Attempt, sent: u32, repeatable: bool, expected: Decision) {
         let rules = Retry { quota_status: vec![429], transient_status: vec![503] };
-        assert_eq!(decide(attempt, sent, repeatable, &rules, 0.0, 60_000), expected);
+        assert_eq!(decide(attempt, sent, 3, repeatable, &rules, 0.0, 60_000), expected);
     }
 
     fn answer(status: u16, retry_after_ms: Option<u64>) -> Attempt {
@@ -115,7 +117,8 @@ mod tests {
         check(Attempt::Broken, 1, true, Decision::Again(250));
         check(Attempt::Broken, 1, false, Decision::Settle);
         check(Attempt::NotSent, 1, false, Decision::Again(250));
-        check(Attempt::NotSent, 5, true, Decision::Settle);
+        check(Attempt::NotSent, 2, false, Decision::Again(500));
+        check(Attempt::NotSent, 3, true, Decision::Settle);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use renkei_fixtures::Fixture;
 
 fn exit(base: &str, auth: Auth, clock: &Arc<HandClock>, tokens: Arc<dyn TokenStore>) -> Arc<Exit> {
     let config = system(Fixture::Courier, base, auth);
-    Arc::new(Exit::new(config, clock.clone(), tokens, 1).unwrap())
+    Arc::new(Exit::new(config, clock.clone(), tokens, 1, 2).unwrap())
 }
 
 fn bearer_exit(base: &str, clock: &Arc<HandClock>) -> Arc<Exit> {
@@ -198,6 +198,34 @@ async fn a_broken_connection_is_no_answer() {
     assert_eq!(exit.traffic().requests, 1);
     assert!(door(&exit).send(get("/x")).await.is_err());
     assert_eq!(hangs_up.await.unwrap(), 4, "one POST, then a GET again and again");
+}
+
+#[tokio::test]
+async fn an_unreachable_system_is_tried_once_per_request_until_it_answers() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    drop(listener);
+    let exit = bearer_exit(&format!("http://{place}"), &Arc::default());
+    let mut requests = 0;
+    let mut check = async |attempts: u64| {
+        let result = door(&exit).send(get("/things")).await;
+        assert!(matches!(result, Err(Failure::NoAnswer(_))), "{result:?}");
+        requests += attempts;
+        assert_eq!(exit.traffic().requests, requests);
+    };
+    check(2).await;
+    check(1).await;
+    check(1).await;
+    // It is back: what broke was connected, and the next trouble is a new one.
+    let listener = tokio::net::TcpListener::bind(place).await.unwrap();
+    let hangs_up = tokio::spawn(async move {
+        let stream = listener.accept().await.unwrap();
+        drop(listener);
+        drop(stream);
+    });
+    check(2).await;
+    hangs_up.await.unwrap();
+    check(1).await;
 }
 
 #[tokio::test]

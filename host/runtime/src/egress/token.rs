@@ -15,13 +15,13 @@ use url::{Url, form_urlencoded};
 use renkei_package::{AllowedOrigin, TokenStyle};
 use renkei_sync::ports::Clock;
 
-use super::client::{Client, Outgoing, REQUEST_TIMEOUT};
+use super::client::{Client, NoAnswer, Outgoing, REQUEST_TIMEOUT};
 use super::credentials::sensitive;
 use super::policy::Reach;
 use super::traffic::{Counters, add};
 
 /// An endpoint in trouble is asked so often; a refusal is final.
-const ATTEMPTS: u64 = 3;
+const ATTEMPTS: u32 = 3;
 const PAUSE_MS: u64 = 1_000;
 
 /// Where and how tokens are had.
@@ -70,21 +70,30 @@ impl Endpoint {
         wanted: Wanted<'_>,
         clock: &dyn Clock,
     ) -> Result<TokenAnswer, TokenRefused> {
-        let mut trouble = String::new();
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                clock.sleep_ms(PAUSE_MS << attempt).await;
-            }
+        let mut attempt = 0;
+        let trouble = loop {
+            attempt += 1;
             let request = self.request(client_id, client_secret, wanted)?;
             add(&self.counters.renewals, 1);
-            match self.client.exchange(request).await {
+            let (trouble, most) = match self.client.exchange(request).await {
                 Ok(answer) if answer.status < 500 && answer.status != 429 => {
                     return self.read(answer.status, &answer.body);
                 }
-                Ok(answer) => trouble = format!("HTTP {}", answer.status),
-                Err(error) => trouble = error.to_string(),
+                Ok(answer) => (format!("HTTP {}", answer.status), ATTEMPTS),
+                Err(error @ NoAnswer::NotSent(_)) => {
+                    let most = self.client.connects().min(ATTEMPTS);
+                    if attempt >= most {
+                        self.client.give_up();
+                    }
+                    (error.to_string(), most)
+                }
+                Err(error) => (error.to_string(), ATTEMPTS),
+            };
+            if attempt >= most {
+                break trouble;
             }
-        }
+            clock.sleep_ms(PAUSE_MS << attempt).await;
+        };
         Err(TokenRefused::NoAnswer(format!("the token endpoint is in trouble: {trouble}")))
     }
 
