@@ -11,11 +11,14 @@
     reason = "all of this is test code; clippy's own exception covers only the test functions"
 )]
 
+mod serving;
 mod site;
 
 mod canary;
 mod contained;
 mod crash;
+mod data;
 mod demo;
 mod mistakes;
 mod reload;
+mod serve;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::site::{Simulators, Site, renkei, text};
 
 /// The command fails with this exit code and says all of these words.
-fn check(site: &Site, command: &str, code: i32, words: &[&str]) {
+pub(crate) fn check(site: &Site, command: &str, code: i32, words: &[&str]) {
     let (found, said) = site.attempt(command);
     assert_eq!(found, code, "{command}: {said}");
     for word in words {

@@ -1,19 +1,13 @@
 //! Acceptance 4: while `renkei serve` works, a changed plugin takes effect without a failed record,
 //! and garbage changes nothing.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mistakes::replace_once;
-use crate::site::{Simulators, Site, plugins, renkei};
-
-/// Long enough for a loaded machine; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::serving::Serving;
+use crate::site::{Simulators, Site, plugins};
 
 #[test]
 fn plugins_change_under_load_without_a_failed_record() {
@@ -44,6 +38,13 @@ fn plugins_change_under_load_without_a_failed_record() {
     host.wait_for("cycle done", |_| true);
     host.wait_for("cycle done", |line| line["writes"] == json!(0));
     assert_eq!(host.stop(), Some(0), "SIGTERM must drain and exit 0");
+    for message in ["plugin loaded", "plugin refused"] {
+        let said = host.seen.iter().filter(|line| line["message"] == json!(message));
+        let said: Vec<_> = said.filter(|line| line["file"] == json!("names.wasm")).collect();
+        let loaded = if message == "plugin loaded" { 2 } else { 1 };
+        assert_eq!(said.len(), loaded, "once at the start, once per change: {said:?}");
+        assert_eq!(host.events(&message.replace(' ', "-")).len(), 1, "{:?}", host.told);
+    }
     let failed: u64 = host.seen.iter().filter_map(|line| line["failed"].as_u64()).sum();
     assert_eq!(failed, 0, "records failed while plugins were replaced");
 }
@@ -57,66 +58,5 @@ fn edit_while(simulators: &Simulators, busy: &AtomicBool) {
         let fields = json!({ "jobtitle": format!("title {round}") });
         let edit = json!({ "object": "contacts", "id": contact, "fields": fields });
         simulators.hubspot.post("edit", edit);
-    }
-}
-
-/// `renkei serve` with its log.
-struct Serving {
-    process: Child,
-    log: Receiver<Value>,
-    seen: Vec<Value>,
-}
-
-impl Serving {
-    fn start(site: &Site) -> Self {
-        let mut process = renkei()
-            .args(["serve", "--dir", site.path(), "--log", "info", "--log-json"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let (send, log) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let event: Value = serde_json::from_str(&line).unwrap_or(json!({ "line": line }));
-                if send.send(event["fields"].clone()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { process, log, seen: Vec::new() }
-    }
-
-    /// The next log line with this message that fits.
-    fn wait_for(&mut self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-                panic!(
-                    "no `{message}` in the log; the last lines: {:?}",
-                    self.seen.iter().rev().take(5)
-                )
-            });
-            self.seen.push(line.clone());
-            if line["message"] == json!(message) && fits(&line) {
-                return line;
-            }
-        }
-    }
-
-    fn stop(&mut self) -> Option<i32> {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let code = self.process.wait().unwrap().code();
-        self.seen.extend(self.log.try_iter());
-        code
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // Already over unless the test failed half-way.
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }

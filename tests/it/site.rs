@@ -68,7 +68,7 @@ fn warm_data() -> &'static Path {
 }
 
 /// Copies a directory and what is below it.
-fn copy_files(from: &Path, to: &Path) {
+pub(crate) fn copy_files(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 /// Keeps CRMs in step.
@@ -87,7 +88,11 @@ pub(crate) enum Command {
     /// change.
     #[command(after_help = "Examples:
   renkei serve --dir sync --log info
-  renkei serve --dir sync --interval-seconds 30")]
+  renkei serve --dir sync --interval-seconds 30
+  renkei serve --dir sync --json | jq 'select(.event == \"cycle\" and .failed > 0)'
+
+With --json one line per event, each with `event`: `serving` at the start, `cycle` with what `renkei sync --json`
+prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`, `plugin-one-way`.")]
     Serve(ServeArgs),
 
     /// Show links, open reviews and conflicts, and work that waits.
@@ -102,8 +107,8 @@ pub(crate) enum Command {
   renkei why person/212 --dir sync             a link by its number, as `status` and `plan` name it")]
     Why(WhyArgs),
 
-    /// Answer an open review, or reverse what a rule decided. Stop `renkei serve` first; the next
-    /// cycle acts on it.
+    /// Answer an open review, or reverse what a rule decided; the next cycle acts on it. A running
+    /// `renkei serve` is asked to do it between two cycles.
     #[command(after_help = "Examples:
   renkei status --dir sync                          lists open reviews with their ids
   renkei decide 3f2a take salesforce --dir sync     that system's value stands
@@ -210,7 +215,8 @@ pub(crate) struct DecideArgs {
     pub(crate) dir: DirArgs,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {
     /// A conflict: this system's value stands.
     Take {

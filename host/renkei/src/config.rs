@@ -11,6 +11,8 @@ mod secrets;
 mod systems;
 mod words;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use renkei_package::Manifest;
@@ -54,10 +56,24 @@ impl Config {
         let entities = files.iter().map(|path| Source::read(path)).collect::<Result<_, _>>()?;
         Ok(Self {
             plugins: dir.join(&root.value.plugins),
-            data: dir.join(&root.value.data),
+            data: data(&root, dir)?,
             interval_ms: root.value.schedule.interval_seconds.saturating_mul(1000),
             root,
             entities,
+        })
+    }
+
+    /// Makes the data directory if it is not there, for this user alone, and makes sure that files
+    /// can be written in it.
+    pub(crate) fn make_data(&self) -> Result<(), ConfigError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
+        made.and_then(|()| tempfile::tempfile_in(&self.data).map(drop)).map_err(|error| {
+            let message = format!(
+                "no files can be written in the data directory {}: {error}; \
+                 give this user the right or choose another `data`",
+                self.data.display()
+            );
+            mistake(&self.root, message)
         })
     }
 
@@ -71,5 +87,28 @@ impl Config {
     pub(crate) fn spec(&self, manifests: &[&Manifest]) -> Result<Spec, ConfigError> {
         systems::check(&self.root, manifests)?;
         mapping::resolve(&self.root, &self.entities, manifests)
+    }
+}
+
+/// The data directory. It need not be there, but nothing else may stand in its place.
+fn data(root: &Source<RootFile>, dir: &Path) -> Result<PathBuf, ConfigError> {
+    let typed = root.value.data.as_ref().map(|data| data.get_ref().as_path());
+    let typed = typed.unwrap_or(Path::new("data"));
+    if typed.as_os_str().is_empty() {
+        return Err(mistake(root, "`data` is empty; name a directory such as \"data\""));
+    }
+    let data = dir.join(typed);
+    if data.exists() && !data.is_dir() {
+        let message = format!("{} is not a directory; choose another `data`", data.display());
+        return Err(mistake(root, message));
+    }
+    Ok(data)
+}
+
+/// A mistake of `data`.
+fn mistake(root: &Source<RootFile>, message: impl AsRef<str>) -> ConfigError {
+    match &root.value.data {
+        Some(place) => root.at(place, message),
+        None => root.anywhere(message),
     }
 }

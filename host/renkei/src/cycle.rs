@@ -1,17 +1,20 @@
 //! One cycle of a host, with a progress line while it runs and its report as numbers for people and
 //! scripts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use indicatif::ProgressBar;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
+use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::record::Action;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::host::{self, Host};
+use crate::plain;
 
 /// Runs one cycle.
 pub(crate) async fn run(
@@ -38,10 +41,20 @@ pub(crate) async fn run(
     Ok(result)
 }
 
-/// The log's line of a finished cycle, and one per system that failed.
+/// The log's line of a finished cycle, and one per system that failed: a system that is down fails
+/// at each of its objects, for one reason.
 fn tell(report: &Report, took_ms: i64) {
+    let mut failed_systems: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
     for (system, doing, error) in &report.failures {
-        tracing::error!(system, doing, error = %error, "system failed");
+        failed_systems.entry(system).or_default().push((doing, error));
+    }
+    for (system, failures) in failed_systems {
+        let Some((_, error)) = failures.first() else { continue };
+        let doing: BTreeSet<&str> = failures.iter().map(|(doing, _)| *doing).collect();
+        let waiting = doing.len();
+        let doing = doing.into_iter().collect::<Vec<_>>().join(", ");
+        let error = plain::message(&error.to_string());
+        tracing::error!(system, doing, waiting, error, "system failed");
     }
     tracing::info!(
         writes = report.applied(),

@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use crate::plain;
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -53,25 +55,62 @@ impl Failure {
         self.reported
     }
 
+    /// What another process of ours failed with.
+    pub(crate) fn told(code: u8, message: String) -> Self {
+        let kinds = [Kind::Usage, Kind::System, Kind::Store, Kind::Plugin];
+        let kind = kinds.into_iter().find(|kind| *kind as u8 == code);
+        Self::of(kind.unwrap_or(Kind::Unexpected), anyhow::anyhow!("{message}"))
+    }
+
     fn of(kind: Kind, error: anyhow::Error) -> Self {
         Self { kind, error, reported: false }
     }
 
     /// What `main` returns.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.kind as u8)
+        ExitCode::from(self.code())
+    }
+
+    /// The exit code as a number.
+    pub(crate) fn code(&self) -> u8 {
+        self.kind as u8
     }
 }
 
 impl std::fmt::Display for Failure {
-    /// The whole chain of causes on one line.
+    /// The whole chain of causes. Many errors say their cause themselves; it is not said twice.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#}", self.error)
+        let mut text = self.error.to_string();
+        for cause in self.error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        f.write_str(&plain::message(&text))
     }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::of(Kind::Unexpected, error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("plugin.wasm: cannot be read: {source}")]
+    struct SaysItsCause {
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let source = std::io::Error::other("no such file");
+        let error = anyhow::Error::new(SaysItsCause { source }).context("system hubspot");
+        let said = Failure::plugin(error).to_string();
+        assert_eq!(said, "system hubspot: plugin.wasm: cannot be read: no such file");
     }
 }

@@ -17,6 +17,7 @@ use renkei_sync::spec::Spec;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
+use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::preflight::{self, Finding, Schemas, Severity};
 use crate::tokens::TokenFile;
@@ -38,26 +39,26 @@ impl Host {
         dir: &Path,
         clock: SystemClock,
         access: Access,
+        patience: Patience,
     ) -> Result<Self, Failure> {
-        let config = Config::read(dir).map_err(Failure::usage)?;
+        let config = ready(dir)?;
         let secrets = Secrets::open(dir).map_err(Failure::usage)?;
         let systems = config.systems(&secrets).map_err(Failure::usage)?;
         let clock = Arc::new(clock);
-        let options = Options::new(
+        let mut options = Options::new(
             config.plugins.clone(),
             cache(&config),
             systems,
             clock.clone(),
             Arc::new(TokenFile::new(dir)),
         );
+        if patience == Patience::Short {
+            options.connects = 2;
+        }
         let runtime = Runtime::start(options).await.map_err(Failure::plugin)?;
         let spec = spec(&config, &runtime)?;
         let layouts = Layouts::of(&spec);
-        let store = match access {
-            Access::Keep => SqliteStore::open(&config.data, layouts),
-            Access::Scratch => SqliteStore::scratch(&config.data, layouts),
-        };
-        let store = Arc::new(store.map_err(Failure::store)?);
+        let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         Ok(Self { dir: dir.to_owned(), config, spec, runtime, store, clock })
     }
 
@@ -106,13 +107,13 @@ impl Host {
     }
 }
 
-/// What becomes of what the engine commits.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Access {
-    /// It is kept; no other process may do the same at the same time.
-    Keep,
-    /// It goes to a copy of the database that is thrown away.
-    Scratch,
+/// How long a system that refuses connections is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Somebody looks on and can run the command again.
+    Short,
+    /// The runtime's default.
+    Long,
 }
 
 /// What the live systems say.
@@ -128,11 +129,19 @@ pub(crate) struct Preflight {
 
 /// The plugins of a configuration alone: no secrets, no systems, no database.
 pub(crate) async fn plugins(dir: &Path) -> Result<Arc<Runtime>, Failure> {
-    let config = Config::read(dir).map_err(Failure::usage)?;
+    let config = ready(dir)?;
     let clock = Arc::new(SystemClock::real());
     let cache = cache(&config);
     let options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     Runtime::start(options).await.map_err(Failure::plugin)
+}
+
+/// The configuration, with its data directory made unless a database is missing there.
+fn ready(dir: &Path) -> Result<Config, Failure> {
+    let config = Config::read(dir).map_err(Failure::usage)?;
+    database::require(dir, &config.data)?;
+    config.make_data().map_err(Failure::usage)?;
+    Ok(config)
 }
 
 fn cache(config: &Config) -> PathBuf {

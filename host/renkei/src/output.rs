@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::plain;
 
 /// How to talk to whoever started the program.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,15 @@ impl Output {
         if self.json {
             self.line(&serde_json::to_string(value)?);
         } else {
-            self.line(&text());
+            self.line(&plain::visible(&text()));
+        }
+        Ok(())
+    }
+
+    /// Prints `value` as one line of JSON for scripts; people read the log.
+    pub(crate) fn event(self, value: &impl Serialize) -> Result<(), serde_json::Error> {
+        if self.json {
+            self.line(&serde_json::to_string(value)?);
         }
         Ok(())
     }

@@ -5,15 +5,16 @@ use serde_json::json;
 
 use crate::cli::DirArgs;
 use crate::clock::SystemClock;
+use crate::database::Access;
 use crate::failure::Failure;
-use crate::host::{Access, Host, Preflight, of_plugin};
+use crate::host::{Host, Patience, Preflight, of_plugin};
 use crate::output::Output;
 use crate::preflight::Severity;
 
 /// Exit code 2 when something would stop a sync.
 pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("asking the systems");
-    let host = Host::open(&args.dir, SystemClock::real(), Access::Scratch).await?;
+    let host = Host::open(&args.dir, SystemClock::real(), Access::Scratch, Patience::Short).await?;
     let preflight = host.preflight().await;
     bar.finish_and_clear();
     let errors =

@@ -1,43 +1,78 @@
 //! `renkei decide`: a person answers a review, or reverses what a rule decided. Takes effect in the
 //! next cycle.
+//!
+//! Only one process works on a database. Where `renkei serve` does, it decides, asked through its
+//! control socket; otherwise this process does. Both run [`decide`].
 
 use renkei_store::SqliteStore;
 use renkei_sync::canonical::canonical;
 use renkei_sync::codec::Layouts;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::resolve::{ResolveError, resolve};
-use renkei_sync::state::{Choice, Matter, Review};
+use renkei_sync::spec::Spec;
+use renkei_sync::state::{Choice, Matter, Review, ReviewStatus};
 use renkei_sync::store::{ReviewQuery, Store as _};
 use renkei_sync::value::Value;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::why::parse_record;
 use crate::cli::{Answer, DecideArgs};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::control;
+use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
+
+/// What is to be decided, as it was typed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    /// The review's id or the beginning of it.
+    pub(crate) review: String,
+    pub(crate) answer: Answer,
+}
+
+/// What was decided.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Decided {
+    pub(crate) review: String,
+    pub(crate) status: ReviewStatus,
+}
 
 /// Exit code 2 when the review does not exist, is over, or asks something else.
 pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure> {
     let dir = &args.dir.dir;
     let config = Config::read(dir).map_err(Failure::usage)?;
-    let runtime = host::plugins(dir).await?;
-    let spec = host::spec(&config, &runtime)?;
-    let store = SqliteStore::open(&config.data, Layouts::of(&spec)).map_err(Failure::store)?;
-    let review = find(&store, &args.review).await?;
-    let choice = choice(&args.answer, &review, &spec)?;
-    let now_ms = SystemClock::real().now_ms();
+    let decision = Decision { review: args.review.clone(), answer: args.answer.clone() };
+    let decided = match control::ask(&config.data, &decision).await? {
+        Some(decided) => decided,
+        None => {
+            let runtime = host::plugins(dir).await?;
+            let spec = host::spec(&config, &runtime)?;
+            let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Keep)?;
+            decide(&store, &spec, SystemClock::real().now_ms(), &decision).await?
+        }
+    };
+    output.result(&decided, || "decided; the next cycle acts on it".to_owned())?;
+    Ok(())
+}
+
+/// Decides in the database that the caller has, between two cycles.
+pub(crate) async fn decide(
+    store: &SqliteStore,
+    spec: &Spec,
+    now_ms: i64,
+    decision: &Decision,
+) -> Result<Decided, Failure> {
+    let review = find(store, &decision.review).await?;
+    let choice = choice(&decision.answer, &review, spec)?;
     let decided =
-        resolve(&store, &review.id, choice, now_ms).await.map_err(|error| match error {
+        resolve(store, &review.id, choice, now_ms).await.map_err(|error| match error {
             ResolveError::Store(error) => Failure::store(error),
             other => Failure::usage(other),
         })?;
-    output.result(&json!({ "review": decided.id, "status": decided.status }), || {
-        "decided; the next cycle acts on it".to_owned()
-    })?;
-    Ok(())
+    Ok(Decided { review: decided.id, status: decided.status })
 }
 
 /// The one review whose id begins so.
@@ -56,11 +91,7 @@ async fn find(store: &SqliteStore, start: &str) -> Result<Review, Failure> {
     }
 }
 
-fn choice(
-    answer: &Answer,
-    review: &Review,
-    spec: &renkei_sync::spec::Spec,
-) -> Result<Choice, Failure> {
+fn choice(answer: &Answer, review: &Review, spec: &Spec) -> Result<Choice, Failure> {
     Ok(match answer {
         Answer::Approve => Choice::Approve,
         Answer::Leave => Choice::Leave,

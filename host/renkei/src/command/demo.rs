@@ -17,13 +17,14 @@ use crate::clock::SystemClock;
 use crate::command::plan;
 use crate::command::serve::keep_in_step;
 use crate::cycle;
+use crate::database::Access;
 use crate::demo::control::{Ledger, Simulators};
 use crate::demo::edits::{self, Edit};
 use crate::demo::known::Known;
 use crate::demo::verify::{self, Verdict, World};
 use crate::demo::{setup, story};
 use crate::failure::Failure;
-use crate::host::{Access, Host};
+use crate::host::{Host, Patience};
 use crate::output::Output;
 
 /// Longer than any lag of the simulators, in their time.
@@ -95,7 +96,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
     let previewed = preview(&dir, clock, output).await?;
-    let host = Host::open(&dir, clock, Access::Keep).await?;
+    let host = Host::open(&dir, clock, Access::Keep, Patience::Long).await?;
     host.require_fit().await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
@@ -142,7 +143,7 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
 /// Shows what the first sync would do, without doing it; how many operations that is.
 async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, Failure> {
     let bar = output.progress("preview");
-    let host = Host::open(dir, clock, Access::Scratch).await?;
+    let host = Host::open(dir, clock, Access::Scratch, Patience::Long).await?;
     host.require_fit().await?;
     let result = cycle::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();

@@ -7,14 +7,16 @@ use serde_json::json;
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;
 use crate::cycle;
+use crate::database::Access;
 use crate::failure::Failure;
-use crate::host::{Access, Host};
+use crate::host::{Host, Patience};
 use crate::output::Output;
 
 /// Prints the plan. Writes neither to the systems nor to the database.
 pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("plan");
-    let host = Host::open(&args.dir.dir, SystemClock::real(), Access::Scratch).await?;
+    let host =
+        Host::open(&args.dir.dir, SystemClock::real(), Access::Scratch, Patience::Short).await?;
     host.require_fit().await?;
     let options = dry(args.limit);
     let result = cycle::run(&host, options, &bar).await;

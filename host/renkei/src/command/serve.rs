@@ -6,27 +6,34 @@
 
 use renkei_runtime::ReloadEvent;
 use renkei_sync::engine::CycleOptions;
+use renkei_sync::plugin::Generation;
 use renkei_sync::ports::Clock as _;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
+use crate::command::decide;
+use crate::control::{ControlSocket, Request};
 use crate::cycle;
+use crate::database::Access;
 use crate::failure::Failure;
-use crate::host::{Access, Host};
+use crate::host::{Host, Patience};
 use crate::output::Output;
 use crate::stop;
 
 /// Serves until a signal comes.
 pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure> {
-    let host = Host::open(&args.dir.dir, SystemClock::real(), Access::Keep).await?;
+    let clock = SystemClock::real();
+    let host = Host::open(&args.dir.dir, clock, Access::Keep, Patience::Long).await?;
     host.require_fit().await?;
     let interval_ms = args
         .interval_seconds
         .map_or(host.config.interval_ms, |seconds| seconds.saturating_mul(1000));
     tracing::info!(dir = %args.dir.dir.display(), interval_ms, "serving");
     output.note("serving; Ctrl-C or SIGTERM ends after the cycle that runs");
+    output.event(&json!({ "event": "serving", "interval_ms": interval_ms }))?;
     keep_in_step(&host, interval_ms, output).await
 }
 
@@ -36,7 +43,11 @@ pub(crate) async fn keep_in_step(
     interval_ms: u64,
     output: Output,
 ) -> Result<(), Failure> {
-    let mut events = host.runtime.events();
+    let control = ControlSocket::open(&host.config.data).inspect_err(|error| {
+        tracing::warn!(%error, "no control socket; `renkei decide` must wait until this ends");
+    });
+    let mut serving =
+        Serving { host, output, events: host.runtime.events(), control: control.ok() };
     let bar = output.progress("serving");
     let stop = stop::requested();
     tokio::pin!(stop);
@@ -50,10 +61,10 @@ pub(crate) async fn keep_in_step(
                     result = &mut running => {
                         // A failed system is in the log and is tried again; a failed store is the
                         // end.
-                        result?;
+                        serving.cycled(&result?.report)?;
                         break;
                     }
-                    event = events.recv() => tell(event),
+                    event = serving.events.recv() => serving.reloaded(event)?,
                     () = &mut stop, if !stopping => {
                         tracing::info!("draining");
                         stopping = true;
@@ -62,7 +73,7 @@ pub(crate) async fn keep_in_step(
             }
         }
         if !stopping {
-            stopping = pause(host, interval_ms, &mut events, &mut stop).await;
+            stopping = serving.pause(interval_ms, &mut stop).await?;
         }
     }
     bar.finish_and_clear();
@@ -70,52 +81,105 @@ pub(crate) async fn keep_in_step(
     Ok(())
 }
 
-/// Waits out the interval; whether a signal came.
-async fn pause(
-    host: &Host,
-    interval_ms: u64,
-    events: &mut Receiver<ReloadEvent>,
-    stop: &mut (impl Future<Output = ()> + Unpin),
-) -> bool {
-    let over = host.clock.sleep_ms(interval_ms);
-    tokio::pin!(over);
-    loop {
-        tokio::select! {
-            () = &mut over => return false,
-            event = events.recv() => tell(event),
-            () = &mut *stop => return true,
+/// What happens beside the cycles.
+struct Serving<'a> {
+    host: &'a Host,
+    output: Output,
+    events: Receiver<ReloadEvent>,
+    control: Option<ControlSocket>,
+}
+
+impl Serving<'_> {
+    /// Waits out the interval and decides what people ask for; whether a signal came. Decisions go
+    /// before the end of the pause, so that each has its turn however short the pause is.
+    async fn pause(
+        &mut self,
+        interval_ms: u64,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<bool, Failure> {
+        let over = self.host.clock.sleep_ms(interval_ms);
+        tokio::pin!(over);
+        loop {
+            let asked = async {
+                match &mut self.control {
+                    Some(control) => control.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut *stop => return Ok(true),
+                request = asked => self.decide(request).await?,
+                event = self.events.recv() => self.reloaded(event)?,
+                () = &mut over => return Ok(false),
+            }
+        }
+    }
+
+    async fn decide(&self, request: Request) -> Result<(), Failure> {
+        if !request.is_wanted() {
+            return Ok(());
+        }
+        let Host { store, spec, clock, .. } = self.host;
+        let result = decide::decide(store, spec, clock.now_ms(), &request.decision).await;
+        if let Ok(decided) = &result {
+            tracing::info!(review = decided.review, "decided");
+            self.output.event(&json!({ "event": "decided", "review": decided.review }))?;
+        }
+        request.answer(result);
+        Ok(())
+    }
+
+    fn cycled(&self, report: &renkei_sync::engine::Report) -> Result<(), Failure> {
+        let mut line = cycle::facts(report);
+        if let Some(line) = line.as_object_mut() {
+            line.insert("event".to_owned(), "cycle".into());
+        }
+        Ok(self.output.event(&line)?)
+    }
+
+    /// What happened to a plugin; the runtime has logged it already.
+    fn reloaded(&self, event: Result<ReloadEvent, RecvError>) -> Result<(), Failure> {
+        match event {
+            Ok(event) => Ok(self.output.event(&facts(&event))?),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "plugin events missed");
+                Ok(())
+            }
+            // The runtime lives as long as the host.
+            Err(RecvError::Closed) => Ok(()),
         }
     }
 }
 
-/// The log's line of what happened to a plugin.
-fn tell(event: Result<ReloadEvent, RecvError>) {
+/// An event for scripts.
+fn facts(event: &ReloadEvent) -> Value {
+    let plugin = |generation: &Generation| {
+        let Generation { plugin, version, digest } = generation;
+        json!({ "id": plugin, "version": version, "digest": digest })
+    };
     match event {
-        Ok(ReloadEvent::Loaded { file, generation, replaced }) => tracing::info!(
-            file,
-            plugin = %generation,
-            digest = generation.digest,
-            replaced = replaced.map(|old| old.to_string()),
-            "plugin loaded"
-        ),
-        Ok(ReloadEvent::Refused { file, reason, serving }) => tracing::error!(
-            file,
-            reason,
-            serving = serving.map(|old| old.to_string()),
-            "plugin refused"
-        ),
-        Ok(ReloadEvent::Removed { generation }) => {
-            tracing::warn!(plugin = %generation, "plugin removed");
+        ReloadEvent::Loaded { file, generation, replaced } => json!({
+            "event": "plugin-loaded",
+            "file": file,
+            "plugin": plugin(generation),
+            "replaced": replaced.as_ref().map(plugin),
+        }),
+        ReloadEvent::Refused { file, reason, serving } => json!({
+            "event": "plugin-refused",
+            "file": file,
+            "reason": reason,
+            "serving": serving.as_ref().map(plugin),
+        }),
+        ReloadEvent::Removed { generation } => {
+            json!({ "event": "plugin-removed", "plugin": plugin(generation) })
         }
-        Ok(ReloadEvent::OneWay { generation, function, reason }) => tracing::warn!(
-            plugin = %generation,
-            function,
-            reason,
-            "two-way function breaks a law and runs one-way"
-        ),
-        Ok(other) => tracing::info!(event = ?other, "plugins changed"),
-        Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "plugin events missed"),
-        // The runtime lives as long as the host.
-        Err(RecvError::Closed) => {}
+        ReloadEvent::OneWay { generation, function, reason } => json!({
+            "event": "plugin-one-way",
+            "plugin": plugin(generation),
+            "function": function,
+            "reason": reason,
+        }),
+        other => json!({ "event": "plugins-changed", "what": format!("{other:?}") }),
     }
 }

@@ -1,7 +1,6 @@
 //! `renkei status`: what is linked, what waits, and which questions are open. Reads the database
 //! only.
 
-use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{Matter, Review};
 use renkei_sync::store::{Counts, ReviewQuery, Store as _};
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::DirArgs;
 use crate::config::Config;
+use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::table;
@@ -19,7 +19,7 @@ const REVIEWS_SHOWN: usize = 50;
 /// Prints the numbers and the open reviews.
 pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let config = Config::read(&args.dir).map_err(Failure::usage)?;
-    let store = SqliteStore::read_only(&config.data, Layouts::default()).map_err(Failure::store)?;
+    let store = database::open(&args.dir, &config.data, Layouts::default(), Access::Look)?;
     let counts = store.counts().await.map_err(Failure::store)?;
     let query = ReviewQuery { open_only: true, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;

@@ -5,14 +5,15 @@ use renkei_sync::engine::CycleOptions;
 use crate::cli::DirArgs;
 use crate::clock::SystemClock;
 use crate::cycle;
+use crate::database::Access;
 use crate::failure::Failure;
-use crate::host::{Access, Host};
+use crate::host::{Host, Patience};
 use crate::output::Output;
 
 /// Exit code 3 or 5 when a system or plugin failed; the others' work is done all the same.
 pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("sync");
-    let host = Host::open(&args.dir, SystemClock::real(), Access::Keep).await?;
+    let host = Host::open(&args.dir, SystemClock::real(), Access::Keep, Patience::Short).await?;
     host.require_fit().await?;
     let result = cycle::run(&host, CycleOptions::default(), &bar).await;
     bar.finish_and_clear();

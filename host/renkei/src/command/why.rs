@@ -1,13 +1,13 @@
 //! `renkei why`: why a value was or was not written, from the database alone. Works while a host
 //! serves.
 
-use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{LinkId, RecordKey};
 use renkei_sync::why::{Subject, why};
 
 use crate::cli::WhyArgs;
 use crate::config::Config;
+use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
     if let Some(field) = &args.field {
         require_field(&spec, entity.as_deref(), field)?;
     }
-    let store = SqliteStore::read_only(&config.data, Layouts::of(&spec)).map_err(Failure::store)?;
+    let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Look)?;
     let answer = why(&store, &spec, &subject, args.field.as_deref()).await;
     let answer = answer
         .map_err(Failure::store)?

@@ -17,9 +17,8 @@ pub(crate) struct RootFile {
     /// The plugin folder, relative to the configuration's directory.
     #[serde(default = "default_plugins")]
     pub(crate) plugins: PathBuf,
-    /// The directory of the database, relative to the configuration's directory.
-    #[serde(default = "default_data")]
-    pub(crate) data: PathBuf,
+    /// The directory of the database, relative to the configuration's directory; `data` by default.
+    pub(crate) data: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(crate) schedule: ScheduleFile,
     /// The systems by name.
@@ -29,10 +28,6 @@ pub(crate) struct RootFile {
 
 fn default_plugins() -> PathBuf {
     "plugins".into()
-}
-
-fn default_data() -> PathBuf {
-    "data".into()
 }
 
 /// `[schedule]`.

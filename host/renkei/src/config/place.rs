@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use crate::plain;
+
 /// A mistake in the configuration: `file:line: what is wrong and what was expected`.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{}: {message}", .path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -17,8 +19,12 @@ pub(crate) struct ConfigError {
 
 impl ConfigError {
     /// A mistake of a whole file or directory.
-    pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line: None, message: message.into() }
+    pub(crate) fn file(path: &Path, message: impl AsRef<str>) -> Self {
+        Self::new(path, None, message.as_ref())
+    }
+
+    fn new(path: &Path, line: Option<usize>, message: &str) -> Self {
+        Self { path: path.to_owned(), line, message: plain::echo(message) }
     }
 }
 
@@ -41,10 +47,9 @@ impl<T: DeserializeOwned> Source<T> {
             };
             ConfigError::file(path, format!("cannot be read: {error}{next}"))
         })?;
-        let value = toml::from_str(&text).map_err(|error| ConfigError {
-            path: path.to_owned(),
-            line: error.span().map(|span| line_of(&text, &span)),
-            message: error.message().to_owned(),
+        let value = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map(|span| line_of(&text, &span));
+            ConfigError::new(path, line, error.message())
         })?;
         Ok(Self { path: path.to_owned(), text, value })
     }
@@ -52,16 +57,13 @@ impl<T: DeserializeOwned> Source<T> {
 
 impl<T> Source<T> {
     /// A mistake at this value.
-    pub(crate) fn at<V>(&self, place: &Spanned<V>, message: impl Into<String>) -> ConfigError {
-        ConfigError {
-            path: self.path.clone(),
-            line: Some(line_of(&self.text, &place.span())),
-            message: message.into(),
-        }
+    pub(crate) fn at<V>(&self, place: &Spanned<V>, message: impl AsRef<str>) -> ConfigError {
+        let line = line_of(&self.text, &place.span());
+        ConfigError::new(&self.path, Some(line), message.as_ref())
     }
 
     /// A mistake that no single line shows.
-    pub(crate) fn anywhere(&self, message: impl Into<String>) -> ConfigError {
+    pub(crate) fn anywhere(&self, message: impl AsRef<str>) -> ConfigError {
         ConfigError::file(&self.path, message)
     }
 }

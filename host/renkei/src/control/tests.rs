@@ -1,0 +1,101 @@
+//! Both ends of the socket in one process: rights, limits, and what a crash or an impatient person
+//! leaves behind.
+
+use std::path::Path;
+
+use renkei_sync::state::ReviewStatus;
+
+use super::*;
+use crate::cli::Answer;
+
+fn decision(review: &str) -> Decision {
+    Decision { review: review.to_owned(), answer: Answer::Value { text: "二\n".to_owned() } }
+}
+
+/// Serves one request as `renkei serve` would.
+async fn serve_one(mut socket: ControlSocket, refuse: bool) -> ControlSocket {
+    let request = socket.next().await;
+    assert!(request.is_wanted());
+    assert!(matches!(&request.decision.answer, Answer::Value { text } if text == "二\n"));
+    let review = request.decision.review.clone();
+    request.answer(if refuse {
+        Err(Failure::usage(format!("there is no review {review}")))
+    } else {
+        Ok(Decided { review, status: ReviewStatus::Chosen })
+    });
+    socket
+}
+
+#[tokio::test]
+async fn a_decision_goes_there_and_its_result_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(ask(dir.path(), &decision("ab")).await.unwrap().is_none(), "nobody listens");
+    let socket = ControlSocket::open(dir.path()).unwrap();
+    let asked = decision("ab");
+    let (socket, decided) = tokio::join!(serve_one(socket, false), ask(dir.path(), &asked));
+    assert_eq!(decided.unwrap().unwrap().review, "ab");
+    let (socket, refused) = tokio::join!(serve_one(socket, true), ask(dir.path(), &asked));
+    let refused = refused.err().unwrap();
+    assert_eq!((refused.code(), refused.to_string().as_str()), (2, "there is no review ab"));
+    drop(socket);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the socket is left behind");
+}
+
+#[tokio::test]
+async fn only_this_user_may_connect_and_a_stale_socket_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    // As a killed process leaves them.
+    for name in ["control", "control.new"] {
+        drop(std::os::unix::net::UnixListener::bind(dir.path().join(name)).unwrap());
+    }
+    assert!(ask(dir.path(), &decision("ab")).await.unwrap().is_none());
+    let socket = ControlSocket::open(dir.path()).unwrap();
+    let mode = std::fs::metadata(dir.path().join("control")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let asked = decision("ab");
+    let (_socket, decided) = tokio::join!(serve_one(socket, false), ask(dir.path(), &asked));
+    assert!(decided.unwrap().is_some());
+}
+
+async fn connect(dir: &Path) -> UnixStream {
+    UnixStream::connect(path(dir)).await.unwrap()
+}
+
+#[tokio::test]
+async fn nonsense_and_endless_lines_are_hung_up_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = ControlSocket::open(dir.path()).unwrap();
+    let endless = vec![b'x'; 2 * LINE_MAX as usize];
+    for said in [b"\n".as_slice(), b"{\"review\":1}\n", &endless] {
+        let mut stream = connect(dir.path()).await;
+        // It may hang up before it has read all.
+        stream.write_all(said).await.ok();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok();
+        assert!(answer.is_empty());
+    }
+    let asked = decision("ab");
+    let (_socket, decided) = tokio::join!(serve_one(socket, false), ask(dir.path(), &asked));
+    assert!(decided.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn whoever_went_away_wants_nothing_and_whoever_waits_hears_of_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut socket = ControlSocket::open(dir.path()).unwrap();
+    let mut stream = connect(dir.path()).await;
+    send(&mut stream, &decision("ab")).await.unwrap();
+    let request = socket.next().await;
+    assert!(request.is_wanted());
+    drop(stream);
+    let mut gone = request;
+    gone.reply.closed().await;
+    assert!(!gone.is_wanted());
+
+    let asked = decision("ab");
+    let ends = async { drop(socket.next().await) };
+    let ((), told) = tokio::join!(ends, ask(dir.path(), &asked));
+    let told = told.err().unwrap();
+    assert_eq!(told.code(), 4);
+    assert!(told.to_string().contains("run the command again"), "{told}");
+}

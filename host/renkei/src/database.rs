@@ -1,0 +1,98 @@
+//! The database of a configuration: opened, and known again.
+//!
+//! A new database makes every record a stranger: all are read and linked anew. So none is made
+//! where there was one. `store.id` beside the configuration holds the identity of the database that
+//! was used last; when that one is gone (a volume that is not mounted, a deleted file) or another
+//! stands in its place, nothing is opened. Removing `store.id` is how to start anew on purpose.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use renkei_store::SqliteStore;
+use renkei_sync::codec::Layouts;
+use renkei_sync::store::Store as _;
+
+use crate::failure::Failure;
+
+/// What becomes of what is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It is kept; no other process may do the same at the same time.
+    Keep,
+    /// It goes to a copy of the database that is thrown away.
+    Scratch,
+    /// Nothing is committed.
+    Look,
+}
+
+/// Why a database is not taken.
+#[derive(Debug, thiserror::Error)]
+enum Stranger {
+    #[error(
+        "{}: the database that this configuration used is gone; mount or restore its directory, \
+         or remove {} to start anew: all records are then read and linked again",
+        .data.display(), .id.display()
+    )]
+    Gone { data: PathBuf, id: PathBuf },
+    #[error(
+        "{}: not the database that this configuration used; put that one back, \
+         or remove {} to go on with this one",
+        .data.display(), .id.display()
+    )]
+    Other { data: PathBuf, id: PathBuf },
+    #[error("{}: cannot be read: {source}", .id.display())]
+    Unreadable { id: PathBuf, source: std::io::Error },
+}
+
+/// Opens the database in `data` for the configuration in `dir`.
+pub(crate) fn open(
+    dir: &Path,
+    data: &Path,
+    layouts: Layouts,
+    access: Access,
+) -> Result<SqliteStore, Failure> {
+    let known = require(dir, data)?;
+    let store = match access {
+        Access::Keep => SqliteStore::open(data, layouts),
+        Access::Scratch => SqliteStore::scratch(data, layouts),
+        Access::Look => SqliteStore::read_only(data, layouts),
+    };
+    let store = store.map_err(Failure::store)?;
+    match known {
+        Some(identity) if identity != store.identity() => {
+            Err(Failure::store(Stranger::Other { data: data.to_owned(), id: file(dir) }))
+        }
+        None if access == Access::Keep => {
+            remember(dir, store.identity());
+            Ok(store)
+        }
+        _ => Ok(store),
+    }
+}
+
+/// The identity of the database that the configuration used last, if it used one. Refuses when that
+/// one is gone, before anything is put where it was.
+pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, Failure> {
+    let id = file(dir);
+    let known = match std::fs::read_to_string(&id) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Failure::store(Stranger::Unreadable { id, source })),
+    };
+    if SqliteStore::is_in(data).map_err(Failure::store)? {
+        return Ok(Some(known));
+    }
+    Err(Failure::store(Stranger::Gone { data: data.to_owned(), id }))
+}
+
+/// Without the file a database that is gone later is not missed, and nothing else is worse: a
+/// read-only configuration is no reason not to work.
+fn remember(dir: &Path, identity: &str) {
+    if let Err(error) = std::fs::write(file(dir), format!("{identity}\n")) {
+        tracing::warn!(%error, "store.id cannot be written; a lost database would not be noticed");
+    }
+}
+
+fn file(dir: &Path) -> PathBuf {
+    dir.join("store.id")
+}

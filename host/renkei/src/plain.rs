@@ -1,0 +1,80 @@
+//! Words of others in our messages: short, on the line where they belong, and without control
+//! characters.
+//!
+//! Configurations, plugins and systems may say anything: five megabytes, or bytes that move a
+//! terminal's cursor. Every message passes through here once, so that whoever writes one need not
+//! think of it.
+
+/// The longest word of a configuration or a plugin that is repeated, in characters.
+const WORD_MAX: usize = 200;
+/// The longest word of any message; a path may be long.
+const PATH_MAX: usize = 1_000;
+/// The longest message, in characters. What is in the middle goes: the beginning says where, the
+/// end says what to do.
+const MESSAGE_MAX: usize = 8_000;
+
+/// What somebody typed or a plugin says, to be repeated in a message.
+pub(crate) fn echo(text: &str) -> String {
+    bounded(text, WORD_MAX)
+}
+
+/// A whole message, before it is printed.
+pub(crate) fn message(text: &str) -> String {
+    let text = bounded(text, PATH_MAX);
+    // What another said may not look like a line of ours.
+    let mut lines = text.lines();
+    let mut indented = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        indented.push_str(if line.starts_with("  ") { "\n" } else { "\n  " });
+        indented.push_str(line);
+    }
+    indented
+}
+
+/// The same text without control characters, line ends excepted.
+pub(crate) fn visible(text: &str) -> String {
+    let hidden = |c: char| c.is_control() && c != '\n';
+    text.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn bounded(text: &str, word_max: usize) -> String {
+    let mut short = String::new();
+    let mut length = 0;
+    for c in text.chars() {
+        length = if c.is_whitespace() { 0 } else { length + 1 };
+        match length.cmp(&(word_max + 1)) {
+            std::cmp::Ordering::Less => short.push(c),
+            std::cmp::Ordering::Equal => short.push('…'),
+            std::cmp::Ordering::Greater => {}
+        }
+    }
+    let length = short.chars().count();
+    if length > MESSAGE_MAX {
+        let head: String = short.chars().take(MESSAGE_MAX / 2).collect();
+        let tail: String = short.chars().skip(length - MESSAGE_MAX / 2).collect();
+        short = format!("{head} … {tail}");
+    }
+    visible(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_are_cut_and_what_follows_is_kept() {
+        let text = format!("`{}` is no connector", "x".repeat(5_000_000));
+        let expected = format!("`{}… is no connector", "x".repeat(199));
+        assert_eq!(echo(&text), expected);
+        let words = format!("{} end", "word ".repeat(1_000_000));
+        assert!(echo(&words).len() < 9_000 && echo(&words).ends_with(" end"));
+    }
+
+    #[test]
+    fn control_characters_and_false_lines_are_neutralised() {
+        assert_eq!(echo("a\u{1b}[2Jb\0"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(message("bad\nrenkei: all is well"), "bad\n  renkei: all is well");
+        assert_eq!(message("bad:\n  one\n  two"), "bad:\n  one\n  two");
+        assert_eq!(visible("one\n\ttwo"), "one\n\u{fffd}two");
+    }
+}
