@@ -91,8 +91,9 @@ pub(crate) enum Command {
   renkei serve --dir sync --interval-seconds 30
   renkei serve --dir sync --json | jq 'select(.event == \"cycle\" and .failed > 0)'
 
-With --json one line per event, each with `event`: `serving` at the start, `cycle` with what `renkei sync --json`
-prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`, `plugin-one-way`.")]
+With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
+`renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
+`plugin-one-way`.")]
     Serve(ServeArgs),
 
     /// Show links, open reviews and conflicts, and work that waits.
