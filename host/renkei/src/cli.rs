@@ -231,16 +231,17 @@ pub(crate) enum Answer {
     },
     /// A conflict: the field is emptied.
     Clear,
-    /// An ambiguous match: link the record with this one.
+    /// An ambiguous match: link the record with this one. A create without an answer: this is it.
     With {
         /// `system.object/id`.
         record: String,
     },
-    /// An ambiguous match: the record is a thing of its own.
+    /// An ambiguous match: the record is a thing of its own. A create without an answer: send it
+    /// again.
     Separate,
     /// Do what was asked: archive the others, go on with the deletions.
     Approve,
-    /// Leave things as they are.
+    /// Leave things as they are. A create without an answer: give it up.
     Leave,
 }
 

@@ -153,6 +153,7 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
 fn work_word(work: LinkWork) -> &'static str {
     match work {
         LinkWork::Moved => "moved",
+        LinkWork::Stray => "stray",
         LinkWork::Unlinked => "unlinked",
     }
 }

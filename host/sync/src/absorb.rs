@@ -14,6 +14,7 @@ use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{FieldState, JournalEntry, RecordKey, RecordState, Span, Status};
 use crate::store::{Changes, Store, StoreError};
+use crate::withhold::strays;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
 const STAMP_MS: i64 = 1000;
@@ -64,6 +65,11 @@ impl Source<'_> {
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             self.bury(tombstone, &mut known, &mut changes);
         }
+        let unknown = page
+            .removed
+            .iter()
+            .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
+        changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
         self.take_rows(page, &known, &mut changes).await?;
         Ok(changes)
     }
@@ -168,7 +174,7 @@ impl Source<'_> {
         changes.records.push(record.clone());
     }
 
-    fn status_of(&self, tombstone: &Tombstone) -> Status {
+    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> Status {
         match &tombstone.removal {
             Removal::Deleted => Status::Deleted,
             Removal::Archived => Status::Archived,

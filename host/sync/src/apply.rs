@@ -12,15 +12,13 @@ use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event};
 use crate::outcome::{Settled, Settler};
 use crate::plugin::PluginError;
-use crate::ports::Connector;
-use crate::record::{Operation, Outcome, WriteRequest};
+use crate::ports::{Connector, Transforms};
+use crate::read::read_rows;
+use crate::record::{Batch, Operation, Outcome, Row, WriteRequest};
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{LinkId, OutboxEntry, OutboxState};
+use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
 use crate::value::Cell;
-
-/// How long a system may take to show a record that it has made, ms.
-const SETTLE_MS: i64 = 60_000;
 
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(
@@ -213,14 +211,40 @@ async fn changed_since(
     Ok(moved.map(|row| row.id).chain(gone).collect())
 }
 
-/// All operations under the union of their columns; what an operation does not name is left alone.
-fn request(member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
+/// The union of the columns that operations write.
+pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for write in batch.iter().flat_map(|entry| &entry.columns) {
         if !columns.contains(&write.column) {
             columns.push(write.column.clone());
         }
     }
+    columns
+}
+
+/// What operations sent, as their member reads it: per operation, in the order of the entity's
+/// fields.
+///
+/// # Errors
+/// What a transform says.
+pub(crate) async fn sent_cells(
+    transforms: &dyn Transforms,
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    entries: &[OutboxEntry],
+) -> Result<Vec<Vec<Cell>>, PluginError> {
+    let columns = columns_of(entries);
+    let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
+    let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
+    let batch = Batch { columns: columns.clone(), rows };
+    let readings =
+        read_rows(transforms, entity, member, &batch, &vec![None; entries.len()]).await?;
+    Ok(readings.into_iter().map(|reading| reading.cells).collect())
+}
+
+/// All operations under the union of their columns; what an operation does not name is left alone.
+fn request(member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
+    let columns = columns_of(batch);
     let operation = |entry: &OutboxEntry| Operation {
         intent: entry.intent.clone(),
         action: entry.action,

@@ -41,7 +41,7 @@ pub struct CycleResult {
 pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     let mut cycle = Cycle::new(engine);
     if engine.options.apply {
-        recover(&cycle).await?;
+        recover(&mut cycle).await?;
     }
     observe(engine, &cycle.tally).await?;
     for _ in 0..PASSES_MAX {

@@ -55,6 +55,10 @@ mod observe;
 
 pub mod matching;
 
+pub mod unanswered;
+
+mod withhold;
+
 mod link;
 
 mod moves;

@@ -16,6 +16,7 @@ use crate::state::{
     Status, Truth,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
+use crate::withhold::withheld;
 
 /// Links all records of an entity that need it.
 pub(crate) async fn link_records(
@@ -30,6 +31,7 @@ pub(crate) async fn link_records(
             reviews.insert(review.id.clone(), review);
         }
     }
+    let withheld = withheld(engine, tally, entity).await?;
     let mut asked = BTreeSet::new();
     let mut after: Option<RecordKey> = None;
     loop {
@@ -38,7 +40,7 @@ pub(crate) async fn link_records(
         let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
-        let mut linker = Linker::new(engine, entity, &reviews).await?;
+        let mut linker = Linker::new(engine, entity, &reviews, &withheld).await?;
         linker.link(&chunk).await?;
         asked.append(&mut linker.asked);
         tally.event(&Event::Linked {
@@ -73,6 +75,8 @@ struct Linker<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     reviews: &'a BTreeMap<String, Review>,
+    /// Records that may be what an unanswered create made: no link is founded on them.
+    withheld: &'a BTreeSet<RecordKey>,
     now_ms: i64,
     next: LinkId,
     known: Known,
@@ -92,11 +96,13 @@ impl<'a> Linker<'a> {
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
         reviews: &'a BTreeMap<String, Review>,
+        withheld: &'a BTreeSet<RecordKey>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             engine,
             entity,
             reviews,
+            withheld,
             now_ms: engine.clock.now_ms(),
             next: engine.store.last_link().await?,
             known: Known::default(),
@@ -162,6 +168,8 @@ impl<'a> Linker<'a> {
                 }
                 self.matched += 1;
             }
+            Verdict::Found { others, .. }
+                if others.iter().chain([record]).any(|one| self.withheld.contains(one)) => {}
             Verdict::Found { others, key } => {
                 let link = self.found();
                 let by_key = key.map(Reason::MatchedBy);

@@ -3,8 +3,8 @@
 //! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
 //! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
 //! to it before. An edit made by a member that had not yet got the truth is weighed against the
-//! truth, so that neither is lost. A question freezes the field: nothing moves until it is
-//! answered.
+//! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
+//! question freezes the field: nothing moves until it is answered.
 
 use std::borrow::Cow;
 
@@ -33,6 +33,16 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// The value was read and is not what the hub has taken into account.
+    fn is_edited(&self) -> bool {
+        self.seen.is_some() && *self.seen != self.state.base
+    }
+
+    /// The value may be older than the truth or an edit of it: nobody can tell any more.
+    fn is_unsure(&self) -> bool {
+        self.reads && self.state.unsure && self.seen.is_some()
+    }
+
     /// A value that should have been read but was not is never overwritten.
     fn is_writable(&self) -> bool {
         self.writes && (self.seen.is_some() || !self.reads)
@@ -84,7 +94,7 @@ pub fn merge(
 }
 
 fn is_quiet(part: &Part<'_>, truth: &Truth) -> bool {
-    let taken = part.seen.is_none() || *part.seen == part.state.base;
+    let taken = !part.is_edited() && !part.is_unsure();
     let settled = !part.is_writable()
         || truth.value.is_none()
         || part.state.agreed == truth.value
@@ -153,11 +163,11 @@ impl<'a> Merge<'a> {
     fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
         let mut votes = Vec::new();
         for (position, part) in self.parts.iter().enumerate() {
-            if part.state.base.is_none() || part.seen.is_none() || *part.seen == part.state.base {
+            if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
                 continue;
             }
             let system = part.system.to_owned();
-            let cleared = is_null(&part.seen) && !is_blank(&self.old.value);
+            let cleared = part.is_edited() && is_null(&part.seen) && !is_blank(&self.old.value);
             if !part.reads {
                 self.notes.push((position, Reason::Drift(system)));
             } else if cleared && self.field.clear == Clear::Ignore {
@@ -178,7 +188,8 @@ impl<'a> Merge<'a> {
         if edits.is_empty() {
             return None;
         }
-        if self.is_set() {
+        let unsure = edits.iter().filter_map(|edit| self.parts.get(*edit)).any(Part::is_unsure);
+        if self.is_set() && !unsure {
             self.merge_sets(&edits);
             return None;
         }
@@ -213,9 +224,8 @@ impl<'a> Merge<'a> {
     /// Whether a member was edited before it had got the truth.
     fn is_behind(&self, position: usize) -> bool {
         self.parts.get(position).is_some_and(|part| {
-            self.old.value.is_some()
-                && part.state.agreed != self.old.value
-                && part.state.base != self.old.value
+            let agreed = part.state.agreed == self.old.value || part.state.base == self.old.value;
+            self.old.value.is_some() && (part.is_unsure() || !agreed)
         })
     }
 
@@ -279,7 +289,7 @@ impl<'a> Merge<'a> {
     /// Edited members whose value is not the truth have agreed to nothing any more.
     fn overrule(&mut self) {
         for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
-            let edited = part.seen.is_some() && *part.seen != part.state.base;
+            let edited = part.is_edited() || part.is_unsure();
             if part.reads && edited && *part.seen != self.new.value {
                 outlook.agreed = None;
             }

@@ -44,6 +44,8 @@ pub(crate) struct Settler<'a> {
     /// Records that this batch made, for their match keys.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
+    /// The records were read after the write: what they hold stands, and differs by edits.
+    probed: bool,
     changes: Changes,
 }
 
@@ -64,8 +66,15 @@ impl<'a> Settler<'a> {
             records: BTreeMap::new(),
             created: Vec::new(),
             touched: BTreeSet::new(),
+            probed: false,
             changes: Changes::default(),
         }
+    }
+
+    /// The outcomes were found by a probe, which has read the records.
+    pub(crate) fn found_by_probe(mut self) -> Self {
+        self.probed = true;
+        self
     }
 
     /// Commits what follows from the outcomes; they are in the order of `batch`.
@@ -219,8 +228,12 @@ impl<'a> Settler<'a> {
             record.link = Some(link);
             self.created.push(key.clone());
         }
-        record.status = Status::Live;
-        record.version.clone_from(&applied.version);
+        if self.probed {
+            self.changes.dirty.push(link);
+        } else {
+            record.status = Status::Live;
+            record.version.clone_from(&applied.version);
+        }
         if entry.action == Action::Archive {
             record.status = Status::Archived;
             self.changes.dirty.push(link);
@@ -236,7 +249,11 @@ impl<'a> Settler<'a> {
         self.touched.insert(key.clone());
         self.records.insert(key.clone(), record);
         self.forgive(link);
-        let reason = if altered { Reason::AppliedAltered } else { Reason::Applied };
+        let reason = match altered {
+            _ if self.probed => Reason::FoundByProbe,
+            true => Reason::AppliedAltered,
+            false => Reason::Applied,
+        };
         self.tell(entry, Some(key), reason);
     }
 
@@ -247,10 +264,13 @@ impl<'a> Settler<'a> {
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         state.agreed.clone_from(&write.after);
-        state.edited = Span::default();
-        state.seen = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
-        state.base = if is_reference { write.after.clone() } else { state.seen.clone() };
-        !is_reference && state.seen != write.after
+        let holds = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
+        state.base = if is_reference { write.after.clone() } else { holds.clone() };
+        if !self.probed || state.seen.is_none() {
+            state.edited = Span::default();
+            state.seen = holds;
+        }
+        !is_reference && state.base != write.after
     }
 
     /// A record with the same unique value is there: it is linked, if it is free.

@@ -69,6 +69,8 @@ pub struct Draft {
     pub id: Option<String>,
     /// Its version as last seen.
     pub if_version: Option<String>,
+    /// Its own stamp as last seen, ms.
+    pub if_modified_ms: Option<i64>,
     /// Groups to write, each with the cells of its fields; references as remote ids.
     pub groups: Vec<(usize, Vec<Cell>)>,
     /// The fields, with reasons.
@@ -197,6 +199,7 @@ impl<'a> Work<'a> {
             if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
                 state.base.clone_from(&outlook.base);
                 state.agreed.clone_from(&outlook.agreed);
+                state.unsure &= outcome.merged.question.is_some();
             }
         }
         for (part, reason) in &outcome.merged.notes {

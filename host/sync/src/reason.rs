@@ -119,6 +119,12 @@ pub enum Reason {
     FoundByProbe,
     /// A probe found nothing of what an interrupted run may have sent: sent again.
     SentAgain,
+    /// Sent without an answer, and the record has changed since: weighed as a conflict.
+    Unclear,
+    /// A create was sent without an answer and nothing proves what became of it: a person must say.
+    CreateUndecided,
+    /// A person gave up a create that was never answered.
+    GivenUp,
     /// Linked by this match key.
     MatchedBy(String),
     /// Matched nothing: a new link.
@@ -157,6 +163,7 @@ impl Reason {
                 | Self::WaitsForParent { .. }
                 | Self::RequiredMissing { .. }
                 | Self::RefusedBefore { .. }
+                | Self::CreateUndecided
         )
     }
 }
@@ -204,19 +211,6 @@ impl fmt::Display for Reason {
                 write!(f, "waits until link {link} has a {object}")
             }
             Self::RequiredMissing { field } => write!(f, "a record cannot be made without {field}"),
-            Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
-            Self::RefusedBefore { codes } => {
-                write!(f, "refused before, unchanged since: {}", codes.join(", "))
-            }
-            Self::Applied => write!(f, "written"),
-            Self::AppliedAltered => write!(f, "written; the system keeps it in its own form"),
-            Self::AlreadyThere(key) => write!(f, "{key} was there already"),
-            Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
-            Self::FoundGone => write!(f, "was gone when it should be written"),
-            Self::PutOff { after_ms } => write!(f, "the system asked for {after_ms} ms"),
-            Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
-            Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
-            Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),
             Self::MatchedBy(key) => write!(f, "matched by {key}"),
             Self::Founded => write!(f, "matched nothing; a new link"),
             Self::AmbiguousBy(key) => {
@@ -229,6 +223,51 @@ impl fmt::Display for Reason {
             Self::SurplusOf(key) => {
                 write!(f, "{key} is the active record of the link in this system")
             }
+            Self::Refused { .. }
+            | Self::RefusedBefore { .. }
+            | Self::Applied
+            | Self::AppliedAltered
+            | Self::AlreadyThere(_)
+            | Self::ChangedMeanwhile
+            | Self::FoundGone
+            | Self::PutOff { .. }
+            | Self::Uncertain
+            | Self::FoundByProbe
+            | Self::SentAgain
+            | Self::Unclear
+            | Self::CreateUndecided
+            | Self::GivenUp => self.fmt_outcome(f),
+        }
+    }
+}
+
+impl Reason {
+    /// What became of an operation.
+    fn fmt_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied => write!(f, "written"),
+            Self::AppliedAltered => write!(f, "written; the system keeps it in its own form"),
+            Self::AlreadyThere(key) => write!(f, "{key} was there already"),
+            Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
+            Self::FoundGone => write!(f, "was gone when it should be written"),
+            Self::PutOff { after_ms } => write!(f, "the system asked for {after_ms} ms"),
+            Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
+            Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
+            Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),
+            Self::Unclear => {
+                write!(f, "sent without an answer and changed since; weighed as a conflict")
+            }
+            Self::CreateUndecided => write!(
+                f,
+                "sent without an answer, and it may or may not be there; a person must say"
+            ),
+            Self::GivenUp => write!(f, "a person chose not to make it after all"),
+            Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
+            Self::RefusedBefore { codes } => {
+                write!(f, "refused before, unchanged since: {}", codes.join(", "))
+            }
+            // All others are told where they are decided.
+            _ => Ok(()),
         }
     }
 }

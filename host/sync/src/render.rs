@@ -199,6 +199,7 @@ fn entry(
         action: draft.action,
         id: draft.id.clone(),
         if_version: draft.if_version.clone(),
+        if_modified_ms: draft.if_modified_ms,
         columns,
         fields,
         reason: draft.reason.clone(),
@@ -214,6 +215,11 @@ pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
     digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
 }
 
+/// What a link remembers of a create that a person gave up, whatever it would hold.
+pub fn given_up(entry: &OutboxEntry) -> String {
+    digest(&["given up", &entry.system, &entry.object])
+}
+
 /// The refusal that this write would meet again.
 pub fn refused_before<'a>(
     refusals: &'a [Refusal],
@@ -222,8 +228,11 @@ pub fn refused_before<'a>(
 ) -> Option<&'a Refusal> {
     let here =
         |refusal: &&Refusal| refusal.system == entry.system && refusal.object == entry.object;
-    let digest = refusal_digest(entry, mapping);
-    refusals.iter().filter(here).find(|refusal| refusal.digest == digest)
+    let mut digests = vec![refusal_digest(entry, mapping)];
+    if entry.action == Action::Create {
+        digests.push(given_up(entry));
+    }
+    refusals.iter().filter(here).find(|refusal| digests.contains(&refusal.digest))
 }
 
 /// The key of an intent: deterministic, so that the same plan gives the same intents, and unique

@@ -81,7 +81,12 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             (is_one_of(records, choice), "link with one of its records, or separate")
         }
         Matter::Uncertain { records, .. } => {
-            (is_one_of(records, choice), "link with the one of its records that it is, or separate")
+            // Nothing looks like it: a person may know it all the same.
+            let named = records.is_empty() && matches!(choice, Choice::LinkWith(_));
+            (
+                named || *choice == Choice::Leave || is_one_of(records, choice),
+                "link with the record that it is, separate to send it again, or leave to give it up",
+            )
         }
         Matter::Surplus { .. } => (
             matches!(choice, Choice::Approve | Choice::Leave),

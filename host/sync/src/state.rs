@@ -7,10 +7,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plugin::Generation;
 use crate::reason::Reason;
-use crate::record::{Action, Problem};
+use crate::record::Problem;
 use crate::value::Cell;
+
+pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
+
+mod outbox;
 
 /// One record of one object of one system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,6 +121,11 @@ pub struct FieldState {
     pub agreed: Cell,
     /// When the present `seen` came about, as far as stamps prove it.
     pub edited: Span,
+    /// A write of this field was never answered and the record has changed since: `seen` may be
+    /// what stood there before the write, or what a person put back after it. It is weighed as an
+    /// edit, also where it equals `base`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
 }
 
 /// A record as last seen.
@@ -149,6 +157,8 @@ pub enum LinkWork {
     Moved,
     /// Live without a link.
     Unlinked,
+    /// Gone before it was ever read: perhaps what a create made that was never answered.
+    Stray,
 }
 
 impl RecordState {
@@ -157,8 +167,16 @@ impl RecordState {
         match (&self.status, self.link) {
             (Status::MergedInto(_) | Status::ConvertedTo(_), Some(_)) => Some(LinkWork::Moved),
             (Status::Live, None) => Some(LinkWork::Unlinked),
+            (status, None) if *status != Status::Surplus && !self.was_read() => {
+                Some(LinkWork::Stray)
+            }
             _ => None,
         }
+    }
+
+    /// Whether any field of it was ever seen.
+    pub fn was_read(&self) -> bool {
+        self.fields.iter().any(|field| field.seen.is_some())
     }
 }
 
@@ -230,95 +248,6 @@ pub struct LinkView {
     pub reviews: Vec<Review>,
     /// Whether an operation of it is still in the outbox; then it is not planned again yet.
     pub busy: bool,
-}
-
-/// How far an operation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutboxState {
-    /// To be sent, not before `not_before_ms`.
-    Planned,
-    /// Sent, or about to be; the outcome is not known. Probed after a crash, never sent again
-    /// blindly.
-    Sent,
-}
-
-/// One column to write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ColumnWrite {
-    /// The column.
-    pub column: String,
-    /// What to write there.
-    pub cell: Cell,
-}
-
-/// One canonical field that an operation brings to a member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldWrite {
-    /// The field's name.
-    pub field: String,
-    /// The member's canonical value before, as far as known.
-    pub before: Cell,
-    /// The hub's value.
-    pub after: Cell,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// A planned effect: committed before it is sent, removed when its outcome is committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutboxEntry {
-    /// Deterministic, unique for ever: hash over store, link, member, action and the link's
-    /// version.
-    pub intent: String,
-    /// The entity's name.
-    pub entity: String,
-    /// The link it is for.
-    pub link: LinkId,
-    /// The system to write to.
-    pub system: String,
-    /// The object to write to.
-    pub object: String,
-    /// What to do.
-    pub action: Action,
-    /// The record, except for a create.
-    pub id: Option<String>,
-    /// The record's version when it was planned.
-    pub if_version: Option<String>,
-    /// Columns to write.
-    pub columns: Vec<ColumnWrite>,
-    /// The fields that they stand for, with reasons.
-    pub fields: Vec<FieldWrite>,
-    /// Why this operation exists.
-    pub reason: Reason,
-    /// How far it has come.
-    pub state: OutboxState,
-    /// Not to be sent before, ms; zero is at once.
-    pub not_before_ms: i64,
-    /// How often it was put off.
-    pub attempts: u32,
-}
-
-impl OutboxEntry {
-    /// The record that it writes to; a create has none yet.
-    pub fn record(&self) -> Option<RecordKey> {
-        let id = self.id.clone()?;
-        Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
-    }
-
-    /// A line of the journal about it, told by this generation of its system's plugin.
-    pub fn line(&self, at_ms: i64, generation: &Generation, reason: Reason) -> JournalEntry {
-        JournalEntry {
-            at_ms,
-            entity: self.entity.clone(),
-            link: Some(self.link),
-            record: self.record(),
-            field: None,
-            intent: Some(self.intent.clone()),
-            generation: Some(generation.in_full()),
-            reason,
-        }
-    }
 }
 
 /// What a link waits for before (a part of) it can be planned.

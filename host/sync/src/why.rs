@@ -9,10 +9,10 @@ use crate::lanes::Lanes;
 use crate::reason::Reason;
 use crate::spec::{EntitySpec, FieldKind, Spec};
 use crate::state::{
-    Awaited, JournalEntry, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Refusal, Review,
-    Status,
+    Awaited, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState, Refusal,
+    Review, Status,
 };
-use crate::store::{JournalQuery, Store, StoreError};
+use crate::store::{JournalQuery, ReviewQuery, Store, StoreError};
 use crate::value::Cell;
 
 /// Lines of the journal that an answer shows.
@@ -155,6 +155,12 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
         return Ok(None);
     };
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
+    let asked = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let mut reviews = store.reviews(&asked).await?;
+    reviews.retain(|review| match &review.matter {
+        Matter::Uncertain { records, .. } => records.contains(key),
+        _ => review.record.as_ref() == Some(key),
+    });
     Ok(Some(Why {
         entity: record.entity,
         link: None,
@@ -163,7 +169,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
         fields: Vec::new(),
         waits: Vec::new(),
         refusals: Vec::new(),
-        reviews: Vec::new(),
+        reviews,
         journal: store.journal(&query).await?,
     }))
 }
@@ -260,6 +266,12 @@ impl fmt::Display for Why {
         for review in &self.reviews {
             let (about, stands) = (review.field().unwrap_or("records"), review.status.words());
             writeln!(f, "  review {} about {about}: {stands}", review.id)?;
+            if let Matter::Uncertain { records, .. } = &review.matter {
+                writeln!(f, "    {}", Reason::CreateUndecided)?;
+                for record in records {
+                    writeln!(f, "    {record} may be what it made")?;
+                }
+            }
         }
         for line in &self.journal {
             let at = line.record.as_ref().map(|record| format!(" {record}"));

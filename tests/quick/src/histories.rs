@@ -8,9 +8,11 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use futures::executor::block_on;
 use renkei_sync::record::Removal;
+use renkei_sync::resolve::resolve;
 use renkei_sync::spec::Spec;
-use renkei_sync::state::{Matter, ReviewStatus};
+use renkei_sync::state::{Choice, Matter, ReviewStatus};
 use renkei_sync::store::Store;
 use renkei_sync::value::Value;
 
@@ -45,6 +47,8 @@ struct History {
     bench: Bench,
     /// No faults and no crashes: the end must not depend on how work is cut into pieces.
     calm: bool,
+    /// The same person on both sides would never be matched.
+    keyless: bool,
     values: u64,
 }
 
@@ -53,8 +57,17 @@ impl History {
         let mut dice = Dice(seed);
         let mut world = world();
         world.table(&b()).stamped = dice.roll(4) > 0;
-        let spec = Spec::new(vec![people()]).unwrap();
-        Self { dice, bench: Bench::new(world, spec), calm, values: 0 }
+        let mut people = people();
+        // Neither a stamp nor a match key: only values can tell what a lost answer said.
+        let keyless = !world.table(&b()).stamped && dice.roll(2) == 0;
+        if keyless {
+            people.match_keys.clear();
+            for at in [a(), b()] {
+                world.table(&at).unique = None;
+            }
+        }
+        let spec = Spec::new(vec![people]).unwrap();
+        Self { dice, bench: Bench::new(world, spec), calm, keyless, values: 0 }
     }
 
     fn run(&mut self) {
@@ -87,7 +100,14 @@ impl History {
     fn appear(&mut self) {
         let mail = format!("p{}@x", self.dice.roll(2));
         let sides = [vec![a()], vec![b()], vec![a(), b()]];
-        let sides = self.dice.pick(&sides).unwrap().clone();
+        let mut sides = self.dice.pick(&sides).unwrap().clone();
+        if self.keyless {
+            sides.truncate(1);
+            let world = self.bench.shared.world();
+            if [a(), b()].iter().any(|at| find(&world, at, &mail).is_some()) {
+                return;
+            }
+        }
         for at in sides {
             if find(&self.bench.shared.world(), &at, &mail).is_none() {
                 let title = self.value();
@@ -134,12 +154,13 @@ impl History {
 
     fn arm(&mut self) {
         for _ in 0..=self.dice.roll(2) {
-            let fault = match self.dice.roll(6) {
+            let fault = match self.dice.roll(7) {
                 0 => Fault::Refuse,
                 1 => Fault::Retry,
                 2 => Fault::LostReply,
                 3 => Fault::LostRequest,
-                4 => Fault::EditFirst((*self.dice.pick(&FIELDS).unwrap()).to_owned(), self.value()),
+                4 => Fault::LostThenUndone,
+                5 => Fault::EditFirst((*self.dice.pick(&FIELDS).unwrap()).to_owned(), self.value()),
                 _ => Fault::None,
             };
             self.bench.shared.world().faults.push_back(fault);
@@ -159,16 +180,36 @@ impl History {
         self.bench.shared.world().failing_calls = 0;
         for _ in 0..12 {
             self.bench.shared.world().advance(70_000);
-            if self.bench.cycle().written.is_empty() {
+            let written = self.bench.cycle().written;
+            if written.is_empty() && !self.answer() {
                 break;
             }
         }
     }
 
+    /// A person looks what became of creates without an answer; whether there were any.
+    fn answer(&self) -> bool {
+        let open = self.bench.open_reviews();
+        let unanswered = open.iter().filter_map(|review| match &review.matter {
+            Matter::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
+                Some((review, intent))
+            }
+            _ => None,
+        });
+        let mut asked = false;
+        for (review, intent) in unanswered {
+            asked = true;
+            let made = self.bench.shared.world().made_by(intent);
+            let choice = made.map_or(Choice::Separate, Choice::LinkWith);
+            block_on(resolve(&self.bench.store, &review.id, choice, 1)).unwrap();
+        }
+        asked
+    }
+
     fn check(&self) {
         self.is_quiet();
         let world = self.bench.shared.world().clone();
-        assert!(world.violations.is_empty(), "I8: {:?}", world.violations);
+        assert!(world.violations.is_empty(), "I4, I8: {:?}", world.violations);
         for mail in ["p0@x", "p1@x"] {
             self.has_no_duplicate(&world, mail);
             for field in FIELDS {
@@ -194,8 +235,7 @@ impl History {
             assert!(same.count() <= 1, "I5: {mail} in {at:?}");
         }
         let records = world.tables.values().flat_map(|table| table.records.values());
-        let live = records.filter(|record| record.gone.is_none());
-        let stamps: Vec<&String> = live.filter_map(|record| record.stamp.as_ref()).collect();
+        let stamps: Vec<&String> = records.filter_map(|record| record.intent.as_ref()).collect();
         let distinct: BTreeSet<&String> = stamps.iter().copied().collect();
         assert_eq!(stamps.len(), distinct.len(), "I5: one create per intent");
     }

@@ -11,6 +11,9 @@ mod world;
 mod bench;
 
 #[cfg(test)]
+mod crashes;
+
+#[cfg(test)]
 mod scenarios;
 
 #[cfg(test)]

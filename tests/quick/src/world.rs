@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use async_trait::async_trait;
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::record::{
-    Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
-    Scan, Tombstone, WriteRequest,
+    Action, Applied, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row, Scan,
+    Tombstone,
 };
+use renkei_sync::state::RecordKey;
 use renkei_sync::value::{Cell, Value};
+
+mod ports;
 
 /// System and object.
 pub(crate) type Place = (String, String);
@@ -54,6 +54,8 @@ pub(crate) struct Record {
     pub(crate) cells: BTreeMap<String, Value>,
     pub(crate) gone: Option<Removal>,
     pub(crate) stamp: Option<String>,
+    /// The intent that made it: what nobody but the test knows where there is no stamp.
+    pub(crate) intent: Option<String>,
     pub(crate) modified_ms: i64,
     sequence: u64,
 }
@@ -71,6 +73,9 @@ pub(crate) enum Fault {
     LostReply,
     /// Never arrived, and nobody knows.
     LostRequest,
+    /// Done, the answer is lost, and a person takes it back at once: puts the old value back, or
+    /// deletes what was made.
+    LostThenUndone,
     /// A person edits this column of the record just before.
     EditFirst(String, Value),
 }
@@ -123,6 +128,16 @@ impl World {
     pub(crate) fn cell(&self, at: &Place, id: &str, column: &str) -> Value {
         let record = &self.tables[at].records[id];
         record.cells.get(column).cloned().unwrap_or(Value::Null)
+    }
+
+    /// What a create has made, whether it is there or gone.
+    pub(crate) fn made_by(&self, intent: &str) -> Option<RecordKey> {
+        self.tables.iter().find_map(|((system, object), table)| {
+            let mut records = table.records.iter();
+            let (id, _) = records.find(|(_, record)| record.intent.as_deref() == Some(intent))?;
+            let (system, object, id) = (system.clone(), object.clone(), id.clone());
+            Some(RecordKey { system, object, id })
+        })
     }
 
     /// Ids of the records that are there.
@@ -275,12 +290,30 @@ impl World {
                     self.set(at, id, column, value.clone(), true);
                 }
             }
-            Fault::None | Fault::LostReply => {}
+            Fault::None | Fault::LostReply | Fault::LostThenUndone => {}
         }
+        let made = self.ledger.len();
         let outcome = self.perform(at, columns, operation);
+        if fault == Fault::LostThenUndone {
+            self.undo(made, operation.action);
+        }
         match fault {
-            Fault::LostReply => Outcome::Uncertain("no answer".to_owned()),
+            Fault::LostReply | Fault::LostThenUndone => Outcome::Uncertain("no answer".to_owned()),
             _ => outcome,
+        }
+    }
+
+    /// A person takes back what the engine has just written.
+    fn undo(&mut self, from: usize, action: Action) {
+        let Some(entry) = self.ledger.get(from).filter(|entry| !entry.human).cloned() else {
+            return;
+        };
+        match (action, &entry.column) {
+            (Action::Create, _) => self.bury(&entry.place, &entry.id, Removal::Deleted, true),
+            (Action::Update, Some(column)) => {
+                self.set(&entry.place, &entry.id, column, entry.before.clone(), true);
+            }
+            _ => {}
         }
     }
 
@@ -313,6 +346,13 @@ impl World {
         intent: &str,
     ) -> Outcome {
         let table = self.table(at);
+        let deleted =
+            |record: &Record| record.gone.is_some() && record.intent.as_deref() == Some(intent);
+        if let Some((id, _)) = table.records.iter().find(|(_, record)| deleted(record)) {
+            let violation = format!("{at:?} {id} is made again although it was deleted");
+            self.violations.push(violation);
+        }
+        let table = self.table(at);
         let stamped = table.stamped;
         let same =
             |record: &Record| record.gone.is_none() && record.stamp.as_deref() == Some(intent);
@@ -330,6 +370,9 @@ impl World {
             }
         }
         let id = self.insert(at, cells, stamped.then(|| intent.to_owned()), false);
+        if let Some(record) = self.table(at).records.get_mut(&id) {
+            record.intent = Some(intent.to_owned());
+        }
         self.applied(at, &id, columns, true)
     }
 
@@ -378,145 +421,5 @@ fn refusal() -> Problem {
         message: String::new(),
         field: None,
         remedy: Remedy::TargetData,
-    }
-}
-
-struct FakeConnector {
-    shared: Shared,
-    system: String,
-    generation: Generation,
-}
-
-impl FakeConnector {
-    fn call(&self) -> Result<MutexGuard<'_, World>, Box<PluginError>> {
-        let mut world = self.shared.world();
-        world.calls += 1;
-        if world.failing_calls > 0 {
-            world.failing_calls -= 1;
-            let reason = "no answer".to_owned();
-            return Err(Box::new(PluginError::Host { plugin: self.generation.clone(), reason }));
-        }
-        Ok(world)
-    }
-}
-
-#[async_trait]
-impl Connector for FakeConnector {
-    fn generation(&self) -> &Generation {
-        &self.generation
-    }
-
-    async fn check(&self) -> Result<Account, PluginError> {
-        Ok(Account::default())
-    }
-
-    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
-        let world = self.call().map_err(|error| *error)?;
-        let schema = |object: &String| {
-            let table = world.tables.get(&place(&self.system, object));
-            let stamped = table.is_some_and(|table| table.stamped);
-            let facts = stamped.then(|| ("stamp".to_owned(), Value::from("stamp")));
-            Schema {
-                object: object.clone(),
-                label: object.clone(),
-                fields: Vec::new(),
-                facts: facts.into_iter().collect(),
-            }
-        };
-        Ok(objects.iter().map(schema).collect())
-    }
-
-    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        Ok(self
-            .call()
-            .map_err(|error| *error)?
-            .page(&place(&self.system, &request.object), request))
-    }
-
-    async fn read_records(
-        &self,
-        object: &str,
-        columns: &[String],
-        ids: &[String],
-    ) -> Result<Page, PluginError> {
-        let world = self.call().map_err(|error| *error)?;
-        let at = place(&self.system, object);
-        let mut page = Page::default();
-        page.batch.columns = columns.to_vec();
-        for id in ids {
-            let record = world.tables.get(&at).and_then(|table| table.records.get(id));
-            match record.map(|record| (record, &record.gone)) {
-                Some((_, None)) => page.batch.rows.push(world.row(&at, id, columns)),
-                Some((record, Some(removal))) => {
-                    page.removed.push(world.tombstone(id, record, removal));
-                }
-                None => {}
-            }
-        }
-        Ok(page)
-    }
-
-    async fn find(
-        &self,
-        object: &str,
-        columns: &[String],
-        key: &str,
-        values: &[Value],
-    ) -> Result<Batch, PluginError> {
-        let world = self.call().map_err(|error| *error)?;
-        let at = place(&self.system, object);
-        let rows = world.live(&at).into_iter().map(|id| world.row(&at, &id, columns));
-        let index = columns.iter().position(|column| column == key).unwrap();
-        let found =
-            rows.filter(|row| row.cells[index].as_ref().is_some_and(|v| values.contains(v)));
-        Ok(Batch { columns: columns.to_vec(), rows: found.collect() })
-    }
-
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let mut world = self.call().map_err(|error| *error)?;
-        let at = place(&self.system, &request.object);
-        let operations = request.operations.iter();
-        Ok(operations.map(|operation| world.write(&at, &request.columns, operation)).collect())
-    }
-
-    /// As HubSpot does: the survivor has a new id.
-    async fn merge(
-        &self,
-        object: &str,
-        winner: &str,
-        losers: &[String],
-    ) -> Result<Outcome, PluginError> {
-        let mut world = self.call().map_err(|error| *error)?;
-        let at = place(&self.system, object);
-        let cells = world.tables[&at].records[winner].cells.clone();
-        let id = world.insert(&at, cells, None, false);
-        for merged in losers.iter().map(String::as_str).chain([winner]) {
-            world.bury(&at, merged, Removal::MergedInto(id.clone()), false);
-        }
-        Ok(world.applied(&at, &id, &[], false))
-    }
-}
-
-#[async_trait]
-impl Systems for Shared {
-    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
-        let generation = Generation {
-            plugin: system.to_owned(),
-            version: "1.0.0".to_owned(),
-            digest: "0".repeat(64),
-        };
-        let system = system.to_owned();
-        Ok(Box::new(FakeConnector { shared: self.clone(), system, generation }))
-    }
-}
-
-#[async_trait]
-impl Clock for Shared {
-    fn now_ms(&self) -> i64 {
-        self.world().now_ms
-    }
-
-    async fn sleep_ms(&self, ms: u64) {
-        self.world().advance(i64::try_from(ms).unwrap());
     }
 }

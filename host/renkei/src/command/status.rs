@@ -104,8 +104,13 @@ pub(crate) fn about(matter: &Matter) -> String {
         Matter::Deletions { count, limit } => {
             format!("{count} deletions are more than the {limit} allowed")
         }
-        Matter::Uncertain { intent, records } => {
-            format!("creation {intent} may have happened; {} record(s) may be it", records.len())
+        Matter::Uncertain { records, .. } => {
+            let records: Vec<String> = records.iter().map(ToString::to_string).collect();
+            let found =
+                if records.is_empty() { "no record".to_owned() } else { records.join(", ") };
+            format!(
+                "a create got no answer and {found} may be what it made; `with` that record, `separate` to send it again, `leave` to give it up"
+            )
         }
     }
 }

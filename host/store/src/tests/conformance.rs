@@ -92,6 +92,7 @@ fn an_operation() -> impl Strategy<Value = OutboxEntry> {
             action: Action::Create,
             id: None,
             if_version: None,
+            if_modified_ms: None,
             columns: Vec::new(),
             fields: Vec::new(),
             reason: Reason::NewRecord,

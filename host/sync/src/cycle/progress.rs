@@ -25,6 +25,8 @@ pub(crate) struct Cycle<'a> {
     created: BTreeMap<String, u64>,
     /// Entities whose deletions a person has approved.
     approved: BTreeSet<String>,
+    /// Intents and attempts that were sent and not answered before this cycle read anything.
+    pub(crate) unanswered: BTreeSet<(String, u32)>,
     pub(super) plan: Plan,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Cycle<'a> {
             pause_ms: 0,
             created: BTreeMap::new(),
             approved: BTreeSet::new(),
+            unanswered: BTreeSet::new(),
             plan: Plan::default(),
         }
     }

@@ -24,7 +24,13 @@ fn value(name: &str) -> Cell {
 }
 
 fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
-    FieldState { seen: seen.clone(), base: base.clone(), agreed: base.clone(), edited }
+    FieldState {
+        seen: seen.clone(),
+        base: base.clone(),
+        agreed: base.clone(),
+        edited,
+        unsure: false,
+    }
 }
 
 struct Case {

@@ -58,6 +58,7 @@ impl Work<'_> {
             action: Action::Create,
             id: None,
             if_version: None,
+            if_modified_ms: None,
             groups,
             fields,
             reason: self.create_reason.clone(),

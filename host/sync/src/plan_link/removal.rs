@@ -52,11 +52,11 @@ impl Work<'_> {
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then_some((seen, &state.base))
+            lane.mapping.direction.reads().then_some((seen, state))
         });
         // A value in a field that was empty when the engine made the record is an edit too.
-        seen.any(|(seen, base)| match base {
-            Some(_) => seen.is_some() && *seen != *base,
+        seen.any(|(seen, state)| match &state.base {
+            Some(_) => seen.is_some() && (*seen != state.base || state.unsure),
             None => is_filled(&seen),
         })
     }
@@ -121,6 +121,7 @@ impl Work<'_> {
                 action: Action::Archive,
                 id: Some(record.key.id.clone()),
                 if_version: record.version.clone(),
+                if_modified_ms: record.modified_ms,
                 groups: Vec::new(),
                 fields: Vec::new(),
                 reason: Reason::DeletedIn(gone.system.clone()),

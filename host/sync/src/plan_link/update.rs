@@ -40,6 +40,7 @@ impl Work<'_> {
             action: Action::Update,
             id: Some(record.key.id.clone()),
             if_version: record.version.clone(),
+            if_modified_ms: record.modified_ms,
             groups,
             fields,
             reason,

@@ -1,0 +1,110 @@
+//! An update, an archive or another change of a known record that was never answered: the record is
+//! read again and says what became of it ([`crate::unanswered::fates`]).
+
+use std::collections::BTreeMap;
+
+use super::Prober;
+use crate::absorb::AbsorbError;
+use crate::apply::sent_cells;
+use crate::outcome::read_again;
+use crate::reason::Reason;
+use crate::record::Action;
+use crate::spec::FieldKind;
+use crate::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
+use crate::store::Changes;
+use crate::unanswered::{Fate, Trace, fates, is_untouched};
+use crate::value::Cell;
+
+impl Prober<'_> {
+    /// Reads the records and settles what they prove; the planner sees to the rest.
+    pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), AbsorbError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = entries.iter().filter_map(|entry| entry.id.clone()).collect();
+        read_again(self.source(), self.connector, &ids).await?;
+        let keys: Vec<RecordKey> = entries.iter().filter_map(OutboxEntry::record).collect();
+        let known = self.engine.store.records(&keys).await?;
+        let mut records: BTreeMap<RecordKey, RecordState> =
+            known.into_iter().map(|record| (record.key.clone(), record)).collect();
+        let sent = self.sent_cells(entries).await?;
+        let mut changes = Changes::default();
+        for (entry, sent) in entries.iter().zip(sent) {
+            let record = entry.record().and_then(|key| records.get_mut(&key));
+            let reason = match record {
+                Some(record) if entry.action == Action::Update => self.settle(entry, &sent, record),
+                Some(record) if record.status != Status::Live => Reason::FoundByProbe,
+                _ => Reason::SentAgain,
+            };
+            changes.journal.push(self.line(entry, reason));
+            changes.dirty.push(entry.link);
+            changes.outbox_done.push(entry.intent.clone());
+        }
+        changes.records.extend(records.into_values());
+        Ok(self.engine.store.commit(changes).await?)
+    }
+
+    /// Moves bases and agreements by what the record proves; what became of the update as a whole.
+    fn settle(&self, entry: &OutboxEntry, sent: &[Cell], record: &mut RecordState) -> Reason {
+        let untouched = is_untouched(
+            (entry.if_version.as_deref(), entry.if_modified_ms),
+            (record.version.as_deref(), record.modified_ms),
+        );
+        let written: Vec<(usize, &FieldWrite)> = entry
+            .fields
+            .iter()
+            .filter_map(|write| Some((self.entity.field(&write.field)?.0.0, write)))
+            .collect();
+        let traces: Vec<Trace<'_>> = written
+            .iter()
+            .filter_map(|(position, write)| {
+                let field = self.entity.fields.get(*position)?;
+                Some(Trace {
+                    plain: !matches!(field.kind, FieldKind::Reference { .. }),
+                    before: &write.before,
+                    sent: sent.get(*position)?,
+                    now: &record.fields.get(*position)?.seen,
+                })
+            })
+            .collect();
+        let fates = fates(untouched, &traces);
+        let plain: Vec<bool> = traces.iter().map(|trace| trace.plain).collect();
+        let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
+        for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(plain) {
+            let Some(state) = record.fields.get_mut(position) else { continue };
+            match fate {
+                Fate::Pending => {}
+                Fate::Held => {
+                    state.base = if plain { state.seen.clone() } else { write.after.clone() };
+                    state.agreed.clone_from(&write.after);
+                    state.edited = Span::default();
+                }
+                Fate::Edited => {
+                    state.base = sent.get(position).cloned().flatten();
+                    state.agreed.clone_from(&write.after);
+                    state.edited = since;
+                }
+                Fate::Unsure => {
+                    state.unsure = true;
+                    state.edited = Span::default();
+                }
+            }
+        }
+        if fates.contains(&Fate::Unsure) {
+            Reason::Unclear
+        } else if fates.contains(&Fate::Held) {
+            Reason::FoundByProbe
+        } else {
+            Reason::SentAgain
+        }
+    }
+
+    /// What operations sent, in canonical form and the order of the entity's fields.
+    pub(super) async fn sent_cells(
+        &self,
+        entries: &[OutboxEntry],
+    ) -> Result<Vec<Vec<Cell>>, AbsorbError> {
+        let transforms = self.engine.transforms;
+        Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
+    }
+}

@@ -1,0 +1,171 @@
+//! What became of a write that was never answered: the rules, all pure (SYNC.md 3.6).
+//!
+//! An update is told by the record: one with the version from before the write was never written;
+//! one that holds what was sent was. A record that changed otherwise proves neither, because a
+//! person may have put the old value back: the field is weighed as a conflict, so that neither
+//! value is lost or comes back unseen (I3, I4).
+//!
+//! A create is told by its stamp. Without one it is never sent again by itself (I5): a record that
+//! was first seen after it and agrees on all that was sent is taken for it if there is exactly one;
+//! what may be it founds no link until that is known; else a person is asked. A stamp that is not
+//! found proves that nothing is there, but not that nothing was: a record of that object that went
+//! before it was ever read may have been it, and what a person deleted is not made again.
+
+use crate::spec::EntitySpec;
+use crate::state::{RecordKey, RecordState};
+use crate::value::{Cell, Value};
+
+/// One field of an update.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace<'a> {
+    /// A value and not a reference. References may be written in a call of their own.
+    pub plain: bool,
+    /// The member's value before the write.
+    pub before: &'a Cell,
+    /// What was sent, as the member reads it.
+    pub sent: &'a Cell,
+    /// What is there now.
+    pub now: &'a Cell,
+}
+
+/// What became of one field of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Not written: it is planned again.
+    Pending,
+    /// Written.
+    Held,
+    /// Written, and changed by somebody since: an edit of what was sent.
+    Edited,
+    /// Nobody can tell: what is there is weighed against what was sent.
+    Unsure,
+}
+
+/// What became of the fields of an update. `untouched` says that the record is as it was before.
+pub fn fates(untouched: bool, traces: &[Trace<'_>]) -> Vec<Fate> {
+    // One value that arrived proves that all values of the same call did.
+    let arrived = |trace: &Trace<'_>| {
+        trace.plain && trace.sent.is_some() && trace.now == trace.sent && trace.before != trace.sent
+    };
+    let proven = traces.iter().any(arrived);
+    let fate = |trace: &Trace<'_>| match trace {
+        _ if untouched || trace.now.is_none() || trace.sent.is_none() => Fate::Pending,
+        _ if trace.now == trace.sent => Fate::Held,
+        Trace { plain: true, .. } if proven => Fate::Edited,
+        _ if proven => Fate::Pending,
+        _ => Fate::Unsure,
+    };
+    traces.iter().map(fate).collect()
+}
+
+/// Whether a record is as it was when an operation was planned. Where neither version nor stamp
+/// says so, it is not known to be.
+pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
+    match (before, now) {
+        ((Some(before), _), (Some(now), _)) => before == now,
+        ((_, Some(before)), (_, Some(now))) => before == now,
+        _ => false,
+    }
+}
+
+/// How much a record looks like what a create sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// It holds everything that was sent.
+    Same,
+    /// It holds some of it: it may have been edited since, or keep a value in a form of its own.
+    Partly,
+    /// It holds nothing of it, or another match key: it is another thing.
+    Other,
+}
+
+/// Compares a record with the fields that a create sent; absent and empty ones say nothing.
+pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Likeness {
+    let (mut same, mut other) = (0, 0);
+    for (position, (sent, state)) in sent.iter().zip(&record.fields).enumerate() {
+        if sent.as_ref().is_none_or(Value::is_null) || state.seen.is_none() {
+            continue;
+        }
+        if *sent == state.seen {
+            same += 1;
+            continue;
+        }
+        other += 1;
+        let is_key = |field: &crate::spec::FieldIndex| field.0 == position;
+        let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
+        if filled && entity.match_keys.iter().flat_map(|key| &key.fields).any(is_key) {
+            return Likeness::Other;
+        }
+    }
+    match (same, other) {
+        (0, 0) => Likeness::Partly,
+        (0, _) => Likeness::Other,
+        (_, 0) => Likeness::Same,
+        _ => Likeness::Partly,
+    }
+}
+
+/// What is known of a create that was not found.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// It would have left a stamp, and no record carries that.
+    pub stamped: bool,
+    /// It carries a match key, by which the system was searched.
+    pub searched: bool,
+    /// The system has had the time to show what it made.
+    pub settled: bool,
+    /// What that search found.
+    pub alike: Vec<RecordKey>,
+    /// Records first seen after it that agree on all that was sent.
+    pub same: Vec<RecordKey>,
+    /// Records first seen after it that agree on some of it.
+    pub partly: Vec<RecordKey>,
+    /// Another create without an answer looks like one of `same` too.
+    pub contested: bool,
+    /// Records that went after it and before they were ever read.
+    pub strays: Vec<RecordKey>,
+}
+
+/// What to do about a create that was not found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// This record is what it made.
+    Take(RecordKey),
+    /// It is looked for again later.
+    Wait,
+    /// Nothing was made: it is sent again.
+    SendAgain,
+    /// A person must say which of these records it is, if any.
+    Ask(Vec<RecordKey>),
+}
+
+/// Decides about a create that was not found.
+pub fn judge(evidence: &Evidence) -> Verdict {
+    let Evidence { stamped, searched, settled, alike, same, partly, contested, strays } = evidence;
+    let ask = |groups: &[&Vec<RecordKey>]| {
+        let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
+        records.sort_unstable();
+        records.dedup();
+        Verdict::Ask(records)
+    };
+    if !stamped {
+        match same.as_slice() {
+            [record] if !contested => return Verdict::Take(record.clone()),
+            [] => {}
+            _ => return ask(&[same, partly, alike]),
+        }
+        if !settled {
+            return Verdict::Wait;
+        }
+        if !partly.is_empty() || !alike.is_empty() {
+            return ask(&[partly, alike, strays]);
+        }
+    }
+    if strays.is_empty() && (*stamped || *searched) {
+        return Verdict::SendAgain;
+    }
+    ask(&[strays])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Every rule as a table.
+
+use super::*;
+use crate::spec::{
+    DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnDelete, OnMerge, Winner,
+};
+use crate::state::{FieldState, Status};
+
+fn text(value: &str) -> Cell {
+    Some(Value::Text(value.to_owned()))
+}
+
+fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> Trace<'a> {
+    let [before, sent, now] = cells;
+    Trace { plain, before, sent, now }
+}
+
+#[test]
+fn the_record_says_what_became_of_an_update() {
+    let (old, new, other) = (text("old"), text("new"), text("other"));
+    let cells = |now: &Cell| [old.clone(), new.clone(), now.clone()];
+    let single = |untouched, now: &Cell| fates(untouched, &[trace(true, &cells(now))]);
+    assert_eq!(single(true, &old), [Fate::Pending]);
+    assert_eq!(single(false, &new), [Fate::Held]);
+    assert_eq!(single(false, &old), [Fate::Unsure], "undone, or never written");
+    assert_eq!(single(false, &other), [Fate::Unsure]);
+    assert_eq!(single(false, &None), [Fate::Pending], "not read: nothing is known");
+}
+
+#[test]
+fn one_value_that_arrived_proves_the_others_of_its_call() {
+    let (old, new) = (text("old"), text("new"));
+    let arrived = [old.clone(), new.clone(), new.clone()];
+    let undone = [old.clone(), new.clone(), old.clone()];
+    let both = |plain| fates(false, &[trace(true, &arrived), trace(plain, &undone)]);
+    assert_eq!(both(true), [Fate::Held, Fate::Edited]);
+    assert_eq!(both(false), [Fate::Held, Fate::Pending], "references go in a call of their own");
+    // A value that was there before proves nothing.
+    let same = [new.clone(), new.clone(), new];
+    assert_eq!(fates(false, &[trace(true, &same), trace(true, &undone)])[1], Fate::Unsure);
+}
+
+#[test]
+fn a_version_or_else_a_stamp_says_that_nothing_happened() {
+    assert!(is_untouched((Some("1"), None), (Some("1"), None)));
+    assert!(!is_untouched((Some("1"), Some(5)), (Some("2"), Some(5))));
+    assert!(is_untouched((None, Some(5)), (None, Some(5))));
+    assert!(!is_untouched((None, Some(5)), (Some("2"), Some(6))));
+    assert!(!is_untouched((None, None), (None, None)), "nothing says so");
+}
+
+fn key(id: &str) -> RecordKey {
+    RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }
+}
+
+/// Fields `mail`, `title` and `city`; mail is the match key.
+fn entity() -> EntitySpec {
+    let field = |name: &str| FieldSpec {
+        name: name.to_owned(),
+        kind: FieldKind::Text,
+        winner: Winner::Manual,
+        clear: crate::spec::Clear::Propagate,
+    };
+    EntitySpec {
+        name: "person".to_owned(),
+        members: Vec::new(),
+        fields: ["mail", "title", "city"].map(field).to_vec(),
+        match_keys: vec![MatchKey {
+            name: "mail".to_owned(),
+            fields: vec![FieldIndex(0)],
+            transform: None,
+            unique: true,
+        }],
+        first_link: FirstLink::Review,
+        on_delete: OnDelete::Archive,
+        on_merge: OnMerge::Review,
+        delete_guard: DeleteGuard::default(),
+        create_guard: None,
+    }
+}
+
+fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> Likeness {
+    let state = |seen| FieldState { seen, ..FieldState::default() };
+    let record = RecordState {
+        key: key("1"),
+        entity: "person".to_owned(),
+        link: None,
+        version: None,
+        modified_ms: None,
+        status: Status::Live,
+        fields: seen.map(state).to_vec(),
+        raw: Vec::new(),
+    };
+    likeness(&entity(), &sent, &record)
+}
+
+#[test]
+fn likeness_counts_what_was_sent() {
+    let null = || Some(Value::Null);
+    let ceo = || [None, text("CEO"), text("Oita")];
+    assert_eq!(compare(ceo(), [text("a@x"), text("CEO"), text("Oita")]), Likeness::Same);
+    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Oita")]), Likeness::Partly);
+    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Usa")]), Likeness::Other);
+    assert_eq!(compare([None, null(), None], ceo()), Likeness::Partly, "nothing to compare");
+    // Another match key is another thing; one that was emptied is not.
+    let mail = || [text("a@x"), text("CEO"), None];
+    assert_eq!(compare(mail(), [text("b@x"), text("CEO"), null()]), Likeness::Other);
+    assert_eq!(compare(mail(), [null(), text("CEO"), null()]), Likeness::Partly);
+}
+
+#[test]
+fn a_create_with_a_stamp_is_sent_again_unless_something_went() {
+    let stamped = Evidence { stamped: true, ..Evidence::default() };
+    assert_eq!(judge(&stamped), Verdict::SendAgain);
+    // Its twin without the stamp is not it.
+    assert_eq!(judge(&Evidence { same: vec![key("1")], ..stamped.clone() }), Verdict::SendAgain);
+    let gone = Evidence { strays: vec![key("2")], ..stamped };
+    assert_eq!(judge(&gone), Verdict::Ask(vec![key("2")]));
+}
+
+#[test]
+fn a_create_without_a_stamp_is_never_sent_again_by_itself() {
+    let settled = Evidence { settled: true, ..Evidence::default() };
+    assert_eq!(judge(&Evidence::default()), Verdict::Wait);
+    assert_eq!(judge(&settled), Verdict::Ask(vec![]));
+    // A match key that finds nobody proves that nobody is there.
+    let searched = Evidence { searched: true, ..settled.clone() };
+    assert_eq!(judge(&searched), Verdict::SendAgain);
+    assert_eq!(
+        judge(&Evidence { strays: vec![key("2")], ..searched.clone() }),
+        Verdict::Ask(vec![key("2")])
+    );
+    assert_eq!(
+        judge(&Evidence { alike: vec![key("3")], ..searched }),
+        Verdict::Ask(vec![key("3")])
+    );
+    let partly = Evidence { partly: vec![key("4")], ..settled };
+    assert_eq!(judge(&partly), Verdict::Ask(vec![key("4")]));
+}
+
+#[test]
+fn exactly_one_record_that_agrees_is_taken() {
+    let one = Evidence { same: vec![key("1")], partly: vec![key("4")], ..Evidence::default() };
+    assert_eq!(judge(&one), Verdict::Take(key("1")), "at once");
+    let contested = Evidence { contested: true, ..one.clone() };
+    assert_eq!(judge(&contested), Verdict::Ask(vec![key("1"), key("4")]));
+    let two = Evidence { same: vec![key("2"), key("1")], ..Evidence::default() };
+    assert_eq!(judge(&two), Verdict::Ask(vec![key("1"), key("2")]));
+}

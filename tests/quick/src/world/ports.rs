@@ -1,0 +1,151 @@
+//! The world behind the engine's ports: connectors, systems and the clock.
+
+use std::sync::MutexGuard;
+
+use async_trait::async_trait;
+use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::ports::{Clock, Connector, Systems};
+use renkei_sync::record::{Batch, Outcome, Page, PageRequest, Removal, WriteRequest};
+use renkei_sync::value::Value;
+
+use super::{Shared, World, place};
+
+struct FakeConnector {
+    shared: Shared,
+    system: String,
+    generation: Generation,
+}
+
+impl FakeConnector {
+    fn call(&self) -> Result<MutexGuard<'_, World>, Box<PluginError>> {
+        let mut world = self.shared.world();
+        world.calls += 1;
+        if world.failing_calls > 0 {
+            world.failing_calls -= 1;
+            let reason = "no answer".to_owned();
+            return Err(Box::new(PluginError::Host { plugin: self.generation.clone(), reason }));
+        }
+        Ok(world)
+    }
+}
+
+#[async_trait]
+impl Connector for FakeConnector {
+    fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    async fn check(&self) -> Result<Account, PluginError> {
+        Ok(Account::default())
+    }
+
+    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
+        let world = self.call().map_err(|error| *error)?;
+        let schema = |object: &String| {
+            let table = world.tables.get(&place(&self.system, object));
+            let stamped = table.is_some_and(|table| table.stamped);
+            let facts = stamped.then(|| ("stamp".to_owned(), Value::from("stamp")));
+            Schema {
+                object: object.clone(),
+                label: object.clone(),
+                fields: Vec::new(),
+                facts: facts.into_iter().collect(),
+            }
+        };
+        Ok(objects.iter().map(schema).collect())
+    }
+
+    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
+        Ok(self
+            .call()
+            .map_err(|error| *error)?
+            .page(&place(&self.system, &request.object), request))
+    }
+
+    async fn read_records(
+        &self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, PluginError> {
+        let world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, object);
+        let mut page = Page::default();
+        page.batch.columns = columns.to_vec();
+        for id in ids {
+            let record = world.tables.get(&at).and_then(|table| table.records.get(id));
+            match record.map(|record| (record, &record.gone)) {
+                Some((_, None)) => page.batch.rows.push(world.row(&at, id, columns)),
+                Some((record, Some(removal))) => {
+                    page.removed.push(world.tombstone(id, record, removal));
+                }
+                None => {}
+            }
+        }
+        Ok(page)
+    }
+
+    async fn find(
+        &self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, PluginError> {
+        let world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, object);
+        let rows = world.live(&at).into_iter().map(|id| world.row(&at, &id, columns));
+        let index = columns.iter().position(|column| column == key).unwrap();
+        let found =
+            rows.filter(|row| row.cells[index].as_ref().is_some_and(|v| values.contains(v)));
+        Ok(Batch { columns: columns.to_vec(), rows: found.collect() })
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        let mut world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, &request.object);
+        let operations = request.operations.iter();
+        Ok(operations.map(|operation| world.write(&at, &request.columns, operation)).collect())
+    }
+
+    /// As HubSpot does: the survivor has a new id.
+    async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, PluginError> {
+        let mut world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, object);
+        let cells = world.tables[&at].records[winner].cells.clone();
+        let id = world.insert(&at, cells, None, false);
+        for merged in losers.iter().map(String::as_str).chain([winner]) {
+            world.bury(&at, merged, Removal::MergedInto(id.clone()), false);
+        }
+        Ok(world.applied(&at, &id, &[], false))
+    }
+}
+
+#[async_trait]
+impl Systems for Shared {
+    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
+        let generation = Generation {
+            plugin: system.to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "0".repeat(64),
+        };
+        let system = system.to_owned();
+        Ok(Box::new(FakeConnector { shared: self.clone(), system, generation }))
+    }
+}
+
+#[async_trait]
+impl Clock for Shared {
+    fn now_ms(&self) -> i64 {
+        self.world().now_ms
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        self.world().advance(i64::try_from(ms).unwrap());
+    }
+}
