@@ -145,7 +145,9 @@ impl State {
         for key in &keys {
             self.by_match_key.entry(key.clone()).or_default().insert(record.clone());
         }
-        self.match_keys.insert(record, keys);
+        if !keys.is_empty() {
+            self.match_keys.insert(record, keys);
+        }
     }
 
     fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {

@@ -190,7 +190,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<RecordState>, StoreError>;
 
     /// Live records of the entity that have one of these values under this match key. Every match,
-    /// in any order.
+    /// in the order of the values as asked for, then of keys.
     async fn candidates(
         &self,
         entity: &str,
@@ -198,7 +198,7 @@ pub trait Store: Send + Sync {
         values: &[String],
     ) -> Result<Vec<Candidate>, StoreError>;
 
-    /// The match keys of these records: key name and value.
+    /// The match keys of these records: key name and value; those without any are left out.
     async fn match_keys(
         &self,
         records: &[RecordKey],

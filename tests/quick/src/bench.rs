@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_sync::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
-use renkei_sync::memory::MemoryStore;
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::Transforms;
 use renkei_sync::record::{Attributes, Batch, Row};
@@ -16,23 +16,27 @@ use renkei_sync::state::Review;
 use renkei_sync::store::{ReviewQuery, Store};
 use renkei_sync::value::Value;
 
+use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};
 
 pub(crate) struct Bench {
     pub(crate) shared: Shared,
     pub(crate) spec: Spec,
-    pub(crate) store: MemoryStore,
+    pub(crate) store: MirrorStore,
     pub(crate) options: CycleOptions,
 }
 
 impl Bench {
+    /// On both stores.
     pub(crate) fn new(world: World, spec: Spec) -> Self {
-        Self {
-            shared: Shared::new(world),
-            spec,
-            store: MemoryStore::new("bench"),
-            options: CycleOptions::default(),
-        }
+        let store = MirrorStore::mirrored(Layouts::of(&spec));
+        Self { store, ..Self::in_memory(world, spec) }
+    }
+
+    /// On the store in memory alone, which is fast.
+    pub(crate) fn in_memory(world: World, spec: Spec) -> Self {
+        let (shared, store) = (Shared::new(world), MirrorStore::plain());
+        Self { shared, spec, store, options: CycleOptions::default() }
     }
 
     pub(crate) fn try_cycle(&self) -> Result<CycleResult, CycleError> {

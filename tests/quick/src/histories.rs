@@ -67,7 +67,7 @@ impl History {
             }
         }
         let spec = Spec::new(vec![people]).unwrap();
-        Self { dice, bench: Bench::new(world, spec), calm, keyless, values: 0 }
+        Self { dice, bench: Bench::in_memory(world, spec), calm, keyless, values: 0 }
     }
 
     fn run(&mut self) {

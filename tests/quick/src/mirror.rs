@@ -1,0 +1,198 @@
+//! Both stores at once: every commit goes to the one in memory and to SQLite, and every answer of
+//! the one must be the other's.
+//!
+//! So each story is told on the store that the program has, and the first query at which the two
+//! part is the one that fails. Histories, of which there are 100,000, stay in memory.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use renkei_store::SqliteStore;
+use renkei_sync::codec::Layouts;
+use renkei_sync::memory::MemoryStore;
+use renkei_sync::state::{
+    Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
+    Review, Stream,
+};
+use renkei_sync::store::{
+    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+};
+
+/// A store in memory and, for stories, its mirror.
+pub(crate) struct MirrorStore {
+    memory: MemoryStore,
+    mirror: Mutex<Option<Mirror>>,
+}
+
+struct Mirror {
+    store: Arc<SqliteStore>,
+    layouts: Layouts,
+    dir: Arc<tempfile::TempDir>,
+}
+
+impl MirrorStore {
+    /// In memory alone.
+    pub(crate) fn plain() -> Self {
+        Self { memory: MemoryStore::new("bench"), mirror: Mutex::default() }
+    }
+
+    /// On both.
+    pub(crate) fn mirrored(layouts: Layouts) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let mirror = Mutex::new(Some(Mirror::open(layouts, dir)));
+        Self { memory: MemoryStore::new("bench"), mirror }
+    }
+
+    /// Commits after the next `commits` fail, as if the process had died.
+    pub(crate) fn stop_after(&self, commits: u64) {
+        self.memory.stop_after(commits);
+    }
+
+    /// What the next process finds: the same content, and SQLite's file opened again. This one is
+    /// left without a mirror.
+    pub(crate) fn copy(&self) -> Self {
+        let mirror = self.mirror.lock().unwrap().take().map(|mirror| {
+            let Mirror { store, layouts, dir } = mirror;
+            drop(Arc::into_inner(store).unwrap());
+            Mirror::open(layouts, dir)
+        });
+        Self { memory: self.memory.copy(), mirror: Mutex::new(mirror) }
+    }
+
+    /// How many commits there were.
+    pub(crate) fn commits(&self) -> u64 {
+        self.memory.commits()
+    }
+
+    fn sqlite(&self) -> Option<Arc<SqliteStore>> {
+        self.mirror.lock().unwrap().as_ref().map(|mirror| Arc::clone(&mirror.store))
+    }
+}
+
+impl Mirror {
+    fn open(layouts: Layouts, dir: Arc<tempfile::TempDir>) -> Self {
+        let store = Arc::new(SqliteStore::open(dir.path(), layouts.clone()).unwrap());
+        Self { store, layouts, dir }
+    }
+}
+
+/// Asks both and compares.
+macro_rules! ask {
+    ($self:ident.$query:ident($($argument:expr),*)) => {{
+        let answer = $self.memory.$query($($argument),*).await?;
+        if let Some(sqlite) = $self.sqlite() {
+            let mirrored = sqlite.$query($($argument),*).await?;
+            assert_eq!(mirrored, answer, "SQLite answers `{}` otherwise", stringify!($query));
+        }
+        Ok(answer)
+    }};
+}
+
+#[async_trait]
+impl Store for MirrorStore {
+    fn identity(&self) -> &str {
+        self.memory.identity()
+    }
+
+    async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
+        ask!(self.cursor(stream))
+    }
+
+    async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
+        ask!(self.records(keys))
+    }
+
+    async fn link_work(
+        &self,
+        entity: &str,
+        work: LinkWork,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordState>, StoreError> {
+        ask!(self.link_work(entity, work, after, limit))
+    }
+
+    async fn candidates(
+        &self,
+        entity: &str,
+        key: &str,
+        values: &[String],
+    ) -> Result<Vec<Candidate>, StoreError> {
+        ask!(self.candidates(entity, key, values))
+    }
+
+    async fn match_keys(
+        &self,
+        records: &[RecordKey],
+    ) -> Result<Vec<(RecordKey, Vec<(String, String)>)>, StoreError> {
+        ask!(self.match_keys(records))
+    }
+
+    async fn aliases(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, RecordKey)>, StoreError> {
+        ask!(self.aliases(keys))
+    }
+
+    async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError> {
+        ask!(self.resolve(keys))
+    }
+
+    async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError> {
+        ask!(self.members(links))
+    }
+
+    async fn last_link(&self) -> Result<LinkId, StoreError> {
+        ask!(self.last_link())
+    }
+
+    async fn links(&self, ids: &[LinkId]) -> Result<Vec<LinkView>, StoreError> {
+        ask!(self.links(ids))
+    }
+
+    async fn dirty(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        ask!(self.dirty(entity, after, limit))
+    }
+
+    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
+        ask!(self.doomed(entity))
+    }
+
+    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+        ask!(self.waiters(awaited))
+    }
+
+    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+        ask!(self.waits(link))
+    }
+
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError> {
+        ask!(self.outbox(query))
+    }
+
+    async fn review(&self, id: &str) -> Result<Option<Review>, StoreError> {
+        ask!(self.review(id))
+    }
+
+    async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError> {
+        ask!(self.reviews(query))
+    }
+
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
+        ask!(self.journal(query))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        ask!(self.counts())
+    }
+
+    /// A crash of the one is a crash of both: what the memory refuses, SQLite never sees.
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let Some(sqlite) = self.sqlite() else { return self.memory.commit(changes).await };
+        self.memory.commit(changes.clone()).await?;
+        sqlite.commit(changes).await
+    }
+}
