@@ -20,5 +20,6 @@ mod crash;
 mod data;
 mod demo;
 mod mistakes;
+mod quota;
 mod reload;
 mod serve;

@@ -55,6 +55,8 @@ impl Host {
         if patience == Patience::Short {
             options.connects = 2;
         }
+        // Not a copy, whatever the access: the systems count the calls of all commands together.
+        options.quotas = Some(config.data.join("quotas"));
         let runtime = Runtime::start(options).await.map_err(Failure::plugin)?;
         let spec = spec(&config, &runtime)?;
         let layouts = Layouts::of(&spec);

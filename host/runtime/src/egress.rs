@@ -35,7 +35,7 @@ use crate::system::{Auth, SystemConfig, TokenStore};
 use client::{Answer, Client, NoAnswer, Outgoing, REQUEST_TIMEOUT};
 use credentials::{Credentials, Grant};
 use policy::Reach;
-use quota::Gate;
+use quota::{Claim, Gate};
 use retry::{Attempt, Decision};
 use token::Endpoint;
 use traffic::{Counters, Traffic, add};
@@ -85,7 +85,7 @@ pub(crate) enum Failure {
 pub(crate) struct Exit {
     config: SystemConfig,
     client: Client,
-    gate: Gate,
+    gate: Arc<Gate>,
     credentials: Arc<Credentials>,
     bare: Arc<Credentials>,
     counters: Arc<Counters>,
@@ -94,8 +94,10 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
+    /// `gate` keeps the quotas of the account behind `config`.
     pub(crate) fn new(
         config: SystemConfig,
+        gate: Arc<Gate>,
         clock: Arc<dyn Clock>,
         store: Arc<dyn TokenStore>,
         seed: u64,
@@ -106,7 +108,7 @@ impl Exit {
         };
         Ok(Self {
             client: Client::new(connects)?,
-            gate: Gate::new(clock.clone()),
+            gate,
             credentials: credentials(PRIMARY, config.auth.clone()),
             bare: credentials("", Auth::None),
             counters: Arc::default(),
@@ -237,7 +239,10 @@ impl Door {
         let own = slot.credentials.header_name();
         let headers = policy::headers(&request.headers, own)?;
         policy::join(&slot.base, &request.path)?;
-        let send = Send { exit: &self.exit, manifest: &self.manifest, slot, request, headers };
+        let manifest = &self.manifest;
+        let concurrent = manifest.concurrent_requests;
+        let claim = Arc::new(Claim::new(&request.quotas, &manifest.quotas, concurrent));
+        let send = Send { exit: &self.exit, manifest, slot, request, claim, headers };
         send.run().await
     }
 
@@ -263,6 +268,7 @@ struct Send<'a> {
     manifest: &'a ConnectorManifest,
     slot: &'a mut Slot,
     request: Request,
+    claim: Arc<Claim>,
     headers: reqwest::header::HeaderMap,
 }
 
@@ -278,6 +284,7 @@ impl Send<'_> {
                 add(&self.exit.counters.repeats, 1);
             }
             let outcome = self.once(&grant).await?;
+            self.heed(&outcome).await?;
             if let Ok(answer) = &outcome
                 && self.slot.connection.refused_status.contains(&answer.status)
                 && self.slot.credentials.can_renew()
@@ -305,16 +312,7 @@ impl Send<'_> {
             headers.insert(name, value.clone());
         }
         let asked = self.request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms.max(1))));
-        let pass = self
-            .exit
-            .gate
-            .pass(
-                &self.request.quotas,
-                &self.manifest.quotas,
-                self.manifest.concurrent_requests,
-                QUOTA_WAIT_MAX_MS,
-            )
-            .await?;
+        let pass = self.exit.gate.pass(&self.claim, QUOTA_WAIT_MAX_MS).await?;
         let counters = &self.exit.counters;
         add(&counters.requests, 1);
         add(&counters.bytes_out, self.request.body.len());
@@ -334,15 +332,26 @@ impl Send<'_> {
         Ok(outcome)
     }
 
+    /// A quota status with a time is the server's word to everybody who sends for this account.
+    async fn heed(&self, outcome: &Result<Answer, NoAnswer>) -> Result<(), Failure> {
+        let Ok(answer) = outcome else { return Ok(()) };
+        let told = self.retry_after_ms(answer);
+        match told.filter(|_| self.manifest.retry.quota_status.contains(&answer.status)) {
+            Some(ms) => self.exit.gate.hold(&self.claim, ms).await,
+            None => Ok(()),
+        }
+    }
+
+    fn retry_after_ms(&self, answer: &Answer) -> Option<u64> {
+        let told = answer.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        retry::retry_after_ms(told, self.exit.clock.now_ms())
+    }
+
     fn decide(&self, outcome: &Result<Answer, NoAnswer>, sent: u32) -> Decision {
         let attempt = match outcome {
             Ok(answer) => Attempt::Answer {
                 status: answer.status,
-                retry_after_ms: answer
-                    .headers
-                    .get(RETRY_AFTER)
-                    .and_then(|value| value.to_str().ok())
-                    .and_then(|value| retry::retry_after_ms(value, self.exit.clock.now_ms())),
+                retry_after_ms: self.retry_after_ms(answer),
             },
             Err(NoAnswer::NotSent(_)) => Attempt::NotSent,
             Err(NoAnswer::Broken(_) | NoAnswer::Timeout) => Attempt::Broken,

@@ -18,6 +18,7 @@ use renkei_sync::record::{Attributes, Batch, Problem, Remedy};
 use crate::cache::Cache;
 use crate::connector::Job;
 use crate::egress::Exit;
+use crate::egress::quota::Gate;
 use crate::egress::traffic::Traffic;
 use crate::engine::{self, EngineError, Pooling};
 use crate::limits::Limits;
@@ -44,6 +45,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Where rotated refresh tokens are kept.
     pub tokens: Arc<dyn TokenStore>,
+    /// Where the processes that serve these systems share the record of their calls, so that they
+    /// keep the quotas together; made if it is not there. Without, this runtime keeps them alone.
+    pub quotas: Option<PathBuf>,
     /// Seed of the jitter in back-offs.
     pub seed: u64,
     /// Limits of a connector's instance and calls.
@@ -79,6 +83,7 @@ impl Options {
             systems,
             clock,
             tokens,
+            quotas: None,
             seed: 0,
             connector_limits: Limits::connector(),
             transform_limits: Limits::transform(),
@@ -104,6 +109,9 @@ pub enum RuntimeError {
     /// The directory of compiled code cannot be used.
     #[error("the cache of compiled plugins cannot be used: {0}")]
     Cache(#[source] std::io::Error),
+    /// The record of calls cannot be used.
+    #[error("the record of calls, which the quotas need, cannot be used: {0}")]
+    Quotas(#[source] std::io::Error),
     /// The TLS set-up of this machine is unusable.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -124,19 +132,13 @@ impl Runtime {
     /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is
     /// no error here: it is in [`Runtime::list`] with its fault.
     pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
+        let exits = exits(&options)?;
         let engine = engine::start(options.pooling)?;
         let linkers =
             Linkers::new(&engine).map_err(|error| RuntimeError::Imports(format!("{error:#}")))?;
         let cache = Cache::open(&options.cache, &engine).map_err(RuntimeError::Cache)?;
         let limits =
             KindLimits { connector: options.connector_limits, transform: options.transform_limits };
-        let exits = options.systems.into_iter().zip(options.seed..).map(|(config, seed)| {
-            let name = config.name.clone();
-            let (clock, tokens) = (options.clock.clone(), options.tokens.clone());
-            let exit = Exit::new(config, clock, tokens, seed, options.connects)?;
-            Ok((name, Arc::new(exit)))
-        });
-        let exits = exits.collect::<Result<_, reqwest::Error>>()?;
         let (registry, view) = (Arc::<Registry>::default(), Arc::default());
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let loader = Loader {
@@ -203,6 +205,28 @@ impl Runtime {
         let call = Call { parameters: &parameters, ..call };
         transform::call(&self.engine, &self.limits.transform, &plugin, call).await
     }
+}
+
+/// The way out of each system; those that reach the same account share its quotas.
+fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError> {
+    let mut gates: Vec<(&SystemConfig, Arc<Gate>)> = Vec::new();
+    let mut exits = BTreeMap::new();
+    for (system, seed) in options.systems.iter().zip(options.seed..) {
+        let clock = || Arc::clone(&options.clock);
+        let gate = match gates.iter().find(|(other, _)| other.same_account(system)) {
+            Some((_, gate)) => Arc::clone(gate),
+            None => match &options.quotas {
+                Some(folder) => Gate::shared(clock(), folder, &system.name),
+                None => Ok(Gate::alone(clock())),
+            }
+            .map_err(RuntimeError::Quotas)?,
+        };
+        gates.push((system, Arc::clone(&gate)));
+        let tokens = Arc::clone(&options.tokens);
+        let exit = Exit::new(system.clone(), gate, clock(), tokens, seed, options.connects)?;
+        exits.insert(system.name.clone(), Arc::new(exit));
+    }
+    Ok(exits)
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_sync::record::Attributes;
 
@@ -26,6 +26,14 @@ pub struct SystemConfig {
     pub settings: Attributes,
     /// The manifest's further secrets by name, for `signing`.
     pub secrets: BTreeMap<String, SecretString>,
+}
+
+impl SystemConfig {
+    /// Whether both reach the same account, as far as the configuration tells.
+    pub(crate) fn same_account(&self, other: &Self) -> bool {
+        (&self.plugin, &self.base_url) == (&other.plugin, &other.base_url)
+            && self.auth.same(&other.auth)
+    }
 }
 
 /// How requests are authenticated.
@@ -60,6 +68,29 @@ pub enum Auth {
         /// The first refresh token; a stored newer one goes before it.
         refresh_token: SecretString,
     },
+}
+
+impl Auth {
+    fn same(&self, other: &Self) -> bool {
+        let equal =
+            |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Bearer(one), Self::Bearer(other)) => equal(one, other),
+            (Self::Header { value: one, .. }, Self::Header { value: other, .. }) => {
+                equal(one, other)
+            }
+            (
+                Self::ClientCredentials { client_id: one, .. },
+                Self::ClientCredentials { client_id: other, .. },
+            ) => one == other,
+            (
+                Self::RefreshToken { refresh_token: one, .. },
+                Self::RefreshToken { refresh_token: other, .. },
+            ) => equal(one, other),
+            _ => false,
+        }
+    }
 }
 
 /// Keeps rotated refresh tokens between runs; implemented by the program.

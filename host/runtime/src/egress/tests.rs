@@ -14,7 +14,8 @@ use renkei_fixtures::Fixture;
 
 fn exit(base: &str, auth: Auth, clock: &Arc<HandClock>, tokens: Arc<dyn TokenStore>) -> Arc<Exit> {
     let config = system(Fixture::Courier, base, auth);
-    Arc::new(Exit::new(config, clock.clone(), tokens, 1, 2).unwrap())
+    let gate = Gate::alone(clock.clone());
+    Arc::new(Exit::new(config, gate, clock.clone(), tokens, 1, 2).unwrap())
 }
 
 fn bearer_exit(base: &str, clock: &Arc<HandClock>) -> Arc<Exit> {

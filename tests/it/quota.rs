@@ -1,0 +1,77 @@
+//! No quota is exceeded, however many commands run one after another or at once.
+//!
+//! The simulators keep the vendors' limits and count every request beyond them.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::site::{Simulators, Site, renkei, text};
+
+const PEOPLE: u32 = 60;
+
+#[test]
+fn commands_keep_the_quotas_together() {
+    let simulators = Simulators::start(PEOPLE);
+    let site = Site::new(&simulators);
+    let normal = json!({ "rate_limits": true, "rolling_limit": 190, "search_limit": 5 });
+    simulators.hubspot.post("faults", normal);
+
+    for _ in 0..3 {
+        site.run_json("plan");
+    }
+    kept(&simulators, "three plans in a row");
+    let beside = ["plan", "check", "sync", "plan", "check"];
+    let running: Vec<_> = beside.iter().map(|command| (command, start(&site, command))).collect();
+    for (command, process) in running {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    }
+    site.run_json("plan");
+    kept(&simulators, "five commands at once");
+    assert!(searches(&simulators) > 10, "too few searches to exceed anything");
+}
+
+#[test]
+fn a_killed_command_holds_nobody_back() {
+    let simulators = Simulators::start(PEOPLE);
+    let site = Site::new(&simulators);
+    let slow = json!({ "rate_limits": true, "search_limit": 5, "response_delay_ms": 300_000 });
+    simulators.hubspot.post("faults", slow);
+    // Killed while all that it has in flight waits for an answer.
+    let mut stuck = start(&site, "plan");
+    while simulators.hubspot.get("ledger")["metadata"].as_u64().unwrap() == 0 {}
+    stuck.kill().unwrap();
+    stuck.wait().unwrap();
+    simulators.hubspot.post("faults", json!({ "response_delay_ms": 0 }));
+    site.run_json("plan");
+    kept(&simulators, "after a kill");
+    // Only the marks of commands that run are there; they have ended.
+    let marks: Vec<_> = site.everything().into_iter().map(|(path, _)| path).collect();
+    let marks = marks.iter().filter(|path| path.extension().is_some_and(|end| end == "mark"));
+    assert_eq!(marks.count(), 0);
+}
+
+fn start(site: &Site, command: &str) -> std::process::Child {
+    renkei()
+        .args([command, "--dir", site.path()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn kept(simulators: &Simulators, when: &str) {
+    for side in [&simulators.hubspot, &simulators.salesforce] {
+        let ledger = side.get("ledger");
+        assert_eq!(ledger["breaches"], json!([]), "{when}");
+        assert_eq!(ledger["refused"], json!(0), "{when}");
+    }
+}
+
+fn searches(simulators: &Simulators) -> u64 {
+    let ledger = simulators.hubspot.get("ledger");
+    let kinds = ledger["by_kind"].as_array().unwrap().iter();
+    let searches = kinds.filter(|kind| kind["kind"] == Value::from("search"));
+    searches.map(|kind| kind["calls"].as_u64().unwrap()).sum()
+}
