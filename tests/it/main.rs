@@ -19,6 +19,7 @@ mod contained;
 mod crash;
 mod data;
 mod demo;
+mod help;
 mod mistakes;
 mod quota;
 mod reload;

@@ -21,7 +21,10 @@ fn a_decision_beside_a_running_serve_is_obeyed_by_the_next_cycle() {
     let reviews = status["reviews"].as_array().unwrap();
     let about_phone = |review: &&Value| review["about"].as_str().unwrap().starts_with("phone ");
     let review = reviews.iter().find(about_phone).unwrap_or_else(|| panic!("{reviews:?}"));
+    let link = format!("person/{}", review["link"]);
     let review = review["id"].as_str().unwrap();
+    let why = run_json(&["why", &link, "--field", "phone", "--dir", site.path()]);
+    assert_eq!(why["entity"], json!("person"), "{why}");
     let decide = |review: &str, answer: &[&str]| {
         run(&[&["decide", "--dir", site.path(), "--json", review], answer].concat())
     };

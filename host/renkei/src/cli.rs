@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Keeps CRMs in step.
 #[derive(Debug, Parser)]
-#[command(name = "renkei", version, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(name = "renkei", version, max_term_width = 110, after_help = MORE)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,7 +36,12 @@ fn filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-const EXIT_CODES: &str = "\
+const MORE: &str = "\
+Examples:
+  renkei demo                          two simulated CRMs, with nothing to set up
+  renkei init --dir sync               an example configuration, to be edited
+  renkei check --dir sync              does it fit the live systems?
+
 Exit codes:
   0  done
   1  something unexpected failed
@@ -118,7 +123,13 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
     Decide(DecideArgs),
 
     /// Build, inspect and list plugins.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  renkei plugin new my-crm
+  renkei plugin build my-crm --out sync/plugins
+  renkei plugin list --dir sync"
+    )]
     Plugin(PluginCommand),
 }
 
@@ -220,28 +231,42 @@ pub(crate) struct DecideArgs {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Answer {
     /// A conflict: this system's value stands.
+    #[command(after_help = "Examples:
+  renkei decide 3f2a take salesforce --dir sync")]
     Take {
         /// The system's name in the configuration.
         system: String,
     },
     /// A conflict: this value stands.
+    #[command(after_help = "Examples:
+  renkei decide 3f2a value '03-1234-5678' --dir sync")]
     Value {
         /// As text.
         text: String,
     },
     /// A conflict: the field is emptied.
+    #[command(after_help = "Examples:
+  renkei decide 3f2a clear --dir sync")]
     Clear,
     /// An ambiguous match: link the record with this one. A create without an answer: this is it.
+    #[command(after_help = "Examples:
+  renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
     With {
         /// `system.object/id`.
         record: String,
     },
     /// An ambiguous match: the record is a thing of its own. A create without an answer: send it
     /// again.
+    #[command(after_help = "Examples:
+  renkei decide 77b0 separate --dir sync")]
     Separate,
     /// Do what was asked: archive the others, go on with the deletions.
+    #[command(after_help = "Examples:
+  renkei decide 9c41 approve --dir sync")]
     Approve,
     /// Leave things as they are. A create without an answer: give it up.
+    #[command(after_help = "Examples:
+  renkei decide 9c41 leave --dir sync")]
     Leave,
 }
 
@@ -291,4 +316,34 @@ pub(crate) enum PluginCommand {
 pub(crate) enum PluginKind {
     Connector,
     Transform,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// The examples of a command and of all below it, as typed.
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.starts_with("Examples:"), "{}: {help}", command.get_name());
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  renkei "));
+        let typed = lines.map(|line| line.split(" | ").next().unwrap().replace('\'', ""));
+        found.extend(typed.map(|line| line.split("   ").next().unwrap().to_owned()));
+        for below in command.get_subcommands() {
+            examples(below, found);
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        Cli::command().debug_assert();
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for example in found {
+            let words = ["renkei"].into_iter().chain(example.split_whitespace());
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
 }

@@ -33,7 +33,10 @@ use output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return mistyped(&error),
+    };
     start_log(&cli);
     let output = Output::new(cli.json);
     match run(&cli.command, output).await {
@@ -43,6 +46,21 @@ async fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// What was typed is no command; or it is `--help`, which is not a mistake.
+fn mistyped(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let failure = Failure::usage(first.strip_prefix("error: ").unwrap_or(first));
+        Output::new(true).failure(&failure);
+        return failure.exit_code();
+    }
+    // A terminal that has gone away needs no help.
+    drop(error.print());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 async fn run(command: &Command, output: Output) -> Result<(), Failure> {
