@@ -25,6 +25,11 @@ quick:
 test:
     cargo test --workspace
 
+# Ratios within one run, as JSON; `just bench planner store` for some only.
+[group('develop')]
+bench *NAMES:
+    cargo run --release -p renkei-bench -- {{NAMES}} --json
+
 [group('develop')]
 docs:
     cargo doc --workspace --no-deps --open

@@ -1,6 +1,7 @@
 //! Links with their truth, which of them are to be planned, and what they wait for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{Awaited, Link, LinkId, LinkStatus, LinkView};
@@ -73,9 +74,10 @@ pub(crate) fn views(
         let link =
             statement.query_row([column::number(id.0)], |row| read(row, layouts)).optional()?;
         let Some(link) = link else { continue };
+        let records = records::of_link(connection, layouts, id)?;
         found.push(LinkView {
-            link,
-            records: records::of_link(connection, layouts, id)?,
+            link: Arc::new(link),
+            records: records.into_iter().map(Arc::new).collect(),
             reviews: reviews::stopping(connection, id)?,
             busy: outbox::has(connection, id)?,
         });

@@ -17,20 +17,20 @@ pub fn check(entity: &EntitySpec, entries: &[OutboxEntry], braked: bool) -> Resu
     let mut targets = BTreeSet::new();
     let mut intents = BTreeSet::new();
     for entry in entries {
-        let at = format!("{}.{} of link {}", entry.system, entry.object, entry.link);
+        let at = || format!("{}.{} of link {}", entry.system, entry.object, entry.link);
         let Some((_, member)) = entity.member(&entry.system, &entry.object) else {
-            return Err(format!("{at} is no member of {}", entity.name));
+            return Err(format!("{} is no member of {}", at(), entity.name));
         };
         let target =
             (&entry.system, entry.id.as_ref().map_or(entry.link.to_string(), String::clone));
         if !targets.insert(target) {
-            return Err(format!("two operations on {at}"));
+            return Err(format!("two operations on {}", at()));
         }
         if !intents.insert(&entry.intent) {
             return Err(format!("two operations with the intent {}", entry.intent));
         }
-        check_action(member, entry, braked).map_err(|rule| format!("{at}: {rule}"))?;
-        check_columns(member, entry).map_err(|rule| format!("{at}: {rule}"))?;
+        check_action(member, entry, braked).map_err(|rule| format!("{}: {rule}", at()))?;
+        check_columns(member, entry).map_err(|rule| format!("{}: {rule}", at()))?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! An entity made ready for planning: which member maps which field, and which way.
 
+use std::sync::Arc;
+
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MappingGroup, MemberSpec};
 use crate::state::{RecordState, Status};
 
@@ -46,7 +48,7 @@ impl<'a> Lanes<'a> {
     }
 
     /// Positions of the live records and their members, one per system.
-    pub fn active(&self, records: &[RecordState]) -> Vec<Active> {
+    pub fn active(&self, records: &[Arc<RecordState>]) -> Vec<Active> {
         let mut active: Vec<Active> = Vec::with_capacity(records.len());
         for (position, record) in records.iter().enumerate() {
             let taken = |other: &Active| {
@@ -72,14 +74,14 @@ pub struct Active {
     pub member: usize,
 }
 
-impl Lane<'_> {
+impl<'a> Lane<'a> {
     /// Whether it carries values of its own and not references.
     pub fn is_plain(&self) -> bool {
         self.mapping.target.is_none()
     }
 
     /// The object whose ids the column holds, if the field is a reference.
-    pub fn target(&self, kind: &FieldKind) -> Option<&str> {
+    pub fn target(&self, kind: &FieldKind) -> Option<&'a str> {
         match kind {
             FieldKind::Reference { .. } => self.mapping.target.as_deref(),
             _ => None,

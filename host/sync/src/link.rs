@@ -4,6 +4,7 @@
 //! without a link are matched by keys in order. A record that matches nothing founds a link.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::engine::{Engine, Event, Tally, journal_of};
 use crate::matching::{Known, Verdict, judge};
@@ -296,9 +297,10 @@ impl<'a> Linker<'a> {
         let joined: Vec<LinkId> = self.joined.iter().copied().collect();
         for view in store.links(&joined).await? {
             if view.link.status == LinkStatus::Ended {
-                let link = Link { status: LinkStatus::Active, ..view.link };
+                let link = Link { status: LinkStatus::Active, ..Arc::unwrap_or_clone(view.link) };
                 self.changes.links.push(link);
                 let gone = view.records.into_iter().filter(|record| record.status.is_removed());
+                let gone = gone.map(Arc::unwrap_or_clone);
                 self.changes
                     .records
                     .extend(gone.map(|record| RecordState { link: None, ..record }));

@@ -1,11 +1,13 @@
 //! The store in memory: for tests and dry runs, and the plainest statement of what a store does.
 //!
 //! Everything stands in maps ordered by key, so that queries answer in the promised order. Indexes
-//! (records by link and by match key) are kept in step by [`State::put_record`] alone.
+//! (records by link and by match key, reviews by link) are kept in step by the `put_` functions of
+//! [`State`] alone. Links and records are shared with those who asked for them, not copied.
 //! [`MemoryStore::stop_after`] imitates a crash: later commits fail and change nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -17,6 +19,10 @@ use crate::store::{
     Candidate, Changes, Counts, Doomed, EntityCounts, JournalQuery, OutboxQuery, ReviewQuery,
     Store, StoreError,
 };
+
+use outbox::Outbox;
+
+mod outbox;
 
 /// More hops than any chain of merges has.
 const ALIAS_HOPS_MAX: usize = 100;
@@ -34,17 +40,19 @@ type KeyIndex = BTreeMap<(String, String), BTreeSet<RecordKey>>;
 #[derive(Debug, Clone, Default)]
 struct State {
     cursors: BTreeMap<Stream, Cursor>,
-    links: BTreeMap<LinkId, Link>,
-    records: BTreeMap<RecordKey, RecordState>,
-    by_link: BTreeMap<LinkId, BTreeSet<RecordKey>>,
+    links: BTreeMap<LinkId, Arc<Link>>,
+    records: BTreeMap<RecordKey, Arc<RecordState>>,
+    /// In the order of keys.
+    by_link: BTreeMap<LinkId, Vec<Arc<RecordState>>>,
     work: BTreeMap<RecordKey, LinkWork>,
     match_keys: BTreeMap<RecordKey, Vec<(String, String)>>,
     by_match_key: KeyIndex,
     aliases: BTreeMap<RecordKey, RecordKey>,
     dirty: BTreeSet<LinkId>,
     waits: BTreeMap<LinkId, Vec<Awaited>>,
-    outbox: Vec<OutboxEntry>,
+    outbox: Outbox,
     reviews: BTreeMap<String, Review>,
+    reviews_by_link: BTreeMap<LinkId, BTreeSet<String>>,
     journal: Vec<JournalEntry>,
     commits: u64,
     stop_after: Option<u64>,
@@ -83,7 +91,7 @@ impl State {
     fn apply(&mut self, changes: Changes) {
         self.cursors.extend(changes.cursors);
         for link in changes.links {
-            self.links.insert(link.id, link);
+            self.links.insert(link.id, Arc::new(link));
         }
         for record in changes.records {
             self.put_record(record);
@@ -104,30 +112,29 @@ impl State {
             }
         }
         for entry in changes.outbox {
-            match self.outbox.iter_mut().find(|known| known.intent == entry.intent) {
-                Some(known) => *known = entry,
-                None => self.outbox.push(entry),
-            }
+            self.outbox.put(entry);
         }
-        if !changes.outbox_done.is_empty() {
-            let done: BTreeSet<&String> = changes.outbox_done.iter().collect();
-            self.outbox.retain(|entry| !done.contains(&entry.intent));
+        for intent in &changes.outbox_done {
+            self.outbox.remove(intent);
         }
         for review in changes.reviews {
-            self.reviews.insert(review.id.clone(), review);
+            self.put_review(review);
         }
         self.journal.extend(changes.journal);
     }
 
     fn put_record(&mut self, record: RecordState) {
+        let record = Arc::new(record);
         let key = record.key.clone();
         if let Some(former) = self.records.get(&key).and_then(|former| former.link)
             && let Some(records) = self.by_link.get_mut(&former)
         {
-            records.remove(&key);
+            records.retain(|record| record.key != key);
         }
         if let Some(link) = record.link {
-            self.by_link.entry(link).or_default().insert(key.clone());
+            let records = self.by_link.entry(link).or_default();
+            let place = records.partition_point(|other| other.key < key);
+            records.insert(place, Arc::clone(&record));
         }
         match record.link_work() {
             Some(work) => self.work.insert(key.clone(), work),
@@ -148,6 +155,17 @@ impl State {
         if !keys.is_empty() {
             self.match_keys.insert(record, keys);
         }
+    }
+
+    fn put_review(&mut self, review: Review) {
+        let former = self.reviews.get(&review.id).and_then(|former| former.link);
+        if let Some(reviews) = former.and_then(|link| self.reviews_by_link.get_mut(&link)) {
+            reviews.remove(&review.id);
+        }
+        if let Some(link) = review.link {
+            self.reviews_by_link.entry(link).or_default().insert(review.id.clone());
+        }
+        self.reviews.insert(review.id.clone(), review);
     }
 
     fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {
@@ -171,26 +189,21 @@ impl State {
         id
     }
 
-    fn records_of(&self, link: LinkId) -> impl Iterator<Item = &RecordState> {
-        let keys = self.by_link.get(&link).into_iter().flatten();
-        keys.filter_map(|key| self.records.get(key))
+    fn records_of(&self, link: LinkId) -> &[Arc<RecordState>] {
+        self.by_link.get(&link).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn view(&self, id: LinkId) -> Option<LinkView> {
-        let reviews = self.reviews.values().filter(|review| {
-            review.link == Some(id)
-                && matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
-        });
+        let reviews = self.reviews_by_link.get(&id).into_iter().flatten();
+        let reviews = reviews
+            .filter_map(|id| self.reviews.get(id))
+            .filter(|review| matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen));
         Some(LinkView {
-            link: self.links.get(&id)?.clone(),
-            records: self.records_of(id).cloned().collect(),
+            link: Arc::clone(self.links.get(&id)?),
+            records: self.records_of(id).to_vec(),
             reviews: reviews.cloned().collect(),
-            busy: self.is_busy(id),
+            busy: self.outbox.is_busy(id),
         })
-    }
-
-    fn is_busy(&self, id: LinkId) -> bool {
-        self.outbox.iter().any(|entry| entry.link == id)
     }
 
     fn is_doomed(&self, id: LinkId, entity: &str) -> bool {
@@ -198,7 +211,7 @@ impl State {
             .links
             .get(&id)
             .is_some_and(|link| link.entity == entity && link.status == LinkStatus::Active);
-        active && self.records_of(id).any(|record| record.status.is_removed())
+        active && self.records_of(id).iter().any(|record| record.status.is_removed())
     }
 
     fn entity_counts(&self) -> BTreeMap<String, EntityCounts> {
@@ -239,7 +252,7 @@ impl Store for MemoryStore {
 
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let state = self.state();
-        Ok(keys.iter().filter_map(|key| state.records.get(key).cloned()).collect())
+        Ok(keys.iter().filter_map(|key| state.records.get(key)).map(copy).collect())
     }
 
     async fn link_work(
@@ -250,12 +263,11 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<RecordState>, StoreError> {
         let state = self.state();
-        let keys = state
-            .work
-            .iter()
-            .filter(|(key, known)| **known == work && after.is_none_or(|after| *key > after));
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let there = state.work.range((start, Bound::Unbounded));
+        let keys = there.filter(|(_, known)| **known == work);
         let records = keys.filter_map(|(key, _)| state.records.get(key));
-        Ok(records.filter(|record| record.entity == entity).take(limit).cloned().collect())
+        Ok(records.filter(|record| record.entity == entity).take(limit).map(copy).collect())
     }
 
     async fn candidates(
@@ -309,7 +321,7 @@ impl Store for MemoryStore {
         let mut found = Vec::new();
         for &link in links {
             let records = state.records_of(state.final_link(link));
-            let live = records.filter(|record| record.status == Status::Live);
+            let live = records.iter().filter(|record| record.status == Status::Live);
             found.extend(live.map(|record| (link, record.key.clone())));
         }
         Ok(found)
@@ -332,8 +344,10 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<LinkId>, StoreError> {
         let state = self.state();
-        let ids = state.dirty.iter().copied().filter(|id| *id > after).filter(|id| {
-            state.links.get(id).is_some_and(|link| link.entity == entity) && !state.is_busy(*id)
+        let later = state.dirty.range((Bound::Excluded(after), Bound::Unbounded)).copied();
+        let ids = later.filter(|id| {
+            state.links.get(id).is_some_and(|link| link.entity == entity)
+                && !state.outbox.is_busy(*id)
         });
         Ok(ids.take(limit).collect())
     }
@@ -424,4 +438,8 @@ impl Store for MemoryStore {
         state.apply(changes);
         Ok(())
     }
+}
+
+fn copy(record: &Arc<RecordState>) -> RecordState {
+    RecordState::clone(record)
 }

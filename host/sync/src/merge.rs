@@ -93,7 +93,8 @@ pub fn merge(
     })
 }
 
-fn is_quiet(part: &Part<'_>, truth: &Truth) -> bool {
+/// Whether nothing is to be done about this part of a field that nobody has a question about.
+pub(crate) fn is_quiet(part: &Part<'_>, truth: &Truth) -> bool {
     let taken = !part.is_edited() && !part.is_unsure();
     let settled = !part.is_writable()
         || truth.value.is_none()

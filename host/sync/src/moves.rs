@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::review;
 use crate::spec::{EntitySpec, OnMerge};
 use crate::state::{
-    Awaited, Choice, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState,
+    Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState,
     ReviewStatus, Status,
 };
 use crate::store::{Changes, StoreError};
@@ -127,7 +127,8 @@ impl Move<'_> {
         right: &LinkView,
     ) {
         let to = right.link.id;
-        for mut other in left.records.iter().filter(|other| other.key != record.key).cloned() {
+        for other in left.records.iter().filter(|other| other.key != record.key) {
+            let mut other = RecordState::clone(other);
             other.link = (!other.status.is_removed()).then_some(to);
             let rival = right
                 .records
@@ -142,7 +143,7 @@ impl Move<'_> {
         }
         record.link = None;
         self.changes.records.push(record);
-        let mut from = left.link.clone();
+        let mut from = Link::clone(&left.link);
         from.status = LinkStatus::MergedInto(to);
         self.changes.clean.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));

@@ -1,6 +1,7 @@
 //! What follows from the outcomes of a batch: bases move, links gain members, refusals are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::absorb::{AbsorbError, Source};
 use crate::apply::sent;
@@ -135,7 +136,7 @@ impl<'a> Settler<'a> {
         let store = self.engine.store;
         let ids: Vec<LinkId> = batch.iter().map(|entry| entry.link).collect();
         for view in store.links(&ids).await? {
-            self.links.insert(view.link.id, view.link);
+            self.links.insert(view.link.id, Arc::unwrap_or_clone(view.link));
         }
         let source = self.source();
         let id = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {

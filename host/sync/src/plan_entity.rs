@@ -3,6 +3,8 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
+use std::sync::Arc;
+
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Engine, Event, journal_of};
@@ -16,7 +18,7 @@ use crate::render::{Rendered, intent, refused_before, render};
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, Review, ReviewStatus,
+    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordState, Review, ReviewStatus,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
 use crate::value::Cell;
@@ -104,7 +106,9 @@ async fn plan_chunk(
     for plan in &mut plans {
         cycle.hold_back(lanes.entity, plan);
     }
-    let drafts: Vec<Draft> = plans.iter().flat_map(|plan| plan.drafts.iter().cloned()).collect();
+    let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
+    let drafts: Vec<Draft> =
+        plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
     let rendered = match render(engine.transforms, lanes.entity, &drafts).await {
         Ok(rendered) => rendered,
         Err(error) => {
@@ -112,15 +116,14 @@ async fn plan_chunk(
             return Ok(0);
         }
     };
-    let mut rendered = rendered.into_iter();
+    let mut rendered = drafts.iter().zip(rendered);
     let mut chunk =
         Chunk { entity: lanes.entity, now_ms, changes: Changes::default(), held: vec![] };
     let links = plans.len() as u64;
     let mut done = 0;
-    for (plan, view) in plans.into_iter().zip(&views) {
+    for ((plan, view), drafts) in plans.into_iter().zip(&views).zip(counts) {
         done += u64::from(!plan.held);
-        let own: Vec<Rendered> = rendered.by_ref().take(plan.drafts.len()).collect();
-        chunk.add(engine.store.identity(), plan, own, view);
+        chunk.add(engine.store.identity(), plan, rendered.by_ref().take(drafts), view);
     }
     check::check(lanes.entity, &chunk.changes.outbox, brake.is_some()).map_err(CycleError::Plan)?;
     chunk.tell(cycle, links);
@@ -141,17 +144,18 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    fn add(
+    /// Takes up one plan with its drafts, which were rendered apart.
+    fn add<'d>(
         &mut self,
         identity: &str,
         mut plan: LinkPlan,
-        rendered: Vec<Rendered>,
+        rendered: impl Iterator<Item = (&'d Draft, Rendered)>,
         view: &LinkView,
     ) {
         let link = plan.link.id;
         let mut notes = std::mem::take(&mut plan.notes);
         let version = plan.link.version + 1;
-        for (draft, rendered) in plan.drafts.iter().zip(rendered) {
+        for (draft, rendered) in rendered {
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
                 settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
@@ -165,15 +169,15 @@ impl Chunk<'_> {
                 continue;
             }
             entry.intent = intent(identity, &entry, version);
-            plan.link.version = version;
+            Arc::make_mut(&mut plan.link).version = version;
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);
         }
         self.keep(link, notes, plan.held);
-        if plan.link != view.link {
-            self.changes.links.push(plan.link);
+        if !Arc::ptr_eq(&plan.link, &view.link) && plan.link != view.link {
+            self.changes.links.push(Arc::unwrap_or_clone(plan.link));
         }
-        self.changes.records.extend(plan.records);
+        self.changes.records.extend(plan.records.into_iter().map(Arc::unwrap_or_clone));
         self.changes.reviews.extend(plan.reviews);
         self.changes.waits.push((link, plan.waits));
         if !plan.held {
@@ -247,26 +251,26 @@ fn refused_notes(entry: &OutboxEntry, reason: Reason) -> Vec<Note> {
 /// A field whose columns say the truth already in the member's own form.
 fn settle(
     entity: &EntitySpec,
-    records: &mut Vec<crate::state::RecordState>,
+    records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
     draft: &Draft,
     field: &str,
     agreed: &Cell,
 ) {
-    let is_target = |record: &&crate::state::RecordState| {
+    let is_target = |record: &RecordState| {
         Some(&record.key.id) == draft.id.as_ref()
             && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
                 == Some(draft.member)
     };
     let Some((position, _)) = entity.field(field) else { return };
-    let mut record = match records.iter().position(|record| is_target(&record)) {
+    let mut record = match records.iter().position(|record| is_target(record)) {
         Some(index) => records.swap_remove(index),
-        None => match view.records.iter().find(is_target) {
-            Some(record) => record.clone(),
+        None => match view.records.iter().find(|record| is_target(record)) {
+            Some(record) => Arc::clone(record),
             None => return,
         },
     };
-    if let Some(state) = record.fields.get_mut(position.0) {
+    if let Some(state) = Arc::make_mut(&mut record).fields.get_mut(position.0) {
         state.agreed.clone_from(agreed);
     }
     records.push(record);

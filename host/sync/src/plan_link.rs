@@ -6,16 +6,17 @@
 //! (`create`). The result holds canonical values; [`crate::render`] turns them into columns.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::lanes::{Active, Lane, Lanes};
-use crate::merge::{Merged, Part, merge};
+use crate::merge::{self, Merged, Part, merge};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::{References, is_many};
 use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
-    Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
+    Awaited, Choice, FieldState, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
     RecordState, Review, ReviewStatus, Truth,
 };
 use crate::value::{Cell, Value};
@@ -41,9 +42,9 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkPlan {
     /// The link from now on.
-    pub link: Link,
+    pub link: Arc<Link>,
     /// Its records from now on; those that did not change are not repeated.
-    pub records: Vec<RecordState>,
+    pub records: Vec<Arc<RecordState>>,
     /// Writes, in canonical values.
     pub drafts: Vec<Draft>,
     /// What it waits for.
@@ -96,11 +97,12 @@ pub struct Note {
 struct Work<'a> {
     context: &'a Context<'a>,
     plan: LinkPlan,
-    records: Vec<RecordState>,
+    /// Shared with the view until one is changed.
+    records: Vec<Arc<RecordState>>,
     reviews: Vec<Review>,
     active: Vec<Active>,
-    /// Per field; filled by `merge_fields`.
-    merged: Vec<Option<FieldOutcome>>,
+    /// By field, ordered; most fields have none. Filled by `merge_fields`.
+    merged: Vec<(usize, FieldOutcome)>,
     create_reason: Reason,
 }
 
@@ -123,8 +125,11 @@ pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
 
 impl<'a> Work<'a> {
     fn new(context: &'a Context<'a>, view: &LinkView) -> Self {
-        let mut link = view.link.clone();
-        link.truth.resize_with(context.lanes.entity.fields.len(), Default::default);
+        let mut link = Arc::clone(&view.link);
+        let fields = context.lanes.entity.fields.len();
+        if link.truth.len() != fields {
+            Arc::make_mut(&mut link).truth.resize_with(fields, Default::default);
+        }
         Self {
             context,
             plan: LinkPlan {
@@ -147,37 +152,40 @@ impl<'a> Work<'a> {
     fn merge_fields(&mut self) {
         let lanes = self.context.lanes;
         for (position, field) in lanes.entity.fields.iter().enumerate() {
-            let outcome = self.merge_field(position, field);
-            if let Some(outcome) = &outcome {
-                self.take(position, field, outcome);
+            if !self.is_quiet(position, field)
+                && let Some(outcome) = self.merge_field(position, field)
+            {
+                self.take(position, field, &outcome);
+                self.merged.push((position, outcome));
             }
-            self.merged.push(outcome);
         }
+    }
+
+    /// Whether the field needs no merge. Most fields of most links do not, so this allocates
+    /// nothing; what references wait for is noted all the same.
+    fn is_quiet(&mut self, position: usize, field: &FieldSpec) -> bool {
+        let Self { context, records, active, plan, reviews, .. } = self;
+        let Some(truth) = plan.link.truth.get(position) else { return true };
+        let waits = &mut plan.waits;
+        let mut quiet = !reviews.iter().any(|review| review::is_about(review, &field.name));
+        for active in active.iter() {
+            let part = part(context, records, *active, (position, field), waits);
+            quiet &= part.is_none_or(|part| merge::is_quiet(&part, truth));
+        }
+        quiet
     }
 
     fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
         let lanes = self.context.lanes;
         let mut positions = Vec::with_capacity(self.active.len());
         let mut parts = Vec::with_capacity(self.active.len());
+        let waits = &mut self.plan.waits;
         for (index, active) in self.active.iter().enumerate() {
-            let Some(lane) = lanes.lane(active.member, position) else { continue };
-            let Some(record) = self.records.get(active.record) else { continue };
-            let Some(state) = record.fields.get(position) else { continue };
-            positions.push(index);
-            parts.push(Part {
-                system: &record.key.system,
-                reads: lane.mapping.direction.reads(),
-                writes: lane.mapping.direction.writes(),
-                state,
-                seen: seen(
-                    self.context.references,
-                    field,
-                    lane,
-                    record,
-                    state,
-                    &mut self.plan.waits,
-                ),
-            });
+            let field = (position, field);
+            if let Some(part) = part(self.context, &self.records, *active, field, waits) {
+                positions.push(index);
+                parts.push(part);
+            }
         }
         let truth = self.plan.link.truth.get(position)?;
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
@@ -191,15 +199,26 @@ impl<'a> Work<'a> {
 
     /// Takes over what the merge says of truth, bases, questions and notes.
     fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
-        if let Some(truth) = self.plan.link.truth.get_mut(position) {
-            truth.clone_from(&outcome.merged.truth);
+        let truth = &outcome.merged.truth;
+        if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
+            && let Some(known) = Arc::make_mut(&mut self.plan.link).truth.get_mut(position)
+        {
+            known.clone_from(truth);
         }
         for (index, outlook) in outcome.parts.iter().zip(&outcome.merged.parts) {
             let record = self.active.get(*index).and_then(|a| self.records.get_mut(a.record));
-            if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
+            let Some(record) = record else { continue };
+            let unsure = outcome.merged.question.is_some();
+            let is_news = |state: &FieldState| {
+                let weighed = state.unsure && !unsure;
+                weighed || state.base != outlook.base || state.agreed != outlook.agreed
+            };
+            if record.fields.get(position).is_some_and(is_news)
+                && let Some(state) = Arc::make_mut(record).fields.get_mut(position)
+            {
                 state.base.clone_from(&outlook.base);
                 state.agreed.clone_from(&outlook.agreed);
-                state.unsure &= outcome.merged.question.is_some();
+                state.unsure &= unsure;
             }
         }
         for (part, reason) in &outcome.merged.notes {
@@ -236,9 +255,12 @@ impl<'a> Work<'a> {
         self.plan.reviews.extend(decided);
     }
 
+    fn outcome(&self, field: usize) -> Option<&FieldOutcome> {
+        self.merged.iter().find(|(merged, _)| *merged == field).map(|(_, outcome)| outcome)
+    }
+
     fn is_frozen(&self, field: usize) -> bool {
-        let outcome = self.merged.get(field).and_then(Option::as_ref);
-        outcome.is_some_and(|outcome| outcome.merged.question.is_some())
+        self.outcome(field).is_some_and(|outcome| outcome.merged.question.is_some())
     }
 
     fn truth(&self, field: usize) -> Cell {
@@ -287,13 +309,34 @@ impl<'a> Work<'a> {
         let now_ms = self.context.now_ms;
         let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));
         self.plan.reviews.extend(over);
-        let changed = self.records.into_iter().zip(&view.records);
-        self.plan.records =
-            changed.filter(|(now, before)| now != *before).map(|(now, _)| now).collect();
+        let is_news = |now: &Arc<RecordState>, before| !Arc::ptr_eq(now, before) && now != before;
+        let records = self.records.into_iter().zip(&view.records);
+        let changed = records.filter(|(now, before)| is_news(now, before));
+        self.plan.records = changed.map(|(now, _)| now).collect();
         self.plan.waits.sort_unstable();
         self.plan.waits.dedup();
         self.plan
     }
+}
+
+/// A live record's view of a field, with its position; nothing where its member does not map it.
+fn part<'a>(
+    context: &'a Context<'_>,
+    records: &'a [Arc<RecordState>],
+    active: Active,
+    (position, field): (usize, &FieldSpec),
+    waits: &mut Vec<Awaited>,
+) -> Option<Part<'a>> {
+    let lane = context.lanes.lane(active.member, position)?;
+    let record = records.get(active.record)?;
+    let state = record.fields.get(position)?;
+    Some(Part {
+        system: &record.key.system,
+        reads: lane.mapping.direction.reads(),
+        writes: lane.mapping.direction.writes(),
+        state,
+        seen: seen(context.references, field, lane, record, state, waits),
+    })
 }
 
 /// A member's value with references as link numbers; a reference that has none yet is awaited.
@@ -302,7 +345,7 @@ fn seen<'a>(
     field: &FieldSpec,
     lane: Lane<'_>,
     record: &RecordState,
-    state: &'a crate::state::FieldState,
+    state: &'a FieldState,
     waits: &mut Vec<Awaited>,
 ) -> Cow<'a, Cell> {
     let Some(target) = lane.target(&field.kind) else {

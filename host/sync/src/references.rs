@@ -4,7 +4,7 @@
 //! numbers. Everything that a chunk of links needs is fetched in two queries beforehand, so that
 //! planning itself stays pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::lanes::Lanes;
 use crate::spec::FieldKind;
@@ -15,7 +15,8 @@ use crate::value::{Cell, Value};
 /// The references of a chunk of links, resolved.
 #[derive(Debug, Default)]
 pub struct References {
-    links: HashMap<RecordKey, LinkId>,
+    /// By system, object and id.
+    links: BTreeMap<String, BTreeMap<String, HashMap<String, LinkId>>>,
     members: HashMap<LinkId, Vec<RecordKey>>,
     /// In a preview: entities whose missing members are named instead of awaited.
     preview: bool,
@@ -56,18 +57,26 @@ impl References {
         if keys.is_empty() && lanes.entity.references().next().is_none() {
             return Ok(Self { preview, ..Self::default() });
         }
-        let keys: Vec<RecordKey> = keys.into_iter().collect();
-        let links: HashMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
-        let mut wanted: BTreeSet<LinkId> = links.values().copied().collect();
+        let mut resolved = Self { preview, ..Self::default() };
+        let mut wanted = BTreeSet::new();
+        for (key, link) in store.resolve(&keys).await? {
+            wanted.insert(link);
+            let objects = resolved.links.entry(key.system).or_default();
+            objects.entry(key.object).or_default().insert(key.id, link);
+        }
         for truth in views.iter().flat_map(|view| &view.link.truth) {
             wanted.extend(link_ids(&truth.value));
         }
         let wanted: Vec<LinkId> = wanted.into_iter().collect();
-        let mut members: HashMap<LinkId, Vec<RecordKey>> = HashMap::new();
         for (link, record) in store.members(&wanted).await? {
-            members.entry(link).or_default().push(record);
+            resolved.members.entry(link).or_default().push(record);
         }
-        Ok(Self { links, members, preview })
+        Ok(resolved)
+    }
+
+    /// The link of a remote record.
+    fn link(&self, system: &str, object: &str, id: &str) -> Option<LinkId> {
+        self.links.get(system)?.get(object)?.get(id).copied()
     }
 
     /// A member's reference as link numbers. A single one without a link is absent; of several,
@@ -79,10 +88,9 @@ impl References {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         for id in ids {
-            let key = remote_key(system, object, id);
-            match self.links.get(&key) {
+            match self.link(system, object, id) {
                 Some(link) => known.push(link.to_string()),
-                None => unknown.push(key),
+                None => unknown.push(remote_key(system, object, id)),
             }
         }
         known.sort_unstable();
@@ -120,8 +128,7 @@ impl References {
         if let Some(Value::References(ids)) = present
             && many
         {
-            let unlinked =
-                ids.iter().filter(|id| !self.links.contains_key(&remote_key(system, object, id)));
+            let unlinked = ids.iter().filter(|id| self.link(system, object, id).is_none());
             remote.extend(unlinked.cloned());
         }
         if remote.is_empty() && !missing.is_empty() {
@@ -139,8 +146,7 @@ impl References {
         present: &Cell,
     ) -> Option<String> {
         if let Some(Value::References(ids)) = present {
-            let same =
-                |id: &&String| self.links.get(&remote_key(system, object, id)) == Some(&link);
+            let same = |id: &&String| self.link(system, object, id) == Some(link);
             if let Some(id) = ids.iter().find(same) {
                 return Some(id.clone());
             }
@@ -173,8 +179,8 @@ fn remote_key(system: &str, object: &str, id: &str) -> RecordKey {
 }
 
 /// Every remote id in a reference column of these links' live records.
-fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> BTreeSet<RecordKey> {
-    let mut keys = BTreeSet::new();
+fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
+    let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for record in views.iter().flat_map(|view| &view.records) {
         if record.status != Status::Live {
             continue;
@@ -186,11 +192,15 @@ fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> BTreeSet<RecordKey> {
             if let (Some(target), Some(Value::References(ids))) =
                 (lane.target(&field.kind), &state.seen)
             {
-                keys.extend(ids.iter().map(|id| remote_key(&record.key.system, target, id)));
+                let place = keys.entry((&record.key.system, target)).or_default();
+                place.extend(ids.iter().map(String::as_str));
             }
         }
     }
-    keys
+    let keys = keys.into_iter().flat_map(|((system, object), ids)| {
+        ids.into_iter().map(move |id| remote_key(system, object, id))
+    });
+    keys.collect()
 }
 
 /// Whether a field refers to several links.

@@ -226,6 +226,9 @@ pub fn refused_before<'a>(
     entry: &OutboxEntry,
     mapping: &str,
 ) -> Option<&'a Refusal> {
+    if refusals.is_empty() {
+        return None;
+    }
     let here =
         |refusal: &&Refusal| refusal.system == entry.system && refusal.object == entry.object;
     let mut digests = vec![refusal_digest(entry, mapping)];

@@ -5,6 +5,8 @@
 //! Vectors of cells and field states are in the order of the entity's fields; only [`crate::codec`]
 //! turns positions into names, so that a stored record survives a change of the mapping.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::reason::Reason;
@@ -237,13 +239,14 @@ pub struct Link {
     pub refusals: Vec<Refusal>,
 }
 
-/// A link with all that belongs to it: what the planner sees.
+/// A link with all that belongs to it: what the planner sees. Link and records are shared, because
+/// most plans change nothing of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkView {
     /// The link.
-    pub link: Link,
+    pub link: Arc<Link>,
     /// All its records, removed and surplus ones too, ordered by key.
-    pub records: Vec<RecordState>,
+    pub records: Vec<Arc<RecordState>>,
     /// Its reviews that are open, or were closed by a choice that the planner has not used yet.
     pub reviews: Vec<Review>,
     /// Whether an operation of it is still in the outbox; then it is not planned again yet.

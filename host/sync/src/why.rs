@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -125,7 +126,7 @@ async fn linked(
         records: view.records.iter().map(|r| (r.key.clone(), r.status.clone())).collect(),
         fields,
         waits: store.waits(view.link.id).await?,
-        refusals: view.link.refusals,
+        refusals: Arc::unwrap_or_clone(view.link).refusals,
         reviews: view.reviews,
         journal,
     })

@@ -1,5 +1,7 @@
 //! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
 
+use std::sync::Arc;
+
 use super::{Draft, Work, is_filled};
 use crate::lanes::Active;
 use crate::reason::Reason;
@@ -81,6 +83,9 @@ impl Work<'_> {
 
     /// A removed record whose system has another live one is no news for the link.
     fn forget_replaced(&mut self) {
+        if !self.records.iter().any(|record| record.status.is_removed()) {
+            return;
+        }
         let records = &self.records;
         let live: Vec<String> = self
             .active
@@ -90,7 +95,7 @@ impl Work<'_> {
             .collect();
         for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
             if live.contains(&record.key.system) {
-                record.link = None;
+                Arc::make_mut(record).link = None;
             }
         }
     }
@@ -98,12 +103,12 @@ impl Work<'_> {
     /// Removed records leave the link, so that their systems get new ones.
     fn forget_removed(&mut self) {
         for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
-            record.link = None;
+            Arc::make_mut(record).link = None;
         }
     }
 
     fn end(&mut self, reason: Reason, record: Option<RecordKey>) {
-        self.plan.link.status = LinkStatus::Ended;
+        Arc::make_mut(&mut self.plan.link).status = LinkStatus::Ended;
         self.note(record, None, reason);
     }
 

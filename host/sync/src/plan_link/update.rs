@@ -11,6 +11,9 @@ use crate::value::Cell;
 
 impl Work<'_> {
     pub(super) fn updates(&mut self) {
+        if self.merged.is_empty() {
+            return;
+        }
         for index in 0..self.active.len() {
             if let Some(draft) = self.update(index) {
                 self.plan.drafts.push(draft);
@@ -50,7 +53,7 @@ impl Work<'_> {
 
     /// Why a field is due at a member, if it is.
     fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
-        let outcome = self.merged.get(field.0)?.as_ref()?;
+        let outcome = self.outcome(field.0)?;
         let part = outcome.parts.iter().position(|part| *part == active)?;
         outcome.merged.parts.get(part)?.due.clone()
     }

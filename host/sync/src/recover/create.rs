@@ -3,6 +3,7 @@
 //! that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Prober, Stage};
 use crate::absorb::AbsorbError;
@@ -345,7 +346,7 @@ impl Prober<'_> {
             ..Changes::default()
         };
         for view in self.engine.store.links(&[entry.link]).await? {
-            let mut link = view.link;
+            let mut link = Arc::unwrap_or_clone(view.link);
             link.refusals.push(Refusal {
                 system: entry.system.clone(),
                 object: entry.object.clone(),

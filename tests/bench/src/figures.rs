@@ -1,0 +1,71 @@
+//! What one name has measured, as it is printed.
+//!
+//! Figures carry their unit in their name. Where the target is a ratio there is exactly one
+//! `ratio`, one `target` and one `met` per name.
+
+use serde_json::{Map, Value, json};
+
+/// Which side of the target is the good one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    /// The ratio should be at most this.
+    AtMost(f64),
+}
+
+/// Figures by name, in the order in which they were put.
+#[derive(Debug, Default)]
+pub(crate) struct Figures(Map<String, Value>);
+
+impl Figures {
+    /// Notes a figure; numbers are cut to four significant digits.
+    pub(crate) fn put(&mut self, name: &str, figure: f64) {
+        self.0.insert(name.to_owned(), number(figure));
+    }
+
+    /// Notes the ratio that has a target.
+    pub(crate) fn ratio(&mut self, ratio: f64, target: Target) {
+        let (target, met) = match target {
+            Target::AtMost(most) => (most, ratio <= most),
+        };
+        self.put("ratio", ratio);
+        self.put("target", target);
+        self.0.insert("met".to_owned(), json!(met));
+    }
+
+    /// As JSON.
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+/// Four significant digits are more than a shared machine can repeat.
+fn number(figure: f64) -> Value {
+    if figure == 0.0 || !figure.is_finite() {
+        return json!(figure);
+    }
+    let digits = 3.0 - figure.abs().log10().floor();
+    let scale = 10f64.powf(digits);
+    let rounded = (figure * scale).round() / scale;
+    json!(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_cut_to_four_digits() {
+        let check = |figure: f64, text: &str| assert_eq!(number(figure).to_string(), text);
+        check(0.0, "0.0");
+        check(1.234_56, "1.235");
+        check(234_567.0, "234600.0");
+        check(0.000_123_456, "0.0001235");
+    }
+
+    #[test]
+    fn a_ratio_says_whether_its_target_is_met() {
+        let mut figures = Figures::default();
+        figures.ratio(1.3, Target::AtMost(1.2));
+        assert_eq!(figures.into_map()["met"], json!(false));
+    }
+}

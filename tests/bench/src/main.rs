@@ -1,0 +1,75 @@
+//! Measures Renkei: `cargo run --release -p renkei-bench -- [NAME ...] --json`.
+//!
+//! Not a test: nothing here passes or fails. Each name runs what it compares in turn (A, B, A, B,
+//! ...) within one process and tells medians of ratios, because machines differ and other programs
+//! run meanwhile. `README.md` says what each name measures and which target it has.
+
+mod figures;
+mod people;
+mod planner;
+mod store;
+mod timing;
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use serde_json::{Map, Value};
+
+use figures::Figures;
+
+#[derive(Debug, Parser)]
+#[command(name = "renkei-bench", about = "Measures Renkei: ratios within one run")]
+struct Cli {
+    /// What to measure; nothing means all.
+    names: Vec<Name>,
+    /// Print one JSON object instead of lines of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What can be measured, in the order of the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    Planner,
+    Store,
+}
+
+impl Name {
+    fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self) -> Result<Figures> {
+        match self {
+            Self::Planner => planner::run(),
+            Self::Store => store::run(),
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let names = if cli.names.is_empty() { Name::value_variants() } else { &cli.names };
+    let mut all = Map::new();
+    for name in names {
+        // To the error stream, so that the output stays one object.
+        writeln!(std::io::stderr(), "measuring {} ...", name.word())?;
+        let before = timing::load();
+        let mut figures = name.run()?;
+        figures.put("load_before", before);
+        figures.put("load_after", timing::load());
+        all.insert(name.word(), Value::Object(figures.into_map()));
+    }
+    let mut out = std::io::stdout().lock();
+    if cli.json {
+        writeln!(out, "{}", Value::Object(all))?;
+    } else {
+        for (name, figures) in &all {
+            for (figure, value) in figures.as_object().into_iter().flatten() {
+                writeln!(out, "{name:12} {figure:36} {value}")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! How fast links are planned: `plan_link` alone, and whole chunks over the store in memory.
+//!
+//! A cycle without `apply` observes systems where nothing has changed, plans every dirty link and
+//! commits nothing, so it can be run again and again on the same store. Its time per link at a
+//! million links is compared with that at ten thousand.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use async_trait::async_trait;
+use futures::executor::block_on;
+use renkei_sync::cycle::run_cycle;
+use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
+use renkei_sync::lanes::Lanes;
+use renkei_sync::memory::MemoryStore;
+use renkei_sync::plan_link::{Context, plan_link};
+use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::ports::{Clock, Connector, Systems, Transforms};
+use renkei_sync::record::{Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::references::References;
+use renkei_sync::spec::Spec;
+use renkei_sync::state::LinkId;
+use renkei_sync::store::{Changes, Store as _};
+use renkei_sync::value::Value;
+
+use crate::figures::{Figures, Target};
+use crate::people::{self, PERSON, Story};
+use crate::timing::{median, spend};
+
+const FEW: u64 = 10_000;
+const MANY: u64 = 50_000;
+const ROUNDS: usize = 5;
+/// Cycles over the few links in one round, so that they take as long as the kernel can tell.
+const CYCLES: u64 = 20;
+const CHUNK: u64 = 500;
+/// Links per second on one core (DESIGN.md 9).
+const LINKS_PER_SECOND: f64 = 200_000.0;
+/// Time per link at many links over that at few (DESIGN.md 9).
+const GROWTH: f64 = 1.2;
+
+/// Runs it.
+pub(crate) fn run() -> Result<Figures> {
+    let spec = people::spec()?;
+    let few = fill(FEW)?;
+    let many = fill(MANY)?;
+    let (mut alone, mut small, mut large) = (Vec::new(), Vec::new(), Vec::new());
+    let mut growth = Vec::new();
+    for _ in 0..ROUNDS {
+        alone.push(plan_links(&spec, &few)?);
+        let at_few = cycles(&spec, &few, FEW, CYCLES)?;
+        let at_many = cycles(&spec, &many, MANY, 1)?;
+        growth.push(at_many / at_few);
+        small.push(at_few);
+        large.push(at_many);
+    }
+    let mut figures = Figures::default();
+    figures.put("plan_link_per_second", 1.0 / median(alone));
+    let per_second = 1.0 / median(small);
+    figures.put("links_per_second", per_second);
+    figures.put("links_per_second_target", LINKS_PER_SECOND);
+    figures.put("links_per_second_at_1000000", 1.0 / median(large));
+    figures.ratio(median(growth), Target::AtMost(GROWTH));
+    Ok(figures)
+}
+
+/// A store in memory with so many people, all of them to be planned.
+fn fill(people: u64) -> Result<MemoryStore> {
+    let store = MemoryStore::new("bench");
+    for first in (0..people).step_by(1000) {
+        let mut changes = Changes::default();
+        let last = people.min(first + 1000);
+        for company in people::companies(first)..people::companies(last) {
+            people::put_company(&mut changes, company);
+        }
+        for person in first..last {
+            people::put_person(&mut changes, person, people);
+        }
+        block_on(store.commit(changes))?;
+    }
+    Ok(store)
+}
+
+/// Seconds per link of the pure function alone.
+fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
+    let entity = spec.entity(PERSON).context("the specification has people")?;
+    let lanes = Lanes::new(entity);
+    let first = people::companies(FEW);
+    let mut seconds = 0.0;
+    let mut drafts = 0;
+    for chunk in (first..first + FEW).step_by(CHUNK as usize) {
+        let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
+        let views = block_on(store.links(&ids))?;
+        let references = block_on(References::fetch(store, &lanes, &views, false))?;
+        let context = Context { lanes: &lanes, references: &references, now_ms: 0, brake: None };
+        let (planned, spent) = spend(|| {
+            let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
+            plans.map(|plan| plan.drafts.len() as u64).sum::<u64>()
+        });
+        seconds += spent.cpu.as_secs_f64();
+        drafts += planned;
+    }
+    ensure!(drafts == CYCLES * operations(FEW), "{drafts} drafts");
+    Ok(seconds / (FEW * CYCLES) as f64)
+}
+
+/// Seconds per link of whole cycles.
+fn cycles(spec: &Spec, store: &MemoryStore, people: u64, cycles: u64) -> Result<f64> {
+    let seen = Seen::default();
+    let engine = Engine {
+        spec,
+        systems: &Still,
+        transforms: &Still,
+        store,
+        clock: &Still,
+        observer: &seen,
+        options: CycleOptions { apply: false, approve_creates: true, ..CycleOptions::default() },
+    };
+    let (done, spent) = spend(|| -> Result<()> {
+        for _ in 0..cycles {
+            let report = block_on(run_cycle(&engine))?.report;
+            ensure!(report.failures.is_empty(), "{:?}", report.failures);
+        }
+        Ok(())
+    });
+    done?;
+    ensure!(seen.links.load(Ordering::Relaxed) == people * cycles, "not every link was planned");
+    let planned = seen.operations.load(Ordering::Relaxed);
+    ensure!(planned == operations(people) * cycles, "{planned} operations were planned");
+    Ok(spent.cpu.as_secs_f64() / (people * cycles) as f64)
+}
+
+/// How many operations a right plan has: one for an edit, one for a creation, and one for a title
+/// that a rule decides.
+fn operations(people: u64) -> u64 {
+    (0..people).filter(|person| people::story(*person) != Story::Idle).count() as u64
+}
+
+/// Counts what was planned.
+#[derive(Debug, Default)]
+struct Seen {
+    links: AtomicU64,
+    operations: AtomicU64,
+}
+
+impl Observer for Seen {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Planned { links, operations, .. } = event {
+            self.links.fetch_add(*links, Ordering::Relaxed);
+            self.operations.fetch_add(*operations, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Systems where nothing happens, at a time that stands still.
+#[derive(Debug, Clone, Copy)]
+struct Still;
+
+/// What is asked of systems where nothing happens must not be asked by a dry run.
+fn unused(what: &str) -> PluginError {
+    let plugin = Generation { plugin: "still".into(), version: "1".into(), digest: "0".into() };
+    PluginError::Unsupported { plugin, what: what.to_owned() }
+}
+
+#[async_trait]
+impl Systems for Still {
+    async fn open(&self, _: &str) -> Result<Box<dyn Connector>, PluginError> {
+        Ok(Box::new(Quiet(Generation {
+            plugin: "still".into(),
+            version: "1".into(),
+            digest: "0".into(),
+        })))
+    }
+}
+
+#[async_trait]
+impl Clock for Still {
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_000
+    }
+
+    async fn sleep_ms(&self, _: u64) {}
+}
+
+#[async_trait]
+impl Transforms for Still {
+    async fn forward(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Attributes,
+        _: &Batch,
+        _: &Batch,
+    ) -> Result<Batch, PluginError> {
+        Err(unused("forward"))
+    }
+
+    async fn backward(
+        &self,
+        _: &str,
+        _: &str,
+        _: &Attributes,
+        _: &Batch,
+        _: &Batch,
+    ) -> Result<Batch, PluginError> {
+        Err(unused("backward"))
+    }
+}
+
+/// A connector to a system in which nothing has changed.
+struct Quiet(Generation);
+
+#[async_trait]
+impl Connector for Quiet {
+    fn generation(&self) -> &Generation {
+        &self.0
+    }
+
+    async fn check(&self) -> Result<Account, PluginError> {
+        Err(unused("check"))
+    }
+
+    async fn discover(&self, _: &[String]) -> Result<Vec<Schema>, PluginError> {
+        Err(unused("discover"))
+    }
+
+    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
+        let batch = Batch { columns: request.columns.clone(), rows: Vec::new() };
+        Ok(Page { batch, ..Page::default() })
+    }
+
+    async fn read_records(&self, _: &str, _: &[String], _: &[String]) -> Result<Page, PluginError> {
+        Err(unused("read-records"))
+    }
+
+    async fn find(
+        &self,
+        _: &str,
+        _: &[String],
+        _: &str,
+        _: &[Value],
+    ) -> Result<Batch, PluginError> {
+        Err(unused("find"))
+    }
+
+    async fn write(&self, _: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        Err(unused("write"))
+    }
+
+    async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
+        Err(unused("merge"))
+    }
+}
