@@ -17,7 +17,7 @@ use renkei_sync::ports::Connector;
 use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::value::Value;
 
-use crate::bindings::v1::{ConnectorPlugin, calls, types};
+use crate::bindings::v1::{ConnectorPlugin, types};
 use crate::convert::connector::{
     account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
     page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
@@ -191,7 +191,10 @@ impl Connector for Job {
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let (operations, columns) = (request.operations.len(), request.columns.len());
-        let wanted: calls::WriteRequest = write_request_to_guest(request);
+        let Some(wanted) = write_request_to_guest(request) else {
+            let (plugin, what) = (self.generation().clone(), "a merge among writes".to_owned());
+            return Err(PluginError::Unsupported { plugin, what });
+        };
         let outcomes = call!(self, operations, call_write, &wanted)?;
         outcomes_from_guest(outcomes, operations, columns)
             .map_err(|breach| breach.of(self.generation()))

@@ -85,6 +85,7 @@ fn action_word(action: Action) -> &'static str {
         Action::Upsert => "upsert",
         Action::Archive => "archive",
         Action::Restore => "restore",
+        Action::Merge => "merge",
     }
 }
 

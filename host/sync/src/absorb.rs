@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::keys;
-use crate::plugin::PluginError;
+use crate::plugin::{Generation, PluginError};
 use crate::ports::Transforms;
 use crate::read::{Reading, read_rows};
 use crate::record::{Page, Removal, Row, Tombstone};
@@ -37,6 +37,8 @@ pub(crate) struct Source<'a> {
     pub(crate) transforms: &'a dyn Transforms,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
+    /// The generation of the connector that reads them.
+    pub(crate) generation: &'a Generation,
     pub(crate) now_ms: i64,
 }
 
@@ -213,7 +215,7 @@ impl Source<'_> {
                 record: Some(self.key(&row.id)),
                 field: self.entity.fields.get(field.0).map(|field| field.name.clone()),
                 intent: None,
-                generation: None,
+                generation: Some(self.generation.in_full()),
                 reason: reason.clone(),
             };
         changes.journal.extend(reading.problems.iter().map(line));

@@ -10,11 +10,12 @@ use futures::lock::Mutex;
 
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event};
+use crate::merges;
 use crate::outcome::{Settled, Settler};
 use crate::plugin::PluginError;
 use crate::ports::{Connector, Transforms};
 use crate::read::read_rows;
-use crate::record::{Batch, Operation, Outcome, Row, WriteRequest};
+use crate::record::{Action, Batch, Operation, Outcome, Row, WriteRequest};
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
@@ -86,8 +87,9 @@ impl Sender<'_> {
         };
         let first = engine.store.outbox(&oldest).await?.pop();
         let Some(first) = first else { return Ok(Vec::new()) };
-        let kind = Some((first.object, first.action));
-        let limit = engine.options.write_operations;
+        let kind = Some((first.object.clone(), first.action));
+        // A merge is a call of its own.
+        let limit = if first.action == Action::Merge { 1 } else { engine.options.write_operations };
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
@@ -130,7 +132,15 @@ impl Sender<'_> {
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;
         let request = request(member, &batch);
-        let outcomes = match connector.write(&request).await {
+        let outcomes = match batch.as_slice() {
+            [OutboxEntry { action: Action::Merge, id: Some(winner), loser: Some(loser), .. }] => {
+                let losers = std::slice::from_ref(loser);
+                let outcome = connector.merge(&member.object, winner, losers).await;
+                outcome.map(|outcome| vec![outcome])
+            }
+            _ => connector.write(&request).await,
+        };
+        let outcomes = match outcomes {
             Ok(outcomes) if outcomes.len() == batch.len() => outcomes,
             Ok(outcomes) => {
                 // The operations stay marked as sent: they are probed before anything is repeated.
@@ -160,8 +170,15 @@ impl Sender<'_> {
             return Ok(Deferred::new());
         }
         let _one_at_a_time = self.settling.lock().await;
-        let mut settler = Settler::new(self.cycle.engine, self.entity, member, connector);
-        match settler.settle(columns, batch, outcomes).await {
+        let engine = self.cycle.engine;
+        let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
+        let settled = if merge {
+            merges::settle(engine, self.entity, member, connector, batch, outcomes).await
+        } else {
+            let mut settler = Settler::new(engine, self.entity, member, connector);
+            settler.settle(columns, batch, outcomes).await
+        };
+        match settled {
             Ok(settled) => Ok(self.tell(member, batch, settled)),
             Err(error) => self.cycle.absorbed(&member.system, error).map(|()| Vec::new()),
         }

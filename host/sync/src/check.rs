@@ -7,13 +7,18 @@ use std::collections::BTreeSet;
 
 use crate::record::Action;
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::OutboxEntry;
+use crate::state::{LinkView, OutboxEntry, RecordKey, Status};
 
 /// Checks the operations of one entity that are to be committed together.
 ///
 /// # Errors
 /// The broken rule in plain words.
-pub fn check(entity: &EntitySpec, entries: &[OutboxEntry], braked: bool) -> Result<(), String> {
+pub fn check(
+    entity: &EntitySpec,
+    entries: &[OutboxEntry],
+    views: &[LinkView],
+    braked: bool,
+) -> Result<(), String> {
     let mut targets = BTreeSet::new();
     let mut intents = BTreeSet::new();
     for entry in entries {
@@ -30,6 +35,7 @@ pub fn check(entity: &EntitySpec, entries: &[OutboxEntry], braked: bool) -> Resu
             return Err(format!("two operations with the intent {}", entry.intent));
         }
         check_action(member, entry, braked).map_err(|rule| format!("{}: {rule}", at()))?;
+        check_merge(entry, views).map_err(|rule| format!("{}: {rule}", at()))?;
         check_columns(member, entry).map_err(|rule| format!("{}: {rule}", at()))?;
     }
     Ok(())
@@ -47,6 +53,32 @@ fn check_action(member: &MemberSpec, entry: &OutboxEntry, braked: bool) -> Resul
     }
 }
 
+/// A merge is of a surplus record into the live one of the same object and link, and writes nothing
+/// itself.
+fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
+    let (winner, loser) = match (entry.action, entry.record(), &entry.loser) {
+        (Action::Merge, Some(winner), Some(loser)) => (winner, loser),
+        (Action::Merge, ..) => return Err("a merge of fewer than two records".to_owned()),
+        (_, _, Some(_)) => return Err("another record although it is no merge".to_owned()),
+        _ => return Ok(()),
+    };
+    let loser = RecordKey { id: loser.clone(), ..winner.clone() };
+    let view = views.iter().find(|view| view.link.id == entry.link);
+    let has = |key: &RecordKey, status: &Status| {
+        let mut records = view.iter().flat_map(|view| &view.records);
+        records.any(|record| record.key == *key && record.status == *status)
+    };
+    if !has(&winner, &Status::Live) {
+        Err(format!("{winner} is not the live record of the link"))
+    } else if !has(&loser, &Status::Surplus) {
+        Err(format!("{loser} is not a surplus record of the link"))
+    } else if !entry.columns.is_empty() || !entry.fields.is_empty() {
+        Err("a merge that writes fields".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
 /// Only mapped columns, only in the direction of the mapping (I7, I8).
 fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String> {
     for write in &entry.columns {
@@ -60,3 +92,6 @@ fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,6 @@
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
 use crate::link::link_records;
-use crate::merges::follow_merges;
 use crate::moves::follow_moves;
 use crate::observe::observe;
 use crate::plan::Plan;
@@ -48,9 +47,6 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         let mut moved = 0;
         for entity in engine.spec.entities() {
             follow_moves(engine, entity).await?;
-            if engine.options.apply {
-                follow_merges(&cycle, entity).await?;
-            }
             link_records(engine, &cycle.tally, entity).await?;
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {

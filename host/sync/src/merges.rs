@@ -1,73 +1,67 @@
-//! Merging in one system what was merged in another, where a policy or a person says so.
+//! What follows from the outcome of a merge: the survivor takes over, or the question is open
+//! again.
 //!
-//! A merge cannot be undone, so it happens only for a review about a surplus record whose choice is
-//! to approve. Repeating it after a crash is harmless: by then the system reports the loser as
-//! merged, which closes the review.
+//! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
+//! is harmless: by then the system says that the loser is gone, and the review is over.
 
 use crate::absorb::{AbsorbError, Source};
-use crate::cycle::Cycle;
-use crate::engine::{CycleError, Engine};
-use crate::outcome::read_again;
-use crate::plugin::Generation;
+use crate::engine::{Engine, WriteResult};
+use crate::outcome::{RETRY_MS, Settled, can_retry, read_again};
+use crate::ports::Connector;
 use crate::reason::Reason;
 use crate::record::{Outcome, Problem};
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{Choice, JournalEntry, Matter, RecordKey, Review, ReviewStatus, Status};
+use crate::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};
 use crate::store::{Changes, ReviewQuery};
 
-/// Makes the merges that are approved for an entity.
-pub(crate) async fn follow_merges(
-    cycle: &Cycle<'_>,
+/// Settles merges of one member, each in a commit of its own.
+pub(crate) async fn settle(
+    engine: &Engine<'_>,
     entity: &EntitySpec,
-) -> Result<(), CycleError> {
-    let engine = cycle.engine;
-    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
-    for known in engine.store.reviews(&query).await? {
-        let approved = known.choice == Some(Choice::Approve) && known.entity == entity.name;
-        let Matter::Surplus { active, surplus } = &known.matter else { continue };
-        let Some((_, member)) = entity.member(&surplus.system, &surplus.object) else { continue };
-        if !approved || cycle.tally.has_failed(&member.system) {
-            continue;
-        }
-        let merge = Merge { engine, entity, member, review: &known, active, surplus };
-        if let Err(error) = merge.run().await {
-            cycle.absorbed(&member.system, error)?;
-        }
+    member: &MemberSpec,
+    connector: &dyn Connector,
+    batch: &[OutboxEntry],
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Settled>, AbsorbError> {
+    let mut settled = Vec::with_capacity(batch.len());
+    for (entry, outcome) in batch.iter().zip(outcomes) {
+        let merge = Merge { engine, entity, member, connector, entry };
+        settled.push(merge.settle(outcome).await?);
     }
-    Ok(())
+    Ok(settled)
 }
 
 struct Merge<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
-    review: &'a Review,
-    active: &'a RecordKey,
-    surplus: &'a RecordKey,
+    connector: &'a dyn Connector,
+    entry: &'a OutboxEntry,
 }
 
 impl Merge<'_> {
-    async fn run(&self) -> Result<(), AbsorbError> {
-        let store = self.engine.store;
-        let known = store.records(std::slice::from_ref(self.surplus)).await?;
-        let waits = known.iter().any(|record| record.status == Status::Surplus);
-        if !waits || self.active.object != self.surplus.object {
-            return self.close(Changes::default()).await;
-        }
-        let connector = self.engine.systems.open(&self.member.system).await?;
-        let losers = [self.surplus.id.clone()];
-        let outcome = connector.merge(&self.member.object, &self.active.id, &losers).await?;
+    async fn settle(&self, outcome: Outcome) -> Result<Settled, AbsorbError> {
+        let done = |result| Settled { result, after_ms: None };
         match outcome {
             Outcome::Applied(applied) => {
-                let survivor = self.source().key(&applied.id);
-                self.hand_over(&survivor, connector.generation()).await?;
-                read_again(self.source(), connector.as_ref(), &[applied.id]).await
+                self.hand_over(&self.source().key(&applied.id)).await?;
+                read_again(self.source(), self.connector, &[applied.id]).await?;
+                Ok(done(WriteResult::Applied))
             }
-            Outcome::Rejected(problems) => self.give_back(problems, connector.generation()).await,
-            Outcome::Gone => self.close(Changes::default()).await,
-            // Tried again in the next cycle.
-            _ => Ok(()),
+            Outcome::Rejected(problems) if can_retry(&problems) => self.put_off(RETRY_MS).await,
+            Outcome::RetryAfter(after_ms) => self.put_off(after_ms).await,
+            Outcome::Rejected(problems) => {
+                self.give_back(problems).await?;
+                Ok(done(WriteResult::Refused))
+            }
+            Outcome::Uncertain(_) => {
+                let journal = vec![self.line(Reason::Uncertain)];
+                self.commit(Changes { journal, ..Changes::default() }).await?;
+                Ok(done(WriteResult::Uncertain))
+            }
+            Outcome::Conflict => self.look_again(Reason::ChangedMeanwhile).await,
+            Outcome::Gone | Outcome::Exists(_) => self.look_again(Reason::FoundGone).await,
         }
     }
 
@@ -77,18 +71,41 @@ impl Merge<'_> {
             transforms: self.engine.transforms,
             entity: self.entity,
             member: self.member,
+            generation: self.connector.generation(),
             now_ms: self.engine.clock.now_ms(),
         }
     }
 
+    fn line(&self, reason: Reason) -> crate::state::JournalEntry {
+        self.entry.line(self.engine.clock.now_ms(), self.connector.generation(), reason)
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+        Ok(self.engine.store.commit(changes).await?)
+    }
+
+    /// The changes that end the operation and have its link planned again.
+    fn over(&self, reason: Reason) -> Changes {
+        Changes {
+            dirty: vec![self.entry.link],
+            outbox_done: vec![self.entry.intent.clone()],
+            journal: vec![self.line(reason)],
+            ..Changes::default()
+        }
+    }
+
+    fn loser(&self) -> Option<RecordKey> {
+        self.entry.loser.as_ref().map(|id| self.source().key(id))
+    }
+
     /// The loser, and the winner too where the survivor has a new id, pass to the survivor.
-    async fn hand_over(
-        &self,
-        survivor: &RecordKey,
-        generation: &Generation,
-    ) -> Result<(), AbsorbError> {
-        let keys = [self.surplus.clone(), self.active.clone()];
-        let mut changes = Changes::default();
+    async fn hand_over(&self, survivor: &RecordKey) -> Result<(), AbsorbError> {
+        let Some(loser) = self.loser() else { return Ok(()) };
+        let mut changes = self.over(Reason::MergedFrom(loser.clone()));
+        for line in &mut changes.journal {
+            line.record = Some(survivor.clone());
+        }
+        let keys: Vec<RecordKey> = self.entry.record().into_iter().chain([loser]).collect();
         for mut record in self.engine.store.records(&keys).await? {
             if record.key == *survivor {
                 continue;
@@ -97,41 +114,42 @@ impl Merge<'_> {
             record.status = Status::MergedInto(survivor.clone());
             changes.records.push(record);
         }
-        changes.journal.push(self.line(Reason::MergedFrom(self.surplus.clone()), generation));
-        self.close(changes).await
-    }
-
-    async fn close(&self, mut changes: Changes) -> Result<(), AbsorbError> {
-        changes.reviews.push(review::closed(self.review, self.engine.clock.now_ms()));
-        Ok(self.engine.store.commit(changes).await?)
+        let now_ms = self.engine.clock.now_ms();
+        changes.reviews = self.review().await?.iter().map(|r| review::closed(r, now_ms)).collect();
+        self.commit(changes).await
     }
 
     /// The system refused: the question is open again.
-    async fn give_back(
-        &self,
-        problems: Vec<Problem>,
-        generation: &Generation,
-    ) -> Result<(), AbsorbError> {
+    async fn give_back(&self, problems: Vec<Problem>) -> Result<(), AbsorbError> {
         let codes = problems.into_iter().map(|problem| problem.code).collect();
-        let review = Review { status: ReviewStatus::Open, choice: None, ..self.review.clone() };
-        let changes = Changes {
-            reviews: vec![review],
-            journal: vec![self.line(Reason::Refused { codes }, generation)],
-            ..Changes::default()
-        };
-        Ok(self.engine.store.commit(changes).await?)
+        let mut changes = self.over(Reason::Refused { codes });
+        let open = |known| Review { status: ReviewStatus::Open, choice: None::<Choice>, ..known };
+        changes.reviews = self.review().await?.map(open).into_iter().collect();
+        self.commit(changes).await
     }
 
-    fn line(&self, reason: Reason, generation: &Generation) -> JournalEntry {
-        JournalEntry {
-            at_ms: self.engine.clock.now_ms(),
-            entity: self.entity.name.clone(),
-            link: self.review.link,
-            record: Some(self.active.clone()),
-            field: None,
-            intent: None,
-            generation: Some(generation.in_full()),
-            reason,
-        }
+    async fn put_off(&self, after_ms: u64) -> Result<Settled, AbsorbError> {
+        self.commit(self.over(Reason::PutOff { after_ms })).await?;
+        Ok(Settled { result: WriteResult::Later, after_ms: Some(after_ms) })
+    }
+
+    /// The records are other than thought: they are read, and the link is planned from that.
+    async fn look_again(&self, reason: Reason) -> Result<Settled, AbsorbError> {
+        let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
+        read_again(self.source(), self.connector, &ids).await?;
+        self.commit(self.over(reason)).await?;
+        Ok(Settled { result: WriteResult::Later, after_ms: None })
+    }
+
+    /// The review that approved it.
+    async fn review(&self) -> Result<Option<Review>, AbsorbError> {
+        let loser = self.loser();
+        let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+        let reviews = self.engine.store.reviews(&query).await?;
+        let is_mine = |review: &Review| match &review.matter {
+            Matter::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),
+            _ => false,
+        };
+        Ok(reviews.into_iter().find(is_mine))
     }
 }

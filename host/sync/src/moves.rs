@@ -11,7 +11,7 @@ use crate::review;
 use crate::spec::{EntitySpec, OnMerge};
 use crate::state::{
     Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState,
-    ReviewStatus, Status,
+    Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, StoreError};
 
@@ -143,6 +143,10 @@ impl Move<'_> {
         }
         record.link = None;
         self.changes.records.push(record);
+        let surplus =
+            left.reviews.iter().filter(|one| matches!(one.matter, Matter::Surplus { .. }));
+        let moved = surplus.map(|one| Review { link: Some(to), ..one.clone() });
+        self.changes.reviews.extend(moved);
         let mut from = Link::clone(&left.link);
         from.status = LinkStatus::MergedInto(to);
         self.changes.clean.push(from.id);

@@ -103,6 +103,7 @@ impl Reader<'_> {
             transforms: self.engine.transforms,
             entity: self.entity,
             member: self.member,
+            generation: self.connector.generation(),
             now_ms: self.engine.clock.now_ms(),
         }
     }

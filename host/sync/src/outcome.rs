@@ -23,7 +23,7 @@ use crate::store::Changes;
 /// Refusals that a link remembers.
 const REFUSALS_MAX: usize = 8;
 /// How long an operation is put off that may simply be tried again, ms.
-const RETRY_MS: u64 = 1000;
+pub(crate) const RETRY_MS: u64 = 1000;
 
 /// How one operation ended.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +107,7 @@ impl<'a> Settler<'a> {
             transforms: self.engine.transforms,
             entity: self.entity,
             member: self.member,
+            generation: self.connector.generation(),
             now_ms: self.now_ms,
         }
     }
@@ -430,6 +431,6 @@ pub(crate) async fn read_again(
     Ok(())
 }
 
-fn can_retry(problems: &[Problem]) -> bool {
+pub(crate) fn can_retry(problems: &[Problem]) -> bool {
     !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
 }

@@ -44,7 +44,15 @@ impl fmt::Display for Plan {
                 Action::Upsert => "upsert",
                 Action::Archive => "archive",
                 Action::Restore => "restore",
+                Action::Merge => "merge",
             };
+            if let Some(loser) = &operation.loser {
+                writeln!(
+                    f,
+                    "{action} {system}.{object}/{loser} into /{id}  {entity} link {link}: {reason}"
+                )?;
+                continue;
+            }
             writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
             for write in &operation.fields {
                 let (before, after) = (Shown(&write.before), Shown(&write.after));

@@ -125,7 +125,8 @@ async fn plan_chunk(
         done += u64::from(!plan.held);
         chunk.add(engine.store.identity(), plan, rendered.by_ref().take(drafts), view);
     }
-    check::check(lanes.entity, &chunk.changes.outbox, brake.is_some()).map_err(CycleError::Plan)?;
+    check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
+        .map_err(CycleError::Plan)?;
     chunk.tell(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;

@@ -1,7 +1,8 @@
 //! Planning one link: from what is stored to what should be written, with a reason for each.
 //!
 //! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
-//! I13). The steps are: is a record gone (`removal`), what is the truth of each field
+//! I13). The steps are: is a record gone (`removal`), are records to be merged first (`merges`),
+//! what is the truth of each field
 //! ([`crate::merge`]), which members must be told (`update`), which systems have no record yet
 //! (`create`). The result holds canonical values; [`crate::render`] turns them into columns.
 
@@ -22,6 +23,7 @@ use crate::state::{
 use crate::value::{Cell, Value};
 
 mod create;
+mod merges;
 mod removal;
 mod update;
 
@@ -68,6 +70,8 @@ pub struct Draft {
     pub action: Action,
     /// The record, except for a create.
     pub id: Option<String>,
+    /// The record that a merge lets it absorb.
+    pub loser: Option<String>,
     /// Its version as last seen.
     pub if_version: Option<String>,
     /// Its own stamp as last seen, ms.
@@ -115,7 +119,7 @@ struct FieldOutcome {
 /// Plans one link.
 pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     let mut work = Work::new(context, view);
-    if view.link.status == LinkStatus::Active && !work.removal() {
+    if view.link.status == LinkStatus::Active && !work.removal() && !work.merges() {
         work.merge_fields();
         work.updates();
         work.creates();

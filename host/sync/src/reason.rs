@@ -133,6 +133,8 @@ pub enum Reason {
     AmbiguousBy(String),
     /// Linked because a person said so.
     LinkedByChoice,
+    /// The two records are one in another system, and a rule or a person says to merge them here.
+    MergedElsewhere,
     /// Took over the link of the record that was merged into it.
     MergedFrom(RecordKey),
     /// Took over the link of the record that was converted into it.
@@ -217,12 +219,10 @@ impl fmt::Display for Reason {
                 write!(f, "several records match by {key}; a person must decide")
             }
             Self::LinkedByChoice => write!(f, "linked because a person said so"),
+            Self::MergedElsewhere => write!(f, "merged elsewhere and approved to be merged here"),
             Self::MergedFrom(key) => write!(f, "took over from {key}, merged into it"),
             Self::ConvertedFrom(key) => write!(f, "took over from {key}, converted into it"),
             Self::LinksUnited(link) => write!(f, "united with link {link} after a merge"),
-            Self::SurplusOf(key) => {
-                write!(f, "{key} is the active record of the link in this system")
-            }
             Self::Refused { .. }
             | Self::RefusedBefore { .. }
             | Self::Applied
@@ -236,13 +236,14 @@ impl fmt::Display for Reason {
             | Self::SentAgain
             | Self::Unclear
             | Self::CreateUndecided
-            | Self::GivenUp => self.fmt_outcome(f),
+            | Self::GivenUp
+            | Self::SurplusOf(_) => self.fmt_outcome(f),
         }
     }
 }
 
 impl Reason {
-    /// What became of an operation.
+    /// What became of an operation or a record.
     fn fmt_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Applied => write!(f, "written"),
@@ -265,6 +266,9 @@ impl Reason {
             Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
             Self::RefusedBefore { codes } => {
                 write!(f, "refused before, unchanged since: {}", codes.join(", "))
+            }
+            Self::SurplusOf(key) => {
+                write!(f, "{key} is the active record of the link in this system")
             }
             // All others are told where they are decided.
             _ => Ok(()),

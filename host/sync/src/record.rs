@@ -118,6 +118,8 @@ pub enum Action {
     Archive,
     /// Bring it back.
     Restore,
+    /// Let it absorb another: a call of its own, never part of a write.
+    Merge,
 }
 
 /// One write.

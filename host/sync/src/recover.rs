@@ -136,6 +136,7 @@ impl Prober<'_> {
             transforms: self.engine.transforms,
             entity: self.entity,
             member: self.member,
+            generation: self.connector.generation(),
             now_ms: self.engine.clock.now_ms(),
         }
     }

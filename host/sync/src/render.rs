@@ -146,7 +146,8 @@ fn assemble(
         let is_news = draft.action != Action::Create || write.cell != Some(Value::Null);
         write.cell.is_some() && is_news
     });
-    if sendable && (draft.action == Action::Archive || !writes.is_empty()) {
+    let bare = matches!(draft.action, Action::Archive | Action::Merge);
+    if sendable && (bare || !writes.is_empty()) {
         rendered.entry = Some(entry(entity, member, draft, writes, fields));
     }
     rendered
@@ -198,6 +199,7 @@ fn entry(
         object: member.object.clone(),
         action: draft.action,
         id: draft.id.clone(),
+        loser: draft.loser.clone(),
         if_version: draft.if_version.clone(),
         if_modified_ms: draft.if_modified_ms,
         columns,

@@ -2,7 +2,7 @@
 
 use renkei_sync::plugin::{Account, Schema, SchemaField};
 use renkei_sync::record::{
-    Action, Applied, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
+    Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
 };
 
 use super::{
@@ -76,34 +76,35 @@ fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, Breach> {
     })
 }
 
-pub(crate) fn write_request_to_guest(request: &WriteRequest) -> calls::WriteRequest {
-    calls::WriteRequest {
+/// Nothing where an operation is no write.
+pub(crate) fn write_request_to_guest(request: &WriteRequest) -> Option<calls::WriteRequest> {
+    let operation = |operation: &Operation| {
+        Some(calls::Operation {
+            intent: operation.intent.clone(),
+            action: action_to_guest(operation.action)?,
+            id: operation.id.clone(),
+            key: operation.key.clone(),
+            if_version: operation.if_version.clone(),
+            cells: cells_to_guest(&operation.cells),
+        })
+    };
+    Some(calls::WriteRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
-        operations: request
-            .operations
-            .iter()
-            .map(|operation| calls::Operation {
-                intent: operation.intent.clone(),
-                action: action_to_guest(operation.action),
-                id: operation.id.clone(),
-                key: operation.key.clone(),
-                if_version: operation.if_version.clone(),
-                cells: cells_to_guest(&operation.cells),
-            })
-            .collect(),
+        operations: request.operations.iter().map(operation).collect::<Option<_>>()?,
         options: attributes_to_guest(&request.options),
-    }
+    })
 }
 
-fn action_to_guest(action: Action) -> calls::Action {
-    match action {
+fn action_to_guest(action: Action) -> Option<calls::Action> {
+    Some(match action {
         Action::Create => calls::Action::Create,
         Action::Update => calls::Action::Update,
         Action::Upsert => calls::Action::Upsert,
         Action::Archive => calls::Action::Archive,
         Action::Restore => calls::Action::Restore,
-    }
+        Action::Merge => return None,
+    })
 }
 
 /// Takes the outcomes of a write of `operations` operations over `columns` columns.

@@ -91,6 +91,7 @@ fn an_operation() -> impl Strategy<Value = OutboxEntry> {
             object: "contacts".to_owned(),
             action: Action::Create,
             id: None,
+            loser: None,
             if_version: None,
             if_modified_ms: None,
             columns: Vec::new(),

@@ -263,3 +263,55 @@ fn sets_merge_by_each_members_own_changes() {
     assert_eq!(merged.truth.value, set(&["b", "c"]));
     assert!(merged.parts.iter().all(|part| part.due.is_some()));
 }
+
+/// `a` changed the field from `old` to `new`; the write to `x` was never answered, and `x` shows
+/// this now.
+fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> Merged {
+    let [old, new] = cells;
+    let field = FieldSpec { name: "title".into(), kind, winner, clear: Clear::Ignore };
+    let (from, previous) = (Some("a".to_owned()), old.clone());
+    let edited = Span { after: Some(0), until: Some(1) };
+    let truth = Truth { value: new.clone(), previous, from, edited, flips: 0 };
+    let mut states = [state(&new, &new, edited), state(&old, &now, Span::default())];
+    states[1].unsure = true;
+    let part = |(system, state): (&'static str, _)| {
+        let state: &FieldState = state;
+        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+    };
+    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    merge(&field, &FirstLink::Review, &truth, &parts, None).unwrap()
+}
+
+#[test]
+fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
+    let always = |system: &str| Winner::Always(system.to_owned());
+    let texts = || [value("old"), value("new")];
+    let text = |winner, now: &str| unsure(winner, FieldKind::Text, value(now), texts());
+    let due = |merged: &Merged| [0, 1].map(|part| merged.parts[part].due.is_some());
+    for winner in [Winner::Manual, Winner::Newest] {
+        assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
+    }
+    let ours = text(always("a"), "old");
+    assert_eq!((&ours.truth.value, due(&ours)), (&value("new"), [false, true]));
+    let theirs = text(always("x"), "old");
+    assert_eq!((&theirs.truth.value, due(&theirs)), (&value("old"), [true, false]));
+    for merged in [ours, theirs] {
+        assert!(matches!(merged.decided, Some(Matter::Conflict { .. })), "it is on record");
+    }
+    // A value that was empty before the write is no clear.
+    let null = [value("null"), value("new")];
+    let filled = unsure(always("a"), FieldKind::Text, value("null"), null);
+    assert_eq!((&filled.truth.value, due(&filled)), (&value("new"), [false, true]));
+    let arrived = text(Winner::Manual, "new");
+    assert_eq!((arrived.question.as_ref(), due(&arrived)), (None, [false, false]));
+}
+
+#[test]
+fn sets_that_may_be_edits_are_not_united() {
+    let set = |items: &[&str]| {
+        Some(Value::Choices(items.iter().map(|item| (*item).to_owned()).collect()))
+    };
+    let cells = [set(&["x"]), set(&["x", "y"])];
+    let merged = unsure(Winner::Manual, FieldKind::Choices, set(&["x"]), cells);
+    assert!(merged.question.is_some());
+}

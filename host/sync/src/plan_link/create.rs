@@ -57,6 +57,7 @@ impl Work<'_> {
             member: position,
             action: Action::Create,
             id: None,
+            loser: None,
             if_version: None,
             if_modified_ms: None,
             groups,

@@ -42,6 +42,7 @@ impl Work<'_> {
             member: active.member,
             action: Action::Update,
             id: Some(record.key.id.clone()),
+            loser: None,
             if_version: record.version.clone(),
             if_modified_ms: record.modified_ms,
             groups,

@@ -1,5 +1,5 @@
-//! An update, an archive or another change of a known record that was never answered: the record is
-//! read again and says what became of it ([`crate::unanswered::fates`]).
+//! An update, an archive or a merge that was never answered: the record is read again and says what
+//! became of it ([`crate::unanswered::fates`]).
 
 use std::collections::BTreeMap;
 
@@ -21,19 +21,25 @@ impl Prober<'_> {
         if entries.is_empty() {
             return Ok(());
         }
-        let ids: Vec<String> = entries.iter().filter_map(|entry| entry.id.clone()).collect();
+        let ids: Vec<String> =
+            entries.iter().flat_map(|entry| entry.id.iter().chain(&entry.loser)).cloned().collect();
         read_again(self.source(), self.connector, &ids).await?;
-        let keys: Vec<RecordKey> = entries.iter().filter_map(OutboxEntry::record).collect();
+        let keys: Vec<RecordKey> = ids.iter().map(|id| self.source().key(id)).collect();
         let known = self.engine.store.records(&keys).await?;
         let mut records: BTreeMap<RecordKey, RecordState> =
             known.into_iter().map(|record| (record.key.clone(), record)).collect();
         let sent = self.sent_cells(entries).await?;
         let mut changes = Changes::default();
         for (entry, sent) in entries.iter().zip(sent) {
-            let record = entry.record().and_then(|key| records.get_mut(&key));
+            // Of a merge the loser tells: once it is gone the merge was made. One that is still
+            // there is planned again, which is harmless where it was made after all.
+            let id = entry.loser.as_ref().or(entry.id.as_ref());
+            let record = id.and_then(|id| records.get_mut(&self.source().key(id)));
             let reason = match record {
                 Some(record) if entry.action == Action::Update => self.settle(entry, &sent, record),
-                Some(record) if record.status != Status::Live => Reason::FoundByProbe,
+                Some(record) if !matches!(record.status, Status::Live | Status::Surplus) => {
+                    Reason::FoundByProbe
+                }
                 _ => Reason::SentAgain,
             };
             changes.journal.push(self.line(entry, reason));

@@ -68,6 +68,9 @@ pub struct OutboxEntry {
     pub action: Action,
     /// The record, except for a create.
     pub id: Option<String>,
+    /// The record that a merge lets it absorb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loser: Option<String>,
     /// The record's version when it was planned.
     pub if_version: Option<String>,
     /// The record's own stamp when it was planned, ms: says what the version says where there is

@@ -8,7 +8,7 @@ use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::record::{Batch, Outcome, Page, PageRequest, Removal, WriteRequest};
 use renkei_sync::value::Value;
 
-use super::{Shared, World, place};
+use super::{Fault, Shared, World, place, refusal};
 
 struct FakeConnector {
     shared: Shared,
@@ -117,12 +117,26 @@ impl Connector for FakeConnector {
     ) -> Result<Outcome, PluginError> {
         let mut world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, object);
+        let fault = world.faults.pop_front().unwrap_or(Fault::None);
+        match fault {
+            Fault::Refuse => return Ok(Outcome::Rejected(vec![refusal()])),
+            Fault::Retry => return Ok(Outcome::RetryAfter(500)),
+            Fault::LostRequest => return Ok(Outcome::Uncertain("no answer".to_owned())),
+            _ => {}
+        }
+        let live = world.live(&at);
+        if losers.iter().map(String::as_str).chain([winner]).any(|id| !live.contains(&id.into())) {
+            return Ok(Outcome::Gone);
+        }
         let cells = world.tables[&at].records[winner].cells.clone();
         let id = world.insert(&at, cells, None, false);
         for merged in losers.iter().map(String::as_str).chain([winner]) {
             world.bury(&at, merged, Removal::MergedInto(id.clone()), false);
         }
-        Ok(world.applied(&at, &id, &[], false))
+        match fault {
+            Fault::LostReply => Ok(Outcome::Uncertain("no answer".to_owned())),
+            _ => Ok(world.applied(&at, &id, &[], false)),
+        }
     }
 }
 
