@@ -73,7 +73,8 @@ impl Job {
         let secrets = Arc::new(exit.config().secrets.clone());
         let state = State::new(limits, guest_log).with_door(door, secrets);
         let mut store = instance::store(engine, limits, state);
-        let exports = instance::run(limits, code.instantiate_async(&mut store)).await;
+        let patience = store.data().patience();
+        let exports = instance::run(limits, &patience, code.instantiate_async(&mut store)).await;
         let exports = exports.map_err(|reason| broken(generation, reason))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports })));
         let job = Self { plugin, limits: limits.clone(), life };
@@ -109,7 +110,8 @@ impl Job {
             }
         };
         guest.store.data_mut().begin_call(rows);
-        match instance::run(&self.limits, call(&mut guest)).await {
+        let patience = guest.store.data().patience();
+        match instance::run(&self.limits, &patience, call(&mut guest)).await {
             Ok(answer) => {
                 *life = Life::Ready(guest);
                 answer.map_err(|error| error_from_guest(error, generation))

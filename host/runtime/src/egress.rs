@@ -226,6 +226,11 @@ impl Door {
         self.refusals_left = REFUSALS_PER_CALL;
     }
 
+    /// Returns after so many ms of the host's clock.
+    pub(crate) async fn wait(&self, ms: u64) {
+        self.exit.clock.sleep_ms(ms).await;
+    }
+
     /// Sends one request; see the module's text.
     pub(crate) async fn send(&mut self, request: Request) -> Result<Response, Failure> {
         let slot = slot(&mut self.slots, &request.slot)?;

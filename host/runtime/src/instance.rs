@@ -1,17 +1,17 @@
 //! One guest: a store with its limits, and calls into it that always come back.
 //!
 //! Deadlines and limits are set before anything of the guest runs, its start functions included.
-//! Every call is bounded in guest time (epoch), in whole time (a timer, because epochs do not cover
-//! host calls) and in memory; a panic underneath costs the call and not the program. A guest that
+//! Every call is bounded in guest time (epoch), in whole time (`patience`, because epochs do not
+//! cover host calls) and in memory; a panic underneath costs the call and not the program. A guest that
 //! was stopped is never entered again.
 
 mod guest_log;
 mod imports;
+mod patience;
 mod signing;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use wasmtime::{Engine, Store, Trap};
@@ -20,6 +20,7 @@ use crate::egress::Door;
 use crate::limits::{LimitReached, Limits, Meter};
 
 pub(crate) use guest_log::GuestLog;
+pub(crate) use patience::Patience;
 pub(crate) use signing::Secrets;
 
 /// What a store knows of its guest. Host calls read who calls from here, never from the guest's
@@ -27,6 +28,7 @@ pub(crate) use signing::Secrets;
 pub(crate) struct State {
     meter: Meter,
     guest_log: GuestLog,
+    patience: Patience,
     /// The way out; a transform has none.
     door: Option<Door>,
     secrets: Arc<Secrets>,
@@ -34,7 +36,13 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(limits: &Limits, guest_log: GuestLog) -> Self {
-        Self { meter: Meter::new(limits.clone()), guest_log, door: None, secrets: Arc::default() }
+        let (meter, patience) = (Meter::new(limits.clone()), Patience::default());
+        Self { meter, guest_log, patience, door: None, secrets: Arc::default() }
+    }
+
+    /// What times this guest's calls; see [`run`].
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience.clone()
     }
 
     /// The state of a connector's guest.
@@ -64,16 +72,20 @@ pub(crate) fn store(engine: &Engine, limits: &Limits, state: State) -> Store<Sta
 }
 
 /// Runs one call to its end or to a limit; the error says in plain words what stopped it.
+/// `patience` is that of the guest's state.
 pub(crate) async fn run<T>(
     limits: &Limits,
+    patience: &Patience,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, String> {
     let call = AssertUnwindSafe(call).catch_unwind();
-    match tokio::time::timeout(Duration::from_millis(limits.call_ms), call).await {
-        Ok(Ok(Ok(answer))) => Ok(answer),
-        Ok(Ok(Err(error))) => Err(explain(&error)),
-        Ok(Err(_)) => Err("the host panicked underneath it; this is a fault of Renkei".to_owned()),
-        Err(_) => Err(format!("its call took longer than {} ms", limits.call_ms)),
+    match patience.bound(limits.call_ms, call).await {
+        Some(Ok(Ok(answer))) => Ok(answer),
+        Some(Ok(Err(error))) => Err(explain(&error)),
+        Some(Err(_)) => {
+            Err("the host panicked underneath it; this is a fault of Renkei".to_owned())
+        }
+        None => Err(format!("its call took longer than {} ms", limits.call_ms)),
     }
 }
 

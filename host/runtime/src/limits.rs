@@ -27,8 +27,10 @@ pub struct Limits {
     pub run_ms: u64,
     /// Added to `run_ms` for each row that a call carries, in µs.
     pub run_us_per_row: u64,
-    /// Time of a whole call, host calls and waiting included, ms.
+    /// Time of a whole call, host calls included and waits (`http.wait`) not, ms.
     pub call_ms: u64,
+    /// How long a connector may wait in one call, ms of the host's clock.
+    pub wait_ms: u64,
     /// What one crossing of the boundary may make the host allocate, bytes.
     pub crossing_bytes: usize,
     /// Component handles.
@@ -49,6 +51,7 @@ impl Limits {
             run_ms: 50,
             run_us_per_row: 1_000,
             call_ms: 30_000,
+            wait_ms: 0,
             crossing_bytes: 4 << 20,
             handles: 1_000,
             requests: 0,
@@ -62,6 +65,7 @@ impl Limits {
             run_ms: 30_000,
             run_us_per_row: 0,
             call_ms: 900_000,
+            wait_ms: 600_000,
             crossing_bytes: 16 << 20,
             handles: 10_000,
             requests: 10_000,
@@ -99,6 +103,7 @@ pub(crate) struct Meter {
     ticks_given: u64,
     waited: bool,
     requests_left: u32,
+    wait_left_ms: u64,
 }
 
 impl Meter {
@@ -111,6 +116,7 @@ impl Meter {
             ticks_given: ticks,
             waited: false,
             requests_left: limits.requests,
+            wait_left_ms: limits.wait_ms,
             limits,
         }
     }
@@ -120,6 +126,7 @@ impl Meter {
         self.ticks_given = self.limits.ticks(rows);
         self.ticks_left = self.ticks_given;
         self.requests_left = self.limits.requests;
+        self.wait_left_ms = self.limits.wait_ms;
     }
 
     /// The guest is in its code at a tick. Yields to other tasks each time, so that a busy guest
@@ -136,6 +143,13 @@ impl Meter {
     /// The guest waited for the network: the tick that it finds on return is not its own.
     pub(crate) fn waited(&mut self) {
         self.waited = true;
+    }
+
+    /// The guest wants to wait so long; false where it may not any more in this call.
+    pub(crate) fn may_wait(&mut self, ms: u64) -> bool {
+        let left = self.wait_left_ms.checked_sub(ms);
+        self.wait_left_ms = left.unwrap_or(self.wait_left_ms);
+        left.is_some()
     }
 
     /// The guest sends a request.
@@ -211,6 +225,17 @@ mod tests {
         assert!(meter.tick().is_ok());
         assert!(meter.tick().is_ok());
         assert_eq!(meter.tick().err(), Some(LimitReached::Time(20)));
+    }
+
+    #[test]
+    fn a_call_waits_up_to_its_limit_and_the_next_one_again() {
+        let mut meter = Meter::new(Limits { wait_ms: 100, ..Limits::connector() });
+        assert!(meter.may_wait(60));
+        assert!(!meter.may_wait(41), "a wait beyond the limit is refused whole");
+        assert!(meter.may_wait(40));
+        assert!(!meter.may_wait(u64::MAX));
+        meter.begin_call(0);
+        assert!(meter.may_wait(100));
     }
 
     #[test]

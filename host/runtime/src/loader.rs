@@ -105,12 +105,13 @@ impl Loader {
         };
         let state = State::new(limits, GuestLog::new(plugin.generation.clone(), ""));
         let mut store = instance::store(&self.engine, limits, state);
+        let patience = store.data().patience();
         match &plugin.code {
             Code::Connector(code) => {
-                instance::run(limits, code.instantiate_async(&mut store)).await.map(drop)
+                instance::run(limits, &patience, code.instantiate_async(&mut store)).await.map(drop)
             }
             Code::Transform(code) => {
-                instance::run(limits, code.instantiate_async(&mut store)).await.map(drop)
+                instance::run(limits, &patience, code.instantiate_async(&mut store)).await.map(drop)
             }
         }
     }

@@ -1,8 +1,9 @@
-//! Whole plugins through the runtime: what a guest may do to the host, and what a reload may do to
-//! a guest.
+//! Whole plugins through the runtime: what a guest may do to the host, what a reload may do to a
+//! guest, and how a guest waits.
 
 mod hostile;
 mod reload;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

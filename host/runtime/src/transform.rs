@@ -48,7 +48,8 @@ pub(crate) async fn call(
     let mut store = instance::store(engine, limits, state);
     let parameters = attributes_to_guest(call.parameters);
     let (input, old) = (batch_to_guest(call.input), batch_to_guest(call.old));
-    let answer = instance::run(limits, async {
+    let patience = store.data().patience();
+    let answer = instance::run(limits, &patience, async {
         let exports = code.instantiate_async(&mut store).await?;
         let exports = exports.renkei_plugin_transform();
         let (function, store) = (call.function, &mut store);

@@ -199,6 +199,41 @@ pub fn refused(slot: &str) -> Result<(), Failure> {
     Err(Failure::Unauthorized(format!("there is no host to renew slot {slot}")))
 }
 
+/// Returns after `ms` ms of the host's clock, for polling within one call: start something, wait,
+/// ask whether it is done. Natively `testing::with_wait` says what happens.
+///
+/// ```no_run
+/// use renkei_sdk::http::{self, Failure, Request};
+///
+/// fn done(path: &str) -> Result<bool, Failure> {
+///     let mut pause_ms = 1_000;
+///     loop {
+///         match http::wait(pause_ms) {
+///             Ok(()) => {}
+///             // The call has waited as long as it may: give up in good order.
+///             Err(Failure::Timeout) => return Ok(false),
+///             Err(other) => return Err(other),
+///         }
+///         if Request::get(path).send()?.status == 200 {
+///             return Ok(true);
+///         }
+///         pause_ms = (pause_ms * 2).min(30_000);
+///     }
+/// }
+/// ```
+///
+/// # Errors
+/// `timeout`, at once, where the call would wait for longer than the host allows in all (10
+/// minutes unless it is set up otherwise).
+pub fn wait(ms: u64) -> Result<(), Failure> {
+    #[cfg(target_family = "wasm")]
+    return import::wait(ms);
+    #[cfg(all(not(target_family = "wasm"), feature = "testing"))]
+    return crate::testing::wait(ms);
+    #[cfg(all(not(target_family = "wasm"), not(feature = "testing")))]
+    Err(Failure::Denied(format!("there is no host here to wait {ms} ms with")))
+}
+
 #[cfg(target_family = "wasm")]
 fn send(request: &Request) -> Result<Response, Failure> {
     import::send(request)

@@ -18,9 +18,12 @@ use crate::signing::Algorithm;
 pub use loopback::loopback;
 
 type Handler = Box<dyn FnMut(&Request) -> Result<Response, Failure>>;
+type Sleeper = Box<dyn FnMut(u64) -> Result<(), Failure>>;
 
 thread_local! {
     static HANDLER: RefCell<Option<Handler>> = const { RefCell::new(None) };
+    static SLEEPER: RefCell<Option<Sleeper>> = const { RefCell::new(None) };
+    static WAITS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
     static SECRETS: RefCell<Vec<(String, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
     static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
@@ -61,6 +64,42 @@ pub fn with_http<T>(
     test()
 }
 
+/// Runs `test` with this handler in place of [`crate::http::wait`]: it moves the test's clock, or
+/// refuses as a host does whose limit is reached. Without one, waits end at once. See [`waited`].
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// use renkei_sdk::http::{Failure, wait};
+/// use renkei_sdk::testing::{waited, with_wait};
+///
+/// let clock = Rc::new(Cell::new(0));
+/// let moved = Rc::clone(&clock);
+/// let sleeper = move |ms| {
+///     moved.set(moved.get() + ms);
+///     if moved.get() > 600_000 { Err(Failure::Timeout) } else { Ok(()) }
+/// };
+/// with_wait(sleeper, || {
+///     assert_eq!(wait(5_000), Ok(()));
+///     assert_eq!(wait(600_000), Err(Failure::Timeout));
+/// });
+/// assert_eq!((clock.get(), waited()), (605_000, vec![5_000]));
+/// ```
+pub fn with_wait<T>(
+    sleeper: impl FnMut(u64) -> Result<(), Failure> + 'static,
+    test: impl FnOnce() -> T,
+) -> T {
+    let before = SLEEPER.replace(Some(Box::new(sleeper)));
+    let _restore = Restore(Some(|| drop(SLEEPER.replace(before))));
+    test()
+}
+
+/// The waits granted on this thread since the last call, in ms.
+pub fn waited() -> Vec<u64> {
+    WAITS.take()
+}
+
 /// Runs `test` with a secret that [`crate::signing::verify`] knows.
 pub fn with_secret<T>(name: &str, value: &[u8], test: impl FnOnce() -> T) -> T {
     let before = SECRETS.with_borrow(Clone::clone);
@@ -99,6 +138,17 @@ pub(crate) fn answer(request: &Request) -> Result<Response, Failure> {
     let response = handler(request);
     HANDLER.set(Some(handler));
     response
+}
+
+pub(crate) fn wait(ms: u64) -> Result<(), Failure> {
+    // Taken out for the call, as in `answer`.
+    if let Some(mut sleeper) = SLEEPER.take() {
+        let slept = sleeper(ms);
+        SLEEPER.set(Some(sleeper));
+        slept?;
+    }
+    WAITS.with_borrow_mut(|waits| waits.push(ms));
+    Ok(())
 }
 
 pub(crate) fn record(level: Level, message: &str, attributes: &[(&str, &str)]) {
@@ -164,6 +214,20 @@ mod tests {
             assert!(check("app", Algorithm::Sha256Prefixed, &prefixed));
         });
         assert!(!check("app", Algorithm::HmacSha256, &bytes));
+    }
+
+    #[test]
+    fn waits_end_at_once_and_are_kept_unless_refused() {
+        assert_eq!(crate::http::wait(7), Ok(()));
+        with_wait(
+            |_| Err(Failure::Timeout),
+            || {
+                assert_eq!(crate::http::wait(8), Err(Failure::Timeout));
+            },
+        );
+        assert_eq!(crate::http::wait(9), Ok(()));
+        assert_eq!(waited(), [7, 9]);
+        assert!(waited().is_empty());
     }
 
     #[test]

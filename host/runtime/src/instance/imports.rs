@@ -63,6 +63,20 @@ impl http::Host for State {
         let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
         Ok(door.refused(&slot).await.map_err(failure_to_guest))
     }
+
+    async fn wait(&mut self, ms: u64) -> wasmtime::Result<Result<(), http::Failure>> {
+        // Counted, or a guest that waits for no time at all would never be found running.
+        self.meter.request()?;
+        let Some(door) = &self.door else { return Ok(Err(no_door())) };
+        if !self.meter.may_wait(ms) {
+            return Ok(Err(http::Failure::Timeout));
+        }
+        let waiting = self.patience.wait();
+        door.wait(ms).await;
+        drop(waiting);
+        self.meter.waited();
+        Ok(Ok(()))
+    }
 }
 
 fn no_door() -> http::Failure {
