@@ -87,9 +87,16 @@ impl Sender<'_> {
         };
         let first = engine.store.outbox(&oldest).await?.pop();
         let Some(first) = first else { return Ok(Vec::new()) };
-        let kind = Some((first.object.clone(), first.action));
-        // A merge is a call of its own.
-        let limit = if first.action == Action::Merge { 1 } else { engine.options.write_operations };
+        let Some((_, member)) = self.entity.member(system, &first.object) else {
+            return Ok(Vec::new());
+        };
+        let most = match first.action {
+            // A call of its own.
+            Action::Merge => 1,
+            _ => usize::try_from(member.write_rows).unwrap_or(usize::MAX),
+        };
+        let limit = most.min(engine.options.write_operations);
+        let kind = Some((first.object, first.action));
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
@@ -205,7 +212,7 @@ impl Sender<'_> {
 ///
 /// Vendors compare no versions in batches, so this look right before the write is what keeps an
 /// edit that was made after reading from being overwritten unseen (SYNC.md 3.6). What remains is
-/// the time of one request.
+/// the time of one write: of its requests, or of the job that it runs.
 async fn changed_since(
     connector: &dyn Connector,
     member: &MemberSpec,

@@ -41,7 +41,8 @@ pub struct CycleOptions {
     pub approve_creates: bool,
     /// Links planned in one commit.
     pub chunk_links: usize,
-    /// Operations in one call of a connector.
+    /// The most operations in one call of a connector, whatever its manifest says: what the host
+    /// keeps in memory at a time.
     pub write_operations: usize,
     /// The most operations that a returned plan holds; more are only counted.
     pub plan_operations: usize,
@@ -54,7 +55,7 @@ impl Default for CycleOptions {
             approve_deletes: false,
             approve_creates: false,
             chunk_links: 500,
-            write_operations: 1000,
+            write_operations: 10_000,
             plan_operations: 10_000,
         }
     }

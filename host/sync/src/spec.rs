@@ -62,6 +62,8 @@ pub struct MemberSpec {
     pub digest: String,
     /// The largest page to ask for.
     pub read_rows: u32,
+    /// The most operations to hand over in one write.
+    pub write_rows: u32,
 }
 
 /// Columns of a member and the fields that they stand for.

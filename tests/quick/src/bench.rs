@@ -179,6 +179,7 @@ pub(crate) fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> M
         constants: Vec::new(),
         digest: "1".to_owned(),
         read_rows: 2,
+        write_rows: 1000,
     }
 }
 

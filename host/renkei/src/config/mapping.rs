@@ -249,8 +249,10 @@ impl World<'_> {
             groups.push(self.split(file, split, fields)?);
         }
         let digest = Sha256::digest(format!("{groups:?}").as_bytes());
+        let (read_rows, write_rows) = self.rows(&system, &object);
         Ok(MemberSpec {
-            read_rows: self.read_rows(&system, &object),
+            read_rows,
+            write_rows,
             system,
             object,
             create: raw.create,
@@ -408,8 +410,8 @@ impl World<'_> {
         })
     }
 
-    /// The largest page that the connector's manifest names for the object.
-    fn read_rows(&self, system: &str, object: &str) -> u32 {
+    /// The largest page and the largest write that the connector's manifest names for the object.
+    fn rows(&self, system: &str, object: &str) -> (u32, u32) {
         const DEFAULT_ROWS: u32 = 100;
         let plugin = self.root.value.systems.get(system).map(|system| system.plugin.get_ref());
         self.manifests
@@ -419,7 +421,7 @@ impl World<'_> {
                 Kind::Connector(connector) => connector.objects.iter().find(|o| o.name == object),
                 Kind::Transform(_) => None,
             })
-            .map_or(DEFAULT_ROWS, |object| object.read_rows)
+            .map_or((DEFAULT_ROWS, DEFAULT_ROWS), |object| (object.read_rows, object.write_rows))
     }
 }
 
