@@ -53,6 +53,9 @@ pub struct Faults {
     pub deleted_log_ms: i64,
     /// Salesforce: how long an unused query locator lives.
     pub cursor_lifetime_ms: i64,
+    /// Salesforce: an ingest job ends as aborted after so many rows, as when an admin stops it; 0
+    /// turns it off.
+    pub ingest_stops_after: u32,
     /// HubSpot: the account is moving to another data centre and every call answers 477.
     pub migrating: bool,
     /// All seeded records share one modified stamp, as after an import.
@@ -84,6 +87,7 @@ impl Default for Faults {
             token_says_expiry: false,
             deleted_log_ms: 15 * 86_400_000,
             cursor_lifetime_ms: 900_000,
+            ingest_stops_after: 0,
             migrating: false,
             seed_with_one_stamp: false,
             response_delay_ms: 0,

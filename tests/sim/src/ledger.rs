@@ -5,13 +5,17 @@
 //! were read and written. Each (kind, object) stands for itself:
 //! - pages: a scan is one chain of pages and starts with a request without a cursor; a scan of r
 //!   rows at cap c needs max(1, ceil(r / c));
-//! - batches: rows of all calls together need ceil(rows / cap). A single-record write or read is a
-//!   batch of one where the API has a batch for it, so writing one by one shows as waste;
-//! - job steps: creation, upload, close, one status request, each result page once per job.
+//! - batches: rows of all calls together need ceil(rows / cap), or the steps of one bulk job where
+//!   the API has jobs for such rows and that is less. A single-record write or read is a batch of
+//!   one where the API has a batch for it, so writing one by one shows as waste;
+//! - steps of a query job: creation, one status request, each result page once per job;
+//! - steps of an ingest job: rows of all jobs together need one creation, upload, close and status
+//!   request, and each list of results that has rows, or ceil(rows / cap) batches where that is
+//!   less. So a job for few rows, and many jobs where one would do, show as waste.
 //!
 //! A request that was refused or failed as a whole adds to `made` only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -22,8 +26,12 @@ pub enum Shape {
     Page { first: bool },
     /// Rows that could travel together with others of the same kind.
     Batch,
+    /// The same for rows that one bulk job could carry, all of them, in so many requests.
+    BatchOrJob { steps: u64 },
     /// A protocol step of a bulk job; `needed` the first time in its job.
     Step { needed: bool },
+    /// A protocol step of a job that could carry the rows of all jobs of the same kind.
+    SharedStep(&'static str),
     /// Descriptions, properties, owners, limits: counted apart.
     Metadata,
     /// Token requests: counted apart.
@@ -60,6 +68,11 @@ struct Kind {
     rows: u64,
     cap: u64,
     batch_rows: u64,
+    /// What one job for all rows of batches would take.
+    job_steps: Option<u64>,
+    /// Steps of jobs, each once, and the rows that the jobs carried.
+    shared: BTreeSet<&'static str>,
+    shared_rows: u64,
     /// Needed by job steps and by scans that have ended.
     settled: u64,
     /// Rows of the scan under way.
@@ -106,7 +119,7 @@ impl Ledger {
         match call.shape {
             Shape::Metadata => self.metadata += 1,
             Shape::Token => self.token += 1,
-            Shape::Page { .. } | Shape::Batch | Shape::Step { .. } => {
+            _ => {
                 self.kinds.entry((call.kind, call.object.to_owned())).or_default().note(&call);
             }
         }
@@ -163,6 +176,14 @@ impl Kind {
             }
             Shape::Page { first: false } => *self.scan_rows.get_or_insert(0) += rows,
             Shape::Batch => self.batch_rows += rows,
+            Shape::BatchOrJob { steps } => {
+                self.batch_rows += rows;
+                self.job_steps = Some(steps);
+            }
+            Shape::SharedStep(step) => {
+                self.shared.insert(step);
+                self.shared_rows += rows;
+            }
             Shape::Step { needed } => self.settled += u64::from(needed),
             Shape::Metadata | Shape::Token => {}
         }
@@ -174,13 +195,16 @@ impl Kind {
 
     fn report(((kind, object), counts): (&(&'static str, String), &Self)) -> KindReport {
         let batches = counts.batch_rows.div_ceil(counts.cap.max(1));
+        let batches = batches.min(counts.job_steps.unwrap_or(u64::MAX));
+        let steps = u64::try_from(counts.shared.len()).unwrap_or(u64::MAX);
+        let jobs = steps.min(counts.shared_rows.div_ceil(counts.cap.max(1)));
         KindReport {
             kind,
             object: object.clone(),
             calls: counts.calls,
             rows: counts.rows,
             cap: counts.cap,
-            minimum: counts.settled + counts.open_scan() + batches,
+            minimum: counts.settled + counts.open_scan() + batches + jobs,
         }
     }
 }
@@ -211,6 +235,21 @@ mod tests {
         check(&[(Shape::Batch, 0)], 1, 0);
         check(&[(Shape::Step { needed: true }, 0), (Shape::Step { needed: false }, 0)], 2, 1);
         check(&[(Shape::Metadata, 0), (Shape::Token, 0)], 0, 0);
+    }
+
+    #[test]
+    fn jobs_are_needed_where_they_are_cheaper() {
+        let written = |rows| (Shape::BatchOrJob { steps: 5 }, rows);
+        check(&[written(100), written(100)], 2, 2);
+        check(&vec![written(100); 9], 9, 5);
+        let job = |rows| {
+            let steps = ["create", "upload", "close", "status", "status", "successful"];
+            steps.map(|step| (Shape::SharedStep(step), if step == "upload" { rows } else { 0 }))
+        };
+        check(&job(2000), 6, 5);
+        check(&[job(2000), job(2000)].concat(), 12, 5);
+        check(&job(201), 6, 3);
+        check(&job(0), 6, 0);
     }
 
     #[test]

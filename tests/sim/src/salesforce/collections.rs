@@ -228,7 +228,7 @@ impl Org {
         let table = tables.iter().find_map(|table| table.as_ref().ok());
         let object = table.and_then(|table| self.store.object(*table));
         let name = object.map_or("", |object| object.name).to_owned();
-        self.tally = Tally::batch(kind, &name, rows);
+        self.tally = Tally::written(kind, &name, rows);
         name
     }
 }

@@ -127,7 +127,11 @@ impl Org {
                 ("result", shown(reply.body)),
             ]));
         }
-        self.tally_parts(parts.len(), PARTS_MAX);
+        if parts.iter().all(|part| is_metadata(part.text("url").unwrap_or_default())) {
+            self.tally = Tally::metadata("composite");
+        } else {
+            self.tally_parts(parts.len(), PARTS_MAX);
+        }
         Ok(Reply::ok(Json::object([
             ("hasErrors", failed.into()),
             ("results", Json::List(results)),
@@ -171,6 +175,11 @@ fn limit(count: usize, max: usize, what: &str) -> Result<(), Fault> {
 
 fn is_wide(url: &str) -> bool {
     url.contains("/query") || url.contains("/composite/sobjects")
+}
+
+/// Whether a call by itself would be one for metadata.
+fn is_metadata(url: &str) -> bool {
+    url.ends_with("/describe") || url.ends_with("/sobjects") || url.ends_with("/limits")
 }
 
 fn halted() -> Fault {

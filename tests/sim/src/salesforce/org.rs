@@ -71,7 +71,15 @@ impl Tally {
     pub(super) fn batch(kind: &'static str, object: &str, rows: usize) -> Self {
         Self { kind, object: object.to_owned(), shape: Shape::Batch, rows, cap: 200 }
     }
+
+    /// Rows that are written, 200 at a time or by a job.
+    pub(super) fn written(kind: &'static str, object: &str, rows: usize) -> Self {
+        Self { shape: Shape::BatchOrJob { steps: JOB_STEPS }, ..Self::batch(kind, object, rows) }
+    }
 }
+
+/// What an ingest job for any number of rows takes: create, upload, close, ask, read the results.
+const JOB_STEPS: u64 = 5;
 
 /// Another user's transaction that has its stamp but is not yet committed.
 #[derive(Debug)]

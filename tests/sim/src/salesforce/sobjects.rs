@@ -100,7 +100,10 @@ impl Org {
 
     fn tally_one(&mut self, kind: &'static str, table: Table) {
         let name = self.store.object(table).map_or("", |object| object.name);
-        self.tally = Tally::batch(kind, name, 1);
+        self.tally = match kind {
+            "retrieve" => Tally::batch(kind, name, 1),
+            _ => Tally::written(kind, name, 1),
+        };
     }
 
     fn create_one(&mut self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {

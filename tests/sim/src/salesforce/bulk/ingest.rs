@@ -1,7 +1,8 @@
 //! Ingest jobs: one upload of CSV, then a write per row.
 //!
 //! An empty cell changes nothing and `#N/A` is null. A header that names no field fails the whole
-//! job; a refused row fails alone.
+//! job; a refused row fails alone. A job that stops early, or fails as a whole, keeps the rest of
+//! its rows as unprocessed. Batches of a job run side by side, so results come in any order.
 
 use super::csv_rows::{Sheet, read, write};
 use super::{Job, Kind, invalid_job, invalid_state};
@@ -24,6 +25,7 @@ pub(super) struct IngestJob {
     upload: Sheet,
     succeeded: Vec<Vec<String>>,
     failed: Vec<Vec<String>>,
+    unprocessed: Vec<Vec<String>>,
     /// Why the job failed as a whole.
     pub(super) failure: Option<String>,
 }
@@ -106,42 +108,67 @@ impl Org {
         }
         ingest.data = Some(call.request.body.to_vec());
         let rows = ingest.row_count();
-        self.step(id, "upload", true);
+        self.ingest_step(id, Some("upload"));
         self.tally.rows = rows;
         Ok(Reply::empty(201))
     }
 
-    /// Does the work of a job whose time has come.
+    /// Does the work of a job whose time has come, or as much of it as the fault lets it.
     pub(super) fn run_ingest(&mut self, id: &str) {
-        let Some(job) = self.jobs.by_id.get_mut(id) else { return };
+        let stops_after = match self.faults.ingest_stops_after {
+            0 => None,
+            rows => Some(usize::try_from(rows).unwrap_or(usize::MAX)),
+        };
+        if self.run_rows(id, stops_after) > 0
+            && let Some(job) = self.jobs.by_id.get_mut(id)
+        {
+            job.aborted = true;
+        }
+    }
+
+    /// Does as much of a job's work as it had the time for.
+    pub(super) fn run_part(&mut self, id: &str, now_ms: i64) {
+        let Some(job) = self.jobs.by_id.get(id) else { return };
+        let start_ms = job.run_ms.map_or(now_ms, |(start, _)| start);
+        let ms = usize::try_from(now_ms - start_ms).unwrap_or(0);
+        self.run_rows(id, Some(ms * super::INGEST_PACE.rows_per_ms));
+    }
+
+    /// Writes the first `most` rows; how many are left over.
+    fn run_rows(&mut self, id: &str, most: Option<usize>) -> usize {
+        let Some(job) = self.jobs.by_id.get_mut(id) else { return 0 };
         let end_ms = job.run_ms.map_or(0, |(_, end)| end);
         let (operation, table, delimiter) = (job.operation.clone(), job.table, job.delimiter);
-        let Ok(ingest) = job.ingest() else { return };
+        let Ok(ingest) = job.ingest() else { return 0 };
         ingest.run = true;
         let key = ingest.key.clone();
         let data = ingest.data.take().unwrap_or_default();
-        let sheet = read(&data, delimiter).map_err(|error| format!("InvalidBatch : {error}"));
-        let checked = sheet.and_then(|sheet| {
-            let object = self.store.schema.object(table).ok_or_else(String::new)?;
-            match sheet.header.iter().find(|name| !known(object, name)) {
-                Some(name) => Err(format!("InvalidBatch : Field name not found : {name}")),
-                None => Ok(sheet),
-            }
-        });
-        let sheet = match checked {
+        let mut sheet = match read(&data, delimiter) {
             Ok(sheet) => sheet,
-            Err(failure) => {
-                ingest.failure = Some(failure);
-                return;
+            Err(error) => {
+                ingest.failure = Some(format!("InvalidBatch : {error}"));
+                return 0;
             }
         };
+        let object = self.store.schema.object(table);
+        let unknown = |name: &&String| !object.is_some_and(|object| known(object, name));
+        if let Some(name) = sheet.header.iter().find(unknown) {
+            ingest.failure = Some(format!("InvalidBatch : Field name not found : {name}"));
+            ingest.upload.header = sheet.header;
+            ingest.unprocessed = sheet.rows;
+            return 0;
+        }
+        let unprocessed = sheet.rows.split_off(most.unwrap_or(usize::MAX).min(sheet.rows.len()));
         let row_writer = RowWriter { operation: &operation, table, key: key.as_deref(), end_ms };
         let (succeeded, failed) = self.write_rows(&sheet, &row_writer);
+        let left = unprocessed.len();
         if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(Job::ingest) {
-            ingest.upload = sheet;
-            ingest.succeeded = succeeded;
-            ingest.failed = failed;
+            ingest.upload.header = sheet.header;
+            ingest.succeeded = shuffled(succeeded);
+            ingest.failed = shuffled(failed);
+            ingest.unprocessed = unprocessed;
         }
+        left
     }
 
     /// The result rows of those that succeeded and of those that failed.
@@ -195,15 +222,20 @@ impl Org {
             "failedResults" => {
                 Sheet { header: header(&["sf__Id", "sf__Error"]), rows: ingest.failed.clone() }
             }
-            // Only a job that was stopped before its work has rows left over.
             "unprocessedrecords" => match &ingest.data {
+                // Stopped before it began.
                 Some(data) => read(data, delimiter).unwrap_or_default(),
-                None => Sheet { header: header(&[]), rows: Vec::new() },
+                None => Sheet { header: header(&[]), rows: ingest.unprocessed.clone() },
             },
             _ => return Err(Fault::not_found()),
         };
-        self.step(id, which, true);
-        self.tally.rows = sheet.rows.len();
+        let step = match which {
+            "successfulResults" => "successful",
+            "failedResults" => "failed",
+            _ => "unprocessed",
+        };
+        // The job says how many of each there are, so nobody needs to ask for an empty list.
+        self.ingest_step(id, (!sheet.rows.is_empty()).then_some(step));
         Ok(Reply::text("text/csv;charset=UTF-8", write(&sheet, delimiter, crlf)))
     }
 }
@@ -274,6 +306,13 @@ impl RowWriter<'_> {
         };
         Ok((org.store.id(table, serial), created))
     }
+}
+
+/// The rows in another order.
+fn shuffled(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let mut placed: Vec<_> = rows.into_iter().enumerate().collect();
+    placed.sort_by_key(|(place, _)| (place * 7_919 + 5) % 10_007);
+    placed.into_iter().map(|(_, row)| row).collect()
 }
 
 /// Whether a column names the id, a field, or a parent's key such as `Account.Renkei_Id__c`.

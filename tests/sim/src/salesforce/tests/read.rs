@@ -1,10 +1,10 @@
-//! Queries, pages, metadata, replication, bulk (apis/salesforce.md 3 and 4).
+//! Queries, pages, metadata, replication (apis/salesforce.md 3 and 4).
 
 use super::*;
 use crate::salesforce::ids;
 
 /// Creates so many contacts through collections, without needing their ids.
-fn crowd(org: &mut Fixture, count: usize) {
+pub(super) fn crowd(org: &mut Fixture, count: usize) {
     for start in (0..count).step_by(200) {
         let records: Vec<String> = (start..count.min(start + 200))
             .map(|n| format!(r#"{{"attributes":{{"type":"Contact"}},"LastName":"p{n:05}"}}"#))
@@ -199,72 +199,4 @@ fn one_record_is_read_whole_or_in_part() {
     let many = json!({"ids": [id, "00Q5g0000000zzzAAA"], "fields": ["Id"]}).to_string();
     let got = org.call("POST", "/composite/sobjects/Lead", &many);
     assert_eq!((&got.body[0]["Id"], &got.body[1]), (&json!(id), &Value::Null));
-}
-
-/// Sends a job's steps up to its close and returns its id.
-fn ingest(org: &mut Fixture, job: Value, csv: &str) -> String {
-    let id = org.call("POST", "/jobs/ingest", &job.to_string()).id();
-    assert_eq!(org.call("PUT", &format!("/jobs/ingest/{id}/batches"), csv).status, 201);
-    let got = org.call("PATCH", &format!("/jobs/ingest/{id}"), r#"{"state":"UploadComplete"}"#);
-    assert_eq!(got.body["state"], "UploadComplete");
-    id
-}
-
-#[test]
-fn an_ingest_job_runs_in_virtual_time() {
-    let mut org = Fixture::empty();
-    org.create("Account", json!({"Name": "a", "Renkei_Id__c": "co"}));
-    let job = json!({"object": "Contact", "operation": "upsert", "contentType": "CSV",
-        "externalIdFieldName": "Renkei_Id__c", "lineEnding": "LF"});
-    let csv = "Renkei_Id__c,LastName,Title,Account.Renkei_Id__c\np1,\"山,田\",#N/A,co\np2,,t,\n";
-    let id = ingest(&mut org, job, csv);
-    let state = |org: &mut Fixture| org.get(&format!("/jobs/ingest/{id}")).body["state"].clone();
-    assert_eq!(state(&mut org), "UploadComplete");
-    org.clock.advance(200);
-    assert_eq!(state(&mut org), "InProgress");
-    org.clock.advance(10);
-    let done = org.get(&format!("/jobs/ingest/{id}"));
-    assert_eq!(done.body["state"], "JobComplete");
-    assert_eq!([&done.body["numberRecordsProcessed"], &done.body["numberRecordsFailed"]], [2, 1]);
-    let good = org.get(&format!("/jobs/ingest/{id}/successfulResults")).text;
-    assert!(good.contains("\"true\",\"p1\",\"山,田\""), "{good}");
-    let bad = org.get(&format!("/jobs/ingest/{id}/failedResults")).text;
-    assert!(
-        bad.contains("REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName--")
-    );
-    let rest = org.get(&format!("/jobs/ingest/{id}/unprocessedrecords")).text;
-    assert_eq!(rest.lines().count(), 1);
-    let found = org.query("SELECT Account.Name FROM Contact").body;
-    assert_eq!(found["records"][0]["Account"]["Name"], "a");
-}
-
-#[test]
-fn an_unknown_column_fails_the_whole_job() {
-    let mut org = Fixture::empty();
-    let job = json!({"object": "Contact", "operation": "insert"});
-    let id = ingest(&mut org, job, "LastName,Nope\na,b\n");
-    org.clock.advance(10_000);
-    let got = org.get(&format!("/jobs/ingest/{id}"));
-    assert_eq!(got.body["state"], "Failed");
-    assert_eq!(got.body["errorMessage"], "InvalidBatch : Field name not found : Nope");
-}
-
-#[test]
-fn a_query_job_gives_pages_of_csv() {
-    let mut org = Fixture::empty();
-    crowd(&mut org, 5);
-    let soql = "SELECT LastName, Account.Name FROM Contact ORDER BY LastName";
-    let job = json!({"operation": "query", "query": soql});
-    let id = org.call("POST", "/jobs/query", &job.to_string()).id();
-    let path = format!("/jobs/query/{id}/results?maxRecords=3");
-    assert_eq!(org.get(&path).code(), "INVALIDJOBSTATE");
-    org.clock.advance(1_000);
-    let first = org.get(&path);
-    assert_eq!(first.header("sforce-numberofrecords"), "3");
-    assert_eq!(first.text.lines().next(), Some("\"LastName\",\"Account.Name\""));
-    let second = org.get(&format!("{path}&locator={}", first.header("sforce-locator")));
-    assert_eq!(second.header("sforce-locator"), "null");
-    assert_eq!(second.text.lines().count(), 3);
-    let bad = json!({"operation": "query", "query": "SELECT COUNT() FROM Contact"});
-    assert_eq!(org.call("POST", "/jobs/query", &bad.to_string()).status, 400);
 }
