@@ -2,7 +2,7 @@
 //!
 //! Written from `apis/salesforce.md`. The files in reading order: `config` (settings), `schema`
 //! (describe), `value` and `rows` (cells and rows), `soql` (queries), `cursor` and `read` (scans),
-//! `bulk`, `lookup` (single records), `write`, `activity`, `error`; `README.md` has limits, quirks
+//! `bulk`, `lookup` (single records), `write`, `ingest`, `activity`, `error`; `README.md` has limits, quirks
 //! and permissions. A job keeps nothing but the shapes of the objects it met.
 
 mod activity;
@@ -11,6 +11,7 @@ mod client;
 mod config;
 mod cursor;
 mod error;
+mod ingest;
 mod lookup;
 mod read;
 mod rows;

@@ -3,12 +3,13 @@
 //! The simulator is written from `apis/salesforce.md` by other hands. Its clock is manual, so a
 //! test passes hours at once; its control API plays the people who use the org.
 
+mod bulk_writing;
 mod changes;
 mod reading;
 mod writing;
 
 use renkei_sdk::http::{Failure, Request, Response};
-use renkei_sdk::testing::{loopback, with_http};
+use renkei_sdk::testing::{loopback, with_http, with_wait};
 use renkei_sdk::{
     Action, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
 };
@@ -60,9 +61,14 @@ fn with_host<T>(
         let answer = network(request)?;
         fails(request).map_or(Ok(answer), Err)
     };
+    let moved = clock.clone();
+    let sleeper = move |ms: u64| {
+        moved.advance(i64::try_from(ms).unwrap());
+        Ok(())
+    };
     with_http(host, || {
         let connector = Salesforce::configure(&Vec::new()).unwrap();
-        test(&mut Desk { connector, clock, limit: 2000 })
+        with_wait(sleeper, || test(&mut Desk { connector, clock, limit: 2000 }))
     })
 }
 

@@ -1,32 +1,29 @@
-//! Writes as sObject Collections: 200 rows in a call, one outcome for each operation, in order.
+//! Writes: sorts operations into requests, sends them, one outcome for each operation, in order.
 //!
-//! A create is an upsert by the stamp field where the object has one, so that repeating it makes no
-//! second record; without one it is a plain create, sent once. Rows of one parent go next to each
-//! other, as parallel batches lock parents (apis/salesforce.md 5 and 12).
+//! Few rows travel as sObject Collections, 200 in a call; many of them by a Bulk 2.0 job where that
+//! costs fewer calls. A create is an upsert by the stamp field where the object has one, so that
+//! repeating it makes no second record; without one it is a plain create, sent once, and never by a
+//! job, whose results could not be told apart. Rows of one parent go next to each other, as
+//! parallel batches lock parents (apis/salesforce.md 5 and 12).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod collections;
 
-use renkei_sdk::http::{Failure, Request};
-use renkei_sdk::{
-    Action, Applied, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest,
-};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use renkei_sdk::{Action, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
 
 use crate::Salesforce;
-use crate::client::parse;
-use crate::error::{Fault, of_answer, of_row};
+use crate::ingest::{self, Ran};
 use crate::soql::check_name;
-use crate::value::Written;
 
 /// Rows of one collection.
-const ROWS_MAX: usize = 200;
+pub(crate) const ROWS_MAX: usize = 200;
 /// How long the host leaves operations alone that could not be sent.
 const UNSENT_MS: u64 = 1_000;
 
 /// What one request does with its rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Verb {
+pub(crate) enum Verb {
     Insert,
     /// By this external id.
     Upsert(String),
@@ -39,58 +36,32 @@ enum Verb {
 struct Call {
     verb: Verb,
     rows: Vec<usize>,
+    /// By a job, not by a collection.
+    by_job: bool,
 }
 
-/// A row of a collection. `attributes` comes first or Salesforce refuses the row.
-struct Record<'a> {
-    object: &'a str,
-    /// The field that names the row, and its value.
-    key: Option<(&'a str, &'a str)>,
-    fields: Vec<(&'a str, &'a Value)>,
+/// The rows of a job, with what is done to them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) request: &'a WriteRequest,
+    pub(crate) verb: &'a Verb,
+    pub(crate) rows: &'a [usize],
 }
 
-impl Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = out.serialize_map(None)?;
-        map.serialize_entry("attributes", &BTreeMap::from([("type", self.object)]))?;
-        if let Some((field, value)) = self.key {
-            map.serialize_entry(field, value)?;
-        }
-        for (field, value) in &self.fields {
-            if self.key.is_none_or(|(key, _)| key != *field) {
-                map.serialize_entry(field, &Written(value))?;
-            }
-        }
-        map.end()
+impl<'a> Job<'a> {
+    /// The operations of the rows, in their order.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &'a Operation> + use<'a> {
+        let request = self.request;
+        self.rows.iter().filter_map(move |row| request.operations.get(*row))
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Collection<'a> {
-    all_or_none: bool,
-    records: Vec<Record<'a>>,
-}
-
-/// What the API says of one row.
-#[derive(Debug, Deserialize)]
-struct RowResult {
-    id: Option<String>,
-    success: bool,
-    #[serde(default)]
-    created: bool,
-    #[serde(default)]
-    errors: Vec<Fault>,
 }
 
 /// What became of one request.
 enum Sent {
-    /// A result for each row.
-    Results(Vec<RowResult>),
+    /// What is known of its rows, and the rows that must travel as a collection instead.
+    Written { outcomes: BTreeMap<usize, Outcome>, declined: Vec<usize> },
     /// Nothing was written.
     Refused(Error),
-    /// No answer, or none that tells: the effect is unknown.
-    Unknown(String),
 }
 
 impl Salesforce {
@@ -104,23 +75,23 @@ impl Salesforce {
         let stamped = creates && self.shape(&request.object, &[])?.stamped;
         let stamp = stamped.then(|| self.config.stamp_field.clone());
         let mut outcomes = BTreeMap::new();
-        let calls = plan(request, stamp.as_deref(), &mut outcomes);
+        let bulk_rows = self.config.bulk_rows;
+        let mut calls = VecDeque::from(plan(request, stamp.as_deref(), bulk_rows, &mut outcomes));
         let mut stopped = None;
         let mut effects = false;
-        for call in calls {
+        while let Some(call) = calls.pop_front() {
             let sent = match stopped {
                 Some(after_ms) => Sent::Refused(Error::RetryAfter(after_ms)),
-                None => self.send_call(request, &call),
+                None if call.by_job => self.send_job(request, &call),
+                None => self.send_collection(request, &call),
             };
             match sent {
-                Sent::Results(results) => {
-                    effects = true;
-                    settle(request, &call, results, &mut outcomes);
-                }
-                Sent::Unknown(why) => {
-                    effects = true;
-                    let uncertain = |row| (row, Outcome::Uncertain(why.clone()));
-                    outcomes.extend(call.rows.into_iter().map(uncertain));
+                Sent::Written { outcomes: known, declined } => {
+                    effects |= !known.is_empty();
+                    outcomes.extend(known);
+                    for part in calls_of(request, &call.verb, &declined).into_iter().rev() {
+                        calls.push_front(part);
+                    }
                 }
                 Sent::Refused(error) if !effects => return Err(error),
                 Sent::Refused(error) => {
@@ -134,62 +105,26 @@ impl Salesforce {
                 }
             }
         }
-        let silent = || Outcome::Uncertain("the answer has no result for this row".to_owned());
+        let silent = || ingest::uncertain("the answer has no result for this row");
         let all = 0..request.operations.len();
         Ok(all.map(|row| outcomes.remove(&row).unwrap_or_else(silent)).collect())
     }
 
-    fn send_call(&self, request: &WriteRequest, call: &Call) -> Sent {
-        let http = self.http_request(request, call);
-        match http.send() {
-            Ok(answer) if answer.is_success() => match parse(&answer.body) {
-                Ok(results) => Sent::Results(results),
-                Err(_) => Sent::Unknown("the answer cannot be read".to_owned()),
-            },
-            Ok(answer) if matches!(answer.status, 500 | 502 | 504) => {
-                Sent::Unknown(format!("answer {}", answer.status))
+    fn send_job(&self, request: &WriteRequest, call: &Call) -> Sent {
+        match ingest::run(&self.config, &Job { request, verb: &call.verb, rows: &call.rows }) {
+            Ran::Known(results, why) => {
+                let ingest::Results { mut outcomes, declined, .. } = results;
+                let elsewhere: BTreeSet<&usize> = declined.iter().collect();
+                for row in call.rows.iter().filter(|row| !elsewhere.contains(row)) {
+                    outcomes.entry(*row).or_insert_with(|| ingest::uncertain(&why));
+                }
+                Sent::Written { outcomes, declined }
             }
-            Ok(answer) => Sent::Refused(of_answer(&answer)),
-            Err(Failure::NoAnswer(why)) => Sent::Unknown(format!("no answer: {why}")),
-            Err(Failure::Timeout) => Sent::Unknown("timeout".to_owned()),
-            Err(Failure::Cancelled) => Sent::Unknown("cancelled".to_owned()),
-            Err(Failure::TooLarge(_)) => Sent::Unknown("the answer is too large".to_owned()),
-            Err(failure) => Sent::Refused(failure.into()),
-        }
-    }
-
-    fn http_request(&self, request: &WriteRequest, call: &Call) -> Request {
-        let path = format!("{}/composite/sobjects", self.config.root);
-        let operations = call.rows.iter().filter_map(|row| request.operations.get(*row));
-        if call.verb == Verb::Delete {
-            let ids: Vec<&str> = operations.filter_map(|op| op.id.as_deref()).collect();
-            return Request::delete(path).query("ids", &ids.join(",")).query("allOrNone", "false");
-        }
-        let records = operations.map(|op| self.record(request, op, &call.verb)).collect();
-        let body = Collection { all_or_none: false, records };
-        match &call.verb {
-            Verb::Upsert(key) => {
-                Request::patch(format!("{path}/{}/{key}", request.object)).json(&body).repeatable()
+            Ran::Refused(error) => Sent::Refused(error),
+            Ran::Declined => {
+                Sent::Written { outcomes: BTreeMap::new(), declined: call.rows.clone() }
             }
-            Verb::Update => Request::patch(path).json(&body).repeatable(),
-            Verb::Insert | Verb::Delete => Request::post(path).json(&body),
         }
-    }
-
-    fn record<'a>(
-        &'a self,
-        request: &'a WriteRequest,
-        operation: &'a Operation,
-        verb: &Verb,
-    ) -> Record<'a> {
-        let key = match (verb, operation.action) {
-            (Verb::Update, _) => operation.id.as_deref().map(|id| ("Id", id)),
-            (Verb::Upsert(_), Action::Create) => {
-                Some((self.config.stamp_field.as_str(), operation.intent.as_str()))
-            }
-            _ => None,
-        };
-        Record { object: &request.object, key, fields: request.present(operation).collect() }
     }
 }
 
@@ -197,6 +132,7 @@ impl Salesforce {
 fn plan(
     request: &WriteRequest,
     stamp: Option<&str>,
+    bulk_rows: u64,
     outcomes: &mut BTreeMap<usize, Outcome>,
 ) -> Vec<Call> {
     let mut by_verb: BTreeMap<Verb, Vec<usize>> = BTreeMap::new();
@@ -209,9 +145,42 @@ fn plan(
     let mut calls = Vec::new();
     for (verb, mut rows) in by_verb {
         rows.sort_by_key(|row| parent(request, *row));
+        let jobs = jobs_of(request, &verb, &rows, bulk_rows);
+        let by_job: BTreeSet<usize> = jobs.iter().flat_map(|job| job.rows.clone()).collect();
+        rows.retain(|row| !by_job.contains(row));
+        calls.extend(jobs);
         calls.extend(calls_of(request, &verb, &rows));
     }
     calls
+}
+
+/// The jobs that write some of these rows, most often all of them, for fewer calls. No job has the
+/// same record twice, because its rows are written in no order.
+fn jobs_of(request: &WriteRequest, verb: &Verb, rows: &[usize], bulk_rows: u64) -> Vec<Call> {
+    if !ingest::pays(rows.len(), bulk_rows) {
+        return Vec::new();
+    }
+    let job = Job { request, verb, rows };
+    let mut named: BTreeSet<&str> = BTreeSet::new();
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for (row, operation) in rows.iter().zip(job.operations()) {
+        let again = ingest::name(&job, operation).is_some_and(|name| !named.insert(name));
+        if again || !ingest::fits(&job, operation) {
+            continue;
+        }
+        let bytes = ingest::bytes(&job, operation);
+        match parts.last_mut() {
+            Some(part) if bytes <= room => part.push(*row),
+            _ => {
+                room = ingest::UPLOAD_BYTES;
+                parts.push(vec![*row]);
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    let paying = parts.into_iter().filter(|rows| ingest::pays(rows.len(), bulk_rows));
+    paying.map(|rows| Call { verb: verb.clone(), rows, by_job: true }).collect()
 }
 
 fn verb(operation: &Operation, stamp: Option<&str>) -> Result<Verb, Box<Problem>> {
@@ -258,36 +227,16 @@ fn calls_of(request: &WriteRequest, verb: &Verb, rows: &[usize]) -> Vec<Call> {
         });
         let repeated = name.is_some_and(|name| !named.insert(name));
         if repeated || part.len() == ROWS_MAX {
-            calls.push(Call { verb: verb.clone(), rows: std::mem::take(&mut part) });
+            let rows = std::mem::take(&mut part);
+            calls.push(Call { verb: verb.clone(), rows, by_job: false });
             named = name.into_iter().collect();
         }
         part.push(*row);
     }
     if !part.is_empty() {
-        calls.push(Call { verb: verb.clone(), rows: part });
+        calls.push(Call { verb: verb.clone(), rows: part, by_job: false });
     }
     calls
-}
-
-/// Hands the results of a request to the operations it carried.
-fn settle(
-    request: &WriteRequest,
-    call: &Call,
-    results: Vec<RowResult>,
-    outcomes: &mut BTreeMap<usize, Outcome>,
-) {
-    for (row, result) in call.rows.iter().zip(results) {
-        let Some(operation) = request.operations.get(*row) else { continue };
-        let id = result.id.or_else(|| operation.id.clone());
-        let outcome = match id {
-            Some(id) if result.success => {
-                let created = result.created || call.verb == Verb::Insert;
-                Outcome::Applied(Applied { created, ..Applied::updated(id) })
-            }
-            _ => of_row(operation.action, &result.errors),
-        };
-        outcomes.insert(*row, outcome);
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,137 @@
+//! sObject Collections: 200 rows in a call, results in the order of the rows, HTTP 200 even where
+//! all of them fail (apis/salesforce.md 5).
+
+use std::collections::BTreeMap;
+
+use renkei_sdk::http::Request;
+use renkei_sdk::{Action, Applied, Operation, Outcome, Value, WriteRequest};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Call, Sent, Verb};
+use crate::Salesforce;
+use crate::client::parse;
+use crate::error::{Fault, of_answer, of_row};
+use crate::ingest::{is_lost, uncertain};
+use crate::value::Written;
+
+/// A row of a collection. `attributes` comes first or Salesforce refuses the row.
+pub(super) struct Record<'a> {
+    pub(super) object: &'a str,
+    /// The field that names the row, and its value.
+    pub(super) key: Option<(&'a str, &'a str)>,
+    pub(super) fields: Vec<(&'a str, &'a Value)>,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("attributes", &BTreeMap::from([("type", self.object)]))?;
+        if let Some((field, value)) = self.key {
+            map.serialize_entry(field, value)?;
+        }
+        for (field, value) in &self.fields {
+            if self.key.is_none_or(|(key, _)| key != *field) {
+                map.serialize_entry(field, &Written(value))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Collection<'a> {
+    all_or_none: bool,
+    records: Vec<Record<'a>>,
+}
+
+/// What the API says of one row.
+#[derive(Debug, Deserialize)]
+pub(super) struct RowResult {
+    id: Option<String>,
+    success: bool,
+    #[serde(default)]
+    created: bool,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+impl Salesforce {
+    /// Sends one collection.
+    pub(super) fn send_collection(&self, request: &WriteRequest, call: &Call) -> Sent {
+        let why = match self.http_request(request, call).send() {
+            Ok(answer) if answer.is_success() => match parse(&answer.body) {
+                Ok(results) => {
+                    let mut outcomes = BTreeMap::new();
+                    settle(request, call, results, &mut outcomes);
+                    return Sent::Written { outcomes, declined: Vec::new() };
+                }
+                Err(_) => "the answer cannot be read".to_owned(),
+            },
+            Ok(answer) if matches!(answer.status, 500 | 502 | 504) => {
+                format!("answer {}", answer.status)
+            }
+            Ok(answer) => return Sent::Refused(of_answer(&answer)),
+            Err(failure) if is_lost(&failure) => format!("no answer: {failure}"),
+            Err(failure) => return Sent::Refused(failure.into()),
+        };
+        let outcomes = call.rows.iter().map(|row| (*row, uncertain(&why))).collect();
+        Sent::Written { outcomes, declined: Vec::new() }
+    }
+
+    fn http_request(&self, request: &WriteRequest, call: &Call) -> Request {
+        let path = format!("{}/composite/sobjects", self.config.root);
+        let operations = call.rows.iter().filter_map(|row| request.operations.get(*row));
+        if call.verb == Verb::Delete {
+            let ids: Vec<&str> = operations.filter_map(|op| op.id.as_deref()).collect();
+            return Request::delete(path).query("ids", &ids.join(",")).query("allOrNone", "false");
+        }
+        let records = operations.map(|op| self.record(request, op, &call.verb)).collect();
+        let body = Collection { all_or_none: false, records };
+        match &call.verb {
+            Verb::Upsert(key) => {
+                Request::patch(format!("{path}/{}/{key}", request.object)).json(&body).repeatable()
+            }
+            Verb::Update => Request::patch(path).json(&body).repeatable(),
+            Verb::Insert | Verb::Delete => Request::post(path).json(&body),
+        }
+    }
+
+    fn record<'a>(
+        &'a self,
+        request: &'a WriteRequest,
+        operation: &'a Operation,
+        verb: &Verb,
+    ) -> Record<'a> {
+        let key = match (verb, operation.action) {
+            (Verb::Update, _) => operation.id.as_deref().map(|id| ("Id", id)),
+            (Verb::Upsert(_), Action::Create) => {
+                Some((self.config.stamp_field.as_str(), operation.intent.as_str()))
+            }
+            _ => None,
+        };
+        Record { object: &request.object, key, fields: request.present(operation).collect() }
+    }
+}
+
+/// Hands the results of a request to the operations it carried.
+pub(super) fn settle(
+    request: &WriteRequest,
+    call: &Call,
+    results: Vec<RowResult>,
+    outcomes: &mut BTreeMap<usize, Outcome>,
+) {
+    for (row, result) in call.rows.iter().zip(results) {
+        let Some(operation) = request.operations.get(*row) else { continue };
+        let id = result.id.or_else(|| operation.id.clone());
+        let outcome = match id {
+            Some(id) if result.success => {
+                let created = result.created || call.verb == Verb::Insert;
+                Outcome::Applied(Applied { created, ..Applied::updated(id) })
+            }
+            _ => of_row(operation.action, &result.errors),
+        };
+        outcomes.insert(*row, outcome);
+    }
+}
