@@ -154,9 +154,10 @@ pub struct Object {
     pub name: String,
     /// Empty: it is only read.
     pub actions: Vec<ObjectAction>,
-    /// The largest page that the API gives, at least 1.
+    /// The most rows of a page that the host asks for, at least 1.
     pub read_rows: u32,
-    /// The largest batch that the API takes, at least 1.
+    /// The most operations that the host hands over in one write, at least 1; it may have a bound
+    /// of its own.
     pub write_rows: u32,
 }
 

@@ -10,6 +10,11 @@ use crate::record::{Batch, Row};
 use crate::spec::{Orientation, TransformRef, TransformUse};
 use crate::value::Cell;
 
+/// Rows of one call: enough for the call itself to cost nothing, few enough for the memory and the
+/// bytes that a transform may use. Rows stand for themselves, so where they are cut is of no
+/// consequence.
+const CALL_ROWS: usize = 1_000;
+
 /// Rows of cells.
 pub type Rows = Vec<Vec<Cell>>;
 
@@ -61,13 +66,14 @@ pub async fn forward(
     input: Rows,
     old: Rows,
 ) -> Result<Rows, PluginError> {
-    if input.is_empty() {
-        return Ok(Rows::new());
+    let TransformRef { plugin, function: name, parameters, .. } = function;
+    let mut found = Rows::with_capacity(input.len());
+    for (input, old) in parts(input, old) {
+        let (input, old) = (batch(&function.input, input), batch(&function.output, old));
+        let answer = transforms.forward(plugin, name, parameters, &input, &old).await?;
+        found.extend(rows(answer));
     }
-    let (input, old) = (batch(&function.input, input), batch(&function.output, old));
-    let TransformRef { plugin, function, parameters, .. } = function;
-    let answer = transforms.forward(plugin, function, parameters, &input, &old).await?;
-    Ok(rows(answer))
+    Ok(found)
 }
 
 async fn backward(
@@ -76,13 +82,25 @@ async fn backward(
     input: Rows,
     old: Rows,
 ) -> Result<Rows, PluginError> {
-    if input.is_empty() {
-        return Ok(Rows::new());
+    let TransformRef { plugin, function: name, parameters, .. } = function;
+    let mut found = Rows::with_capacity(input.len());
+    for (input, old) in parts(input, old) {
+        let (input, old) = (batch(&function.output, input), batch(&function.input, old));
+        let answer = transforms.backward(plugin, name, parameters, &input, &old).await?;
+        found.extend(rows(answer));
     }
-    let (input, old) = (batch(&function.output, input), batch(&function.input, old));
-    let TransformRef { plugin, function, parameters, .. } = function;
-    let answer = transforms.backward(plugin, function, parameters, &input, &old).await?;
-    Ok(rows(answer))
+    Ok(found)
+}
+
+/// The rows of each call with the other side's, which may be none at all.
+fn parts(mut input: Rows, mut old: Rows) -> Vec<(Rows, Rows)> {
+    let mut parts = Vec::new();
+    while !input.is_empty() {
+        let later = input.split_off(input.len().min(CALL_ROWS));
+        let old_later = old.split_off(old.len().min(CALL_ROWS));
+        parts.push((std::mem::replace(&mut input, later), std::mem::replace(&mut old, old_later)));
+    }
+    parts
 }
 
 fn batch(columns: &[String], rows: Rows) -> Batch {
@@ -92,4 +110,22 @@ fn batch(columns: &[String], rows: Rows) -> Batch {
 
 fn rows(batch: Batch) -> Rows {
     batch.rows.into_iter().map(|row| row.cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_make_several_calls_with_their_other_side() {
+        let rows = |from: usize, to: usize| -> Rows {
+            let cell = |n: usize| Some(n.to_string().as_str().into());
+            (from..to).map(|n| vec![cell(n)]).collect()
+        };
+        assert_eq!(parts(rows(0, 0), rows(0, 0)), []);
+        assert_eq!(parts(rows(0, 1_000), Rows::new()), [(rows(0, 1_000), Rows::new())]);
+        let cut = parts(rows(0, 2_001), rows(0, 2_001));
+        let part = |from, to| (rows(from, to), rows(from, to));
+        assert_eq!(cut, [part(0, 1_000), part(1_000, 2_000), part(2_000, 2_001)]);
+    }
 }
