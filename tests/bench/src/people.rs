@@ -127,6 +127,7 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         constants: Vec::new(),
         digest: "1".to_owned(),
         read_rows: 1000,
+        write_rows: 1000,
     }
 }
 
