@@ -22,6 +22,7 @@ fn entity() -> EntitySpec {
             constants: Vec::new(),
             digest: "1".to_owned(),
             read_rows: 100,
+            write_rows: 100,
         }],
         fields: Vec::new(),
         match_keys: Vec::new(),
