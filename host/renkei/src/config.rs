@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// The pause between two cycles of `serve`.
     pub(crate) interval_ms: u64,
+    /// Pages that sweeps may read of each system in a cycle.
+    pub(crate) sweep_pages: u32,
     root: Source<RootFile>,
     entities: Vec<Source<EntityFile>>,
 }
@@ -58,6 +60,7 @@ impl Config {
             plugins: dir.join(&root.value.plugins),
             data: data(&root, dir)?,
             interval_ms: root.value.schedule.interval_seconds.saturating_mul(1000),
+            sweep_pages: root.value.schedule.sweep_pages,
             root,
             entities,
         })

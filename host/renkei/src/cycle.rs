@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use indicatif::ProgressBar;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
+use renkei_sync::lens::Lenses;
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::record::Action;
@@ -26,11 +27,11 @@ pub(crate) async fn run(
     let engine = Engine {
         spec: &host.spec,
         systems: host.runtime.as_ref(),
-        transforms: host.runtime.as_ref(),
+        transforms: Lenses::new(host.runtime.as_ref()),
         store: host.store.as_ref(),
         clock: host.clock.as_ref(),
         observer: &observer,
-        options,
+        options: CycleOptions { sweep_pages: host.config.sweep_pages, ..options },
     };
     let began_ms = host.clock.now_ms();
     let result = run_cycle(&engine).await.map_err(|error| match error {
@@ -61,6 +62,9 @@ fn tell(report: &Report, took_ms: i64) {
         matched = report.matched,
         founded = report.founded,
         questions = report.questions,
+        swept = report.swept.rows,
+        missed = report.swept.missed,
+        missing = report.swept.missing,
         failed = failed(report),
         took_ms,
         "cycle done"
@@ -97,6 +101,7 @@ pub(crate) fn facts(report: &Report) -> Value {
         "archived": done(report, Action::Archive),
         "questions": report.questions,
         "decided": report.decided,
+        "swept": report.swept,
         "failed": failed(report),
         "failures": report.failures.iter().map(|(system, doing, error)| json!({
             "system": system,
@@ -135,6 +140,7 @@ pub(crate) fn require_success(report: &Report) -> Result<(), Failure> {
 #[derive(Default)]
 struct Counts {
     read: u64,
+    swept: u64,
     linked: u64,
     planned: u64,
     written: u64,
@@ -150,14 +156,15 @@ impl Observer for Progress {
         let Ok(mut counts) = self.counts.lock() else { return };
         match event {
             Event::Read { rows, .. } => counts.read += rows,
+            Event::Swept { counts: found, .. } => counts.swept += found.rows,
             Event::Linked { matched, founded, .. } => counts.linked += matched + founded,
             Event::Planned { operations, .. } => counts.planned += operations,
             Event::Written { .. } => counts.written += 1,
             _ => {}
         }
-        let Counts { read, linked, planned, written } = *counts;
+        let Counts { read, swept, linked, planned, written } = *counts;
         self.bar.set_message(format!(
-            "read {read}, linked {linked}, planned {planned}, written {written}"
+            "read {read}, linked {linked}, planned {planned}, written {written}, swept {swept}"
         ));
         self.bar.tick();
     }

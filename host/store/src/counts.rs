@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::state::OutboxState;
+use renkei_sync::state::{OutboxState, Stream};
 use renkei_sync::store::{Counts, EntityCounts};
 use rusqlite::{Connection, Result};
 
-use crate::{column, journal, outbox, reviews};
+use crate::{column, journal, outbox, reviews, sweeps};
 
 pub(crate) fn get(connection: &Connection) -> Result<Counts> {
     let waiting = connection
@@ -19,7 +19,17 @@ pub(crate) fn get(connection: &Connection) -> Result<Counts> {
         waiting,
         reviews_open: reviews::count_open(connection)?,
         journal: journal::count(connection)?,
+        sweeps: sweeps::all(connection)?,
     })
+}
+
+pub(crate) fn live(connection: &Connection, entity: &str, stream: &Stream) -> Result<u64> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM record
+         WHERE entity = ?1 AND status = 'live' AND system = ?2 AND object = ?3",
+    )?;
+    let values = [entity, stream.system.as_str(), stream.object.as_str()];
+    statement.query_row(values, |row| column::unsigned(row, 0))
 }
 
 /// Entities with active links or live records, ordered by name.

@@ -45,5 +45,7 @@ mod journal;
 
 mod counts;
 
+mod sweeps;
+
 #[cfg(test)]
 mod tests;

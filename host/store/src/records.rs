@@ -131,6 +131,7 @@ fn status_word(status: &Status) -> &'static str {
     match status {
         Status::Live => "live",
         Status::Surplus => "surplus",
+        Status::Missing => "missing",
         Status::Archived => "archived",
         Status::Deleted => "deleted",
         Status::MergedInto(_) => "merged",
@@ -142,6 +143,7 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
     Ok(match column::text(row, 7)? {
         "live" => Status::Live,
         "surplus" => Status::Surplus,
+        "missing" => Status::Missing,
         "archived" => Status::Archived,
         "deleted" => Status::Deleted,
         "merged" => Status::MergedInto(column::read_json(row, 8)?),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{
     Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, Stream,
+    Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{counts, cursors, journal, keys, links, outbox, records, reviews};
+use crate::{counts, cursors, journal, keys, links, outbox, records, reviews, sweeps};
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
 /// were handed in.
@@ -57,6 +57,28 @@ impl Store for SqliteStore {
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         let stream = stream.clone();
         self.read(move |connection, _| cursors::get(connection, &stream)).await
+    }
+
+    async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError> {
+        let stream = stream.clone();
+        self.read(move |connection, _| sweeps::get(connection, &stream)).await
+    }
+
+    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+        let (entity, stream) = (entity.to_owned(), stream.clone());
+        self.read(move |connection, _| counts::live(connection, &entity, &stream)).await
+    }
+
+    async fn unswept(
+        &self,
+        stream: &Stream,
+        round: u64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (stream, after) = (stream.clone(), after.unwrap_or_default().to_owned());
+        self.read(move |connection, _| sweeps::unswept(connection, &stream, round, &after, limit))
+            .await
     }
 
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {

@@ -39,6 +39,7 @@ fn layouts() -> Layouts {
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
+        sweep_ms: None,
     };
     Layouts::of(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
 }

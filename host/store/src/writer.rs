@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::store_error;
 use crate::open::OpenError;
-use crate::{cursors, journal, keys, links, outbox, records, reviews};
+use crate::{cursors, journal, keys, links, outbox, records, reviews, sweeps};
 
 /// Commits that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;
@@ -105,6 +105,12 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     }
     for record in &changes.records {
         records::put(connection, layouts, record)?;
+    }
+    for (stream, sweep) in &changes.sweeps {
+        sweeps::put(connection, stream, sweep)?;
+    }
+    for (record, round) in &changes.swept {
+        sweeps::mark(connection, record, *round)?;
     }
     for (record, keys) in &changes.match_keys {
         keys::put(connection, record, keys)?;

@@ -7,12 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::keys;
+use crate::lens::Lenses;
 use crate::plugin::{Generation, PluginError};
-use crate::ports::Transforms;
 use crate::read::{Reading, read_rows};
+use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{FieldState, JournalEntry, RecordKey, RecordState, Span, Status};
+use crate::state::{
+    Awaited, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span, Status,
+};
 use crate::store::{Changes, Store, StoreError};
 use crate::withhold::strays;
 
@@ -34,7 +37,7 @@ pub(crate) enum AbsorbError {
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) store: &'a dyn Store,
-    pub(crate) transforms: &'a dyn Transforms,
+    pub(crate) transforms: &'a Lenses<'a>,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
     /// The generation of the connector that reads them.
@@ -98,21 +101,50 @@ impl Source<'_> {
             if *before == after {
                 continue;
             }
-            if moved(before, &after) {
+            let has_moved = moved(before, &after);
+            if has_moved {
                 changes.dirty.extend(after.link);
+            }
+            // A key may have failed last time.
+            if has_moved || after.link.is_none() {
                 fresh.push(after.clone());
             }
             changes.records.push(after);
         }
+        let is_back = |record: &&RecordState| {
+            known.get(&record.key).is_some_and(|before| before.status == Status::Missing)
+        };
+        let back: Vec<Awaited> =
+            fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();
+        if !back.is_empty() {
+            changes.dirty.extend(self.store.waiters(&back).await?);
+        }
         let fresh: Vec<&RecordState> = fresh.iter().collect();
-        changes.match_keys.extend(keys::match_keys(self.transforms, self.entity, &fresh).await?);
+        let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
+        changes.match_keys.extend(match_keys);
+        for (key, reason) in failed {
+            // Without a version the next sweep reads it again.
+            let mine = changes.records.iter_mut().find(|record| record.key == key);
+            let Some(record) = mine else { continue };
+            record.version = None;
+            let link = record.link;
+            let stamp_ms = record.modified_ms;
+            let told = known.get(&key).is_some_and(|before| {
+                before.version.is_none() && stamp_ms.is_some() && before.modified_ms == stamp_ms
+            });
+            if !told {
+                changes.journal.push(self.line(key, link, None, reason));
+            }
+        }
         Ok(())
     }
 
     /// The record as this row says.
     fn update(&self, row: &Row, reading: Reading, before: Option<&RecordState>) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
-        if !matches!(record.status, Status::Live | Status::Surplus) {
+        if record.status == Status::Missing {
+            record.status = Status::Live;
+        } else if !matches!(record.status, Status::Live | Status::Surplus) {
             // It came back: it is matched anew, because its link may have ended.
             record.status = Status::Live;
             record.link = None;
@@ -126,7 +158,13 @@ impl Source<'_> {
                 state.seen = cell;
             }
         }
-        record.version.clone_from(&row.version);
+        for field in &reading.unread {
+            if let Some(state) = record.fields.get_mut(field.0) {
+                state.seen = None;
+            }
+        }
+        // Without a version the next sweep reads it again.
+        record.version = row.version.clone().filter(|_| reading.unread.is_empty());
         record.modified_ms = row.modified_ms.or(last_ms);
         record.raw = reading.raw;
         record
@@ -159,7 +197,7 @@ impl Source<'_> {
             changes.aliases.push((key.clone(), successor.clone()));
         }
         let Some(record) = known.get_mut(&key) else { return };
-        let was_there = matches!(record.status, Status::Live | Status::Surplus);
+        let was_there = matches!(record.status, Status::Live | Status::Surplus | Status::Missing);
         let moves_on = status.successor().is_some() && record.status.is_removed();
         let outdated = match (tombstone.at_ms, record.modified_ms) {
             (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
@@ -203,27 +241,45 @@ impl Source<'_> {
         before: Option<&RecordState>,
         changes: &mut Changes,
     ) {
-        let repeated = before.is_some_and(|before| before.version == row.version);
-        if repeated && row.version.is_some() {
+        let told = before.is_some_and(|before| {
+            let same = before.version.is_some() && before.version == row.version;
+            same || (before.version.is_none()
+                && row.modified_ms.is_some()
+                && before.modified_ms == row.modified_ms)
+        });
+        if told {
             return;
         }
-        let line =
-            |(field, reason): &(crate::spec::FieldIndex, crate::reason::Reason)| JournalEntry {
-                at_ms: self.now_ms,
-                entity: self.entity.name.clone(),
-                link: before.and_then(|record| record.link),
-                record: Some(self.key(&row.id)),
-                field: self.entity.fields.get(field.0).map(|field| field.name.clone()),
-                intent: None,
-                generation: Some(self.generation.in_full()),
-                reason: reason.clone(),
-            };
-        changes.journal.extend(reading.problems.iter().map(line));
+        let link = before.and_then(|record| record.link);
+        let lines = reading.problems.iter().map(|(field, reason)| {
+            let field = self.entity.fields.get(field.0).map(|field| field.name.clone());
+            self.line(self.key(&row.id), link, field, reason.clone())
+        });
+        changes.journal.extend(lines);
+    }
+
+    fn line(
+        &self,
+        record: RecordKey,
+        link: Option<LinkId>,
+        field: Option<String>,
+        reason: Reason,
+    ) -> JournalEntry {
+        JournalEntry {
+            at_ms: self.now_ms,
+            entity: self.entity.name.clone(),
+            link,
+            record: Some(record),
+            field,
+            intent: None,
+            generation: Some(self.generation.in_full()),
+            reason,
+        }
     }
 }
 
 /// Whether anything moved that a plan looks at.
-fn moved(before: &RecordState, after: &RecordState) -> bool {
+pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
     before.status != after.status
         || before.fields.len() != after.fields.len()
         || before.fields.iter().zip(&after.fields).any(|(old, new)| old.seen != new.seen)

@@ -10,10 +10,11 @@ use futures::lock::Mutex;
 
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event};
+use crate::lens::Lenses;
 use crate::merges;
 use crate::outcome::{Settled, Settler};
 use crate::plugin::PluginError;
-use crate::ports::{Connector, Transforms};
+use crate::ports::Connector;
 use crate::read::read_rows;
 use crate::record::{Action, Batch, Operation, Outcome, Row, WriteRequest};
 use crate::spec::{EntitySpec, MemberSpec};
@@ -252,7 +253,7 @@ pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
 /// # Errors
 /// What a transform says.
 pub(crate) async fn sent_cells(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
     entries: &[OutboxEntry],

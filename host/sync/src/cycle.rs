@@ -1,7 +1,7 @@
 //! One cycle: the heart. Safe to repeat; a second run right after the first plans nothing.
 //!
 //! ```text
-//! recover -> observe -> per entity, parents first: link -> plan -> check -> apply
+//! recover -> observe -> per entity, parents first: link -> plan -> check -> apply; then sweep
 //! ```
 //! Every arrow is a commit. A plan is derived from stored state alone, so a crash anywhere is
 //! continued by simply running the next cycle (I15). The passes repeat until nothing more can
@@ -15,6 +15,7 @@ use crate::observe::observe;
 use crate::plan::Plan;
 use crate::plan_entity::plan_entity;
 use crate::recover::{Stage, probe, recover};
+use crate::sweep::sweep;
 
 pub(crate) use progress::Cycle;
 
@@ -42,7 +43,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     if engine.options.apply {
         recover(&mut cycle).await?;
     }
-    observe(engine, &cycle.tally).await?;
+    let backfilled = observe(engine, &cycle.tally).await?;
     for _ in 0..PASSES_MAX {
         let mut moved = 0;
         for entity in engine.spec.entities() {
@@ -61,6 +62,9 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         if moved == 0 {
             break;
         }
+    }
+    if engine.options.apply {
+        sweep(&cycle, &backfilled).await?;
     }
     Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::lens::Lenses;
 use crate::plan_link::Note;
 use crate::plugin::PluginError;
-use crate::ports::{Clock, Systems, Transforms};
+use crate::ports::{Clock, Systems};
 use crate::record::Action;
 use crate::spec::Spec;
-use crate::state::{JournalEntry, LinkId};
+use crate::state::{JournalEntry, LinkId, SweepCounts};
 use crate::store::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
@@ -18,7 +19,7 @@ pub struct Engine<'a> {
     /// The configured systems.
     pub systems: &'a dyn Systems,
     /// The loaded transforms.
-    pub transforms: &'a dyn Transforms,
+    pub transforms: Lenses<'a>,
     /// What is remembered.
     pub store: &'a dyn Store,
     /// The time.
@@ -46,6 +47,8 @@ pub struct CycleOptions {
     pub write_operations: usize,
     /// The most operations that a returned plan holds; more are only counted.
     pub plan_operations: usize,
+    /// Pages that sweeps may read of each system in a cycle.
+    pub sweep_pages: u32,
 }
 
 impl Default for CycleOptions {
@@ -57,6 +60,7 @@ impl Default for CycleOptions {
             chunk_links: 500,
             write_operations: 10_000,
             plan_operations: 10_000,
+            sweep_pages: 20,
         }
     }
 }
@@ -89,6 +93,17 @@ pub enum Event<'a> {
         removed: u64,
         /// Whether there are more pages.
         more: bool,
+    },
+    /// A page of a sweep was compared with what is known.
+    Swept {
+        /// The system.
+        system: &'a str,
+        /// The object.
+        object: &'a str,
+        /// What it found.
+        counts: SweepCounts,
+        /// Whether the sweep is completed.
+        completed: bool,
     },
     /// Records were linked.
     Linked {
@@ -170,6 +185,8 @@ impl Observer for Silent {
 pub struct Report {
     /// Rows read, by system and object.
     pub read: BTreeMap<(String, String), u64>,
+    /// What sweeps found.
+    pub swept: SweepCounts,
     /// Links that got another record.
     pub matched: u64,
     /// New links.
@@ -205,6 +222,11 @@ impl Report {
             Event::Read { system, object, rows, .. } => {
                 let key = ((*system).to_owned(), (*object).to_owned());
                 *self.read.entry(key).or_default() += rows;
+            }
+            Event::Swept { counts, .. } => {
+                self.swept.rows += counts.rows;
+                self.swept.missed += counts.missed;
+                self.swept.missing += counts.missing;
             }
             Event::Linked { matched, founded, ambiguous, .. } => {
                 self.matched += matched;

@@ -1,9 +1,12 @@
 //! Match keys of records: compare-only values that are kept apart from what is shown and written.
+//!
+//! A key that a transform fails at is kept as an empty value, which no made key has: the record is
+//! not linked by anything less sure until the key can be made ([`HELD`]).
 
 use crate::canonical::plain_text;
-use crate::lens;
+use crate::lens::Lenses;
 use crate::plugin::PluginError;
-use crate::ports::Transforms;
+use crate::reason::Reason;
 use crate::spec::{EntitySpec, MatchKey};
 use crate::state::{RecordKey, RecordState};
 use crate::value::Cell;
@@ -11,18 +14,23 @@ use crate::value::Cell;
 /// Between the parts of a key of several fields; no text of a CRM holds it.
 const SEPARATOR: &str = "\u{1f}";
 
+/// The value of a key that could not be made.
+pub const HELD: &str = "";
+
 /// A record with the names and values of its match keys.
 pub type RecordKeys = (RecordKey, Vec<(String, String)>);
 
-/// The match keys of these records. A key with a missing part is left out.
+/// The match keys of these records, and which could not be made. A key with a missing part is left
+/// out.
 ///
 /// # Errors
 /// What a transform says.
 pub async fn match_keys(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     entity: &EntitySpec,
     records: &[&RecordState],
-) -> Result<Vec<RecordKeys>, PluginError> {
+) -> Result<(Vec<RecordKeys>, Vec<(RecordKey, Reason)>), PluginError> {
+    let mut failed = Vec::new();
     let mut found: Vec<RecordKeys> =
         records.iter().map(|record| (record.key.clone(), Vec::new())).collect();
     for key in &entity.match_keys {
@@ -35,19 +43,25 @@ pub async fn match_keys(
             }
         }
         let values = match &key.transform {
-            None => parts.iter().map(|cells| join(cells)).collect(),
+            None => parts.iter().map(|cells| Ok(join(cells))).collect(),
             Some(function) => {
-                let rows = lens::forward(transforms, function, parts, Vec::new()).await?;
-                rows.iter().map(|row| join(row.get(..1).unwrap_or_default())).collect::<Vec<_>>()
+                let answers = transforms.forward(function, parts).await?.into_iter();
+                let first = |row: Vec<Cell>| join(row.get(..1).unwrap_or_default());
+                answers.map(|answer| answer.map(first)).collect::<Vec<_>>()
             }
         };
         for (position, value) in positions.into_iter().zip(values) {
-            if let (Some((_, keys)), Some(value)) = (found.get_mut(position), value) {
-                keys.push((key.name.clone(), value));
+            let Some((record, keys)) = found.get_mut(position) else { continue };
+            match value {
+                Ok(value) => keys.extend(value.map(|value| (key.name.clone(), value))),
+                Err(reason) => {
+                    keys.push((key.name.clone(), HELD.to_owned()));
+                    failed.push((record.clone(), reason));
+                }
             }
         }
     }
-    Ok(found)
+    Ok((found, failed))
 }
 
 fn parts_of(key: &MatchKey, record: &RecordState) -> Option<Vec<Cell>> {

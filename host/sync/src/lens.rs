@@ -2,10 +2,16 @@
 //!
 //! Which way the plugin's `forward` goes is the mapping's choice ([`Orientation`]); here there are
 //! only two directions, towards the entity and towards the member. The other side's present values
-//! go along as the complement (SYNC.md 3.5).
+//! go along as the complement (SYNC.md 3.5). A row that a function fails at does not take the
+//! others along: a failing batch is halved until the row stands alone. When all rows fail, or too
+//! many in one cycle, that is a failure of the function and told once.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use crate::plugin::PluginError;
 use crate::ports::Transforms;
+use crate::reason::Reason;
 use crate::record::{Batch, Row};
 use crate::spec::{Orientation, TransformRef, TransformUse};
 use crate::value::Cell;
@@ -18,114 +24,262 @@ const CALL_ROWS: usize = 1_000;
 /// Rows of cells.
 pub type Rows = Vec<Vec<Cell>>;
 
-/// From columns to fields.
-///
-/// # Errors
-/// What the plugin says.
-pub async fn to_fields(
-    transforms: &dyn Transforms,
-    lens: &TransformUse,
-    columns: Rows,
-    old_fields: Rows,
-) -> Result<Rows, PluginError> {
-    match lens.orientation {
-        Orientation::ForwardReads => forward(transforms, &lens.function, columns, old_fields).await,
-        Orientation::ForwardWrites => {
-            backward(transforms, &lens.function, columns, old_fields).await
-        }
-    }
+/// One answer per row: its cells, or why there are none.
+pub type Answers = Vec<Result<Vec<Cell>, Reason>>;
+
+/// Rows that one function may fail at in a cycle before it counts as failed itself.
+const FAILING_ROWS_MAX: u32 = 100;
+
+/// The loaded transforms, for one cycle.
+pub struct Lenses<'a> {
+    transforms: &'a dyn Transforms,
+    /// Rows that each function failed at in this cycle, by plugin and function.
+    failed: Mutex<BTreeMap<(String, String), u32>>,
 }
 
-/// From fields to columns.
-///
-/// # Errors
-/// What the plugin says.
-pub async fn to_columns(
-    transforms: &dyn Transforms,
-    lens: &TransformUse,
-    fields: Rows,
-    old_columns: Rows,
-) -> Result<Rows, PluginError> {
-    match lens.orientation {
-        Orientation::ForwardReads => {
-            backward(transforms, &lens.function, fields, old_columns).await
-        }
-        Orientation::ForwardWrites => {
-            forward(transforms, &lens.function, fields, old_columns).await
-        }
-    }
+/// Which of the plugin's two calls.
+#[derive(Clone, Copy)]
+enum Way {
+    Forward,
+    Backward,
 }
 
-/// Runs a function forward.
-///
-/// # Errors
-/// What the plugin says.
-pub async fn forward(
-    transforms: &dyn Transforms,
-    function: &TransformRef,
+/// One call with all its rows.
+struct Call<'a> {
+    function: &'a TransformRef,
+    way: Way,
     input: Rows,
+    /// As long as `input`, or empty.
     old: Rows,
-) -> Result<Rows, PluginError> {
-    let TransformRef { plugin, function: name, parameters, .. } = function;
-    let mut found = Rows::with_capacity(input.len());
-    for (input, old) in parts(input, old) {
-        let (input, old) = (batch(&function.input, input), batch(&function.output, old));
-        let answer = transforms.forward(plugin, name, parameters, &input, &old).await?;
-        found.extend(rows(answer));
-    }
-    Ok(found)
 }
 
-async fn backward(
-    transforms: &dyn Transforms,
-    function: &TransformRef,
-    input: Rows,
-    old: Rows,
-) -> Result<Rows, PluginError> {
-    let TransformRef { plugin, function: name, parameters, .. } = function;
-    let mut found = Rows::with_capacity(input.len());
-    for (input, old) in parts(input, old) {
-        let (input, old) = (batch(&function.output, input), batch(&function.input, old));
-        let answer = transforms.backward(plugin, name, parameters, &input, &old).await?;
-        found.extend(rows(answer));
+impl<'a> Lenses<'a> {
+    /// For a new cycle.
+    pub fn new(transforms: &'a dyn Transforms) -> Self {
+        Self { transforms, failed: Mutex::default() }
     }
-    Ok(found)
+
+    /// From columns to fields.
+    ///
+    /// # Errors
+    /// What the plugin says, when it does not fail at single rows only.
+    pub async fn to_fields(
+        &self,
+        lens: &TransformUse,
+        input: Rows,
+        old: Rows,
+    ) -> Result<Answers, PluginError> {
+        let way = match lens.orientation {
+            Orientation::ForwardReads => Way::Forward,
+            Orientation::ForwardWrites => Way::Backward,
+        };
+        self.run(Call { function: &lens.function, way, input, old }).await
+    }
+
+    /// From fields to columns.
+    ///
+    /// # Errors
+    /// What the plugin says, when it does not fail at single rows only.
+    pub async fn to_columns(
+        &self,
+        lens: &TransformUse,
+        input: Rows,
+        old: Rows,
+    ) -> Result<Answers, PluginError> {
+        let way = match lens.orientation {
+            Orientation::ForwardReads => Way::Backward,
+            Orientation::ForwardWrites => Way::Forward,
+        };
+        self.run(Call { function: &lens.function, way, input, old }).await
+    }
+
+    /// Runs a function forward, without a complement.
+    ///
+    /// # Errors
+    /// What the plugin says, when it does not fail at single rows only.
+    pub async fn forward(
+        &self,
+        function: &TransformRef,
+        input: Rows,
+    ) -> Result<Answers, PluginError> {
+        self.run(Call { function, way: Way::Forward, input, old: Rows::new() }).await
+    }
+
+    async fn run(&self, call: Call<'_>) -> Result<Answers, PluginError> {
+        let rows = call.input.len();
+        let mut answers = Answers::with_capacity(rows);
+        for start in (0..rows).step_by(CALL_ROWS) {
+            answers.extend(self.part(&call, start, CALL_ROWS.min(rows - start)).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn part(
+        &self,
+        call: &Call<'_>,
+        start: usize,
+        rows: usize,
+    ) -> Result<Answers, PluginError> {
+        let error = match self.once(call, start, rows).await {
+            Ok(made) => return Ok(made.into_iter().map(Ok).collect()),
+            Err(error) => error,
+        };
+        if !is_about_rows(&error) {
+            return Err(error);
+        }
+        // One row alone does not tell whether the row or the function is to blame.
+        if rows == 1 {
+            self.once(call, start, 0).await?;
+        }
+        let answers = self.halve(call, start, rows, &error).await?;
+        match rows > 1 && answers.iter().all(Result::is_err) {
+            true => Err(error),
+            false => Ok(answers),
+        }
+    }
+
+    /// Asks again with halves of what failed, the first rows first.
+    async fn halve(
+        &self,
+        call: &Call<'_>,
+        start: usize,
+        rows: usize,
+        first: &PluginError,
+    ) -> Result<Answers, PluginError> {
+        let mut answers = Answers::with_capacity(rows);
+        let mut failed: Vec<(usize, usize, PluginError)> = vec![(start, rows, first.clone())];
+        let mut waiting: Vec<(usize, usize)> = Vec::new();
+        loop {
+            if let Some((start, len, error)) = failed.pop() {
+                if len > 1 {
+                    let half = len / 2;
+                    waiting.extend([(start + half, len - half), (start, half)]);
+                } else {
+                    if self.gives_up(call.function) {
+                        return Err(error);
+                    }
+                    answers.push(Err(reason(&error, call.function)));
+                }
+            }
+            let Some((start, len)) = waiting.pop() else { return Ok(answers) };
+            match self.once(call, start, len).await {
+                Ok(made) => answers.extend(made.into_iter().map(Ok)),
+                Err(error) if is_about_rows(&error) => failed.push((start, len, error)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Counts a failing row; whether there are too many.
+    fn gives_up(&self, function: &TransformRef) -> bool {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = (function.plugin.clone(), function.function.clone());
+        let rows = failed.entry(of).or_default();
+        *rows += 1;
+        *rows > FAILING_ROWS_MAX
+    }
+
+    async fn once(&self, call: &Call<'_>, start: usize, len: usize) -> Result<Rows, PluginError> {
+        let TransformRef { plugin, function, parameters, input, output } = call.function;
+        let (from, to) = match call.way {
+            Way::Forward => (input, output),
+            Way::Backward => (output, input),
+        };
+        let (given, old) = (batch(from, &call.input, start, len), batch(to, &call.old, start, len));
+        let transforms = self.transforms;
+        let answer = match call.way {
+            Way::Forward => transforms.forward(plugin, function, parameters, &given, &old).await?,
+            Way::Backward => {
+                transforms.backward(plugin, function, parameters, &given, &old).await?
+            }
+        };
+        Ok(answer.rows.into_iter().map(|row| row.cells).collect())
+    }
 }
 
-/// The rows of each call with the other side's, which may be none at all.
-fn parts(mut input: Rows, mut old: Rows) -> Vec<(Rows, Rows)> {
-    let mut parts = Vec::new();
-    while !input.is_empty() {
-        let later = input.split_off(input.len().min(CALL_ROWS));
-        let old_later = old.split_off(old.len().min(CALL_ROWS));
-        parts.push((std::mem::replace(&mut input, later), std::mem::replace(&mut old, old_later)));
-    }
-    parts
+/// Whether another choice of rows could fare better.
+fn is_about_rows(error: &PluginError) -> bool {
+    matches!(error, PluginError::Invalid { .. } | PluginError::Broken { .. })
 }
 
-fn batch(columns: &[String], rows: Rows) -> Batch {
-    let rows = rows.into_iter().map(|cells| Row { cells, ..Row::default() }).collect();
+fn reason(error: &PluginError, function: &TransformRef) -> Reason {
+    let generation = match error {
+        PluginError::Invalid { plugin, .. } | PluginError::Broken { plugin, .. } => {
+            plugin.in_full()
+        }
+        _ => function.plugin.clone(),
+    };
+    Reason::TransformFailed { generation, function: function.function.clone() }
+}
+
+fn batch(columns: &[String], rows: &Rows, start: usize, len: usize) -> Batch {
+    let rows = rows.iter().skip(start).take(len);
+    let rows = rows.map(|cells| Row { cells: cells.clone(), ..Row::default() }).collect();
     Batch { columns: columns.to_vec(), rows }
-}
-
-fn rows(batch: Batch) -> Rows {
-    batch.rows.into_iter().map(|row| row.cells).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::record::Attributes;
+
+    /// Gives back its input and notes how many rows each call had, on both sides.
+    #[derive(Default)]
+    struct Echo(Mutex<Vec<(usize, usize)>>);
+
+    #[async_trait]
+    impl Transforms for Echo {
+        async fn forward(
+            &self,
+            _plugin: &str,
+            _function: &str,
+            _parameters: &Attributes,
+            input: &Batch,
+            old: &Batch,
+        ) -> Result<Batch, PluginError> {
+            self.0.lock().unwrap().push((input.rows.len(), old.rows.len()));
+            Ok(input.clone())
+        }
+
+        async fn backward(
+            &self,
+            plugin: &str,
+            function: &str,
+            parameters: &Attributes,
+            input: &Batch,
+            old: &Batch,
+        ) -> Result<Batch, PluginError> {
+            self.forward(plugin, function, parameters, input, old).await
+        }
+    }
+
+    fn rows(count: usize) -> Rows {
+        (0..count).map(|n| vec![Some(n.to_string().as_str().into())]).collect()
+    }
 
     #[test]
     fn many_rows_make_several_calls_with_their_other_side() {
-        let rows = |from: usize, to: usize| -> Rows {
-            let cell = |n: usize| Some(n.to_string().as_str().into());
-            (from..to).map(|n| vec![cell(n)]).collect()
+        let check = |old: usize, calls: &[(usize, usize)]| {
+            let echo = Echo::default();
+            let lens = TransformUse {
+                function: TransformRef {
+                    plugin: "echo".to_owned(),
+                    function: "same".to_owned(),
+                    parameters: Vec::new(),
+                    input: vec!["a".to_owned()],
+                    output: vec!["a".to_owned()],
+                },
+                orientation: Orientation::ForwardReads,
+            };
+            let lenses = Lenses::new(&echo);
+            let answers = lenses.to_fields(&lens, rows(2_001), rows(old));
+            let answers = futures::executor::block_on(answers).unwrap();
+            assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<Answers>());
+            assert_eq!(*echo.0.lock().unwrap(), calls);
         };
-        assert_eq!(parts(rows(0, 0), rows(0, 0)), []);
-        assert_eq!(parts(rows(0, 1_000), Rows::new()), [(rows(0, 1_000), Rows::new())]);
-        let cut = parts(rows(0, 2_001), rows(0, 2_001));
-        let part = |from, to| (rows(from, to), rows(from, to));
-        assert_eq!(cut, [part(0, 1_000), part(1_000, 2_000), part(2_000, 2_001)]);
+        check(0, &[(1_000, 0), (1_000, 0), (1, 0)]);
+        check(2_001, &[(1_000, 1_000), (1_000, 1_000), (1, 1)]);
     }
 }

@@ -53,6 +53,8 @@ mod absorb;
 
 mod observe;
 
+mod sweep;
+
 pub mod matching;
 
 pub mod unanswered;

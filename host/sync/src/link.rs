@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::{Engine, Event, Tally, journal_of};
+use crate::keys::HELD;
 use crate::matching::{Known, Verdict, judge};
 use crate::plan_link::Note;
 use crate::reason::Reason;
@@ -140,7 +141,8 @@ impl<'a> Linker<'a> {
     ) -> Result<(), StoreError> {
         let store = self.engine.store;
         let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for (name, value) in values.values().flatten() {
+        let made = values.values().flatten().filter(|(_, value)| value != HELD);
+        for (name, value) in made {
             by_name.entry(name).or_default().insert(value.clone());
         }
         let mut links = BTreeSet::new();
@@ -181,6 +183,8 @@ impl<'a> Linker<'a> {
                 self.matched += u64::from(!others.is_empty());
                 self.founded += 1;
             }
+            // The reading that failed has told why.
+            Verdict::Held => {}
             Verdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
         }
         Ok(())

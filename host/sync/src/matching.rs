@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::keys::HELD;
 use crate::spec::MatchKey;
 use crate::state::{LinkId, RecordKey};
 use crate::store::Candidate;
@@ -37,6 +38,8 @@ pub enum Verdict {
         /// The match key's name, if one matched.
         key: Option<String>,
     },
+    /// A key could not be made, so nobody can say: it waits.
+    Held,
     /// A person must decide.
     Ambiguous {
         /// The match key's name.
@@ -55,6 +58,9 @@ pub fn judge(
 ) -> Verdict {
     for key in keys {
         let Some(value) = values.iter().find(|(name, _)| *name == key.name) else { continue };
+        if value.1 == HELD {
+            return Verdict::Held;
+        }
         if let Some(verdict) = judge_key(key, record, value, known) {
             return verdict;
         }

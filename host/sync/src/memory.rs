@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use crate::state::{
     Awaited, Cursor, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream,
+    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
     Candidate, Changes, Counts, Doomed, EntityCounts, JournalQuery, OutboxQuery, ReviewQuery,
@@ -40,6 +40,8 @@ type KeyIndex = BTreeMap<(String, String), BTreeSet<RecordKey>>;
 #[derive(Debug, Clone, Default)]
 struct State {
     cursors: BTreeMap<Stream, Cursor>,
+    sweeps: BTreeMap<Stream, Sweep>,
+    swept: BTreeMap<RecordKey, u64>,
     links: BTreeMap<LinkId, Arc<Link>>,
     records: BTreeMap<RecordKey, Arc<RecordState>>,
     /// In the order of keys.
@@ -95,6 +97,12 @@ impl State {
         }
         for record in changes.records {
             self.put_record(record);
+        }
+        self.sweeps.extend(changes.sweeps);
+        for (record, round) in changes.swept {
+            if self.records.contains_key(&record) {
+                self.swept.insert(record, round);
+            }
         }
         for (record, keys) in changes.match_keys {
             self.put_match_keys(record, keys);
@@ -248,6 +256,40 @@ impl Store for MemoryStore {
 
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         Ok(self.state().cursors.get(stream).cloned())
+    }
+
+    async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError> {
+        Ok(self.state().sweeps.get(stream).cloned())
+    }
+
+    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+        let state = self.state();
+        let live = state.records.values().filter(|record| {
+            record.status == Status::Live
+                && record.entity == entity
+                && record.key.system == stream.system
+                && record.key.object == stream.object
+        });
+        Ok(live.count() as u64)
+    }
+
+    async fn unswept(
+        &self,
+        stream: &Stream,
+        round: u64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let state = self.state();
+        let there = state.records.values().filter(|record| {
+            record.key.system == stream.system
+                && record.key.object == stream.object
+                && matches!(record.status, Status::Live | Status::Surplus)
+        });
+        let keys = there.map(|record| &record.key).filter(|key| {
+            state.swept.get(key) != Some(&round) && after.is_none_or(|after| *key.id > *after)
+        });
+        Ok(keys.take(limit).cloned().collect())
     }
 
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
@@ -426,6 +468,7 @@ impl Store for MemoryStore {
             waiting: state.waits.len() as u64,
             reviews_open: open.count() as u64,
             journal: state.journal.len() as u64,
+            sweeps: state.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
         })
     }
 

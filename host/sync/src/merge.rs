@@ -327,10 +327,17 @@ impl<'a> Merge<'a> {
     /// Both have a value at the first link and differ: the preferred system's counts.
     fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
         let held = (self.new.from.clone().unwrap_or_default(), self.new.value.clone());
+        let mut values = vec![held, (vote.system.clone(), vote.value.clone())];
+        // What a rule has overruled a moment ago stays on record.
+        if let Some(Matter::Conflict { values: overruled, .. }) = self.decided.take() {
+            let news = overruled.into_iter().filter(|value| !values.contains(value));
+            values.extend(news.collect::<Vec<_>>());
+        }
+        let field = self.field.name.clone();
         let conflict = |policy: String, chosen: Option<Cell>| Matter::Conflict {
-            field: self.field.name.clone(),
+            field,
             base: None,
-            values: vec![held.clone(), (vote.system.clone(), vote.value.clone())],
+            values,
             policy,
             chosen,
         };

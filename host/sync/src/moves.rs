@@ -58,7 +58,7 @@ async fn follow(
     let mut moving = Move { entity, now_ms: engine.clock.now_ms(), changes: Changes::default() };
     match heir.link {
         _ if heir.status.is_removed() => moving.give_up(record),
-        Some(to) if to == from => moving.leave(record, to),
+        Some(to) if to == from => moving.leave(record, heir, left),
         Some(to) => match view(to) {
             Some(right) => moving.unite(record, &heir, left, right),
             None => return Ok(None),
@@ -84,8 +84,21 @@ impl Move<'_> {
         self.changes.records.push(record);
     }
 
-    /// The successor has the link already.
-    fn leave(&mut self, mut record: RecordState, link: LinkId) {
+    /// The successor has the link already; as a surplus record it becomes the active one, because
+    /// its system says that it is what is left of both.
+    fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
+        let link = view.link.id;
+        let is_rival = |other: &RecordState| {
+            other.status == Status::Live
+                && other.key.system == heir.key.system
+                && other.key != record.key
+        };
+        if heir.status == Status::Surplus && !view.records.iter().any(|other| is_rival(other)) {
+            pass_on(&record, &mut heir);
+            heir.status = Status::Live;
+            self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
+            self.changes.records.push(heir);
+        }
         record.link = None;
         self.changes.records.push(record);
         self.changes.dirty.push(link);
@@ -98,12 +111,7 @@ impl Move<'_> {
             Status::ConvertedTo(_) => Reason::ConvertedFrom(record.key.clone()),
             _ => Reason::MergedFrom(record.key.clone()),
         };
-        for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
-            if new.base.is_none() {
-                new.base.clone_from(&old.base);
-                new.agreed.clone_from(&old.agreed);
-            }
-        }
+        pass_on(&record, &mut heir);
         heir.link = Some(link);
         let rival = view
             .records
@@ -186,5 +194,15 @@ impl Move<'_> {
                 [Some(Awaited::Linked(record.key.clone())), member].into_iter().flatten()
             })
             .collect()
+    }
+}
+
+/// Base values of a record for its successor, where that has none of its own.
+fn pass_on(record: &RecordState, heir: &mut RecordState) {
+    for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
+        if new.base.is_none() {
+            new.base.clone_from(&old.base);
+            new.agreed.clone_from(&old.agreed);
+        }
     }
 }

@@ -1,91 +1,127 @@
 //! Reading what changed: every stream page by page, each page with its cursor in one commit.
 
+use std::collections::BTreeSet;
+
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{CycleError, Engine, Event, Tally};
 use crate::plugin::PluginError;
 use crate::ports::Connector;
-use crate::record::{Page, PageRequest, Scan};
+use crate::record::{Attributes, Page, PageRequest, Scan};
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{Cursor, RecordKey, Stream};
+use crate::state::{Cursor, RecordKey, Stream, Sweep, SweepStage};
 use crate::store::Changes;
 use crate::value::Value;
 
-/// Reads all streams of all systems, the systems side by side.
-pub(crate) async fn observe(engine: &Engine<'_>, tally: &Tally<'_>) -> Result<(), CycleError> {
+/// Reads all streams of all systems, the systems side by side; the streams of which everything was
+/// read just now.
+pub(crate) async fn observe(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+) -> Result<BTreeSet<Stream>, CycleError> {
     let systems = engine.spec.systems();
     let reads = systems.iter().map(|system| observe_system(engine, tally, system));
-    futures::future::try_join_all(reads).await.map(drop)
+    Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 async fn observe_system(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
     system: &str,
-) -> Result<(), CycleError> {
+) -> Result<Vec<Stream>, CycleError> {
+    let mut backfilled = Vec::new();
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
             tally.failed(system, "open", &error);
-            return Ok(());
+            return Ok(backfilled);
         }
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
             let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
             match reader.run().await {
-                Ok(()) => {}
+                Ok(true) => backfilled.push(reader.stream()),
+                Ok(false) => {}
                 Err(AbsorbError::Store(error)) => return Err(error.into()),
                 Err(AbsorbError::Plugin(error)) => tally.failed(system, &member.object, &error),
             }
         }
     }
-    Ok(())
+    Ok(backfilled)
 }
 
-struct Reader<'a> {
-    engine: &'a Engine<'a>,
-    tally: &'a Tally<'a>,
-    connector: &'a dyn Connector,
-    entity: &'a EntitySpec,
-    member: &'a MemberSpec,
+/// Reads one stream.
+pub(crate) struct Reader<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) tally: &'a Tally<'a>,
+    pub(crate) connector: &'a dyn Connector,
+    pub(crate) entity: &'a EntitySpec,
+    pub(crate) member: &'a MemberSpec,
 }
 
 impl Reader<'_> {
-    async fn run(&self) -> Result<(), AbsorbError> {
-        let stream =
-            Stream { system: self.member.system.clone(), object: self.member.object.clone() };
+    /// Reads to the end of what there is; whether that was a backfill.
+    async fn run(&self) -> Result<bool, AbsorbError> {
+        let stream = self.stream();
         let kept = self.engine.store.cursor(&stream).await?;
+        let is_first = kept.is_none();
         let mut cursor = kept
             .filter(|cursor| cursor.digest == self.member.digest)
             .unwrap_or_else(|| self.start());
         loop {
-            let page = match self.connector.read_page(&self.request(&cursor)).await {
+            let began = cursor.position.is_none();
+            let expected = if began && !is_first { self.known_rows().await? } else { None };
+            let page = match self.connector.read_page(&self.request(&cursor, expected)).await {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
                     cursor = self.start();
                     continue;
                 }
                 page => page?,
             };
+            let is_backfill = !cursor.backfilled;
             cursor.position = Some(page.cursor.clone());
             cursor.backfilled |= !page.more;
             let mut changes = self.source().absorb(&page).await?;
             let successors = successors(&changes);
             changes.cursors.push((stream.clone(), cursor.clone()));
+            if is_backfill && !page.more {
+                changes.sweeps.push((stream.clone(), self.sweep_after_backfill().await?));
+            }
             self.engine.store.commit(changes).await?;
             self.tell(&page);
             self.fetch(successors).await?;
             self.wait(&page).await;
             if !page.more {
-                return Ok(());
+                return Ok(is_backfill);
             }
         }
+    }
+
+    /// The first backfill has seen everything. A later one has not seen what was deleted while no
+    /// cursor was followed, so a sweep is due after it.
+    async fn sweep_after_backfill(&self) -> Result<Sweep, AbsorbError> {
+        let known = self.engine.store.sweep(&self.stream()).await?;
+        Ok(match known {
+            None => Sweep { began_ms: self.engine.clock.now_ms(), ..Sweep::default() },
+            Some(sweep) => Sweep { stage: SweepStage::Resting, began_ms: i64::MIN, ..sweep },
+        })
+    }
+
+    /// How many records of the stream are known to be there.
+    pub(crate) async fn known_rows(&self) -> Result<Option<u64>, AbsorbError> {
+        let rows = self.engine.store.live(&self.entity.name, &self.stream()).await?;
+        Ok((rows > 0).then_some(rows))
+    }
+
+    pub(crate) fn stream(&self) -> Stream {
+        Stream { system: self.member.system.clone(), object: self.member.object.clone() }
     }
 
     fn start(&self) -> Cursor {
         Cursor { position: None, backfilled: false, digest: self.member.digest.clone() }
     }
 
-    fn request(&self, cursor: &Cursor) -> PageRequest {
+    fn request(&self, cursor: &Cursor, expected_rows: Option<u64>) -> PageRequest {
         PageRequest {
             object: self.member.object.clone(),
             columns: self.member.read_columns(),
@@ -93,14 +129,14 @@ impl Reader<'_> {
             cursor: cursor.position.clone(),
             filter: Vec::new(),
             limit: self.member.read_rows,
-            options: Vec::new(),
+            options: options(expected_rows),
         }
     }
 
-    fn source(&self) -> Source<'_> {
+    pub(crate) fn source(&self) -> Source<'_> {
         Source {
             store: self.engine.store,
-            transforms: self.engine.transforms,
+            transforms: &self.engine.transforms,
             entity: self.entity,
             member: self.member,
             generation: self.connector.generation(),
@@ -119,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// Reads records that took over from others and were not read yet.
-    async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), AbsorbError> {
+    pub(crate) async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), AbsorbError> {
         let known = self.engine.store.records(&successors).await?;
         let unknown = |key: &&RecordKey| !known.iter().any(|record| record.key == **key);
         for key in successors.iter().filter(unknown) {
@@ -143,8 +179,14 @@ impl Reader<'_> {
     }
 }
 
+/// What the connector may want to know of a scan beforehand (`connector.wit`, page-request).
+pub(crate) fn options(expected_rows: Option<u64>) -> Attributes {
+    let rows = expected_rows.and_then(|rows| i64::try_from(rows).ok());
+    rows.map(|rows| ("expected-rows".to_owned(), Value::Integer(rows))).into_iter().collect()
+}
+
 /// Records that took over from records which this page reports as moved.
-fn successors(changes: &Changes) -> Vec<RecordKey> {
+pub(crate) fn successors(changes: &Changes) -> Vec<RecordKey> {
     let moved = changes.records.iter().filter_map(|record| record.status.successor());
     let mut keys: Vec<RecordKey> = moved.cloned().collect();
     keys.sort_unstable();

@@ -104,7 +104,7 @@ impl<'a> Settler<'a> {
     fn source(&self) -> Source<'a> {
         Source {
             store: self.engine.store,
-            transforms: self.engine.transforms,
+            transforms: &self.engine.transforms,
             entity: self.entity,
             member: self.member,
             generation: self.connector.generation(),
@@ -176,7 +176,7 @@ impl<'a> Settler<'a> {
         let known: Vec<Option<&RecordState>> =
             batch.iter().map(|entry| self.target(entry)).collect();
         let batch = Batch { columns: columns.to_vec(), rows };
-        let transforms = self.engine.transforms;
+        let transforms = &self.engine.transforms;
         Ok(read_rows(transforms, self.entity, self.member, &batch, &known).await?)
     }
 
@@ -407,7 +407,7 @@ impl<'a> Settler<'a> {
     async fn add_match_keys(&mut self) -> Result<(), AbsorbError> {
         let written: Vec<&RecordState> =
             self.touched.iter().filter_map(|key| self.records.get(key)).collect();
-        let keys = keys::match_keys(self.engine.transforms, self.entity, &written).await?;
+        let (keys, _) = keys::match_keys(&self.engine.transforms, self.entity, &written).await?;
         self.changes.match_keys.extend(keys);
         Ok(())
     }

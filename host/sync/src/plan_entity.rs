@@ -18,7 +18,8 @@ use crate::render::{Rendered, intent, refused_before, render};
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordState, Review, ReviewStatus,
+    Awaited, Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, RecordState,
+    Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
 use crate::value::Cell;
@@ -109,7 +110,7 @@ async fn plan_chunk(
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
     let drafts: Vec<Draft> =
         plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
-    let rendered = match render(engine.transforms, lanes.entity, &drafts).await {
+    let rendered = match render(&engine.transforms, lanes.entity, &drafts).await {
         Ok(rendered) => rendered,
         Err(error) => {
             cycle.tally.failed("transform", &lanes.entity.name, &error);
@@ -127,6 +128,10 @@ async fn plan_chunk(
     }
     check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
         .map_err(CycleError::Plan)?;
+    let back = filled(&chunk.changes.records, &views);
+    if !back.is_empty() {
+        chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
+    }
     chunk.tell(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
@@ -134,6 +139,18 @@ async fn plan_chunk(
         cycle.preview(chunk.changes.outbox, chunk.held);
     }
     Ok(done)
+}
+
+/// Places that have a live record again: children may have waited for one.
+fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
+    let before = |key: &RecordKey| {
+        views.iter().flat_map(|view| &view.records).find(|record| record.key == *key)
+    };
+    let is_back = |record: &&RecordState| {
+        record.status == Status::Live
+            && before(&record.key).is_some_and(|before| before.status != Status::Live)
+    };
+    after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 
 /// The changes of one chunk of links.

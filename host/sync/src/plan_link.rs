@@ -18,13 +18,14 @@ use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
     Awaited, Choice, FieldState, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
-    RecordState, Review, ReviewStatus, Truth,
+    RecordState, Review, ReviewStatus, Status, Truth,
 };
 use crate::value::{Cell, Value};
 
 mod create;
 mod merges;
 mod removal;
+mod succession;
 mod update;
 
 /// What planning a link may look at besides the link.
@@ -305,8 +306,14 @@ impl<'a> Work<'a> {
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {
         // Answers to these need nothing of the planner.
-        let idle = |review: &&Review| match review.matter {
-            Matter::Surplus { .. } => review.choice == Some(Choice::Leave),
+        let idle = |review: &&Review| match &review.matter {
+            Matter::Surplus { active, surplus } => {
+                let gone =
+                    |record: &Arc<RecordState>| record.key == *active && record.status.is_removed();
+                review.choice == Some(Choice::Leave)
+                    || self.records.iter().any(gone)
+                    || !is_now(&self.records, surplus, &Status::Surplus)
+            }
             Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
             _ => false,
         };
@@ -368,6 +375,11 @@ fn undecided(matter: &Matter) -> Reason {
         Matter::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
         _ => Reason::Undecided { policy: String::new() },
     }
+}
+
+/// Whether a record of the link has this status.
+fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &Status) -> bool {
+    records.iter().any(|record| record.key == *key && record.status == *status)
 }
 
 /// Neither absent nor null.

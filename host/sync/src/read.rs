@@ -1,9 +1,8 @@
 //! From a connector's rows to canonical fields: the inbound half of a mapping.
 
 use crate::canonical::{canonical, plain_text};
-use crate::lens;
+use crate::lens::Lenses;
 use crate::plugin::PluginError;
-use crate::ports::Transforms;
 use crate::reason::Reason;
 use crate::record::{Batch, Row};
 use crate::spec::{
@@ -21,6 +20,8 @@ pub struct Reading {
     pub raw: Vec<(String, Cell)>,
     /// Fields whose value could not be used, and why.
     pub problems: Vec<(FieldIndex, Reason)>,
+    /// Fields that a transform failed at: whatever was known of them does not count any more.
+    pub unread: Vec<FieldIndex>,
 }
 
 /// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
@@ -28,14 +29,18 @@ pub struct Reading {
 /// # Errors
 /// What a transform says.
 pub async fn read_rows(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
     batch: &Batch,
     known: &[Option<&RecordState>],
 ) -> Result<Vec<Reading>, PluginError> {
-    let blank =
-        Reading { cells: vec![None; entity.fields.len()], raw: Vec::new(), problems: Vec::new() };
+    let blank = Reading {
+        cells: vec![None; entity.fields.len()],
+        raw: Vec::new(),
+        problems: Vec::new(),
+        unread: Vec::new(),
+    };
     let mut readings = vec![blank; batch.rows.len()];
     for group in &member.groups {
         let places: Vec<Option<usize>> = group
@@ -75,7 +80,7 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
 
 /// Calls a transform for the rows that have anything to say.
 async fn read_lens(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     entity: &EntitySpec,
     group: &MappingGroup,
     lens: &TransformUse,
@@ -98,10 +103,16 @@ async fn read_lens(
         input.push(cells);
         old.push(group.fields.iter().map(|field| seen(known, *field)).collect());
     }
-    let rows = lens::to_fields(transforms, lens, input, old).await?;
-    for (position, cells) in positions.into_iter().zip(rows) {
-        if let Some(reading) = readings.get_mut(position) {
-            reading.put_all(entity, group, cells);
+    let answers = transforms.to_fields(lens, input, old).await?;
+    for (position, answer) in positions.into_iter().zip(answers) {
+        let Some(reading) = readings.get_mut(position) else { continue };
+        match answer {
+            Ok(cells) => reading.put_all(entity, group, cells),
+            Err(reason) => {
+                reading.unread.extend(&group.fields);
+                let fields = group.fields.iter();
+                reading.problems.extend(fields.map(|field| (*field, reason.clone())));
+            }
         }
     }
     Ok(())

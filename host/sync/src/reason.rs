@@ -74,6 +74,13 @@ pub enum Reason {
         /// The column.
         column: String,
     },
+    /// A transform fails at this record: what it would carry is neither read nor written.
+    TransformFailed {
+        /// `plugin@version` and digest.
+        generation: String,
+        /// The function's name.
+        function: String,
+    },
     /// Waits until this record is linked.
     WaitsForLink(RecordKey),
     /// Waits until the parent has a record there.
@@ -143,6 +150,12 @@ pub enum Reason {
     LinksUnited(LinkId),
     /// Another record of the same system is the active one of the link.
     SurplusOf(RecordKey),
+    /// The surplus record takes the place of the active one, which is gone.
+    TookOver(RecordKey),
+    /// The active record is gone and a person must say which surplus one takes its place.
+    SuccessorUndecided(RecordKey),
+    /// Neither listed nor answered by its id, and no tombstone: it stands still.
+    OutOfSight,
 }
 
 impl Reason {
@@ -153,6 +166,8 @@ impl Reason {
             self,
             Self::Undecided { .. }
                 | Self::DeleteUndecided(_)
+                | Self::SuccessorUndecided(_)
+                | Self::OutOfSight
                 | Self::Braked { .. }
                 | Self::CreateCap(_)
                 | Self::Drift(_)
@@ -161,6 +176,7 @@ impl Reason {
                 | Self::Oscillating
                 | Self::Unmapped { .. }
                 | Self::Unreadable { .. }
+                | Self::TransformFailed { .. }
                 | Self::WaitsForLink(_)
                 | Self::WaitsForParent { .. }
                 | Self::RequiredMissing { .. }
@@ -223,26 +239,33 @@ impl fmt::Display for Reason {
             Self::MergedFrom(key) => write!(f, "took over from {key}, merged into it"),
             Self::ConvertedFrom(key) => write!(f, "took over from {key}, converted into it"),
             Self::LinksUnited(link) => write!(f, "united with link {link} after a merge"),
-            Self::Refused { .. }
-            | Self::RefusedBefore { .. }
-            | Self::Applied
-            | Self::AppliedAltered
-            | Self::AlreadyThere(_)
-            | Self::ChangedMeanwhile
-            | Self::FoundGone
-            | Self::PutOff { .. }
-            | Self::Uncertain
-            | Self::FoundByProbe
-            | Self::SentAgain
-            | Self::Unclear
-            | Self::CreateUndecided
-            | Self::GivenUp
-            | Self::SurplusOf(_) => self.fmt_outcome(f),
+            Self::SurplusOf(key) => {
+                write!(f, "{key} is the active record of the link in this system")
+            }
+            other => other.fmt_standing(f),
         }
     }
 }
 
 impl Reason {
+    /// How a record stands, apart from any operation.
+    fn fmt_standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TookOver(key) => write!(f, "took the place of {key}, which is gone"),
+            Self::SuccessorUndecided(key) => {
+                write!(f, "{key} is gone; a person must say which record takes its place")
+            }
+            Self::OutOfSight => write!(
+                f,
+                "neither listed nor answered by its id, but not reported as deleted; stands still"
+            ),
+            Self::TransformFailed { generation, function } => {
+                write!(f, "{function} of {generation} fails at this record")
+            }
+            other => other.fmt_outcome(f),
+        }
+    }
+
     /// What became of an operation or a record.
     fn fmt_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -266,9 +289,6 @@ impl Reason {
             Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
             Self::RefusedBefore { codes } => {
                 write!(f, "refused before, unchanged since: {}", codes.join(", "))
-            }
-            Self::SurplusOf(key) => {
-                write!(f, "{key} is the active record of the link in this system")
             }
             // All others are told where they are decided.
             _ => Ok(()),

@@ -133,7 +133,7 @@ impl Prober<'_> {
     fn source(&self) -> Source<'_> {
         Source {
             store: self.engine.store,
-            transforms: self.engine.transforms,
+            transforms: &self.engine.transforms,
             entity: self.entity,
             member: self.member,
             generation: self.connector.generation(),

@@ -5,10 +5,9 @@
 //! is told, never guessed (rule B5).
 
 use crate::canonical::plain_text;
-use crate::lens;
+use crate::lens::Lenses;
 use crate::plan_link::{Draft, Note};
 use crate::plugin::PluginError;
-use crate::ports::Transforms;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review::digest;
@@ -32,12 +31,14 @@ pub struct Rendered {
 /// # Errors
 /// What a transform says.
 pub async fn render(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     entity: &EntitySpec,
     drafts: &[Draft],
 ) -> Result<Vec<Rendered>, PluginError> {
-    let mut columns: Vec<Vec<Option<Vec<Cell>>>> =
-        drafts.iter().map(|draft| draft.groups.iter().map(|_| None).collect()).collect();
+    let mut columns: Vec<Vec<Columns>> = drafts
+        .iter()
+        .map(|draft| draft.groups.iter().map(|_| Columns::Unmapped).collect())
+        .collect();
     for (position, member) in entity.members.iter().enumerate() {
         for (group_position, group) in member.groups.iter().enumerate() {
             let places: Vec<(usize, usize)> = drafts
@@ -64,28 +65,43 @@ pub async fn render(
     Ok(rendered.collect())
 }
 
-/// The columns of one group for the drafts at these places; nothing where there is no counterpart.
+/// The columns of one group of a draft.
+enum Columns {
+    Cells(Vec<Cell>),
+    /// There is no counterpart.
+    Unmapped,
+    /// A transform fails at it.
+    Failed(Reason),
+}
+
+/// The columns of one group for the drafts at these places.
 async fn render_group(
-    transforms: &dyn Transforms,
+    transforms: &Lenses<'_>,
     group: &MappingGroup,
     drafts: &[Draft],
     places: &[(usize, usize)],
-) -> Result<Vec<Option<Vec<Cell>>>, PluginError> {
+) -> Result<Vec<Columns>, PluginError> {
     let cells: Vec<Vec<Cell>> = places
         .iter()
         .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
         .map(|(_, cells)| cells.clone())
         .collect();
     match &group.via {
-        Via::Direct => Ok(cells.into_iter().map(Some).collect()),
-        Via::Table(table) => Ok(cells.iter().map(|cells| look_up(table, cells)).collect()),
+        Via::Direct => Ok(cells.into_iter().map(Columns::Cells).collect()),
+        Via::Table(table) => Ok(cells
+            .iter()
+            .map(|cells| look_up(table, cells).map_or(Columns::Unmapped, Columns::Cells))
+            .collect()),
         Via::Transform(lens) => {
             let old = places.iter().filter_map(|(index, _)| {
                 let draft = drafts.get(*index)?;
                 Some(group.columns.iter().map(|column| present(draft, column)).collect())
             });
-            let rows = lens::to_columns(transforms, lens, cells, old.collect()).await?;
-            Ok(rows.into_iter().map(Some).collect())
+            let answers = transforms.to_columns(lens, cells, old.collect()).await?;
+            Ok(answers
+                .into_iter()
+                .map(|answer| answer.map_or_else(Columns::Failed, Columns::Cells))
+                .collect())
         }
     }
 }
@@ -109,7 +125,7 @@ fn assemble(
     entity: &EntitySpec,
     member: &MemberSpec,
     draft: &Draft,
-    columns: Vec<Option<Vec<Cell>>>,
+    columns: Vec<Columns>,
 ) -> Rendered {
     let mut rendered = Rendered { entry: None, settled: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
@@ -126,12 +142,18 @@ fn assemble(
             .cloned()
             .collect();
         match cells {
-            None => {
-                rendered.notes.extend(unmapped(member, draft, group, &mine));
+            Columns::Failed(reason) => {
+                rendered.notes.extend(held(member, draft, &mine, &reason));
+                sendable &= draft.action != Action::Create;
+            }
+            Columns::Unmapped => {
+                let column = group.columns.first().cloned().unwrap_or_default();
+                let reason = Reason::Unmapped { column };
+                rendered.notes.extend(held(member, draft, &mine, &reason));
                 sendable &= draft.action != Action::Create || !group.required;
             }
-            Some(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
-            Some(cells) => {
+            Columns::Cells(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
+            Columns::Cells(cells) => {
                 let named = group.columns.iter().cloned().zip(cells);
                 writes.extend(named.map(|(column, cell)| ColumnWrite { column, cell }));
                 fields.extend(mine);
@@ -164,22 +186,16 @@ fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
             .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
 }
 
-fn unmapped(
-    member: &MemberSpec,
-    draft: &Draft,
-    group: &MappingGroup,
-    fields: &[FieldWrite],
-) -> Vec<Note> {
+fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reason) -> Vec<Note> {
     let record = draft.id.as_ref().map(|id| RecordKey {
         system: member.system.clone(),
         object: member.object.clone(),
         id: id.clone(),
     });
-    let column = group.columns.first().cloned().unwrap_or_default();
     let note = |write: &FieldWrite| Note {
         record: record.clone(),
         field: Some(write.field.clone()),
-        reason: Reason::Unmapped { column: column.clone() },
+        reason: reason.clone(),
     };
     fields.iter().map(note).collect()
 }

@@ -92,6 +92,14 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             matches!(choice, Choice::Approve | Choice::Leave),
             "approve to merge the records there too, or leave",
         ),
+        Matter::Missing { .. } => (
+            matches!(choice, Choice::Approve | Choice::Leave),
+            "approve to treat it as deleted, or leave",
+        ),
+        Matter::Successor { records, .. } => (
+            matches!(choice, Choice::LinkWith(record) if records.contains(record)),
+            "link with the one of its records that takes the place",
+        ),
         Matter::Deleted { .. } => {
             (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
         }

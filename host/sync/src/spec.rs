@@ -41,6 +41,8 @@ pub struct EntitySpec {
     pub delete_guard: DeleteGuard,
     /// More creations than this in a cycle wait for approval (rule D10). `None` is no limit.
     pub create_guard: Option<u64>,
+    /// How often each member is swept, ms; `None` is never (SYNC.md 3.7).
+    pub sweep_ms: Option<u64>,
 }
 
 /// One object of one system that plays an entity.

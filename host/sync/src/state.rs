@@ -14,8 +14,10 @@ use crate::record::Problem;
 use crate::value::Cell;
 
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
+pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod outbox;
+mod stream;
 
 /// One record of one object of one system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,26 +49,6 @@ impl std::fmt::Display for LinkId {
     }
 }
 
-/// One object of one system, as a stream of changes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stream {
-    /// The system.
-    pub system: String,
-    /// The object.
-    pub object: String,
-}
-
-/// Where reading a stream goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// The connector's own bytes; `None` before the first page.
-    pub position: Option<Vec<u8>>,
-    /// Whether the backfill is over and `changes` are read.
-    pub backfilled: bool,
-    /// [`crate::spec::MemberSpec::digest`] under which it was made.
-    pub digest: String,
-}
-
 /// What became of a record in its system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +58,9 @@ pub enum Status {
     /// There, but another record of the same system is the active one of the link: never read for
     /// values, never written, kept so that references to it resolve.
     Surplus,
+    /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
+    /// longer visible. Neither read nor written until it comes back or a person decides.
+    Missing,
     /// Put away.
     Archived,
     /// Gone.
@@ -164,6 +149,12 @@ pub enum LinkWork {
 }
 
 impl RecordState {
+    /// What others wait for that want a record of this member in its link.
+    pub fn awaited(&self) -> Option<Awaited> {
+        let RecordKey { system, object, .. } = self.key.clone();
+        Some(Awaited::Member { link: self.link?, system, object })
+    }
+
     /// Whether the linking step must look at it. Stores keep this as an index.
     pub fn link_work(&self) -> Option<LinkWork> {
         match (&self.status, self.link) {
@@ -368,6 +359,18 @@ pub enum Matter {
     Deleted {
         /// The record that is gone.
         gone: RecordKey,
+    },
+    /// A record is neither listed nor answered, and nothing says that it was deleted.
+    Missing {
+        /// The record.
+        record: RecordKey,
+    },
+    /// The active record of a system is gone and several surplus ones could take its place.
+    Successor {
+        /// The record that is gone.
+        gone: RecordKey,
+        /// Those that could take its place.
+        records: Vec<RecordKey>,
     },
     /// More deletions than the guard allows.
     Deletions {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::record::Action;
 use crate::state::{
     Awaited, Cursor, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry, OutboxState,
-    RecordKey, RecordState, Review, Stream,
+    RecordKey, RecordState, Review, Stream, Sweep,
 };
 
 /// Why the store failed. The engine stops the cycle; nothing half-written remains.
@@ -103,6 +103,8 @@ pub struct Counts {
     pub reviews_open: u64,
     /// Lines of the journal.
     pub journal: u64,
+    /// The sweeps of every stream, in the order of streams.
+    pub sweeps: Vec<(Stream, Sweep)>,
 }
 
 /// Numbers of one entity.
@@ -129,6 +131,10 @@ pub struct Changes {
     pub links: Vec<Link>,
     /// Records to insert or replace by key.
     pub records: Vec<RecordState>,
+    /// Sweeps to replace.
+    pub sweeps: Vec<(Stream, Sweep)>,
+    /// Known records that a sweep has seen, and its round.
+    pub swept: Vec<(RecordKey, u64)>,
     /// Records whose match keys are replaced: pairs of key name and value.
     pub match_keys: Vec<(RecordKey, Vec<(String, String)>)>,
     /// An id that now stands for another record: merged or converted. Kept for ever.
@@ -155,6 +161,8 @@ impl Changes {
         self.cursors.is_empty()
             && self.links.is_empty()
             && self.records.is_empty()
+            && self.sweeps.is_empty()
+            && self.swept.is_empty()
             && self.match_keys.is_empty()
             && self.aliases.is_empty()
             && self.clean.is_empty()
@@ -175,6 +183,22 @@ pub trait Store: Send + Sync {
 
     /// Where reading this stream goes on.
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;
+
+    /// How far the sweep of this stream has come.
+    async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError>;
+
+    /// How many live records of the entity the stream has.
+    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
+
+    /// Live and surplus records of the stream that this round of its sweep has not seen, with ids
+    /// greater than `after`, in the order of ids.
+    async fn unswept(
+        &self,
+        stream: &Stream,
+        round: u64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError>;
 
     /// The records with these keys that are known, in any order.
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError>;

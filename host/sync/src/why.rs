@@ -99,7 +99,7 @@ pub async fn why(
         None => None,
     };
     match (view, subject) {
-        (Some(view), _) => linked(store, spec, view, field).await.map(Some),
+        (Some(view), subject) => linked(store, spec, view, subject, field).await.map(Some),
         (None, Subject::Record(key)) => unlinked(store, key).await,
         (None, Subject::Link(_)) => Ok(None),
     }
@@ -109,9 +109,15 @@ async fn linked(
     store: &dyn Store,
     spec: &Spec,
     view: LinkView,
+    subject: &Subject,
     field: Option<&str>,
 ) -> Result<Why, StoreError> {
-    let query = JournalQuery { link: Some(view.link.id), record: None, limit: JOURNAL_READ };
+    // What was told of the record before it had a link belongs to the answer, too.
+    let record = match subject {
+        Subject::Record(record) => Some(record.clone()),
+        Subject::Link(_) => None,
+    };
+    let query = JournalQuery { link: Some(view.link.id), record, limit: JOURNAL_READ };
     let mut journal = store.journal(&query).await?;
     if let Some(field) = field {
         journal = about(field, journal);
@@ -297,6 +303,7 @@ fn describe(status: &Status) -> String {
     match status {
         Status::Live => "live".to_owned(),
         Status::Surplus => "another record of this system is the active one".to_owned(),
+        Status::Missing => "out of sight, not reported as deleted".to_owned(),
         Status::Archived => "archived".to_owned(),
         Status::Deleted => "deleted".to_owned(),
         Status::MergedInto(key) => format!("merged into {key}"),
@@ -304,7 +311,7 @@ fn describe(status: &Status) -> String {
     }
 }
 /// A time for people, in UTC.
-fn moment(ms: i64) -> String {
+pub fn moment(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }
 

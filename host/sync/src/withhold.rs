@@ -80,7 +80,7 @@ async fn with_cells(
         let is_mine =
             |entry: &&OutboxEntry| entry.system == member.system && entry.object == member.object;
         let mine: Vec<OutboxEntry> = creates.iter().filter(is_mine).cloned().collect();
-        let cells = match sent_cells(engine.transforms, entity, member, &mine).await {
+        let cells = match sent_cells(&engine.transforms, entity, member, &mine).await {
             Ok(cells) => cells,
             Err(error) => {
                 tally.failed("transform", &entity.name, &error);

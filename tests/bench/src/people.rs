@@ -142,6 +142,7 @@ fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> Entit
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
+        sweep_ms: None,
     }
 }
 

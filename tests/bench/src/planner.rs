@@ -12,6 +12,7 @@ use futures::executor::block_on;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
 use renkei_sync::lanes::Lanes;
+use renkei_sync::lens::Lenses;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::plan_link::{Context, plan_link};
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
@@ -109,7 +110,7 @@ fn cycles(spec: &Spec, store: &MemoryStore, people: u64, cycles: u64) -> Result<
     let engine = Engine {
         spec,
         systems: &Still,
-        transforms: &Still,
+        transforms: Lenses::new(&Still),
         store,
         clock: &Still,
         observer: &seen,

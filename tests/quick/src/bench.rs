@@ -1,10 +1,13 @@
 //! A workbench: a world, a specification and a store, with cycles that run without a runtime.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 use futures::executor::block_on;
 use renkei_sync::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
+use renkei_sync::lens::Lenses;
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::Transforms;
 use renkei_sync::record::{Attributes, Batch, Row};
@@ -24,6 +27,8 @@ pub(crate) struct Bench {
     pub(crate) spec: Spec,
     pub(crate) store: MirrorStore,
     pub(crate) options: CycleOptions,
+    /// Calls of transforms so far.
+    pub(crate) transform_calls: AtomicU64,
 }
 
 impl Bench {
@@ -36,14 +41,16 @@ impl Bench {
     /// On the store in memory alone, which is fast.
     pub(crate) fn in_memory(world: World, spec: Spec) -> Self {
         let (shared, store) = (Shared::new(world), MirrorStore::plain());
-        Self { shared, spec, store, options: CycleOptions::default() }
+        let (options, transform_calls) = (CycleOptions::default(), AtomicU64::new(0));
+        Self { shared, spec, store, options, transform_calls }
     }
 
     pub(crate) fn try_cycle(&self) -> Result<CycleResult, CycleError> {
+        let names = Names { calls: &self.transform_calls };
         let engine = Engine {
             spec: &self.spec,
             systems: &self.shared,
-            transforms: &Names,
+            transforms: Lenses::new(&names),
             store: &self.store,
             clock: &self.shared,
             observer: &Silent,
@@ -78,8 +85,28 @@ impl Bench {
     }
 }
 
-/// The one transform of the tests: `full_name` is `family given`.
-struct Names;
+/// A value with this part makes the whole batch fail.
+pub(crate) const BAD: &str = "bad";
+
+/// The transforms of the tests: `full_name` is `family given`, `digits` of a phone are a key.
+struct Names<'a> {
+    calls: &'a AtomicU64,
+}
+
+impl Names<'_> {
+    /// A plugin fails as a whole: no row of the batch comes through.
+    fn fault(&self, plugin: &str, input: &Batch) -> Option<PluginError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let cells = input.rows.iter().flat_map(|row| &row.cells).flatten();
+        let has_bad = cells.filter_map(Value::as_text).any(|text| text.contains(BAD));
+        if !has_bad && plugin != "broken" {
+            return None;
+        }
+        let (plugin, version, digest) = (plugin.into(), "1".into(), "0".into());
+        let plugin = Generation { plugin, version, digest };
+        Some(PluginError::Broken { plugin, reason: "trap".into() })
+    }
+}
 
 fn map(batch: &Batch, columns: &[&str], row: impl Fn(&Row) -> Vec<Option<Value>>) -> Batch {
     let rows = batch.rows.iter().map(|input| Row { cells: row(input), ..Row::default() });
@@ -91,7 +118,7 @@ fn text(row: &Row, index: usize) -> String {
 }
 
 #[async_trait]
-impl Transforms for Names {
+impl Transforms for Names<'_> {
     async fn forward(
         &self,
         plugin: &str,
@@ -100,17 +127,15 @@ impl Transforms for Names {
         input: &Batch,
         _: &Batch,
     ) -> Result<Batch, PluginError> {
+        if let Some(fault) = self.fault(plugin, input) {
+            return Err(fault);
+        }
         if plugin == "digits" {
             let digits = |row: &Row| {
                 let kept: String = text(row, 0).chars().filter(char::is_ascii_digit).collect();
                 vec![Some(Value::Text(kept))]
             };
             return Ok(map(input, &["key"], digits));
-        }
-        if plugin == "broken" {
-            let plugin =
-                Generation { plugin: "broken".into(), version: "1".into(), digest: "0".into() };
-            return Err(PluginError::Broken { plugin, reason: "trap".into() });
         }
         Ok(map(input, &["family_name", "given_name"], |row| {
             let full = text(row, 0);
@@ -121,12 +146,15 @@ impl Transforms for Names {
 
     async fn backward(
         &self,
-        _: &str,
+        plugin: &str,
         _: &str,
         _: &Attributes,
         input: &Batch,
         _: &Batch,
     ) -> Result<Batch, PluginError> {
+        if let Some(fault) = self.fault(plugin, input) {
+            return Err(fault);
+        }
         let join = |row: &Row| {
             let full = format!("{} {}", text(row, 0), text(row, 1));
             vec![Some(Value::Text(full.trim().to_owned()))]
@@ -194,6 +222,7 @@ pub(crate) fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
+        sweep_ms: None,
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::Spec;
+use renkei_sync::spec::{EntitySpec, Spec};
 use renkei_sync::state::{Choice, Matter, ReviewStatus};
 use renkei_sync::store::Store;
 use renkei_sync::value::Value;
@@ -49,6 +49,8 @@ struct History {
     calm: bool,
     /// The same person on both sides would never be matched.
     keyless: bool,
+    /// Cursors miss changes, and sweeps find them.
+    swept: bool,
     values: u64,
 }
 
@@ -59,15 +61,18 @@ impl History {
         world.table(&b()).stamped = dice.roll(4) > 0;
         let mut people = people();
         // Neither a stamp nor a match key: only values can tell what a lost answer said.
-        let keyless = !world.table(&b()).stamped && dice.roll(2) == 0;
+        // A record that no cursor has shown cannot be offered as an answer, so not with sweeps.
+        let swept = seed % 10 == 3;
+        let keyless = !swept && !world.table(&b()).stamped && dice.roll(2) == 0;
         if keyless {
             people.match_keys.clear();
             for at in [a(), b()] {
                 world.table(&at).unique = None;
             }
         }
-        let spec = Spec::new(vec![people]).unwrap();
-        Self { dice, bench: Bench::in_memory(world, spec), calm, keyless, values: 0 }
+        let sweep_ms = swept.then_some(20_000);
+        let spec = Spec::new(vec![EntitySpec { sweep_ms, ..people }]).unwrap();
+        Self { dice, bench: Bench::in_memory(world, spec), calm, keyless, swept, values: 0 }
     }
 
     fn run(&mut self) {
@@ -88,6 +93,7 @@ impl History {
             11 if !self.calm => self.arm(),
             12 if !self.calm => self.crash(),
             13 if !self.calm => self.bench.shared.world().failing_calls = 1,
+            14 if self.swept => self.unsee(),
             _ => self.cycle(),
         }
     }
@@ -152,6 +158,16 @@ impl History {
         }
     }
 
+    /// The cursor misses a record's changes up to now, or all of them from now on.
+    fn unsee(&mut self) {
+        let Some((at, id)) = self.someone() else { return };
+        let field = *self.dice.pick(&FIELDS).unwrap();
+        let value = self.value();
+        let mut world = self.bench.shared.world();
+        world.unsee(&at, &id);
+        world.edit(&at, &id, field, value);
+    }
+
     fn arm(&mut self) {
         for _ in 0..=self.dice.roll(2) {
             let fault = match self.dice.roll(7) {
@@ -178,10 +194,13 @@ impl History {
     fn heal(&mut self) {
         self.bench.shared.world().faults.clear();
         self.bench.shared.world().failing_calls = 0;
+        let mut quiet = 0;
         for _ in 0..12 {
             self.bench.shared.world().advance(70_000);
             let written = self.bench.cycle().written;
-            if written.is_empty() && !self.answer() {
+            quiet = if written.is_empty() && !self.answer() { quiet + 1 } else { 0 };
+            // What a sweep finds at the end of a cycle is written in the next one.
+            if quiet > u32::from(self.swept) {
                 break;
             }
         }

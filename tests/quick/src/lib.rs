@@ -27,4 +27,10 @@ mod histories;
 mod stories;
 
 #[cfg(test)]
+mod sweeps;
+
+#[cfg(test)]
+mod transforms;
+
+#[cfg(test)]
 mod tidy;

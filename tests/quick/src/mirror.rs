@@ -12,7 +12,7 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::state::{
     Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, Stream,
+    Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -96,6 +96,24 @@ impl Store for MirrorStore {
 
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         ask!(self.cursor(stream))
+    }
+
+    async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError> {
+        ask!(self.sweep(stream))
+    }
+
+    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+        ask!(self.live(entity, stream))
+    }
+
+    async fn unswept(
+        &self,
+        stream: &Stream,
+        round: u64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        ask!(self.unswept(stream, round, after, limit))
     }
 
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {

@@ -119,6 +119,86 @@ fn a_merge_is_followed_where_the_policy_says_so() {
     assert!(bench.open_reviews().is_empty());
 }
 
+/// One person in both systems, of which `a` has surplus records besides.
+fn with_surplus(surplus: usize) -> (Bench, String, Vec<String>, String) {
+    let bench = bench(people());
+    let cells = [("mail", "1@x".into()), ("title", "CEO".into())];
+    let active = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    let others: Vec<String> = (0..surplus)
+        .map(|number| {
+            let mail = format!("other{number}@x");
+            let other = bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
+            bench.settle();
+            let at = b();
+            let copy = {
+                let world = bench.shared.world();
+                world.live(&at).into_iter().find(|id| *id != right).unwrap()
+            };
+            // Two links become one when their records in `b` are merged.
+            bench.shared.world().remove(&at, &copy, Removal::MergedInto(right.clone()));
+            bench.settle();
+            other
+        })
+        .collect();
+    assert_eq!(bench.open_reviews().len(), surplus, "each surplus record is asked about");
+    (bench, active, others, right)
+}
+
+#[test]
+fn a_surplus_record_takes_the_place_of_the_active_one() {
+    for removal in [Removal::Deleted, Removal::Archived] {
+        let (bench, active, others, right) = with_surplus(1);
+        bench.shared.world().remove(&a(), &active, removal);
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
+        assert_eq!(bench.shared.world().live(&a()), others, "and no new record");
+        bench.shared.world().edit(&a(), &others[0], "title", "CTO".into());
+        bench.settle();
+        check_cell(&bench, &b(), &right, "title", "CTO");
+        bench.shared.world().edit(&b(), &right, "phone", "1".into());
+        bench.settle();
+        check_cell(&bench, &a(), &others[0], "phone", "1");
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+        // Now it is the last one in its system.
+        bench.shared.world().remove(&a(), &others[0], Removal::Deleted);
+        bench.settle();
+        assert!(bench.shared.world().live(&b()).is_empty());
+    }
+}
+
+#[test]
+fn a_surplus_record_that_the_active_one_is_merged_into_takes_over() {
+    let (bench, active, others, right) = with_surplus(1);
+    bench.shared.world().remove(&a(), &active, Removal::MergedInto(others[0].clone()));
+    bench.settle();
+    bench.shared.world().edit(&b(), &right, "title", "CTO".into());
+    bench.settle();
+    check_cell(&bench, &a(), &others[0], "title", "CTO");
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+}
+
+#[test]
+fn between_several_surplus_records_a_person_decides() {
+    let (bench, active, others, right) = with_surplus(2);
+    bench.shared.world().remove(&a(), &active, Removal::Deleted);
+    bench.settle();
+    let reviews = bench.open_reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let Matter::Successor { records, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!(records.len(), 2);
+    assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
+    assert_eq!(bench.shared.world().live(&a()).len(), 2, "and no new record");
+    let heir = records.iter().find(|record| record.id == others[1]).unwrap().clone();
+    block_on(resolve(&bench.store, &review.id, Choice::LinkWith(heir), 1)).unwrap();
+    bench.settle();
+    bench.shared.world().edit(&b(), &right, "title", "CTO".into());
+    bench.settle();
+    check_cell(&bench, &a(), &others[1], "title", "CTO");
+    check_cell(&bench, &a(), &others[0], "title", Value::Null);
+}
+
 #[test]
 fn an_ambiguous_match_goes_to_a_person() {
     let mut spec = people();

@@ -31,6 +31,10 @@ pub(crate) struct World {
     /// Writes that no rule allows.
     pub(crate) violations: Vec<String>,
     pub(crate) calls: u64,
+    /// Records that scans of changes never show: what a cursor misses.
+    pub(crate) unseen: BTreeSet<(Place, String)>,
+    /// Scans asked for, and how many rows the engine expected.
+    pub(crate) scans: Vec<(Place, Scan, Option<i64>)>,
     sequence: u64,
 }
 
@@ -159,6 +163,16 @@ impl World {
         self.bury(at, id, removal, true);
     }
 
+    /// Takes a record away without a trace.
+    pub(crate) fn vanish(&mut self, at: &Place, id: &str) -> Record {
+        self.table(at).records.remove(id).unwrap()
+    }
+
+    /// Lets scans of changes show nothing of a record.
+    pub(crate) fn unsee(&mut self, at: &Place, id: &str) {
+        self.unseen.insert((at.clone(), id.to_owned()));
+    }
+
     fn insert(
         &mut self,
         at: &Place,
@@ -232,13 +246,22 @@ impl World {
         }
     }
 
-    fn page(&self, at: &Place, request: &PageRequest) -> Page {
+    fn page(&mut self, at: &Place, request: &PageRequest) -> Page {
+        if request.cursor.is_none() || request.scan == Scan::Changes {
+            let expected = request.options.iter().find(|(code, _)| code == "expected-rows");
+            let expected = expected.map(|(_, rows)| match rows {
+                Value::Integer(rows) => *rows,
+                other => panic!("{other:?}"),
+            });
+            self.scans.push((at.clone(), request.scan, expected));
+        }
+        let by_id = request.scan != Scan::Changes;
         let (mut start, mut from) = (self.sequence, String::new());
         let mut since = 0;
         if let Some(cursor) = &request.cursor {
             let text = String::from_utf8(cursor.clone()).unwrap();
             let (first, second) = text.split_once(' ').unwrap();
-            if request.scan == Scan::Backfill {
+            if by_id {
                 start = first.parse().unwrap();
                 from = second.to_owned();
             } else {
@@ -248,13 +271,15 @@ impl World {
         let records = self.tables.get(at).into_iter().flat_map(|table| &table.records);
         let wanted: Vec<_> = records
             .filter(|(id, record)| match request.scan {
-                Scan::Backfill => **id > from && record.gone.is_none(),
+                Scan::Backfill | Scan::Sweep => **id > from && record.gone.is_none(),
                 // One step of look-back, so that everything is reported again and again.
-                _ => record.sequence + 1 >= since,
+                Scan::Changes => {
+                    record.sequence + 1 >= since
+                        && !self.unseen.contains(&(at.clone(), (*id).clone()))
+                }
             })
             .collect();
-        let limit =
-            if request.scan == Scan::Backfill { request.limit as usize } else { usize::MAX };
+        let limit = if by_id { request.limit as usize } else { usize::MAX };
         let more = wanted.len() > limit;
         let mut page = Page { more, ..Page::default() };
         page.batch.columns.clone_from(&request.columns);
@@ -265,9 +290,9 @@ impl World {
                 Some(removal) => page.removed.push(self.tombstone(id, record, removal)),
             }
         }
-        page.cursor = match (request.scan, more) {
-            (Scan::Backfill, true) => format!("{start} {from}").into_bytes(),
-            (Scan::Backfill, false) => format!("{start} ").into_bytes(),
+        page.cursor = match (by_id, more) {
+            (true, true) => format!("{start} {from}").into_bytes(),
+            (true, false) => format!("{start} ").into_bytes(),
             _ => format!("{} ", self.sequence).into_bytes(),
         };
         page

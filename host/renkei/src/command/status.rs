@@ -2,8 +2,9 @@
 //! only.
 
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{Matter, Review};
+use renkei_sync::state::{Matter, Review, Sweep, SweepStage};
 use renkei_sync::store::{Counts, ReviewQuery, Store as _};
+use renkei_sync::why::moment;
 use serde_json::{Value, json};
 
 use crate::cli::DirArgs;
@@ -42,6 +43,14 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
         "sent": counts.sent,
         "waiting": counts.waiting,
         "reviews_open": counts.reviews_open,
+        "sweeps": counts.sweeps.iter().map(|(stream, sweep)| json!({
+            "system": stream.system,
+            "object": stream.object,
+            "under_way": sweep.stage != SweepStage::Resting,
+            "swept": sweep.counts.rows,
+            "last_ms": sweep.last.map(|(ended_ms, _)| ended_ms),
+            "last": sweep.last.map(|(_, found)| found),
+        })).collect::<Vec<_>>(),
         "reviews": reviews.iter().map(|review| json!({
             "id": review.id,
             "entity": review.entity,
@@ -71,6 +80,14 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
         "\n\n{} operation(s) planned, {} without a known outcome, {} link(s) waiting for another, {} open review(s)",
         counts.planned, counts.sent, counts.waiting, counts.reviews_open
     ));
+    for (stream, sweep) in &counts.sweeps {
+        text.push_str(&format!(
+            "\n  sweep of {}.{}: {}",
+            stream.system,
+            stream.object,
+            swept(sweep)
+        ));
+    }
     for review in reviews {
         let subject = match (&review.link, &review.record) {
             (Some(link), _) => format!("{}/{link}", review.entity),
@@ -79,6 +96,24 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
         };
         let (matter, stands) = (about(&review.matter), review.status.words());
         text.push_str(&format!("\n  {}  {subject}: {matter} ({stands})", review.id));
+    }
+    text
+}
+
+/// The last sweep of a stream, and how far the present one is.
+fn swept(sweep: &Sweep) -> String {
+    let mut text = match sweep.last {
+        None => "none is completed yet".to_owned(),
+        Some((ended_ms, found)) => format!(
+            "{}, {} record(s), {} missed by the cursor, {} out of sight",
+            moment(ended_ms),
+            found.rows,
+            found.missed,
+            found.missing
+        ),
+    };
+    if sweep.stage != SweepStage::Resting {
+        text.push_str(&format!("; one is under way, {} record(s) so far", sweep.counts.rows));
     }
     text
 }
@@ -101,6 +136,13 @@ pub(crate) fn about(matter: &Matter) -> String {
             format!("{surplus} stands for the same thing as {active}: merge them there")
         }
         Matter::Deleted { gone } => format!("{gone} is gone; archive the others or leave them?"),
+        Matter::Missing { record } => format!(
+            "{record} is neither listed nor answered, but not reported as deleted: approve to treat it as deleted, or leave?"
+        ),
+        Matter::Successor { gone, records } => {
+            let records: Vec<String> = records.iter().map(ToString::to_string).collect();
+            format!("{gone} is gone; which one takes its place: {}?", records.join(", "))
+        }
         Matter::Deletions { count, limit } => {
             format!("{count} deletions are more than the {limit} allowed")
         }

@@ -37,12 +37,19 @@ pub(crate) struct ScheduleFile {
     /// The pause between two cycles of `renkei serve`.
     #[serde(default = "default_interval")]
     pub(crate) interval_seconds: u64,
+    /// Pages that sweeps may read of each system in a cycle.
+    #[serde(default = "default_sweep_pages")]
+    pub(crate) sweep_pages: u32,
 }
 
 impl Default for ScheduleFile {
     fn default() -> Self {
-        Self { interval_seconds: default_interval() }
+        Self { interval_seconds: default_interval(), sweep_pages: default_sweep_pages() }
     }
+}
+
+fn default_sweep_pages() -> u32 {
+    20
 }
 
 fn default_interval() -> u64 {
@@ -103,6 +110,9 @@ pub(crate) struct EntityFile {
     pub(crate) on_merge: Spanned<String>,
     /// Stop before a run creates more than this many records of this entity.
     pub(crate) create_guard: Option<u64>,
+    /// How often all ids and versions are compared with what is known: `24h` (the default), `7d`,
+    /// `90m`, or `off`.
+    pub(crate) sweep: Option<Spanned<String>>,
     /// The objects that play the entity.
     #[serde(default)]
     pub(crate) member: Vec<MemberFile>,

@@ -14,9 +14,14 @@ use toml::Spanned;
 
 use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
 use super::place::{ConfigError, Source};
-use super::words::{direction, index, names, parameters, require_name, value_table, word};
+use super::words::{
+    direction, index, interval, names, parameters, require_name, value_table, word,
+};
 
 pub(super) type File = Source<EntityFile>;
+
+/// How often an entity is swept unless its file says otherwise: daily, ms.
+const SWEEP_MS: u64 = 24 * 3_600_000;
 
 /// Resolves all entities.
 pub(super) fn resolve(
@@ -82,6 +87,10 @@ impl World<'_> {
             )?,
             delete_guard: DeleteGuard::default(),
             create_guard: raw.create_guard,
+            sweep_ms: match &raw.sweep {
+                None => Some(SWEEP_MS),
+                Some(sweep) => interval(file, sweep)?,
+            },
             fields,
         })
     }

@@ -56,6 +56,21 @@ pub(super) fn word<T: Clone>(
         })
 }
 
+/// A time such as `90m`, `24h` or `7d` in ms; nothing for `off`.
+pub(super) fn interval(file: &File, word: &Spanned<String>) -> Result<Option<u64>, ConfigError> {
+    let text = word.get_ref();
+    if text == "off" {
+        return Ok(None);
+    }
+    let units = [('m', 60_000_u64), ('h', 3_600_000), ('d', 86_400_000)];
+    let parsed = units.iter().find_map(|(unit, ms)| {
+        text.strip_suffix(*unit)?.parse::<u64>().ok()?.checked_mul(*ms).filter(|ms| *ms > 0)
+    });
+    parsed.map(Some).ok_or_else(|| {
+        file.at(word, format!("`{text}`: expected a time such as `90m`, `24h` or `7d`, or `off`"))
+    })
+}
+
 /// The table's part for one member: of several remote values the first is written, all are read.
 pub(super) fn value_table(
     file: &File,

@@ -94,6 +94,10 @@ impl Known {
             Matter::Ambiguous { records, .. } | Matter::Uncertain { records, .. } => {
                 self.reviewed.extend(records.iter().cloned());
             }
+            Matter::Missing { record } => self.reviewed.extend([record.clone()]),
+            Matter::Successor { gone, records } => {
+                self.reviewed.extend(records.iter().chain([gone]).cloned());
+            }
             Matter::Surplus { active, surplus } => {
                 self.reviewed.extend([active.clone(), surplus.clone()]);
             }

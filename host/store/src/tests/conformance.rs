@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::record::Action;
 use renkei_sync::state::{
-    Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus,
+    Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep, SweepStage,
 };
 use renkei_sync::store::{Changes, JournalQuery, OutboxQuery, ReviewQuery, Store};
 
@@ -42,6 +42,7 @@ fn a_record() -> impl Strategy<Value = RecordState> {
     let status = prop_oneof![
         4 => Just(Status::Live),
         1 => Just(Status::Surplus),
+        1 => Just(Status::Missing),
         1 => Just(Status::Archived),
         1 => Just(Status::Deleted),
         1 => a_key().prop_map(Status::MergedInto),
@@ -147,6 +148,12 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             dirty: links.iter().map(|link| link.id).collect(),
             links,
             match_keys: records.iter().map(|(r, pairs)| (r.key.clone(), pairs.clone())).collect(),
+            sweeps: records
+                .first()
+                .map(|(record, _)| (stream(), sweep(record)))
+                .into_iter()
+                .collect(),
+            swept: records.iter().take(2).map(|(r, _)| (r.key.clone(), 1)).collect(),
             records: records.into_iter().map(|(record, _)| record).collect(),
             aliases,
             clean,
@@ -159,6 +166,12 @@ fn a_commit() -> impl Strategy<Value = Changes> {
     })
 }
 
+fn sweep(record: &RecordState) -> Sweep {
+    let stage = SweepStage::Scanning(Some(record.key.id.clone().into_bytes()));
+    let began_ms = record.modified_ms.unwrap_or(i64::MIN);
+    Sweep { round: 1, stage, began_ms, ..Sweep::default() }
+}
+
 /// Everything that can be asked, as text.
 async fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
@@ -167,6 +180,11 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     let mut say = |what: &dyn std::fmt::Debug| answers.push(format!("{what:?}"));
 
     say(&store.cursor(&stream()).await.unwrap());
+    say(&store.sweep(&stream()).await.unwrap());
+    say(&store.live("person", &stream()).await.unwrap());
+    for (round, after, limit) in [(1, None, 100), (1, Some("1"), 1), (2, None, 100)] {
+        say(&store.unswept(&stream(), round, after, limit).await.unwrap());
+    }
     say(&store.records(&keys).await.unwrap());
     say(&store.match_keys(&keys).await.unwrap());
     say(&store.aliases(&keys).await.unwrap());

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use renkei_sync::state::Sweep;
 use renkei_sync::store::{Changes, Store as _};
 use rusqlite::Connection;
 
@@ -77,7 +78,9 @@ fn files_that_are_left_alone() {
         drop(open(path.parent().unwrap()));
         Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     };
-    check_file(newer, "renkei.db: of layout 99, this Renkei knows 1; update Renkei");
+    let steps = crate::migrate::steps();
+    let expected = format!("renkei.db: of layout 99, this Renkei knows {steps}; update Renkei");
+    check_file(newer, &expected);
     let foreign = |path: &Path| {
         Connection::open(path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     };
@@ -164,6 +167,25 @@ async fn a_log_without_its_database_is_never_folded_into_a_new_one() {
     check(SqliteStore::open(crashed.path(), layouts()), expected);
     check(SqliteStore::read_only(crashed.path(), layouts()), expected);
     check(SqliteStore::scratch(crashed.path(), layouts()), expected);
+}
+
+/// A store as the first release left it.
+#[tokio::test]
+async fn an_older_layout_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Connection::open(dir.path().join("renkei.db")).unwrap();
+    old.execute_batch(include_str!("../../migrations/001_start.sql")).unwrap();
+    old.pragma_update(None, "application_id", 0x524e_4b49).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    let store = open(dir.path());
+    let sweep = Sweep { round: 7, ..Sweep::default() };
+    let (records, swept) = (vec![record("1", None, Status::Live)], vec![(key("1"), 7)]);
+    let sweeps = vec![(stream(), sweep.clone())];
+    store.commit(Changes { records, swept, sweeps, ..Changes::default() }).await.unwrap();
+    assert_eq!(store.sweep(&stream()).await.unwrap(), Some(sweep));
+    assert_eq!(store.unswept(&stream(), 7, None, 9).await.unwrap(), []);
+    assert_eq!(store.unswept(&stream(), 8, None, 9).await.unwrap(), [key("1")]);
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ fn entity() -> EntitySpec {
         on_merge: OnMerge::Follow,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
+        sweep_ms: None,
     }
 }
 

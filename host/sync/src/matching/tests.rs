@@ -27,6 +27,7 @@ fn check(unique: bool, others: &[(&str, &str, u64)], expected: &str) {
     let said = match judge(&[key(unique)], &record("a", "1"), &[value], &known) {
         Verdict::Join { link, others, .. } => format!("join {link} with {}", others.len()),
         Verdict::Found { others, .. } => format!("found with {}", others.len()),
+        Verdict::Held => "held".to_owned(),
         Verdict::Ambiguous { records, .. } => format!("ambiguous among {}", records.len()),
     };
     assert_eq!(said, expected, "{others:?}");

@@ -4,7 +4,7 @@ use super::{Draft, Work, is_filled};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{MappingGroup, MemberSpec};
-use crate::state::FieldWrite;
+use crate::state::{FieldWrite, Status};
 use crate::value::Cell;
 
 impl Work<'_> {
@@ -23,11 +23,15 @@ impl Work<'_> {
         }
     }
 
-    /// A live record, or one that is just moving to another id.
+    /// A live record, one that may take its place or come back, or one that is just moving to
+    /// another id.
     fn has_record_in(&self, system: &str) -> bool {
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
-        let moving = self.records.iter().filter(|record| record.status.successor().is_some());
-        active.chain(moving).any(|record| record.key.system == system)
+        let kept = self.records.iter().filter(|record| {
+            matches!(record.status, Status::Surplus | Status::Missing)
+                || record.status.successor().is_some()
+        });
+        active.chain(kept).any(|record| record.key.system == system)
     }
 
     fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {

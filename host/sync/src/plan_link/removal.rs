@@ -8,14 +8,20 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
 use crate::spec::OnDelete;
-use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus};
+use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
 
 impl Work<'_> {
     /// Whether the link is done with by what a removal asks for.
     pub(super) fn removal(&mut self) -> bool {
+        self.settle_missing();
+        self.succeed();
         self.forget_replaced();
-        let gone =
-            self.records.iter().find(|record| record.link.is_some() && record.status.is_removed());
+        let gone = self.records.iter().find(|record| {
+            let there = |other: &Arc<RecordState>| {
+                other.status == Status::Surplus && other.key.system == record.key.system
+            };
+            record.link.is_some() && record.status.is_removed() && !self.records.iter().any(there)
+        });
         let Some(gone) = gone.map(|record| record.key.clone()) else {
             return false;
         };
@@ -81,9 +87,12 @@ impl Work<'_> {
         )
     }
 
-    /// A removed record whose system has another live one is no news for the link.
+    /// A removed record whose system has another live one is no news for the link; one out of sight
+    /// does not come back into a place that is taken.
     fn forget_replaced(&mut self) {
-        if !self.records.iter().any(|record| record.status.is_removed()) {
+        let is_gone =
+            |record: &RecordState| record.status.is_removed() || record.status == Status::Missing;
+        if !self.records.iter().any(|record| is_gone(record)) {
             return;
         }
         let records = &self.records;
@@ -93,7 +102,7 @@ impl Work<'_> {
             .filter_map(|active| records.get(active.record))
             .map(|record| record.key.system.clone())
             .collect();
-        for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
+        for record in self.records.iter_mut().filter(|record| is_gone(record)) {
             if live.contains(&record.key.system) {
                 Arc::make_mut(record).link = None;
             }

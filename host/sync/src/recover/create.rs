@@ -187,7 +187,7 @@ impl Prober<'_> {
 
     /// Decides about each create that was not found; how many are known now.
     async fn decide(&self, scene: Scene, entries: &[OutboxEntry]) -> Result<u64, AbsorbError> {
-        let transforms = self.engine.transforms;
+        let transforms = &self.engine.transforms;
         let sent = sent_cells(transforms, self.entity, self.member, entries).await?;
         let alike = |cells: &Vec<Cell>, wanted| {
             let like = scene

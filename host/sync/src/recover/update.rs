@@ -110,7 +110,7 @@ impl Prober<'_> {
         &self,
         entries: &[OutboxEntry],
     ) -> Result<Vec<Vec<Cell>>, AbsorbError> {
-        let transforms = self.engine.transforms;
+        let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
     }
 }

@@ -76,6 +76,7 @@ fn entity() -> EntitySpec {
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
+        sweep_ms: None,
     }
 }
 
