@@ -15,7 +15,8 @@ fn commands_keep_the_quotas_together() {
     let simulators = Simulators::start(PEOPLE);
     let site = Site::new(&simulators);
     let normal = json!({ "rate_limits": true, "rolling_limit": 190, "search_limit": 5 });
-    // A first sync reads whole lists; what changed since is searched for, as fast as a person types.
+    // A first sync reads whole lists; what changed since is searched for, as fast as a person
+    // types.
     site.run_json("sync");
     simulators.hubspot.post("faults", normal);
     simulators.hubspot.post("ledger/reset", json!({}));

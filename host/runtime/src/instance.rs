@@ -2,8 +2,8 @@
 //!
 //! Deadlines and limits are set before anything of the guest runs, its start functions included.
 //! Every call is bounded in guest time (epoch), in whole time (`patience`, because epochs do not
-//! cover host calls) and in memory; a panic underneath costs the call and not the program. A guest that
-//! was stopped is never entered again.
+//! cover host calls) and in memory; a panic underneath costs the call and not the program. A guest
+//! that was stopped is never entered again.
 
 mod guest_log;
 mod imports;

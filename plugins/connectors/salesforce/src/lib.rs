@@ -2,8 +2,8 @@
 //!
 //! Written from `apis/salesforce.md`. The files in reading order: `config` (settings), `schema`
 //! (describe), `value` and `rows` (cells and rows), `soql` (queries), `cursor` and `read` (scans),
-//! `bulk`, `lookup` (single records), `write`, `ingest`, `activity`, `error`; `README.md` has limits, quirks
-//! and permissions. A job keeps nothing but the shapes of the objects it met.
+//! `bulk`, `lookup` (single records), `write`, `ingest`, `activity`, `error`; `README.md` has
+//! limits, quirks and permissions. A job keeps nothing but the shapes of the objects it met.
 
 mod activity;
 mod bulk;
