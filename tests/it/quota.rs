@@ -4,7 +4,7 @@
 
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::site::{Simulators, Site, renkei, text};
 
@@ -75,6 +75,6 @@ fn kept(simulators: &Simulators, when: &str) {
 fn searches(simulators: &Simulators) -> u64 {
     let ledger = simulators.hubspot.get("ledger");
     let kinds = ledger["by_kind"].as_array().unwrap().iter();
-    let searches = kinds.filter(|kind| kind["kind"] == Value::from("search"));
+    let searches = kinds.filter(|kind| kind["kind"] == "search");
     searches.map(|kind| kind["calls"].as_u64().unwrap()).sum()
 }
