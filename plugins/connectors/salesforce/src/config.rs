@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) lookback_ms: i64,
     /// Remaining rows from which a Bulk 2.0 job is considered.
     pub(crate) bulk_rows: u64,
+    /// Whether jobs may change and delete too, not only create.
+    pub(crate) bulk_changes: bool,
 }
 
 impl Config {
@@ -40,6 +42,7 @@ impl Config {
             stamp_field,
             lookback_ms: amount("lookback_ms", 120_000)?,
             bulk_rows: amount("bulk_rows", 2000)?.unsigned_abs(),
+            bulk_changes: settings.boolean("bulk_changes").unwrap_or(false),
         })
     }
 }
@@ -60,6 +63,7 @@ mod tests {
         assert_eq!(config.root, "/services/data/v66.0");
         assert_eq!(config.stamp_field, "Renkei_Id__c");
         assert_eq!((config.lookback_ms, config.bulk_rows), (120_000, 2000));
+        assert!(!config.bulk_changes);
     }
 
     #[test]

@@ -11,7 +11,8 @@ mod writing;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{loopback, with_http, with_wait};
 use renkei_sdk::{
-    Action, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
+    Action, Attributes, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value,
+    WriteRequest,
 };
 use renkei_sim::clock::Clock;
 use renkei_sim::faults::Faults;
@@ -67,9 +68,14 @@ fn with_host<T>(
         Ok(())
     };
     with_http(host, || {
-        let connector = Salesforce::configure(&Vec::new()).unwrap();
+        let connector = Salesforce::configure(&settings()).unwrap();
         with_wait(sleeper, || test(&mut Desk { connector, clock, limit: 2000 }))
     })
+}
+
+/// Jobs for everything; what they are not used for by default has a test of its own.
+fn settings() -> Attributes {
+    vec![("bulk_changes".to_owned(), true.into())]
 }
 
 fn token(credentials: &Json) -> String {
@@ -145,7 +151,7 @@ impl Scanned {
 impl Desk {
     /// Another job: the same org, with nothing remembered.
     fn restart(&mut self) {
-        self.connector = Salesforce::configure(&Vec::new()).unwrap();
+        self.connector = Salesforce::configure(&settings()).unwrap();
     }
 
     fn request(&self, object: &str, scan: Scan, cursor: Option<Vec<u8>>) -> PageRequest {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use renkei_sdk::{Action, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
 
 use crate::Salesforce;
+use crate::config::Config;
 use crate::ingest::{self, Ran};
 use crate::soql::check_name;
 
@@ -75,8 +76,8 @@ impl Salesforce {
         let stamped = creates && self.shape(&request.object, &[])?.stamped;
         let stamp = stamped.then(|| self.config.stamp_field.clone());
         let mut outcomes = BTreeMap::new();
-        let bulk_rows = self.config.bulk_rows;
-        let mut calls = VecDeque::from(plan(request, stamp.as_deref(), bulk_rows, &mut outcomes));
+        let planned = plan(request, stamp.as_deref(), &self.config, &mut outcomes);
+        let mut calls = VecDeque::from(planned);
         let mut stopped = None;
         let mut effects = false;
         while let Some(call) = calls.pop_front() {
@@ -132,7 +133,7 @@ impl Salesforce {
 fn plan(
     request: &WriteRequest,
     stamp: Option<&str>,
-    bulk_rows: u64,
+    config: &Config,
     outcomes: &mut BTreeMap<usize, Outcome>,
 ) -> Vec<Call> {
     let mut by_verb: BTreeMap<Verb, Vec<usize>> = BTreeMap::new();
@@ -145,7 +146,7 @@ fn plan(
     let mut calls = Vec::new();
     for (verb, mut rows) in by_verb {
         rows.sort_by_key(|row| parent(request, *row));
-        let jobs = jobs_of(request, &verb, &rows, bulk_rows);
+        let jobs = jobs_of(request, &verb, &rows, config);
         let by_job: BTreeSet<usize> = jobs.iter().flat_map(|job| job.rows.clone()).collect();
         rows.retain(|row| !by_job.contains(row));
         calls.extend(jobs);
@@ -155,9 +156,17 @@ fn plan(
 }
 
 /// The jobs that write some of these rows, most often all of them, for fewer calls. No job has the
-/// same record twice, because its rows are written in no order.
-fn jobs_of(request: &WriteRequest, verb: &Verb, rows: &[usize], bulk_rows: u64) -> Vec<Call> {
-    if !ingest::pays(rows.len(), bulk_rows) {
+/// same record twice, because its rows are written in no order. Unless the settings allow more, jobs
+/// only create: nobody edits a record that is not there yet, while a change that waits in a job for
+/// minutes would overwrite what a person edits meanwhile.
+fn jobs_of(request: &WriteRequest, verb: &Verb, rows: &[usize], config: &Config) -> Vec<Call> {
+    let creates = |row: &usize| {
+        let operation = request.operations.get(*row);
+        operation.is_some_and(|operation| operation.action == Action::Create)
+    };
+    let allowed = config.bulk_changes || rows.iter().all(creates);
+    let pays = |rows: &[usize]| ingest::pays(rows.len(), config.bulk_rows);
+    if !allowed || !pays(rows) {
         return Vec::new();
     }
     let job = Job { request, verb, rows };
@@ -179,7 +188,7 @@ fn jobs_of(request: &WriteRequest, verb: &Verb, rows: &[usize], bulk_rows: u64) 
         }
         room = room.saturating_sub(bytes);
     }
-    let paying = parts.into_iter().filter(|rows| ingest::pays(rows.len(), bulk_rows));
+    let paying = parts.into_iter().filter(|rows| pays(rows));
     paying.map(|rows| Call { verb: verb.clone(), rows, by_job: true }).collect()
 }
 

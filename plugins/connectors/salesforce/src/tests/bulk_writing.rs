@@ -76,6 +76,24 @@ fn many_rows_travel_by_a_job() {
 const NO_CELLS: [(&str, &str); 0] = [];
 
 #[test]
+fn by_default_a_job_changes_no_record_that_people_can_edit() {
+    with_org(10, Faults::default(), |desk| {
+        desk.connector = Salesforce::configure(&Vec::new()).unwrap();
+        desk.connector.discover(&["Lead".to_owned()]).unwrap();
+        calls();
+        let ids = ids(&desk.write("Lead", creates()));
+        assert_eq!(calls(), (5, 5));
+        let updated = desk.write("Lead", ids.iter().map(|id| update(id, "変更")).collect());
+        assert_eq!(calls(), (11, 11));
+        assert_eq!(count(&updated, applied), MANY);
+        let archives = ids.iter().map(|id| operation(Action::Archive, id, "Lead", &NO_CELLS));
+        let archived = desk.write("Lead", archives.collect());
+        assert_eq!(calls(), (11, 11));
+        assert_eq!(count(&archived, applied), MANY);
+    });
+}
+
+#[test]
 fn a_job_twice_makes_no_record_twice() {
     with_org(10, Faults::default(), |desk| {
         let first = desk.write("Lead", creates());

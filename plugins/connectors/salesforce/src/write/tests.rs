@@ -1,9 +1,13 @@
 //! How operations become requests, and results become outcomes.
 
-use renkei_sdk::Applied;
+use renkei_sdk::{Applied, Attributes};
 
 use super::collections::{Record, settle};
 use super::*;
+
+fn config() -> Config {
+    Config::read(&Attributes::new()).unwrap()
+}
 
 fn operation(action: Action, name: &str, cells: Vec<Option<Value>>) -> Operation {
     Operation {
@@ -38,19 +42,20 @@ fn rows_of_one_parent_stay_together() {
             .map(|(n, account)| operation(Action::Update, &n.to_string(), of_account(account)))
             .collect(),
     );
-    let calls = plan(&request, None, 2000, &mut BTreeMap::new());
+    let calls = plan(&request, None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [[1, 3, 0, 2]]);
 }
 
 #[test]
 fn requests_hold_two_hundred_rows_and_no_record_twice() {
     let many = (0..450).map(|n| operation(Action::Create, &n.to_string(), vec![None, None]));
-    let calls = plan(&request(many.collect()), Some("Renkei_Id__c"), 2000, &mut BTreeMap::new());
+    let calls =
+        plan(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
     assert_eq!(calls.iter().map(|call| call.rows.len()).collect::<Vec<_>>(), [200, 200, 50]);
     assert_eq!(calls[0].verb, Verb::Upsert("Renkei_Id__c".into()));
 
     let twice = ["x", "y", "x"].map(|id| operation(Action::Update, id, vec![None, None]));
-    let calls = plan(&request(twice.to_vec()), None, 2000, &mut BTreeMap::new());
+    let calls = plan(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [vec![0, 1], vec![2]]);
 }
 
@@ -61,7 +66,7 @@ fn what_cannot_be_sent_is_refused_alone() {
     let restore = operation(Action::Restore, "y", vec![None, None]);
     let archive = operation(Action::Archive, "z", vec![None, None]);
     let mut outcomes = BTreeMap::new();
-    let calls = plan(&request(vec![lost, restore, archive]), None, 2000, &mut outcomes);
+    let calls = plan(&request(vec![lost, restore, archive]), None, &config(), &mut outcomes);
     assert_eq!(rows(&calls), [[2]]);
     assert!(matches!(outcomes[&0], Outcome::Rejected(_)));
     assert!(matches!(outcomes[&1], Outcome::Rejected(_)));
