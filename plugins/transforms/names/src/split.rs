@@ -32,7 +32,8 @@ fn at_comma(full: &str) -> Option<(&str, &str)> {
     whole.then_some((before, after))
 }
 
-fn is_suffix(text: &str) -> bool {
+/// Whether a word says which generation or degree a person has.
+pub(crate) fn is_suffix(text: &str) -> bool {
     SUFFIXES.contains(&text.to_lowercase().as_str())
 }
 

@@ -262,6 +262,7 @@ proptest! {
     }
 
     /// A new record has no old parts: what two well-formed parts were joined to is split the same.
+    /// Only "Aa Bb, Jr" cannot tell a given name that is spelled like a suffix from a suffix.
     #[test]
     fn a_fresh_name_needs_no_old_parts(
         names in prop_oneof![
@@ -269,6 +270,7 @@ proptest! {
             ("[A-Z][a-z]{1,6}( [A-Z][a-z]{1,4})?", "[A-Z][a-z]{1,6}( [A-Z]\\.)?"),
         ],
     ) {
+        prop_assume!(!(names.0.contains(' ') && crate::split::is_suffix(&names.1)));
         let parts = [text(&names.0), text(&names.1)];
         let joined = back(&vec![], parts.clone(), None);
         prop_assert_eq!(run(&vec![], joined, None), parts);
