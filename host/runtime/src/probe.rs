@@ -11,13 +11,14 @@ use wasmtime::Engine;
 
 use renkei_package::{Function, Kind, Shape};
 use renkei_sync::plugin::PluginError;
+use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::record::{Batch, Row};
 use renkei_sync::value::{Cell, Value};
 
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::settings;
-use crate::transform::{self, Call, Way};
+use crate::transform;
 
 /// What each column holds in turn: names with and without spaces, other scripts, numbers, empty.
 const SAMPLES: &[Option<&str>] = &[
@@ -98,8 +99,9 @@ impl Probe<'_> {
             let what = "a parameter without a default".to_owned();
             return Err(PluginError::Unsupported { plugin: self.plugin.generation.clone(), what });
         };
-        let (function, parameters) = (function.name.as_str(), &parameters);
-        let call = Call { function, way, parameters, input, old };
+        let (plugin, function) = (self.plugin.generation.plugin.as_str(), function.name.as_str());
+        let parameters = &parameters;
+        let call = TransformCall { plugin, function, way, parameters, input, old };
         transform::call(self.engine, self.limits, self.plugin, call).await
     }
 }

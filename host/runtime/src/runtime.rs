@@ -12,8 +12,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use wasmtime::Engine;
 
 use renkei_sync::plugin::{Generation, PluginError};
-use renkei_sync::ports::{Clock, Connector, Systems, Transforms};
-use renkei_sync::record::{Attributes, Batch, Problem, Remedy};
+use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
+use renkei_sync::record::{Batch, Problem, Remedy};
 
 use crate::cache::Cache;
 use crate::connector::Job;
@@ -28,7 +28,7 @@ use crate::registry::Registry;
 use crate::reload::{PluginFile, ReloadEvent, Reloader, Rescan, Rhythm};
 use crate::settings;
 use crate::system::{SystemConfig, TokenStore};
-use crate::transform::{self, Call, Way};
+use crate::transform;
 
 /// Events kept for a listener that is slow; it then sees that it missed some.
 const EVENTS_KEPT: usize = 256;
@@ -186,25 +186,6 @@ impl Runtime {
     pub fn traffic(&self, system: &str) -> Option<Traffic> {
         self.exits.get(system).map(|exit| exit.traffic())
     }
-
-    async fn transform(&self, plugin: &str, call: Call<'_>) -> Result<Batch, PluginError> {
-        let plugin = self.registry.current(plugin)?;
-        let (function, _) = plugin.function(call.function)?;
-        let parameters =
-            settings::complete(&function.parameters, call.parameters).map_err(|reason| {
-                PluginError::Invalid {
-                    plugin: plugin.generation.clone(),
-                    problem: Problem {
-                        code: "parameters".to_owned(),
-                        message: format!("the parameters of `{}`: {reason}", call.function),
-                        field: None,
-                        remedy: Remedy::Admin,
-                    },
-                }
-            })?;
-        let call = Call { parameters: &parameters, ..call };
-        transform::call(&self.engine, &self.limits.transform, &plugin, call).await
-    }
 }
 
 /// The way out of each system; those that reach the same account share its quotas.
@@ -247,27 +228,22 @@ impl Systems for Runtime {
 
 #[async_trait]
 impl Transforms for Runtime {
-    async fn forward(
-        &self,
-        plugin: &str,
-        function: &str,
-        parameters: &Attributes,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError> {
-        let call = Call { function, way: Way::Forward, parameters, input, old };
-        self.transform(plugin, call).await
-    }
-
-    async fn backward(
-        &self,
-        plugin: &str,
-        function: &str,
-        parameters: &Attributes,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError> {
-        let call = Call { function, way: Way::Backward, parameters, input, old };
-        self.transform(plugin, call).await
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        let plugin = self.registry.current(call.plugin)?;
+        let (function, _) = plugin.function(call.function)?;
+        let parameters =
+            settings::complete(&function.parameters, call.parameters).map_err(|reason| {
+                PluginError::Invalid {
+                    plugin: plugin.generation.clone(),
+                    problem: Problem {
+                        code: "parameters".to_owned(),
+                        message: format!("the parameters of `{}`: {reason}", call.function),
+                        field: None,
+                        remedy: Remedy::Admin,
+                    },
+                }
+            })?;
+        let call = TransformCall { parameters: &parameters, ..call };
+        transform::call(&self.engine, &self.limits.transform, &plugin, call).await
     }
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
+use renkei_sync::plugin::PluginError;
+use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 use renkei_sync::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::value::Value;
 
@@ -89,4 +91,18 @@ fn batch(rows: usize) -> Batch {
 
 fn nothing() -> Batch {
     Batch { rows: vec![], ..batch(0) }
+}
+
+/// Runs a function forward over [`batch`] without parameters and without anything old.
+async fn forward(
+    runtime: &Runtime,
+    plugin: &str,
+    function: &str,
+    rows: usize,
+) -> Result<Batch, PluginError> {
+    let (parameters, input, old) = (vec![], batch(rows), nothing());
+    let way = Way::Forward;
+    let call =
+        TransformCall { plugin, function, way, parameters: &parameters, input: &input, old: &old };
+    runtime.run(call).await
 }

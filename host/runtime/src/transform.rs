@@ -5,7 +5,8 @@ use wasmtime::Engine;
 
 use renkei_package::{Function, Shape};
 use renkei_sync::plugin::PluginError;
-use renkei_sync::record::{Attributes, Batch};
+use renkei_sync::ports::{TransformCall, Way};
+use renkei_sync::record::Batch;
 
 use crate::convert::{
     Breach, attributes_to_guest, batch_from_guest, batch_to_guest, error_from_guest,
@@ -14,30 +15,13 @@ use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 
-/// Which way a function runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    Forward,
-    Backward,
-}
-
-/// The arguments of one call.
-#[derive(Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) function: &'a str,
-    pub(crate) way: Way,
-    pub(crate) parameters: &'a Attributes,
-    pub(crate) input: &'a Batch,
-    pub(crate) old: &'a Batch,
-}
-
 /// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
 /// rows.
 pub(crate) async fn call(
     engine: &Engine,
     limits: &Limits,
     plugin: &Plugin,
-    call: Call<'_>,
+    call: TransformCall<'_>,
 ) -> Result<Batch, PluginError> {
     let generation = &plugin.generation;
     let (function, code) = plugin.function(call.function)?;

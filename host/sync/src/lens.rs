@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::plugin::PluginError;
-use crate::ports::Transforms;
+use crate::ports::{TransformCall, Transforms, Way};
 use crate::reason::Reason;
 use crate::record::{Batch, Row};
 use crate::spec::{Orientation, TransformRef, TransformUse};
@@ -35,13 +35,6 @@ pub struct Lenses<'a> {
     transforms: &'a dyn Transforms,
     /// Rows that each function failed at in this cycle, by plugin and function.
     failed: Mutex<BTreeMap<(String, String), u32>>,
-}
-
-/// Which of the plugin's two calls.
-#[derive(Clone, Copy)]
-enum Way {
-    Forward,
-    Backward,
 }
 
 /// One call with all its rows.
@@ -69,10 +62,7 @@ impl<'a> Lenses<'a> {
         input: Rows,
         old: Rows,
     ) -> Result<Answers, PluginError> {
-        let way = match lens.orientation {
-            Orientation::ForwardReads => Way::Forward,
-            Orientation::ForwardWrites => Way::Backward,
-        };
+        let way = towards_fields(lens.orientation);
         self.run(Call { function: &lens.function, way, input, old }).await
     }
 
@@ -86,9 +76,9 @@ impl<'a> Lenses<'a> {
         input: Rows,
         old: Rows,
     ) -> Result<Answers, PluginError> {
-        let way = match lens.orientation {
-            Orientation::ForwardReads => Way::Backward,
-            Orientation::ForwardWrites => Way::Forward,
+        let way = match towards_fields(lens.orientation) {
+            Way::Forward => Way::Backward,
+            Way::Backward => Way::Forward,
         };
         self.run(Call { function: &lens.function, way, input, old }).await
     }
@@ -186,14 +176,17 @@ impl<'a> Lenses<'a> {
             Way::Backward => (output, input),
         };
         let (given, old) = (batch(from, &call.input, start, len), batch(to, &call.old, start, len));
-        let transforms = self.transforms;
-        let answer = match call.way {
-            Way::Forward => transforms.forward(plugin, function, parameters, &given, &old).await?,
-            Way::Backward => {
-                transforms.backward(plugin, function, parameters, &given, &old).await?
-            }
-        };
+        let way = call.way;
+        let call = TransformCall { plugin, function, way, parameters, input: &given, old: &old };
+        let answer = self.transforms.run(call).await?;
         Ok(answer.rows.into_iter().map(|row| row.cells).collect())
+    }
+}
+
+fn towards_fields(orientation: Orientation) -> Way {
+    match orientation {
+        Orientation::ForwardReads => Way::Forward,
+        Orientation::ForwardWrites => Way::Backward,
     }
 }
 
@@ -223,7 +216,6 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::record::Attributes;
 
     /// Gives back its input and notes how many rows each call had, on both sides.
     #[derive(Default)]
@@ -231,27 +223,9 @@ mod tests {
 
     #[async_trait]
     impl Transforms for Echo {
-        async fn forward(
-            &self,
-            _plugin: &str,
-            _function: &str,
-            _parameters: &Attributes,
-            input: &Batch,
-            old: &Batch,
-        ) -> Result<Batch, PluginError> {
-            self.0.lock().unwrap().push((input.rows.len(), old.rows.len()));
-            Ok(input.clone())
-        }
-
-        async fn backward(
-            &self,
-            plugin: &str,
-            function: &str,
-            parameters: &Attributes,
-            input: &Batch,
-            old: &Batch,
-        ) -> Result<Batch, PluginError> {
-            self.forward(plugin, function, parameters, input, old).await
+        async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+            self.0.lock().unwrap().push((call.input.rows.len(), call.old.rows.len()));
+            Ok(call.input.clone())
         }
     }
 

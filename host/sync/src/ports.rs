@@ -51,29 +51,38 @@ pub trait Systems: Send + Sync {
     async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError>;
 }
 
+/// Which way a transform's function runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the input columns to the output columns.
+    Forward,
+    /// Back, in a two-way function.
+    Backward,
+}
+
+/// One call of a transform's function.
+#[derive(Debug, Clone, Copy)]
+pub struct TransformCall<'a> {
+    /// The plugin's id.
+    pub plugin: &'a str,
+    /// The function's name.
+    pub function: &'a str,
+    /// Which way it runs.
+    pub way: Way,
+    /// As its manifest lists them.
+    pub parameters: &'a Attributes,
+    /// The columns that it starts from.
+    pub input: &'a Batch,
+    /// What the other side has now: its columns with the input's rows, or no rows.
+    pub old: &'a Batch,
+}
+
 /// Pure functions of the loaded transforms, each call on a fresh instance of the plugin's current
 /// generation.
 #[async_trait]
 pub trait Transforms: Send + Sync {
-    /// Runs `function` of `plugin` forward; `old` has the output columns and the input's rows, or
-    /// no rows.
-    async fn forward(
-        &self,
-        plugin: &str,
-        function: &str,
-        parameters: &Attributes,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError>;
-    /// Runs a two-way function backward; `input` has the output columns, `old` the input columns.
-    async fn backward(
-        &self,
-        plugin: &str,
-        function: &str,
-        parameters: &Attributes,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError>;
+    /// Runs a function: the other side's columns, one row per row of input.
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError>;
 }
 
 /// Time, injected so that tests and the demo advance it.

@@ -16,8 +16,8 @@ use renkei_sync::lens::Lenses;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::plan_link::{Context, plan_link};
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems, Transforms};
-use renkei_sync::record::{Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
+use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::references::References;
 use renkei_sync::spec::Spec;
 use renkei_sync::state::LinkId;
@@ -184,26 +184,8 @@ impl Clock for Still {
 
 #[async_trait]
 impl Transforms for Still {
-    async fn forward(
-        &self,
-        _: &str,
-        _: &str,
-        _: &Attributes,
-        _: &Batch,
-        _: &Batch,
-    ) -> Result<Batch, PluginError> {
-        Err(unused("forward"))
-    }
-
-    async fn backward(
-        &self,
-        _: &str,
-        _: &str,
-        _: &Attributes,
-        _: &Batch,
-        _: &Batch,
-    ) -> Result<Batch, PluginError> {
-        Err(unused("backward"))
+    async fn run(&self, _: TransformCall<'_>) -> Result<Batch, PluginError> {
+        Err(unused("transform"))
     }
 }
 

@@ -9,8 +9,8 @@ use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
 use renkei_sync::lens::Lenses;
 use renkei_sync::plugin::{Generation, PluginError};
-use renkei_sync::ports::Transforms;
-use renkei_sync::record::{Attributes, Batch, Row};
+use renkei_sync::ports::{TransformCall, Transforms, Way};
+use renkei_sync::record::{Batch, Row};
 use renkei_sync::spec::{
     Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
     MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via, Winner,
@@ -119,47 +119,25 @@ fn text(row: &Row, index: usize) -> String {
 
 #[async_trait]
 impl Transforms for Names<'_> {
-    async fn forward(
-        &self,
-        plugin: &str,
-        _: &str,
-        _: &Attributes,
-        input: &Batch,
-        _: &Batch,
-    ) -> Result<Batch, PluginError> {
-        if let Some(fault) = self.fault(plugin, input) {
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        if let Some(fault) = self.fault(call.plugin, call.input) {
             return Err(fault);
         }
-        if plugin == "digits" {
-            let digits = |row: &Row| {
+        Ok(match (call.plugin, call.way) {
+            ("digits", _) => map(call.input, &["key"], |row| {
                 let kept: String = text(row, 0).chars().filter(char::is_ascii_digit).collect();
                 vec![Some(Value::Text(kept))]
-            };
-            return Ok(map(input, &["key"], digits));
-        }
-        Ok(map(input, &["family_name", "given_name"], |row| {
-            let full = text(row, 0);
-            let (family, given) = full.split_once(' ').unwrap_or((&full, ""));
-            vec![Some(family.into()), Some(given.into())]
-        }))
-    }
-
-    async fn backward(
-        &self,
-        plugin: &str,
-        _: &str,
-        _: &Attributes,
-        input: &Batch,
-        _: &Batch,
-    ) -> Result<Batch, PluginError> {
-        if let Some(fault) = self.fault(plugin, input) {
-            return Err(fault);
-        }
-        let join = |row: &Row| {
-            let full = format!("{} {}", text(row, 0), text(row, 1));
-            vec![Some(Value::Text(full.trim().to_owned()))]
-        };
-        Ok(map(input, &["full_name"], join))
+            }),
+            (_, Way::Forward) => map(call.input, &["family_name", "given_name"], |row| {
+                let full = text(row, 0);
+                let (family, given) = full.split_once(' ').unwrap_or((&full, ""));
+                vec![Some(family.into()), Some(given.into())]
+            }),
+            (_, Way::Backward) => map(call.input, &["full_name"], |row| {
+                let full = format!("{} {}", text(row, 0), text(row, 1));
+                vec![Some(Value::Text(full.trim().to_owned()))]
+            }),
+        })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use renkei_fixtures::Fixture;
 use renkei_sync::plugin::PluginError;
-use renkei_sync::ports::{Systems as _, Transforms as _};
+use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
-use super::{House, batch, errand, nothing};
+use super::{House, batch, errand, forward, nothing};
 use crate::stage::{Server, client_credentials, reply, system, token};
 use crate::{Auth, SystemConfig};
 
@@ -104,9 +104,8 @@ async fn no_guest_sees_a_credential() {
 async fn transforms_are_held_to_their_contract() {
     let fixtures = [Fixture::Echo, Fixture::Loses, Fixture::Spins, Fixture::Forgetful];
     let house = House::new(&fixtures, vec![]).await;
-    let run = async |plugin: &str, function: &str| {
-        house.runtime.forward(plugin, function, &vec![], &batch(3), &nothing()).await
-    };
+    let run =
+        async |plugin: &str, function: &str| forward(&house.runtime, plugin, function, 3).await;
     assert_eq!(run("echo", "same").await.unwrap(), batch(3));
     for (plugin, function, expected) in [
         ("loses", "same", "broke the contract: it answered with 2 rows for 3 rows"),
@@ -119,11 +118,24 @@ async fn transforms_are_held_to_their_contract() {
         assert!(error.contains(expected), "{plugin}: {error}");
     }
     let parameters = vec![("x".to_owned(), "y".into())];
-    let refused = house.runtime.forward("echo", "same", &parameters, &batch(1), &nothing()).await;
+    let (input, old) = (batch(3), nothing());
+    let call = TransformCall {
+        plugin: "echo",
+        function: "same",
+        way: Way::Forward,
+        parameters: &parameters,
+        input: &input,
+        old: &old,
+    };
+    let refused = house.runtime.run(call).await;
     assert!(matches!(refused, Err(PluginError::Invalid { .. })), "{refused:?}");
 
     let back = async |plugin: &str, function: &str| {
-        house.runtime.backward(plugin, function, &vec![], &batch(3), &batch(3)).await
+        let (way, parameters, old) = (Way::Backward, &vec![], &input);
+        house
+            .runtime
+            .run(TransformCall { plugin, function, way, parameters, input: &input, old })
+            .await
     };
     assert_eq!(back("echo", "same").await.unwrap(), batch(3));
     let error = back("echo", "once").await.unwrap_err().to_string();
@@ -139,11 +151,6 @@ async fn a_connector_is_no_transform() {
     let house = House::new(&fixtures, systems(&fixtures, &server.base)).await;
     let error = house.runtime.open("echo").await.err().unwrap().to_string();
     assert!(error.contains("it is not a connector"), "{error}");
-    let error = house
-        .runtime
-        .forward("courier", "same", &vec![], &batch(1), &nothing())
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = forward(&house.runtime, "courier", "same", 1).await.unwrap_err().to_string();
     assert!(error.contains("it is not a transform"), "{error}");
 }

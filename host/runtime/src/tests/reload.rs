@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use renkei_fixtures::{Fixture, assemble, plugin, plugin_version};
 use renkei_package::Package;
-use renkei_sync::ports::{Systems as _, Transforms as _};
+use renkei_sync::ports::Systems as _;
 
-use super::{House, batch, errand, nothing, put};
+use super::{House, batch, errand, forward, put};
 use crate::stage::{Server, reply, system};
 use crate::{Auth, Pooling, ReloadEvent};
 
@@ -26,7 +26,7 @@ async fn check(bytes: &[u8], expected: &str) {
         panic!("nothing refused");
     };
     assert_eq!((file.as_str(), serving.version.as_str()), ("echo.wasm", "1.0.0"));
-    let answer = house.runtime.forward("echo", "same", &vec![], &batch(2), &nothing()).await;
+    let answer = forward(&house.runtime, "echo", "same", 2).await;
     assert_eq!(answer.unwrap(), batch(2));
 
     house.runtime.rescan().await;
@@ -105,7 +105,7 @@ async fn no_call_fails_while_files_are_swapped() {
         tokio::spawn(async move {
             let mut calls = 0;
             while !stop.load(Ordering::Relaxed) {
-                let answer = runtime.forward("echo", "same", &vec![], &batch(5), &nothing()).await;
+                let answer = forward(&runtime, "echo", "same", 5).await;
                 assert_eq!(answer.unwrap(), batch(5));
                 calls += 1;
             }
