@@ -16,7 +16,7 @@ use crate::outcome::{Settled, Settler};
 use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::read::read_rows;
-use crate::record::{Action, Batch, Operation, Outcome, Row, WriteRequest};
+use crate::record::{Action, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest};
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
@@ -143,8 +143,10 @@ impl Sender<'_> {
         let outcomes = match batch.as_slice() {
             [OutboxEntry { action: Action::Merge, id: Some(winner), loser: Some(loser), .. }] => {
                 let losers = std::slice::from_ref(loser);
-                let outcome = connector.merge(&member.object, winner, losers).await;
-                outcome.map(|outcome| vec![outcome])
+                match connector.merge(&member.object, winner, losers).await {
+                    Err(PluginError::Unsupported { what, .. }) => Ok(vec![refused(what)]),
+                    answer => answer.map(|outcome| vec![outcome]),
+                }
             }
             _ => connector.write(&request).await,
         };
@@ -265,6 +267,13 @@ pub(crate) async fn sent_cells(
     let readings =
         read_rows(transforms, entity, member, &batch, &vec![None; entries.len()]).await?;
     Ok(readings.into_iter().map(|reading| reading.cells).collect())
+}
+
+/// What becomes of a merge that the connector cannot make: the question about it is open again, and
+/// the system's other work goes on.
+fn refused(what: String) -> Outcome {
+    let (code, remedy) = ("unsupported".to_owned(), Remedy::Nobody);
+    Outcome::Rejected(vec![Problem { code, message: what, field: None, remedy }])
 }
 
 /// All operations under the union of their columns; what an operation does not name is left alone.

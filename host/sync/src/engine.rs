@@ -36,10 +36,6 @@ pub struct CycleOptions {
     /// Whether to write. Without it the plan is returned and nothing is sent; give it a copy of the
     /// store, because what is read is still committed.
     pub apply: bool,
-    /// Go on with deletions above the guard.
-    pub approve_deletes: bool,
-    /// Go on with creations above the guard.
-    pub approve_creates: bool,
     /// Links planned in one commit.
     pub chunk_links: usize,
     /// The most operations in one call of a connector, whatever its manifest says: what the host
@@ -55,8 +51,6 @@ impl Default for CycleOptions {
     fn default() -> Self {
         Self {
             apply: true,
-            approve_deletes: false,
-            approve_creates: false,
             chunk_links: 500,
             write_operations: 10_000,
             plan_operations: 10_000,

@@ -69,6 +69,8 @@ mod merges;
 
 mod recover;
 
+mod guards;
+
 mod plan_entity;
 
 pub mod check;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::check;
 use crate::cycle::Cycle;
-use crate::engine::{CycleError, Engine, Event, journal_of};
+use crate::engine::{CycleError, Event, journal_of};
+use crate::guards;
 use crate::lanes::Lanes;
 use crate::plan::Held;
 use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
@@ -15,13 +16,12 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::References;
 use crate::render::{Rendered, intent, refused_before, render};
-use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Awaited, Choice, JournalEntry, LinkId, LinkView, Matter, OutboxEntry, RecordKey, RecordState,
-    Review, ReviewStatus, Status,
+    Awaited, JournalEntry, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review,
+    ReviewStatus, Status,
 };
-use crate::store::{Changes, ReviewQuery, StoreError};
+use crate::store::Changes;
 use crate::value::Cell;
 
 /// Plans the dirty links of an entity; the number of links that were done with.
@@ -30,7 +30,8 @@ pub(crate) async fn plan_entity(
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
     let lanes = Lanes::new(entity);
-    let brake = brake(cycle, entity).await?;
+    let brake = guards::deletions(cycle, entity).await?;
+    guards::creations(cycle, entity).await?;
     let mut after = LinkId::default();
     let mut done = 0;
     loop {
@@ -42,54 +43,6 @@ pub(crate) async fn plan_entity(
         let views = cycle.engine.store.links(&ids).await?;
         done += plan_chunk(cycle, &lanes, brake, views).await?;
     }
-}
-
-/// Whether deletions must wait, and the question about it.
-async fn brake(
-    cycle: &mut Cycle<'_>,
-    entity: &EntitySpec,
-) -> Result<Option<(u64, u64)>, StoreError> {
-    let engine = cycle.engine;
-    let doomed = engine.store.doomed(&entity.name).await?;
-    if doomed.doomed == 0 {
-        return Ok(None);
-    }
-    let limit = entity.delete_guard.limit(doomed.links);
-    let matter = Matter::Deletions { count: doomed.doomed, limit };
-    let now_ms = engine.clock.now_ms();
-    let question = review::of_entity(&entity.name, matter, now_ms);
-    let mut braked = doomed.doomed > limit && !cycle.may_delete(&entity.name);
-    let mut reviews = Vec::new();
-    for known in open_brakes(engine, entity).await? {
-        if known.id == question.id && known.choice == Some(Choice::Approve) {
-            cycle.allow_deletions(&entity.name);
-            braked = false;
-        } else if known.id == question.id && braked {
-            continue;
-        }
-        reviews.push(review::closed(&known, now_ms));
-    }
-    let closed = reviews.iter().any(|known| known.id == question.id);
-    if braked && !closed && engine.store.review(&question.id).await?.is_none_or(is_over) {
-        reviews.push(question);
-    }
-    if !reviews.is_empty() {
-        engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
-    }
-    Ok(braked.then_some((doomed.doomed, limit)))
-}
-
-async fn open_brakes(engine: &Engine<'_>, entity: &EntitySpec) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
-    let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| {
-        known.entity == entity.name && matches!(known.matter, Matter::Deletions { .. })
-    });
-    Ok(reviews)
-}
-
-fn is_over(review: Review) -> bool {
-    review.status == ReviewStatus::Closed
 }
 
 async fn plan_chunk(

@@ -103,7 +103,9 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
         Matter::Deleted { .. } => {
             (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
         }
-        Matter::Deletions { .. } => (matches!(choice, Choice::Approve), "approve"),
+        Matter::Deletions { .. } | Matter::Creations { .. } => {
+            (matches!(choice, Choice::Approve), "approve")
+        }
     }
 }
 

@@ -379,6 +379,11 @@ pub enum Matter {
         /// How many are allowed.
         limit: u64,
     },
+    /// More creations in one cycle than the guard allows; the others wait.
+    Creations {
+        /// How many are allowed.
+        limit: u64,
+    },
     /// A create whose outcome is unknown and that left no stamp.
     Uncertain {
         /// The intent.

@@ -114,7 +114,7 @@ fn cycles(spec: &Spec, store: &MemoryStore, people: u64, cycles: u64) -> Result<
         store,
         clock: &Still,
         observer: &seen,
-        options: CycleOptions { apply: false, approve_creates: true, ..CycleOptions::default() },
+        options: CycleOptions { apply: false, ..CycleOptions::default() },
     };
     let (done, spent) = spend(|| -> Result<()> {
         for _ in 0..cycles {

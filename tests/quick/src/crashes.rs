@@ -296,16 +296,23 @@ fn a_merge_whose_answer_is_lost_is_made_once() {
 }
 
 #[test]
-fn a_refused_merge_is_a_question_again() {
-    let (bench, _) = merged();
-    arm(&bench, Fault::Refuse);
-    bench.settle();
-    let reviews = bench.open_reviews();
-    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, Matter::Surplus { .. }) && review.choice.is_none());
-    answer(&bench, review, Choice::Approve);
-    bench.settle();
-    assert_eq!(live(&bench, &b()).len(), 1);
+fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
+    for fault in [Fault::Refuse, Fault::Unsupported] {
+        let (bench, one) = merged();
+        bench.shared.world().edit(&a(), &one, "title", "CTO".into());
+        arm(&bench, fault);
+        let failures = bench.try_cycle().unwrap().report.failures;
+        assert!(failures.is_empty(), "{failures:?}");
+        bench.settle();
+        let right = live(&bench, &b());
+        check_cell(&bench, &b(), &right[0], "title", "CTO");
+        let reviews = bench.open_reviews();
+        let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+        assert!(matches!(review.matter, Matter::Surplus { .. }) && review.choice.is_none());
+        answer(&bench, review, Choice::Approve);
+        bench.settle();
+        assert_eq!(live(&bench, &b()).len(), 1);
+    }
 }
 
 #[test]

@@ -418,6 +418,28 @@ fn many_deletions_wait_for_approval() {
 }
 
 #[test]
+fn many_creations_wait_for_approval() {
+    let mut spec = people();
+    spec.create_guard = Some(3);
+    let bench = bench(spec);
+    for person in 0..10 {
+        let mail = format!("{person}@x");
+        bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
+    }
+    for _ in 0..2 {
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&b()).len(), 3);
+    }
+    let reviews = bench.open_reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    assert!(matches!(review.matter, Matter::Creations { limit: 3 }), "{review:?}");
+    block_on(resolve(&bench.store, &review.id, Choice::Approve, 1)).unwrap();
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&b()).len(), 10);
+    assert!(bench.open_reviews().is_empty());
+}
+
+#[test]
 fn a_manual_conflict_follows_the_persons_choice() {
     let mut spec = people();
     spec.first_link = FirstLink::Review;

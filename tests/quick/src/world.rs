@@ -71,6 +71,8 @@ pub(crate) enum Fault {
     None,
     /// Refused.
     Refuse,
+    /// Not possible in this system.
+    Unsupported,
     /// Asks for time.
     Retry,
     /// Done, but the answer is lost.
@@ -315,7 +317,8 @@ impl World {
                     self.set(at, id, column, value.clone(), true);
                 }
             }
-            Fault::None | Fault::LostReply | Fault::LostThenUndone => {}
+            // Only merges fail so.
+            Fault::Unsupported | Fault::None | Fault::LostReply | Fault::LostThenUndone => {}
         }
         let made = self.ledger.len();
         let outcome = self.perform(at, columns, operation);

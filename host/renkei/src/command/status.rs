@@ -146,6 +146,9 @@ pub(crate) fn about(matter: &Matter) -> String {
         Matter::Deletions { count, limit } => {
             format!("{count} deletions are more than the {limit} allowed")
         }
+        Matter::Creations { limit } => {
+            format!("more than the {limit} creations allowed in one go wait")
+        }
         Matter::Uncertain { records, .. } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             let found =

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::absorb::AbsorbError;
 use crate::engine::{CycleError, Engine, Tally};
+use crate::guards;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{LinkPlan, Note};
 use crate::reason::Reason;
@@ -22,12 +23,20 @@ pub(crate) struct Cycle<'a> {
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
-    created: BTreeMap<String, u64>,
+    /// By entity with a guard on creations.
+    room: BTreeMap<String, Room>,
     /// Entities whose deletions a person has approved.
     approved: BTreeSet<String>,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     pub(super) plan: Plan,
+}
+
+/// What a guard still allows.
+struct Room {
+    left: u64,
+    /// Whether the question about more is open.
+    asked: bool,
 }
 
 impl<'a> Cycle<'a> {
@@ -37,7 +46,7 @@ impl<'a> Cycle<'a> {
             tally: Tally::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
-            created: BTreeMap::new(),
+            room: BTreeMap::new(),
             approved: BTreeSet::new(),
             unanswered: BTreeSet::new(),
             plan: Plan::default(),
@@ -46,7 +55,7 @@ impl<'a> Cycle<'a> {
 
     /// Whether deletions above the guard go on in this cycle.
     pub(crate) fn may_delete(&self, entity: &str) -> bool {
-        self.engine.options.approve_deletes || self.approved.contains(entity)
+        self.approved.contains(entity)
     }
 
     pub(crate) fn allow_deletions(&mut self, entity: &str) {
@@ -73,28 +82,49 @@ impl<'a> Cycle<'a> {
         std::mem::take(&mut self.deferred).len() as u64
     }
 
+    /// Whether it is settled how many records of an entity may be created in this cycle.
+    pub(crate) fn is_guarded(&self, entity: &str) -> bool {
+        self.room.contains_key(entity)
+    }
+
+    /// Lets so many records of an entity be created in this cycle; whether a person is asked about
+    /// more already.
+    pub(crate) fn guard(&mut self, entity: &str, left: u64, asked: bool) {
+        self.room.insert(entity.to_owned(), Room { left, asked });
+    }
+
     /// Takes out of a plan what must not be sent now: writes to a system that could not be read,
-    /// and creations above the guard.
+    /// and creations above the guard, about which a person is asked.
     pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) {
-        let cap = entity.create_guard.filter(|_| !self.engine.options.approve_creates);
         for draft in std::mem::take(&mut plan.drafts) {
             let member = entity.members.get(draft.member);
             if member.is_none_or(|member| self.tally.has_failed(&member.system)) {
                 plan.held = true;
                 continue;
             }
-            if draft.action == Action::Create {
-                let created = self.created.entry(entity.name.clone()).or_default();
-                if let Some(cap) = cap.filter(|cap| *created >= *cap) {
-                    let reason = Reason::CreateCap(cap);
-                    plan.notes.push(Note { record: None, field: None, reason });
-                    plan.held = true;
-                    continue;
-                }
-                *created += 1;
+            if draft.action == Action::Create && !self.may_create(entity, plan) {
+                plan.held = true;
+                continue;
             }
             plan.drafts.push(draft);
         }
+    }
+
+    /// Takes one of the creations that the guard allows; where there is none left, a person is
+    /// asked.
+    fn may_create(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) -> bool {
+        let Some(limit) = entity.create_guard else { return true };
+        let Some(room) = self.room.get_mut(&entity.name) else { return true };
+        if let Some(left) = room.left.checked_sub(1) {
+            room.left = left;
+            return true;
+        }
+        plan.notes.push(Note { record: None, field: None, reason: Reason::CreateCap(limit) });
+        if !std::mem::replace(&mut room.asked, true) {
+            let now_ms = self.engine.clock.now_ms();
+            plan.reviews.push(guards::creations_question(entity, limit, now_ms));
+        }
+        false
     }
 
     /// A plugin's failure stops its system for this cycle; a failure of the store stops all.

@@ -156,9 +156,9 @@ fn plan(
 }
 
 /// The jobs that write some of these rows, most often all of them, for fewer calls. No job has the
-/// same record twice, because its rows are written in no order. Unless the settings allow more, jobs
-/// only create: nobody edits a record that is not there yet, while a change that waits in a job for
-/// minutes would overwrite what a person edits meanwhile.
+/// same record twice, because its rows are written in no order. Unless the settings allow more,
+/// jobs only create: nobody edits a record that is not there yet, while a change that waits in a
+/// job for minutes would overwrite what a person edits meanwhile.
 fn jobs_of(request: &WriteRequest, verb: &Verb, rows: &[usize], config: &Config) -> Vec<Call> {
     let creates = |row: &usize| {
         let operation = request.operations.get(*row);

@@ -120,6 +120,10 @@ impl Connector for FakeConnector {
         let fault = world.faults.pop_front().unwrap_or(Fault::None);
         match fault {
             Fault::Refuse => return Ok(Outcome::Rejected(vec![refusal()])),
+            Fault::Unsupported => {
+                let (plugin, what) = (self.generation().clone(), "merging".to_owned());
+                return Err(PluginError::Unsupported { plugin, what });
+            }
             Fault::Retry => return Ok(Outcome::RetryAfter(500)),
             Fault::LostRequest => return Ok(Outcome::Uncertain("no answer".to_owned())),
             _ => {}

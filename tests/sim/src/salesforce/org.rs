@@ -72,8 +72,8 @@ impl Tally {
         Self { kind, object: object.to_owned(), shape: Shape::Batch, rows, cap: 200 }
     }
 
-    /// Rows that are written, 200 at a time. New rows could travel by a job; for changes a job is not
-    /// counted as possible, because it takes minutes in which it overwrites what people edit.
+    /// Rows that are written, 200 at a time. New rows could travel by a job; for changes a job is
+    /// not counted as possible, because it takes minutes in which it overwrites what people edit.
     pub(super) fn written(kind: &'static str, object: &str, rows: usize) -> Self {
         let shape = match kind {
             "create" | "upsert" => Shape::BatchOrJob { steps: JOB_STEPS },
