@@ -11,6 +11,7 @@ use renkei_sync::lens::Lenses;
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::record::Action;
+use renkei_sync::store::Store as _;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -45,11 +46,11 @@ pub(crate) async fn run(
 /// The log's line of a finished cycle, and one per system that failed: a system that is down fails
 /// at each of its objects, for one reason.
 fn tell(report: &Report, took_ms: i64) {
-    let mut failed_systems: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
+    let mut by_system: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
     for (system, doing, error) in &report.failures {
-        failed_systems.entry(system).or_default().push((doing, error));
+        by_system.entry(system).or_default().push((doing, error));
     }
-    for (system, failures) in failed_systems {
+    for (system, failures) in by_system {
         let Some((_, error)) = failures.first() else { continue };
         let doing: BTreeSet<&str> = failures.iter().map(|(doing, _)| *doing).collect();
         let waiting = doing.len();
@@ -65,17 +66,23 @@ fn tell(report: &Report, took_ms: i64) {
         swept = report.swept.rows,
         missed = report.swept.missed,
         missing = report.swept.missing,
-        failed = failed(report),
+        refused = refused(report),
+        failed = failed_systems(report).len(),
         took_ms,
         "cycle done"
     );
 }
 
-/// Operations that were refused or whose outcome is not known, and systems that failed.
-fn failed(report: &Report) -> u64 {
+/// Operations that were refused or whose outcome is not known.
+fn refused(report: &Report) -> u64 {
     let bad = [WriteResult::Refused, WriteResult::Uncertain];
     let writes = report.written.iter().filter(|((.., result), _)| bad.contains(result));
-    writes.map(|(_, count)| count).sum::<u64>() + report.failures.len() as u64
+    writes.map(|(_, count)| count).sum()
+}
+
+/// Systems that failed at anything, each once; `transform` where a transform did.
+pub(crate) fn failed_systems(report: &Report) -> BTreeSet<&str> {
+    report.failures.iter().map(|(system, ..)| system.as_str()).collect()
 }
 
 /// Operations of one kind that were done.
@@ -99,10 +106,12 @@ pub(crate) fn facts(report: &Report) -> Value {
         "created": done(report, Action::Create),
         "updated": done(report, Action::Update),
         "archived": done(report, Action::Archive),
+        "merged": done(report, Action::Merge),
         "questions": report.questions,
         "decided": report.decided,
         "swept": report.swept,
-        "failed": failed(report),
+        "refused": refused(report),
+        "failed": failed_systems(report).len(),
         "failures": report.failures.iter().map(|(system, doing, error)| json!({
             "system": system,
             "doing": doing,
@@ -111,21 +120,33 @@ pub(crate) fn facts(report: &Report) -> Value {
     })
 }
 
-/// A report for people.
-pub(crate) fn describe(report: &Report) -> String {
+/// A report for people. `open` is how many questions wait for an answer, those of earlier cycles
+/// among them.
+pub(crate) fn describe(report: &Report, open: u64) -> String {
     let read: u64 = report.read.values().sum();
-    format!(
-        "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}; {} refused or \
-         unclear; {} question(s) for a person, {} conflict(s) decided by rule",
+    let mut text = format!(
+        "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}, merged {}; \
+         {} refused or unclear; {} conflict(s) decided by rule; {open} open question(s)",
         report.matched,
         report.founded,
         done(report, Action::Create),
         done(report, Action::Update),
         done(report, Action::Archive),
-        failed(report),
-        report.questions,
+        done(report, Action::Merge),
+        refused(report),
         report.decided,
-    )
+    );
+    let failed = failed_systems(report);
+    if !failed.is_empty() {
+        let names = failed.iter().copied().collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("; {} system(s) failed: {names}", failed.len()));
+    }
+    text
+}
+
+/// Questions that wait for a person.
+pub(crate) async fn open_questions(host: &Host) -> Result<u64, Failure> {
+    Ok(host.store.counts().await.map_err(Failure::store)?.reviews_open)
 }
 
 /// A cycle in which a system failed is a failed command; the other systems' work is done all the

@@ -174,7 +174,10 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
     memory.note();
-    output.note(&format!("first sync: {}", cycle::describe(&first)));
+    output.note(&format!(
+        "first sync: {}",
+        cycle::describe(&first, cycle::open_questions(host).await?)
+    ));
 
     let edits = edits::make(simulators).await?;
     host.clock.sleep_ms(SETTLE_MS).await;
@@ -182,7 +185,10 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     let bar = output.progress("second sync");
     let second = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     bar.finish_and_clear();
-    output.note(&format!("second sync: {}", cycle::describe(&second)));
+    output.note(&format!(
+        "second sync: {}",
+        cycle::describe(&second, cycle::open_questions(host).await?)
+    ));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");

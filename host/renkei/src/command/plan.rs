@@ -33,14 +33,47 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
 }
 
 fn describe(result: &CycleResult) -> String {
-    let planned = result.report.planned;
-    if planned == 0 {
-        return format!("{}nothing to write", result.plan);
+    let unread = cycle::failed_systems(&result.report).into_iter().collect::<Vec<_>>().join(", ");
+    let CycleResult { plan, report } = result;
+    match (report.planned, unread.as_str()) {
+        (0, "") => format!("{plan}nothing to write"),
+        (0, unread) => format!("{plan}not known: {unread} could not be read"),
+        (planned, "") => format!("{plan}{planned} operation(s) in all"),
+        (planned, unread) => {
+            format!("{plan}{planned} operation(s), and maybe more: {unread} could not be read")
+        }
     }
-    format!("{}{planned} operation(s) in all", result.plan)
 }
 
 /// Plan, do not apply.
 pub(crate) fn dry(limit: usize) -> CycleOptions {
     CycleOptions { apply: false, plan_operations: limit, ..CycleOptions::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::plugin::{Generation, PluginError};
+
+    use super::*;
+
+    fn check(planned: u64, failed: &[&str], expected: &str) {
+        let mut result = CycleResult::default();
+        result.report.planned = planned;
+        for system in failed {
+            let (version, digest) = ("1.0.0".to_owned(), String::new());
+            let plugin = Generation { plugin: (*system).to_owned(), version, digest };
+            let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
+            result.report.failures.push(((*system).to_owned(), "open".to_owned(), error));
+        }
+        assert_eq!(describe(&result), expected);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_nothing() {
+        check(0, &[], "nothing to write");
+        let two = ["salesforce", "hubspot", "hubspot"];
+        check(0, &two, "not known: hubspot, salesforce could not be read");
+        check(3, &[], "3 operation(s) in all");
+        check(3, &["hubspot"], "3 operation(s), and maybe more: hubspot could not be read");
+    }
 }

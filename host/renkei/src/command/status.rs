@@ -1,8 +1,10 @@
 //! `renkei status`: what is linked, what waits, and which questions are open. Reads the database
 //! only.
 
+use std::path::Path;
+
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{Matter, Review, Sweep, SweepStage};
+use renkei_sync::state::{Matter, RecordKey, Review, Stream, Sweep, SweepStage};
 use renkei_sync::store::{Counts, ReviewQuery, Store as _};
 use renkei_sync::why::moment;
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let counts = store.counts().await.map_err(Failure::store)?;
     let query = ReviewQuery { open_only: true, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
-    output.result(&facts(&counts, &reviews), || describe(&counts, &reviews))?;
+    output.result(&facts(&counts, &reviews), || describe(&args.dir, &counts, &reviews))?;
     Ok(())
 }
 
@@ -58,11 +60,12 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
             "record": review.record.as_ref().map(ToString::to_string),
             "status": review.status,
             "about": about(&review.matter),
+            "answers": answers(review).iter().map(|(words, _)| words).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
 }
 
-fn describe(counts: &Counts, reviews: &[Review]) -> String {
+fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
     let rows = counts.entities.iter().map(|entity| {
         let records =
             entity.records.iter().map(|(system, object, n)| format!("{system}.{object} {n}"));
@@ -80,14 +83,7 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
         "\n\n{} operation(s) planned, {} without a known outcome, {} link(s) waiting for another, {} open review(s)",
         counts.planned, counts.sent, counts.waiting, counts.reviews_open
     ));
-    for (stream, sweep) in &counts.sweeps {
-        text.push_str(&format!(
-            "\n  sweep of {}.{}: {}",
-            stream.system,
-            stream.object,
-            swept(sweep)
-        ));
-    }
+    text.push_str(&sweeps(&counts.sweeps));
     for review in reviews {
         let subject = match (&review.link, &review.record) {
             (Some(link), _) => format!("{}/{link}", review.entity),
@@ -96,14 +92,82 @@ fn describe(counts: &Counts, reviews: &[Review]) -> String {
         };
         let (matter, stands) = (about(&review.matter), review.status.words());
         text.push_str(&format!("\n  {}  {subject}: {matter} ({stands})", review.id));
+        for (words, meaning) in answers(review) {
+            let (id, dir) = (&review.id, quoted(&dir.display().to_string()));
+            text.push_str(&format!("\n      renkei decide {id} {words} --dir {dir}"));
+            text.push_str(&meaning.map(|meaning| format!("  # {meaning}")).unwrap_or_default());
+        }
     }
     text
+}
+
+/// The answers that a question takes (`renkei_sync::resolve`), as `renkei decide` wants them, and
+/// what one means where its word does not say it.
+fn answers(review: &Review) -> Vec<(String, Option<&'static str>)> {
+    let plain = |words: &str| (words.to_owned(), None);
+    let meant = |words: &str, meaning| (words.to_owned(), Some(meaning));
+    let with = |records: &[RecordKey]| -> Vec<(String, Option<&'static str>)> {
+        let others = records.iter().filter(|record| review.record.as_ref() != Some(record));
+        others.map(|record| (format!("with {}", quoted(&record.to_string())), None)).collect()
+    };
+    match &review.matter {
+        Matter::Conflict { values, .. } => {
+            let take = values.iter().map(|(system, _)| plain(&format!("take {system}")));
+            take.chain([plain("value TEXT"), plain("clear")]).collect()
+        }
+        Matter::Oscillation { .. } | Matter::Cleared { .. } => {
+            vec![plain("value TEXT"), plain("clear")]
+        }
+        Matter::Ambiguous { records, .. } => {
+            let mut list = with(records);
+            list.push(meant("separate", "it is a thing of its own"));
+            list
+        }
+        Matter::Successor { records, .. } => with(records),
+        Matter::Uncertain { records, .. } => {
+            let mut list = with(records);
+            if list.is_empty() {
+                list.push(meant("with SYSTEM.OBJECT/ID", "this is what it made"));
+            }
+            list.push(meant("separate", "send it again"));
+            list.push(meant("leave", "give it up"));
+            list
+        }
+        Matter::Surplus { .. } => vec![meant("approve", "merge them there"), plain("leave")],
+        Matter::Missing { .. } => vec![meant("approve", "treat it as deleted"), plain("leave")],
+        Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
+        Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
+    }
+}
+
+/// A word for a shell: ids and paths are others' text.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-/:@+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// One line per stream; one for all where they say the same.
+fn sweeps(sweeps: &[(Stream, Sweep)]) -> String {
+    let lines: Vec<String> = sweeps.iter().map(|(_, sweep)| swept(sweep)).collect();
+    match lines.split_first() {
+        Some((first, rest)) if rest.iter().all(|line| line == first) => {
+            format!("\n  sweep: {first}")
+        }
+        _ => (sweeps.iter().zip(&lines))
+            .map(|((stream, _), line)| {
+                format!("\n  sweep of {}.{}: {line}", stream.system, stream.object)
+            })
+            .collect(),
+    }
 }
 
 /// The last sweep of a stream, and how far the present one is.
 fn swept(sweep: &Sweep) -> String {
     let mut text = match sweep.last {
-        None => "none is completed yet".to_owned(),
+        None => "none completed yet".to_owned(),
         Some((ended_ms, found)) => format!(
             "{}, {} record(s), {} missed by the cursor, {} out of sight",
             moment(ended_ms),
@@ -157,5 +221,72 @@ pub(crate) fn about(matter: &Matter) -> String {
                 "a create got no answer and {found} may be what it made; `with` that record, `separate` to send it again, `leave` to give it up"
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::state::ReviewStatus;
+
+    use super::*;
+
+    fn record(id: &str) -> RecordKey {
+        let (system, object) = ("hubspot".to_owned(), "contacts".to_owned());
+        RecordKey { system, object, id: id.to_owned() }
+    }
+
+    fn check(matter: Matter, expected: &[&str]) {
+        let review = Review {
+            id: "3f2a".to_owned(),
+            entity: "person".to_owned(),
+            link: None,
+            record: Some(record("1")),
+            matter,
+            status: ReviewStatus::Open,
+            choice: None,
+            at_ms: 0,
+        };
+        let text = describe(Path::new("my sync"), &Counts::default(), &[review]);
+        let said = text.lines().filter_map(|line| line.trim().strip_prefix("renkei decide 3f2a "));
+        assert_eq!(said.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_question_names_the_commands_that_answer_it() {
+        check(
+            Matter::Conflict {
+                field: "mobile".to_owned(),
+                base: None,
+                values: vec![("hubspot".to_owned(), None), ("salesforce".to_owned(), None)],
+                policy: "a person decides".to_owned(),
+                chosen: None,
+            },
+            &[
+                "take hubspot --dir 'my sync'",
+                "take salesforce --dir 'my sync'",
+                "value TEXT --dir 'my sync'",
+                "clear --dir 'my sync'",
+            ],
+        );
+        check(
+            Matter::Ambiguous { key: "mail".to_owned(), records: vec![record("1"), record("2;x")] },
+            &[
+                "with 'hubspot.contacts/2;x' --dir 'my sync'",
+                "separate --dir 'my sync'  # it is a thing of its own",
+            ],
+        );
+    }
+
+    #[test]
+    fn sweeps_that_say_the_same_are_one_line() {
+        let stream =
+            |object: &str| Stream { system: "hubspot".to_owned(), object: object.to_owned() };
+        let idle =
+            vec![(stream("contacts"), Sweep::default()), (stream("deals"), Sweep::default())];
+        assert_eq!(sweeps(&idle), "\n  sweep: none completed yet");
+        assert_eq!(sweeps(&[]), "");
+        let under_way = Sweep { stage: SweepStage::Scanning(None), ..Sweep::default() };
+        let mixed = [(stream("contacts"), Sweep::default()), (stream("deals"), under_way)];
+        assert_eq!(sweeps(&mixed).lines().count(), 3, "{}", sweeps(&mixed));
     }
 }

@@ -18,6 +18,13 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let result = cycle::run(&host, CycleOptions::default(), &bar).await;
     bar.finish_and_clear();
     let report = result?.report;
-    output.result(&cycle::facts(&report), || cycle::describe(&report))?;
+    let open = cycle::open_questions(&host).await?;
+    output.result(&cycle::facts(&report), || {
+        let hint = match open {
+            0 => String::new(),
+            _ => format!("; `renkei status --dir {}` lists them", args.dir.display()),
+        };
+        format!("{}{hint}", cycle::describe(&report, open))
+    })?;
     cycle::require_success(&report).map_err(Failure::reported)
 }
