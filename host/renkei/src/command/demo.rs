@@ -52,7 +52,8 @@ struct DemoReport {
     memory_mb: Option<u64>,
     plugins: Value,
     unexplained: Vec<String>,
-    dir: PathBuf,
+    /// Configuration and database; nothing where they go with the demo.
+    dir: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +101,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     host.require_fit().await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
-    output.result(&report, || describe(args, &report, &played))?;
+    output.result(&report, || describe(args, &dir, &report, &played))?;
     if !args.once {
         output.note("going on; edit the simulated CRMs or stop with Ctrl-C");
         keep_in_step(&host, INTERVAL_MS, output).await?;
@@ -197,7 +198,7 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     memory.note();
 
     let world = World::read(simulators).await?;
-    let known = Known::read(&host.store).await.map_err(Failure::store)?;
+    let known = Known::read(&host.store, &edits).await.map_err(Failure::store)?;
     let verdict = verify::judge(&world, &known, &edits);
     let idle_writes = idle.applied();
     Ok(Played { first, first_ms, memory, second, idle_writes, edits, world, known, verdict })
@@ -250,7 +251,7 @@ async fn report(
         memory_mb: played.memory.mb,
         plugins: json!(plugins),
         unexplained: played.verdict.unexplained.clone(),
-        dir: host.dir.clone(),
+        dir: args.dir.clone(),
     })
 }
 
@@ -283,7 +284,7 @@ impl PeakMemory {
     }
 }
 
-fn describe(args: &DemoArgs, report: &DemoReport, played: &Played) -> String {
+fn describe(args: &DemoArgs, dir: &Path, report: &DemoReport, played: &Played) -> String {
     let mut text = story::table(&played.edits, &played.world, &played.known);
     let yes = |good: bool| if good { "yes" } else { "NO" };
     text.push_str(&format!(
@@ -301,9 +302,12 @@ fn describe(args: &DemoArgs, report: &DemoReport, played: &Played) -> String {
         report.calls.hubspot,
         report.calls.salesforce,
     ));
-    if let (Some(dir), Some(edit)) = (&args.dir, played.edits.first()) {
-        let (record, dir) = (edit.record(), dir.display());
-        text.push_str(&format!("\nask why: renkei why {record} --dir {dir}"));
+    let is_kept = args.dir.is_some() || !args.once;
+    if let (true, Some(edit)) = (is_kept, played.edits.first()) {
+        let (record, dir) = (edit.key(), dir.display());
+        text.push_str(&format!(
+            "\nask why: renkei why {record} --dir {dir}\nopen questions: renkei status --dir {dir}"
+        ));
     }
     for line in &report.unexplained {
         text.push_str(&format!("\n  unexplained: {line}"));

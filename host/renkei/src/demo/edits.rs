@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use renkei_sync::state::RecordKey;
 use serde_json::{Value, json};
 
 use super::control::{SimRecord, Simulator, Simulators};
@@ -26,9 +27,10 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    /// The record as `renkei why` takes it.
-    pub(crate) fn record(&self) -> String {
-        format!("{}.{}/{}", self.system, self.object, self.id)
+    /// The record; printed as `renkei why` takes it.
+    pub(crate) fn key(&self) -> RecordKey {
+        let (system, object) = (self.system.to_owned(), self.object.to_owned());
+        RecordKey { system, object, id: self.id.clone() }
     }
 }
 

@@ -4,13 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use renkei_store::SqliteStore;
+use renkei_sync::reason::Reason;
 use renkei_sync::state::{
     LinkId, LinkStatus, LinkView, Matter, RecordKey, Review, ReviewStatus, Status,
 };
-use renkei_sync::store::{ReviewQuery, Store as _, StoreError};
+use renkei_sync::store::{JournalQuery, ReviewQuery, Store as _, StoreError};
+
+use super::edits::Edit;
 
 /// Links per query.
 const CHUNK: u64 = 500;
+/// More journal lines than a record of the demo has.
+const JOURNAL_LINES: usize = 100;
 
 /// What the host knows of links, conflicts and reviews.
 #[derive(Debug, Default)]
@@ -30,11 +35,13 @@ pub(crate) struct Known {
     pub(crate) reviewed: BTreeSet<RecordKey>,
     /// Old record -> the record that it became.
     pub(crate) successors: HashMap<RecordKey, RecordKey>,
+    /// What the journal says of the others of a record that a person deleted.
+    deletions: HashMap<RecordKey, String>,
 }
 
 impl Known {
-    /// Reads the whole store.
-    pub(crate) async fn read(store: &SqliteStore) -> Result<Self, StoreError> {
+    /// Reads the whole store, and what became of the records that these edits removed.
+    pub(crate) async fn read(store: &SqliteStore, edits: &[Edit]) -> Result<Self, StoreError> {
         let mut known = Self::default();
         let last = store.last_link().await?.0;
         let mut first = 1;
@@ -48,6 +55,14 @@ impl Known {
         let all = ReviewQuery { open_only: false, link: None, limit: 0 };
         for review in store.reviews(&all).await? {
             known.add_review(&review);
+        }
+        let removed: Vec<RecordKey> =
+            edits.iter().filter(|edit| edit.field.is_none()).map(Edit::key).collect();
+        known.successors.extend(store.aliases(&removed).await?);
+        for key in removed {
+            if let Some(reason) = deletion(store, &key).await? {
+                known.deletions.insert(key, reason);
+            }
         }
         Ok(known)
     }
@@ -122,14 +137,27 @@ impl Known {
         }
     }
 
-    /// What a removed record became.
-    pub(crate) fn why_gone(&self, system: &str, object: &str, id: &str) -> String {
-        let key =
-            RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() };
-        match (self.successors.get(&key), self.link_of.get(&key)) {
+    /// What a removed record became, or what its deletion did to the others.
+    pub(crate) fn why_gone(&self, key: &RecordKey) -> String {
+        match (self.successors.get(key), self.deletions.get(key)) {
             (Some(successor), _) => format!("now {successor}"),
-            (None, Some(link)) => format!("link {link} says what became of the others"),
-            (None, None) => String::new(),
+            (None, Some(reason)) => reason.clone(),
+            (None, None) => format!("`renkei why {key}` tells"),
         }
     }
+}
+
+/// The newest line about a deletion in the journal of the link that the record had: carried over to
+/// another record, or beaten by an edit.
+async fn deletion(store: &SqliteStore, key: &RecordKey) -> Result<Option<String>, StoreError> {
+    let of_record = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_LINES };
+    let link = store.journal(&of_record).await?.into_iter().find_map(|line| line.link);
+    let Some(link) = link else { return Ok(None) };
+    let of_link = JournalQuery { link: Some(link), record: None, limit: JOURNAL_LINES };
+    let lines = store.journal(&of_link).await?;
+    Ok(lines.into_iter().find_map(|line| match (&line.reason, &line.record) {
+        (Reason::DeletedIn(_), Some(other)) => Some(format!("{other} too: {}", line.reason)),
+        (Reason::EditBeatsDelete, _) => Some(line.reason.to_string()),
+        _ => None,
+    }))
 }

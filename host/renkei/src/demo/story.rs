@@ -28,10 +28,10 @@ fn deed(edit: &Edit) -> String {
 
 fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
     let Some((field, wanted)) = &edit.field else {
-        return ("gone".to_owned(), known.why_gone(edit.system, edit.object, &edit.id));
+        return ("gone".to_owned(), known.why_gone(&edit.key()));
     };
     let Some(key) = current_key(edit, world, known) else {
-        return ("lost".to_owned(), String::new());
+        return ("lost".to_owned(), known.why_gone(&edit.key()));
     };
     let now = world.live(&key).map(|record: &SimRecord| record.text(field)).unwrap_or_default();
     let stands = now.trim() == wanted.as_str().unwrap_or_default();
@@ -39,7 +39,7 @@ fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
     let why = match asked {
         Some(why) if !why.is_empty() => why,
         _ if stands => "carried over or kept".to_owned(),
-        _ => String::new(),
+        _ => format!("`renkei why {key}` tells"),
     };
     (if now.is_empty() { "(empty)".to_owned() } else { now }, why)
 }
