@@ -101,7 +101,7 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
 `plugin-one-way`.")]
     Serve(ServeArgs),
 
-    /// Show links, open reviews and conflicts, and work that waits.
+    /// Show links, open questions and how to answer them, and work that waits.
     #[command(after_help = "Examples:
   renkei status --dir sync")]
     Status(DirArgs),
@@ -210,7 +210,7 @@ pub(crate) struct ServeArgs {
 pub(crate) struct WhyArgs {
     /// `entity/link` such as `person/12`, or `system.object/id` of a record.
     pub(crate) record: String,
-    /// Only this field.
+    /// Only this field, by its name in the mapping or by that of its column in a system.
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
     #[command(flatten)]
@@ -249,6 +249,7 @@ pub(crate) enum Answer {
   renkei decide 3f2a clear --dir sync")]
     Clear,
     /// An ambiguous match: link the record with this one. A create without an answer: this is it.
+    /// A record that is gone: this one takes its place.
     #[command(after_help = "Examples:
   renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
     With {
@@ -260,7 +261,8 @@ pub(crate) enum Answer {
     #[command(after_help = "Examples:
   renkei decide 77b0 separate --dir sync")]
     Separate,
-    /// Do what was asked: archive the others, go on with the deletions.
+    /// Do what was asked: archive the others, merge the records there too, treat a missing record
+    /// as deleted, go on with the deletions.
     #[command(after_help = "Examples:
   renkei decide 9c41 approve --dir sync")]
     Approve,

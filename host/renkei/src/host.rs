@@ -24,8 +24,6 @@ use crate::tokens::TokenFile;
 
 /// Everything that is open.
 pub(crate) struct Host {
-    /// The configuration's directory.
-    pub(crate) dir: PathBuf,
     pub(crate) config: Config,
     pub(crate) spec: Spec,
     pub(crate) runtime: Arc<Runtime>,
@@ -61,7 +59,7 @@ impl Host {
         let spec = spec(&config, &runtime)?;
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
-        Ok(Self { dir: dir.to_owned(), config, spec, runtime, store, clock })
+        Ok(Self { config, spec, runtime, store, clock })
     }
 
     /// Compares the configuration with the live systems. A system that does not answer is left out

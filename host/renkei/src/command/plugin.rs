@@ -50,11 +50,15 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
 }
 
 fn new(name: &str, kind: Template, into: &Path, output: Output) -> Result<(), Failure> {
-    let files = renkei_package::new_crate(kind, name, into, &renkei_package::sdk_dir());
-    let files = files.map_err(Failure::usage)?;
+    let sdk = renkei_package::sdk_dir();
+    let files = renkei_package::new_crate(kind, name, into, &sdk).map_err(Failure::usage)?;
     let dir = into.join(name).display().to_string();
     output.result(&json!({ "dir": dir, "files": files }), || {
-        format!("made {dir}\nNext: `cargo test` there, then `renkei plugin build {dir}`")
+        format!(
+            "made {dir}\nNext: `cargo test` there, then `renkei plugin build {dir}`\n\
+             Its Cargo.toml names the SDK by its path on this machine, {}; change it where that moves",
+            sdk.display()
+        )
     })?;
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! `renkei why`: why a value was or was not written, from the database alone. Works while a host
 //! serves.
 
+use std::collections::BTreeSet;
+
 use renkei_sync::codec::Layouts;
+use renkei_sync::spec::{EntitySpec, Spec};
 use renkei_sync::state::{LinkId, RecordKey};
 use renkei_sync::why::{Subject, why};
 
@@ -19,11 +22,12 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
     let config = Config::read(dir).map_err(Failure::usage)?;
     let runtime = host::plugins(dir).await?;
     let spec = host::spec(&config, &runtime)?;
-    if let Some(field) = &args.field {
-        require_field(&spec, entity.as_deref(), field)?;
-    }
+    let field = match &args.field {
+        Some(field) => Some(field_of(&spec, &subject, entity.as_deref(), field)?),
+        None => None,
+    };
     let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Look)?;
-    let answer = why(&store, &spec, &subject, args.field.as_deref()).await;
+    let answer = why(&store, &spec, &subject, field).await;
     let answer = answer
         .map_err(Failure::store)?
         .filter(|answer| entity.as_ref().is_none_or(|entity| *entity == answer.entity));
@@ -63,19 +67,39 @@ pub(crate) fn parse_record(text: &str) -> Result<RecordKey, Failure> {
     Ok(RecordKey { system, object, id })
 }
 
-fn require_field(
-    spec: &renkei_sync::spec::Spec,
+/// The field of the entities in question that is named so, or that alone is kept in a column of
+/// that name.
+fn field_of<'a>(
+    spec: &'a Spec,
+    subject: &Subject,
     entity: Option<&str>,
-    field: &str,
-) -> Result<(), Failure> {
-    let entities =
-        spec.entities().iter().filter(|one| entity.is_none_or(|entity| one.name == entity));
-    let fields: Vec<&str> =
-        entities.flat_map(|entity| &entity.fields).map(|field| field.name.as_str()).collect();
-    if fields.contains(&field) {
-        return Ok(());
+    name: &str,
+) -> Result<&'a str, Failure> {
+    let is_asked = |one: &&EntitySpec| match (subject, entity) {
+        (Subject::Record(key), _) => one.member(&key.system, &key.object).is_some(),
+        (_, entity) => entity.is_none_or(|entity| one.name == entity),
+    };
+    let entities: Vec<&EntitySpec> = spec.entities().iter().filter(is_asked).collect();
+    let fields: BTreeSet<&str> =
+        entities.iter().flat_map(|one| &one.fields).map(|field| field.name.as_str()).collect();
+    if let Some(field) = fields.get(name) {
+        return Ok(field);
     }
-    Err(Failure::usage(format!("there is no field `{field}`; there are {}", fields.join(", "))))
+    let kept: BTreeSet<&str> = entities.iter().flat_map(|one| in_column(one, name)).collect();
+    let mut kept = kept.into_iter();
+    if let (Some(field), None) = (kept.next(), kept.next()) {
+        return Ok(field);
+    }
+    let fields: Vec<&str> = fields.into_iter().collect();
+    Err(Failure::usage(format!("there is no field `{name}`; there are {}", fields.join(", "))))
+}
+
+/// The fields that members keep in this column, several where a transform makes them of it.
+fn in_column<'a>(entity: &'a EntitySpec, column: &str) -> Vec<&'a str> {
+    let groups = entity.members.iter().flat_map(|member| &member.groups);
+    let groups = groups.filter(|group| group.columns.iter().any(|one| one == column));
+    let fields = groups.flat_map(|group| &group.fields);
+    fields.filter_map(|index| Some(entity.fields.get(index.0)?.name.as_str())).collect()
 }
 
 #[cfg(test)]
