@@ -35,7 +35,7 @@ struct Guest {
     exports: ConnectorPlugin,
 }
 
-/// Why a job has no guest.
+/// Whether a job has its guest.
 enum Life {
     Ready(Box<Guest>),
     InCall,

@@ -6,7 +6,7 @@
 //!   the same.
 //! - Compiling is not covered by a guest's limits, so `renkei-package` bounds size, function count
 //!   and body size before, and the caller waits for a bounded time. A compiler thread cannot be
-//!   killed; compiling in a child process that can be is the next issue.
+//!   killed; compiling in a child process that can be is not here yet (README).
 
 use std::time::Duration;
 

@@ -1,11 +1,14 @@
 //! One cycle: the heart. Safe to repeat; a second run right after the first plans nothing.
 //!
 //! ```text
-//! recover -> observe -> per entity, parents first: link -> plan -> check -> apply; then sweep
+//! recover -> observe -> per entity, parents first: follow moves -> link -> plan, check -> apply
+//!         -> probe; then sweep
 //! ```
-//! Every arrow is a commit. A plan is derived from stored state alone, so a crash anywhere is
-//! continued by simply running the next cycle (I15). The passes repeat until nothing more can
-//! move, so that a parent made in this cycle lets its children through in the same cycle.
+//! One commit each: a page that was read, a record that moved, a chunk of records that were linked,
+//! a chunk of links that were planned and checked, a batch marked as sent, a batch settled. A plan
+//! is derived from stored state alone, so a crash anywhere is continued by simply running the next
+//! cycle (I15). The passes repeat until nothing more can move, so that a parent made in this cycle
+//! lets its children through in the same cycle.
 
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};

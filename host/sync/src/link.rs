@@ -1,7 +1,8 @@
 //! Linking: every live record belongs to one link, or a person is asked.
 //!
-//! First, links follow records that were merged or converted ([`crate::unite`]); then records
-//! without a link are matched by keys in order. A record that matches nothing founds a link.
+//! Links have followed records that were merged or converted before this ([`crate::moves`], called by
+//! [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
+//! nothing founds a link.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

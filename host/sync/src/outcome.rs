@@ -42,7 +42,7 @@ pub(crate) struct Settler<'a> {
     now_ms: i64,
     links: BTreeMap<LinkId, Link>,
     records: BTreeMap<RecordKey, RecordState>,
-    /// Records that this batch made, for their match keys.
+    /// Records that this batch gave to a link, for the links that wait for them.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
     /// The records were read after the write: what they hold stands, and differs by edits.

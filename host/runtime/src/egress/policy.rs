@@ -2,7 +2,7 @@
 //!
 //! A guest gives a path below a base URL, so most tricks with URLs have no room: what is left is
 //! checked after decoding once, and the joined URL is compared with the base again. Checks of
-//! resolved addresses are the next issue's.
+//! resolved addresses are not here yet (README).
 
 use percent_encoding::percent_decode_str;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
