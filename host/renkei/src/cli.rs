@@ -262,7 +262,7 @@ pub(crate) enum Answer {
   renkei decide 77b0 separate --dir sync")]
     Separate,
     /// Do what was asked: archive the others, merge the records there too, treat a missing record
-    /// as deleted, go on with the deletions.
+    /// as deleted, go on with the deletions or creations.
     #[command(after_help = "Examples:
   renkei decide 9c41 approve --dir sync")]
     Approve,

@@ -137,6 +137,7 @@ fn answers(review: &Review) -> Vec<(String, Option<&'static str>)> {
         Matter::Missing { .. } => vec![meant("approve", "treat it as deleted"), plain("leave")],
         Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
         Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
+        Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
     }
 }
 
