@@ -1,7 +1,10 @@
 //! How a command fails: an exit code that scripts can branch on, and a message that names the next
 //! step.
 
+use std::io;
 use std::process::ExitCode;
+
+use renkei_runtime::RuntimeError;
 
 use crate::plain;
 
@@ -42,6 +45,15 @@ impl Failure {
     /// A plugin is missing, broken or built for another contract.
     pub(crate) fn plugin(error: impl Into<anyhow::Error>) -> Self {
         Self::of(Kind::Plugin, error.into())
+    }
+
+    /// The runtime does not start: its files in the data directory, or a plugin.
+    pub(crate) fn runtime(error: RuntimeError) -> Self {
+        let kind = match error {
+            RuntimeError::Cache(_) | RuntimeError::Quotas(_) => Kind::Store,
+            _ => Kind::Plugin,
+        };
+        Self::of(kind, error.into())
     }
 
     /// The same failure, of which nothing more need be printed as JSON: the command has printed
@@ -85,6 +97,10 @@ impl std::fmt::Display for Failure {
             if !text.contains(&cause) {
                 text = format!("{text}: {cause}");
             }
+        }
+        let causes = self.error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        if causes.into_iter().any(|cause| cause.kind() == io::ErrorKind::StorageFull) {
+            text.push_str("; free some space and run it again, nothing is half-written");
         }
         f.write_str(&plain::message(&text))
     }

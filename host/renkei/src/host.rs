@@ -55,7 +55,7 @@ impl Host {
         }
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(config.data.join("quotas"));
-        let runtime = Runtime::start(options).await.map_err(Failure::plugin)?;
+        let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
         let spec = spec(&config, &runtime)?;
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
@@ -133,7 +133,7 @@ pub(crate) async fn plugins(dir: &Path) -> Result<Arc<Runtime>, Failure> {
     let clock = Arc::new(SystemClock::real());
     let cache = cache(&config);
     let options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
-    Runtime::start(options).await.map_err(Failure::plugin)
+    Runtime::start(options).await.map_err(Failure::runtime)
 }
 
 /// The configuration, with its data directory made unless a database is missing there.

@@ -198,7 +198,12 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn scratch(dir: &Path, layouts: Layouts) -> Result<Self, OpenError> {
-        let scratch = tempfile::Builder::new().prefix("renkei-scratch-").tempdir();
+        let mut scratch = tempfile::Builder::new();
+        scratch.prefix("renkei-scratch-");
+        // It holds customer data; after a kill it stays behind.
+        #[cfg(unix)]
+        scratch.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let scratch = scratch.tempdir();
         let scratch =
             scratch.map_err(|source| OpenError::Io { path: std::env::temp_dir(), source })?;
         let path = dir.join(FILE);
