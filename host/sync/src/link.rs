@@ -1,7 +1,7 @@
 //! Linking: every live record belongs to one link, or a person is asked.
 //!
-//! Links have followed records that were merged or converted before this ([`crate::moves`], called by
-//! [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
+//! Links have followed records that were merged or converted before this ([`crate::moves`], called
+//! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
 //! nothing founds a link.
 
 use std::collections::{BTreeMap, BTreeSet};
