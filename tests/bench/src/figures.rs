@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Target {
     /// The ratio should be at most this.
     AtMost(f64),
+    /// The ratio should be at least this.
+    AtLeast(f64),
 }
 
 /// Figures by name, in the order in which they were put.
@@ -26,6 +28,7 @@ impl Figures {
     pub(crate) fn ratio(&mut self, ratio: f64, target: Target) {
         let (target, met) = match target {
             Target::AtMost(most) => (most, ratio <= most),
+            Target::AtLeast(least) => (least, ratio >= least),
         };
         self.put("ratio", ratio);
         self.put("target", target);

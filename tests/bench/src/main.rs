@@ -4,13 +4,19 @@
 //! ...) within one process and tells medians of ratios, because machines differ and other programs
 //! run meanwhile. `README.md` says what each name measures and which target it has.
 
+mod boundary;
+mod compile;
+mod density;
 mod figures;
+mod instantiate;
 mod people;
 mod planner;
+mod stage;
 mod store;
 mod timing;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -26,11 +32,18 @@ struct Cli {
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
     json: bool,
+    /// Load the plugins in this directory, with so many systems, and print the memory in KiB.
+    #[arg(long, hide = true, num_args = 2, value_names = ["DIR", "SYSTEMS"])]
+    load: Option<Vec<String>>,
 }
 
 /// What can be measured, in the order of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
+    Boundary,
+    Instantiate,
+    Compile,
+    Density,
     Planner,
     Store,
 }
@@ -42,6 +55,10 @@ impl Name {
 
     fn run(self) -> Result<Figures> {
         match self {
+            Self::Boundary => boundary::run(),
+            Self::Instantiate => instantiate::run(),
+            Self::Compile => compile::run(),
+            Self::Density => density::run(),
             Self::Planner => planner::run(),
             Self::Store => store::run(),
         }
@@ -50,6 +67,11 @@ impl Name {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if let Some([dir, systems]) = cli.load.as_deref() {
+        let kib = density::load(Path::new(dir), systems.parse()?)?;
+        writeln!(std::io::stdout(), "{kib}")?;
+        return Ok(());
+    }
     let names = if cli.names.is_empty() { Name::value_variants() } else { &cli.names };
     let mut all = Map::new();
     for name in names {

@@ -1,0 +1,53 @@
+//! `tidy`: trims and lower-cases every text. What it does to a text is cheap on purpose, so that
+//! the bench sees what the way there and back costs.
+//!
+//! The bench runs it as a plugin and links it natively; [`tidy`] is what both do to one text, and
+//! what a peer is given to do.
+
+use renkei_sdk::{Attributes, Batch, Cell, Error, Row, Transform, Value};
+
+/// The plugin.
+pub struct Tidy;
+
+impl Transform for Tidy {
+    fn forward(
+        _function: &str,
+        _parameters: &Attributes,
+        input: &Batch,
+        _old: &Batch,
+    ) -> Result<Batch, Error> {
+        let mut output = Batch::new(input.columns.iter().map(String::as_str));
+        let row = |row: &Row| Row::of(row.cells.iter().map(cell).collect());
+        output.rows = input.rows.iter().map(row).collect();
+        Ok(output)
+    }
+}
+
+renkei_sdk::export_transform!(Tidy);
+
+fn cell(cell: &Cell) -> Cell {
+    match cell {
+        Some(Value::Text(text)) => Some(Value::Text(tidy(text))),
+        other => other.clone(),
+    }
+}
+
+/// What is done to one text.
+pub fn tidy(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_trimmed_and_lower_cased_and_nothing_else_changes() {
+        let mut batch = Batch::new(["a", "b"]);
+        batch.rows.push(Row::of(vec![Some(Value::Text(" TARŌ 太郎 ".into())), None]));
+        let tidied = Tidy::forward("tidy-2", &Attributes::default(), &batch, &Batch::default());
+        let tidied = tidied.unwrap();
+        assert_eq!(tidied.columns, batch.columns);
+        assert_eq!(tidied.rows[0].cells, [Some(Value::Text("tarō 太郎".into())), None]);
+    }
+}
