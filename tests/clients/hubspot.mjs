@@ -2,11 +2,12 @@
 //
 //   node hubspot.mjs BASE_URL TOKEN     (or the environment variables of these names)
 //
-// Prints a line per check and `N passed, N failed`; exits 1 when a check failed.
+// Prints a line per check and the figures; exits 1 when a check failed.
 
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 import { AssociationTypes, Client } from '@hubspot/api-client'
+import { check, finish, refused } from './check.mjs'
 
 const [base = process.env.BASE_URL, token = process.env.TOKEN] = process.argv.slice(2)
 if (!base || !token) {
@@ -19,29 +20,6 @@ const { contacts, companies, deals, objects, associations, properties, pipelines
   client.crm
 const run = Date.now().toString(36)
 const mail = (name) => `${name}.${run}@client.example.jp`
-
-let passed = 0
-let failed = 0
-
-async function check(name, body) {
-  try {
-    await body()
-    passed += 1
-    console.log(`ok      ${name}`)
-  } catch (error) {
-    failed += 1
-    console.log(`FAILED  ${name}: ${error.message}`)
-  }
-}
-
-async function refused(status, call) {
-  const error = await call().then(
-    () => assert.fail(`expected HTTP ${status}`),
-    (error) => error,
-  )
-  assert.equal(error.code, status, error.message)
-  return error.body
-}
 
 // The search index lags behind, so a search is asked until it knows.
 async function eventually(call, enough) {
@@ -94,11 +72,11 @@ await check('objects: update, clear, and refuse', async () => {
   const changed = await contacts.basicApi.update(contact.id, { properties: { city: '', phone: '03-1234-5678' } })
   assert.equal(changed.properties.city, null)
   assert.equal(changed.properties.phone, '03-1234-5678')
-  const conflict = await refused(409, () =>
+  const { body: conflict } = await refused(409, () =>
     contacts.basicApi.create({ properties: { email: mail('taro') } }),
   )
   assert.match(conflict.message, new RegExp(`Existing ID: ${contact.id}`))
-  const unknown = await refused(400, () =>
+  const { body: unknown } = await refused(400, () =>
     contacts.basicApi.update(contact.id, { properties: { no_such_property: 'x' } }),
   )
   assert.equal(unknown.errors[0].code, 'PROPERTY_DOESNT_EXIST')
@@ -153,7 +131,7 @@ await check('batch: create and read', async () => {
 
 await check('batch: create fails whole, or in part with trace ids', async () => {
   const inputs = [{ properties: { email: mail('a') } }, { properties: { email: mail('d') } }]
-  const whole = await refused(409, () => contacts.batchApi.create({ inputs }))
+  const { body: whole } = await refused(409, () => contacts.batchApi.create({ inputs }))
   assert.equal(whole.category, 'CONFLICT')
   const part = await contacts.batchApi.create({
     inputs: inputs.map((input, number) => ({ ...input, objectWriteTraceId: `${number}` })),
@@ -333,5 +311,4 @@ await check('gdpr delete', async () => {
   await refused(404, () => contacts.basicApi.getById(gone.id))
 })
 
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+finish('@hubspot/api-client')

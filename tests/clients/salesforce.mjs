@@ -3,11 +3,12 @@
 //   node salesforce.mjs BASE_URL CREDENTIALS     (or the environment variables of these names)
 //
 // CREDENTIALS is the JSON object that the simulator prints. Prints a line per check and
-// `N passed, N failed`; exits 1 when a check failed.
+// the figures; exits 1 when a check failed.
 
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import jsforce from 'jsforce'
+import { check, finish, refused } from './check.mjs'
 
 const [base = process.env.BASE_URL, json = process.env.CREDENTIALS] = process.argv.slice(2)
 if (!base || !json) {
@@ -21,29 +22,6 @@ const oauth2 = { clientId, clientSecret, loginUrl: base, redirectUri: 'http://12
 const version = '60.0'
 const run = Date.now().toString(36)
 const ROWS = 5200
-
-let passed = 0
-let failed = 0
-
-async function check(name, body) {
-  try {
-    await body()
-    passed += 1
-    console.log(`ok      ${name}`)
-  } catch (error) {
-    failed += 1
-    console.log(`FAILED  ${name}: ${error.message}`)
-  }
-}
-
-async function refused(code, call) {
-  const error = await call().then(
-    () => assert.fail(`expected ${code}`),
-    (error) => error,
-  )
-  assert.equal(error.errorCode ?? error.name, code, error.message)
-  return error
-}
 
 let conn
 
@@ -299,5 +277,4 @@ await check('logout: the session is over', async () => {
   await refused('INVALID_SESSION_ID', () => dead.query('SELECT Id FROM User'))
 })
 
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed ? 1 : 0)
+finish('jsforce')
