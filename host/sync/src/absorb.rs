@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::Engine;
 use crate::keys;
 use crate::lens::Lenses;
 use crate::plugin::{Generation, PluginError};
@@ -45,7 +46,24 @@ pub(crate) struct Source<'a> {
     pub(crate) now_ms: i64,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        member: &'a MemberSpec,
+        generation: &'a Generation,
+    ) -> Self {
+        let now_ms = engine.clock.now_ms();
+        Self {
+            store: engine.store,
+            transforms: &engine.transforms,
+            entity,
+            member,
+            generation,
+            now_ms,
+        }
+    }
+
     pub(crate) fn key(&self, id: &str) -> RecordKey {
         RecordKey {
             system: self.member.system.clone(),

@@ -134,14 +134,7 @@ impl Reader<'_> {
     }
 
     pub(crate) fn source(&self) -> Source<'_> {
-        Source {
-            store: self.engine.store,
-            transforms: &self.engine.transforms,
-            entity: self.entity,
-            member: self.member,
-            generation: self.connector.generation(),
-            now_ms: self.engine.clock.now_ms(),
-        }
+        Source::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
     fn tell(&self, page: &Page) {

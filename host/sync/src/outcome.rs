@@ -102,14 +102,9 @@ impl<'a> Settler<'a> {
     }
 
     fn source(&self) -> Source<'a> {
-        Source {
-            store: self.engine.store,
-            transforms: &self.engine.transforms,
-            entity: self.entity,
-            member: self.member,
-            generation: self.connector.generation(),
-            now_ms: self.now_ms,
-        }
+        let generation = self.connector.generation();
+        let source = Source::new(self.engine, self.entity, self.member, generation);
+        Source { now_ms: self.now_ms, ..source }
     }
 
     /// Reads records that turned out to be other than thought. An observation, with its own commit.

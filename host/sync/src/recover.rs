@@ -131,14 +131,7 @@ impl Prober<'_> {
     }
 
     fn source(&self) -> Source<'_> {
-        Source {
-            store: self.engine.store,
-            transforms: &self.engine.transforms,
-            entity: self.entity,
-            member: self.member,
-            generation: self.connector.generation(),
-            now_ms: self.engine.clock.now_ms(),
-        }
+        Source::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
     fn line(&self, entry: &OutboxEntry, reason: Reason) -> JournalEntry {
