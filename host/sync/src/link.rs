@@ -19,7 +19,7 @@ use crate::state::{
     Status, Truth,
 };
 use crate::store::{Changes, ReviewQuery, StoreError};
-use crate::withhold::withheld;
+use crate::withhold::Unanswered;
 
 /// Links all records of an entity that need it.
 pub(crate) async fn link_records(
@@ -34,7 +34,7 @@ pub(crate) async fn link_records(
             reviews.insert(review.id.clone(), review);
         }
     }
-    let withheld = withheld(engine, tally, entity).await?;
+    let unanswered = Unanswered::new(engine, tally, entity).await?;
     let mut asked = BTreeSet::new();
     let mut after: Option<RecordKey> = None;
     loop {
@@ -43,7 +43,7 @@ pub(crate) async fn link_records(
         let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
-        let mut linker = Linker::new(engine, entity, &reviews, &withheld).await?;
+        let mut linker = Linker::new(engine, entity, &reviews, &unanswered).await?;
         linker.link(&chunk).await?;
         asked.append(&mut linker.asked);
         tally.event(&Event::Linked {
@@ -78,8 +78,8 @@ struct Linker<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     reviews: &'a BTreeMap<String, Review>,
-    /// Records that may be what an unanswered create made: no link is founded on them.
-    withheld: &'a BTreeSet<RecordKey>,
+    /// Creates that nobody answered, and the records that may be what they made.
+    unanswered: &'a Unanswered<'a>,
     now_ms: i64,
     next: LinkId,
     known: Known,
@@ -99,13 +99,13 @@ impl<'a> Linker<'a> {
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
         reviews: &'a BTreeMap<String, Review>,
-        withheld: &'a BTreeSet<RecordKey>,
+        unanswered: &'a Unanswered<'a>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             engine,
             entity,
             reviews,
-            withheld,
+            unanswered,
             now_ms: engine.clock.now_ms(),
             next: engine.store.last_link().await?,
             known: Known::default(),
@@ -164,6 +164,7 @@ impl<'a> Linker<'a> {
 
     async fn follow(&mut self, record: &RecordKey, verdict: Verdict) -> Result<(), StoreError> {
         match verdict {
+            Verdict::Join { link, .. } if self.unanswered.blocks(record, link) => {}
             Verdict::Join { link, others, key } => {
                 self.joined.insert(link);
                 self.put(record, link, Reason::MatchedBy(key.clone()));
@@ -173,7 +174,7 @@ impl<'a> Linker<'a> {
                 self.matched += 1;
             }
             Verdict::Found { others, .. }
-                if others.iter().chain([record]).any(|one| self.withheld.contains(one)) => {}
+                if others.iter().chain([record]).any(|one| self.unanswered.withholds(one)) => {}
             Verdict::Found { others, key } => {
                 let link = self.found();
                 let by_key = key.map(Reason::MatchedBy);
@@ -296,6 +297,8 @@ impl<'a> Linker<'a> {
             record.link = Some(link);
             if !slots.insert((link, record.key.system.clone())) {
                 record.status = Status::Surplus;
+            } else {
+                self.unanswered.weigh(&mut record, link);
             }
             self.changes.records.push(record);
         }

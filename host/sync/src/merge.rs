@@ -195,7 +195,8 @@ impl<'a> Merge<'a> {
             return None;
         }
         let mut votes: Vec<Vote> = edits.iter().filter_map(|edit| self.vote(*edit)).collect();
-        if edits.iter().any(|edit| self.is_behind(*edit)) {
+        // An edit of the truth by somebody who had it speaks for it.
+        if edits.iter().all(|edit| self.is_behind(*edit)) {
             votes.push(Vote {
                 system: self.old.from.clone().unwrap_or_default(),
                 value: self.old.value.clone(),

@@ -7,12 +7,14 @@
 //!
 //! A create is told by its stamp. Without one it is never sent again by itself (I5): a record that
 //! was first seen after it and agrees on all that was sent is taken for it if there is exactly one;
-//! what may be it founds no link until that is known; else a person is asked. A stamp that is not
-//! found proves that nothing is there, but not that nothing was: a record of that object that went
-//! before it was ever read may have been it, and what a person deleted is not made again.
+//! what may be it founds no link until that is known; else a person is asked. A record that a match
+//! key brings to the link meanwhile is weighed against what was sent, so that what people changed
+//! in it counts. A stamp that is not found proves that nothing is there, but not that nothing was:
+//! a record of that object that went before it was ever read may have been it, and what a person
+//! deleted is not made again.
 
-use crate::spec::EntitySpec;
-use crate::state::{RecordKey, RecordState};
+use crate::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
+use crate::state::{FieldState, OutboxEntry, RecordKey, RecordState, Span};
 use crate::value::{Cell, Value};
 
 /// One field of an update.
@@ -58,6 +60,69 @@ pub fn fates(untouched: bool, traces: &[Trace<'_>]) -> Vec<Fate> {
     traces.iter().map(fate).collect()
 }
 
+/// Whether finding this field as it was sent proves that the call arrived: a reference may go in a
+/// call of its own.
+pub fn is_plain(field: &FieldSpec) -> bool {
+    !matches!(field.kind, FieldKind::Reference { .. })
+}
+
+/// Notes what became of a field to which `truth` was sent as `sent`.
+pub fn note(state: &mut FieldState, fate: Fate, truth: &Cell, sent: &Cell, plain: bool) {
+    match fate {
+        Fate::Pending => {}
+        Fate::Held => {
+            state.base = if plain { state.seen.clone() } else { truth.clone() };
+            state.agreed.clone_from(truth);
+            state.edited = Span::default();
+        }
+        Fate::Edited => {
+            state.base.clone_from(sent);
+            state.agreed.clone_from(truth);
+        }
+        Fate::Unsure => {
+            state.base = state.base.take().or_else(|| sent.clone());
+            state.unsure = true;
+            state.edited = Span::default();
+        }
+    }
+}
+
+/// Weighs a record that a match key has brought to a link whose create has no answer. It is what
+/// that made, or a person has made the same thing. What agrees besides the key proves the former:
+/// then what differs was edited since. An empty cell is never proof that somebody emptied it.
+pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &mut RecordState) {
+    let written = entry.fields.iter().filter_map(|write| {
+        let (position, field) = entity.field(&write.field)?;
+        Some((position, is_plain(field), &write.after, sent.get(position.0)?))
+    });
+    let written: Vec<(FieldIndex, bool, &Cell, &Cell)> = written.collect();
+    let seen = |position: FieldIndex| record.fields.get(position.0)?.seen.as_ref();
+    let proven = written.iter().any(|(position, plain, _, sent)| {
+        let filled = sent.as_ref().is_some_and(|value| !value.is_null());
+        *plain && filled && !is_key(entity, *position) && seen(*position) == sent.as_ref()
+    });
+    let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
+        (None, _) | (_, None) => Fate::Pending,
+        (Some(seen), Some(sent)) if seen == sent => Fate::Held,
+        _ if !plain => Fate::Pending,
+        (Some(seen), _) if seen.is_null() && proven => Fate::Unsure,
+        (Some(seen), _) if seen.is_null() => Fate::Pending,
+        _ if proven => Fate::Edited,
+        _ => Fate::Unsure,
+    };
+    let fates: Vec<Fate> =
+        written.iter().map(|(position, plain, _, sent)| fate(*position, *plain, sent)).collect();
+    for ((position, plain, truth, sent), fate) in written.into_iter().zip(fates) {
+        if let Some(state) = record.fields.get_mut(position.0) {
+            note(state, fate, truth, sent, plain);
+        }
+    }
+}
+
+fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
+    entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
+}
+
 /// Whether a record is as it was when an operation was planned. Where neither version nor stamp
 /// says so, it is not known to be.
 pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
@@ -75,29 +140,30 @@ pub enum Likeness {
     Same,
     /// It holds some of it: it may have been edited since, or keep a value in a form of its own.
     Partly,
-    /// It holds nothing of it, or another match key: it is another thing.
+    /// It holds nothing of it; or another match key, and less than half of the rest.
     Other,
 }
 
 /// Compares a record with the fields that a create sent; absent and empty ones say nothing.
 pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Likeness {
-    let (mut same, mut other) = (0, 0);
+    let (mut same, mut other, mut other_key) = (0, 0, false);
     for (position, (sent, state)) in sent.iter().zip(&record.fields).enumerate() {
         if sent.as_ref().is_none_or(Value::is_null) || state.seen.is_none() {
             continue;
         }
+        let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
         if *sent == state.seen {
             same += 1;
-            continue;
-        }
-        other += 1;
-        let is_key = |field: &crate::spec::FieldIndex| field.0 == position;
-        let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
-        if filled && entity.match_keys.iter().flat_map(|key| &key.fields).any(is_key) {
-            return Likeness::Other;
+        } else if filled && is_key(entity, FieldIndex(position)) {
+            other_key = true;
+        } else {
+            other += 1;
         }
     }
     match (same, other) {
+        // Somebody may have changed the key of what was made.
+        _ if other_key && (same == 0 || same < other) => Likeness::Other,
+        _ if other_key => Likeness::Partly,
         (0, 0) => Likeness::Partly,
         (0, _) => Likeness::Other,
         (_, 0) => Likeness::Same,

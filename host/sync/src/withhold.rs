@@ -1,6 +1,7 @@
-//! Records that may be what an unanswered create made: nothing is founded on them, and those that
-//! went before they were read are remembered, until it is known what became of the create
-//! (SYNC.md 3.6). Otherwise the same thing would be made again in the other systems.
+//! Records that may be what an unanswered create made: nothing is founded on them, one that a match
+//! key brings to that create's link is weighed against what was sent, and those that went before
+//! they were read are remembered, until it is known what became of the create (SYNC.md 3.6).
+//! Otherwise the same thing would be made again in the other systems, or an edit of it be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,40 +11,78 @@ use crate::engine::{Engine, Tally};
 use crate::record::{Action, Tombstone};
 use crate::spec::EntitySpec;
 use crate::state::{
-    LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
+    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
 };
 use crate::store::{OutboxQuery, ReviewQuery, Store, StoreError};
-use crate::unanswered::{Likeness, likeness};
+use crate::unanswered::{Likeness, likeness, weigh};
 use crate::value::Cell;
 
 /// Records looked at at once.
 const ROWS: usize = 1000;
 
-/// The records without a link that wait for an unanswered create.
-pub(crate) async fn withheld(
-    engine: &Engine<'_>,
-    tally: &Tally<'_>,
-    entity: &EntitySpec,
-) -> Result<BTreeSet<RecordKey>, StoreError> {
-    let mut withheld = BTreeSet::new();
-    let creates = unanswered(engine.store, &entity.name, None).await?;
-    if creates.is_empty() {
-        return Ok(withheld);
+/// The creates of an entity that nobody answered, and what waits for them.
+pub(crate) struct Unanswered<'a> {
+    entity: &'a EntitySpec,
+    /// With what was sent, in canonical form; nothing if a transform failed on it.
+    creates: Vec<(OutboxEntry, Vec<Cell>)>,
+    /// Records without a link that may be what one of them made.
+    withheld: BTreeSet<RecordKey>,
+}
+
+impl<'a> Unanswered<'a> {
+    pub(crate) async fn new(
+        engine: &Engine<'_>,
+        tally: &Tally<'_>,
+        entity: &'a EntitySpec,
+    ) -> Result<Self, StoreError> {
+        let creates = unanswered(engine.store, &entity.name, None).await?;
+        let creates = with_cells(engine, tally, entity, creates).await;
+        let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
+        if !waiting.creates.is_empty() {
+            waiting.withhold(engine).await?;
+        }
+        Ok(waiting)
     }
-    let questions = questions(engine.store, &entity.name).await?;
-    let creates = with_cells(engine, tally, entity, creates).await;
-    let mut after: Option<RecordKey> = None;
-    loop {
-        let (store, work) = (engine.store, LinkWork::Unlinked);
-        let records = store.link_work(&entity.name, work, after.as_ref(), ROWS).await?;
-        let Some(last) = records.last() else { return Ok(withheld) };
-        after = Some(last.key.clone());
-        let waits = |record: &&RecordState| {
-            creates.iter().any(|(entry, cells)| {
-                may_be(entity, entry, cells, questions.get(&entry.intent), record)
-            })
-        };
-        withheld.extend(records.iter().filter(waits).map(|record| record.key.clone()));
+
+    async fn withhold(&mut self, engine: &Engine<'_>) -> Result<(), StoreError> {
+        let questions = questions(engine.store, &self.entity.name).await?;
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let (name, work) = (&self.entity.name, LinkWork::Unlinked);
+            let records = engine.store.link_work(name, work, after.as_ref(), ROWS).await?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let waits = |record: &&RecordState| {
+                self.creates.iter().any(|(entry, cells)| {
+                    may_be(self.entity, entry, cells, questions.get(&entry.intent), record)
+                })
+            };
+            let waiting: Vec<_> = records.iter().filter(waits).map(|one| one.key.clone()).collect();
+            self.withheld.extend(waiting);
+        }
+    }
+
+    /// Whether no link may be founded on a record.
+    pub(crate) fn withholds(&self, record: &RecordKey) -> bool {
+        self.withheld.contains(record)
+    }
+
+    /// Whether a record may not join a link: what was sent to its place is not known.
+    pub(crate) fn blocks(&self, record: &RecordKey, link: LinkId) -> bool {
+        self.create_of(record, link).is_some_and(|(_, cells)| cells.is_empty())
+    }
+
+    /// A record joins its link: what people changed in it since it was made becomes an edit.
+    pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
+        if let Some((entry, cells)) = self.create_of(&record.key, link) {
+            weigh(self.entity, entry, cells, record);
+        }
+    }
+
+    fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
+        self.creates.iter().find(|(entry, _)| {
+            entry.link == link && entry.system == record.system && entry.object == record.object
+        })
     }
 }
 

@@ -24,6 +24,18 @@ fn unmarked() -> Bench {
     bench
 }
 
+/// A person in `a` whose create in `b`, which leaves no stamps, was made but never answered.
+fn unanswered() -> (Bench, String, String) {
+    let bench = bench(people());
+    bench.shared.world().table(&b()).stamped = false;
+    let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("phone", "1".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    arm(&bench, Fault::LostReply);
+    bench.cycle();
+    let made = live(&bench, &b())[0].clone();
+    (bench, left, made)
+}
+
 fn bench(spec: EntitySpec) -> Bench {
     Bench::new(world(), Spec::new(vec![spec]).unwrap())
 }
@@ -173,6 +185,106 @@ fn what_was_edited_since_is_asked_about_and_the_edit_is_kept() {
     wait(&bench);
     check_cell(&bench, &a(), &left, "title", "CTO");
     assert_eq!((live(&bench, &a()).len(), live(&bench, &b()).len()), (1, 1));
+}
+
+#[test]
+fn an_edit_of_what_a_match_key_finds_again_is_an_edit() {
+    let (bench, left, made) = unanswered();
+    bench.shared.world().edit(&b(), &made, "title", "CTO".into());
+    wait(&bench);
+    check_cell(&bench, &a(), &left, "title", "CTO");
+    check_cell(&bench, &b(), &made, "title", "CTO");
+    assert!(bench.reviews().is_empty());
+
+    // Whoever emptied a cell is not known: it may be somebody else's record of the same person.
+    let (bench, left, made) = unanswered();
+    bench.shared.world().edit(&b(), &made, "phone", Value::Null);
+    wait(&bench);
+    let reviews = bench.open_reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    answer(&bench, review, Choice::Value(Some(Value::Null)));
+    bench.settle();
+    check_cell(&bench, &a(), &left, "phone", Value::Null);
+}
+
+#[test]
+fn what_a_person_deleted_after_a_crash_is_not_made_again() {
+    for stop in 0..30 {
+        let mut bench = bench(people());
+        bench.shared.world().table(&b()).stamped = false;
+        let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+        bench.store.stop_after(stop);
+        drop(bench.try_cycle());
+        bench.store = bench.store.copy();
+        let Some(made) = live(&bench, &b()).first().cloned() else { continue };
+        bench.shared.world().remove(&b(), &made, Removal::Deleted);
+        wait(&bench);
+        assert!(live(&bench, &b()).is_empty(), "made again after {stop} commits");
+        let archived = bench.shared.world().tables[&a()].records[&left].gone.is_some();
+        assert!(archived || question(&bench).1 == [key(&b(), &made)], "after {stop} commits");
+    }
+}
+
+#[test]
+fn the_source_may_change_its_key_while_an_answer_is_lost() {
+    let (bench, left, made) = unanswered();
+    bench.shared.world().edit(&a(), &left, "mail", "new@x".into());
+    wait(&bench);
+    check_cell(&bench, &a(), &left, "mail", "new@x");
+    check_cell(&bench, &b(), &made, "mail", "new@x");
+    assert_eq!(live(&bench, &b()).len(), 1);
+}
+
+#[test]
+fn another_key_in_what_may_have_been_made_is_asked_about() {
+    let (bench, left, made) = unanswered();
+    bench.shared.world().edit(&b(), &made, "mail", "new@x".into());
+    wait(&bench);
+    assert_eq!((live(&bench, &a()).len(), live(&bench, &b()).len()), (1, 1), "a duplicate");
+    let (review, records) = question(&bench);
+    assert_eq!(records, [key(&b(), &made)]);
+    answer(&bench, &review, Choice::LinkWith(key(&b(), &made)));
+    wait(&bench);
+    check_cell(&bench, &a(), &left, "mail", "new@x");
+}
+
+#[test]
+fn the_same_person_made_by_hand_keeps_what_was_typed() {
+    let bench = bench(people());
+    bench.shared.world().table(&b()).stamped = false;
+    let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("phone", "1".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    arm(&bench, Fault::LostRequest);
+    bench.cycle();
+    let made = bench.shared.world().create(&b(), &[("mail", "a@x".into()), ("phone", "2".into())]);
+    wait(&bench);
+    assert_eq!(live(&bench, &b()), std::slice::from_ref(&made));
+    // Empty cells are filled, and what differs goes to a person, as its field's policy says.
+    check_cell(&bench, &b(), &made, "title", "CEO");
+    check_cell(&bench, &a(), &left, "phone", "1");
+    check_cell(&bench, &b(), &made, "phone", "2");
+    assert_eq!(bench.open_reviews().len(), 1);
+}
+
+#[test]
+fn the_same_edit_on_both_sides_after_a_crash_is_no_question() {
+    let mut sent = 0;
+    for stop in 0..30 {
+        let (mut bench, left, right) = pair();
+        bench.shared.world().edit(&a(), &left, "phone", "2".into());
+        bench.store.stop_after(stop);
+        drop(bench.try_cycle());
+        bench.store = bench.store.copy();
+        sent += u32::from(bench.shared.world().cell(&b(), &right, "phone") == "2".into());
+        for (at, id) in [(a(), &left), (b(), &right)] {
+            bench.shared.world().edit(&at, id, "phone", "3".into());
+        }
+        bench.settle();
+        check_cell(&bench, &a(), &left, "phone", "3");
+        check_cell(&bench, &b(), &right, "phone", "3");
+        assert!(bench.reviews().is_empty(), "after {stop} commits");
+    }
+    assert!(sent > 0, "a crash after the write was among them");
 }
 
 #[test]

@@ -221,7 +221,11 @@ impl Prober<'_> {
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own,
-                partly: alike(cells, Likeness::Partly),
+                // What agrees with another create on everything is that one's.
+                partly: alike(cells, Likeness::Partly)
+                    .into_iter()
+                    .filter(|key| !taken.contains(key))
+                    .collect(),
                 strays: strays.map(|record| record.key.clone()).collect(),
             };
             known += self.follow(&scene, entry, judge(&evidence)).await?;

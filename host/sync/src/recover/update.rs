@@ -9,10 +9,9 @@ use crate::apply::sent_cells;
 use crate::outcome::read_again;
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::spec::FieldKind;
 use crate::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
 use crate::store::Changes;
-use crate::unanswered::{Fate, Trace, fates, is_untouched};
+use crate::unanswered::{Fate, Trace, fates, is_plain, is_untouched, note};
 use crate::value::Cell;
 
 impl Prober<'_> {
@@ -66,7 +65,7 @@ impl Prober<'_> {
             .filter_map(|(position, write)| {
                 let field = self.entity.fields.get(*position)?;
                 Some(Trace {
-                    plain: !matches!(field.kind, FieldKind::Reference { .. }),
+                    plain: is_plain(field),
                     before: &write.before,
                     sent: sent.get(*position)?,
                     now: &record.fields.get(*position)?.seen,
@@ -76,24 +75,11 @@ impl Prober<'_> {
         let fates = fates(untouched, &traces);
         let plain: Vec<bool> = traces.iter().map(|trace| trace.plain).collect();
         let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
-        for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(plain) {
+        for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
             let Some(state) = record.fields.get_mut(position) else { continue };
-            match fate {
-                Fate::Pending => {}
-                Fate::Held => {
-                    state.base = if plain { state.seen.clone() } else { write.after.clone() };
-                    state.agreed.clone_from(&write.after);
-                    state.edited = Span::default();
-                }
-                Fate::Edited => {
-                    state.base = sent.get(position).cloned().flatten();
-                    state.agreed.clone_from(&write.after);
-                    state.edited = since;
-                }
-                Fate::Unsure => {
-                    state.unsure = true;
-                    state.edited = Span::default();
-                }
+            note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
+            if *fate == Fate::Edited {
+                state.edited = since;
             }
         }
         if fates.contains(&Fate::Unsure) {

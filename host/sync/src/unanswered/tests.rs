@@ -1,10 +1,12 @@
 //! Every rule as a table.
 
 use super::*;
+use crate::reason::Reason;
+use crate::record::Action;
 use crate::spec::{
     DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnDelete, OnMerge, Winner,
 };
-use crate::state::{FieldState, Status};
+use crate::state::{FieldState, FieldWrite, LinkId, OutboxState, Status};
 
 fn text(value: &str) -> Cell {
     Some(Value::Text(value.to_owned()))
@@ -81,8 +83,12 @@ fn entity() -> EntitySpec {
 }
 
 fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> Likeness {
+    likeness(&entity(), &sent, &record(seen))
+}
+
+fn record(seen: [Cell; 3]) -> RecordState {
     let state = |seen| FieldState { seen, ..FieldState::default() };
-    let record = RecordState {
+    RecordState {
         key: key("1"),
         entity: "person".to_owned(),
         link: None,
@@ -91,8 +97,7 @@ fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> Likeness {
         status: Status::Live,
         fields: seen.map(state).to_vec(),
         raw: Vec::new(),
-    };
-    likeness(&entity(), &sent, &record)
+    }
 }
 
 #[test]
@@ -103,10 +108,71 @@ fn likeness_counts_what_was_sent() {
     assert_eq!(compare(ceo(), [null(), text("CTO"), text("Oita")]), Likeness::Partly);
     assert_eq!(compare(ceo(), [null(), text("CTO"), text("Usa")]), Likeness::Other);
     assert_eq!(compare([None, null(), None], ceo()), Likeness::Partly, "nothing to compare");
-    // Another match key is another thing; one that was emptied is not.
+    // With another match key it is the same thing only if half of the rest says so.
     let mail = || [text("a@x"), text("CEO"), None];
-    assert_eq!(compare(mail(), [text("b@x"), text("CEO"), null()]), Likeness::Other);
+    assert_eq!(compare(mail(), [text("b@x"), text("CEO"), null()]), Likeness::Partly);
+    assert_eq!(compare(mail(), [text("b@x"), text("CTO"), null()]), Likeness::Other);
+    let full = || [text("a@x"), text("CEO"), text("Oita")];
+    assert_eq!(compare(full(), [text("b@x"), text("CEO"), text("Usa")]), Likeness::Partly);
+    assert_eq!(compare(full(), [text("b@x"), null(), text("Usa")]), Likeness::Other);
+    assert_eq!(compare([text("a@x"), None, None], full().map(|_| text("b@x"))), Likeness::Other);
     assert_eq!(compare(mail(), [null(), text("CEO"), null()]), Likeness::Partly);
+}
+
+/// What becomes of `title` in a record found by its mail, where a create sent CEO and Oita.
+fn weighed(title: Cell, city: Cell) -> FieldState {
+    let sent = [text("a@x"), text("CEO"), text("Oita")];
+    let write = |(name, value): (&str, &Cell)| FieldWrite {
+        field: name.to_owned(),
+        before: None,
+        after: value.clone(),
+        reason: Reason::Founded,
+    };
+    let entry = OutboxEntry {
+        intent: "1".to_owned(),
+        entity: "person".to_owned(),
+        link: LinkId(1),
+        system: "b".to_owned(),
+        object: "people".to_owned(),
+        action: Action::Create,
+        id: None,
+        loser: None,
+        if_version: None,
+        if_modified_ms: None,
+        columns: Vec::new(),
+        fields: ["mail", "title", "city"].into_iter().zip(&sent).map(write).collect(),
+        reason: Reason::Founded,
+        state: OutboxState::Sent,
+        not_before_ms: 0,
+        attempts: 0,
+    };
+    let mut record = record([text("a@x"), title, city]);
+    weigh(&entity(), &entry, &sent, &mut record);
+    record.fields.swap_remove(1)
+}
+
+#[test]
+fn what_a_match_key_finds_again_is_weighed_against_what_was_sent() {
+    let null = || Some(Value::Null);
+    let sent = || text("CEO");
+    for (title, city, base, agreed, unsure) in [
+        // It holds what was sent.
+        (text("CEO"), text("Usa"), sent(), sent(), false),
+        // The city proves that it is what was made: an edit.
+        (text("CTO"), text("Oita"), sent(), sent(), false),
+        // The key alone does not: somebody else may have typed it.
+        (text("CTO"), text("Usa"), sent(), None, true),
+        (text("CTO"), null(), sent(), None, true),
+        // Emptied, or never filled.
+        (null(), text("Oita"), sent(), None, true),
+        (null(), text("Usa"), None, None, false),
+        // Not read.
+        (None, text("Oita"), None, None, false),
+    ] {
+        let state = weighed(title.clone(), city.clone());
+        let found = (&state.base, &state.agreed, state.unsure);
+        assert_eq!(found, (&base, &agreed, unsure), "{title:?} {city:?}");
+    }
 }
 
 #[test]
