@@ -100,7 +100,7 @@ pub(crate) fn facts(report: &Report) -> Value {
         "read": report.read.values().sum::<u64>(),
         "matched": report.matched,
         "founded": report.founded,
-        "ambiguous": report.ambiguous,
+        "ambiguous": report.ambiguous.len(),
         "planned": report.planned,
         "writes": report.applied(),
         "created": done(report, Action::Create),

@@ -1,6 +1,6 @@
 //! What one cycle works with, and what it tells while it works.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::lens::Lenses;
@@ -107,8 +107,8 @@ pub enum Event<'a> {
         matched: u64,
         /// New links.
         founded: u64,
-        /// Records that a person must decide about.
-        ambiguous: u64,
+        /// The questions about records that a person must decide about, by id; each pass asks again.
+        ambiguous: &'a BTreeSet<String>,
     },
     /// A chunk of links was planned.
     Planned {
@@ -185,8 +185,8 @@ pub struct Report {
     pub matched: u64,
     /// New links.
     pub founded: u64,
-    /// Records that a person must decide about.
-    pub ambiguous: u64,
+    /// The questions about records that a person must decide about, by id.
+    pub ambiguous: BTreeSet<String>,
     /// Operations planned.
     pub planned: u64,
     /// Questions opened.
@@ -225,7 +225,7 @@ impl Report {
             Event::Linked { matched, founded, ambiguous, .. } => {
                 self.matched += matched;
                 self.founded += founded;
-                self.ambiguous += ambiguous;
+                self.ambiguous.extend(ambiguous.iter().cloned());
             }
             Event::Planned { operations, questions, decided, .. } => {
                 self.planned += operations;

@@ -45,13 +45,13 @@ pub(crate) async fn link_records(
         after = Some(last.key.clone());
         let mut linker = Linker::new(engine, entity, &reviews, &unanswered).await?;
         linker.link(&chunk).await?;
-        asked.append(&mut linker.asked);
         tally.event(&Event::Linked {
             entity: &entity.name,
             matched: linker.matched,
             founded: linker.founded,
-            ambiguous: linker.ambiguous,
+            ambiguous: &linker.asked,
         });
+        asked.append(&mut linker.asked);
         let changes = linker.finish().await?;
         if !changes.is_empty() {
             engine.store.commit(changes).await?;
@@ -91,7 +91,6 @@ struct Linker<'a> {
     changes: Changes,
     matched: u64,
     founded: u64,
-    ambiguous: u64,
 }
 
 impl<'a> Linker<'a> {
@@ -115,7 +114,6 @@ impl<'a> Linker<'a> {
             changes: Changes::default(),
             matched: 0,
             founded: 0,
-            ambiguous: 0,
         })
     }
 
@@ -240,7 +238,6 @@ impl<'a> Linker<'a> {
                 self.founded += 1;
             }
             _ => {
-                self.ambiguous += 1;
                 self.asked.insert(review.id.clone());
                 if known.is_none() {
                     self.changes.journal.push(crate::state::JournalEntry {

@@ -208,6 +208,8 @@ fn an_ambiguous_match_goes_to_a_person() {
     let left = bench.shared.world().create(&a(), &same);
     let right = bench.shared.world().create(&b(), &same);
     bench.shared.world().create(&b(), &same);
+    let report = bench.try_cycle().unwrap().report;
+    assert_eq!(report.ambiguous.len(), 3, "each counts once, whatever the passes");
     bench.settle();
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
