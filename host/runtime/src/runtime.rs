@@ -18,6 +18,7 @@ use renkei_sync::record::{Batch, Problem, Remedy};
 use crate::cache::Cache;
 use crate::connector::Job;
 use crate::egress::Exit;
+use crate::egress::lookup::Ways;
 use crate::egress::quota::Gate;
 use crate::egress::traffic::Traffic;
 use crate::engine::{self, EngineError, Pooling};
@@ -65,6 +66,8 @@ pub struct Options {
     /// How often a connection to a system is tried before it counts as unreachable; after that each
     /// request tries once, until one gets through.
     pub connects: u32,
+    /// How names and certificates are judged; only tests change it.
+    pub(crate) ways: Ways,
 }
 
 impl Options {
@@ -92,6 +95,7 @@ impl Options {
             debounce: Duration::from_millis(200),
             rescan: Duration::from_secs(30),
             connects: 5,
+            ways: Ways::default(),
         }
     }
 }
@@ -204,7 +208,8 @@ fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError>
         };
         gates.push((system, Arc::clone(&gate)));
         let tokens = Arc::clone(&options.tokens);
-        let exit = Exit::new(system.clone(), gate, clock(), tokens, seed, options.connects)?;
+        let tries = (options.connects, &options.ways);
+        let exit = Exit::new(system.clone(), gate, clock(), tokens, seed, tries)?;
         exits.insert(system.name.clone(), Arc::new(exit));
     }
     Ok(exits)

@@ -1,5 +1,8 @@
 //! What the tests of this crate stand on: a clock that moves by hand, a token store in memory, a
-//! scripted server.
+//! scripted server, a hostile one (`rogue`) with names of its own, and ears for the audit.
+
+pub(crate) mod audit;
+pub(crate) mod rogue;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_package::{ConnectorManifest, Kind, Package};
+use renkei_sync::plugin::Generation;
 use renkei_sync::ports::Clock;
 
 use crate::system::{Auth, SystemConfig, TokenStore, TokenStoreError};
@@ -148,6 +152,12 @@ pub(crate) fn connector_manifest() -> ConnectorManifest {
         Kind::Connector(manifest) => manifest,
         Kind::Transform(_) => panic!("the courier is a connector"),
     }
+}
+
+/// Who asks, where a test does not care.
+pub(crate) fn generation() -> Generation {
+    let (plugin, version) = ("courier".to_owned(), "1.0.0".to_owned());
+    Generation { plugin, version, digest: "d1".to_owned() }
 }
 
 /// The system `acme`, served by a fixture.

@@ -1,6 +1,7 @@
 //! Whole plugins through the runtime: what a guest may do to the host, what a reload may do to a
 //! guest, and how a guest waits.
 
+mod egress;
 mod hostile;
 mod reload;
 mod waiting;

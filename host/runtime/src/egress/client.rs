@@ -1,25 +1,31 @@
 //! The HTTP client: one per system, and the only place that makes one.
 //!
-//! No proxy from the environment (it would move name resolution out of our hands), no redirects
-//! (each would have to pass the policy), no cookies, no decompression (none is offered, so what
-//! comes is what counts against the cap), and a connection pool that no other system shares
-//! (TRUST.md 2.5, items 4 to 6).
+//! Names are looked up by `lookup`, so that connections are made to public addresses only. No proxy
+//! from the environment (it would move that out of our hands), no redirects (each has to pass the
+//! policy first), no cookies, bodies decoded by `decode` under its caps, and a connection pool that
+//! no other system shares (TRUST.md 2.5, items 3 to 6). A request's time is that of its whole
+//! answer, so a body that drips ends with it.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::header::HeaderMap;
-use reqwest::{Method, redirect};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Method, redirect, tls};
 use url::Url;
 
-/// The largest answer, bytes.
-pub(crate) const ANSWER_BYTES_MAX: usize = 32 << 20;
-/// More header bytes than this are no honest answer.
-const HEADER_BYTES_MAX: usize = 64 << 10;
+use super::decode::{self, ACCEPTED, Body, Fault};
+use super::lookup::{Guarded, Ways};
+use super::reach::{LOCALHOST, is_near};
+use super::refusal::{ANSWER_HEADER_BYTES_MAX, ANSWER_HEADERS_MAX, Refusal};
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Default and upper bound of a request's time.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a server is told; counted as HTTP/2 does, with 32 bytes for each header besides.
+const HTTP2_HEADER_BYTES_MAX: u32 = 72 << 10;
 
 /// One request as it leaves.
 pub(crate) struct Outgoing {
@@ -35,7 +41,12 @@ pub(crate) struct Outgoing {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// Decoded.
     pub(crate) body: Vec<u8>,
+    /// Size of the body as it came, bytes.
+    pub(crate) wire: usize,
+    /// How long it took, from sending to the body's end.
+    pub(crate) took: Duration,
 }
 
 /// Why there is no whole answer. The reasons name no URL: a query may hold field values.
@@ -50,9 +61,12 @@ pub(crate) enum NoAnswer {
     /// It took too long.
     #[error("no answer in time")]
     Timeout,
-    /// More than [`ANSWER_BYTES_MAX`].
-    #[error("the answer is larger than {ANSWER_BYTES_MAX} bytes")]
-    TooLarge,
+    /// The answer began in time, but its body did not end.
+    #[error("the answer's body did not end in time")]
+    Slow,
+    /// The host does not connect there or does not take the answer.
+    #[error("{0}")]
+    Refused(Refusal),
 }
 
 /// See the module's text. Its copies share what it knows about the system.
@@ -65,9 +79,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// `connects` is how often a connection is tried before the system counts as unreachable.
-    pub(crate) fn new(connects: u32) -> Result<Self, reqwest::Error> {
+    /// `connects` is how often a connection is tried before the system counts as unreachable; `base`
+    /// is the admin's own base URL.
+    pub(crate) fn new(
+        connects: u32,
+        base: Option<&Url>,
+        ways: &Ways,
+    ) -> Result<Self, reqwest::Error> {
+        let near = base.filter(|base| is_near(base));
+        let localhost = near.is_some_and(|base| base.host_str() == Some(LOCALHOST));
+        let resolver = Guarded { lookup: Arc::clone(&ways.lookup), localhost };
+        let roots = ways.roots.iter().map(|root| Certificate::from_der(root));
         let http = reqwest::Client::builder()
+            .dns_resolver(Arc::new(resolver))
+            .https_only(near.is_none_or(|base| base.scheme() == "https"))
+            .tls_version_min(tls::Version::TLS_1_2)
+            .tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?)
+            .http1_max_headers(ANSWER_HEADERS_MAX)
+            .http2_max_header_list_size(HTTP2_HEADER_BYTES_MAX)
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -98,33 +127,50 @@ impl Client {
     }
 
     async fn try_exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
+        let began = Instant::now();
         let mut response = self
             .http
             .request(request.method, request.url)
             .headers(request.headers)
+            .header(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED))
             .body(request.body)
             .timeout(request.timeout)
             .send()
             .await
             .map_err(no_answer)?;
         let headers = std::mem::take(response.headers_mut());
-        let header_bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-        if header_bytes.sum::<usize>() > HEADER_BYTES_MAX {
-            return Err(NoAnswer::TooLarge);
+        check_headers(&headers).map_err(NoAnswer::Refused)?;
+        let encoding = decode::encoding(&headers).map_err(NoAnswer::Refused)?;
+        let mut body = Body::new(encoding).map_err(not_taken)?;
+        while let Some(chunk) = response.chunk().await.map_err(no_end)? {
+            body.take(&chunk).map_err(not_taken)?;
         }
-        if headers.get(reqwest::header::CONTENT_ENCODING).is_some_and(|value| value != "identity") {
-            return Err(NoAnswer::Broken(
-                "the answer is compressed, which nobody asked for".into(),
-            ));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(NoAnswer::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status: response.status().as_u16(), headers, body })
+        let (status, wire) = (response.status().as_u16(), body.wire());
+        let body = body.finish().map_err(not_taken)?;
+        Ok(Answer { status, headers, body, wire, took: began.elapsed() })
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if headers.len() > ANSWER_HEADERS_MAX || bytes.sum::<usize>() > ANSWER_HEADER_BYTES_MAX {
+        return Err(Refusal::AnswerHeaders);
+    }
+    Ok(())
+}
+
+fn not_taken(fault: Fault) -> NoAnswer {
+    match fault {
+        Fault::Refused(refusal) => NoAnswer::Refused(refusal),
+        Fault::Damaged => NoAnswer::Broken("the answer's encoding is damaged".to_owned()),
+    }
+}
+
+/// The body broke off or took too long.
+fn no_end(error: reqwest::Error) -> NoAnswer {
+    match no_answer(error) {
+        NoAnswer::Timeout => NoAnswer::Slow,
+        other => other,
     }
 }
 
@@ -132,8 +178,11 @@ fn no_answer(error: reqwest::Error) -> NoAnswer {
     let not_sent = error.is_connect() || error.is_builder();
     let timeout = error.is_timeout();
     let error = error.without_url();
+    if let Some(refusal) = refusal(&error) {
+        return NoAnswer::Refused(refusal);
+    }
     let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = error.source();
     while let Some(inner) = cause {
         reason = format!("{reason}: {inner}");
         cause = inner.source();
@@ -143,4 +192,19 @@ fn no_answer(error: reqwest::Error) -> NoAnswer {
         (false, true) => NoAnswer::Timeout,
         (false, false) => NoAnswer::Broken(reason),
     }
+}
+
+/// What `lookup` refused, or a head that hyper did not take, is somewhere among the causes.
+fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(refusal) = inner.downcast_ref::<Refusal>() {
+            return Some(refusal.clone());
+        }
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+            return Some(Refusal::AnswerHeaders);
+        }
+        cause = inner.source();
+    }
+    None
 }

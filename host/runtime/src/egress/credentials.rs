@@ -7,6 +7,7 @@
 //! - A rotated refresh token is saved before the access token that came with it is used.
 //! - Tokens are renewed a little before they expire, so that a refusal is the exception.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -25,6 +26,11 @@ use crate::system::{Auth, TokenStore};
 /// A token is renewed when less than this is left, or a tenth of its life if that is shorter.
 const RENEW_BEFORE_MS: i64 = 60_000;
 
+/// So many refresh tokens are tried.
+const REFRESH_MAX: usize = 2;
+/// So many replaced tokens are still taken out of answers: those on their way may echo them.
+const FORMER_MAX: usize = 16;
+
 /// What a request needs to be let in.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -41,6 +47,8 @@ pub(crate) struct Credentials {
     system: String,
     slot: String,
     auth: Auth,
+    /// Further secrets of the system that no guest may see.
+    others: Vec<SecretString>,
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -51,11 +59,21 @@ pub(crate) struct Credentials {
 struct State {
     serial: u64,
     token: Option<Token>,
-    /// The token before, which an answer on its way may still echo.
-    previous: Option<SecretString>,
+    /// Replaced access and refresh tokens, the newest last.
+    former: VecDeque<SecretString>,
     /// Refresh tokens to try, the newest first.
     refresh: Vec<SecretString>,
     loaded: bool,
+}
+
+impl State {
+    /// These are used no more, but may still be echoed.
+    fn retire(&mut self, secrets: impl IntoIterator<Item = SecretString>) {
+        self.former.extend(secrets);
+        while self.former.len() > FORMER_MAX {
+            self.former.pop_front();
+        }
+    }
 }
 
 struct Token {
@@ -66,9 +84,9 @@ struct Token {
 
 impl Credentials {
     pub(crate) fn new(
-        system: &str,
-        slot: &str,
+        (system, slot): (&str, &str),
         auth: Auth,
+        others: Vec<SecretString>,
         store: Arc<dyn TokenStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -76,6 +94,7 @@ impl Credentials {
             system: system.to_owned(),
             slot: slot.to_owned(),
             auth,
+            others,
             store,
             clock,
             state: Mutex::default(),
@@ -174,7 +193,9 @@ impl Credentials {
                     "a rotated refresh token could not be saved; it is lost when the program ends");
             }
             state.refresh.insert(0, rotated);
-            state.refresh.truncate(2);
+            let known = state.refresh.len();
+            let void = state.refresh.drain(REFRESH_MAX.min(known)..).collect::<Vec<_>>();
+            state.retire(void);
         }
         let now_ms = self.clock.now_ms();
         let renew_at_ms = answer.expires_in_s.map(|seconds| {
@@ -183,7 +204,8 @@ impl Credentials {
         });
         let token = Token { access: answer.access_token, renew_at_ms, base: answer.base };
         let grant = bearer(&token.access, token.base.clone(), state.serial + 1)?;
-        state.previous = state.token.replace(token).map(|old| old.access);
+        let old = state.token.replace(token).map(|old| old.access);
+        state.retire(old);
         state.serial += 1;
         self.rebuild_redactor(&state);
         tracing::info!(system = %self.system, slot = %self.slot, "credentials renewed");
@@ -250,7 +272,8 @@ impl Credentials {
             }
         };
         secrets.extend(state.token.as_ref().map(|token| &token.access));
-        secrets.extend(&state.previous);
+        secrets.extend(&state.former);
+        secrets.extend(&self.others);
         secrets.extend(&state.refresh);
         let exposed = secrets.iter().map(|secret| secret.expose_secret());
         self.redactor.store(Arc::new(Redactor::new(exposed)));

@@ -1,6 +1,7 @@
 //! Talks to one OAuth2 token endpoint (RFC 6749 4.4 and 6).
 //!
-//! The endpoint's answers stay in the host; of a refusal only its error code is told on.
+//! The endpoint's answers stay in the host; of a refusal only its error code is told on. Its
+//! redirects are not followed: the request holds the credentials themselves.
 
 use std::sync::Arc;
 
@@ -12,13 +13,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::{Url, form_urlencoded};
 
-use renkei_package::{AllowedOrigin, TokenStyle};
+use renkei_package::TokenStyle;
 use renkei_sync::ports::Clock;
 
 use super::client::{Client, NoAnswer, Outgoing, REQUEST_TIMEOUT};
 use super::credentials::sensitive;
-use super::policy::Reach;
-use super::traffic::{Counters, add};
+use super::reach::Reach;
+use super::refusal::Refusal;
+use super::traffic::add;
+use super::witness::Witness;
 
 /// An endpoint in trouble is asked so often; a refusal is final.
 const ATTEMPTS: u32 = 3;
@@ -28,14 +31,13 @@ const PAUSE_MS: u64 = 1_000;
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) client: Client,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) witness: Witness,
     pub(crate) url: Url,
     pub(crate) style: TokenStyle,
     /// The field of the answer that replaces the base URL.
     pub(crate) base_url_field: Option<String>,
-    /// What such a URL is checked against.
-    pub(crate) allow: Vec<AllowedOrigin>,
-    pub(crate) loopback: bool,
+    /// What this URL and such a field are checked against.
+    pub(crate) reach: Arc<Reach>,
 }
 
 /// What a client asks for.
@@ -70,11 +72,12 @@ impl Endpoint {
         wanted: Wanted<'_>,
         clock: &dyn Clock,
     ) -> Result<TokenAnswer, TokenRefused> {
+        self.reach.check(&Method::POST, &self.url).map_err(|refusal| self.refused(&refusal))?;
         let mut attempt = 0;
         let trouble = loop {
             attempt += 1;
             let request = self.request(client_id, client_secret, wanted)?;
-            add(&self.counters.renewals, 1);
+            add(&self.witness.counters.renewals, 1);
             let (trouble, most) = match self.client.exchange(request).await {
                 Ok(answer) if answer.status < 500 && answer.status != 429 => {
                     return self.read(answer.status, &answer.body);
@@ -87,6 +90,7 @@ impl Endpoint {
                     }
                     (error.to_string(), most)
                 }
+                Err(NoAnswer::Refused(refusal)) => return Err(self.refused(&refusal)),
                 Err(error) => (error.to_string(), ATTEMPTS),
             };
             if attempt >= most {
@@ -169,10 +173,16 @@ impl Endpoint {
         let refused = |reason: String| TokenRefused::Refused(reason);
         let value = value.ok_or_else(|| refused(format!("the token answer has no `{field}`")))?;
         let url: Url = value.parse().map_err(|_| refused(format!("`{field}` is not a URL")))?;
-        Reach { allow: &self.allow, loopback: self.loopback }
-            .check(&url)
-            .map_err(|_| refused(format!("`{field}` is not on the plugin's allow-list")))?;
+        self.reach.check_origin(&url).map_err(|refusal| {
+            self.witness.saw(&refusal);
+            refused(format!("`{field}` is not on the plugin's allow-list: {refusal}"))
+        })?;
         Ok(url)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> TokenRefused {
+        self.witness.saw(refusal);
+        TokenRefused::Refused(format!("the token endpoint: {refusal}"))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::refusal::{REASONS, Reason, Refused};
+
 /// Live counters; only ever added to.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -12,6 +14,9 @@ pub(crate) struct Counters {
     pub(crate) renewals: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
+    pub(crate) target_bytes: AtomicU64,
+    pub(crate) redirects: AtomicU64,
+    refused: [AtomicU64; REASONS],
 }
 
 /// What was sent for one system since the program started.
@@ -29,8 +34,15 @@ pub struct Traffic {
     pub renewals: u64,
     /// Body bytes sent.
     pub bytes_out: u64,
-    /// Body bytes received.
+    /// Body bytes received, as they came.
     pub bytes_in: u64,
+    /// Bytes of the paths, queries and headers that guests chose. A guest could tell an allowed host
+    /// things by them (TRUST.md 2.6, case 42): what is unusual here deserves a look.
+    pub target_bytes: u64,
+    /// Redirects followed; each is one of `requests` too.
+    pub redirects: u64,
+    /// What was not sent, or not taken, by reason.
+    pub refused: Refused,
 }
 
 pub(crate) fn add(counter: &AtomicU64, amount: usize) {
@@ -46,6 +58,12 @@ impl Counters {
         add(&self.bytes_in, bytes);
     }
 
+    pub(crate) fn refused(&self, reason: Reason) {
+        if let Some(counter) = self.refused.get(reason as usize) {
+            add(counter, 1);
+        }
+    }
+
     pub(crate) fn read(&self) -> Traffic {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Traffic {
@@ -56,6 +74,9 @@ impl Counters {
             renewals: get(&self.renewals),
             bytes_out: get(&self.bytes_out),
             bytes_in: get(&self.bytes_in),
+            target_bytes: get(&self.target_bytes),
+            redirects: get(&self.redirects),
+            refused: Refused(self.refused.each_ref().map(get)),
         }
     }
 }

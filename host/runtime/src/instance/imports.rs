@@ -6,7 +6,7 @@ use super::State;
 use super::guest_log::Level;
 use super::signing::{self, Algorithm};
 use crate::bindings::v1::{http, log, signing as signing_v1, types};
-use crate::egress::{Failure, Request, Response};
+use crate::egress::{DECODED_BYTES_MAX, Failure, Refusal, Request, Response, WIRE_BYTES_MAX};
 
 impl types::Host for State {}
 
@@ -52,7 +52,8 @@ impl http::Host for State {
         self.meter.request()?;
         let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
         let outcome = door.send(request_from_guest(request)).await;
-        if !matches!(outcome, Err(Failure::Denied(_))) {
+        // What is refused at once is no wait: a guest that asks for it in a loop runs.
+        if !matches!(&outcome, Err(Failure::Refused(refusal)) if !refusal.is_of_answer()) {
             self.meter.waited();
         }
         Ok(outcome.map(response_to_guest).map_err(failure_to_guest))
@@ -111,9 +112,21 @@ fn failure_to_guest(failure: Failure) -> http::Failure {
     match failure {
         Failure::Quota(ms) => http::Failure::Quota(ms),
         Failure::NoAnswer(reason) => http::Failure::NoAnswer(reason),
-        Failure::Denied(reason) => http::Failure::Denied(reason),
-        Failure::TooLarge(bytes) => http::Failure::TooLarge(bytes),
+        Failure::Refused(refusal) => refusal_to_guest(&refusal),
         Failure::Timeout => http::Failure::Timeout,
         Failure::Unauthorized(reason) => http::Failure::Unauthorized(reason),
+    }
+}
+
+/// A guest must be able to tell what never left from what may have been done all the same.
+fn refusal_to_guest(refusal: &Refusal) -> http::Failure {
+    let bytes = |cap: usize| http::Failure::TooLarge(u64::try_from(cap).unwrap_or(u64::MAX));
+    match refusal {
+        Refusal::WireBytes => bytes(WIRE_BYTES_MAX),
+        Refusal::DecodedBytes => bytes(DECODED_BYTES_MAX),
+        Refusal::Deadline => http::Failure::Timeout,
+        Refusal::Redirect { unsure: false, .. } => http::Failure::Denied(refusal.to_string()),
+        refusal if refusal.is_of_answer() => http::Failure::NoAnswer(refusal.to_string()),
+        refusal => http::Failure::Denied(refusal.to_string()),
     }
 }

@@ -1,0 +1,224 @@
+//! A hostile server on loopback that writes raw bytes, over TLS under any names where that is
+//! needed, and a resolver that leads those names to it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use crate::egress::lookup::{Lookup, Ways};
+
+/// What is written after a request's head came; then the connection is closed.
+pub(crate) enum Act {
+    /// These bytes.
+    Once(Vec<u8>),
+    /// The first, then the second again and again.
+    Endless(Vec<u8>, Vec<u8>),
+    /// The first, then the second again and again, slowly.
+    Drip(Vec<u8>, Vec<u8>),
+}
+
+impl Act {
+    /// A whole answer; `headers` are whole lines.
+    pub(crate) fn answer(status: u16, headers: &str, body: &[u8]) -> Self {
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status} x\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        Self::Once([head.as_bytes(), body].concat())
+    }
+
+    /// A redirect.
+    pub(crate) fn lead(status: u16, location: &str) -> Self {
+        Self::answer(status, &format!("location: {location}\r\n"), b"")
+    }
+}
+
+/// See the module's text.
+pub(crate) struct Rogue {
+    pub(crate) base: String,
+    place: SocketAddr,
+    root: Option<Vec<u8>>,
+    heads: Arc<Mutex<Vec<String>>>,
+    written: Arc<AtomicUsize>,
+}
+
+impl Rogue {
+    /// Plain HTTP. `script` gets the head of each request.
+    pub(crate) async fn start(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
+        Self::open(None, script).await
+    }
+
+    /// With a certificate for `names`, which only those trust who have [`Rogue::ways`].
+    pub(crate) async fn tls(
+        names: &[&str],
+        script: impl Fn(&str) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Self::open(Some(rcgen::generate_simple_self_signed(names).unwrap()), script).await
+    }
+
+    async fn open(
+        certificate: Option<rcgen::CertifiedKey<rcgen::KeyPair>>,
+        script: impl Fn(&str) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = listener.local_addr().unwrap();
+        let root = certificate.as_ref().map(|made| made.cert.der().to_vec());
+        let acceptor = certificate.map(acceptor);
+        let (heads, written) = (Arc::<Mutex<Vec<String>>>::default(), Arc::default());
+        let visit = Visit {
+            script: Arc::new(script),
+            heads: Arc::clone(&heads),
+            written: Arc::clone(&written),
+        };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (visit, acceptor) = (visit.clone(), acceptor.clone());
+                // A client that goes away is no failure of the test.
+                tokio::spawn(async move {
+                    match acceptor {
+                        Some(acceptor) => visit.serve(acceptor.accept(stream).await?).await,
+                        None => visit.serve(stream).await,
+                    }
+                });
+            }
+        });
+        Self { base: format!("http://{place}"), place, root, heads, written }
+    }
+
+    /// The heads of the requests that came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+
+    /// How many bytes of answers were taken off its hands.
+    pub(crate) fn written(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
+    }
+
+    /// Trusts this server, and asks `names` for addresses. Every address leads here: were one
+    /// dialled that should have been refused, its request would be among [`Rogue::heads`].
+    pub(crate) fn ways(&self, names: &Arc<Names>) -> Ways {
+        *names.place.lock().unwrap() = Some(self.place);
+        Ways { lookup: names.clone(), roots: self.root.iter().cloned().collect() }
+    }
+}
+
+fn acceptor(made: rcgen::CertifiedKey<rcgen::KeyPair>) -> TlsAcceptor {
+    let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key.into())
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+type Script = dyn Fn(&str) -> Act + Send + Sync;
+
+#[derive(Clone)]
+struct Visit {
+    script: Arc<Script>,
+    heads: Arc<Mutex<Vec<String>>>,
+    written: Arc<AtomicUsize>,
+}
+
+impl Visit {
+    async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let head = head(&mut stream).await?;
+        self.heads.lock().unwrap().push(head.clone());
+        match (self.script)(&head) {
+            Act::Once(bytes) => self.write(&mut stream, &bytes).await?,
+            Act::Endless(first, piece) => {
+                self.write(&mut stream, &first).await?;
+                loop {
+                    self.write(&mut stream, &piece).await?;
+                }
+            }
+            Act::Drip(first, piece) => {
+                self.write(&mut stream, &first).await?;
+                let mut tick = tokio::time::interval(Duration::from_millis(5));
+                loop {
+                    tick.tick().await;
+                    self.write(&mut stream, &piece).await?;
+                }
+            }
+        }
+        stream.shutdown().await
+    }
+
+    async fn write(&self, stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(64 << 10) {
+            stream.write_all(piece).await?;
+            self.written.fetch_add(piece.len(), Ordering::SeqCst);
+        }
+        stream.flush().await
+    }
+}
+
+/// A request's head, and its body too, so that closing does not reset the connection.
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let mut taken = Vec::new();
+    while !taken.ends_with(b"\r\n\r\n") {
+        taken.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&taken).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await?;
+    Ok(head)
+}
+
+/// Answers with what a test says, one answer per question and the last one for ever.
+#[derive(Default)]
+pub(crate) struct Names {
+    answers: Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>,
+    asked: Mutex<Vec<String>>,
+    place: Mutex<Option<SocketAddr>>,
+}
+
+impl Names {
+    pub(crate) fn new(answers: &[(&str, &[&[&str]])]) -> Arc<Self> {
+        let parse = |list: &&[&str]| list.iter().map(|address| address.parse().unwrap()).collect();
+        let answers = answers.iter().map(|(name, answers)| {
+            ((*name).to_owned(), answers.iter().map(parse).collect::<VecDeque<_>>())
+        });
+        Arc::new(Self { answers: Mutex::new(answers.collect()), ..Self::default() })
+    }
+
+    /// The names that were asked for.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Lookup for Names {
+    fn addresses(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        let mut answers = self.answers.lock().unwrap();
+        let known = answers.get_mut(&name).map(|answers| match answers.len() {
+            1 => answers[0].clone(),
+            _ => answers.pop_front().unwrap(),
+        });
+        self.asked.lock().unwrap().push(name);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no such name");
+        std::future::ready(known.ok_or_else(missing)).boxed()
+    }
+
+    fn dial(&self, address: IpAddr) -> SocketAddr {
+        self.place.lock().unwrap().unwrap_or(SocketAddr::new(address, 0))
+    }
+}

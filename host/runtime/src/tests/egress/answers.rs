@@ -1,0 +1,204 @@
+//! What a hostile server may answer: bombs, bodies without end, heads without end, deep JSON (cases
+//! 38 and 39).
+//!
+//! The bound on memory is that of `decode`: 32 MiB of body and a decoder's window, whatever the
+//! server sends; and what is not taken stays in the server's hands, which these tests measure.
+
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
+
+use super::*;
+use crate::egress::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
+use crate::stage::client_credentials;
+use crate::stage::rogue::{Act, Rogue};
+
+/// 64 MiB of zeros, by Node's `zlib.brotliCompressSync`.
+const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe09f0088c30200\
+    ddfb3ffeffffc13f0110870500baf77ffcffff837f02200e0b0074effff8ffff07ff04401c1600e8defff1ffff0ffe0980\
+    382c00d0bdffcbffff3ffc1300715800a07bff07";
+
+/// What the kernel may have taken off the server's hands although nobody reads it.
+const SOCKETS: usize = 16 << 20;
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn street(rogue: &Rogue) -> Street {
+    Street::new(Some(&rogue.base), None).await
+}
+
+#[tokio::test]
+async fn case_38_bombs() {
+    let zeros = vec![0; 64 << 20];
+    let (gz, zst) = (gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap());
+    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
+        Some("/gzip") => Act::answer(200, "content-encoding: gzip\r\n", &gz),
+        Some("/zstd") => Act::answer(200, "content-encoding: zstd\r\n", &zst),
+        Some("/br") => {
+            let bomb = hex::decode(BROTLI_BOMB).unwrap();
+            Act::answer(200, "content-encoding: br\r\n", &bomb)
+        }
+        _ => Act::answer(200, "", b"fine"),
+    })
+    .await;
+    let street = street(&rogue).await;
+    for path in ["/gzip", "/zstd", "/br"] {
+        street.refused(&errand(path), Reason::Ratio, "more than 100 times its size").await;
+    }
+    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+}
+
+#[tokio::test]
+async fn case_38_an_answer_that_decodes_to_too_much() {
+    // Of a ratio that is allowed: noise by the KiB, each 40 times.
+    let mut state = 7_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        u8::try_from(state >> 24).unwrap()
+    };
+    let mut body = Vec::with_capacity(DECODED_BYTES_MAX + (1 << 20));
+    while body.len() <= DECODED_BYTES_MAX {
+        let piece: Vec<u8> = (0..1_024).map(|_| noise()).collect();
+        (0..40).for_each(|_| body.extend_from_slice(&piece));
+    }
+    let wire = gzip(&body);
+    assert!(wire.len() < WIRE_BYTES_MAX && body.len() / wire.len() < 100);
+    let rogue =
+        Rogue::start(move |_| Act::answer(200, "content-encoding: gzip\r\n", &wire)).await;
+    let street = street(&rogue).await;
+    let before = street.counted(Reason::DecodedBytes);
+    street.open().await.read_page(&errand("/things")).await.unwrap_err();
+    street.was_refused(before, Reason::DecodedBytes).await;
+}
+
+#[tokio::test]
+async fn case_38_nested_and_unknown_encodings() {
+    let rogue = Rogue::start(|head| {
+        let named = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+        let twice = gzip(&gzip(b"twice"));
+        match named {
+            "lines" => Act::answer(
+                200,
+                "content-encoding: gzip\r\nContent-Encoding: br\r\n",
+                &twice,
+            ),
+            "head" => Act::answer(200, "content-encoding: gzip\r\n", b""),
+            named => Act::answer(200, &format!("content-encoding: {named}\r\n"), &twice),
+        }
+    })
+    .await;
+    let street = street(&rogue).await;
+    for named in ["gzip,gzip", "gzip,identity,br", "lines"] {
+        street.refused(&errand(&format!("/{named}")), Reason::Encoding, "more than once").await;
+    }
+    for named in ["deflate", "compress", "aes128gcm", "gzip;q=1"] {
+        street.refused(&errand(&format!("/{named}")), Reason::Encoding, "nobody asked for").await;
+    }
+    // One that is not declared is the guest's own to undo, in its own memory.
+    assert_eq!(street.send(&errand("/gzip")).await.cursor, gzip(b"twice"));
+    assert_eq!(street.send(&errand("/head")).await.cursor, b"");
+    assert_eq!(lines(&rogue.heads()[0], "accept-encoding"), ["accept-encoding: gzip, br, zstd"]);
+}
+
+/// One JSON text that never ends: the host never reads it as JSON, it counts bytes.
+#[tokio::test]
+async fn case_39_an_endless_body() {
+    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
+        Some("/chunked") => Act::Endless(
+            b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n\"\r\n".to_vec(),
+            chunk.clone(),
+        ),
+        Some("/gigabyte") => Act::Endless(
+            b"HTTP/1.1 200 x\r\ncontent-length: 1073741824\r\n\r\n\"".to_vec(),
+            vec![b'x'; 0x10000],
+        ),
+        _ => Act::Endless(b"HTTP/1.1 200 x\r\n\r\n".to_vec(), vec![b'x'; 0x10000]),
+    })
+    .await;
+    let street = street(&rogue).await;
+    for path in ["/chunked", "/gigabyte", "/until-it-closes"] {
+        let (written, counted) = (rogue.written(), street.counted(Reason::WireBytes));
+        street.open().await.read_page(&errand(path)).await.unwrap_err();
+        street.was_refused(counted, Reason::WireBytes).await;
+        let taken = rogue.written() - written;
+        assert!(taken <= WIRE_BYTES_MAX + SOCKETS, "{path}: {taken} bytes were taken");
+    }
+}
+
+/// A body, and a head, that come byte by byte: the time is that of the whole answer.
+#[tokio::test]
+async fn case_39_slowloris() {
+    let rogue = Rogue::start(|head| match head.split(' ').nth(1) {
+        Some("/body") => {
+            Act::Drip(b"HTTP/1.1 200 x\r\ncontent-length: 99999\r\n\r\n".to_vec(), b"x".to_vec())
+        }
+        Some("/head") => Act::Drip(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), b"x".to_vec()),
+        Some("/informational") => {
+            Act::Drip(Vec::new(), b"HTTP/1.1 103 x\r\n\r\n".to_vec())
+        }
+        _ => Act::answer(200, "", b"fine"),
+    })
+    .await;
+    let street = street(&rogue).await;
+    let began = Instant::now();
+    // By POST, which the host does not repeat.
+    let posted = |path| PageRequest { limit: within(150, path).limit + 2, ..errand(path) };
+    let counted = street.counted(Reason::Deadline);
+    street.open().await.read_page(&posted("/body")).await.unwrap_err();
+    street.was_refused(counted, Reason::Deadline).await;
+    for path in ["/head", "/informational"] {
+        street.open().await.read_page(&posted(path)).await.unwrap_err();
+        street.neighbour_works().await;
+    }
+    // Far from what it would take, and far from the 60 s that hold where a guest names no time.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(street.house.runtime.traffic("acme").unwrap().unanswered, 3);
+    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+}
+
+#[tokio::test]
+async fn case_39_a_hundred_thousand_headers() {
+    let rogue = Rogue::start(|head| match head.split(' ').nth(1) {
+        Some("/many") => Act::answer(200, &"x-a: b\r\n".repeat(100_000), b""),
+        Some("/some") => Act::answer(200, &"x-a: b\r\n".repeat(201), b""),
+        Some("/large") => Act::answer(200, &format!("x-a: {}\r\n", "b".repeat(70_000)), b""),
+        Some("/endless") => Act::Endless(b"HTTP/1.1 200 x\r\n".to_vec(), b"x-a: b\r\n".repeat(100)),
+        Some("/one") => Act::Endless(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), vec![b'b'; 0x10000]),
+        _ => Act::answer(200, &"x-a: b\r\n".repeat(150), b"fine"),
+    })
+    .await;
+    let street = street(&rogue).await;
+    for path in ["/many", "/some", "/large", "/endless", "/one"] {
+        let written = rogue.written();
+        street.refused(&errand(path), Reason::AnswerHeaders, "more than 200 headers").await;
+        assert!(rogue.written() - written <= (1 << 20) + SOCKETS, "{path}");
+    }
+    assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+}
+
+/// Depth is no matter of size: the guest gets the bytes and its own parser decides (`serde_json` of
+/// the SDK stops at depth 128; a parser without such a limit runs into the guest's stack, case 18).
+/// What the host itself parses is the token answer, and that stops at depth 128.
+#[tokio::test]
+async fn case_39_deep_json() {
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    let body = deep.clone().into_bytes();
+    let rogue = Rogue::start(move |_| Act::answer(200, "", &body)).await;
+    let guest = street(&rogue).await;
+    assert_eq!(guest.send(&errand("/things")).await.cursor.len(), deep.len());
+    assert!(serde_json::from_str::<serde_json::Value>(&deep).is_err());
+    guest.neighbour_works().await;
+    drop(guest);
+
+    let street = Street::with(Some(&rogue.base), client_credentials(), None).await;
+    let error = street.open().await.read_page(&errand("/things")).await.unwrap_err();
+    assert!(error.to_string().contains("gave no access token"), "{error}");
+    street.neighbour_works().await;
+}
