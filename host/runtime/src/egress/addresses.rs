@@ -118,7 +118,10 @@ mod tests {
         check(&["2002:7f00:1::", "2001::1", "192.88.99.1"], Err(NotPublic::Tunnel));
         check(&["0.1.2.3", "192.0.0.1", "192.0.2.1", "198.18.0.1"], Err(NotPublic::Special));
         check(&["198.51.100.1", "203.0.113.1", "240.0.0.1"], Err(NotPublic::Special));
-        check(&["2001:db8::1", "2001:10::1", "3fff::1", "fec0::1", "4000::1"], Err(NotPublic::Special));
+        check(
+            &["2001:db8::1", "2001:10::1", "3fff::1", "fec0::1", "4000::1"],
+            Err(NotPublic::Special),
+        );
         check(&["100::1", "5f00::1"], Err(NotPublic::Special));
     }
 

@@ -9,10 +9,11 @@
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, redirect, tls};
+use tokio::time::Instant;
 use url::Url;
 
 use super::decode::{self, ACCEPTED, Body, Fault};

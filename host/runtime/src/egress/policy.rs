@@ -135,7 +135,7 @@ pub(crate) fn headers(
         let plain = value.len() <= HEADER_BYTES_MAX
             && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let value = HeaderValue::from_str(value).ok().filter(|_| plain);
-        map.append(key, value.ok_or_else(|| Refusal::Header("a header's value is not plain text"))?);
+        map.append(key, value.ok_or(Refusal::Header("a header's value is not plain text"))?);
     }
     Ok(map)
 }
@@ -200,7 +200,13 @@ mod tests {
         for name in ["authorization", "cookie", "host", "proxy-authorization", "x-forwarded-for"] {
             check_header(name, "x", false);
         }
-        for name in ["transfer-encoding", "transfer_encoding", "x-http-method-override", "te", "x-original-url"] {
+        for name in [
+            "transfer-encoding",
+            "transfer_encoding",
+            "x-http-method-override",
+            "te",
+            "x-original-url",
+        ] {
             check_header(name, "x", false);
         }
         for name in ["x-api-key", "Authorization", "Content-Type", "a b", ""] {

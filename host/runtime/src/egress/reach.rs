@@ -42,7 +42,11 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// `configured` is the admin's base URL for this slot.
-    pub(crate) fn new(connection: &Connection, allowed: &Allowed, configured: Option<&Url>) -> Self {
+    pub(crate) fn new(
+        connection: &Connection,
+        allowed: &Allowed,
+        configured: Option<&Url>,
+    ) -> Self {
         Self {
             near: configured.filter(|base| is_near(base)).cloned(),
             asked: connection.allow.clone(),

@@ -99,7 +99,9 @@ mod tests {
     ) -> Result<Option<Hop>, RedirectFault> {
         let connection = connector_manifest().connections.remove(0);
         let reach = Reach::new(&connection, &Allowed::default(), None);
-        assert!(connection.allow.contains(&AllowedOrigin::parse("https://*.pods.example.com").unwrap()));
+        assert!(
+            connection.allow.contains(&AllowedOrigin::parse("https://*.pods.example.com").unwrap())
+        );
         let (from, answer) = (FROM.parse().unwrap(), (status, Some(location.as_bytes())));
         next(&reach, (method, &from), answer, hops)
     }
@@ -169,7 +171,8 @@ mod tests {
         for name in ["accept", "content-type", "x-api-key", "sforce-call-options"] {
             headers.insert(name, "x".parse().unwrap());
         }
-        let names = |headers: HeaderMap| headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+        let names =
+            |headers: HeaderMap| headers.keys().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(harmless(&headers, true)), ["accept", "content-type"]);
         assert_eq!(names(harmless(&headers, false)), ["accept"]);
     }

@@ -326,7 +326,10 @@ async fn what_is_denied_is_never_sent() {
 async fn configurations_are_checked() {
     let check = |base: &str, expected: &str| {
         let exit = bearer_exit(base, &Arc::default());
-        let error = exit.door(&connector_manifest(), &generation(), &Allowed::default()).err().unwrap_or_default();
+        let error = exit
+            .door(&connector_manifest(), &generation(), &Allowed::default())
+            .err()
+            .unwrap_or_default();
         assert!(error.contains(expected), "{base}: {error}");
     };
     check("https://evil.example", "not among https://api.example.com, https://*.pods.example.com");

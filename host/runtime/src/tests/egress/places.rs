@@ -62,7 +62,8 @@ async fn case_33_literals_from_a_guest_and_a_token_answer() {
     }
     assert_eq!(rogue.heads(), Vec::<String>::new());
 
-    let login = Server::start(|_, _, before| token(&format!("https://{}", LITERALS[before]), "t", ""));
+    let login =
+        Server::start(|_, _, before| token(&format!("https://{}", LITERALS[before]), "t", ""));
     let login = login.await;
     let street = Street::with(Some(&login.base), client_credentials(), None).await;
     for _ in LITERALS {
@@ -79,7 +80,8 @@ async fn case_33_literals_from_a_guest_and_a_token_answer() {
 #[tokio::test]
 async fn case_34_dns_rebinding() {
     let rogue = Rogue::tls(NAMES, |_| Act::answer(200, "", b"reached")).await;
-    for second in ["127.0.0.1", "169.254.169.254", "10.1.2.3", "::1", "::ffff:127.0.0.1", "fd00::1"] {
+    for second in ["127.0.0.1", "169.254.169.254", "10.1.2.3", "::1", "::ffff:127.0.0.1", "fd00::1"]
+    {
         let names = Names::new(&[("api.example.com", &[&[PUBLIC], &[second]])]);
         let street = Street::new(None, Some(rogue.ways(&names))).await;
         let before = rogue.heads().len();
@@ -124,7 +126,7 @@ fn lead_by_path() -> impl Fn(&str) -> Act + Send + Sync + 'static {
             Some((status, place)) => {
                 // A guest cannot write it in its path.
                 let place = place.replace("BACKSLASH", "\\");
-                Act::lead(status[1..].parse().unwrap(), &place)
+                Act::lead(status.trim_start_matches('/').parse().unwrap(), &place)
             }
             _ => Act::answer(200, "", path.as_bytes()),
         }
@@ -185,7 +187,8 @@ async fn case_35_credentials_stay_with_their_host() {
         _ => Act::answer(200, "", b"end"),
     })
     .await;
-    let names = Names::new(&[("api.example.com", &[&[PUBLIC]]), ("eu.pods.example.com", &[&[PUBLIC]])]);
+    let names =
+        Names::new(&[("api.example.com", &[&[PUBLIC]]), ("eu.pods.example.com", &[&[PUBLIC]])]);
     let key = Auth::Header { name: "x-api-key".to_owned(), value: TOKEN.into() };
     for (auth, header) in [(key, "x-api-key"), (Auth::Bearer(TOKEN.into()), "authorization")] {
         let before = rogue.heads().len();
@@ -241,7 +244,11 @@ async fn case_35_redirects_end_and_do_nothing_twice() {
     }
     let told = rogue.heads();
     let last = told.last().unwrap();
-    assert_eq!(lines(last, "content-length"), ["content-length: 1"], "a POST keeps its body: {last}");
+    assert_eq!(
+        lines(last, "content-length"),
+        ["content-length: 1"],
+        "a POST keeps its body: {last}"
+    );
     for path in ["/303-away", "/307-away"] {
         street.refused(&by(2, path), Reason::Redirect, "a redirect was refused").await;
     }
@@ -377,7 +384,8 @@ async fn case_42_exfiltration_by_path_is_counted() {
     let names = Names::new(&[("api.example.com", &[&[PUBLIC]])]);
     let street = Street::new(None, Some(rogue.ways(&names))).await;
     let told = "c2VjcmV0".repeat(1_000);
-    for path in [format!("//{}.evil.example/", &told[..60]), format!("/{told}%00")] {
+    let label = "c2VjcmV0".repeat(7);
+    for path in [format!("//{label}.evil.example/"), format!("/{told}%00")] {
         street.refused(&errand(&path), Reason::Path, "path").await;
     }
     assert!(names.asked().is_empty());
