@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 20] = [
+const FAILURES: [(&str, &[&str], i32); 21] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -56,6 +56,7 @@ const FAILURES: [(&str, &[&str], i32); 20] = [
     ("plugin new", &["plugin", "new", "No Name"], 2),
     ("plugin inspect", &["plugin", "inspect", "nofile.wasm"], 5),
     ("plugin list", &["plugin", "list"], 2),
+    ("plugin test", &["plugin", "test", "nofile.wasm"], 5),
     // Where a configuration is, another is not begun.
     ("init", &["init", "--dir", "configured"], 2),
 ];

@@ -15,6 +15,7 @@ mod serving;
 mod site;
 
 mod canary;
+mod conformance;
 mod contained;
 mod crash;
 mod data;

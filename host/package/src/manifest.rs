@@ -78,6 +78,8 @@ pub struct ConnectorManifest {
     pub settings: Vec<Setting>,
     /// Secrets beyond those of the connections, usable through `signing` only.
     pub secrets: Vec<Secret>,
+    /// The simulator that `renkei plugin test` tries it on where none is named; same form as an id.
+    pub simulator: Option<String>,
 }
 
 /// One way out: a base URL with credentials that the host adds.

@@ -15,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod why;
 
 pub(crate) mod plugin;
+pub(crate) mod plugin_test;

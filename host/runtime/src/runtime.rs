@@ -55,6 +55,9 @@ pub struct Options {
     pub connector_limits: Limits,
     /// Limits of a transform's calls.
     pub transform_limits: Limits,
+    /// Whether a two-way function that breaks a lens law runs one-way. Only the conformance kit,
+    /// which tries the laws itself and shows what breaks them, says no.
+    pub try_laws: bool,
     /// Where instances come from.
     pub pooling: Pooling,
     /// Whether to watch the folder; without, only rescans look at it.
@@ -90,6 +93,7 @@ impl Options {
             seed: 0,
             connector_limits: Limits::connector(),
             transform_limits: Limits::transform(),
+            try_laws: true,
             pooling: Pooling::default(),
             watch: true,
             debounce: Duration::from_millis(200),
@@ -150,6 +154,7 @@ impl Runtime {
             linkers,
             cache: Arc::new(cache),
             limits: limits.clone(),
+            try_laws: options.try_laws,
         };
         let (plugins, serving) = (options.plugins, Arc::clone(&registry));
         let mut reloader =

@@ -14,12 +14,23 @@ const BANNED_NAMES: [&str; 5] = ["mod.rs", "common", "utils", "helpers", "manage
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", ".cargo"];
 
 /// Which of our crates each may depend on, outside its tests.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("renkei-sync", &[]),
     ("renkei-package", &[]),
     ("renkei-store", &["renkei-sync"]),
     ("renkei-runtime", &["renkei-package", "renkei-sync"]),
-    ("renkei", &["renkei-package", "renkei-runtime", "renkei-sim", "renkei-store", "renkei-sync"]),
+    ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
+    (
+        "renkei",
+        &[
+            "renkei-conformance",
+            "renkei-package",
+            "renkei-runtime",
+            "renkei-sim",
+            "renkei-store",
+            "renkei-sync",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -58,6 +58,9 @@ fn connector(raw: &RawManifest) -> Result<ConnectorManifest> {
     };
     statuses("retry.quota_status", &retry.quota_status)?;
     statuses("retry.transient_status", &retry.transient_status)?;
+    if let Some(simulator) = &raw.simulator {
+        id("simulator", simulator)?;
+    }
     some("connection", &raw.connection)?;
     some("object", &raw.object)?;
     unique("connection", "slot", raw.connection.iter().map(|c| &c.slot))?;
@@ -72,6 +75,7 @@ fn connector(raw: &RawManifest) -> Result<ConnectorManifest> {
         objects: each("object", &raw.object, object)?,
         settings: each("setting", &raw.setting, setting)?,
         secrets: each("secret", &raw.secret, secret)?,
+        simulator: raw.simulator.clone(),
     })
 }
 
@@ -83,6 +87,7 @@ fn transform(raw: &RawManifest) -> Result<TransformManifest> {
     foreign("object", raw.object.is_empty(), "connector")?;
     foreign("setting", raw.setting.is_empty(), "connector")?;
     foreign("secret", raw.secret.is_empty(), "connector")?;
+    foreign("simulator", raw.simulator.is_none(), "connector")?;
     some("function", &raw.function)?;
     unique("function", "name", raw.function.iter().map(|f| &f.name))?;
     Ok(TransformManifest { functions: each("function", &raw.function, function)? })

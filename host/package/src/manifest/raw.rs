@@ -49,6 +49,8 @@ pub(super) struct RawManifest {
     pub(super) secret: Vec<RawSecret>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) function: Vec<RawFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) simulator: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

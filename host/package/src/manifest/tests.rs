@@ -128,6 +128,22 @@ fn an_unknown_key_is_an_error_with_its_line() {
 }
 
 #[test]
+fn a_connector_may_name_its_simulator() {
+    let named = CONNECTOR.replacen("kind =", "simulator = \"acme-sim\"\nkind =", 1);
+    let manifest = Manifest::from_toml(&named, Some("0.3.0")).unwrap();
+    assert_eq!(connector(&manifest).simulator.as_deref(), Some("acme-sim"));
+    let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
+    let wrong = format!("`simulator` is \"http://x\"; expected {id}");
+    check(CONNECTOR, "kind =", "simulator = \"http://x\"\nkind =", &wrong);
+    check(
+        TRANSFORM,
+        "kind =",
+        "simulator = \"names\"\nkind =",
+        "`simulator` is given; expected nothing: only a connector has it",
+    );
+}
+
+#[test]
 fn values_that_a_key_does_not_take() {
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
     check(CONNECTOR, "\"hubspot\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));

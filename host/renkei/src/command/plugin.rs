@@ -1,4 +1,4 @@
-//! `renkei plugin build | new | inspect | list`.
+//! `renkei plugin build | new | inspect | list`; `test` is in `plugin_test.rs`.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use renkei_package::{BuildOptions, Manifest, Package, Progress, Template};
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind};
+use crate::command::plugin_test;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -18,6 +19,7 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
         PluginCommand::New { name, kind, into } => new(name, (*kind).into(), into, output),
         PluginCommand::Inspect { file } => inspect(file, output),
         PluginCommand::List(args) => list(&args.dir, output).await,
+        PluginCommand::Test(args) => plugin_test::run(args, output).await,
     }
 }
 

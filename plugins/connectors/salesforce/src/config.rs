@@ -30,7 +30,7 @@ impl Config {
             return Err(Error::invalid("setting", "api_version is a number such as 60.0"));
         }
         let stamp_field = settings.text("stamp_field").unwrap_or("Renkei_Id__c").to_owned();
-        check_name("column", &stamp_field)?;
+        check_name("stamp_field", &stamp_field)?;
         let amount = |code, default| match settings.integer(code) {
             Some(negative) if negative < 0 => {
                 Err(Error::invalid("setting", format!("{code} is not negative")))
@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         assert!(read("api_version", "v60").is_err());
-        assert!(read("stamp_field", "a b").is_err());
+        let refused = format!("{:?}", read("stamp_field", "a b").unwrap_err());
+        assert!(refused.contains("stamp_field"), "{refused}");
         assert!(read("lookback_ms", -1).is_err());
     }
 }

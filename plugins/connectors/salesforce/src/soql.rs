@@ -94,7 +94,7 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
     if plain && name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()) {
         return Ok(());
     }
-    Err(Error::invalid("name", format!("{name:?} is not an API name of an {what}")))
+    Err(Error::invalid("name", format!("{name:?} is not an API name (of the {what})")))
 }
 
 /// The condition for one entry of a filter, or nothing where SOQL has no such thing: the host

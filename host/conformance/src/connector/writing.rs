@@ -1,0 +1,481 @@
+//! Writing: creates that are made once, upserts, updates, a bad row among good ones, many rows in
+//! order, archiving; and that `changes` sees what was written.
+//!
+//! The checks of an object build on each other's records. A check that cannot be tried because an
+//! earlier one failed says so and is not counted as a failure of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use renkei_package::{Object, ObjectAction};
+use renkei_sync::plugin::Schema;
+use renkei_sync::record::{
+    Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
+};
+use renkei_sync::value::{Cell, Value};
+
+use super::{Chosen, Trial, choose, ids, page_request};
+use crate::report::{Outcome, Report, Stop, none_of};
+use crate::rules::{self, Rule};
+
+/// Records that most checks work on.
+const FEW: usize = 3;
+/// Rows of the write of many rows: more than one request of most APIs takes.
+const MANY: usize = 230;
+/// How often `changes` is asked again for what it may tell late, and after how long.
+const LATE: (usize, u64) = (7, 10_000);
+
+/// One object, to be written.
+struct Writing<'a> {
+    trial: &'a Trial<'a>,
+    object: &'a Object,
+    chosen: Chosen,
+    /// Where the changes since the backfill begin.
+    since: Option<Vec<u8>>,
+    /// Records made so far that are still there.
+    made: Vec<String>,
+    /// Records that were put away.
+    gone: Vec<String>,
+}
+
+/// All checks of one object.
+pub(super) async fn check(
+    trial: &Trial<'_>,
+    object: &Object,
+    schema: &Schema,
+    since: Option<Vec<u8>>,
+    report: &mut Report,
+) {
+    let name = &object.name;
+    let skip = |reason: &str| Err(Stop::not_applicable(reason));
+    if !object.actions.contains(&ObjectAction::Create) {
+        return report.add(&rules::CREATE, name, skip("the manifest has no action `create`"));
+    }
+    let chosen = match choose(schema) {
+        Ok(chosen) => chosen,
+        Err(reason) => return report.add(&rules::CREATE, name, skip(&reason)),
+    };
+    let (made, gone) = (Vec::new(), Vec::new());
+    let mut writing = Writing { trial, object, chosen, since, made, gone };
+    let created = writing.create_once().await;
+    report.add(&rules::CREATE, name, created);
+    if writing.made.len() < FEW {
+        let reason = "`create-once` made no records to work on";
+        return report.add(&rules::UPDATE, name, skip(reason));
+    }
+    report.add(&rules::FIND, name, writing.find().await);
+    report.add(&rules::UPSERT, name, writing.upsert().await);
+    report.add(&rules::UPDATE, name, writing.update().await);
+    report.add(&rules::CHANGES, name, writing.changes().await);
+    let partial = writing.partial().await;
+    report.add(&rules::PARTIAL, name, partial);
+    let order = writing.many().await;
+    report.add(&rules::ORDER, name, order);
+    let rule: &Rule = &rules::ARCHIVE;
+    report.add(rule, name, writing.archive().await);
+}
+
+/// A create of one record, unlike all others of this run.
+pub(super) fn create_request(
+    trial: &Trial<'_>,
+    object: &str,
+    chosen: &Chosen,
+    word: &str,
+) -> WriteRequest {
+    let columns = columns(chosen);
+    let intent = format!("{}-{object}-{word}", trial.run);
+    let cells = cells(&columns, &chosen.fill, &[(&chosen.text, text(word))]);
+    let operation = operation(&intent, Action::Create, None, cells);
+    let object = object.to_owned();
+    WriteRequest { object, columns, operations: vec![operation], options: Vec::new() }
+}
+
+impl Writing<'_> {
+    fn create(&self, word: &str) -> Operation {
+        let request = create_request(self.trial, &self.object.name, &self.chosen, word);
+        request
+            .operations
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| operation("", Action::Create, None, Vec::new()))
+    }
+
+    /// An update of one record's text.
+    fn rename(&self, id: &str, word: &str) -> Operation {
+        let columns = columns(&self.chosen);
+        let cells = cells(&columns, &[], &[(&self.chosen.text, text(word))]);
+        let intent = format!("{}-{}-{word}", self.trial.run, self.object.name);
+        operation(&intent, Action::Update, Some(id), cells)
+    }
+
+    /// Writes in a job of its own.
+    async fn write(&self, operations: Vec<Operation>) -> Result<Vec<Written>, Stop> {
+        let (object, columns) = (self.object.name.clone(), columns(&self.chosen));
+        let count = operations.len();
+        let request = WriteRequest { object, columns, operations, options: Vec::new() };
+        let outcomes = self.trial.open().await?.write(&request).await?;
+        if outcomes.len() != count {
+            let found = outcomes.len();
+            return Err(Stop::failed(format!("{found} outcomes for {count} operations")));
+        }
+        Ok(outcomes)
+    }
+
+    /// The text of each of these records as it is now, and which are told as removed.
+    async fn texts(
+        &self,
+        ids: &[String],
+    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), Stop> {
+        self.cells_now(&self.chosen.text, ids).await
+    }
+
+    async fn cells_now(
+        &self,
+        column: &str,
+        ids: &[String],
+    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), Stop> {
+        let columns = [column.to_owned()];
+        let job = self.trial.open().await?;
+        let page = job.read_records(&self.object.name, &columns, ids).await?;
+        let cell = |cells: Vec<Cell>| cells.into_iter().next().flatten();
+        let now = page.batch.rows.into_iter().map(|row| (row.id, cell(row.cells))).collect();
+        Ok((now, page.removed.into_iter().map(|gone| gone.id).collect()))
+    }
+
+    async fn live(&self) -> Option<BTreeSet<String>> {
+        self.trial.control.live(&self.object.name).await
+    }
+
+    async fn create_once(&mut self) -> Outcome {
+        let before = self.live().await;
+        let all = || (0..FEW).map(|n| self.create(&format!("one {n}"))).collect::<Vec<_>>();
+        let first = applied(self.write(all()).await?)?;
+        if let Some(other) = first.iter().find(|one| !one.created) {
+            return Err(Stop::failed(format!("record {} is new, but not `created`", other.id)));
+        }
+        let made: Vec<String> = first.into_iter().map(|one| one.id).collect();
+        if self.chosen.stamp.is_none() {
+            self.made = made;
+            return Err(Stop::not_applicable("the schema has no `stamp` for the intent"));
+        }
+        let again = self.write(all()).await?;
+        let mut found = Vec::new();
+        for (id, outcome) in made.iter().zip(&again) {
+            match outcome {
+                Written::Applied(Applied { id: same, created: false, .. }) if same == id => {}
+                Written::Exists(same) if same == id => {}
+                other => found.push(format!("{id} made again: {}", words(other))),
+            }
+        }
+        if let (Some(before), Some(after)) = (before, self.live().await) {
+            let more = after.len().saturating_sub(before.len());
+            if more != FEW {
+                found.push(format!("{FEW} intents, each sent twice, made {more} records"));
+            }
+        }
+        self.made = made;
+        none_of(found, "")
+    }
+
+    async fn find(&self) -> Outcome {
+        let Some(stamp) = &self.chosen.stamp else {
+            return Err(Stop::not_applicable("the schema has no `stamp` to find by"));
+        };
+        let columns = [stamp.clone(), self.chosen.text.clone()];
+        let value = |word: &str| Value::Text(self.create(word).intent);
+        let values = [value("one 0"), value("one 1"), value("nobody has this")];
+        let job = self.trial.open().await?;
+        let batch = job.find(&self.object.name, &columns, stamp, &values).await?;
+        let found: BTreeSet<&String> = batch.rows.iter().map(|row| &row.id).collect();
+        let expected: BTreeSet<&String> = self.made.iter().take(2).collect();
+        if found != expected || batch.rows.len() != expected.len() {
+            return Err(Stop::failed(format!("found {found:?} instead of {expected:?}")));
+        }
+        Ok(format!("by {stamp}"))
+    }
+
+    async fn upsert(&mut self) -> Outcome {
+        if !self.object.actions.contains(&ObjectAction::Upsert) {
+            return Err(Stop::not_applicable("the manifest has no action `upsert`"));
+        }
+        let Some(stamp) = self.chosen.stamp.clone() else {
+            return Err(Stop::not_applicable("the schema has no `stamp` to upsert by"));
+        };
+        let before = self.live().await;
+        let key = format!("{}-{}-upsert", self.trial.run, self.object.name);
+        let upsert = |word: &str| {
+            let set = [(&self.chosen.text, text(word)), (&stamp, Value::Text(key.clone()))];
+            let cells = cells(&columns(&self.chosen), &self.chosen.fill, &set);
+            let operation = operation(&format!("{key}-{word}"), Action::Upsert, None, cells);
+            Operation { key: Some(stamp.clone()), ..operation }
+        };
+        let first = applied(self.write(vec![upsert("first")]).await?)?;
+        let second = applied(self.write(vec![upsert("second")]).await?)?;
+        let (Some(first), Some(second)) = (first.first(), second.first()) else {
+            return Err(Stop::failed("no outcome"));
+        };
+        let mut found = Vec::new();
+        if (first.created, second.created) != (true, false) || first.id != second.id {
+            found.push(format!("{first:?}, then {second:?}"));
+        }
+        if let (Some(before), Some(after)) = (before, self.live().await) {
+            let more = after.len().saturating_sub(before.len());
+            if more != 1 {
+                found.push(format!("one key, sent twice, made {more} records"));
+            }
+        }
+        let (now, _) = self.texts(std::slice::from_ref(&first.id)).await?;
+        if now.get(&first.id) != Some(&Some(text("second"))) {
+            found.push(format!("the second upsert changed nothing: {now:?}"));
+        }
+        self.made.push(first.id.clone());
+        none_of(found, format!("by {stamp}"))
+    }
+
+    async fn update(&self) -> Outcome {
+        let Some(id) = self.made.first() else {
+            return Err(Stop::not_applicable("there is no record to change"));
+        };
+        applied(self.write(vec![self.rename(id, "renamed")]).await?)?;
+        let one = std::slice::from_ref(id);
+        self.expect(&self.chosen.text, one, &text("renamed")).await?;
+        let Some(other) = &self.chosen.other else {
+            return Ok("there is no second text, so null and absent are not tried".to_owned());
+        };
+        let columns = columns(&self.chosen);
+        for (word, value) in [("set", text("other")), ("cleared", Value::Null)] {
+            let cells = cells(&columns, &[], &[(other, value.clone())]);
+            let intent = format!("{}-{}-{word}", self.trial.run, self.object.name);
+            applied(self.write(vec![operation(&intent, Action::Update, Some(id), cells)]).await?)?;
+            self.expect(other, one, &value).await?;
+            self.expect(&self.chosen.text, one, &text("renamed")).await?;
+        }
+        Ok(String::new())
+    }
+
+    async fn expect(&self, column: &str, ids: &[String], value: &Value) -> Result<(), Stop> {
+        let (now, _) = self.cells_now(column, ids).await?;
+        match now.values().next() {
+            Some(Some(found)) if found == value => Ok(()),
+            found => Err(Stop::failed(format!("{column} is {found:?} instead of {value:?}"))),
+        }
+    }
+
+    async fn changes(&self) -> Outcome {
+        let wanted: BTreeSet<String> = self.made.iter().cloned().collect();
+        let (seen, _) = self.changed(|seen, _| wanted.is_subset(seen)).await?;
+        let missed: Vec<&String> = wanted.difference(&seen).collect();
+        if !missed.is_empty() {
+            return Err(Stop::failed(format!("{missed:?} were written and are never told")));
+        }
+        Ok(format!("{} records", wanted.len()))
+    }
+
+    /// What `changes` tells since the backfill, scan after scan, until it is enough: rows and
+    /// removals.
+    async fn changed(
+        &self,
+        enough: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> bool,
+    ) -> Result<(BTreeSet<String>, BTreeSet<String>), Stop> {
+        let Some(since) = self.since.clone() else {
+            return Err(Stop::not_applicable("`pages` failed, so there is no cursor to begin at"));
+        };
+        let columns = [self.chosen.text.clone()];
+        let limit = self.object.read_rows;
+        let wanted = page_request(&self.object.name, Scan::Changes, &columns, limit);
+        let mut wanted = PageRequest { cursor: Some(since), ..wanted };
+        let (mut seen, mut removed) = (BTreeSet::new(), BTreeSet::new());
+        let (times, pause_ms) = LATE;
+        for time in 0..times {
+            if time > 0 {
+                self.trial.clock.sleep_ms(pause_ms).await;
+            }
+            let pages = self.trial.scan(wanted.clone()).await?;
+            seen.extend(ids(&pages));
+            let gone = pages.iter().flat_map(|page| &page.removed).map(|gone| gone.id.clone());
+            removed.extend(gone);
+            if let Some(last) = pages.last() {
+                wanted.cursor = Some(last.cursor.clone());
+            }
+            if enough(&seen, &removed) {
+                break;
+            }
+        }
+        Ok((seen, removed))
+    }
+
+    /// Puts one record away, then writes it and a bad value among good rows.
+    async fn partial(&mut self) -> Outcome {
+        let [one, two, three] = self.three()?;
+        let mut operations =
+            vec![self.rename(&one, "good 1"), self.create("good 2"), self.rename(&two, "good 3")];
+        let mut bad = Vec::new();
+        if let Some((column, value, what)) = self.chosen.bad.clone() {
+            let mut operation = self.create("bad value");
+            let place = columns(&self.chosen).iter().position(|name| *name == column);
+            if let Some(cell) = place.and_then(|place| operation.cells.get_mut(place)) {
+                *cell = Some(value);
+            }
+            operations.insert(1, operation);
+            bad.push((1, what));
+        }
+        if self.object.actions.contains(&ObjectAction::Archive) {
+            applied(self.write(vec![self.away(&three)]).await?)?;
+            self.made.retain(|id| *id != three);
+            self.gone.push(three.clone());
+            operations.insert(3, self.rename(&three, "gone"));
+            bad.push((3, "a record that is gone"));
+        }
+        if bad.is_empty() {
+            return Err(Stop::not_applicable("the schema names no value that must be refused"));
+        }
+        let outcomes = self.write(operations).await?;
+        let mut found = Vec::new();
+        for (place, outcome) in outcomes.iter().enumerate() {
+            let expected = bad.iter().find(|(bad, _)| *bad == place);
+            match (expected, outcome) {
+                (None, Written::Applied(applied)) if applied.created => {
+                    self.made.push(applied.id.clone());
+                }
+                (None, Written::Applied(_)) | (Some(_), Written::Gone) => {}
+                (Some(_), Written::Rejected(problems)) if !problems.is_empty() => {}
+                (Some((_, what)), other) => found.push(format!("{what}: {}", words(other))),
+                (None, other) => found.push(format!("good row {place}: {}", words(other))),
+            }
+        }
+        let (now, _) = self.texts(&[one.clone(), two.clone()]).await?;
+        for (id, word) in [(one, "good 1"), (two, "good 3")] {
+            if now.get(&id) != Some(&Some(text(word))) {
+                found.push(format!("the good row of {id} was not written"));
+            }
+        }
+        let what: Vec<&str> = bad.into_iter().map(|(_, what)| what).collect();
+        none_of(found, what.join(" and "))
+    }
+
+    fn three(&self) -> Result<[String; 3], Stop> {
+        match self.made.as_slice() {
+            [one, two, three, ..] => Ok([one.clone(), two.clone(), three.clone()]),
+            _ => Err(Stop::not_applicable("there are too few records to work on")),
+        }
+    }
+
+    async fn many(&mut self) -> Outcome {
+        let most = usize::try_from(self.object.write_rows).unwrap_or(usize::MAX);
+        let rows = MANY.min(most);
+        let word = |row: usize| format!("many {row}");
+        let outcomes = self.write((0..rows).map(|row| self.create(&word(row))).collect()).await?;
+        let made: Vec<String> = applied(outcomes)?.into_iter().map(|one| one.id).collect();
+        self.made.extend(made.iter().cloned());
+        let (now, _) = self.texts(&made).await?;
+        let wrong = made
+            .iter()
+            .enumerate()
+            .filter(|(row, id)| now.get(*id) != Some(&Some(text(&word(*row)))));
+        let wrong =
+            wrong.map(|(row, id)| format!("outcome {row} names {id}, which is another row"));
+        none_of(wrong.collect(), format!("{rows} rows"))
+    }
+
+    fn away(&self, id: &str) -> Operation {
+        let cells = columns(&self.chosen).iter().map(|_| None).collect();
+        let intent = format!("{}-{}-archive-{id}", self.trial.run, self.object.name);
+        operation(&intent, Action::Archive, Some(id), cells)
+    }
+
+    async fn archive(&self) -> Outcome {
+        if !self.object.actions.contains(&ObjectAction::Archive) {
+            return Err(Stop::not_applicable("the manifest has no action `archive`"));
+        }
+        let most = usize::try_from(self.object.write_rows).unwrap_or(usize::MAX).max(1);
+        for part in self.made.chunks(most) {
+            applied(self.write(part.iter().map(|id| self.away(id)).collect()).await?)?;
+        }
+        let all: BTreeSet<String> = self.made.iter().chain(&self.gone).cloned().collect();
+        let asked: Vec<String> = all.iter().cloned().collect();
+        let (now, removed) = self.texts(&asked).await?;
+        let mut found = Vec::new();
+        let still: Vec<&String> = now.keys().collect();
+        if !still.is_empty() {
+            found.push(format!("`read-records` still gives {still:?}"));
+        }
+        let untold = all.difference(&removed).count();
+        if untold > 0 {
+            found
+                .push(format!("`read-records` does not tell {untold} of {} as removed", all.len()));
+        }
+        let (_, removed) = self.changed(|_, removed| all.is_subset(removed)).await?;
+        let told = all.intersection(&removed).count();
+        let sweep = page_request(&self.object.name, Scan::Sweep, &[], self.object.read_rows);
+        let swept = ids(&self.trial.scan(sweep).await?);
+        let swept = swept.iter().filter(|id| all.contains(*id)).count();
+        if swept > 0 {
+            found.push(format!("a sweep still gives {swept} of them"));
+        }
+        for outcome in
+            self.write(self.made.first().map(|id| self.away(id)).into_iter().collect()).await?
+        {
+            if !matches!(outcome, Written::Applied(_) | Written::Gone) {
+                found.push(format!("archived once more: {}", words(&outcome)));
+            }
+        }
+        none_of(found, format!("{told} of {} are told by `changes`", all.len()))
+    }
+}
+
+/// The columns of every write to an object.
+fn columns(chosen: &Chosen) -> Vec<String> {
+    let mut columns = vec![chosen.text.clone()];
+    let fill = chosen.fill.iter().map(|(name, _)| name.clone());
+    let bad = chosen.bad.as_ref().map(|(name, ..)| name.clone());
+    for name in chosen.other.iter().chain(&chosen.stamp).cloned().chain(fill).chain(bad) {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    columns
+}
+
+/// The cells of one row: what is set, else what a create needs, else absent.
+fn cells(columns: &[String], fill: &[(String, Value)], set: &[(&String, Value)]) -> Vec<Cell> {
+    let cell = |column: &String| {
+        let set = set.iter().find(|(name, _)| *name == column).map(|(_, value)| value.clone());
+        set.or_else(|| fill.iter().find(|(name, _)| name == column).map(|(_, v)| v.clone()))
+    };
+    columns.iter().map(cell).collect()
+}
+
+fn text(word: &str) -> Value {
+    Value::Text(format!("Renkei kit 試験 {word}"))
+}
+
+fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Cell>) -> Operation {
+    let (intent, id) = (intent.to_owned(), id.map(str::to_owned));
+    Operation { intent, action, id, key: None, if_version: None, cells }
+}
+
+/// All outcomes as applied writes, or what else they are.
+fn applied(outcomes: Vec<Written>) -> Result<Vec<Applied>, Stop> {
+    let mut all = Vec::with_capacity(outcomes.len());
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Written::Applied(applied) => all.push(applied),
+            other => return Err(Stop::failed(format!("row {place}: {}", words(&other)))),
+        }
+    }
+    Ok(all)
+}
+
+fn words(outcome: &Written) -> String {
+    match outcome {
+        Written::Applied(applied) => format!("applied to {}", applied.id),
+        Written::Rejected(problems) if problems.is_empty() => {
+            "rejected without a reason".to_owned()
+        }
+        Written::Rejected(problems) => {
+            let words =
+                problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message));
+            format!("rejected ({})", words.collect::<Vec<_>>().join("; "))
+        }
+        other => format!("{other:?}"),
+    }
+}

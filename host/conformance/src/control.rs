@@ -1,0 +1,77 @@
+//! What the kit asks of a simulator beside the vendor's own API: what it really holds, and its
+//! switches.
+//!
+//! The simulators of `renkei sim` answer `GET /_sim/records?object=` and `POST /_sim/faults`
+//! (tests/sim/README.md). A simulator of somebody else may offer the same or nothing; what it does
+//! not offer, the checks do without.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// See the module's text.
+#[async_trait]
+pub trait Control: Send + Sync {
+    /// The ids of the live records of an object, if the simulator tells.
+    async fn live(&self, object: &str) -> Option<BTreeSet<String>>;
+    /// Changes switches; false where the simulator has none such.
+    async fn faults(&self, patch: &Value) -> bool;
+}
+
+/// A simulator that offers nothing but its API.
+#[derive(Debug, Clone, Copy)]
+pub struct NoControl;
+
+#[async_trait]
+impl Control for NoControl {
+    async fn live(&self, _: &str) -> Option<BTreeSet<String>> {
+        None
+    }
+
+    async fn faults(&self, _: &Value) -> bool {
+        false
+    }
+}
+
+/// The control API below `/_sim/` of a simulator on loopback.
+#[derive(Debug, Clone)]
+pub struct LoopbackControl {
+    base_url: String,
+    http: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    id: String,
+    archived: bool,
+}
+
+impl LoopbackControl {
+    /// Of the simulator at `base_url`, without a trailing slash.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up on this machine.
+    pub fn new(base_url: &str) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { base_url: base_url.to_owned(), http })
+    }
+}
+
+#[async_trait]
+impl Control for LoopbackControl {
+    async fn live(&self, object: &str) -> Option<BTreeSet<String>> {
+        let url = format!("{}/_sim/records", self.base_url);
+        let request = self.http.get(url).query(&[("object", object)]);
+        let answer = request.send().await.ok()?.error_for_status().ok()?;
+        let records: Vec<Record> = answer.json().await.ok()?;
+        Some(records.into_iter().filter(|r| !r.archived).map(|record| record.id).collect())
+    }
+
+    async fn faults(&self, patch: &Value) -> bool {
+        let url = format!("{}/_sim/faults", self.base_url);
+        let answer = self.http.post(url).json(patch).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+}

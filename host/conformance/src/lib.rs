@@ -1,0 +1,34 @@
+//! The conformance kit: tries any plugin file against the contract, without its source.
+//!
+//! ```text
+//! file -> subject (read, judge the manifest, start in a runtime of its own)
+//!           |-> settings: malformed configurations and parameters
+//!           |-> limits: the same call with a fraction of memory and time
+//!           |-> transform: same input same cells, any data, lens laws
+//!           '-> connector: a run against a simulator, through `control`
+//!                 each check -> one line of the report
+//! ```
+//!
+//! Every check stands in `rules.rs` with what it promises and what to do about a failure. Checks
+//! see a plugin only through the engine's ports, so they can be run on a double that breaks one
+//! rule: `tests/kit` does so for each of them.
+
+mod report;
+pub use report::{Check, Outcome, Report, Stop, Verdict};
+
+mod rules;
+pub use rules::{RULES, Rule};
+
+mod subject;
+pub use subject::{KitError, Options, Simulator, test};
+
+mod control;
+pub use control::{Control, LoopbackControl, NoControl};
+
+pub mod connector;
+pub mod data;
+pub mod manifest;
+pub mod settings;
+pub mod transform;
+
+mod limits;

@@ -1,0 +1,80 @@
+//! A fraction of the default limits, and what a plugin may do under it: answer the same, or be
+//! stopped with a typed error. Never something else.
+
+use renkei_runtime::{Limits, TICK_MS};
+
+use crate::report::{Outcome, Stop};
+
+/// What part of the default memory a plugin gets when it is tried.
+const MEMORY_PART: usize = 16;
+/// What part of the default time.
+const TIME_PART: u64 = 100;
+
+/// How many times the default time the ordinary run gets: it is about what is answered, and may
+/// share its processors with a build.
+const TIME_TIMES: u64 = 4;
+
+/// The defaults with time to spare.
+pub(crate) fn ordinary(limits: Limits) -> Limits {
+    Limits {
+        run_ms: limits.run_ms * TIME_TIMES,
+        run_us_per_row: limits.run_us_per_row * TIME_TIMES,
+        ..limits
+    }
+}
+
+/// A fraction of these limits.
+pub(crate) fn small(limits: Limits) -> Limits {
+    Limits {
+        memory_bytes: limits.memory_bytes / MEMORY_PART,
+        run_ms: (limits.run_ms / TIME_PART).max(TICK_MS),
+        run_us_per_row: limits.run_us_per_row / TIME_PART,
+        requests: limits.requests / 1_000,
+        ..limits
+    }
+}
+
+/// Judges an answer under small limits by the answer under ordinary ones.
+pub(crate) fn judge<T: PartialEq>(
+    ordinary: &T,
+    small: Result<T, String>,
+    after: Result<T, String>,
+) -> Outcome {
+    if let Err(reason) = &after {
+        return Err(Stop::failed(format!("afterwards it did not answer any more: {reason}")));
+    }
+    if after.as_ref() != Ok(ordinary) {
+        return Err(Stop::failed("afterwards it answered something else than before"));
+    }
+    match small {
+        Ok(answer) if answer == *ordinary => Ok("it answers the same".to_owned()),
+        Ok(_) => Err(Stop::failed("with small limits it answered something else")),
+        Err(reason) => Ok(format!("stopped: {reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_limits_are_a_fraction() {
+        let all = Limits::transform();
+        let part = small(all.clone());
+        assert_eq!(part.memory_bytes * MEMORY_PART, all.memory_bytes);
+        assert!(part.run_ms < all.run_ms && part.run_ms >= TICK_MS);
+    }
+
+    #[test]
+    fn the_same_answer_or_a_typed_error_passes() {
+        assert!(judge(&1, Ok(1), Ok(1)).is_ok());
+        assert!(judge(&1, Err("memory".to_owned()), Ok(1)).is_ok());
+    }
+
+    #[test]
+    fn another_answer_fails() {
+        assert!(matches!(judge(&1, Ok(2), Ok(1)), Err(Stop::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Ok(2)), Err(Stop::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Err("gone".to_owned())), Err(Stop::Failed(_))));
+    }
+}

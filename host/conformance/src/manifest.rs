@@ -1,0 +1,203 @@
+//! What a valid manifest may still get wrong: things that an admin cannot understand or should not
+//! trust.
+//!
+//! The package reader has refused what is malformed; here it is about sense. Each finding names the
+//! key as `plugin.toml` has it.
+
+use std::collections::BTreeSet;
+
+use renkei_package::{ConnectorManifest, Function, Kind, Manifest, Object, Setting, Shape};
+
+/// The most rows that the host asks for or hands over at once (`plugins/README.md`).
+const ROWS_MAX: u32 = 10_000;
+/// A quota window longer than a month is a mistake in the unit.
+const WINDOW_MS_MAX: u64 = 31 * 86_400_000;
+
+/// Everything questionable in a manifest, in its own order.
+pub fn findings(manifest: &Manifest) -> Vec<String> {
+    let mut found = Vec::new();
+    if manifest.title.trim().is_empty() {
+        found.push("`title` is blank: people choose by it".to_owned());
+    }
+    match &manifest.kind {
+        Kind::Connector(connector) => connector_findings(connector, &mut found),
+        Kind::Transform(transform) => {
+            for (index, function) in transform.functions.iter().enumerate() {
+                function_findings(index, function, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn connector_findings(connector: &ConnectorManifest, found: &mut Vec<String>) {
+    for (index, connection) in connector.connections.iter().enumerate() {
+        let at = format!("connection[{index}]");
+        if connection.base_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+            found.push(format!("`{at}.base_url` is not https: credentials would travel in clear"));
+        }
+        for origin in connection.allow.iter().map(ToString::to_string) {
+            if !origin.starts_with("https://") {
+                found.push(format!("`{at}.allow` has {origin}, which is not https"));
+            }
+        }
+        let ways: BTreeSet<_> = connection.auth.iter().map(|way| format!("{way:?}")).collect();
+        if ways.len() != connection.auth.len() {
+            found.push(format!("`{at}.auth` names a way twice"));
+        }
+    }
+    for (index, quota) in connector.quotas.iter().enumerate() {
+        if quota.per_ms > WINDOW_MS_MAX {
+            let per_ms = quota.per_ms;
+            found.push(format!("`quota[{index}].per_ms` is {per_ms}: more than a month"));
+        }
+    }
+    for (index, object) in connector.objects.iter().enumerate() {
+        object_findings(index, object, found);
+    }
+    settings("setting", &connector.settings, found);
+    for (index, secret) in connector.secrets.iter().enumerate() {
+        if secret.help.trim().is_empty() {
+            found.push(format!("`secret[{index}].help` of {} is missing", secret.name));
+        }
+    }
+}
+
+fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
+    for (key, rows) in [("read_rows", object.read_rows), ("write_rows", object.write_rows)] {
+        if rows > ROWS_MAX {
+            found.push(format!("`object[{index}].{key}` is {rows}; the most is {ROWS_MAX}"));
+        }
+    }
+    let actions: BTreeSet<_> = object.actions.iter().map(|action| format!("{action:?}")).collect();
+    if actions.len() != object.actions.len() {
+        found.push(format!("`object[{index}].actions` names an action twice"));
+    }
+}
+
+fn function_findings(index: usize, function: &Function, found: &mut Vec<String>) {
+    let at = format!("function[{index}]");
+    if function.help.trim().is_empty() {
+        found.push(format!("`{at}.help` of {} is missing", function.name));
+    }
+    let required = function.parameters.iter().find(|parameter| parameter.required);
+    if let (Shape::TwoWay, Some(parameter)) = (function.shape, required) {
+        found.push(format!(
+            "`{at}` is two-way but its parameter `{}` has no default: the host cannot try its laws",
+            parameter.name
+        ));
+    }
+    settings(&format!("{at}.parameter"), &function.parameters, found);
+}
+
+fn settings(key: &str, settings: &[Setting], found: &mut Vec<String>) {
+    for (index, setting) in settings.iter().enumerate() {
+        if setting.help.trim().is_empty() {
+            found.push(format!("`{key}[{index}].help` of {} is missing", setting.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNECTOR: &str = r#"
+id = "acme"
+title = "Acme"
+publisher = "acme"
+kind = "connector"
+contract = "0.1"
+version = "1.0.0"
+[[connection]]
+slot = "primary"
+base_url = "https://api.acme.example"
+allow = ["https://api.acme.example"]
+auth = ["bearer"]
+[[quota]]
+name = "all"
+calls = 1
+per_ms = 1000
+[[object]]
+name = "contacts"
+actions = ["create"]
+[[setting]]
+name = "depth"
+kind = "integer"
+help = "How deep."
+[[secret]]
+name = "signing"
+help = "Signs."
+"#;
+
+    const TRANSFORM: &str = r#"
+id = "upper"
+title = "Upper"
+publisher = "acme"
+kind = "transform"
+contract = "0.1"
+version = "1.0.0"
+[[function]]
+name = "upper"
+shape = "two-way"
+input = ["a"]
+output = ["b"]
+help = "Upper case."
+[[function.parameter]]
+name = "locale"
+kind = "text"
+help = "Whose letters."
+"#;
+
+    /// Replaces `from` by `to` in a good manifest; the finding begins so.
+    fn check(good: &str, from: &str, to: &str, expected: &str) {
+        assert!(good.contains(from), "{from}");
+        let manifest = Manifest::from_toml(&good.replacen(from, to, 1), None).unwrap();
+        let found = findings(&manifest);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+    }
+
+    #[test]
+    fn good_manifests_have_no_findings() {
+        for text in [CONNECTOR, TRANSFORM] {
+            assert_eq!(findings(&Manifest::from_toml(text, None).unwrap()), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn what_an_admin_should_not_trust() {
+        let plain = "[\"https://api.acme.example\", \"http://127.0.0.1:1\"]";
+        check(CONNECTOR, "[\"https://api.acme.example\"]", plain, "`connection[0].allow` has");
+        check(CONNECTOR, "[\"bearer\"]", "[\"bearer\", \"bearer\"]", "`connection[0].auth`");
+        check(CONNECTOR, "1000", "99999999999", "`quota[0].per_ms`");
+    }
+
+    #[test]
+    fn a_base_url_in_clear_is_told_beside_its_origin() {
+        let text = CONNECTOR.replace("https://api.acme.example", "http://127.0.0.1:1");
+        let found = findings(&Manifest::from_toml(&text, None).unwrap());
+        assert!(found[0].starts_with("`connection[0].base_url`"), "{found:?}");
+    }
+
+    #[test]
+    fn what_an_admin_cannot_understand() {
+        check(CONNECTOR, "\"Acme\"", "\" \"", "`title`");
+        check(CONNECTOR, "help = \"How deep.\"", "", "`setting[0].help` of depth");
+        check(CONNECTOR, "help = \"Signs.\"", "", "`secret[0].help` of signing");
+        check(TRANSFORM, "help = \"Upper case.\"", "", "`function[0].help` of upper");
+        check(TRANSFORM, "help = \"Whose letters.\"", "", "`function[0].parameter[0].help`");
+        let required = "required = true\nhelp = \"Whose letters.\"";
+        check(TRANSFORM, "help = \"Whose letters.\"", required, "`function[0]` is two-way");
+    }
+
+    #[test]
+    fn batches_that_the_host_never_makes() {
+        let rows = |key: &str| format!("actions = [\"create\"]\n{key} = 20000");
+        for key in ["read_rows", "write_rows"] {
+            let expected = format!("`object[0].{key}` is 20000");
+            check(CONNECTOR, "actions = [\"create\"]", &rows(key), &expected);
+        }
+        let twice = "actions = [\"create\", \"create\"]";
+        check(CONNECTOR, "actions = [\"create\"]", twice, "`object[0].actions`");
+    }
+}

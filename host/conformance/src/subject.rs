@@ -1,0 +1,319 @@
+//! One run: read the file, start it in a runtime of its own, try everything, report.
+//!
+//! The plugin is copied into a private folder, so that what is tried is what was read, and runs in
+//! two runtimes: one with the ordinary limits, one with small ones. It gets the same way out as in
+//! the program, to the simulator only.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use renkei_package::{ConnectorManifest, Kind, Package, PackageError, Setting};
+use renkei_runtime::{
+    Auth, Limits, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError, SystemConfig,
+};
+use renkei_sync::ports::{Clock, Systems, Transforms};
+use renkei_sync::record::Attributes;
+use serde_json::json;
+
+use crate::control::Control;
+use crate::report::{Outcome, Report, Stop, none_of};
+use crate::{connector, limits, manifest, rules, settings, transform};
+
+/// The name of the tried system, and of the one with bad credentials.
+const SYSTEM: &str = "kit";
+const REFUSED: &str = "kit-refused";
+/// Where a connector without a simulator would send: nothing listens on the discard port.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// How a run is set up.
+pub struct Options {
+    /// What generated data comes from.
+    pub seed: u64,
+    /// Unique for this run; the beginning of every record's intent. At most 20 characters.
+    pub run: String,
+    /// The clock of quotas and waits; with a simulator in this process, the simulator's own.
+    pub clock: Arc<dyn Clock>,
+    /// Settings or parameters, as `NAME=VALUE`.
+    pub config: Vec<String>,
+    /// What a connector is tried on.
+    pub simulator: Option<Simulator>,
+}
+
+/// A system on loopback that plays the vendor.
+pub struct Simulator {
+    /// As the report names it.
+    pub name: String,
+    /// Such as `http://127.0.0.1:7100`, without a trailing slash.
+    pub base_url: String,
+    /// Credentials that it accepts.
+    pub auth: Auth,
+    /// Its other side.
+    pub control: Box<dyn Control>,
+}
+
+/// Why a run could not be made at all. What is wrong with the plugin is in the report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KitError {
+    /// `--config` does not fit the manifest.
+    #[error("--config {given}: {reason}")]
+    Config {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The runtime does not start on this machine.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The private folder cannot be used.
+    #[error("the kit's temporary folder cannot be used: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Tries the plugin file with these bytes; `step` is told what is tried now.
+///
+/// # Errors
+/// Only where the run itself cannot be made.
+pub async fn test(
+    file: &str,
+    bytes: Vec<u8>,
+    options: Options,
+    step: &mut dyn FnMut(&str),
+) -> Result<Report, KitError> {
+    let simulator = options.simulator.as_ref().map(|simulator| simulator.name.clone());
+    let mut report =
+        Report { file: file.to_owned(), seed: options.seed, simulator, ..Report::default() };
+    step("file");
+    let Some(package) = read(file, bytes, &mut report) else { return Ok(report) };
+    let found = manifest::findings(&package.manifest);
+    report.add(&rules::MANIFEST, "", none_of(found, ""));
+    let world = format!("imports {}", package.imports.join(", "));
+    report.add(&rules::WORLD, "", Ok(world));
+    step("start");
+    let subject = Subject::start(package, &options).await?;
+    let fault = subject.ordinary.list().iter().find_map(|file| file.fault.clone());
+    let started = fault.map_or(Ok(String::new()), |fault| Err(Stop::failed(fault)));
+    let starts = started.is_ok();
+    report.add(&rules::START, "", started);
+    if starts {
+        subject.check(&options, &mut report, step).await;
+    }
+    Ok(report)
+}
+
+/// Reads the file; what is wrong with it is reported under the rule that it breaks.
+fn read(file: &str, bytes: Vec<u8>, report: &mut Report) -> Option<Package> {
+    match Package::read(file, bytes) {
+        Ok(package) => {
+            let size = format!("{} bytes", package.size());
+            report.add(&rules::FILE, "", Ok(size));
+            report.plugin = json!({
+                "id": package.manifest.id,
+                "version": package.manifest.version,
+                "kind": package.manifest.kind.name(),
+                "digest": package.digest,
+            });
+            Some(package)
+        }
+        Err(error) => {
+            let rule = match &error {
+                PackageError::Manifest { .. } | PackageError::NoManifest { .. } => &rules::MANIFEST,
+                PackageError::Import { .. }
+                | PackageError::Export { .. }
+                | PackageError::Types { .. } => &rules::WORLD,
+                _ => &rules::FILE,
+            };
+            report.add(rule, "", Err(Stop::failed(error.to_string())));
+            None
+        }
+    }
+}
+
+/// A plugin that runs.
+struct Subject {
+    package: Package,
+    /// `--config`, read by the manifest's schema.
+    given: Attributes,
+    /// The malformed configurations of a connector; case `n` is the system `kit-n`.
+    cases: Vec<settings::Case>,
+    ordinary: Arc<Runtime>,
+    small: Arc<Runtime>,
+    _folder: tempfile::TempDir,
+}
+
+impl Subject {
+    async fn start(package: Package, options: &Options) -> Result<Self, KitError> {
+        let given = given(&package, &options.config)?;
+        let folder = tempfile::tempdir()?;
+        let plugins = folder.path().join("plugins");
+        std::fs::create_dir(&plugins)?;
+        std::fs::write(plugins.join(format!("{}.wasm", package.manifest.id)), package.bytes())?;
+        let (cases, systems) = match &package.manifest.kind {
+            Kind::Connector(connector) => {
+                let cases = settings::cases(&connector.settings, &given);
+                let systems = systems(&package, options, &given, &cases);
+                (cases, systems)
+            }
+            Kind::Transform(_) => (Vec::new(), Vec::new()),
+        };
+        let ordinary = runtime(folder.path(), systems.clone(), options, limits::ordinary).await?;
+        let small = runtime(folder.path(), systems, options, limits::small).await?;
+        Ok(Self { package, given, cases, ordinary, small, _folder: folder })
+    }
+
+    async fn check(&self, options: &Options, report: &mut Report, step: &mut dyn FnMut(&str)) {
+        let fault = self.small.list().iter().find_map(|file| file.fault.clone());
+        match &self.package.manifest.kind {
+            Kind::Transform(transform) => {
+                let small: &dyn Transforms = &*self.small;
+                for function in &transform.functions {
+                    step(&function.name);
+                    let known = |name: &String| function.parameters.iter().any(|p| p.name == *name);
+                    let parameters: Attributes =
+                        self.given.iter().filter(|(name, _)| known(name)).cloned().collect();
+                    let trial = transform::Trial {
+                        transforms: &*self.ordinary,
+                        small: fault.as_deref().map_or(Ok(small), Err),
+                        plugin: &self.package.manifest.id,
+                        function,
+                        parameters: &parameters,
+                        seed: options.seed,
+                    };
+                    trial.check(report).await;
+                }
+            }
+            Kind::Connector(connector) => {
+                step("settings");
+                let missing = settings::missing(&connector.settings, &self.given);
+                if let Some(setting) = missing.first() {
+                    let reason = format!("`{setting}` is required; give --config {setting}=VALUE");
+                    report.add(&rules::SETTINGS, "", Err(Stop::not_applicable(reason)));
+                    return;
+                }
+                report.add(&rules::SETTINGS, "", self.settings().await);
+                let small: &dyn Systems = &*self.small;
+                let small = fault.as_deref().map_or(Ok(small), Err);
+                self.against(connector, options, small, report, step).await;
+            }
+        }
+    }
+
+    /// Defaults are accepted, malformed settings are refused by name.
+    async fn settings(&self) -> Outcome {
+        self.ordinary.open(SYSTEM).await?;
+        let mut found = Vec::new();
+        for (number, case) in self.cases.iter().enumerate() {
+            let answer = self.ordinary.open(&format!("{SYSTEM}-{number}")).await.map(drop);
+            found.extend(settings::finding(case, answer));
+        }
+        none_of(found, format!("{} cases", self.cases.len()))
+    }
+
+    async fn against(
+        &self,
+        manifest: &ConnectorManifest,
+        options: &Options,
+        small: Result<&dyn Systems, &str>,
+        report: &mut Report,
+        step: &mut dyn FnMut(&str),
+    ) {
+        let Some(simulator) = &options.simulator else {
+            let reason = "there is no simulator to try it on: name one with --simulator";
+            for rule in rules::CONNECTOR {
+                report.add(rule, "", Err(Stop::not_applicable(reason)));
+            }
+            return;
+        };
+        let refused = (!matches!(simulator.auth, Auth::None)).then_some(REFUSED);
+        let trial = connector::Trial {
+            systems: &*self.ordinary,
+            small,
+            system: SYSTEM,
+            refused,
+            manifest,
+            control: &*simulator.control,
+            clock: &*options.clock,
+            run: &options.run,
+        };
+        trial.check(report, step).await;
+    }
+}
+
+/// `--config` read by the schema of the connector, or of all functions that have such a parameter.
+fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
+    let schema: Vec<Setting> = match &package.manifest.kind {
+        Kind::Connector(connector) => connector.settings.clone(),
+        Kind::Transform(transform) => {
+            let functions = transform.functions.iter();
+            functions.flat_map(|function| function.parameters.clone()).collect()
+        }
+    };
+    let parse = |text: &String| {
+        settings::parse(&schema, text)
+            .map_err(|reason| KitError::Config { given: text.clone(), reason })
+    };
+    config.iter().map(parse).collect()
+}
+
+/// The system that is tried, the same with bad credentials, and one per malformed configuration.
+fn systems(
+    package: &Package,
+    options: &Options,
+    given: &Attributes,
+    cases: &[settings::Case],
+) -> Vec<SystemConfig> {
+    let simulator = options.simulator.as_ref();
+    let system = |name: String, auth: Auth, settings: &Attributes| SystemConfig {
+        name,
+        plugin: package.manifest.id.clone(),
+        base_url: Some(simulator.map_or(NOWHERE, |s| s.base_url.as_str()).to_owned()),
+        auth,
+        settings: settings.clone(),
+        secrets: std::collections::BTreeMap::new(),
+    };
+    let auth = || simulator.map_or(Auth::None, |simulator| simulator.auth.clone());
+    let mut systems = vec![
+        system(SYSTEM.to_owned(), auth(), given),
+        system(REFUSED.to_owned(), spoilt(auth()), given),
+    ];
+    for (number, case) in cases.iter().enumerate() {
+        systems.push(system(format!("{SYSTEM}-{number}"), auth(), &case.given));
+    }
+    systems
+}
+
+/// The same way to authenticate with a secret that nobody issued.
+fn spoilt(auth: Auth) -> Auth {
+    let wrong = || "renkei-kit-no-such-secret".into();
+    match auth {
+        Auth::None => Auth::None,
+        Auth::Bearer(_) => Auth::Bearer(wrong()),
+        Auth::Header { name, .. } => Auth::Header { name, value: wrong() },
+        Auth::ClientCredentials { client_id, scope, .. } => {
+            Auth::ClientCredentials { client_id, client_secret: wrong(), scope }
+        }
+        Auth::RefreshToken { client_id, client_secret, .. } => {
+            Auth::RefreshToken { client_id, client_secret, refresh_token: wrong() }
+        }
+    }
+}
+
+async fn runtime(
+    folder: &Path,
+    systems: Vec<SystemConfig>,
+    options: &Options,
+    change: impl Fn(Limits) -> Limits,
+) -> Result<Arc<Runtime>, RuntimeError> {
+    let (plugins, cache) = (folder.join("plugins"), folder.join("cache"));
+    let clock = Arc::clone(&options.clock);
+    let mut set = RuntimeOptions::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+    set.watch = false;
+    set.pooling = Pooling::Off;
+    set.connects = 2;
+    set.seed = options.seed;
+    set.try_laws = false;
+    set.connector_limits = change(set.connector_limits);
+    set.transform_limits = change(set.transform_limits);
+    Runtime::start(set).await
+}

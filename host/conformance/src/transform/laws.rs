@@ -1,0 +1,133 @@
+//! The lens laws of two-way functions over generated rows (SYNC.md 3.5, `wit/v1/transform.wit`).
+//!
+//! The host tries them on a few rows when it loads a file; here it is hundreds of rows from a seed,
+//! and a row that breaks a law is shrunk before it is shown.
+
+use renkei_sync::plugin::PluginError;
+use renkei_sync::ports::Way;
+use renkei_sync::record::{Batch, Row};
+use renkei_sync::value::Cell;
+
+use super::{Trial, cells_of, one};
+use crate::data::{self, Source};
+use crate::report::{Outcome, Report, Stop};
+use crate::rules::{self, Rule};
+
+/// Rows per law.
+const ROWS: usize = 300;
+
+/// One of the laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Law {
+    /// `backward(forward(a), a) = a`.
+    GetPut,
+    /// `forward(backward(b, a), b) = b`.
+    PutGet,
+    /// `forward(a, forward(a)) = forward(a)`.
+    Stable,
+}
+
+/// A law broken at one row.
+struct Breach {
+    row: usize,
+    expected: Vec<Cell>,
+    found: Vec<Cell>,
+}
+
+/// Tries all three.
+pub async fn check(trial: &Trial<'_>, report: &mut Report) {
+    for (rule, law) in [
+        (&rules::GET_PUT, Law::GetPut),
+        (&rules::PUT_GET, Law::PutGet),
+        (&rules::STABLE, Law::Stable),
+    ] {
+        let rule: &Rule = rule;
+        report.add(rule, &trial.function.name, hold(trial, law).await);
+    }
+}
+
+async fn hold(trial: &Trial<'_>, law: Law) -> Outcome {
+    let columns = trial.from(Way::Forward);
+    let mut source = Source::new(trial.seed);
+    let first = source.batch(columns, ROWS, Source::plain_cell);
+    let second = source.batch(columns, ROWS, Source::plain_cell);
+    let breaches = match breaches(trial, law, &first, &second).await {
+        Ok(breaches) => breaches,
+        Err(error) => {
+            let reason = format!("it does not answer ordinary rows: {error}");
+            return Err(Stop::failed(reason));
+        }
+    };
+    let Some(breach) = breaches.first() else { return Ok(format!("{ROWS} rows")) };
+    let at = |batch: &Batch| {
+        let row = batch.rows.get(breach.row);
+        row.map(|row| row.cells.clone()).unwrap_or_default()
+    };
+    let count = breaches.len();
+    let small = smallest(trial, law, at(&first), at(&second)).await;
+    Err(Stop::Failed(vec![format!("{small} ({count} of {ROWS} rows break it)")]))
+}
+
+/// The smallest row that breaks the law, in words.
+async fn smallest(trial: &Trial<'_>, law: Law, first: Vec<Cell>, second: Vec<Cell>) -> String {
+    let columns = trial.from(Way::Forward);
+    let width = first.len();
+    let rows = |cells: &[Cell]| {
+        let (first, second) = cells.split_at_checked(width).unwrap_or_default();
+        (one(columns, first), one(columns, second))
+    };
+    let broken = async |cells: &[Cell]| {
+        let (first, second) = rows(cells);
+        breaches(trial, law, &first, &second).await.ok().and_then(|all| all.into_iter().next())
+    };
+    let cells: Vec<Cell> = first.into_iter().chain(second).collect();
+    let small = data::shrink(cells, async |cells| broken(cells).await.is_some()).await;
+    let (first, second) = rows(&small);
+    let from = match law {
+        Law::PutGet => format!(
+            "a = [{}], b = forward([{}])",
+            data::show(&cells_of(&first)),
+            data::show(&cells_of(&second))
+        ),
+        Law::GetPut | Law::Stable => format!("a = [{}]", data::show(&cells_of(&first))),
+    };
+    match broken(&small).await {
+        Some(Breach { expected, found, .. }) => {
+            format!("{from}: expected [{}], got [{}]", data::show(&expected), data::show(&found))
+        }
+        // Alone it holds, so what broke it came from the rows beside it.
+        None => format!("{from}: broken only beside other rows"),
+    }
+}
+
+/// The rows that break a law.
+async fn breaches(
+    trial: &Trial<'_>,
+    law: Law,
+    first: &Batch,
+    second: &Batch,
+) -> Result<Vec<Breach>, PluginError> {
+    let nothing = trial.nothing(Way::Forward);
+    let made = trial.call(Way::Forward, first, &nothing).await?;
+    let (expected, found) = match law {
+        Law::GetPut => (first.clone(), trial.call(Way::Backward, &made, first).await?),
+        Law::PutGet => {
+            let other = trial.call(Way::Forward, second, &nothing).await?;
+            let written = trial.call(Way::Backward, &other, first).await?;
+            let read = trial.call(Way::Forward, &written, &other).await?;
+            (other, read)
+        }
+        Law::Stable => {
+            let again = trial.call(Way::Forward, first, &made).await?;
+            (made, again)
+        }
+    };
+    let pairs = expected.rows.into_iter().zip(found.rows).enumerate();
+    let broken = pairs.filter(|(_, (expected, found))| expected.cells != found.cells);
+    let breach = |(row, (expected, found)): (usize, (Row, Row))| Breach {
+        row,
+        expected: expected.cells,
+        found: found.cells,
+    };
+    Ok(broken.map(breach).collect())
+}

@@ -1,0 +1,194 @@
+//! `renkei plugin test`: the conformance kit on one file.
+//!
+//! The kit (`host/conformance`) does the work; here a connector gets what it is tried on. A
+//! simulator of ours runs in this process on a clock that a wait moves on, so that quota windows,
+//! search lag and back-off cost no time. One at a URL runs on real time.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
+use renkei_package::{Kind, Package, PackageError};
+use renkei_runtime::Auth;
+use renkei_sim::faults::Faults;
+use renkei_sim::serve::Running;
+use renkei_sync::ports::Clock;
+use tokio::net::TcpListener;
+
+use crate::cli::TestArgs;
+use crate::clock::SystemClock;
+use crate::config::Secrets;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// People of the simulated world: more than one request takes, so that there are pages.
+const PEOPLE: u32 = 400;
+
+/// Tries the file and prints the report.
+pub(crate) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> {
+    let bytes = std::fs::read(&args.file).map_err(|source| {
+        let name = args.file.display().to_string();
+        Failure::plugin(PackageError::Io { name, source })
+    })?;
+    let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
+    let now_ms = SystemClock::real_now_ms();
+    let Stage { clock, simulator, running } = stage(args, &name, &bytes, now_ms).await?;
+    let options = Options {
+        seed: args.seed,
+        run: format!("kit-{now_ms:x}"),
+        clock,
+        config: args.config.clone(),
+        simulator,
+    };
+    let bar = output.progress("testing");
+    let tried = renkei_conformance::test(&name, bytes, options, &mut |step| {
+        bar.set_message(step.to_owned());
+        bar.tick();
+    })
+    .await;
+    bar.finish_and_clear();
+    if let Some(running) = running {
+        running.stop().await;
+    }
+    let report = tried.map_err(Failure::usage)?;
+    if let Some(path) = &args.report {
+        write(path, &report)?;
+    }
+    output.result(&report.to_json(), || report.to_text())?;
+    if report.passed() {
+        return Ok(());
+    }
+    Err(Failure::from(anyhow::anyhow!("{name} does not pass")).reported())
+}
+
+fn write(path: &Path, report: &Report) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&report.to_json())?;
+    std::fs::write(path, text + "\n")
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// What a connector is tried on, and the clock of the run.
+struct Stage {
+    clock: Arc<dyn Clock>,
+    simulator: Option<Simulator>,
+    running: Option<Running>,
+}
+
+async fn stage(args: &TestArgs, file: &str, bytes: &[u8], now_ms: i64) -> Result<Stage, Failure> {
+    let wanted = args.simulator.clone().or_else(|| named_by_manifest(file, bytes));
+    match wanted.as_deref() {
+        None => Ok(Stage { clock: Arc::new(SystemClock::real()), simulator: None, running: None }),
+        Some(url) if url.contains("://") => at_url(url, args),
+        Some(name) => ours(name, now_ms).await,
+    }
+}
+
+/// The simulator in the manifest; a file that cannot be read names none, and the kit says why.
+fn named_by_manifest(file: &str, bytes: &[u8]) -> Option<String> {
+    match Package::read(file, bytes.to_vec()).ok()?.manifest.kind {
+        Kind::Connector(connector) => connector.simulator,
+        Kind::Transform(_) => None,
+    }
+}
+
+/// A simulator of ours, in this process.
+async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
+    let clock = renkei_sim::clock::Clock::manual(now_ms);
+    let options = renkei_sim::serve::Options {
+        seed: 1,
+        people: PEOPLE,
+        clock: clock.clone(),
+        faults: Faults { rate_limits: false, ..Faults::default() },
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let (running, credentials): (_, &[&str]) = match name {
+        "hubspot" => (renkei_sim::hubspot::serve(listener, options)?, &["private_app_token"]),
+        "salesforce" => {
+            (renkei_sim::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
+        }
+        _ => {
+            return Err(Failure::usage(format!(
+                "there is no simulator `{name}`; there are: hubspot, salesforce, or the URL of \
+                 one of your own: --simulator http://127.0.0.1:PORT"
+            )));
+        }
+    };
+    let credential = |key: &str| {
+        let text = running.credentials.get(key).and_then(serde_json::Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let auth = match credentials {
+        [secret, client] => Auth::ClientCredentials {
+            client_id: credential(client),
+            client_secret: credential(secret).into(),
+            scope: None,
+        },
+        _ => {
+            Auth::Bearer(credentials.first().map(|key| credential(key)).unwrap_or_default().into())
+        }
+    };
+    let (name, base_url) = (name.to_owned(), running.base_url.clone());
+    let control = Box::new(LoopbackControl::new(&base_url)?);
+    let simulator = Some(Simulator { name, base_url, auth, control });
+    Ok(Stage { clock: Arc::new(MovedByWaits(clock)), simulator, running: Some(running) })
+}
+
+/// A simulator of somebody else, that runs already.
+fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
+    let base_url = url.trim_end_matches('/').to_owned();
+    let parsed: reqwest::Url =
+        base_url.parse().map_err(|error| Failure::usage(format!("--simulator {url}: {error}")))?;
+    let host = parsed.host_str().unwrap_or_default();
+    if !matches!(host, "127.0.0.1" | "localhost" | "[::1]") {
+        return Err(Failure::usage(format!(
+            "--simulator {url}: not on loopback; the kit makes and archives records, so it takes \
+             no system that might be a real one"
+        )));
+    }
+    let auth = auth(&args.auth)?;
+    let control = Box::new(LoopbackControl::new(&base_url)?);
+    let simulator = Some(Simulator { name: base_url.clone(), base_url, auth, control });
+    Ok(Stage { clock: Arc::new(SystemClock::real()), simulator, running: None })
+}
+
+fn auth(way: &str) -> Result<Auth, Failure> {
+    let secret = || {
+        let secrets = Secrets::open(Path::new(".")).map_err(Failure::usage)?;
+        secrets.get("simulator").map_err(Failure::usage)
+    };
+    let (way, rest) = way.split_once(':').unwrap_or((way, ""));
+    Ok(match (way, rest) {
+        ("none", "") => Auth::None,
+        ("bearer", "") => Auth::Bearer(secret()?),
+        ("header", name) if !name.is_empty() => {
+            Auth::Header { name: name.to_lowercase(), value: secret()? }
+        }
+        ("client-credentials", id) if !id.is_empty() => Auth::ClientCredentials {
+            client_id: id.to_owned(),
+            client_secret: secret()?,
+            scope: None,
+        },
+        _ => {
+            return Err(Failure::usage(
+                "--auth is none, bearer, header:NAME or client-credentials:ID",
+            ));
+        }
+    })
+}
+
+/// The simulator's clock as the host's: whoever waits moves it on, and waits no longer.
+struct MovedByWaits(renkei_sim::clock::Clock);
+
+#[async_trait]
+impl Clock for MovedByWaits {
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms()
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        self.0.advance(i64::try_from(ms).unwrap_or(i64::MAX));
+        tokio::task::yield_now().await;
+    }
+}
