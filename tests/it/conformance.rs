@@ -84,7 +84,6 @@ fn fixtures_that_misbehave_fail() {
     fails(Fixture::Forgetful, "lens-put-get");
     fails(Fixture::Spins, "total");
     fails(Fixture::Traps, "account");
-    fails(Fixture::Loops, "account");
     fails(Fixture::Hog, "account");
 }
 

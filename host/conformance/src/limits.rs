@@ -10,12 +10,12 @@ const MEMORY_PART: usize = 16;
 /// What part of the default time.
 const TIME_PART: u64 = 100;
 
-/// How many times the default time the ordinary run gets: it is about what is answered, and may
-/// share its processors with a build.
+/// How many times its default time a transform gets in the ordinary run: that is about what is
+/// answered, and it may share its processors with a build.
 const TIME_TIMES: u64 = 4;
 
-/// The defaults with time to spare.
-pub(crate) fn ordinary(limits: Limits) -> Limits {
+/// A transform's limits with time to spare.
+pub(crate) fn patient(limits: Limits) -> Limits {
     Limits {
         run_ms: limits.run_ms * TIME_TIMES,
         run_us_per_row: limits.run_us_per_row * TIME_TIMES,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use renkei_package::{ConnectorManifest, Kind, Package, PackageError, Setting};
 use renkei_runtime::{
-    Auth, Limits, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError, SystemConfig,
+    Auth, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError, SystemConfig,
 };
 use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::record::Attributes;
@@ -157,8 +157,8 @@ impl Subject {
             }
             Kind::Transform(_) => (Vec::new(), Vec::new()),
         };
-        let ordinary = runtime(folder.path(), systems.clone(), options, limits::ordinary).await?;
-        let small = runtime(folder.path(), systems, options, limits::small).await?;
+        let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
+        let small = runtime(folder.path(), systems, options, Pace::Small).await?;
         Ok(Self { package, given, cases, ordinary, small, _folder: folder })
     }
 
@@ -299,11 +299,20 @@ fn spoilt(auth: Auth) -> Auth {
     }
 }
 
+/// Which limits a runtime has.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// The defaults, with more time for transforms.
+    Patient,
+    /// A fraction of the defaults.
+    Small,
+}
+
 async fn runtime(
     folder: &Path,
     systems: Vec<SystemConfig>,
     options: &Options,
-    change: impl Fn(Limits) -> Limits,
+    pace: Pace,
 ) -> Result<Arc<Runtime>, RuntimeError> {
     let (plugins, cache) = (folder.join("plugins"), folder.join("cache"));
     let clock = Arc::clone(&options.clock);
@@ -313,7 +322,12 @@ async fn runtime(
     set.connects = 2;
     set.seed = options.seed;
     set.try_laws = false;
-    set.connector_limits = change(set.connector_limits);
-    set.transform_limits = change(set.transform_limits);
+    match pace {
+        Pace::Patient => set.transform_limits = limits::patient(set.transform_limits),
+        Pace::Small => {
+            set.connector_limits = limits::small(set.connector_limits);
+            set.transform_limits = limits::small(set.transform_limits);
+        }
+    }
     Runtime::start(set).await
 }

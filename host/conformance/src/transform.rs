@@ -289,7 +289,7 @@ impl Trial<'_> {
                 sifted.input.rows.extend(row.rows);
             }
             // A plugin that answers nothing at all need not be asked three hundred times.
-            if index == ALONE && sifted.output.is_empty() {
+            if index == FEW && sifted.output.is_empty() {
                 break;
             }
         }
