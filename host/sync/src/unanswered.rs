@@ -97,10 +97,16 @@ pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &m
     });
     let written: Vec<(FieldIndex, bool, &Cell, &Cell)> = written.collect();
     let seen = |position: FieldIndex| record.fields.get(position.0)?.seen.as_ref();
-    let proven = written.iter().any(|(position, plain, _, sent)| {
-        let filled = sent.as_ref().is_some_and(|value| !value.is_null());
-        *plain && filled && !is_key(entity, *position) && seen(*position) == sent.as_ref()
-    });
+    let agrees = |position: FieldIndex| {
+        let sent = sent.get(position.0).and_then(Option::as_ref);
+        sent.is_some_and(|value| !value.is_null()) && seen(position) == sent
+    };
+    // The key that found it proves nothing: it would be there anyway.
+    let found_by = entity.match_keys.iter().find(|key| key.fields.iter().all(|one| agrees(*one)));
+    let by_key = |position| found_by.is_some_and(|key| key.fields.contains(&position));
+    let proven = written
+        .iter()
+        .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
     let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
         (None, _) | (_, None) => Fate::Pending,
         (Some(seen), Some(sent)) if seen == sent => Fate::Held,

@@ -121,6 +121,10 @@ fn likeness_counts_what_was_sent() {
 
 /// What becomes of `title` in a record found by its mail, where a create sent CEO and Oita.
 fn weighed(title: Cell, city: Cell) -> FieldState {
+    weighed_in(&entity(), title, city)
+}
+
+fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
     let sent = [text("a@x"), text("CEO"), text("Oita")];
     let write = |(name, value): (&str, &Cell)| FieldWrite {
         field: name.to_owned(),
@@ -147,7 +151,7 @@ fn weighed(title: Cell, city: Cell) -> FieldState {
         attempts: 0,
     };
     let mut record = record([text("a@x"), title, city]);
-    weigh(&entity(), &entry, &sent, &mut record);
+    weigh(entity, &entry, &sent, &mut record);
     record.fields.swap_remove(1)
 }
 
@@ -173,6 +177,15 @@ fn what_a_match_key_finds_again_is_weighed_against_what_was_sent() {
         let found = (&state.base, &state.agreed, state.unsure);
         assert_eq!(found, (&base, &agreed, unsure), "{title:?} {city:?}");
     }
+    // A field of a key that did not find it is as good a proof as any other.
+    let mut spec = entity();
+    let fields = vec![FieldIndex(1), FieldIndex(2)];
+    spec.match_keys.push(MatchKey {
+        name: "both".to_owned(),
+        fields,
+        ..spec.match_keys[0].clone()
+    });
+    assert!(!weighed_in(&spec, text("CTO"), text("Oita")).unsure);
 }
 
 #[test]
