@@ -94,6 +94,11 @@ pub struct Connection {
     pub base_url_field: Option<String>,
     /// Where requests may go, at least one entry.
     pub allow: Vec<AllowedOrigin>,
+    /// By which methods; all of them where the manifest does not say.
+    pub methods: Vec<Method>,
+    /// Beginnings of paths, such as `/crm/v3`: a request's path is one of them or lies below it.
+    /// `/` where the manifest does not say.
+    pub paths: Vec<String>,
     /// Ways to authenticate, at least one, in order of preference.
     pub auth: Vec<Auth>,
     /// The token endpoint below the configured base URL; present when `auth` has an OAuth2 way.
@@ -102,6 +107,42 @@ pub struct Connection {
     pub token_style: TokenStyle,
     /// Statuses that mean refused credentials: renew once and repeat.
     pub refused_status: Vec<u16>,
+}
+
+/// A method by which a connector may send (`http.method` of the contract).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Reads without the body.
+    Head,
+    /// Does what the path says.
+    Post,
+    /// Puts a whole thing there.
+    Put,
+    /// Changes parts of a thing.
+    Patch,
+    /// Deletes.
+    Delete,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    /// As HTTP writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// How requests of a connection are authenticated.

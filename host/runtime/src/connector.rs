@@ -24,7 +24,6 @@ use crate::convert::connector::{
 };
 use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, value_to_guest};
 use crate::egress::Exit;
-use crate::egress::reach::Allowed;
 use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
@@ -69,8 +68,7 @@ impl Job {
         let given = &exit.config().settings;
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
         let settings = attributes_to_guest(&settings);
-        let allowed = Allowed::default();
-        let door = exit.door(manifest, generation, &allowed).map_err(misconfigured)?;
+        let door = exit.door(manifest, generation).map_err(misconfigured)?;
         let guest_log = GuestLog::new(generation.clone(), &exit.config().name);
         let secrets = Arc::new(exit.config().secrets.clone());
         let state = State::new(limits, guest_log).with_door(door, secrets);

@@ -46,7 +46,7 @@ use credentials::Credentials;
 pub(crate) use decode::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
 use lookup::Ways;
 use quota::{Claim, Gate};
-use reach::{Allowed, Reach};
+use reach::Reach;
 pub(crate) use refusal::Refusal;
 use send::Send;
 use token::Endpoint;
@@ -147,18 +147,17 @@ impl Exit {
         self.counters.read()
     }
 
-    /// Checks the configuration against a generation's manifest, as far as the admin allows what it
-    /// asks, and makes the way out of one job.
+    /// Checks the configuration against a generation's manifest, as the admin left it, and makes the
+    /// way out of one job.
     pub(crate) fn door(
         self: &Arc<Self>,
         manifest: &ConnectorManifest,
         plugin: &Generation,
-        allowed: &Allowed,
     ) -> Result<Door, String> {
         let (counters, system) = (Arc::clone(&self.counters), self.config.name.clone());
         let witness = Witness { counters, plugin: plugin.clone(), system };
         let slots = manifest.connections.iter().map(|connection| {
-            let slot = Slot::new(self, connection, allowed, &witness)?;
+            let slot = Slot::new(self, connection, &witness)?;
             Ok((connection.slot.clone(), slot))
         });
         Ok(Door {
@@ -187,19 +186,14 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(
-        exit: &Exit,
-        connection: &Connection,
-        allowed: &Allowed,
-        witness: &Witness,
-    ) -> Result<Self, String> {
+    fn new(exit: &Exit, connection: &Connection, witness: &Witness) -> Result<Self, String> {
         let primary = connection.slot == PRIMARY;
         let configured = exit.config.base_url.as_deref().filter(|_| primary);
         let base = configured.or(connection.base_url.as_deref()).ok_or_else(|| {
             format!("the slot `{}` has no base URL; give `base_url`", connection.slot)
         })?;
         let base: Url = base.parse().map_err(|_| format!("`{base}` is not a URL"))?;
-        let reach = Arc::new(Reach::new(connection, allowed, configured.map(|_| &base)));
+        let reach = Arc::new(Reach::new(connection, configured.map(|_| &base)));
         reach.check_origin(&base).map_err(|refusal| {
             witness.saw(&refusal);
             let allow = connection.allow.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -47,7 +47,6 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use egress::reach::Allowed;
 pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};

@@ -11,7 +11,7 @@ use super::raw::{
 };
 use super::{
     AllowedOrigin, Auth, Connection, ConnectorManifest, Function, Kind, Manifest, ManifestError,
-    Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
+    Method, Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
 };
 
 type Result<T> = std::result::Result<T, ManifestError>;
@@ -100,6 +100,11 @@ fn connection(at: &str, raw: &RawConnection) -> Result<Connection> {
     let allow = each(&format!("{at}.allow"), &raw.allow, |at, pattern| {
         AllowedOrigin::parse(pattern).or_else(|expected| wrong(at, pattern, expected))
     })?;
+    let methods = raw.methods.clone().unwrap_or_else(|| Method::ALL.to_vec());
+    some(&format!("{at}.methods"), &methods)?;
+    let paths = raw.paths.clone().unwrap_or_else(|| vec!["/".to_owned()]);
+    some(&format!("{at}.paths"), &paths)?;
+    each(&format!("{at}.paths"), &paths, |at, path| prefix(at, path))?;
     let base_url = match &raw.base_url {
         Some(url) => Some(base_url(&format!("{at}.base_url"), url, &allow)?),
         None => None,
@@ -119,6 +124,8 @@ fn connection(at: &str, raw: &RawConnection) -> Result<Connection> {
         base_url,
         base_url_field: raw.base_url_field.clone(),
         allow,
+        methods,
+        paths,
         auth: raw.auth.clone(),
         token_path: raw.token_path.clone(),
         token_style: raw.token_style,
@@ -137,6 +144,16 @@ fn base_url(key: &str, written: &str, allow: &[AllowedOrigin]) -> Result<String>
         return wrong(key, written, "a URL that the connection's `allow` covers");
     }
     Ok(written.trim_end_matches('/').to_owned())
+}
+
+/// A beginning of paths, in the one spelling that requests are compared in.
+fn prefix(key: &str, path: &str) -> Result<()> {
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\%;".contains(&byte));
+    let steps = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if path.starts_with('/') && !path.contains("//") && plain && !steps {
+        return Ok(());
+    }
+    wrong(key, path, "the beginning of a path such as `/crm/v3`")
 }
 
 fn quota(at: &str, raw: &RawQuota) -> Result<Quota> {

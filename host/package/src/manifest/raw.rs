@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, ObjectAction, SettingKind, SettingValue, Shape, TokenStyle};
+use super::{Auth, Method, ObjectAction, SettingKind, SettingValue, Shape, TokenStyle};
 
 /// Only what says whether the rest can be read.
 #[derive(Deserialize)]
@@ -62,6 +62,10 @@ pub(super) struct RawConnection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base_url_field: Option<String>,
     pub(super) allow: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) methods: Option<Vec<Method>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) paths: Option<Vec<String>>,
     pub(super) auth: Vec<Auth>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_path: Option<String>,

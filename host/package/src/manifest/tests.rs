@@ -107,7 +107,29 @@ fn what_is_not_said_has_defaults() {
     let connector = connector(&manifest);
     assert_eq!(connector.concurrent_requests, 4);
     assert_eq!(connector.retry.quota_status, [429]);
+    assert_eq!(connector.connections[0].methods, Method::ALL);
+    assert_eq!(connector.connections[0].paths, ["/"]);
     assert_eq!((connector.objects[0].read_rows, connector.objects[0].actions.len()), (100, 0));
+}
+
+#[test]
+fn a_connector_may_ask_for_less_than_all() {
+    let more = "methods = [\"GET\", \"POST\"]\npaths = [\"/crm/\", \"/oauth\"]\nauth = [\"bearer";
+    let text = CONNECTOR.replacen("auth = [\"bearer", more, 1);
+    let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
+    let connection = &connector(&manifest).connections[0];
+    assert_eq!(connection.methods, [Method::Get, Method::Post]);
+    assert_eq!(connection.paths, ["/crm/", "/oauth"]);
+    let refused = |from: &str, to: &str, expected: &str| {
+        let error = Manifest::from_toml(&text.replacen(from, to, 1), Some("0.3.0")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{to}: {error}");
+    };
+    refused("[\"GET\", \"POST\"]", "[]", "`connection[0].methods` is missing or empty");
+    refused("\"GET\"", "\"get\"", "unknown variant `get`");
+    refused("[\"/crm/\", \"/oauth\"]", "[]", "`connection[0].paths` is missing or empty");
+    for path in ["crm", "", "//crm", "/a/../b", "/a?b", "/a%2Fb", "/a b", "https://x/"] {
+        refused("/crm/", path, "expected the beginning of a path");
+    }
 }
 
 #[test]

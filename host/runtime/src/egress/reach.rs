@@ -19,50 +19,35 @@ use renkei_package::{AllowedOrigin, Connection};
 use super::addresses::public;
 use super::refusal::Refusal;
 
-/// What the admin allows of what a plugin's manifest asks. `None` means all that is asked, and
-/// nothing here adds to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Methods in upper case, such as `GET`.
-    pub methods: Option<Vec<String>>,
-    /// Hosts with scheme and port.
-    pub origins: Option<Vec<AllowedOrigin>>,
-    /// Beginnings of paths, such as `/crm/v3`; they end at a `/` or with the path.
-    pub paths: Option<Vec<String>>,
-}
-
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Reach {
     /// The admin's own base URL, if it lies near.
     near: Option<Url>,
-    asked: Vec<AllowedOrigin>,
-    allowed: Allowed,
+    origins: Vec<AllowedOrigin>,
+    methods: Vec<renkei_package::Method>,
+    paths: Vec<String>,
 }
 
 impl Reach {
-    /// `configured` is the admin's base URL for this slot.
-    pub(crate) fn new(
-        connection: &Connection,
-        allowed: &Allowed,
-        configured: Option<&Url>,
-    ) -> Self {
+    /// `connection` is what the admin left of what the manifest asks; `configured` is the admin's
+    /// base URL for it.
+    pub(crate) fn new(connection: &Connection, configured: Option<&Url>) -> Self {
         Self {
             near: configured.filter(|base| is_near(base)).cloned(),
-            asked: connection.allow.clone(),
-            allowed: allowed.clone(),
+            origins: connection.allow.clone(),
+            methods: connection.methods.clone(),
+            paths: connection.paths.clone(),
         }
     }
 
     /// Whether a request may go there.
     pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Refusal> {
         self.check_origin(url)?;
-        let methods = self.allowed.methods.as_ref();
-        if methods.is_some_and(|methods| !methods.iter().any(|name| name == method.as_str())) {
+        if !self.methods.iter().any(|allowed| allowed.as_str() == method.as_str()) {
             return Err(Refusal::Method(method.to_string()));
         }
-        let paths = self.allowed.paths.as_ref();
-        if paths.is_some_and(|paths| !paths.iter().any(|prefix| is_below(prefix, url.path()))) {
+        if !self.paths.iter().any(|prefix| is_below(prefix, url.path())) {
             return Err(Refusal::Ungranted(url.path().to_owned()));
         }
         Ok(())
@@ -71,13 +56,11 @@ impl Reach {
     /// Whether anything may be sent to this scheme, host and port.
     pub(crate) fn check_origin(&self, url: &Url) -> Result<(), Refusal> {
         let bare = url.username().is_empty() && url.password().is_none();
-        let listed = |list: &[AllowedOrigin]| list.iter().any(|origin| origin.allows(url));
         let fits = match &self.near {
             Some(near) => near.origin() == url.origin(),
             None => {
                 check_literal(url)?;
-                let allowed = self.allowed.origins.as_deref().is_none_or(listed);
-                url.scheme() == "https" && listed(&self.asked) && allowed
+                url.scheme() == "https" && self.origins.iter().any(|origin| origin.allows(url))
             }
         };
         if bare && fits {

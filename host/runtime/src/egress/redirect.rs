@@ -86,7 +86,6 @@ mod tests {
     use renkei_package::AllowedOrigin;
 
     use super::*;
-    use crate::egress::reach::Allowed;
     use crate::stage::connector_manifest;
 
     const FROM: &str = "https://api.example.com/a/b?c";
@@ -98,7 +97,7 @@ mod tests {
         hops: u32,
     ) -> Result<Option<Hop>, RedirectFault> {
         let connection = connector_manifest().connections.remove(0);
-        let reach = Reach::new(&connection, &Allowed::default(), None);
+        let reach = Reach::new(&connection, None);
         assert!(
             connection.allow.contains(&AllowedOrigin::parse("https://*.pods.example.com").unwrap())
         );

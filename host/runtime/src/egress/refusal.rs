@@ -28,13 +28,13 @@ pub(crate) enum Refusal {
     Quota(String),
     #[error("{0}")]
     Path(&'static str),
-    #[error("{0} is not among the paths that the admin allows")]
+    #[error("{0} is not among the paths that the manifest asks for and the admin allows")]
     Ungranted(String),
     #[error("the header `{0}` is the host's")]
     HostHeader(String),
     #[error("{0}")]
     Header(&'static str),
-    #[error("the admin does not allow the method {0}")]
+    #[error("{0} is not among the methods that the manifest asks for and the admin allows")]
     Method(String),
     #[error("{0} is not on the plugin's allow-list")]
     Origin(String),
@@ -138,11 +138,11 @@ reasons! {
     Slot = "slot",
     /// A quota that the manifest does not declare.
     Quota = "quota",
-    /// A path that leaves its base, has forbidden characters, or is not allowed.
+    /// A path that leaves its base, has forbidden characters, was not asked for or is not allowed.
     Path = "path",
     /// A header that only the host sets, or that is no plain text.
     Header = "header",
-    /// A method that the admin does not allow.
+    /// A method that was not asked for or is not allowed.
     Method = "method",
     /// A host that is not on the list.
     Origin = "origin",

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::io::AsyncReadExt as _;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::refusal::Reason;
 use super::*;
 use crate::stage::{
     HandClock, Reply, Server, TokensInMemory, client_credentials, connector_manifest, generation,
@@ -23,7 +27,7 @@ fn bearer_exit(base: &str, clock: &Arc<HandClock>) -> Arc<Exit> {
 }
 
 fn door(exit: &Arc<Exit>) -> Door {
-    exit.door(&connector_manifest(), &generation(), &Allowed::default()).unwrap()
+    exit.door(&connector_manifest(), &generation()).unwrap()
 }
 
 fn get(path: &str) -> Request {
@@ -326,14 +330,68 @@ async fn what_is_denied_is_never_sent() {
 async fn configurations_are_checked() {
     let check = |base: &str, expected: &str| {
         let exit = bearer_exit(base, &Arc::default());
-        let error = exit
-            .door(&connector_manifest(), &generation(), &Allowed::default())
-            .err()
-            .unwrap_or_default();
+        let error = exit.door(&connector_manifest(), &generation()).err().unwrap_or_default();
         assert!(error.contains(expected), "{base}: {error}");
     };
     check("https://evil.example", "not among https://api.example.com, https://*.pods.example.com");
     check("http://api.example.com", "not among");
     check("nonsense", "is not a URL");
     check("https://eu.pods.example.com", "");
+}
+
+/// However many jobs there are and whatever the manifest says.
+#[tokio::test]
+async fn eight_requests_of_a_system_are_in_flight_at_most() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counters = (Arc::clone(&open), Arc::clone(&most));
+    // Answers when eight wait: with fewer at once there would be no answer at all.
+    let eight = Arc::new(tokio::sync::Barrier::new(8));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (eight, (open, most)) = (Arc::clone(&eight), counters.clone());
+            tokio::spawn(async move {
+                while stream.read_u8().await.is_ok() {
+                    let mut head = [0; 3];
+                    while &head != b"\n\r\n" {
+                        head.rotate_left(1);
+                        head[2] = stream.read_u8().await.unwrap();
+                    }
+                    most.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
+                    eight.wait().await;
+                    open.fetch_sub(1, SeqCst);
+                    stream.write_all(b"HTTP/1.1 204 x\r\n\r\n").await.unwrap();
+                }
+            });
+        }
+    });
+    let exit = bearer_exit(&base, &Arc::default());
+    let mut manifest = connector_manifest();
+    manifest.concurrent_requests = 64;
+    let sends = (0..24).map(|_| {
+        let mut door = exit.door(&manifest, &generation()).unwrap();
+        async move { door.send(get("/things")).await.unwrap().status }
+    });
+    assert_eq!(futures::future::join_all(sends).await, [204; 24]);
+    assert_eq!(most.load(SeqCst), 8);
+}
+
+#[tokio::test]
+async fn what_was_not_asked_for_is_not_sent() {
+    let server = Server::start(|_, _, _| reply(200, "")).await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    let mut manifest = connector_manifest();
+    manifest.connections[0].methods = vec![renkei_package::Method::Get];
+    manifest.connections[0].paths = vec!["/crm".to_owned()];
+    let mut door = exit.door(&manifest, &generation()).unwrap();
+    assert!(door.send(get("/crm/v3")).await.is_ok());
+    for (request, reason) in
+        [(post("/crm/v3"), Reason::Method), (get("/crmx"), Reason::Path), (get("/"), Reason::Path)]
+    {
+        let shown = format!("{request:?}");
+        let refused = door.send(request).await;
+        assert!(matches!(&refused, Err(Failure::Refused(r)) if r.reason() == reason), "{shown}");
+    }
+    assert_eq!((exit.traffic().requests, exit.traffic().refused.total()), (1, 3));
 }

@@ -72,7 +72,7 @@ impl Endpoint {
         wanted: Wanted<'_>,
         clock: &dyn Clock,
     ) -> Result<TokenAnswer, TokenRefused> {
-        self.reach.check(&Method::POST, &self.url).map_err(|refusal| self.refused(&refusal))?;
+        self.reach.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
         let mut attempt = 0;
         let trouble = loop {
             attempt += 1;

@@ -12,7 +12,7 @@ fn connection(allow: &[&str]) -> Connection {
 
 fn reach(allow: &[&str], configured: Option<&str>) -> Reach {
     let configured = configured.map(|base| base.parse().unwrap());
-    Reach::new(&connection(allow), &Allowed::default(), configured.as_ref())
+    Reach::new(&connection(allow), configured.as_ref())
 }
 
 fn check(reach: &Reach, url: &str, expected: bool) {
@@ -91,14 +91,10 @@ fn an_admins_own_address_is_reachable_and_nothing_else_then() {
 
 #[test]
 fn a_grant_is_what_is_asked_and_allowed() {
-    let asked = connection(&["https://api.example.com", "https://*.pods.example.com"]);
-    let origin = |text| AllowedOrigin::parse(text).unwrap();
-    let allowed = Allowed {
-        methods: Some(vec!["GET".to_owned()]),
-        origins: Some(vec![origin("https://eu.pods.example.com"), origin("https://evil.example")]),
-        paths: Some(vec!["/crm/".to_owned(), "/oauth/token".to_owned()]),
-    };
-    let reach = Reach::new(&asked, &allowed, None);
+    let mut asked = connection(&["https://eu.pods.example.com"]);
+    asked.methods = vec![renkei_package::Method::Get];
+    asked.paths = vec!["/crm/".to_owned(), "/oauth/token".to_owned()];
+    let reach = Reach::new(&asked, None);
     let outcome = |method, url: &str| reach.check(&method, &url.parse().unwrap());
     assert_eq!(outcome(Method::GET, "https://eu.pods.example.com/crm/v3?x=/../"), Ok(()));
     assert_eq!(outcome(Method::GET, "https://eu.pods.example.com/%63rm/v3"), Ok(()));
@@ -111,8 +107,12 @@ fn a_grant_is_what_is_asked_and_allowed() {
     assert_eq!(refused, Err(Refusal::Method("DELETE".to_owned())));
     for host in ["us.pods.example.com", "api.example.com", "evil.example"] {
         let refused = outcome(Method::GET, &format!("https://{host}/crm"));
-        assert_eq!(refused, Err(Refusal::Origin(format!("https://{host}"))), "only one has it");
+        assert_eq!(refused, Err(Refusal::Origin(format!("https://{host}"))));
     }
+    let nothing = Connection { methods: vec![], paths: vec![], ..asked };
+    let nowhere = Reach::new(&nothing, None);
+    let url = "https://eu.pods.example.com/crm".parse().unwrap();
+    assert!(nowhere.check(&Method::GET, &url).is_err(), "all of it was taken away");
 }
 
 #[test]
