@@ -6,7 +6,7 @@ use std::path::Path;
 use renkei_fixtures::{Fixture, plugin};
 use serde_json::Value;
 
-use crate::site::{path, plugins, renkei, run, text};
+use crate::site::{Simulators, path, plugins, renkei, run, text};
 
 /// Runs the kit; gives whether it passed, and the report.
 fn tried(file: &Path, arguments: &[&str]) -> (bool, Value) {
@@ -56,6 +56,27 @@ fn our_connectors_pass_on_the_simulators_that_they_name() {
             assert!(passed.iter().any(|passed| passed == check), "{check}: {report:#}");
         }
     }
+}
+
+#[test]
+fn a_simulator_of_somebody_else_is_used_at_its_url() {
+    let simulators = Simulators::start(60);
+    let salesforce = &simulators.salesforce;
+    let auth = format!("client-credentials:{}", salesforce.credential("client_id"));
+    let file = plugins().join("salesforce.wasm");
+    let mut command = renkei();
+    let command = command.args(["plugin", "test", path(&file), "--json", "--auth", &auth]);
+    let command = command.args(["--simulator", &salesforce.base_url]);
+    let secret = salesforce.credential("client_secret");
+    let output = command.env("RENKEI_SECRET_SIMULATOR", secret).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success() && !said.contains(secret), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert!(checks(&report, "passed").len() > 60, "{report:#}");
+    // A system that might be a real one is not touched.
+    let output = run(&["plugin", "test", path(&file), "--simulator", "https://api.example.com"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("not on loopback"), "{output:?}");
 }
 
 /// The fixture fails this check, and the report says what was seen and what to do.

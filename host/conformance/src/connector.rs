@@ -57,6 +57,8 @@ pub struct Trial<'a> {
     pub clock: &'a dyn Clock,
     /// Unique for this run: the beginning of every intent.
     pub run: &'a str,
+    /// Longer waits for a quota are not waited out, ms of the clock.
+    pub patience_ms: u64,
 }
 
 impl Trial<'_> {

@@ -33,6 +33,8 @@ pub struct Options {
     pub run: String,
     /// The clock of quotas and waits; with a simulator in this process, the simulator's own.
     pub clock: Arc<dyn Clock>,
+    /// Longer waits for a quota are not waited out, ms of the clock.
+    pub patience_ms: u64,
     /// Settings or parameters, as `NAME=VALUE`.
     pub config: Vec<String>,
     /// What a connector is tried on.
@@ -235,6 +237,7 @@ impl Subject {
             control: &*simulator.control,
             clock: &*options.clock,
             run: &options.run,
+            patience_ms: options.patience_ms,
         };
         trial.check(report, step).await;
     }

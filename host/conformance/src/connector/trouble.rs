@@ -11,9 +11,6 @@ use super::{Trial, choose, ids, page_request};
 use crate::limits;
 use crate::report::{Outcome, Stop};
 
-/// Longer waits than this are not waited out: with a real clock nobody would stay.
-const PATIENCE_MS: u64 = 3_600_000;
-
 impl Trial<'_> {
     pub(super) async fn refused_credentials(&self) -> Outcome {
         let Some(refused) = self.refused else {
@@ -61,7 +58,7 @@ impl Trial<'_> {
         let tried = self.without_quota(create).await;
         self.control.faults(&json!({ "rate_limits": false, "daily_limit": 1_000_000_000 })).await;
         let wait_ms = tried?;
-        if wait_ms > PATIENCE_MS {
+        if wait_ms > self.patience_ms {
             return Ok(format!("retry-after {wait_ms} ms"));
         }
         self.clock.sleep_ms(wait_ms).await;

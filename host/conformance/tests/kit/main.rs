@@ -1,1 +1,35 @@
-//! Every check of the kit on a double that breaks its rule, and on one that keeps all of them.
+//! Every check of the kit on a double that breaks its rule and on one that keeps all of them: a
+//! check that cannot fail is no check.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
+
+mod connectors;
+mod crm;
+mod files;
+mod transforms;
+
+use renkei_conformance::{RULES, Report, Verdict};
+
+/// The names of the checks that failed, each once.
+pub(crate) fn failed(report: &Report) -> Vec<&str> {
+    named(report, &Verdict::Failed)
+}
+
+pub(crate) fn named<'a>(report: &'a Report, verdict: &Verdict) -> Vec<&'a str> {
+    let checks = report.checks.iter().filter(|check| check.verdict == *verdict);
+    let mut names: Vec<&str> = checks.map(|check| check.check.as_str()).collect();
+    names.dedup();
+    assert!(names.iter().all(|name| RULES.iter().any(|rule| rule.name == *name)));
+    names
+}
+
+/// The report's words on one check, for messages and comparisons.
+pub(crate) fn found(report: &Report, name: &str) -> String {
+    let check = report.checks.iter().find(|check| check.check == name).unwrap();
+    check.found.join("\n")
+}

@@ -1,0 +1,457 @@
+//! A small CRM in memory with its connector, which keeps every rule but one.
+//!
+//! Cursors are texts: `b:SINCE:ID` inside a backfill, `c:SEQ` in changes, `s:ID` inside a sweep.
+//! A change has a number of its own; what is archived stays as a tombstone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use renkei_conformance::Control;
+use renkei_sync::plugin::{Account, Generation, PluginError, Schema, SchemaField};
+use renkei_sync::ports::{Clock, Connector, Systems};
+use renkei_sync::record::{
+    Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
+    Scan, Tombstone, WriteRequest,
+};
+use renkei_sync::value::Value;
+
+/// The rule that a connector breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    NoAccount,
+    KnowsEveryObject,
+    StampOfNothing,
+    RepeatsRows,
+    SkipsARow,
+    NeverEnds,
+    LargePages,
+    RemembersItself,
+    SweepMisses,
+    TakesAnyCursor,
+    StaleById,
+    FindsNothing,
+    CreatesTwice,
+    UpsertCreates,
+    NullIsAbsent,
+    AbsentIsNull,
+    ForgetsChanges,
+    AllOrNothing,
+    WritesGone,
+    Unordered,
+    LosesOutcomes,
+    SilentArchive,
+    TakesAnyCredentials,
+    QuotaIsInvalid,
+    WritesWithoutQuota,
+    OtherIds,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Record {
+    cells: BTreeMap<String, Value>,
+    gone: bool,
+    changed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Data {
+    records: BTreeMap<String, Record>,
+    changes: u64,
+    no_quota: bool,
+}
+
+/// The CRM, its control and its clock in one; clones share it.
+#[derive(Clone)]
+pub(crate) struct Crm {
+    flaw: Flaw,
+    data: Arc<Mutex<Data>>,
+}
+
+const COLUMNS: [&str; 4] = ["key", "name", "city", "stage"];
+
+impl Crm {
+    /// With this many records.
+    pub(crate) fn new(flaw: Flaw, records: usize) -> Self {
+        let crm = Self { flaw, data: Arc::default() };
+        for number in 0..records {
+            let cells = [("name", format!("人 {number}")), ("city", "東京".to_owned())];
+            let cells = cells.map(|(name, text)| (name.to_owned(), Value::Text(text)));
+            crm.data().add(cells.into());
+        }
+        crm
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap()
+    }
+}
+
+impl Data {
+    fn add(&mut self, cells: BTreeMap<String, Value>) -> String {
+        self.changes += 1;
+        let id = format!("r{:05}", self.records.len());
+        let record = Record { cells, gone: false, changed: self.changes };
+        self.records.insert(id.clone(), record);
+        id
+    }
+
+    fn by_key(&self, key: &Value) -> Option<String> {
+        let mut all = self.records.iter().filter(|(_, record)| !record.gone);
+        all.find(|(_, record)| record.cells.get("key") == Some(key)).map(|(id, _)| id.clone())
+    }
+
+    fn row(&self, id: &str, columns: &[String]) -> Row {
+        let record = &self.records[id];
+        let cell = |name: &String| Some(record.cells.get(name).cloned().unwrap_or(Value::Null));
+        let cells = columns.iter().map(cell).collect();
+        Row {
+            id: id.to_owned(),
+            version: Some(record.changed.to_string()),
+            cells,
+            ..Row::default()
+        }
+    }
+}
+
+#[async_trait]
+impl Control for Crm {
+    async fn live(&self, _: &str) -> Option<BTreeSet<String>> {
+        let data = self.data();
+        let live = data.records.iter().filter(|(_, record)| !record.gone);
+        Some(live.map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn faults(&self, patch: &serde_json::Value) -> bool {
+        self.data().no_quota = patch["rate_limits"] == true;
+        true
+    }
+}
+
+#[async_trait]
+impl Clock for Crm {
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
+    async fn sleep_ms(&self, _: u64) {}
+}
+
+#[async_trait]
+impl Systems for Crm {
+    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
+        let refused = system == "refused" && self.flaw != Flaw::TakesAnyCredentials;
+        let (crm, generation) = (self.clone(), generation());
+        Ok(Box::new(Job { crm, generation, refused, place: Mutex::default() }))
+    }
+}
+
+fn generation() -> Generation {
+    let (plugin, version, digest) = ("double".to_owned(), "1.0.0".to_owned(), String::new());
+    Generation { plugin, version, digest }
+}
+
+struct Job {
+    crm: Crm,
+    generation: Generation,
+    refused: bool,
+    /// What a connector must not keep in its instance: where the scan is.
+    place: Mutex<String>,
+}
+
+fn problem(code: &str) -> Problem {
+    let (code, message) = (code.to_owned(), "as told".to_owned());
+    Problem { code, message, field: None, remedy: Remedy::SourceData }
+}
+
+/// A position in a scan.
+enum Place {
+    Backfill { since: u64, after: String },
+    Changes(u64),
+    Sweep { after: String },
+}
+
+fn decode(scan: Scan, cursor: Option<&[u8]>) -> Option<Place> {
+    let Some(bytes) = cursor else {
+        return Some(match scan {
+            Scan::Backfill => Place::Backfill { since: u64::MAX, after: String::new() },
+            Scan::Changes => Place::Changes(0),
+            Scan::Sweep => Place::Sweep { after: String::new() },
+        });
+    };
+    let text = std::str::from_utf8(bytes).ok()?;
+    let parts: Vec<&str> = text.split(':').collect();
+    Some(match (scan, parts.as_slice()) {
+        (Scan::Backfill, ["b", since, after, "."]) => {
+            Place::Backfill { since: since.parse().ok()?, after: (*after).to_owned() }
+        }
+        (_, ["c", since, "."]) => Place::Changes(since.parse().ok()?),
+        (Scan::Sweep, ["s", after, "."]) => Place::Sweep { after: (*after).to_owned() },
+        _ => return None,
+    })
+}
+
+impl Job {
+    fn ready(&self) -> Result<(), PluginError> {
+        let plugin = self.generation.clone();
+        if self.refused {
+            let (code, message) = ("401".to_owned(), "no".to_owned());
+            return Err(PluginError::Unauthorized { plugin, code, message });
+        }
+        match (self.crm.data().no_quota, self.crm.flaw) {
+            (true, Flaw::QuotaIsInvalid) => {
+                Err(PluginError::Invalid { plugin, problem: problem("429") })
+            }
+            (true, _) => Err(PluginError::RetryAfter { plugin, after_ms: 1_000 }),
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn live_after(&self, after: &str, wanted: &PageRequest) -> (Vec<Row>, bool, String) {
+        let data = self.crm.data();
+        let large = self.crm.flaw == Flaw::LargePages && !wanted.columns.is_empty();
+        let limit = if large { 100 } else { wanted.limit as usize };
+        let ids = data.records.iter().filter(|(_, record)| !record.gone).map(|(id, _)| id);
+        let rest: Vec<&String> = ids.filter(|id| id.as_str() > after).collect();
+        let page = &rest[..limit.min(rest.len())];
+        let more = rest.len() > page.len();
+        let last = page.last().map_or(after.to_owned(), |id| (*id).clone());
+        let skip = usize::from(self.crm.flaw == Flaw::SkipsARow && more);
+        let mut rows: Vec<Row> =
+            page.iter().skip(skip).map(|id| data.row(id, &wanted.columns)).collect();
+        if self.crm.flaw == Flaw::RepeatsRows {
+            rows.extend(page.first().map(|id| data.row(id, &wanted.columns)));
+            rows.truncate(limit);
+            rows.sort_by(|one, other| one.id.cmp(&other.id));
+        }
+        (rows, more, last)
+    }
+
+    fn changed(&self, since: u64, wanted: &PageRequest) -> Page {
+        let data = self.crm.data();
+        let mut page = Page { cursor: format!("c:{}:.", data.changes).into(), ..Page::default() };
+        page.batch.columns = wanted.columns.clone();
+        for (id, record) in data.records.iter().filter(|(_, record)| record.changed > since) {
+            if record.gone && self.crm.flaw != Flaw::SilentArchive {
+                page.removed.push(tombstone(id));
+            } else if !record.gone && self.crm.flaw != Flaw::ForgetsChanges {
+                page.batch.rows.push(data.row(id, &wanted.columns));
+            }
+        }
+        page
+    }
+}
+
+fn tombstone(id: &str) -> Tombstone {
+    Tombstone { id: id.to_owned(), removal: Removal::Archived, at_ms: None }
+}
+
+#[async_trait]
+impl Connector for Job {
+    fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    async fn check(&self) -> Result<Account, PluginError> {
+        self.ready()?;
+        let id = if self.crm.flaw == Flaw::NoAccount { "" } else { "A1" };
+        Ok(Account { id: id.to_owned(), ..Account::default() })
+    }
+
+    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
+        self.ready()?;
+        if objects != ["contacts"] && self.crm.flaw != Flaw::KnowsEveryObject {
+            let plugin = self.generation.clone();
+            return Err(PluginError::NotFound { plugin, problem: problem("object") });
+        }
+        let field = |name: &str| SchemaField {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind: if name == "stage" { "choice" } else { "text" }.to_owned(),
+            readable: true,
+            creatable: true,
+            updatable: true,
+            required: false,
+            unique: name == "key",
+            nullable: true,
+            max_length: None,
+            choices: vec![("new".to_owned(), "New".to_owned())],
+            targets: Vec::new(),
+        };
+        let plain = |name: &&str| SchemaField {
+            choices: if *name == "stage" { field(name).choices } else { Vec::new() },
+            ..field(name)
+        };
+        let stamp = if self.crm.flaw == Flaw::StampOfNothing { "nothing" } else { "key" };
+        Ok(vec![Schema {
+            object: objects[0].clone(),
+            label: String::new(),
+            fields: COLUMNS.iter().map(plain).collect(),
+            facts: vec![("stamp".to_owned(), Value::from(stamp))],
+        }])
+    }
+
+    async fn read_page(&self, wanted: &PageRequest) -> Result<Page, PluginError> {
+        self.ready()?;
+        let flaw = self.crm.flaw;
+        let place = decode(wanted.scan, wanted.cursor.as_deref());
+        let place = match place {
+            Some(place) => place,
+            None if flaw == Flaw::TakesAnyCursor => Place::Changes(0),
+            None => {
+                let plugin = self.generation.clone();
+                return Err(PluginError::CursorLost { plugin, problem: problem("cursor") });
+            }
+        };
+        let changes = self.crm.data().changes;
+        let page = |rows: Vec<Row>, cursor: String, more: bool| Page {
+            batch: Batch { columns: wanted.columns.clone(), rows },
+            cursor: cursor.into(),
+            more,
+            ..Page::default()
+        };
+        Ok(match place {
+            Place::Changes(since) => self.changed(since, wanted),
+            Place::Backfill { since, after } => {
+                let own = self.place.lock().unwrap().clone();
+                let after = if flaw == Flaw::RemembersItself { own } else { after };
+                let (rows, more, last) = self.live_after(&after, wanted);
+                self.place.lock().unwrap().clone_from(&last);
+                let more = more || flaw == Flaw::NeverEnds;
+                let since = since.min(changes);
+                let on = format!("b:{since}:{last}:.");
+                page(rows, if more { on } else { format!("c:{since}:.") }, more)
+            }
+            Place::Sweep { after } => {
+                let (mut rows, more, last) = self.live_after(&after, wanted);
+                rows.truncate(if flaw == Flaw::SweepMisses { 1 } else { usize::MAX });
+                let on = format!("s:{last}:.");
+                page(rows, if more { on } else { format!("c:{changes}:.") }, more)
+            }
+        })
+    }
+
+    async fn read_records(
+        &self,
+        _: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, PluginError> {
+        self.ready()?;
+        let data = self.crm.data();
+        let mut page = Page::default();
+        page.batch.columns = columns.to_vec();
+        for id in ids {
+            match data.records.get(id) {
+                Some(record) if !record.gone => page.batch.rows.push(data.row(id, columns)),
+                Some(_) if self.crm.flaw != Flaw::SilentArchive => page.removed.push(tombstone(id)),
+                _ => {}
+            }
+        }
+        let first = page.batch.rows.first_mut();
+        if let Some(row) = first.filter(|_| self.crm.flaw == Flaw::StaleById && ids.len() == 25) {
+            row.cells[0] = Some(Value::from("older"));
+        }
+        Ok(page)
+    }
+
+    async fn find(
+        &self,
+        _: &str,
+        columns: &[String],
+        _key: &str,
+        values: &[Value],
+    ) -> Result<Batch, PluginError> {
+        self.ready()?;
+        let data = self.crm.data();
+        let found = values.iter().filter_map(|value| data.by_key(value));
+        let rows: Vec<Row> = found.map(|id| data.row(&id, columns)).collect();
+        let rows = if self.crm.flaw == Flaw::FindsNothing { Vec::new() } else { rows };
+        Ok(Batch { columns: columns.to_vec(), rows })
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        let flaw = self.crm.flaw;
+        if flaw == Flaw::WritesWithoutQuota {
+            let mut data = self.crm.data();
+            let told = PluginError::RetryAfter { plugin: self.generation.clone(), after_ms: 1_000 };
+            if std::mem::take(&mut data.no_quota) {
+                data.add(BTreeMap::new());
+                data.no_quota = true;
+                return Err(told);
+            }
+        }
+        self.ready()?;
+        let mut data = self.crm.data();
+        let kept = data.records.clone();
+        let mut outcomes: Vec<Outcome> =
+            request.operations.iter().map(|one| written(&mut data, flaw, request, one)).collect();
+        let bad = outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Applied(_)));
+        if flaw == Flaw::AllOrNothing && bad && outcomes.len() > 1 {
+            data.records = kept;
+            outcomes.fill(Outcome::Rejected(vec![problem("batch")]));
+        }
+        if flaw == Flaw::Unordered && outcomes.len() > 5 {
+            outcomes.reverse();
+        }
+        if flaw == Flaw::LosesOutcomes && outcomes.len() > 5 {
+            outcomes.pop();
+        }
+        Ok(outcomes)
+    }
+
+    async fn merge(&self, _: &str, _: &str, _: &[String]) -> Result<Outcome, PluginError> {
+        Ok(Outcome::Gone)
+    }
+}
+
+fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation) -> Outcome {
+    let pairs = request.columns.iter().zip(&one.cells);
+    let mut cells: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, cell) in pairs {
+        match cell {
+            Some(Value::Null) if flaw == Flaw::NullIsAbsent => {}
+            Some(value) => drop(cells.insert(name.clone(), value.clone())),
+            None if flaw == Flaw::AbsentIsNull && name != "key" => {
+                cells.insert(name.clone(), Value::Null);
+            }
+            None => {}
+        }
+    }
+    if cells.get("stage").is_some_and(|stage| ![Value::from("new"), Value::Null].contains(stage)) {
+        return Outcome::Rejected(vec![problem("choice")]);
+    }
+    let id = match one.action {
+        Action::Create => {
+            let key = Value::Text(one.intent.clone());
+            let known = data.by_key(&key).filter(|_| flaw != Flaw::CreatesTwice);
+            cells.insert("key".to_owned(), key);
+            known
+        }
+        Action::Upsert => {
+            let known = cells.get("key").and_then(|key| data.by_key(key));
+            known.filter(|_| flaw != Flaw::UpsertCreates)
+        }
+        _ => one.id.clone(),
+    };
+    let Some(id) = id else {
+        let id = data.add(cells);
+        return Outcome::Applied(Applied { id, created: true, version: None, after: Vec::new() });
+    };
+    data.changes += 1;
+    let changes = data.changes;
+    let Some(record) = data.records.get_mut(&id) else { return Outcome::Gone };
+    if record.gone && flaw != Flaw::WritesGone {
+        return Outcome::Gone;
+    }
+    record.gone = one.action == Action::Archive;
+    record.changed = changes;
+    record.cells.extend(cells);
+    let id = if flaw == Flaw::OtherIds && one.action == Action::Create {
+        format!("{id}-again")
+    } else {
+        id
+    };
+    Outcome::Applied(Applied { id, created: false, version: None, after: Vec::new() })
+}

@@ -1,0 +1,98 @@
+//! Files that break a rule before anything of them runs, and one that does not start.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use renkei_conformance::{KitError, Options, Report, test};
+use renkei_fixtures::{Fixture, assemble, plugin};
+use renkei_sync::ports::Clock;
+
+use crate::{failed, found};
+
+/// Stands still.
+struct Still;
+
+#[async_trait]
+impl Clock for Still {
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
+    async fn sleep_ms(&self, _: u64) {}
+}
+
+async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<Report, KitError> {
+    let options = Options {
+        seed: 1,
+        run: "kit-1".to_owned(),
+        patience_ms: 0,
+        clock: Arc::new(Still),
+        config: config.iter().map(|text| (*text).to_owned()).collect(),
+        simulator: None,
+    };
+    test("a.wasm", bytes, options, &mut |_| {}).await
+}
+
+const TRANSFORM: &str = r#"{"id": "tt", "title": "T", "publisher": "acme", "kind": "transform",
+    "contract": "0.1", "version": "1.0.0",
+    "function": [{"name": "up", "shape": "one-way", "input": ["a"], "output": ["b"], "help": "x"}]}"#;
+
+/// The fixture `echo` with another manifest, or another fixture's world.
+fn echo(manifest: &str) -> Vec<u8> {
+    let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    assemble(wat, "transform-plugin", manifest)
+}
+
+async fn check(bytes: Vec<u8>, name: &str, words: &str) {
+    let report = tried(bytes, &[]).await.unwrap();
+    assert_eq!(failed(&report), [name], "{}", report.to_text());
+    assert!(found(&report, name).contains(words), "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_under_its_rule() {
+    check(b"\0asm\x01\0\0\0".to_vec(), "file", "a core module").await;
+    check(plugin(Fixture::Echo)[..500].to_vec(), "file", "cut off").await;
+    let id = TRANSFORM.replace("\"tt\"", "\"T t\"");
+    check(echo(&id), "manifest", "`id`").await;
+    let kind = TRANSFORM.replace("transform", "connector");
+    check(echo(&kind), "manifest", "function").await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_nobody_understands_is_told_and_the_rest_is_tried() {
+    // The fixture gives back its own columns, so those fail too.
+    let help = TRANSFORM.replace(r#", "help": "x""#, "");
+    let report = tried(echo(&help), &[]).await.unwrap();
+    assert!(found(&report, "manifest").contains("`function[0].help`"), "{}", report.to_text());
+    assert!(failed(&report).contains(&"columns"), "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn a_world_that_its_kind_does_not_have_is_told() {
+    let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
+    check(assemble(wat, "connector-plugin", TRANSFORM), "world", "http").await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_start_is_told() {
+    let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    let trap = "(func $begin (unreachable)) (start $begin)";
+    let wat = wat.replacen("(module", &format!("(module {trap}"), 1);
+    check(assemble(&wat, "transform-plugin", TRANSFORM), "start", "does not start").await;
+}
+
+#[tokio::test]
+async fn without_a_simulator_a_connector_is_read_and_configured_only() {
+    let report = tried(plugin(Fixture::Courier), &["depth=2"]).await.unwrap();
+    assert!(report.passed(), "{}", report.to_text());
+    let skipped = report.checks.iter().find(|check| check.check == "resume").unwrap();
+    assert!(skipped.remark.contains("--simulator"), "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn settings_that_the_manifest_does_not_have_are_refused() {
+    let error = tried(plugin(Fixture::Courier), &["width=2"]).await.unwrap_err();
+    assert_eq!(error.to_string(), "--config width=2: the manifest has no setting `width`");
+    assert!(tried(plugin(Fixture::Courier), &["depth=x"]).await.is_err());
+}

@@ -1,0 +1,273 @@
+//! A double of a two-way transform, small letters, with one flaw at a time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use renkei_conformance::transform::Trial;
+use renkei_conformance::{Report, Verdict};
+use renkei_package::{Function, Kind, Manifest};
+use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::ports::{TransformCall, Transforms, Way};
+use renkei_sync::record::{Batch, Problem, Remedy, Row};
+use renkei_sync::value::{Cell, Value};
+
+use crate::{failed, found, named};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    None,
+    WrongColumn,
+    LosesRow,
+    RefusesEmoji,
+    RefusesLong,
+    TrapsBackward,
+    CountsCalls,
+    LooksAtNeighbour,
+    ForgetsOld,
+    ForgetsWritten,
+    AddsSpaceEachTime,
+    AcceptsAnything,
+    HidesTheName,
+    TrapsOnParameter,
+}
+
+struct SmallLetters {
+    flaw: Flaw,
+    calls: AtomicI64,
+}
+
+fn plugin() -> Generation {
+    let (plugin, version, digest) = ("small".to_owned(), "1.0.0".to_owned(), String::new());
+    Generation { plugin, version, digest }
+}
+
+fn broken(reason: &str) -> PluginError {
+    PluginError::Broken { plugin: plugin(), reason: reason.to_owned() }
+}
+
+fn invalid(message: &str) -> PluginError {
+    let (code, message) = ("value".to_owned(), message.to_owned());
+    let problem = Problem { code, message, field: None, remedy: Remedy::Plugin };
+    PluginError::Invalid { plugin: plugin(), problem }
+}
+
+fn small(cell: &Cell) -> Cell {
+    match cell {
+        Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase())),
+        other => other.clone(),
+    }
+}
+
+impl SmallLetters {
+    /// What the host does before a plugin sees its parameters.
+    fn parameters(&self, call: &TransformCall<'_>) -> Result<(), PluginError> {
+        if self.flaw == Flaw::AcceptsAnything {
+            return Ok(());
+        }
+        for (name, value) in call.parameters {
+            let good = name == "locale" && value.as_text().is_some();
+            let odd = value.as_text().is_some_and(|text| text.contains('\u{7f}'));
+            if good && odd && self.flaw == Flaw::TrapsOnParameter {
+                return Err(broken("unreachable"));
+            }
+            if !good || odd {
+                let hides = self.flaw == Flaw::HidesTheName;
+                let message =
+                    if hides { "no".to_owned() } else { format!("`{name}` is malformed") };
+                return Err(invalid(&message));
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, call: &TransformCall<'_>) -> Result<(), PluginError> {
+        let texts = call.input.rows.iter().flat_map(|row| &row.cells).flatten();
+        let mut texts = texts.filter_map(Value::as_text);
+        match self.flaw {
+            Flaw::RefusesEmoji if texts.any(|text| text.contains('😀')) => Err(invalid("emoji")),
+            Flaw::RefusesLong if texts.any(|text| text.len() > 4_000) => Err(invalid("long")),
+            Flaw::TrapsBackward if call.way == Way::Backward => Err(broken("unreachable")),
+            _ => Ok(()),
+        }
+    }
+
+    fn cell(&self, way: Way, cell: &Cell, old: Option<&Cell>, before: Option<&Cell>) -> Cell {
+        let kept = old.filter(|old| small(old) == *cell);
+        match (way, self.flaw) {
+            (Way::Forward, Flaw::CountsCalls) => {
+                Some(Value::Integer(self.calls.fetch_add(1, Ordering::Relaxed)))
+            }
+            (Way::Forward, Flaw::LooksAtNeighbour) if before == Some(&None) => None,
+            (Way::Forward, Flaw::AddsSpaceEachTime) if old.is_some() => {
+                Some(Value::from("something else"))
+            }
+            (Way::Forward, _) => small(cell),
+            (Way::Backward, Flaw::ForgetsOld) => cell.clone(),
+            (Way::Backward, Flaw::ForgetsWritten) => old.cloned().flatten(),
+            (Way::Backward, _) => kept.unwrap_or(cell).clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Transforms for SmallLetters {
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        self.parameters(&call)?;
+        self.refused(&call)?;
+        let column = match (call.way, self.flaw) {
+            (_, Flaw::WrongColumn) => "large",
+            (Way::Forward, _) => "small",
+            (Way::Backward, _) => "text",
+        };
+        let mut rows = Vec::new();
+        let mut before: Option<&Cell> = None;
+        for (index, row) in call.input.rows.iter().enumerate() {
+            let old = call.old.rows.get(index).map(|row| &row.cells[0]);
+            let cell = self.cell(call.way, &row.cells[0], old, before);
+            rows.push(Row { cells: vec![cell], ..Row::default() });
+            before = Some(&row.cells[0]);
+        }
+        if self.flaw == Flaw::LosesRow {
+            rows.pop();
+        }
+        Ok(Batch { columns: vec![column.to_owned()], rows })
+    }
+}
+
+fn function(shape: &str) -> Function {
+    let toml = format!(
+        "id = \"small\"\ntitle = \"Small\"\npublisher = \"acme\"\nkind = \"transform\"\n\
+         contract = \"0.1\"\nversion = \"1.0.0\"\n\
+         [[function]]\nname = \"small\"\nshape = \"{shape}\"\nhelp = \"x\"\n\
+         input = [\"text\"]\noutput = [\"small\"]\n\
+         [[function.parameter]]\nname = \"locale\"\nkind = \"text\"\nhelp = \"x\"\n"
+    );
+    match Manifest::from_toml(&toml, None).unwrap().kind {
+        Kind::Transform(mut transform) => transform.functions.remove(0),
+        Kind::Connector(_) => panic!("a transform"),
+    }
+}
+
+async fn tried(flaw: Flaw, small: Flaw) -> Report {
+    let of = |flaw| SmallLetters { flaw, calls: AtomicI64::new(0) };
+    let (ordinary, small) = (of(flaw), of(small));
+    let function = function("two-way");
+    let trial = Trial {
+        transforms: &ordinary,
+        small: Ok(&small),
+        plugin: "small",
+        function: &function,
+        parameters: &Vec::new(),
+        seed: 1,
+    };
+    let mut report = Report::default();
+    trial.check(&mut report).await;
+    report
+}
+
+/// The flaw fails these checks and no others.
+async fn check(flaw: Flaw, expected: &[&str]) -> Report {
+    let report = tried(flaw, flaw).await;
+    assert_eq!(failed(&report), expected, "{flaw:?}: {}", report.to_text());
+    report
+}
+
+#[tokio::test]
+async fn one_that_keeps_every_rule_passes_every_check() {
+    let report = check(Flaw::None, &[]).await;
+    let all = [
+        "settings",
+        "columns",
+        "total",
+        "deterministic",
+        "row-independent",
+        "small-limits",
+        "lens-get-put",
+        "lens-put-get",
+        "lens-stable",
+    ];
+    assert_eq!(named(&report, &Verdict::Passed), all);
+}
+
+#[tokio::test]
+async fn answers_of_another_shape_are_told() {
+    let columns = check(Flaw::WrongColumn, &["columns"]).await;
+    assert!(found(&columns, "columns").contains("large"), "{}", columns.to_text());
+    let report = tried(Flaw::LosesRow, Flaw::LosesRow).await;
+    assert!(failed(&report).contains(&"columns"), "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn what_is_refused_is_shown_shrunk_and_the_other_rows_are_still_tried() {
+    let report =
+        check(Flaw::RefusesEmoji, &["total", "lens-get-put", "lens-put-get", "lens-stable"]);
+    let report = report.await;
+    assert!(found(&report, "total").contains("forward of \"😀\": "), "{}", report.to_text());
+    assert!(named(&report, &Verdict::Passed).contains(&"row-independent"));
+    let report = check(Flaw::RefusesLong, &["total"]).await;
+    assert!(found(&report, "total").contains("characters)"), "{}", report.to_text());
+    let report = tried(Flaw::TrapsBackward, Flaw::TrapsBackward).await;
+    assert!(found(&report, "total").starts_with("backward of "), "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn state_shows() {
+    let report = tried(Flaw::CountsCalls, Flaw::CountsCalls).await;
+    let failed = failed(&report);
+    assert!(failed.contains(&"deterministic") && failed.contains(&"row-independent"));
+    let report = tried(Flaw::LooksAtNeighbour, Flaw::LooksAtNeighbour).await;
+    assert!(found(&report, "row-independent").contains("at first"), "{}", report.to_text());
+    assert!(!crate::failed(&report).contains(&"deterministic"));
+}
+
+#[tokio::test]
+async fn broken_laws_are_shown_at_the_smallest_row() {
+    let report = check(Flaw::ForgetsOld, &["lens-get-put"]).await;
+    let words = found(&report, "lens-get-put");
+    assert!(words.starts_with("a = [\"") && words.contains("expected ["), "{words}");
+    let letters = words.split('"').nth(1).unwrap().chars().count();
+    assert_eq!(letters, 1, "not shrunk: {words}");
+    let report = check(Flaw::ForgetsWritten, &["lens-put-get"]).await;
+    assert!(found(&report, "lens-put-get").contains("b = forward("), "{}", report.to_text());
+    check(Flaw::AddsSpaceEachTime, &["lens-put-get", "lens-stable"]).await;
+}
+
+#[tokio::test]
+async fn malformed_parameters_must_be_refused_by_name() {
+    for (flaw, words) in [
+        (Flaw::AcceptsAnything, "accepted"),
+        (Flaw::HidesTheName, "does not name it"),
+        (Flaw::TrapsOnParameter, "stopped the plugin"),
+    ] {
+        let report = check(flaw, &["settings"]).await;
+        assert!(found(&report, "settings").contains(words), "{}", report.to_text());
+    }
+}
+
+#[tokio::test]
+async fn another_answer_under_small_limits_is_told() {
+    let report = tried(Flaw::None, Flaw::CountsCalls).await;
+    assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
+}
+
+#[tokio::test]
+async fn a_merge_function_is_not_tried() {
+    let function = Function {
+        input: Vec::new(),
+        output: Vec::new(),
+        shape: renkei_package::Shape::Merge,
+        ..function("one-way")
+    };
+    let double = SmallLetters { flaw: Flaw::None, calls: AtomicI64::new(0) };
+    let trial = Trial {
+        transforms: &double,
+        small: Err("it does not start"),
+        plugin: "small",
+        function: &function,
+        parameters: &Vec::new(),
+        seed: 1,
+    };
+    let mut report = Report::default();
+    trial.check(&mut report).await;
+    assert_eq!(named(&report, &Verdict::NotApplicable), ["total"]);
+}
