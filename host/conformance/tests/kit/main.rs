@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::result_large_err,
     reason = "all of this is test code; clippy's own exception covers only the test functions"
 )]
 
