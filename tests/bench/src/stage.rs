@@ -66,8 +66,8 @@ impl Stage {
     /// Starts the runtime; an error if any file of the folder does not serve.
     pub(crate) fn start(&self, systems: Vec<SystemConfig>) -> Result<Arc<Runtime>> {
         let (clock, tokens) = (Arc::new(Idle), Arc::new(NoTokens));
-        let options = Options::new(self.folder(), self.cache(), systems, clock, tokens);
-        let options = Options { watch: false, ..options };
+        let mut options = Options::new(self.folder(), self.cache(), systems, clock, tokens);
+        options.watch = false;
         let runtime = self.tokio.block_on(Runtime::start(options))?;
         match runtime.list().iter().find_map(|file| file.fault.as_ref()) {
             None => Ok(runtime),
