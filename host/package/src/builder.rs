@@ -1,12 +1,14 @@
-//! From a crate to a plugin file: compile, wrap, embed the manifest, check, write.
+//! From a plugin's sources to a plugin file: compile, wrap, embed the manifest, check, write.
 //!
-//! The crate is compiled to wasm32-unknown-unknown, which gives guests no WASI import at all; the
+//! The language is that of the file that names the dependencies: `Cargo.toml` (Rust), `package.json`
+//! (JavaScript), `requirements.txt` (Python). A crate is compiled to wasm32-unknown-unknown, which gives guests no WASI import at all; the
 //! core module becomes a component here, with no external tool (WASM.md T). What is written was
 //! read back by [`Package::read`] before, and it appears under its name in one step, so that a host
 //! that watches the folder never sees half a file.
 
 mod cargo;
 mod component;
+mod script;
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +49,8 @@ pub struct Built {
 pub enum Progress {
     /// The compile target is not installed; `rustup` is asked for it.
     AddingTarget,
-    /// A line of Cargo's, such as `Compiling serde v1.0.0`.
-    Cargo(String),
+    /// A line of Cargo's, such as `Compiling serde v1.0.0`, or the tool that runs.
+    Step(String),
     /// A plugin file stands at this path.
     Written(PathBuf),
 }
@@ -59,7 +61,7 @@ impl std::fmt::Display for Progress {
             Self::AddingTarget => {
                 write!(f, "adding the compile target: rustup target add {TARGET}")
             }
-            Self::Cargo(line) => f.write_str(line),
+            Self::Step(line) => f.write_str(line),
             Self::Written(path) => write!(f, "wrote {}", path.display()),
         }
     }
@@ -70,19 +72,19 @@ impl std::fmt::Display for Progress {
 #[non_exhaustive]
 pub enum BuildError {
     /// A tool is not installed.
-    #[error("{tool} cannot be started: {source}; install Rust with rustup (https://rustup.rs)")]
+    #[error("{tool} cannot be started: {source}; {}", install(.tool))]
     Tool {
-        /// `cargo` or `rustc`.
+        /// `cargo`, `rustc`, `npm`, `node` or `python3`.
         tool: &'static str,
         /// What the system says.
         source: std::io::Error,
     },
-    /// Cargo cannot make sense of the crate.
+    /// The directory holds no plugin's sources.
     #[error("{}: {reason}", .path.display())]
     Crate {
-        /// The crate's or the workspace's directory.
+        /// The plugin's or the workspace's directory.
         path: PathBuf,
-        /// Cargo's words, or what is missing.
+        /// A tool's words, or what is missing.
         reason: String,
     },
     /// `plugin.toml` is refused.
@@ -103,10 +105,12 @@ pub enum BuildError {
         /// What rustup said.
         reason: String,
     },
-    /// The crate does not compile.
-    #[error("cargo failed:\n{diagnostics}")]
+    /// The plugin does not compile, or what it is compiled with cannot be installed.
+    #[error("{tool} failed:\n{diagnostics}")]
     Compile {
-        /// Errors and warnings as Cargo prints them.
+        /// Which tool.
+        tool: &'static str,
+        /// Errors and warnings as it prints them.
         diagnostics: String,
     },
     /// The compiled module is no plugin.
@@ -130,7 +134,19 @@ pub enum BuildError {
     },
 }
 
-/// Builds the plugin crate in `crate_dir`.
+/// Where to get a tool that is not there.
+fn install(tool: &str) -> &'static str {
+    match tool {
+        "npm" | "node" => "install Node.js 18 or later (https://nodejs.org)",
+        "python3" => "install Python 3.10 or later with its venv module",
+        _ => "install Rust with rustup (https://rustup.rs)",
+    }
+}
+
+/// Builds the plugin in `dir`, in whichever language it is.
+///
+/// For JavaScript and Python the tools are installed below `dir` first, in the versions and with
+/// the hashes that the plugin's lock file has, which needs their registry the first time.
 ///
 /// ```no_run
 /// use renkei_package::{BuildOptions, build};
@@ -142,6 +158,35 @@ pub enum BuildError {
 /// # Ok::<(), renkei_package::BuildError>(())
 /// ```
 pub fn build(
+    dir: &Path,
+    options: &BuildOptions,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Built, BuildError> {
+    if dir.join("Cargo.toml").is_file() {
+        return build_crate(dir, options, report);
+    }
+    let script = script::Script::of(dir).ok_or_else(|| {
+        let reason = "no Cargo.toml, package.json or requirements.txt in it; give the directory of \
+                      a plugin, or use `renkei plugin pack` for a component of another language";
+        crate_error(dir, reason)
+    })?;
+    let manifest = script.manifest()?;
+    let component = script.componentize(&manifest, report)?;
+    let out_dir = options.out_dir.clone().unwrap_or_else(|| script.work_dir());
+    let built = component::write(component, &manifest, &out_dir)?;
+    report(Progress::Written(built.path.clone()));
+    Ok(built)
+}
+
+/// Makes `<out_dir>/<id>.wasm` of any component of a world of `wit/v1`, whatever made it, and the
+/// manifest in a file like `plugin.toml`.
+pub fn pack(component: &Path, manifest: &Path, out_dir: &Path) -> Result<Built, BuildError> {
+    let bytes = std::fs::read(component)
+        .map_err(|source| BuildError::Io { path: component.to_owned(), source })?;
+    component::write(bytes, &read_manifest(manifest, None)?, out_dir)
+}
+
+fn build_crate(
     crate_dir: &Path,
     options: &BuildOptions,
     report: &mut dyn FnMut(Progress),
@@ -171,7 +216,9 @@ fn build_crates(
     options: &BuildOptions,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Built>, BuildError> {
-    let manifests: Result<Vec<_>, _> = guests.iter().map(|guest| read_manifest(guest)).collect();
+    let manifest =
+        |guest: &&Crate| read_manifest(&guest.dir.join("plugin.toml"), Some(&guest.version));
+    let manifests: Result<Vec<_>, _> = guests.iter().map(manifest).collect();
     let manifests = manifests?;
     cargo::ensure_target(workspace, report)?;
     let target_dir = match &options.target_dir {
@@ -189,26 +236,27 @@ fn build_crates(
         modules.extend(cargo::compile(workspace, crates, &target_dir, report)?);
     }
     let out_dir = options.out_dir.clone().unwrap_or_else(|| target_dir.join("plugins"));
-    std::fs::create_dir_all(&out_dir)
-        .map_err(|source| BuildError::Io { path: out_dir.clone(), source })?;
     let mut all = Vec::new();
     for (guest, manifest) in guests.iter().zip(&manifests) {
         let module = modules
             .get(&guest.id)
             .ok_or_else(|| crate_error(&guest.dir, "cargo made no module"))?;
-        let built = component::pack(&guest.name, module, manifest, &out_dir)?;
+        let module = std::fs::read(module)
+            .map_err(|source| BuildError::Io { path: module.clone(), source })?;
+        let component = component::componentize(&guest.name, &module, manifest)?;
+        let built = component::write(component, manifest, &out_dir)?;
         report(Progress::Written(built.path.clone()));
         all.push(built);
     }
     Ok(all)
 }
 
-fn read_manifest(guest: &Crate) -> Result<Manifest, BuildError> {
-    let path = guest.dir.join("plugin.toml");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| BuildError::Io { path: path.clone(), source })?;
-    Manifest::from_toml(&text, Some(&guest.version))
-        .map_err(|source| BuildError::Manifest { path, source })
+/// `version` is the default of a manifest that says none.
+fn read_manifest(path: &Path, version: Option<&str>) -> Result<Manifest, BuildError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| BuildError::Io { path: path.to_owned(), source })?;
+    Manifest::from_toml(&text, version)
+        .map_err(|source| BuildError::Manifest { path: path.to_owned(), source })
 }
 
 fn crate_error(path: &Path, reason: &str) -> BuildError {

@@ -9,6 +9,8 @@
 mod manifest;
 pub use manifest::*;
 
+mod wasi;
+
 mod world;
 pub use world::WIT;
 

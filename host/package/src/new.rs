@@ -1,7 +1,9 @@
-//! A new plugin crate from `plugins/template`, which is part of the program.
+//! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which are
+//! part of the program.
 //!
-//! The crate stands alone: it builds and passes its own tests outside this repository's workspace.
-//! It appears under its name in one step, so that a failure leaves nothing behind.
+//! It stands alone: it builds outside this repository's workspace. It appears under its name in one
+//! step, so that a failure leaves nothing behind. The examples are whole plugins that CI builds and
+//! tries; a copy of one is told apart by its id only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,18 @@ pub enum Template {
     Connector,
     /// A two-way transform.
     Transform,
+}
+
+/// What a new plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// A crate on our SDK.
+    #[default]
+    Rust,
+    /// A module for QuickJS, made a component by `componentize-qjs`.
+    JavaScript,
+    /// A module for CPython, made a component by `componentize-py`.
+    Python,
 }
 
 /// Why no crate was made.
@@ -46,20 +60,36 @@ type File = (&'static str, &'static str);
 
 macro_rules! files {
     ($template:literal: $($path:literal)*) => {
-        &[$(($path, include_str!(concat!("../../../plugins/template/", $template, "/", $path)))),*]
+        &[$(($path, include_str!(concat!("../../../plugins/", $template, "/", $path)))),*]
     };
 }
 
-const CONNECTOR: &[File] = files!("connector":
+const CONNECTOR: &[File] = files!("template/connector":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/wire.rs" "src/tests.rs");
-const TRANSFORM: &[File] = files!("transform":
+const TRANSFORM: &[File] = files!("template/transform":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/tests.rs");
 
+const CONNECTOR_JS: &[File] = files!("examples/javascript/connector":
+    ".gitignore" "package.json" "package-lock.json" "plugin.toml"
+    "src/api.js" "src/plugin.js" "src/read.js" "src/schema.js" "src/write.js");
+const TRANSFORM_JS: &[File] = files!("examples/javascript/transform":
+    ".gitignore" "package.json" "package-lock.json" "plugin.js" "plugin.toml");
+const CONNECTOR_PY: &[File] = files!("examples/python/connector":
+    ".gitignore" "plugin.toml" "requirements.txt"
+    "src/api.py" "src/plugin.py" "src/read.py" "src/schema.py" "src/write.py");
+const TRANSFORM_PY: &[File] = files!("examples/python/transform":
+    ".gitignore" "plugin.toml" "requirements.txt" "src/plugin.py");
+
 impl Template {
-    fn files(self) -> &'static [File] {
-        match self {
-            Self::Connector => CONNECTOR,
-            Self::Transform => TRANSFORM,
+    /// The files, and the text in them that becomes the new plugin's name.
+    fn files(self, language: Language) -> (&'static [File], &'static str) {
+        match (self, language) {
+            (Self::Connector, Language::Rust) => (CONNECTOR, "{{name}}"),
+            (Self::Transform, Language::Rust) => (TRANSFORM, "{{name}}"),
+            (Self::Connector, Language::JavaScript) => (CONNECTOR_JS, "\"contacts-js\""),
+            (Self::Transform, Language::JavaScript) => (TRANSFORM_JS, "\"kana\""),
+            (Self::Connector, Language::Python) => (CONNECTOR_PY, "\"contacts-py\""),
+            (Self::Transform, Language::Python) => (TRANSFORM_PY, "id = \"wareki\""),
         }
     }
 }
@@ -83,13 +113,14 @@ pub fn sdk_dir() -> PathBuf {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }
 
-/// Makes the crate `<parent>/<name>` that depends on the SDK in `sdk`; gives the paths of its
+/// Makes `<parent>/<name>`, in Rust a crate that depends on the SDK in `sdk`; gives the paths of its
 /// files.
 ///
 /// # Errors
 /// See [`NewError`]; nothing is left behind.
-pub fn new_crate(
+pub fn new_plugin(
     template: Template,
+    language: Language,
     name: &str,
     parent: &Path,
     sdk: &Path,
@@ -97,7 +128,7 @@ pub fn new_crate(
     if !is_id(name) {
         return Err(NewError::Name(name.to_owned()));
     }
-    if !sdk.join("Cargo.toml").is_file() {
+    if language == Language::Rust && !sdk.join("Cargo.toml").is_file() {
         return Err(NewError::NoSdk(sdk.to_owned()));
     }
     let dir = parent.join(name);
@@ -106,20 +137,32 @@ pub fn new_crate(
     }
     let draft = parent.join(format!(".{name}.draft"));
     let io = |source| NewError::Io { path: dir.clone(), source };
-    write(template, name, sdk, &draft)
+    let (files, placeholder) = template.files(language);
+    // What stands around the name stays.
+    let inserted = match placeholder.split_once('"') {
+        Some((before, _)) => format!("{before}\"{name}\""),
+        None => name.to_owned(),
+    };
+    let fill = |text: &str| text.replace(placeholder, &inserted);
+    write(files, fill, sdk, &draft)
         .and_then(|()| fs::rename(&draft, &dir))
         .inspect_err(|_| drop(fs::remove_dir_all(&draft)))
         .map_err(io)?;
-    Ok(template.files().iter().map(|(path, _)| dir.join(path)).collect())
+    Ok(files.iter().map(|(path, _)| dir.join(path)).collect())
 }
 
-fn write(template: Template, name: &str, sdk: &Path, dir: &Path) -> std::io::Result<()> {
+fn write(
+    files: &[File],
+    fill: impl Fn(&str) -> String,
+    sdk: &Path,
+    dir: &Path,
+) -> std::io::Result<()> {
     // It stands in a TOML string.
     let sdk = sdk.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    for (path, text) in template.files() {
+    for (path, text) in files {
         let path = dir.join(path);
         fs::create_dir_all(path.parent().unwrap_or(dir))?;
-        fs::write(path, text.replace("{{name}}", name).replace("{{sdk}}", &sdk))?;
+        fs::write(path, fill(text).replace("{{sdk}}", &sdk))?;
     }
     Ok(())
 }
@@ -130,40 +173,56 @@ mod tests {
     use crate::Manifest;
 
     #[test]
-    fn both_templates_are_whole() {
-        let parent = tempfile::tempdir().unwrap();
-        for (template, kind) in
-            [(Template::Connector, "connector"), (Template::Transform, "transform")]
-        {
-            let made = new_crate(template, kind, parent.path(), &sdk_dir()).unwrap();
-            for path in &made {
-                let text = fs::read_to_string(path).unwrap();
-                assert!(!text.contains("{{name}}") && !text.contains("{{sdk}}"), "{path:?}");
-            }
-            let dir = parent.path().join(kind);
-            let plugin = fs::read_to_string(dir.join("plugin.toml")).unwrap();
-            let manifest = Manifest::from_toml(&plugin, Some("0.1.0")).unwrap();
-            assert_eq!((manifest.id.as_str(), manifest.kind.name()), (kind, kind));
-            // Every file of the template is part of the program.
-            let source = sdk_dir().join("../template").join(kind);
-            assert_eq!(count_files(&source), made.len());
+    fn templates_are_whole() {
+        for (language, folder) in [
+            (Language::Rust, "template"),
+            (Language::JavaScript, "examples/javascript"),
+            (Language::Python, "examples/python"),
+        ] {
+            check(language, folder, Template::Connector, "connector");
+            check(language, folder, Template::Transform, "transform");
         }
+    }
+
+    fn check(language: Language, folder: &str, template: Template, kind: &str) {
+        let parent = tempfile::tempdir().unwrap();
+        let made = new_plugin(template, language, "my-own", parent.path(), &sdk_dir()).unwrap();
+        let mut named = 0;
+        for path in &made {
+            let text = fs::read_to_string(path).unwrap();
+            assert!(!text.contains("{{name}}") && !text.contains("{{sdk}}"), "{path:?}");
+            named += text.matches("\"my-own\"").count();
+        }
+        let dir = parent.path().join("my-own");
+        let plugin = fs::read_to_string(dir.join("plugin.toml")).unwrap();
+        let manifest = Manifest::from_toml(&plugin, Some("0.1.0")).unwrap();
+        assert_eq!((manifest.id.as_str(), manifest.kind.name()), ("my-own", kind));
+        // The id, and npm's three copies of it.
+        assert!(language != Language::JavaScript || named == 4, "{named}");
+        // Every file of the template is part of the program.
+        assert_eq!(count_files(&sdk_dir().join("..").join(folder).join(kind)), made.len());
     }
 
     fn count_files(dir: &Path) -> usize {
         let count = |entry: fs::DirEntry| match entry.path() {
-            path if path.ends_with("target") => 0,
+            path if is_made(&path) => 0,
             path if path.is_dir() => count_files(&path),
             path => usize::from(!path.ends_with("Cargo.lock")),
         };
         fs::read_dir(dir).unwrap().map(|entry| count(entry.unwrap())).sum()
     }
 
+    /// What building leaves behind.
+    fn is_made(path: &Path) -> bool {
+        ["target", "build", "node_modules", "__pycache__"].iter().any(|name| path.ends_with(name))
+    }
+
     #[test]
     fn what_is_refused_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
         let check = |name: &str, sdk: &Path, expected: &str| {
-            let error = new_crate(Template::Transform, name, parent.path(), sdk).unwrap_err();
+            let (kind, language) = (Template::Transform, Language::Rust);
+            let error = new_plugin(kind, language, name, parent.path(), sdk).unwrap_err();
             let message = error.to_string().replace(&*parent.path().to_string_lossy(), "DIR");
             assert_eq!(message, expected);
         };

@@ -17,6 +17,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Kind, Manifest, ManifestError};
+use crate::wasi;
 use crate::world::{self, World};
 
 /// The largest plugin file, in bytes: a Python guest has 18 MB.
@@ -234,19 +235,26 @@ fn fit(
         Ok(world) => world,
         Err(reason) => return Err(PackageError::Contract { name, reason }),
     };
-    if let Some(import) = imports.iter().find(|import| !world.imports.contains(*import)) {
+    let known = |import: &String| world.imports.contains(import) || wasi::is_offered(import);
+    if let Some(import) = imports.iter().find(|import| !known(import)) {
         let (import, hint) = (import.clone(), hint(import));
         return Err(PackageError::Import { name, import, kind, hint });
     }
     if let Some(export) = world.exports.iter().find(|export| !exports.contains(export)) {
         return Err(PackageError::Export { name, export: export.clone(), kind });
     }
-    world.fits(bytes).map_err(|reason| PackageError::Types { name, reason })
+    let fits = if imports.iter().any(|import| wasi::is_offered(import)) {
+        world.fits_with_wasi(bytes)
+    } else {
+        world.fits(bytes)
+    };
+    fits.map_err(|reason| PackageError::Types { name, reason })
 }
 
 fn hint(import: &str) -> &'static str {
     if import.starts_with("wasi:") {
-        "compile it for wasm32-unknown-unknown, as `renkei plugin build` does, or stub WASI out"
+        "of WASI 0.2 a plugin may list what languages' runtimes list (host/runtime/README.md); \
+         the way out is `http` of wit/v1"
     } else if import.starts_with("renkei:plugin/") {
         "the kind in its manifest or the version of its SDK is wrong"
     } else {

@@ -2,12 +2,17 @@
 //!
 //! Names are compared first, because the component model's own type errors do not say which import
 //! is too many. What the names leave open (a record field more, another parameter) is then decided
-//! by `wit_component::targets`.
+//! by `wit_component::targets`. What a language's runtime imports besides (see [`crate::wasi`]) is
+//! taken into the world for that comparison as the component describes it: the runtime's linker
+//! decides whether it has the types of what is offered.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use wit_parser::{Resolve, SourceMap, WorldId};
+use wit_component::{DecodedWasm, WitPrinter};
+use wit_parser::{Resolve, SourceMap, WorldId, WorldItem, WorldKey};
+
+use crate::wasi;
 
 /// The contract's files with their text, as a plugin's author needs them.
 pub const WIT: [(&str, &str); 5] = [
@@ -46,6 +51,50 @@ impl World {
     pub(crate) fn fits(&self, component: &[u8]) -> Result<(), String> {
         wit_component::targets(&self.resolve, self.id, component)
             .map_err(|error| error.root_cause().to_string())
+    }
+
+    /// The same for a component that imports parts of WASI.
+    pub(crate) fn fits_with_wasi(&self, component: &[u8]) -> Result<(), String> {
+        self.with_wasi(component).map_err(|error| error.to_string())?.fits(component)
+    }
+
+    /// This world with the interfaces of WASI that `component` imports, as it describes them. Its
+    /// idea of the contract stays out: only packages of WASI are taken over.
+    fn with_wasi(&self, component: &[u8]) -> Result<Self, Box<dyn std::error::Error>> {
+        let DecodedWasm::Component(theirs, their_world) = wit_component::decode(component)? else {
+            return Err("it is a package of WIT and no component".into());
+        };
+        let mut resolve = self.resolve.clone();
+        for package in theirs.topological_packages() {
+            let name = theirs.packages.get(package).map(|package| &package.name);
+            if name.is_some_and(|name| name.namespace == wasi::NAMESPACE) {
+                let mut printer = WitPrinter::default();
+                printer.print(&theirs, package, &[])?;
+                resolve.push_source("wasi.wit", &printer.output.to_string())?;
+            }
+        }
+        let imports = theirs.worlds.get(their_world).into_iter().flat_map(|world| &world.imports);
+        let imports: Vec<_> =
+            imports.map(|(key, item)| (theirs.name_world_key(key), item)).collect();
+        let known: Vec<_> = resolve
+            .interfaces
+            .iter()
+            .filter_map(|(id, _)| Some((resolve.id_of(id)?, id)))
+            .filter(|(name, _)| wasi::is_offered(name))
+            .collect();
+        let world = resolve.worlds.get_mut(self.id).ok_or("no such world")?;
+        for (name, id) in known {
+            let Some((_, item)) = imports.iter().find(|(import, _)| *import == name) else {
+                continue;
+            };
+            let mut item = WorldItem::clone(item);
+            if let WorldItem::Interface { id: interface, .. } = &mut item {
+                *interface = id;
+            }
+            world.imports.insert(WorldKey::Interface(id), item);
+        }
+        let (imports, exports) = (self.imports.clone(), self.exports.clone());
+        Ok(Self { resolve, id: self.id, imports, exports })
     }
 }
 

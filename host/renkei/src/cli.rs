@@ -308,20 +308,38 @@ pub(crate) enum Answer {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Compile a crate into one .wasm component with its manifest inside.
+    /// Compile a plugin into one .wasm component with its manifest inside.
     #[command(after_help = "Examples:
   renkei plugin build plugins/connectors/hubspot
-  renkei plugin build . --out /srv/renkei/plugins")]
+  renkei plugin build . --out /srv/renkei/plugins
+  renkei plugin build plugins/examples/python/transform
+
+The language is that of the file beside plugin.toml: Cargo.toml (Rust), package.json (JavaScript),
+requirements.txt (Python). For the latter two the tools are installed below the directory first.")]
     Build {
-        /// The crate's directory; it holds Cargo.toml and plugin.toml.
+        /// The plugin's directory; it holds plugin.toml.
         path: PathBuf,
         /// Where the .wasm goes.
         #[arg(long, default_value = ".", value_name = "DIR")]
         out: PathBuf,
     },
-    /// Start a new plugin crate from the template.
+    /// Put a manifest into a component that was made without `plugin build`.
+    #[command(after_help = "Examples:
+  renkei plugin pack component.wasm --manifest plugin.toml --out sync/plugins")]
+    Pack {
+        /// A component of a world of wit/v1, in whatever language.
+        file: PathBuf,
+        /// Its manifest; it must say `version`.
+        #[arg(long, default_value = "plugin.toml", value_name = "FILE")]
+        manifest: PathBuf,
+        /// Where the .wasm goes.
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Start a new plugin from the template of its language.
     #[command(after_help = "Examples:
   renkei plugin new my-crm
+  renkei plugin new my-crm --language python
   renkei plugin new tidy-phones --kind transform --into ../plugins")]
     New {
         /// The plugin's id: lower-case letters, digits and hyphens.
@@ -329,7 +347,10 @@ pub(crate) enum PluginCommand {
         /// What it will be.
         #[arg(long, value_enum, default_value_t = PluginKind::Connector, value_name = "KIND")]
         kind: PluginKind,
-        /// The directory in which the crate's directory is made.
+        /// What it will be written in.
+        #[arg(long, value_enum, default_value_t = PluginLanguage::Rust, value_name = "LANGUAGE")]
+        language: PluginLanguage,
+        /// The directory in which the plugin's directory is made.
         #[arg(long, default_value = ".", value_name = "DIR")]
         into: PathBuf,
     },
@@ -355,6 +376,15 @@ pub(crate) enum PluginCommand {
 pub(crate) enum PluginKind {
     Connector,
     Transform,
+}
+
+/// What `plugin new` has a template in.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PluginLanguage {
+    Rust,
+    #[value(name = "javascript")]
+    JavaScript,
+    Python,
 }
 
 #[cfg(test)]

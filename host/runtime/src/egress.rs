@@ -261,6 +261,11 @@ impl Door {
         self.refusals_left = REFUSALS_PER_CALL;
     }
 
+    /// The host's clock.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.exit.clock)
+    }
+
     /// Returns after so many ms of the host's clock.
     pub(crate) async fn wait(&self, ms: u64) {
         self.exit.clock.sleep_ms(ms).await;

@@ -7,8 +7,10 @@
 
 mod guest_log;
 mod imports;
+mod lines;
 mod patience;
 mod signing;
+mod wasi;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::limits::{LimitReached, Limits, Meter};
 pub(crate) use guest_log::GuestLog;
 pub(crate) use patience::Patience;
 pub(crate) use signing::Secrets;
+pub(crate) use wasi::link as link_wasi;
 
 /// What a store knows of its guest. Host calls read who calls from here, never from the guest's
 /// arguments.
@@ -32,12 +35,15 @@ pub(crate) struct State {
     /// The way out; a transform has none.
     door: Option<Door>,
     secrets: Arc<Secrets>,
+    /// Clock and random numbers of guests whose language's runtime asks for them.
+    surroundings: wasi::Surroundings,
 }
 
 impl State {
     pub(crate) fn new(limits: &Limits, guest_log: GuestLog) -> Self {
         let (meter, patience) = (Meter::new(limits.clone()), Patience::default());
-        Self { meter, guest_log, patience, door: None, secrets: Arc::default() }
+        let surroundings = wasi::Surroundings::fixed();
+        Self { meter, guest_log, patience, door: None, secrets: Arc::default(), surroundings }
     }
 
     /// What times this guest's calls; see [`run`].
@@ -47,7 +53,8 @@ impl State {
 
     /// The state of a connector's guest.
     pub(crate) fn with_door(self, door: Door, secrets: Arc<Secrets>) -> Self {
-        Self { door: Some(door), secrets, ..self }
+        let surroundings = wasi::Surroundings::real(door.clock());
+        Self { door: Some(door), secrets, surroundings, ..self }
     }
 
     /// A new call that carries `rows` rows begins.
@@ -94,6 +101,9 @@ pub(crate) async fn run<T>(
 pub(crate) fn explain(error: &wasmtime::Error) -> String {
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
         return limit.to_string();
+    }
+    if let Some(ended) = error.downcast_ref::<wasi::Ended>() {
+        return ended.to_string();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => "it ran out of stack (endless recursion?)".to_owned(),

@@ -12,7 +12,7 @@ use renkei_sync::plugin::{Generation, PluginError};
 use crate::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
-use crate::instance::State;
+use crate::instance::{self, State};
 
 /// See the module's text.
 pub(crate) struct Plugin {
@@ -82,15 +82,18 @@ impl Linkers {
         Ok(Self { connector, transform })
     }
 
-    /// Links a component to its kind's imports and checks its exports' types.
+    /// Links a component to its kind's imports, and to what its language's runtime wants of WASI,
+    /// and checks its exports' types.
     pub(crate) fn link(&self, kind: &Kind, component: &Component) -> wasmtime::Result<Code> {
         Ok(match kind {
-            Kind::Connector(_) => Code::Connector(ConnectorPluginPre::new(
-                self.connector.instantiate_pre(component)?,
-            )?),
-            Kind::Transform(_) => Code::Transform(TransformPluginPre::new(
-                self.transform.instantiate_pre(component)?,
-            )?),
+            Kind::Connector(_) => {
+                let linker = instance::link_wasi(&self.connector, component)?;
+                Code::Connector(ConnectorPluginPre::new(linker.instantiate_pre(component)?)?)
+            }
+            Kind::Transform(_) => {
+                let linker = instance::link_wasi(&self.transform, component)?;
+                Code::Transform(TransformPluginPre::new(linker.instantiate_pre(component)?)?)
+            }
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Whole plugins through the runtime: what a guest may do to the host, what a reload may do to a
-//! guest, and how a guest waits.
+//! guest, how a guest waits, and what the runtimes of other languages get.
 
 mod egress;
 mod hostile;
 mod reload;
 mod waiting;
+mod wasi;
 
 use std::path::Path;
 use std::sync::Arc;

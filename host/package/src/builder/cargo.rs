@@ -62,10 +62,7 @@ impl Workspace {
     pub(super) fn of(dir: &Path) -> Result<Self, BuildError> {
         let manifest = dir.join("Cargo.toml");
         if !manifest.is_file() {
-            return Err(crate_error(
-                dir,
-                "no Cargo.toml in it; give the directory of a plugin crate",
-            ));
+            return Err(crate_error(dir, "no Cargo.toml in it"));
         }
         let mut metadata = command("cargo", dir);
         metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
@@ -165,7 +162,7 @@ pub(super) fn compile(
     let (messages, diagnostics) = drain(&mut child, report);
     let status = child.wait().map_err(|source| BuildError::Tool { tool: "cargo", source })?;
     if !status.success() {
-        return Err(BuildError::Compile { diagnostics });
+        return Err(BuildError::Compile { tool: "cargo", diagnostics });
     }
     Ok(modules(&messages))
 }
@@ -186,7 +183,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String
         for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
             let Ok(line) = line else { break };
             match line.trim_start() {
-                step if is_step(step) => report(Progress::Cargo(step.to_owned())),
+                step if is_step(step) => report(Progress::Step(step.to_owned())),
                 _ => {
                     diagnostics.push_str(&line);
                     diagnostics.push('\n');

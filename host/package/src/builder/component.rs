@@ -1,4 +1,4 @@
-//! The last steps of a build: core module to component, manifest in, check, write in one step.
+//! The last steps of every build: core module to component, manifest in, check, write in one step.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,33 +11,29 @@ use super::{BuildError, Built};
 use crate::manifest::{Manifest, SECTION};
 use crate::package::Package;
 
-/// Makes `<out_dir>/<id>.wasm` from the core module at `module`.
-pub(super) fn pack(
-    crate_name: &str,
-    module: &Path,
+/// Makes `<out_dir>/<id>.wasm` of a component: embeds the manifest, checks, writes.
+pub(super) fn write(
+    mut component: Vec<u8>,
     manifest: &Manifest,
     out_dir: &Path,
 ) -> Result<Built, BuildError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BuildError::Io { path, source }
-    };
-    let module = std::fs::read(module).map_err(io(module))?;
-    let bytes = componentize(crate_name, &module, manifest)?;
+    let data = manifest.to_json().to_string().into_bytes();
+    CustomSection { name: SECTION.into(), data: data.into() }.append_to_component(&mut component);
     let file_name = format!("{}.wasm", manifest.id);
-    let package = Package::read(&file_name, bytes)?;
+    let package = Package::read(&file_name, component)?;
 
     let path = out_dir.join(&file_name);
     // Hidden and of another ending, so that no watcher takes it for a plugin.
     let draft = out_dir.join(format!(".{file_name}.{}.draft", std::process::id()));
-    write_durably(&draft, package.bytes())
+    std::fs::create_dir_all(out_dir)
+        .and_then(|()| write_durably(&draft, package.bytes()))
         .and_then(|()| std::fs::rename(&draft, &path))
-        .map_err(io(&path))
+        .map_err(|source| BuildError::Io { path: path.clone(), source })
         .inspect_err(|_| drop(std::fs::remove_file(&draft)))?;
     Ok(Built { path, package })
 }
 
-/// The component of a core module that wit-bindgen made, with the manifest in its custom section.
+/// The component of a core module that wit-bindgen made.
 pub(super) fn componentize(
     crate_name: &str,
     module: &[u8],
@@ -51,14 +47,11 @@ pub(super) fn componentize(
         };
         return Err(failed(format!("exports no plugin; call `{macro_name}` in its lib.rs")));
     }
-    let mut component = ComponentEncoder::default()
+    ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| failed(format!("{error:#}")))?;
-    let data = manifest.to_json().to_string().into_bytes();
-    CustomSection { name: SECTION.into(), data: data.into() }.append_to_component(&mut component);
-    Ok(component)
+        .map_err(|error| failed(format!("{error:#}")))
 }
 
 /// Whether wit-bindgen left its description of the world in the module.

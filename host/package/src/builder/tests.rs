@@ -48,10 +48,7 @@ fn crates_that_cannot_be_built() {
     check("[lib]\nnonsense", Some(PLUGIN), "DIR: error: ");
     let empty = tempfile::tempdir().unwrap();
     let error = build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
-    assert!(
-        error.ends_with("no Cargo.toml in it; give the directory of a plugin crate"),
-        "{error}"
-    );
+    assert!(error.contains("no Cargo.toml, package.json or requirements.txt in it"), "{error}");
 }
 
 #[test]
@@ -63,16 +60,15 @@ fn a_module_without_a_world_is_no_plugin() {
 }
 
 #[test]
-fn a_module_becomes_a_file_in_one_step() {
+fn a_component_becomes_a_file_in_one_step() {
     let dir = tempfile::tempdir().unwrap();
-    let module = dir.path().join("upper_core.wasm");
-    fs::write(&module, crate::world::dummy::module(crate::world::transform().unwrap())).unwrap();
+    let module = crate::world::dummy::module(crate::world::transform().unwrap());
     let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
+    let component = component::componentize("upper", &module, &manifest).unwrap();
     let out = dir.path().join("out");
-    fs::create_dir(&out).unwrap();
 
-    let first = component::pack("upper", &module, &manifest, &out).unwrap();
-    let again = component::pack("upper", &module, &manifest, &out).unwrap();
+    let first = component::write(component.clone(), &manifest, &out).unwrap();
+    let again = component::write(component.clone(), &manifest, &out).unwrap();
 
     assert_eq!(first.package.digest, again.package.digest);
     assert_eq!(first.package.manifest.version, "1.2.3");
@@ -81,4 +77,35 @@ fn a_module_becomes_a_file_in_one_step() {
     assert_eq!(files, ["upper.wasm"]);
     let section = SECTION.as_bytes();
     assert!(first.package.bytes().windows(section.len()).any(|window| window == section));
+
+    // The same from files, as another language's tools leave them; the version must be said then.
+    let (file, plugin) = (dir.path().join("made.wasm"), dir.path().join("plugin.toml"));
+    fs::write(&file, component).unwrap();
+    fs::write(&plugin, PLUGIN).unwrap();
+    let error = pack(&file, &plugin, &out).unwrap_err().to_string();
+    assert!(error.contains("version"), "{error}");
+    fs::write(&plugin, format!("version = \"1.2.3\"\n{PLUGIN}")).unwrap();
+    assert_eq!(pack(&file, &plugin, &out).unwrap().package.digest, first.package.digest);
+}
+
+#[test]
+fn scripts_that_cannot_be_built() {
+    let check = |files: &[(&str, &str)], expected: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let error = build(dir.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err();
+        let error = error.to_string().replace(&*dir.path().to_string_lossy(), "DIR");
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!dir.path().join("build").exists(), "nothing is installed before");
+    };
+    check(&[("package.json", "{}")], "DIR/plugin.toml: No such file");
+    let plugin = ("plugin.toml", PLUGIN);
+    check(&[("package.json", "{"), plugin], "DIR: package.json: ");
+    check(&[("package.json", "{}"), plugin], "DIR/plugin.toml: ");
+    let package = ("package.json", r#"{"version": "1.2.3", "main": "plugin.js"}"#);
+    check(&[package, plugin], "DIR: no package-lock.json in it; run `npm install`");
+    let versioned = format!("version = \"1.2.3\"\n{PLUGIN}");
+    check(&[("requirements.txt", ""), ("plugin.toml", &versioned)], "DIR: no src/plugin.py in it");
 }

@@ -117,11 +117,19 @@ fn imports_that_no_world_has() {
         );
         with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes())
     };
-    check(
-        with_import("wasi:sockets", "tcp"),
-        "acme.wasm: imports wasi:sockets/tcp, which a connector does not get; compile it \
-         for wasm32-unknown-unknown, ...",
-    );
+    for interface in ["outgoing-handler@0.2.9", "types@0.3.0", "types"] {
+        let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
+        let at = if version.is_empty() { "" } else { "@" };
+        let wit = format!(
+            "package test:it;
+             world it {{ import wasi:http/{interface}; }}
+             package wasi:http{at}{version} {{ interface {name} {{ f: func(); }} }}"
+        );
+        let expected = format!(
+            "acme.wasm: imports wasi:http/{interface}, which a connector does not get; of WASI 0.2 ..."
+        );
+        check(with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes()), &expected);
+    }
     check(with_import("acme:disk", "files"), "acme.wasm: imports acme:disk/files, which ...");
 }
 
@@ -194,4 +202,46 @@ proptest! {
         let bytes = with_section(component, SECTION, text.as_bytes());
         prop_assert!(Package::read("acme.wasm", bytes).is_err());
     }
+}
+
+/// A component of the transform world that also imports `import` of these packages of WASI.
+fn transform_with(import: &str, wasi: &str) -> Vec<u8> {
+    let body = |(_, text): (&str, &str)| text.replace("package renkei:plugin@0.1.0;", "");
+    let contract: String = crate::world::WIT.map(body).concat();
+    let wit = format!(
+        "package test:it;
+         world it {{ {import} import renkei:plugin/log@0.1.0; export renkei:plugin/transform@0.1.0; }}
+         package renkei:plugin@0.1.0 {{ {contract} }}
+         {wasi}"
+    );
+    with_section(dummy::component_of(&wit), SECTION, TRANSFORM.as_bytes())
+}
+
+#[test]
+fn what_runtimes_of_languages_import_is_let_through() {
+    let io = "package wasi:io@0.2.9 {
+        interface error { resource error { to-debug-string: func() -> string; } }
+        interface streams { use error.{error}; variant bad { failed(error), closed }
+            resource output-stream { write: func(bytes: list<u8>) -> result<_, bad>; } } }
+        package wasi:cli@0.2.9 {
+        interface stdout { use wasi:io/streams@0.2.9.{output-stream};
+            get-stdout: func() -> output-stream; } }
+        package wasi:sockets@0.2.3 { interface tcp { resource tcp-socket { close: func(); } } }";
+    let import = "import wasi:cli/stdout@0.2.9; import wasi:sockets/tcp@0.2.3;";
+    let package = Package::read("upper.wasm", transform_with(import, io)).unwrap();
+    for import in ["wasi:io/streams@0.2.9", "wasi:sockets/tcp@0.2.3", "renkei:plugin/log@0.1.0"] {
+        assert!(package.imports.contains(&import.to_owned()), "{:?}", package.imports);
+    }
+
+    // WASI beside it does not loosen the contract itself.
+    let wit = "package test:it;
+        world it { import wasi:clocks/wall-clock@0.2.0; export renkei:plugin/transform@0.1.0; }
+        package wasi:clocks@0.2.0 { interface wall-clock { now: func() -> u64; } }
+        package renkei:plugin@0.1.0 {
+            interface transform { forward: func(function: string) -> u32; }
+        }";
+    check(
+        with_section(dummy::component_of(wit), SECTION, TRANSFORM.as_bytes()),
+        "acme.wasm: not of contract 0.1: ...",
+    );
 }

@@ -1,11 +1,11 @@
-//! `renkei plugin build | new | inspect | list`; `test` is in `plugin_test.rs`.
+//! `renkei plugin build | pack | new | inspect | list`; `test` is in `plugin_test.rs`.
 
 use std::path::Path;
 
-use renkei_package::{BuildOptions, Manifest, Package, Progress, Template};
+use renkei_package::{BuildOptions, Built, Language, Manifest, Package, Progress, Template};
 use serde_json::{Value, json};
 
-use crate::cli::{PluginCommand, PluginKind};
+use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
 use crate::command::plugin_test;
 use crate::failure::Failure;
 use crate::host;
@@ -16,7 +16,10 @@ use crate::table;
 pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), Failure> {
     match command {
         PluginCommand::Build { path, out } => build(path, out, output),
-        PluginCommand::New { name, kind, into } => new(name, (*kind).into(), into, output),
+        PluginCommand::Pack { file, manifest, out } => pack(file, manifest, out, output),
+        PluginCommand::New { name, kind, language, into } => {
+            new(name, (*kind).into(), (*language).into(), into, output)
+        }
         PluginCommand::Inspect { file } => inspect(file, output),
         PluginCommand::List(args) => list(&args.dir, output).await,
         PluginCommand::Test(args) => plugin_test::run(args, output).await,
@@ -32,6 +35,16 @@ impl From<PluginKind> for Template {
     }
 }
 
+impl From<PluginLanguage> for Language {
+    fn from(language: PluginLanguage) -> Self {
+        match language {
+            PluginLanguage::Rust => Self::Rust,
+            PluginLanguage::JavaScript => Self::JavaScript,
+            PluginLanguage::Python => Self::Python,
+        }
+    }
+}
+
 fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
     let bar = output.progress("building");
     let options = BuildOptions { out_dir: Some(out.to_owned()), ..BuildOptions::default() };
@@ -43,7 +56,14 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
         bar.tick();
     });
     bar.finish_and_clear();
-    let built = built.map_err(Failure::plugin)?;
+    wrote(&built.map_err(Failure::plugin)?, output)
+}
+
+fn pack(file: &Path, manifest: &Path, out: &Path, output: Output) -> Result<(), Failure> {
+    wrote(&renkei_package::pack(file, manifest, out).map_err(Failure::plugin)?, output)
+}
+
+fn wrote(built: &Built, output: Output) -> Result<(), Failure> {
     let file = built.path.display().to_string();
     output.result(&facts(&file, &built.package), || {
         format!("wrote {}", describe(&file, &built.package))
@@ -51,16 +71,26 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn new(name: &str, kind: Template, into: &Path, output: Output) -> Result<(), Failure> {
+fn new(
+    name: &str,
+    kind: Template,
+    language: Language,
+    into: &Path,
+    output: Output,
+) -> Result<(), Failure> {
     let sdk = renkei_package::sdk_dir();
-    let files = renkei_package::new_crate(kind, name, into, &sdk).map_err(Failure::usage)?;
+    let files =
+        renkei_package::new_plugin(kind, language, name, into, &sdk).map_err(Failure::usage)?;
     let dir = into.join(name).display().to_string();
-    output.result(&json!({ "dir": dir, "files": files }), || {
-        format!(
+    output.result(&json!({ "dir": dir, "files": files }), || match language {
+        Language::Rust => format!(
             "made {dir}\nNext: `cargo test` there, then `renkei plugin build {dir}`\n\
              Its Cargo.toml names the SDK by its path on this machine, {}; change it where that moves",
             sdk.display()
-        )
+        ),
+        Language::JavaScript | Language::Python => format!(
+            "made {dir}\nNext: `renkei plugin build {dir}`; its first run installs the tools below {dir}"
+        ),
     })?;
     Ok(())
 }

@@ -6,8 +6,10 @@
 
 use renkei_sync::plugin::Generation;
 
+use super::lines::Lines;
+
 const LINES_PER_CALL: u32 = 200;
-const LINE_BYTES_MAX: usize = 8 << 10;
+pub(super) const LINE_BYTES_MAX: usize = 8 << 10;
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +27,20 @@ pub(crate) struct GuestLog {
     system: String,
     lines_left: u32,
     dropped: u64,
+    stdout: Lines,
+    stderr: Lines,
 }
 
 impl GuestLog {
     /// `system` is empty for a transform.
     pub(crate) fn new(plugin: Generation, system: &str) -> Self {
-        Self { plugin, system: system.to_owned(), lines_left: LINES_PER_CALL, dropped: 0 }
+        let (stdout, stderr) = (Lines::default(), Lines::default());
+        let system = system.to_owned();
+        Self { plugin, system, lines_left: LINES_PER_CALL, dropped: 0, stdout, stderr }
     }
 
     pub(crate) fn begin_call(&mut self) {
+        self.end_lines();
         self.count_dropped();
         self.lines_left = LINES_PER_CALL;
     }
@@ -62,6 +69,20 @@ impl GuestLog {
         }
     }
 
+    /// What the guest's language prints: each line of standard output is a line at `info`, of
+    /// standard error at `warn`.
+    pub(crate) fn print(&mut self, error: bool, bytes: &[u8]) {
+        let level = if error { Level::Warn } else { Level::Info };
+        let mut lines = std::mem::take(if error { &mut self.stderr } else { &mut self.stdout });
+        lines.push(bytes, |line| self.write(level, line, &[]));
+        *if error { &mut self.stderr } else { &mut self.stdout } = lines;
+    }
+
+    fn end_lines(&mut self) {
+        self.print(false, b"\n");
+        self.print(true, b"\n");
+    }
+
     fn count_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
@@ -75,6 +96,7 @@ impl GuestLog {
 
 impl Drop for GuestLog {
     fn drop(&mut self) {
+        self.end_lines();
         self.count_dropped();
     }
 }
@@ -124,5 +146,11 @@ mod tests {
         assert_eq!(guest_log.dropped, 7);
         guest_log.begin_call();
         assert_eq!((guest_log.dropped, guest_log.lines_left), (0, LINES_PER_CALL));
+        // What it prints is held to the same number, however it is cut.
+        guest_log.print(false, &b"\n\nx\ny".repeat(LINES_PER_CALL as usize));
+        guest_log.print(true, b"no end of line");
+        // The last `y` is not at its end.
+        let dropped = u64::from(LINES_PER_CALL) - 1;
+        assert_eq!((guest_log.dropped, guest_log.lines_left), (dropped, 0));
     }
 }

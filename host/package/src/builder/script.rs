@@ -1,0 +1,216 @@
+//! Plugins in JavaScript and Python: install the componentizer that their lock file pins, run it.
+//!
+//! Everything goes to `build/` (and npm's `node_modules/`) below the plugin's directory: the
+//! contract as WIT, the tools, the component. The tools are installed again only when the lock file
+//! changed, so that a second build needs no network. npm runs no scripts of packages, and pip
+//! takes nothing without a hash.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{BuildError, Progress, crate_error, read_manifest};
+use crate::manifest::Manifest;
+use crate::world::WIT;
+
+/// What a plugin is written in, besides Rust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    JavaScript,
+    Python,
+}
+
+/// See the module's text.
+pub(super) struct Script {
+    dir: PathBuf,
+    language: Language,
+}
+
+/// What a build takes from `package.json`.
+#[derive(Deserialize)]
+struct NpmPackage {
+    version: Option<String>,
+    main: Option<String>,
+}
+
+impl Script {
+    /// The plugin in `dir`, if it is one in a language of this module.
+    pub(super) fn of(dir: &Path) -> Option<Self> {
+        let language = if dir.join("package.json").is_file() {
+            Language::JavaScript
+        } else if dir.join("requirements.txt").is_file() {
+            Language::Python
+        } else {
+            return None;
+        };
+        Some(Self { dir: dir.to_owned(), language })
+    }
+
+    /// Where intermediate files go.
+    pub(super) fn work_dir(&self) -> PathBuf {
+        self.dir.join("build")
+    }
+
+    /// `plugin.toml`; its version may come from `package.json`.
+    pub(super) fn manifest(&self) -> Result<Manifest, BuildError> {
+        let path = self.dir.join("plugin.toml");
+        if !path.is_file() {
+            return read_manifest(&path, None);
+        }
+        let version = match self.language {
+            Language::JavaScript => self.npm_package()?.version,
+            Language::Python => None,
+        };
+        read_manifest(&path, version.as_deref())
+    }
+
+    /// Installs the tools if need be and makes the component.
+    pub(super) fn componentize(
+        &self,
+        manifest: &Manifest,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<u8>, BuildError> {
+        let source = self.source()?;
+        let wit = self.write_contract()?;
+        let output = self.work_dir().join("component.wasm");
+        let world = format!("{}-plugin", manifest.kind.name());
+        let mut make = match self.language {
+            Language::JavaScript => {
+                let tool = self.install_npm(report)?;
+                let mut make = self.command("node");
+                make.arg(tool).arg("--wit").arg(&wit).args(["--world", &world, "--sync", "--js"]);
+                make.arg(source).arg("-o").arg(&output);
+                make
+            }
+            Language::Python => {
+                let venv = self.install_pip(report)?;
+                let mut make = self.command(venv.join("bin/componentize-py"));
+                make.env("VIRTUAL_ENV", &venv).arg("-q").arg("-d").arg(&wit);
+                make.args(["-w", &world, "componentize", "plugin", "-p"]);
+                make.arg(absolute(&self.dir.join("src"))?).arg("-o").arg(&output);
+                make
+            }
+        };
+        let tool = match self.language {
+            Language::JavaScript => "componentize-qjs",
+            Language::Python => "componentize-py",
+        };
+        report(Progress::Step(format!("{tool}: making the component")));
+        run(tool, &mut make)?;
+        std::fs::read(&output).map_err(io(&output))
+    }
+
+    /// The entry point, which must be there before anything is installed; the lock file too.
+    fn source(&self) -> Result<PathBuf, BuildError> {
+        let name = match self.language {
+            Language::JavaScript => {
+                if !self.dir.join("package-lock.json").is_file() {
+                    let reason = "no package-lock.json in it; run `npm install` there once";
+                    return Err(crate_error(&self.dir, reason));
+                }
+                self.npm_package()?.main.unwrap_or_else(|| "index.js".to_owned())
+            }
+            Language::Python => "src/plugin.py".to_owned(),
+        };
+        let path = self.dir.join(&name);
+        if path.is_file() {
+            return absolute(&path);
+        }
+        Err(crate_error(&self.dir, &format!("no {name} in it")))
+    }
+
+    fn npm_package(&self) -> Result<NpmPackage, BuildError> {
+        let path = self.dir.join("package.json");
+        let text = std::fs::read_to_string(&path).map_err(io(&path))?;
+        serde_json::from_str(&text)
+            .map_err(|error| crate_error(&self.dir, &format!("package.json: {error}")))
+    }
+
+    /// The contract as files, for the tools; the directory.
+    fn write_contract(&self) -> Result<PathBuf, BuildError> {
+        let dir = self.work_dir().join("wit");
+        std::fs::create_dir_all(&dir).map_err(io(&dir))?;
+        for (name, text) in WIT {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(io(&path))?;
+        }
+        absolute(&dir)
+    }
+
+    /// The script of `componentize-qjs`.
+    fn install_npm(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+        let tool = self.dir.join("node_modules/componentize-qjs/cli.mjs");
+        self.once("package-lock.json", &tool, || {
+            report(Progress::Step("npm: installing what package-lock.json pins".to_owned()));
+            let mut npm = self.command("npm");
+            run("npm", npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
+        })?;
+        absolute(&tool)
+    }
+
+    /// The virtual environment with `componentize-py` and the plugin's own packages.
+    fn install_pip(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+        let venv = self.work_dir().join("venv");
+        self.once("requirements.txt", &venv.join("bin/componentize-py"), || {
+            report(Progress::Step("pip: installing what requirements.txt pins".to_owned()));
+            let mut python = self.command("python3");
+            run("python3", python.args(["-m", "venv", "--clear"]).arg(absolute(&venv)?))?;
+            let mut pip = self.command(absolute(&venv)?.join("bin/pip"));
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
+            run("pip", pip.args(["-r", "requirements.txt"]))
+        })?;
+        absolute(&venv)
+    }
+
+    /// Runs `install` unless it was done for this very lock file and `tool` is there.
+    fn once(
+        &self,
+        lock: &str,
+        tool: &Path,
+        install: impl FnOnce() -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let lock = self.dir.join(lock);
+        let digest = hex::encode(Sha256::digest(std::fs::read(&lock).map_err(io(&lock))?));
+        let stamp = self.work_dir().join("installed");
+        let installed = std::fs::read_to_string(&stamp).is_ok_and(|found| found == digest);
+        if installed && tool.is_file() {
+            return Ok(());
+        }
+        install()?;
+        if !tool.is_file() {
+            let name = tool.file_name().unwrap_or_default().to_string_lossy();
+            return Err(crate_error(&self.dir, &format!("its lock file pins no {name}")));
+        }
+        std::fs::write(&stamp, digest).map_err(io(&stamp))
+    }
+
+    fn command(&self, tool: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(tool);
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command
+    }
+}
+
+/// Runs a tool to its end; what it printed is the error if it fails.
+fn run(tool: &'static str, command: &mut Command) -> Result<(), BuildError> {
+    let output = command.output().map_err(|source| BuildError::Tool { tool, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let diagnostics = String::from_utf8_lossy(&text).trim_end().to_owned();
+    Err(BuildError::Compile { tool, diagnostics })
+}
+
+/// Tools run in the plugin's directory, so paths must not be relative to ours.
+fn absolute(path: &Path) -> Result<PathBuf, BuildError> {
+    std::path::absolute(path).map_err(io(path))
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
+    let path = path.to_owned();
+    move |source| BuildError::Io { path, source }
+}
