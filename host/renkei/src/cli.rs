@@ -57,7 +57,8 @@ pub(crate) enum Command {
   renkei demo                          build, sync, edit on both sides, sync again, go on
   renkei demo --once --json            the same as one JSON object, then exit
   renkei demo --once --people 20000 --no-limits
-  renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`")]
+  renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`
+  renkei demo --plugins /tmp/mine      load the plugins of a folder too")]
     Demo(DemoArgs),
 
     /// Start simulated CRMs on loopback.
@@ -157,6 +158,9 @@ pub(crate) struct DemoArgs {
     /// Keep configuration and database here; default is a temporary directory, its path is printed.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Load the .wasm files of this folder too, beside those that the demo builds.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Option<PathBuf>,
     /// How many times faster than real time the demo's clock runs, so that lag and quota windows
     /// pass quickly.
     #[arg(long, default_value_t = 30.0, value_name = "X")]

@@ -93,6 +93,9 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     let simulators = Simulators::start(&simulator_arguments(args, origin_ms)).await?;
     setup::configure(&dir, &simulators)?;
     setup::build_plugins(&dir.join("plugins"), output)?;
+    if let Some(more) = &args.plugins {
+        setup::add_plugins(more, &dir.join("plugins"))?;
+    }
     setup::warm_cache(&dir).await?;
     let clock = SystemClock::scaled(origin_ms, args.speed);
 

@@ -34,6 +34,21 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Copies the plugin files of a folder beside the built ones.
+pub(crate) fn add_plugins(from: &Path, into: &Path) -> Result<(), Failure> {
+    let files = std::fs::read_dir(from)
+        .map_err(|error| Failure::usage(format!("--plugins {}: {error}", from.display())))?;
+    for file in files {
+        let path = file?.path();
+        if let (Some("wasm"), Some(name)) =
+            (path.extension().and_then(std::ffi::OsStr::to_str), path.file_name())
+        {
+            std::fs::copy(&path, into.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Compiles the plugins' code into the host's cache, in a process of its own: compiling takes more
 /// memory than the host does, and the demo tells what the host takes.
 pub(crate) async fn warm_cache(dir: &Path) -> Result<(), Failure> {
