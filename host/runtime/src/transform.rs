@@ -1,19 +1,23 @@
 //! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the
 //! next (DESIGN.md 4).
 
-use wasmtime::Engine;
+use wasmtime::component::{Func, TypedFunc};
+use wasmtime::{AsContext, Engine};
 
 use renkei_package::{Function, Shape};
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::record::Batch;
 
-use crate::convert::{
-    Breach, attributes_to_guest, batch_from_guest, batch_to_guest, error_from_guest,
-};
+use crate::bindings::v1::types;
+use crate::convert::{Breach, batch_from_guest, error_from_guest, lent};
 use crate::instance::{self, GuestLog, State};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
+
+/// The function's name, its parameters, its input, and what the other side has.
+type Arguments<'a> = (&'a str, lent::Attributes<'a>, lent::Batch<'a>, lent::Batch<'a>);
+type Answer = (Result<types::Batch, types::Error>,);
 
 /// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
 /// rows.
@@ -30,24 +34,22 @@ pub(crate) async fn call(
     let mut state = State::new(limits, GuestLog::new(generation.clone(), ""));
     state.begin_call(rows);
     let mut store = instance::store(engine, limits, state);
-    let parameters = attributes_to_guest(call.parameters);
-    let (input, old) = (batch_to_guest(call.input), batch_to_guest(call.old));
     let patience = store.data().patience();
     let answer = instance::run(limits, &patience, async {
         let exports = code.instantiate_async(&mut store).await?;
         let exports = exports.renkei_plugin_transform();
-        let (function, store) = (call.function, &mut store);
-        match call.way {
-            Way::Forward => exports.call_forward(store, function, &parameters, &input, &old).await,
-            Way::Backward => {
-                exports.call_backward(store, function, &parameters, &input, &old).await
-            }
-        }
+        let export = match call.way {
+            Way::Forward => typed(exports.func_forward().func(), &store)?,
+            Way::Backward => typed(exports.func_backward().func(), &store)?,
+        };
+        let (parameters, input, old) =
+            (lent::attributes(call.parameters), call.input.into(), call.old.into());
+        export.call_async(&mut store, (call.function, parameters, input, old)).await
     })
     .await;
-    let answer = answer
-        .map_err(|reason| PluginError::Broken { plugin: generation.clone(), reason })?
-        .map_err(|error| error_from_guest(error, generation))?;
+    let (answer,) =
+        answer.map_err(|reason| PluginError::Broken { plugin: generation.clone(), reason })?;
+    let answer = answer.map_err(|error| error_from_guest(error, generation))?;
     let columns = match call.way {
         Way::Forward => &function.output,
         Way::Backward => &function.input,
@@ -55,11 +57,15 @@ pub(crate) async fn call(
     checked(answer, columns, rows).map_err(|breach| breach.of(generation))
 }
 
-fn checked(
-    answer: crate::bindings::v1::types::Batch,
-    columns: &[String],
-    rows: usize,
-) -> Result<Batch, Breach> {
+/// The export for arguments that are lent to it instead of given.
+fn typed<'a>(
+    export: &Func,
+    store: impl AsContext,
+) -> wasmtime::Result<TypedFunc<Arguments<'a>, Answer>> {
+    export.typed(store)
+}
+
+fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batch, Breach> {
     let batch = batch_from_guest(answer, columns)?;
     if batch.rows.len() != rows {
         let found = batch.rows.len();

@@ -145,6 +145,11 @@
 //! ```
 #![warn(missing_docs)]
 
+/// Every guest's: every text that crosses the boundary is allocated by the guest first.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 #[doc(hidden)]
 pub mod bindings;
 
