@@ -2,8 +2,10 @@
 //! of `wit/v1/types.wit` say, with texts and lists that stay where they are.
 //!
 //! A batch for a transform is written once, from the engine's rows into the guest's memory.
-//! wasmtime checks these types against the guest's own at each call ([`wasmtime::component::Func::typed`]),
-//! so they cannot drift from the contract unnoticed.
+//! wasmtime checks these types against the guest's own at each call ([`Func::typed`]), so they
+//! cannot drift from the contract unnoticed.
+//!
+//! [`Func::typed`]: wasmtime::component::Func::typed
 
 use wasmtime::component::{ComponentType, Lower};
 
