@@ -1,10 +1,11 @@
 //! From a plugin's sources to a plugin file: compile, wrap, embed the manifest, check, write.
 //!
-//! The language is that of the file that names the dependencies: `Cargo.toml` (Rust), `package.json`
-//! (JavaScript), `requirements.txt` (Python). A crate is compiled to wasm32-unknown-unknown, which gives guests no WASI import at all; the
-//! core module becomes a component here, with no external tool (WASM.md T). What is written was
-//! read back by [`Package::read`] before, and it appears under its name in one step, so that a host
-//! that watches the folder never sees half a file.
+//! The language is that of the file that names the dependencies: `Cargo.toml` (Rust),
+//! `package.json` (JavaScript), `requirements.txt` (Python). A crate is compiled to
+//! wasm32-unknown-unknown, which gives guests no WASI import at all; the core module becomes a
+//! component here, with no external tool (WASM.md T). What is written was read back by
+//! [`Package::read`] before, and it appears under its name in one step, so that a host that watches
+//! the folder never sees half a file.
 
 mod cargo;
 mod component;

@@ -1,5 +1,5 @@
-//! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which are
-//! part of the program.
+//! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which
+//! are part of the program.
 //!
 //! It stands alone: it builds outside this repository's workspace. It appears under its name in one
 //! step, so that a failure leaves nothing behind. The examples are whole plugins that CI builds and
@@ -113,8 +113,8 @@ pub fn sdk_dir() -> PathBuf {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }
 
-/// Makes `<parent>/<name>`, in Rust a crate that depends on the SDK in `sdk`; gives the paths of its
-/// files.
+/// Makes `<parent>/<name>`, in Rust a crate that depends on the SDK in `sdk`; gives the paths of
+/// its files.
 ///
 /// # Errors
 /// See [`NewError`]; nothing is left behind.

@@ -126,7 +126,8 @@ fn imports_that_no_world_has() {
              package wasi:http{at}{version} {{ interface {name} {{ f: func(); }} }}"
         );
         let expected = format!(
-            "acme.wasm: imports wasi:http/{interface}, which a connector does not get; of WASI 0.2 ..."
+            "acme.wasm: imports wasi:http/{interface}, which a connector does not get; \
+             of WASI 0.2 ..."
         );
         check(with_section(dummy::component_of(&wit), SECTION, CONNECTOR.as_bytes()), &expected);
     }
@@ -210,7 +211,9 @@ fn transform_with(import: &str, wasi: &str) -> Vec<u8> {
     let contract: String = crate::world::WIT.map(body).concat();
     let wit = format!(
         "package test:it;
-         world it {{ {import} import renkei:plugin/log@0.1.0; export renkei:plugin/transform@0.1.0; }}
+         world it {{
+             {import} import renkei:plugin/log@0.1.0; export renkei:plugin/transform@0.1.0;
+         }}
          package renkei:plugin@0.1.0 {{ {contract} }}
          {wasi}"
     );

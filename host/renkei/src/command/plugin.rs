@@ -89,7 +89,8 @@ fn new(
             sdk.display()
         ),
         Language::JavaScript | Language::Python => format!(
-            "made {dir}\nNext: `renkei plugin build {dir}`; its first run installs the tools below {dir}"
+            "made {dir}\nNext: `renkei plugin build {dir}`; \
+             its first run installs the tools below {dir}"
         ),
     })?;
     Ok(())
