@@ -75,7 +75,7 @@ impl Script {
     ) -> Result<Vec<u8>, BuildError> {
         let source = self.source()?;
         let wit = self.write_contract()?;
-        let output = self.work_dir().join("component.wasm");
+        let output = absolute(&self.work_dir().join("component.wasm"))?;
         let world = format!("{}-plugin", manifest.kind.name());
         let mut make = match self.language {
             Language::JavaScript => {
