@@ -94,6 +94,12 @@ const names = ({ context = {} }, { index, key }) =>
   [context.objectWriteTraceId].flat().map(String).includes(String(index)) ||
   [context.ids, context.id].flat().map(String).includes(key);
 
+/** Whether a record is what became of an item. */
+function answers(record, { index, key, idProperty }) {
+  if (record.objectWriteTraceId) return record.objectWriteTraceId === String(index);
+  return (idProperty ? record.properties?.[idProperty] : record.id) === key;
+}
+
 /** Sends one batch, fills in outcomes, and gives what is to be sent again. */
 function send(request, items, outcomes) {
   const { verb } = items[0];
@@ -134,16 +140,19 @@ function send(request, items, outcomes) {
       else refuse(item, refusal);
     }
   }
-  for (const record of body.results ?? []) {
-    const item = items.find(({ index, key }) =>
-      record.objectWriteTraceId ? record.objectWriteTraceId === String(index) : record.id === key);
-    if (item) applied(item, record.id, record);
-  }
   const waits = new Set(again.flat());
-  for (const item of items) {
-    if (waits.has(item)) continue;
-    outcomes[item.index] ??= { tag: "uncertain", val: "the answer does not mention this record" };
+  const open = items.filter((item) => outcomes[item.index] === null && !waits.has(item));
+  const nameless = [];
+  for (const record of body.results ?? []) {
+    const at = open.findIndex((item) => answers(record, item));
+    if (at < 0) nameless.push(record);
+    else applied(open.splice(at, 1)[0], record.id, record);
   }
+  // What is left is told apart by its order, if each has its answer.
+  open.forEach((item, at) => {
+    if (nameless.length === open.length) applied(item, nameless[at].id, nameless[at]);
+    else outcomes[item.index] = { tag: "uncertain", val: "the answer does not mention this record" };
+  });
   return again;
 }
 

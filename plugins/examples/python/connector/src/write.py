@@ -136,6 +136,15 @@ def names(refusal, item):
     )
 
 
+def answers(record, item):
+    """Whether a record is what became of an item."""
+    if record.get("objectWriteTraceId"):
+        return record["objectWriteTraceId"] == str(item.index)
+    if item.id_property:
+        return record.get("properties", {}).get(item.id_property) == item.key
+    return record["id"] == item.key
+
+
 def send(request, items, outcomes):
     """Sends one batch, fills in outcomes, and gives what is to be sent again."""
     verb = items[0].verb
@@ -169,18 +178,29 @@ def send(request, items, outcomes):
                 again.append([item])
             else:
                 outcomes[item.index] = outcome(verb, refusal)
-    by_trace = {str(item.index): item for item in items}
-    by_key = {item.key: item for item in items}
-    for record in body.get("results", []):
-        item = by_trace.get(record.get("objectWriteTraceId")) or by_key.get(record["id"])
-        if item:
-            created = record.get("new", verb == "create")
-            after = cells(record, request.columns)
-            applied = Applied(record["id"], created, record.get("updatedAt"), after)
-            outcomes[item.index] = Outcome_Applied(applied)
     waiting = {item.index for batch in again for item in batch}
-    for item in items:
-        if outcomes[item.index] is None and item.index not in waiting:
+    left = [one for one in items if outcomes[one.index] is None and one.index not in waiting]
+    nameless = []
+
+    def applied(item, record):
+        created = record.get("new", verb == "create")
+        after = cells(record, request.columns)
+        told = Applied(record["id"], created, record.get("updatedAt"), after)
+        outcomes[item.index] = Outcome_Applied(told)
+
+    for record in body.get("results", []):
+        item = next((item for item in left if answers(record, item)), None)
+        if item is None:
+            nameless.append(record)
+        else:
+            left.remove(item)
+            applied(item, record)
+    # What is left is told apart by its order, if each has its answer.
+    if len(nameless) == len(left):
+        for item, record in zip(left, nameless):
+            applied(item, record)
+    else:
+        for item in left:
             outcomes[item.index] = Outcome_Uncertain("the answer does not mention this record")
     return again
 
