@@ -14,6 +14,8 @@ use renkei_runtime::{
 use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::record::Attributes;
 use serde_json::json;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use crate::control::Control;
 use crate::report::{Outcome, Report, Stop, none_of};
@@ -160,7 +162,9 @@ impl Subject {
             Kind::Transform(_) => (Vec::new(), Vec::new()),
         };
         let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
-        let small = runtime(folder.path(), systems, options, Pace::Small).await?;
+        let small = runtime(folder.path(), systems, options, Pace::Small);
+        // That it does not start there is for the report to tell, not for the log.
+        let small = small.with_subscriber(NoSubscriber::default()).await?;
         Ok(Self { package, given, cases, ordinary, small, _folder: folder })
     }
 
