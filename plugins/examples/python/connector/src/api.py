@@ -54,7 +54,7 @@ def failure(told):
 def refusal(response):
     """What a status that is no success means."""
     try:
-        body = json.loads(response.body)
+        body = json.loads(response.body.decode())
     except ValueError:
         # Not from the API itself, but from something before it: the status has to do.
         body = {}
@@ -88,7 +88,7 @@ def call(method, path, body=None, repeatable=False, quotas=()):
         raise refusal(response)
     date = header(response, "date")
     time = int(parsedate_to_datetime(date).timestamp() * 1000) if date else None
-    return (json.loads(response.body) if response.body else {}), time
+    return (json.loads(response.body.decode()) if response.body else {}), time
 
 
 def search(filter, last, properties, limit):

@@ -29,7 +29,7 @@ def position(cursor, scan):
     if cursor is None:
         return {"scan": scan, "archived": False, "after": None}
     try:
-        found = json.loads(cursor)
+        found = json.loads(cursor.decode())
         if found["scan"] == scan:
             return found
     except (ValueError, KeyError, TypeError):
