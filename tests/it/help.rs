@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 21] = [
+const FAILURES: [(&str, &[&str], i32); 25] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -57,6 +57,10 @@ const FAILURES: [(&str, &[&str], i32); 21] = [
     ("plugin inspect", &["plugin", "inspect", "nofile.wasm"], 5),
     ("plugin list", &["plugin", "list"], 2),
     ("plugin test", &["plugin", "test", "nofile.wasm"], 5),
+    ("plugin reload", &["plugin", "reload"], 2),
+    ("plugin rollback", &["plugin", "rollback", "names"], 2),
+    ("plugin hold", &["plugin", "hold", "names"], 2),
+    ("plugin grants", &["plugin", "grants"], 2),
     // Where a configuration is, another is not begun.
     ("init", &["init", "--dir", "configured"], 2),
 ];

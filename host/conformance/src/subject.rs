@@ -329,6 +329,7 @@ async fn runtime(
     set.connects = 2;
     set.seed = options.seed;
     set.try_laws = false;
+    set.quarantine = false;
     match pace {
         Pace::Patient => set.transform_limits = limits::patient(set.transform_limits),
         Pace::Small => {

@@ -99,7 +99,8 @@ pub(crate) enum Command {
 
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
 `renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
-`plugin-one-way`.")]
+`plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`, `plugin-hold`,
+`plugin-grants`.")]
     Serve(ServeArgs),
 
     /// Show links, open questions and how to answer them, and work that waits.
@@ -123,7 +124,7 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
   renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
     Decide(DecideArgs),
 
-    /// Build, inspect and list plugins.
+    /// Build, inspect, list, replace and preview plugins.
     #[command(
         subcommand,
         after_help = "Examples:
@@ -366,13 +367,70 @@ requirements.txt (Python). For the latter two the tools are installed below the 
         /// The .wasm file.
         file: PathBuf,
     },
-    /// Show which plugins a host with this configuration loads, and what is wrong with the others.
+    /// Show which plugins a host with this configuration loads, how they fare, and what is wrong
+    /// with the others. Like the commands below, it asks a running `renkei serve`.
     #[command(after_help = "Examples:
-  renkei plugin list --dir sync")]
+  renkei plugin list --dir sync
+  renkei plugin list --dir sync --json | jq '.plugins[] | select(.state != \"serving\")'")]
     List(DirArgs),
     /// Try a plugin file against the contract, without its source; exits 1 where a check fails.
     #[command(after_help = TEST_HELP)]
     Test(TestArgs),
+    /// Look at the plugin folder now. With a file or an id: approve the version that waits there,
+    /// take one again that was rolled back, end a quarantine.
+    #[command(after_help = "Examples:
+  renkei plugin reload --dir sync
+  renkei plugin reload names.wasm --dir sync
+  renkei plugin reload hubspot --dir sync")]
+    Reload {
+        /// The file's name in the plugin folder, or the plugin's id.
+        plugin: Option<String>,
+        #[command(flatten)]
+        dir: DirArgs,
+    },
+    /// Let the version before serve again. The one that serves now is not taken again until its
+    /// file changes or `renkei plugin reload` asks for it.
+    #[command(after_help = "Examples:
+  renkei plugin rollback names --dir sync")]
+    Rollback {
+        /// The plugin's id.
+        id: String,
+        #[command(flatten)]
+        dir: DirArgs,
+    },
+    /// Let new versions of a plugin wait until `renkei plugin reload ID` approves them.
+    #[command(after_help = "Examples:
+  renkei plugin hold names --dir sync
+  renkei plugin hold names --off --dir sync")]
+    Hold {
+        /// The plugin's id.
+        id: String,
+        /// Let them serve at once again.
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        dir: DirArgs,
+    },
+    /// Show what plugins ask for and what they may; change it.
+    #[command(after_help = "Examples:
+  renkei plugin grants --dir sync
+  renkei plugin grants hubspot --deny write:deals:archive --dir sync
+  renkei plugin grants hubspot --allow all --dir sync
+
+The first version of a plugin is given what it asks for. A later version that asks for more waits, and
+the one before serves on, until `--allow` names what is new or `renkei plugin reload ID` allows all of it.")]
+    Grants {
+        /// The plugin's id; without, all are shown.
+        id: Option<String>,
+        /// What it may from now on: a word of the list, or `all`.
+        #[arg(long, value_name = "WORD", value_delimiter = ',', requires = "id")]
+        allow: Vec<String>,
+        /// What it may not any more: a word of the list.
+        #[arg(long, value_name = "WORD", value_delimiter = ',', requires = "id")]
+        deny: Vec<String>,
+        #[command(flatten)]
+        dir: DirArgs,
+    },
 }
 
 /// The two kinds of plugin.

@@ -1,15 +1,21 @@
-//! The control socket: how `renkei decide` reaches the `renkei serve` that has the database.
+//! The control socket: how `renkei decide` and `renkei plugin` reach the `renkei serve` that has the
+//! database and the plugins.
 //!
 //! `control` in the data directory, for this user alone. A connection carries one line of JSON each
-//! way, of bounded length, and one connection is served after the other by one task. Whoever serves
-//! takes requests between two cycles, so a decision never comes between a cycle's reading and
-//! writing. The socket is there as long as the lock of the database is held; what a killed process
-//! left behind refuses connections and is replaced by the next.
+//! way, of bounded length; a few connections are served at once. Whoever serves takes decisions
+//! between two cycles, so that none comes between a cycle's reading and writing; what is wanted of
+//! plugins does not touch the database and is done at once, also in a long cycle. The socket is
+//! there as long as the lock of the database is held; what a killed process left behind refuses
+//! connections and is replaced by the next.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+use async_trait::async_trait;
+use renkei_runtime::{AdminError, Answer, Runtime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,8 +23,8 @@ use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::command::decide::{Decided, Decision};
 use crate::failure::Failure;
@@ -27,13 +33,47 @@ use crate::failure::Failure;
 const LINE_MAX: u64 = 256 * 1024;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Connections that are served at once; a decision may wait for the end of a long cycle.
+const CONNECTIONS_MAX: usize = 8;
+
+/// What is asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Asked<D, P> {
+    Decide(D),
+    Plugin(P),
+}
+
+type Wanted = Asked<Decision, renkei_runtime::Request>;
+type Wish<'a> = Asked<&'a Decision, &'a renkei_runtime::Request>;
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reply {
     Decided(Decided),
+    Plugins(Answer),
     Refused { exit: u8, error: String },
+}
+
+impl Reply {
+    fn refused(failure: &Failure) -> Self {
+        Self::Refused { exit: failure.code(), error: failure.to_string() }
+    }
+}
+
+/// Who does what is wanted of plugins.
+#[async_trait]
+pub(crate) trait Plugins: Send + Sync + 'static {
+    /// Does it.
+    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError>;
+}
+
+#[async_trait]
+impl Plugins for Runtime {
+    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError> {
+        self.admin(request).await
+    }
 }
 
 /// A decision that waits for whoever has the database.
@@ -52,7 +92,7 @@ impl Request {
     pub(crate) fn answer(self, result: Result<Decided, Failure>) {
         let reply = match result {
             Ok(decided) => Reply::Decided(decided),
-            Err(failure) => Reply::Refused { exit: failure.code(), error: failure.to_string() },
+            Err(failure) => Reply::refused(&failure),
         };
         // Whoever asked may have gone away.
         drop(self.reply.send(reply));
@@ -68,7 +108,7 @@ pub(crate) struct ControlSocket {
 
 impl ControlSocket {
     /// Opens the socket of the data directory. The caller has the lock of its database.
-    pub(crate) fn open(data: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(data: &Path, plugins: Arc<impl Plugins>) -> std::io::Result<Self> {
         let (path, draft) = (path(data), data.join("control.new"));
         match std::fs::remove_file(&draft) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -79,7 +119,7 @@ impl ControlSocket {
         std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
         std::fs::rename(&draft, &path)?;
         let (send, requests) = mpsc::channel(1);
-        Ok(Self { path, requests, task: tokio::spawn(listen(listener, send)) })
+        Ok(Self { path, requests, task: tokio::spawn(listen(listener, send, plugins)) })
     }
 
     /// The next decision that somebody asks for.
@@ -99,47 +139,99 @@ impl Drop for ControlSocket {
     }
 }
 
-async fn listen(listener: UnixListener, requests: mpsc::Sender<Request>) {
+async fn listen(
+    listener: UnixListener,
+    requests: mpsc::Sender<Request>,
+    plugins: Arc<impl Plugins>,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // They end with this task.
+    let mut talks = JoinSet::new();
     loop {
-        let talked = match listener.accept().await {
-            Ok((stream, _)) => talk(stream, &requests).await,
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "the control socket failed; `renkei decide` will not work");
+                tracing::warn!(%error, "the control socket failed; other commands do not reach this one");
                 return;
             }
         };
-        if let Err(error) = talked {
-            tracing::debug!(%error, "a connection to the control socket ended early");
-        }
+        while talks.try_join_next().is_some() {}
+        let (requests, plugins) = (requests.clone(), Arc::clone(&plugins));
+        talks.spawn(async move {
+            let _place = place;
+            if let Err(error) = talk(stream, &requests, plugins.as_ref()).await {
+                tracing::debug!(%error, "a connection to the control socket ended early");
+            }
+        });
     }
 }
 
-async fn talk(stream: UnixStream, requests: &mpsc::Sender<Request>) -> std::io::Result<()> {
+async fn talk(
+    stream: UnixStream,
+    requests: &mpsc::Sender<Request>,
+    plugins: &impl Plugins,
+) -> std::io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
-    let decision = tokio::time::timeout(PATIENCE, receive(&mut reading)).await??;
-    let (reply, answer) = oneshot::channel();
+    let wanted = tokio::time::timeout(PATIENCE, receive(&mut reading)).await??;
     let mut gone = [0];
-    let reply = tokio::select! {
-        answer = async {
-            requests.send(Request { decision, reply }).await.ok();
-            answer.await
-        } => answer,
-        _ = reading.read(&mut gone) => return Ok(()),
+    let reply = match wanted {
+        // Done to the end, whoever goes away.
+        Wanted::Plugin(request) => match plugins.admin(request).await {
+            Ok(answer) => Reply::Plugins(answer),
+            Err(error) => Reply::refused(&Failure::admin(error)),
+        },
+        Wanted::Decide(decision) => {
+            let (reply, answer) = oneshot::channel();
+            tokio::select! {
+                answer = async {
+                    requests.send(Request { decision, reply }).await.ok();
+                    answer.await
+                } => answer.unwrap_or_else(|_| stopped()),
+                _ = reading.read(&mut gone) => return Ok(()),
+            }
+        }
     };
-    let reply = reply.unwrap_or_else(|_| stopped());
     tokio::time::timeout(PATIENCE, send(&mut writing, &reply)).await?
 }
 
 fn stopped() -> Reply {
     let failure = Failure::store(anyhow::anyhow!(
-        "`renkei serve` stopped before it decided; run the command again"
+        "`renkei serve` stopped before it answered; run the command again"
     ));
-    Reply::Refused { exit: failure.code(), error: failure.to_string() }
+    Reply::refused(&failure)
 }
 
 /// Asks the process that has the database in `data` to decide; `None` if nobody listens.
 pub(crate) async fn ask(data: &Path, decision: &Decision) -> Result<Option<Decided>, Failure> {
+    match exchange(data, &Wish::Decide(decision)).await? {
+        Some(Reply::Decided(decided)) => Ok(Some(decided)),
+        Some(other) => Err(unexpected(other)),
+        None => Ok(None),
+    }
+}
+
+/// Asks the process that has the plugins of `data` to do this; `None` if nobody listens.
+pub(crate) async fn ask_plugins(
+    data: &Path,
+    request: &renkei_runtime::Request,
+) -> Result<Option<Answer>, Failure> {
+    match exchange(data, &Wish::Plugin(request)).await? {
+        Some(Reply::Plugins(answer)) => Ok(Some(answer)),
+        Some(other) => Err(unexpected(other)),
+        None => Ok(None),
+    }
+}
+
+fn unexpected(reply: Reply) -> Failure {
+    match reply {
+        Reply::Refused { exit, error } => Failure::told(exit, error),
+        _ => Failure::usage("`renkei serve` answered another question; is it of this version?"),
+    }
+}
+
+async fn exchange(data: &Path, wish: &Wish<'_>) -> Result<Option<Reply>, Failure> {
     let stream = match UnixStream::connect(path(data)).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -153,13 +245,10 @@ pub(crate) async fn ask(data: &Path, decision: &Decision) -> Result<Option<Decid
     };
     let (reading, mut writing) = stream.into_split();
     let talk = async {
-        send(&mut writing, decision).await?;
+        send(&mut writing, wish).await?;
         receive(&mut BufReader::new(reading)).await
     };
-    match talk.await.unwrap_or_else(|_: std::io::Error| stopped()) {
-        Reply::Decided(decided) => Ok(Some(decided)),
-        Reply::Refused { exit, error } => Err(Failure::told(exit, error)),
-    }
+    Ok(Some(talk.await.unwrap_or_else(|_: std::io::Error| stopped())))
 }
 
 async fn send(

@@ -4,7 +4,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use renkei_runtime::RuntimeError;
+use renkei_runtime::{AdminError, RuntimeError};
 
 use crate::plain;
 
@@ -50,8 +50,18 @@ impl Failure {
     /// The runtime does not start: its files in the data directory, or a plugin.
     pub(crate) fn runtime(error: RuntimeError) -> Self {
         let kind = match error {
-            RuntimeError::Cache(_) | RuntimeError::Quotas(_) => Kind::Store,
+            RuntimeError::Cache(_) | RuntimeError::Quotas(_) | RuntimeError::Book(_) => Kind::Store,
             _ => Kind::Plugin,
+        };
+        Self::of(kind, error.into())
+    }
+
+    /// What an admin wants of plugins is not done.
+    pub(crate) fn admin(error: AdminError) -> Self {
+        let kind = match error {
+            AdminError::Refused(_) => Kind::Plugin,
+            AdminError::Book(_) | AdminError::Closed => Kind::Store,
+            _ => Kind::Usage,
         };
         Self::of(kind, error.into())
     }

@@ -53,6 +53,8 @@ impl Host {
         if patience == Patience::Short {
             options.connects = 2;
         }
+        options.home.clone_from(&config.data);
+        options.passive = access != Access::Keep;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(config.data.join("quotas"));
         let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
@@ -127,12 +129,17 @@ pub(crate) struct Preflight {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// The plugins of a configuration alone: no secrets, no systems, no database.
-pub(crate) async fn plugins(dir: &Path) -> Result<Arc<Runtime>, Failure> {
+/// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves
+/// what serves as it is.
+pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, Failure> {
     let config = ready(dir)?;
     let clock = Arc::new(SystemClock::real());
     let cache = cache(&config);
-    let options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    let home = config.data.clone();
+    let mut options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    options.home = home;
+    options.passive = access != Access::Keep;
+    options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
 }
 

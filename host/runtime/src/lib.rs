@@ -23,6 +23,7 @@ mod cache;
 mod engine;
 mod limits;
 
+mod fault;
 mod loader;
 mod plugin;
 mod probe;
@@ -33,6 +34,7 @@ mod connector;
 mod instance;
 mod settings;
 mod transform;
+mod watched;
 
 mod bindings;
 mod convert;
@@ -51,6 +53,9 @@ pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};
 pub use limits::{Limits, TICK_MS};
-pub use reload::{PluginFile, ReloadEvent};
+pub use reload::admin::{AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request};
+pub use reload::book::BookError;
+pub use reload::event::ReloadEvent;
+pub use reload::view::{KnownVersion, PluginFile, Waiting};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use system::{Auth, NoTokens, SystemConfig, TokenStore, TokenStoreError};

@@ -1,7 +1,7 @@
 //! From the bytes of a file to a generation that may serve: check, compile, link, probe. Touches
 //! nothing that serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -75,7 +75,8 @@ impl Loader {
         let code = self.linkers.link(&manifest.kind, &component).map_err(|error| {
             LoadError::Link { name: name.to_owned(), reason: format!("{error:#}") }
         })?;
-        let mut plugin = Plugin { generation, manifest, code, one_way: BTreeMap::new() };
+        let (whole, denied, one_way) = (manifest.clone(), BTreeSet::new(), BTreeMap::new());
+        let mut plugin = Plugin { generation, manifest, whole, denied, code, one_way };
         self.start(&plugin)
             .await
             .map_err(|reason| LoadError::Start { name: name.to_owned(), reason })?;

@@ -1,7 +1,7 @@
 //! One generation of a plugin: its manifest and its compiled code, linked to what its kind may
 //! import.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -13,11 +13,17 @@ use crate::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
 use crate::instance::{self, State};
+use crate::reload::grants;
 
 /// See the module's text.
 pub(crate) struct Plugin {
     pub(crate) generation: Generation,
+    /// What it says of itself, without what an admin took away.
     pub(crate) manifest: Manifest,
+    /// What it says of itself.
+    pub(crate) whole: Manifest,
+    /// What an admin took away, in the words of `reload/grants.rs`.
+    pub(crate) denied: BTreeSet<String>,
     pub(crate) code: Code,
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
     /// one-way.
@@ -32,6 +38,23 @@ pub(crate) enum Code {
 }
 
 impl Plugin {
+    /// What it asks for.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        grants::asked(&self.whole)
+    }
+
+    /// The same generation without what is taken away.
+    pub(crate) fn given(&self, denied: &BTreeSet<String>) -> Self {
+        Self {
+            generation: self.generation.clone(),
+            manifest: grants::narrow(&self.whole, denied),
+            whole: self.whole.clone(),
+            denied: denied.clone(),
+            code: self.code.clone(),
+            one_way: self.one_way.clone(),
+        }
+    }
+
     /// The manifest and code of a connector; whoever asks a transform for it is told so.
     pub(crate) fn connector(
         &self,

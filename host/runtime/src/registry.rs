@@ -1,41 +1,330 @@
-//! Which generation serves which plugin id. A unit of work takes its generation once and keeps it
-//! to the end, so that a swap never changes the code under a running job; the old generation lives
-//! until its last unit is done.
+//! Which generation serves which plugin id, and how it fares there.
+//!
+//! - A unit of work ([`Unit`]) takes its generation once and keeps it to the end, so that a swap
+//!   never changes the code under a running job; the old generation lives until its last unit is
+//!   done.
+//! - What each unit came to is told here; [`crate::reload::health`] decides what follows. A roll
+//!   back happens at once, in the call that proved it needed, because the task that owns the folder
+//!   may be busy compiling.
+//! - Whoever changes what serves holds the book.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::{Notify, broadcast};
 
+use renkei_package::Kind;
 use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::ports::Clock;
 
 use crate::plugin::Plugin;
+use crate::reload::book::Book;
+use crate::reload::event::{self, ReloadEvent};
+use crate::reload::health::{self, Health, Rules, Verdict};
+
+/// Earlier generations that stay compiled while one is on probation.
+const EARLIER_KEPT: usize = 2;
+
+/// How long work that began under a replaced generation may go on with it, ms: then its next call
+/// fails, and the job begins anew under what serves.
+const DRAIN_MS: i64 = 600_000;
 
 /// Generations by plugin id.
-pub(crate) type Serving = BTreeMap<String, Arc<Plugin>>;
+pub(crate) type Serving = BTreeMap<String, Arc<Served>>;
+
+/// One generation that serves or served.
+pub(crate) struct Served {
+    pub(crate) plugin: Arc<Plugin>,
+    ward: Mutex<Ward>,
+    /// When it was replaced, ms since 1970.
+    replaced_ms: AtomicI64,
+}
+
+struct Ward {
+    health: Health,
+    /// What can serve again while this one is on probation, newest first.
+    earlier: Vec<Arc<Plugin>>,
+}
+
+impl Served {
+    fn new(plugin: Arc<Plugin>, health: Health, earlier: Vec<Arc<Plugin>>) -> Arc<Self> {
+        let ward = Mutex::new(Ward { health, earlier });
+        Arc::new(Self { plugin, ward, replaced_ms: AtomicI64::new(i64::MAX) })
+    }
+
+    fn ward(&self) -> MutexGuard<'_, Ward> {
+        self.ward.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when no call is taken, and whether it is on probation.
+    pub(crate) fn state(&self, now_ms: i64) -> (Option<i64>, bool) {
+        let ward = self.ward();
+        (ward.health.quarantined_until(now_ms), ward.health.is_on_probation(now_ms))
+    }
+}
 
 /// See the module's text.
-#[derive(Default)]
-pub(crate) struct Registry(ArcSwap<Serving>);
+pub(crate) struct Registry {
+    serving: ArcSwap<Serving>,
+    book: Mutex<Book>,
+    pub(crate) clock: Arc<dyn Clock>,
+    events: broadcast::Sender<ReloadEvent>,
+    quarantine: bool,
+    /// What serves was changed without the task that owns the folder.
+    pub(crate) changed: Notify,
+}
 
 impl Registry {
-    /// The generation that serves `id` now.
-    pub(crate) fn current(&self, id: &str) -> Result<Arc<Plugin>, PluginError> {
-        self.0.load().get(id).cloned().ok_or_else(|| PluginError::Host {
+    pub(crate) fn new(
+        book: Book,
+        clock: Arc<dyn Clock>,
+        events: broadcast::Sender<ReloadEvent>,
+        quarantine: bool,
+    ) -> Self {
+        let (serving, changed) = (ArcSwap::default(), Notify::new());
+        Self { serving, book: Mutex::new(book), clock, events, quarantine, changed }
+    }
+
+    fn rules(&self, plugin: &Plugin) -> Rules {
+        let rules = match plugin.manifest.kind {
+            Kind::Connector(_) => Rules::connector(),
+            Kind::Transform(_) => Rules::transform(),
+        };
+        if self.quarantine { rules } else { Rules { in_a_row: u32::MAX, ..rules } }
+    }
+
+    /// Begins a unit of work under the generation that serves `id` now.
+    pub(crate) fn begin(self: &Arc<Self>, id: &str) -> Result<Unit, PluginError> {
+        let served = self.serving(id).ok_or_else(|| PluginError::Host {
             plugin: Generation {
                 plugin: id.to_owned(),
                 version: "none".to_owned(),
                 digest: String::new(),
             },
             reason: "no such plugin is loaded; see `renkei plugin list`".to_owned(),
-        })
+        })?;
+        let unit = Unit { registry: Arc::clone(self), served };
+        unit.may_go_on()?;
+        Ok(unit)
+    }
+
+    pub(crate) fn serving(&self, id: &str) -> Option<Arc<Served>> {
+        self.serving.load().get(id).cloned()
     }
 
     pub(crate) fn all(&self) -> Arc<Serving> {
-        self.0.load_full()
+        self.serving.load_full()
     }
 
-    pub(crate) fn replace(&self, serving: Serving) {
-        self.0.store(Arc::new(serving));
+    /// The book; whoever holds it may change what serves.
+    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self, event: ReloadEvent) {
+        event::tell(&self.events, event);
+    }
+
+    /// Lets `plugin`, as its grants leave it, serve from now on. What served before can serve again
+    /// while the new one is on probation.
+    pub(crate) fn serve(&self, book: &mut Book, file: &str, plugin: &Plugin) {
+        let id = plugin.generation.plugin.clone();
+        let before = self.serving(&id);
+        let asked = plugin.asked();
+        let kept = book.change(&id, |page| {
+            page.serve(file, &plugin.generation);
+            let news = asked.iter().filter(|word| !page.denied.contains(*word)).cloned();
+            page.allowed.get_or_insert_default().extend(news);
+        });
+        self.unless_kept(kept);
+        let page = book.page(&id);
+        let now_ms = self.clock.now_ms();
+        let rules = self.rules(plugin);
+        let (health, earlier) = match &before {
+            Some(before) => {
+                let ward = before.ward();
+                let mut earlier = vec![Arc::clone(&before.plugin)];
+                if ward.health.is_on_probation(now_ms) {
+                    earlier.extend(ward.earlier.iter().cloned());
+                }
+                let own = &plugin.generation.digest;
+                earlier.retain(|earlier| {
+                    let digest = &earlier.generation.digest;
+                    digest != own && page.why_bad(digest).is_none()
+                });
+                earlier.truncate(EARLIER_KEPT);
+                (Health::on_probation(rules, &ward.health, now_ms), earlier)
+            }
+            None => (Health::new(rules), Vec::new()),
+        };
+        let health = if earlier.is_empty() { Health::new(rules) } else { health };
+        let served = Served::new(Arc::new(plugin.given(&page.denied)), health, earlier);
+        self.put(&id, Some(served));
+    }
+
+    /// Puts a generation that served before a restart back in its place.
+    pub(crate) fn restore(&self, book: &Book, plugin: &Plugin) {
+        let id = &plugin.generation.plugin;
+        let plugin = Arc::new(plugin.given(&book.page(id).denied));
+        let health = Health::new(self.rules(&plugin));
+        self.put(id, Some(Served::new(plugin, health, Vec::new())));
+    }
+
+    /// Cuts what serves to what the book allows now; its health and its past stay.
+    pub(crate) fn regrant(&self, book: &Book, id: &str) {
+        let Some(before) = self.serving(id) else { return };
+        let plugin = Arc::new(before.plugin.given(&book.page(id).denied));
+        let ward = before.ward();
+        let served = Served::new(plugin, ward.health.clone(), ward.earlier.clone());
+        drop(ward);
+        self.put(id, Some(served));
+    }
+
+    /// Forgets the failures of what serves.
+    pub(crate) fn forgive(&self, id: &str) {
+        if let Some(served) = self.serving(id) {
+            let mut ward = served.ward();
+            ward.health = Health::new(self.rules(&served.plugin));
+            ward.earlier.clear();
+        }
+    }
+
+    /// Lets nothing serve `id`.
+    pub(crate) fn remove(&self, book: &mut Book, id: &str) {
+        self.unless_kept(book.change(id, |page| page.serving = None));
+        self.put(id, None);
+    }
+
+    /// Lets go of generations that no probation needs any more.
+    pub(crate) fn sweep(&self) {
+        let now_ms = self.clock.now_ms();
+        for served in self.all().values() {
+            let mut ward = served.ward();
+            if !ward.health.is_on_probation(now_ms) {
+                ward.earlier.clear();
+            }
+        }
+    }
+
+    /// `to` serves again instead of what serves now, which is not taken again by itself.
+    pub(crate) fn retreat(&self, book: &mut Book, to: &Plugin, reason: &str) {
+        let id = &to.generation.plugin;
+        let Some(before) = self.serving(id) else { return };
+        let from = before.plugin.generation.clone();
+        let kept =
+            book.change(id, |page| page.retreat(&from.digest, &to.generation.digest, reason));
+        self.unless_kept(kept);
+        let page = book.page(id);
+        let is_other = |earlier: &&Arc<Plugin>| {
+            let digest = &earlier.generation.digest;
+            *digest != to.generation.digest && page.why_bad(digest).is_none()
+        };
+        let earlier: Vec<_> = before.ward().earlier.iter().filter(is_other).cloned().collect();
+        let unproven = Health::new(self.rules(to));
+        let health = match earlier.is_empty() {
+            true => unproven,
+            false => Health::on_probation(self.rules(to), &unproven, self.clock.now_ms()),
+        };
+        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied)), health, earlier)));
+        let (to, reason) = (to.generation.clone(), reason.to_owned());
+        self.tell(ReloadEvent::RolledBack { from, to, reason });
+        self.changed.notify_one();
+    }
+
+    /// A failed write of the book: what serves is right in this process, and is decided again by
+    /// the next.
+    pub(crate) fn unless_kept(&self, kept: Result<(), crate::reload::book::BookError>) {
+        if let Err(error) = kept {
+            tracing::error!(%error, "what serves cannot be remembered across a restart");
+        }
+    }
+
+    fn put(&self, id: &str, served: Option<Arc<Served>>) {
+        let mut serving = Serving::clone(&self.all());
+        let before = match served {
+            Some(served) => serving.insert(id.to_owned(), served),
+            None => serving.remove(id),
+        };
+        self.serving.store(Arc::new(serving));
+        if let Some(before) = before {
+            before.replaced_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+            before.ward().earlier.clear();
+        }
+    }
+}
+
+/// One unit of work under one generation.
+pub(crate) struct Unit {
+    registry: Arc<Registry>,
+    served: Arc<Served>,
+}
+
+impl Unit {
+    /// Its generation.
+    pub(crate) fn plugin(&self) -> &Arc<Plugin> {
+        &self.served.plugin
+    }
+
+    /// An error where its generation is in quarantine, or was replaced too long ago.
+    pub(crate) fn may_go_on(&self) -> Result<(), PluginError> {
+        let now_ms = self.registry.clock.now_ms();
+        let refuse = |reason| {
+            Err(PluginError::Host { plugin: self.served.plugin.generation.clone(), reason })
+        };
+        let (quarantined, _) = self.served.state(now_ms);
+        if let Some(until_ms) = quarantined {
+            let seconds = until_ms.saturating_sub(now_ms).saturating_add(999) / 1_000;
+            let id = &self.served.plugin.generation.plugin;
+            return refuse(format!(
+                "in quarantine for {seconds} s more, because it failed again and again; put \
+                 another version there, or run `renkei plugin reload {id}` to try it at once"
+            ));
+        }
+        let replaced_ms = self.served.replaced_ms.load(Ordering::Relaxed);
+        if now_ms.saturating_sub(DRAIN_MS) > replaced_ms {
+            return refuse("it was replaced long ago; the job begins anew".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The generation before, while this one is on probation: whether it fails with the same input
+    /// too tells whose fault a failure is.
+    pub(crate) fn earlier(&self) -> Option<Arc<Plugin>> {
+        let ward = self.served.ward();
+        let on_probation = ward.health.is_on_probation(self.registry.clock.now_ms());
+        ward.earlier.first().filter(|_| on_probation).cloned()
+    }
+
+    /// Tells what a call came to, and does what follows.
+    pub(crate) fn tell(&self, unit: health::Unit) {
+        let registry = &self.registry;
+        let verdict = {
+            let mut ward = self.served.ward();
+            ward.health.record(unit, registry.clock.now_ms())
+        };
+        if verdict == Verdict::Fine {
+            return;
+        }
+        let mut book = registry.book();
+        let generation = &self.served.plugin.generation;
+        let serving = registry.serving(&generation.plugin);
+        // Another call, or an admin, was faster.
+        if !serving.is_some_and(|serving| Arc::ptr_eq(&serving, &self.served)) {
+            return;
+        }
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Quarantine { until_ms, failures } => {
+                let generation = generation.clone();
+                registry.tell(ReloadEvent::Quarantined { generation, until_ms, failures });
+            }
+            Verdict::RollBack { failures, calls } => {
+                let Some(to) = self.served.ward().earlier.first().cloned() else { return };
+                let reason = format!("{failures} of its first {calls} calls failed");
+                registry.retreat(&mut book, &to, &reason);
+            }
+        }
     }
 }

@@ -5,94 +5,73 @@
 //!   So partial writes, renames and lost notices all end well: a file that does not parse is looked
 //!   at again with the next change.
 //! - A bad file never disturbs the generation that serves; it is reported once per content, and
-//!   kept for `list`.
-//! - What serves is a function of the files: [`settle`].
+//!   kept for `list`. Nor does a folder that cannot be read, or a file that is gone for a moment
+//!   ([`GRACE_MS`]): a folder may be deleted and made again.
+//! - What serves is decided in `decide.rs` of the files and the book; `settle.rs` does it.
 
+pub(crate) mod admin;
+pub(crate) mod book;
+pub(crate) mod decide;
+pub(crate) mod event;
 pub(crate) mod folder;
+pub(crate) mod grants;
+pub(crate) mod health;
+mod settle;
+pub(crate) mod versions;
+pub(crate) mod view;
+mod watch;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use notify::{RecursiveMode, Watcher as _};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
-
-use renkei_sync::plugin::Generation;
 
 use crate::loader::Loader;
 use crate::plugin::Plugin;
-use crate::registry::{Registry, Serving};
-use folder::Found;
+use crate::registry::Registry;
+use admin::{AdminError, Answer, Request};
+use decide::Wait;
+use event::ReloadEvent;
+use folder::{Content, Found, Stamps};
+use versions::Versions;
+use view::Seen;
+use watch::Watch;
 
-/// What happened to a plugin file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReloadEvent {
-    /// A generation serves from now on.
-    Loaded {
-        /// The file's name in the folder.
-        file: String,
-        /// What serves now.
-        generation: Generation,
-        /// What served before, and still serves the work that began under it.
-        replaced: Option<Generation>,
-    },
-    /// A file is not taken.
-    Refused {
-        /// The file's name in the folder.
-        file: String,
-        /// What is wrong and what to do.
-        reason: String,
-        /// What goes on serving instead.
-        serving: Option<Generation>,
-    },
-    /// Nothing serves this plugin any more.
-    Removed {
-        /// What served.
-        generation: Generation,
-    },
-    /// A two-way function broke a lens law and runs one-way.
-    OneWay {
-        /// The transform.
-        generation: Generation,
-        /// Its function.
-        function: String,
-        /// Which law.
-        reason: String,
-    },
-}
+/// How long a file that served may be gone before nothing serves its plugin any more, ms.
+const GRACE_MS: i64 = 10_000;
 
-/// One file of the plugin folder, as last seen.
-#[derive(Debug, Clone)]
-pub struct PluginFile {
-    /// Its name in the folder.
-    pub file: String,
-    /// The generation of it that serves, if any; it may be older than the file.
-    pub serving: Option<Generation>,
-    /// What the serving generation says of itself.
-    pub manifest: Option<Arc<renkei_package::Manifest>>,
-    /// Why the file as it is now does not serve.
-    pub fault: Option<String>,
-    /// Two-way functions that run one-way, with the reason.
-    pub one_way: BTreeMap<String, String>,
-}
+/// How often a file that is being written is read before it is left for the next notice.
+const READS: usize = 4;
+
+/// When to look again at a file that was still being written, if no notice comes.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What the task remembers of one file.
 #[derive(Default)]
 struct FileState {
     digest: Option<String>,
+    /// What it last held that was good.
     plugin: Option<Arc<Plugin>>,
     /// Why its present content is not taken.
     fault: Option<String>,
     /// Why it does not serve although its content is good.
     clash: Option<String>,
+    /// Why it does not serve yet, and the digest of which that is true.
+    waiting: Option<(String, Wait)>,
+    /// The digest of it that was let serve last.
+    taken: Option<String>,
     /// It may fare better with the same content.
     passing: bool,
     /// The id that it served after the last look.
     served: Option<String>,
+    /// When it was first missed, ms since 1970.
+    vanished_ms: Option<i64>,
+    /// What served before a restart was looked for.
+    recalled: bool,
 }
 
 /// When the task looks at the folder.
@@ -103,110 +82,166 @@ pub(crate) struct Rhythm {
     pub(crate) rescan: Duration,
 }
 
-/// Asks the task to look now; answered when it has.
-pub(crate) type Rescan = oneshot::Sender<()>;
+/// What the task is asked to do.
+pub(crate) enum Order {
+    /// Look now; answered when it has.
+    Look(oneshot::Sender<()>),
+    /// What an admin wants.
+    Admin(Request, oneshot::Sender<Result<Answer, AdminError>>),
+}
 
 /// The task's own state.
 pub(crate) struct Reloader {
     folder: PathBuf,
     loader: Loader,
     registry: Arc<Registry>,
+    /// None where this process writes nothing.
+    versions: Versions,
+    passive: bool,
     files: BTreeMap<String, FileState>,
-    view: Arc<ArcSwap<Vec<PluginFile>>>,
-    events: broadcast::Sender<ReloadEvent>,
+    stamps: Stamps,
+    watch: Option<Watch>,
+    /// A file was still being written at the last look.
+    moving: bool,
+    /// Why the folder could not be read at the last look.
+    blind: Option<String>,
+    view: Arc<ArcSwap<Vec<Seen>>>,
 }
 
 impl Reloader {
+    /// `home` is where the book and the copies are; `passive` writes nothing there.
     pub(crate) fn new(
         folder: PathBuf,
+        home: &Path,
+        passive: bool,
         loader: Loader,
         registry: Arc<Registry>,
-        view: Arc<ArcSwap<Vec<PluginFile>>>,
-        events: broadcast::Sender<ReloadEvent>,
+        view: Arc<ArcSwap<Vec<Seen>>>,
     ) -> Self {
-        Self { folder, loader, registry, files: BTreeMap::new(), view, events }
-    }
-
-    /// Runs until the program drops its end of `rescans`.
-    pub(crate) async fn run(mut self, rhythm: Rhythm, mut rescans: mpsc::Receiver<Rescan>) {
-        let (notice, mut notices) = mpsc::channel(1);
-        let _watcher = rhythm.watch.then(|| self.watch(notice.clone())).flatten();
-        let mut clock = tokio::time::interval(rhythm.rescan);
-        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        clock.tick().await;
-        loop {
-            let asked = tokio::select! {
-                asked = rescans.recv() => match asked {
-                    Some(asked) => Some(asked),
-                    None => return,
-                },
-                _ = notices.recv() => {
-                    // Until it has been quiet for a while, or for ten times as long.
-                    let quiet = async {
-                        while let Ok(Some(())) =
-                            tokio::time::timeout(rhythm.debounce, notices.recv()).await
-                        {}
-                    };
-                    tokio::time::timeout(rhythm.debounce * 10, quiet).await.ok();
-                    None
-                }
-                _ = clock.tick() => None,
-            };
-            self.scan().await;
-            if let Some(asked) = asked {
-                asked.send(()).ok();
-            }
+        Self {
+            folder,
+            loader,
+            registry,
+            versions: Versions::new(home.join("versions")),
+            passive,
+            files: BTreeMap::new(),
+            stamps: Stamps::new(),
+            watch: None,
+            moving: false,
+            blind: None,
+            view,
         }
     }
 
-    fn watch(&self, notice: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-        let look = move |event: notify::Result<notify::Event>| {
-            // Reading the files is noticed too, and would go round for ever.
-            if event.is_ok_and(|event| event.kind.is_access()) {
-                return;
+    /// Runs until the program drops its end of `orders`.
+    pub(crate) async fn run(mut self, rhythm: Rhythm, mut orders: mpsc::Receiver<Order>) {
+        let (notice, mut notices) = mpsc::channel(1);
+        if rhythm.watch {
+            self.watch = Some(Watch::start(&self.folder, notice.clone()));
+        }
+        let mut clock = tokio::time::interval(watch::interval(&self.folder, rhythm.rescan));
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        clock.tick().await;
+        let mut again = tokio::time::interval(AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let registry = Arc::clone(&self.registry);
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Look(done)) => {
+                        self.scan().await;
+                        done.send(()).ok();
+                    }
+                    Some(Order::Admin(request, answer)) => {
+                        answer.send(self.admin(request).await).ok();
+                    }
+                    None => return,
+                },
+                _ = notices.recv() => {
+                    quiet(&mut notices, rhythm.debounce).await;
+                    self.scan().await;
+                }
+                () = registry.changed.notified() => {
+                    self.settle();
+                    self.show();
+                }
+                _ = again.tick(), if self.moving => self.scan().await,
+                _ = clock.tick() => self.scan().await,
             }
-            // A notice that waits already says the same.
-            notice.try_send(()).ok();
-        };
-        let watcher = notify::recommended_watcher(look).and_then(|mut watcher| {
-            watcher.watch(&self.folder, RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        watcher
-            .inspect_err(|error| {
-                tracing::warn!(%error, "the plugin folder cannot be watched, only rescanned");
-            })
-            .ok()
+        }
     }
 
     /// Looks at every file once and lets the good ones serve.
     pub(crate) async fn scan(&mut self) {
-        let folder = self.folder.clone();
-        let found = match tokio::task::spawn_blocking(move || folder::read(&folder)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the plugin folder cannot be read; what serves goes on");
-                return;
+        if let Some(watch) = &mut self.watch {
+            watch.follow();
+        }
+        let Some(found) = self.read().await else { return };
+        let now_ms = self.registry.clock.now_ms();
+        for (name, state) in &mut self.files {
+            match found.iter().any(|found| found.name == *name) {
+                true => state.vanished_ms = None,
+                false => _ = state.vanished_ms.get_or_insert(now_ms),
             }
-            Err(_) => return,
+        }
+        let gone = |state: &FileState| match state.vanished_ms {
+            Some(since) => state.served.is_none() || now_ms.saturating_sub(since) >= GRACE_MS,
+            None => false,
         };
-        self.files.retain(|name, _| found.iter().any(|found| found.name == *name));
+        self.files.retain(|_, state| !gone(state));
         for found in found {
             self.look(found).await;
         }
-        let before = self.registry.all();
-        let after = settle(&mut self.files, &before, &self.events);
-        self.registry.replace(after.clone());
-        self.announce(&before, &after);
-        self.view.store(Arc::new(self.files.iter().map(describe).collect()));
+        self.recall().await;
+        self.settle();
+        self.registry.sweep();
+        self.tidy();
+        self.show();
+    }
+
+    /// The files, after a few tries where one is being written.
+    async fn read(&mut self) -> Option<Vec<Found>> {
+        let is_moving = |found: &Found| matches!(found.content, Content::Moving);
+        for left in (0..READS).rev() {
+            let (folder, mut stamps) = (self.folder.clone(), std::mem::take(&mut self.stamps));
+            let read = tokio::task::spawn_blocking(move || {
+                let found = folder::read(&folder, &mut stamps);
+                (found, stamps)
+            });
+            let (found, stamps) = read.await.ok()?;
+            self.stamps = stamps;
+            match found {
+                Ok(found) => {
+                    self.blind = None;
+                    self.moving = found.iter().any(is_moving);
+                    if !self.moving || left == 0 {
+                        return Some(found);
+                    }
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if self.blind.as_ref() != Some(&error) {
+                        tracing::error!(
+                            error,
+                            "the plugin folder cannot be read; what serves goes on"
+                        );
+                    }
+                    self.blind = Some(error);
+                    return None;
+                }
+            }
+        }
+        None
     }
 
     async fn look(&mut self, found: Found) {
+        let registry = Arc::clone(&self.registry);
         let state = self.files.entry(found.name.clone()).or_default();
         let (digest, bytes) = match found.content {
-            Ok(content) => content,
-            Err(reason) => {
-                state.refuse(&found.name, reason, &self.events);
+            Content::Whole(digest, bytes) => (digest, bytes),
+            Content::Moving => return,
+            Content::Refused(reason) => {
+                state.refuse(&registry, &found.name, reason);
                 state.digest = None;
                 return;
             }
@@ -215,129 +250,65 @@ impl Reloader {
             return;
         }
         state.passing = false;
+        let (versions, copied, copy) = (self.versions.clone(), digest.clone(), bytes.clone());
         match self.loader.load(&found.name, bytes).await {
             Ok(plugin) => {
                 state.fault = None;
                 state.plugin = Some(Arc::new(plugin));
+                if !self.passive {
+                    let kept = tokio::task::spawn_blocking(move || versions.keep(&copied, &copy));
+                    if let Ok(Err(error)) = kept.await {
+                        let file = &found.name;
+                        tracing::error!(file, %error, "no private copy; a roll back cannot use it");
+                    }
+                }
             }
             Err(error) => {
                 state.passing = error.is_passing();
-                state.refuse(&found.name, error.to_string(), &self.events);
+                state.refuse(&registry, &found.name, error.to_string());
             }
         }
         state.digest = Some(digest);
     }
 
-    fn announce(&self, before: &Serving, after: &Serving) {
-        for (id, old) in before.iter().filter(|(id, _)| !after.contains_key(*id)) {
-            tracing::info!(plugin = id, "plugin removed");
-            self.tell(ReloadEvent::Removed { generation: old.generation.clone() });
-        }
-        for (id, new) in after {
-            let old = before.get(id);
-            if old.is_some_and(|old| Arc::ptr_eq(old, new)) {
-                continue;
-            }
-            let generation = new.generation.clone();
-            let file = self.files.iter().find(|(_, state)| state.serves(new));
-            let file = file.map(|(name, _)| name.clone()).unwrap_or_default();
-            let replaced = old.map(|old| old.generation.clone());
-            tracing::info!(plugin = %generation, digest = generation.digest, file, "plugin loaded");
-            self.tell(ReloadEvent::Loaded { file, generation: generation.clone(), replaced });
-            for (function, reason) in &new.one_way {
-                tracing::warn!(plugin = %generation, function, reason, "the function runs one-way");
-                let (function, reason) = (function.clone(), reason.clone());
-                let generation = generation.clone();
-                self.tell(ReloadEvent::OneWay { generation, function, reason });
-            }
-        }
+    /// Makes a generation of the private copy with this digest.
+    async fn load(&self, name: &str, digest: &str) -> Result<Plugin, String> {
+        let (versions, wanted) = (self.versions.clone(), digest.to_owned());
+        let read = tokio::task::spawn_blocking(move || versions.read(&wanted));
+        let bytes = read.await.map_err(|error| error.to_string())?;
+        let bytes = bytes.map_err(|error| format!("its private copy cannot be read: {error}"))?;
+        self.loader.load(name, bytes).await.map_err(|error| error.to_string())
     }
 
-    fn tell(&self, event: ReloadEvent) {
-        // Nobody listening is fine.
-        self.events.send(event).ok();
+    /// Removes private copies that nothing needs.
+    fn tidy(&self) {
+        if self.passive {
+            return;
+        }
+        let book = self.registry.book();
+        let held = |digest: &str| {
+            let of_file = |state: &FileState| state.digest.as_deref() == Some(digest);
+            let of_page = |page: &book::Page| page.versions.iter().any(|v| v.digest == digest);
+            self.files.values().any(of_file) || book.pages().values().any(of_page)
+        };
+        self.versions.retain(held);
     }
+}
+
+/// Waits until it has been quiet for a while, or for ten times as long.
+async fn quiet(notices: &mut mpsc::Receiver<()>, debounce: Duration) {
+    let quiet =
+        async { while let Ok(Some(())) = tokio::time::timeout(debounce, notices.recv()).await {} };
+    tokio::time::timeout(debounce * 10, quiet).await.ok();
 }
 
 impl FileState {
-    fn serves(&self, plugin: &Arc<Plugin>) -> bool {
-        self.clash.is_none() && self.plugin.as_ref().is_some_and(|own| Arc::ptr_eq(own, plugin))
-    }
-
-    fn refuse(&mut self, file: &str, reason: String, events: &broadcast::Sender<ReloadEvent>) {
+    fn refuse(&mut self, registry: &Registry, file: &str, reason: String) {
         if self.fault.as_ref() != Some(&reason) {
+            let (file, reason) = (file.to_owned(), reason.clone());
             let serving = self.plugin.as_ref().map(|plugin| plugin.generation.clone());
-            refused(file, &reason, serving, events);
+            registry.tell(ReloadEvent::Refused { file, reason, serving });
         }
         self.fault = Some(reason);
-    }
-}
-
-fn refused(
-    file: &str,
-    reason: &str,
-    serving: Option<Generation>,
-    events: &broadcast::Sender<ReloadEvent>,
-) {
-    let goes_on = serving.as_ref().map(ToString::to_string);
-    tracing::error!(file, reason, serving = goes_on, "plugin refused");
-    let event = ReloadEvent::Refused { file: file.to_owned(), reason: reason.to_owned(), serving };
-    events.send(event).ok();
-}
-
-/// What serves: the generation of each file, unless two files claim one id. Then the one that
-/// served before goes on, and where none did, neither serves: taking one would be a guess.
-fn settle(
-    files: &mut BTreeMap<String, FileState>,
-    before: &Serving,
-    events: &broadcast::Sender<ReloadEvent>,
-) -> Serving {
-    let mut claims: BTreeMap<String, Vec<(String, Arc<Plugin>)>> = BTreeMap::new();
-    for (name, state) in files.iter() {
-        if let Some(plugin) = &state.plugin {
-            let claim = (name.clone(), Arc::clone(plugin));
-            claims.entry(plugin.generation.plugin.clone()).or_default().push(claim);
-        }
-    }
-    let mut serving = Serving::new();
-    for (id, claims) in claims {
-        let incumbent = match claims.as_slice() {
-            [only] => Some(only),
-            several => several.iter().find(|(name, _)| {
-                files.get(name).is_some_and(|state| state.served.as_ref() == Some(&id))
-            }),
-        };
-        let names = claims.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>();
-        for (name, plugin) in &claims {
-            let serves = incumbent.is_some_and(|(incumbent, _)| incumbent == name);
-            let Some(state) = files.get_mut(name) else { continue };
-            state.served = serves.then(|| id.clone());
-            if serves {
-                state.clash = None;
-                serving.insert(id.clone(), Arc::clone(plugin));
-                continue;
-            }
-            let reason = format!(
-                "{} are all the plugin `{id}`; keep one of these files",
-                names.join(" and ")
-            );
-            if state.clash.as_ref() != Some(&reason) {
-                let goes_on = before.get(&id).map(|old| old.generation.clone());
-                refused(name, &reason, goes_on, events);
-            }
-            state.clash = Some(reason);
-        }
-    }
-    serving
-}
-
-fn describe((name, state): (&String, &FileState)) -> PluginFile {
-    let plugin = state.plugin.as_ref().filter(|_| state.clash.is_none());
-    PluginFile {
-        file: name.clone(),
-        serving: plugin.map(|plugin| plugin.generation.clone()),
-        manifest: plugin.map(|plugin| Arc::new(plugin.manifest.clone())),
-        fault: state.fault.clone().or_else(|| state.clash.clone()),
-        one_way: plugin.map(|plugin| plugin.one_way.clone()).unwrap_or_default(),
     }
 }

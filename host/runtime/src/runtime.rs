@@ -22,14 +22,21 @@ use crate::egress::lookup::Ways;
 use crate::egress::quota::Gate;
 use crate::egress::traffic::Traffic;
 use crate::engine::{self, EngineError, Pooling};
+use crate::fault;
 use crate::limits::Limits;
 use crate::loader::{KindLimits, Loader};
 use crate::plugin::Linkers;
 use crate::registry::Registry;
-use crate::reload::{PluginFile, ReloadEvent, Reloader, Rescan, Rhythm};
+use crate::reload::admin::{AdminError, Answer, Request};
+use crate::reload::book::{Book, BookError};
+use crate::reload::event::ReloadEvent;
+use crate::reload::health;
+use crate::reload::view::{self, PluginFile, Seen};
+use crate::reload::{Order, Reloader, Rhythm};
 use crate::settings;
 use crate::system::{SystemConfig, TokenStore};
 use crate::transform;
+use crate::watched::Watched;
 
 /// Events kept for a listener that is slow; it then sees that it missed some.
 const EVENTS_KEPT: usize = 256;
@@ -40,6 +47,14 @@ pub struct Options {
     pub plugins: PathBuf,
     /// Where compiled code is kept; made if it is not there.
     pub cache: PathBuf,
+    /// Where private copies of plugin files (`versions/`) and what must be known of plugins after a
+    /// restart (`plugins.json`) are kept; made if it is not there. Default: `home` in the cache.
+    pub home: PathBuf,
+    /// Whether this process only looks: what it makes of the plugin folder is then its own affair,
+    /// and nothing is written in `home`.
+    pub passive: bool,
+    /// Whether a plugin that keeps failing is put in quarantine; a test bench wants its failures.
+    pub quarantine: bool,
     /// The accounts that connectors serve.
     pub systems: Vec<SystemConfig>,
     /// The time of quotas, retries and tokens.
@@ -85,7 +100,10 @@ impl Options {
     ) -> Self {
         Self {
             plugins,
+            home: cache.join("home"),
             cache,
+            passive: false,
+            quarantine: true,
             systems,
             clock,
             tokens,
@@ -120,6 +138,9 @@ pub enum RuntimeError {
     /// The record of calls cannot be used.
     #[error("the record of calls, which the quotas need, cannot be used: {0}")]
     Quotas(#[source] std::io::Error),
+    /// What must be known of plugins cannot be read.
+    #[error(transparent)]
+    Book(#[from] BookError),
     /// The TLS set-up of this machine is unusable.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(#[from] reqwest::Error),
@@ -127,13 +148,13 @@ pub enum RuntimeError {
 
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
-    engine: Engine,
+    pub(crate) engine: Engine,
     limits: KindLimits,
-    registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
     exits: BTreeMap<String, Arc<Exit>>,
-    view: Arc<ArcSwap<Vec<PluginFile>>>,
+    view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,
-    rescans: mpsc::Sender<Rescan>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Runtime {
@@ -147,8 +168,10 @@ impl Runtime {
         let cache = Cache::open(&options.cache, &engine).map_err(RuntimeError::Cache)?;
         let limits =
             KindLimits { connector: options.connector_limits, transform: options.transform_limits };
-        let (registry, view) = (Arc::<Registry>::default(), Arc::default());
         let (events, _) = broadcast::channel(EVENTS_KEPT);
+        let book = Book::open(&options.home, options.passive)?;
+        let clock = Arc::clone(&options.clock);
+        let registry = Arc::new(Registry::new(book, clock, events.clone(), options.quarantine));
         let loader = Loader {
             engine: engine.clone(),
             linkers,
@@ -156,20 +179,26 @@ impl Runtime {
             limits: limits.clone(),
             try_laws: options.try_laws,
         };
-        let (plugins, serving) = (options.plugins, Arc::clone(&registry));
-        let mut reloader =
-            Reloader::new(plugins, loader, serving, Arc::clone(&view), events.clone());
+        let view = Arc::<ArcSwap<Vec<Seen>>>::default();
+        let mut reloader = Reloader::new(
+            options.plugins,
+            &options.home,
+            options.passive,
+            loader,
+            Arc::clone(&registry),
+            Arc::clone(&view),
+        );
         reloader.scan().await;
-        let (rescans, asked) = mpsc::channel(8);
+        let (orders, asked) = mpsc::channel(8);
         let rhythm =
             Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
         tokio::spawn(reloader.run(rhythm, asked));
-        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, rescans }))
+        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, orders }))
     }
 
     /// The files of the plugin folder as last looked at, bad ones included.
     pub fn list(&self) -> Arc<Vec<PluginFile>> {
-        self.view.load_full()
+        Arc::new(view::describe(&self.view.load(), &self.registry))
     }
 
     /// What happens to plugin files from now on.
@@ -180,15 +209,23 @@ impl Runtime {
     /// Looks at the plugin folder now and returns when what it holds serves.
     pub async fn rescan(&self) {
         let (done, looked) = oneshot::channel();
-        if self.rescans.send(done).await.is_ok() {
+        if self.orders.send(Order::Look(done)).await.is_ok() {
             // An error means that the task has ended with the program.
             looked.await.ok();
         }
     }
 
-    /// The generation that serves a plugin now.
+    /// Does what an admin wants of the plugins.
+    pub async fn admin(&self, request: Request) -> Result<Answer, AdminError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.orders.send(Order::Admin(request, reply)).await;
+        sent.map_err(|_| AdminError::Closed)?;
+        answer.await.map_err(|_| AdminError::Closed)?
+    }
+
+    /// The generation that serves a plugin now; an error where none does or it is in quarantine.
     pub fn generation(&self, plugin: &str) -> Result<Generation, PluginError> {
-        Ok(self.registry.current(plugin)?.generation.clone())
+        Ok(self.registry.begin(plugin)?.plugin().generation.clone())
     }
 
     /// What was sent for a system, if there is such a one.
@@ -231,15 +268,18 @@ impl Systems for Runtime {
             },
             reason: "no such system is configured".to_owned(),
         })?;
-        let plugin = self.registry.current(&exit.config().plugin)?;
-        Ok(Box::new(Job::open(&self.engine, &self.limits.connector, plugin, exit).await?))
+        let unit = self.registry.begin(&exit.config().plugin)?;
+        let plugin = Arc::clone(unit.plugin());
+        let opening = Job::open(&self.engine, &self.limits.connector, plugin, exit);
+        Ok(Box::new(Watched::open(unit, opening).await?))
     }
 }
 
 #[async_trait]
 impl Transforms for Runtime {
     async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
-        let plugin = self.registry.current(call.plugin)?;
+        let unit = self.registry.begin(call.plugin)?;
+        let plugin = unit.plugin();
         let (function, _) = plugin.function(call.function)?;
         let parameters =
             settings::complete(&function.parameters, call.parameters).map_err(|reason| {
@@ -254,6 +294,18 @@ impl Transforms for Runtime {
                 }
             })?;
         let call = TransformCall { parameters: &parameters, ..call };
-        transform::call(&self.engine, &self.limits.transform, &plugin, call).await
+        let (engine, limits) = (&self.engine, &self.limits.transform);
+        let answer = transform::call(engine, limits, plugin, call).await;
+        let mut judged = fault::judge(&answer);
+        // Rows at which the version before fails too say nothing about this one.
+        if judged == health::Unit::Fault
+            && let Some(earlier) = unit.earlier()
+            && fault::judge(&transform::call(engine, limits, &earlier, call).await)
+                == health::Unit::Fault
+        {
+            judged = health::Unit::Excused;
+        }
+        unit.tell(judged);
+        answer
     }
 }

@@ -1,6 +1,7 @@
 //! Whole plugins through the runtime: what a guest may do to the host, what a reload may do to a
 //! guest, how a guest waits, and what the runtimes of other languages get.
 
+mod admin;
 mod egress;
 mod hostile;
 mod reload;
@@ -24,6 +25,7 @@ use crate::{Limits, Options, Pooling, Runtime, SystemConfig};
 /// A runtime over a folder of fixtures, with a short patience.
 struct House {
     runtime: Arc<Runtime>,
+    clock: Arc<HandClock>,
     folder: TempDir,
 }
 
@@ -44,15 +46,31 @@ impl House {
             std::fs::write(plugins.join(format!("{}.wasm", fixture.id())), plugin(*fixture))
                 .unwrap();
         }
+        Self::over(folder, systems, change).await
+    }
+
+    /// The house again after a restart, over what the one before left.
+    async fn again(self, change: impl FnOnce(&mut Options)) -> Self {
+        let Self { runtime, folder, .. } = self;
+        drop(runtime);
+        Self::over(folder, vec![], change).await
+    }
+
+    async fn over(
+        folder: TempDir,
+        systems: Vec<SystemConfig>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let plugins = folder.path().join("plugins");
         let (clock, tokens) = (Arc::<HandClock>::default(), Arc::<TokensInMemory>::default());
         let cache = folder.path().join("cache");
-        let mut options = Options::new(plugins, cache, systems, clock, tokens);
+        let mut options = Options::new(plugins, cache, systems, clock.clone(), tokens);
         options.watch = false;
         options.pooling = Pooling::Off;
         options.connector_limits =
             Limits { run_ms: 500, memory_bytes: 32 << 20, ..Limits::connector() };
         change(&mut options);
-        Self { runtime: Runtime::start(options).await.unwrap(), folder }
+        Self { runtime: Runtime::start(options).await.unwrap(), clock, folder }
     }
 
     fn plugins(&self) -> std::path::PathBuf {

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
     let decided = match control::ask(&config.data, &decision).await? {
         Some(decided) => decided,
         None => {
-            let runtime = host::plugins(dir).await?;
+            let runtime = host::plugins(dir, Access::Look).await?;
             let spec = host::spec(&config, &runtime)?;
             let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Keep)?;
             decide(&store, &spec, SystemClock::real().now_ms(), &decision).await?

@@ -1,16 +1,18 @@
-//! `renkei plugin build | pack | new | inspect | list`; `test` is in `plugin_test.rs`.
+//! `renkei plugin build | pack | new | inspect`: what needs no configuration. `test` is in
+//! `plugin_test.rs`, the others are in `plugin/`.
+
+mod admin;
 
 use std::path::Path;
 
 use renkei_package::{BuildOptions, Built, Language, Manifest, Package, Progress, Template};
+use renkei_runtime::Request;
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
 use crate::command::plugin_test;
 use crate::failure::Failure;
-use crate::host;
 use crate::output::Output;
-use crate::table;
 
 /// Dispatches.
 pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), Failure> {
@@ -21,8 +23,22 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
             new(name, (*kind).into(), (*language).into(), into, output)
         }
         PluginCommand::Inspect { file } => inspect(file, output),
-        PluginCommand::List(args) => list(&args.dir, output).await,
         PluginCommand::Test(args) => plugin_test::run(args, output).await,
+        PluginCommand::List(args) => admin::list(&args.dir, output).await,
+        PluginCommand::Reload { plugin, dir } => {
+            admin::change(&dir.dir, Request::Reload(plugin.clone()), output).await
+        }
+        PluginCommand::Rollback { id, dir } => {
+            admin::change(&dir.dir, Request::RollBack(id.clone()), output).await
+        }
+        PluginCommand::Hold { id, off, dir } => {
+            let request = Request::Hold { id: id.clone(), on: !off };
+            admin::change(&dir.dir, request, output).await
+        }
+        PluginCommand::Grants { id, allow, deny, dir } => {
+            let (id, allow, deny) = (id.clone(), allow.clone(), deny.clone());
+            admin::grants(&dir.dir, Request::Grants { id, allow, deny }, output).await
+        }
     }
 }
 
@@ -100,39 +116,6 @@ fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
     let name = file.display().to_string();
     let package = Package::open(file).map_err(Failure::plugin)?;
     output.result(&facts(&name, &package), || describe(&name, &package))?;
-    Ok(())
-}
-
-async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
-    let files = host::plugins(dir).await?.list();
-    let json: Vec<Value> = files
-        .iter()
-        .map(|file| {
-            json!({
-                "file": file.file,
-                "id": file.serving.as_ref().map(|serving| &serving.plugin),
-                "version": file.serving.as_ref().map(|serving| &serving.version),
-                "digest": file.serving.as_ref().map(|serving| &serving.digest),
-                "kind": file.manifest.as_ref().map(|manifest| manifest.kind.name()),
-                "fault": file.fault,
-                "one_way": file.one_way,
-            })
-        })
-        .collect();
-    output.result(&json!({ "plugins": json }), || {
-        let rows = files.iter().map(|file| {
-            let serving = file.serving.as_ref();
-            let digest = serving.and_then(|serving| serving.digest.get(..12));
-            vec![
-                file.file.clone(),
-                serving.map(ToString::to_string).unwrap_or_default(),
-                file.manifest.as_ref().map(|m| m.kind.name().to_owned()).unwrap_or_default(),
-                digest.unwrap_or_default().to_owned(),
-                file.fault.clone().unwrap_or_default(),
-            ]
-        });
-        table::plain(&["file", "serves", "kind", "digest", "fault"], rows)
-    })?;
     Ok(())
 }
 

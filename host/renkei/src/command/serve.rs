@@ -43,7 +43,8 @@ pub(crate) async fn keep_in_step(
     interval_ms: u64,
     output: Output,
 ) -> Result<(), Failure> {
-    let control = ControlSocket::open(&host.config.data).inspect_err(|error| {
+    let runtime = std::sync::Arc::clone(&host.runtime);
+    let control = ControlSocket::open(&host.config.data, runtime).inspect_err(|error| {
         tracing::warn!(%error, "no control socket; `renkei decide` must wait until this ends");
     });
     let mut serving =
@@ -179,6 +180,38 @@ fn facts(event: &ReloadEvent) -> Value {
             "plugin": plugin(generation),
             "function": function,
             "reason": reason,
+        }),
+        ReloadEvent::Waiting { file, generation, why, reason, serving } => json!({
+            "event": "plugin-waits",
+            "file": file,
+            "plugin": plugin(generation),
+            "why": why,
+            "reason": reason,
+            "serving": serving.as_ref().map(plugin),
+        }),
+        ReloadEvent::RolledBack { from, to, reason } => json!({
+            "event": "plugin-rolled-back",
+            "from": plugin(from),
+            "plugin": plugin(to),
+            "reason": reason,
+        }),
+        ReloadEvent::Quarantined { generation, until_ms, failures } => json!({
+            "event": "plugin-quarantined",
+            "plugin": plugin(generation),
+            "until_ms": until_ms,
+            "failures": failures,
+        }),
+        ReloadEvent::Approved { generation } => {
+            json!({ "event": "plugin-approved", "plugin": plugin(generation) })
+        }
+        ReloadEvent::Hold { plugin, on } => {
+            json!({ "event": "plugin-hold", "id": plugin, "on": on })
+        }
+        ReloadEvent::Granted { plugin, allowed, denied } => json!({
+            "event": "plugin-grants",
+            "id": plugin,
+            "allowed": allowed,
+            "denied": denied,
         }),
         other => json!({ "event": "plugins-changed", "what": format!("{other:?}") }),
     }

@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
     let dir = &args.dir.dir;
     let (subject, entity) = parse(&args.record)?;
     let config = Config::read(dir).map_err(Failure::usage)?;
-    let runtime = host::plugins(dir).await?;
+    let runtime = host::plugins(dir, Access::Look).await?;
     let spec = host::spec(&config, &runtime)?;
     let field = match &args.field {
         Some(field) => Some(field_of(&spec, &subject, entity.as_deref(), field)?),

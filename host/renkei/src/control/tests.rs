@@ -8,6 +8,23 @@ use renkei_sync::state::ReviewStatus;
 use super::*;
 use crate::cli::Answer;
 
+/// Does nothing to plugins, and names what it was asked.
+struct NoPlugins;
+
+#[async_trait]
+impl Plugins for NoPlugins {
+    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError> {
+        match request {
+            renkei_runtime::Request::List => Ok(Answer::Plugins(Vec::new())),
+            other => Err(AdminError::Unknown(format!("{other:?}"))),
+        }
+    }
+}
+
+fn open(data: &Path) -> ControlSocket {
+    ControlSocket::open(data, Arc::new(NoPlugins)).unwrap()
+}
+
 fn decision(review: &str) -> Decision {
     Decision { review: review.to_owned(), answer: Answer::Value { text: "二\n".to_owned() } }
 }
@@ -30,7 +47,7 @@ async fn serve_one(mut socket: ControlSocket, refuse: bool) -> ControlSocket {
 async fn a_decision_goes_there_and_its_result_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     assert!(ask(dir.path(), &decision("ab")).await.unwrap().is_none(), "nobody listens");
-    let socket = ControlSocket::open(dir.path()).unwrap();
+    let socket = open(dir.path());
     let asked = decision("ab");
     let (socket, decided) = tokio::join!(serve_one(socket, false), ask(dir.path(), &asked));
     assert_eq!(decided.unwrap().unwrap().review, "ab");
@@ -49,7 +66,7 @@ async fn only_this_user_may_connect_and_a_stale_socket_is_replaced() {
         drop(std::os::unix::net::UnixListener::bind(dir.path().join(name)).unwrap());
     }
     assert!(ask(dir.path(), &decision("ab")).await.unwrap().is_none());
-    let socket = ControlSocket::open(dir.path()).unwrap();
+    let socket = open(dir.path());
     let mode = std::fs::metadata(dir.path().join("control")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let asked = decision("ab");
@@ -64,9 +81,9 @@ async fn connect(dir: &Path) -> UnixStream {
 #[tokio::test]
 async fn nonsense_and_endless_lines_are_hung_up_on() {
     let dir = tempfile::tempdir().unwrap();
-    let socket = ControlSocket::open(dir.path()).unwrap();
+    let socket = open(dir.path());
     let endless = vec![b'x'; 2 * LINE_MAX as usize];
-    for said in [b"\n".as_slice(), b"{\"review\":1}\n", &endless] {
+    for said in [b"\n".as_slice(), b"{\"decide\":{\"review\":1}}\n", &endless] {
         let mut stream = connect(dir.path()).await;
         // It may hang up before it has read all.
         stream.write_all(said).await.ok();
@@ -82,9 +99,9 @@ async fn nonsense_and_endless_lines_are_hung_up_on() {
 #[tokio::test]
 async fn whoever_went_away_wants_nothing_and_whoever_waits_hears_of_the_end() {
     let dir = tempfile::tempdir().unwrap();
-    let mut socket = ControlSocket::open(dir.path()).unwrap();
+    let mut socket = open(dir.path());
     let mut stream = connect(dir.path()).await;
-    send(&mut stream, &decision("ab")).await.unwrap();
+    send(&mut stream, &Wish::Decide(&decision("ab"))).await.unwrap();
     let request = socket.next().await;
     assert!(request.is_wanted());
     drop(stream);
@@ -98,4 +115,24 @@ async fn whoever_went_away_wants_nothing_and_whoever_waits_hears_of_the_end() {
     let told = told.err().unwrap();
     assert_eq!(told.code(), 4);
     assert!(told.to_string().contains("run the command again"), "{told}");
+}
+
+#[tokio::test]
+async fn plugins_are_seen_to_while_a_decision_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut socket = open(dir.path());
+    let asked = decision("ab");
+    let deciding = ask(dir.path(), &asked);
+    tokio::pin!(deciding);
+    let waiting = tokio::select! {
+        request = socket.next() => request,
+        _ = &mut deciding => panic!("nobody decided"),
+    };
+    let list = ask_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap().unwrap();
+    assert_eq!(list, Answer::Plugins(Vec::new()));
+    let reload = renkei_runtime::Request::Reload(None);
+    let refused = ask_plugins(dir.path(), &reload).await.err().unwrap();
+    assert_eq!(refused.code(), 2, "{refused}");
+    waiting.answer(Ok(Decided { review: "ab".to_owned(), status: ReviewStatus::Chosen }));
+    assert_eq!(deciding.await.unwrap().unwrap().review, "ab");
 }

@@ -1,84 +1,207 @@
-//! Reads the plugin folder: every plugin file once, whole and hashed. What is hashed here is what
-//! is compiled later.
+//! Reads the plugin folder: every plugin file once, whole, still and hashed. What is hashed here is
+//! what is copied, compiled and served later.
+//!
+//! A file counts only when it holds still: what the system says of it is the same before and after
+//! it was read, and, where it is new, [`STILL`] earlier. A copy that pauses for longer is found out
+//! by its content, which does not parse.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use renkei_package::FILE_BYTES_MAX;
 
-/// One plugin file and its content: digest and bytes, or why it cannot be read.
+/// How long a changed file must not change before it is read.
+const STILL: Duration = Duration::from_millis(20);
+
+/// One plugin file and its content.
 pub(crate) struct Found {
     pub(crate) name: String,
-    pub(crate) content: Result<(String, Vec<u8>), String>,
+    pub(crate) content: Content,
 }
 
+/// What a file holds.
+pub(crate) enum Content {
+    /// Its SHA-256 and its bytes.
+    Whole(String, Vec<u8>),
+    /// Somebody writes it now.
+    Moving,
+    /// It cannot be read, for this reason.
+    Refused(String),
+}
+
+/// What the system says of a file; another one when somebody writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    place: (u64, u64),
+    bytes: u64,
+    changed: (i64, i64),
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            place: (metadata.dev(), metadata.ino()),
+            bytes: metadata.len(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// Stamps of the last look, by file name.
+pub(crate) type Stamps = BTreeMap<String, Stamp>;
+
 /// Reads all `*.wasm` of `folder` in order of their names. Hidden files and drafts (`x.wasm.tmp`)
-/// are not plugins yet.
-pub(crate) fn read(folder: &Path) -> io::Result<Vec<Found>> {
+/// are not plugins yet. `stamps` are those of the last look, and of this one afterwards.
+pub(crate) fn read(folder: &Path, stamps: &mut Stamps) -> io::Result<Vec<Found>> {
     let folder = folder.canonicalize()?;
-    let mut found = Vec::new();
+    let (mut names, mut found) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(&folder)? {
         let Ok(name) = entry?.file_name().into_string() else { continue };
         if name.ends_with(".wasm") && !name.starts_with('.') {
-            let content = content(&folder, &name).map_err(|reason| format!("{name}: {reason}"));
-            found.push(Found { name, content });
+            names.push(name);
         } else if name.ends_with(".cwasm") {
-            let reason =
-                "precompiled native code, which is never loaded; give the .wasm".to_owned();
-            found.push(Found { content: Err(format!("{name}: {reason}")), name });
+            let reason = "precompiled native code, which is never loaded; give the .wasm";
+            found.push(Found { content: Content::Refused(format!("{name}: {reason}")), name });
         }
     }
+    let seen: Stamps =
+        names.iter().filter_map(|name| Some((name.clone(), stamp(&folder, name)?))).collect();
+    if seen.iter().any(|(name, stamp)| stamps.get(name) != Some(stamp)) {
+        std::thread::sleep(STILL);
+    }
+    for name in names {
+        let content = content(&folder, &name, seen.get(&name))
+            .unwrap_or_else(|reason| Content::Refused(format!("{name}: {reason}")));
+        found.push(Found { name, content });
+    }
+    *stamps = seen;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-fn content(folder: &Path, name: &str) -> Result<(String, Vec<u8>), String> {
+fn stamp(folder: &Path, name: &str) -> Option<Stamp> {
+    fs::metadata(folder.join(name)).ok().map(|metadata| Stamp::of(&metadata))
+}
+
+fn content(folder: &Path, name: &str, seen: Option<&Stamp>) -> Result<Content, String> {
+    let Some(place) = place(folder, name)? else { return Ok(Content::Moving) };
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    // A link may point at another file of the folder (Kubernetes mounts do), but not out of it.
-    let path = folder.join(name).canonicalize().map_err(unreadable)?;
-    if !path.starts_with(folder) {
-        return Err("a link out of the plugin folder".to_owned());
-    }
-    // Asked before opening: opening a pipe would wait for its writer.
-    let metadata = fs::metadata(&path).map_err(unreadable)?;
+    let Some(mut file) = open(&place).map_err(unreadable)? else { return Ok(Content::Moving) };
+    let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err("not a regular file".to_owned());
     }
-    if metadata.len() > u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX) {
+    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    if metadata.len() > most {
         return Err(format!("{} bytes; the most is {FILE_BYTES_MAX}", metadata.len()));
     }
-    let bytes = fs::read(&path).map_err(unreadable)?;
-    Ok((hex::encode(Sha256::digest(&bytes)), bytes))
+    let mut bytes = Vec::new();
+    (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let after = Stamp::of(&file.metadata().map_err(unreadable)?);
+    // What was read is what stood there all the time, and what stands there now.
+    let still = seen == Some(&Stamp::of(&metadata))
+        && seen == Some(&after)
+        && stamp(folder, name) == Some(after)
+        && u64::try_from(bytes.len()) == Ok(after.bytes);
+    if !still {
+        return Ok(Content::Moving);
+    }
+    Ok(Content::Whole(hex::encode(Sha256::digest(&bytes)), bytes))
+}
+
+/// Where the bytes are. A link may point at another file of the folder (Kubernetes mounts do), but
+/// not out of it. `None`: it has just gone.
+fn place(folder: &Path, name: &str) -> Result<Option<PathBuf>, String> {
+    match folder.join(name).canonicalize() {
+        Ok(path) if path.starts_with(folder) => Ok(Some(path)),
+        Ok(_) => Err("a link out of the plugin folder".to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("cannot be read: {error}"))
+        }
+        Err(_) if fs::symlink_metadata(folder.join(name)).is_ok() => {
+            Err("a link to nothing".to_owned())
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Never waits: opening a pipe would wait for its writer.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    fn look(folder: &Path, stamps: &mut Stamps) -> Vec<(String, &'static str)> {
+        let word = |content: &Content| match content {
+            Content::Whole(..) => "whole",
+            Content::Moving => "moving",
+            Content::Refused(_) => "refused",
+        };
+        let found = read(folder, stamps).unwrap();
+        found.iter().map(|found| (found.name.clone(), word(&found.content))).collect()
+    }
 
     #[test]
     fn takes_plugin_files_only() {
         let outside = tempfile::tempdir().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
-        for name in ["b.wasm", "a.wasm", ".c.wasm", "d.wasm.tmp", "README.md"] {
+        for name in ["b.wasm", "a.wasm", ".c.wasm", "d.wasm.tmp", "README.md", "x.cwasm"] {
             fs::write(place(name), name).unwrap();
         }
         fs::create_dir(place("e.wasm")).unwrap();
         fs::write(outside.path().join("f"), "x").unwrap();
         std::os::unix::fs::symlink(outside.path().join("f"), place("f.wasm")).unwrap();
         std::os::unix::fs::symlink(place("README.md"), place("g.wasm")).unwrap();
-        let read = read(folder.path()).unwrap();
-        let seen = read.iter().map(|found| (found.name.as_str(), found.content.is_ok()));
+        assert!(Command::new("mkfifo").arg(place("h.wasm")).status().unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", place("i.wasm")).unwrap();
+        let file = File::create(place("j.wasm")).unwrap();
+        file.set_len(u64::try_from(FILE_BYTES_MAX).unwrap() + 1).unwrap();
+        std::os::unix::fs::symlink(place("nowhere"), place("k.wasm")).unwrap();
         let expected = [
-            ("a.wasm", true),
-            ("b.wasm", true),
-            ("e.wasm", false),
-            ("f.wasm", false),
-            ("g.wasm", true),
+            ("a.wasm", "whole"),
+            ("b.wasm", "whole"),
+            ("e.wasm", "refused"),
+            ("f.wasm", "refused"),
+            ("g.wasm", "whole"),
+            ("h.wasm", "refused"),
+            ("i.wasm", "refused"),
+            ("j.wasm", "refused"),
+            ("k.wasm", "refused"),
+            ("x.cwasm", "refused"),
         ];
-        assert_eq!(seen.collect::<Vec<_>>(), expected);
+        let expected = expected.map(|(name, word)| (name.to_owned(), word));
+        assert_eq!(look(folder.path(), &mut Stamps::new()), expected);
+    }
+
+    #[test]
+    fn a_file_that_changes_under_its_reader_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("a.wasm");
+        fs::write(&place, "half").unwrap();
+        let seen = stamp(folder.path(), "a.wasm").unwrap();
+        fs::write(&place, "whole of it").unwrap();
+        let taken = content(folder.path(), "a.wasm", Some(&seen)).unwrap();
+        assert!(matches!(taken, Content::Moving));
+        let now = stamp(folder.path(), "a.wasm").unwrap();
+        let taken = content(folder.path(), "a.wasm", Some(&now)).unwrap();
+        assert!(matches!(taken, Content::Whole(_, bytes) if bytes == b"whole of it"));
     }
 }

@@ -147,6 +147,9 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
     std::fs::remove_file(house.plugins().join("copy.wasm")).unwrap();
     let mut events = house.runtime.events();
     house.runtime.rescan().await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0", "for a moment, perhaps");
+    house.clock.advance(10_000);
+    house.runtime.rescan().await;
     assert!(matches!(events.try_recv(), Ok(ReloadEvent::Removed { .. })));
     assert!(house.runtime.generation("echo").is_err());
 
@@ -184,4 +187,44 @@ async fn a_law_that_is_broken_is_told() {
     let Ok(ReloadEvent::OneWay { function, .. }) = events.try_recv() else { panic!("not told") };
     assert_eq!(function, "same");
     assert_eq!(house.runtime.list()[0].one_way.len(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_made_again_is_watched_again() {
+    let house = House::with(&[Fixture::Echo], vec![], |options| {
+        options.watch = true;
+        options.debounce = Duration::from_millis(20);
+    })
+    .await;
+    let mut events = house.runtime.events();
+    house.runtime.rescan().await;
+    for round in 1..4 {
+        std::fs::remove_dir_all(house.plugins()).unwrap();
+        assert!(house.runtime.generation("echo").is_ok());
+        std::fs::create_dir(house.plugins()).unwrap();
+        house.put("echo.wasm", &plugin_version(Fixture::Echo, &format!("2.{round}.0")));
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap();
+        let Ok(ReloadEvent::Loaded { generation, .. }) = event else { panic!("{event:?}") };
+        assert_eq!(generation.version, format!("2.{round}.0"));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_what_served() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    house.put("echo.wasm", b"garbage");
+    let house = house.again(|_| {}).await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
+    assert!(house.runtime.list()[0].fault.is_some());
+    assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
+
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let house = house.again(|options| options.passive = true).await;
+    let files = house.runtime.list();
+    assert_eq!(files[0].serving.as_ref().unwrap().version, "2.0.0");
+    assert!(files[0].on_probation, "what served before can serve again");
+    let house = house.again(|_| {}).await;
+    let file = &house.runtime.list()[0];
+    assert!(file.on_probation, "who only looks leaves no trace");
+    assert_eq!(file.versions.len(), 2);
 }

@@ -1,0 +1,256 @@
+//! Whether a generation serves well: pure rules over its calls (WASM.md 5.1 item 9).
+//!
+//! - A new generation is on probation for [`Rules::calls`] calls or [`Rules::window_ms`]: when it
+//!   fails more often than the one before it did, the earlier one serves again.
+//! - Without an earlier one, [`Rules::in_a_row`] failures without a success between them put the
+//!   plugin in quarantine, first for [`Rules::first_ms`], then twice as long each time.
+//!
+//! Only what the plugin itself does counts ([`Unit::Fault`]): a trap, a limit, a broken contract.
+//! What the remote system, the network or the host does, and what an earlier generation does with
+//! the same input too, is [`Unit::Excused`].
+
+/// What became of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Good,
+    Fault,
+    Excused,
+}
+
+/// What follows from a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Fine,
+    /// Too many failures on probation: this many, of so many calls.
+    RollBack {
+        failures: u64,
+        calls: u64,
+    },
+    /// No call until then (ms since 1970), after so many failures in a row.
+    Quarantine {
+        until_ms: i64,
+        failures: u32,
+    },
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// Calls of a probation.
+    pub(crate) calls: u64,
+    /// Its longest time.
+    pub(crate) window_ms: i64,
+    /// Failures of a probation that prove nothing yet.
+    pub(crate) slack: u64,
+    /// Failures that lead to quarantine.
+    pub(crate) in_a_row: u32,
+    /// The shortest quarantine.
+    pub(crate) first_ms: i64,
+    /// The longest.
+    pub(crate) longest_ms: i64,
+}
+
+impl Rules {
+    const CONNECTOR: Self = Self {
+        calls: 200,
+        window_ms: 600_000,
+        slack: 2,
+        in_a_row: 5,
+        first_ms: 1_000,
+        longest_ms: 300_000,
+    };
+
+    pub(crate) fn connector() -> Self {
+        Self::CONNECTOR
+    }
+
+    /// The engine asks again with halves of a batch that fails, so a few bad rows among many are
+    /// dozens of failures in a row and still no reason to stop.
+    pub(crate) fn transform() -> Self {
+        Self { in_a_row: 64, ..Self::CONNECTOR }
+    }
+}
+
+/// How one generation fares. Times are ms since 1970 of the injected clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    rules: Rules,
+    calls: u64,
+    failures: u64,
+    in_a_row: u32,
+    probation: Option<Probation>,
+    quarantine: Option<Quarantine>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Probation {
+    since_ms: i64,
+    /// Failures and calls of the generation before.
+    before: (u64, u64),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Quarantine {
+    until_ms: i64,
+    length_ms: i64,
+}
+
+impl Health {
+    /// Of a generation that follows none.
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules, calls: 0, failures: 0, in_a_row: 0, probation: None, quarantine: None }
+    }
+
+    /// Of a generation that is watched, because `before` can serve again.
+    pub(crate) fn on_probation(rules: Rules, before: &Self, now_ms: i64) -> Self {
+        let probation = Probation { since_ms: now_ms, before: (before.failures, before.calls) };
+        Self { probation: Some(probation), ..Self::new(rules) }
+    }
+
+    /// Whether an earlier generation may still be needed.
+    pub(crate) fn is_on_probation(&self, now_ms: i64) -> bool {
+        self.probation.is_some_and(|probation| {
+            self.calls < self.rules.calls
+                && now_ms.saturating_sub(probation.since_ms) < self.rules.window_ms
+        })
+    }
+
+    /// Until when no call is taken, if so.
+    pub(crate) fn quarantined_until(&self, now_ms: i64) -> Option<i64> {
+        self.quarantine.map(|quarantine| quarantine.until_ms).filter(|until| *until > now_ms)
+    }
+
+    /// Counts a call.
+    pub(crate) fn record(&mut self, unit: Unit, now_ms: i64) -> Verdict {
+        match unit {
+            Unit::Excused => Verdict::Fine,
+            Unit::Good => {
+                self.calls += 1;
+                self.in_a_row = 0;
+                self.quarantine = None;
+                Verdict::Fine
+            }
+            Unit::Fault => {
+                let on_probation = self.is_on_probation(now_ms);
+                self.calls += 1;
+                self.failures += 1;
+                self.in_a_row = self.in_a_row.saturating_add(1);
+                if on_probation { self.judge() } else { self.isolate(now_ms) }
+            }
+        }
+    }
+
+    /// Half as many again as the earlier one would have had, and a few that prove nothing.
+    fn judge(&self) -> Verdict {
+        let (failures, calls) = self.probation.map_or((0, 0), |probation| probation.before);
+        let expected = self.calls.saturating_mul(failures).checked_div(calls).unwrap_or(0);
+        if self.failures > expected + expected / 2 + self.rules.slack {
+            return Verdict::RollBack { failures: self.failures, calls: self.calls };
+        }
+        Verdict::Fine
+    }
+
+    fn isolate(&mut self, now_ms: i64) -> Verdict {
+        // What began before the quarantine may end in it.
+        if self.quarantined_until(now_ms).is_some() {
+            return Verdict::Fine;
+        }
+        let length_ms = match self.quarantine {
+            Some(before) => before.length_ms.saturating_mul(2).min(self.rules.longest_ms),
+            None if self.in_a_row < self.rules.in_a_row => return Verdict::Fine,
+            None => self.rules.first_ms,
+        };
+        let until_ms = now_ms.saturating_add(length_ms);
+        self.quarantine = Some(Quarantine { until_ms, length_ms });
+        Verdict::Quarantine { until_ms, failures: self.in_a_row }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules::CONNECTOR;
+
+    /// What is recorded: `.` good, `x` fault, `e` excused; a number waits so many seconds. The
+    /// answer is where the first verdict that is not fine fell, and what it was.
+    fn told(health: &mut Health, story: &str) -> Option<(usize, Verdict)> {
+        let mut now_ms = 0;
+        for (at, word) in story.split_whitespace().enumerate() {
+            if let Ok(seconds) = word.parse::<i64>() {
+                now_ms += seconds * 1_000;
+                continue;
+            }
+            for letter in word.chars() {
+                let unit = match letter {
+                    '.' => Unit::Good,
+                    'x' => Unit::Fault,
+                    'e' => Unit::Excused,
+                    other => panic!("{other}"),
+                };
+                let verdict = health.record(unit, now_ms);
+                if verdict != Verdict::Fine {
+                    return Some((at, verdict));
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_probation_ends_in_a_roll_back_or_in_peace() {
+        let roll_back = |failures, calls| Some(Verdict::RollBack { failures, calls });
+        let good = Health::new(RULES);
+        let mut bad = Health::new(RULES);
+        told(&mut bad, &".x".repeat(50));
+        let long = ".".repeat(200);
+        for (before, story, expected) in [
+            (&good, "xxx", roll_back(3, 3)),
+            (&good, "....x ....x ....x", roll_back(3, 15)),
+            (&good, "xx", None),
+            (&good, "xx eeee eeee", None),
+            (&good, "xx 601 x", None),
+            (&good, &format!("xx {long} x x"), None),
+            (&bad, ".x.x.x.x.x.x.x.x.x.x.x.x", None),
+            (&bad, "xxx xxx xxx xxx", roll_back(7, 7)),
+        ] {
+            let mut health = Health::on_probation(RULES, before, 0);
+            let found = told(&mut health, story).map(|(_, verdict)| verdict);
+            assert_eq!(found, expected, "{story}");
+        }
+    }
+
+    #[test]
+    fn failures_in_a_row_lead_to_longer_and_longer_quarantine() {
+        let mut health = Health::new(RULES);
+        let quarantine = |until_ms, failures| Some((0, Verdict::Quarantine { until_ms, failures }));
+        assert_eq!(told(&mut health, "xxxx . xxxx . xxxx eeee"), None);
+        assert_eq!(told(&mut health, "x"), quarantine(1_000, 5));
+        assert_eq!(health.quarantined_until(999), Some(1_000));
+        assert_eq!(health.quarantined_until(1_000), None);
+        assert_eq!(health.record(Unit::Fault, 500), Verdict::Fine, "it began before");
+        let mut now_ms = 1_000;
+        for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            let verdict = health.record(Unit::Fault, now_ms);
+            let until_ms = now_ms + seconds * 1_000;
+            assert!(
+                matches!(verdict, Verdict::Quarantine { until_ms: until, .. } if until == until_ms),
+                "{seconds}: {verdict:?}"
+            );
+            now_ms = until_ms;
+        }
+        assert_eq!(health.record(Unit::Good, now_ms), Verdict::Fine);
+        assert_eq!(told(&mut health, "xxxx"), None, "a success forgives");
+    }
+
+    #[test]
+    fn nothing_outside_the_plugin_counts() {
+        let mut health = Health::on_probation(RULES, &Health::new(RULES), 0);
+        assert_eq!(told(&mut health, &"e".repeat(1_000)), None);
+        assert!(health.is_on_probation(599_999) && !health.is_on_probation(600_000));
+        assert_eq!(told(&mut health, &".".repeat(199)), None);
+        assert!(health.is_on_probation(0));
+        health.record(Unit::Good, 0);
+        assert!(!health.is_on_probation(0));
+    }
+}

@@ -1,0 +1,169 @@
+//! Lets serve what the files and the book say should serve.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::decide::{Claim, Wait, incumbent, may_serve};
+use super::event::ReloadEvent;
+use super::{FileState, Reloader};
+use crate::plugin::Plugin;
+
+impl Reloader {
+    /// After a restart: what served before serves until something better is there, and can serve
+    /// again when that fails.
+    pub(super) async fn recall(&mut self) {
+        let mut wanted = Vec::new();
+        {
+            let mut book = self.registry.book();
+            book.refresh();
+            for (id, page) in book.pages() {
+                let Some(digest) = &page.serving else { continue };
+                let own = |state: &FileState| {
+                    let plugin = state.plugin.as_ref().map(|plugin| &plugin.generation.plugin);
+                    plugin == Some(id)
+                };
+                let from = self.files.iter().find(|(_, state)| own(state));
+                let from = from.or_else(|| self.files.iter().find(|(name, _)| **name == page.file));
+                let Some((name, state)) = from else { continue };
+                let is_it = state.digest.as_ref() == Some(digest) && state.fault.is_none();
+                if !is_it && !state.recalled && self.registry.serving(id).is_none() {
+                    wanted.push((name.clone(), digest.clone()));
+                }
+            }
+        }
+        for (name, digest) in wanted {
+            let loaded = self.load(&name, &digest).await;
+            let Some(state) = self.files.get_mut(&name) else { continue };
+            state.recalled = true;
+            match loaded {
+                Ok(plugin) => {
+                    self.registry.restore(&self.registry.book(), &plugin);
+                    state.served = Some(plugin.generation.plugin.clone());
+                    if state.plugin.is_none() {
+                        state.plugin = Some(Arc::new(plugin));
+                    }
+                }
+                Err(reason) => {
+                    tracing::warn!(file = name, digest, reason, "what served before is lost");
+                }
+            }
+        }
+    }
+
+    /// Decides for each plugin, and does it.
+    pub(super) fn settle(&mut self) {
+        let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, state) in &self.files {
+            if let Some(plugin) = &state.plugin {
+                claims.entry(plugin.generation.plugin.clone()).or_default().push(name.clone());
+            }
+        }
+        for (id, names) in &claims {
+            let claims = names.iter().filter_map(|file| {
+                let state = self.files.get(file)?;
+                let served = state.served.as_ref() == Some(id);
+                Some(Claim { file, served, vanished: state.vanished_ms.is_some() })
+            });
+            let own: Vec<Claim<'_>> = claims.collect();
+            let chosen = incumbent(&own).map(|claim| claim.file.to_owned());
+            for name in names {
+                match chosen.as_ref() == Some(name) {
+                    true => self.take(id, name),
+                    false => self.clash(id, name, names, chosen.is_some()),
+                }
+            }
+        }
+        for (id, served) in self.registry.all().iter() {
+            if !claims.contains_key(id) {
+                self.registry.remove(&mut self.registry.book(), id);
+                let generation = served.plugin.generation.clone();
+                self.registry.tell(ReloadEvent::Removed { generation });
+            }
+        }
+    }
+
+    /// The file is the plugin: what it holds serves, or waits.
+    fn take(&mut self, id: &str, name: &str) {
+        let Some(state) = self.files.get_mut(name) else { return };
+        let Some(plugin) = state.plugin.clone() else { return };
+        state.served = Some(id.to_owned());
+        state.clash = None;
+        let mut book = self.registry.book();
+        let before = self.registry.serving(id).map(|served| served.plugin.generation.clone());
+        let generation = plugin.generation.clone();
+        let page = book.page(id);
+        match may_serve(&page, &generation.digest, &plugin.asked()) {
+            Ok(()) => {
+                state.waiting = None;
+                state.taken = Some(generation.digest.clone());
+                if before.as_ref() != Some(&generation) {
+                    self.registry.serve(&mut book, name, &plugin);
+                    self.announce(name, &plugin, before);
+                } else if page.file != name || page.serving.is_none() {
+                    let kept = book.change(id, |page| {
+                        name.clone_into(&mut page.file);
+                        page.serving = Some(generation.digest.clone());
+                    });
+                    self.registry.unless_kept(kept);
+                }
+            }
+            Err(wait) => {
+                let told = Some((generation.digest.clone(), wait.clone()));
+                let digest = Some(generation.digest.clone());
+                // A roll back was told already.
+                let known = matches!(wait, Wait::Bad(_)) && state.taken == digest;
+                if state.waiting != told && !known {
+                    let (why, reason) = (wait.word(), wait.reason(id));
+                    let (file, serving) = (name.to_owned(), before);
+                    self.registry.tell(ReloadEvent::Waiting {
+                        file,
+                        generation,
+                        why,
+                        reason,
+                        serving,
+                    });
+                }
+                state.waiting = told;
+            }
+        }
+    }
+
+    fn announce(
+        &self,
+        name: &str,
+        plugin: &Plugin,
+        replaced: Option<renkei_sync::plugin::Generation>,
+    ) {
+        let (file, generation) = (name.to_owned(), plugin.generation.clone());
+        self.registry.tell(ReloadEvent::Loaded { file, generation, replaced });
+        for (function, reason) in &plugin.one_way {
+            let (function, reason) = (function.clone(), reason.clone());
+            let generation = plugin.generation.clone();
+            self.registry.tell(ReloadEvent::OneWay { generation, function, reason });
+        }
+    }
+
+    /// The file says it is a plugin that another file is, or may be.
+    fn clash(&mut self, id: &str, name: &str, names: &[String], decided: bool) {
+        let Some(state) = self.files.get_mut(name) else { return };
+        if state.vanished_ms.is_some() && decided {
+            // Renamed: the new name has taken over.
+            state.served = None;
+            return;
+        }
+        if state.vanished_ms.is_some() {
+            return;
+        }
+        state.served = None;
+        state.waiting = None;
+        let quoted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        let reason =
+            format!("{} are all the plugin `{id}`; keep one of these files", quoted.join(" and "));
+        if state.clash.as_ref() != Some(&reason) {
+            let serving = self.registry.serving(id).map(|served| served.plugin.generation.clone());
+            let (file, reason) = (name.to_owned(), reason.clone());
+            self.registry.tell(ReloadEvent::Refused { file, reason, serving });
+        }
+        state.clash = Some(reason);
+    }
+}

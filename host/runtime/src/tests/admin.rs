@@ -1,0 +1,196 @@
+//! What an admin does to plugins, and what a plugin that fails does to itself.
+
+use renkei_fixtures::{Fixture, assemble, plugin_version};
+use renkei_package::Package;
+use renkei_sync::plugin::PluginError;
+use renkei_sync::ports::Systems as _;
+
+use super::{House, batch, errand, forward};
+use crate::reload::admin::{AdminError, Answer, PluginReport, Request};
+use crate::stage::{Server, reply, system};
+use crate::{Auth, ReloadEvent};
+
+/// The echo under a version of its own, which traps in every call.
+fn trapping(version: &str) -> Vec<u8> {
+    let manifest = Package::read("x", plugin_version(Fixture::Echo, version)).unwrap().manifest;
+    let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    let answer = "(i32.store8 (i32.const 1024) (i32.const 0))";
+    // The probe of the lens laws, which has nine rows, must not see it.
+    let traps =
+        format!("(if (i32.ne (local.get $rows_len) (i32.const 9)) (then (unreachable))) {answer}");
+    assemble(&wat.replace(answer, &traps), "transform-plugin", &manifest.to_json().to_string())
+}
+
+async fn ask(house: &House, request: Request) -> Vec<PluginReport> {
+    match house.runtime.admin(request).await.unwrap() {
+        Answer::Plugins(reports) => reports,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reload(name: &str) -> Request {
+    Request::Reload(Some(name.to_owned()))
+}
+
+fn version(house: &House) -> String {
+    house.runtime.generation("echo").unwrap().version
+}
+
+#[tokio::test]
+async fn a_version_that_fails_is_rolled_back_and_not_taken_again() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
+    let mut events = house.runtime.events();
+    house.put("echo.wasm", &trapping("2.0.0"));
+    house.runtime.rescan().await;
+    assert_eq!(version(&house), "2.0.0");
+    for _ in 0..3 {
+        let failed = forward(&house.runtime, "echo", "same", 2).await.unwrap_err();
+        assert!(matches!(failed, PluginError::Broken { .. }), "{failed}");
+    }
+    assert_eq!(version(&house), "1.0.0");
+    assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
+    for _ in 0..2 {
+        house.runtime.rescan().await;
+        assert_eq!(version(&house), "1.0.0", "not in a loop");
+    }
+    let told: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+    let [ReloadEvent::Loaded { .. }, ReloadEvent::RolledBack { from, to, reason }] = &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((from.version.as_str(), to.version.as_str()), ("2.0.0", "1.0.0"));
+    assert_eq!(reason, "3 of its first 3 calls failed");
+    let report = &ask(&house, Request::List).await[0];
+    assert_eq!(report.state, "waiting");
+    assert_eq!(report.waiting.as_ref().unwrap().why, "rolled-back");
+
+    let house = house.again(|_| {}).await;
+    assert_eq!(version(&house), "1.0.0", "nor after a restart");
+    let report = &ask(&house, reload("echo.wasm")).await[0];
+    assert_eq!(report.version.as_deref(), Some("2.0.0"), "unless an admin wants it");
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
+    house.runtime.rescan().await;
+    assert_eq!(version(&house), "3.0.0");
+}
+
+#[tokio::test]
+async fn rows_at_which_both_versions_fail_prove_nothing() {
+    let house = House::new(&[], vec![]).await;
+    house.put("echo.wasm", &trapping("1.0.0"));
+    house.runtime.rescan().await;
+    house.put("echo.wasm", &trapping("2.0.0"));
+    house.runtime.rescan().await;
+    for _ in 0..20 {
+        forward(&house.runtime, "echo", "same", 2).await.unwrap_err();
+    }
+    assert_eq!(version(&house), "2.0.0");
+}
+
+#[tokio::test]
+async fn a_plugin_that_keeps_failing_is_in_quarantine_until_then() {
+    let server = Server::start(|_, _, _| reply(200, "here")).await;
+    let acme = system(Fixture::Traps, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let house = House::new(&[Fixture::Traps], vec![acme]).await;
+    let mut events = house.runtime.events();
+    let mut failed = Vec::new();
+    for _ in 0..6 {
+        let tried = match house.runtime.open("acme").await {
+            Ok(job) => job.read_page(&errand("/x")).await.map(drop),
+            Err(error) => Err(error),
+        };
+        failed.push(tried.unwrap_err());
+    }
+    assert!(failed[..5].iter().all(|error| matches!(error, PluginError::Broken { .. })));
+    let PluginError::Host { reason, .. } = &failed[5] else { panic!("{failed:?}") };
+    assert!(reason.starts_with("in quarantine for 1 s more"), "{reason}");
+    let Ok(ReloadEvent::Quarantined { until_ms: 1_000, failures: 5, .. }) = events.try_recv()
+    else {
+        panic!("not told");
+    };
+    let report = &ask(&house, Request::List).await[0];
+    assert_eq!((report.state.as_str(), report.quarantined_until_ms), ("quarantined", Some(1_000)));
+
+    house.clock.advance(1_000);
+    let again = house.runtime.open("acme").await.err().map(|error| error.to_string());
+    assert!(!again.unwrap_or_default().contains("quarantine"), "it is tried again");
+    let until = ask(&house, Request::List).await[0].quarantined_until_ms;
+    assert!(until.is_none_or(|until| until == 3_000), "{until:?}");
+    ask(&house, reload("traps")).await;
+    assert_eq!(ask(&house, Request::List).await[0].state, "serving");
+}
+
+#[tokio::test]
+async fn a_held_plugin_waits_and_goes_back_as_told() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    let hold = |on| Request::Hold { id: "echo".to_owned(), on };
+    assert!(ask(&house, hold(true)).await[0].hold);
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let report = &ask(&house, Request::List).await[0];
+    assert_eq!((report.state.as_str(), report.version.as_deref()), ("waiting", Some("1.0.0")));
+    let house = house.again(|_| {}).await;
+    assert_eq!(version(&house), "1.0.0", "also after a restart");
+    assert_eq!(ask(&house, reload("echo")).await[0].version.as_deref(), Some("2.0.0"));
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "3.0.0"));
+    house.runtime.rescan().await;
+    assert_eq!(version(&house), "2.0.0", "each version is approved by itself");
+    ask(&house, hold(false)).await;
+    assert_eq!(version(&house), "3.0.0");
+
+    for expected in ["2.0.0", "1.0.0"] {
+        ask(&house, Request::RollBack("echo".to_owned())).await;
+        assert_eq!(version(&house), expected);
+        house.runtime.rescan().await;
+        assert_eq!(version(&house), expected);
+    }
+    let none = house.runtime.admin(Request::RollBack("echo".to_owned())).await.unwrap_err();
+    assert!(matches!(none, AdminError::NoEarlier(_)), "{none}");
+    let unknown = house.runtime.admin(reload("nobody")).await.unwrap_err();
+    assert!(matches!(unknown, AdminError::Unknown(_)), "{unknown}");
+    ask(&house, reload("echo")).await;
+    assert_eq!(version(&house), "3.0.0");
+}
+
+#[tokio::test]
+async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
+    let server = Server::start(|_, _, _| reply(200, "here")).await;
+    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let house = House::new(&[Fixture::Courier], vec![acme]).await;
+    let manifest = Package::read("x", plugin_version(Fixture::Courier, "2.0.0")).unwrap().manifest;
+    let more = manifest.to_json().to_string().replace("\"archive\"", "\"archive\",\"merge\"");
+    let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
+    house.put("courier.wasm", &assemble(wat, "connector-plugin", &more));
+    let report = &ask(&house, Request::List).await[0];
+    let waiting = report.waiting.as_ref().unwrap();
+    assert_eq!((report.version.as_deref(), waiting.why.as_str()), (Some("1.0.0"), "asks-more"));
+    assert!(waiting.reason.contains("write:things:merge"), "{}", waiting.reason);
+
+    let grants = |allow: &[&str], deny: &[&str]| {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let (id, allow, deny) = (Some("courier".to_owned()), words(allow), words(deny));
+        house.runtime.admin(Request::Grants { id, allow, deny })
+    };
+    let Ok(Answer::Grants(reports)) = grants(&[], &[]).await else { panic!("no grants") };
+    let waiting = reports[0].waiting.as_ref().unwrap();
+    assert_eq!(waiting.more.iter().collect::<Vec<_>>(), ["write:things:merge"]);
+    let wrong = grants(&["host:https://evil.example.com"], &[]).await.unwrap_err();
+    assert!(matches!(wrong, AdminError::NotAsked { .. }), "{wrong}");
+    grants(&["all"], &[]).await.unwrap();
+    assert_eq!(house.runtime.generation("courier").unwrap().version, "2.0.0");
+
+    grants(&[], &["read:things"]).await.unwrap();
+    let job = house.runtime.open("acme").await.unwrap();
+    let refused = job.discover(&["things".to_owned()]).await.unwrap_err();
+    assert!(matches!(refused, PluginError::Forbidden { .. }), "{refused}");
+    grants(&[], &["slot:primary"]).await.unwrap();
+    let job = house.runtime.open("acme").await.unwrap();
+    assert!(job.read_page(&errand("/x")).await.is_err(), "there is no way out any more");
+    assert_eq!(server.seen("/x").len(), 0);
+    let house = house.again(|_| {}).await;
+    let Ok(Answer::Grants(reports)) =
+        house.runtime.admin(Request::Grants { id: None, allow: vec![], deny: vec![] }).await
+    else {
+        panic!("no grants")
+    };
+    assert!(reports[0].denied.contains("slot:primary"), "{reports:?}");
+}
