@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 25] = [
+const FAILURES: [(&str, &[&str], i32); 26] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -57,6 +57,7 @@ const FAILURES: [(&str, &[&str], i32); 25] = [
     ("plugin inspect", &["plugin", "inspect", "nofile.wasm"], 5),
     ("plugin list", &["plugin", "list"], 2),
     ("plugin test", &["plugin", "test", "nofile.wasm"], 5),
+    ("plugin preview", &["plugin", "preview", "nofile.wasm"], 2),
     ("plugin reload", &["plugin", "reload"], 2),
     ("plugin rollback", &["plugin", "rollback", "names"], 2),
     ("plugin hold", &["plugin", "hold", "names"], 2),

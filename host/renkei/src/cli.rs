@@ -376,6 +376,26 @@ requirements.txt (Python). For the latter two the tools are installed below the 
     /// Try a plugin file against the contract, without its source; exits 1 where a check fails.
     #[command(after_help = TEST_HELP)]
     Test(TestArgs),
+    /// Run recent rows through the transform that serves and through a file, and show what differs.
+    #[command(after_help = "Examples:
+  renkei plugin preview names.wasm --dir sync
+  renkei plugin preview sync/plugins/names.wasm --show-values --dir sync
+  renkei plugin preview names-2.wasm --id names --json --dir sync | jq .fields
+
+Rows are kept whenever a transform runs: the last 256 per function, in the data directory. A connector cannot be
+tried without its system; of it, what it asks for is compared.")]
+    Preview {
+        /// The .wasm file.
+        file: PathBuf,
+        /// The plugin that serves, where its id is another one.
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+        /// Show values of records; they are described otherwise.
+        #[arg(long)]
+        show_values: bool,
+        #[command(flatten)]
+        dir: DirArgs,
+    },
     /// Look at the plugin folder now. With a file or an id: approve the version that waits there,
     /// take one again that was rolled back, end a quarantine.
     #[command(after_help = "Examples:

@@ -26,7 +26,9 @@ mod limits;
 mod fault;
 mod loader;
 mod plugin;
+mod preview;
 mod probe;
+mod recent;
 mod registry;
 mod reload;
 
@@ -53,6 +55,7 @@ pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};
 pub use limits::{Limits, TICK_MS};
+pub use preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
 pub use reload::admin::{AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request};
 pub use reload::book::BookError;
 pub use reload::event::ReloadEvent;

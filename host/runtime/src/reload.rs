@@ -32,8 +32,10 @@ use tokio::time::MissedTickBehavior;
 
 use crate::loader::Loader;
 use crate::plugin::Plugin;
+use crate::recent::Recent;
 use crate::registry::Registry;
 use admin::{AdminError, Answer, Request};
+use book::Book;
 use decide::Wait;
 use event::ReloadEvent;
 use folder::{Content, Found, Stamps};
@@ -88,7 +90,12 @@ pub(crate) enum Order {
     Look(oneshot::Sender<()>),
     /// What an admin wants.
     Admin(Request, oneshot::Sender<Result<Answer, AdminError>>),
+    /// Load what serves a plugin and what these bytes are, to be compared.
+    Pair { name: String, bytes: Vec<u8>, id: Option<String>, reply: oneshot::Sender<Paired> },
 }
+
+/// What serves, if anything does, and what a file holds.
+pub(crate) type Paired = Result<(Option<Arc<Plugin>>, Plugin), AdminError>;
 
 /// The task's own state.
 pub(crate) struct Reloader {
@@ -106,6 +113,8 @@ pub(crate) struct Reloader {
     /// Why the folder could not be read at the last look.
     blind: Option<String>,
     view: Arc<ArcSwap<Vec<Seen>>>,
+    home: PathBuf,
+    recent: Arc<Recent>,
 }
 
 impl Reloader {
@@ -117,8 +126,11 @@ impl Reloader {
         loader: Loader,
         registry: Arc<Registry>,
         view: Arc<ArcSwap<Vec<Seen>>>,
+        recent: Arc<Recent>,
     ) -> Self {
         Self {
+            home: home.to_owned(),
+            recent,
             folder,
             loader,
             registry,
@@ -155,6 +167,9 @@ impl Reloader {
                     Some(Order::Admin(request, answer)) => {
                         answer.send(self.admin(request).await).ok();
                     }
+                    Some(Order::Pair { name, bytes, id, reply }) => {
+                        reply.send(self.pair(&name, bytes, id).await).ok();
+                    }
                     None => return,
                 },
                 _ = notices.recv() => {
@@ -166,7 +181,11 @@ impl Reloader {
                     self.show();
                 }
                 _ = again.tick(), if self.moving => self.scan().await,
-                _ = clock.tick() => self.scan().await,
+                _ = clock.tick() => {
+                    self.scan().await;
+                    let recent = Arc::clone(&self.recent);
+                    tokio::task::spawn_blocking(move || recent.save()).await.ok();
+                }
             }
         }
     }
@@ -278,6 +297,33 @@ impl Reloader {
         let bytes = read.await.map_err(|error| error.to_string())?;
         let bytes = bytes.map_err(|error| format!("its private copy cannot be read: {error}"))?;
         self.loader.load(name, bytes).await.map_err(|error| error.to_string())
+    }
+
+    /// What serves, by what is remembered, and the plugin in `bytes`. Of the file that serves
+    /// already, the version before is the other one.
+    async fn pair(&self, name: &str, bytes: Vec<u8>, id: Option<String>) -> Paired {
+        let candidate = self.loader.load(name, bytes).await;
+        let candidate = candidate.map_err(|error| AdminError::Refused(error.to_string()))?;
+        let generation = &candidate.generation;
+        let id = id.unwrap_or_else(|| generation.plugin.clone());
+        // As another process may have left it, and not as this one makes of the folder.
+        let page = Book::open(&self.home, true)?.page(&id);
+        let digest = match page.serving.clone() {
+            Some(serving) if serving == generation.digest => {
+                page.earlier().map(|earlier| earlier.digest.clone())
+            }
+            serving => serving,
+        };
+        let now = self.registry.serving(&id).map(|served| Arc::clone(&served.plugin));
+        let serving = match (digest, now) {
+            (Some(digest), Some(now)) if now.generation.digest == digest => Some(now),
+            (Some(digest), _) => {
+                let loaded = self.load(&id, &digest).await.map_err(AdminError::Refused)?;
+                Some(Arc::new(loaded))
+            }
+            (None, now) => now.filter(|now| now.generation.digest != generation.digest),
+        };
+        Ok((serving, candidate))
     }
 
     /// Removes private copies that nothing needs.

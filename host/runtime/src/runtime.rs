@@ -26,6 +26,8 @@ use crate::fault;
 use crate::limits::Limits;
 use crate::loader::{KindLimits, Loader};
 use crate::plugin::Linkers;
+use crate::preview::{self, Preview};
+use crate::recent::Recent;
 use crate::registry::Registry;
 use crate::reload::admin::{AdminError, Answer, Request};
 use crate::reload::book::{Book, BookError};
@@ -155,6 +157,7 @@ pub struct Runtime {
     view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,
     orders: mpsc::Sender<Order>,
+    recent: Arc<Recent>,
 }
 
 impl Runtime {
@@ -180,6 +183,7 @@ impl Runtime {
             try_laws: options.try_laws,
         };
         let view = Arc::<ArcSwap<Vec<Seen>>>::default();
+        let recent = Arc::new(Recent::open(&options.home, options.passive));
         let mut reloader = Reloader::new(
             options.plugins,
             &options.home,
@@ -187,13 +191,14 @@ impl Runtime {
             loader,
             Arc::clone(&registry),
             Arc::clone(&view),
+            Arc::clone(&recent),
         );
         reloader.scan().await;
         let (orders, asked) = mpsc::channel(8);
         let rhythm =
             Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
         tokio::spawn(reloader.run(rhythm, asked));
-        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, orders }))
+        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, orders, recent }))
     }
 
     /// The files of the plugin folder as last looked at, bad ones included.
@@ -223,6 +228,31 @@ impl Runtime {
         answer.await.map_err(|_| AdminError::Closed)?
     }
 
+    /// What the plugin in `bytes`, the content of the file `name`, would do differently from what
+    /// serves `id` (default: its own id), shown with recent rows of this runtime and of those
+    /// before it. Nothing that serves is touched.
+    pub async fn preview(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        id: Option<String>,
+        show_values: bool,
+    ) -> Result<Preview, AdminError> {
+        let (reply, pair) = oneshot::channel();
+        let order = Order::Pair { name: name.to_owned(), bytes, id, reply };
+        self.orders.send(order).await.map_err(|_| AdminError::Closed)?;
+        let (serving, candidate) = pair.await.map_err(|_| AdminError::Closed)??;
+        let samples = self.recent.of(serving
+            .as_ref()
+            .map_or(&candidate, |serving| &**serving)
+            .generation
+            .plugin
+            .as_str());
+        let (limits, serving) = (&self.limits.transform, serving.as_deref());
+        let engine = &self.engine;
+        Ok(preview::compare(engine, limits, serving, &candidate, &samples, show_values).await)
+    }
+
     /// The generation that serves a plugin now; an error where none does or it is in quarantine.
     pub fn generation(&self, plugin: &str) -> Result<Generation, PluginError> {
         Ok(self.registry.begin(plugin)?.plugin().generation.clone())
@@ -231,6 +261,12 @@ impl Runtime {
     /// What was sent for a system, if there is such a one.
     pub fn traffic(&self, system: &str) -> Option<Traffic> {
         self.exits.get(system).map(|exit| exit.traffic())
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.recent.save();
     }
 }
 
@@ -294,6 +330,7 @@ impl Transforms for Runtime {
                 }
             })?;
         let call = TransformCall { parameters: &parameters, ..call };
+        self.recent.note(&call);
         let (engine, limits) = (&self.engine, &self.limits.transform);
         let answer = transform::call(engine, limits, plugin, call).await;
         let mut judged = fault::judge(&answer);

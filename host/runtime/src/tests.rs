@@ -4,7 +4,9 @@
 mod admin;
 mod egress;
 mod hostile;
+mod previews;
 mod reload;
+mod swaps;
 mod waiting;
 mod wasi;
 

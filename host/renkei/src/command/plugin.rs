@@ -2,6 +2,7 @@
 //! `plugin_test.rs`, the others are in `plugin/`.
 
 mod admin;
+mod preview;
 
 use std::path::Path;
 
@@ -25,6 +26,9 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
         PluginCommand::Inspect { file } => inspect(file, output),
         PluginCommand::Test(args) => plugin_test::run(args, output).await,
         PluginCommand::List(args) => admin::list(&args.dir, output).await,
+        PluginCommand::Preview { file, id, show_values, dir } => {
+            preview::run(&dir.dir, file, id.clone(), *show_values, output).await
+        }
         PluginCommand::Reload { plugin, dir } => {
             admin::change(&dir.dir, Request::Reload(plugin.clone()), output).await
         }

@@ -112,8 +112,9 @@ impl From<&PluginFile> for PluginReport {
     }
 }
 
-/// What one plugin asks and may, in words such as `host:https://api.example.com`, `slot:primary`,
-/// `secret:client_secret`, `read:contacts`, `write:contacts:create`.
+/// What one plugin asks and may, in words such as `slot:primary`, `host:https://api.example.com`,
+/// `method:primary:GET`, `path:primary:/crm/v3`, `secret:client_secret`, `read:contacts`,
+/// `write:contacts:create`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantsReport {
     /// The plugin's id.

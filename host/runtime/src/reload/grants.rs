@@ -1,14 +1,14 @@
 //! What a plugin asks for and what it is given (TRUST.md 2.5; issue 3, "Egress").
 //!
-//! A manifest only asks. Each thing is one word, such as `host:https://api.example.com`,
-//! `slot:primary`, `secret:client_secret`, `read:contacts` or `contacts:create`'s form
+//! A manifest only asks. Each thing is one word: `slot:primary`, `host:https://api.example.com`,
+//! `method:primary:GET`, `path:primary:/crm/v3`, `secret:client_secret`, `read:contacts`,
 //! `write:contacts:create`. The first version of a plugin is given what it asks; a later one that
 //! asks for more waits until an admin allows it. What an admin takes away is cut out of the
 //! manifest before the plugin serves, so that nothing below need know of it.
 
 use std::collections::BTreeSet;
 
-use renkei_package::{Connection, ConnectorManifest, Kind, Manifest, ObjectAction};
+use renkei_package::{Connection, ConnectorManifest, Kind, Manifest, Method, ObjectAction};
 
 use super::book::Page;
 
@@ -19,6 +19,8 @@ pub(crate) fn asked(manifest: &Manifest) -> BTreeSet<String> {
     for connection in &connector.connections {
         asked.insert(slot(connection));
         asked.extend(connection.allow.iter().map(|origin| host(&origin.to_string())));
+        asked.extend(connection.methods.iter().map(|by| method(&connection.slot, *by)));
+        asked.extend(connection.paths.iter().map(|below| path(&connection.slot, below)));
     }
     for object in &connector.objects {
         asked.insert(read(&object.name));
@@ -48,6 +50,9 @@ fn cut(connector: &mut ConnectorManifest, may: impl Fn(&str) -> bool) {
     connector.connections.retain(|connection| may(&slot(connection)));
     for connection in &mut connector.connections {
         connection.allow.retain(|origin| may(&host(&origin.to_string())));
+        let slot = &connection.slot;
+        connection.methods.retain(|by| may(&method(slot, *by)));
+        connection.paths.retain(|below| may(&path(slot, below)));
     }
     connector.objects.retain(|object| may(&read(&object.name)));
     for object in &mut connector.objects {
@@ -63,6 +68,14 @@ fn slot(connection: &Connection) -> String {
 
 fn host(origin: &str) -> String {
     format!("host:{origin}")
+}
+
+fn method(slot: &str, method: Method) -> String {
+    format!("method:{slot}:{}", method.as_str())
+}
+
+fn path(slot: &str, below: &str) -> String {
+    format!("path:{slot}:{below}")
 }
 
 /// The word for reading an object.
@@ -97,9 +110,16 @@ mod tests {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    const ASKED: [&str; 8] = [
+    const ASKED: [&str; 15] = [
         "host:https://*.pods.example.com",
         "host:https://api.example.com",
+        "method:primary:DELETE",
+        "method:primary:GET",
+        "method:primary:HEAD",
+        "method:primary:PATCH",
+        "method:primary:POST",
+        "method:primary:PUT",
+        "path:primary:/",
         "read:things",
         "secret:client_secret",
         "slot:primary",
@@ -140,7 +160,7 @@ mod tests {
             let left = asked(&narrow(&manifest, &words(&[word])));
             assert!(!left.contains(word), "{word}");
             let with_it = match word {
-                "slot:primary" => 3,
+                "slot:primary" => 10,
                 "read:things" => 4,
                 _ => 1,
             };

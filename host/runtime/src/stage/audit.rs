@@ -20,6 +20,14 @@ impl Audit {
         Self { lines, _listening }
     }
 
+    /// The lines about what the way out refused, since the last time; those about plugins that are
+    /// loaded are not among them.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.starts_with("message=egress refused"));
+        lines
+    }
+
     /// What was said since the last time, each as `field=value ...` in the order of the fields.
     pub(crate) fn lines(&self) -> Vec<String> {
         std::mem::take(&mut *self.lines.lock().unwrap())

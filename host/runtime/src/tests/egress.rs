@@ -73,7 +73,7 @@ impl Street {
     /// The counter moved by one, one line was left, and the neighbour's work is done.
     async fn was_refused(&self, before: u64, reason: Reason) {
         assert_eq!(self.counted(reason), before + 1, "{reason}");
-        let lines = self.audit.lines();
+        let lines = self.audit.refusals();
         let [line] = &lines[..] else { panic!("one line, not {lines:?}") };
         let plugin = self.house.runtime.generation("courier").unwrap();
         assert_eq!(

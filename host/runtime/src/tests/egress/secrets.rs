@@ -120,7 +120,7 @@ async fn case_40_signing_secrets_are_scrubbed() {
     let job = house.runtime.open("acme").await.unwrap();
     let page = job.read_page(&errand("/things")).await.unwrap();
     assert_eq!(page.cursor, b"[redacted] was used");
-    assert_eq!(audit.lines(), Vec::<String>::new());
+    assert_eq!(audit.refusals(), Vec::<String>::new());
 }
 
 /// A failure tells no more than an answer.
