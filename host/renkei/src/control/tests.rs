@@ -13,9 +13,12 @@ struct NoPlugins;
 
 #[async_trait]
 impl Plugins for NoPlugins {
-    async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError> {
+    async fn admin(
+        &self,
+        request: renkei_runtime::Request,
+    ) -> Result<renkei_runtime::Answer, AdminError> {
         match request {
-            renkei_runtime::Request::List => Ok(Answer::Plugins(Vec::new())),
+            renkei_runtime::Request::List => Ok(renkei_runtime::Answer::Plugins(Vec::new())),
             other => Err(AdminError::Unknown(format!("{other:?}"))),
         }
     }
@@ -129,7 +132,7 @@ async fn plugins_are_seen_to_while_a_decision_waits() {
         _ = &mut deciding => panic!("nobody decided"),
     };
     let list = ask_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap().unwrap();
-    assert_eq!(list, Answer::Plugins(Vec::new()));
+    assert_eq!(list, renkei_runtime::Answer::Plugins(Vec::new()));
     let reload = renkei_runtime::Request::Reload(None);
     let refused = ask_plugins(dir.path(), &reload).await.err().unwrap();
     assert_eq!(refused.code(), 2, "{refused}");
