@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 26] = [
+const FAILURES: [(&str, &[&str], i32); 27] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -53,6 +53,7 @@ const FAILURES: [(&str, &[&str], i32); 26] = [
     ("decide approve", &["decide", "ab", "approve"], 2),
     ("decide leave", &["decide", "ab", "leave"], 2),
     ("plugin build", &["plugin", "build", "nowhere"], 5),
+    ("plugin pack", &["plugin", "pack", "nofile.wasm"], 5),
     ("plugin new", &["plugin", "new", "No Name"], 2),
     ("plugin inspect", &["plugin", "inspect", "nofile.wasm"], 5),
     ("plugin list", &["plugin", "list"], 2),
