@@ -150,9 +150,9 @@ pub enum RuntimeError {
 
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
-    pub(crate) engine: Engine,
+    engine: Engine,
     limits: KindLimits,
-    pub(crate) registry: Arc<Registry>,
+    registry: Arc<Registry>,
     exits: BTreeMap<String, Arc<Exit>>,
     view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,

@@ -139,11 +139,6 @@ impl Server {
         Self { base, seen }
     }
 
-    /// The paths of all requests, in the order of their arrival.
-    pub(crate) fn paths(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|seen| seen.path.clone()).collect()
-    }
-
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         let seen = self.seen.lock().unwrap();
         seen.iter().filter(|seen| seen.path == path).cloned().collect()

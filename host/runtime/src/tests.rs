@@ -6,7 +6,6 @@ mod egress;
 mod hostile;
 mod previews;
 mod reload;
-mod swaps;
 mod waiting;
 mod wasi;
 
