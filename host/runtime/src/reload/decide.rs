@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn one_file_is_the_plugin_or_none() {
         let claim = |word: &'static str| Claim {
-            file: &word[..1],
+            file: word.get(..1).unwrap(),
             served: word.contains('s'),
             vanished: word.contains('v'),
         };
