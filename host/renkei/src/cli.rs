@@ -105,8 +105,9 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
 
     /// Show links, open questions and how to answer them, and work that waits.
     #[command(after_help = "Examples:
-  renkei status --dir sync")]
-    Status(DirArgs),
+  renkei status --dir sync
+  renkei status --decided --dir sync           what rules have decided, and how to take it back")]
+    Status(StatusArgs),
 
     /// Answer why a value was or was not written.
     #[command(after_help = "Examples:
@@ -140,6 +141,15 @@ pub(crate) struct DirArgs {
     /// The directory that holds `renkei.toml`.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// List what rules have decided instead of the open questions, the oldest first.
+    #[arg(long)]
+    pub(crate) decided: bool,
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
 }
 
 #[derive(Debug, Args)]

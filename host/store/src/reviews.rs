@@ -1,7 +1,7 @@
 //! Questions to people and what they chose.
 
 use renkei_sync::state::{LinkId, Review, ReviewStatus};
-use renkei_sync::store::ReviewQuery;
+use renkei_sync::store::{ReviewQuery, Reviews};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
@@ -40,7 +40,11 @@ pub(crate) fn stopping(connection: &Connection, link: LinkId) -> Result<Vec<Revi
 
 /// The oldest first.
 pub(crate) fn query(connection: &Connection, query: &ReviewQuery) -> Result<Vec<Review>> {
-    let status = if query.open_only { "status IN ('open', 'chosen')" } else { "true" };
+    let status = match query.stand {
+        Reviews::All => "true",
+        Reviews::Stopping => "status IN ('open', 'chosen')",
+        Reviews::Decided => "status = 'decided'",
+    };
     let link = if query.link.is_some() { "link = ?1" } else { "?1 IS NULL" };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT body FROM review WHERE {status} AND {link} ORDER BY at_ms, id LIMIT ?2"

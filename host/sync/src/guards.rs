@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{Choice, Matter, Review, ReviewStatus};
-use crate::store::{Changes, ReviewQuery, StoreError};
+use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 
 /// Whether deletions must wait (how many there are, how many are allowed), and the question about
 /// it.
@@ -52,7 +52,7 @@ pub(crate) async fn deletions(
 }
 
 async fn open_brakes(engine: &Engine<'_>, entity: &EntitySpec) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| {
         known.entity == entity.name && matches!(known.matter, Matter::Deletions { .. })

@@ -18,7 +18,7 @@ use crate::state::{
     Awaited, Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review,
     Status, Truth,
 };
-use crate::store::{Changes, ReviewQuery, StoreError};
+use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::withhold::Unanswered;
 
 /// Links all records of an entity that need it.
@@ -28,7 +28,7 @@ pub(crate) async fn link_records(
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut reviews = BTreeMap::new();
-    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     for review in engine.store.reviews(&query).await? {
         if review.entity == entity.name && matches!(review.matter, Matter::Ambiguous { .. }) {
             reviews.insert(review.id.clone(), review);

@@ -17,7 +17,7 @@ use crate::state::{
 };
 use crate::store::{
     Candidate, Changes, Counts, Doomed, EntityCounts, JournalQuery, OutboxQuery, ReviewQuery,
-    Store, StoreError,
+    Reviews, Store, StoreError,
 };
 
 use outbox::Outbox;
@@ -437,8 +437,14 @@ impl Store for MemoryStore {
     async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError> {
         let state = self.state();
         let reviews = state.reviews.values().filter(|review| {
-            let open = matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen);
-            (open || !query.open_only) && (query.link.is_none() || review.link == query.link)
+            let stands = match query.stand {
+                Reviews::All => true,
+                Reviews::Stopping => {
+                    matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
+                }
+                Reviews::Decided => review.status == ReviewStatus::Decided,
+            };
+            stands && (query.link.is_none() || review.link == query.link)
         });
         let mut reviews: Vec<Review> = reviews.cloned().collect();
         reviews.sort_by_key(|review| review.at_ms);

@@ -13,7 +13,7 @@ use crate::record::{Outcome, Problem};
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};
-use crate::store::{Changes, ReviewQuery};
+use crate::store::{Changes, ReviewQuery, Reviews};
 
 /// Settles merges of one member, each in a commit of its own.
 pub(crate) async fn settle(
@@ -137,7 +137,7 @@ impl Merge<'_> {
     /// The review that approved it.
     async fn review(&self) -> Result<Option<Review>, AbsorbError> {
         let loser = self.loser();
-        let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
         let reviews = self.engine.store.reviews(&query).await?;
         let is_mine = |review: &Review| match &review.matter {
             Matter::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::state::{LinkId, OutboxEntry, RecordKey};
-use crate::value::{Cell, Value};
+use crate::value::Shown;
 
 /// What a cycle would write. Immutable; prints as one line per operation with its reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -78,25 +78,6 @@ impl fmt::Display for Plan {
         match self.omitted {
             0 => Ok(()),
             omitted => writeln!(f, "... and {omitted} more operations"),
-        }
-    }
-}
-
-/// A cell for people.
-struct Shown<'a>(&'a Cell);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => write!(f, "(unknown)"),
-            Some(Value::Null) => write!(f, "(empty)"),
-            Some(Value::Boolean(truth)) => write!(f, "{truth}"),
-            Some(Value::Integer(number) | Value::Timestamp(number)) => write!(f, "{number}"),
-            Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
-                write!(f, "{text:?}")
-            }
-            Some(Value::Choices(items)) => write!(f, "{items:?}"),
-            Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
         }
     }
 }

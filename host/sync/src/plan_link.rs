@@ -115,6 +115,8 @@ struct Work<'a> {
 struct FieldOutcome {
     merged: Merged,
     parts: Vec<usize>,
+    /// The truth is what a person chose.
+    chosen: bool,
 }
 
 /// Plans one link.
@@ -199,7 +201,7 @@ impl<'a> Work<'a> {
             .filter(|review| was_seen(review, truth, &parts))
             .and_then(|review| review.choice.as_ref());
         let merged = merge(field, &lanes.entity.first_link, truth, &parts, choice)?;
-        Some(FieldOutcome { merged, parts: positions })
+        Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
     }
 
     /// Takes over what the merge says of truth, bases, questions and notes.
@@ -230,11 +232,11 @@ impl<'a> Work<'a> {
             let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
             self.note(record, Some(&field.name), reason.clone());
         }
-        self.ask(field, &outcome.merged);
+        self.ask(field, &outcome.merged, outcome.chosen);
     }
 
     /// Opens the field's question, and closes the one that is answered or has changed.
-    fn ask(&mut self, field: &FieldSpec, merged: &Merged) {
+    fn ask(&mut self, field: &FieldSpec, merged: &Merged, chosen: bool) {
         let now_ms = self.context.now_ms;
         let link = &self.plan.link;
         let open = merged
@@ -249,6 +251,12 @@ impl<'a> Work<'a> {
             if open.as_ref().is_none_or(|open| open.id != known.id) {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
+            let unused = known.choice.is_some() && !chosen;
+            self.plan.notes.extend(unused.then(|| Note {
+                record: None,
+                field: Some(field.name.clone()),
+                reason: Reason::AnswerOvertaken,
+            }));
         }
         if let Some(open) = open
             && !self.reviews.iter().any(|known| known.id == open.id)
@@ -390,7 +398,11 @@ fn is_filled(cell: &Cell) -> bool {
 /// Whether the members still hold what the person saw who answered the review. An edit made after
 /// the answer is a new conflict, not overruled by it.
 fn was_seen(review: &Review, truth: &Truth, parts: &[Part<'_>]) -> bool {
-    let Matter::Conflict { values, .. } = &review.matter else { return true };
+    let Matter::Conflict { values, chosen, .. } = &review.matter else { return true };
+    // What a rule had decided was taken back while it stood.
+    if chosen.as_ref().is_some_and(|chosen| truth.value != *chosen) {
+        return false;
+    }
     parts.iter().all(|part| {
         let shown = values.iter().find(|(system, _)| system == part.system).map(|(_, cell)| cell);
         let unedited = part.state.base.is_none() || *part.seen == part.state.base;

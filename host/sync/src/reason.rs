@@ -31,6 +31,10 @@ pub enum Reason {
     },
     /// A person decided.
     Chosen,
+    /// A person decided, but the values had changed: the answer is not used.
+    AnswerOvertaken,
+    /// The object is not in the configuration any more, so the operation is forgotten.
+    NotConfigured,
     /// First link: the field was empty here and is filled from this system.
     Filled(String),
     /// First link: the systems differed and the preferred system's value counts.
@@ -198,6 +202,9 @@ impl fmt::Display for Reason {
                 write!(f, "systems differ and a person must decide ({policy})")
             }
             Self::Chosen => write!(f, "a person decided"),
+            Self::AnswerOvertaken => {
+                write!(f, "a person decided about values that had changed; not used")
+            }
             Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
             Self::Preferred(system) => {
                 write!(f, "differed at the first link; {system} is preferred")
@@ -285,6 +292,9 @@ impl Reason {
                 f,
                 "sent without an answer, and it may or may not be there; a person must say"
             ),
+            Self::NotConfigured => {
+                write!(f, "forgotten: its object is not in the configuration any more")
+            }
             Self::GivenUp => write!(f, "a person chose not to make it after all"),
             Self::Refused { codes } => write!(f, "refused: {}", codes.join(", ")),
             Self::RefusedBefore { codes } => {

@@ -25,7 +25,7 @@ const OUTBOX_MAX: usize = 1_000_000;
 
 /// Continues after a crash: forgets what was never sent, then probes what was.
 pub(crate) async fn recover(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
-    let planned = outbox(cycle.engine, OutboxState::Planned, None).await?;
+    let planned = forget_strangers(cycle.engine).await?;
     // An operation with attempts was probed and found missing: sending it again is its only way.
     let forgotten: Vec<OutboxEntry> =
         planned.into_iter().filter(|entry| entry.attempts == 0).collect();
@@ -40,6 +40,35 @@ pub(crate) async fn recover(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
     let sent = outbox(cycle.engine, OutboxState::Sent, None).await?;
     cycle.unanswered = sent.into_iter().map(|entry| (entry.intent, entry.attempts)).collect();
     probe(cycle, Stage::Start).await.map(drop)
+}
+
+/// What is planned; what no member of the configuration can send is forgotten, and said so.
+async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
+    let is_known = |entry: &OutboxEntry| {
+        let entity = engine.spec.entity(&entry.entity);
+        entity.is_some_and(|entity| entity.member(&entry.system, &entry.object).is_some())
+    };
+    let planned = outbox(engine, OutboxState::Planned, None).await?;
+    let (planned, strangers): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_known);
+    if !strangers.is_empty() {
+        let line = |entry: &OutboxEntry| JournalEntry {
+            at_ms: engine.clock.now_ms(),
+            entity: entry.entity.clone(),
+            link: Some(entry.link),
+            record: entry.record(),
+            field: None,
+            intent: Some(entry.intent.clone()),
+            generation: None,
+            reason: Reason::NotConfigured,
+        };
+        let changes = Changes {
+            journal: strangers.iter().map(line).collect(),
+            outbox_done: strangers.into_iter().map(|entry| entry.intent).collect(),
+            ..Changes::default()
+        };
+        engine.store.commit(changes).await?;
+    }
+    Ok(planned)
 }
 
 /// When a probe is made.

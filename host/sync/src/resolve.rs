@@ -1,8 +1,10 @@
 //! What a person decides: the choice is kept with its review and the link is planned again.
 
 use crate::reason::Reason;
+use crate::spec::Spec;
 use crate::state::{Choice, JournalEntry, Matter, RecordKey, Review, ReviewStatus};
 use crate::store::{Changes, Store, StoreError};
+use crate::why::moment;
 
 /// Why a choice cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -12,8 +14,14 @@ pub enum ResolveError {
     #[error("there is no review {0}; `renkei status` lists those that are open")]
     Unknown(String),
     /// It is over.
-    #[error("review {0} is closed: the records have changed since")]
+    #[error("review {0} is closed: the records have changed since; edit a record to change it")]
     Closed(String),
+    /// It was answered, and a cycle has acted on that.
+    #[error("review {0} was answered already, by {1}; edit a record to change it")]
+    Answered(String, String),
+    /// A rule had decided, and the field has changed since.
+    #[error("the field has changed since a rule decided review {0}; edit a record to change it")]
+    Moved(String),
     /// The choice does not fit the question.
     #[error("review {review} cannot be answered that way; possible: {possible}")]
     Unfit {
@@ -27,13 +35,14 @@ pub enum ResolveError {
     Store(#[from] StoreError),
 }
 
-/// Answers a review, or reverses what a rule or a person decided before. Takes effect in the next
-/// cycle.
+/// Answers a review, changes an answer that no cycle has acted on yet, or takes back what a rule
+/// decided, as long as its value stands. Takes effect in the next cycle.
 ///
 /// # Errors
-/// The review is unknown, over, or asks something else.
+/// The review is unknown, over, overtaken, or asks something else.
 pub async fn resolve(
     store: &dyn Store,
+    spec: &Spec,
     id: &str,
     choice: Choice,
     now_ms: i64,
@@ -41,8 +50,15 @@ pub async fn resolve(
     let Some(mut review) = store.review(id).await? else {
         return Err(ResolveError::Unknown(id.to_owned()));
     };
-    if review.status == ReviewStatus::Closed {
-        return Err(ResolveError::Closed(id.to_owned()));
+    match (review.status, &review.choice) {
+        (ReviewStatus::Closed, Some(_)) => {
+            return Err(ResolveError::Answered(id.to_owned(), moment(review.at_ms)));
+        }
+        (ReviewStatus::Closed, None) => return Err(ResolveError::Closed(id.to_owned())),
+        (ReviewStatus::Decided, _) if !stands(store, spec, &review).await? => {
+            return Err(ResolveError::Moved(id.to_owned()));
+        }
+        _ => {}
     }
     let (fits, possible) = answers(&review.matter, &choice);
     if !fits {
@@ -69,6 +85,21 @@ pub async fn resolve(
     };
     store.commit(changes).await?;
     Ok(review)
+}
+
+/// Whether what a rule decided is still the truth: what somebody wrote since is not taken back with
+/// it (I4).
+async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool, StoreError> {
+    let (Some(link), Matter::Conflict { field, chosen: Some(chosen), .. }) =
+        (review.link, &review.matter)
+    else {
+        return Ok(true);
+    };
+    let field = spec.entity(&review.entity).and_then(|entity| entity.field(field));
+    let view = store.links(&[link]).await?.pop();
+    let truth =
+        field.zip(view.as_ref()).and_then(|((index, _), view)| view.link.truth.get(index.0));
+    Ok(truth.is_some_and(|truth| truth.value == *chosen))
 }
 
 /// Whether a choice answers the question, and which choices do.

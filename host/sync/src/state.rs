@@ -288,7 +288,7 @@ pub struct Review {
 pub enum ReviewStatus {
     /// A person is asked; what it is about stands still.
     Open,
-    /// A policy or a person has decided; may be reversed while the values still stand.
+    /// A rule has decided; a person may take that back while its value stands.
     Decided,
     /// A person has chosen; the next plan uses it.
     Chosen,
@@ -301,7 +301,7 @@ impl ReviewStatus {
     pub fn words(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Decided => "decided by a rule; may be reversed",
+            Self::Decided => "decided by a rule; may be taken back while its value stands",
             Self::Chosen => "answered; the next cycle acts on it",
             Self::Closed => "over",
         }

@@ -57,11 +57,23 @@ pub struct OutboxQuery {
     pub limit: usize,
 }
 
+/// Where the reviews stand that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reviews {
+    /// All, those that are over among them.
+    #[default]
+    All,
+    /// `Open` and `Chosen` ones: those that still stop something.
+    Stopping,
+    /// `Decided` ones: what rules have decided and a person may take back.
+    Decided,
+}
+
 /// Which reviews.
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
-    /// `Open` and `Chosen` ones only: those that still stop something.
-    pub open_only: bool,
+    /// Where they stand.
+    pub stand: Reviews,
     /// About this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.

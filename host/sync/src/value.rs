@@ -4,6 +4,8 @@
 //! (`Some(Value::Null)`: read and empty) and a value. In a write, absent means "leave alone" and
 //! null means "clear" (SYNC.md 3.1).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A flat value. Mirrors `renkei:plugin/types.value`; the runtime converts at the Wasm edge.
@@ -51,5 +53,25 @@ impl Value {
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
+    }
+}
+
+/// A cell for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a>(pub &'a Cell);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "(unknown)"),
+            Some(Value::Null) => write!(f, "(empty)"),
+            Some(Value::Boolean(truth)) => write!(f, "{truth}"),
+            Some(Value::Integer(number) | Value::Timestamp(number)) => write!(f, "{number}"),
+            Some(Value::Decimal(text) | Value::Text(text) | Value::Date(text)) => {
+                write!(f, "{text:?}")
+            }
+            Some(Value::Choices(items)) => write!(f, "{items:?}"),
+            Some(Value::References(links)) => write!(f, "link {}", links.join(", ")),
+        }
     }
 }

@@ -11,10 +11,10 @@ use crate::reason::Reason;
 use crate::spec::{EntitySpec, FieldKind, Spec};
 use crate::state::{
     Awaited, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState, Refusal,
-    Review, Status,
+    Review, ReviewStatus, Status,
 };
-use crate::store::{JournalQuery, ReviewQuery, Store, StoreError};
-use crate::value::Cell;
+use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::value::{Cell, Shown};
 
 /// Lines of the journal that an answer shows.
 const JOURNAL_MAX: usize = 50;
@@ -47,7 +47,7 @@ pub struct Why {
     pub waits: Vec<Awaited>,
     /// Writes that were refused.
     pub refusals: Vec<Refusal>,
-    /// Questions that a person may answer.
+    /// Questions that a person may answer, and what rules have decided.
     pub reviews: Vec<Review>,
     /// What happened, the newest first.
     pub journal: Vec<JournalEntry>,
@@ -123,6 +123,12 @@ async fn linked(
         journal = about(field, journal);
     }
     journal.truncate(JOURNAL_MAX);
+    let asked = ReviewQuery { link: Some(view.link.id), ..ReviewQuery::default() };
+    let mut reviews = store.reviews(&asked).await?;
+    reviews.retain(|review| {
+        let wanted = field.is_none_or(|field| review.field().is_none_or(|name| name == field));
+        wanted && review.status != ReviewStatus::Closed
+    });
     let entity = spec.entity(&view.link.entity);
     let fields = entity.map(|entity| fields(entity, &view, field)).unwrap_or_default();
     Ok(Why {
@@ -133,7 +139,7 @@ async fn linked(
         fields,
         waits: store.waits(view.link.id).await?,
         refusals: Arc::unwrap_or_clone(view.link).refusals,
-        reviews: view.reviews,
+        reviews,
         journal,
     })
 }
@@ -162,7 +168,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
         return Ok(None);
     };
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
-    let asked = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.matter {
         Matter::Uncertain { records, .. } => records.contains(key),
@@ -221,7 +227,7 @@ fn standing(
     let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
     let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
     let words = if record.status != Status::Live {
-        "the record is not live"
+        "the record is not the one that is kept in step"
     } else if state.seen.is_none() {
         "was not read there"
     } else if comparable && direction.reads() && state.seen != state.base {
@@ -257,9 +263,16 @@ impl fmt::Display for Why {
         }
         for field in &self.fields {
             let from = field.from.as_ref().map(|from| format!(" (from {from})"));
-            writeln!(f, "  {}{}", field.field, from.unwrap_or_default())?;
+            let (name, truth) = (&field.field, Shown(&field.truth));
+            writeln!(f, "  {name}: {truth}{}", from.unwrap_or_default())?;
             for member in &field.members {
-                writeln!(f, "    {}: {}", member.record, member.standing)?;
+                write!(f, "    {}: {}", member.record, member.standing)?;
+                match &member.seen {
+                    Some(_) if member.seen != field.truth => {
+                        writeln!(f, "; it holds {}", Shown(&member.seen))?
+                    }
+                    _ => writeln!(f)?,
+                }
             }
         }
         for awaited in &self.waits {
@@ -273,6 +286,12 @@ impl fmt::Display for Why {
         for review in &self.reviews {
             let (about, stands) = (review.field().unwrap_or("records"), review.status.words());
             writeln!(f, "  review {} about {about}: {stands}", review.id)?;
+            if let Matter::Conflict { values, .. } = &review.matter {
+                for (system, value) in values {
+                    writeln!(f, "    {system} had {}", Shown(value))?;
+                }
+                writeln!(f, "    to change it: renkei decide {} take SYSTEM", review.id)?;
+            }
             if let Matter::Uncertain { records, .. } = &review.matter {
                 writeln!(f, "    {}", Reason::CreateUndecided)?;
                 for record in records {

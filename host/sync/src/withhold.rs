@@ -13,7 +13,7 @@ use crate::spec::EntitySpec;
 use crate::state::{
     LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
 };
-use crate::store::{OutboxQuery, ReviewQuery, Store, StoreError};
+use crate::store::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
 use crate::unanswered::{Likeness, likeness, weigh};
 use crate::value::Cell;
 
@@ -178,7 +178,7 @@ pub(crate) async fn questions(
     store: &dyn Store,
     entity: &str,
 ) -> Result<BTreeMap<String, Review>, StoreError> {
-    let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
     let by_intent = reviews.filter_map(|review| match &review.matter {
         Matter::Uncertain { intent, .. } => Some((intent.clone(), review)),

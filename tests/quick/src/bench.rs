@@ -16,7 +16,7 @@ use renkei_sync::spec::{
     MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via, Winner,
 };
 use renkei_sync::state::Review;
-use renkei_sync::store::{ReviewQuery, Store};
+use renkei_sync::store::{ReviewQuery, Reviews, Store};
 use renkei_sync::value::Value;
 
 use crate::mirror::MirrorStore;
@@ -80,7 +80,7 @@ impl Bench {
     }
 
     pub(crate) fn open_reviews(&self) -> Vec<Review> {
-        let query = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
         block_on(self.store.reviews(&query)).unwrap()
     }
 }

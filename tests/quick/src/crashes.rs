@@ -65,7 +65,7 @@ fn key(at: &Place, id: &str) -> RecordKey {
 }
 
 fn answer(bench: &Bench, review: &Review, choice: Choice) {
-    block_on(resolve(&bench.store, &review.id, choice, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
 /// The one question about a create, and the records that it names.

@@ -220,7 +220,7 @@ impl History {
             asked = true;
             let made = self.bench.shared.world().made_by(intent);
             let choice = made.map_or(Choice::Separate, Choice::LinkWith);
-            block_on(resolve(&self.bench.store, &review.id, choice, 1)).unwrap();
+            block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
         }
         asked
     }

@@ -7,7 +7,7 @@ use renkei_sync::spec::{
     Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MappingGroup, OnMerge, Orientation,
     Spec, TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::state::{Choice, LinkId, Matter};
+use renkei_sync::state::{Choice, LinkId, Matter, ReviewStatus};
 use renkei_sync::store::Store;
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
@@ -191,7 +191,7 @@ fn between_several_surplus_records_a_person_decides() {
     assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
     assert_eq!(bench.shared.world().live(&a()).len(), 2, "and no new record");
     let heir = records.iter().find(|record| record.id == others[1]).unwrap().clone();
-    block_on(resolve(&bench.store, &review.id, Choice::LinkWith(heir), 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::LinkWith(heir), 1)).unwrap();
     bench.settle();
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
     bench.settle();
@@ -218,13 +218,71 @@ fn an_ambiguous_match_goes_to_a_person() {
     let mine = reviews.iter().find(|r| r.record.as_ref().is_some_and(|r| r.id == left)).unwrap();
     let Matter::Ambiguous { records, .. } = &mine.matter else { panic!("{mine:?}") };
     let other = records.iter().find(|record| record.id == right).unwrap().clone();
-    block_on(resolve(&bench.store, &mine.id, Choice::LinkWith(other), 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &mine.id, Choice::LinkWith(other), 1)).unwrap();
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     bench.settle();
     check_cell(&bench, &b(), &right, "phone", "1");
     // The third is a thing of its own now.
     assert!(bench.open_reviews().is_empty());
     assert_eq!(bench.shared.world().live(&a()).len(), 2);
+}
+
+/// A pair of which both sides edit the title: the rule lets `a` win.
+fn contested() -> (Bench, String, String, String) {
+    let bench = bench(people());
+    let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().edit(&a(), &left, "title", "CFO".into());
+    bench.shared.world().edit(&b(), &right, "title", "CTO".into());
+    bench.settle();
+    check_cell(&bench, &b(), &right, "title", "CFO");
+    let reviews = bench.reviews();
+    let mut decided = reviews.iter().filter(|review| review.status == ReviewStatus::Decided);
+    let id = decided.next().unwrap().id.clone();
+    (bench, left, right, id)
+}
+
+#[test]
+fn what_a_rule_decided_is_taken_back_while_it_stands() {
+    let (bench, left, _, id) = contested();
+    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), Some("title")));
+    let told = told.unwrap().unwrap().to_string();
+    assert!(told.contains("title: \"CFO\" (from a)"), "{told}");
+    assert!(
+        told.contains(&format!("b had \"CTO\"\n    to change it: renkei decide {id}")),
+        "{told}"
+    );
+    let back = || Choice::Value(Some("CTO".into()));
+    block_on(resolve(&bench.store, &bench.spec, &id, back(), 1)).unwrap();
+    bench.settle();
+    check_cell(&bench, &a(), &left, "title", "CTO");
+    let error = block_on(resolve(&bench.store, &bench.spec, &id, back(), 1)).unwrap_err();
+    assert!(error.to_string().contains("was answered already"), "{error}");
+}
+
+#[test]
+fn taking_back_what_a_rule_decided_overrules_no_later_edit() {
+    let (bench, left, right, id) = contested();
+    bench.shared.world().edit(&b(), &right, "title", "COO".into());
+    bench.settle();
+    let back = Choice::Value(Some("CTO".into()));
+    let error = block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap_err();
+    assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
+    bench.settle();
+    check_cell(&bench, &a(), &left, "title", "COO");
+
+    // An edit between the answer and the next cycle counts as well, and is told.
+    let (bench, left, right, id) = contested();
+    let back = Choice::Value(Some("CTO".into()));
+    block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap();
+    bench.shared.world().edit(&b(), &right, "title", "COO".into());
+    bench.settle();
+    check_cell(&bench, &a(), &left, "title", "COO");
+    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None)).unwrap();
+    let told = told.unwrap().to_string();
+    assert!(told.contains("about values that had changed; not used"), "{told}");
 }
 
 fn companies() -> EntitySpec {
@@ -413,7 +471,7 @@ fn many_deletions_wait_for_approval() {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert!(matches!(review.matter, Matter::Deletions { count: 30, limit: 20 }), "{review:?}");
-    block_on(resolve(&bench.store, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
     bench.settle();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(bench.open_reviews().is_empty());
@@ -435,7 +493,7 @@ fn many_creations_wait_for_approval() {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert!(matches!(review.matter, Matter::Creations { limit: 3 }), "{review:?}");
-    block_on(resolve(&bench.store, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
     assert!(bench.open_reviews().is_empty());
@@ -452,7 +510,8 @@ fn a_manual_conflict_follows_the_persons_choice() {
         bench.shared.world().create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
     bench.settle();
     let review = bench.open_reviews().remove(0);
-    block_on(resolve(&bench.store, &review.id, Choice::Value(Some("CTO".into())), 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Value(Some("CTO".into())), 1))
+        .unwrap();
     bench.settle();
     check_cell(&bench, &a(), &left, "title", "CTO");
     check_cell(&bench, &b(), &right, "title", "CTO");

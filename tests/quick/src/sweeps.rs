@@ -164,7 +164,7 @@ fn a_person_may_say_that_a_record_out_of_sight_is_gone() {
     bench.shared.world().advance(DAY_MS);
     bench.cycle();
     let review = bench.open_reviews().remove(0);
-    block_on(resolve(&bench.store, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.open_reviews().is_empty());

@@ -68,7 +68,7 @@ pub(crate) async fn decide(
     let review = find(store, &decision.review).await?;
     let choice = choice(&decision.answer, &review, spec)?;
     let decided =
-        resolve(store, &review.id, choice, now_ms).await.map_err(|error| match error {
+        resolve(store, spec, &review.id, choice, now_ms).await.map_err(|error| match error {
             ResolveError::Store(error) => Failure::store(error),
             other => Failure::usage(other),
         })?;
@@ -77,7 +77,7 @@ pub(crate) async fn decide(
 
 /// The one review whose id begins so.
 async fn find(store: &SqliteStore, start: &str) -> Result<Review, Failure> {
-    let all = ReviewQuery { open_only: false, link: None, limit: 0 };
+    let all = ReviewQuery::default();
     let reviews = store.reviews(&all).await.map_err(Failure::store)?;
     let mut found = reviews.into_iter().filter(|review| review.id.starts_with(start));
     match (found.next(), found.next()) {

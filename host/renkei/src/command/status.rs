@@ -5,11 +5,12 @@ use std::path::Path;
 
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{Matter, RecordKey, Review, Stream, Sweep, SweepStage};
-use renkei_sync::store::{Counts, ReviewQuery, Store as _};
+use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
+use renkei_sync::value::Shown;
 use renkei_sync::why::moment;
 use serde_json::{Value, json};
 
-use crate::cli::DirArgs;
+use crate::cli::StatusArgs;
 use crate::config::Config;
 use crate::database::{self, Access};
 use crate::failure::Failure;
@@ -20,13 +21,15 @@ use crate::table;
 const REVIEWS_SHOWN: usize = 50;
 
 /// Prints the numbers and the open reviews.
-pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
-    let config = Config::read(&args.dir).map_err(Failure::usage)?;
-    let store = database::open(&args.dir, &config.data, Layouts::default(), Access::Look)?;
+pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure> {
+    let dir = &args.dir.dir;
+    let config = Config::read(dir).map_err(Failure::usage)?;
+    let store = database::open(dir, &config.data, Layouts::default(), Access::Look)?;
     let counts = store.counts().await.map_err(Failure::store)?;
-    let query = ReviewQuery { open_only: true, link: None, limit: REVIEWS_SHOWN };
+    let stand = if args.decided { Reviews::Decided } else { Reviews::Stopping };
+    let query = ReviewQuery { stand, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
-    output.result(&facts(&counts, &reviews), || describe(&args.dir, &counts, &reviews))?;
+    output.result(&facts(&counts, &reviews), || describe(dir, &counts, &reviews))?;
     Ok(())
 }
 
@@ -103,16 +106,18 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
 
 /// The answers that a question takes (`renkei_sync::resolve`), as `renkei decide` wants them, and
 /// what one means where its word does not say it.
-fn answers(review: &Review) -> Vec<(String, Option<&'static str>)> {
+fn answers(review: &Review) -> Vec<(String, Option<String>)> {
     let plain = |words: &str| (words.to_owned(), None);
-    let meant = |words: &str, meaning| (words.to_owned(), Some(meaning));
-    let with = |records: &[RecordKey]| -> Vec<(String, Option<&'static str>)> {
+    let meant = |words: &str, meaning: &str| (words.to_owned(), Some(meaning.to_owned()));
+    let with = |records: &[RecordKey]| -> Vec<(String, Option<String>)> {
         let others = records.iter().filter(|record| review.record.as_ref() != Some(record));
         others.map(|record| (format!("with {}", quoted(&record.to_string())), None)).collect()
     };
     match &review.matter {
         Matter::Conflict { values, .. } => {
-            let take = values.iter().map(|(system, _)| plain(&format!("take {system}")));
+            let take = values
+                .iter()
+                .map(|(system, value)| meant(&format!("take {system}"), &Shown(value).to_string()));
             take.chain([plain("value TEXT"), plain("clear")]).collect()
         }
         Matter::Oscillation { .. } | Matter::Cleared { .. } => {

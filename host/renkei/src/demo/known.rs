@@ -52,7 +52,7 @@ impl Known {
             }
             first += CHUNK;
         }
-        let all = ReviewQuery { open_only: false, link: None, limit: 0 };
+        let all = ReviewQuery::default();
         for review in store.reviews(&all).await? {
             known.add_review(&review);
         }

@@ -12,7 +12,7 @@ use renkei_sync::record::Action;
 use renkei_sync::state::{
     Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep, SweepStage,
 };
-use renkei_sync::store::{Changes, JournalQuery, OutboxQuery, ReviewQuery, Store};
+use renkei_sync::store::{Changes, JournalQuery, OutboxQuery, ReviewQuery, Reviews, Store};
 
 use super::*;
 
@@ -221,10 +221,14 @@ async fn answers(store: &dyn Store) -> Vec<String> {
             }
         }
     }
-    for (open_only, link, limit) in
-        [(false, None, 0), (true, None, 2), (true, Some(LinkId(1)), 0), (false, Some(LinkId(2)), 1)]
-    {
-        say(&store.reviews(&ReviewQuery { open_only, link, limit }).await.unwrap());
+    for (stand, link, limit) in [
+        (Reviews::All, None, 0),
+        (Reviews::Stopping, None, 2),
+        (Reviews::Stopping, Some(LinkId(1)), 0),
+        (Reviews::All, Some(LinkId(2)), 1),
+        (Reviews::Decided, None, 0),
+    ] {
+        say(&store.reviews(&ReviewQuery { stand, link, limit }).await.unwrap());
     }
     say(&store.review("a").await.unwrap());
     for (link, record) in [

@@ -18,7 +18,7 @@ use crate::state::{
     Choice, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Refusal, Review,
     ReviewStatus, SKEW_MS,
 };
-use crate::store::{Changes, ReviewQuery, StoreError};
+use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::unanswered::{Evidence, Likeness, Verdict, judge, likeness};
 use crate::value::{Cell, Value};
 use crate::withhold::questions;
@@ -169,7 +169,7 @@ impl Prober<'_> {
 
     /// Records of this object that the linking step has not placed, or that it never will.
     async fn work(&self, work: LinkWork) -> Result<Vec<RecordState>, StoreError> {
-        let asked = ReviewQuery { open_only: true, ..ReviewQuery::default() };
+        let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
         let asked = self.engine.store.reviews(&asked).await?;
         let asked: BTreeSet<RecordKey> = asked.into_iter().filter_map(|one| one.record).collect();
         let mut found = Vec::new();
