@@ -50,7 +50,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     for _ in 0..PASSES_MAX {
         let mut moved = 0;
         for entity in engine.spec.entities() {
-            follow_moves(engine, entity).await?;
+            follow_moves(engine, &cycle.tally, entity).await?;
             link_records(engine, &cycle.tally, entity).await?;
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {

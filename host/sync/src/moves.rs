@@ -1,23 +1,29 @@
 //! Records that were merged or converted hand their link to their successor (SYNC.md 3.8).
 //!
 //! A successor without a link takes the whole place of its predecessor, base values included, so
-//! that what the merge changed shows as an edit. Two links that meet become one; a record whose
-//! place in it is taken is kept as surplus, and a person is asked. The alias stays for ever.
+//! that what the merge changed shows as an edit; of an update that nobody answered it takes what
+//! was sent. Two links that meet become one; a record whose place in it is taken is kept as
+//! surplus, and a person is asked. The alias stays for ever.
 
-use crate::engine::{Engine, journal_of};
+use crate::apply::sent_cells;
+use crate::engine::{Engine, Tally, journal_of};
 use crate::plan_link::Note;
 use crate::reason::Reason;
+use crate::record::Action;
+use crate::recover::update::settle;
 use crate::review;
 use crate::spec::{EntitySpec, OnMerge};
 use crate::state::{
-    Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState,
-    Review, ReviewStatus, Status,
+    Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
+    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
-use crate::store::{Changes, StoreError};
+use crate::store::{Changes, OutboxQuery, StoreError};
+use crate::value::Cell;
 
 /// Lets links follow all moved records of an entity whose successors are known.
 pub(crate) async fn follow_moves(
     engine: &Engine<'_>,
+    tally: &Tally<'_>,
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
@@ -29,7 +35,7 @@ pub(crate) async fn follow_moves(
         after = Some(last.key.clone());
         for record in chunk {
             // One commit each: a later move may build on an earlier one.
-            if let Some(changes) = follow(engine, entity, record).await? {
+            if let Some(changes) = follow(engine, tally, entity, record).await? {
                 store.commit(changes).await?;
             }
         }
@@ -38,6 +44,7 @@ pub(crate) async fn follow_moves(
 
 async fn follow(
     engine: &Engine<'_>,
+    tally: &Tally<'_>,
     entity: &EntitySpec,
     record: RecordState,
 ) -> Result<Option<Changes>, StoreError> {
@@ -55,7 +62,11 @@ async fn follow(
     let views = store.links(&ids).await?;
     let view = |id: LinkId| views.iter().find(|view| view.link.id == id);
     let Some(left) = view(from) else { return Ok(None) };
-    let mut moving = Move { entity, now_ms: engine.clock.now_ms(), changes: Changes::default() };
+    let now_ms = engine.clock.now_ms();
+    let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
+        return Ok(None);
+    };
+    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered };
     match heir.link {
         _ if heir.status.is_removed() => moving.give_up(record),
         Some(to) if to == from => moving.leave(record, heir, left),
@@ -70,10 +81,45 @@ async fn follow(
     Ok(Some(moving.changes))
 }
 
+/// The updates of a record that nobody answered, with what was sent in canonical form; nothing if a
+/// transform fails on them, so that the move waits.
+async fn updates_of(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+    record: &RecordKey,
+) -> Result<Option<Vec<(OutboxEntry, Vec<Cell>)>>, StoreError> {
+    let query = OutboxQuery {
+        state: OutboxState::Sent,
+        entity: Some(entity.name.clone()),
+        system: Some(record.system.clone()),
+        kind: Some((record.object.clone(), Action::Update)),
+        due_ms: i64::MAX,
+        limit: usize::MAX,
+    };
+    let mut sent = engine.store.outbox(&query).await?;
+    sent.retain(|entry| entry.record().as_ref() == Some(record));
+    let Some((_, member)) = entity.member(&record.system, &record.object) else {
+        return Ok(Some(Vec::new()));
+    };
+    if sent.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    match sent_cells(&engine.transforms, entity, member, &sent).await {
+        Ok(cells) => Ok(Some(sent.into_iter().zip(cells).collect())),
+        Err(error) => {
+            tally.failed("transform", &entity.name, &error);
+            Ok(None)
+        }
+    }
+}
+
 struct Move<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
+    /// Updates of the record that nobody answered, with what was sent.
+    unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
 }
 
 impl Move<'_> {
@@ -94,7 +140,7 @@ impl Move<'_> {
                 && other.key != record.key
         };
         if heir.status == Status::Surplus && !view.records.iter().any(|other| is_rival(other)) {
-            pass_on(&record, &mut heir);
+            self.pass_on(&record, &mut heir);
             heir.status = Status::Live;
             self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
             self.changes.records.push(heir);
@@ -111,7 +157,7 @@ impl Move<'_> {
             Status::ConvertedTo(_) => Reason::ConvertedFrom(record.key.clone()),
             _ => Reason::MergedFrom(record.key.clone()),
         };
-        pass_on(&record, &mut heir);
+        self.pass_on(&record, &mut heir);
         heir.link = Some(link);
         let rival = view
             .records
@@ -176,6 +222,24 @@ impl Move<'_> {
         self.changes.reviews.push(review);
     }
 
+    /// Base values of a record for its successor, where that has none of its own, and what was sent
+    /// to it without an answer: the successor shows what became of that.
+    fn pass_on(&mut self, record: &RecordState, heir: &mut RecordState) {
+        for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
+            if new.base.is_none() {
+                new.base.clone_from(&old.base);
+                new.agreed.clone_from(&old.agreed);
+            }
+        }
+        for (entry, sent) in std::mem::take(&mut self.unanswered) {
+            let reason = settle(self.entity, &entry, &sent, heir, true);
+            let note = Note { record: Some(heir.key.clone()), field: None, reason };
+            let name = &self.entity.name;
+            self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
+            self.changes.outbox_done.push(entry.intent);
+        }
+    }
+
     fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
         let note = Note { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
@@ -194,15 +258,5 @@ impl Move<'_> {
                 [Some(Awaited::Linked(record.key.clone())), member].into_iter().flatten()
             })
             .collect()
-    }
-}
-
-/// Base values of a record for its successor, where that has none of its own.
-fn pass_on(record: &RecordState, heir: &mut RecordState) {
-    for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
-        if new.base.is_none() {
-            new.base.clone_from(&old.base);
-            new.agreed.clone_from(&old.agreed);
-        }
     }
 }

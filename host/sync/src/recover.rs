@@ -18,7 +18,7 @@ use crate::state::{JournalEntry, OutboxEntry, OutboxState};
 use crate::store::{Changes, OutboxQuery, StoreError};
 
 mod create;
-mod update;
+pub(crate) mod update;
 
 /// More than any outbox holds: a chunk of links and the batches in flight.
 const OUTBOX_MAX: usize = 1_000_000;

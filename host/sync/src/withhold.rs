@@ -80,9 +80,9 @@ impl<'a> Unanswered<'a> {
     }
 
     fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
-        self.creates.iter().find(|(entry, _)| {
-            entry.link == link && entry.system == record.system && entry.object == record.object
-        })
+        // A link has one place in a system: what was made as one object may be another by now, as
+        // a Lead that was converted is a Contact.
+        self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
     }
 }
 

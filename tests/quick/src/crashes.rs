@@ -10,6 +10,7 @@ use renkei_sync::why::{Subject, why};
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
+use crate::stories::{leads, with_leads};
 use crate::world::{Fault, Place};
 
 /// `b` leaves no stamps, and nothing is matched.
@@ -222,6 +223,46 @@ fn what_a_person_deleted_after_a_crash_is_not_made_again() {
         assert!(live(&bench, &b()).is_empty(), "made again after {stop} commits");
         let archived = bench.shared.world().tables[&a()].records[&left].gone.is_some();
         assert!(archived || question(&bench).1 == [key(&b(), &made)], "after {stop} commits");
+    }
+}
+
+/// A person converts the lead as it is; the contact.
+fn convert(bench: &Bench) -> Option<String> {
+    let lead = live(bench, &leads()).first()?.clone();
+    let mut world = bench.shared.world();
+    let cells: Vec<(&str, Value)> = ["mail", "title", "phone"]
+        .map(|column| (column, world.cell(&leads(), &lead, column)))
+        .to_vec();
+    let contact = world.create(&b(), &cells);
+    let became = vec![("people".to_owned(), contact.clone())];
+    world.remove(&leads(), &lead, Removal::ConvertedTo(became));
+    Some(contact)
+}
+
+#[test]
+fn an_edit_beside_a_conversion_after_a_crash_is_kept() {
+    for (known, stamped, stop) in
+        (0..30).flat_map(|stop| [(false, true, stop), (false, false, stop), (true, true, stop)])
+    {
+        let mut bench = with_leads();
+        bench.shared.world().table(&leads()).stamped = stamped;
+        let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("phone", "1".into())];
+        let left = bench.shared.world().create(&a(), &cells);
+        if known {
+            bench.settle();
+            bench.shared.world().edit(&a(), &left, "phone", "2".into());
+        }
+        bench.store.stop_after(stop);
+        drop(bench.try_cycle());
+        bench.store = bench.store.copy();
+        let Some(contact) = convert(&bench) else { continue };
+        bench.shared.world().edit(&a(), &left, "phone", "3".into());
+        wait(&bench);
+        let when = format!("{known} {stamped} after {stop} commits");
+        check_cell(&bench, &a(), &left, "phone", "3");
+        check_cell(&bench, &b(), &contact, "phone", "3");
+        assert!(bench.open_reviews().is_empty(), "{when}: {:?}", bench.open_reviews());
+        assert!(live(&bench, &leads()).is_empty(), "{when}: a second lead");
     }
 }
 

@@ -20,7 +20,7 @@ fn always(system: &str) -> Winner {
     Winner::Always(system.to_owned())
 }
 
-fn leads() -> Place {
+pub(crate) fn leads() -> Place {
     place("b", "leads")
 }
 
@@ -33,7 +33,7 @@ fn check_cell(bench: &Bench, at: &Place, id: &str, column: &str, expected: impl 
 }
 
 /// Contacts in `a`; leads, which are created, and contacts (`people`) in `b`.
-fn with_leads() -> Bench {
+pub(crate) fn with_leads() -> Bench {
     let mut spec = people();
     spec.members[1].create = false;
     let mut lead = member("b", "leads", spec.members[1].groups[..3].to_vec());

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Prober;
+use super::{Prober, Stage};
 use crate::absorb::AbsorbError;
 use crate::apply::sent_cells;
 use crate::outcome::read_again;
 use crate::reason::Reason;
 use crate::record::Action;
+use crate::spec::EntitySpec;
 use crate::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
 use crate::store::Changes;
 use crate::unanswered::{Fate, Trace, fates, is_plain, is_untouched, note};
@@ -35,7 +36,11 @@ impl Prober<'_> {
             let id = entry.loser.as_ref().or(entry.id.as_ref());
             let record = id.and_then(|id| records.get_mut(&self.source().key(id)));
             let reason = match record {
-                Some(record) if entry.action == Action::Update => self.settle(entry, &sent, record),
+                // Its successor takes over what was sent, once it has been read.
+                Some(record) if self.hands_on(entry, record) => continue,
+                Some(record) if entry.action == Action::Update => {
+                    settle(self.entity, entry, &sent, record, false)
+                }
                 Some(record) if !matches!(record.status, Status::Live | Status::Surplus) => {
                     Reason::FoundByProbe
                 }
@@ -49,46 +54,10 @@ impl Prober<'_> {
         Ok(self.engine.store.commit(changes).await?)
     }
 
-    /// Moves bases and agreements by what the record proves; what became of the update as a whole.
-    fn settle(&self, entry: &OutboxEntry, sent: &[Cell], record: &mut RecordState) -> Reason {
-        let untouched = is_untouched(
-            (entry.if_version.as_deref(), entry.if_modified_ms),
-            (record.version.as_deref(), record.modified_ms),
-        );
-        let written: Vec<(usize, &FieldWrite)> = entry
-            .fields
-            .iter()
-            .filter_map(|write| Some((self.entity.field(&write.field)?.0.0, write)))
-            .collect();
-        let traces: Vec<Trace<'_>> = written
-            .iter()
-            .filter_map(|(position, write)| {
-                let field = self.entity.fields.get(*position)?;
-                Some(Trace {
-                    plain: is_plain(field),
-                    before: &write.before,
-                    sent: sent.get(*position)?,
-                    now: &record.fields.get(*position)?.seen,
-                })
-            })
-            .collect();
-        let fates = fates(untouched, &traces);
-        let plain: Vec<bool> = traces.iter().map(|trace| trace.plain).collect();
-        let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
-        for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
-            let Some(state) = record.fields.get_mut(position) else { continue };
-            note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
-            if *fate == Fate::Edited {
-                state.edited = since;
-            }
-        }
-        if fates.contains(&Fate::Unsure) {
-            Reason::Unclear
-        } else if fates.contains(&Fate::Held) {
-            Reason::FoundByProbe
-        } else {
-            Reason::SentAgain
-        }
+    fn hands_on(&self, entry: &OutboxEntry, record: &RecordState) -> bool {
+        self.stage == Stage::Start
+            && entry.action == Action::Update
+            && record.status.successor().is_some()
     }
 
     /// What operations sent, in canonical form and the order of the entity's fields.
@@ -98,5 +67,55 @@ impl Prober<'_> {
     ) -> Result<Vec<Vec<Cell>>, AbsorbError> {
         let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
+    }
+}
+
+/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
+/// what became of the update as a whole.
+pub(crate) fn settle(
+    entity: &EntitySpec,
+    entry: &OutboxEntry,
+    sent: &[Cell],
+    record: &mut RecordState,
+    heir: bool,
+) -> Reason {
+    let untouched = !heir
+        && is_untouched(
+            (entry.if_version.as_deref(), entry.if_modified_ms),
+            (record.version.as_deref(), record.modified_ms),
+        );
+    let written: Vec<(usize, &FieldWrite)> = entry
+        .fields
+        .iter()
+        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
+        .collect();
+    let traces: Vec<Trace<'_>> = written
+        .iter()
+        .filter_map(|(position, write)| {
+            let field = entity.fields.get(*position)?;
+            Some(Trace {
+                plain: is_plain(field),
+                before: &write.before,
+                sent: sent.get(*position)?,
+                now: &record.fields.get(*position)?.seen,
+            })
+        })
+        .collect();
+    let fates = fates(untouched, &traces);
+    let plain: Vec<bool> = traces.iter().map(|trace| trace.plain).collect();
+    let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
+    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
+        let Some(state) = record.fields.get_mut(position) else { continue };
+        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
+        if *fate == Fate::Edited {
+            state.edited = since;
+        }
+    }
+    if fates.contains(&Fate::Unsure) {
+        Reason::Unclear
+    } else if fates.contains(&Fate::Held) {
+        Reason::FoundByProbe
+    } else {
+        Reason::SentAgain
     }
 }
