@@ -99,8 +99,8 @@ pub(crate) enum Command {
 
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
 `renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
-`plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`, `plugin-hold`,
-`plugin-grants`.")]
+`plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`,
+`plugin-hold`, `plugin-grants`.")]
     Serve(ServeArgs),
 
     /// Show links, open questions and how to answer them, and work that waits.
@@ -392,8 +392,8 @@ requirements.txt (Python). For the latter two the tools are installed below the 
   renkei plugin preview sync/plugins/names.wasm --show-values --dir sync
   renkei plugin preview names-2.wasm --id names --json --dir sync | jq .fields
 
-Rows are kept whenever a transform runs: the last 256 per function, in the data directory. A connector cannot be
-tried without its system; of it, what it asks for is compared.")]
+Rows are kept whenever a transform runs: the last 256 per function, in the data directory. A
+connector cannot be tried without its system; of it, what it asks for is compared.")]
     Preview {
         /// The .wasm file.
         file: PathBuf,
@@ -447,8 +447,9 @@ tried without its system; of it, what it asks for is compared.")]
   renkei plugin grants hubspot --deny write:deals:archive --dir sync
   renkei plugin grants hubspot --allow all --dir sync
 
-The first version of a plugin is given what it asks for. A later version that asks for more waits, and
-the one before serves on, until `--allow` names what is new or `renkei plugin reload ID` allows all of it.")]
+The first version of a plugin is given what it asks for. A later version that asks for more waits,
+and the one before serves on, until `--allow` names what is new or `renkei plugin reload ID` allows
+all of it.")]
     Grants {
         /// The plugin's id; without, all are shown.
         id: Option<String>,

@@ -1,5 +1,5 @@
-//! The control socket: how `renkei decide` and `renkei plugin` reach the `renkei serve` that has the
-//! database and the plugins.
+//! The control socket: how `renkei decide` and `renkei plugin` reach the `renkei serve` that has
+//! the database and the plugins.
 //!
 //! `control` in the data directory, for this user alone. A connection carries one line of JSON each
 //! way, of bounded length; a few connections are served at once. Whoever serves takes decisions

@@ -126,7 +126,7 @@ pub(crate) fn describe(report: &Report, open: u64) -> String {
     let read: u64 = report.read.values().sum();
     let mut text = format!(
         "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}, merged {}; \
-         {} refused or unclear; {} conflict(s) decided by rule; {open} open question(s)",
+         {} refused or unclear; {} conflict(s) decided by rule (`renkei status --decided`); {open} open question(s)",
         report.matched,
         report.founded,
         done(report, Action::Create),

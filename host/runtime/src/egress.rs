@@ -147,8 +147,8 @@ impl Exit {
         self.counters.read()
     }
 
-    /// Checks the configuration against a generation's manifest, as the admin left it, and makes the
-    /// way out of one job.
+    /// Checks the configuration against a generation's manifest, as the admin left it, and makes
+    /// the way out of one job.
     pub(crate) fn door(
         self: &Arc<Self>,
         manifest: &ConnectorManifest,

@@ -23,8 +23,8 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// The job that `opening` makes. That it opens says nothing good of the plugin, because each job
-    /// does; that it does not open counts.
+    /// The job that `opening` makes. That it opens says nothing good of the plugin, because each
+    /// job does; that it does not open counts.
     pub(crate) async fn open(
         unit: Unit,
         opening: impl Future<Output = Result<Job, PluginError>>,

@@ -107,7 +107,8 @@ pub enum Event<'a> {
         matched: u64,
         /// New links.
         founded: u64,
-        /// The questions about records that a person must decide about, by id; each pass asks again.
+        /// The questions about records that a person must decide about, by id; each pass asks
+        /// again.
         ambiguous: &'a BTreeSet<String>,
     },
     /// A chunk of links was planned.

@@ -80,8 +80,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// `connects` is how often a connection is tried before the system counts as unreachable; `base`
-    /// is the admin's own base URL.
+    /// `connects` is how often a connection is tried before the system counts as unreachable;
+    /// `base` is the admin's own base URL.
     pub(crate) fn new(
         connects: u32,
         base: Option<&Url>,

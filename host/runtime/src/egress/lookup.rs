@@ -77,7 +77,8 @@ impl Resolve for Guarded {
     }
 }
 
-/// What of `found` may be connected to; `own` is whether `host` is this machine by the admin's word.
+/// What of `found` may be connected to; `own` is whether `host` is this machine by the admin's
+/// word.
 fn passed(host: &str, found: &[IpAddr], own: bool) -> Result<Vec<IpAddr>, Refusal> {
     let verdict = |address: IpAddr| match public(address) {
         Err(NotPublic::Loopback) if own => Ok(()),

@@ -104,7 +104,7 @@ fn inner_base64(secret: &str, before: usize) -> Vec<String> {
         .collect()
 }
 
-/// Every character but letters and digits as `\uXXXX`, as cautious JSON writers do.
+/// Every character but letters and digits as `\u` and four digits, as cautious JSON writers do.
 fn unicode_escaped(secret: &str) -> String {
     let escaped = |c: char| match c {
         c if c.is_ascii_alphanumeric() => c.to_string(),

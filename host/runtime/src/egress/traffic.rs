@@ -36,8 +36,8 @@ pub struct Traffic {
     pub bytes_out: u64,
     /// Body bytes received, as they came.
     pub bytes_in: u64,
-    /// Bytes of the paths, queries and headers that guests chose. A guest could tell an allowed host
-    /// things by them (TRUST.md 2.6, case 42): what is unusual here deserves a look.
+    /// Bytes of the paths, queries and headers that guests chose. A guest could tell an allowed
+    /// host things by them (TRUST.md 2.6, case 42): what is unusual here deserves a look.
     pub target_bytes: u64,
     /// Redirects followed; each is one of `requests` too.
     pub redirects: u64,

@@ -1,8 +1,8 @@
 //! `renkei plugin list | reload | rollback | hold | grants`.
 //!
-//! Where `renkei serve` runs on the same data directory, it is asked through its control socket, and
-//! what is shown is what it serves. Otherwise this process does the same to what is remembered in
-//! the data directory, and the next command obeys it.
+//! Where `renkei serve` runs on the same data directory, it is asked through its control socket,
+//! and what is shown is what it serves. Otherwise this process does the same to what is remembered
+//! in the data directory, and the next command obeys it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

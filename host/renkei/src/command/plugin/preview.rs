@@ -1,7 +1,7 @@
 //! `renkei plugin preview`: what a new version of a transform would do differently.
 //!
-//! In a process of its own, from what is remembered in the data directory: a running `serve` runs no
-//! code of a file that nobody approved, and is not disturbed.
+//! In a process of its own, from what is remembered in the data directory: a running `serve` runs
+//! no code of a file that nobody approved, and is not disturbed.
 
 use std::path::Path;
 

@@ -17,8 +17,10 @@ use crate::stage::client_credentials;
 use crate::stage::rogue::{Act, Rogue};
 
 /// 64 MiB of zeros, by Node's `zlib.brotliCompressSync`.
-const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe09f0088c30200\
-    ddfb3ffeffffc13f0110870500baf77ffcffff837f02200e0b0074effff8ffff07ff04401c1600e8defff1ffff0ffe0980\
+const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe\
+    09f0088c30200\
+    ddfb3ffeffffc13f0110870500baf77ffcffff837f02200e0b0074effff8ffff07ff04401c1600e8deff\
+    f1ffff0ffe0980\
     382c00d0bdffcbffff3ffc1300715800a07bff07";
 
 /// What the kernel may have taken off the server's hands although nobody reads it.
