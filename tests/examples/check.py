@@ -19,7 +19,7 @@ EXAMPLES = {
     "contacts-py": "python/connector",
 }
 # One that is never told is a fault of the program; a slow machine is not.
-PATIENCE_S = 300
+PATIENCE_S = 600
 
 
 def step(text):
@@ -64,13 +64,14 @@ class Demo:
         self.child = subprocess.Popen(
             [PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.said, self.objects = [], queue.Queue()
+        self.said, self.told, self.objects = [], [], queue.Queue()
         for read in (self.read_objects, self.read_messages):
             threading.Thread(target=read, daemon=True).start()
 
     def read_objects(self):
         text = ""
         for line in self.child.stdout:
+            self.told.append(line)
             text += line
             try:
                 self.objects.put(json.loads(text))
@@ -90,8 +91,10 @@ class Demo:
             except queue.Empty:
                 found = None
             if found is None:
-                self.child.kill()
-                sys.exit(f"the demo did not come to {what}:\n{''.join(self.said)}")
+                # Asked to stop, so that it takes its simulators with it.
+                self.child.send_signal(signal.SIGINT)
+                last = "".join(self.told[-20:] + self.said)
+                sys.exit(f"the demo did not come to {what}:\n{last}")
             if fits(found):
                 return found
 
