@@ -83,6 +83,9 @@ fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigEr
     let Some(url) = &system.base_url else { return Ok(None) };
     let parsed = reqwest::Url::parse(url.get_ref())
         .map_err(|error| root.at(url, format!("`base_url` is no URL: {error}")))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(root.at(url, "`base_url` names a user; credentials belong into `auth`"));
+    }
     let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
     if parsed.scheme() != "https" && !loopback {
         return Err(root.at(url, "`base_url` must begin with https:// (loopback excepted)"));
