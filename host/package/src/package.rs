@@ -8,6 +8,8 @@
 mod scan;
 
 #[cfg(test)]
+mod million;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;
@@ -31,6 +33,8 @@ pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const FUNCTIONS_MAX: usize = 50_000;
 /// The largest body of a function, in bytes: compiling is not linear in it.
 pub const BODY_BYTES_MAX: usize = 512 * 1024;
+/// The deepest nesting of components, and of component and instance types in one section.
+pub const NESTING_MAX: usize = 100;
 
 /// A plugin file that was read and fits its world.
 #[derive(Clone)]

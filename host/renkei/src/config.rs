@@ -5,11 +5,15 @@
 //! is started before all of them are mended.
 
 mod file;
+mod limits;
 mod mapping;
 mod place;
 mod secrets;
 mod systems;
 mod words;
+
+#[cfg(test)]
+mod million;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -19,6 +23,7 @@ use renkei_package::Manifest;
 use renkei_runtime::SystemConfig;
 use renkei_sync::spec::Spec;
 
+pub(crate) use limits::PluginLimits;
 pub(crate) use place::ConfigError;
 pub(crate) use secrets::Secrets;
 
@@ -35,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) interval_ms: u64,
     /// Pages that sweeps may read of each system in a cycle.
     pub(crate) sweep_pages: u32,
+    /// What plugins may use.
+    pub(crate) limits: PluginLimits,
     root: Source<RootFile>,
     entities: Vec<Source<EntityFile>>,
 }
@@ -61,6 +68,7 @@ impl Config {
             data: data(&root, dir)?,
             interval_ms: root.value.schedule.interval_seconds.saturating_mul(1000),
             sweep_pages: root.value.schedule.sweep_pages,
+            limits: limits::resolve(&root)?,
             root,
             entities,
         })

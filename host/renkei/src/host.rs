@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use renkei_package::Manifest;
-use renkei_runtime::{NoTokens, Options, Runtime};
+use renkei_runtime::{Compiler, NoTokens, Options, Runtime};
 use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
@@ -50,6 +50,7 @@ impl Host {
             clock.clone(),
             Arc::new(TokenFile::new(dir)),
         );
+        contain(&mut options, &config)?;
         if patience == Patience::Short {
             options.connects = 2;
         }
@@ -135,8 +136,9 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     let config = ready(dir)?;
     let clock = Arc::new(SystemClock::real());
     let cache = cache(&config);
-    let home = config.data.clone();
-    let mut options = Options::new(config.plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    let (home, plugins) = (config.data.clone(), config.plugins.clone());
+    let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
+    contain(&mut options, &config)?;
     options.home = home;
     options.passive = access != Access::Keep;
     options.watch = false;
@@ -149,6 +151,13 @@ fn ready(dir: &Path) -> Result<Config, Failure> {
     database::require(dir, &config.data)?;
     config.make_data().map_err(Failure::usage)?;
     Ok(config)
+}
+
+/// What plugins may use, and their compiling in a process of its own.
+fn contain(options: &mut Options, config: &Config) -> Result<(), Failure> {
+    config.limits.set(options);
+    options.compiler = Compiler::this_program()?;
+    Ok(())
 }
 
 fn cache(config: &Config) -> PathBuf {

@@ -31,8 +31,13 @@ use cli::{Cli, Command};
 use failure::Failure;
 use output::Output;
 
+fn main() -> ExitCode {
+    // Before anything else runs or is read: the process that compiles plugins limits itself.
+    renkei_runtime::compile_as_child(std::env::args_os()).unwrap_or_else(start)
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn start() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return mistyped(&error),

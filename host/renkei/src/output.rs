@@ -34,7 +34,7 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), serde_json::Error> {
         if self.json {
-            self.line(&serde_json::to_string(value)?);
+            self.line(&plain::json(&serde_json::to_string(value)?));
         } else {
             self.line(&plain::visible(&text()));
         }
@@ -44,7 +44,7 @@ impl Output {
     /// Prints `value` as one line of JSON for scripts; people read the log.
     pub(crate) fn event(self, value: &impl Serialize) -> Result<(), serde_json::Error> {
         if self.json {
-            self.line(&serde_json::to_string(value)?);
+            self.line(&plain::json(&serde_json::to_string(value)?));
         }
         Ok(())
     }
@@ -61,7 +61,8 @@ impl Output {
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
             if !failure.is_reported() {
-                self.line(&serde_json::json!({ "error": failure.to_string() }).to_string());
+                let error = serde_json::json!({ "error": failure.to_string() });
+                self.line(&plain::json(&error.to_string()));
             }
         } else {
             drop(writeln!(std::io::stderr().lock(), "renkei: {failure}"));

@@ -31,10 +31,29 @@ pub(crate) fn message(text: &str) -> String {
     indented
 }
 
-/// The same text without control characters, line ends excepted.
+/// The same text without characters that drive a terminal or reorder what is read, line ends
+/// excepted.
 pub(crate) fn visible(text: &str) -> String {
-    let hidden = |c: char| c.is_control() && c != '\n';
+    let hidden = |c: char| (c.is_control() && c != '\n') || is_direction(c);
     text.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same JSON with such characters as escapes: in JSON they stand only within texts.
+pub(crate) fn json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_direction(c) {
+            plain.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// Marks, embeddings and isolates of direction, line and paragraph separators: all of four digits.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn bounded(text: &str, word_max: usize) -> String {
@@ -76,5 +95,7 @@ mod tests {
         assert_eq!(message("bad\nrenkei: all is well"), "bad\n  renkei: all is well");
         assert_eq!(message("bad:\n  one\n  two"), "bad:\n  one\n  two");
         assert_eq!(visible("one\n\ttwo"), "one\n\u{fffd}two");
+        assert_eq!(visible("txt\u{202e}exe"), "txt\u{fffd}exe");
+        assert_eq!(json("{\"a\":\"\u{9b}2J\u{202e}é\"}"), "{\"a\":\"\\u009b2J\\u202eé\"}");
     }
 }

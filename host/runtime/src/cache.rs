@@ -54,16 +54,25 @@ impl Cache {
             );
             return None;
         }
-        #[expect(unsafe_code, reason = "the keyed hash says that this program wrote these bytes")]
-        // SAFETY: `deserialize` trusts its input to come from `Component::serialize`. It was
-        // written by `store` of this program: its keyed hash, over name and content, verifies under
-        // a key that only this user can read.
-        let component = unsafe { Component::deserialize(engine, &artefact) };
+        let component = revive(engine, &artefact);
         component.inspect_err(|error| tracing::warn!(digest, %error, "the cache is unusable")).ok()
     }
 
+    /// Takes what the compiler just made of the plugin with this digest, and keeps it.
+    pub(crate) fn adopt(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        artefact: &[u8],
+    ) -> wasmtime::Result<Component> {
+        if let Err(error) = self.store(digest, artefact) {
+            tracing::warn!(digest, %error, "the compiled plugin cannot be cached");
+        }
+        revive(engine, artefact)
+    }
+
     /// Keeps the compiled form of the plugin with this digest.
-    pub(crate) fn store(&self, digest: &str, artefact: &[u8]) -> io::Result<()> {
+    fn store(&self, digest: &str, artefact: &[u8]) -> io::Result<()> {
         let name = self.name(digest);
         let mac = self.mac(&name, artefact).ok_or(io::ErrorKind::InvalidData)?;
         let (draft, place) = (self.folder.join(format!("{name}.tmp")), self.folder.join(&name));
@@ -82,6 +91,18 @@ impl Cache {
     fn mac(&self, name: &str, artefact: &[u8]) -> Option<Hmac<Sha256>> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         Some(mac.chain_update(name).chain_update(artefact))
+    }
+}
+
+/// Native code from bytes that this program made: both callers say why they know.
+fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(unsafe_code, reason = "only bytes of our own compiler come here")]
+    // SAFETY: `deserialize` trusts its input to come from wasmtime's own compiler. `load` gives
+    // what `store` wrote: its keyed hash, over name and content, verifies under a key that only
+    // this user can read. `adopt` gives what this program's compiler wrote into a pipe that nobody
+    // else holds.
+    unsafe {
+        Component::deserialize(engine, artefact)
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
-use wasmtime::{Engine, Store};
+use wasmtime::Store;
 
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::ports::Connector;
@@ -22,10 +22,13 @@ use crate::convert::connector::{
     account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
     page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
 };
+use crate::convert::scans::Scans;
 use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, value_to_guest};
 use crate::egress::Exit;
-use crate::instance::{self, GuestLog, State};
+use crate::engine::Machine;
+use crate::instance::{State, Watch};
 use crate::limits::Limits;
+use crate::places::Place;
 use crate::plugin::Plugin;
 use crate::settings;
 
@@ -33,6 +36,8 @@ use crate::settings;
 struct Guest {
     store: Store<State>,
     exports: ConnectorPlugin,
+    /// Given back after the store is gone: fields are dropped in order.
+    _place: Place,
 }
 
 /// Whether a job has its guest.
@@ -45,7 +50,8 @@ enum Life {
 /// See the module's text. Holds its generation, so that a reload in between does not change it.
 pub(crate) struct Job {
     plugin: Arc<Plugin>,
-    limits: Limits,
+    watch: Watch,
+    scans: Mutex<Scans>,
     life: Mutex<Life>,
 }
 
@@ -54,7 +60,7 @@ type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 impl Job {
     /// Instantiates the connector for the system behind `exit` and configures it.
     pub(crate) async fn open(
-        engine: &Engine,
+        machine: &Arc<Machine>,
         limits: &Limits,
         plugin: Arc<Plugin>,
         exit: &Arc<Exit>,
@@ -69,18 +75,18 @@ impl Job {
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
         let settings = attributes_to_guest(&settings);
         let door = exit.door(manifest, generation).map_err(misconfigured)?;
-        let guest_log = GuestLog::new(generation.clone(), &exit.config().name);
+        let watch = Watch::new(machine, limits, generation, &exit.config().name);
+        let place = machine.places.jobs.take(plugin.needs).await;
+        let _place = place.map_err(|reached| watch.limit(reached))?;
         let secrets = Arc::new(exit.config().secrets.clone());
-        let state = State::new(limits, guest_log).with_door(door, secrets);
-        let mut store = instance::store(engine, limits, state);
-        let patience = store.data().patience();
-        let exports = instance::run(limits, &patience, code.instantiate_async(&mut store)).await;
-        let exports = exports.map_err(|reason| broken(generation, reason))?;
-        let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports })));
-        let job = Self { plugin, limits: limits.clone(), life };
+        let mut store = watch.store(State::new(&watch).with_door(door, secrets));
+        let exports = watch.run(code.instantiate_async(&mut store)).await;
+        let exports = exports.map_err(|stopped| broken(generation, stopped.to_string()))?;
+        let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
+        let job = Self { plugin, watch, scans: Mutex::default(), life };
         job.call(0, move |guest| {
             async move {
-                let Guest { store, exports } = guest;
+                let Guest { store, exports, .. } = guest;
                 exports.renkei_plugin_connector().call_configure(store, &settings).await
             }
             .boxed()
@@ -110,14 +116,13 @@ impl Job {
             }
         };
         guest.store.data_mut().begin_call(rows);
-        let patience = guest.store.data().patience();
-        match instance::run(&self.limits, &patience, call(&mut guest)).await {
+        match self.watch.run(call(&mut guest)).await {
             Ok(answer) => {
                 *life = Life::Ready(guest);
                 answer.map_err(|error| error_from_guest(error, generation))
             }
-            Err(reason) => {
-                tracing::warn!(plugin = %generation, %reason, "a connector was stopped");
+            Err(stopped) => {
+                let reason = stopped.to_string();
                 *life = Life::Stopped(reason.clone());
                 Err(broken(generation, reason))
             }
@@ -135,7 +140,7 @@ macro_rules! call {
     ($job:expr, $rows:expr, $export:ident $(, $argument:expr)*) => {
         $job.call($rows, move |guest| {
             async move {
-                let Guest { store, exports } = guest;
+                let Guest { store, exports, .. } = guest;
                 exports.renkei_plugin_connector().$export(store $(, $argument)*).await
             }
             .boxed()
@@ -152,19 +157,20 @@ impl Connector for Job {
 
     async fn check(&self) -> Result<Account, PluginError> {
         let account = call!(self, 0, call_check)?;
-        account_from_guest(account).map_err(|breach| breach.of(self.generation()))
+        account_from_guest(account).map_err(|breach| self.watch.breach(breach))
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         let wanted = objects.to_vec();
         let schemas = call!(self, 0, call_discover, &wanted)?;
-        schemas_from_guest(schemas, objects).map_err(|breach| breach.of(self.generation()))
+        schemas_from_guest(schemas, objects).map_err(|breach| self.watch.breach(breach))
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
         let wanted = page_request_to_guest(request);
         let page = call!(self, 0, call_read_page, &wanted)?;
-        scanned_from_guest(page, request).map_err(|breach| breach.of(self.generation()))
+        scanned_from_guest(page, request, &mut *self.scans.lock().await)
+            .map_err(|breach| self.watch.breach(breach))
     }
 
     async fn read_records(
@@ -175,7 +181,7 @@ impl Connector for Job {
     ) -> Result<Page, PluginError> {
         let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
         let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
-        page_from_guest(page, columns).map_err(|breach| breach.of(self.generation()))
+        page_from_guest(page, columns).map_err(|breach| self.watch.breach(breach))
     }
 
     async fn find(
@@ -188,7 +194,7 @@ impl Connector for Job {
         let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
         let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
         let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
-        records_from_guest(batch, columns).map_err(|breach| breach.of(self.generation()))
+        records_from_guest(batch, columns).map_err(|breach| self.watch.breach(breach))
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
@@ -199,7 +205,7 @@ impl Connector for Job {
         };
         let outcomes = call!(self, operations, call_write, &wanted)?;
         outcomes_from_guest(outcomes, operations, columns)
-            .map_err(|breach| breach.of(self.generation()))
+            .map_err(|breach| self.watch.breach(breach))
     }
 
     async fn merge(
@@ -210,6 +216,6 @@ impl Connector for Job {
     ) -> Result<Outcome, PluginError> {
         let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
         let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
-        outcome_from_guest(outcome, 0).map_err(|breach| breach.of(self.generation()))
+        outcome_from_guest(outcome, 0).map_err(|breach| self.watch.breach(breach))
     }
 }

@@ -8,6 +8,7 @@
 
 pub(crate) mod connector;
 pub(crate) mod lent;
+pub(crate) mod scans;
 
 #[cfg(test)]
 mod tests;
@@ -17,16 +18,37 @@ use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_sync::value::{Cell, Value};
 
 use crate::bindings::v1::types;
+use crate::limits::{Cause, LimitReached};
+use crate::text::words;
+
+/// The longest that a guest may put its work off, ms: it is asked again after a day.
+pub(crate) const RETRY_AFTER_MS_MAX: u64 = 24 * 3_600_000;
 
 /// A rule of the contract that a guest's answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it broke the contract: {0}")]
-pub(crate) struct Breach(pub(crate) String);
+pub(crate) enum Breach {
+    #[error("it broke the contract: {0}")]
+    Rule(String),
+    #[error("it broke the contract: {0}")]
+    Limit(LimitReached),
+}
 
 impl Breach {
+    /// What was broken; words of the guest in it are escaped.
+    pub(crate) fn new(rule: impl AsRef<str>) -> Self {
+        Self::Rule(words(rule.as_ref()))
+    }
+
     /// The plugin error of a guest that breaks the contract.
     pub(crate) fn of(self, plugin: &Generation) -> PluginError {
         PluginError::Broken { plugin: plugin.clone(), reason: self.to_string() }
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Rule(_) => Cause::Contract,
+            Self::Limit(reached) => Cause::Limit(reached.cap),
+        }
     }
 }
 
@@ -51,11 +73,11 @@ pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, Breach> {
         types::Value::Integer(number) => Value::Integer(number),
         types::Value::Decimal(text) if is_decimal(&text) => Value::Decimal(text),
         types::Value::Decimal(_) => {
-            return Err(Breach("a decimal is not `-?[0-9]+(.[0-9]+)?`".to_owned()));
+            return Err(Breach::new("a decimal is not `-?[0-9]+(.[0-9]+)?`"));
         }
         types::Value::Text(text) => Value::Text(without_nul(text)?),
         types::Value::Date(text) if is_date(&text) => Value::Date(text),
-        types::Value::Date(_) => return Err(Breach("a date is not `YYYY-MM-DD`".to_owned())),
+        types::Value::Date(_) => return Err(Breach::new("a date is not `YYYY-MM-DD`")),
         types::Value::Timestamp(ms) => Value::Timestamp(ms),
         types::Value::Choices(items) => Value::Choices(texts(items)?),
         types::Value::References(ids) => Value::References(texts(ids)?),
@@ -83,7 +105,7 @@ pub(crate) fn attributes_from_guest(
 /// Takes a batch whose header must be `columns`, with as many cells in each row.
 pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
     if batch.columns != columns {
-        return Err(Breach(format!(
+        return Err(Breach::new(format!(
             "it answered with the columns {:?} instead of {columns:?}",
             batch.columns
         )));
@@ -91,7 +113,9 @@ pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Resul
     let rows = batch.rows.into_iter().enumerate().map(|(index, row)| {
         if row.cells.len() != columns.len() {
             let (cells, expected) = (row.cells.len(), columns.len());
-            return Err(Breach(format!("row {index} has {cells} cells for {expected} columns")));
+            return Err(Breach::new(format!(
+                "row {index} has {cells} cells for {expected} columns"
+            )));
         }
         Ok(Row {
             id: without_nul(row.id)?,
@@ -107,7 +131,7 @@ pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Resul
 pub(crate) fn records_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
     let batch = batch_from_guest(batch, columns)?;
     match batch.rows.iter().position(|row| row.id.is_empty()) {
-        Some(index) => Err(Breach(format!("row {index} has no id"))),
+        Some(index) => Err(Breach::new(format!("row {index} has no id"))),
         None => Ok(batch),
     }
 }
@@ -121,16 +145,24 @@ pub(crate) fn problem_from_guest(problem: types::Problem) -> Problem {
         "plugin" => Remedy::Plugin,
         _ => Remedy::Nobody,
     };
-    Problem { code: problem.code, message: problem.message, field: problem.field, remedy }
+    Problem {
+        code: words(&problem.code),
+        message: words(&problem.message),
+        field: problem.field.map(|field| words(&field)),
+        remedy,
+    }
 }
 
 /// What a guest's own error means to the engine.
 pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> PluginError {
     let plugin = plugin.clone();
     match error {
-        types::Error::RetryAfter(after_ms) => PluginError::RetryAfter { plugin, after_ms },
+        types::Error::RetryAfter(after_ms) => {
+            PluginError::RetryAfter { plugin, after_ms: after_ms.min(RETRY_AFTER_MS_MAX) }
+        }
         types::Error::Unauthorized(problem) => {
-            PluginError::Unauthorized { plugin, code: problem.code, message: problem.message }
+            let (code, message) = (words(&problem.code), words(&problem.message));
+            PluginError::Unauthorized { plugin, code, message }
         }
         types::Error::Forbidden(problem) => {
             PluginError::Forbidden { plugin, problem: problem_from_guest(problem) }
@@ -144,11 +176,12 @@ pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> Plug
         types::Error::CursorLost(problem) => {
             PluginError::CursorLost { plugin, problem: problem_from_guest(problem) }
         }
-        types::Error::Unsupported(what) => PluginError::Unsupported { plugin, what },
-        types::Error::Host(reason) => PluginError::Host { plugin, reason },
-        types::Error::Bug(fault) => {
-            PluginError::Broken { plugin, reason: format!("it found a fault of its own: {fault}") }
-        }
+        types::Error::Unsupported(what) => PluginError::Unsupported { plugin, what: words(&what) },
+        types::Error::Host(reason) => PluginError::Host { plugin, reason: words(&reason) },
+        types::Error::Bug(fault) => PluginError::Broken {
+            plugin,
+            reason: format!("it found a fault of its own: {}", words(&fault)),
+        },
     }
 }
 
@@ -159,7 +192,7 @@ fn texts(items: Vec<String>) -> Result<Vec<String>, Breach> {
 pub(crate) fn without_nul(text: String) -> Result<String, Breach> {
     // Every text of every guest comes by here: this search is the fastest there is.
     if memchr::memchr(0, text.as_bytes()).is_some() {
-        Err(Breach("a text has a NUL".to_owned()))
+        Err(Breach::new("a text has a NUL"))
     } else {
         Ok(text)
     }

@@ -1,19 +1,18 @@
-//! The wasmtime engine, its epoch ticker, and compiling under limits (DESIGN.md 4, TRUST.md 2.3).
+//! The wasmtime engine, its epoch ticker, and what all guests share (DESIGN.md 4, TRUST.md 2.3).
 //!
 //! - The epoch is advanced by an operating-system thread of its own: a blocked Tokio worker must
 //!   not stop preemption.
 //! - Instances come from a pool where the address space allows it, else on demand; the limits are
-//!   the same.
-//! - Compiling is not covered by a guest's limits, so `renkei-package` bounds size, function count
-//!   and body size before, and the caller waits for a bounded time. A compiler thread cannot be
-//!   killed; compiling in a child process that can be is not here yet (README).
+//!   the same, and so is the number of instances alive at once (`places.rs`).
+//! - Compiling is not covered by a guest's limits; see `compiler.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::limits::TICK_MS;
+use crate::limits::{Cap, Cause, LimitReached, Limits, Stops, TICK_MS};
+use crate::places::{InstanceCounts, Places};
 
 /// Where instances come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,9 +31,9 @@ pub enum Pooling {
 const WASM_STACK_BYTES: usize = 512 << 10;
 const ASYNC_STACK_BYTES: usize = 2 << 20;
 
-/// Instances alive at once: jobs plus transform calls.
-const POOL_COMPONENTS: u32 = 256;
-const POOL_MEMORIES: u32 = 512;
+/// The most elements that a table can be allowed in the configuration; unused ones cost only
+/// address space.
+const POOL_TABLE_ELEMENTS: usize = 100_000;
 
 /// What a slot of the pool keeps in memory from one instance to the next, bytes: its pages are
 /// wiped instead of given back, because taking a page anew costs more than all else of a short
@@ -44,17 +43,41 @@ const KEEP_TABLE_BYTES: usize = 64 << 10;
 /// Slots that may keep it while nobody uses them.
 const WARM_SLOTS: u32 = 16;
 
-/// How long a caller waits for the compiler.
-const COMPILE_DEADLINE: Duration = Duration::from_secs(60);
+/// What all guests of a runtime run on.
+pub(crate) struct Machine {
+    pub(crate) engine: Engine,
+    pub(crate) places: Places,
+    pub(crate) stops: Arc<Stops>,
+}
+
+impl Machine {
+    /// Starts the engine with room for so many instances.
+    pub(crate) fn start(pooling: Pooling, counts: InstanceCounts) -> Result<Self, EngineError> {
+        let engine = start_with(pooling, counts)?;
+        Ok(Self { engine, places: Places::new(counts), stops: Arc::default() })
+    }
+}
+
+/// An engine that only compiles: what it makes can be loaded by one that runs guests.
+pub(crate) fn for_compiling() -> Result<Engine, EngineError> {
+    Engine::new(&config(None)).map_err(|error| EngineError::Engine(error.to_string()))
+}
+
+/// An engine of the default size.
+#[cfg(test)]
+pub(crate) fn start(pooling: Pooling) -> Result<Engine, EngineError> {
+    start_with(pooling, InstanceCounts::default())
+}
 
 /// Builds the engine and starts its ticker, which ends when the engine is dropped.
-pub(crate) fn start(pooling: Pooling) -> Result<Engine, EngineError> {
+fn start_with(pooling: Pooling, counts: InstanceCounts) -> Result<Engine, EngineError> {
+    let pool = || Engine::new(&config(Some(counts)));
     let engine = match pooling {
-        Pooling::Off => Engine::new(&config(false)),
-        Pooling::On => Engine::new(&config(true)),
-        Pooling::Auto => Engine::new(&config(true)).or_else(|error| {
+        Pooling::Off => Engine::new(&config(None)),
+        Pooling::On => pool(),
+        Pooling::Auto => pool().or_else(|error| {
             tracing::warn!(%error, "no room for a pool of instances; they are made on demand");
-            Engine::new(&config(false))
+            Engine::new(&config(None))
         }),
     }
     .map_err(|error| EngineError::Engine(error.to_string()))?;
@@ -72,32 +95,35 @@ pub(crate) fn start(pooling: Pooling) -> Result<Engine, EngineError> {
     Ok(engine)
 }
 
-fn config(pool: bool) -> Config {
+fn config(pool: Option<InstanceCounts>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(ASYNC_STACK_BYTES);
-    if pool {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config()));
+    if let Some(counts) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(counts)));
     }
     config
 }
 
-fn pool_config() -> PoolingAllocationConfig {
+fn pool_config(counts: InstanceCounts) -> PoolingAllocationConfig {
+    let (components, memories, tables) = counts.pool();
+    let each = Limits::connector();
+    let count = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(POOL_COMPONENTS)
-        .total_core_instances(POOL_COMPONENTS * 4)
-        .total_stacks(POOL_COMPONENTS)
-        .total_memories(POOL_MEMORIES)
-        .total_tables(POOL_MEMORIES)
-        .max_core_instances_per_component(32)
-        .max_memories_per_component(8)
-        .max_tables_per_component(32)
-        .max_memories_per_module(8)
-        .max_tables_per_module(8)
-        .table_elements(10_000)
+    pool.total_component_instances(components)
+        .total_core_instances(components.saturating_mul(count(each.instances)))
+        .total_stacks(components)
+        .total_memories(memories)
+        .total_tables(tables)
+        .max_core_instances_per_component(count(each.instances))
+        .max_memories_per_component(count(each.memories))
+        .max_tables_per_component(count(each.tables))
+        .max_memories_per_module(count(each.memories))
+        .max_tables_per_module(count(each.tables))
+        .table_elements(POOL_TABLE_ELEMENTS)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .linear_memory_keep_resident(KEEP_MEMORY_BYTES)
@@ -105,27 +131,6 @@ fn pool_config() -> PoolingAllocationConfig {
         .pagemap_scan(Enabled::Auto)
         .max_unused_warm_slots(WARM_SLOTS);
     pool
-}
-
-/// Compiles a component away from the async workers; the second value is the artefact for the
-/// cache.
-pub(crate) async fn compile(
-    engine: &Engine,
-    wasm: Vec<u8>,
-) -> Result<(Component, Vec<u8>), EngineError> {
-    let engine = engine.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        let component = Component::from_binary(&engine, &wasm)
-            .map_err(|error| EngineError::Compile(format!("{error:#}")))?;
-        let artefact =
-            component.serialize().map_err(|error| EngineError::Compile(format!("{error:#}")))?;
-        Ok((component, artefact))
-    });
-    match tokio::time::timeout(COMPILE_DEADLINE, work).await {
-        Ok(Ok(compiled)) => compiled,
-        Ok(Err(_)) => Err(EngineError::Compile("the compiler panicked".to_owned())),
-        Err(_) => Err(EngineError::Slow(COMPILE_DEADLINE.as_secs())),
-    }
 }
 
 /// Why there is no engine or no compiled component.
@@ -138,9 +143,39 @@ pub enum EngineError {
     /// Not a component that this engine takes.
     #[error("it does not compile: {0}")]
     Compile(String),
-    /// The compiler did not finish; the file is tried again at the next rescan.
-    #[error("compiling took longer than {0} s")]
+    /// A limit of the compiler; the same file reaches it again.
+    #[error(transparent)]
+    Limit(LimitReached),
+    /// The compiler did not finish in time although it may have had little of the processor; the
+    /// file is tried again at the next rescan.
+    #[error("compiling did not end within {0} s")]
     Slow(u64),
+    /// The compiler died of this file.
+    #[error("the compiler crashed on it ({0})")]
+    Crashed(String),
+    /// The compiler cannot be started or talked to.
+    #[error("the compiler cannot be run: {0}")]
+    NoCompiler(String),
+}
+
+impl EngineError {
+    /// Whether the same bytes may fare better another time.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::NoCompiler(_))
+    }
+
+    /// What to count it as.
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Limit(reached) => Cause::Limit(reached.cap),
+            Self::Slow(_) => Cause::Limit(Cap::CompileTime),
+            // wasmtime has only words for what a pool does not take.
+            Self::Compile(words) if words.contains("in the pooling allocator") => {
+                Cause::Limit(Cap::Instances)
+            }
+            _ => Cause::Refused,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +200,9 @@ mod tests {
                     (local.get 0)))
             (core instance $i (instantiate $m))
             (func (export "peek") (result u32) (canon lift (core func $i "peek"))))"#;
-        let component = Component::from_binary(&engine, &wat::parse_str(peek).unwrap()).unwrap();
+        let component =
+            wasmtime::component::Component::from_binary(&engine, &wat::parse_str(peek).unwrap())
+                .unwrap();
         let linker = wasmtime::component::Linker::new(&engine);
         for _ in 0..3 {
             let mut store = wasmtime::Store::new(&engine, ());
@@ -174,15 +211,6 @@ mod tests {
             let peek = instance.get_typed_func::<(), (u32,)>(&mut store, "peek").unwrap();
             assert_eq!(peek.call(&mut store, ()).unwrap(), (0,));
             assert_eq!(peek.call(&mut store, ()).unwrap(), (7,));
-        }
-    }
-
-    #[tokio::test]
-    async fn refuses_what_is_not_a_component() {
-        let engine = start(Pooling::Off).unwrap();
-        for bytes in [&b"garbage"[..], b"", b"\0asm\x01\0\0\0"] {
-            let outcome = compile(&engine, bytes.to_vec()).await;
-            assert!(matches!(outcome, Err(EngineError::Compile(_))), "{bytes:?}");
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::reload::health::Unit;
 
 /// How the reasons begin for which a guest is not to blame; `instance.rs` and `connector.rs` say
 /// them.
-const NOT_ITS_OWN: [&str; 4] = [
+const NOT_ITS_OWN: [&str; 5] = [
+    "no place for an instance",
     "an earlier call was cancelled",
     "earlier in this job: ",
     "its call took longer than",

@@ -3,27 +3,34 @@
 //! Deadlines and limits are set before anything of the guest runs, its start functions included.
 //! Every call is bounded in guest time (epoch), in whole time (`patience`, because epochs do not
 //! cover host calls) and in memory; a panic underneath costs the call and not the program. A guest
-//! that was stopped is never entered again.
+//! that was stopped is never entered again, and each stop is counted and written down
+//! ([`Watch::run`]).
 
 mod guest_log;
 mod imports;
 mod lines;
 mod patience;
 mod signing;
+mod stopped;
 mod wasi;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use wasmtime::{Engine, Store, Trap};
+use wasmtime::{Engine, Store};
 
+use renkei_sync::plugin::{Generation, PluginError};
+
+use crate::convert::Breach;
 use crate::egress::Door;
-use crate::limits::{LimitReached, Limits, Meter};
+use crate::engine::Machine;
+use crate::limits::{Cap, Cause, LimitReached, Limits, Meter};
 
-pub(crate) use guest_log::GuestLog;
-pub(crate) use patience::Patience;
+use guest_log::GuestLog;
+use patience::Patience;
 pub(crate) use signing::Secrets;
+pub(crate) use stopped::Stopped;
 pub(crate) use wasi::link as link_wasi;
 
 /// What a store knows of its guest. Host calls read who calls from here, never from the guest's
@@ -40,15 +47,16 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits, guest_log: GuestLog) -> Self {
-        let (meter, patience) = (Meter::new(limits.clone()), Patience::default());
-        let surroundings = wasi::Surroundings::fixed();
-        Self { meter, guest_log, patience, door: None, secrets: Arc::default(), surroundings }
-    }
-
-    /// What times this guest's calls; see [`run`].
-    pub(crate) fn patience(&self) -> Patience {
-        self.patience.clone()
+    pub(crate) fn new(watch: &Watch) -> Self {
+        let stops = Arc::clone(&watch.machine.stops);
+        Self {
+            meter: Meter::new(watch.limits.clone()),
+            guest_log: GuestLog::new(watch.plugin.clone(), &watch.system, stops),
+            patience: watch.patience.clone(),
+            door: None,
+            secrets: Arc::default(),
+            surroundings: wasi::Surroundings::fixed(),
+        }
     }
 
     /// The state of a connector's guest.
@@ -67,54 +75,95 @@ impl State {
     }
 }
 
-/// A store whose guest cannot run before its limits hold.
-pub(crate) fn store(engine: &Engine, limits: &Limits, state: State) -> Store<State> {
-    let mut store = Store::new(engine, state);
-    store.limiter(|state| &mut state.meter);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
-    store.set_hostcall_fuel(limits.crossing_bytes);
-    store.set_max_component_handles(limits.handles);
-    store
+/// Who runs, under which limits, and what becomes of it: everything about a guest that lives
+/// outside of its store.
+pub(crate) struct Watch {
+    machine: Arc<Machine>,
+    limits: Limits,
+    plugin: Generation,
+    /// Empty for a transform and while a file is loaded.
+    system: String,
+    patience: Patience,
 }
 
-/// Runs one call to its end or to a limit; the error says in plain words what stopped it.
-/// `patience` is that of the guest's state.
-pub(crate) async fn run<T>(
-    limits: &Limits,
-    patience: &Patience,
-    call: impl Future<Output = wasmtime::Result<T>>,
-) -> Result<T, String> {
-    let call = AssertUnwindSafe(call).catch_unwind();
-    match patience.bound(limits.call_ms, call).await {
-        Some(Ok(Ok(answer))) => Ok(answer),
-        Some(Ok(Err(error))) => Err(explain(&error)),
-        Some(Err(_)) => {
-            Err("the host panicked underneath it; this is a fault of Renkei".to_owned())
+impl Watch {
+    pub(crate) fn new(
+        machine: &Arc<Machine>,
+        limits: &Limits,
+        plugin: &Generation,
+        system: &str,
+    ) -> Self {
+        Self {
+            machine: Arc::clone(machine),
+            limits: limits.clone(),
+            plugin: plugin.clone(),
+            system: system.to_owned(),
+            patience: Patience::default(),
         }
-        None => Err(format!("its call took longer than {} ms", limits.call_ms)),
+    }
+
+    /// A store whose guest cannot run before its limits hold.
+    pub(crate) fn store(&self, state: State) -> Store<State> {
+        let engine: &Engine = &self.machine.engine;
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.meter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
+        store.set_hostcall_fuel(self.limits.crossing_bytes);
+        store.set_max_component_handles(self.limits.handles);
+        store
+    }
+
+    /// Runs one call to its end or to a limit.
+    pub(crate) async fn run<T>(
+        &self,
+        call: impl Future<Output = wasmtime::Result<T>>,
+    ) -> Result<T, Stopped> {
+        let given_up = GivenUp(Some(self));
+        let call = AssertUnwindSafe(call).catch_unwind();
+        let call_ms = self.limits.call_ms;
+        let ended = self.patience.bound(call_ms, call).await;
+        given_up.no_more();
+        let stopped = match ended {
+            Some(Ok(Ok(answer))) => return Ok(answer),
+            Some(Ok(Err(error))) => Stopped::of(&error, &self.limits),
+            Some(Err(_)) => Stopped::HostPanic,
+            None => Stopped::Limit(LimitReached::new(Cap::CallTime, call_ms)),
+        };
+        self.stopped(stopped.cause());
+        Err(stopped)
+    }
+
+    /// The error of an answer that breaks the contract.
+    pub(crate) fn breach(&self, breach: Breach) -> PluginError {
+        self.stopped(breach.cause());
+        breach.of(&self.plugin)
+    }
+
+    /// The error of a limit that was reached before the guest ran.
+    pub(crate) fn limit(&self, reached: LimitReached) -> PluginError {
+        self.stopped(Cause::Limit(reached.cap));
+        PluginError::Host { plugin: self.plugin.clone(), reason: reached.to_string() }
+    }
+
+    fn stopped(&self, cause: Cause) {
+        self.machine.stops.record(&self.plugin, &self.system, cause);
     }
 }
 
-/// What stopped a guest. Traps name no values; other errors are wasmtime's own words on malformed
-/// answers.
-pub(crate) fn explain(error: &wasmtime::Error) -> String {
-    if let Some(limit) = error.downcast_ref::<LimitReached>() {
-        return limit.to_string();
+/// Records a call that is dropped before it ended.
+struct GivenUp<'a>(Option<&'a Watch>);
+
+impl GivenUp<'_> {
+    fn no_more(mut self) {
+        self.0 = None;
     }
-    if let Some(ended) = error.downcast_ref::<wasi::Ended>() {
-        return ended.to_string();
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => "it ran out of stack (endless recursion?)".to_owned(),
-        Some(Trap::UnreachableCodeReached) => "it trapped (a panic in the plugin)".to_owned(),
-        Some(trap) => format!("it trapped: {trap}"),
-        None => {
-            let reason = error.root_cause().to_string();
-            if reason.contains("hostcall fuel") || reason.contains("too much data") {
-                return "it moved more data in one call than its limit".to_owned();
-            }
-            format!("it trapped: {reason}")
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = self.0 {
+            watch.stopped(Cause::Cancelled);
         }
     }
 }

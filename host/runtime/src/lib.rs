@@ -20,8 +20,11 @@
 )]
 
 mod cache;
+mod compiler;
 mod engine;
 mod limits;
+mod places;
+mod text;
 
 mod fault;
 mod loader;
@@ -51,10 +54,14 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use compiler::{COMPILER_ARGUMENT, CompileLimits, Compiler, compile_as_child};
 pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};
-pub use limits::{Limits, TICK_MS};
+pub use limits::{
+    Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCount, TICK_MS,
+};
+pub use places::InstanceCounts;
 pub use preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
 pub use reload::admin::{AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request};
 pub use reload::book::BookError;

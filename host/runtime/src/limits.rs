@@ -5,7 +5,14 @@
 //! counted in ticks of the engine's epoch during which the guest itself ran: waiting for an answer,
 //! or for the processor, costs nothing.
 
+mod cap;
+mod knobs;
+
 use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+pub(crate) use cap::Stops;
+pub use cap::{Cap, Cause, LimitReached, StopCount};
+pub use knobs::{KNOBS, Knob, LimitChanges, LimitRefused};
 
 /// One tick of the epoch, in ms.
 pub const TICK_MS: u64 = 10;
@@ -80,19 +87,6 @@ impl Limits {
     }
 }
 
-/// The limit that stopped a guest, in words for the person who runs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LimitReached {
-    #[error("it wanted more than its memory limit of {} MiB", .0 >> 20)]
-    Memory(usize),
-    #[error("it wanted more than its limit of {0} table elements")]
-    Table(usize),
-    #[error("it ran longer than its limit of {0} ms")]
-    Time(u64),
-    #[error("it sent more than its limit of {0} requests in one call")]
-    Requests(u32),
-}
-
 /// Counts what one store uses. Dropped with its store.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -135,8 +129,9 @@ impl Meter {
         if std::mem::take(&mut self.waited) {
             return Ok(UpdateDeadline::Yield(1));
         }
+        let given = self.ticks_given.saturating_mul(TICK_MS);
         self.ticks_left =
-            self.ticks_left.checked_sub(1).ok_or(LimitReached::Time(self.ticks_given * TICK_MS))?;
+            self.ticks_left.checked_sub(1).ok_or_else(|| LimitReached::new(Cap::RunTime, given))?;
         Ok(UpdateDeadline::Yield(1))
     }
 
@@ -157,7 +152,7 @@ impl Meter {
         self.requests_left = self
             .requests_left
             .checked_sub(1)
-            .ok_or(LimitReached::Requests(self.limits.requests))?;
+            .ok_or(LimitReached::new(Cap::Requests, self.limits.requests))?;
         Ok(())
     }
 }
@@ -171,7 +166,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         if total > self.limits.memory_bytes {
-            return Err(LimitReached::Memory(self.limits.memory_bytes).into());
+            return Err(LimitReached::new(Cap::Memory, self.limits.memory_bytes).into());
         }
         self.memory_bytes = total;
         Ok(true)
@@ -185,7 +180,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let total = self.table_elements.saturating_add(desired.saturating_sub(current));
         if total > self.limits.table_elements {
-            return Err(LimitReached::Table(self.limits.table_elements).into());
+            return Err(LimitReached::new(Cap::Tables, self.limits.table_elements).into());
         }
         self.table_elements = total;
         Ok(true)
@@ -213,7 +208,7 @@ mod tests {
         let mut meter = Meter::new(Limits { memory_bytes: 100, ..Limits::transform() });
         assert!(meter.memory_growing(0, 60, None).is_ok());
         let error = meter.memory_growing(0, 60, None).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&LimitReached::Memory(100)));
+        assert_eq!(error.downcast_ref(), Some(&LimitReached::new(Cap::Memory, 100u64)));
         assert!(meter.memory_growing(60, 100, None).is_ok());
     }
 
@@ -224,7 +219,7 @@ mod tests {
         meter.waited();
         assert!(meter.tick().is_ok());
         assert!(meter.tick().is_ok());
-        assert_eq!(meter.tick().err(), Some(LimitReached::Time(20)));
+        assert_eq!(meter.tick().err(), Some(LimitReached::new(Cap::RunTime, 20u64)));
     }
 
     #[test]
@@ -245,6 +240,6 @@ mod tests {
         for _ in 0..105 {
             assert!(meter.tick().is_ok());
         }
-        assert_eq!(meter.tick().err(), Some(LimitReached::Time(1_050)));
+        assert_eq!(meter.tick().err(), Some(LimitReached::new(Cap::RunTime, 1_050u64)));
     }
 }

@@ -13,6 +13,7 @@ use crate::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,
 };
 use crate::instance::{self, State};
+use crate::places::Needs;
 use crate::reload::grants;
 
 /// See the module's text.
@@ -25,6 +26,7 @@ pub(crate) struct Plugin {
     /// What an admin took away, in the words of `reload/grants.rs`.
     pub(crate) denied: BTreeSet<String>,
     pub(crate) code: Code,
+    pub(crate) needs: Needs,
     /// Two-way functions that broke a lens law when they were probed, with what happened: they run
     /// one-way.
     pub(crate) one_way: BTreeMap<String, String>,
@@ -46,6 +48,7 @@ impl Plugin {
     /// The same generation without what is taken away.
     pub(crate) fn given(&self, denied: &BTreeSet<String>) -> Self {
         Self {
+            needs: self.needs,
             generation: self.generation.clone(),
             manifest: grants::narrow(&self.whole, denied),
             whole: self.whole.clone(),

@@ -6,15 +6,15 @@
 //! admin asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Serialize;
-use wasmtime::Engine;
+use std::sync::Arc;
 
 use renkei_package::{Function, Kind};
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::value::{Cell, Value};
+use serde::Serialize;
 
+use crate::engine::Machine;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::recent::Sample;
@@ -111,7 +111,7 @@ pub struct PreviewFailures {
 
 /// Runs the samples, by function, through both versions.
 pub(crate) async fn compare(
-    engine: &Engine,
+    machine: &Arc<Machine>,
     limits: &Limits,
     serving: Option<&Plugin>,
     candidate: &Plugin,
@@ -127,8 +127,8 @@ pub(crate) async fn compare(
             else {
                 continue;
             };
-            let before = run(engine, limits, serving, old, sample).await;
-            let after = run(engine, limits, candidate, new, sample).await;
+            let before = run(machine, limits, serving, old, sample).await;
+            let after = run(machine, limits, candidate, new, sample).await;
             preview.rows += 1;
             preview.changed_rows += u64::from(tally.count(sample.way(), before, after));
         }
@@ -172,7 +172,7 @@ fn functions(plugin: &Plugin) -> BTreeSet<String> {
 type Answered = Result<BTreeMap<String, Cell>, String>;
 
 async fn run(
-    engine: &Engine,
+    machine: &Arc<Machine>,
     limits: &Limits,
     plugin: &Plugin,
     function: &Function,
@@ -197,7 +197,7 @@ async fn run(
         input: &input,
         old: &old,
     };
-    let answer = transform::call(engine, limits, plugin, call).await.map_err(in_words)?;
+    let answer = transform::call(machine, limits, plugin, call).await.map_err(in_words)?;
     let cells = answer.rows.into_iter().next().map(|row| row.cells).unwrap_or_default();
     Ok(answer.columns.into_iter().zip(cells).collect())
 }

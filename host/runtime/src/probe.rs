@@ -6,8 +6,7 @@
 //! function that refuses the rows says nothing about the laws.
 
 use std::collections::BTreeMap;
-
-use wasmtime::Engine;
+use std::sync::Arc;
 
 use renkei_package::{Function, Kind, Shape};
 use renkei_sync::plugin::PluginError;
@@ -15,6 +14,7 @@ use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::record::{Batch, Row};
 use renkei_sync::value::{Cell, Value};
 
+use crate::engine::Machine;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::settings;
@@ -35,14 +35,14 @@ const SAMPLES: &[Option<&str>] = &[
 
 /// The functions that broke a law, with what happened.
 pub(crate) async fn laws(
-    engine: &Engine,
+    machine: &Arc<Machine>,
     limits: &Limits,
     plugin: &Plugin,
 ) -> BTreeMap<String, String> {
     let mut broken = BTreeMap::new();
     let Kind::Transform(manifest) = &plugin.manifest.kind else { return broken };
     for function in manifest.functions.iter().filter(|function| function.shape == Shape::TwoWay) {
-        let probe = Probe { engine, limits, plugin, function };
+        let probe = Probe { machine, limits, plugin, function };
         match probe.run().await {
             Ok(()) => {}
             Err(Stop::Broke(law)) => {
@@ -60,7 +60,7 @@ pub(crate) async fn laws(
 }
 
 struct Probe<'a> {
-    engine: &'a Engine,
+    machine: &'a Arc<Machine>,
     limits: &'a Limits,
     plugin: &'a Plugin,
     function: &'a Function,
@@ -102,7 +102,7 @@ impl Probe<'_> {
         let (plugin, function) = (self.plugin.generation.plugin.as_str(), function.name.as_str());
         let parameters = &parameters;
         let call = TransformCall { plugin, function, way, parameters, input, old };
-        transform::call(self.engine, self.limits, self.plugin, call).await
+        transform::call(self.machine, self.limits, self.plugin, call).await
     }
 }
 

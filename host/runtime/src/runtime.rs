@@ -9,22 +9,23 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use wasmtime::Engine;
 
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 use renkei_sync::record::{Batch, Problem, Remedy};
 
 use crate::cache::Cache;
+use crate::compiler::{Compile, CompileLimits, Compiler};
 use crate::connector::Job;
 use crate::egress::Exit;
 use crate::egress::lookup::Ways;
 use crate::egress::quota::Gate;
 use crate::egress::traffic::Traffic;
-use crate::engine::{self, EngineError, Pooling};
+use crate::engine::{EngineError, Machine, Pooling};
 use crate::fault;
-use crate::limits::Limits;
+use crate::limits::{LimitChanges, Limits, StopCount};
 use crate::loader::{KindLimits, Loader};
+use crate::places::InstanceCounts;
 use crate::plugin::Linkers;
 use crate::preview::{self, Preview};
 use crate::recent::Recent;
@@ -75,8 +76,16 @@ pub struct Options {
     /// Whether a two-way function that breaks a lens law runs one-way. Only the conformance kit,
     /// which tries the laws itself and shows what breaks them, says no.
     pub try_laws: bool,
+    /// What the configuration changes of these limits for single plugins, by id.
+    pub limit_changes: BTreeMap<String, LimitChanges>,
+    /// Where plugins are compiled.
+    pub compiler: Compiler,
+    /// What compiling one may take.
+    pub compile_limits: CompileLimits,
     /// Where instances come from.
     pub pooling: Pooling,
+    /// How many instances are alive at once; who comes later waits.
+    pub instances: InstanceCounts,
     /// Whether to watch the folder; without, only rescans look at it.
     pub watch: bool,
     /// How long the folder must be quiet before it is looked at.
@@ -92,7 +101,7 @@ pub struct Options {
 
 impl Options {
     /// The defaults: watch the folder, look 200 ms after a change and every 30 s; try a connection
-    /// five times.
+    /// five times; compile in this process, which a program that loads files of others must change.
     pub fn new(
         plugins: PathBuf,
         cache: PathBuf,
@@ -114,7 +123,11 @@ impl Options {
             connector_limits: Limits::connector(),
             transform_limits: Limits::transform(),
             try_laws: true,
+            limit_changes: BTreeMap::new(),
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits::default(),
             pooling: Pooling::default(),
+            instances: InstanceCounts::default(),
             watch: true,
             debounce: Duration::from_millis(200),
             rescan: Duration::from_secs(30),
@@ -150,7 +163,7 @@ pub enum RuntimeError {
 
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
-    engine: Engine,
+    machine: Arc<Machine>,
     limits: KindLimits,
     registry: Arc<Registry>,
     exits: BTreeMap<String, Arc<Exit>>,
@@ -165,20 +178,25 @@ impl Runtime {
     /// no error here: it is in [`Runtime::list`] with its fault.
     pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
         let exits = exits(&options)?;
-        let engine = engine::start(options.pooling)?;
+        let machine = Arc::new(Machine::start(options.pooling, options.instances)?);
+        let engine = &machine.engine;
         let linkers =
-            Linkers::new(&engine).map_err(|error| RuntimeError::Imports(format!("{error:#}")))?;
-        let cache = Cache::open(&options.cache, &engine).map_err(RuntimeError::Cache)?;
-        let limits =
-            KindLimits { connector: options.connector_limits, transform: options.transform_limits };
+            Linkers::new(engine).map_err(|error| RuntimeError::Imports(format!("{error:#}")))?;
+        let cache = Cache::open(&options.cache, engine).map_err(RuntimeError::Cache)?;
+        let limits = KindLimits {
+            connector: options.connector_limits,
+            transform: options.transform_limits,
+            changes: options.limit_changes,
+        };
         let (events, _) = broadcast::channel(EVENTS_KEPT);
         let book = Book::open(&options.home, options.passive)?;
         let clock = Arc::clone(&options.clock);
         let registry = Arc::new(Registry::new(book, clock, events.clone(), options.quarantine));
         let loader = Loader {
-            engine: engine.clone(),
+            machine: Arc::clone(&machine),
             linkers,
             cache: Arc::new(cache),
+            compile: Compile::new(options.compiler, options.compile_limits),
             limits: limits.clone(),
             try_laws: options.try_laws,
         };
@@ -198,7 +216,7 @@ impl Runtime {
         let rhythm =
             Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
         tokio::spawn(reloader.run(rhythm, asked));
-        Ok(Arc::new(Self { engine, limits, registry, exits, view, events, orders, recent }))
+        Ok(Arc::new(Self { machine, limits, registry, exits, view, events, orders, recent }))
     }
 
     /// The files of the plugin folder as last looked at, bad ones included.
@@ -248,14 +266,19 @@ impl Runtime {
             .generation
             .plugin
             .as_str());
-        let (limits, serving) = (&self.limits.transform, serving.as_deref());
-        let engine = &self.engine;
-        Ok(preview::compare(engine, limits, serving, &candidate, &samples, show_values).await)
+        let (limits, serving) = (&self.limits.of(&candidate), serving.as_deref());
+        let machine = &self.machine;
+        Ok(preview::compare(machine, limits, serving, &candidate, &samples, show_values).await)
     }
 
     /// The generation that serves a plugin now; an error where none does or it is in quarantine.
     pub fn generation(&self, plugin: &str) -> Result<Generation, PluginError> {
         Ok(self.registry.begin(plugin)?.plugin().generation.clone())
+    }
+
+    /// How often plugins were stopped or refused since the start, by plugin and cause.
+    pub fn stops(&self) -> Vec<StopCount> {
+        self.machine.stops.counts()
     }
 
     /// What was sent for a system, if there is such a one.
@@ -306,7 +329,8 @@ impl Systems for Runtime {
         })?;
         let unit = self.registry.begin(&exit.config().plugin)?;
         let plugin = Arc::clone(unit.plugin());
-        let opening = Job::open(&self.engine, &self.limits.connector, plugin, exit);
+        let limits = self.limits.of(&plugin);
+        let opening = Job::open(&self.machine, &limits, plugin, exit);
         Ok(Box::new(Watched::open(unit, opening).await?))
     }
 }
@@ -331,13 +355,13 @@ impl Transforms for Runtime {
             })?;
         let call = TransformCall { parameters: &parameters, ..call };
         self.recent.note(&call);
-        let (engine, limits) = (&self.engine, &self.limits.transform);
-        let answer = transform::call(engine, limits, plugin, call).await;
+        let (machine, limits) = (&self.machine, &self.limits.of(plugin));
+        let answer = transform::call(machine, limits, plugin, call).await;
         let mut judged = fault::judge(&answer);
         // Rows at which the version before fails too say nothing about this one.
         if judged == health::Unit::Fault
             && let Some(earlier) = unit.earlier()
-            && fault::judge(&transform::call(engine, limits, &earlier, call).await)
+            && fault::judge(&transform::call(machine, limits, &earlier, call).await)
                 == health::Unit::Fault
         {
             judged = health::Unit::Excused;

@@ -1,8 +1,10 @@
 //! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the
 //! next (DESIGN.md 4).
 
+use std::sync::Arc;
+
+use wasmtime::AsContext;
 use wasmtime::component::{Func, TypedFunc};
-use wasmtime::{AsContext, Engine};
 
 use renkei_package::{Function, Shape};
 use renkei_sync::plugin::PluginError;
@@ -11,7 +13,8 @@ use renkei_sync::record::Batch;
 
 use crate::bindings::v1::types;
 use crate::convert::{Breach, batch_from_guest, error_from_guest, lent};
-use crate::instance::{self, GuestLog, State};
+use crate::engine::Machine;
+use crate::instance::{State, Watch};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 
@@ -22,7 +25,7 @@ type Answer = (Result<types::Batch, types::Error>,);
 /// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
 /// rows.
 pub(crate) async fn call(
-    engine: &Engine,
+    machine: &Arc<Machine>,
     limits: &Limits,
     plugin: &Plugin,
     call: TransformCall<'_>,
@@ -31,30 +34,36 @@ pub(crate) async fn call(
     let (function, code) = plugin.function(call.function)?;
     check_way(plugin, function, call.way)?;
     let rows = call.input.rows.len();
-    let mut state = State::new(limits, GuestLog::new(generation.clone(), ""));
+    let watch = Watch::new(machine, limits, generation, "");
+    // Given back after the store is gone.
+    let place = machine.places.calls.take(plugin.needs).await;
+    let _place = place.map_err(|reached| watch.limit(reached))?;
+    let mut state = State::new(&watch);
     state.begin_call(rows);
-    let mut store = instance::store(engine, limits, state);
-    let patience = store.data().patience();
-    let answer = instance::run(limits, &patience, async {
-        let exports = code.instantiate_async(&mut store).await?;
-        let exports = exports.renkei_plugin_transform();
-        let export = match call.way {
-            Way::Forward => typed(exports.func_forward().func(), &store)?,
-            Way::Backward => typed(exports.func_backward().func(), &store)?,
-        };
-        let (parameters, input, old) =
-            (lent::attributes(call.parameters), call.input.into(), call.old.into());
-        export.call_async(&mut store, (call.function, parameters, input, old)).await
-    })
-    .await;
-    let (answer,) =
-        answer.map_err(|reason| PluginError::Broken { plugin: generation.clone(), reason })?;
+    let mut store = watch.store(state);
+    let answer = watch
+        .run(async {
+            let exports = code.instantiate_async(&mut store).await?;
+            let exports = exports.renkei_plugin_transform();
+            let export = match call.way {
+                Way::Forward => typed(exports.func_forward().func(), &store)?,
+                Way::Backward => typed(exports.func_backward().func(), &store)?,
+            };
+            let (parameters, input, old) =
+                (lent::attributes(call.parameters), call.input.into(), call.old.into());
+            export.call_async(&mut store, (call.function, parameters, input, old)).await
+        })
+        .await;
+    let (answer,) = answer.map_err(|stopped| PluginError::Broken {
+        plugin: generation.clone(),
+        reason: stopped.to_string(),
+    })?;
     let answer = answer.map_err(|error| error_from_guest(error, generation))?;
     let columns = match call.way {
         Way::Forward => &function.output,
         Way::Backward => &function.input,
     };
-    checked(answer, columns, rows).map_err(|breach| breach.of(generation))
+    checked(answer, columns, rows).map_err(|breach| watch.breach(breach))
 }
 
 /// The export for arguments that are lent to it instead of given.
@@ -69,7 +78,7 @@ fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batc
     let batch = batch_from_guest(answer, columns)?;
     if batch.rows.len() != rows {
         let found = batch.rows.len();
-        return Err(Breach(format!("it answered with {found} rows for {rows} rows")));
+        return Err(Breach::new(format!("it answered with {found} rows for {rows} rows")));
     }
     Ok(batch)
 }

@@ -8,7 +8,7 @@ use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 
 use super::{
     BODY_BYTES_MAX, CUSTOM_BYTES_MAX, FILE_BYTES_MAX, FUNCTIONS_MAX, MANIFEST_BYTES_MAX,
-    PackageError,
+    NESTING_MAX, PackageError,
 };
 use crate::manifest::SECTION;
 
@@ -29,6 +29,7 @@ pub(super) struct Scan<'a> {
 struct Tally<'a> {
     /// How many modules and components enclose the payload; 1 at the root.
     depth: usize,
+    type_depth: usize,
     custom_bytes: usize,
     functions: usize,
     largest_body: usize,
@@ -104,9 +105,20 @@ fn walk<'a>(name: &str, bytes: &'a [u8]) -> Result<Tally<'a>, PackageError> {
             _ => {}
         }
         tally.depth = parents.len();
+        if let Payload::ComponentTypeSection(section) = &payload {
+            let types = bytes.get(section.range()).unwrap_or_default();
+            tally.type_depth = tally.type_depth.max(type_depth(types));
+        }
         tally.take(payload).map_err(invalid)?;
         tally.check(name)?;
     }
+}
+
+/// No less than how deep the component and instance types of a section are nested: a type within a
+/// type begins with the declaration 0x01 and 0x41 or 0x42. The validator walks them by recursion,
+/// and would take the stack of the whole program with it.
+fn type_depth(section: &[u8]) -> usize {
+    section.windows(2).filter(|pair| matches!(pair, [0x01, 0x41 | 0x42])).count()
 }
 
 impl<'a> Tally<'a> {
@@ -147,6 +159,8 @@ impl<'a> Tally<'a> {
             ("bytes of custom sections", self.custom_bytes, CUSTOM_BYTES_MAX),
             ("functions", self.functions, FUNCTIONS_MAX),
             ("bytes of one function", self.largest_body, BODY_BYTES_MAX),
+            ("levels of nested components", self.depth, NESTING_MAX),
+            ("levels of nested types", self.type_depth, NESTING_MAX),
         ] {
             if found > max {
                 return Err(PackageError::TooLarge { name: name.to_owned(), what, found, max });

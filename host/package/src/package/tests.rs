@@ -21,11 +21,11 @@ fn with_section(mut component: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
     component
 }
 
-fn connector() -> Vec<u8> {
+pub(super) fn connector() -> Vec<u8> {
     with_section(dummy::component(world::connector().unwrap()), SECTION, CONNECTOR.as_bytes())
 }
 
-fn transform() -> Vec<u8> {
+pub(super) fn transform() -> Vec<u8> {
     with_section(dummy::component(world::transform().unwrap()), SECTION, TRANSFORM.as_bytes())
 }
 

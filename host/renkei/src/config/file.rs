@@ -24,10 +24,41 @@ pub(crate) struct RootFile {
     /// The systems by name.
     #[serde(default)]
     pub(crate) systems: BTreeMap<String, SystemFile>,
+    #[serde(default)]
+    pub(crate) limits: LimitsFile,
 }
 
 fn default_plugins() -> PathBuf {
     "plugins".into()
+}
+
+/// `[limits.connector]`, `[limits.transform]`, `[limits.plugin.ID]` and `[limits.compile]`; each
+/// limit by its key (`renkei_runtime::KNOBS`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsFile {
+    #[serde(default)]
+    pub(crate) connector: LimitTable,
+    #[serde(default)]
+    pub(crate) transform: LimitTable,
+    /// By plugin id; on top of those of its kind.
+    #[serde(default)]
+    pub(crate) plugin: BTreeMap<Spanned<String>, LimitTable>,
+    #[serde(default)]
+    pub(crate) compile: CompileFile,
+}
+
+/// Limits by key.
+pub(crate) type LimitTable = BTreeMap<Spanned<String>, Spanned<u64>>;
+
+/// `[limits.compile]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CompileFile {
+    /// Address space of the process that compiles one plugin.
+    pub(crate) memory_mb: Option<Spanned<u64>>,
+    /// Its processor time.
+    pub(crate) seconds: Option<Spanned<u64>>,
 }
 
 /// `[schedule]`.

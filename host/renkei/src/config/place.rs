@@ -47,6 +47,11 @@ impl<T: DeserializeOwned> Source<T> {
             };
             ConfigError::file(path, format!("cannot be read: {error}{next}"))
         })?;
+        Self::parse(path, text)
+    }
+
+    /// Parses the text of a file.
+    pub(super) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         let value = toml::from_str(&text).map_err(|error| {
             let line = error.span().map(|span| line_of(&text, &span));
             ConfigError::new(path, line, error.message())

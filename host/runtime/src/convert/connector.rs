@@ -4,15 +4,21 @@ use renkei_sync::plugin::{Account, Schema, SchemaField};
 use renkei_sync::record::{
     Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
 };
+use renkei_sync::value::Value;
 
+use super::scans::Scans;
 use super::{
-    Breach, attributes_from_guest, attributes_to_guest, cells_from_guest, cells_to_guest,
-    problem_from_guest, records_from_guest, value_to_guest, without_nul,
+    Breach, RETRY_AFTER_MS_MAX, attributes_from_guest, attributes_to_guest, cells_from_guest,
+    cells_to_guest, problem_from_guest, records_from_guest, value_to_guest, without_nul,
 };
 use crate::bindings::v1::{calls, types};
+use crate::limits::{Cap, LimitReached};
+use crate::text::words;
 
 /// The largest cursor that is kept, bytes: it is written with every page.
 const CURSOR_BYTES_MAX: usize = 64 << 10;
+/// The longest pause between two pages, ms.
+const PAGE_WAIT_MS_MAX: i64 = 600_000;
 
 pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest {
     calls::PageRequest {
@@ -37,18 +43,22 @@ pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest
 }
 
 /// Takes a page of a scan: besides the rows, its cursor must move if there is more.
-pub(crate) fn scanned_from_guest(page: calls::Page, asked: &PageRequest) -> Result<Page, Breach> {
+pub(crate) fn scanned_from_guest(
+    page: calls::Page,
+    asked: &PageRequest,
+    scans: &mut Scans,
+) -> Result<Page, Breach> {
     let page = page_from_guest(page, &asked.columns)?;
-    let stands_still = asked.cursor.as_ref() == Some(&page.cursor);
-    if page.more && stands_still && page.batch.rows.is_empty() && page.removed.is_empty() {
-        return Err(Breach("it promises more but its cursor does not move".to_owned()));
+    if page.more && asked.cursor.as_ref() == Some(&page.cursor) {
+        return Err(Breach::new("it promises more but its cursor does not move"));
     }
+    scans.follow(asked, &page)?;
     Ok(page)
 }
 
 pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<Page, Breach> {
     if page.cursor.len() > CURSOR_BYTES_MAX {
-        return Err(Breach(format!("its cursor is larger than {CURSOR_BYTES_MAX} bytes")));
+        return Err(Breach::Limit(LimitReached::new(Cap::Cursor, CURSOR_BYTES_MAX)));
     }
     Ok(Page {
         batch: records_from_guest(page.batch, columns)?,
@@ -56,13 +66,23 @@ pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<P
         cursor: page.cursor,
         more: page.more,
         server_time_ms: page.server_time,
-        facts: attributes_from_guest(page.facts)?,
+        facts: attributes_from_guest(page.facts)?.into_iter().map(bounded_wait).collect(),
     })
+}
+
+/// The pause that a page asks for is taken by the engine: not for ever.
+fn bounded_wait((code, value): (String, Value)) -> (String, Value) {
+    match value {
+        Value::Integer(ms) if code == "wait-ms" => {
+            (code, Value::Integer(ms.clamp(0, PAGE_WAIT_MS_MAX)))
+        }
+        value => (code, value),
+    }
 }
 
 fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, Breach> {
     if tombstone.id.is_empty() {
-        return Err(Breach("a removed record has no id".to_owned()));
+        return Err(Breach::new("a removed record has no id"));
     }
     Ok(Tombstone {
         id: without_nul(tombstone.id)?,
@@ -115,7 +135,7 @@ pub(crate) fn outcomes_from_guest(
 ) -> Result<Vec<Outcome>, Breach> {
     if outcomes.len() != operations {
         let found = outcomes.len();
-        return Err(Breach(format!("it gave {found} outcomes for {operations} operations")));
+        return Err(Breach::new(format!("it gave {found} outcomes for {operations} operations")));
     }
     outcomes.into_iter().map(|outcome| outcome_from_guest(outcome, columns)).collect()
 }
@@ -127,11 +147,11 @@ pub(crate) fn outcome_from_guest(
     Ok(match outcome {
         calls::Outcome::Applied(applied) => {
             if applied.id.is_empty() {
-                return Err(Breach("an applied write has no id".to_owned()));
+                return Err(Breach::new("an applied write has no id"));
             }
             let cells = applied.after.len();
             if cells != 0 && cells != columns {
-                return Err(Breach(format!(
+                return Err(Breach::new(format!(
                     "an applied write tells {cells} cells for {columns} columns"
                 )));
             }
@@ -148,8 +168,8 @@ pub(crate) fn outcome_from_guest(
         calls::Outcome::Rejected(problems) => {
             Outcome::Rejected(problems.into_iter().map(problem_from_guest).collect())
         }
-        calls::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms),
-        calls::Outcome::Uncertain(reason) => Outcome::Uncertain(reason),
+        calls::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms.min(RETRY_AFTER_MS_MAX)),
+        calls::Outcome::Uncertain(reason) => Outcome::Uncertain(words(&reason)),
     })
 }
 
@@ -165,7 +185,7 @@ pub(crate) fn schemas_from_guest(
     if let Some(object) =
         objects.iter().find(|object| !schemas.iter().any(|schema| schema.object == **object))
     {
-        return Err(Breach(format!("it gave no schema of {object:?}")));
+        return Err(Breach::new(format!("it gave no schema of {object:?}")));
     }
     schemas.into_iter().map(schema_from_guest).collect()
 }

@@ -3,6 +3,7 @@
 use renkei_sync::record::{PageRequest, Scan};
 
 use super::connector::{outcomes_from_guest, scanned_from_guest};
+use super::scans::Scans;
 use super::*;
 use crate::bindings::v1::calls;
 
@@ -10,7 +11,10 @@ fn check(value: types::Value, breach: Option<&str>) {
     let shown = format!("{value:?}");
     match (value_from_guest(value), breach) {
         (Ok(read), None) => assert_eq!(format!("{:?}", value_to_guest(&read)), shown),
-        (Err(Breach(found)), Some(expected)) => assert!(found.contains(expected), "{found}"),
+        (Err(breach), Some(expected)) => {
+            let found = breach.to_string();
+            assert!(found.contains(expected), "{found}");
+        }
         (read, _) => panic!("{shown}: {read:?}"),
     }
 }
@@ -49,8 +53,8 @@ fn rows_fit_their_header() {
         (vec![row("1", 2), row("2", 1)], "row 1 has 1 cells for 2 columns"),
         (vec![row("", 2)], "row 0 has no id"),
     ] {
-        let Breach(found) = records_from_guest(batch(rows), &columns).unwrap_err();
-        assert_eq!(found, expected);
+        let found = records_from_guest(batch(rows), &columns).unwrap_err().to_string();
+        assert!(found.ends_with(expected), "{found}");
     }
     assert!(records_from_guest(batch(vec![]), &columns[..1]).is_err());
 }
@@ -74,9 +78,9 @@ fn a_cursor_must_move() {
         server_time: None,
         facts: vec![],
     };
-    assert!(scanned_from_guest(page(1, true), &asked).is_err());
-    assert!(scanned_from_guest(page(1, false), &asked).is_ok());
-    assert!(scanned_from_guest(page(2, true), &asked).is_ok());
+    assert!(scanned_from_guest(page(1, true), &asked, &mut Scans::default()).is_err());
+    assert!(scanned_from_guest(page(1, false), &asked, &mut Scans::default()).is_ok());
+    assert!(scanned_from_guest(page(2, true), &asked, &mut Scans::default()).is_ok());
 }
 
 #[test]

@@ -4,12 +4,23 @@
 //! flood could fill a disk. The line says which plugin and system it came from, because the guest
 //! cannot.
 
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
 use renkei_sync::plugin::Generation;
+
+use crate::limits::{Cap, Cause, Stops};
+use crate::text::plain_chars;
 
 use super::lines::Lines;
 
 const LINES_PER_CALL: u32 = 200;
+const BYTES_PER_CALL: usize = 64 << 10;
 pub(super) const LINE_BYTES_MAX: usize = 8 << 10;
+/// Over many calls of one job: lines at once, and how many come back per second.
+const LINES_AT_ONCE: u32 = 1_000;
+const LINES_PER_SECOND: u32 = 50;
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,33 +36,67 @@ pub(crate) enum Level {
 pub(crate) struct GuestLog {
     plugin: Generation,
     system: String,
+    stops: Arc<Stops>,
     lines_left: u32,
+    bytes_left: usize,
+    bucket: Bucket,
     dropped: u64,
     stdout: Lines,
     stderr: Lines,
 }
 
+/// What bounds the lines of many short calls in a row. Real time: it guards a disk.
+#[derive(Debug)]
+struct Bucket {
+    lines: u32,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn take(&mut self, now: Instant) -> bool {
+        let seconds = now.saturating_duration_since(self.filled).as_secs();
+        if seconds > 0 {
+            let back = u32::try_from(seconds).unwrap_or(u32::MAX).saturating_mul(LINES_PER_SECOND);
+            self.lines = self.lines.saturating_add(back).min(LINES_AT_ONCE);
+            self.filled = now;
+        }
+        let left = self.lines.checked_sub(1);
+        self.lines = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
 impl GuestLog {
     /// `system` is empty for a transform.
-    pub(crate) fn new(plugin: Generation, system: &str) -> Self {
-        let (stdout, stderr) = (Lines::default(), Lines::default());
-        let system = system.to_owned();
-        Self { plugin, system, lines_left: LINES_PER_CALL, dropped: 0, stdout, stderr }
+    pub(crate) fn new(plugin: Generation, system: &str, stops: Arc<Stops>) -> Self {
+        Self {
+            plugin,
+            system: system.to_owned(),
+            stops,
+            lines_left: LINES_PER_CALL,
+            bytes_left: BYTES_PER_CALL,
+            bucket: Bucket { lines: LINES_AT_ONCE, filled: Instant::now() },
+            dropped: 0,
+            stdout: Lines::default(),
+            stderr: Lines::default(),
+        }
     }
 
     pub(crate) fn begin_call(&mut self) {
         self.end_lines();
         self.count_dropped();
         self.lines_left = LINES_PER_CALL;
+        self.bytes_left = BYTES_PER_CALL;
     }
 
     pub(crate) fn write(&mut self, level: Level, message: &str, attributes: &[(String, String)]) {
-        let Some(left) = self.lines_left.checked_sub(1) else {
+        if self.lines_left == 0 || self.bytes_left == 0 || !self.bucket.take(Instant::now()) {
             self.dropped += 1;
             return;
-        };
-        self.lines_left = left;
+        }
+        self.lines_left -= 1;
         let line = line(message, attributes);
+        self.bytes_left = self.bytes_left.saturating_sub(line.len());
         let (plugin, version, system) = (&self.plugin.plugin, &self.plugin.version, &self.system);
         match level {
             Level::Debug => {
@@ -90,6 +135,7 @@ impl GuestLog {
                 (&self.plugin.plugin, &self.plugin.version, &self.system);
             tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, dropped,
                 "the plugin wrote more lines than it may; the rest is dropped");
+            self.stops.record(&self.plugin, &self.system, Cause::Limit(Cap::Log));
         }
     }
 }
@@ -101,28 +147,10 @@ impl Drop for GuestLog {
     }
 }
 
-/// Message and attributes on one line of at most [`LINE_BYTES_MAX`], control and direction
-/// characters escaped.
+/// Message and attributes on one line of at most [`LINE_BYTES_MAX`] and one escape more.
 fn line(message: &str, attributes: &[(String, String)]) -> String {
-    let mut line = String::new();
     let attributes = attributes.iter().flat_map(|(name, value)| [" ", name, "=", value]);
-    for character in std::iter::once(message).chain(attributes).flat_map(str::chars) {
-        if line.len() > LINE_BYTES_MAX {
-            line.push('…');
-            break;
-        }
-        if character.is_control() || is_direction(character) {
-            line.extend(character.escape_unicode());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
-/// Characters that reorder what a reader sees.
-fn is_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    plain_chars(std::iter::once(message).chain(attributes).flat_map(str::chars), LINE_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -136,10 +164,14 @@ mod tests {
         assert!(line(&"x".repeat(1 << 20), &[]).len() < LINE_BYTES_MAX + 16);
     }
 
+    fn guest_log() -> GuestLog {
+        let plugin = Generation { plugin: "p".into(), version: "1".into(), digest: String::new() };
+        GuestLog::new(plugin, "s", Arc::default())
+    }
+
     #[test]
     fn a_flood_is_counted_and_dropped() {
-        let plugin = Generation { plugin: "p".into(), version: "1".into(), digest: String::new() };
-        let mut guest_log = GuestLog::new(plugin, "s");
+        let mut guest_log = guest_log();
         for _ in 0..LINES_PER_CALL + 7 {
             guest_log.write(Level::Info, "x", &[]);
         }
@@ -152,5 +184,24 @@ mod tests {
         // The last `y` is not at its end.
         let dropped = u64::from(LINES_PER_CALL) - 1;
         assert_eq!((guest_log.dropped, guest_log.lines_left), (dropped, 0));
+    }
+    #[test]
+    fn few_long_lines_are_a_flood_too() {
+        let mut guest_log = guest_log();
+        for _ in 0..20 {
+            guest_log.write(Level::Info, &"x".repeat(10 << 20), &[]);
+        }
+        assert_eq!(guest_log.dropped, 12, "eight lines of 8 KiB are 64 KiB");
+    }
+
+    #[test]
+    fn many_calls_share_a_bucket() {
+        let mut bucket = Bucket { lines: 3, filled: Instant::now() };
+        let now = bucket.filled;
+        assert_eq!((0..5).filter(|_| bucket.take(now)).count(), 3);
+        let later = now + std::time::Duration::from_secs(2);
+        assert_eq!((0..200).filter(|_| bucket.take(later)).count(), 100);
+        let much_later = later + std::time::Duration::from_secs(1 << 40);
+        assert_eq!((0..2_000).filter(|_| bucket.take(much_later)).count(), 1_000);
     }
 }

@@ -63,4 +63,19 @@ mod tests {
         let plain = hex::encode(Sha256::digest("Jefeabc"));
         check("key", Algorithm::Sha256Prefixed, "abc", &plain, true);
     }
+
+    /// A million inputs (acceptance 3): what a guest hands in for a webhook.
+    #[test]
+    fn no_message_makes_the_verifier_panic() {
+        let secrets = Secrets::from([("key".to_owned(), SecretString::from("Jefe"))]);
+        let hash = hex::decode("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let seed = [b"what do ya want for nothing?".to_vec(), hash.unwrap()].concat();
+        renkei_mutate::run(&[seed], |bytes| {
+            let (message, expected) = bytes.split_at(bytes.len().saturating_sub(32));
+            for algorithm in [Algorithm::HmacSha256, Algorithm::Sha256Prefixed] {
+                let fits = verify(&secrets, "key", algorithm, message, expected);
+                assert!(!fits || message == b"what do ya want for nothing?");
+            }
+        });
+    }
 }

@@ -117,10 +117,10 @@ pub(crate) fn link<'a>(
         let mut ours = linker.to_mut().instance(name)?;
         for (export, item) in instance.exports(engine) {
             match item.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    if !offer::function(&mut ours, interface, export)? {
-                        refuse(&mut ours, name, export)?;
-                    }
+                ComponentItem::ComponentFunc(_)
+                    if !offer::function(&mut ours, interface, export)? =>
+                {
+                    refuse(&mut ours, name, export)?;
                 }
                 ComponentItem::Resource(_) => {
                     ours.resource(export, offer::resource(export), |_, _| Ok(()))?;

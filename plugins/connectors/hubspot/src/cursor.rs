@@ -62,22 +62,27 @@ impl Cursor {
 mod tests {
     use super::*;
 
+    fn every_kind() -> [Cursor; 5] {
+        [
+            Cursor::Backfill { since: 7, after: "123".into() },
+            Cursor::changes(7, None),
+            Cursor::Search {
+                since: 7,
+                begun: Some(9),
+                last_id: Some("1".into()),
+                archived: Some("5".into()),
+            },
+            Cursor::Archived { since: 7, after: None, pages: 3 },
+            Cursor::Sweep { since: 7, archived: true, after: Some("1".into()) },
+        ]
+    }
+
     #[test]
     fn a_cursor_comes_back_as_it_was() {
-        let check = |cursor: Cursor| {
+        for cursor in every_kind() {
             let bytes = cursor.encode().unwrap();
             assert_eq!(Cursor::decode(Some(&bytes)).unwrap(), Some(cursor));
-        };
-        check(Cursor::Backfill { since: 7, after: "123".into() });
-        check(Cursor::changes(7, None));
-        check(Cursor::Search {
-            since: 7,
-            begun: Some(9),
-            last_id: Some("1".into()),
-            archived: Some("5".into()),
-        });
-        check(Cursor::Archived { since: 7, after: None, pages: 3 });
-        check(Cursor::Sweep { since: 7, archived: true, after: Some("1".into()) });
+        }
     }
 
     #[test]
@@ -85,5 +90,15 @@ mod tests {
         assert_eq!(Cursor::decode(None).unwrap(), None);
         assert!(matches!(Cursor::decode(Some(b"{}")), Err(Error::CursorLost(_))));
         assert!(matches!(Cursor::decode(Some(b"\xff")), Err(Error::CursorLost(_))));
+    }
+
+    /// A million inputs (the hostile plugins' issue, acceptance 3): the host keeps cursors, but what
+    /// it gives back need not be what this version wrote.
+    #[test]
+    fn no_bytes_make_the_decoder_panic() {
+        let seeds: Vec<Vec<u8>> = every_kind().map(|cursor| cursor.encode().unwrap()).into();
+        renkei_mutate::run(&seeds, |bytes| {
+            let _checked = Cursor::decode(Some(bytes));
+        });
     }
 }

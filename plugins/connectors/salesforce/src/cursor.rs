@@ -71,4 +71,29 @@ mod tests {
         assert_eq!(cursor.step, Step::Since { at_ms: 9 });
         assert!(cursor.shape.binned && !cursor.shape.replicated);
     }
+
+    /// A million inputs (the hostile plugins' issue, acceptance 3).
+    #[test]
+    fn no_bytes_make_the_decoder_panic() {
+        let mut shape = Shape { stamped: true, ..Shape::default() };
+        shape.forms.insert("Amount".into(), Some(Form::Decimal));
+        let job = Job {
+            id: "750".into(),
+            locator: Some("MTAw".into()),
+            after: "003".into(),
+            rows: 2000,
+            polls: 3,
+            since_ms: 5,
+        };
+        let steps = [
+            Step::After { id: "003".into(), since_ms: 5 },
+            Step::Job(job),
+            Step::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) },
+            Step::Since { at_ms: 9 },
+        ];
+        let seeds = steps.map(|step| encode(&Cursor { shape: shape.clone(), step }).unwrap());
+        renkei_mutate::run(&seeds, |bytes| {
+            let _checked = decode::<Option<Cursor>>(Some(bytes));
+        });
+    }
 }

@@ -134,3 +134,53 @@ fn a_reply_names_a_record_once() {
     let refused = with_secret(SECRET, b"other", || receive(&hook(&headers, body)));
     assert!(matches!(refused, Err(Error::Unauthorized(_))));
 }
+
+/// A million calls (the hostile plugins' issue, acceptance 3): method, address, headers and body,
+/// each broken in turn. None is believed, because none is signed.
+#[test]
+fn no_call_makes_the_verifier_panic() {
+    let call = |headers: &[&str], body: &str| {
+        let parts = [&["POST", "https://www.example.com/web%3Ahook"], headers, &[body]].concat();
+        parts.join("\n").into_bytes()
+    };
+    let sent = SENT_MS.to_string();
+    let seeds = [
+        call(&["X-HubSpot-Signature-v3", V3, "X-HubSpot-Request-Timestamp", &sent], SDK_BODY),
+        call(&["X-HubSpot-Signature", V2, "X-HubSpot-Signature-Version", "v2"], SDK_BODY),
+        call(&["X-HubSpot-Signature", V1, "X-HubSpot-Signature-Version", "v1"], "[]"),
+    ];
+    renkei_mutate::run(&seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let mut lines = text.splitn(7, '\n').map(str::to_owned);
+        let mut line = || lines.next().unwrap_or_default();
+        let hook = Hook {
+            method: line(),
+            url: line(),
+            headers: vec![(line(), line()), (line(), line())],
+            body: line().into_bytes(),
+            received_at: SENT_MS,
+        };
+        let taken = with_secret(SECRET, KEY, || receive(&hook));
+        // The v1 vector signs a body alone, so that a call around it may change and hold.
+        assert!(taken.is_err() || hook.body == SDK_BODY.as_bytes());
+    });
+}
+
+/// A million bodies of which the signature is good.
+#[test]
+fn no_body_makes_the_events_panic() {
+    let merged = r#"[{"subscriptionType":"object.merge","objectTypeId":"0-1","objectId":"1",
+        "primaryObjectId":2,"mergedObjectIds":[3,"4"],"newObjectId":5}]"#;
+    let related = r#"[{"subscriptionType":"contact.associationChange","fromObjectId":1,
+        "toObjectId":2,"fromObjectTypeId":"0-1","toObjectTypeId":"0-2",
+        "associationType":"CONTACT_TO_COMPANY"}]"#;
+    let seeds = [SDK_BODY, merged, related].map(|body| body.as_bytes().to_vec());
+    for seed in &seeds {
+        assert!(serde_json::from_slice::<Vec<Event>>(seed).is_ok());
+    }
+    renkei_mutate::run(&seeds, |bytes| {
+        if let Ok(events) = serde_json::from_slice::<Vec<Event>>(bytes) {
+            let _hints: Vec<Hint> = events.iter().flat_map(Event::hints).collect();
+        }
+    });
+}

@@ -1,0 +1,64 @@
+//! A million inputs each for the readers of plugin files and of manifests (acceptance 3).
+
+use renkei_mutate::run;
+
+use super::tests::{connector, transform};
+use super::*;
+
+const PLUGINS: [&str; 4] = [
+    include_str!("../../../../plugins/connectors/hubspot/plugin.toml"),
+    include_str!("../../../../plugins/connectors/salesforce/plugin.toml"),
+    include_str!("../../../../plugins/transforms/names/plugin.toml"),
+    include_str!("../../../../plugins/transforms/matchkeys/plugin.toml"),
+];
+
+#[test]
+fn no_file_makes_the_reader_panic() {
+    let seeds = [connector(), transform()];
+    for seed in &seeds {
+        assert!(Package::read("seed", seed.clone()).is_ok());
+    }
+    run(&seeds, |bytes| {
+        if let Err(error) = Package::read("x.wasm", bytes.to_vec()) {
+            assert!(error.to_string().starts_with("x.wasm: "));
+        }
+    });
+}
+
+/// Whole manifests, and each table of them with the head: short inputs reach more places.
+fn manifests() -> Vec<String> {
+    let mut seeds: Vec<String> = PLUGINS.map(str::to_owned).into();
+    for text in PLUGINS {
+        let tables: Vec<&str> = text.split("\n\n").collect();
+        let head = tables.first().copied().unwrap_or_default();
+        seeds.extend(tables.iter().map(|table| format!("{head}\n{table}\n")));
+    }
+    seeds
+}
+
+#[test]
+fn no_text_makes_the_parser_of_manifests_panic() {
+    let seeds: Vec<Vec<u8>> = manifests().into_iter().map(String::into_bytes).collect();
+    for plugin in PLUGINS {
+        assert!(Manifest::from_toml(plugin, Some("1.0.0")).is_ok());
+    }
+    run(&seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let _checked = Manifest::from_toml(&text, Some("1.0.0"));
+    });
+}
+
+#[test]
+fn no_section_makes_the_parser_of_manifests_panic() {
+    let json = |text: &str| {
+        let manifest = Manifest::from_toml(text, Some("1.0.0")).unwrap();
+        manifest.to_json().to_string().into_bytes()
+    };
+    let seeds = PLUGINS.map(json);
+    for seed in &seeds {
+        assert!(Manifest::from_json(seed).is_ok());
+    }
+    run(&seeds, |bytes| {
+        let _checked = Manifest::from_json(bytes);
+    });
+}

@@ -1,0 +1,120 @@
+//! From `[limits]` to the runtime's limits, within the runtime's bounds.
+
+use std::collections::BTreeMap;
+
+use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits, Options};
+use toml::Spanned;
+
+use super::file::{LimitTable, RootFile};
+use super::place::{ConfigError, Source};
+
+/// What plugins may use, as configured.
+#[derive(Debug, Clone)]
+pub(crate) struct PluginLimits {
+    connector: Limits,
+    transform: Limits,
+    plugins: BTreeMap<String, LimitChanges>,
+    compile: CompileLimits,
+}
+
+impl PluginLimits {
+    /// Puts these limits into the runtime's options.
+    pub(crate) fn set(&self, options: &mut Options) {
+        options.connector_limits = self.connector.clone();
+        options.transform_limits = self.transform.clone();
+        options.limit_changes = self.plugins.clone();
+        options.compile_limits = self.compile.clone();
+    }
+}
+
+/// Checks every limit that is given.
+pub(super) fn resolve(root: &Source<RootFile>) -> Result<PluginLimits, ConfigError> {
+    let file = &root.value.limits;
+    for key in file.transform.keys() {
+        let fits = |name: &str| KNOBS.iter().all(|knob| knob.key != name || knob.transform);
+        if !fits(key.get_ref()) {
+            return Err(root.at(key, format!("a transform has no limit `{}`", key.get_ref())));
+        }
+    }
+    let plugins = file.plugin.iter();
+    Ok(PluginLimits {
+        connector: changes(root, &file.connector)?.apply(&Limits::connector()),
+        transform: changes(root, &file.transform)?.apply(&Limits::transform()),
+        plugins: plugins
+            .map(|(id, table)| Ok((id.get_ref().clone(), changes(root, table)?)))
+            .collect::<Result<_, _>>()?,
+        compile: compile(root)?,
+    })
+}
+
+fn changes(root: &Source<RootFile>, table: &LimitTable) -> Result<LimitChanges, ConfigError> {
+    let mut changes = LimitChanges::default();
+    for (key, value) in table {
+        changes
+            .set(key.get_ref(), *value.get_ref())
+            .map_err(|error| root.at(key, error.to_string()))?;
+    }
+    Ok(changes)
+}
+
+fn compile(root: &Source<RootFile>) -> Result<CompileLimits, ConfigError> {
+    let file = &root.value.limits.compile;
+    let default = CompileLimits::default();
+    let take = |key: &str, value: &Option<Spanned<u64>>, (min, max): (u64, u64), default: u64| {
+        let Some(value) = value else { return Ok(default) };
+        let found = *value.get_ref();
+        if (min..=max).contains(&found) {
+            return Ok(found);
+        }
+        Err(root.at(value, format!("`{key}` is {found}; it takes {min} to {max}")))
+    };
+    let (memory, seconds) = (CompileLimits::MEMORY_MB, CompileLimits::SECONDS);
+    let memory_mb = take("memory_mb", &file.memory_mb, memory, default.memory_bytes >> 20)?;
+    let seconds = take("seconds", &file.seconds, seconds, default.cpu_seconds)?;
+    Ok(CompileLimits::new(memory_mb << 20, seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<PluginLimits, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("renkei.toml");
+        std::fs::write(&path, text).unwrap();
+        let root = Source::read(&path).map_err(|error| error.to_string())?;
+        resolve(&root).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn limits_are_taken_within_their_bounds() {
+        let limits = check(
+            "[limits.connector]\nmemory_mb = 512\n[limits.plugin.hubspot]\nrun_ms = 60_000\n\
+             [limits.compile]\nseconds = 10\n",
+        )
+        .unwrap();
+        assert_eq!(limits.connector.memory_bytes, 512 << 20);
+        assert_eq!(limits.transform, Limits::transform());
+        assert_eq!(limits.plugins["hubspot"].apply(&limits.connector).run_ms, 60_000);
+        assert_eq!(limits.compile.cpu_seconds, 10);
+        assert_eq!(limits.compile.memory_bytes, CompileLimits::default().memory_bytes);
+    }
+
+    #[test]
+    fn mistakes_have_a_line() {
+        for (text, expected) in [
+            (
+                "\n[limits.connector]\nmemory_mb = 9000",
+                ":3: `memory_mb` is 9000; it takes 1 to 2048",
+            ),
+            ("[limits.connector]\nmemory = 1", ":2: `memory` is no limit that can be set; these"),
+            ("[limits.transform]\nrequests = 1", ":2: a transform has no limit `requests`"),
+            ("[limits.compile]\nseconds = 0", ":2: `seconds` is 0; it takes 1 to 3600"),
+            ("[limits.plugin.hubspot]\nrun_ms = -1", ":2: invalid value: integer `-1`"),
+            ("[limits.conector]\nrun_ms = 1", ":1: unknown field `conector`"),
+        ] {
+            let error = check(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

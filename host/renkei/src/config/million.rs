@@ -1,0 +1,68 @@
+//! A million inputs for the parser of the configuration and its checks (acceptance 3).
+
+use std::path::Path;
+
+use renkei_mutate::run;
+use renkei_package::Manifest;
+
+use super::file::{EntityFile, RootFile};
+use super::place::Source;
+use super::{limits, mapping, systems};
+use crate::command::init::FILES;
+
+const LIMITS: &str = "[limits.connector]\nmemory_mb = 512\n[limits.plugin.hubspot]\nrun_ms = 60\n\
+                      [limits.compile]\nseconds = 60\n[schedule]\ninterval_seconds = 60\n";
+
+fn manifests() -> Vec<Manifest> {
+    [
+        include_str!("../../../../plugins/connectors/hubspot/plugin.toml"),
+        include_str!("../../../../plugins/connectors/salesforce/plugin.toml"),
+        include_str!("../../../../plugins/transforms/names/plugin.toml"),
+        include_str!("../../../../plugins/transforms/matchkeys/plugin.toml"),
+    ]
+    .map(|text| Manifest::from_toml(text, Some("1.0.0")).unwrap())
+    .into()
+}
+
+fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
+    Source::parse(Path::new("renkei.toml"), text.to_owned())
+}
+
+#[test]
+fn no_text_makes_the_configuration_panic() {
+    let manifests = manifests();
+    let manifests: Vec<&Manifest> = manifests.iter().collect();
+    let good = root(FILES[0].1).unwrap();
+    let mut seeds = vec![LIMITS.as_bytes().to_vec()];
+    for (_, text) in FILES {
+        // Whole files would take minutes; a table with the file's head reaches as much.
+        let tables: Vec<&str> = text.split("\n\n").collect();
+        let head = tables.first().copied().unwrap_or_default();
+        seeds.extend(tables.iter().map(|table| format!("{head}\n{table}\n").into_bytes()));
+    }
+    run(&seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(root) = root(&text) {
+            let _checked = (limits::resolve(&root), systems::check(&root, &manifests));
+        }
+        let entity = Source::<EntityFile>::parse(Path::new("entity.toml"), text.into_owned());
+        if let Ok(entity) = entity {
+            let _checked = mapping::resolve(&good, &[entity], &manifests);
+        }
+    });
+}
+
+/// The seeds are what they seem: the example as a whole is taken.
+#[test]
+fn the_seeds_are_good() {
+    let manifests = manifests();
+    let manifests: Vec<&Manifest> = manifests.iter().collect();
+    let good = root(FILES[0].1).unwrap();
+    systems::check(&good, &manifests).unwrap();
+    limits::resolve(&root(LIMITS).unwrap()).unwrap();
+    let entities: Vec<Source<EntityFile>> = FILES[1..]
+        .iter()
+        .map(|(name, text)| Source::parse(Path::new(name), (*text).to_owned()).unwrap())
+        .collect();
+    mapping::resolve(&good, &entities, &manifests).unwrap();
+}

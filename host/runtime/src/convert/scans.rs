@@ -1,0 +1,139 @@
+//! Whether the scans of a job get anywhere (TRUST.md 2.6, cases 31 and 32).
+//!
+//! A guest that answers `more` with a cursor that this scan had before would be asked for the same
+//! pages for ever. The cursors of each scan are remembered as hashes for as long as the next
+//! request goes on from the last answer; asking for an earlier page again begins anew.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher as _};
+
+use renkei_sync::record::{Page, PageRequest};
+
+use super::Breach;
+
+/// Hashes kept per job, 8 bytes each; beyond, what is oldest is forgotten all at once and a circle
+/// is found one round later.
+const KEPT_MAX: usize = 200_000;
+
+/// The scans of one job by object, kind and filter.
+#[derive(Debug, Default)]
+pub(crate) struct Scans {
+    paths: HashMap<u64, Path>,
+    kept: usize,
+}
+
+#[derive(Debug, Default)]
+struct Path {
+    last: u64,
+    seen: HashSet<u64>,
+}
+
+fn hash(value: impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Scans {
+    /// Takes note of a page; a breach where its scan goes round in a circle.
+    pub(crate) fn follow(&mut self, asked: &PageRequest, page: &Page) -> Result<(), Breach> {
+        let filter = format!("{:?}", asked.filter);
+        let scan = hash((&asked.object, format!("{:?}", asked.scan), filter));
+        if !page.more {
+            self.kept -= self.paths.remove(&scan).map_or(0, |path| path.seen.len());
+            return Ok(());
+        }
+        if self.kept >= KEPT_MAX {
+            *self = Self::default();
+        }
+        let from = hash(asked.cursor.as_ref());
+        let path = self.paths.entry(scan).or_default();
+        if path.last != from {
+            self.kept -= path.seen.len();
+            path.seen = HashSet::from([from]);
+            self.kept += 1;
+        }
+        path.last = hash(Some(&page.cursor));
+        if !path.seen.insert(path.last) {
+            return Err(Breach::new(
+                "it promises more but its cursor comes back to where the scan was before",
+            ));
+        }
+        self.kept += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::record::{Batch, Scan};
+
+    use super::*;
+
+    fn asked(cursor: Option<u32>) -> PageRequest {
+        PageRequest {
+            object: "things".to_owned(),
+            columns: vec![],
+            scan: Scan::Changes,
+            cursor: cursor.map(|cursor| cursor.to_le_bytes().to_vec()),
+            filter: vec![],
+            limit: 10,
+            options: vec![],
+        }
+    }
+
+    fn page(cursor: u32, more: bool) -> Page {
+        Page {
+            batch: Batch { columns: vec![], rows: vec![] },
+            removed: vec![],
+            cursor: cursor.to_le_bytes().to_vec(),
+            more,
+            server_time_ms: None,
+            facts: vec![],
+        }
+    }
+
+    /// Follows cursors from the start; whether the last one closes a circle.
+    fn circles(cursors: &[u32]) -> bool {
+        let mut scans = Scans::default();
+        let mut from = None;
+        for (index, cursor) in cursors.iter().enumerate() {
+            let followed = scans.follow(&asked(from), &page(*cursor, true));
+            assert!(followed.is_ok() || index + 1 == cursors.len(), "{index}");
+            if followed.is_err() {
+                return true;
+            }
+            from = Some(*cursor);
+        }
+        false
+    }
+
+    #[test]
+    fn circles_of_any_size_are_found() {
+        assert!(circles(&[1, 1]));
+        assert!(circles(&[1, 2, 1]));
+        assert!(circles(&[1, 2, 3, 4, 5, 3]));
+        assert!(!circles(&[5, 4, 3, 2, 1]), "going backwards ends by itself");
+    }
+
+    #[test]
+    fn asking_again_is_no_circle() {
+        let mut scans = Scans::default();
+        for _ in 0..3 {
+            scans.follow(&asked(None), &page(1, true)).unwrap();
+            scans.follow(&asked(Some(1)), &page(2, true)).unwrap();
+        }
+        scans.follow(&asked(Some(2)), &page(2, false)).unwrap();
+        scans.follow(&asked(Some(2)), &page(2, false)).unwrap();
+        assert_eq!((scans.paths.len(), scans.kept), (0, 0));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut scans = Scans::default();
+        for cursor in 0..KEPT_MAX as u32 + 10 {
+            scans.follow(&asked(cursor.checked_sub(1)), &page(cursor, true)).unwrap();
+            assert!(scans.kept <= KEPT_MAX + 2);
+        }
+    }
+}

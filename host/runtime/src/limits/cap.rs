@@ -1,0 +1,224 @@
+//! The caps by name: what stopped a guest, how often, and the one line that is written about it.
+//!
+//! [`LimitReached`] is the error where a cap is passed, [`Stops`] counts it per plugin, and
+//! [`Stops::record`] writes one line for target `renkei::audit`. Counters are a struct of the
+//! runtime and not a global recorder: their owner is plain, tests read them, and a page or an
+//! exporter can show them without a second registry. Their labels are ids that the host checked and
+//! names of this file, so that no guest makes a new label (TRUST.md 2.6, case 29).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use renkei_sync::plugin::Generation;
+
+/// The most plugins that are counted apart; what comes later counts as [`OTHERS`].
+const PLUGINS_MAX: usize = 1_000;
+const OTHERS: &str = "(others)";
+
+/// What a guest may not use more of than its limit (TRUST.md 2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cap {
+    /// Linear memory of all memories together, bytes.
+    Memory,
+    /// Elements of all tables together.
+    Tables,
+    /// Core instances, tables or memories of one component, by number.
+    Instances,
+    /// Time in the guest, ms.
+    RunTime,
+    /// Time of a whole call, ms.
+    CallTime,
+    /// The stack.
+    Stack,
+    /// Bytes of one crossing of the boundary.
+    Crossing,
+    /// Component handles.
+    Handles,
+    /// Requests and waits of one call.
+    Requests,
+    /// Log lines and bytes; the rest is dropped and the guest goes on.
+    Log,
+    /// Bytes of a cursor.
+    Cursor,
+    /// Places for instances, all taken for too long.
+    Places,
+    /// Size of the file or of one of its parts.
+    File,
+    /// Memory of the compiler, bytes.
+    CompileMemory,
+    /// Time of the compiler, s.
+    CompileTime,
+}
+
+impl Cap {
+    /// The name in audit lines and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Tables => "tables",
+            Self::Instances => "instances",
+            Self::RunTime => "run-time",
+            Self::CallTime => "call-time",
+            Self::Stack => "stack",
+            Self::Crossing => "crossing",
+            Self::Handles => "handles",
+            Self::Requests => "requests",
+            Self::Log => "log",
+            Self::Cursor => "cursor",
+            Self::Places => "places",
+            Self::File => "file",
+            Self::CompileMemory => "compile-memory",
+            Self::CompileTime => "compile-time",
+        }
+    }
+}
+
+/// A cap that was passed, in words for the person who runs the plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.words())]
+pub struct LimitReached {
+    /// Which one.
+    pub cap: Cap,
+    /// Its limit, in the unit of the cap; 0 where wasmtime keeps it by itself.
+    pub limit: u64,
+}
+
+impl LimitReached {
+    pub(crate) fn new(cap: Cap, limit: impl TryInto<u64>) -> Self {
+        Self { cap, limit: limit.try_into().unwrap_or(u64::MAX) }
+    }
+
+    fn words(&self) -> String {
+        let (limit, mib) = (self.limit, self.limit >> 20);
+        match self.cap {
+            Cap::Memory => format!("it wanted more than its memory limit of {mib} MiB"),
+            Cap::Tables => format!("it wanted more than its limit of {limit} table elements"),
+            Cap::Instances => "it has more instances, tables or memories than its limit".to_owned(),
+            Cap::RunTime => format!("it ran longer than its limit of {limit} ms"),
+            Cap::CallTime => format!("its call took longer than {limit} ms"),
+            Cap::Stack => "it ran out of stack (endless recursion?)".to_owned(),
+            Cap::Crossing => {
+                format!("it moved more data in one call than its limit of {limit} bytes")
+            }
+            Cap::Handles => format!("it held more than its limit of {limit} handles"),
+            Cap::Requests => format!("it sent more than its limit of {limit} requests in one call"),
+            Cap::Log => "it wrote more lines than it may; the rest is dropped".to_owned(),
+            Cap::Cursor => format!("its cursor is larger than its limit of {limit} bytes"),
+            Cap::Places => format!("no place for an instance became free in {limit} ms"),
+            Cap::File => "its file is larger than the limit".to_owned(),
+            Cap::CompileMemory => format!("compiling it took more than {mib} MiB of memory"),
+            Cap::CompileTime => format!("compiling it took longer than {limit} s"),
+        }
+    }
+}
+
+/// Why a guest was stopped or not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It passed a cap.
+    Limit(Cap),
+    /// It trapped, or gave the host something that is no value of the contract's types.
+    Trap,
+    /// What it answered breaks a rule of the contract.
+    Contract,
+    /// The host gave its call up while it ran: no fault of the plugin.
+    Cancelled,
+    /// The host panicked underneath it.
+    HostPanic,
+    /// Its file is not a plugin for this host.
+    Refused,
+}
+
+impl Cause {
+    /// The name in audit lines and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limit(cap) => cap.name(),
+            Self::Trap => "trap",
+            Self::Contract => "contract",
+            Self::Cancelled => "cancelled",
+            Self::HostPanic => "host-panic",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How often a plugin was stopped for one cause since the program started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopCount {
+    /// The plugin's id.
+    pub plugin: String,
+    /// Why.
+    pub cause: Cause,
+    /// How often, at least 1.
+    pub times: u64,
+}
+
+/// Counts and records what is stopped. One per runtime.
+#[derive(Debug, Default)]
+pub(crate) struct Stops(Mutex<BTreeMap<String, BTreeMap<Cause, u64>>>);
+
+impl Stops {
+    /// One more stop of `plugin` while it worked on `system` (empty: on none).
+    pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: Cause) {
+        self.count(&plugin.plugin, cause);
+        let (cause, Generation { plugin, version, digest }) = (cause.name(), plugin);
+        tracing::warn!(target: "renkei::audit", plugin, version, digest, system, cause,
+            "a plugin was stopped");
+    }
+
+    /// A file that was not taken. `plugin` is its id, empty where the file does not get so far.
+    pub(crate) fn refused(&self, file: &str, plugin: &str, digest: &str, cause: Cause) {
+        self.count(plugin, cause);
+        let cause = cause.name();
+        tracing::warn!(target: "renkei::audit", file, plugin, digest, cause,
+            "a plugin file was not taken");
+    }
+
+    fn count(&self, plugin: &str, cause: Cause) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = counts.contains_key(plugin) || counts.len() < PLUGINS_MAX;
+        let plugin = if known { plugin } else { OTHERS };
+        *counts.entry(plugin.to_owned()).or_default().entry(cause).or_default() += 1;
+    }
+
+    /// All counts that are not 0.
+    pub(crate) fn counts(&self) -> Vec<StopCount> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |(plugin, causes): (&String, &BTreeMap<Cause, u64>)| {
+            let plugin = plugin.clone();
+            let count = move |(cause, times): (&Cause, &u64)| StopCount {
+                plugin: plugin.clone(),
+                cause: *cause,
+                times: *times,
+            };
+            causes.iter().map(count).collect::<Vec<_>>()
+        };
+        counts.iter().flat_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stay_few() {
+        let stops = Stops::default();
+        for number in 0..PLUGINS_MAX + 50 {
+            let plugin = Generation {
+                plugin: format!("p{number}"),
+                version: "1.0.0".to_owned(),
+                digest: String::new(),
+            };
+            stops.record(&plugin, "", Cause::Trap);
+            stops.record(&plugin, "", Cause::Limit(Cap::Memory));
+        }
+        let counts = stops.counts();
+        assert_eq!(counts.len(), (PLUGINS_MAX + 1) * 2);
+        let others = counts.iter().find(|count| count.plugin == OTHERS).unwrap();
+        assert_eq!((others.cause, others.times), (Cause::Limit(Cap::Memory), 50));
+    }
+}

@@ -1,0 +1,20 @@
+//! The hostile-plugin suite (TRUST.md 2.6): cases 1 to 32, one test or more per case, named by it.
+//! Cases 33 to 42 are the way out's and stand beside it (`src/egress`).
+//!
+//! A test binary of its own: cases run one at a time ([`stand`]), so that the memory of the process
+//! is the case's, and files are compiled by a child as in the program. Each case asserts that the
+//! host lives and the neighbours' work is all done, the typed error, the audit line, and a bound on
+//! memory. Guests are made in the tests from text, with `renkei_fixtures::Guest`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
+
+mod stand;
+
+mod cpu_memory;
+mod host_calls;
+mod load;
