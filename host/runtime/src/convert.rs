@@ -21,8 +21,8 @@ use crate::bindings::v1::types;
 use crate::limits::{Cause, LimitReached};
 use crate::text::words;
 
-/// The longest that a guest may put its work off, ms: it is asked again after a day.
-pub(crate) const RETRY_AFTER_MS_MAX: u64 = 24 * 3_600_000;
+/// The longest that a guest may put its work off, ms: it is asked again after 30 days.
+pub(crate) const RETRY_AFTER_MS_MAX: u64 = 30 * 24 * 3_600_000;
 
 /// A rule of the contract that a guest's answer breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -374,7 +374,7 @@ async fn case_31_oversized_cursor() {
     let rogue = Guest::connector("rogue").body("read-page", &page(true, large));
     let stand = Stand::with(&rogue.file()).await;
     let outcome = in_time(stand.beside(scan(&stand, 1))).await;
-    stand.stopped(outcome, "its cursor is larger than its limit of 65536 bytes", "cursor");
+    stand.stopped(outcome, "its cursor is larger than 65536 bytes", "cursor");
     stand.within(0);
 }
 

@@ -154,6 +154,7 @@ impl Stand {
         // Shared by all cases and runs: the neighbours compile once.
         let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache");
         let mut options = Options::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+        options.home = folder.path().join("home");
         options.watch = false;
         options.pooling = Pooling::Off;
         options.compiler = Compiler::Child {
