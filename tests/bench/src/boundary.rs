@@ -1,5 +1,6 @@
 //! What the way into a plugin and back costs: the same function over the boundary and linked
-//! natively, on a thousand rows of thirty texts and of two of the thirty.
+//! natively, on a thousand rows of thirty texts and of two of the thirty; with the feature `peers`
+//! against Extism and JSON too.
 //!
 //! Over the boundary means the whole port: settings, conversion, a fresh instance, limits, the
 //! checks of the answer. Natively means the plugin's own function on its own types.
@@ -16,12 +17,18 @@ use crate::figures::{Figures, Target};
 use crate::stage::{self, Stage};
 use crate::timing::{Spent, median, spend};
 
+#[cfg(feature = "peers")]
+mod extism;
+
 const ROWS: usize = 1000;
 const ROUNDS: usize = 15;
 /// Calls in one round, so that they take as long as the kernel can tell.
 const CALLS: usize = 20;
 /// Throughput over the boundary, native being 1 (DESIGN.md 9).
 const OF_NATIVE: f64 = 0.25;
+/// The same, Extism with JSON being 1.
+#[cfg(feature = "peers")]
+const OF_EXTISM: f64 = 3.0;
 
 /// Runs it.
 pub(crate) fn run() -> Result<Figures> {
@@ -29,6 +36,8 @@ pub(crate) fn run() -> Result<Figures> {
     stage.put("tidy", &stage::tidy()?)?;
     let runtime = stage.start(Vec::new())?;
     let mut figures = Figures::default();
+    #[cfg(feature = "peers")]
+    let programs = extism::Programs::build()?;
     for (texts, function) in [(2, "tidy-2"), (30, "tidy-30")] {
         let (boundary, native) = compare(&stage, &runtime, texts, function)?;
         let ratios = boundary.iter().zip(&native).map(|(plugin, native)| native / plugin);
@@ -40,8 +49,39 @@ pub(crate) fn run() -> Result<Figures> {
             30 => figures.ratio(ratio, Target::AtLeast(OF_NATIVE)),
             _ => figures.put(&format!("ratio_{texts}"), ratio),
         }
+        #[cfg(feature = "peers")]
+        {
+            let mut peer = extism::Peer::start(&programs)?;
+            let (ratio, seconds) = against(&stage, &runtime, &mut peer, texts, function)?;
+            figures.put(&format!("extism_rows_per_second_{texts}"), rows / seconds);
+            figures.more(&format!("extism_{texts}"), ratio, Target::AtLeast(OF_EXTISM));
+        }
     }
     Ok(figures)
+}
+
+/// Throughput over the boundary, that of the peer being 1; and the peer's seconds per round.
+#[cfg(feature = "peers")]
+fn against(
+    stage: &Stage,
+    runtime: &Runtime,
+    peer: &mut extism::Peer,
+    texts: usize,
+    function: &str,
+) -> Result<(f64, f64)> {
+    let input = batch(texts);
+    ensure!(
+        peer.answer(&input)?.rows == stage.tidy(runtime, function, &input)?.rows,
+        "plugin and peer do not agree"
+    );
+    let (mut ratios, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (_, ours) = repeat(|| stage.tidy(runtime, function, &input))?;
+        let json = peer.seconds(CALLS)?;
+        ratios.push(json / ours.cpu.as_secs_f64());
+        theirs.push(json);
+    }
+    Ok((median(ratios), median(theirs)))
 }
 
 /// Seconds per round over the boundary and natively, in turn.

@@ -1,7 +1,7 @@
 //! What one name has measured, as it is printed.
 //!
-//! Figures carry their unit in their name. Where the target is a ratio there is exactly one
-//! `ratio`, one `target` and one `met` per name.
+//! Figures carry their unit in their name. Where the target is a ratio there is a `ratio`, a
+//! `target` and a `met`, with a prefix where a name has several.
 
 use serde_json::{Map, Value, json};
 
@@ -24,15 +24,31 @@ impl Figures {
         self.0.insert(name.to_owned(), number(figure));
     }
 
+    /// Notes words, where numbers do not say enough.
+    pub(crate) fn say(&mut self, name: &str, words: &str) {
+        self.0.insert(name.to_owned(), json!(words));
+    }
+
     /// Notes the ratio that has a target.
     pub(crate) fn ratio(&mut self, ratio: f64, target: Target) {
-        let (target, met) = match target {
+        self.note(["ratio", "target", "met"].map(str::to_owned), ratio, target);
+    }
+
+    /// Notes another ratio with a target of its own, as `NAME_ratio`, `NAME_target`, `NAME_met`.
+    #[cfg(any(feature = "peers", test))]
+    pub(crate) fn more(&mut self, name: &str, ratio: f64, target: Target) {
+        self.note(["ratio", "target", "met"].map(|what| format!("{name}_{what}")), ratio, target);
+    }
+
+    fn note(&mut self, names: [String; 3], ratio: f64, target: Target) {
+        let (target, is_met) = match target {
             Target::AtMost(most) => (most, ratio <= most),
             Target::AtLeast(least) => (least, ratio >= least),
         };
-        self.put("ratio", ratio);
-        self.put("target", target);
-        self.0.insert("met".to_owned(), json!(met));
+        let [name, target_name, met] = names;
+        self.put(&name, ratio);
+        self.put(&target_name, target);
+        self.0.insert(met, json!(is_met));
     }
 
     /// As JSON.
@@ -69,6 +85,8 @@ mod tests {
     fn a_ratio_says_whether_its_target_is_met() {
         let mut figures = Figures::default();
         figures.ratio(1.3, Target::AtMost(1.2));
-        assert_eq!(figures.into_map()["met"], json!(false));
+        figures.more("peer", 3.0, Target::AtLeast(3.0));
+        let figures = figures.into_map();
+        assert_eq!((&figures["met"], &figures["peer_met"]), (&json!(false), &json!(true)));
     }
 }

@@ -8,11 +8,14 @@ mod boundary;
 mod compile;
 mod density;
 mod figures;
+mod first_sync;
 mod instantiate;
+mod neighbour;
 mod people;
 mod planner;
 mod stage;
 mod store;
+mod swap;
 mod timing;
 
 use std::io::Write as _;
@@ -32,6 +35,12 @@ struct Cli {
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
     json: bool,
+    /// How many people the world of `first-sync` has; the design's size is 100000.
+    #[arg(long, default_value_t = 5_000)]
+    people: u32,
+    /// Run one sync with the plugins in this directory against those simulated systems.
+    #[arg(long, hide = true, num_args = 2, value_names = ["DIR", "SYSTEMS"])]
+    sync: Option<Vec<String>>,
     /// Load the plugins in this directory, with so many systems, and print the memory in KiB.
     #[arg(long, hide = true, num_args = 2, value_names = ["DIR", "SYSTEMS"])]
     load: Option<Vec<String>>,
@@ -43,7 +52,10 @@ enum Name {
     Boundary,
     Instantiate,
     Compile,
+    Swap,
     Density,
+    Neighbour,
+    FirstSync,
     Planner,
     Store,
 }
@@ -53,12 +65,15 @@ impl Name {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn run(self) -> Result<Figures> {
+    fn run(self, people: u32) -> Result<Figures> {
         match self {
             Self::Boundary => boundary::run(),
             Self::Instantiate => instantiate::run(),
             Self::Compile => compile::run(),
+            Self::Swap => swap::run(),
             Self::Density => density::run(),
+            Self::Neighbour => neighbour::run(),
+            Self::FirstSync => first_sync::run(people),
             Self::Planner => planner::run(),
             Self::Store => store::run(),
         }
@@ -67,18 +82,25 @@ impl Name {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if let Some([dir, systems]) = cli.sync.as_deref() {
+        let report = first_sync::sync(Path::new(dir), systems)?;
+        return Ok(writeln!(std::io::stdout(), "{report}")?);
+    }
     if let Some([dir, systems]) = cli.load.as_deref() {
         let kib = density::load(Path::new(dir), systems.parse()?)?;
-        writeln!(std::io::stdout(), "{kib}")?;
-        return Ok(());
+        return Ok(writeln!(std::io::stdout(), "{kib}")?);
     }
+    measure(&cli)
+}
+
+fn measure(cli: &Cli) -> Result<()> {
     let names = if cli.names.is_empty() { Name::value_variants() } else { &cli.names };
     let mut all = Map::new();
     for name in names {
         // To the error stream, so that the output stays one object.
         writeln!(std::io::stderr(), "measuring {} ...", name.word())?;
         let before = timing::load();
-        let mut figures = name.run()?;
+        let mut figures = name.run(cli.people)?;
         figures.put("load_before", before);
         figures.put("load_after", timing::load());
         all.insert(name.word(), Value::Object(figures.into_map()));

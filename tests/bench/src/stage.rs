@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Options, Runtime, SystemConfig};
+use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
 use renkei_sync::record::Batch;
 use tempfile::TempDir;
@@ -35,6 +37,17 @@ impl Stage {
         Ok(Self { dir: dir.to_owned(), _owned: None, tokio })
     }
 
+    /// The same with worker threads, as the program has them, for what goes on at the same time.
+    pub(crate) fn crowded() -> Result<Self> {
+        let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self { tokio, ..Self::new()? })
+    }
+
+    /// Runs something to its end, and whatever it spawns meanwhile.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.tokio.block_on(future)
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.dir
@@ -55,7 +68,10 @@ impl Stage {
 
     /// Puts a plugin file into the folder.
     pub(crate) fn put(&self, id: &str, bytes: &[u8]) -> Result<()> {
-        Ok(std::fs::write(self.folder().join(format!("{id}.wasm")), bytes)?)
+        // Written aside and renamed, as an admin should: it may be looked at any moment.
+        let (draft, place) = (self.dir.join("draft"), self.folder().join(format!("{id}.wasm")));
+        std::fs::write(&draft, bytes)?;
+        Ok(std::fs::rename(draft, place)?)
     }
 
     /// Forgets all compiled code.
@@ -65,7 +81,7 @@ impl Stage {
 
     /// Starts the runtime; an error if any file of the folder does not serve.
     pub(crate) fn start(&self, systems: Vec<SystemConfig>) -> Result<Arc<Runtime>> {
-        let (clock, tokens) = (Arc::new(Idle), Arc::new(NoTokens));
+        let (clock, tokens) = (Arc::<Idle>::default(), Arc::new(NoTokens));
         let mut options = Options::new(self.folder(), self.cache(), systems, clock, tokens);
         options.watch = false;
         let runtime = self.tokio.block_on(Runtime::start(options))?;
@@ -77,11 +93,31 @@ impl Stage {
 
     /// Runs a function of the plugin `tidy` forward, without parameters.
     pub(crate) fn tidy(&self, runtime: &Runtime, function: &str, input: &Batch) -> Result<Batch> {
-        let (plugin, way, parameters, old) = ("tidy", Way::Forward, Vec::new(), Batch::default());
-        let (parameters, old) = (&parameters, &old);
-        let call = TransformCall { plugin, function, way, parameters, input, old };
-        Ok(self.tokio.block_on(runtime.run(call))?)
+        Ok(self.tokio.block_on(forward(runtime, "tidy", function, input))?)
     }
+}
+
+/// Runs a function forward, without parameters and without what the other side has.
+pub(crate) async fn forward(
+    runtime: &Runtime,
+    plugin: &str,
+    function: &str,
+    input: &Batch,
+) -> Result<Batch, PluginError> {
+    let (way, parameters, old) = (Way::Forward, &Vec::new(), &Batch::default());
+    runtime.run(TransformCall { plugin, function, way, parameters, input, old }).await
+}
+
+/// The plugin with `new` in the place of `old` in its manifest; both are of one length, so that
+/// nothing else moves.
+pub(crate) fn altered(plugin: &[u8], old: &str, new: &str) -> Result<Vec<u8>> {
+    ensure!(old.len() == new.len(), "`{new}` is not as long as `{old}`");
+    let mut places = plugin.windows(old.len()).enumerate();
+    let place = places.find(|(_, window)| *window == old.as_bytes());
+    let (place, _) = place.with_context(|| format!("the plugin's manifest has no `{old}`"))?;
+    let mut altered = plugin.to_vec();
+    altered.splice(place..place + new.len(), new.bytes());
+    Ok(altered)
 }
 
 /// The plugin `tidy`, built as `renkei plugin build` builds it.
@@ -92,14 +128,32 @@ pub(crate) fn tidy() -> Result<Vec<u8>> {
     Ok(built.package.bytes().to_vec())
 }
 
-/// Time that stands still: nothing here waits for a system.
-struct Idle;
+/// Time that moves only where somebody waits, and then at once.
+#[derive(Default)]
+struct Idle(AtomicI64);
 
 #[async_trait]
 impl Clock for Idle {
     fn now_ms(&self) -> i64 {
-        1_700_000_000_000
+        1_700_000_000_000 + self.0.load(Ordering::SeqCst)
     }
 
-    async fn sleep_ms(&self, _: u64) {}
+    async fn sleep_ms(&self, ms: u64) {
+        self.0.fetch_add(i64::try_from(ms).unwrap_or(i64::MAX), Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_altered_plugin_differs_in_that_place_alone() {
+        let plugin = br#"xx{"id":"tidy","v":1}yy"#;
+        let copy = altered(plugin, r#""tidy""#, r#""t0ff""#).unwrap();
+        assert_eq!(copy, br#"xx{"id":"t0ff","v":1}yy"#);
+        assert!(altered(plugin, "none", "some").is_err());
+        assert!(altered(plugin, "tidy", "tidier").is_err());
+    }
 }

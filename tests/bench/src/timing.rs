@@ -25,6 +25,14 @@ pub(crate) fn spend<T>(work: impl FnOnce() -> T) -> (T, Spent) {
     (done, Spent { wall, cpu })
 }
 
+/// Awaits some work and says what it took on the wall.
+#[expect(clippy::disallowed_methods, reason = "measuring time is what this module is for")]
+pub(crate) async fn spend_async<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work.await;
+    (done, start.elapsed())
+}
+
 fn thread_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
