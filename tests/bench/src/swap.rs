@@ -13,7 +13,7 @@ mod server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use renkei_fixtures::{Fixture, plugin_version};
 use renkei_runtime::{Auth, Runtime, SystemConfig};
 use renkei_sync::ports::Systems as _;

@@ -1,4 +1,4 @@
-;; A transform that harms its neighbours: BODY is what its `forward` does for ever.
+;; A transform that harms its neighbours: the marker in the loop is what its `forward` does for ever.
 (module
   (import "renkei:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))
   ;; A bump allocator: the host asks for room for what it passes in.
