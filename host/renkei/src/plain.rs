@@ -53,7 +53,8 @@ pub(crate) fn json(text: &str) -> String {
 
 /// Marks, embeddings and isolates of direction, line and paragraph separators: all of four digits.
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let marks = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}');
+    marks || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn bounded(text: &str, word_max: usize) -> String {

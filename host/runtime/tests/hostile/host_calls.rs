@@ -109,8 +109,10 @@ async fn case_24_control_and_bidi_text_is_neutralised() {
             "(memory.fill (i32.const 1024) (i32.const 0) (i32.const 72))
              (i32.store8 (i32.const 1024) (i32.const 1))
              (i32.store8 (i32.const 1032) (i32.const {kind}))
-             (i32.store (i32.const 1040) (i32.const 64)) (i32.store (i32.const 1044) (i32.const {len}))
-             (i32.store (i32.const 1048) (i32.const 64)) (i32.store (i32.const 1052) (i32.const {len}))
+             (i32.store (i32.const 1040) (i32.const 64))
+             (i32.store (i32.const 1044) (i32.const {len}))
+             (i32.store (i32.const 1048) (i32.const 64))
+             (i32.store (i32.const 1052) (i32.const {len}))
              (i32.const 1024)"
         )
     };

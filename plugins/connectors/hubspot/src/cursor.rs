@@ -92,8 +92,8 @@ mod tests {
         assert!(matches!(Cursor::decode(Some(b"\xff")), Err(Error::CursorLost(_))));
     }
 
-    /// A million inputs (the hostile plugins' issue, acceptance 3): the host keeps cursors, but what
-    /// it gives back need not be what this version wrote.
+    /// A million inputs (the hostile plugins' issue, acceptance 3): the host keeps cursors, but
+    /// what it gives back need not be what this version wrote.
     #[test]
     fn no_bytes_make_the_decoder_panic() {
         let seeds: Vec<Vec<u8>> = every_kind().map(|cursor| cursor.encode().unwrap()).into();
