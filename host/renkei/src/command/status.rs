@@ -263,13 +263,16 @@ mod tests {
             Matter::Conflict {
                 field: "mobile".to_owned(),
                 base: None,
-                values: vec![("hubspot".to_owned(), None), ("salesforce".to_owned(), None)],
+                values: vec![
+                    ("hubspot".to_owned(), Some("090\u{1b}-1".into())),
+                    ("salesforce".to_owned(), Some(renkei_sync::value::Value::Null)),
+                ],
                 policy: "a person decides".to_owned(),
                 chosen: None,
             },
             &[
-                "take hubspot --dir 'my sync'",
-                "take salesforce --dir 'my sync'",
+                "take hubspot --dir 'my sync'  # \"090\\u{1b}-1\"",
+                "take salesforce --dir 'my sync'  # (empty)",
                 "value TEXT --dir 'my sync'",
                 "clear --dir 'my sync'",
             ],
