@@ -14,9 +14,16 @@ const PLUGINS: [&str; 4] = [
 
 #[test]
 fn no_file_makes_the_reader_panic() {
-    let seeds = [connector(), transform()];
+    let mut seeds = vec![connector(), transform()];
     for seed in &seeds {
         assert!(Package::read("seed", seed.clone()).is_ok());
+    }
+    // Beginnings of files too: what is broken early is found early, and a whole file that is not
+    // broken enough costs a comparison with the contract.
+    for part in [2, 3, 4, 8] {
+        let beginning = |seed: &Vec<u8>| seed[..seed.len() / part].to_vec();
+        let parts = [beginning(&seeds[0]), beginning(&seeds[1])];
+        seeds.extend(parts);
     }
     run(&seeds, |bytes| {
         if let Err(error) = Package::read("x.wasm", bytes.to_vec()) {
