@@ -76,9 +76,12 @@ mod tests {
         let mut stream = TcpStream::connect(server.address).unwrap();
         for path in ["/a", "/b", "/a"] {
             write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-            let mut answer = vec![0; 66 + 5];
-            let read = stream.read(&mut answer).unwrap();
-            assert!(answer[..read].ends_with(b"{}"));
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"{}") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                answer.push(byte[0]);
+            }
         }
         assert_eq!(server.count(3), (1, 1));
     }
