@@ -84,6 +84,20 @@ impl Cache {
         fs::rename(&draft, &place)
     }
 
+    /// Removes the compiled forms of all plugins but these; a plugin that comes back is compiled
+    /// again. What cannot be removed stays for the next time.
+    pub(crate) fn retain(&self, digests: impl Fn(&str) -> bool) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".cwasm"));
+            let digest = stem.and_then(|stem| stem.rsplit_once('-'));
+            if digest.is_some_and(|(digest, _)| !digests(digest)) {
+                fs::remove_file(entry.path()).ok();
+            }
+        }
+    }
+
     fn name(&self, digest: &str) -> String {
         format!("{digest}-{:016x}.cwasm", self.compatibility)
     }
@@ -155,6 +169,8 @@ mod tests {
         let other = cache.folder.join(cache.name("bb"));
         fs::copy(&place, &other).unwrap();
         assert!(cache.load(&engine, "bb").is_none(), "moved to another plugin's name");
+        cache.retain(|digest| digest == "aa");
+        assert!(!other.exists() && cache.load(&engine, "aa").is_some());
         let good = fs::read(&place).unwrap();
         for at in [0, TAG_BYTES, good.len() - 1] {
             let mut bad = good.clone();

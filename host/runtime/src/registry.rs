@@ -132,13 +132,6 @@ impl Registry {
     pub(crate) fn serve(&self, book: &mut Book, file: &str, plugin: &Plugin) {
         let id = plugin.generation.plugin.clone();
         let before = self.serving(&id);
-        let asked = plugin.asked();
-        let kept = book.change(&id, |page| {
-            page.serve(file, &plugin.generation);
-            let news = asked.iter().filter(|word| !page.denied.contains(*word)).cloned();
-            page.allowed.get_or_insert_default().extend(news);
-        });
-        self.unless_kept(kept);
         let page = book.page(&id);
         let now_ms = self.clock.now_ms();
         let rules = self.rules(plugin);
@@ -159,7 +152,16 @@ impl Registry {
             }
             None => (Health::new(rules), Vec::new()),
         };
-        let health = if earlier.is_empty() { Health::new(rules) } else { health };
+        let watched = !earlier.is_empty();
+        let health = if watched { health } else { Health::new(rules) };
+        let asked = plugin.asked();
+        let kept = book.change(&id, |page| {
+            page.serve(file, &plugin.generation);
+            page.proving_ms = watched.then_some(now_ms);
+            let news = asked.iter().filter(|word| !page.denied.contains(*word)).cloned();
+            page.allowed.get_or_insert_default().extend(news);
+        });
+        self.unless_kept(kept);
         let served = Served::new(Arc::new(plugin.given(&page.denied)), health, earlier);
         self.put(&id, Some(served));
     }
@@ -200,10 +202,13 @@ impl Registry {
     /// Lets go of generations that no probation needs any more.
     pub(crate) fn sweep(&self) {
         let now_ms = self.clock.now_ms();
-        for served in self.all().values() {
+        for (id, served) in self.all().iter() {
+            // Whoever needs both takes the book before the ward.
+            let mut book = self.book();
             let mut ward = served.ward();
             if !ward.health.is_on_probation(now_ms) {
                 ward.earlier.clear();
+                self.unless_kept(book.change(id, |page| page.proving_ms = None));
             }
         }
     }

@@ -326,7 +326,7 @@ impl Reloader {
         Ok((serving, candidate))
     }
 
-    /// Removes private copies that nothing needs.
+    /// Removes private copies, and what was compiled, that nothing needs.
     fn tidy(&self) {
         if self.passive {
             return;
@@ -338,6 +338,7 @@ impl Reloader {
             self.files.values().any(of_file) || book.pages().values().any(of_page)
         };
         self.versions.retain(held);
+        self.loader.cache.retain(held);
     }
 }
 

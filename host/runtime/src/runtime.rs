@@ -163,9 +163,9 @@ pub enum RuntimeError {
 
 /// Plugins that serve. Dropping it ends the reload task; jobs that are open go on.
 pub struct Runtime {
-    machine: Arc<Machine>,
+    pub(crate) machine: Arc<Machine>,
     limits: KindLimits,
-    registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
     exits: BTreeMap<String, Arc<Exit>>,
     view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,

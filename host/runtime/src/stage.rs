@@ -139,6 +139,11 @@ impl Server {
         Self { base, seen }
     }
 
+    /// The paths of all requests, in order of arrival.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|seen| seen.path.clone()).collect()
+    }
+
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         let seen = self.seen.lock().unwrap();
         seen.iter().filter(|seen| seen.path == path).cloned().collect()

@@ -6,6 +6,7 @@ mod egress;
 mod hostile;
 mod previews;
 mod reload;
+mod swaps;
 mod waiting;
 mod wasi;
 

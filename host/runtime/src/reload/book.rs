@@ -42,6 +42,8 @@ pub(crate) struct Page {
     pub(crate) hold: bool,
     /// The digest that an admin approved before it could serve.
     pub(crate) approved: Option<String>,
+    /// Since when what serves is on probation, ms since 1970; none when it has passed.
+    pub(crate) proving_ms: Option<i64>,
     /// What it may, in the words of `grants`; none before its first version.
     pub(crate) allowed: Option<BTreeSet<String>>,
     /// What it asks for and an admin took away.
@@ -75,6 +77,7 @@ impl Page {
         self.bad.truncate(BAD_KEPT);
         self.serving = Some(to.to_owned());
         self.approved = None;
+        self.proving_ms = None;
     }
 
     /// The version that served before the one that serves.

@@ -115,6 +115,11 @@ impl Health {
         })
     }
 
+    /// Whether a probation that began then was not over by its time alone.
+    pub(crate) fn may_be_on_probation(since_ms: i64, now_ms: i64) -> bool {
+        now_ms.saturating_sub(since_ms) < Rules::CONNECTOR.window_ms
+    }
+
     /// Until when no call is taken, if so.
     pub(crate) fn quarantined_until(&self, now_ms: i64) -> Option<i64> {
         self.quarantine.map(|quarantine| quarantine.until_ms).filter(|until| *until > now_ms)

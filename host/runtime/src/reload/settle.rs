@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::decide::{Claim, Wait, incumbent, may_serve};
 use super::event::ReloadEvent;
+use super::health::Health;
 use super::{FileState, Reloader};
 use crate::plugin::Plugin;
 
 impl Reloader {
     /// After a restart: what served before serves until something better is there, and can serve
-    /// again when that fails.
+    /// again when that fails. Where what served was on probation, that is the version before it.
     pub(super) async fn recall(&mut self) {
         let mut wanted = Vec::new();
         {
@@ -26,8 +27,18 @@ impl Reloader {
                 let from = from.or_else(|| self.files.iter().find(|(name, _)| **name == page.file));
                 let Some((name, state)) = from else { continue };
                 let is_it = state.digest.as_ref() == Some(digest) && state.fault.is_none();
-                if !is_it && !state.recalled && self.registry.serving(id).is_none() {
-                    wanted.push((name.clone(), digest.clone()));
+                if state.recalled || self.registry.serving(id).is_some() {
+                    continue;
+                }
+                let proving = page.proving_ms.is_some_and(|since_ms| {
+                    Health::may_be_on_probation(since_ms, self.registry.clock.now_ms())
+                });
+                match page.earlier() {
+                    Some(earlier) if is_it && proving => {
+                        wanted.push((name.clone(), earlier.digest.clone()));
+                    }
+                    _ if is_it => {}
+                    _ => wanted.push((name.clone(), digest.clone())),
                 }
             }
         }

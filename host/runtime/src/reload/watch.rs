@@ -2,7 +2,8 @@
 //! not arrive (WASM.md 5.1 item 1, 5.2).
 //!
 //! - The folder is watched, and its parent too: a folder that is deleted and made again, or a link
-//!   that is turned to another one, is a new folder, to which the watch is moved.
+//!   that is turned to another one, is a new folder, to which the watch is moved. A new folder may
+//!   have the old one's inode, so a notice that the folder came or went moves the watch too.
 //! - A notice only means "look again". On file systems that others change without this kernel
 //!   knowing (network, FUSE, 9p, layers of a container) no notice comes, so the folder is looked at
 //!   every [`POLL`] instead of at the usual interval. A look reads and hashes the files, which is
@@ -11,9 +12,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::ModifyKind;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 /// The interval where no notices come.
@@ -25,6 +29,8 @@ pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// Device and inode of the folder that is watched.
     watched: Option<(u64, u64)>,
+    /// The folder itself came or went since the watch was moved.
+    moved: Arc<AtomicBool>,
 }
 
 impl Watch {
@@ -32,7 +38,16 @@ impl Watch {
     /// remains.
     pub(crate) fn start(folder: &Path, notice: mpsc::Sender<()>) -> Self {
         let own = folder.file_name().map(ToOwned::to_owned);
+        let moved = Arc::<AtomicBool>::default();
+        let tell_moved = Arc::clone(&moved);
         let look = move |event: notify::Result<notify::Event>| {
+            let itself = |path: &PathBuf| path.file_name() == own.as_deref();
+            if event
+                .as_ref()
+                .is_ok_and(|event| is_move(event.kind) && event.paths.iter().any(itself))
+            {
+                tell_moved.store(true, Ordering::SeqCst);
+            }
             let concerns = match &event {
                 // Reading the files is noticed too, and would go round for ever.
                 Ok(event) if event.kind.is_access() => false,
@@ -40,7 +55,7 @@ impl Watch {
                 Ok(event) => {
                     event.need_rescan()
                         || event.paths.iter().any(|path| {
-                            path.file_name() == own.as_deref()
+                            itself(path)
                                 || path
                                     .parent()
                                     .is_some_and(|parent| parent.file_name() == own.as_deref())
@@ -62,7 +77,8 @@ impl Watch {
         let watcher = watcher.inspect_err(|error| {
             tracing::warn!(%error, "the plugin folder cannot be watched, only looked at");
         });
-        let mut watch = Self { folder: folder.to_owned(), watcher: watcher.ok(), watched: None };
+        let mut watch =
+            Self { folder: folder.to_owned(), watcher: watcher.ok(), watched: None, moved };
         watch.follow();
         watch
     }
@@ -72,7 +88,7 @@ impl Watch {
     pub(crate) fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         let now = fs::metadata(&self.folder).ok().map(|now| (now.dev(), now.ino()));
-        if now == self.watched {
+        if !self.moved.swap(false, Ordering::SeqCst) && now == self.watched {
             return;
         }
         if self.watched.take().is_some() {
@@ -89,6 +105,12 @@ impl Watch {
             }
         }
     }
+}
+
+/// Whether something came, went or was renamed.
+fn is_move(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Create(_) | EventKind::Remove(_))
+        || matches!(kind, EventKind::Modify(ModifyKind::Name(_)))
 }
 
 /// How often to look without a notice.

@@ -228,3 +228,21 @@ async fn a_restart_goes_on_with_what_served() {
     assert!(file.on_probation, "who only looks leaves no trace");
     assert_eq!(file.versions.len(), 2);
 }
+
+#[tokio::test]
+async fn a_probation_outlives_a_restart_until_it_is_over() {
+    let mut house = House::new(&[Fixture::Echo], vec![]).await;
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    house.runtime.rescan().await;
+    for _ in 0..2 {
+        assert!(house.runtime.list()[0].on_probation);
+        house = house.again(|_| {}).await;
+        assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0");
+    }
+    assert!(house.runtime.list()[0].on_probation, "the version before can serve again");
+    house.clock.advance(600_000);
+    house.runtime.rescan().await;
+    let house = house.again(|_| {}).await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0");
+    assert!(!house.runtime.list()[0].on_probation, "it has passed");
+}
