@@ -108,6 +108,32 @@ fn fixtures_that_misbehave_fail() {
     fails(Fixture::Hog, "account");
 }
 
+/// What compiling may take there is a matter of the runtime's tests (case 7).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_is_compiled_in_a_process_of_its_own() {
+    let file = plugins().join("hubspot.wasm");
+    let mut command = renkei();
+    let command = command.args(["plugin", "test", path(&file)]).stdout(std::process::Stdio::null());
+    let mut kit = command.spawn().unwrap();
+    let parent = format!("PPid:\t{}\n", kit.id());
+    let compiles = |process: std::fs::DirEntry| {
+        let read = |name| std::fs::read_to_string(process.path().join(name)).unwrap_or_default();
+        read("cmdline").contains("\0compile-plugin\0") && read("status").contains(&parent)
+    };
+    let begun = loop {
+        if std::fs::read_dir("/proc").unwrap().flatten().any(compiles) {
+            break true;
+        }
+        if kit.try_wait().unwrap().is_some() {
+            break false;
+        }
+    };
+    kit.kill().unwrap();
+    kit.wait().unwrap();
+    assert!(begun, "nobody was asked to compile it");
+}
+
 #[test]
 fn a_transform_that_keeps_the_laws_passes_in_words_too() {
     let folder = tempfile::tempdir().unwrap();

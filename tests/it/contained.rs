@@ -6,10 +6,9 @@ use serde_json::json;
 
 use crate::site::{Simulators, Site};
 
-/// The fixture serves a third system of the person entity; its error has these words.
-fn check(fixture: Fixture, id: &str, words: &[&str]) {
-    let simulators = Simulators::start(20);
-    let site = Site::new(&simulators);
+/// Makes the fixture serve `rogue`, a third system of the person entity.
+pub(crate) fn let_in(site: &Site, simulators: &Simulators, fixture: Fixture) {
+    let id = fixture.id();
     std::fs::write(site.file("plugins/rogue.wasm"), plugin(fixture)).unwrap();
     let root = std::fs::read_to_string(site.file("renkei.toml")).unwrap();
     let rogue = format!(
@@ -28,6 +27,14 @@ fn check(fixture: Fixture, id: &str, words: &[&str]) {
         "\"hubspot.contacts\" = \"email\"",
         "\"rogue.things\" = \"mail\", \"hubspot.contacts\" = \"email\"",
     );
+}
+
+/// The fixture is stopped with an error that has these words.
+fn check(fixture: Fixture, words: &[&str]) {
+    let id = fixture.id();
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    let_in(&site, &simulators, fixture);
     let (code, said) = site.attempt("sync");
     assert!(code == 3 || code == 5, "exit code {code}: {said}");
     assert!(said.contains("rogue") && said.contains(id), "{said}");
@@ -42,25 +49,25 @@ fn check(fixture: Fixture, id: &str, words: &[&str]) {
 
 #[test]
 fn a_guest_that_loops() {
-    check(Fixture::Loops, "loops", &["limit"]);
+    check(Fixture::Loops, &["limit"]);
 }
 
 #[test]
 fn a_guest_that_eats_memory() {
-    check(Fixture::Hog, "hog", &["memory"]);
+    check(Fixture::Hog, &["memory"]);
 }
 
 #[test]
 fn a_guest_that_traps() {
-    check(Fixture::Traps, "traps", &["trap"]);
+    check(Fixture::Traps, &["trap"]);
 }
 
 #[test]
 fn a_guest_that_calls_an_unknown_host() {
-    check(Fixture::Stranger, "stranger", &["absolute URLs are not taken"]);
+    check(Fixture::Stranger, &["absolute URLs are not taken"]);
 }
 
 #[test]
 fn a_guest_that_returns_malformed_rows() {
-    check(Fixture::Malformed, "malformed", &["contract"]);
+    check(Fixture::Malformed, &["contract"]);
 }

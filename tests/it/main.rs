@@ -14,6 +14,7 @@
 mod serving;
 mod site;
 
+mod admin;
 mod canary;
 mod conformance;
 mod contained;

@@ -37,6 +37,15 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<Value> {
     receive
 }
 
+/// What a log line says, with its `target`.
+fn fields(line: &Value) -> Value {
+    let mut fields = line["fields"].clone();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert("target".to_owned(), line["target"].clone());
+    }
+    fields
+}
+
 impl Serving {
     pub(crate) fn start(site: &Site) -> Self {
         let mut process = renkei()
@@ -59,7 +68,7 @@ impl Serving {
                     self.seen.iter().rev().take(5)
                 )
             });
-            let line = line["fields"].clone();
+            let line = fields(&line);
             self.seen.push(line.clone());
             if line["message"] == json!(message) && fits(&line) {
                 return line;
@@ -102,7 +111,7 @@ impl Serving {
     fn end(&mut self) -> Option<i32> {
         let code = self.process.wait().unwrap().code();
         // Until the threads have read all.
-        self.seen.extend(self.log.iter().map(|line| line["fields"].clone()));
+        self.seen.extend(self.log.iter().map(|line| fields(&line)));
         self.told.extend(self.output.iter());
         code
     }

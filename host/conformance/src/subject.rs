@@ -1,15 +1,16 @@
 //! One run: read the file, start it in a runtime of its own, try everything, report.
 //!
 //! The plugin is copied into a private folder, so that what is tried is what was read, and runs in
-//! two runtimes: one with the ordinary limits, one with small ones. It gets the same way out as in
-//! the program, to the simulator only.
+//! two runtimes: one with the ordinary limits, one with small ones. It is compiled where the caller
+//! says, once, and gets the same way out as in the program, to the simulator only.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use renkei_package::{ConnectorManifest, Kind, Package, PackageError, Setting};
 use renkei_runtime::{
-    Auth, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError, SystemConfig,
+    Auth, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError,
+    SystemConfig,
 };
 use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::record::Attributes;
@@ -39,6 +40,8 @@ pub struct Options {
     pub patience_ms: u64,
     /// Settings or parameters, as `NAME=VALUE`.
     pub config: Vec<String>,
+    /// Where the file is compiled: in a child unless its author is known.
+    pub compiler: Compiler,
     /// What a connector is tried on.
     pub simulator: Option<Simulator>,
 }
@@ -96,12 +99,12 @@ pub async fn test(
     report.add(&rules::WORLD, "", Ok(world));
     step("start");
     let subject = Subject::start(package, &options).await?;
-    let fault = subject.ordinary.list().iter().find_map(|file| file.fault.clone());
-    let started = fault.map_or(Ok(String::new()), |fault| Err(Stop::failed(fault)));
-    let starts = started.is_ok();
-    report.add(&rules::START, "", started);
-    if starts {
-        subject.check(&options, &mut report, step).await;
+    match subject {
+        Ok(subject) => {
+            report.add(&rules::START, "", Ok(String::new()));
+            subject.check(&options, &mut report, step).await;
+        }
+        Err(fault) => report.add(&rules::START, "", Err(Stop::failed(fault))),
     }
     Ok(report)
 }
@@ -147,7 +150,8 @@ struct Subject {
 }
 
 impl Subject {
-    async fn start(package: Package, options: &Options) -> Result<Self, KitError> {
+    /// Starts both runtimes; where the plugin does not start, says why and does not try it again.
+    async fn start(package: Package, options: &Options) -> Result<Result<Self, String>, KitError> {
         let given = given(&package, &options.config)?;
         let folder = tempfile::tempdir()?;
         let plugins = folder.path().join("plugins");
@@ -162,14 +166,17 @@ impl Subject {
             Kind::Transform(_) => (Vec::new(), Vec::new()),
         };
         let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
+        if let Some(fault) = fault(&ordinary) {
+            return Ok(Err(fault));
+        }
         let small = runtime(folder.path(), systems, options, Pace::Small);
         // That it does not start there is for the report to tell, not for the log.
         let small = small.with_subscriber(NoSubscriber::default()).await?;
-        Ok(Self { package, given, cases, ordinary, small, _folder: folder })
+        Ok(Ok(Self { package, given, cases, ordinary, small, _folder: folder }))
     }
 
     async fn check(&self, options: &Options, report: &mut Report, step: &mut dyn FnMut(&str)) {
-        let fault = self.small.list().iter().find_map(|file| file.fault.clone());
+        let fault = fault(&self.small);
         match &self.package.manifest.kind {
             Kind::Transform(transform) => {
                 let small: &dyn Transforms = &*self.small;
@@ -245,6 +252,11 @@ impl Subject {
         };
         trial.check(report, step).await;
     }
+}
+
+/// Why the plugin does not serve in a runtime.
+fn fault(runtime: &Runtime) -> Option<String> {
+    runtime.list().iter().find_map(|file| file.fault.clone())
 }
 
 /// `--config` read by the schema of the connector, or of all functions that have such a parameter.
@@ -324,6 +336,7 @@ async fn runtime(
     let (plugins, cache) = (folder.join("plugins"), folder.join("cache"));
     let clock = Arc::clone(&options.clock);
     let mut set = RuntimeOptions::new(plugins, cache, systems, clock, Arc::new(NoTokens));
+    set.compiler.clone_from(&options.compiler);
     set.watch = false;
     set.pooling = Pooling::Off;
     set.connects = 2;

@@ -125,7 +125,7 @@ With --json one line per event, each with `event`: `serving` at the start, `cycl
   renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
     Decide(DecideArgs),
 
-    /// Build, inspect, list, replace and preview plugins.
+    /// Write, build and test plugins; see which serve, replace them, and say what they may.
     #[command(
         subcommand,
         after_help = "Examples:
@@ -378,9 +378,11 @@ requirements.txt (Python). For the latter two the tools are installed below the 
         file: PathBuf,
     },
     /// Show which plugins a host with this configuration loads, how they fare, and what is wrong
-    /// with the others. Like the commands below, it asks a running `renkei serve`.
+    /// with the others. Like the commands below, it asks a running `renkei serve`, and shows what
+    /// that one stopped or refused since it began, by plugin, system and cause.
     #[command(after_help = "Examples:
   renkei plugin list --dir sync
+  renkei plugin list --dir sync --json | jq '.stops[] | select(.cause == \"memory\")'
   renkei plugin list --dir sync --json | jq '.plugins[] | select(.state != \"serving\")'")]
     List(DirArgs),
     /// Try a plugin file against the contract, without its source; exits 1 where a check fails.

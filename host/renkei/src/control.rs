@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use renkei_runtime::{AdminError, Answer, Runtime};
-
+use renkei_runtime::{AdminError, Answer, Runtime, StopCount};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{
@@ -28,6 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::command::decide::{Decided, Decision};
 use crate::failure::Failure;
+use crate::plain;
 
 /// The longest line, in bytes; a value of a field must fit in it.
 const LINE_MAX: u64 = 256 * 1024;
@@ -52,8 +52,39 @@ type Wish<'a> = Asked<&'a Decision, &'a renkei_runtime::Request>;
 #[serde(rename_all = "kebab-case")]
 enum Reply {
     Decided(Decided),
-    Plugins(Answer),
+    Plugins(Told),
     Refused { exit: u8, error: String },
+}
+
+/// What is told of plugins by the process that has them.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// What came of the request.
+    #[serde(flatten)]
+    pub(crate) answer: Answer,
+    /// What was stopped or refused since that process began.
+    #[serde(default)]
+    pub(crate) stops: Vec<Stop>,
+}
+
+/// How often a plugin was stopped, or something of it refused, for one cause.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stop {
+    /// Its id; empty for a file that does not say which plugin it is.
+    pub(crate) plugin: String,
+    /// The system that it worked on; empty for a transform and while a file is loaded.
+    pub(crate) system: String,
+    /// The cap's name, or another of [`renkei_runtime::Cause`].
+    pub(crate) cause: String,
+    /// How often, at least 1.
+    pub(crate) times: u64,
+}
+
+impl From<StopCount> for Stop {
+    fn from(count: StopCount) -> Self {
+        let StopCount { plugin, system, cause, times } = count;
+        Self { plugin, system, cause: cause.name().to_owned(), times }
+    }
 }
 
 impl Reply {
@@ -67,12 +98,19 @@ impl Reply {
 pub(crate) trait Plugins: Send + Sync + 'static {
     /// Does it.
     async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError>;
+
+    /// What was stopped or refused so far.
+    fn stops(&self) -> Vec<StopCount>;
 }
 
 #[async_trait]
 impl Plugins for Runtime {
     async fn admin(&self, request: renkei_runtime::Request) -> Result<Answer, AdminError> {
         self.admin(request).await
+    }
+
+    fn stops(&self) -> Vec<StopCount> {
+        self.stops()
     }
 }
 
@@ -172,16 +210,23 @@ async fn talk(
     requests: &mpsc::Sender<Request>,
     plugins: &impl Plugins,
 ) -> std::io::Result<()> {
+    let actor = stream.peer_cred().ok().map(|peer| format!("uid {}", peer.uid()));
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
     let wanted = tokio::time::timeout(PATIENCE, receive(&mut reading)).await??;
     let mut gone = [0];
     let reply = match wanted {
         // Done to the end, whoever goes away.
-        Wanted::Plugin(request) => match plugins.admin(request).await {
-            Ok(answer) => Reply::Plugins(answer),
-            Err(error) => Reply::refused(&Failure::admin(error)),
-        },
+        Wanted::Plugin(request) => {
+            audit(actor, &request);
+            match plugins.admin(request).await {
+                Ok(answer) => {
+                    let stops = plugins.stops().into_iter().map(Stop::from).collect();
+                    Reply::Plugins(Told { answer, stops })
+                }
+                Err(error) => Reply::refused(&Failure::admin(error)),
+            }
+        }
         Wanted::Decide(decision) => {
             let (reply, answer) = oneshot::channel();
             tokio::select! {
@@ -194,6 +239,23 @@ async fn talk(
         }
     };
     tokio::time::timeout(PATIENCE, send(&mut writing, &reply)).await?
+}
+
+/// One line on who wants a change. What comes of it has lines of its own, written by the runtime.
+fn audit(actor: Option<String>, request: &renkei_runtime::Request) {
+    use renkei_runtime::Request as Wanted;
+    let (asked, plugin) = match request {
+        Wanted::List => return,
+        Wanted::Grants { allow, deny, .. } if allow.is_empty() && deny.is_empty() => return,
+        Wanted::Grants { id, .. } => ("grants", id.as_ref()),
+        Wanted::Reload(plugin) => ("reload", plugin.as_ref()),
+        Wanted::RollBack(id) => ("rollback", Some(id)),
+        Wanted::Hold { id, on: true } => ("hold", Some(id)),
+        Wanted::Hold { id, on: false } => ("hold --off", Some(id)),
+        _ => ("another", None),
+    };
+    let plugin = plugin.map(|plugin| plain::visible(&plain::echo(plugin)));
+    tracing::info!(target: "renkei::audit", actor, asked, plugin, "an admin asks");
 }
 
 fn stopped() -> Reply {
@@ -216,9 +278,9 @@ pub(crate) async fn ask(data: &Path, decision: &Decision) -> Result<Option<Decid
 pub(crate) async fn ask_plugins(
     data: &Path,
     request: &renkei_runtime::Request,
-) -> Result<Option<Answer>, Failure> {
+) -> Result<Option<Told>, Failure> {
     match exchange(data, &Wish::Plugin(request)).await? {
-        Some(Reply::Plugins(answer)) => Ok(Some(answer)),
+        Some(Reply::Plugins(told)) => Ok(Some(told)),
         Some(other) => Err(unexpected(other)),
         None => Ok(None),
     }

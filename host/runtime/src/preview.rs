@@ -18,6 +18,7 @@ use crate::engine::Machine;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::recent::Sample;
+use crate::reload::Pair;
 use crate::settings;
 use crate::transform;
 
@@ -32,10 +33,13 @@ pub struct Preview {
     pub id: String,
     /// `connector` or `transform`; connectors have no rows to be tried with.
     pub kind: String,
-    /// The version that the file is compared with; none where nothing serves.
+    /// The version that the file is compared with: what serves or, where the file itself does, the
+    /// one before. None where there is no such version.
     pub serving: Option<PreviewVersion>,
     /// The version in the file.
     pub candidate: PreviewVersion,
+    /// The file is what serves already.
+    pub serves: bool,
     /// What it asks for that the other one does not.
     pub asks_more: Vec<String>,
     /// What the other one asks for that it does not.
@@ -113,12 +117,12 @@ pub struct PreviewFailures {
 pub(crate) async fn compare(
     machine: &Arc<Machine>,
     limits: &Limits,
-    serving: Option<&Plugin>,
-    candidate: &Plugin,
+    pair: &Pair,
     samples: &BTreeMap<String, Vec<Sample>>,
     show_values: bool,
 ) -> Preview {
-    let mut preview = empty(serving, candidate);
+    let (serving, candidate) = (pair.other.as_deref(), &pair.candidate);
+    let mut preview = empty(pair);
     let Some(serving) = serving else { return preview };
     for (name, samples) in samples {
         let mut tally = Tally { show_values, ..Tally::default() };
@@ -137,7 +141,8 @@ pub(crate) async fn compare(
     preview
 }
 
-fn empty(serving: Option<&Plugin>, candidate: &Plugin) -> Preview {
+fn empty(pair: &Pair) -> Preview {
+    let (serving, candidate) = (pair.other.as_deref(), &pair.candidate);
     let asked = |plugin: Option<&Plugin>| plugin.map(Plugin::asked).unwrap_or_default();
     let (old, new) = (asked(serving), asked(Some(candidate)));
     let (had, has) = (serving.map(functions).unwrap_or_default(), functions(candidate));
@@ -149,6 +154,7 @@ fn empty(serving: Option<&Plugin>, candidate: &Plugin) -> Preview {
         kind: candidate.manifest.kind.name().to_owned(),
         serving: serving.map(|serving| PreviewVersion::from(&serving.generation)),
         candidate: PreviewVersion::from(&candidate.generation),
+        serves: pair.serves,
         asks_more: beyond(&new, &old),
         asks_less: beyond(&old, &new),
         functions_added: beyond(&has, &had),

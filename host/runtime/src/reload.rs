@@ -94,8 +94,18 @@ pub(crate) enum Order {
     Pair { name: String, bytes: Vec<u8>, id: Option<String>, reply: oneshot::Sender<Paired> },
 }
 
-/// What serves, if anything does, and what a file holds.
-pub(crate) type Paired = Result<(Option<Arc<Plugin>>, Plugin), AdminError>;
+/// Two versions to be compared, or why there are none.
+pub(crate) type Paired = Result<Pair, AdminError>;
+
+/// See [`Paired`].
+pub(crate) struct Pair {
+    /// What serves, if anything does; where the file serves, the version before.
+    pub(crate) other: Option<Arc<Plugin>>,
+    /// What the file holds.
+    pub(crate) candidate: Plugin,
+    /// The file serves already.
+    pub(crate) serves: bool,
+}
 
 /// The task's own state.
 pub(crate) struct Reloader {
@@ -308,14 +318,15 @@ impl Reloader {
         let id = id.unwrap_or_else(|| generation.plugin.clone());
         // As another process may have left it, and not as this one makes of the folder.
         let page = Book::open(&self.home, true)?.page(&id);
-        let digest = match page.serving.clone() {
-            Some(serving) if serving == generation.digest => {
-                page.earlier().map(|earlier| earlier.digest.clone())
-            }
-            serving => serving,
-        };
         let now = self.registry.serving(&id).map(|served| Arc::clone(&served.plugin));
-        let serving = match (digest, now) {
+        let here = now.as_ref().map(|now| &now.generation.digest);
+        let serves = page.serving.as_ref().or(here) == Some(&generation.digest);
+        let digest = if serves {
+            page.earlier().map(|earlier| earlier.digest.clone())
+        } else {
+            page.serving.clone()
+        };
+        let other = match (digest, now) {
             (Some(digest), Some(now)) if now.generation.digest == digest => Some(now),
             (Some(digest), _) => {
                 let loaded = self.load(&id, &digest).await.map_err(AdminError::Refused)?;
@@ -323,7 +334,7 @@ impl Reloader {
             }
             (None, now) => now.filter(|now| now.generation.digest != generation.digest),
         };
-        Ok((serving, candidate))
+        Ok(Pair { other, candidate, serves })
     }
 
     /// Removes private copies, and what was compiled, that nothing needs.

@@ -20,10 +20,11 @@ use crate::connector::Job;
 use crate::egress::Exit;
 use crate::egress::lookup::Ways;
 use crate::egress::quota::Gate;
+use crate::egress::refusal::Reason;
 use crate::egress::traffic::Traffic;
 use crate::engine::{EngineError, Machine, Pooling};
 use crate::fault;
-use crate::limits::{LimitChanges, Limits, StopCount};
+use crate::limits::{Cause, LimitChanges, Limits, StopCount};
 use crate::loader::{KindLimits, Loader};
 use crate::places::InstanceCounts;
 use crate::plugin::Linkers;
@@ -259,16 +260,11 @@ impl Runtime {
         let (reply, pair) = oneshot::channel();
         let order = Order::Pair { name: name.to_owned(), bytes, id, reply };
         self.orders.send(order).await.map_err(|_| AdminError::Closed)?;
-        let (serving, candidate) = pair.await.map_err(|_| AdminError::Closed)??;
-        let samples = self.recent.of(serving
-            .as_ref()
-            .map_or(&candidate, |serving| &**serving)
-            .generation
-            .plugin
-            .as_str());
-        let (limits, serving) = (&self.limits.of(&candidate), serving.as_deref());
-        let machine = &self.machine;
-        Ok(preview::compare(machine, limits, serving, &candidate, &samples, show_values).await)
+        let pair = pair.await.map_err(|_| AdminError::Closed)??;
+        let named = pair.other.as_deref().unwrap_or(&pair.candidate);
+        let samples = self.recent.of(&named.generation.plugin);
+        let limits = &self.limits.of(&pair.candidate);
+        Ok(preview::compare(&self.machine, limits, &pair, &samples, show_values).await)
     }
 
     /// The generation that serves a plugin now; an error where none does or it is in quarantine.
@@ -276,9 +272,12 @@ impl Runtime {
         Ok(self.registry.begin(plugin)?.plugin().generation.clone())
     }
 
-    /// How often plugins were stopped or refused since the start, by plugin and cause.
+    /// How often plugins were stopped, or something of theirs refused, since the start: by plugin,
+    /// system and cause, none of them 0.
     pub fn stops(&self) -> Vec<StopCount> {
-        self.machine.stops.counts()
+        let mut counts = self.machine.stops.counts();
+        counts.extend(self.exits.values().flat_map(|exit| refused(exit)));
+        counts
     }
 
     /// What was sent for a system, if there is such a one.
@@ -314,6 +313,18 @@ fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError>
         exits.insert(system.name.clone(), Arc::new(exit));
     }
     Ok(exits)
+}
+
+/// What a system's way out refused.
+fn refused(exit: &Exit) -> impl Iterator<Item = StopCount> {
+    let (config, refused) = (exit.config(), exit.traffic().refused);
+    let reasons = Reason::ALL.iter().map(move |reason| (*reason, refused.of(*reason)));
+    reasons.filter(|(_, times)| *times > 0).map(|(reason, times)| StopCount {
+        plugin: config.plugin.clone(),
+        system: config.name.clone(),
+        cause: Cause::Egress(reason),
+        times,
+    })
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{KitError, Options, Report, test};
 use renkei_fixtures::{Fixture, assemble, plugin};
+use renkei_runtime::Compiler;
 use renkei_sync::ports::Clock;
 
 use crate::{failed, found};
@@ -22,12 +23,17 @@ impl Clock for Still {
 }
 
 async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<Report, KitError> {
+    compiled(bytes, config, Compiler::InProcess).await
+}
+
+async fn compiled(bytes: Vec<u8>, config: &[&str], compiler: Compiler) -> Result<Report, KitError> {
     let options = Options {
         seed: 1,
         run: "kit-1".to_owned(),
         patience_ms: 0,
         clock: Arc::new(Still),
         config: config.iter().map(|text| (*text).to_owned()).collect(),
+        compiler,
         simulator: None,
     };
     test("a.wasm", bytes, options, &mut |_| {}).await
@@ -80,6 +86,21 @@ async fn a_file_that_does_not_start_is_told() {
     let trap = "(func $begin (unreachable)) (start $begin)";
     let wat = wat.replacen("(module", &format!("(module {trap}"), 1);
     check(assemble(&wat, "transform-plugin", TRANSFORM), "start", "does not start").await;
+}
+
+/// A compiler that runs into its limit, and counts how often it was asked.
+#[tokio::test]
+async fn a_file_that_costs_too_much_to_compile_is_told_after_one_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let tries = folder.path().join("tries");
+    let script = format!("cat >/dev/null; echo x >>{}; kill -XCPU $$", tries.display());
+    let arguments = ["-c".into(), script.into()].to_vec();
+    let compiler = Compiler::Child { program: "/bin/sh".into(), arguments };
+    let report = compiled(plugin(Fixture::Echo), &[], compiler).await.unwrap();
+    assert_eq!(failed(&report), ["start"], "{}", report.to_text());
+    let told = found(&report, "start");
+    assert!(told.contains("compiling it took longer than 60 s"), "{told}");
+    assert_eq!(std::fs::read_to_string(tries).unwrap().lines().count(), 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
 use renkei_package::{FILE_BYTES_MAX, Kind, Package, PackageError};
-use renkei_runtime::Auth;
+use renkei_runtime::{Auth, Compiler};
 use renkei_sim::faults::Faults;
 use renkei_sim::serve::Running;
 use renkei_sync::ports::Clock;
@@ -45,6 +45,8 @@ pub(crate) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> 
         run: format!("kit-{now_ms:x}"),
         clock,
         config: args.config.clone(),
+        // Nobody knows yet what the file costs.
+        compiler: Compiler::this_program()?,
         simulator,
     };
     let bar = output.progress("testing");

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use renkei_runtime::{Cap, Cause};
 use renkei_sync::state::ReviewStatus;
 
 use super::*;
@@ -21,6 +22,11 @@ impl Plugins for NoPlugins {
             renkei_runtime::Request::List => Ok(renkei_runtime::Answer::Plugins(Vec::new())),
             other => Err(AdminError::Unknown(format!("{other:?}"))),
         }
+    }
+
+    fn stops(&self) -> Vec<StopCount> {
+        let (plugin, system) = ("names".to_owned(), String::new());
+        vec![StopCount { plugin, system, cause: Cause::Limit(Cap::Memory), times: 3 }]
     }
 }
 
@@ -132,7 +138,9 @@ async fn plugins_are_seen_to_while_a_decision_waits() {
         _ = &mut deciding => panic!("nobody decided"),
     };
     let list = ask_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap().unwrap();
-    assert_eq!(list, renkei_runtime::Answer::Plugins(Vec::new()));
+    let (plugin, system, cause) = ("names".to_owned(), String::new(), "memory".to_owned());
+    let stops = vec![Stop { plugin, system, cause, times: 3 }];
+    assert_eq!(list, Told { answer: renkei_runtime::Answer::Plugins(Vec::new()), stops });
     let reload = renkei_runtime::Request::Reload(None);
     let refused = ask_plugins(dir.path(), &reload).await.err().unwrap();
     assert_eq!(refused.code(), 2, "{refused}");

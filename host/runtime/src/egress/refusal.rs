@@ -115,7 +115,7 @@ impl Refusal {
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// Kinds of refusals, as counted in [`crate::Traffic`] and named in the audit.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Reason {
             $($(#[$doc])* $variant,)*

@@ -1,15 +1,18 @@
 //! The caps by name: what stopped a guest, how often, and the one line that is written about it.
 //!
-//! [`LimitReached`] is the error where a cap is passed, [`Stops`] counts it per plugin, and
-//! [`Stops::record`] writes one line for target `renkei::audit`. Counters are a struct of the
-//! runtime and not a global recorder: their owner is plain, tests read them, and a page or an
-//! exporter can show them without a second registry. Their labels are ids that the host checked and
-//! names of this file, so that no guest makes a new label (TRUST.md 2.6, case 29).
+//! [`LimitReached`] is the error where a cap is passed, [`Stops`] counts it per plugin and system,
+//! and [`Stops::record`] writes one line for target `renkei::audit`. Counters are a struct of the
+//! runtime and not a global recorder: their owner is plain, tests read them, and `renkei plugin
+//! list` shows them without a second registry. Their labels are ids that the host checked, names of
+//! the configuration and names of this file, so that no guest makes a new label (TRUST.md 2.6, case
+//! 29). What the way out refuses it counts itself (`egress/traffic.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use renkei_sync::plugin::Generation;
+
+use crate::egress::refusal::Reason;
 
 /// The most plugins that are counted apart; what comes later counts as [`OTHERS`].
 const PLUGINS_MAX: usize = 1_000;
@@ -113,7 +116,7 @@ impl LimitReached {
     }
 }
 
-/// Why a guest was stopped or not taken.
+/// Why a guest was stopped or not taken, or something of it refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -129,6 +132,8 @@ pub enum Cause {
     HostPanic,
     /// Its file is not a plugin for this host.
     Refused,
+    /// What it asked of the way out, or the answer to it, was not let through; the guest was told.
+    Egress(Reason),
 }
 
 impl Cause {
@@ -141,29 +146,33 @@ impl Cause {
             Self::Cancelled => "cancelled",
             Self::HostPanic => "host-panic",
             Self::Refused => "refused",
+            Self::Egress(reason) => reason.name(),
         }
     }
 }
 
-/// How often a plugin was stopped for one cause since the program started.
+/// How often a plugin was stopped, or something of it refused, for one cause since the program
+/// started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopCount {
-    /// The plugin's id.
+    /// The plugin's id; empty for a file that does not say which plugin it is.
     pub plugin: String,
+    /// The system that it worked on; empty for a transform and while a file is loaded.
+    pub system: String,
     /// Why.
     pub cause: Cause,
     /// How often, at least 1.
     pub times: u64,
 }
 
-/// Counts and records what is stopped. One per runtime.
+/// Counts and records what is stopped, by plugin, then by system and cause. One per runtime.
 #[derive(Debug, Default)]
-pub(crate) struct Stops(Mutex<BTreeMap<String, BTreeMap<Cause, u64>>>);
+pub(crate) struct Stops(Mutex<BTreeMap<String, BTreeMap<(String, Cause), u64>>>);
 
 impl Stops {
     /// One more stop of `plugin` while it worked on `system` (empty: on none).
     pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: Cause) {
-        self.count(&plugin.plugin, cause);
+        self.count(&plugin.plugin, system, cause);
         let (cause, Generation { plugin, version, digest }) = (cause.name(), plugin);
         tracing::warn!(target: "renkei::audit", plugin, version, digest, system, cause,
             "a plugin was stopped");
@@ -171,32 +180,29 @@ impl Stops {
 
     /// A file that was not taken. `plugin` is its id, empty where the file does not get so far.
     pub(crate) fn refused(&self, file: &str, plugin: &str, digest: &str, cause: Cause) {
-        self.count(plugin, cause);
+        self.count(plugin, "", cause);
         let cause = cause.name();
         tracing::warn!(target: "renkei::audit", file, plugin, digest, cause,
             "a plugin file was not taken");
     }
 
-    fn count(&self, plugin: &str, cause: Cause) {
+    fn count(&self, plugin: &str, system: &str, cause: Cause) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counts.contains_key(plugin) || counts.len() < PLUGINS_MAX;
         let plugin = if known { plugin } else { OTHERS };
-        *counts.entry(plugin.to_owned()).or_default().entry(cause).or_default() += 1;
+        let own = counts.entry(plugin.to_owned()).or_default();
+        *own.entry((system.to_owned(), cause)).or_default() += 1;
     }
 
     /// All counts that are not 0.
     pub(crate) fn counts(&self) -> Vec<StopCount> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |(plugin, causes): (&String, &BTreeMap<Cause, u64>)| {
-            let plugin = plugin.clone();
-            let count = move |(cause, times): (&Cause, &u64)| StopCount {
-                plugin: plugin.clone(),
-                cause: *cause,
-                times: *times,
-            };
-            causes.iter().map(count).collect::<Vec<_>>()
+        let all = counts.iter().flat_map(|(plugin, own)| own.iter().map(move |one| (plugin, one)));
+        let count = |(plugin, ((system, cause), times)): (&String, (&(String, Cause), &u64))| {
+            let (plugin, system) = (plugin.clone(), system.clone());
+            StopCount { plugin, system, cause: *cause, times: *times }
         };
-        counts.iter().flat_map(of).collect()
+        all.map(count).collect()
     }
 }
 
@@ -215,10 +221,13 @@ mod tests {
             };
             stops.record(&plugin, "", Cause::Trap);
             stops.record(&plugin, "", Cause::Limit(Cap::Memory));
+            stops.record(&plugin, "crm", Cause::Limit(Cap::Memory));
         }
         let counts = stops.counts();
-        assert_eq!(counts.len(), (PLUGINS_MAX + 1) * 2);
+        assert_eq!(counts.len(), (PLUGINS_MAX + 1) * 3);
         let others = counts.iter().find(|count| count.plugin == OTHERS).unwrap();
-        assert_eq!((others.cause, others.times), (Cause::Limit(Cap::Memory), 50));
+        let found = (others.system.as_str(), others.cause, others.times);
+        assert_eq!(found, ("", Cause::Limit(Cap::Memory), 50));
+        assert_eq!(counts.iter().filter(|count| count.system == "crm").count(), PLUGINS_MAX + 1);
     }
 }

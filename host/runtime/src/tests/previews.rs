@@ -23,6 +23,9 @@ async fn a_preview_compares_recent_rows_and_touches_nothing() {
     let preview = house.runtime.preview("new.wasm", same, None, false).await.unwrap();
     assert_eq!((preview.rows, preview.changed_rows), (5, 0));
     assert_eq!(preview.serving.unwrap().version, "1.0.0");
+    assert!(!preview.serves);
+    let itself = house.runtime.preview("x.wasm", plugin(Fixture::Echo), None, false).await.unwrap();
+    assert_eq!((itself.serves, itself.serving), (true, None), "there is no version before it");
     let other =
         house.runtime.preview("new.wasm", plugin(Fixture::Loses), Some("echo".to_owned()), false);
     let other = other.await.unwrap();

@@ -2,7 +2,8 @@
 //!
 //! Where `renkei serve` runs on the same data directory, it is asked through its control socket,
 //! and what is shown is what it serves. Otherwise this process does the same to what is remembered
-//! in the data directory, and the next command obeys it.
+//! in the data directory, and the next command obeys it. Only `serve` has something to tell of what
+//! was stopped: the counts are those of its process.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +12,7 @@ use renkei_runtime::{Answer, GrantsReport, PluginReport, Request};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Stop, Told};
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host;
@@ -20,14 +21,18 @@ use crate::table;
 
 /// Shows the plugins.
 pub(super) async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
-    let answer = ask(dir, Request::List, Access::Look).await?;
-    show(&answer, output)
+    let Answered { answer, stops } = ask(dir, Request::List, Access::Look).await?;
+    let Answer::Plugins(plugins) = &answer else { return show(&answer, output) };
+    output.result(&json!({ "plugins": plugins, "stops": stops }), || {
+        let stopped = stops.as_deref().filter(|stops| !stops.is_empty()).map(stopped);
+        format!("{}{}", table_of(plugins), stopped.unwrap_or_default())
+    })?;
+    Ok(())
 }
 
 /// Does what changes which version serves, and shows the plugins that it is about.
 pub(super) async fn change(dir: &Path, request: Request, output: Output) -> Result<(), Failure> {
-    let answer = ask(dir, request, Access::Keep).await?;
-    show(&answer, output)
+    show(&ask(dir, request, Access::Keep).await?.answer, output)
 }
 
 /// Shows what plugins ask for and may, after a change if one is wanted.
@@ -37,17 +42,23 @@ pub(super) async fn grants(dir: &Path, request: Request, output: Output) -> Resu
         Request::Grants { allow, deny, .. } if !allow.is_empty() || !deny.is_empty()
     );
     let access = if changes { Access::Keep } else { Access::Look };
-    let answer = ask(dir, request, access).await?;
-    show(&answer, output)
+    show(&ask(dir, request, access).await?.answer, output)
 }
 
-async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answer, Failure> {
+/// An answer; with what was stopped since it began where a running `serve` gave it.
+struct Answered {
+    answer: Answer,
+    stops: Option<Vec<Stop>>,
+}
+
+async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answered, Failure> {
     let config = Config::read(dir).map_err(Failure::usage)?;
     match control::ask_plugins(&config.data, &request).await? {
-        Some(answer) => Ok(answer),
+        Some(Told { answer, stops }) => Ok(Answered { answer, stops: Some(stops) }),
         None => {
             let runtime = host::plugins(dir, access).await?;
-            runtime.admin(request).await.map_err(Failure::admin)
+            let answer = runtime.admin(request).await.map_err(Failure::admin)?;
+            Ok(Answered { answer, stops: None })
         }
     }
 }
@@ -82,6 +93,17 @@ fn table_of(plugins: &[PluginReport]) -> String {
         ]
     });
     table::plain(&["file", "serves", "kind", "digest", "state", "matter"], rows)
+}
+
+/// What was stopped or refused, below the plugins.
+fn stopped(stops: &[Stop]) -> String {
+    let or_none = |word: &str| if word.is_empty() { "-" } else { word }.to_owned();
+    let rows = stops.iter().map(|stop| {
+        let Stop { plugin, system, cause, times } = stop;
+        vec![or_none(plugin), or_none(system), cause.clone(), times.to_string()]
+    });
+    let rows = table::plain(&["plugin", "system", "cause", "times"], rows);
+    format!("\n\nstopped or refused since `renkei serve` began:\n{rows}")
 }
 
 fn state(plugin: &PluginReport) -> String {

@@ -32,13 +32,20 @@ pub(super) async fn run(
 
 fn describe(preview: &Preview) -> String {
     let Preview { id, candidate, serving, rows, changed_rows, .. } = preview;
-    let Some(serving) = serving else {
-        return format!(
-            "{id} {}: nothing serves that it could be compared with",
-            candidate.version
-        );
+    let file = &candidate.version;
+    let mut text = match (preview.serves, serving) {
+        (false, None) => {
+            return format!("{id} {file}: nothing serves that it could be compared with");
+        }
+        (true, None) => {
+            return format!("{id} {file} serves already; no version before it is kept to compare");
+        }
+        (false, Some(other)) => format!("{id}: {} serves, the file is {file}\n", other.version),
+        (true, Some(other)) => format!(
+            "{id} {file} serves already; what it changed from {}, the version before:\n",
+            other.version
+        ),
     };
-    let mut text = format!("{id}: {} serves, the file is {}\n", serving.version, candidate.version);
     for (what, words) in [
         ("asks for more", &preview.asks_more),
         ("asks no longer for", &preview.asks_less),
@@ -66,7 +73,7 @@ fn describe(preview: &Preview) -> String {
     }
     if !preview.failures.is_empty() {
         text.push_str("\n\n");
-        text.push_str(&failures(&preview.failures));
+        text.push_str(&failures(&preview.failures, preview.serves));
     }
     text
 }
@@ -86,7 +93,9 @@ fn fields(fields: &[FieldChange]) -> String {
     table::plain(&["function", "way", "field", "rows", "such as"], rows)
 }
 
-fn failures(failures: &[PreviewFailures]) -> String {
+fn failures(failures: &[PreviewFailures], serves: bool) -> String {
+    let (before, after) =
+        if serves { ("failed before", "fails now") } else { ("fails now", "fails with the file") };
     let rows = failures.iter().map(|failed| {
         vec![
             failed.function.clone(),
@@ -96,5 +105,5 @@ fn failures(failures: &[PreviewFailures]) -> String {
             failed.reason.clone().unwrap_or_default(),
         ]
     });
-    table::plain(&["function", "way", "fails now", "fails with the file", "reason"], rows)
+    table::plain(&["function", "way", before, after, "reason"], rows)
 }
