@@ -1,5 +1,5 @@
-//! `renkei plugin`: `build`, `pack`, `new` and `inspect` need no configuration and are here; `test` is
-//! in `plugin_test.rs`; what is about the plugins of a host is in `plugin/`.
+//! `renkei plugin`: `build`, `pack`, `new` and `inspect` need no configuration and are here; `test`
+//! is in `plugin_test.rs`; what is about the plugins of a host is in `plugin/`.
 
 mod admin;
 mod preview;
