@@ -165,9 +165,12 @@ pub struct StopCount {
     pub times: u64,
 }
 
-/// Counts and records what is stopped, by plugin, then by system and cause. One per runtime.
+/// The counts of one plugin, by system and cause.
+type Own = BTreeMap<(String, Cause), u64>;
+
+/// Counts and records what is stopped, by plugin. One per runtime.
 #[derive(Debug, Default)]
-pub(crate) struct Stops(Mutex<BTreeMap<String, BTreeMap<(String, Cause), u64>>>);
+pub(crate) struct Stops(Mutex<BTreeMap<String, Own>>);
 
 impl Stops {
     /// One more stop of `plugin` while it worked on `system` (empty: on none).
