@@ -73,6 +73,17 @@ fn a_simulator_of_somebody_else_is_used_at_its_url() {
     assert!(output.status.success() && !said.contains(secret), "{said}");
     let report: Value = serde_json::from_str(&said).unwrap();
     assert!(checks(&report, "passed").len() > 60, "{report:#}");
+    // One that does not run is said to be so, before a check blames credentials.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let (command, auth) =
+        (["plugin", "test", path(&file), "--simulator", &dead], ["--auth", "none"]);
+    let output = run(&[command.as_slice(), &auth].concat());
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains(&format!("nothing answers at {dead} (")), "{said}");
+    assert!(said.contains("is it running? Start your simulator"), "{said}");
     // A system that might be a real one is not touched.
     let output = run(&["plugin", "test", path(&file), "--simulator", "https://api.example.com"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -44,7 +44,7 @@ Examples:
 
 Exit codes:
   0  done
-  1  something unexpected failed
+  1  a check of `plugin test` failed, the demo broke a promise, or something unexpected happened
   2  wrong usage or configuration; nothing was written
   3  a system could not be reached or refused the credentials
   4  the database could not be opened or written
@@ -58,7 +58,11 @@ pub(crate) enum Command {
   renkei demo --once --json            the same as one JSON object, then exit
   renkei demo --once --people 20000 --no-limits
   renkei demo --dir /tmp/renkei        keep configuration and database for `renkei why`
-  renkei demo --plugins /tmp/mine      load the plugins of a folder too")]
+  renkei demo --plugins /tmp/mine      load the plugins of a folder too
+
+Host and simulators share a clock that runs 30 times as fast as yours: lags and quota windows of a
+minute pass in two seconds. So times of records lie ahead, and the records a second are not those of
+a real account; --speed 1 is real time.")]
     Demo(DemoArgs),
 
     /// Start simulated CRMs on loopback.

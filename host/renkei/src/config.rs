@@ -14,6 +14,8 @@ mod words;
 
 #[cfg(test)]
 mod million;
+#[cfg(test)]
+mod reference;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;

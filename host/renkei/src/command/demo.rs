@@ -89,13 +89,14 @@ impl std::fmt::Display for Calls {
 pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> {
     let (dir, _temporary) = directory(args)?;
     output.note(&format!("configuration and database: {}", dir.display()));
-    let origin_ms = SystemClock::real_now_ms();
-    let simulators = Simulators::start(&simulator_arguments(args, origin_ms)).await?;
-    setup::configure(&dir, &simulators)?;
+    // What may fail comes before the configuration: it is in the way of a second try.
     setup::build_plugins(&dir.join("plugins"), output)?;
     if let Some(more) = &args.plugins {
         setup::add_plugins(more, &dir.join("plugins"))?;
     }
+    let origin_ms = SystemClock::real_now_ms();
+    let simulators = Simulators::start(&simulator_arguments(args, origin_ms)).await?;
+    setup::configure(&dir, &simulators)?;
     setup::warm_cache(&dir).await?;
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
@@ -121,6 +122,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
 fn directory(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
     match &args.dir {
         Some(dir) => {
+            setup::require_new(dir)?;
             std::fs::create_dir_all(dir)?;
             Ok((dir.clone(), None))
         }

@@ -20,7 +20,14 @@ pub(crate) const FILES: [(&str, &str); 4] = [
 
 /// Writes the example into the directory.
 pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
-    write_example(&args.dir)?;
+    let root = args.dir.join("renkei.toml");
+    if root.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; choose another --dir or edit it",
+            root.display()
+        )));
+    }
+    write_files(&args.dir, |_, text| text.to_owned())?;
     let dir = args.dir.display().to_string();
     output.result(&json!({ "dir": dir, "files": FILES.map(|(name, _)| name) }), || {
         format!(
@@ -32,20 +39,14 @@ pub(crate) fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the files of the example; the plugin folder is made and left empty.
-pub(crate) fn write_example(dir: &Path) -> Result<(), Failure> {
-    let root = dir.join("renkei.toml");
-    if root.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already; choose another --dir or edit it",
-            root.display()
-        )));
-    }
+/// Writes the files of the example, each as `edit` makes it of its name and text; the plugin folder
+/// is made and left as it is. `renkei.toml` comes last: with it the directory is a configuration.
+pub(crate) fn write_files(dir: &Path, edit: impl Fn(&str, &str) -> String) -> Result<(), Failure> {
     for sub in ["entities", "plugins"] {
         std::fs::create_dir_all(dir.join(sub))?;
     }
-    for (name, text) in FILES {
-        std::fs::write(dir.join(name), text)?;
+    for (name, text) in FILES.into_iter().rev() {
+        std::fs::write(dir.join(name), edit(name, text))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use renkei_runtime::{Auth, Compiler};
 use renkei_sim::faults::Faults;
 use renkei_sim::serve::Running;
 use renkei_sync::ports::Clock;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::TestArgs;
 use crate::clock::SystemClock;
@@ -101,7 +101,7 @@ async fn stage(args: &TestArgs, file: &str, bytes: &[u8], now_ms: i64) -> Result
     let wanted = args.simulator.clone().or_else(|| named_by_manifest(file, bytes));
     match wanted.as_deref() {
         None => Ok(Stage { clock: Arc::new(SystemClock::real()), simulator: None, running: None }),
-        Some(url) if url.contains("://") => at_url(url, args),
+        Some(url) if url.contains("://") => at_url(url, args).await,
         Some(name) => ours(name, now_ms).await,
     }
 }
@@ -157,7 +157,7 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
 }
 
 /// A simulator of somebody else, that runs already.
-fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
+async fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
     let base_url = url.trim_end_matches('/').to_owned();
     let parsed: reqwest::Url =
         base_url.parse().map_err(|error| Failure::usage(format!("--simulator {url}: {error}")))?;
@@ -169,9 +169,25 @@ fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
         )));
     }
     let auth = auth(&args.auth)?;
+    answers(&parsed).await?;
     let control = Box::new(LoopbackControl::new(&base_url)?);
     let simulator = Some(Simulator { name: base_url.clone(), base_url, auth, control });
     Ok(Stage { clock: Arc::new(SystemClock::real()), simulator, running: None })
+}
+
+/// Refuses a URL at which nobody listens: every check would fail, and the first one that does blames
+/// credentials.
+async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or_default();
+    match TcpStream::connect((host, port)).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::system(anyhow::anyhow!(
+            "nothing answers at {} ({error}); is it running? Start your simulator there, or try \
+             the plugin on ours: --simulator hubspot, --simulator salesforce",
+            url.origin().ascii_serialization()
+        ))),
+    }
 }
 
 fn auth(way: &str) -> Result<Auth, Failure> {

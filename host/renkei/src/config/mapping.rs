@@ -45,6 +45,7 @@ impl World<'_> {
     fn entity(&self, file: &File) -> Result<EntitySpec, ConfigError> {
         let raw = &file.value;
         require_name(file, &raw.entity)?;
+        self.check_twice(file)?;
         let fields = raw
             .field
             .iter()
@@ -194,6 +195,28 @@ impl World<'_> {
                 systems.join(", ")
             ),
         ))
+    }
+
+    /// No other file has the same entity, and an object plays one entity once: its records have one
+    /// link and its changes one cursor.
+    fn check_twice(&self, file: &File) -> Result<(), ConfigError> {
+        let name = file.value.entity.get_ref();
+        let same = self.files.iter().filter(|other| other.value.entity.get_ref() == name);
+        if same.count() > 1 {
+            let message = format!("another file of entities/ has the entity `{name}` too");
+            return Err(file.at(&file.value.entity, message));
+        }
+        for member in &file.value.member {
+            let all = self.files.iter().flat_map(|other| &other.value.member);
+            if all.filter(|other| name_of(other) == name_of(member)).count() > 1 {
+                let message = format!(
+                    "{} is a member of an entity already; an object plays one entity, once",
+                    name_of(member)
+                );
+                return Err(file.at(&member.object, message));
+            }
+        }
+        Ok(())
     }
 
     /// Every member that a field names must be a member of the entity.

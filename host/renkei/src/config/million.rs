@@ -13,7 +13,8 @@ use crate::command::init::FILES;
 const LIMITS: &str = "[limits.connector]\nmemory_mb = 512\n[limits.plugin.hubspot]\nrun_ms = 60\n\
                       [limits.compile]\nseconds = 60\n[schedule]\ninterval_seconds = 60\n";
 
-fn manifests() -> Vec<Manifest> {
+/// The manifests of our own plugins.
+pub(super) fn manifests() -> Vec<Manifest> {
     [
         include_str!("../../../../plugins/connectors/hubspot/plugin.toml"),
         include_str!("../../../../plugins/connectors/salesforce/plugin.toml"),
@@ -24,7 +25,7 @@ fn manifests() -> Vec<Manifest> {
     .into()
 }
 
-fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
+pub(super) fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
     Source::parse(Path::new("renkei.toml"), text.to_owned())
 }
 

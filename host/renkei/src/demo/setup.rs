@@ -20,6 +20,9 @@ const PLUGINS: [&str; 4] = [
     "renkei-transform-names",
 ];
 
+/// How a demo's `renkei.toml` begins, so that it is known again.
+const HEAD: &str = "# The demo's systems: simulators on loopback.";
+
 /// Builds the plugins from this checkout into `into`.
 pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), Failure> {
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
@@ -62,21 +65,43 @@ pub(crate) async fn warm_cache(dir: &Path) -> Result<(), Failure> {
     Err(Failure::plugin(anyhow::anyhow!("the plugins do not load: {said}")))
 }
 
+/// Refuses a directory that is a configuration already, before anything is built for it. A demo
+/// that failed before it had one can be run again in the same directory.
+pub(crate) fn require_new(dir: &Path) -> Result<(), Failure> {
+    let root = dir.join("renkei.toml");
+    if !root.exists() && !dir.join("secrets.toml").exists() {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(&root).unwrap_or_default();
+    let place = dir.display();
+    Err(Failure::usage(if text.starts_with(HEAD) {
+        format!(
+            "{place} holds an earlier demo, which cannot go on: its simulators ended with it; \
+             `renkei why` and `renkei status --dir {place}` still tell what it did. For a new demo \
+             give another --dir, or end the earlier one and remove {place}"
+        )
+    } else {
+        format!("{place} holds a configuration that is no demo's; give another --dir")
+    }))
+}
+
 /// Writes the example configuration, pointed at the simulators, with their credentials as secrets.
 pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), Failure> {
-    init::write_example(dir)?;
-    std::fs::write(dir.join("renkei.toml"), root_file(simulators)?)?;
     let mut secrets = std::fs::OpenOptions::new();
     let secrets =
         secrets.write(true).create_new(true).mode(0o600).open(dir.join("secrets.toml"))?;
     std::io::Write::write_all(&mut { secrets }, secrets_file(simulators)?.as_bytes())?;
-    Ok(())
+    let root = root_file(simulators)?;
+    init::write_files(dir, |name, text| match name {
+        "renkei.toml" => root.clone(),
+        _ => text.to_owned(),
+    })
 }
 
 fn root_file(simulators: &Simulators) -> anyhow::Result<String> {
     let Simulators { hubspot, salesforce, .. } = simulators;
     Ok(format!(
-        r#"# The demo's systems: simulators on loopback. The entities are the example's, unchanged.
+        r#"{HEAD} The entities are the example's, unchanged.
 [systems.hubspot]
 plugin = "hubspot"
 base_url = "{hubspot}"
@@ -104,4 +129,31 @@ fn secrets_file(simulators: &Simulators) -> anyhow::Result<String> {
     let token = simulators.hubspot.credential("private_app_token").context("HubSpot")?;
     let secret = simulators.salesforce.credential("client_secret").context("Salesforce")?;
     Ok(format!("hubspot_token = \"{token}\"\nsalesforce_client_secret = \"{secret}\"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[(&str, &str)], expected: Option<&str>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let said = require_new(dir.path()).err().map(|refused| refused.to_string());
+        match expected {
+            None => assert_eq!(said, None),
+            Some(words) => assert!(said.as_ref().is_some_and(|s| s.contains(words)), "{said:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_configuration_is_in_the_way() {
+        check(&[], None);
+        // What a demo leaves that failed while it built its plugins.
+        check(&[("hubspot.wasm", "")], None);
+        check(&[("renkei.toml", &format!("{HEAD} ..."))], Some("holds an earlier demo"));
+        check(&[("renkei.toml", "plugins = \"p\"")], Some("a configuration that is no demo's"));
+        check(&[("secrets.toml", "")], Some("give another --dir"));
+    }
 }

@@ -50,11 +50,11 @@ pub(crate) struct Answer {
     pub(crate) took: Duration,
 }
 
-/// Why there is no whole answer. The reasons name no URL: a query may hold field values.
+/// Why there is no whole answer. The reasons name an origin at most: a query may hold field values.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// No connection was made, so nothing was sent.
-    #[error("no connection: {0}; is the system up and its base_url right?")]
+    #[error("{0}; is it running, and is `base_url` right?")]
     NotSent(String),
     /// It broke on the way.
     #[error("the connection broke: {0}")]
@@ -129,6 +129,7 @@ impl Client {
 
     async fn try_exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
         let began = Instant::now();
+        let origin = request.url.origin().ascii_serialization();
         let mut response = self
             .http
             .request(request.method, request.url)
@@ -138,7 +139,12 @@ impl Client {
             .timeout(request.timeout)
             .send()
             .await
-            .map_err(no_answer)?;
+            .map_err(|error| match no_answer(error) {
+                NoAnswer::NotSent(why) => {
+                    NoAnswer::NotSent(format!("nothing answers at {origin} ({why})"))
+                }
+                other => other,
+            })?;
         let headers = std::mem::take(response.headers_mut());
         check_headers(&headers).map_err(NoAnswer::Refused)?;
         let encoding = decode::encoding(&headers).map_err(NoAnswer::Refused)?;

@@ -203,9 +203,9 @@ impl Send<'_> {
                     body: redactor.bytes(answer.body),
                 })
             }
-            Err(NoAnswer::NotSent(reason)) => {
+            Err(unsent @ NoAnswer::NotSent(_)) => {
                 self.exit.client.give_up();
-                Err(Failure::NoAnswer(redactor.text(reason)))
+                Err(Failure::NoAnswer(redactor.text(unsent.to_string())))
             }
             Err(NoAnswer::Broken(reason)) => Err(Failure::NoAnswer(redactor.text(reason))),
             Err(NoAnswer::Timeout) => Err(Failure::Timeout),

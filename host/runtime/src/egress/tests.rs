@@ -214,7 +214,9 @@ async fn an_unreachable_system_is_tried_once_per_request_until_it_answers() {
     let mut requests = 0;
     let mut check = async |attempts: u64| {
         let result = door(&exit).send(get("/things")).await;
-        assert!(matches!(result, Err(Failure::NoAnswer(_))), "{result:?}");
+        let Err(Failure::NoAnswer(said)) = result else { panic!("{result:?}") };
+        assert!(said.starts_with(&format!("nothing answers at http://{place} (")), "{said}");
+        assert!(said.ends_with("; is it running, and is `base_url` right?"), "{said}");
         requests += attempts;
         assert_eq!(exit.traffic().requests, requests);
     };
