@@ -4,6 +4,7 @@
 //! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
 //! nothing founds a link.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub(crate) async fn link_records(
     }
     let unanswered = Unanswered::new(engine, tally, entity).await?;
     let mut asked = BTreeSet::new();
+    let mut groups = BTreeMap::new();
     let mut after: Option<RecordKey> = None;
     loop {
         let limit = engine.options.chunk_links;
@@ -44,7 +46,9 @@ pub(crate) async fn link_records(
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
         let mut linker = Linker::new(engine, entity, &reviews, &unanswered).await?;
+        linker.groups = std::mem::take(&mut groups);
         linker.link(&chunk).await?;
+        groups = std::mem::take(&mut linker.groups);
         tally.event(&Event::Linked {
             entity: &entity.name,
             matched: linker.matched,
@@ -73,6 +77,9 @@ async fn close_stale(
     engine.store.commit(Changes { reviews, ..Changes::default() }).await
 }
 
+/// A match key's name and all records that it fits.
+type Group = (String, Vec<RecordKey>);
+
 /// Links one chunk of records.
 struct Linker<'a> {
     engine: &'a Engine<'a>,
@@ -88,6 +95,8 @@ struct Linker<'a> {
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
     asked: BTreeSet<String>,
+    /// The groups of records that a question of this pass is about, and whether it is a new one.
+    groups: BTreeMap<Group, bool>,
     changes: Changes,
     matched: u64,
     founded: u64,
@@ -111,6 +120,7 @@ impl<'a> Linker<'a> {
             linked: BTreeMap::new(),
             joined: BTreeSet::new(),
             asked: BTreeSet::new(),
+            groups: BTreeMap::new(),
             changes: Changes::default(),
             matched: 0,
             founded: 0,
@@ -216,13 +226,15 @@ impl<'a> Linker<'a> {
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
-    /// Asks a person, or does what the person has chosen.
+    /// Asks a person, or does what the person has chosen. A group is asked about once, for the
+    /// first of its records that has no link: the answer may settle the others.
     async fn ask(
         &mut self,
         record: &RecordKey,
         key: &str,
         records: Vec<RecordKey>,
     ) -> Result<(), StoreError> {
+        let group = (key.to_owned(), records.clone());
         let matter = Matter::Ambiguous { key: key.to_owned(), records };
         let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
         let known = self.reviews.get(&review.id);
@@ -238,8 +250,16 @@ impl<'a> Linker<'a> {
                 self.founded += 1;
             }
             _ => {
-                self.asked.insert(review.id.clone());
-                if known.is_none() {
+                let is_news = match self.groups.entry(group) {
+                    Entry::Occupied(asked) => *asked.get(),
+                    Entry::Vacant(first) => {
+                        let is_news = known.is_none();
+                        self.asked.insert(review.id.clone());
+                        self.changes.reviews.extend(is_news.then_some(review));
+                        *first.insert(is_news)
+                    }
+                };
+                if is_news {
                     self.changes.journal.push(crate::state::JournalEntry {
                         at_ms: self.now_ms,
                         entity: self.entity.name.clone(),
@@ -250,7 +270,6 @@ impl<'a> Linker<'a> {
                         generation: None,
                         reason: Reason::AmbiguousBy(key.to_owned()),
                     });
-                    self.changes.reviews.push(review);
                 }
             }
         }

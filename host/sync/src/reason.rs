@@ -43,6 +43,9 @@ pub enum Reason {
     NewRecord,
     /// The record was deleted while another was edited: the edit wins, so it is made again.
     EditBeatsDelete,
+    /// The record was deleted, but this system has values that were never carried over: filled in,
+    /// or brought by a conversion or a merge. So it is made again.
+    AddedBeatsDelete(String),
     /// The record was deleted or archived in this system and the policy is to archive the others.
     DeletedIn(String),
     /// The record is gone in this system and the policy is to leave the others alone.
@@ -262,6 +265,11 @@ impl Reason {
             Self::SuccessorUndecided(key) => {
                 write!(f, "{key} is gone; a person must say which record takes its place")
             }
+            Self::AddedBeatsDelete(system) => write!(
+                f,
+                "deleted there, but {system} has values that it never got (filled in, or brought by \
+                 a conversion or a merge); made again with them"
+            ),
             Self::OutOfSight => write!(
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"

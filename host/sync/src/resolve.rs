@@ -149,6 +149,14 @@ fn is_one_of(records: &[RecordKey], choice: &Choice) -> bool {
 }
 
 impl Review {
+    /// The records that it keeps from getting a link.
+    pub fn asks_about(&self) -> &[RecordKey] {
+        match &self.matter {
+            Matter::Ambiguous { records, .. } => records,
+            _ => self.record.as_slice(),
+        }
+    }
+
     /// The field that it is about.
     pub fn field(&self) -> Option<&str> {
         match &self.matter {

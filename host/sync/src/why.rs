@@ -172,7 +172,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.matter {
         Matter::Uncertain { records, .. } => records.contains(key),
-        _ => review.record.as_ref() == Some(key),
+        _ => review.asks_about().contains(key),
     });
     Ok(Some(Why {
         entity: record.entity,

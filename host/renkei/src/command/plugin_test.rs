@@ -175,7 +175,7 @@ async fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
     Ok(Stage { clock: Arc::new(SystemClock::real()), simulator, running: None })
 }
 
-/// Refuses a URL at which nobody listens: every check would fail, and the first one that does blames
+/// Refuses a URL at which nobody listens: every check would fail, and the first one blames
 /// credentials.
 async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);

@@ -157,7 +157,7 @@ async fn deletion(store: &SqliteStore, key: &RecordKey) -> Result<Option<String>
     let lines = store.journal(&of_link).await?;
     Ok(lines.into_iter().find_map(|line| match (&line.reason, &line.record) {
         (Reason::DeletedIn(_), Some(other)) => Some(format!("{other} too: {}", line.reason)),
-        (Reason::EditBeatsDelete, _) => Some(line.reason.to_string()),
+        (Reason::EditBeatsDelete | Reason::AddedBeatsDelete(_), _) => Some(line.reason.to_string()),
         _ => None,
     }))
 }

@@ -10,6 +10,16 @@ use crate::review;
 use crate::spec::OnDelete;
 use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
 
+/// What a live member has that the hub has not, the weightier last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// A value where none was ever agreed on: somebody filled what was empty, or the record took
+    /// the place of one that had no such field, as the Contact of a Lead that was converted.
+    Added,
+    /// Another value than was agreed on.
+    Edited,
+}
+
 impl Work<'_> {
     /// Whether the link is done with by what a removal asks for.
     pub(super) fn removal(&mut self) -> bool {
@@ -32,9 +42,9 @@ impl Work<'_> {
             }
             return true;
         }
-        if self.is_edited() {
+        if let Some(reason) = self.outlives() {
             self.forget_removed();
-            self.create_reason = Reason::EditBeatsDelete;
+            self.create_reason = reason;
             return false;
         }
         match self.context.lanes.entity.on_delete {
@@ -45,28 +55,35 @@ impl Work<'_> {
         true
     }
 
-    /// Whether a live member was edited since it last agreed with the hub, or holds an edit that
-    /// the removed record never got.
-    fn is_edited(&self) -> bool {
-        self.active.iter().any(|active| self.has_edit(*active)) || self.has_undelivered()
+    /// Why the deletion does not spread, if so: a live member was edited since it last agreed with
+    /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
+    fn outlives(&self) -> Option<Reason> {
+        let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
+        if has(Some(News::Edited)).is_some() || self.has_undelivered() {
+            return Some(Reason::EditBeatsDelete);
+        }
+        let record = self.records.get(has(Some(News::Added))?.record)?;
+        Some(Reason::AddedBeatsDelete(record.key.system.clone()))
     }
 
-    fn has_edit(&self, active: Active) -> bool {
+    fn news(&self, active: Active) -> Option<News> {
         let lanes = self.context.lanes;
-        let Some(record) = self.records.get(active.record) else { return false };
+        let record = self.records.get(active.record)?;
         let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
-        let mut seen = fields.filter_map(|(position, (field, state))| {
+        let seen = fields.filter_map(|(position, (field, state))| {
             let lane = lanes.lane(active.member, position)?;
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, lane, record, state, &mut waits);
             lane.mapping.direction.reads().then_some((seen, state))
         });
-        // A value in a field that was empty when the engine made the record is an edit too.
-        seen.any(|(seen, state)| match &state.base {
-            Some(_) => seen.is_some() && (*seen != state.base || state.unsure),
-            None => is_filled(&seen),
+        seen.filter_map(|(seen, state)| match &state.base {
+            Some(_) => {
+                (seen.is_some() && (*seen != state.base || state.unsure)).then_some(News::Edited)
+            }
+            None => is_filled(&seen).then_some(News::Added),
         })
+        .max()
     }
 
     fn has_undelivered(&self) -> bool {

@@ -15,8 +15,8 @@ use crate::record::{Applied, Outcome, Problem, Remedy};
 use crate::render::given_up;
 use crate::review;
 use crate::state::{
-    Choice, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Refusal, Review,
-    ReviewStatus, SKEW_MS,
+    Choice, LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Refusal,
+    Review, ReviewStatus, SKEW_MS,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::unanswered::{Evidence, Likeness, Verdict, judge, likeness};
@@ -32,8 +32,8 @@ struct Scene {
     now_ms: i64,
     /// Live records without a link that no question is about yet.
     strangers: Vec<RecordState>,
-    /// Records that went before they were ever read.
-    strays: Vec<RecordState>,
+    /// Records that went before they were ever read, with the link of what they became.
+    strays: Vec<(RecordState, Option<LinkId>)>,
     /// By intent: questions that are open, and those that are answered.
     questions: BTreeMap<String, Review>,
     /// By intent: what a search by a match key found.
@@ -71,7 +71,7 @@ impl Prober<'_> {
             now_ms: self.engine.clock.now_ms(),
             questions: questions(self.engine.store, &self.entity.name).await?,
             strangers: self.work(LinkWork::Unlinked).await?,
-            strays: self.work(LinkWork::Stray).await?,
+            strays: self.strays().await?,
             alike,
         };
         Ok(known + self.decide(scene, &missing).await?)
@@ -171,7 +171,7 @@ impl Prober<'_> {
     async fn work(&self, work: LinkWork) -> Result<Vec<RecordState>, StoreError> {
         let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
         let asked = self.engine.store.reviews(&asked).await?;
-        let asked: BTreeSet<RecordKey> = asked.into_iter().filter_map(|one| one.record).collect();
+        let asked: BTreeSet<&RecordKey> = asked.iter().flat_map(Review::asks_about).collect();
         let mut found = Vec::new();
         let mut after: Option<RecordKey> = None;
         loop {
@@ -183,6 +183,25 @@ impl Prober<'_> {
                 record.key == self.source().key(&record.key.id) && !asked.contains(&record.key)
             }));
         }
+    }
+
+    /// A record that became another of somebody else's link, as a Lead that was converted, is not
+    /// what a create for this link made.
+    async fn strays(&self) -> Result<Vec<(RecordState, Option<LinkId>)>, StoreError> {
+        let strays = self.work(LinkWork::Stray).await?;
+        let store = self.engine.store;
+        let gone: Vec<RecordKey> = strays.iter().map(|record| record.key.clone()).collect();
+        let aliases: BTreeMap<RecordKey, RecordKey> =
+            store.aliases(&gone).await?.into_iter().collect();
+        let heir = |record: &RecordState| {
+            aliases.get(&record.key).or_else(|| record.status.successor()).cloned()
+        };
+        let heirs: Vec<RecordKey> = strays.iter().filter_map(heir).collect();
+        let heirs = store.records(&heirs).await?;
+        let links: BTreeMap<&RecordKey, Option<LinkId>> =
+            heirs.iter().map(|record| (&record.key, record.link)).collect();
+        let of = |record: &RecordState| links.get(&heir(record)?).copied().flatten();
+        Ok(strays.iter().map(|record| (record.clone(), of(record))).collect())
     }
 
     /// Decides about each create that was not found; how many are known now.
@@ -208,11 +227,12 @@ impl Prober<'_> {
             let own = same.get(index).cloned().unwrap_or_default();
             let others = same.iter().enumerate().filter(|(other, _)| *other != index);
             let taken: BTreeSet<&RecordKey> = others.flat_map(|(_, keys)| keys).collect();
-            let gone_since = |record: &&RecordState| {
+            let is_mine = |(record, heir): &&(RecordState, Option<LinkId>)| {
                 let since = entry.sent_ms().saturating_sub(SKEW_MS);
                 record.modified_ms.is_none_or(|gone_ms| gone_ms >= since)
+                    && heir.is_none_or(|link| link == entry.link)
             };
-            let strays = scene.strays.iter().filter(gone_since);
+            let strays = scene.strays.iter().filter(is_mine);
             let found = scene.alike.get(&entry.intent);
             let evidence = Evidence {
                 stamped: scene.stamped,
@@ -226,7 +246,7 @@ impl Prober<'_> {
                     .into_iter()
                     .filter(|key| !taken.contains(key))
                     .collect(),
-                strays: strays.map(|record| record.key.clone()).collect(),
+                strays: strays.map(|(record, _)| record.key.clone()).collect(),
             };
             known += self.follow(&scene, entry, judge(&evidence)).await?;
         }

@@ -61,19 +61,23 @@ fn converted_while_deleted(more: &[(&str, Value)]) -> (Bench, String) {
 }
 
 #[test]
-fn a_conversion_while_the_other_record_is_deleted() {
-    for more in [vec![], vec![("city", "Oita".into())], vec![("title", "CTO".into())]] {
+fn a_deletion_during_a_conversion_spreads_unless_there_is_more_to_keep() {
+    for (more, expected, stays) in [
+        (vec![], "deleted in a\n", false),
+        (vec![("city", "Oita".into())], "deleted there, but b has values that it never got", true),
+        (vec![("title", "CTO".into())], "deleted there but edited elsewhere; the edit wins", true),
+    ] {
         let (bench, contact) = converted_while_deleted(&more);
-        let told =
-            block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None)).unwrap();
-        println!(
-            "{more:?} {contact} {:?} {:?}",
-            bench.shared.world().live(&a()),
-            bench.shared.world().live(&b())
-        );
-        println!("{}", told.unwrap());
+        let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None));
+        let told = told.unwrap().unwrap().to_string();
+        assert!(told.contains(expected), "{more:?}: {told}");
+        let left = bench.shared.world().live(&a());
+        assert_eq!(left.len(), usize::from(stays), "{more:?}");
+        assert_eq!(bench.shared.world().live(&b()) == [contact], stays, "{more:?}");
+        for (column, value) in more {
+            check_cell(&bench, &a(), &left[0], column, value);
+        }
     }
-    panic!();
 }
 
 #[test]

@@ -5,39 +5,79 @@ use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::FirstLink;
-use renkei_sync::state::{Choice, LinkId, Matter, ReviewStatus};
+use renkei_sync::state::{Choice, LinkId, Matter, RecordKey, ReviewStatus};
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, match_key};
 use crate::scenarios::{a, b, people};
+use crate::world::Place;
 
-#[test]
-fn an_ambiguous_match_goes_to_a_person() {
+/// One record in `a` and two in `b` that match each other; their ids.
+fn ambiguous() -> (Bench, String, [String; 2]) {
     let mut spec = people();
     spec.match_keys = vec![match_key("name", &[1], false)];
     let bench = bench(spec);
     let same = [("title", "Yamada".into())];
     let left = bench.shared.world().create(&a(), &same);
-    let right = bench.shared.world().create(&b(), &same);
-    bench.shared.world().create(&b(), &same);
+    let right = [(); 2].map(|()| bench.shared.world().create(&b(), &same));
     let report = bench.try_cycle().unwrap().report;
-    assert_eq!(report.ambiguous.len(), 3, "each counts once, whatever the passes");
+    assert_eq!(report.ambiguous.len(), 1, "the group counts once, whatever the passes");
     bench.settle();
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
+    (bench, left, right)
+}
+
+/// The one question about the group: its id, and the record that it asks for.
+fn asked(bench: &Bench) -> (String, RecordKey) {
     let reviews = bench.open_reviews();
-    assert_eq!(reviews.len(), 3, "one per record: {reviews:?}");
-    let mine = reviews.iter().find(|r| r.record.as_ref().is_some_and(|r| r.id == left)).unwrap();
-    let Matter::Ambiguous { records, .. } = &mine.matter else { panic!("{mine:?}") };
-    let other = records.iter().find(|record| record.id == right).unwrap().clone();
-    block_on(resolve(&bench.store, &bench.spec, &mine.id, Choice::LinkWith(other), 1)).unwrap();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let Matter::Ambiguous { records, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!(records.len(), 3);
+    (review.id.clone(), review.record.clone().unwrap())
+}
+
+fn key(at: &Place, id: &str) -> RecordKey {
+    RecordKey { system: at.0.clone(), object: at.1.clone(), id: id.to_owned() }
+}
+
+fn answer(bench: &Bench, id: &str, choice: Choice) {
+    block_on(resolve(&bench.store, &bench.spec, id, choice, 1)).unwrap();
+}
+
+#[test]
+fn an_ambiguous_match_goes_to_a_person() {
+    let (bench, left, [one, two]) = ambiguous();
+    let (id, about) = asked(&bench);
+    assert_eq!(about, key(&a(), &left));
+    // Whoever looks at another record of the group is told of the same question.
+    for other in [&one, &two] {
+        let subject = Subject::Record(key(&b(), other));
+        let told = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
+        let told = told.to_string();
+        assert!(told.contains(&id) && told.contains("several records match by name"), "{told}");
+    }
+    answer(&bench, &id, Choice::LinkWith(key(&b(), &one)));
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     bench.settle();
-    check_cell(&bench, &b(), &right, "phone", "1");
+    check_cell(&bench, &b(), &one, "phone", "1");
     // The third is a thing of its own now.
     assert!(bench.open_reviews().is_empty());
     assert_eq!(bench.shared.world().live(&a()).len(), 2);
+}
+
+#[test]
+fn a_thing_of_its_own_leaves_the_others_without_a_question() {
+    let (bench, left, _) = ambiguous();
+    answer(&bench, &asked(&bench).0, Choice::Separate);
+    bench.settle();
+    // It has a record of its own in `b` now, so the others have none to match in `a`.
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    assert_eq!(bench.shared.world().live(&a()).len(), 3);
+    assert_eq!(bench.shared.world().live(&b()).len(), 3);
+    bench.shared.world().edit(&a(), &left, "phone", "1".into());
+    assert_eq!(bench.cycle().written.len(), 1);
 }
 
 #[test]
