@@ -5,11 +5,12 @@
 //! the way is `send`: wait for the quotas (`quota`), add the credentials (`credentials`, `token`),
 //! send (`client`, which asks `lookup` for addresses and has `decode` undo encodings), follow
 //! redirects (`redirect`), renew or repeat where that is safe (`retry`), take secrets out of the
-//! answer (`redact`), count (`traffic`). What is refused on the way is a `refusal`, and `witness`
+//! answer (`redact`), count (`traffic`), notice what is unusual (`alarm`). What is refused on the way is a `refusal`, and `witness`
 //! tells of it. Everything it needs to know about the caller comes from the job, nothing from the
 //! guest's arguments (TRUST.md 2.5.8).
 
 mod addresses;
+pub(crate) mod alarm;
 mod client;
 mod credentials;
 mod decode;
@@ -41,6 +42,7 @@ use renkei_sync::plugin::Generation;
 use renkei_sync::ports::Clock;
 
 use crate::system::{Auth, SystemConfig, TokenStore};
+use alarm::{Alarm, Unusual};
 use client::Client;
 use credentials::Credentials;
 pub(crate) use decode::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
@@ -107,6 +109,7 @@ pub(crate) struct Exit {
     credentials: Arc<Credentials>,
     bare: Arc<Credentials>,
     counters: Arc<Counters>,
+    alarm: Mutex<Alarm>,
     clock: Arc<dyn Clock>,
     dice: Mutex<StdRng>,
 }
@@ -133,6 +136,7 @@ impl Exit {
             credentials: credentials(PRIMARY, config.auth.clone()),
             bare: credentials("", Auth::None),
             counters: Arc::default(),
+            alarm: Mutex::default(),
             dice: Mutex::new(StdRng::seed_from_u64(seed)),
             clock,
             config,
@@ -167,6 +171,13 @@ impl Exit {
             refusals_left: REFUSALS_PER_CALL,
             witness,
         })
+    }
+
+    /// What a request makes unusual.
+    fn notice(&self, url: &Url, bytes: usize) -> Option<Unusual> {
+        let host = url.host_str().unwrap_or_default();
+        let mut alarm = self.alarm.lock().unwrap_or_else(PoisonError::into_inner);
+        alarm.note(self.clock.now_ms(), host, bytes)
     }
 
     fn roll(&self) -> f64 {
@@ -293,7 +304,8 @@ impl Door {
         let manifest = &self.manifest;
         let concurrent = manifest.concurrent_requests.min(IN_FLIGHT_MAX);
         let claim = Arc::new(Claim::new(&request.quotas, &manifest.quotas, concurrent));
-        let send = Send { exit: &self.exit, manifest, slot, request, claim, headers };
+        let witness = &self.witness;
+        let send = Send { exit: &self.exit, manifest, witness, slot, request, claim, headers };
         send.run().await
     }
 

@@ -16,6 +16,7 @@ use super::redirect::{self, Hop};
 use super::refusal::{RedirectFault, Refusal};
 use super::retry::{self, Attempt, Decision};
 use super::traffic::add;
+use super::witness::Witness;
 use super::{Exit, Failure, Request, Response, Slot, policy};
 
 /// How long a request waits for a quota, ms; beyond that the guest is told.
@@ -25,6 +26,7 @@ const QUOTA_WAIT_MAX_MS: u64 = 60_000;
 pub(super) struct Send<'a> {
     pub(super) exit: &'a Exit,
     pub(super) manifest: &'a ConnectorManifest,
+    pub(super) witness: &'a Witness,
     pub(super) slot: &'a mut Slot,
     pub(super) request: Request,
     pub(super) claim: Arc<Claim>,
@@ -134,7 +136,11 @@ impl Send<'_> {
         let counters = &self.exit.counters;
         add(&counters.requests, 1);
         add(&counters.bytes_out, outgoing.body.len());
-        add(&counters.target_bytes, target_bytes(&outgoing.url, &self.headers));
+        let chosen = target_bytes(&outgoing.url, &self.headers);
+        add(&counters.target_bytes, chosen);
+        if let Some(unusual) = self.exit.notice(&outgoing.url, chosen) {
+            self.witness.wonders_at(unusual);
+        }
         let outcome = self.exit.client.exchange(outgoing).await;
         drop(pass);
         match &outcome {

@@ -16,6 +16,7 @@ pub(crate) struct Counters {
     pub(crate) bytes_in: AtomicU64,
     pub(crate) target_bytes: AtomicU64,
     pub(crate) redirects: AtomicU64,
+    pub(crate) alarms: AtomicU64,
     refused: [AtomicU64; REASONS],
 }
 
@@ -37,10 +38,12 @@ pub struct Traffic {
     /// Body bytes received, as they came.
     pub bytes_in: u64,
     /// Bytes of the paths, queries and headers that guests chose. A guest could tell an allowed
-    /// host things by them (TRUST.md 2.6, case 42): what is unusual here deserves a look.
+    /// host things by them (TRUST.md 2.6, case 42).
     pub target_bytes: u64,
     /// Redirects followed; each is one of `requests` too.
     pub redirects: u64,
+    /// How often so many such bytes, or so many hosts, were unusual; the audit has a line for each.
+    pub alarms: u64,
     /// What was not sent, or not taken, by reason.
     pub refused: Refused,
 }
@@ -76,6 +79,7 @@ impl Counters {
             bytes_in: get(&self.bytes_in),
             target_bytes: get(&self.target_bytes),
             redirects: get(&self.redirects),
+            alarms: get(&self.alarms),
             refused: Refused(self.refused.each_ref().map(get)),
         }
     }

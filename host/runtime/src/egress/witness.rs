@@ -1,4 +1,4 @@
-//! Counts what the way out refuses and leaves one line for the audit (TRUST.md 2.6).
+//! Counts what the way out refuses, or finds unusual, and leaves one line for the audit (TRUST.md 2.6).
 //!
 //! The line names the plugin with version and digest, the system, and the reason by its fixed name:
 //! no value, no path, no query, nothing that a guest or a server said.
@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use renkei_sync::plugin::Generation;
 
+use super::alarm::Unusual;
 use super::refusal::Refusal;
-use super::traffic::Counters;
+use super::traffic::{Counters, add};
 
 /// Who is refused: one generation that serves one system.
 #[derive(Clone)]
@@ -28,6 +29,17 @@ impl Witness {
             target: "renkei::audit",
             %plugin, %version, %digest, system = %self.system, reason = reason.name(),
             "egress refused"
+        );
+    }
+
+    /// Something was sent that is unusual.
+    pub(crate) fn wonders_at(&self, unusual: Unusual) {
+        add(&self.counters.alarms, 1);
+        let Generation { plugin, version, digest } = &self.plugin;
+        tracing::warn!(
+            target: "renkei::audit",
+            %plugin, %version, %digest, system = %self.system, unusual = unusual.name(),
+            "egress unusual"
         );
     }
 }

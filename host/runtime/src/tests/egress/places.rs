@@ -4,6 +4,7 @@
 use renkei_fixtures::plugin_with;
 
 use super::*;
+use crate::egress::alarm::TARGET_BYTES_USUAL;
 use crate::stage::rogue::{Act, Names, Rogue};
 use crate::stage::{client_credentials, token};
 
@@ -381,7 +382,7 @@ async fn case_41_another_tenants_slot() {
 /// guest has no secret to tell, each call has its cap of requests, and what leaves is counted, so
 /// that an unusual amount can be seen.
 #[tokio::test]
-async fn case_42_exfiltration_by_path_is_counted() {
+async fn case_42_exfiltration_by_path_is_counted_and_raises_an_alarm() {
     let rogue = Rogue::tls(NAMES, |_| Act::answer(200, "", b"thanks")).await;
     let names = Names::new(&[("api.example.com", &[&[PUBLIC]])]);
     let street = Street::new(None, Some(rogue.ways(&names))).await;
@@ -397,6 +398,19 @@ async fn case_42_exfiltration_by_path_is_counted() {
         assert_eq!((traffic.requests, traffic.target_bytes), (n, n * 8_001));
     }
     assert!(names.asked().iter().all(|name| name == "api.example.com"));
+    let traffic = || street.house.runtime.traffic("acme").unwrap();
+    assert_eq!(traffic().alarms, 0);
+    let flood = format!("/{}", "c2VjcmV0".repeat(4_000));
+    for _ in 0..=TARGET_BYTES_USUAL / flood.len() {
+        street.send(&errand(&flood)).await;
+    }
+    assert_eq!(traffic().alarms, 1, "{} bytes", traffic().target_bytes);
+    let mut lines = street.audit.lines();
+    lines.retain(|line| line.starts_with("message=egress unusual plugin=courier version=1.0.0"));
+    assert!(
+        lines.len() == 1 && lines[0].ends_with("system=acme unusual=target-bytes"),
+        "{lines:?}"
+    );
     let requests = crate::Limits::connector().requests;
     assert!(requests <= 10_000, "a call has its cap: {requests}");
     street.neighbour_works().await;
