@@ -1,5 +1,8 @@
 //! What the smallest call of a transform costs: a fresh instance and its first call, one row with
-//! one text, in microseconds and in units of the same call linked natively.
+//! one text, in microseconds and in units of the same call linked natively; and what a guest's calls
+//! of the host cost (`instantiate/imports.rs`).
+
+mod imports;
 
 use anyhow::{Context as _, Result};
 use renkei_bench_tidy::Tidy;
@@ -52,6 +55,7 @@ pub(crate) fn run() -> Result<Figures> {
     figures.put("microseconds_target", MICROSECONDS);
     figures.put("native_microseconds", median(own));
     figures.put("native_calls", median(units));
+    imports::run(&mut figures)?;
     Ok(figures)
 }
 

@@ -13,6 +13,7 @@ mod instantiate;
 mod neighbour;
 mod people;
 mod planner;
+mod server;
 mod stage;
 mod store;
 mod swap;

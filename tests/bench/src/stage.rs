@@ -11,6 +11,7 @@ use renkei_runtime::{NoTokens, Options, Runtime, SystemConfig};
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
 use renkei_sync::record::Batch;
+use renkei_sync::value::Value;
 use tempfile::TempDir;
 
 /// A plugin folder and a cache.
@@ -94,6 +95,20 @@ impl Stage {
     /// Runs a function of the plugin `tidy` forward, without parameters.
     pub(crate) fn tidy(&self, runtime: &Runtime, function: &str, input: &Batch) -> Result<Batch> {
         Ok(self.tokio.block_on(forward(runtime, "tidy", function, input))?)
+    }
+
+    /// The same, done so many times inside one call.
+    pub(crate) fn tidy_times(
+        &self,
+        runtime: &Runtime,
+        function: &str,
+        input: &Batch,
+        times: u32,
+    ) -> Result<Batch> {
+        let parameters = vec![("times".to_owned(), Value::Integer(times.into()))];
+        let (plugin, way, parameters, old) = ("tidy", Way::Forward, &parameters, &Batch::default());
+        let call = TransformCall { plugin, function, way, parameters, input, old };
+        Ok(self.tokio.block_on(runtime.run(call))?)
     }
 }
 

@@ -8,8 +8,6 @@
 //! an ordinary (median) one; the same is told of a stretch without swaps before, because a machine
 //! pauses by itself.
 
-mod server;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,15 +19,14 @@ use renkei_sync::record::{Batch, PageRequest, Scan};
 
 use crate::boundary::batch;
 use crate::figures::Figures;
+use crate::server::Server;
 use crate::stage::{self, Stage};
 use crate::timing::{median, spend_async};
-
-use server::Server;
 
 const SWAPS: usize = 60;
 /// Between the end of a swap and the next one.
 const EVERY_MS: u64 = 100;
-const SYSTEM: &str = "courier";
+pub(crate) const SYSTEM: &str = "courier";
 const ROWS: usize = 100;
 
 /// What the callers saw in one stretch.
@@ -47,15 +44,7 @@ pub(crate) fn run() -> Result<Figures> {
     let tidy = stage::tidy()?;
     put(&stage, &tidy, 0)?;
     let server = Server::start()?;
-    let system = SystemConfig {
-        name: SYSTEM.to_owned(),
-        plugin: Fixture::Courier.id().to_owned(),
-        base_url: Some(server.base_url()),
-        auth: Auth::Bearer("token".to_owned().into()),
-        settings: Vec::new(),
-        secrets: Default::default(),
-    };
-    let runtime = stage.start(vec![system])?;
+    let runtime = stage.start(vec![system(&server)])?;
     let (calm, _) = stretch(&stage, &runtime, "calm", pause)?;
     let (busy, swaps) = stretch(&stage, &runtime, "busy", async |number| {
         put(&stage, &tidy, number + 1)?;
@@ -173,8 +162,20 @@ async fn work(runtime: Arc<Runtime>, done: Arc<AtomicBool>, name: String) -> See
     seen
 }
 
+/// A system of the courier.
+pub(crate) fn system(server: &Server) -> SystemConfig {
+    SystemConfig {
+        name: SYSTEM.to_owned(),
+        plugin: Fixture::Courier.id().to_owned(),
+        base_url: Some(server.base_url()),
+        auth: Auth::Bearer("token".to_owned().into()),
+        settings: Vec::new(),
+        secrets: Default::default(),
+    }
+}
+
 /// What makes the courier send one GET of this path.
-fn request(path: String) -> PageRequest {
+pub(crate) fn request(path: String) -> PageRequest {
     PageRequest {
         object: path,
         columns: vec!["primary".to_owned()],

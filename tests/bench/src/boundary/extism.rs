@@ -23,6 +23,24 @@ pub(crate) struct Programs {
     guest: PathBuf,
 }
 
+/// How its plugin has the rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// A header and rows of cells, as ours, by a careful author.
+    Rows,
+    /// Records that are objects, as its documentation shows.
+    Objects,
+}
+
+impl Shape {
+    fn function(self) -> &'static str {
+        match self {
+            Self::Rows => "tidy",
+            Self::Objects => "tidy_objects",
+        }
+    }
+}
+
 /// The peer at work. Ends when it is dropped.
 pub(crate) struct Peer {
     process: Child,
@@ -72,10 +90,11 @@ impl Peer {
     }
 
     /// Gives it the rows of all later calls; what one call makes of them.
-    pub(crate) fn answer(&mut self, batch: &Batch) -> Result<Batch> {
+    pub(crate) fn answer(&mut self, shape: Shape, batch: &Batch) -> Result<Batch> {
         let rows: Vec<Vec<Option<&str>>> = batch.rows.iter().map(texts).collect();
+        let batch = json!({ "columns": batch.columns, "rows": rows });
         let report =
-            self.ask(&json!({ "calls": 1, "batch": { "columns": batch.columns, "rows": rows } }))?;
+            self.ask(&json!({ "calls": 1, "function": shape.function(), "batch": batch }))?;
         let answer = report.get("batch").context("the peer gives no rows back")?.clone();
         let columns = serde_json::from_value(answer["columns"].clone())?;
         let rows: Vec<Vec<Option<String>>> = serde_json::from_value(answer["rows"].clone())?;
@@ -87,8 +106,8 @@ impl Peer {
     }
 
     /// Seconds of its processor for so many calls.
-    pub(crate) fn seconds(&mut self, calls: usize) -> Result<f64> {
-        let report = self.ask(&json!({ "calls": calls }))?;
+    pub(crate) fn seconds(&mut self, shape: Shape, calls: usize) -> Result<f64> {
+        let report = self.ask(&json!({ "calls": calls, "function": shape.function() }))?;
         report.get("seconds").and_then(Json::as_f64).context("the peer tells no time")
     }
 

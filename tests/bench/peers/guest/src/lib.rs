@@ -1,13 +1,16 @@
-//! `tidy` for Extism: trims and lower-cases every text of a batch that comes and goes as JSON.
+//! `tidy` for Extism, twice: trims and lower-cases every text of a batch that comes and goes as
+//! JSON.
 //!
-//! The JSON has our own shape (a header and rows of cells, no names repeated), so that what differs
+//! `tidy` has our own shape (a header and rows of cells, no names repeated), so that what differs
 //! is the encoding. Texts are borrowed from the input where JSON allows it, and the answer is
-//! written once, as a careful author would.
+//! written once, as a careful author would. `tidy_objects` is what the documentation shows: the
+//! PDK's `Json`, and each record an object with its columns' names.
 
 use std::borrow::Cow;
 
-use extism_pdk::{FnResult, plugin_fn};
+use extism_pdk::{FnResult, Json, plugin_fn};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 #[derive(Deserialize, Serialize)]
 struct Batch<'a> {
@@ -30,4 +33,17 @@ pub fn tidy(input: Vec<u8>) -> FnResult<Vec<u8>> {
         cell.0 = Cow::Owned(cell.0.trim().to_lowercase());
     }
     Ok(serde_json::to_vec(&batch)?)
+}
+
+/// The same for records that are objects.
+#[plugin_fn]
+pub fn tidy_objects(
+    Json(mut records): Json<Vec<Map<String, Value>>>,
+) -> FnResult<Json<Vec<Map<String, Value>>>> {
+    for value in records.iter_mut().flat_map(Map::values_mut) {
+        if let Value::String(text) = value {
+            *text = text.trim().to_lowercase();
+        }
+    }
+    Ok(Json(records))
 }

@@ -5,17 +5,29 @@
 //! count on both sides of the boundary. The plugin keeps one instance for all calls, as Extism
 //! means it to; ours takes a fresh one for each.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, Write as _};
 
 use anyhow::{Context as _, Result};
 use extism::{Manifest, Plugin, Wasm};
 use serde::{Deserialize, Serialize};
 
-/// How often to call with how many rows of how many texts, or with rows given.
+/// How often to call which function, with rows given or those of the last time.
 #[derive(Deserialize)]
 struct Request {
     calls: usize,
+    function: Function,
     batch: Option<Batch>,
+}
+
+/// The functions of the plugin.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Function {
+    /// A header and rows of cells.
+    Tidy,
+    /// Records that are objects.
+    TidyObjects,
 }
 
 /// What the calls took on this thread's processor, and the last answer if rows were given.
@@ -44,7 +56,10 @@ fn main() -> Result<()> {
         let mut answer = Batch::default();
         let before = processor_ns()?;
         for _ in 0..request.calls {
-            answer = call(&mut plugin, &input)?;
+            answer = match request.function {
+                Function::Tidy => call(&mut plugin, &input)?,
+                Function::TidyObjects => call_objects(&mut plugin, &input)?,
+            };
         }
         let seconds = (processor_ns()? - before) as f64 / 1e9;
         let report = Report { seconds, batch: given.then_some(answer) };
@@ -59,6 +74,25 @@ fn main() -> Result<()> {
 fn call(plugin: &mut Plugin, input: &Batch) -> Result<Batch> {
     let answer = plugin.call::<_, &[u8]>("tidy", serde_json::to_vec(input)?)?;
     Ok(serde_json::from_slice(answer)?)
+}
+
+/// The same by way of objects. As ours does, it checks that each record has its columns.
+fn call_objects(plugin: &mut Plugin, input: &Batch) -> Result<Batch> {
+    let records: Vec<_> = input.rows.iter().map(|row| object(&input.columns, row)).collect();
+    let answer = plugin.call::<_, &[u8]>("tidy_objects", serde_json::to_vec(&records)?)?;
+    let records: Vec<HashMap<String, Option<String>>> = serde_json::from_slice(answer)?;
+    let row = |mut record: HashMap<String, Option<String>>| {
+        input.columns.iter().map(|column| record.remove(column)).collect::<Option<Vec<_>>>()
+    };
+    let rows: Option<_> = records.into_iter().map(row).collect();
+    Ok(Batch { columns: input.columns.clone(), rows: rows.context("a column is missing")? })
+}
+
+fn object<'a>(
+    columns: &'a [String],
+    row: &'a [Option<String>],
+) -> HashMap<&'a str, Option<&'a str>> {
+    columns.iter().map(String::as_str).zip(row.iter().map(Option::as_deref)).collect()
 }
 
 /// Processor time of this thread so far, as the bench reads its own.

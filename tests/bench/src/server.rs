@@ -11,13 +11,13 @@ use anyhow::Result;
 type Counts = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// Serves until the program ends.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     counts: Counts,
 }
 
 impl Server {
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (address, counts) = (listener.local_addr()?, Counts::default());
         let shared = Arc::clone(&counts);
@@ -31,12 +31,12 @@ impl Server {
         Ok(Self { address, counts })
     }
 
-    pub(super) fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// How many paths came more than once, and how many of so many did not come.
-    pub(super) fn count(&self, expected: u64) -> (u64, u64) {
+    pub(crate) fn count(&self, expected: u64) -> (u64, u64) {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let twice = counts.values().filter(|times| **times > 1).count() as u64;
         (twice, expected.saturating_sub(counts.len() as u64))
