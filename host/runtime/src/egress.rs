@@ -5,9 +5,9 @@
 //! the way is `send`: wait for the quotas (`quota`), add the credentials (`credentials`, `token`),
 //! send (`client`, which asks `lookup` for addresses and has `decode` undo encodings), follow
 //! redirects (`redirect`), renew or repeat where that is safe (`retry`), take secrets out of the
-//! answer (`redact`), count (`traffic`), notice what is unusual (`alarm`). What is refused on the way is a `refusal`, and `witness`
-//! tells of it. Everything it needs to know about the caller comes from the job, nothing from the
-//! guest's arguments (TRUST.md 2.5.8).
+//! answer (`redact`), count (`traffic`), notice what is unusual (`alarm`). What is refused on the
+//! way is a `refusal`, and `witness` tells of it. Everything it needs to know about the caller
+//! comes from the job, nothing from the guest's arguments (TRUST.md 2.5.8).
 
 mod addresses;
 pub(crate) mod alarm;

@@ -1,4 +1,5 @@
-//! Counts what the way out refuses, or finds unusual, and leaves one line for the audit (TRUST.md 2.6).
+//! Counts what the way out refuses, or finds unusual, and leaves one line for the audit (TRUST.md
+//! 2.6).
 //!
 //! The line names the plugin with version and digest, the system, and the reason by its fixed name:
 //! no value, no path, no query, nothing that a guest or a server said.
