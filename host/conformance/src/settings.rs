@@ -124,7 +124,7 @@ pub fn parse(schema: &[Setting], text: &str) -> Result<(String, Value), String> 
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::plugin::Generation;
+    use renkei_sync::plugin::{Generation, StopCause};
     use renkei_sync::record::{Problem, Remedy};
 
     use super::*;
@@ -173,7 +173,7 @@ mod tests {
         assert!(told(Ok(())).ends_with("accepted"));
         assert!(told(Err(invalid("no number", None))).contains("does not name it"));
         let reason = "depth: it trapped".to_owned();
-        let trap = PluginError::Broken { plugin: plugin(), reason };
+        let trap = PluginError::Broken { plugin: plugin(), cause: StopCause::Trap, reason };
         assert!(told(Err(trap)).contains("stopped the plugin"));
     }
 

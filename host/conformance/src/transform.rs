@@ -8,7 +8,7 @@ pub mod laws;
 use std::collections::BTreeMap;
 
 use renkei_package::{Function, Shape};
-use renkei_sync::plugin::PluginError;
+use renkei_sync::plugin::{PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::record::{Attributes, Batch, Row};
 use renkei_sync::value::Cell;
@@ -299,7 +299,7 @@ impl Trial<'_> {
 
 /// Whether the host says that the answer does not fit the contract.
 fn is_breach(error: &PluginError) -> bool {
-    matches!(error, PluginError::Broken { reason, .. } if reason.contains("contract"))
+    matches!(error, PluginError::Broken { cause: StopCause::Contract, .. })
 }
 
 fn needs_rows(input: &Batch) -> Result<(), Stop> {

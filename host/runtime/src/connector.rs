@@ -27,7 +27,7 @@ use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, 
 use crate::egress::Exit;
 use crate::engine::Machine;
 use crate::instance::{State, Watch};
-use crate::limits::Limits;
+use crate::limits::{Limits, StopCause};
 use crate::places::Place;
 use crate::plugin::Plugin;
 use crate::settings;
@@ -81,7 +81,7 @@ impl Job {
         let secrets = Arc::new(exit.config().secrets.clone());
         let mut store = watch.store(State::new(&watch).with_door(door, secrets));
         let exports = watch.run(code.instantiate_async(&mut store)).await;
-        let exports = exports.map_err(|stopped| broken(generation, stopped.to_string()))?;
+        let exports = exports.map_err(|stopped| stopped.of_plugin(generation))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
         let job = Self { plugin, watch, scans: Mutex::default(), life };
         job.call(0, move |guest| {
@@ -106,11 +106,13 @@ impl Job {
         let mut guest = match std::mem::replace(&mut *life, Life::InCall) {
             Life::Ready(guest) => guest,
             Life::InCall => {
-                *life = Life::Stopped("an earlier call was cancelled".to_owned());
-                return Err(broken(generation, "an earlier call was cancelled".to_owned()));
+                let reason = "an earlier call was cancelled".to_owned();
+                *life = Life::Stopped(reason.clone());
+                return Err(broken(generation, StopCause::Cancelled, reason));
             }
             Life::Stopped(reason) => {
-                let error = broken(generation, format!("earlier in this job: {reason}"));
+                let told = format!("earlier in this job: {reason}");
+                let error = broken(generation, StopCause::Earlier, told);
                 *life = Life::Stopped(reason);
                 return Err(error);
             }
@@ -122,16 +124,15 @@ impl Job {
                 answer.map_err(|error| error_from_guest(error, generation))
             }
             Err(stopped) => {
-                let reason = stopped.to_string();
-                *life = Life::Stopped(reason.clone());
-                Err(broken(generation, reason))
+                *life = Life::Stopped(stopped.to_string());
+                Err(stopped.of_plugin(generation))
             }
         }
     }
 }
 
-fn broken(plugin: &Generation, reason: String) -> PluginError {
-    PluginError::Broken { plugin: plugin.clone(), reason }
+fn broken(plugin: &Generation, cause: StopCause, reason: String) -> PluginError {
+    PluginError::Broken { plugin: plugin.clone(), cause, reason }
 }
 
 /// Calls one export: its arguments are moved in, because the guest's future outlives the borrow of

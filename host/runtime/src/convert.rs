@@ -18,7 +18,7 @@ use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_sync::value::{Cell, Value};
 
 use crate::bindings::v1::types;
-use crate::limits::{Cause, LimitReached};
+use crate::limits::{LimitReached, StopCause};
 use crate::text::words;
 
 /// The longest that a guest may put its work off, ms: it is asked again after 30 days.
@@ -41,13 +41,14 @@ impl Breach {
 
     /// The plugin error of a guest that breaks the contract.
     pub(crate) fn of(self, plugin: &Generation) -> PluginError {
-        PluginError::Broken { plugin: plugin.clone(), reason: self.to_string() }
+        let (plugin, cause) = (plugin.clone(), self.cause());
+        PluginError::Broken { plugin, cause, reason: self.to_string() }
     }
 
-    pub(crate) fn cause(&self) -> Cause {
+    pub(crate) fn cause(&self) -> StopCause {
         match self {
-            Self::Rule(_) => Cause::Contract,
-            Self::Limit(reached) => Cause::Limit(reached.cap),
+            Self::Rule(_) => StopCause::Contract,
+            Self::Limit(reached) => StopCause::Limit(reached.cap),
         }
     }
 }
@@ -180,6 +181,7 @@ pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> Plug
         types::Error::Host(reason) => PluginError::Host { plugin, reason: words(&reason) },
         types::Error::Bug(fault) => PluginError::Broken {
             plugin,
+            cause: StopCause::OwnFault,
             reason: format!("it found a fault of its own: {}", words(&fault)),
         },
     }

@@ -167,11 +167,11 @@ impl EngineError {
     /// What to count it as.
     pub(crate) fn cause(&self) -> Cause {
         match self {
-            Self::Limit(reached) => Cause::Limit(reached.cap),
-            Self::Slow(_) => Cause::Limit(Cap::CompileTime),
+            Self::Limit(reached) => reached.cap.into(),
+            Self::Slow(_) => Cap::CompileTime.into(),
             // wasmtime has only words for what a pool does not take.
             Self::Compile(words) if words.contains("in the pooling allocator") => {
-                Cause::Limit(Cap::Instances)
+                Cap::Instances.into()
             }
             _ => Cause::Refused,
         }

@@ -25,7 +25,7 @@ use renkei_sync::plugin::{Generation, PluginError};
 use crate::convert::Breach;
 use crate::egress::Door;
 use crate::engine::Machine;
-use crate::limits::{Cap, Cause, LimitReached, Limits, Meter};
+use crate::limits::{Cap, LimitReached, Limits, Meter, StopCause};
 
 use guest_log::GuestLog;
 use patience::Patience;
@@ -142,11 +142,11 @@ impl Watch {
 
     /// The error of a limit that was reached before the guest ran.
     pub(crate) fn limit(&self, reached: LimitReached) -> PluginError {
-        self.stopped(Cause::Limit(reached.cap));
+        self.stopped(StopCause::Limit(reached.cap));
         PluginError::Host { plugin: self.plugin.clone(), reason: reached.to_string() }
     }
 
-    fn stopped(&self, cause: Cause) {
+    fn stopped(&self, cause: StopCause) {
         self.machine.stops.record(&self.plugin, &self.system, cause);
     }
 }
@@ -163,7 +163,7 @@ impl GivenUp<'_> {
 impl Drop for GivenUp<'_> {
     fn drop(&mut self) {
         if let Some(watch) = self.0 {
-            watch.stopped(Cause::Cancelled);
+            watch.stopped(StopCause::Cancelled);
         }
     }
 }

@@ -59,7 +59,8 @@ pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};
 pub use limits::{
-    Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCount, TICK_MS,
+    Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCause,
+    StopCount, TICK_MS,
 };
 pub use places::InstanceCounts;
 pub use preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};

@@ -8,10 +8,11 @@
 mod cap;
 mod knobs;
 
+pub use renkei_sync::plugin::{Cap, StopCause};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 pub(crate) use cap::Stops;
-pub use cap::{Cap, Cause, LimitReached, StopCount};
+pub use cap::{Cause, LimitReached, StopCount};
 pub use knobs::{KNOBS, Knob, LimitChanges, LimitRefused};
 
 /// One tick of the epoch, in ms.

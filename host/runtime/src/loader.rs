@@ -78,10 +78,10 @@ impl LoadError {
 
     fn cause(&self) -> Cause {
         match self {
-            Self::Package(PackageError::TooLarge { .. }) => Cause::Limit(Cap::File),
+            Self::Package(PackageError::TooLarge { .. }) => Cap::File.into(),
             Self::Engine { source, .. } => source.cause(),
-            Self::Start { source, .. } => source.cause(),
-            Self::NoPlace { source, .. } => Cause::Limit(source.cap),
+            Self::Start { source, .. } => source.cause().into(),
+            Self::NoPlace { source, .. } => source.cap.into(),
             Self::Package(_) | Self::Link { .. } => Cause::Refused,
         }
     }

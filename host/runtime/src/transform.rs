@@ -54,10 +54,7 @@ pub(crate) async fn call(
             export.call_async(&mut store, (call.function, parameters, input, old)).await
         })
         .await;
-    let (answer,) = answer.map_err(|stopped| PluginError::Broken {
-        plugin: generation.clone(),
-        reason: stopped.to_string(),
-    })?;
+    let (answer,) = answer.map_err(|stopped| stopped.of_plugin(generation))?;
     let answer = answer.map_err(|error| error_from_guest(error, generation))?;
     let columns = match call.way {
         Way::Forward => &function.output,

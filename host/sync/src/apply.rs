@@ -13,7 +13,7 @@ use crate::engine::{CycleError, Event};
 use crate::lens::Lenses;
 use crate::merges;
 use crate::outcome::{Settled, Settler};
-use crate::plugin::PluginError;
+use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
 use crate::read::read_rows;
 use crate::record::{Action, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest};
@@ -156,7 +156,7 @@ impl Sender<'_> {
                 // The operations stay marked as sent: they are probed before anything is repeated.
                 let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
                 let plugin = connector.generation().clone();
-                let error = PluginError::Broken { plugin, reason };
+                let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
                 self.cycle.tally.failed(&member.system, "write", &error);
                 return Ok(Deferred::new());
             }

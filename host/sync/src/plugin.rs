@@ -1,6 +1,10 @@
 //! What the engine knows of a plugin: which generation it is, what it says of its system, and how
 //! it fails.
 
+mod stop;
+
+pub use stop::{Cap, StopCause};
+
 use crate::record::{Attributes, Problem};
 
 /// One loaded version of a plugin. Every operation and log line names the generation that made it.
@@ -158,7 +162,9 @@ pub enum PluginError {
     Broken {
         /// Which plugin.
         plugin: Generation,
-        /// Which limit or which rule.
+        /// Why, for the host.
+        cause: StopCause,
+        /// Which limit or which rule, for people.
         reason: String,
     },
 }

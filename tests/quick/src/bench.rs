@@ -8,7 +8,7 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
 use renkei_sync::lens::Lenses;
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::record::{Batch, Row};
 use renkei_sync::spec::{
@@ -104,7 +104,7 @@ impl Names<'_> {
         }
         let (plugin, version, digest) = (plugin.into(), "1".into(), "0".into());
         let plugin = Generation { plugin, version, digest };
-        Some(PluginError::Broken { plugin, reason: "trap".into() })
+        Some(PluginError::Broken { plugin, cause: StopCause::Trap, reason: "trap".into() })
     }
 }
 

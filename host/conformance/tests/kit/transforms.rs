@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use renkei_conformance::transform::Trial;
 use renkei_conformance::{Report, Verdict};
 use renkei_package::{Function, Kind, Manifest};
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::record::{Batch, Problem, Remedy, Row};
 use renkei_sync::value::{Cell, Value};
@@ -42,7 +42,7 @@ fn plugin() -> Generation {
 }
 
 fn broken(reason: &str) -> PluginError {
-    PluginError::Broken { plugin: plugin(), reason: reason.to_owned() }
+    PluginError::Broken { plugin: plugin(), cause: StopCause::Trap, reason: reason.to_owned() }
 }
 
 fn invalid(message: &str) -> PluginError {

@@ -26,7 +26,7 @@ impl Plugins for NoPlugins {
 
     fn stops(&self) -> Vec<StopCount> {
         let (plugin, system) = ("names".to_owned(), String::new());
-        vec![StopCount { plugin, system, cause: Cause::Limit(Cap::Memory), times: 3 }]
+        vec![StopCount { plugin, system, cause: Cause::from(Cap::Memory), times: 3 }]
     }
 }
 

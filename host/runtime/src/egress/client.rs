@@ -25,8 +25,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Default and upper bound of a request's time.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a server is told; counted as HTTP/2 does, with 32 bytes for each header besides.
-const HTTP2_HEADER_BYTES_MAX: u32 = 72 << 10;
+/// How many bytes of headers are taken in over HTTP/2 (which adds 32 for each), and what a server
+/// is told. Far more than an answer may have: what is beyond this only breaks the connection, and
+/// the caps that have names are [`check_headers`]' to find.
+const HTTP2_HEADER_BYTES_MAX: u32 = 1 << 20;
 
 /// One request as it leaves.
 pub(crate) struct Outgoing {

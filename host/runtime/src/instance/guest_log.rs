@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use renkei_sync::plugin::Generation;
 
-use crate::limits::{Cap, Cause, Stops};
+use crate::limits::{Cap, StopCause, Stops};
 use crate::text::plain_chars;
 
 use super::lines::Lines;
@@ -135,7 +135,7 @@ impl GuestLog {
                 (&self.plugin.plugin, &self.plugin.version, &self.system);
             tracing::warn!(target: "renkei::plugin", %plugin, %version, %system, dropped,
                 "the plugin wrote more lines than it may; the rest is dropped");
-            self.stops.record(&self.plugin, &self.system, Cause::Limit(Cap::Log));
+            self.stops.record(&self.plugin, &self.system, StopCause::Limit(Cap::Log));
         }
     }
 }

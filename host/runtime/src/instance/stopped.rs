@@ -6,8 +6,10 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+use renkei_sync::plugin::{Generation, PluginError};
+
 use super::wasi::Ended;
-use crate::limits::{Cap, Cause, LimitReached, Limits};
+use crate::limits::{Cap, LimitReached, Limits, StopCause};
 use crate::text::words;
 
 /// See the module's text.
@@ -58,11 +60,17 @@ impl Stopped {
         Self::Trap(words(reason))
     }
 
-    pub(crate) fn cause(&self) -> Cause {
+    pub(crate) fn cause(&self) -> StopCause {
         match self {
-            Self::Limit(reached) => Cause::Limit(reached.cap),
-            Self::Trap(_) | Self::Ended(_) => Cause::Trap,
-            Self::HostPanic => Cause::HostPanic,
+            Self::Limit(reached) => StopCause::Limit(reached.cap),
+            Self::Trap(_) | Self::Ended(_) => StopCause::Trap,
+            Self::HostPanic => StopCause::HostPanic,
         }
+    }
+
+    /// The error of a call that ended so.
+    pub(crate) fn of_plugin(&self, plugin: &Generation) -> PluginError {
+        let (plugin, cause) = (plugin.clone(), self.cause());
+        PluginError::Broken { plugin, cause, reason: self.to_string() }
     }
 }

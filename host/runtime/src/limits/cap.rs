@@ -1,4 +1,5 @@
-//! The caps by name: what stopped a guest, how often, and the one line that is written about it.
+//! What stopped a guest or was refused, how often, and the one line that is written about it. The
+//! caps by name are the engine's ([`Cap`]): it reads them in its errors.
 //!
 //! [`LimitReached`] is the error where a cap is passed, [`Stops`] counts it per plugin and system,
 //! and [`Stops::record`] writes one line for target `renkei::audit`. Counters are a struct of the
@@ -10,72 +11,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::plugin::{Cap, Generation, StopCause};
 
 use crate::egress::refusal::Reason;
 
 /// The most plugins that are counted apart; what comes later counts as [`OTHERS`].
 const PLUGINS_MAX: usize = 1_000;
 const OTHERS: &str = "(others)";
-
-/// What a guest may not use more of than its limit (TRUST.md 2.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Cap {
-    /// Linear memory of all memories together, bytes.
-    Memory,
-    /// Elements of all tables together.
-    Tables,
-    /// Core instances, tables or memories of one component, by number.
-    Instances,
-    /// Time in the guest, ms.
-    RunTime,
-    /// Time of a whole call, ms.
-    CallTime,
-    /// The stack.
-    Stack,
-    /// Bytes of one crossing of the boundary.
-    Crossing,
-    /// Component handles.
-    Handles,
-    /// Requests and waits of one call.
-    Requests,
-    /// Log lines and bytes; the rest is dropped and the guest goes on.
-    Log,
-    /// Bytes of a cursor.
-    Cursor,
-    /// Places for instances, all taken for too long.
-    Places,
-    /// Size of the file or of one of its parts.
-    File,
-    /// Memory of the compiler, bytes.
-    CompileMemory,
-    /// Time of the compiler, s.
-    CompileTime,
-}
-
-impl Cap {
-    /// The name in audit lines and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Tables => "tables",
-            Self::Instances => "instances",
-            Self::RunTime => "run-time",
-            Self::CallTime => "call-time",
-            Self::Stack => "stack",
-            Self::Crossing => "crossing",
-            Self::Handles => "handles",
-            Self::Requests => "requests",
-            Self::Log => "log",
-            Self::Cursor => "cursor",
-            Self::Places => "places",
-            Self::File => "file",
-            Self::CompileMemory => "compile-memory",
-            Self::CompileTime => "compile-time",
-        }
-    }
-}
 
 /// A cap that was passed, in words for the person who runs the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,23 +58,16 @@ impl LimitReached {
     }
 }
 
-/// Why a guest was stopped or not taken, or something of it refused.
+/// Why something is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It passed a cap.
-    Limit(Cap),
-    /// It trapped, or gave the host something that is no value of the contract's types.
-    Trap,
-    /// What it answered breaks a rule of the contract.
-    Contract,
-    /// The host gave its call up while it ran: no fault of the plugin.
-    Cancelled,
-    /// The host panicked underneath it.
-    HostPanic,
-    /// Its file is not a plugin for this host.
+    /// A plugin was stopped.
+    Stopped(StopCause),
+    /// A file is not a plugin for this host.
     Refused,
-    /// What it asked of the way out, or the answer to it, was not let through; the guest was told.
+    /// What a guest asked of the way out, or the answer to it, was not let through; the guest was
+    /// told.
     Egress(Reason),
 }
 
@@ -140,14 +75,22 @@ impl Cause {
     /// The name in audit lines and counters.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Limit(cap) => cap.name(),
-            Self::Trap => "trap",
-            Self::Contract => "contract",
-            Self::Cancelled => "cancelled",
-            Self::HostPanic => "host-panic",
+            Self::Stopped(cause) => cause.name(),
             Self::Refused => "refused",
             Self::Egress(reason) => reason.name(),
         }
+    }
+}
+
+impl From<StopCause> for Cause {
+    fn from(cause: StopCause) -> Self {
+        Self::Stopped(cause)
+    }
+}
+
+impl From<Cap> for Cause {
+    fn from(cap: Cap) -> Self {
+        Self::Stopped(StopCause::Limit(cap))
     }
 }
 
@@ -174,7 +117,8 @@ pub(crate) struct Stops(Mutex<BTreeMap<String, Own>>);
 
 impl Stops {
     /// One more stop of `plugin` while it worked on `system` (empty: on none).
-    pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: Cause) {
+    pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: impl Into<Cause>) {
+        let cause = cause.into();
         self.count(&plugin.plugin, system, cause);
         let (cause, Generation { plugin, version, digest }) = (cause.name(), plugin);
         tracing::warn!(target: "renkei::audit", plugin, version, digest, system, cause,
@@ -222,15 +166,15 @@ mod tests {
                 version: "1.0.0".to_owned(),
                 digest: String::new(),
             };
-            stops.record(&plugin, "", Cause::Trap);
-            stops.record(&plugin, "", Cause::Limit(Cap::Memory));
-            stops.record(&plugin, "crm", Cause::Limit(Cap::Memory));
+            stops.record(&plugin, "", StopCause::Trap);
+            stops.record(&plugin, "", StopCause::Limit(Cap::Memory));
+            stops.record(&plugin, "crm", StopCause::Limit(Cap::Memory));
         }
         let counts = stops.counts();
         assert_eq!(counts.len(), (PLUGINS_MAX + 1) * 3);
         let others = counts.iter().find(|count| count.plugin == OTHERS).unwrap();
         let found = (others.system.as_str(), others.cause, others.times);
-        assert_eq!(found, ("", Cause::Limit(Cap::Memory), 50));
+        assert_eq!(found, ("", Cause::from(Cap::Memory), 50));
         assert_eq!(counts.iter().filter(|count| count.system == "crm").count(), PLUGINS_MAX + 1);
     }
 }

@@ -1,6 +1,8 @@
 //! A hostile server on loopback that writes raw bytes, over TLS under any names where that is
 //! needed, and a resolver that leads those names to it.
 
+mod http2;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +20,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use crate::egress::lookup::{Lookup, Ways};
+
+pub(crate) use http2::Fields;
 
 /// What is written after a request's head came; then the connection is closed.
 pub(crate) enum Act {
@@ -57,7 +61,7 @@ pub(crate) struct Rogue {
 impl Rogue {
     /// Plain HTTP. `script` gets the head of each request.
     pub(crate) async fn start(script: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
-        Self::open(None, script).await
+        Self::open(None, Speaks::Http1(Box::new(script))).await
     }
 
     /// With a certificate for `names`, which only those trust who have [`Rogue::ways`].
@@ -65,21 +69,26 @@ impl Rogue {
         names: &[&str],
         script: impl Fn(&str) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Self::open(Some(rcgen::generate_simple_self_signed(names).unwrap()), script).await
+        Self::open(Some(names), Speaks::Http1(Box::new(script))).await
     }
 
-    async fn open(
-        certificate: Option<rcgen::CertifiedKey<rcgen::KeyPair>>,
-        script: impl Fn(&str) -> Act + Send + Sync + 'static,
-    ) -> Self {
+    /// The same in HTTP/2: the first request of a connection gets the first of these answers.
+    pub(crate) async fn http2(names: &[&str], answers: Vec<Fields>) -> Self {
+        Self::open(Some(names), Speaks::Http2(answers)).await
+    }
+
+    async fn open(names: Option<&[&str]>, speaks: Speaks) -> Self {
+        let certificate = names.map(|names| {
+            let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            rcgen::generate_simple_self_signed(names).unwrap()
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = listener.local_addr().unwrap();
         let root = certificate.as_ref().map(|made| made.cert.der().to_vec());
-        let acceptor = certificate.map(acceptor);
+        let acceptor = certificate.map(|made| acceptor(made, &speaks));
         let (heads, written) = (Arc::<Mutex<Vec<String>>>::default(), Arc::default());
         let visit = Visit {
-            script: Arc::new(script),
+            speaks: Arc::new(speaks),
             heads: Arc::clone(&heads),
             written: Arc::clone(&written),
         };
@@ -116,32 +125,43 @@ impl Rogue {
     }
 }
 
-fn acceptor(made: rcgen::CertifiedKey<rcgen::KeyPair>) -> TlsAcceptor {
+fn acceptor(made: rcgen::CertifiedKey<rcgen::KeyPair>, speaks: &Speaks) -> TlsAcceptor {
     let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(default_provider().into())
+    let mut config = ServerConfig::builder_with_provider(default_provider().into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, key.into())
         .unwrap();
+    if matches!(speaks, Speaks::Http2(_)) {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
     TlsAcceptor::from(Arc::new(config))
 }
 
-type Script = dyn Fn(&str) -> Act + Send + Sync;
+/// What it says, and in which version.
+enum Speaks {
+    Http1(Box<dyn Fn(&str) -> Act + Send + Sync>),
+    Http2(Vec<Fields>),
+}
 
 #[derive(Clone)]
 struct Visit {
-    script: Arc<Script>,
+    speaks: Arc<Speaks>,
     heads: Arc<Mutex<Vec<String>>>,
     written: Arc<AtomicUsize>,
 }
 
 impl Visit {
     async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let script = match &*self.speaks {
+            Speaks::Http1(script) => script,
+            Speaks::Http2(answers) => return http2::serve(stream, answers).await,
+        };
         let head = head(&mut stream).await?;
         self.heads.lock().unwrap().push(head.clone());
-        match (self.script)(&head) {
+        match script(&head) {
             Act::Once(bytes) => self.write(&mut stream, &bytes).await?,
             Act::Endless(first, piece) => {
                 self.write(&mut stream, &first).await?;

@@ -255,11 +255,12 @@ impl Stand {
 
     /// A call failed as that of a broken plugin, in these words, and was audited.
     pub(crate) fn stopped<T>(&self, outcome: Result<T, PluginError>, words: &str, cause: &str) {
-        let Err(PluginError::Broken { plugin, reason }) = outcome else {
+        let Err(PluginError::Broken { plugin, cause: typed, reason }) = outcome else {
             panic!("not stopped, expected: {words}");
         };
         assert_eq!((plugin.plugin.as_str(), plugin.version.as_str()), ("rogue", "1.0.0"));
         assert!(reason.contains(words), "{reason}");
+        assert_eq!(typed.name(), cause, "{reason}");
         self.audited("rogue", cause);
     }
 

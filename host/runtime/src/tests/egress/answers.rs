@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::egress::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
 use crate::stage::client_credentials;
-use crate::stage::rogue::{Act, Rogue};
+use crate::stage::rogue::{Act, Names, Rogue};
 
 /// 64 MiB of zeros, by Node's `zlib.brotliCompressSync`.
 const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe\
@@ -179,6 +179,22 @@ async fn case_39_a_hundred_thousand_headers() {
         assert!(rogue.written() - written <= (1 << 20) + SOCKETS, "{path}");
     }
     assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
+}
+
+/// In HTTP/2 the same caps have the same names.
+#[tokio::test]
+async fn case_39_headers_over_http2() {
+    let one = |bytes: usize| vec![("x-a".to_owned(), "b".repeat(bytes))];
+    let answers =
+        vec![one(70_000), one(900_000), one(1).repeat(201), one(1).repeat(20_000), one(1)];
+    let rogue = Rogue::http2(&["api.example.com"], answers).await;
+    let names = Names::new(&[("api.example.com", &[&["93.184.216.34"]])]);
+    let street = Street::new(None, Some(rogue.ways(&names))).await;
+    for _ in 0..4 {
+        street.refused(&errand("/things"), Reason::AnswerHeaders, "more than 200 headers").await;
+    }
+    assert_eq!(street.send(&errand("/things")).await.cursor, b"");
+    assert_eq!(names.asked().len(), 1, "the connection was not broken");
 }
 
 /// Depth is no matter of size: the guest gets the bytes and its own parser decides (`serde_json` of

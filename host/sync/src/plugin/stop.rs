@@ -1,0 +1,109 @@
+//! Why a plugin was stopped, as a value: the limits by name, and what else ends its work.
+//!
+//! The engine sets no limit and reads none of these; whoever runs plugins says them, and who looks
+//! on (the audit, counters, the judgement of whose fault it was) need not read words.
+
+/// What a guest may not use more of than its limit (TRUST.md 2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cap {
+    /// Linear memory of all memories together, bytes.
+    Memory,
+    /// Elements of all tables together.
+    Tables,
+    /// Core instances, tables or memories of one component, by number.
+    Instances,
+    /// Time in the guest, ms.
+    RunTime,
+    /// Time of a whole call, ms.
+    CallTime,
+    /// The stack.
+    Stack,
+    /// Bytes of one crossing of the boundary.
+    Crossing,
+    /// Component handles.
+    Handles,
+    /// Requests and waits of one call.
+    Requests,
+    /// Log lines and bytes; the rest is dropped and the guest goes on.
+    Log,
+    /// Bytes of a cursor.
+    Cursor,
+    /// Places for instances, all taken for too long.
+    Places,
+    /// Size of the file or of one of its parts.
+    File,
+    /// Memory of the compiler, bytes.
+    CompileMemory,
+    /// Time of the compiler, s.
+    CompileTime,
+}
+
+impl Cap {
+    /// The name in audit lines and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Tables => "tables",
+            Self::Instances => "instances",
+            Self::RunTime => "run-time",
+            Self::CallTime => "call-time",
+            Self::Stack => "stack",
+            Self::Crossing => "crossing",
+            Self::Handles => "handles",
+            Self::Requests => "requests",
+            Self::Log => "log",
+            Self::Cursor => "cursor",
+            Self::Places => "places",
+            Self::File => "file",
+            Self::CompileMemory => "compile-memory",
+            Self::CompileTime => "compile-time",
+        }
+    }
+}
+
+/// Why a plugin was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StopCause {
+    /// It passed a cap.
+    Limit(Cap),
+    /// It trapped, or gave the host something that is no value of the contract's types.
+    Trap,
+    /// What it answered breaks a rule of the contract.
+    Contract,
+    /// It reported a fault of its own.
+    OwnFault,
+    /// The host gave its call up while it ran: no fault of the plugin.
+    Cancelled,
+    /// It was stopped before, in the same job.
+    Earlier,
+    /// The host panicked underneath it.
+    HostPanic,
+}
+
+impl StopCause {
+    /// The name in audit lines and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Limit(cap) => cap.name(),
+            Self::Trap => "trap",
+            Self::Contract => "contract",
+            Self::OwnFault => "own-fault",
+            Self::Cancelled => "cancelled",
+            Self::Earlier => "earlier",
+            Self::HostPanic => "host-panic",
+        }
+    }
+
+    /// Whether it was stopped for what it did, and not for reasons of the host: a call that was
+    /// given up, no room, a panic of ours, or a call whose time passed while others kept it waiting
+    /// (its own time in the code is another limit).
+    pub fn is_its_own(self) -> bool {
+        match self {
+            Self::Limit(cap) => !matches!(cap, Cap::Places | Cap::CallTime),
+            Self::Trap | Self::Contract | Self::OwnFault => true,
+            Self::Cancelled | Self::Earlier | Self::HostPanic => false,
+        }
+    }
+}
