@@ -178,10 +178,21 @@ pub enum PackageError {
     },
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
 impl Package {
     /// Reads and checks the file at `path`. Its last component is the name in errors.
     pub fn open(path: &Path) -> Result<Self, PackageError> {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let bytes = Self::bytes_at(path)?;
+        Self::read(&name_of(path), bytes)
+    }
+
+    /// The bytes of the file at `path`, not checked; of one that is too large so many that
+    /// [`Package::read`] refuses them.
+    pub fn bytes_at(path: &Path) -> Result<Vec<u8>, PackageError> {
+        let name = name_of(path);
         let io = |source| PackageError::Io { name: name.clone(), source };
         // Asked before opening: opening a pipe would wait for its writer.
         if !std::fs::metadata(path).map_err(io)?.is_file() {
@@ -190,7 +201,7 @@ impl Package {
         let mut bytes = Vec::new();
         let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
         File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
-        Self::read(&name, bytes)
+        Ok(bytes)
     }
 
     /// Checks the bytes of a plugin file; `name` is only for errors.

@@ -4,15 +4,13 @@
 //! simulator of ours runs in this process on a clock that a wait moves on, so that quota windows,
 //! search lag and back-off cost no time. One at a URL runs on real time.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
-use renkei_package::{FILE_BYTES_MAX, Kind, Package, PackageError};
+use renkei_package::{Kind, Package};
 use renkei_runtime::{Auth, Compiler};
 use renkei_sim::faults::Faults;
 use renkei_sim::serve::Running;
@@ -33,7 +31,7 @@ const SHORT_MS: u64 = 10_000;
 
 /// Tries the file and prints the report.
 pub(crate) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> {
-    let bytes = read(&args.file).map_err(Failure::plugin)?;
+    let bytes = Package::bytes_at(&args.file).map_err(Failure::plugin)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
     let now_ms = SystemClock::real_now_ms();
     let Stage { clock, simulator, running } = stage(args, &name, &bytes, now_ms).await?;
@@ -68,20 +66,6 @@ pub(crate) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> 
         return Ok(());
     }
     Err(Failure::from(anyhow::anyhow!("{name} does not pass")).reported())
-}
-
-/// The file's bytes, no more than a plugin may have and one: the kit refuses what is larger.
-fn read(path: &Path) -> Result<Vec<u8>, PackageError> {
-    let name = path.display().to_string();
-    let io = |source| PackageError::Io { name: name.clone(), source };
-    // Asked before opening: opening a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(PackageError::NotAFile { name });
-    }
-    let mut bytes = Vec::new();
-    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
 }
 
 fn write(path: &Path, report: &Report) -> Result<(), Failure> {
