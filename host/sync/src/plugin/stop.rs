@@ -5,7 +5,6 @@
 
 /// What a guest may not use more of than its limit (TRUST.md 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum Cap {
     /// Linear memory of all memories together, bytes.
     Memory,

@@ -184,9 +184,9 @@ async fn case_39_a_hundred_thousand_headers() {
 /// In HTTP/2 the same caps have the same names.
 #[tokio::test]
 async fn case_39_headers_over_http2() {
-    let one = |bytes: usize| vec![("x-a".to_owned(), "b".repeat(bytes))];
-    let answers =
-        vec![one(70_000), one(900_000), one(1).repeat(201), one(1).repeat(20_000), one(1)];
+    let fields = |count, bytes| vec![("x-a".to_owned(), "b".repeat(bytes)); count];
+    let sizes = [(1, 70_000), (1, 900_000), (201, 1), (20_000, 1), (1, 1)];
+    let answers = sizes.map(|(count, bytes)| fields(count, bytes)).to_vec();
     let rogue = Rogue::http2(&["api.example.com"], answers).await;
     let names = Names::new(&[("api.example.com", &[&["93.184.216.34"]])]);
     let street = Street::new(None, Some(rogue.ways(&names))).await;
