@@ -18,9 +18,9 @@ use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::record::{Page, PageRequest, Scan};
 use renkei_sync::value::Value;
 
-use crate::control::Control;
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;
+use crate::simulator_control::Control;
 
 /// A scan with more pages does not end.
 const PAGES_MAX: usize = 2_000;

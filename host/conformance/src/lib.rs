@@ -5,7 +5,7 @@
 //!           |-> settings: malformed configurations and parameters
 //!           |-> limits: the same call with a fraction of memory and time
 //!           |-> transform: same input same cells, any data, lens laws
-//!           '-> connector: a run against a simulator, through `control`
+//!           '-> connector: a run against a simulator, through `simulator_control`
 //!                 each check -> one line of the report
 //! ```
 //!
@@ -22,8 +22,8 @@ pub use rules::{RULES, Rule};
 mod subject;
 pub use subject::{KitError, Options, Simulator, test};
 
-mod control;
-pub use control::{Control, LoopbackControl, NoControl};
+mod simulator_control;
+pub use simulator_control::{Control, LoopbackControl, NoControl};
 
 pub mod connector;
 pub mod data;

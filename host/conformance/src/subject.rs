@@ -18,8 +18,8 @@ use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
-use crate::control::Control;
 use crate::report::{Outcome, Report, Stop, none_of};
+use crate::simulator_control::Control;
 use crate::{connector, limits, manifest, rules, settings, transform};
 
 /// The name of the tried system, and of the one with bad credentials.

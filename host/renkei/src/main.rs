@@ -2,18 +2,18 @@
 //!
 //! `main` parses, starts logging and dispatches; one file per command under `command/`. To follow
 //! one record through the program read `command/sync.rs`, then `host.rs` (what is opened),
-//! `cycle.rs` (one cycle and its report) and `renkei_sync::cycle` (what happens in it).
+//! `one_cycle.rs` (one cycle and its report) and `renkei_sync::cycle` (what happens in it).
 
+mod admin_socket;
 mod cli;
 mod clock;
 mod command;
 mod config;
-mod control;
-mod cycle;
 mod database;
 mod demo;
 mod failure;
 mod host;
+mod one_cycle;
 mod output;
 mod plain;
 mod preflight;

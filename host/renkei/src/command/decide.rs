@@ -16,10 +16,10 @@ use renkei_sync::value::Value;
 use serde::{Deserialize, Serialize};
 
 use super::why::parse_record;
+use crate::admin_socket;
 use crate::cli::{Answer, DecideArgs};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::control;
 use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::host;
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
     let dir = &args.dir.dir;
     let config = Config::read(dir).map_err(Failure::usage)?;
     let decision = Decision { review: args.review.clone(), answer: args.answer.clone() };
-    let decided = match control::ask(&config.data, &decision).await? {
+    let decided = match admin_socket::ask(&config.data, &decision).await? {
         Some(decided) => decided,
         None => {
             let runtime = host::plugins(dir, Access::Look).await?;

@@ -16,15 +16,15 @@ use crate::cli::DemoArgs;
 use crate::clock::SystemClock;
 use crate::command::plan;
 use crate::command::serve::keep_in_step;
-use crate::cycle;
 use crate::database::Access;
-use crate::demo::control::{Ledger, Simulators};
 use crate::demo::edits::{self, Edit};
 use crate::demo::known::Known;
+use crate::demo::simulators::{Ledger, Simulators};
 use crate::demo::verify::{self, Verdict, World};
 use crate::demo::{setup, story};
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
+use crate::one_cycle;
 use crate::output::Output;
 
 /// Longer than any lag of the simulators, in their time.
@@ -151,7 +151,7 @@ async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, 
     let bar = output.progress("preview");
     let host = Host::open(dir, clock, Access::Scratch, Patience::Long).await?;
     host.require_fit().await?;
-    let result = cycle::run(&host, plan::dry(8), &bar).await?;
+    let result = one_cycle::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();
     output.note(&format!("preview of the first sync:\n{}", result.plan));
     Ok(result.report.planned)
@@ -176,29 +176,29 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
-    let first = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let first = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
     memory.note();
     output.note(&format!(
         "first sync: {}",
-        cycle::describe(&first, cycle::open_questions(host).await?)
+        one_cycle::describe(&first, one_cycle::open_questions(host).await?)
     ));
 
     let edits = edits::make(simulators).await?;
     host.clock.sleep_ms(SETTLE_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
-    let second = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let second = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     bar.finish_and_clear();
     output.note(&format!(
         "second sync: {}",
-        cycle::describe(&second, cycle::open_questions(host).await?)
+        one_cycle::describe(&second, one_cycle::open_questions(host).await?)
     ));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");
-    let idle = succeed(cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let idle = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     bar.finish_and_clear();
     memory.note();
 
@@ -210,7 +210,7 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
 }
 
 fn succeed(report: Report) -> Result<Report, Failure> {
-    cycle::require_success(&report)?;
+    one_cycle::require_success(&report)?;
     Ok(report)
 }
 
@@ -222,8 +222,8 @@ async fn report(
     played: &Played,
 ) -> Result<DemoReport, Failure> {
     let handled = played.first.matched
-        + cycle::done(&played.first, Action::Create)
-        + cycle::done(&played.first, Action::Update);
+        + one_cycle::done(&played.first, Action::Create)
+        + one_cycle::done(&played.first, Action::Update);
     let plugins = host.runtime.list();
     let plugins: Vec<Value> = plugins
         .iter()
@@ -251,8 +251,8 @@ async fn report(
             salesforce: simulators.salesforce.ledger().await?.into(),
         },
         records_per_second: per_second(handled, played.first_ms),
-        first_sync: cycle::facts(&played.first),
-        second_sync: cycle::facts(&played.second),
+        first_sync: one_cycle::facts(&played.first),
+        second_sync: one_cycle::facts(&played.second),
         memory_mb: played.memory.mb,
         plugins: json!(plugins),
         unexplained: played.verdict.unexplained.clone(),

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;
-use crate::cycle;
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
+use crate::one_cycle;
 use crate::output::Output;
 
 /// Prints the plan. Writes neither to the systems nor to the database.
@@ -19,21 +19,22 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
         Host::open(&args.dir.dir, SystemClock::real(), Access::Scratch, Patience::Short).await?;
     host.require_fit().await?;
     let options = dry(args.limit);
-    let result = cycle::run(&host, options, &bar).await;
+    let result = one_cycle::run(&host, options, &bar).await;
     bar.finish_and_clear();
     let result = result?;
     let facts = json!({
         "operations": result.plan.operations,
         "omitted": result.plan.omitted,
         "held": result.plan.held,
-        "report": cycle::facts(&result.report),
+        "report": one_cycle::facts(&result.report),
     });
     output.result(&facts, || describe(&result))?;
-    cycle::require_success(&result.report).map_err(Failure::reported)
+    one_cycle::require_success(&result.report).map_err(Failure::reported)
 }
 
 fn describe(result: &CycleResult) -> String {
-    let unread = cycle::failed_systems(&result.report).into_iter().collect::<Vec<_>>().join(", ");
+    let unread =
+        one_cycle::failed_systems(&result.report).into_iter().collect::<Vec<_>>().join(", ");
     let CycleResult { plan, report } = result;
     match (report.planned, unread.as_str()) {
         (0, "") => format!("{plan}nothing to write"),

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::admin_socket::{ControlSocket, Request};
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::command::decide;
-use crate::control::{ControlSocket, Request};
-use crate::cycle;
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
+use crate::one_cycle;
 use crate::output::Output;
 use crate::stop;
 
@@ -55,7 +55,7 @@ pub(crate) async fn keep_in_step(
     let mut stopping = false;
     while !stopping {
         {
-            let running = cycle::run(host, CycleOptions::default(), &bar);
+            let running = one_cycle::run(host, CycleOptions::default(), &bar);
             tokio::pin!(running);
             loop {
                 tokio::select! {
@@ -132,7 +132,7 @@ impl Serving<'_> {
     }
 
     fn cycled(&self, report: &renkei_sync::engine::Report) -> Result<(), Failure> {
-        let mut line = cycle::facts(report);
+        let mut line = one_cycle::facts(report);
         if let Some(line) = line.as_object_mut() {
             line.insert("event".to_owned(), "cycle".into());
         }

@@ -4,10 +4,10 @@ use renkei_sync::engine::CycleOptions;
 
 use crate::cli::DirArgs;
 use crate::clock::SystemClock;
-use crate::cycle;
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
+use crate::one_cycle;
 use crate::output::Output;
 
 /// Exit code 3 or 5 when a system or plugin failed; the others' work is done all the same.
@@ -15,16 +15,16 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("sync");
     let host = Host::open(&args.dir, SystemClock::real(), Access::Keep, Patience::Short).await?;
     host.require_fit().await?;
-    let result = cycle::run(&host, CycleOptions::default(), &bar).await;
+    let result = one_cycle::run(&host, CycleOptions::default(), &bar).await;
     bar.finish_and_clear();
     let report = result?.report;
-    let open = cycle::open_questions(&host).await?;
-    output.result(&cycle::facts(&report), || {
+    let open = one_cycle::open_questions(&host).await?;
+    output.result(&one_cycle::facts(&report), || {
         let hint = match open {
             0 => String::new(),
             _ => format!("; `renkei status --dir {}` lists them", args.dir.display()),
         };
-        format!("{}{hint}", cycle::describe(&report, open))
+        format!("{}{hint}", one_cycle::describe(&report, open))
     })?;
-    cycle::require_success(&report).map_err(Failure::reported)
+    one_cycle::require_success(&report).map_err(Failure::reported)
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use renkei_sync::state::RecordKey;
 use serde_json::{Value, json};
 
-use super::control::{SimRecord, Simulator, Simulators};
+use super::simulators::{SimRecord, Simulator, Simulators};
 
 /// One thing a person did.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use renkei_package::{BuildOptions, Progress, build_many};
 
-use super::control::Simulators;
+use super::simulators::Simulators;
 use crate::command::init;
 use crate::failure::Failure;
 use crate::output::Output;

@@ -1,8 +1,8 @@
 //! The demo's table: what people did, what became of it, and the rule or question behind it.
 
-use super::control::SimRecord;
 use super::edits::Edit;
 use super::known::Known;
+use super::simulators::SimRecord;
 use super::verify::{World, canonical, current_key};
 use crate::table;
 

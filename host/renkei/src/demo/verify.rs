@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use renkei_sync::state::{LinkId, RecordKey};
 use serde::Serialize;
 
-use super::control::{SimRecord, Simulators};
 use super::edits::Edit;
 use super::known::Known;
+use super::simulators::{SimRecord, Simulators};
 
 /// What the judge found.
 #[derive(Debug, Default, Serialize)]

@@ -11,8 +11,8 @@ use std::path::Path;
 use renkei_runtime::{Answer, GrantsReport, PluginReport, Request};
 use serde_json::json;
 
+use crate::admin_socket::{self, Stop, Told};
 use crate::config::Config;
-use crate::control::{self, Stop, Told};
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host;
@@ -53,7 +53,7 @@ struct Answered {
 
 async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answered, Failure> {
     let config = Config::read(dir).map_err(Failure::usage)?;
-    match control::ask_plugins(&config.data, &request).await? {
+    match admin_socket::ask_plugins(&config.data, &request).await? {
         Some(Told { answer, stops }) => Ok(Answered { answer, stops: Some(stops) }),
         None => {
             let runtime = host::plugins(dir, access).await?;
