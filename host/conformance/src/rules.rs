@@ -38,7 +38,8 @@ rules! {
         "build against the wit/v1 of this host and stub out what a language runtime adds";
     START "start",
         "It compiles and can be instantiated.",
-        "do nothing but initialise in start functions and globals, and stay below the memory limit";
+        "do nothing but initialise in start functions and globals, and stay below the memory limit; \
+         the compiler takes long over very large functions";
     SETTINGS "settings",
         "Its defaults are accepted; malformed settings are errors that name the setting.",
         "answer `invalid` with the setting's name in the message; never trap on a value";
