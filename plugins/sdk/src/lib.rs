@@ -148,7 +148,11 @@
 /// Every guest's: every text that crosses the boundary is allocated by the guest first.
 #[cfg(target_family = "wasm")]
 #[global_allocator]
-static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+static ALLOCATOR: allocator::Allocator<talc::wasm::WasmDynamicTalc> =
+    allocator::Allocator::new(talc::wasm::new_wasm_dynamic_allocator());
+
+#[cfg(any(target_family = "wasm", test))]
+mod allocator;
 
 #[doc(hidden)]
 pub mod bindings;
