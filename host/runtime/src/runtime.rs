@@ -315,14 +315,15 @@ fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError>
     Ok(exits)
 }
 
-/// What a system's way out refused.
+/// What a system's way out refused, and what it wondered at.
 fn refused(exit: &Exit) -> impl Iterator<Item = StopCount> {
-    let (config, refused) = (exit.config(), exit.traffic().refused);
-    let reasons = Reason::ALL.iter().map(move |reason| (*reason, refused.of(*reason)));
-    reasons.filter(|(_, times)| *times > 0).map(|(reason, times)| StopCount {
+    let (config, Traffic { refused, alarms, .. }) = (exit.config(), exit.traffic());
+    let of = move |reason: &Reason| (Cause::Egress(*reason), refused.of(*reason));
+    let causes = Reason::ALL.iter().map(of).chain([(Cause::Unusual, alarms)]);
+    causes.filter(|(_, times)| *times > 0).map(|(cause, times)| StopCount {
         plugin: config.plugin.clone(),
         system: config.name.clone(),
-        cause: Cause::Egress(reason),
+        cause,
         times,
     })
 }

@@ -69,6 +69,8 @@ pub enum Cause {
     /// What a guest asked of the way out, or the answer to it, was not let through; the guest was
     /// told.
     Egress(Reason),
+    /// What a guest told allowed hosts was far beyond any API's habit; it was sent.
+    Unusual,
 }
 
 impl Cause {
@@ -78,6 +80,7 @@ impl Cause {
             Self::Stopped(cause) => cause.name(),
             Self::Refused => "refused",
             Self::Egress(reason) => reason.name(),
+            Self::Unusual => "unusual",
         }
     }
 }

@@ -4,6 +4,7 @@
 use renkei_fixtures::plugin_with;
 
 use super::*;
+use crate::Cause;
 use crate::egress::alarm::TARGET_BYTES_USUAL;
 use crate::stage::rogue::{Act, Names, Rogue};
 use crate::stage::{client_credentials, token};
@@ -405,6 +406,9 @@ async fn case_42_exfiltration_by_path_is_counted_and_raises_an_alarm() {
         street.send(&errand(&flood)).await;
     }
     assert_eq!(traffic().alarms, 1, "{} bytes", traffic().target_bytes);
+    let stops = street.house.runtime.stops();
+    let counted = stops.iter().find(|stop| stop.cause == Cause::Unusual).unwrap();
+    assert_eq!((counted.system.as_str(), counted.times), ("acme", 1));
     let mut lines = street.audit.lines();
     lines.retain(|line| line.starts_with("message=egress unusual plugin=courier version=1.0.0"));
     assert!(
