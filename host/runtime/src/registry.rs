@@ -218,8 +218,7 @@ impl Registry {
         let id = &to.generation.plugin;
         let Some(before) = self.serving(id) else { return };
         let from = before.plugin.generation.clone();
-        let kept =
-            book.change(id, |page| page.retreat(&from.digest, &to.generation.digest, reason));
+        let kept = book.change(id, |page| page.retreat(&from.digest, &to.generation, reason));
         self.unless_kept(kept);
         let page = book.page(id);
         let is_other = |earlier: &&Arc<Plugin>| {

@@ -112,8 +112,8 @@ pub(crate) struct Reloader {
     folder: PathBuf,
     loader: Loader,
     registry: Arc<Registry>,
-    /// None where this process writes nothing.
     versions: Versions,
+    /// Nothing is written to `versions`.
     passive: bool,
     files: BTreeMap<String, FileState>,
     stamps: Stamps,
@@ -345,7 +345,10 @@ impl Reloader {
         let book = self.registry.book();
         let held = |digest: &str| {
             let of_file = |state: &FileState| state.digest.as_deref() == Some(digest);
-            let of_page = |page: &book::Page| page.versions.iter().any(|v| v.digest == digest);
+            let of_page = |page: &book::Page| {
+                let serves = page.serving.as_deref() == Some(digest);
+                serves || page.versions.iter().any(|version| version.digest == digest)
+            };
             self.files.values().any(of_file) || book.pages().values().any(of_page)
         };
         self.versions.retain(held);

@@ -148,8 +148,17 @@ pub enum AdminError {
     #[error("there is no plugin or plugin file `{0}`; see `renkei plugin list`")]
     Unknown(String),
     /// There is nothing to go back to.
-    #[error("no earlier version of `{0}` is kept that was not rolled back itself")]
+    #[error(
+        "`{0}` has no earlier version to go back to that was not rolled back itself; to use another \
+         one, or to drop one that waits, put its file into the plugin folder"
+    )]
     NoEarlier(String),
+    /// Its files are known, and none serves.
+    #[error(
+        "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
+         why, and a good version in the plugin folder ends it"
+    )]
+    NothingServes(String),
     /// The plugin does not ask for that.
     #[error("`{id}` does not ask for `{word}`; `renkei plugin grants {id}` lists what it asks for")]
     NotAsked {
@@ -213,7 +222,7 @@ impl Reloader {
     }
 
     async fn roll_back(&mut self, id: &str) -> Result<Answer, AdminError> {
-        self.registry.serving(id).ok_or_else(|| AdminError::Unknown(id.to_owned()))?;
+        self.serves(id)?;
         let page = self.registry.book().page(id);
         let earlier = page.earlier().ok_or_else(|| AdminError::NoEarlier(id.to_owned()))?;
         let name = format!("{id} {}", earlier.version);
@@ -226,8 +235,18 @@ impl Reloader {
         Ok(self.report(Some(id)))
     }
 
+    /// An error where nothing serves this plugin.
+    fn serves(&self, id: &str) -> Result<(), AdminError> {
+        if self.registry.serving(id).is_some() {
+            return Ok(());
+        }
+        let known = self.registry.book().pages().contains_key(id);
+        let why = if known { AdminError::NothingServes } else { AdminError::Unknown };
+        Err(why(id.to_owned()))
+    }
+
     fn hold(&mut self, id: &str, on: bool) -> Result<Answer, AdminError> {
-        self.registry.serving(id).ok_or_else(|| AdminError::Unknown(id.to_owned()))?;
+        self.serves(id)?;
         self.registry.book().change(id, |page| page.hold = on)?;
         self.registry.tell(ReloadEvent::Hold { plugin: id.to_owned(), on });
         self.settle();

@@ -34,7 +34,7 @@ pub(crate) struct Page {
     pub(crate) file: String,
     /// The digest that serves; none when its file was removed.
     pub(crate) serving: Option<String>,
-    /// Those that served last, newest first.
+    /// Those that served last, the last one first: what serves is at the front.
     pub(crate) versions: Vec<Version>,
     /// Digests that are not taken again by themselves, with the reason.
     pub(crate) bad: Vec<(String, String)>,
@@ -64,18 +64,30 @@ impl Page {
         file.clone_into(&mut self.file);
         self.serving = Some(digest.clone());
         self.approved = None;
-        self.versions.retain(|known| known.digest != *digest);
         let version = Version { version: version.clone(), digest: digest.clone() };
-        self.versions.insert(0, version);
-        self.versions.truncate(VERSIONS_KEPT);
+        self.put_first(version);
+        while self.versions.len() > VERSIONS_KEPT {
+            // A bad one is not gone back to, so it goes before a good one does.
+            let is_bad = |known: &Version| self.why_bad(&known.digest).is_some();
+            let last_bad = self.versions.iter().skip(1).rposition(is_bad).map(|at| at + 1);
+            self.versions.remove(last_bad.unwrap_or(VERSIONS_KEPT));
+        }
     }
 
-    /// `to` serves again instead of `from`, which is not taken again by itself.
-    pub(crate) fn retreat(&mut self, from: &str, to: &str, reason: &str) {
-        self.bad.retain(|(digest, _)| digest != from && digest != to);
+    fn put_first(&mut self, version: Version) {
+        self.versions.retain(|known| known.digest != version.digest);
+        self.versions.insert(0, version);
+    }
+
+    /// `to` serves again instead of the version with the digest `from`, which is not taken again by
+    /// itself.
+    pub(crate) fn retreat(&mut self, from: &str, to: &Generation, reason: &str) {
+        let Generation { version, digest, .. } = to;
+        self.bad.retain(|(bad, _)| bad != from && bad != digest);
         self.bad.insert(0, (from.to_owned(), reason.to_owned()));
         self.bad.truncate(BAD_KEPT);
-        self.serving = Some(to.to_owned());
+        self.put_first(Version { version: version.clone(), digest: digest.clone() });
+        self.serving = Some(digest.clone());
         self.approved = None;
         self.proving_ms = None;
     }
@@ -251,17 +263,32 @@ mod tests {
             page.serve("echo.wasm", &generation(digest));
         }
         assert_eq!(digests(&page), ["b", "d", "c"]);
-        page.retreat("b", "d", "it failed");
+        page.retreat("b", &generation("d"), "it failed");
         assert_eq!(page.serving.as_deref(), Some("d"));
         assert_eq!(page.why_bad("b"), Some("it failed"));
         assert_eq!(page.earlier().unwrap().digest, "c");
-        page.retreat("d", "c", "it failed too");
+        page.retreat("d", &generation("c"), "it failed too");
         assert_eq!(page.earlier(), None);
         page.approve("b");
         assert_eq!((page.why_bad("b"), page.approved.as_deref()), (None, Some("b")));
         page.serve("echo.wasm", &generation("b"));
         assert_eq!(page.approved, None);
         assert_eq!(page.earlier().unwrap().digest, "c", "d is bad");
+    }
+
+    #[test]
+    fn what_serves_is_kept_however_many_bad_ones_come() {
+        let mut page = Page::default();
+        page.serve("echo.wasm", &generation("older"));
+        page.serve("echo.wasm", &generation("good"));
+        for bad in ["b", "c", "d", "e"] {
+            page.serve("echo.wasm", &generation(bad));
+            assert_eq!(page.earlier().unwrap().digest, "good");
+            page.retreat(bad, &generation("good"), "it failed");
+            assert_eq!(page.serving.as_deref(), Some("good"));
+            assert_eq!(digests(&page), ["good", bad, "older"]);
+            assert_eq!(page.earlier().unwrap().digest, "older");
+        }
     }
 
     #[test]

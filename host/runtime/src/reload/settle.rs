@@ -80,7 +80,7 @@ impl Reloader {
             for name in names {
                 match chosen.as_ref() == Some(name) {
                     true => self.take(id, name),
-                    false => self.clash(id, name, names, chosen.is_some()),
+                    false => self.clash(id, name, names, chosen.as_deref()),
                 }
             }
         }
@@ -154,10 +154,10 @@ impl Reloader {
         }
     }
 
-    /// The file says it is a plugin that another file is, or may be.
-    fn clash(&mut self, id: &str, name: &str, names: &[String], decided: bool) {
+    /// The file says it is a plugin that another file, `chosen`, is, or one of `names` may be.
+    fn clash(&mut self, id: &str, name: &str, names: &[String], chosen: Option<&str>) {
         let Some(state) = self.files.get_mut(name) else { return };
-        if state.vanished_ms.is_some() && decided {
+        if state.vanished_ms.is_some() && chosen.is_some() {
             // Renamed: the new name has taken over.
             state.served = None;
             return;
@@ -167,9 +167,17 @@ impl Reloader {
         }
         state.served = None;
         state.waiting = None;
-        let quoted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-        let reason =
-            format!("{} are all the plugin `{id}`; keep one of these files", quoted.join(" and "));
+        let reason = match chosen {
+            Some(chosen) => format!(
+                "`{name}` is the plugin `{id}` too, which `{chosen}` is already; remove one of \
+                 these files"
+            ),
+            None => {
+                let quoted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let quoted = quoted.join(" and ");
+                format!("{quoted} are all the plugin `{id}`, so none is; keep one of these files")
+            }
+        };
         if state.clash.as_ref() != Some(&reason) {
             let serving = self.registry.serving(id).map(|served| served.plugin.generation.clone());
             let (file, reason) = (name.to_owned(), reason.clone());

@@ -135,7 +135,8 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
     let fault = files[0].fault.clone().unwrap();
     assert_eq!(
         fault,
-        "`copy.wasm` and `echo.wasm` are all the plugin `echo`; keep one of these files"
+        "`copy.wasm` is the plugin `echo` too, which `echo.wasm` is already; remove one of these \
+         files"
     );
     assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0");
     assert_eq!(files[1].fault, None);
