@@ -24,9 +24,6 @@ use crate::reload::book::Book;
 use crate::reload::event::{self, ReloadEvent};
 use crate::reload::health::{self, Health, Rules, Verdict};
 
-/// Earlier generations that stay compiled while one is on probation.
-const EARLIER_KEPT: usize = 2;
-
 /// How long work that began under a replaced generation may go on with it, ms: then its next call
 /// fails, and the job begins anew under what serves.
 const DRAIN_MS: i64 = 600_000;
@@ -44,13 +41,13 @@ pub(crate) struct Served {
 
 struct Ward {
     health: Health,
-    /// What can serve again while this one is on probation, newest first.
-    earlier: Vec<Arc<Plugin>>,
+    /// What serves again if this one fails on probation: the last that was not on probation.
+    fallback: Option<Arc<Plugin>>,
 }
 
 impl Served {
-    fn new(plugin: Arc<Plugin>, health: Health, earlier: Vec<Arc<Plugin>>) -> Arc<Self> {
-        let ward = Mutex::new(Ward { health, earlier });
+    fn new(plugin: Arc<Plugin>, health: Health, fallback: Option<Arc<Plugin>>) -> Arc<Self> {
+        let ward = Mutex::new(Ward { health, fallback });
         Arc::new(Self { plugin, ward, replaced_ms: AtomicI64::new(i64::MAX) })
     }
 
@@ -127,43 +124,40 @@ impl Registry {
         event::tell(&self.events, event);
     }
 
-    /// Lets `plugin`, as its grants leave it, serve from now on. What served before can serve again
-    /// while the new one is on probation.
+    /// Lets `plugin`, as its grants leave it, serve from now on. What served before serves again if
+    /// the new one fails on probation; where that was on probation itself, what it would have gone
+    /// back to: broken versions in a row do not vouch for one another.
     pub(crate) fn serve(&self, book: &mut Book, file: &str, plugin: &Plugin) {
         let id = plugin.generation.plugin.clone();
-        let before = self.serving(&id);
-        let page = book.page(&id);
         let now_ms = self.clock.now_ms();
         let rules = self.rules(plugin);
-        let (health, earlier) = match &before {
-            Some(before) => {
-                let ward = before.ward();
-                let mut earlier = vec![Arc::clone(&before.plugin)];
-                if ward.health.is_on_probation(now_ms) {
-                    earlier.extend(ward.earlier.iter().cloned());
-                }
-                let own = &plugin.generation.digest;
-                earlier.retain(|earlier| {
-                    let digest = &earlier.generation.digest;
-                    digest != own && page.why_bad(digest).is_none()
-                });
-                earlier.truncate(EARLIER_KEPT);
-                (Health::on_probation(rules, &ward.health, now_ms), earlier)
-            }
-            None => (Health::new(rules), Vec::new()),
+        let page = book.page(&id);
+        let before = self.serving(&id).map(|before| {
+            let ward = before.ward();
+            let fallback = match ward.health.is_on_probation(now_ms) {
+                true => ward.fallback.clone(),
+                false => Some(Arc::clone(&before.plugin)),
+            };
+            (fallback, ward.health.rate(now_ms))
+        });
+        let (fallback, rate) = before.unwrap_or_default();
+        let fallback = fallback.filter(|fallback| {
+            let digest = &fallback.generation.digest;
+            *digest != plugin.generation.digest && page.why_bad(digest).is_none()
+        });
+        let health = match fallback {
+            Some(_) => Health::on_probation(rules, rate),
+            None => Health::new(rules),
         };
-        let watched = !earlier.is_empty();
-        let health = if watched { health } else { Health::new(rules) };
         let asked = plugin.asked();
         let kept = book.change(&id, |page| {
-            page.serve(file, &plugin.generation);
-            page.proving_ms = watched.then_some(now_ms);
+            let fallback = fallback.as_ref().map(|fallback| fallback.generation.digest.clone());
+            page.serve(file, &plugin.generation, fallback);
             let news = asked.iter().filter(|word| !page.denied.contains(*word)).cloned();
             page.allowed.get_or_insert_default().extend(news);
         });
         self.unless_kept(kept);
-        let served = Served::new(Arc::new(plugin.given(&page.denied)), health, earlier);
-        self.put(&id, Some(served));
+        self.put(&id, Some(Served::new(Arc::new(plugin.given(&page.denied)), health, fallback)));
     }
 
     /// Puts a generation that served before a restart back in its place.
@@ -171,7 +165,7 @@ impl Registry {
         let id = &plugin.generation.plugin;
         let plugin = Arc::new(plugin.given(&book.page(id).denied));
         let health = Health::new(self.rules(&plugin));
-        self.put(id, Some(Served::new(plugin, health, Vec::new())));
+        self.put(id, Some(Served::new(plugin, health, None)));
     }
 
     /// Cuts what serves to what the book allows now; its health and its past stay.
@@ -179,7 +173,7 @@ impl Registry {
         let Some(before) = self.serving(id) else { return };
         let plugin = Arc::new(before.plugin.given(&book.page(id).denied));
         let ward = before.ward();
-        let served = Served::new(plugin, ward.health.clone(), ward.earlier.clone());
+        let served = Served::new(plugin, ward.health.clone(), ward.fallback.clone());
         drop(ward);
         self.put(id, Some(served));
     }
@@ -189,7 +183,7 @@ impl Registry {
         if let Some(served) = self.serving(id) {
             let mut ward = served.ward();
             ward.health = Health::new(self.rules(&served.plugin));
-            ward.earlier.clear();
+            ward.fallback = None;
         }
     }
 
@@ -207,8 +201,8 @@ impl Registry {
             let mut book = self.book();
             let mut ward = served.ward();
             if !ward.health.is_on_probation(now_ms) {
-                ward.earlier.clear();
-                self.unless_kept(book.change(id, |page| page.proving_ms = None));
+                ward.fallback = None;
+                self.unless_kept(book.change(id, |page| page.fallback = None));
             }
         }
     }
@@ -221,17 +215,8 @@ impl Registry {
         let kept = book.change(id, |page| page.retreat(&from.digest, &to.generation, reason));
         self.unless_kept(kept);
         let page = book.page(id);
-        let is_other = |earlier: &&Arc<Plugin>| {
-            let digest = &earlier.generation.digest;
-            *digest != to.generation.digest && page.why_bad(digest).is_none()
-        };
-        let earlier: Vec<_> = before.ward().earlier.iter().filter(is_other).cloned().collect();
-        let unproven = Health::new(self.rules(to));
-        let health = match earlier.is_empty() {
-            true => unproven,
-            false => Health::on_probation(self.rules(to), &unproven, self.clock.now_ms()),
-        };
-        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied)), health, earlier)));
+        let health = Health::new(self.rules(to));
+        self.put(id, Some(Served::new(Arc::new(to.given(&page.denied)), health, None)));
         let (to, reason) = (to.generation.clone(), reason.to_owned());
         self.tell(ReloadEvent::RolledBack { from, to, reason });
         self.changed.notify_one();
@@ -254,7 +239,7 @@ impl Registry {
         self.serving.store(Arc::new(serving));
         if let Some(before) = before {
             before.replaced_ms.store(self.clock.now_ms(), Ordering::Relaxed);
-            before.ward().earlier.clear();
+            before.ward().fallback = None;
         }
     }
 }
@@ -293,12 +278,12 @@ impl Unit {
         Ok(())
     }
 
-    /// The generation before, while this one is on probation: whether it fails with the same input
+    /// What would serve again, while this one is on probation: whether it fails with the same input
     /// too tells whose fault a failure is.
-    pub(crate) fn earlier(&self) -> Option<Arc<Plugin>> {
+    pub(crate) fn fallback(&self) -> Option<Arc<Plugin>> {
         let ward = self.served.ward();
         let on_probation = ward.health.is_on_probation(self.registry.clock.now_ms());
-        ward.earlier.first().filter(|_| on_probation).cloned()
+        ward.fallback.clone().filter(|_| on_probation)
     }
 
     /// Tells what a call came to, and does what follows.
@@ -325,7 +310,7 @@ impl Unit {
                 registry.tell(ReloadEvent::Quarantined { generation, until_ms, failures });
             }
             Verdict::RollBack { failures, calls } => {
-                let Some(to) = self.served.ward().earlier.first().cloned() else { return };
+                let Some(to) = self.served.ward().fallback.clone() else { return };
                 let reason = format!("{failures} of its first {calls} calls failed");
                 registry.retreat(&mut book, &to, &reason);
             }

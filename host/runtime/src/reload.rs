@@ -210,7 +210,10 @@ impl Reloader {
         for (name, state) in &mut self.files {
             match found.iter().any(|found| found.name == *name) {
                 true => state.vanished_ms = None,
-                false => _ = state.vanished_ms.get_or_insert(now_ms),
+                // A clock that was set back does not make it longer.
+                false => {
+                    state.vanished_ms = Some(state.vanished_ms.map_or(now_ms, |at| at.min(now_ms)));
+                }
             }
         }
         let gone = |state: &FileState| match state.vanished_ms {

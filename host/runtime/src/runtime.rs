@@ -372,8 +372,8 @@ impl Transforms for Runtime {
         let mut judged = fault::judge(&answer);
         // Rows at which the version before fails too say nothing about this one.
         if judged == health::Unit::Fault
-            && let Some(earlier) = unit.earlier()
-            && fault::judge(&transform::call(machine, limits, &earlier, call).await)
+            && let Some(fallback) = unit.fallback()
+            && fault::judge(&transform::call(machine, limits, &fallback, call).await)
                 == health::Unit::Fault
         {
             judged = health::Unit::Excused;

@@ -153,6 +153,14 @@ pub enum AdminError {
          one, or to drop one that waits, put its file into the plugin folder"
     )]
     NoEarlier(String),
+    /// The file is another one than was looked at.
+    #[error("`{name}` has changed: its SHA-256 is {is}; see `renkei plugin list` again")]
+    Changed {
+        /// What was typed, without the digest.
+        name: String,
+        /// The digest of the file as it is now, hex.
+        is: String,
+    },
     /// Its files are known, and none serves.
     #[error(
         "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
@@ -194,9 +202,11 @@ impl Reloader {
         answer
     }
 
-    /// What `name` holds may serve, whatever was decided of it before.
+    /// What `name` holds may serve, whatever was decided of it before. `name@digest` is that only if
+    /// its SHA-256 begins so.
     fn approve(&mut self, name: &str) -> Result<Answer, AdminError> {
         let unknown = || AdminError::Unknown(name.to_owned());
+        let (name, digest) = name.rsplit_once('@').unwrap_or((name, ""));
         let bare = Path::new(name).file_name().and_then(|name| name.to_str());
         let is_it = |(file, state): &(&String, &super::FileState)| {
             let plugin = state.plugin.as_ref().map(|plugin| plugin.generation.plugin.as_str());
@@ -208,13 +218,16 @@ impl Reloader {
         }
         let plugin = state.plugin.clone().ok_or_else(unknown)?;
         let generation = plugin.generation.clone();
+        if !generation.digest.starts_with(digest) {
+            return Err(AdminError::Changed { name: name.to_owned(), is: generation.digest });
+        }
         let id = generation.plugin.clone();
         let serves =
             self.registry.serving(&id).is_some_and(|now| now.plugin.generation == generation);
         if serves {
             self.registry.forgive(&id);
         } else {
-            self.registry.book().change(&id, |page| page.approve(&generation.digest))?;
+            self.registry.book().try_change(&id, |page| page.approve(&generation.digest))?;
             self.registry.tell(ReloadEvent::Approved { generation });
             self.settle();
         }
@@ -247,7 +260,7 @@ impl Reloader {
 
     fn hold(&mut self, id: &str, on: bool) -> Result<Answer, AdminError> {
         self.serves(id)?;
-        self.registry.book().change(id, |page| page.hold = on)?;
+        self.registry.book().try_change(id, |page| page.hold = on)?;
         self.registry.tell(ReloadEvent::Hold { plugin: id.to_owned(), on });
         self.settle();
         Ok(self.report(Some(id)))
@@ -287,7 +300,7 @@ impl Reloader {
     ) -> Result<(), AdminError> {
         let page = {
             let mut book = self.registry.book();
-            book.change(id, |page| {
+            book.try_change(id, |page| {
                 let allowed = page.allowed.get_or_insert_default();
                 allowed.extend(allow.iter().cloned());
                 page.denied.retain(|word| !allow.contains(word));

@@ -42,8 +42,8 @@ pub(crate) struct Page {
     pub(crate) hold: bool,
     /// The digest that an admin approved before it could serve.
     pub(crate) approved: Option<String>,
-    /// Since when what serves is on probation, ms since 1970; none when it has passed.
-    pub(crate) proving_ms: Option<i64>,
+    /// The digest that serves again if what serves fails on probation; none when that has passed.
+    pub(crate) fallback: Option<String>,
     /// What it may, in the words of `grants`; none before its first version.
     pub(crate) allowed: Option<BTreeSet<String>>,
     /// What it asks for and an admin took away.
@@ -58,20 +58,29 @@ pub(crate) struct Version {
 }
 
 impl Page {
-    /// `generation` serves from now on.
-    pub(crate) fn serve(&mut self, file: &str, generation: &Generation) {
+    /// `generation` serves from now on, on probation if there is a fallback.
+    pub(crate) fn serve(&mut self, file: &str, generation: &Generation, fallback: Option<String>) {
         let Generation { version, digest, .. } = generation;
         file.clone_into(&mut self.file);
         self.serving = Some(digest.clone());
+        self.fallback = fallback;
         self.approved = None;
         let version = Version { version: version.clone(), digest: digest.clone() };
         self.put_first(version);
         while self.versions.len() > VERSIONS_KEPT {
-            // A bad one is not gone back to, so it goes before a good one does.
-            let is_bad = |known: &Version| self.why_bad(&known.digest).is_some();
-            let last_bad = self.versions.iter().skip(1).rposition(is_bad).map(|at| at + 1);
-            self.versions.remove(last_bad.unwrap_or(VERSIONS_KEPT));
+            let Some(at) = self.least_needed() else { break };
+            self.versions.remove(at);
         }
+    }
+
+    /// Where the version is that can go first: the oldest bad one, or else the oldest, but not what
+    /// serves nor what would serve instead.
+    fn least_needed(&self) -> Option<usize> {
+        let others = || self.versions.iter().enumerate().skip(1).rev();
+        let free = |known: &Version| self.fallback.as_deref() != Some(&*known.digest);
+        let is_bad = |known: &Version| self.why_bad(&known.digest).is_some();
+        let bad = others().find(|(_, known)| free(known) && is_bad(known));
+        bad.or_else(|| others().find(|(_, known)| free(known))).map(|(at, _)| at)
     }
 
     fn put_first(&mut self, version: Version) {
@@ -89,7 +98,7 @@ impl Page {
         self.put_first(Version { version: version.clone(), digest: digest.clone() });
         self.serving = Some(digest.clone());
         self.approved = None;
-        self.proving_ms = None;
+        self.fallback = None;
     }
 
     /// The version that served before the one that serves.
@@ -142,6 +151,8 @@ pub enum BookError {
 pub(crate) struct Book {
     path: PathBuf,
     pages: Pages,
+    /// Plugins whose page could not be written yet. What this process knows of them counts.
+    unwritten: BTreeSet<String>,
     /// Nothing is written: what this process does is its own affair.
     passive: bool,
 }
@@ -162,7 +173,7 @@ impl Book {
         }
         let path = home.join("plugins.json");
         let pages = read(&path)?;
-        Ok(Self { path, pages, passive })
+        Ok(Self { path, pages, unwritten: BTreeSet::new(), passive })
     }
 
     pub(crate) fn pages(&self) -> &Pages {
@@ -175,42 +186,71 @@ impl Book {
     }
 
     /// Reads what others wrote, changes a plugin's page, and writes. On an error the change holds
-    /// in this process only.
+    /// in this process, and is written with the next one or when the folder is looked at.
     pub(crate) fn change(
         &mut self,
         id: &str,
         change: impl FnOnce(&mut Page),
     ) -> Result<(), BookError> {
-        let own = |pages: &mut Pages| {
-            let page = pages.entry(id.to_owned()).or_default();
-            let before = page.clone();
-            change(page);
-            *page != before
-        };
-        if self.passive {
-            own(&mut self.pages);
-            return Ok(());
+        let lock = self.open_page();
+        let page = self.pages.entry(id.to_owned()).or_default();
+        let before = page.clone();
+        change(page);
+        if *page != before {
+            self.unwritten.insert(id.to_owned());
         }
-        let lock = self.lock();
-        if lock.is_ok()
-            && let Ok(pages) = read(&self.path)
-        {
-            self.pages = pages;
-        }
-        if own(&mut self.pages) {
-            lock?;
-            return self.write();
-        }
-        Ok(())
+        self.keep(lock)
     }
 
-    /// Reads what another process wrote meanwhile.
-    pub(crate) fn refresh(&mut self) {
-        if !self.passive
-            && let Ok(pages) = read(&self.path)
-        {
+    /// As [`Book::change`], but on an error nothing is changed.
+    pub(crate) fn try_change(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Page),
+    ) -> Result<(), BookError> {
+        let (before, unwritten) = (self.pages.get(id).cloned(), self.unwritten.clone());
+        self.change(id, change).inspect_err(|_| {
+            match before {
+                Some(before) => self.pages.insert(id.to_owned(), before),
+                None => self.pages.remove(id),
+            };
+            self.unwritten = unwritten;
+        })
+    }
+
+    /// Reads what another process wrote meanwhile, and writes what could not be written before.
+    pub(crate) fn refresh(&mut self) -> Result<(), BookError> {
+        let lock = self.open_page();
+        self.keep(lock)
+    }
+
+    /// Takes the lock and reads what others wrote.
+    fn open_page(&mut self) -> Option<Result<File, BookError>> {
+        if self.passive {
+            return None;
+        }
+        let lock = self.lock();
+        if let Ok(mut pages) = read(&self.path) {
+            for id in &self.unwritten {
+                if let Some(own) = self.pages.get(id) {
+                    pages.insert(id.clone(), own.clone());
+                }
+            }
             self.pages = pages;
         }
+        Some(lock)
+    }
+
+    /// Writes what is not written yet, under the lock if there is to be one.
+    fn keep(&mut self, lock: Option<Result<File, BookError>>) -> Result<(), BookError> {
+        if let Some(lock) = lock
+            && !self.unwritten.is_empty()
+        {
+            let _locked = lock?;
+            self.write()?;
+            self.unwritten.clear();
+        }
+        Ok(())
     }
 
     fn lock(&self) -> Result<File, BookError> {
@@ -260,7 +300,7 @@ mod tests {
         let mut page = Page::default();
         assert_eq!(page.earlier(), None);
         for digest in ["a", "b", "c", "d", "b"] {
-            page.serve("echo.wasm", &generation(digest));
+            page.serve("echo.wasm", &generation(digest), None);
         }
         assert_eq!(digests(&page), ["b", "d", "c"]);
         page.retreat("b", &generation("d"), "it failed");
@@ -271,7 +311,7 @@ mod tests {
         assert_eq!(page.earlier(), None);
         page.approve("b");
         assert_eq!((page.why_bad("b"), page.approved.as_deref()), (None, Some("b")));
-        page.serve("echo.wasm", &generation("b"));
+        page.serve("echo.wasm", &generation("b"), None);
         assert_eq!(page.approved, None);
         assert_eq!(page.earlier().unwrap().digest, "c", "d is bad");
     }
@@ -279,16 +319,45 @@ mod tests {
     #[test]
     fn what_serves_is_kept_however_many_bad_ones_come() {
         let mut page = Page::default();
-        page.serve("echo.wasm", &generation("older"));
-        page.serve("echo.wasm", &generation("good"));
+        page.serve("echo.wasm", &generation("older"), None);
+        page.serve("echo.wasm", &generation("good"), None);
         for bad in ["b", "c", "d", "e"] {
-            page.serve("echo.wasm", &generation(bad));
+            page.serve("echo.wasm", &generation(bad), Some("good".to_owned()));
             assert_eq!(page.earlier().unwrap().digest, "good");
             page.retreat(bad, &generation("good"), "it failed");
             assert_eq!(page.serving.as_deref(), Some("good"));
             assert_eq!(digests(&page), ["good", bad, "older"]);
             assert_eq!(page.earlier().unwrap().digest, "older");
         }
+    }
+
+    #[test]
+    fn what_would_serve_again_is_kept_however_many_untried_ones_come() {
+        let mut page = Page::default();
+        page.serve("echo.wasm", &generation("good"), None);
+        for untried in ["b", "c", "d", "e"] {
+            page.serve("echo.wasm", &generation(untried), Some("good".to_owned()));
+        }
+        assert_eq!(digests(&page), ["e", "d", "good"]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let mut book = Book::open(home.path(), false).unwrap();
+        book.change("a", |page| page.serve("a.wasm", &generation("one"), None)).unwrap();
+        let lock = home.path().join("plugins.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        let bad = |page: &mut Page| page.bad = vec![("two".to_owned(), "it failed".to_owned())];
+        book.change("a", bad).unwrap_err();
+        book.try_change("a", |page| page.hold = true).unwrap_err();
+        book.refresh().unwrap_err();
+        assert!(book.page("a").why_bad("two").is_some() && !book.page("a").hold);
+        fs::remove_dir(&lock).unwrap();
+        book.refresh().unwrap();
+        let page = Book::open(home.path(), true).unwrap().page("a");
+        assert!(page.why_bad("two").is_some() && !page.hold && page.versions.len() == 1);
     }
 
     #[test]

@@ -5,8 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use renkei_sync::plugin::Generation;
+
 use super::book::Page;
 use super::grants;
+
+/// Digits of a digest that tell a version from all others of a plugin.
+const DIGEST_SHOWN: usize = 12;
 
 /// Why a good file waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,19 +35,22 @@ impl Wait {
     }
 
     /// What is the matter and what to do, for people.
-    pub(crate) fn reason(&self, id: &str) -> String {
+    /// The command names the digest, so that nothing else is approved that came meanwhile.
+    pub(crate) fn reason(&self, generation: &Generation) -> String {
+        let Generation { plugin: id, digest, .. } = generation;
+        let this = format!("{id}@{}", digest.get(..DIGEST_SHOWN).unwrap_or(digest));
         match self {
             Self::Bad(reason) => format!(
                 "rolled back: {reason}; put another version there, or run \
-                 `renkei plugin reload {id}` to try it again"
+                 `renkei plugin reload {this}` to try it again"
             ),
             Self::Asks(more) => format!(
                 "it asks for more than it was given: {}; `renkei plugin grants {id}` shows it, \
-                 `renkei plugin reload {id}` allows it",
+                 `renkei plugin reload {this}` allows it",
                 more.join(", ")
             ),
             Self::Held => format!(
-                "held: see `renkei plugin preview`, then `renkei plugin reload {id}` approves it"
+                "held: see `renkei plugin preview`, then `renkei plugin reload {this}` approves it"
             ),
         }
     }
@@ -79,17 +87,21 @@ pub(crate) struct Claim<'a> {
     pub(crate) served: bool,
     /// It is not there any more, but perhaps only for a moment.
     pub(crate) vanished: bool,
+    /// It holds the very bytes that serve.
+    pub(crate) same: bool,
 }
 
-/// The file that is the plugin. Of several that are there, the one that served before; where none
-/// did, taking one would be a guess. One that is gone only counts alone.
+/// The file that is the plugin: the one that was it before, also while it is gone for a moment,
+/// unless it was only renamed. Where none was, the only one; of several, taking one would be a
+/// guess.
 pub(crate) fn incumbent<'a>(claims: &[Claim<'a>]) -> Option<Claim<'a>> {
-    let present: Vec<&Claim<'a>> = claims.iter().filter(|claim| !claim.vanished).collect();
-    match present.as_slice() {
-        [] => claims.iter().find(|claim| claim.served).copied(),
-        [only] => Some(**only),
-        several => several.iter().find(|claim| claim.served).map(|claim| **claim),
-    }
+    let present = || claims.iter().filter(|claim| !claim.vanished);
+    let found = match claims.iter().find(|claim| claim.served) {
+        Some(served) if served.vanished => present().find(|claim| claim.same).or(Some(served)),
+        Some(served) => Some(served),
+        None => present().next().filter(|_| present().count() == 1),
+    };
+    found.copied()
 }
 
 #[cfg(test)]
@@ -147,15 +159,18 @@ mod tests {
             file: word.get(..1).unwrap(),
             served: word.contains('s'),
             vanished: word.contains('v'),
+            same: word.contains('='),
         };
         for (claims, expected) in [
             (&["1"][..], Some("1")),
             (&["1", "2"], None),
             (&["1", "2s"], Some("2")),
+            (&["1=", "2s"], Some("2")),
             (&["1v", "2"], Some("2")),
-            (&["1sv", "2"], Some("2")),
+            (&["1v"], None),
+            (&["1sv", "2"], Some("1")),
+            (&["1sv=", "2", "3="], Some("3")),
             (&["1sv"], Some("1")),
-            (&["1sv", "2", "3"], None),
             (&[], None),
         ] {
             let claims: Vec<Claim<'_>> = claims.iter().map(|word| claim(word)).collect();

@@ -1,7 +1,8 @@
 //! Whether a generation serves well: pure rules over its calls (WASM.md 5.1 item 9).
 //!
-//! - A new generation is on probation for [`Rules::calls`] calls or [`Rules::window_ms`]: when it
-//!   fails more often than the one before it did, the earlier one serves again.
+//! - A new generation is on probation for [`Rules::calls`] calls or, from the first of them on,
+//!   [`Rules::window_ms`]: when it fails more often than the one before it did, that one serves
+//!   again.
 //! - Without an earlier one, [`Rules::in_a_row`] failures without a success between them put the
 //!   plugin in quarantine, first for [`Rules::first_ms`], then twice as long each time.
 //!
@@ -84,15 +85,24 @@ pub(crate) struct Health {
 
 #[derive(Debug, Clone, Copy)]
 struct Probation {
-    since_ms: i64,
-    /// Failures and calls of the generation before.
-    before: (u64, u64),
+    /// When its first call was.
+    since_ms: Option<i64>,
+    before: Rate,
 }
+
+/// Failures, and the calls that they are of.
+pub(crate) type Rate = (u64, u64);
 
 #[derive(Debug, Clone, Copy)]
 struct Quarantine {
-    until_ms: i64,
+    since_ms: i64,
     length_ms: i64,
+}
+
+impl Quarantine {
+    fn until_ms(&self) -> i64 {
+        self.since_ms.saturating_add(self.length_ms)
+    }
 }
 
 impl Health {
@@ -101,28 +111,33 @@ impl Health {
         Self { rules, calls: 0, failures: 0, in_a_row: 0, probation: None, quarantine: None }
     }
 
-    /// Of a generation that is watched, because `before` can serve again.
-    pub(crate) fn on_probation(rules: Rules, before: &Self, now_ms: i64) -> Self {
-        let probation = Probation { since_ms: now_ms, before: (before.failures, before.calls) };
-        Self { probation: Some(probation), ..Self::new(rules) }
+    /// Of a generation that is watched, because one that failed so often can serve again.
+    pub(crate) fn on_probation(rules: Rules, before: Rate) -> Self {
+        Self { probation: Some(Probation { since_ms: None, before }), ..Self::new(rules) }
+    }
+
+    /// What a generation is measured by that follows this one: its failures, or, while it is on
+    /// probation itself, those of the one before it.
+    pub(crate) fn rate(&self, now_ms: i64) -> Rate {
+        match self.probation {
+            Some(probation) if self.is_on_probation(now_ms) => probation.before,
+            _ => (self.failures, self.calls),
+        }
     }
 
     /// Whether an earlier generation may still be needed.
     pub(crate) fn is_on_probation(&self, now_ms: i64) -> bool {
         self.probation.is_some_and(|probation| {
-            self.calls < self.rules.calls
-                && now_ms.saturating_sub(probation.since_ms) < self.rules.window_ms
+            let age_ms = probation.since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+            self.calls < self.rules.calls && age_ms < self.rules.window_ms
         })
-    }
-
-    /// Whether a probation that began then was not over by its time alone.
-    pub(crate) fn may_be_on_probation(since_ms: i64, now_ms: i64) -> bool {
-        now_ms.saturating_sub(since_ms) < Rules::CONNECTOR.window_ms
     }
 
     /// Until when no call is taken, if so.
     pub(crate) fn quarantined_until(&self, now_ms: i64) -> Option<i64> {
-        self.quarantine.map(|quarantine| quarantine.until_ms).filter(|until| *until > now_ms)
+        // A clock that was set back ends it: nobody knows how long it still is.
+        let quarantine = self.quarantine.filter(|quarantine| quarantine.since_ms <= now_ms);
+        quarantine.map(|quarantine| quarantine.until_ms()).filter(|until| *until > now_ms)
     }
 
     /// Counts a call.
@@ -130,18 +145,26 @@ impl Health {
         match unit {
             Unit::Excused => Verdict::Fine,
             Unit::Good => {
+                self.begin_probation(now_ms);
                 self.calls += 1;
                 self.in_a_row = 0;
                 self.quarantine = None;
                 Verdict::Fine
             }
             Unit::Fault => {
+                self.begin_probation(now_ms);
                 let on_probation = self.is_on_probation(now_ms);
                 self.calls += 1;
                 self.failures += 1;
                 self.in_a_row = self.in_a_row.saturating_add(1);
                 if on_probation { self.judge() } else { self.isolate(now_ms) }
             }
+        }
+    }
+
+    fn begin_probation(&mut self, now_ms: i64) {
+        if let Some(probation) = &mut self.probation {
+            probation.since_ms.get_or_insert(now_ms);
         }
     }
 
@@ -165,9 +188,9 @@ impl Health {
             None if self.in_a_row < self.rules.in_a_row => return Verdict::Fine,
             None => self.rules.first_ms,
         };
-        let until_ms = now_ms.saturating_add(length_ms);
-        self.quarantine = Some(Quarantine { until_ms, length_ms });
-        Verdict::Quarantine { until_ms, failures: self.in_a_row }
+        let quarantine = Quarantine { since_ms: now_ms, length_ms };
+        self.quarantine = Some(quarantine);
+        Verdict::Quarantine { until_ms: quarantine.until_ms(), failures: self.in_a_row }
     }
 }
 
@@ -219,10 +242,21 @@ mod tests {
             (&bad, ".x.x.x.x.x.x.x.x.x.x.x.x", None),
             (&bad, "xxx xxx xxx xxx", roll_back(7, 7)),
         ] {
-            let mut health = Health::on_probation(RULES, before, 0);
+            let mut health = Health::on_probation(RULES, before.rate(0));
             let found = told(&mut health, story).map(|(_, verdict)| verdict);
             assert_eq!(found, expected, "{story}");
         }
+    }
+
+    #[test]
+    fn one_on_probation_is_no_measure_for_the_next() {
+        let mut good = Health::new(RULES);
+        told(&mut good, "..........");
+        let mut bad = Health::on_probation(RULES, good.rate(0));
+        told(&mut bad, "xx");
+        assert_eq!(bad.rate(0), (0, 10));
+        told(&mut bad, &".".repeat(200));
+        assert_eq!(bad.rate(0), (2, 202), "it has passed");
     }
 
     #[test]
@@ -233,6 +267,7 @@ mod tests {
         assert_eq!(told(&mut health, "x"), quarantine(1_000, 5));
         assert_eq!(health.quarantined_until(999), Some(1_000));
         assert_eq!(health.quarantined_until(1_000), None);
+        assert_eq!(health.quarantined_until(-1), None, "the clock was set back");
         assert_eq!(health.record(Unit::Fault, 500), Verdict::Fine, "it began before");
         let mut now_ms = 1_000;
         for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
@@ -250,10 +285,11 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_plugin_counts() {
-        let mut health = Health::on_probation(RULES, &Health::new(RULES), 0);
+        let mut health = Health::on_probation(RULES, (0, 0));
         assert_eq!(told(&mut health, &"e".repeat(1_000)), None);
-        assert!(health.is_on_probation(599_999) && !health.is_on_probation(600_000));
+        assert!(health.is_on_probation(i64::MAX), "nothing was tried yet");
         assert_eq!(told(&mut health, &".".repeat(199)), None);
+        assert!(health.is_on_probation(599_999) && !health.is_on_probation(600_000));
         assert!(health.is_on_probation(0));
         health.record(Unit::Good, 0);
         assert!(!health.is_on_probation(0));

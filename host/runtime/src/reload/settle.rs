@@ -3,53 +3,42 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::book::Page;
 use super::decide::{Claim, Wait, incumbent, may_serve};
 use super::event::ReloadEvent;
-use super::health::Health;
 use super::{FileState, Reloader};
 use crate::plugin::Plugin;
 
 impl Reloader {
     /// After a restart: what served before serves until something better is there, and can serve
-    /// again when that fails. Where what served was on probation, that is the version before it.
+    /// again when that fails. Where what served was on probation, that is what it falls back to. Its
+    /// file is the one that it was, whoever else says to be the plugin too.
     pub(super) async fn recall(&mut self) {
         let mut wanted = Vec::new();
         {
             let mut book = self.registry.book();
-            book.refresh();
+            self.registry.unless_kept(book.refresh());
             for (id, page) in book.pages() {
                 let Some(digest) = &page.serving else { continue };
-                let own = |state: &FileState| {
-                    let plugin = state.plugin.as_ref().map(|plugin| &plugin.generation.plugin);
-                    plugin == Some(id)
-                };
-                let from = self.files.iter().find(|(_, state)| own(state));
-                let from = from.or_else(|| self.files.iter().find(|(name, _)| **name == page.file));
-                let Some((name, state)) = from else { continue };
-                let is_it = state.digest.as_ref() == Some(digest) && state.fault.is_none();
-                if state.recalled || self.registry.serving(id).is_some() {
+                if self.registry.serving(id).is_some() {
                     continue;
                 }
-                let proving = page.proving_ms.is_some_and(|since_ms| {
-                    Health::may_be_on_probation(since_ms, self.registry.clock.now_ms())
-                });
-                match page.earlier() {
-                    Some(earlier) if is_it && proving => {
-                        wanted.push((name.clone(), earlier.digest.clone()));
-                    }
-                    _ if is_it => {}
-                    _ => wanted.push((name.clone(), digest.clone())),
+                let Some((name, state)) = home(&mut self.files, id, page, digest) else { continue };
+                if std::mem::replace(&mut state.recalled, true) {
+                    continue;
                 }
+                state.served = Some(id.clone());
+                let is_it = state.digest.as_ref() == Some(digest) && state.fault.is_none();
+                let needed = if is_it { page.fallback.as_ref() } else { Some(digest) };
+                wanted.extend(needed.map(|digest| (name, digest.clone())));
             }
         }
         for (name, digest) in wanted {
             let loaded = self.load(&name, &digest).await;
             let Some(state) = self.files.get_mut(&name) else { continue };
-            state.recalled = true;
             match loaded {
                 Ok(plugin) => {
                     self.registry.restore(&self.registry.book(), &plugin);
-                    state.served = Some(plugin.generation.plugin.clone());
                     if state.plugin.is_none() {
                         state.plugin = Some(Arc::new(plugin));
                     }
@@ -65,15 +54,19 @@ impl Reloader {
     pub(super) fn settle(&mut self) {
         let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, state) in &self.files {
-            if let Some(plugin) = &state.plugin {
-                claims.entry(plugin.generation.plugin.clone()).or_default().push(name.clone());
+            let own = state.plugin.as_ref().map(|plugin| &plugin.generation.plugin);
+            if let Some(id) = own.or(state.served.as_ref()) {
+                claims.entry(id.clone()).or_default().push(name.clone());
             }
         }
         for (id, names) in &claims {
+            let serving = self.registry.serving(id);
+            let serving = serving.as_ref().map(|served| &served.plugin.generation.digest);
             let claims = names.iter().filter_map(|file| {
                 let state = self.files.get(file)?;
                 let served = state.served.as_ref() == Some(id);
-                Some(Claim { file, served, vanished: state.vanished_ms.is_some() })
+                let same = serving.is_some() && state.digest.as_ref() == serving;
+                Some(Claim { file, served, vanished: state.vanished_ms.is_some(), same })
             });
             let own: Vec<Claim<'_>> = claims.collect();
             let chosen = incumbent(&own).map(|claim| claim.file.to_owned());
@@ -124,7 +117,7 @@ impl Reloader {
                 // A roll back was told already.
                 let known = matches!(wait, Wait::Bad(_)) && state.taken == digest;
                 if state.waiting != told && !known {
-                    let (why, reason) = (wait.word(), wait.reason(id));
+                    let (why, reason) = (wait.word(), wait.reason(&generation));
                     let (file, serving) = (name.to_owned(), before);
                     self.registry.tell(ReloadEvent::Waiting {
                         file,
@@ -185,4 +178,29 @@ impl Reloader {
         }
         state.clash = Some(reason);
     }
+}
+
+/// The file that a plugin that served came from: by name, or else the one with its bytes, or else
+/// the only one that says to be it.
+fn home<'a>(
+    files: &'a mut BTreeMap<String, FileState>,
+    id: &str,
+    page: &Page,
+    digest: &String,
+) -> Option<(String, &'a mut FileState)> {
+    let own = |state: &FileState| {
+        let plugin = state.plugin.as_ref().map(|plugin| plugin.generation.plugin.as_str());
+        plugin.map(|plugin| plugin == id)
+    };
+    let of = |wanted: &dyn Fn(&String, &FileState) -> bool| {
+        let mut found = files.iter().filter(|(name, state)| wanted(name, state));
+        found.next().filter(|_| found.next().is_none()).map(|(name, _)| name.clone())
+    };
+    let name = of(&|name, state| *name == page.file && own(state) != Some(false))
+        .or_else(|| {
+            of(&|_, state| own(state) == Some(true) && state.digest.as_ref() == Some(digest))
+        })
+        .or_else(|| of(&|_, state| own(state) == Some(true)))?;
+    let state = files.get_mut(&name)?;
+    Some((name, state))
 }

@@ -108,7 +108,7 @@ pub(crate) fn describe(seen: &[Seen], registry: &Registry) -> Vec<PluginFile> {
             version: generation.version.clone(),
             digest: generation.digest.clone(),
             why: wait.word().to_owned(),
-            reason: wait.reason(&generation.plugin),
+            reason: wait.reason(generation),
         });
         PluginFile {
             file: seen.file.clone(),

@@ -75,6 +75,40 @@ async fn a_version_that_fails_is_rolled_back_and_not_taken_again() {
 }
 
 #[tokio::test]
+async fn broken_versions_in_a_row_neither_excuse_one_another_nor_push_out_the_good_one() {
+    let mut house = House::new(&[Fixture::Echo], vec![]).await;
+    for broken in ["2.0.0", "2.0.1", "2.0.2", "2.0.3"] {
+        house.put("echo.wasm", &trapping(broken));
+        house.runtime.rescan().await;
+        assert_eq!(version(&house), broken);
+    }
+    house = house.again(|_| {}).await;
+    for _ in 0..3 {
+        forward(&house.runtime, "echo", "same", 2).await.unwrap_err();
+    }
+    assert_eq!(version(&house), "1.0.0");
+    assert_eq!(forward(&house.runtime, "echo", "same", 2).await.unwrap(), batch(2));
+}
+
+#[tokio::test]
+async fn an_approval_is_of_what_was_looked_at() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    ask(&house, Request::Hold { id: "echo".to_owned(), on: true }).await;
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let waiting = ask(&house, Request::List).await[0].waiting.clone().unwrap();
+    let (_, told) = waiting.reason.split_once("renkei plugin reload ").unwrap();
+    let looked_at = told.split('`').next().unwrap();
+    assert_eq!(looked_at, format!("echo@{}", waiting.digest.get(..12).unwrap()));
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.1"));
+    let changed = house.runtime.admin(reload(looked_at)).await.unwrap_err();
+    assert!(matches!(changed, AdminError::Changed { .. }), "{changed}");
+    assert_eq!(version(&house), "1.0.0");
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    ask(&house, reload(looked_at)).await;
+    assert_eq!(version(&house), "2.0.0");
+}
+
+#[tokio::test]
 async fn rows_at_which_both_versions_fail_prove_nothing() {
     let house = House::new(&[], vec![]).await;
     house.put("echo.wasm", &trapping("1.0.0"));

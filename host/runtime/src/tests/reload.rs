@@ -143,6 +143,9 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
 
     std::fs::remove_file(house.plugins().join("echo.wasm")).unwrap();
     house.runtime.rescan().await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "1.0.0", "it may come back");
+    house.clock.advance(10_000);
+    house.runtime.rescan().await;
     assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0");
 
     std::fs::remove_file(house.plugins().join("copy.wasm")).unwrap();
@@ -160,6 +163,30 @@ async fn one_id_in_two_files_is_an_error_that_names_both() {
     }
     house.runtime.rescan().await;
     assert!(house.runtime.generation("echo").is_err(), "neither is a guess worth taking");
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_known_id_is_never_the_plugin() {
+    let mut house = House::new(&[Fixture::Echo], vec![]).await;
+    let stranger = plugin_version(Fixture::Echo, "6.6.6");
+    house.put("aaa.wasm", &stranger);
+    house.put("zzz.wasm", &stranger);
+    for new in ["1.0.0", "1.1.0"] {
+        // Also while its file is replaced by removing it first.
+        std::fs::remove_file(house.plugins().join("echo.wasm")).unwrap();
+        house.runtime.rescan().await;
+        house.put("echo.wasm", &plugin_version(Fixture::Echo, new));
+        house.runtime.rescan().await;
+        assert_eq!(house.runtime.generation("echo").unwrap().version, new);
+        house = house.again(|_| {}).await;
+        assert_eq!(house.runtime.generation("echo").unwrap().version, new);
+        let files = house.runtime.list();
+        let refused = |at: usize| files[at].fault.as_ref().unwrap().contains("already");
+        assert!(refused(0) && refused(2) && files[1].fault.is_none(), "{files:?}");
+    }
+    house.put("echo.wasm", b"garbage");
+    let house = house.again(|_| {}).await;
+    assert_eq!(house.runtime.generation("echo").unwrap().version, "1.1.0", "its private copy");
 }
 
 #[tokio::test]
@@ -241,6 +268,7 @@ async fn a_probation_outlives_a_restart_until_it_is_over() {
         assert_eq!(house.runtime.generation("echo").unwrap().version, "2.0.0");
     }
     assert!(house.runtime.list()[0].on_probation, "the version before can serve again");
+    forward(&house.runtime, "echo", "same", 2).await.unwrap();
     house.clock.advance(600_000);
     house.runtime.rescan().await;
     let house = house.again(|_| {}).await;
