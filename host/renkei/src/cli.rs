@@ -418,7 +418,7 @@ connector cannot be tried without its system; of it, what it asks for is compare
   renkei plugin reload --dir sync
   renkei plugin reload names.wasm --dir sync
   renkei plugin reload hubspot --dir sync
-  renkei plugin reload hubspot@3f2a9c1b0d4e --dir sync    # only if it is still that file")]
+  renkei plugin reload hubspot@3f2a9c1b0d4e --dir sync")]
     Reload {
         /// The file's name in the plugin folder, or the plugin's id.
         plugin: Option<String>,

@@ -202,8 +202,8 @@ impl Reloader {
         answer
     }
 
-    /// What `name` holds may serve, whatever was decided of it before. `name@digest` is that only if
-    /// its SHA-256 begins so.
+    /// What `name` holds may serve, whatever was decided of it before. `name@digest` is that only
+    /// if its SHA-256 begins so.
     fn approve(&mut self, name: &str) -> Result<Answer, AdminError> {
         let unknown = || AdminError::Unknown(name.to_owned());
         let (name, digest) = name.rsplit_once('@').unwrap_or((name, ""));

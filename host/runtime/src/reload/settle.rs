@@ -11,8 +11,8 @@ use crate::plugin::Plugin;
 
 impl Reloader {
     /// After a restart: what served before serves until something better is there, and can serve
-    /// again when that fails. Where what served was on probation, that is what it falls back to. Its
-    /// file is the one that it was, whoever else says to be the plugin too.
+    /// again when that fails. Where what served was on probation, that is what it falls back to.
+    /// Its file is the one that it was, whoever else says to be the plugin too.
     pub(super) async fn recall(&mut self) {
         let mut wanted = Vec::new();
         {
