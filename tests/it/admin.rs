@@ -79,7 +79,7 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
     let site = Site::new(&simulators);
     // So that rows of it are kept.
     site.run_json("sync");
-    let mut host = Serving::start(&site);
+    let mut host = Serving::untold(&site);
     host.event("cycle", |_| true);
     let old = listed(&site, "names")["digest"].clone();
     let file = path(&plugins().join("names.wasm")).to_owned();
@@ -96,12 +96,18 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
     let new = waits["plugin"]["digest"].clone();
     assert_eq!((&waits["why"], &waits["serving"]["digest"]), (&json!("held"), &old));
 
+    let said = text(&run(&["status", "--dir", site.path()]).stdout);
+    let line = "plugin names 0.1.0 serves on while 0.1.9 waits (held): renkei plugin list --dir ";
+    assert!(said.contains(line), "{said}");
+
     let preview = admin(&site, &["preview", path(&site.file("plugins/names.wasm"))]);
     assert!(preview["rows"].as_u64() > Some(0), "{preview:#}");
     assert_eq!((&preview["changed_rows"], &preview["serves"]), (&json!(0), &json!(false)));
     assert_eq!((&preview["serving"]["digest"], &preview["candidate"]["digest"]), (&old, &new));
     let entry = listed(&site, "names");
     assert_eq!((&entry["digest"], &entry["state"]), (&old, &json!("waiting")), "{entry:#}");
+    let said = text(&run(&["plugin", "list", "--dir", site.path()]).stdout);
+    assert!(said.contains("serving; 0.1.9 waits, hold"), "{said}");
 
     let entry = admin(&site, &["reload", "names"])["plugins"][0].clone();
     assert_eq!((&entry["version"], &entry["digest"]), (&json!("0.1.9"), &new), "{entry:#}");
@@ -118,6 +124,8 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
     host.event("cycle", |_| true);
     assert_eq!(listed(&site, "names")["digest"], old, "the next look takes it again");
     assert_eq!(host.stop(), Some(0));
+    let cycles = host.seen.iter().filter(|line| line["message"] == "cycle done");
+    assert_eq!(cycles.count(), 0, "only the audit passes below a warning");
 }
 
 #[test]

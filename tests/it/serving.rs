@@ -48,8 +48,18 @@ fn fields(line: &Value) -> Value {
 
 impl Serving {
     pub(crate) fn start(site: &Site) -> Self {
+        Self::with(site, &["--log", "info"])
+    }
+
+    /// As people start it: with what is logged when nobody says how much.
+    pub(crate) fn untold(site: &Site) -> Self {
+        Self::with(site, &[])
+    }
+
+    fn with(site: &Site, log: &[&str]) -> Self {
         let mut process = renkei()
-            .args(["serve", "--dir", site.path(), "--json", "--log", "info", "--log-json"])
+            .args(["serve", "--dir", site.path(), "--json", "--log-json"])
+            .args(log)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use renkei_runtime::{AdminError, Answer, Runtime, StopCount};
+use renkei_runtime::{AdminError, Answer, PluginReport, Runtime, StopCount};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{
@@ -283,6 +283,21 @@ pub(crate) async fn ask_plugins(
         Some(Reply::Plugins(told)) => Ok(Some(told)),
         Some(other) => Err(unexpected(other)),
         None => Ok(None),
+    }
+}
+
+/// The plugins of the process that has them; `None` if nobody listens. It answers at once unless it
+/// has a new file to compile, which is not waited for.
+pub(crate) async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, Failure> {
+    let asked = ask_plugins(data, &renkei_runtime::Request::List);
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(told) => Ok(told?.and_then(|told| match told.answer {
+            Answer::Plugins(plugins) => Some(plugins),
+            _ => None,
+        })),
+        Err(_) => Err(Failure::store(anyhow::anyhow!(
+            "`renkei serve` is busy with a plugin file; run the command again"
+        ))),
     }
 }
 

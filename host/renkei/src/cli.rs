@@ -22,7 +22,8 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
 
     /// How much to log on standard error: error, warn, info, debug, or a filter such as
-    /// `renkei_runtime=debug`.
+    /// `renkei_runtime=debug`. `serve` also logs each change of a plugin, unless
+    /// `renkei::audit=off` is in it.
     #[arg(long, global = true, default_value = "warn", value_name = "FILTER", value_parser = filter)]
     pub(crate) log: String,
 
@@ -104,10 +105,14 @@ a real account; --speed 1 is real time.")]
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
 `renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
 `plugin-one-way`, `plugin-waits`, `plugin-rolled-back`, `plugin-quarantined`, `plugin-approved`,
-`plugin-hold`, `plugin-grants`.")]
+`plugin-hold`, `plugin-grants`.
+
+Log lines go to standard error. Those about plugins (target `renkei::audit`: loaded, refused, held,
+who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves them out.")]
     Serve(ServeArgs),
 
-    /// Show links, open questions and how to answer them, and work that waits.
+    /// Show links, open questions and how to answer them, work that waits, and plugins of a running
+    /// `serve` that keep it waiting.
     #[command(after_help = "Examples:
   renkei status --dir sync
   renkei status --decided --dir sync           what rules have decided, and how to take it back")]

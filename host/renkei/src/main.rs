@@ -84,13 +84,50 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
     }
 }
 
+/// What happens to plugins, and who asked for it.
+const AUDIT: &str = "renkei::audit";
+
 /// Logs go to standard error; they hold names, ids and counts, never values or secrets.
 fn start_log(cli: &Cli) {
-    let filter = EnvFilter::new(&cli.log);
+    let serves = matches!(cli.command, Command::Serve(_));
+    let filter = filter(&cli.log, serves);
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
         .with_writer(std::io::stderr);
     if cli.log_json { log.json().init() } else { log.init() }
+}
+
+/// What is logged. Who serves writes down what happens to plugins, whatever else is wanted; only
+/// a directive of that target changes it. Other commands say what they do by themselves.
+fn filter(wanted: &str, serves: bool) -> EnvFilter {
+    let filter = EnvFilter::new(wanted);
+    match format!("{AUDIT}=info").parse() {
+        Ok(directive) if serves && !wanted.contains(AUDIT) => filter.add_directive(directive),
+        _ => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_serves_keeps_the_audit() {
+        for (wanted, serves, expected) in [
+            ("warn", true, true),
+            ("off", true, true),
+            ("renkei_runtime=debug", true, true),
+            ("warn", false, false),
+            ("info,renkei::audit=off", true, false),
+            ("warn,renkei::audit=info", false, true),
+        ] {
+            let log = tracing_subscriber::fmt().with_env_filter(filter(wanted, serves)).finish();
+            tracing::subscriber::with_default(log, || {
+                let audits = tracing::enabled!(target: "renkei::audit", tracing::Level::INFO);
+                assert_eq!(audits, expected, "{wanted}");
+            });
+        }
+    }
 }

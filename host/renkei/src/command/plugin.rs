@@ -3,6 +3,7 @@
 
 mod admin;
 mod preview;
+pub(crate) mod standing;
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
-//! `renkei status`: what is linked, what waits, and which questions are open. Reads the database
-//! only.
+//! `renkei status`: what is linked, what waits, and which questions are open; and of a running
+//! `serve`, which plugins keep work waiting. Reads the database and asks that `serve`, only.
 
 use std::path::Path;
 
+use renkei_runtime::PluginReport;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{Matter, RecordKey, Review, Stream, Sweep, SweepStage};
 use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
@@ -10,7 +11,9 @@ use renkei_sync::value::Shown;
 use renkei_sync::why::moment;
 use serde_json::{Value, json};
 
+use crate::admin_socket;
 use crate::cli::StatusArgs;
+use crate::command::plugin::standing;
 use crate::config::Config;
 use crate::database::{self, Access};
 use crate::failure::Failure;
@@ -29,8 +32,32 @@ pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure
     let stand = if args.decided { Reviews::Decided } else { Reviews::Stopping };
     let query = ReviewQuery { stand, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
-    output.result(&facts(&counts, &reviews), || describe(dir, &counts, &reviews))?;
+    let plugins = served(&config.data).await;
+    let mut facts = facts(&counts, &reviews);
+    if let Some(facts) = facts.as_object_mut() {
+        facts.insert("plugins".to_owned(), json!(plugins));
+    }
+    output.result(&facts, || {
+        let plugins = amiss(dir, plugins.as_deref().unwrap_or_default());
+        format!("{}{plugins}", describe(dir, &counts, &reviews))
+    })?;
     Ok(())
+}
+
+/// The plugins of a running `serve`. Without one nothing is loaded just to be looked at, and what
+/// keeps a plugin from work is known only to who serves it.
+async fn served(data: &Path) -> Option<Vec<PluginReport>> {
+    admin_socket::served_plugins(data).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "how the plugins stand is not known");
+        None
+    })
+}
+
+/// A line per plugin that does not plainly serve.
+fn amiss(dir: &Path, plugins: &[PluginReport]) -> String {
+    let dir = quoted(&dir.display().to_string());
+    let lines = plugins.iter().filter_map(standing::amiss);
+    lines.map(|line| format!("\n  {line}: renkei plugin list --dir {dir}")).collect()
 }
 
 fn facts(counts: &Counts, reviews: &[Review]) -> Value {

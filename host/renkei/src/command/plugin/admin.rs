@@ -11,6 +11,7 @@ use std::path::Path;
 use renkei_runtime::{Answer, GrantsReport, PluginReport, Request};
 use serde_json::json;
 
+use super::standing;
 use crate::admin_socket::{self, Stop, Told};
 use crate::config::Config;
 use crate::database::Access;
@@ -88,8 +89,8 @@ fn table_of(plugins: &[PluginReport]) -> String {
             serves.collect(),
             plugin.kind.clone().unwrap_or_default(),
             digest.unwrap_or_default().to_owned(),
-            state(plugin),
-            matter(plugin),
+            standing::state(plugin),
+            standing::matter(plugin),
         ]
     });
     table::plain(&["file", "serves", "kind", "digest", "state", "matter"], rows)
@@ -104,28 +105,6 @@ fn stopped(stops: &[Stop]) -> String {
     });
     let rows = table::plain(&["plugin", "system", "cause", "times"], rows);
     format!("\n\nstopped or refused since `renkei serve` began:\n{rows}")
-}
-
-fn state(plugin: &PluginReport) -> String {
-    let hold = if plugin.hold { ", hold" } else { "" };
-    format!("{}{hold}", plugin.state)
-}
-
-/// What a person should know, most urgent first.
-fn matter(plugin: &PluginReport) -> String {
-    if let Some(fault) = &plugin.fault {
-        return fault.clone();
-    }
-    if let Some(waiting) = &plugin.waiting {
-        return format!("{} waits: {}", waiting.version, waiting.reason);
-    }
-    match plugin.quarantined_until_ms {
-        Some(_) => {
-            let id = plugin.id.as_deref().unwrap_or_default();
-            format!("it failed again and again; `renkei plugin reload {id}` tries it at once")
-        }
-        None => String::new(),
-    }
 }
 
 fn describe(grants: &GrantsReport) -> String {

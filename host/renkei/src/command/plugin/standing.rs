@@ -1,0 +1,198 @@
+//! How the plugins of a host stand, in words: for `plugin list`, and in one line for `status`.
+//!
+//! Pure. What serves is told apart from what is in the folder: a plugin whose new file waits or is
+//! refused serves on, and that is said first.
+
+use renkei_runtime::PluginReport;
+use renkei_sync::why::moment;
+
+/// What serves, and what of the folder does not.
+pub(super) fn state(plugin: &PluginReport) -> String {
+    let other = match (&plugin.fault, &plugin.waiting) {
+        (Some(_), _) => Some("its file is refused".to_owned()),
+        (None, Some(waiting)) => Some(format!("{} waits", waiting.version)),
+        (None, None) => None,
+    };
+    let serves = match plugin.quarantined_until_ms {
+        Some(_) => "quarantined",
+        None => "serving",
+    };
+    let hold = if plugin.hold { ", hold" } else { "" };
+    match other {
+        Some(other) if plugin.version.is_some() => format!("{serves}; {other}{hold}"),
+        _ => format!("{}{hold}", plugin.state),
+    }
+}
+
+/// What a person should know, most urgent first.
+pub(super) fn matter(plugin: &PluginReport) -> String {
+    let mut matters: Vec<String> = plugin.fault.iter().cloned().collect();
+    if let Some(until_ms) = plugin.quarantined_until_ms {
+        let (until, id) = (moment(until_ms), plugin.id.as_deref().unwrap_or_default());
+        matters.push(format!(
+            "it failed again and again and is left alone until {until}; \
+             `renkei plugin reload {id}` tries it at once"
+        ));
+    }
+    matters.extend(plugin.waiting.iter().map(|waiting| match plugin.version {
+        // The state has the version that waits.
+        Some(_) => waiting.reason.clone(),
+        None => format!("{} waits: {}", waiting.version, waiting.reason),
+    }));
+    let one_way = plugin.one_way.iter();
+    matters.extend(one_way.map(|(function, why)| format!("{function} runs one-way: {why}")));
+    if plugin.state == "probation"
+        && let Some(earlier) = earlier(plugin)
+    {
+        matters.push(format!(
+            "{earlier} serves again if this fails more often, for 200 calls or ten minutes"
+        ));
+    }
+    matters.join("; ")
+}
+
+/// The version that a roll back would let serve.
+fn earlier(plugin: &PluginReport) -> Option<&str> {
+    let others =
+        plugin.versions.iter().filter(|known| Some(&known.digest) != plugin.digest.as_ref());
+    let mut good = others.filter(|known| known.bad.is_none());
+    good.next().map(|known| known.version.as_str())
+}
+
+/// One line on a plugin that does not plainly serve.
+pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
+    let file = &plugin.file;
+    let Some((id, version)) = plugin.id.as_ref().zip(plugin.version.as_ref()) else {
+        return match &plugin.waiting {
+            _ if plugin.fault.is_some() => Some(format!("plugin file {file} is refused")),
+            Some(wait) => Some(format!(
+                "nothing of plugin file {file} serves, {} waits ({})",
+                wait.version, wait.why
+            )),
+            None => None,
+        };
+    };
+    let mut matters = Vec::new();
+    if let Some(until_ms) = plugin.quarantined_until_ms {
+        matters.push(format!("is in quarantine until {}", moment(until_ms)));
+    }
+    if plugin.fault.is_some() {
+        matters.push(format!("serves on although {file} is refused"));
+    } else if let Some(wait) = &plugin.waiting {
+        matters.push(format!("serves on while {} waits ({})", wait.version, wait.why));
+    }
+    if !plugin.one_way.is_empty() {
+        let functions: Vec<&str> = plugin.one_way.keys().map(String::as_str).collect();
+        matters.push(format!("runs {} one-way", functions.join(", ")));
+    }
+    (!matters.is_empty()).then(|| format!("plugin {id} {version} {}", matters.join(" and ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_runtime::{KnownVersion, Waiting};
+
+    use super::*;
+
+    fn serving(state: &str) -> PluginReport {
+        let known = |version: &str| KnownVersion {
+            version: version.to_owned(),
+            digest: version.to_owned(),
+            bad: None,
+        };
+        PluginReport {
+            file: "names.wasm".to_owned(),
+            id: Some("names".to_owned()),
+            version: Some("0.2.0".to_owned()),
+            digest: Some("0.2.0".to_owned()),
+            kind: Some("transform".to_owned()),
+            state: state.to_owned(),
+            fault: None,
+            one_way: [].into(),
+            waiting: None,
+            hold: false,
+            quarantined_until_ms: None,
+            versions: vec![known("0.2.0"), known("0.1.0")],
+        }
+    }
+
+    fn waiting() -> Option<Waiting> {
+        let (version, digest) = ("0.3.0".to_owned(), String::new());
+        let (why, reason) = ("held".to_owned(), "it is held".to_owned());
+        Some(Waiting { version, digest, why, reason })
+    }
+
+    fn nothing(state: &str) -> PluginReport {
+        PluginReport { id: None, version: None, digest: None, versions: vec![], ..serving(state) }
+    }
+
+    fn check(plugin: PluginReport, expected: (&str, &str, Option<&str>)) {
+        let (state, matter, amiss) = (state(&plugin), matter(&plugin), amiss(&plugin));
+        assert_eq!((state.as_str(), matter.as_str(), amiss.as_deref()), expected, "{plugin:?}");
+    }
+
+    #[test]
+    fn what_serves_is_said_before_what_does_not() {
+        check(serving("serving"), ("serving", "", None));
+        let watched = "0.1.0 serves again if this fails more often, for 200 calls or ten minutes";
+        check(serving("probation"), ("probation", watched, None));
+        check(
+            PluginReport { waiting: waiting(), hold: true, ..serving("waiting") },
+            (
+                "serving; 0.3.0 waits, hold",
+                "it is held",
+                Some("plugin names 0.2.0 serves on while 0.3.0 waits (held)"),
+            ),
+        );
+        let fault = Some("names.wasm: no component".to_owned());
+        check(
+            PluginReport { fault: fault.clone(), ..serving("refused") },
+            (
+                "serving; its file is refused",
+                "names.wasm: no component",
+                Some("plugin names 0.2.0 serves on although names.wasm is refused"),
+            ),
+        );
+        check(
+            PluginReport { fault, ..nothing("refused") },
+            ("refused", "names.wasm: no component", Some("plugin file names.wasm is refused")),
+        );
+        check(
+            PluginReport { waiting: waiting(), ..nothing("waiting") },
+            (
+                "waiting",
+                "0.3.0 waits: it is held",
+                Some("nothing of plugin file names.wasm serves, 0.3.0 waits (held)"),
+            ),
+        );
+    }
+
+    #[test]
+    fn what_works_less_than_it_did_is_said() {
+        let one_way = [("full-name".to_owned(), "it failed when tried: trap".to_owned())].into();
+        check(
+            PluginReport { one_way, ..serving("serving") },
+            (
+                "serving",
+                "full-name runs one-way: it failed when tried: trap",
+                Some("plugin names 0.2.0 runs full-name one-way"),
+            ),
+        );
+        check(
+            PluginReport {
+                quarantined_until_ms: Some(1_000),
+                waiting: waiting(),
+                ..serving("waiting")
+            },
+            (
+                "quarantined; 0.3.0 waits",
+                "it failed again and again and is left alone until 1970-01-01T00:00:01Z; \
+                 `renkei plugin reload names` tries it at once; it is held",
+                Some(
+                    "plugin names 0.2.0 is in quarantine until 1970-01-01T00:00:01Z \
+                     and serves on while 0.3.0 waits (held)",
+                ),
+            ),
+        );
+    }
+}
