@@ -6,6 +6,9 @@
 use renkei_runtime::PluginReport;
 use renkei_sync::why::moment;
 
+/// `renkei_runtime`'s rules of a probation.
+const PROBATION: &str = "new: if it fails more often than the one before, in 200 calls or ten minutes, that serves again";
+
 /// What serves, and what of the folder does not.
 pub(super) fn state(plugin: &PluginReport) -> String {
     let other = match (&plugin.fault, &plugin.waiting) {
@@ -41,22 +44,10 @@ pub(super) fn matter(plugin: &PluginReport) -> String {
     }));
     let one_way = plugin.one_way.iter();
     matters.extend(one_way.map(|(function, why)| format!("{function} runs one-way: {why}")));
-    if plugin.state == "probation"
-        && let Some(earlier) = earlier(plugin)
-    {
-        matters.push(format!(
-            "{earlier} serves again if this fails more often, for 200 calls or ten minutes"
-        ));
+    if plugin.state == "probation" {
+        matters.push(PROBATION.to_owned());
     }
     matters.join("; ")
-}
-
-/// The version that a roll back would let serve.
-fn earlier(plugin: &PluginReport) -> Option<&str> {
-    let others =
-        plugin.versions.iter().filter(|known| Some(&known.digest) != plugin.digest.as_ref());
-    let mut good = others.filter(|known| known.bad.is_none());
-    good.next().map(|known| known.version.as_str())
 }
 
 /// One line on a plugin that does not plainly serve.
@@ -90,16 +81,11 @@ pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use renkei_runtime::{KnownVersion, Waiting};
+    use renkei_runtime::Waiting;
 
     use super::*;
 
     fn serving(state: &str) -> PluginReport {
-        let known = |version: &str| KnownVersion {
-            version: version.to_owned(),
-            digest: version.to_owned(),
-            bad: None,
-        };
         PluginReport {
             file: "names.wasm".to_owned(),
             id: Some("names".to_owned()),
@@ -112,7 +98,7 @@ mod tests {
             waiting: None,
             hold: false,
             quarantined_until_ms: None,
-            versions: vec![known("0.2.0"), known("0.1.0")],
+            versions: vec![],
         }
     }
 
@@ -123,7 +109,7 @@ mod tests {
     }
 
     fn nothing(state: &str) -> PluginReport {
-        PluginReport { id: None, version: None, digest: None, versions: vec![], ..serving(state) }
+        PluginReport { id: None, version: None, digest: None, ..serving(state) }
     }
 
     fn check(plugin: PluginReport, expected: (&str, &str, Option<&str>)) {
@@ -134,8 +120,7 @@ mod tests {
     #[test]
     fn what_serves_is_said_before_what_does_not() {
         check(serving("serving"), ("serving", "", None));
-        let watched = "0.1.0 serves again if this fails more often, for 200 calls or ten minutes";
-        check(serving("probation"), ("probation", watched, None));
+        check(serving("probation"), ("probation", PROBATION, None));
         check(
             PluginReport { waiting: waiting(), hold: true, ..serving("waiting") },
             (
