@@ -7,7 +7,8 @@ use renkei_runtime::PluginReport;
 use renkei_sync::why::moment;
 
 /// `renkei_runtime`'s rules of a probation.
-const PROBATION: &str = "new: if it fails more often than the one before, in 200 calls or ten minutes, that serves again";
+const PROBATION: &str =
+    "new: the one before serves again if it fails more often, in 200 calls or ten minutes";
 
 /// What serves, and what of the folder does not.
 pub(super) fn state(plugin: &PluginReport) -> String {
