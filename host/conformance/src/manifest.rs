@@ -2,7 +2,7 @@
 //! trust.
 //!
 //! The package reader has refused what is malformed; here it is about sense. Each finding names the
-//! key as `plugin.toml` has it.
+//! key as `plugin.toml` has it. A `help` may be left out, so its absence is a remark and no finding.
 
 use std::collections::BTreeSet;
 
@@ -55,12 +55,6 @@ fn connector_findings(connector: &ConnectorManifest, found: &mut Vec<String>) {
     for (index, object) in connector.objects.iter().enumerate() {
         object_findings(index, object, found);
     }
-    settings("setting", &connector.settings, found);
-    for (index, secret) in connector.secrets.iter().enumerate() {
-        if secret.help.trim().is_empty() {
-            found.push(format!("`secret[{index}].help` of {} is missing", secret.name));
-        }
-    }
 }
 
 fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
@@ -77,9 +71,6 @@ fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
 
 fn function_findings(index: usize, function: &Function, found: &mut Vec<String>) {
     let at = format!("function[{index}]");
-    if function.help.trim().is_empty() {
-        found.push(format!("`{at}.help` of {} is missing", function.name));
-    }
     let required = function.parameters.iter().find(|parameter| parameter.required);
     if let (Shape::TwoWay, Some(parameter)) = (function.shape, required) {
         found.push(format!(
@@ -87,15 +78,43 @@ fn function_findings(index: usize, function: &Function, found: &mut Vec<String>)
             parameter.name
         ));
     }
-    settings(&format!("{at}.parameter"), &function.parameters, found);
 }
 
-fn settings(key: &str, settings: &[Setting], found: &mut Vec<String>) {
-    for (index, setting) in settings.iter().enumerate() {
-        if setting.help.trim().is_empty() {
-            found.push(format!("`{key}[{index}].help` of {} is missing", setting.name));
+/// What has no `help`, in words for the report; empty where all has. A plugin works without, but an
+/// admin then has nothing but names to go by.
+pub fn remark(manifest: &Manifest) -> String {
+    let mut without = Vec::new();
+    match &manifest.kind {
+        Kind::Connector(connector) => {
+            settings("setting", &connector.settings, &mut without);
+            for secret in connector.secrets.iter().filter(|secret| blank(&secret.help)) {
+                without.push(format!("secret {}", secret.name));
+            }
+        }
+        Kind::Transform(transform) => {
+            for function in &transform.functions {
+                if blank(&function.help) {
+                    without.push(format!("function {}", function.name));
+                }
+                settings("parameter", &function.parameters, &mut without);
+            }
         }
     }
+    match without.split_first() {
+        None => String::new(),
+        Some((first, [])) => format!("no `help` for {first}"),
+        Some((first, more)) => format!("no `help` for {first} and {} more", more.len()),
+    }
+}
+
+fn settings(kind: &str, settings: &[Setting], without: &mut Vec<String>) {
+    for setting in settings.iter().filter(|setting| blank(&setting.help)) {
+        without.push(format!("{kind} {}", setting.name));
+    }
+}
+
+fn blank(help: &str) -> bool {
+    help.trim().is_empty()
 }
 
 #[cfg(test)]
@@ -182,12 +201,31 @@ help = "Whose letters."
     #[test]
     fn what_an_admin_cannot_understand() {
         check(CONNECTOR, "\"Acme\"", "\" \"", "`title`");
-        check(CONNECTOR, "help = \"How deep.\"", "", "`setting[0].help` of depth");
-        check(CONNECTOR, "help = \"Signs.\"", "", "`secret[0].help` of signing");
-        check(TRANSFORM, "help = \"Upper case.\"", "", "`function[0].help` of upper");
-        check(TRANSFORM, "help = \"Whose letters.\"", "", "`function[0].parameter[0].help`");
         let required = "required = true\nhelp = \"Whose letters.\"";
         check(TRANSFORM, "help = \"Whose letters.\"", required, "`function[0]` is two-way");
+    }
+
+    #[test]
+    fn help_may_be_left_out_and_is_missed() {
+        for (good, helps, expected) in [
+            (CONNECTOR, &[][..], ""),
+            (CONNECTOR, &["How deep."], "no `help` for setting depth"),
+            (CONNECTOR, &["Signs."], "no `help` for secret signing"),
+            (TRANSFORM, &["Upper case."], "no `help` for function upper"),
+            (TRANSFORM, &["Whose letters."], "no `help` for parameter locale"),
+            (
+                TRANSFORM,
+                &["Upper case.", "Whose letters."],
+                "no `help` for function upper and 1 more",
+            ),
+        ] {
+            let left_out =
+                |text: String, help: &&str| text.replace(&format!("help = \"{help}\""), "");
+            let text = helps.iter().fold(good.to_owned(), left_out);
+            let manifest = Manifest::from_toml(&text, None).unwrap();
+            assert_eq!(remark(&manifest), expected);
+            assert_eq!(findings(&manifest), Vec::<String>::new());
+        }
     }
 
     #[test]

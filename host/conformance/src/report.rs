@@ -108,6 +108,13 @@ impl Report {
         self.checks.push(Check { check, subject, verdict, remark, found, advice });
     }
 
+    /// Whether this rule failed on this object or function.
+    pub(crate) fn has_failed(&self, rule: &Rule, subject: &str) -> bool {
+        self.checks.iter().any(|check| {
+            check.verdict == Verdict::Failed && check.check == rule.name && check.subject == subject
+        })
+    }
+
     /// How many checks ended so.
     pub fn count(&self, verdict: &Verdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == *verdict).count()

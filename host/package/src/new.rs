@@ -3,7 +3,7 @@
 //!
 //! It stands alone: it builds outside this repository's workspace. It appears under its name in one
 //! step, so that a failure leaves nothing behind. The examples are whole plugins that CI builds and
-//! tries; a copy of one is told apart by its id only.
+//! tries; in a copy, who it is (id, title, publisher, version) is as in a new plugin in Rust.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,11 @@ macro_rules! files {
     };
 }
 
+/// What the examples are, and what every new plugin is, as the Rust templates have it.
+const EXAMPLE_VERSION: &str = "1.0.0";
+const NEW_VERSION: &str = "0.1.0";
+const NEW_PUBLISHER: &str = "my-company";
+
 const CONNECTOR: &[File] = files!("template/connector":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/wire.rs" "src/tests.rs");
 const TRANSFORM: &[File] = files!("template/transform":
@@ -81,15 +86,15 @@ const TRANSFORM_PY: &[File] = files!("examples/python/transform":
     ".gitignore" "plugin.toml" "requirements.txt" "src/plugin.py");
 
 impl Template {
-    /// The files, and the text in them that becomes the new plugin's name.
-    fn files(self, language: Language) -> (&'static [File], &'static str) {
+    /// The files, and the id in them where they are an example and have no placeholders.
+    fn files(self, language: Language) -> (&'static [File], Option<&'static str>) {
         match (self, language) {
-            (Self::Connector, Language::Rust) => (CONNECTOR, "{{name}}"),
-            (Self::Transform, Language::Rust) => (TRANSFORM, "{{name}}"),
-            (Self::Connector, Language::JavaScript) => (CONNECTOR_JS, "\"contacts-js\""),
-            (Self::Transform, Language::JavaScript) => (TRANSFORM_JS, "\"kana\""),
-            (Self::Connector, Language::Python) => (CONNECTOR_PY, "\"contacts-py\""),
-            (Self::Transform, Language::Python) => (TRANSFORM_PY, "id = \"wareki\""),
+            (Self::Connector, Language::Rust) => (CONNECTOR, None),
+            (Self::Transform, Language::Rust) => (TRANSFORM, None),
+            (Self::Connector, Language::JavaScript) => (CONNECTOR_JS, Some("contacts-js")),
+            (Self::Transform, Language::JavaScript) => (TRANSFORM_JS, Some("kana")),
+            (Self::Connector, Language::Python) => (CONNECTOR_PY, Some("contacts-py")),
+            (Self::Transform, Language::Python) => (TRANSFORM_PY, Some("wareki")),
         }
     }
 }
@@ -137,13 +142,11 @@ pub fn new_plugin(
     }
     let draft = parent.join(format!(".{name}.draft"));
     let io = |source| NewError::Io { path: dir.clone(), source };
-    let (files, placeholder) = template.files(language);
-    // What stands around the name stays.
-    let inserted = match placeholder.split_once('"') {
-        Some((before, _)) => format!("{before}\"{name}\""),
-        None => name.to_owned(),
+    let (files, example) = template.files(language);
+    let fill = |path: &str, text: &str| match example {
+        None => text.replace("{{name}}", name),
+        Some(id) => renamed(path, text, id, name),
     };
-    let fill = |text: &str| text.replace(placeholder, &inserted);
     write(files, fill, sdk, &draft)
         .and_then(|()| fs::rename(&draft, &dir))
         .inspect_err(|_| drop(fs::remove_dir_all(&draft)))
@@ -151,18 +154,53 @@ pub fn new_plugin(
     Ok(files.iter().map(|(path, _)| dir.join(path)).collect())
 }
 
+/// A file of the example `id` as one of the plugin `name`: in its manifest who it is, in npm's
+/// files the name and version of the package itself, which come before those of what it uses.
+fn renamed(path: &str, text: &str, id: &str, name: &str) -> String {
+    match path {
+        "plugin.toml" => manifest_of(text, name),
+        "package.json" | "package-lock.json" => {
+            let version = |version: &str| format!("{:?}: {version:?}", "version");
+            let named = format!("\"name\": \"{id}\"");
+            // npm's lock file says both twice: at its top and of the folder itself.
+            let times = text.matches(&named).count();
+            text.replace(&named, &format!("\"name\": \"{name}\"")).replacen(
+                &version(EXAMPLE_VERSION),
+                &version(NEW_VERSION),
+                times,
+            )
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The head of a manifest, which is what stands before its first table, with these four keys as the
+/// Rust templates have them.
+fn manifest_of(text: &str, name: &str) -> String {
+    let head = text.find("\n[").unwrap_or(text.len());
+    let (head, rest) = text.split_at_checked(head).unwrap_or((text, ""));
+    let line = |line: &str| match line.split_once(" = ").map(|(key, _)| key) {
+        Some(key @ ("id" | "title")) => format!("{key} = \"{name}\"\n"),
+        Some(key @ "publisher") => format!("{key} = \"{NEW_PUBLISHER}\"\n"),
+        Some(key @ "version") => format!("{key} = \"{NEW_VERSION}\"\n"),
+        _ => format!("{line}\n"),
+    };
+    let head: String = head.lines().map(line).collect();
+    head + rest
+}
+
 fn write(
     files: &[File],
-    fill: impl Fn(&str) -> String,
+    fill: impl Fn(&str, &str) -> String,
     sdk: &Path,
     dir: &Path,
 ) -> std::io::Result<()> {
     // It stands in a TOML string.
     let sdk = sdk.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    for (path, text) in files {
-        let path = dir.join(path);
+    for (name, text) in files {
+        let path = dir.join(name);
         fs::create_dir_all(path.parent().unwrap_or(dir))?;
-        fs::write(path, fill(text).replace("{{sdk}}", &sdk))?;
+        fs::write(path, fill(name, text).replace("{{sdk}}", &sdk))?;
     }
     Ok(())
 }
@@ -195,10 +233,32 @@ mod tests {
         }
         let dir = parent.path().join("my-own");
         let plugin = fs::read_to_string(dir.join("plugin.toml")).unwrap();
-        let manifest = Manifest::from_toml(&plugin, Some("0.1.0")).unwrap();
+        // As a build has it: the version of `Cargo.toml` or `package.json`, if the manifest has none.
+        let version = ["Cargo.toml", "package.json"].iter().find_map(|name| {
+            let text = fs::read_to_string(dir.join(name)).ok()?;
+            let line = text
+                .lines()
+                .find(|line| line.trim_start_matches([' ', '"']).starts_with("version"))?;
+            Some(line.split('"').rev().nth(1)?.to_owned())
+        });
+        assert!(version.as_deref().is_none_or(|version| version == "0.1.0"), "{version:?}");
+        let manifest = Manifest::from_toml(&plugin, version.as_deref()).unwrap();
         assert_eq!((manifest.id.as_str(), manifest.kind.name()), ("my-own", kind));
-        // The id, and npm's three copies of it.
-        assert!(language != Language::JavaScript || named == 4, "{named}");
+        let (title, publisher) = (manifest.title.as_str(), manifest.publisher.as_str());
+        assert_eq!((title, publisher, &*manifest.version), ("my-own", "my-company", "0.1.0"));
+        // Id and title, and npm's three copies of the id, each with the version.
+        assert!(language != Language::JavaScript || named == 5, "{named}");
+        if language == Language::JavaScript {
+            let lock = fs::read_to_string(dir.join("package-lock.json")).unwrap();
+            let both = lock.matches("\"name\": \"my-own\",\n").count();
+            let lines: Vec<_> = lock.lines().collect();
+            let beside = lines.windows(2).filter(|two| {
+                two[0].contains("\"my-own\"") && two[1].trim() == "\"version\": \"0.1.0\","
+            });
+            assert_eq!((both, beside.count()), (2, 2));
+            // What it uses keeps its versions.
+            assert!(lock.contains("\"version\": \"0.4.5\""));
+        }
         // Every file of the template is part of the program.
         assert_eq!(count_files(&sdk_dir().join("..").join(folder).join(kind)), made.len());
     }

@@ -127,6 +127,15 @@ pub enum PackageError {
         /// The file.
         name: String,
     },
+    /// What `build` or `pack` made was packed again.
+    #[error(
+        "{name}: has a manifest already; `pack` takes a bare component (to change the manifest, \
+         build it again)"
+    )]
+    ManyManifests {
+        /// The file.
+        name: String,
+    },
     /// The manifest is refused.
     #[error("{name}: manifest: {source}")]
     Manifest {

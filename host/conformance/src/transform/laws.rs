@@ -10,7 +10,7 @@ use renkei_sync::value::Cell;
 
 use super::{Trial, cells_of, one};
 use crate::data::{self, Source};
-use crate::report::{Outcome, Report, Stop};
+use crate::report::{Report, Stop};
 use crate::rules::{self, Rule};
 
 /// Rows per law.
@@ -42,22 +42,35 @@ pub async fn check(trial: &Trial<'_>, report: &mut Report) {
         (&rules::STABLE, Law::Stable),
     ] {
         let rule: &Rule = rule;
-        report.add(rule, &trial.function.name, hold(trial, law).await);
+        let name = &trial.function.name;
+        // A call that gives no answer breaks no law; `total` has told of it, unless it passed.
+        let told = report.has_failed(&rules::TOTAL, name);
+        let outcome = match hold(trial, law).await {
+            Err(Trouble::NoAnswer(_)) if told => {
+                Err(Stop::not_applicable("it does not answer ordinary rows, see `total`"))
+            }
+            Err(Trouble::NoAnswer(error)) => Err(error.into()),
+            Err(Trouble::Broken(found)) => Err(Stop::failed(found)),
+            Ok(remark) => Ok(remark),
+        };
+        report.add(rule, name, outcome);
     }
 }
 
-async fn hold(trial: &Trial<'_>, law: Law) -> Outcome {
+/// Why a law was not seen to hold.
+enum Trouble {
+    /// A row breaks it; in words.
+    Broken(String),
+    /// A call ended without an answer.
+    NoAnswer(PluginError),
+}
+
+async fn hold(trial: &Trial<'_>, law: Law) -> Result<String, Trouble> {
     let columns = trial.from(Way::Forward);
     let mut source = Source::new(trial.seed);
     let first = source.batch(columns, ROWS, Source::plain_cell);
     let second = source.batch(columns, ROWS, Source::plain_cell);
-    let breaches = match breaches(trial, law, &first, &second).await {
-        Ok(breaches) => breaches,
-        Err(error) => {
-            let reason = format!("it does not answer ordinary rows: {error}");
-            return Err(Stop::failed(reason));
-        }
-    };
+    let breaches = breaches(trial, law, &first, &second).await.map_err(Trouble::NoAnswer)?;
     let Some(breach) = breaches.first() else { return Ok(format!("{ROWS} rows")) };
     let at = |batch: &Batch| {
         let row = batch.rows.get(breach.row);
@@ -65,7 +78,7 @@ async fn hold(trial: &Trial<'_>, law: Law) -> Outcome {
     };
     let count = breaches.len();
     let small = smallest(trial, law, at(&first), at(&second)).await;
-    Err(Stop::Failed(vec![format!("{small} ({count} of {ROWS} rows break it)")]))
+    Err(Trouble::Broken(format!("{small} ({count} of {ROWS} rows break it)")))
 }
 
 /// The smallest row that breaks the law, in words.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_conformance::{KitError, Options, Report, test};
+use renkei_conformance::{KitError, Options, Report, Verdict, test};
 use renkei_fixtures::{Fixture, assemble, plugin};
 use renkei_runtime::Compiler;
 use renkei_sync::ports::Clock;
@@ -66,12 +66,17 @@ async fn what_cannot_be_read_is_told_under_its_rule() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_nobody_understands_is_told_and_the_rest_is_tried() {
-    // The fixture gives back its own columns, so those fail too.
+async fn a_manifest_without_help_is_remarked_on_and_one_without_a_title_fails() {
+    // The fixture gives back its own columns, so those fail.
     let help = TRANSFORM.replace(r#", "help": "x""#, "");
     let report = tried(echo(&help), &[]).await.unwrap();
-    assert!(found(&report, "manifest").contains("`function[0].help`"), "{}", report.to_text());
-    assert!(failed(&report).contains(&"columns"), "{}", report.to_text());
+    let manifest = report.checks.iter().find(|check| check.check == "manifest").unwrap();
+    assert_eq!(manifest.verdict, Verdict::Passed, "{}", report.to_text());
+    assert_eq!(manifest.remark, "no `help` for function up");
+    let title = TRANSFORM.replace(r#""title": "T""#, r#""title": " ""#);
+    let report = tried(echo(&title), &[]).await.unwrap();
+    assert!(found(&report, "manifest").contains("`title` is blank"), "{}", report.to_text());
+    assert!(failed(&report).contains(&"columns"), "the rest is tried: {}", report.to_text());
 }
 
 #[tokio::test]

@@ -61,10 +61,7 @@ pub(super) fn scan<'a>(name: &str, bytes: &'a [u8]) -> Result<Scan<'a>, PackageE
     let manifest = match tally.manifests.as_slice() {
         [] => return Err(PackageError::NoManifest { name }),
         [manifest] => *manifest,
-        more => {
-            let (what, found) = ("manifest sections", more.len());
-            return Err(PackageError::TooLarge { name, what, found, max: 1 });
-        }
+        _ => return Err(PackageError::ManyManifests { name }),
     };
     Ok(Scan { manifest, imports: tally.imports, exports: tally.exports })
 }

@@ -83,7 +83,7 @@ fn manifests_that_do_not_fit() {
     let component = || dummy::component(world::transform().unwrap());
     check(component(), "acme.wasm: no manifest in it ...");
     let twice = with_section(transform(), SECTION, b"{}");
-    check(twice, "acme.wasm: manifest sections 2; the most is 1");
+    check(twice, "acme.wasm: has a manifest already; `pack` takes a bare component ...");
     check(with_section(component(), SECTION, b"\xff"), "acme.wasm: manifest: ...");
     let other = TRANSFORM.replace("\"0.1\"", "\"0.2\"");
     check(
