@@ -29,24 +29,35 @@ impl Reloader {
                 }
                 state.served = Some(id.clone());
                 let is_it = state.digest.as_ref() == Some(digest) && state.fault.is_none();
-                let needed = if is_it { page.fallback.as_ref() } else { Some(digest) };
-                wanted.extend(needed.map(|digest| (name, digest.clone())));
+                // What served on probation does so over what it falls back to.
+                let own = (!is_it).then_some(digest);
+                let digests: Vec<_> = page.fallback.iter().chain(own).cloned().collect();
+                wanted.push((name, state.plugin.is_none(), digests));
             }
         }
-        for (name, digest) in wanted {
-            let loaded = self.load(&name, &digest).await;
-            let Some(state) = self.files.get_mut(&name) else { continue };
-            match loaded {
-                Ok(plugin) => {
-                    self.registry.restore(&self.registry.book(), &plugin);
-                    if state.plugin.is_none() {
-                        state.plugin = Some(Arc::new(plugin));
+        for (name, is_lost, digests) in wanted {
+            for digest in digests {
+                match self.load(&name, &digest).await {
+                    Ok(plugin) => self.go_on(&name, is_lost, plugin),
+                    Err(reason) => {
+                        tracing::warn!(file = name, digest, reason, "what served before is lost");
                     }
                 }
-                Err(reason) => {
-                    tracing::warn!(file = name, digest, reason, "what served before is lost");
-                }
             }
+        }
+    }
+
+    /// Lets a version serve as before the restart; it is all there is of a file that is lost.
+    fn go_on(&mut self, name: &str, is_lost: bool, plugin: Plugin) {
+        {
+            let mut book = self.registry.book();
+            match self.registry.serving(&plugin.generation.plugin) {
+                Some(_) => self.registry.serve(&mut book, name, &plugin),
+                None => self.registry.restore(&book, &plugin),
+            }
+        }
+        if let Some(state) = self.files.get_mut(name).filter(|_| is_lost) {
+            state.plugin = Some(Arc::new(plugin));
         }
     }
 
