@@ -65,7 +65,8 @@ fn what_asks_for_more_waits_until_it_is_allowed() {
 
     admin(&site, &["grants", "courier", "--allow", word]);
     asked(&mut host, "grants", "courier");
-    assert!(audited(&mut host, "plugin grants", "courier").to_string().contains(word));
+    let line = audited(&mut host, "plugin grants", "courier");
+    assert!(line.to_string().contains(word) && line["digest"] == before, "{line}");
     let line = audited(&mut host, "plugin loaded", "courier");
     assert_eq!((&line["digest"], &line["before"]), (&after, &before));
     let entry = listed(&site, "courier");
@@ -88,7 +89,7 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
 
     assert_eq!(admin(&site, &["hold", "names"])["plugins"][0]["hold"], json!(true));
     asked(&mut host, "hold", "names");
-    audited(&mut host, "plugin hold", "names");
+    assert_eq!(audited(&mut host, "plugin hold", "names")["digest"], old);
     let good = std::fs::read(&file).unwrap();
     let changed = replace_once(good, b"\"version\":\"0.1.0\"", b"\"version\":\"0.1.9\"");
     std::fs::write(site.file("plugins/names.wasm"), changed).unwrap();
@@ -145,7 +146,27 @@ fn what_was_stopped_is_counted_by_cause() {
     let said = text(&run(&["plugin", "list", "--dir", site.path()]).stdout);
     let (_, below) = said.split_once("since `renkei serve` began:").unwrap();
     assert!(
-        below.lines().any(|line| line.split_whitespace().take(3).eq(["hog", "rogue", "memory"]))
+        below
+            .lines()
+            .any(|line| line.split_whitespace().take(4).eq(["hog", "rogue", "-", "memory"]))
     );
+
+    std::fs::write(site.file("plugins/bad.wasm"), b"not a plugin").unwrap();
+    std::fs::copy(site.file("plugins/names.wasm"), site.file("plugins/names2.wasm")).unwrap();
+    let mut refused = |file: &str, id: &str| {
+        let line = host.wait_for("plugin refused", |line| line["file"] == file);
+        assert_eq!((&line["cause"], &line["plugin"]), (&json!("refused"), &json!(id)), "{line}");
+        let stops = admin(&site, &["list"])["stops"].clone();
+        let mut counted = stops.as_array().unwrap().iter().filter(|stop| stop["file"] == file);
+        let stop = counted.next().unwrap_or_else(|| panic!("{file}: {stops}"));
+        assert_eq!((&stop["times"], &stop["plugin"]), (&json!(1), &json!(id)), "{stop}");
+    };
+    refused("bad.wasm", "");
+    refused("names2.wasm", "names");
+    let said = text(&run(&["status", "--dir", site.path()]).stdout);
+    assert!(said.contains("plugin file bad.wasm is refused: renkei plugin list"), "{said}");
     host.stop();
+    let lines = host.seen.iter().filter(|line| line["target"] == "renkei::audit");
+    let of_bad = lines.filter(|line| line["file"] == "bad.wasm");
+    assert_eq!(of_bad.count(), 1, "one line says it");
 }

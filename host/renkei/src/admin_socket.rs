@@ -74,6 +74,9 @@ pub(crate) struct Stop {
     pub(crate) plugin: String,
     /// The system that it worked on; empty for a transform and while a file is loaded.
     pub(crate) system: String,
+    /// The file of the plugin folder that was refused; empty for what a plugin did.
+    #[serde(default)]
+    pub(crate) file: String,
     /// The cap's name, or another of [`renkei_runtime::Cause`].
     pub(crate) cause: String,
     /// How often, at least 1.
@@ -82,8 +85,8 @@ pub(crate) struct Stop {
 
 impl From<StopCount> for Stop {
     fn from(count: StopCount) -> Self {
-        let StopCount { plugin, system, cause, times } = count;
-        Self { plugin, system, cause: cause.name().to_owned(), times }
+        let StopCount { plugin, system, file, cause, times } = count;
+        Self { plugin, system, file, cause: cause.name().to_owned(), times }
     }
 }
 

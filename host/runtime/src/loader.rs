@@ -1,5 +1,5 @@
 //! From the bytes of a file to a generation that may serve: check, compile, link, probe. Touches
-//! nothing that serves. What is refused is counted and written down.
+//! nothing that serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl LoadError {
         }
     }
 
-    fn cause(&self) -> Cause {
+    pub(crate) fn cause(&self) -> Cause {
         match self {
             Self::Package(PackageError::TooLarge { .. }) => Cap::File.into(),
             Self::Engine { source, .. } => source.cause(),
@@ -87,15 +87,24 @@ impl LoadError {
     }
 }
 
+/// Which bytes do not become a generation, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct NotTaken {
+    /// The id that they have; empty where they do not get so far.
+    pub(crate) plugin: String,
+    /// Their SHA-256, hex.
+    pub(crate) digest: String,
+    pub(crate) error: LoadError,
+}
+
 impl Loader {
     /// Makes a generation of the file `name` with these bytes.
-    pub(crate) async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
+    pub(crate) async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Plugin, NotTaken> {
         let digest = hex::encode(Sha256::digest(&bytes));
-        let mut id = String::new();
-        let loaded = self.take(name, bytes, &mut id).await;
-        loaded.inspect_err(|error| {
-            self.machine.stops.refused(&words(name), &id, &digest, error.cause());
-        })
+        let mut plugin = String::new();
+        let loaded = self.take(name, bytes, &mut plugin).await;
+        loaded.map_err(|error| NotTaken { plugin, digest, error })
     }
 
     /// Tells the id as soon as it is known.

@@ -111,6 +111,11 @@ impl Registry {
         self.serving.load().get(id).cloned()
     }
 
+    /// The generation that serves `id` now.
+    pub(crate) fn generation(&self, id: &str) -> Option<Generation> {
+        self.serving(id).map(|served| served.plugin.generation.clone())
+    }
+
     pub(crate) fn all(&self) -> Arc<Serving> {
         self.serving.load_full()
     }

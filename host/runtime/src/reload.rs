@@ -16,6 +16,7 @@ pub(crate) mod event;
 pub(crate) mod folder;
 pub(crate) mod grants;
 pub(crate) mod health;
+mod refused;
 mod settle;
 pub(crate) mod versions;
 pub(crate) mod view;
@@ -30,6 +31,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use crate::limits::Stops;
 use crate::loader::Loader;
 use crate::plugin::Plugin;
 use crate::recent::Recent;
@@ -37,8 +39,8 @@ use crate::registry::Registry;
 use admin::{AdminError, Answer, Request};
 use book::Book;
 use decide::Wait;
-use event::ReloadEvent;
 use folder::{Content, Found, Stamps};
+use refused::Refusal;
 use versions::Versions;
 use view::Seen;
 use watch::Watch;
@@ -267,13 +269,13 @@ impl Reloader {
     }
 
     async fn look(&mut self, found: Found) {
-        let registry = Arc::clone(&self.registry);
+        let (registry, stops) = (Arc::clone(&self.registry), &self.loader.machine.stops);
         let state = self.files.entry(found.name.clone()).or_default();
         let (digest, bytes) = match found.content {
             Content::Whole(digest, bytes) => (digest, bytes),
             Content::Moving => return,
             Content::Refused(reason) => {
-                state.refuse(&registry, &found.name, reason);
+                state.refuse(&registry, stops, &found.name, Refusal::unread(reason));
                 state.digest = None;
                 return;
             }
@@ -295,9 +297,9 @@ impl Reloader {
                     }
                 }
             }
-            Err(error) => {
-                state.passing = error.is_passing();
-                state.refuse(&registry, &found.name, error.to_string());
+            Err(refused) => {
+                state.passing = refused.error.is_passing();
+                state.refuse(&registry, stops, &found.name, refused.into());
             }
         }
         state.digest = Some(digest);
@@ -367,12 +369,13 @@ async fn quiet(notices: &mut mpsc::Receiver<()>, debounce: Duration) {
 }
 
 impl FileState {
-    fn refuse(&mut self, registry: &Registry, file: &str, reason: String) {
-        if self.fault.as_ref() != Some(&reason) {
-            let (file, reason) = (file.to_owned(), reason.clone());
+    /// Told once per reason.
+    fn refuse(&mut self, registry: &Registry, stops: &Stops, file: &str, refusal: Refusal) {
+        let reason = Some(refusal.reason.clone());
+        if self.fault != reason {
             let serving = self.plugin.as_ref().map(|plugin| plugin.generation.clone());
-            registry.tell(ReloadEvent::Refused { file, reason, serving });
+            refusal.tell(registry, stops, file, serving);
         }
-        self.fault = Some(reason);
+        self.fault = reason;
     }
 }

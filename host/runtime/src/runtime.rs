@@ -323,6 +323,7 @@ fn refused(exit: &Exit) -> impl Iterator<Item = StopCount> {
     causes.filter(|(_, times)| *times > 0).map(|(cause, times)| StopCount {
         plugin: config.plugin.clone(),
         system: config.name.clone(),
+        file: String::new(),
         cause,
         times,
     })

@@ -25,8 +25,8 @@ impl Plugins for NoPlugins {
     }
 
     fn stops(&self) -> Vec<StopCount> {
-        let (plugin, system) = ("names".to_owned(), String::new());
-        vec![StopCount { plugin, system, cause: Cause::from(Cap::Memory), times: 3 }]
+        let (plugin, system, file) = ("names".to_owned(), String::new(), String::new());
+        vec![StopCount { plugin, system, file, cause: Cause::from(Cap::Memory), times: 3 }]
     }
 }
 
@@ -139,7 +139,7 @@ async fn plugins_are_seen_to_while_a_decision_waits() {
     };
     let list = ask_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap().unwrap();
     let (plugin, system, cause) = ("names".to_owned(), String::new(), "memory".to_owned());
-    let stops = vec![Stop { plugin, system, cause, times: 3 }];
+    let stops = vec![Stop { plugin, system, file: String::new(), cause, times: 3 }];
     assert_eq!(list, Told { answer: renkei_runtime::Answer::Plugins(Vec::new()), stops });
     let reload = renkei_runtime::Request::Reload(None);
     let refused = ask_plugins(dir.path(), &reload).await.err().unwrap();

@@ -166,9 +166,12 @@ fn facts(event: &ReloadEvent) -> Value {
             "plugin": plugin(generation),
             "replaced": replaced.as_ref().map(plugin),
         }),
-        ReloadEvent::Refused { file, reason, serving } => json!({
+        ReloadEvent::Refused { file, plugin: id, digest, cause, reason, serving } => json!({
             "event": "plugin-refused",
             "file": file,
+            "id": id,
+            "digest": digest,
+            "cause": cause.name(),
             "reason": reason,
             "serving": serving.as_ref().map(plugin),
         }),
@@ -204,12 +207,16 @@ fn facts(event: &ReloadEvent) -> Value {
         ReloadEvent::Approved { generation } => {
             json!({ "event": "plugin-approved", "plugin": plugin(generation) })
         }
-        ReloadEvent::Hold { plugin, on } => {
-            json!({ "event": "plugin-hold", "id": plugin, "on": on })
-        }
-        ReloadEvent::Granted { plugin, allowed, denied } => json!({
+        ReloadEvent::Hold { plugin: id, on, serving } => json!({
+            "event": "plugin-hold",
+            "id": id,
+            "on": on,
+            "serving": serving.as_ref().map(plugin),
+        }),
+        ReloadEvent::Granted { plugin: id, allowed, denied, serving } => json!({
             "event": "plugin-grants",
-            "id": plugin,
+            "id": id,
+            "serving": serving.as_ref().map(plugin),
             "allowed": allowed,
             "denied": denied,
         }),

@@ -14,9 +14,12 @@ use std::sync::{Mutex, PoisonError};
 use renkei_sync::plugin::{Cap, Generation, StopCause};
 
 use crate::egress::refusal::Reason;
+use crate::text::words;
 
 /// The most plugins that are counted apart; what comes later counts as [`OTHERS`].
 const PLUGINS_MAX: usize = 1_000;
+/// The most labels of one plugin beyond which no other file is counted apart.
+const FILES_MAX: usize = 1_000;
 const OTHERS: &str = "(others)";
 
 /// A cap that was passed, in words for the person who runs the plugin.
@@ -105,14 +108,24 @@ pub struct StopCount {
     pub plugin: String,
     /// The system that it worked on; empty for a transform and while a file is loaded.
     pub system: String,
+    /// The file of the plugin folder that was refused; empty for what a plugin did.
+    pub file: String,
     /// Why.
     pub cause: Cause,
     /// How often, at least 1.
     pub times: u64,
 }
 
-/// The counts of one plugin, by system and cause.
-type Own = BTreeMap<(String, Cause), u64>;
+/// What is counted of one plugin.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Label {
+    system: String,
+    file: String,
+    cause: Cause,
+}
+
+/// The counts of one plugin.
+type Own = BTreeMap<Label, u64>;
 
 /// Counts and records what is stopped, by plugin. One per runtime.
 #[derive(Debug, Default)]
@@ -121,36 +134,40 @@ pub(crate) struct Stops(Mutex<BTreeMap<String, Own>>);
 impl Stops {
     /// One more stop of `plugin` while it worked on `system` (empty: on none).
     pub(crate) fn record(&self, plugin: &Generation, system: &str, cause: impl Into<Cause>) {
-        let cause = cause.into();
-        self.count(&plugin.plugin, system, cause);
+        let (cause, file) = (cause.into(), String::new());
+        self.count(&plugin.plugin, Label { system: system.to_owned(), file, cause });
         let (cause, Generation { plugin, version, digest }) = (cause.name(), plugin);
         tracing::warn!(target: "renkei::audit", plugin, version, digest, system, cause,
             "a plugin was stopped");
     }
 
-    /// A file that was not taken. `plugin` is its id, empty where the file does not get so far.
-    pub(crate) fn refused(&self, file: &str, plugin: &str, digest: &str, cause: Cause) {
-        self.count(plugin, "", cause);
-        let cause = cause.name();
-        tracing::warn!(target: "renkei::audit", file, plugin, digest, cause,
-            "a plugin file was not taken");
+    /// A file that was not taken; its line is that of [`crate::ReloadEvent::Refused`]. `plugin` is
+    /// its id, empty where the file does not get so far.
+    pub(crate) fn refused(&self, file: &str, plugin: &str, cause: Cause) {
+        self.count(plugin, Label { system: String::new(), file: words(file), cause });
     }
 
-    fn count(&self, plugin: &str, system: &str, cause: Cause) {
+    fn count(&self, plugin: &str, mut label: Label) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counts.contains_key(plugin) || counts.len() < PLUGINS_MAX;
         let plugin = if known { plugin } else { OTHERS };
         let own = counts.entry(plugin.to_owned()).or_default();
-        *own.entry((system.to_owned(), cause)).or_default() += 1;
+        if !label.file.is_empty() && own.len() >= FILES_MAX && !own.contains_key(&label) {
+            OTHERS.clone_into(&mut label.file);
+        }
+        *own.entry(label).or_default() += 1;
     }
 
     /// All counts that are not 0.
     pub(crate) fn counts(&self) -> Vec<StopCount> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = counts.iter().flat_map(|(plugin, own)| own.iter().map(move |one| (plugin, one)));
-        let count = |(plugin, ((system, cause), times)): (&String, (&(String, Cause), &u64))| {
-            let (plugin, system) = (plugin.clone(), system.clone());
-            StopCount { plugin, system, cause: *cause, times: *times }
+        let count = |(plugin, (label, times)): (&String, (&Label, &u64))| StopCount {
+            plugin: plugin.clone(),
+            system: label.system.clone(),
+            file: label.file.clone(),
+            cause: label.cause,
+            times: *times,
         };
         all.map(count).collect()
     }
@@ -179,5 +196,17 @@ mod tests {
         let found = (others.system.as_str(), others.cause, others.times);
         assert_eq!(found, ("", Cause::from(Cap::Memory), 50));
         assert_eq!(counts.iter().filter(|count| count.system == "crm").count(), PLUGINS_MAX + 1);
+    }
+
+    #[test]
+    fn refused_files_are_counted_by_name_and_few() {
+        let stops = Stops::default();
+        for number in 0..FILES_MAX + 50 {
+            stops.refused(&format!("{number}.wasm"), "", Cause::Refused);
+        }
+        stops.refused("0.wasm", "", Cause::Refused);
+        let counts = stops.counts();
+        let times = |file: &str| counts.iter().find(|count| count.file == file).unwrap().times;
+        assert_eq!((counts.len(), times("0.wasm"), times(OTHERS)), (FILES_MAX + 1, 2, 50));
     }
 }

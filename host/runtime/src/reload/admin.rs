@@ -261,7 +261,8 @@ impl Reloader {
     fn hold(&mut self, id: &str, on: bool) -> Result<Answer, AdminError> {
         self.serves(id)?;
         self.registry.book().try_change(id, |page| page.hold = on)?;
-        self.registry.tell(ReloadEvent::Hold { plugin: id.to_owned(), on });
+        let (plugin, serving) = (id.to_owned(), self.registry.generation(id));
+        self.registry.tell(ReloadEvent::Hold { plugin, on, serving });
         self.settle();
         Ok(self.report(Some(id)))
     }
@@ -313,7 +314,8 @@ impl Reloader {
         let denied = page.denied.intersection(asked).cloned().collect();
         let allowed = asked.difference(&page.denied).filter(|word| may(&page, word)).cloned();
         let (plugin, allowed) = (id.to_owned(), allowed.collect());
-        self.registry.tell(ReloadEvent::Granted { plugin, allowed, denied });
+        let serving = self.registry.generation(id);
+        self.registry.tell(ReloadEvent::Granted { plugin, allowed, denied, serving });
         self.settle();
         Ok(())
     }

@@ -8,6 +8,8 @@ use tokio::sync::broadcast;
 
 use renkei_sync::plugin::Generation;
 
+use crate::limits::Cause;
+
 /// What happened to a plugin or its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +27,12 @@ pub enum ReloadEvent {
     Refused {
         /// The file's name in the folder.
         file: String,
+        /// The id of the plugin that it says it is; empty where it does not get so far.
+        plugin: String,
+        /// Its SHA-256, hex; empty where it was not read.
+        digest: String,
+        /// What it is counted as.
+        cause: Cause,
         /// What is wrong and what to do.
         reason: String,
         /// What goes on serving instead.
@@ -86,6 +94,8 @@ pub enum ReloadEvent {
         plugin: String,
         /// Whether they wait.
         on: bool,
+        /// What serves, and goes on.
+        serving: Option<Generation>,
     },
     /// An admin changed what a plugin may.
     Granted {
@@ -95,6 +105,8 @@ pub enum ReloadEvent {
         allowed: Vec<String>,
         /// What it may not.
         denied: Vec<String>,
+        /// What serves, within that.
+        serving: Option<Generation>,
     },
 }
 
@@ -111,11 +123,11 @@ fn log(event: &ReloadEvent) {
             target: "renkei::audit", plugin = %generation, digest = generation.digest,
             before = digest(replaced), file, "plugin loaded"
         ),
-        ReloadEvent::Refused { file, reason, serving } => {
-            let goes_on = serving.as_ref().map(ToString::to_string);
+        ReloadEvent::Refused { file, plugin, digest: own, cause, reason, serving } => {
+            let (goes_on, cause) = (serving.as_ref().map(ToString::to_string), cause.name());
             tracing::error!(
-                target: "renkei::audit", file, reason, serving = goes_on,
-                digest = digest(serving), "plugin refused"
+                target: "renkei::audit", file, plugin, digest = own, cause, reason,
+                serving = goes_on, before = digest(serving), "plugin refused"
             );
         }
         ReloadEvent::Removed { generation } => tracing::warn!(
@@ -142,11 +154,12 @@ fn log(event: &ReloadEvent) {
             target: "renkei::audit", plugin = %generation, digest = generation.digest,
             "plugin approved"
         ),
-        ReloadEvent::Hold { plugin, on } => {
-            tracing::info!(target: "renkei::audit", plugin, on, "plugin hold");
-        }
-        ReloadEvent::Granted { plugin, allowed, denied } => tracing::info!(
-            target: "renkei::audit", plugin, ?allowed, ?denied, "plugin grants"
+        ReloadEvent::Hold { plugin, on, serving } => tracing::info!(
+            target: "renkei::audit", plugin, digest = digest(serving), on, "plugin hold"
+        ),
+        ReloadEvent::Granted { plugin, allowed, denied, serving } => tracing::info!(
+            target: "renkei::audit", plugin, digest = digest(serving), ?allowed, ?denied,
+            "plugin grants"
         ),
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::book::Page;
 use super::decide::{Claim, Wait, incumbent, may_serve};
 use super::event::ReloadEvent;
+use super::refused::Refusal;
 use super::{FileState, Reloader};
+use crate::limits::Cause;
 use crate::plugin::Plugin;
 
 impl Reloader {
@@ -183,9 +185,10 @@ impl Reloader {
             }
         };
         if state.clash.as_ref() != Some(&reason) {
-            let serving = self.registry.serving(id).map(|served| served.plugin.generation.clone());
-            let (file, reason) = (name.to_owned(), reason.clone());
-            self.registry.tell(ReloadEvent::Refused { file, reason, serving });
+            let (plugin, digest) = (id.to_owned(), state.digest.clone().unwrap_or_default());
+            let refusal = Refusal { plugin, digest, cause: Cause::Refused, reason: reason.clone() };
+            let (stops, serving) = (&self.loader.machine.stops, self.registry.generation(id));
+            refusal.tell(&self.registry, stops, name, serving);
         }
         state.clash = Some(reason);
     }

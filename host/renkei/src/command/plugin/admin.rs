@@ -100,10 +100,10 @@ fn table_of(plugins: &[PluginReport]) -> String {
 fn stopped(stops: &[Stop]) -> String {
     let or_none = |word: &str| if word.is_empty() { "-" } else { word }.to_owned();
     let rows = stops.iter().map(|stop| {
-        let Stop { plugin, system, cause, times } = stop;
-        vec![or_none(plugin), or_none(system), cause.clone(), times.to_string()]
+        let Stop { plugin, system, file, cause, times } = stop;
+        vec![or_none(plugin), or_none(system), or_none(file), cause.clone(), times.to_string()]
     });
-    let rows = table::plain(&["plugin", "system", "cause", "times"], rows);
+    let rows = table::plain(&["plugin", "system", "file", "cause", "times"], rows);
     format!("\n\nstopped or refused since `renkei serve` began:\n{rows}")
 }
 
