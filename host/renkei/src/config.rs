@@ -6,6 +6,7 @@
 
 mod file;
 mod limits;
+mod loaded;
 mod mapping;
 mod place;
 mod secrets;
@@ -13,7 +14,7 @@ mod systems;
 mod words;
 
 #[cfg(test)]
-mod million;
+mod any_text;
 #[cfg(test)]
 mod reference;
 
@@ -21,11 +22,13 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use renkei_package::Manifest;
 use renkei_runtime::SystemConfig;
 use renkei_sync::spec::Spec;
 
+use crate::preflight::Finding;
+
 pub(crate) use limits::PluginLimits;
+pub(crate) use loaded::Loaded;
 pub(crate) use place::ConfigError;
 pub(crate) use secrets::Secrets;
 
@@ -97,9 +100,14 @@ impl Config {
 
     /// What is kept in step. Systems and mappings are checked against the manifests of the loaded
     /// plugins.
-    pub(crate) fn spec(&self, manifests: &[&Manifest]) -> Result<Spec, ConfigError> {
-        systems::check(&self.root, manifests)?;
-        mapping::resolve(&self.root, &self.entities, manifests)
+    pub(crate) fn spec(&self, loaded: &Loaded<'_>) -> Result<Spec, ConfigError> {
+        systems::check(&self.root, loaded)?;
+        mapping::resolve(&self.root, &self.entities, loaded)
+    }
+
+    /// Limits that limit nothing.
+    pub(crate) fn idle_limits(&self, loaded: &Loaded<'_>) -> Vec<Finding> {
+        limits::idle(&self.limits, loaded).collect()
     }
 }
 

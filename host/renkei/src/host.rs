@@ -7,8 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use renkei_package::Manifest;
-use renkei_runtime::{Compiler, NoTokens, Options, Runtime};
+use renkei_runtime::{Compiler, NoTokens, Options, PluginFile, Runtime};
 use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
@@ -16,8 +15,9 @@ use renkei_sync::ports::Systems as _;
 use renkei_sync::spec::Spec;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Secrets};
+use crate::config::{Config, Loaded, Secrets};
 use crate::database::{self, Access};
+use crate::demo::setup;
 use crate::failure::Failure;
 use crate::preflight::{self, Finding, Schemas, Severity};
 use crate::tokens::TokenFile;
@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<SystemClock>,
+    /// What to do where systems do not answer because they were a demo's simulators.
+    pub(crate) unanswered: Option<String>,
 }
 
 impl Host {
@@ -62,7 +64,8 @@ impl Host {
         let spec = spec(&config, &runtime)?;
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
-        Ok(Self { config, spec, runtime, store, clock })
+        let unanswered = setup::ended(dir);
+        Ok(Self { config, spec, runtime, store, clock, unanswered })
     }
 
     /// Compares the configuration with the live systems. A system that does not answer is left out
@@ -82,6 +85,7 @@ impl Host {
         }
         let silent = |system: &str| answers.failures.iter().any(|(failed, _)| failed == system);
         answers.findings = preflight::findings(&self.spec, &schemas, silent);
+        answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
         answers
     }
 
@@ -164,24 +168,54 @@ fn cache(config: &Config) -> PathBuf {
     config.data.join("cache")
 }
 
-/// A mapping that names a plugin whose file is broken is the plugin's fault, not the mapping's.
+/// A mapping that names a plugin whose file does not serve is the plugin's matter, not the
+/// mapping's.
 pub(crate) fn spec(config: &Config, runtime: &Runtime) -> Result<Spec, Failure> {
     let files = runtime.list();
-    let manifests: Vec<&Manifest> =
-        files.iter().filter_map(|file| file.manifest.as_deref()).collect();
-    config.spec(&manifests).map_err(|error| {
-        let faults: Vec<&str> = files.iter().filter_map(|file| file.fault.as_deref()).collect();
-        if faults.is_empty() {
-            Failure::usage(error)
-        } else {
-            Failure::plugin(anyhow::anyhow!("{}\n  so that {error}", faults.join("\n  ")))
+    let loaded = loaded(&files);
+    config.spec(&loaded).map_err(|error| {
+        if loaded.aside.is_empty() {
+            return Failure::usage(error);
         }
+        let mut said = error.to_string();
+        for (file, why) in &loaded.aside {
+            if !said.contains(why.as_str()) {
+                said.push_str(&format!("\n  {file} {why}"));
+            }
+        }
+        Failure::plugin(anyhow::anyhow!("{said}"))
     })
 }
 
-/// A failure of one system, named.
-pub(crate) fn of_plugin(system: &str, error: PluginError) -> Failure {
+/// What of the plugin folder serves, and why the rest does not.
+fn loaded(files: &[PluginFile]) -> Loaded<'_> {
+    Loaded {
+        manifests: files.iter().filter_map(|file| file.manifest.as_deref()).collect(),
+        aside: files.iter().filter_map(aside).collect(),
+    }
+}
+
+/// The file and why nothing of it serves, if so.
+fn aside(file: &PluginFile) -> Option<(String, String)> {
+    let why = match (&file.manifest, &file.fault, &file.waiting) {
+        (None, Some(fault), _) => {
+            // Most faults begin with the file's name.
+            let name = format!("{}: ", file.file);
+            format!("was refused: {}", fault.strip_prefix(&name).unwrap_or(fault))
+        }
+        (None, None, Some(waiting)) => format!("waits: {}", waiting.reason),
+        _ => return None,
+    };
+    Some((file.file.clone(), why))
+}
+
+/// A failure of one system, named, with what else to try where nobody answers: a host's
+/// `unanswered`.
+pub(crate) fn of_plugin(system: &str, error: PluginError, unanswered: Option<&str>) -> Failure {
     let broken = matches!(error, PluginError::Broken { .. });
+    if let (PluginError::Host { .. }, Some(next)) = (&error, unanswered) {
+        return Failure::system(anyhow::anyhow!("system {system}: {error}\n{next}"));
+    }
     let error = anyhow::Error::new(error).context(format!("system {system}"));
     if broken { Failure::plugin(error) } else { Failure::system(error) }
 }

@@ -2,6 +2,7 @@
 //! scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::ProgressBar;
@@ -40,6 +41,10 @@ pub(crate) async fn run(
         other => Failure::from(other),
     })?;
     tell(&result.report, host.clock.now_ms() - began_ms);
+    let silent = |(_, _, error): &(_, _, PluginError)| matches!(error, PluginError::Host { .. });
+    if let (Some(next), true) = (&host.unanswered, result.report.failures.iter().any(silent)) {
+        tracing::warn!("{next}");
+    }
     Ok(result)
 }
 
@@ -121,12 +126,16 @@ pub(crate) fn facts(report: &Report) -> Value {
 }
 
 /// A report for people. `open` is how many questions wait for an answer, those of earlier cycles
-/// among them.
-pub(crate) fn describe(report: &Report, open: u64) -> String {
+/// among them; in `dir` they can be listed.
+pub(crate) fn describe(report: &Report, open: u64, dir: Option<&Path>) -> String {
     let read: u64 = report.read.values().sum();
+    let hint = dir.filter(|_| open > 0).map(|dir| {
+        // What lists them stands beside them: a system that failed is not in that list.
+        format!(" (`renkei status --dir {}` lists them)", dir.display())
+    });
     let mut text = format!(
         "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}, merged {}; \
-         {} refused or unclear; {} conflict(s) decided by rule (`renkei status --decided`); {open} open question(s)",
+         {} refused or unclear; {} conflict(s) decided by rule (`renkei status --decided`); {open} open question(s){}",
         report.matched,
         report.founded,
         done(report, Action::Create),
@@ -135,6 +144,7 @@ pub(crate) fn describe(report: &Report, open: u64) -> String {
         done(report, Action::Merge),
         refused(report),
         report.decided,
+        hint.unwrap_or_default(),
     );
     let failed = failed_systems(report);
     if !failed.is_empty() {
@@ -151,10 +161,12 @@ pub(crate) async fn open_questions(host: &Host) -> Result<u64, Failure> {
 
 /// A cycle in which a system failed is a failed command; the other systems' work is done all the
 /// same.
-pub(crate) fn require_success(report: &Report) -> Result<(), Failure> {
+pub(crate) fn require_success(host: &Host, report: &Report) -> Result<(), Failure> {
     match report.failures.first() {
         None => Ok(()),
-        Some((system, _, error)) => Err(host::of_plugin(system, error.clone())),
+        Some((system, _, error)) => {
+            Err(host::of_plugin(system, error.clone(), host.unanswered.as_deref()))
+        }
     }
 }
 
@@ -188,5 +200,27 @@ impl Observer for Progress {
             "read {read}, linked {linked}, planned {planned}, written {written}, swept {swept}"
         ));
         self.bar.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::plugin::Generation;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_stands_beside_the_questions_that_it_lists() {
+        let mut report = Report::default();
+        let (plugin, version) = ("hubspot".to_owned(), "1.0.0".to_owned());
+        let plugin = Generation { plugin, version, digest: String::new() };
+        let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
+        report.failures.push(("hubspot".to_owned(), "open".to_owned(), error));
+        let said = describe(&report, 2, Some(Path::new("sync")));
+        let expected = "; 2 open question(s) (`renkei status --dir sync` lists them); \
+                        1 system(s) failed: hubspot";
+        assert!(said.ends_with(expected), "{said}");
+        let said = describe(&report, 0, Some(Path::new("sync")));
+        assert!(said.ends_with("; 0 open question(s); 1 system(s) failed: hubspot"), "{said}");
     }
 }

@@ -22,9 +22,9 @@ pub(crate) type Schemas = HashMap<(String, String), Schema>;
 pub(crate) struct Finding {
     /// Errors stop a sync, warnings do not.
     pub(crate) severity: Severity,
-    /// The entity, and the field where it is about one.
+    /// The entity, and the field where it is about one; or a table of the configuration.
     pub(crate) place: String,
-    /// `system.object`.
+    /// `system.object`; or the table's file.
     pub(crate) member: String,
     /// What is wrong and what to do.
     pub(crate) message: String,

@@ -5,7 +5,7 @@
 //! plugin folder -> reload -> loader (check, compile, link, probe) -> registry (id -> generation)
 //!                                                                       |
 //!   Systems::open -> connector::Job (an instance per job) <-------------+
-//!   Transforms::forward -> transform::call (an instance per call) <-----+
+//!   Transforms::run -> transform::call (an instance per call) <---------+
 //!                            |
 //!                            +-> instance (limits, log, signing) -> egress (the way out)
 //! ```

@@ -14,7 +14,7 @@ use crate::state::{
     Review, ReviewStatus, Status,
 };
 use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
-use crate::value::{Cell, Shown};
+use crate::value::{Cell, Shown, Value};
 
 /// Lines of the journal that an answer shows.
 const JOURNAL_MAX: usize = 50;
@@ -259,21 +259,11 @@ impl fmt::Display for Why {
             _ => writeln!(f, "{} without a link", self.entity)?,
         }
         for (record, status) in &self.records {
-            writeln!(f, "  {record}: {}", describe(status))?;
+            let aside = if *status == Status::Live { "" } else { "; not kept in step" };
+            writeln!(f, "  {record}: {}{aside}", describe(status))?;
         }
         for field in &self.fields {
-            let from = field.from.as_ref().map(|from| format!(" (from {from})"));
-            let (name, truth) = (&field.field, Shown(&field.truth));
-            writeln!(f, "  {name}: {truth}{}", from.unwrap_or_default())?;
-            for member in &field.members {
-                write!(f, "    {}: {}", member.record, member.standing)?;
-                match &member.seen {
-                    Some(_) if member.seen != field.truth => {
-                        writeln!(f, "; it holds {}", Shown(&member.seen))?
-                    }
-                    _ => writeln!(f)?,
-                }
-            }
+            self.field(f, field)?;
         }
         for awaited in &self.waits {
             writeln!(f, "  {}", waiting(awaited))?;
@@ -300,12 +290,46 @@ impl fmt::Display for Why {
             }
         }
         for line in &self.journal {
-            let at = line.record.as_ref().map(|record| format!(" {record}"));
             let field = line.field.as_ref().map(|field| format!(" {field}"));
-            let (at, field) = (at.unwrap_or_default(), field.unwrap_or_default());
+            let (at, field) = (self.place(line), field.unwrap_or_default());
             writeln!(f, "  {}{at}{field}: {}", moment(line.at_ms), line.reason)?;
         }
         Ok(())
+    }
+}
+
+impl Why {
+    /// A field with its standing in each record that is kept in step; of the others it is said once.
+    fn field(&self, f: &mut fmt::Formatter<'_>, field: &FieldWhy) -> fmt::Result {
+        let from = field.from.as_ref().map(|from| format!(" (from {from})"));
+        let (name, truth) = (&field.field, Shown(&field.truth));
+        writeln!(f, "  {name}: {truth}{}", from.unwrap_or_default())?;
+        let live = |record: &RecordKey| {
+            self.records.iter().any(|(key, status)| key == record && *status == Status::Live)
+        };
+        for member in field.members.iter().filter(|member| live(&member.record)) {
+            write!(f, "    {}: {}", member.record, member.standing)?;
+            match &member.seen {
+                // What a system holds is an id of its own; the hub's value is a number of ours.
+                Some(Value::References(ids)) => writeln!(f, "; it holds id {}", ids.join(", "))?,
+                Some(_) if member.seen != field.truth => {
+                    writeln!(f, "; it holds {}", Shown(&member.seen))?
+                }
+                _ => writeln!(f)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Where something happened: the record, or the object in which one was made by then.
+    fn place(&self, line: &JournalEntry) -> String {
+        if let Some(record) = &line.record {
+            return format!(" {record}");
+        }
+        let made = self.journal.iter().filter(|other| other.intent == line.intent);
+        let made = line.intent.is_some().then_some(made).into_iter().flatten();
+        let record = made.filter_map(|other| other.record.as_ref()).next();
+        record.map(|record| format!(" {}.{}", record.system, record.object)).unwrap_or_default()
     }
 }
 
@@ -349,6 +373,57 @@ mod tests {
             generation: None,
             reason,
         }
+    }
+
+    fn key(id: &str) -> RecordKey {
+        RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }
+    }
+
+    #[test]
+    fn words_for_people_say_where_and_only_once() {
+        let links = |id: &str| Some(Value::References(vec![id.to_owned()]));
+        let member = |id: &str, seen: Cell, standing: &str| MemberWhy {
+            record: key(id),
+            seen,
+            standing: standing.to_owned(),
+        };
+        let members = vec![
+            member("1", links("500"), "in step"),
+            member("2", links("600"), "the record is not the one that is kept in step"),
+        ];
+        let company = FieldWhy {
+            field: "company".to_owned(),
+            truth: links("4"),
+            from: Some("a".to_owned()),
+            members,
+        };
+        let made = line(None, Some("create"), Reason::Applied);
+        let why = Why {
+            entity: "person".to_owned(),
+            link: Some(LinkId(7)),
+            status: Some(LinkStatus::Active),
+            records: vec![(key("1"), Status::Live), (key("2"), Status::Deleted)],
+            fields: vec![company],
+            waits: Vec::new(),
+            refusals: Vec::new(),
+            reviews: Vec::new(),
+            journal: vec![
+                JournalEntry { record: Some(key("1")), ..made },
+                line(None, Some("create"), Reason::NewRecord),
+                line(None, None, Reason::Founded),
+            ],
+        };
+        let expected = "\
+person link 7
+  b.people/1: live
+  b.people/2: deleted; not kept in step
+  company: link 4 (from a)
+    b.people/1: in step; it holds id 500
+  1970-01-01T00:00:00Z b.people/1: written
+  1970-01-01T00:00:00Z b.people: has no record there yet
+  1970-01-01T00:00:00Z: matched nothing; a new link
+";
+        assert_eq!(why.to_string(), expected);
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     }
     match preflight.failures.into_iter().next() {
         None => Ok(()),
-        Some((system, error)) => Err(of_plugin(&system, error).reported()),
+        Some((system, error)) => {
+            Err(of_plugin(&system, error, host.unanswered.as_deref()).reported())
+        }
     }
 }
 
@@ -58,6 +60,9 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
     let silent = preflight.failures.iter().map(|(system, error)| format!("{system}: {error}"));
     let verdict = match (errors, preflight.failures.is_empty()) {
         (0, true) => "The configuration fits.",
+        (0, false) if preflight.accounts.is_empty() => {
+            "Nothing answered; whether the configuration fits is not known."
+        }
         (0, false) => "What answered fits; the rest could not be asked.",
         _ => "The configuration does not fit.",
     };

@@ -176,29 +176,29 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
-    let first = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let first = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
     memory.note();
     output.note(&format!(
         "first sync: {}",
-        one_cycle::describe(&first, one_cycle::open_questions(host).await?)
+        one_cycle::describe(&first, one_cycle::open_questions(host).await?, None)
     ));
 
     let edits = edits::make(simulators).await?;
     host.clock.sleep_ms(SETTLE_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
-    let second = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let second = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     bar.finish_and_clear();
     output.note(&format!(
         "second sync: {}",
-        one_cycle::describe(&second, one_cycle::open_questions(host).await?)
+        one_cycle::describe(&second, one_cycle::open_questions(host).await?, None)
     ));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");
-    let idle = succeed(one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let idle = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
     bar.finish_and_clear();
     memory.note();
 
@@ -209,8 +209,8 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     Ok(Played { first, first_ms, memory, second, idle_writes, edits, world, known, verdict })
 }
 
-fn succeed(report: Report) -> Result<Report, Failure> {
-    one_cycle::require_success(&report)?;
+fn succeed(host: &Host, report: Report) -> Result<Report, Failure> {
+    one_cycle::require_success(host, &report)?;
     Ok(report)
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
         "report": one_cycle::facts(&result.report),
     });
     output.result(&facts, || describe(&result))?;
-    one_cycle::require_success(&result.report).map_err(Failure::reported)
+    one_cycle::require_success(&host, &result.report).map_err(Failure::reported)
 }
 
 fn describe(result: &CycleResult) -> String {

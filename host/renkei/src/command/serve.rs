@@ -45,7 +45,8 @@ pub(crate) async fn keep_in_step(
 ) -> Result<(), Failure> {
     let runtime = std::sync::Arc::clone(&host.runtime);
     let control = ControlSocket::open(&host.config.data, runtime).inspect_err(|error| {
-        tracing::warn!(%error, "no control socket; `renkei decide` must wait until this ends");
+        let who = "`renkei decide` and `renkei plugin`";
+        tracing::warn!(%error, "no control socket; {who} must wait until this ends");
     });
     let mut serving =
         Serving { host, output, events: host.runtime.events(), control: control.ok() };

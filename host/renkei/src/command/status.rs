@@ -5,7 +5,7 @@ use std::path::Path;
 
 use renkei_runtime::PluginReport;
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{Matter, RecordKey, Review, Stream, Sweep, SweepStage};
+use renkei_sync::state::{Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage};
 use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
 use renkei_sync::value::Shown;
 use renkei_sync::why::moment;
@@ -89,7 +89,7 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
             "link": review.link,
             "record": review.record.as_ref().map(ToString::to_string),
             "status": review.status,
-            "about": about(&review.matter),
+            "about": about(review),
             "answers": answers(review).iter().map(|(words, _)| words).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
@@ -120,7 +120,7 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
             (None, Some(record)) => record.to_string(),
             (None, None) => review.entity.clone(),
         };
-        let (matter, stands) = (about(&review.matter), review.status.words());
+        let (matter, stands) = (about(review), review.status.words());
         text.push_str(&format!("\n  {}  {subject}: {matter} ({stands})", review.id));
         for (words, meaning) in answers(review) {
             let (id, dir) = (&review.id, quoted(&dir.display().to_string()));
@@ -216,8 +216,11 @@ fn swept(sweep: &Sweep) -> String {
 }
 
 /// A review in plain words, without values.
-pub(crate) fn about(matter: &Matter) -> String {
-    match matter {
+fn about(review: &Review) -> String {
+    match &review.matter {
+        Matter::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
+            format!("{field} differed; decided by: {policy}")
+        }
         Matter::Conflict { field, policy, .. } => {
             format!("{field} differs and a person must decide ({policy})")
         }
@@ -259,8 +262,6 @@ pub(crate) fn about(matter: &Matter) -> String {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::state::ReviewStatus;
-
     use super::*;
 
     fn record(id: &str) -> RecordKey {
@@ -311,6 +312,32 @@ mod tests {
                 "separate --dir 'my sync'  # it is a thing of its own",
             ],
         );
+    }
+
+    #[test]
+    fn what_a_rule_decided_is_no_question() {
+        let matter = Matter::Conflict {
+            field: "website".to_owned(),
+            base: None,
+            values: Vec::new(),
+            policy: "first link, salesforce preferred".to_owned(),
+            chosen: None,
+        };
+        let mut review = Review {
+            id: "3f2a".to_owned(),
+            entity: "company".to_owned(),
+            link: None,
+            record: None,
+            matter,
+            status: ReviewStatus::Open,
+            choice: None,
+            at_ms: 0,
+        };
+        let open = "website differs and a person must decide (first link, salesforce preferred)";
+        assert_eq!(about(&review), open);
+        review.status = ReviewStatus::Decided;
+        let decided = "website differed; decided by: first link, salesforce preferred";
+        assert_eq!(about(&review), decided);
     }
 
     #[test]

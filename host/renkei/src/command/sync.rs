@@ -20,11 +20,7 @@ pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let report = result?.report;
     let open = one_cycle::open_questions(&host).await?;
     output.result(&one_cycle::facts(&report), || {
-        let hint = match open {
-            0 => String::new(),
-            _ => format!("; `renkei status --dir {}` lists them", args.dir.display()),
-        };
-        format!("{}{hint}", one_cycle::describe(&report, open))
+        one_cycle::describe(&report, open, Some(&args.dir))
     })?;
-    one_cycle::require_success(&report).map_err(Failure::reported)
+    one_cycle::require_success(&host, &report).map_err(Failure::reported)
 }

@@ -6,7 +6,10 @@ use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits, Options};
 use toml::Spanned;
 
 use super::file::{LimitTable, RootFile};
+use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
+use crate::plain;
+use crate::preflight::{Finding, Severity};
 
 /// What plugins may use, as configured.
 #[derive(Debug, Clone)]
@@ -25,6 +28,23 @@ impl PluginLimits {
         options.limit_changes = self.plugins.clone();
         options.compile_limits = self.compile.clone();
     }
+}
+
+/// Limits of plugins that nobody has: most likely an id that was mistyped.
+pub(super) fn idle<'a>(
+    limits: &'a PluginLimits,
+    loaded: &'a Loaded<'_>,
+) -> impl Iterator<Item = Finding> + 'a {
+    let idle = limits.plugins.keys().filter(|id| !loaded.has(id));
+    idle.map(|id| Finding {
+        severity: Severity::Warning,
+        place: format!("[limits.plugin.{}]", plain::echo(id)),
+        member: "renkei.toml".to_owned(),
+        message: format!(
+            "no plugin has this id, so nothing is limited by it; there are {}",
+            loaded.manifests.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ")
+        ),
+    })
 }
 
 /// Checks every limit that is given.
@@ -76,6 +96,7 @@ fn compile(root: &Source<RootFile>) -> Result<CompileLimits, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::any_text;
     use super::*;
 
     fn check(text: &str) -> Result<PluginLimits, String> {
@@ -98,6 +119,24 @@ mod tests {
         assert_eq!(limits.plugins["hubspot"].apply(&limits.connector).run_ms, 60_000);
         assert_eq!(limits.compile.cpu_seconds, 10);
         assert_eq!(limits.compile.memory_bytes, CompileLimits::default().memory_bytes);
+    }
+
+    #[test]
+    fn limits_of_no_plugin_are_told() {
+        let limits =
+            check("[limits.plugin.hubspt]\nrun_ms = 60\n[limits.plugin.names]\nrun_ms = 60");
+        let manifests = any_text::manifests();
+        let mut loaded = any_text::loaded(&manifests);
+        let told = |loaded: &Loaded<'_>, limits: &PluginLimits| -> Vec<String> {
+            idle(limits, loaded).map(|finding| finding.to_string()).collect()
+        };
+        let limits = limits.unwrap();
+        let expected = "warning: [limits.plugin.hubspt] in renkei.toml: no plugin has this id, so \
+                        nothing is limited by it; there are hubspot, salesforce, names, matchkeys";
+        assert_eq!(told(&loaded, &limits), [expected]);
+        // What waits or was refused may serve later.
+        loaded.aside.insert("hubspt.wasm".to_owned(), "waits".to_owned());
+        assert_eq!(told(&loaded, &limits), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must
 //! refer to something.
 
-use renkei_package::{Kind, Manifest, Shape};
+use renkei_package::{Kind, Shape};
 use renkei_sync::record::Attributes;
 use renkei_sync::spec::{
     Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitFile};
+use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
 use super::words::{
     direction, index, interval, names, parameters, require_name, value_table, word,
@@ -27,9 +28,9 @@ const SWEEP_MS: u64 = 24 * 3_600_000;
 pub(super) fn resolve(
     root: &Source<RootFile>,
     files: &[File],
-    manifests: &[&Manifest],
+    loaded: &Loaded<'_>,
 ) -> Result<Spec, ConfigError> {
-    let world = World { root, files, manifests };
+    let world = World { root, files, loaded };
     let entities = files.iter().map(|file| world.entity(file)).collect::<Result<_, _>>()?;
     Spec::new(entities).map_err(|error| root.anywhere(error.to_string()))
 }
@@ -38,7 +39,7 @@ pub(super) fn resolve(
 struct World<'a> {
     root: &'a Source<RootFile>,
     files: &'a [File],
-    manifests: &'a [&'a Manifest],
+    loaded: &'a Loaded<'a>,
 }
 
 impl World<'_> {
@@ -411,19 +412,16 @@ impl World<'_> {
             .get_ref()
             .split_once('/')
             .ok_or_else(|| unknown("expected plugin/function".to_owned()))?;
-        let functions = self
-            .manifests
-            .iter()
-            .filter(|manifest| manifest.id == plugin)
-            .find_map(|manifest| match &manifest.kind {
-                Kind::Transform(transform) => Some(&transform.functions),
-                Kind::Connector(_) => None,
-            })
-            .ok_or_else(|| {
-                unknown(format!(
-                    "no transform `{plugin}` is loaded; copy its .wasm into the plugin folder"
-                ))
-            })?;
+        let functions = match self.loaded.manifest(plugin).map(|manifest| &manifest.kind) {
+            Some(Kind::Transform(transform)) => &transform.functions,
+            Some(Kind::Connector(_)) => {
+                return Err(unknown(format!("{plugin} is a connector, not a transform")));
+            }
+            None => {
+                let folder = self.root.value.plugins.display().to_string();
+                return Err(unknown(self.loaded.missing("transform", plugin, &folder)));
+            }
+        };
         let function =
             functions.iter().find(|function| function.name == name).ok_or_else(|| {
                 let names: Vec<&str> =
@@ -446,10 +444,9 @@ impl World<'_> {
     fn rows(&self, system: &str, object: &str) -> (u32, u32) {
         const DEFAULT_ROWS: u32 = 100;
         let plugin = self.root.value.systems.get(system).map(|system| system.plugin.get_ref());
-        self.manifests
-            .iter()
-            .filter(|manifest| Some(&manifest.id) == plugin)
-            .find_map(|manifest| match &manifest.kind {
+        plugin
+            .and_then(|plugin| self.loaded.manifest(plugin))
+            .and_then(|manifest| match &manifest.kind {
                 Kind::Connector(connector) => connector.objects.iter().find(|o| o.name == object),
                 Kind::Transform(_) => None,
             })

@@ -14,11 +14,11 @@ use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
+use super::any_text::{loaded, manifests, root};
 use super::file::{
     AuthFile, CompileFile, EntityFile, FieldFile, LimitsFile, MatchFile, MemberFile, RootFile,
     ScheduleFile, SplitFile, SystemFile,
 };
-use super::million::{manifests, root};
 use super::place::{ConfigError, Source};
 use super::secrets::Secrets;
 use super::{limits, mapping, systems};
@@ -196,10 +196,10 @@ fn examples() -> BTreeMap<&'static str, String> {
 /// Everything that a host checks of these files.
 fn check(files: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
     let manifests = manifests();
-    let manifests: Vec<&Manifest> = manifests.iter().collect();
+    let loaded = loaded(&manifests);
     let root = root(&files["renkei.toml"])?;
     limits::resolve(&root)?;
-    systems::check(&root, &manifests)?;
+    systems::check(&root, &loaded)?;
     let dir = tempfile::tempdir().unwrap();
     let secrets = dir.path().join("secrets.toml");
     std::fs::write(&secrets, &files["secrets.toml"]).unwrap();
@@ -209,7 +209,7 @@ fn check(files: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
     let entities: Vec<Source<EntityFile>> = entities
         .map(|(name, text)| Source::parse(Path::new(name), text.clone()))
         .collect::<Result<_, _>>()?;
-    mapping::resolve(&root, &entities, &manifests).map(drop)
+    mapping::resolve(&root, &entities, &loaded).map(drop)
 }
 
 #[test]

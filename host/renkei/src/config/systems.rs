@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use renkei_package::{ConnectorManifest, Kind, Manifest, Setting, SettingKind};
+use renkei_package::{ConnectorManifest, Kind, Setting, SettingKind};
 use renkei_runtime::{Auth, SystemConfig};
 use secrecy::SecretString;
 use toml::Spanned;
 
 use super::file::{AuthFile, RootFile, SystemFile};
+use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
 use super::secrets::Secrets;
 use super::words::setting_value;
@@ -37,9 +38,9 @@ pub(super) fn resolve(root: &File, secrets: &Secrets) -> Result<Vec<SystemConfig
 }
 
 /// Every system against the manifest of its connector.
-pub(super) fn check(root: &File, manifests: &[&Manifest]) -> Result<(), ConfigError> {
+pub(super) fn check(root: &File, loaded: &Loaded<'_>) -> Result<(), ConfigError> {
     for system in root.value.systems.values() {
-        let manifest = connector(root, system, manifests)?;
+        let manifest = connector(root, system, loaded)?;
         let needs_url = manifest.connections.iter().any(|connection| connection.base_url.is_none());
         if needs_url && system.base_url.is_none() {
             return Err(root.at(
@@ -60,21 +61,18 @@ pub(super) fn check(root: &File, manifests: &[&Manifest]) -> Result<(), ConfigEr
 fn connector<'a>(
     root: &File,
     system: &SystemFile,
-    manifests: &[&'a Manifest],
+    loaded: &Loaded<'a>,
 ) -> Result<&'a ConnectorManifest, ConfigError> {
     let id = system.plugin.get_ref();
-    let found = manifests.iter().find(|manifest| &manifest.id == id).map(|manifest| &manifest.kind);
-    match found {
+    match loaded.manifest(id).map(|manifest| &manifest.kind) {
         Some(Kind::Connector(connector)) => Ok(connector),
         Some(Kind::Transform(_)) => {
-            Err(root.at(&system.plugin, format!("`{id}` is a transform; a system needs a connector")))
+            Err(root
+                .at(&system.plugin, format!("`{id}` is a transform; a system needs a connector")))
         }
         None => Err(root.at(
             &system.plugin,
-            format!(
-                "no connector `{id}` is loaded; copy its .wasm into {} and see `renkei plugin list`",
-                root.value.plugins.display()
-            ),
+            loaded.missing("connector", id, &root.value.plugins.display().to_string()),
         )),
     }
 }

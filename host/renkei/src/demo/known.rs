@@ -36,7 +36,16 @@ pub(crate) struct Known {
     /// Old record -> the record that it became.
     pub(crate) successors: HashMap<RecordKey, RecordKey>,
     /// What the journal says of the others of a record that a person deleted.
-    deletions: HashMap<RecordKey, String>,
+    deletions: HashMap<RecordKey, Deletion>,
+}
+
+/// What a person's deletion came to.
+#[derive(Debug)]
+struct Deletion {
+    /// The link that the record had.
+    link: LinkId,
+    /// In plain words.
+    reason: String,
 }
 
 impl Known {
@@ -60,8 +69,8 @@ impl Known {
             edits.iter().filter(|edit| edit.field.is_none()).map(Edit::key).collect();
         known.successors.extend(store.aliases(&removed).await?);
         for key in removed {
-            if let Some(reason) = deletion(store, &key).await? {
-                known.deletions.insert(key, reason);
+            if let Some(found) = deletion(store, &key).await? {
+                known.deletions.insert(key, found);
             }
         }
         Ok(known)
@@ -141,23 +150,35 @@ impl Known {
     pub(crate) fn why_gone(&self, key: &RecordKey) -> String {
         match (self.successors.get(key), self.deletions.get(key)) {
             (Some(successor), _) => format!("now {successor}"),
-            (None, Some(reason)) => reason.clone(),
+            (None, Some(deletion)) => deletion.reason.clone(),
             (None, None) => format!("`renkei why {key}` tells"),
         }
+    }
+
+    /// The others of its system that the link of a removed record has.
+    pub(crate) fn others<'a>(
+        &'a self,
+        key: &'a RecordKey,
+    ) -> impl Iterator<Item = &'a RecordKey> {
+        let link = self.deletions.get(key).map(|deletion| deletion.link);
+        let of_link = self.links.iter().filter(move |(_, id, _)| Some(*id) == link);
+        let others = of_link.flat_map(|(_, _, records)| records);
+        others.filter(move |other| other.system == key.system && *other != key)
     }
 }
 
 /// The newest line about a deletion in the journal of the link that the record had: carried over to
 /// another record, or beaten by an edit.
-async fn deletion(store: &SqliteStore, key: &RecordKey) -> Result<Option<String>, StoreError> {
+async fn deletion(store: &SqliteStore, key: &RecordKey) -> Result<Option<Deletion>, StoreError> {
     let of_record = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_LINES };
     let link = store.journal(&of_record).await?.into_iter().find_map(|line| line.link);
     let Some(link) = link else { return Ok(None) };
     let of_link = JournalQuery { link: Some(link), record: None, limit: JOURNAL_LINES };
     let lines = store.journal(&of_link).await?;
-    Ok(lines.into_iter().find_map(|line| match (&line.reason, &line.record) {
+    let reason = lines.into_iter().find_map(|line| match (&line.reason, &line.record) {
         (Reason::DeletedIn(_), Some(other)) => Some(format!("{other} too: {}", line.reason)),
         (Reason::EditBeatsDelete | Reason::AddedBeatsDelete(_), _) => Some(line.reason.to_string()),
         _ => None,
-    }))
+    });
+    Ok(reason.map(|reason| Deletion { link, reason }))
 }

@@ -85,6 +85,19 @@ pub(crate) fn require_new(dir: &Path) -> Result<(), Failure> {
     }))
 }
 
+/// What to do where the systems of a demo's directory do not answer; nothing for any other.
+pub(crate) fn ended(dir: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(dir.join("renkei.toml")).unwrap_or_default();
+    let place = dir.display();
+    text.starts_with(HEAD).then(|| {
+        format!(
+            "{place} is a demo's, whose simulators ended with it and do not come back; `renkei why` \
+             and `renkei status --dir {place}` still tell what it did. For simulators that go on, \
+             run `renkei demo --dir NEW` without --once and try this beside it"
+        )
+    })
+}
+
 /// Writes the example configuration, pointed at the simulators, with their credentials as secrets.
 pub(crate) fn configure(dir: &Path, simulators: &Simulators) -> Result<(), Failure> {
     let mut secrets = std::fs::OpenOptions::new();
@@ -141,6 +154,8 @@ mod tests {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
         let said = require_new(dir.path()).err().map(|refused| refused.to_string());
+        let is_demos = said.as_ref().is_some_and(|said| said.contains("an earlier demo"));
+        assert_eq!(ended(dir.path()).is_some(), is_demos);
         match expected {
             None => assert_eq!(said, None),
             Some(words) => assert!(said.as_ref().is_some_and(|s| s.contains(words)), "{said:?}"),

@@ -28,7 +28,10 @@ fn deed(edit: &Edit) -> String {
 
 fn fate(edit: &Edit, world: &World, known: &Known) -> (String, String) {
     let Some((field, wanted)) = &edit.field else {
-        return ("gone".to_owned(), known.why_gone(&edit.key()));
+        let key = edit.key();
+        let anew = known.others(&key).find(|other| world.live(other).is_some());
+        let now = anew.map_or("gone".to_owned(), |anew| format!("made again: {anew}"));
+        return (now, known.why_gone(&key));
     };
     let Some(key) = current_key(edit, world, known) else {
         return ("lost".to_owned(), known.why_gone(&edit.key()));

@@ -1,4 +1,5 @@
-//! A million inputs for the parser of the configuration and its checks (acceptance 3).
+//! No text makes the parser of the configuration or its checks panic: a million inputs
+//! (acceptance 3).
 
 use std::path::Path;
 
@@ -6,6 +7,7 @@ use renkei_mutate::run;
 use renkei_package::Manifest;
 
 use super::file::{EntityFile, RootFile};
+use super::loaded::Loaded;
 use super::place::Source;
 use super::{limits, mapping, systems};
 use crate::command::init::FILES;
@@ -25,6 +27,11 @@ pub(super) fn manifests() -> Vec<Manifest> {
     .into()
 }
 
+/// Nothing but them.
+pub(super) fn loaded(manifests: &[Manifest]) -> Loaded<'_> {
+    Loaded { manifests: manifests.iter().collect(), ..Loaded::default() }
+}
+
 pub(super) fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
     Source::parse(Path::new("renkei.toml"), text.to_owned())
 }
@@ -32,7 +39,7 @@ pub(super) fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
 #[test]
 fn no_text_makes_the_configuration_panic() {
     let manifests = manifests();
-    let manifests: Vec<&Manifest> = manifests.iter().collect();
+    let loaded = loaded(&manifests);
     let good = root(FILES[0].1).unwrap();
     let mut seeds = vec![LIMITS.as_bytes().to_vec()];
     for (_, text) in FILES {
@@ -44,11 +51,11 @@ fn no_text_makes_the_configuration_panic() {
     run(&seeds, |bytes| {
         let text = String::from_utf8_lossy(bytes);
         if let Ok(root) = root(&text) {
-            let _checked = (limits::resolve(&root), systems::check(&root, &manifests));
+            let _checked = (limits::resolve(&root), systems::check(&root, &loaded));
         }
         let entity = Source::<EntityFile>::parse(Path::new("entity.toml"), text.into_owned());
         if let Ok(entity) = entity {
-            let _checked = mapping::resolve(&good, &[entity], &manifests);
+            let _checked = mapping::resolve(&good, &[entity], &loaded);
         }
     });
 }
@@ -57,13 +64,13 @@ fn no_text_makes_the_configuration_panic() {
 #[test]
 fn the_seeds_are_good() {
     let manifests = manifests();
-    let manifests: Vec<&Manifest> = manifests.iter().collect();
+    let loaded = loaded(&manifests);
     let good = root(FILES[0].1).unwrap();
-    systems::check(&good, &manifests).unwrap();
+    systems::check(&good, &loaded).unwrap();
     limits::resolve(&root(LIMITS).unwrap()).unwrap();
     let entities: Vec<Source<EntityFile>> = FILES[1..]
         .iter()
         .map(|(name, text)| Source::parse(Path::new(name), (*text).to_owned()).unwrap())
         .collect();
-    mapping::resolve(&good, &entities, &manifests).unwrap();
+    mapping::resolve(&good, &entities, &loaded).unwrap();
 }
