@@ -15,4 +15,3 @@ pub(crate) mod status;
 pub(crate) mod why;
 
 pub(crate) mod plugin;
-pub(crate) mod plugin_test;

@@ -3,84 +3,61 @@
 //! Pure: no wasmtime, no I/O, no clock, no randomness of its own. What it needs from outside stands
 //! in [`ports`] and [`store`]; the runtime, the store and the tests implement them.
 
+// What is kept in step and what is remembered of it.
+pub mod plugin;
+pub mod reason;
+pub mod record;
+pub mod spec;
+pub mod state;
 pub mod value;
 
-pub mod record;
-
-pub mod spec;
-
-pub mod state;
-
-pub mod reason;
-
-pub mod plugin;
-
+// What is needed from outside; the plainest store.
+pub mod codec;
+pub mod memory;
 pub mod ports;
-
 pub mod store;
 
-pub mod codec;
-
-pub mod memory;
-
+// One field: what is equal, who wins, what becomes of it.
 pub mod canonical;
-
-pub mod policy;
-
 pub mod merge;
-
-pub mod lanes;
-
+pub mod policy;
 pub mod references;
 
-pub mod review;
-
-pub mod plan;
-
-pub mod plan_link;
-
+// A mapping, inwards and outwards.
+pub mod keys;
+pub mod lanes;
 pub mod lens;
-
+pub mod read;
 pub mod render;
 
-pub mod engine;
-
-pub mod read;
-
-pub mod keys;
-
+// Reading: what changed, and what a cursor missed.
 mod absorb;
-
+pub mod engine;
 mod observe;
-
 mod sweep;
 
+// Which records are the same thing.
+mod link;
 pub mod matching;
-
-pub mod unanswered;
-
+mod moves;
 mod withhold;
 
-mod link;
-
-mod moves;
-
-mod merges;
-
-mod recover;
-
-mod guards;
-
-mod plan_entity;
-
+// What should be written, and may it be.
 pub mod check;
+mod guards;
+pub mod plan;
+mod plan_entity;
+pub mod plan_link;
+pub mod review;
 
+// Writing, and what became of it.
 mod apply;
-
+mod merges;
 mod outcome;
+mod recover;
+pub mod unanswered;
 
+// The whole, and what people ask and answer.
 pub mod cycle;
-
 pub mod resolve;
-
 pub mod why;

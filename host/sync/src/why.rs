@@ -299,7 +299,8 @@ impl fmt::Display for Why {
 }
 
 impl Why {
-    /// A field with its standing in each record that is kept in step; of the others it is said once.
+    /// A field with its standing in each record that is kept in step; of the others it is said
+    /// once.
     fn field(&self, f: &mut fmt::Formatter<'_>, field: &FieldWhy) -> fmt::Result {
         let from = field.from.as_ref().map(|from| format!(" (from {from})"));
         let (name, truth) = (&field.field, Shown(&field.truth));

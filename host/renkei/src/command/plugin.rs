@@ -1,9 +1,10 @@
 //! `renkei plugin`: `build`, `pack`, `new` and `inspect` need no configuration and are here; `test`
-//! is in `plugin_test.rs`; what is about the plugins of a host is in `plugin/`.
+//! and what is about the plugins of a host are in `plugin/`.
 
 mod admin;
 mod preview;
 pub(crate) mod standing;
+mod test;
 
 use std::path::Path;
 
@@ -12,7 +13,6 @@ use renkei_runtime::Request;
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
-use crate::command::plugin_test;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
             new(name, (*kind).into(), (*language).into(), into, output)
         }
         PluginCommand::Inspect { file } => inspect(file, output),
-        PluginCommand::Test(args) => plugin_test::run(args, output).await,
+        PluginCommand::Test(args) => test::run(args, output).await,
         PluginCommand::List(args) => admin::list(&args.dir, output).await,
         PluginCommand::Preview { file, id, show_values, dir } => {
             preview::run(&dir.dir, file, id.clone(), *show_values, output).await

@@ -1,7 +1,7 @@
 //! What of the plugin folder names may refer to, and why the rest is not there.
 //!
-//! A mapping that names a plugin which waits for an admin or was refused is told so: "copy it there"
-//! would send somebody to a folder in which the file lies already.
+//! A mapping that names a plugin which waits for an admin or was refused is told so: "copy it
+//! there" would send somebody to a folder in which the file lies already.
 
 use std::collections::BTreeMap;
 

@@ -156,10 +156,7 @@ impl Known {
     }
 
     /// The others of its system that the link of a removed record has.
-    pub(crate) fn others<'a>(
-        &'a self,
-        key: &'a RecordKey,
-    ) -> impl Iterator<Item = &'a RecordKey> {
+    pub(crate) fn others<'a>(&'a self, key: &'a RecordKey) -> impl Iterator<Item = &'a RecordKey> {
         let link = self.deletions.get(key).map(|deletion| deletion.link);
         let of_link = self.links.iter().filter(move |(_, id, _)| Some(*id) == link);
         let others = of_link.flat_map(|(_, _, records)| records);

@@ -30,7 +30,7 @@ const HOUR_MS: u64 = 3_600_000;
 const SHORT_MS: u64 = 10_000;
 
 /// Tries the file and prints the report.
-pub(crate) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> {
     let bytes = Package::bytes_at(&args.file).map_err(Failure::plugin)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
     let now_ms = SystemClock::real_now_ms();
