@@ -13,6 +13,7 @@ use anyhow::{Result, ensure};
 use renkei_fixtures::assemble;
 use renkei_package::Manifest;
 use renkei_runtime::Runtime;
+use renkei_sync::plugin::PluginError;
 use renkei_sync::record::{Batch, Row};
 
 use crate::boundary::batch;
@@ -108,11 +109,14 @@ async fn with(runtime: &Arc<Runtime>, id: &'static str) -> Result<(f64, u32)> {
         let input = Batch { columns: vec!["a".to_owned()], rows: vec![row] };
         let mut stopped = 0;
         while !told.load(Ordering::SeqCst) {
-            stopped += u32::from(stage::forward(&shared, id, "harm", &input).await.is_err());
+            match stage::forward(&shared, id, "harm", &input).await {
+                Err(PluginError::Broken { .. }) => stopped += 1,
+                other => anyhow::bail!("the neighbour `{id}` was not stopped: {other:?}"),
+            }
         }
-        stopped
+        Ok(stopped)
     });
     let throughput = throughput(runtime).await;
     done.store(true, Ordering::SeqCst);
-    Ok((throughput?, neighbour.await?))
+    Ok((throughput?, neighbour.await??))
 }

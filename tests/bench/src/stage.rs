@@ -85,6 +85,8 @@ impl Stage {
         let (clock, tokens) = (Arc::<Idle>::default(), Arc::new(NoTokens));
         let mut options = Options::new(self.folder(), self.cache(), systems, clock, tokens);
         options.watch = false;
+        // What is stopped is called again at once; a quarantine would refuse it before it ran.
+        options.quarantine = false;
         let runtime = self.tokio.block_on(Runtime::start(options))?;
         match runtime.list().iter().find_map(|file| file.fault.as_ref()) {
             None => Ok(runtime),
