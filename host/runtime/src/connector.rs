@@ -6,14 +6,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::ports::Connector;
 use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::value::Value;
 
@@ -26,6 +24,7 @@ use crate::convert::scans::Scans;
 use crate::convert::{attributes_to_guest, error_from_guest, records_from_guest, value_to_guest};
 use crate::egress::Exit;
 use crate::engine::Machine;
+use crate::fault::Failed;
 use crate::instance::{State, Watch};
 use crate::limits::{Limits, StopCause};
 use crate::places::Place;
@@ -64,7 +63,7 @@ impl Job {
         limits: &Limits,
         plugin: Arc<Plugin>,
         exit: &Arc<Exit>,
-    ) -> Result<Self, PluginError> {
+    ) -> Result<Self, Failed> {
         let (manifest, code) = plugin.connector()?;
         let generation = &plugin.generation;
         let misconfigured = |reason: String| PluginError::Host {
@@ -74,7 +73,7 @@ impl Job {
         let given = &exit.config().settings;
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
         let settings = attributes_to_guest(&settings);
-        let door = exit.door(manifest, generation).map_err(misconfigured)?;
+        let door = exit.door(manifest, generation).map_err(misconfigured)?.without(&plugin.denied);
         let watch = Watch::new(machine, limits, generation, &exit.config().name);
         let place = machine.places.jobs.take(plugin.needs).await;
         let _place = place.map_err(|reached| watch.limit(reached))?;
@@ -100,7 +99,7 @@ impl Job {
         &self,
         rows: usize,
         call: impl for<'a> FnOnce(&'a mut Guest) -> BoxFuture<'a, Answer<T>> + Send,
-    ) -> Result<T, PluginError> {
+    ) -> Result<T, Failed> {
         let generation = &self.plugin.generation;
         let mut life = self.life.lock().await;
         let mut guest = match std::mem::replace(&mut *life, Life::InCall) {
@@ -108,24 +107,25 @@ impl Job {
             Life::InCall => {
                 let reason = "an earlier call was cancelled".to_owned();
                 *life = Life::Stopped(reason.clone());
-                return Err(broken(generation, StopCause::Cancelled, reason));
+                return Err(broken(generation, StopCause::Cancelled, reason).into());
             }
             Life::Stopped(reason) => {
                 let told = format!("earlier in this job: {reason}");
                 let error = broken(generation, StopCause::Earlier, told);
                 *life = Life::Stopped(reason);
-                return Err(error);
+                return Err(error.into());
             }
         };
         guest.store.data_mut().begin_call(rows);
         match self.watch.run(call(&mut guest)).await {
             Ok(answer) => {
+                let errand = guest.store.data().errand();
                 *life = Life::Ready(guest);
-                answer.map_err(|error| error_from_guest(error, generation))
+                answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), errand))
             }
             Err(stopped) => {
                 *life = Life::Stopped(stopped.to_string());
-                Err(stopped.of_plugin(generation))
+                Err(stopped.of_plugin(generation).into())
             }
         }
     }
@@ -150,73 +150,83 @@ macro_rules! call {
     };
 }
 
-#[async_trait]
-impl Connector for Job {
-    fn generation(&self) -> &Generation {
+/// The calls of [`renkei_sync::ports::Connector`].
+impl Job {
+    pub(crate) fn generation(&self) -> &Generation {
         &self.plugin.generation
     }
 
-    async fn check(&self) -> Result<Account, PluginError> {
+    pub(crate) async fn check(&self) -> Result<Account, Failed> {
         let account = call!(self, 0, call_check)?;
-        account_from_guest(account).map_err(|breach| self.watch.breach(breach))
+        account_from_guest(account).map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
+    pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, Failed> {
         let wanted = objects.to_vec();
         let schemas = call!(self, 0, call_discover, &wanted)?;
-        schemas_from_guest(schemas, objects).map_err(|breach| self.watch.breach(breach))
+        schemas_from_guest(schemas, objects).map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
+    pub(crate) async fn read_page(&self, request: &PageRequest) -> Result<Page, Failed> {
         let wanted = page_request_to_guest(request);
-        let page = call!(self, 0, call_read_page, &wanted)?;
-        scanned_from_guest(page, request, &mut *self.scans.lock().await)
-            .map_err(|breach| self.watch.breach(breach))
+        let page = call!(self, 0, call_read_page, &wanted);
+        let mut scans = self.scans.lock().await;
+        let page = page.map_err(|failed| match failed {
+            // A cursor from before this job may be in the form of another version.
+            Failed::Guest(lost @ PluginError::CursorLost { .. }, _)
+                if request.cursor.is_some() && !scans.goes_on(request) =>
+            {
+                Failed::Host(lost)
+            }
+            failed => failed,
+        })?;
+        scanned_from_guest(page, request, &mut scans)
+            .map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn read_records(
+    pub(crate) async fn read_records(
         &self,
         object: &str,
         columns: &[String],
         ids: &[String],
-    ) -> Result<Page, PluginError> {
+    ) -> Result<Page, Failed> {
         let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
         let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
-        page_from_guest(page, columns).map_err(|breach| self.watch.breach(breach))
+        page_from_guest(page, columns).map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn find(
+    pub(crate) async fn find(
         &self,
         object: &str,
         columns: &[String],
         key: &str,
         values: &[Value],
-    ) -> Result<Batch, PluginError> {
+    ) -> Result<Batch, Failed> {
         let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
         let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
         let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
-        records_from_guest(batch, columns).map_err(|breach| self.watch.breach(breach))
+        records_from_guest(batch, columns).map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+    pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, Failed> {
         let (operations, columns) = (request.operations.len(), request.columns.len());
         let Some(wanted) = write_request_to_guest(request) else {
             let (plugin, what) = (self.generation().clone(), "a merge among writes".to_owned());
-            return Err(PluginError::Unsupported { plugin, what });
+            return Err(PluginError::Unsupported { plugin, what }.into());
         };
         let outcomes = call!(self, operations, call_write, &wanted)?;
         outcomes_from_guest(outcomes, operations, columns)
-            .map_err(|breach| self.watch.breach(breach))
+            .map_err(|breach| self.watch.breach(breach).into())
     }
 
-    async fn merge(
+    pub(crate) async fn merge(
         &self,
         object: &str,
         winner: &str,
         losers: &[String],
-    ) -> Result<Outcome, PluginError> {
+    ) -> Result<Outcome, Failed> {
         let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
         let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
-        outcome_from_guest(outcome, 0).map_err(|breach| self.watch.breach(breach))
+        outcome_from_guest(outcome, 0).map_err(|breach| self.watch.breach(breach).into())
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod alarm;
 mod client;
 mod credentials;
 mod decode;
+mod errand;
 pub(crate) mod lookup;
 mod policy;
 pub(crate) mod quota;
@@ -30,7 +31,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rngs::StdRng;
@@ -46,6 +47,7 @@ use alarm::{Alarm, Unusual};
 use client::Client;
 use credentials::Credentials;
 pub(crate) use decode::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
+pub(crate) use errand::Errand;
 use lookup::Ways;
 use quota::{Claim, Gate};
 use reach::Reach;
@@ -170,6 +172,8 @@ impl Exit {
             slots: slots.collect::<Result<_, String>>()?,
             refusals_left: REFUSALS_PER_CALL,
             witness,
+            denied: BTreeSet::new(),
+            errand: Errand::Idle,
         })
     }
 
@@ -264,12 +268,32 @@ pub(crate) struct Door {
     slots: BTreeMap<String, Slot>,
     refusals_left: u32,
     witness: Witness,
+    /// What the admin took away, in the words of `reload/grants.rs`.
+    denied: BTreeSet<String>,
+    /// What the requests of this call came to.
+    errand: Errand,
 }
 
 impl Door {
     /// A new call of the guest begins.
     pub(crate) fn begin_call(&mut self) {
         self.refusals_left = REFUSALS_PER_CALL;
+        self.errand = Errand::Idle;
+    }
+
+    /// The same door; that these were taken away is not the guest's doing.
+    pub(crate) fn without(self, denied: &BTreeSet<String>) -> Self {
+        Self { denied: denied.clone(), ..self }
+    }
+
+    /// What the requests of this call came to.
+    pub(crate) fn errand(&self) -> Errand {
+        self.errand
+    }
+
+    /// The guest has waited for as long as it may, and what it waits for is still not there.
+    pub(crate) fn waited_in_vain(&mut self) {
+        self.errand = self.errand.and_failed();
     }
 
     /// The host's clock.
@@ -284,8 +308,13 @@ impl Door {
 
     /// Sends one request; see the module's text.
     pub(crate) async fn send(&mut self, request: Request) -> Result<Response, Failure> {
+        let (slot, timeout_ms) = (request.slot.clone(), request.timeout_ms);
         let outcome = self.try_send(request).await;
         self.tell(&outcome);
+        self.errand = self.errand.max(match &outcome {
+            Ok(answer) => Errand::answered(answer.status),
+            Err(failure) => Errand::failed(failure, (&slot, timeout_ms), &self.denied),
+        });
         outcome
     }
 
@@ -313,6 +342,9 @@ impl Door {
     pub(crate) async fn refused(&mut self, name: &str) -> Result<(), Failure> {
         let outcome = self.try_refused(name).await;
         self.tell(&outcome);
+        if outcome.is_err() {
+            self.errand = self.errand.and_failed();
+        }
         outcome
     }
 

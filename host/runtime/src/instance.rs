@@ -23,7 +23,7 @@ use wasmtime::{Engine, Store};
 use renkei_sync::plugin::{Generation, PluginError};
 
 use crate::convert::Breach;
-use crate::egress::Door;
+use crate::egress::{Door, Errand};
 use crate::engine::Machine;
 use crate::limits::{Cap, LimitReached, Limits, Meter, StopCause};
 
@@ -72,6 +72,11 @@ impl State {
         if let Some(door) = &mut self.door {
             door.begin_call();
         }
+    }
+
+    /// What the guest's requests came to in this call; none without a way out.
+    pub(crate) fn errand(&self) -> Option<Errand> {
+        self.door.as_ref().map(Door::errand)
     }
 }
 

@@ -148,6 +148,11 @@ impl Meter {
         left.is_some()
     }
 
+    /// Whether a call may wait for so long at all, had it not waited before.
+    pub(crate) fn could_wait(&self, ms: u64) -> bool {
+        ms <= self.limits.wait_ms
+    }
+
     /// The guest sends a request.
     pub(crate) fn request(&mut self) -> Result<(), LimitReached> {
         self.requests_left = self
@@ -230,6 +235,7 @@ mod tests {
         assert!(!meter.may_wait(41), "a wait beyond the limit is refused whole");
         assert!(meter.may_wait(40));
         assert!(!meter.may_wait(u64::MAX));
+        assert!(meter.could_wait(100) && !meter.could_wait(101));
         meter.begin_call(0);
         assert!(meter.may_wait(100));
     }

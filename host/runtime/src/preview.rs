@@ -203,7 +203,8 @@ async fn run(
         input: &input,
         old: &old,
     };
-    let answer = transform::call(machine, limits, plugin, call).await.map_err(in_words)?;
+    let answer = transform::call(machine, limits, plugin, call).await;
+    let answer = answer.map_err(|failed| in_words(failed.into()))?;
     let cells = answer.rows.into_iter().next().map(|row| row.cells).unwrap_or_default();
     Ok(answer.columns.into_iter().zip(cells).collect())
 }

@@ -102,7 +102,7 @@ impl Probe<'_> {
         let (plugin, function) = (self.plugin.generation.plugin.as_str(), function.name.as_str());
         let parameters = &parameters;
         let call = TransformCall { plugin, function, way, parameters, input, old };
-        transform::call(self.machine, self.limits, self.plugin, call).await
+        Ok(transform::call(self.machine, self.limits, self.plugin, call).await?)
     }
 }
 

@@ -16,14 +16,13 @@ use renkei_sync::record::{Batch, Problem, Remedy};
 
 use crate::cache::Cache;
 use crate::compiler::{Compile, CompileLimits, Compiler};
-use crate::connector::Job;
 use crate::egress::Exit;
 use crate::egress::lookup::Ways;
 use crate::egress::quota::Gate;
 use crate::egress::refusal::Reason;
 use crate::egress::traffic::Traffic;
 use crate::engine::{EngineError, Machine, Pooling};
-use crate::fault;
+use crate::fault::{self, Blame};
 use crate::limits::{Cause, LimitChanges, Limits, StopCount};
 use crate::loader::{KindLimits, Loader};
 use crate::places::InstanceCounts;
@@ -34,13 +33,12 @@ use crate::registry::Registry;
 use crate::reload::admin::{AdminError, Answer, Request};
 use crate::reload::book::{Book, BookError};
 use crate::reload::event::ReloadEvent;
-use crate::reload::health;
 use crate::reload::view::{self, PluginFile, Seen};
 use crate::reload::{Order, Reloader, Rhythm};
 use crate::settings;
 use crate::system::{SystemConfig, TokenStore};
 use crate::transform;
-use crate::watched::Watched;
+use crate::watched::{Opener, Watched};
 
 /// Events kept for a listener that is slow; it then sees that it missed some.
 const EVENTS_KEPT: usize = 256;
@@ -341,10 +339,9 @@ impl Systems for Runtime {
             reason: "no such system is configured".to_owned(),
         })?;
         let unit = self.registry.begin(&exit.config().plugin)?;
-        let plugin = Arc::clone(unit.plugin());
-        let limits = self.limits.of(&plugin);
-        let opening = Job::open(&self.machine, &limits, plugin, exit);
-        Ok(Box::new(Watched::open(unit, opening).await?))
+        let (machine, limits) = (Arc::clone(&self.machine), self.limits.clone());
+        let opener = Opener { machine, limits, exit: Arc::clone(exit) };
+        Ok(Box::new(Watched::open(unit, opener).await?))
     }
 }
 
@@ -370,16 +367,15 @@ impl Transforms for Runtime {
         self.recent.note(&call);
         let (machine, limits) = (&self.machine, &self.limits.of(plugin));
         let answer = transform::call(machine, limits, plugin, call).await;
-        let mut judged = fault::judge(&answer);
+        let blame = fault::judge(&answer);
         // Rows at which the version before fails too say nothing about this one.
-        if judged == health::Unit::Fault
-            && let Some(fallback) = unit.fallback()
-            && fault::judge(&transform::call(machine, limits, &fallback, call).await)
-                == health::Unit::Fault
-        {
-            judged = health::Unit::Excused;
-        }
-        unit.tell(judged);
-        answer
+        let before = match unit.fallback() {
+            Some(fallback) if matches!(blame, Blame::Fault | Blame::Doubt) => {
+                Some(fault::judge(&transform::call(machine, limits, &fallback, call).await))
+            }
+            _ => None,
+        };
+        unit.tell(fault::weigh(blame, before));
+        Ok(answer?)
     }
 }

@@ -1,6 +1,7 @@
 //! Whole plugins through the runtime: what a guest may do to the host, what a reload may do to a
 //! guest, how a guest waits, and what the runtimes of other languages get.
 
+mod acquittal;
 mod admin;
 mod egress;
 mod hostile;

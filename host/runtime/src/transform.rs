@@ -14,6 +14,7 @@ use renkei_sync::record::Batch;
 use crate::bindings::v1::types;
 use crate::convert::{Breach, batch_from_guest, error_from_guest, lent};
 use crate::engine::Machine;
+use crate::fault::Failed;
 use crate::instance::{State, Watch};
 use crate::limits::Limits;
 use crate::plugin::Plugin;
@@ -29,7 +30,7 @@ pub(crate) async fn call(
     limits: &Limits,
     plugin: &Plugin,
     call: TransformCall<'_>,
-) -> Result<Batch, PluginError> {
+) -> Result<Batch, Failed> {
     let generation = &plugin.generation;
     let (function, code) = plugin.function(call.function)?;
     check_way(plugin, function, call.way)?;
@@ -55,12 +56,13 @@ pub(crate) async fn call(
         })
         .await;
     let (answer,) = answer.map_err(|stopped| stopped.of_plugin(generation))?;
-    let answer = answer.map_err(|error| error_from_guest(error, generation))?;
+    let answer =
+        answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), None))?;
     let columns = match call.way {
         Way::Forward => &function.output,
         Way::Backward => &function.input,
     };
-    checked(answer, columns, rows).map_err(|breach| watch.breach(breach))
+    checked(answer, columns, rows).map_err(|breach| watch.breach(breach).into())
 }
 
 /// The export for arguments that are lent to it instead of given.

@@ -1,6 +1,8 @@
 //! A job whose calls are counted: for probation, quarantine and the deadline of a replaced
 //! generation (WASM.md 5.1 items 8 and 9), and held to what an admin allows.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use renkei_package::ObjectAction;
@@ -12,38 +14,87 @@ use renkei_sync::record::{
 use renkei_sync::value::Value;
 
 use crate::connector::Job;
-use crate::fault;
+use crate::egress::Exit;
+use crate::engine::Machine;
+use crate::fault::{self, Blame, Failed};
+use crate::loader::KindLimits;
+use crate::plugin::Plugin;
 use crate::registry::Unit;
 use crate::reload::grants;
 
+/// Opens jobs on one system.
+pub(crate) struct Opener {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) limits: KindLimits,
+    pub(crate) exit: Arc<Exit>,
+}
+
+impl Opener {
+    async fn open(&self, plugin: Arc<Plugin>) -> Result<Job, Failed> {
+        let limits = self.limits.of(&plugin);
+        Job::open(&self.machine, &limits, plugin, &self.exit).await
+    }
+}
+
 /// See the module's text.
 pub(crate) struct Watched {
-    job: Job,
+    job: Arc<Job>,
     unit: Unit,
+    opener: Opener,
 }
 
 impl Watched {
-    /// The job that `opening` makes. That it opens says nothing good of the plugin, because each
+    /// A job of the unit's generation. That it opens says nothing good of the plugin, because each
     /// job does; that it does not open counts.
-    pub(crate) async fn open(
-        unit: Unit,
-        opening: impl Future<Output = Result<Job, PluginError>>,
-    ) -> Result<Self, PluginError> {
-        let opened = opening.await;
+    pub(crate) async fn open(unit: Unit, opener: Opener) -> Result<Self, PluginError> {
+        let opened = opener.open(Arc::clone(unit.plugin())).await;
         if opened.is_err() {
-            unit.tell(fault::judge(&opened));
+            let blame = fault::judge(&opened);
+            let before = match in_doubt(&unit, blame) {
+                Some(fallback) => Some(fault::judge(&opener.open(fallback).await)),
+                None => None,
+            };
+            unit.tell(fault::weigh(blame, before));
         }
-        Ok(Self { job: opened?, unit })
+        Ok(Self { job: Arc::new(opened?), unit, opener })
     }
 
-    async fn count<T>(
+    /// A call that changes nothing. Where the guest says of itself that the input is wrong, the
+    /// version before is asked the same.
+    async fn count<T, Called>(
         &self,
-        call: impl Future<Output = Result<T, PluginError>>,
+        call: impl Fn(Arc<Job>) -> Called + Send + Sync,
+    ) -> Result<T, PluginError>
+    where
+        T: Send,
+        Called: Future<Output = Result<T, Failed>> + Send,
+    {
+        self.unit.may_go_on()?;
+        let answer = call(Arc::clone(&self.job)).await;
+        let blame = fault::judge(&answer);
+        let before = match in_doubt(&self.unit, blame) {
+            Some(fallback) => Some(match self.opener.open(fallback).await {
+                Ok(job) => fault::judge(&call(Arc::new(job)).await),
+                Err(failed) => fault::judge::<T>(&Err(failed)),
+            }),
+            None => None,
+        };
+        self.unit.tell(fault::weigh(blame, before));
+        Ok(answer?)
+    }
+
+    /// A call that changes something, and so is not made twice. What is wrong with single records
+    /// is an outcome: the version before would not refuse the whole call.
+    async fn count_change<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failed>>,
     ) -> Result<T, PluginError> {
         self.unit.may_go_on()?;
         let answer = call.await;
-        self.unit.tell(fault::judge(&answer));
-        answer
+        let blame = fault::judge(&answer);
+        let before = in_doubt(&self.unit, blame).map(|_| Blame::Good);
+        self.unit.tell(fault::weigh(blame, before));
+        Ok(answer?)
     }
 
     /// Whether an admin left it the right to this.
@@ -71,6 +122,11 @@ impl Watched {
     }
 }
 
+/// The version before, where its word is needed.
+fn in_doubt(unit: &Unit, blame: Blame) -> Option<Arc<Plugin>> {
+    unit.fallback().filter(|_| blame == Blame::Doubt)
+}
+
 fn as_asked(action: Action) -> ObjectAction {
     match action {
         Action::Create => ObjectAction::Create,
@@ -89,17 +145,17 @@ impl Connector for Watched {
     }
 
     async fn check(&self) -> Result<Account, PluginError> {
-        self.count(self.job.check()).await
+        self.count(move |job| async move { job.check().await }).await
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         objects.iter().try_for_each(|object| self.may_read(object))?;
-        self.count(self.job.discover(objects)).await
+        self.count(move |job| async move { job.discover(objects).await }).await
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
         self.may_read(&request.object)?;
-        self.count(self.job.read_page(request)).await
+        self.count(move |job| async move { job.read_page(request).await }).await
     }
 
     async fn read_records(
@@ -109,7 +165,7 @@ impl Connector for Watched {
         ids: &[String],
     ) -> Result<Page, PluginError> {
         self.may_read(object)?;
-        self.count(self.job.read_records(object, columns, ids)).await
+        self.count(move |job| async move { job.read_records(object, columns, ids).await }).await
     }
 
     async fn find(
@@ -120,14 +176,14 @@ impl Connector for Watched {
         values: &[Value],
     ) -> Result<Batch, PluginError> {
         self.may_read(object)?;
-        self.count(self.job.find(object, columns, key, values)).await
+        self.count(move |job| async move { job.find(object, columns, key, values).await }).await
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         for operation in &request.operations {
             self.may_write(&request.object, as_asked(operation.action))?;
         }
-        self.count(self.job.write(request)).await
+        self.count_change(self.job.write(request)).await
     }
 
     async fn merge(
@@ -137,6 +193,6 @@ impl Connector for Watched {
         losers: &[String],
     ) -> Result<Outcome, PluginError> {
         self.may_write(object, ObjectAction::Merge)?;
-        self.count(self.job.merge(object, winner, losers)).await
+        self.count_change(self.job.merge(object, winner, losers)).await
     }
 }

@@ -34,11 +34,21 @@ fn hash(value: impl std::hash::Hash) -> u64 {
     hasher.finish()
 }
 
+fn scan(asked: &PageRequest) -> u64 {
+    let filter = format!("{:?}", asked.filter);
+    hash((&asked.object, format!("{:?}", asked.scan), filter))
+}
+
 impl Scans {
+    /// Whether the request goes on from the last page of its scan in this job.
+    pub(crate) fn goes_on(&self, asked: &PageRequest) -> bool {
+        let path = self.paths.get(&scan(asked));
+        path.is_some_and(|path| path.last == hash(asked.cursor.as_ref()))
+    }
+
     /// Takes note of a page; a breach where its scan goes round in a circle.
     pub(crate) fn follow(&mut self, asked: &PageRequest, page: &Page) -> Result<(), Breach> {
-        let filter = format!("{:?}", asked.filter);
-        let scan = hash((&asked.object, format!("{:?}", asked.scan), filter));
+        let scan = scan(asked);
         if !page.more {
             self.kept -= self.paths.remove(&scan).map_or(0, |path| path.seen.len());
             return Ok(());
@@ -114,6 +124,15 @@ mod tests {
         assert!(circles(&[1, 2, 1]));
         assert!(circles(&[1, 2, 3, 4, 5, 3]));
         assert!(!circles(&[5, 4, 3, 2, 1]), "going backwards ends by itself");
+    }
+
+    #[test]
+    fn a_cursor_of_this_scan_is_known() {
+        let mut scans = Scans::default();
+        assert!(!scans.goes_on(&asked(None)) && !scans.goes_on(&asked(Some(1))));
+        scans.follow(&asked(None), &page(1, true)).unwrap();
+        assert!(scans.goes_on(&asked(Some(1))));
+        assert!(!scans.goes_on(&asked(Some(2))) && !scans.goes_on(&asked(None)));
     }
 
     #[test]

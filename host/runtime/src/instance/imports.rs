@@ -68,8 +68,11 @@ impl http::Host for State {
     async fn wait(&mut self, ms: u64) -> wasmtime::Result<Result<(), http::Failure>> {
         // Counted, or a guest that waits for no time at all would never be found running.
         self.meter.request()?;
-        let Some(door) = &self.door else { return Ok(Err(no_door())) };
+        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
         if !self.meter.may_wait(ms) {
+            if self.meter.could_wait(ms) {
+                door.waited_in_vain();
+            }
             return Ok(Err(http::Failure::Timeout));
         }
         let waiting = self.patience.wait();
