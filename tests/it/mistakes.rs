@@ -115,8 +115,24 @@ fn a_plugin_for_another_contract() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.1\"", b"\"contract\":\"9.9\""))
         .unwrap();
-    check(&site, "sync", 5, &["names.wasm", "9.9", "0.1"]);
+    check(&site, "sync", 5, &["is loaded; `names.wasm` was refused: ", "9.9", "0.1"]);
     nothing_was_written(&simulators);
+}
+
+#[test]
+fn a_demo_that_has_ended() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    drop(simulators);
+    let said = "simulators ended with it";
+    assert!(!site.attempt("check").1.contains(said));
+    let root = std::fs::read_to_string(site.file("renkei.toml")).unwrap();
+    let demos = format!("# The demo's systems: simulators on loopback.\n{root}");
+    site.write("renkei.toml", &demos);
+    for command in ["check", "plan", "sync"] {
+        check(&site, command, 3, &["is it running", said, "renkei demo --dir"]);
+    }
+    check(&site, "check", 3, &["Nothing answered"]);
 }
 
 #[test]
