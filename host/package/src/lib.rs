@@ -6,6 +6,9 @@
 //! error; it never runs, compiles or trusts them. No wasmtime here, so that the builder, the CLI's
 //! `plugin inspect` and tests stay light.
 
+mod hidden;
+pub use hidden::is_hidden;
+
 mod manifest;
 pub use manifest::*;
 

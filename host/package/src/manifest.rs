@@ -87,7 +87,7 @@ pub struct ConnectorManifest {
 pub struct Connection {
     /// The name by which the guest sends, such as `primary`.
     pub slot: String,
-    /// Without a trailing `/`. `None`: the system's configuration must give it.
+    /// In the one spelling of URLs, without a trailing `/`. `None`: the system's configuration must give it.
     pub base_url: Option<String>,
     /// The field of the token answer that replaces the base URL; the new one is checked against
     /// `allow` too.
@@ -159,6 +159,18 @@ pub enum Auth {
     Oauth2ClientCredentials,
 }
 
+impl Auth {
+    /// As a manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Header => "header",
+            Self::Oauth2RefreshToken => "oauth2-refresh-token",
+            Self::Oauth2ClientCredentials => "oauth2-client-credentials",
+        }
+    }
+}
+
 /// How client id and secret are sent to a token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -168,6 +180,16 @@ pub enum TokenStyle {
     Form,
     /// As HTTP basic authentication.
     Basic,
+}
+
+impl TokenStyle {
+    /// As a manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Basic => "basic",
+        }
+    }
 }
 
 /// At most `calls` requests in any window of `per_ms`.

@@ -5,6 +5,8 @@
 //! terminal's cursor. Every message passes through here once, so that whoever writes one need not
 //! think of it.
 
+use renkei_package::is_hidden;
+
 /// The longest word of a configuration or a plugin that is repeated, in characters.
 const WORD_MAX: usize = 200;
 /// The longest word of any message; a path may be long.
@@ -31,10 +33,24 @@ pub(crate) fn message(text: &str) -> String {
     indented
 }
 
-/// The same text without characters that drive a terminal or reorder what is read, line ends
+/// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder or
+/// hide what is read as escapes.
+pub(crate) fn line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => line.extend(c.escape_default()),
+            c if c.is_control() || is_hidden(c) => line.extend(c.escape_unicode()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// The same text without characters that drive a terminal, reorder or hide what is read, line ends
 /// excepted.
 pub(crate) fn visible(text: &str) -> String {
-    let hidden = |c: char| (c.is_control() && c != '\n') || is_direction(c);
+    let hidden = |c: char| (c.is_control() && c != '\n') || is_hidden(c);
     text.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
@@ -42,19 +58,15 @@ pub(crate) fn visible(text: &str) -> String {
 pub(crate) fn json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_direction(c) {
-            plain.push_str(&format!("\\u{:04x}", u32::from(c)));
+        if c.is_control() || is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                plain.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             plain.push(c);
         }
     }
     plain
-}
-
-/// Marks, embeddings and isolates of direction, line and paragraph separators: all of four digits.
-fn is_direction(c: char) -> bool {
-    let marks = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}');
-    marks || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn bounded(text: &str, word_max: usize) -> String {
@@ -97,6 +109,9 @@ mod tests {
         assert_eq!(message("bad:\n  one\n  two"), "bad:\n  one\n  two");
         assert_eq!(visible("one\n\ttwo"), "one\n\u{fffd}two");
         assert_eq!(visible("txt\u{202e}exe"), "txt\u{fffd}exe");
+        assert_eq!(visible("read:cont\u{200b}acts"), "read:cont\u{fffd}acts");
+        assert_eq!(line("a\nb\t\u{9b}\u{200b}名"), "a\\nb\\t\\u{9b}\\u{200b}名");
+        assert_eq!(json("\"\u{e0041}\""), "\"\\udb40\\udc41\"");
         assert_eq!(json("{\"a\":\"\u{9b}2J\u{202e}é\"}"), "{\"a\":\"\\u009b2J\\u202eé\"}");
     }
 }

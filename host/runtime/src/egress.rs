@@ -58,7 +58,7 @@ use traffic::{Counters, Traffic};
 use witness::Witness;
 
 /// The slot that the configuration's base URL and credentials belong to.
-const PRIMARY: &str = "primary";
+pub(crate) const PRIMARY: &str = "primary";
 
 /// The most requests in flight for one system, whatever its manifest says (TRUST.md 2.4).
 const IN_FLIGHT_MAX: u32 = 8;
@@ -246,19 +246,18 @@ impl Slot {
 }
 
 fn check_auth(auth: &Auth, connection: &Connection) -> Result<(), String> {
-    let (kind, name) = match auth {
+    let kind = match auth {
         Auth::None => return Ok(()),
-        Auth::Bearer(_) => (AuthKind::Bearer, "bearer"),
-        Auth::Header { .. } => (AuthKind::Header, "header"),
-        Auth::ClientCredentials { .. } => {
-            (AuthKind::Oauth2ClientCredentials, "oauth2-client-credentials")
-        }
-        Auth::RefreshToken { .. } => (AuthKind::Oauth2RefreshToken, "oauth2-refresh-token"),
+        Auth::Bearer(_) => AuthKind::Bearer,
+        Auth::Header { .. } => AuthKind::Header,
+        Auth::ClientCredentials { .. } => AuthKind::Oauth2ClientCredentials,
+        Auth::RefreshToken { .. } => AuthKind::Oauth2RefreshToken,
     };
     if connection.auth.contains(&kind) {
         return Ok(());
     }
-    Err(format!("the plugin does not authenticate by `{name}` on slot `{}`", connection.slot))
+    let (kind, slot) = (kind.as_str(), &connection.slot);
+    Err(format!("the plugin does not authenticate by `{kind}` on slot `{slot}`"))
 }
 
 /// The way out of one job: an [`Exit`] under the manifest of the job's generation.

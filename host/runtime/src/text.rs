@@ -6,6 +6,8 @@
 //! so that what a guest said can still be found out. Values of records are not touched here: they
 //! are data, and whoever prints them escapes them.
 
+use renkei_package::is_hidden;
+
 /// The longest text of a guest in an error, bytes: a validator's words on a large type fit.
 pub(crate) const WORDS_MAX: usize = 2_000;
 
@@ -22,7 +24,7 @@ pub(crate) fn plain_chars(characters: impl Iterator<Item = char>, max: usize) ->
             plain.push('…');
             break;
         }
-        if character.is_control() || is_misleading(character) {
+        if character.is_control() || is_hidden(character) {
             plain.extend(character.escape_unicode());
         } else {
             plain.push(character);
@@ -34,16 +36,6 @@ pub(crate) fn plain_chars(characters: impl Iterator<Item = char>, max: usize) ->
 /// A guest's words in an error.
 pub(crate) fn words(text: &str) -> String {
     plain(text, WORDS_MAX)
-}
-
-/// Characters that reorder or hide what a reader sees: marks, embeddings and isolates of direction,
-/// line and paragraph separators, zero-width characters that are not part of any script's spelling,
-/// and tags. The joiners U+200C and U+200D spell words and stay.
-fn is_misleading(character: char) -> bool {
-    matches!(character,
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

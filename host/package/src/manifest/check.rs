@@ -13,6 +13,7 @@ use super::{
     AllowedOrigin, Auth, Connection, ConnectorManifest, Function, Kind, Manifest, ManifestError,
     Method, Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
 };
+use crate::hidden::misleads_in_names;
 
 type Result<T> = std::result::Result<T, ManifestError>;
 
@@ -112,11 +113,14 @@ fn connection(at: &str, raw: &RawConnection) -> Result<Connection> {
     let oauth2 = raw.auth.iter().any(|way| !matches!(way, Auth::Bearer | Auth::Header));
     let key = format!("{at}.token_path");
     match &raw.token_path {
-        Some(path) if !path.starts_with('/') => {
+        Some(path) if !is_token_path(path) => {
             return wrong(&key, path, "a path such as `/token`");
         }
         None if oauth2 => return fail(&key, "missing", "the path of the token endpoint"),
         _ => {}
+    }
+    if let Some(field) = &raw.base_url_field {
+        name(&format!("{at}.base_url_field"), field)?;
     }
     statuses(&format!("{at}.refused_status"), &raw.refused_status)?;
     Ok(Connection {
@@ -143,7 +147,13 @@ fn base_url(key: &str, written: &str, allow: &[AllowedOrigin]) -> Result<String>
     if !allow.iter().any(|origin| origin.allows(&url)) {
         return wrong(key, written, "a URL that the connection's `allow` covers");
     }
-    Ok(written.trim_end_matches('/').to_owned())
+    // Not as it is written: a URL has many spellings, and this one is shown and compared.
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// What a request may be sent to; the way out checks it again where it is joined.
+fn is_token_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A beginning of paths, in the one spelling that requests are compared in.
@@ -164,7 +174,12 @@ fn quota(at: &str, raw: &RawQuota) -> Result<Quota> {
 }
 
 fn object(at: &str, raw: &RawObject) -> Result<Object> {
-    text(&format!("{at}.name"), &raw.name)?;
+    let key = format!("{at}.name");
+    name(&key, &raw.name)?;
+    // Grants are listed with commas between them (`read:contacts, read:deals`).
+    if raw.name.contains(',') {
+        return wrong(&key, &raw.name, "a name without `,`");
+    }
     at_least_one(&format!("{at}.read_rows"), u64::from(raw.read_rows))?;
     at_least_one(&format!("{at}.write_rows"), u64::from(raw.write_rows))?;
     Ok(Object {
@@ -211,7 +226,7 @@ fn function(at: &str, raw: &RawFunction) -> Result<Function> {
             Shape::Merge if columns.is_empty() => {}
             Shape::Merge => return wrong(&key, columns, "nothing: a merge works on one field"),
         }
-        each(&key, columns, |at, column| text(at, column))?;
+        each(&key, columns, |at, column| name(at, column))?;
         unique(&key, "column", columns.iter())?;
     }
     let parameters = format!("{at}.parameter");
@@ -284,10 +299,40 @@ fn is_name(name: &str, joint: u8) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == joint)
 }
 
-/// Titles, objects and columns: the vendor's own names, so nearly anything.
+/// Titles, for people.
 fn text(key: &str, text: &str) -> Result<()> {
     let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
     if fits { Ok(()) } else { wrong(key, text, "1 to 100 bytes without control characters") }
+}
+
+/// Objects, columns and fields: the vendor's own names, so nearly anything that a person who
+/// approves it can see.
+fn name(key: &str, name: &str) -> Result<()> {
+    text(key, name)?;
+    if name.trim() != name {
+        return wrong(key, name, "a name without a space before or after it");
+    }
+    match name.chars().find(|&c| misleads_in_names(c)) {
+        Some(c) => {
+            let expected =
+                format!("a name without invisible characters such as `{}`", c.escape_unicode());
+            fail(key, &format!("\"{}\"", revealed(name)), &expected)
+        }
+        None => Ok(()),
+    }
+}
+
+/// The name with what misleads escaped.
+fn revealed(name: &str) -> String {
+    let mut shown = String::new();
+    for c in name.chars() {
+        if misleads_in_names(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 fn wrong<T>(key: &str, found: &(impl Debug + ?Sized), expected: &str) -> Result<T> {

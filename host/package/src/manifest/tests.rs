@@ -216,6 +216,88 @@ fn values_that_a_key_does_not_take() {
 }
 
 #[test]
+fn names_that_read_as_others_are_refused() {
+    for (name, escape) in [
+        ("cont\u{200b}acts", "\\u{200b}"),
+        ("contacts\u{3164}", "\\u{3164}"),
+        ("cont\u{a0}acts", "\\u{a0}"),
+        ("con\u{ad}tacts", "\\u{ad}"),
+        ("con\u{200d}tacts", "\\u{200d}"),
+        ("contacts\u{fe0f}", "\\u{fe0f}"),
+        ("a\u{202e}b", "\\u{202e}"),
+        ("a\u{2028}b", "\\u{2028}"),
+    ] {
+        let shown = name.replace(|c: char| !c.is_ascii(), escape);
+        let expected = format!(
+            "`object[0].name` is \"{shown}\"; \
+             expected a name without invisible characters such as `{escape}`"
+        );
+        check(CONNECTOR, "\"contacts\"", &format!("\"{name}\""), &expected);
+    }
+    let comma = "`object[0].name` is \"a, read:b\"; expected a name without `,`";
+    check(CONNECTOR, "\"contacts\"", "\"a, read:b\"", comma);
+    let line = "`object[0].name` is \"a\\nb\"; expected 1 to 100 bytes without control characters";
+    check(CONNECTOR, "\"contacts\"", "\"a\\nb\"", line);
+    let space = "expected a name without a space before or after it";
+    for name in ["contacts ", " contacts", "contacts\u{3000}"] {
+        let expected = format!("`object[0].name` is {name:?}; {space}");
+        check(CONNECTOR, "\"contacts\"", &format!("\"{name}\""), &expected);
+    }
+    check(
+        TRANSFORM,
+        "\"full_name\"",
+        "\"full\u{200b}name\"",
+        "`function[0].input[0]` is \"full\\u{200b}name\"; \
+         expected a name without invisible characters such as `\\u{200b}`",
+    );
+}
+
+#[test]
+fn names_of_vendors_and_of_japan_are_taken() {
+    for name in [
+        "取引先",
+        "取引先\u{3000}担当者",
+        "ｶﾌﾞｼｷｶﾞｲｼｬ・々〆ヶー（株）",
+        "か\u{3099}くせい",
+        "髙橋𠮷野",
+        "Custom Object__c",
+        "Ünïcode/v1.2-α:x",
+    ] {
+        let text = CONNECTOR.replacen("\"contacts\"", &format!("\"{name}\""), 1);
+        let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
+        assert_eq!(connector(&manifest).objects[0].name, name);
+    }
+    let text = TRANSFORM.replacen("\"full_name\"", "\"姓, 名\"", 1);
+    assert!(Manifest::from_toml(&text, None).is_ok(), "columns are in no list of grants");
+}
+
+#[test]
+fn where_credentials_go_has_one_spelling() {
+    for written in
+        ["HTTPS://API.hubapi.com:443/", " https://api.hubapi.com", "https:\\\\api.hubapi.com"]
+    {
+        let text = CONNECTOR.replacen(
+            "base_url = \"https://api.hubapi.com\"",
+            &format!("base_url = '{}'", written.replace("\\\\", "\\")),
+            1,
+        );
+        let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
+        let base = connector(&manifest).connections[0].base_url.clone();
+        assert_eq!(base.as_deref(), Some("https://api.hubapi.com"), "{written}");
+    }
+    check(
+        CONNECTOR,
+        "\"/oauth/v3/token\"",
+        "\"/tok\u{200b}en\"",
+        "`connection[0].token_path` is \"/tok\\u{200b}en\"; expected a path such as `/token`",
+    );
+    let field = "base_url_field = \"in\u{200b}stance_url\"\ntoken_style";
+    let expected = "`connection[0].base_url_field` is \"in\\u{200b}stance_url\"; \
+                    expected a name without invisible characters such as `\\u{200b}`";
+    check(CONNECTOR, "token_style", field, expected);
+}
+
+#[test]
 fn origins() {
     fn check(pattern: &str, url: &str, expected: bool) {
         let origin = AllowedOrigin::parse(pattern).unwrap();

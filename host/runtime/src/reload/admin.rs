@@ -112,7 +112,9 @@ impl From<&PluginFile> for PluginReport {
     }
 }
 
-/// What one plugin asks and may, in words such as `slot:primary`, `host:https://api.example.com`,
+/// What one plugin asks and may, in words such as `slot:primary`,
+/// `host:primary:https://api.example.com`, `base:primary:https://api.example.com`,
+/// `auth:primary:bearer`, `token:primary:form:/oauth/token`, `token-base:primary:instance_url`,
 /// `method:primary:GET`, `path:primary:/crm/v3`, `secret:client_secret`, `read:contacts`,
 /// `write:contacts:create`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

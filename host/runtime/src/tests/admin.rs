@@ -212,7 +212,7 @@ async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
     let Ok(Answer::Grants(reports)) = grants(&[], &[]).await else { panic!("no grants") };
     let waiting = reports[0].waiting.as_ref().unwrap();
     assert_eq!(waiting.more.iter().collect::<Vec<_>>(), ["write:things:merge"]);
-    let wrong = grants(&["host:https://evil.example.com"], &[]).await.unwrap_err();
+    let wrong = grants(&["host:primary:https://evil.example.com"], &[]).await.unwrap_err();
     assert!(matches!(wrong, AdminError::NotAsked { .. }), "{wrong}");
     grants(&["all"], &[]).await.unwrap();
     assert_eq!(house.runtime.generation("courier").unwrap().version, "2.0.0");

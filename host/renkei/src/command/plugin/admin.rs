@@ -18,6 +18,7 @@ use crate::database::Access;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
+use crate::plain;
 use crate::table;
 
 /// Shows the plugins.
@@ -109,7 +110,7 @@ fn stopped(stops: &[Stop]) -> String {
 
 fn describe(grants: &GrantsReport) -> String {
     let lines = |title: &str, words: &BTreeSet<String>| {
-        words.iter().map(|word| format!("\n  {title:<9} {word}")).collect::<String>()
+        words.iter().map(|word| format!("\n  {title:<9} {}", plain::line(word))).collect::<String>()
     };
     let waiting = grants.waiting.as_ref().map(|waiting| {
         let more = lines("asks for", &waiting.more);

@@ -1,0 +1,34 @@
+//! Characters that a reader does not see, or that make a reader see something else than what is
+//! there (TRUST.md 2.4).
+//!
+//! One list for all: names of manifests must not hold them (`manifest/check.rs`), and whoever shows
+//! the words of others escapes them. Controls are not among them: `char::is_control` knows those.
+
+/// Whether `character` reorders or hides what a reader sees: marks, embeddings and isolates of
+/// direction, line and paragraph separators, tags, and characters that are drawn as nothing.
+///
+/// What is part of a script's or an emoji's spelling is not among them: the joiners U+200C and
+/// U+200D, the variation selectors.
+///
+/// ```
+/// assert!(renkei_package::is_hidden('\u{200b}'));
+/// assert!(!renkei_package::is_hidden('\u{200d}') && !renkei_package::is_hidden('顧'));
+/// ```
+pub fn is_hidden(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e00ff}')
+}
+
+/// Whether a name that people compare by eye may not hold `character`: two names that look the same
+/// are the same. Spaces are the plain one and the ideographic one of Japanese names.
+pub(crate) fn misleads_in_names(character: char) -> bool {
+    let spelling = matches!(character,
+        '\u{180b}'..='\u{180f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}');
+    let space = character.is_whitespace() && !matches!(character, ' ' | '\u{3000}');
+    character.is_control() || is_hidden(character) || spelling || space
+}
