@@ -87,7 +87,8 @@ pub struct ConnectorManifest {
 pub struct Connection {
     /// The name by which the guest sends, such as `primary`.
     pub slot: String,
-    /// In the one spelling of URLs, without a trailing `/`. `None`: the system's configuration must give it.
+    /// In the one spelling of URLs, without a trailing `/`. `None`: the system's configuration must
+    /// give it.
     pub base_url: Option<String>,
     /// The field of the token answer that replaces the base URL; the new one is checked against
     /// `allow` too.
