@@ -2,7 +2,7 @@
 //! trust.
 //!
 //! The package reader has refused what is malformed; here it is about sense. Each finding names the
-//! key as `plugin.toml` has it. A `help` may be left out, so its absence is a remark and no finding.
+//! key as `plugin.toml` has it. A `help` may be left out, so its absence is a remark, no finding.
 
 use std::collections::BTreeSet;
 

@@ -233,12 +233,11 @@ mod tests {
         }
         let dir = parent.path().join("my-own");
         let plugin = fs::read_to_string(dir.join("plugin.toml")).unwrap();
-        // As a build has it: the version of `Cargo.toml` or `package.json`, if the manifest has none.
+        // As a build has it: that of `Cargo.toml` or `package.json`, if the manifest has none.
         let version = ["Cargo.toml", "package.json"].iter().find_map(|name| {
             let text = fs::read_to_string(dir.join(name)).ok()?;
-            let line = text
-                .lines()
-                .find(|line| line.trim_start_matches([' ', '"']).starts_with("version"))?;
+            let of_version = |line: &&str| line.trim_matches([' ', '"']).starts_with("version");
+            let line = text.lines().find(of_version)?;
             Some(line.split('"').rev().nth(1)?.to_owned())
         });
         assert!(version.as_deref().is_none_or(|version| version == "0.1.0"), "{version:?}");
