@@ -16,6 +16,11 @@
 mod report;
 pub use report::{Check, Outcome, Report, Stop, Verdict};
 
+mod why;
+pub use why::Why;
+
+mod said;
+
 mod rules;
 pub use rules::{RULES, Rule};
 

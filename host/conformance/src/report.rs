@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::rules::Rule;
+use crate::said::Ears;
+use crate::why::Why;
 
 /// Findings of one check that are shown; the rest is counted.
 const FOUND_MAX: usize = 5;
@@ -20,6 +22,8 @@ const FINDING_CHARS: usize = 400;
 pub enum Stop {
     /// The rule is broken; what was seen.
     Failed(Vec<String>),
+    /// A call gave no answer for a reason that is not about the rule; what was seen.
+    Stopped(Vec<String>, Why),
     /// The rule does not concern this plugin, or cannot be tried here.
     NotApplicable(String),
 }
@@ -33,6 +37,19 @@ impl Stop {
         Self::Failed(vec![found.into()])
     }
 
+    /// A failure because of a call that ended with this error, told in these words.
+    pub fn of(error: &PluginError, words: impl Into<String>) -> Self {
+        Self::failed(words).because(Why::of(error))
+    }
+
+    /// The same failure, whose advice follows the kind of an error.
+    pub(crate) fn because(self, why: Option<Why>) -> Self {
+        match (self, why) {
+            (Self::Failed(found), Some(why)) => Self::Stopped(found, why),
+            (other, _) => other,
+        }
+    }
+
     /// A reason why the rule is not tried.
     pub fn not_applicable(reason: impl Into<String>) -> Self {
         Self::NotApplicable(reason.into())
@@ -41,7 +58,7 @@ impl Stop {
 
 impl From<PluginError> for Stop {
     fn from(error: PluginError) -> Self {
-        Self::failed(error.to_string())
+        Self::of(&error, error.to_string())
     }
 }
 
@@ -76,6 +93,8 @@ pub struct Check {
     pub remark: String,
     /// What was seen, where it failed.
     pub found: Vec<String>,
+    /// The plugin's own last lines, where it failed.
+    pub said: Vec<String>,
     /// What to do about it, where it failed.
     pub advice: String,
 }
@@ -93,19 +112,33 @@ pub struct Report {
     pub seed: u64,
     /// In the order tried.
     pub checks: Vec<Check>,
+    /// What hears the plugin meanwhile.
+    #[serde(skip)]
+    pub(crate) ears: Ears,
 }
 
 impl Report {
     /// Adds the outcome of a rule on one object or function, or on the whole plugin (`""`).
     pub fn add(&mut self, rule: &Rule, subject: &str, outcome: Outcome) {
+        let mut said = self.ears.take(matches!(outcome, Err(Stop::Stopped(..))));
         let (verdict, remark, found, advice) = match outcome {
-            Ok(remark) => (Verdict::Passed, remark, Vec::new(), ""),
-            Err(Stop::Failed(found)) => (Verdict::Failed, String::new(), shown(found), rule.advice),
-            Err(Stop::NotApplicable(reason)) => (Verdict::NotApplicable, reason, Vec::new(), ""),
+            Ok(remark) => (Verdict::Passed, remark, Vec::new(), String::new()),
+            Err(Stop::Failed(found)) => {
+                (Verdict::Failed, String::new(), shown(found), rule.advice.to_owned())
+            }
+            Err(Stop::Stopped(found, why)) => {
+                let advice = why.advice(rule, subject, !said.is_empty());
+                (Verdict::Failed, String::new(), shown(found), advice)
+            }
+            Err(Stop::NotApplicable(reason)) => {
+                (Verdict::NotApplicable, reason, Vec::new(), String::new())
+            }
         };
-        let (check, subject, advice) =
-            (rule.name.to_owned(), subject.to_owned(), advice.to_owned());
-        self.checks.push(Check { check, subject, verdict, remark, found, advice });
+        if verdict != Verdict::Failed {
+            said.clear();
+        }
+        let (check, subject) = (rule.name.to_owned(), subject.to_owned());
+        self.checks.push(Check { check, subject, verdict, remark, found, said, advice });
     }
 
     /// Whether this rule failed on this object or function.
@@ -155,6 +188,9 @@ impl Report {
             line_to(&mut text, line.trim_end());
             for found in &check.found {
                 line_to(&mut text, &format!("                saw: {found}"));
+            }
+            for said in &check.said {
+                line_to(&mut text, &format!("            it said: {said}"));
             }
             if !check.advice.is_empty() {
                 line_to(&mut text, &format!("                do:  {}", check.advice));

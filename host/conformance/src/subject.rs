@@ -19,6 +19,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use crate::report::{Outcome, Report, Stop, none_of};
+use crate::said::Told;
 use crate::simulator_control::Control;
 use crate::{connector, limits, manifest, rules, settings, transform};
 
@@ -98,11 +99,13 @@ pub async fn test(
     let world = format!("imports {}", package.imports.join(", "));
     report.add(&rules::WORLD, "", Ok(world));
     step("start");
-    let subject = Subject::start(package, &options).await?;
+    let ears = report.ears.clone();
+    let subject = Subject::start(package, &options).with_subscriber(ears.listener()).await?;
     match subject {
         Ok(subject) => {
             report.add(&rules::START, "", Ok(String::new()));
-            subject.check(&options, &mut report, step).await;
+            let checks = subject.check(&options, &mut report, step);
+            checks.with_subscriber(ears.listener()).await;
         }
         Err(fault) => report.add(&rules::START, "", Err(Stop::failed(fault))),
     }
@@ -179,6 +182,8 @@ impl Subject {
         let fault = fault(&self.small);
         match &self.package.manifest.kind {
             Kind::Transform(transform) => {
+                let (transforms, ears) = (&*self.ordinary, report.ears.clone());
+                let transforms = Told { transforms, ears };
                 let small: &dyn Transforms = &*self.small;
                 for function in &transform.functions {
                     step(&function.name);
@@ -186,7 +191,7 @@ impl Subject {
                     let parameters: Attributes =
                         self.given.iter().filter(|(name, _)| known(name)).cloned().collect();
                     let trial = transform::Trial {
-                        transforms: &*self.ordinary,
+                        transforms: &transforms,
                         small: fault.as_deref().map_or(Ok(small), Err),
                         plugin: &self.package.manifest.id,
                         function,

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;
 use crate::settings;
+use crate::why::Why;
 
 /// Generated rows per batch, beside the corner cases.
 const ROWS: usize = 200;
@@ -133,14 +134,22 @@ impl Trial<'_> {
     async fn settings(&self) -> Outcome {
         let way = Way::Forward;
         let input = Source::new(self.seed).batch(self.from(way), 3, Source::plain_cell);
-        let mut found = Vec::new();
+        // What stops it whatever it is given says nothing about parameters.
+        let good = self.call(way, &input, &self.nothing(way)).await;
+        if good.as_ref().err().and_then(Why::of).is_some() {
+            let reason = "it does not answer ordinary rows, see `total`";
+            return Err(Stop::not_applicable(reason));
+        }
+        let (mut found, mut why) = (Vec::new(), None);
         let cases = settings::cases(&self.function.parameters, self.parameters);
         for case in &cases {
             let nothing = self.nothing(way);
             let call = self.call_on(self.transforms, way, &case.given, &input, &nothing);
-            found.extend(settings::finding(case, call.await.map(drop)));
+            let answer = call.await.map(drop);
+            why = why.or(answer.as_ref().err().and_then(Why::of));
+            found.extend(settings::finding(case, answer));
         }
-        none_of(found, format!("{} cases", cases.len()))
+        none_of(found, format!("{} cases", cases.len())).map_err(|stop| stop.because(why))
     }
 
     async fn columns(&self) -> Outcome {
@@ -163,7 +172,7 @@ impl Trial<'_> {
     }
 
     async fn total(&self) -> Outcome {
-        let mut found = Vec::new();
+        let (mut found, mut first) = (Vec::new(), None);
         let mut tried = 0;
         for way in self.ways() {
             let input = self.any_rows(*way);
@@ -172,16 +181,18 @@ impl Trial<'_> {
             let olds = [self.nothing(*way), source.batch(self.to(*way), rows, Source::any_cell)];
             for old in olds {
                 tried += rows;
-                if let Some(finding) = self.refusal(*way, &input, &old).await {
+                if let Some((finding, error)) = self.refusal(*way, &input, &old).await {
                     found.push(finding);
+                    first.get_or_insert(error);
                 }
             }
         }
-        none_of(found, format!("{tried} rows"))
+        let why = first.as_ref().and_then(Why::of);
+        none_of(found, format!("{tried} rows")).map_err(|stop| stop.because(why))
     }
 
-    /// What is refused of a batch, made small.
-    async fn refusal(&self, way: Way, input: &Batch, old: &Batch) -> Option<String> {
+    /// What is refused of a batch, made small, in words and as the error.
+    async fn refusal(&self, way: Way, input: &Batch, old: &Batch) -> Option<(String, PluginError)> {
         let whole = self.call(way, input, old).await.err()?;
         let mut worst = None;
         for index in 0..input.rows.len() {
@@ -197,9 +208,8 @@ impl Trial<'_> {
         };
         let Some((row, beside)) = worst else {
             let rows = input.rows.len();
-            return Some(format!(
-                "{words}: {rows} rows at once, each of which passes alone: {whole}"
-            ));
+            let told = format!("{words}: {rows} rows at once, each of which passes alone: {whole}");
+            return Some((told, whole));
         };
         let width = row.columns.len();
         let has_old = !beside.rows.is_empty();
@@ -218,7 +228,8 @@ impl Trial<'_> {
         let error = self.call(way, &input, &old).await.err().unwrap_or(whole);
         let beside =
             if has_old { format!(" over {}", data::show(&cells_of(&old))) } else { String::new() };
-        Some(format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input))))
+        let told = format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input)));
+        Some((told, error))
     }
 
     async fn same(&self) -> Outcome {
@@ -243,7 +254,7 @@ impl Trial<'_> {
                     let input = only(&sifted.input, &indices);
                     let answer = match self.call(*way, &input, &self.nothing(*way)).await {
                         Ok(answer) => cells(answer),
-                        Err(error) => return Err(Stop::failed(format!("{words}: {error}"))),
+                        Err(error) => return Err(Stop::of(&error, format!("{words}: {error}"))),
                     };
                     let pick = |index: &usize| sifted.output.get(*index).cloned();
                     let expected: Vec<_> = indices.iter().filter_map(pick).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_conformance::{KitError, Options, Report, Verdict, test};
+use renkei_conformance::{Check, KitError, Options, Report, Verdict, test};
 use renkei_fixtures::{Fixture, assemble, plugin};
 use renkei_runtime::Compiler;
 use renkei_sync::ports::Clock;
@@ -67,16 +67,44 @@ async fn what_cannot_be_read_is_told_under_its_rule() {
 
 #[tokio::test]
 async fn a_manifest_without_help_is_remarked_on_and_one_without_a_title_fails() {
-    // The fixture gives back its own columns, so those fail.
+    // The fixture gives back its own columns, so those fail as well.
     let help = TRANSFORM.replace(r#", "help": "x""#, "");
     let report = tried(echo(&help), &[]).await.unwrap();
-    let manifest = report.checks.iter().find(|check| check.check == "manifest").unwrap();
+    let manifest = check_of(&report, "manifest");
     assert_eq!(manifest.verdict, Verdict::Passed, "{}", report.to_text());
     assert_eq!(manifest.remark, "no `help` for function up");
     let title = TRANSFORM.replace(r#""title": "T""#, r#""title": " ""#);
     let report = tried(echo(&title), &[]).await.unwrap();
     assert!(found(&report, "manifest").contains("`title` is blank"), "{}", report.to_text());
     assert!(failed(&report).contains(&"columns"), "the rest is tried: {}", report.to_text());
+}
+
+#[tokio::test]
+async fn what_the_plugin_said_last_stands_once_beside_what_it_failed() {
+    let log = r#"(import "renkei:plugin/log@0.1.0" "write"
+        (func $log (param i32 i32 i32 i32 i32)))
+        (data (i32.const 3000) "no such tableat first")"#;
+    let line = |at: usize, length: usize| {
+        format!(
+            "(call $log (i32.const 3) (i32.const {at}) (i32.const {length}) \
+             (i32.const 0) (i32.const 0))"
+        )
+    };
+    let ends = format!("{} {} (unreachable) (call $answer", line(3013, 8), line(3000, 13));
+    let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
+    let wat = wat.replacen("(module", &format!("(module {log}"), 1);
+    let wat = wat.replacen("(call $answer", &ends, 1);
+    let report = tried(assemble(&wat, "transform-plugin", TRANSFORM), &[]).await.unwrap();
+    assert_eq!(failed(&report), ["total"], "{}", report.to_text());
+    let total = check_of(&report, "total");
+    assert_eq!(total.said, ["at first", "no such table"], "of the last call, not of all");
+    assert_eq!(total.advice, "see the plugin's own words above");
+    let text = report.to_text();
+    assert_eq!(text.matches("it said: no such table").count(), 1, "{text}");
+}
+
+fn check_of<'a>(report: &'a Report, name: &str) -> &'a Check {
+    report.checks.iter().find(|check| check.check == name).unwrap()
 }
 
 #[tokio::test]

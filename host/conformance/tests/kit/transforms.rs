@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use renkei_conformance::transform::Trial;
 use renkei_conformance::{Report, Verdict};
 use renkei_package::{Function, Kind, Manifest};
-use renkei_sync::plugin::{Generation, PluginError, StopCause};
+use renkei_sync::plugin::{Cap, Generation, PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::record::{Batch, Problem, Remedy, Row};
 use renkei_sync::value::{Cell, Value};
@@ -29,6 +29,10 @@ enum Flaw {
     AcceptsAnything,
     HidesTheName,
     TrapsOnParameter,
+    /// Every call is stopped so.
+    Stops(StopCause),
+    /// Its code has no function of that name.
+    UnknownName,
 }
 
 struct SmallLetters {
@@ -84,6 +88,14 @@ impl SmallLetters {
         let texts = call.input.rows.iter().flat_map(|row| &row.cells).flatten();
         let mut texts = texts.filter_map(Value::as_text);
         match self.flaw {
+            Flaw::Stops(cause) => {
+                let reason = "so it ends".to_owned();
+                Err(PluginError::Broken { plugin: plugin(), cause, reason })
+            }
+            Flaw::UnknownName => {
+                let what = "small".to_owned();
+                Err(PluginError::Unsupported { plugin: plugin(), what })
+            }
             Flaw::RefusesEmoji if texts.any(|text| text.contains('😀')) => Err(invalid("emoji")),
             Flaw::RefusesLong if texts.any(|text| text.len() > 4_000) => Err(invalid("long")),
             Flaw::TrapsBackward if call.way == Way::Backward => Err(broken("unreachable")),
@@ -217,6 +229,25 @@ async fn a_call_without_an_answer_breaks_no_law() {
     assert!(named(&report, &Verdict::Passed).contains(&"lens-stable"), "{}", report.to_text());
     let last = report.checks.iter().find(|check| check.check == "lens-get-put").unwrap();
     assert_eq!(last.remark, "it does not answer ordinary rows, see `total`");
+}
+
+#[tokio::test]
+async fn what_to_do_follows_why_no_answer_came() {
+    for (flaw, words) in [
+        (Flaw::Stops(StopCause::Trap), "it ended without a word"),
+        (Flaw::Stops(StopCause::Limit(Cap::RunTime)), "it does not end"),
+        (Flaw::Stops(StopCause::Limit(Cap::Memory)), "stay below the limit"),
+        (Flaw::UnknownName, "the manifest lists `small`, the code does not"),
+        (Flaw::RefusesEmoji, "make a value that does not convert null or absent"),
+    ] {
+        let report = check(flaw, &["total"]).await;
+        let total = report.checks.iter().find(|check| check.check == "total").unwrap();
+        assert!(total.advice.starts_with(words), "{flaw:?}: {}", report.to_text());
+    }
+    let report = check(Flaw::Stops(StopCause::Contract), &["columns", "total"]).await;
+    let advice = |name| &report.checks.iter().find(|check| check.check == name).unwrap().advice;
+    assert!(advice("columns").starts_with("give one row for each row"), "{}", report.to_text());
+    assert!(advice("total").starts_with("make the answer fit"), "{}", report.to_text());
 }
 
 #[tokio::test]

@@ -201,8 +201,22 @@ fn run(tool: &'static str, command: &mut Command) -> Result<(), BuildError> {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
-    let diagnostics = String::from_utf8_lossy(&text).trim_end().to_owned();
+    let diagnostics = useful(&String::from_utf8_lossy(&text)).to_owned();
     Err(BuildError::Compile { tool, diagnostics })
+}
+
+/// What a tool says of the plugin: without its own backtrace, and of Python's tracebacks the last,
+/// which is the plugin's, to its error.
+pub(super) fn useful(printed: &str) -> &str {
+    const TRACEBACK: &str = "Traceback (most recent call last):";
+    let head = |text: &str, sign: &str| text.find(sign).unwrap_or(text.len());
+    let told = printed.get(..head(printed, "Stack backtrace:")).unwrap_or(printed);
+    let of_python = told.rfind(TRACEBACK).and_then(|at| told.get(at..));
+    let told = match of_python {
+        Some(last) => last.get(..head(last, "\nCaused by:")).unwrap_or(last),
+        None => told,
+    };
+    if told.trim().is_empty() { printed.trim_end() } else { told.trim_end() }
 }
 
 /// Tools run in the plugin's directory, so paths must not be relative to ours.

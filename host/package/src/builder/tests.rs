@@ -109,3 +109,23 @@ fn scripts_that_cannot_be_built() {
     let versioned = format!("version = \"1.2.3\"\n{PLUGIN}");
     check(&[("requirements.txt", ""), ("plugin.toml", &versioned)], "DIR: no src/plugin.py in it");
 }
+
+#[test]
+fn of_what_a_tool_prints_the_plugins_part_is_shown() {
+    let python = "Traceback (most recent call last):\n  File \"componentize-py\", line 8\n\
+                  AssertionError: Traceback (most recent call last):\n  \
+                  File \"/0/plugin.py\", line 1, in <module>\n    import nowhere\n\
+                  ModuleNotFoundError: No module named 'nowhere'\n\n\nCaused by:\n    \
+                  ModuleNotFoundError: No module named 'nowhere'\n\nStack backtrace:\n   \
+                  0: <anyhow::Error>::msg\n  28: _start\n";
+    let lines: Vec<_> = script::useful(python).lines().map(str::trim).collect();
+    let expected = [
+        "Traceback (most recent call last):",
+        "File \"/0/plugin.py\", line 1, in <module>",
+        "import nowhere",
+        "ModuleNotFoundError: No module named 'nowhere'",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(script::useful("error: x\n\nCaused by:\n    y\n"), "error: x\n\nCaused by:\n    y");
+    assert_eq!(script::useful("Stack backtrace:\n  0: f\n"), "Stack backtrace:\n  0: f");
+}

@@ -1,0 +1,68 @@
+//! Why a call gave no answer, and what its author should do about that.
+//!
+//! A rule's own advice is about answers that break it. A call that traps, does not end or meets an
+//! unknown name breaks every rule in the same way, so its advice follows the kind of the error.
+
+use renkei_sync::plugin::{Cap, PluginError, StopCause};
+
+use crate::rules::{self, Rule};
+
+/// The kinds whose advice is not the rule's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It trapped, or reported a fault of its own.
+    Trap,
+    /// It ran out of time.
+    Time,
+    /// It passed another limit.
+    Limit,
+    /// Its answer does not fit the contract.
+    Contract,
+    /// Its code does not know what its manifest lists.
+    Unsupported,
+}
+
+impl Why {
+    /// The kind of an error; none where the rule's own advice fits.
+    pub fn of(error: &PluginError) -> Option<Self> {
+        match error {
+            PluginError::Unsupported { .. } => Some(Self::Unsupported),
+            PluginError::Broken { cause, .. } => match cause {
+                StopCause::Trap | StopCause::OwnFault => Some(Self::Trap),
+                StopCause::Contract => Some(Self::Contract),
+                StopCause::Limit(Cap::RunTime | Cap::CallTime) => Some(Self::Time),
+                StopCause::Limit(_) => Some(Self::Limit),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What to do; `subject` is the function or object, `said` whether the plugin said anything.
+    pub(crate) fn advice(self, rule: &Rule, subject: &str, said: bool) -> String {
+        // These two speak of such errors themselves.
+        if *rule == rules::SETTINGS || (*rule == rules::COLUMNS && self == Self::Contract) {
+            return rule.advice.to_owned();
+        }
+        let advice = match self {
+            Self::Trap if said => "see the plugin's own words above",
+            Self::Trap => "it ended without a word: let it log or print where it goes",
+            Self::Time => {
+                "it does not end, or takes far too long: look for a loop without an end and for \
+                 work that grows faster than the rows"
+            }
+            Self::Limit => "stay below the limit named above: hold less at once",
+            Self::Contract => {
+                "make the answer fit the contract: the column, row or value that does not is named \
+                 above"
+            }
+            Self::Unsupported if subject.is_empty() => {
+                "the manifest lists what the code does not: make them the same"
+            }
+            Self::Unsupported => {
+                return format!("the manifest lists `{subject}`, the code does not");
+            }
+        };
+        advice.to_owned()
+    }
+}
