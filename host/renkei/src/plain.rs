@@ -33,8 +33,8 @@ pub(crate) fn message(text: &str) -> String {
     indented
 }
 
-/// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder or
-/// hide what is read as escapes.
+/// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder
+/// or hide what is read as escapes.
 pub(crate) fn line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {

@@ -2,11 +2,12 @@
 //!
 //! A manifest only asks. Each thing is one word: `slot:primary`,
 //! `host:primary:https://api.example.com`, `method:primary:GET`, `path:primary:/crm/v3`,
-//! `secret:client_secret`, `read:contacts`, `write:contacts:create`. Whatever decides where a slot's
-//! credentials go is a word of that slot: `base:primary:https://api.example.com` (what paths are
-//! appended to), `auth:primary:bearer` (a way to authenticate), `token:primary:form:/oauth/token`
-//! (how and where tokens are had), `token-base:primary:instance_url` (the field of the token answer
-//! that replaces the base). So a change of any of them is something new.
+//! `secret:client_secret`, `read:contacts`, `write:contacts:create`. Whatever decides where a
+//! slot's credentials go is a word of that slot: `base:primary:https://api.example.com` (what paths
+//! are appended to), `auth:primary:bearer` (a way to authenticate),
+//! `token:primary:form:/oauth/token` (how and where tokens are had),
+//! `token-base:primary:instance_url` (the field of the token answer that replaces the base). So a
+//! change of any of them is something new.
 //!
 //! The first version of a plugin is given what it asks; a later one that asks for more waits until
 //! an admin allows it. What an admin takes away is cut out of the manifest before the plugin
