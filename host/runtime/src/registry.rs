@@ -207,7 +207,10 @@ impl Registry {
             let mut ward = served.ward();
             if !ward.health.is_on_probation(now_ms) {
                 ward.fallback = None;
-                self.unless_kept(book.change(id, |page| page.fallback = None));
+                // A change reads the book anew, which is not for every plugin at every look.
+                if book.pages().get(id).is_some_and(|page| page.fallback.is_some()) {
+                    self.unless_kept(book.change(id, |page| page.fallback = None));
+                }
             }
         }
     }
