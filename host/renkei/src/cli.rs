@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::SystemClock;
+
 /// Keeps CRMs in step.
 #[derive(Debug, Parser)]
 #[command(name = "renkei", version, max_term_width = 110, after_help = MORE)]
@@ -30,6 +32,11 @@ pub(crate) struct Cli {
     /// Log lines as JSON.
     #[arg(long, global = true)]
     pub(crate) log_json: bool,
+
+    /// For trials on simulators: run on a clock that counts SPEED times as fast since ORIGIN_MS, as
+    /// `sim --clock-origin-ms --speed` does. Never use it with a real account.
+    #[arg(long, global = true, hide = true, value_name = "ORIGIN_MS:SPEED")]
+    pub(crate) trial_clock: Option<SystemClock>,
 }
 
 /// A filter that tracing understands; kept as text because `EnvFilter` cannot be cloned.

@@ -138,7 +138,7 @@ pub(crate) struct Preflight {
 /// what serves as it is.
 pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, Failure> {
     let config = ready(dir)?;
-    let clock = Arc::new(SystemClock::real());
+    let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
     let (home, plugins) = (config.data.clone(), config.plugins.clone());
     let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));

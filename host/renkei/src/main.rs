@@ -43,6 +43,9 @@ async fn start() -> ExitCode {
         Err(error) => return mistyped(&error),
     };
     start_log(&cli);
+    if let Some(clock) = cli.trial_clock {
+        clock.start_trial();
+    }
     let output = Output::new(cli.json);
     match run(&cli.command, output).await {
         Ok(()) => ExitCode::SUCCESS,

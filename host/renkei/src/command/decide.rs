@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
             let runtime = host::plugins(dir, Access::Look).await?;
             let spec = host::spec(&config, &runtime)?;
             let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Keep)?;
-            decide(&store, &spec, SystemClock::real().now_ms(), &decision).await?
+            decide(&store, &spec, SystemClock::program().now_ms(), &decision).await?
         }
     };
     output.result(&decided, || "decided; the next cycle acts on it".to_owned())?;

@@ -16,7 +16,7 @@ use crate::output::Output;
 pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("plan");
     let host =
-        Host::open(&args.dir.dir, SystemClock::real(), Access::Scratch, Patience::Short).await?;
+        Host::open(&args.dir.dir, SystemClock::program(), Access::Scratch, Patience::Short).await?;
     host.require_fit().await?;
     let options = dry(args.limit);
     let result = one_cycle::run(&host, options, &bar).await;

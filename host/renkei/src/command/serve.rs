@@ -25,7 +25,7 @@ use crate::stop;
 
 /// Serves until a signal comes.
 pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure> {
-    let clock = SystemClock::real();
+    let clock = SystemClock::program();
     let host = Host::open(&args.dir.dir, clock, Access::Keep, Patience::Long).await?;
     host.require_fit().await?;
     let interval_ms = args

@@ -13,7 +13,7 @@ use crate::output::Output;
 /// Exit code 3 or 5 when a system or plugin failed; the others' work is done all the same.
 pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("sync");
-    let host = Host::open(&args.dir, SystemClock::real(), Access::Keep, Patience::Short).await?;
+    let host = Host::open(&args.dir, SystemClock::program(), Access::Keep, Patience::Short).await?;
     host.require_fit().await?;
     let result = one_cycle::run(&host, CycleOptions::default(), &bar).await;
     bar.finish_and_clear();

@@ -84,7 +84,9 @@ struct Stage {
 async fn stage(args: &TestArgs, file: &str, bytes: &[u8], now_ms: i64) -> Result<Stage, Failure> {
     let wanted = args.simulator.clone().or_else(|| named_by_manifest(file, bytes));
     match wanted.as_deref() {
-        None => Ok(Stage { clock: Arc::new(SystemClock::real()), simulator: None, running: None }),
+        None => {
+            Ok(Stage { clock: Arc::new(SystemClock::program()), simulator: None, running: None })
+        }
         Some(url) if url.contains("://") => at_url(url, args).await,
         Some(name) => ours(name, now_ms).await,
     }
@@ -156,7 +158,7 @@ async fn at_url(url: &str, args: &TestArgs) -> Result<Stage, Failure> {
     answers(&parsed).await?;
     let control = Box::new(LoopbackControl::new(&base_url)?);
     let simulator = Some(Simulator { name: base_url.clone(), base_url, auth, control });
-    Ok(Stage { clock: Arc::new(SystemClock::real()), simulator, running: None })
+    Ok(Stage { clock: Arc::new(SystemClock::program()), simulator, running: None })
 }
 
 /// Refuses a URL at which nobody listens: every check would fail, and the first one blames

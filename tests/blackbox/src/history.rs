@@ -1,0 +1,208 @@
+//! A history: what people, the program and misfortune do, one step after another, drawn by a seed.
+//!
+//! A history is a list before it is played, so that it can be shortened: every step names people by
+//! number and does nothing where they are not there.
+
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use crate::systems::{SIDES, Side};
+
+/// People and companies that a history may know.
+pub(crate) const PEOPLE: usize = 4;
+pub(crate) const COMPANIES: usize = 3;
+
+/// A two-way field of the example configuration, with its column on each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) hubspot: &'static str,
+    pub(crate) contact: &'static str,
+    pub(crate) lead: &'static str,
+}
+
+pub(crate) const FIELDS: [Field; 5] = [
+    field("phone", "phone", "Phone", "Phone"),
+    field("mobile", "mobilephone", "MobilePhone", "MobilePhone"),
+    field("title", "jobtitle", "Title", "Title"),
+    field("city", "city", "MailingCity", "City"),
+    field("postal_code", "zip", "MailingPostalCode", "PostalCode"),
+];
+
+const fn field(
+    name: &'static str,
+    hubspot: &'static str,
+    contact: &'static str,
+    lead: &'static str,
+) -> Field {
+    Field { name, hubspot, contact, lead }
+}
+
+impl Field {
+    /// The column in an object.
+    pub(crate) fn column(&self, object: &str) -> &'static str {
+        match object {
+            "Contact" => self.contact,
+            "Lead" => self.lead,
+            _ => self.hubspot,
+        }
+    }
+}
+
+/// What a person does to a record.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// Types a new value (never used before) into a field, or empties it.
+    Type { who: usize, side: Side, field: Field, clears: bool },
+    /// Types the value that the field had before its present one.
+    TypeBack { who: usize, side: Side, field: Field },
+    /// Deletes the person's record.
+    Delete { who: usize, side: Side },
+    /// Converts the person's Lead.
+    Convert { who: usize },
+    /// Makes a company the person's further (not primary) company in HubSpot, or takes that back.
+    Associate { who: usize, company: usize, there: bool },
+    /// Changes the account of the person's Contact.
+    Account { who: usize, company: usize },
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A person is entered, on one side or on both; in Salesforce as a Lead or a Contact.
+    Appear { who: usize, sides: Vec<Side>, lead: bool },
+    /// A company is entered on one side.
+    Found { company: usize, side: Side },
+    /// A person acts while the program rests.
+    Act(Act),
+    /// `renkei sync`.
+    Sync,
+    /// `renkei sync`; after so many calls somebody acts.
+    SyncWhile { calls: u64, act: Act },
+    /// `renkei sync`, killed after so many calls.
+    Killed { calls: u64 },
+    /// `renkei sync` twice at once.
+    Twice,
+    /// `renkei serve` for so long; somebody acts meanwhile; a plugin file is copied anew; then it is
+    /// stopped, or killed.
+    Serve { ms: u64, act: Option<Act>, swap: bool, kill: bool },
+    /// Time passes.
+    Wait { ms: u64 },
+    /// The simulators change their behaviour.
+    Faults(Value),
+    /// `renkei backup`.
+    Backup,
+    /// `renkei restore` of the last backup.
+    Restore,
+    /// People rest until everything is in step; the judge looks.
+    Rest,
+}
+
+/// What happens, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) steps: Vec<Step>,
+}
+
+impl History {
+    /// The history of a seed.
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let mut steps = vec![Step::Faults(draw_faults(&mut dice))];
+        for who in 0..dice.random_range(1..=PEOPLE) {
+            steps.push(draw_appearance(&mut dice, who));
+        }
+        for company in 0..dice.random_range(0..=COMPANIES) {
+            let side = draw_side(&mut dice);
+            steps.push(Step::Found { company, side });
+        }
+        for _ in 0..dice.random_range(4..18) {
+            steps.push(draw_step(&mut dice));
+        }
+        Self { steps }
+    }
+}
+
+fn draw_side(dice: &mut ChaCha8Rng) -> Side {
+    *SIDES.choose(dice).unwrap_or(&Side::HubSpot)
+}
+
+fn draw_appearance(dice: &mut ChaCha8Rng, who: usize) -> Step {
+    let sides = match dice.random_range(0..4) {
+        0 => SIDES.to_vec(),
+        1 | 2 => vec![Side::HubSpot],
+        _ => vec![Side::Salesforce],
+    };
+    Step::Appear { who, sides, lead: dice.random_bool(0.6) }
+}
+
+fn draw_act(dice: &mut ChaCha8Rng) -> Act {
+    let who = dice.random_range(0..PEOPLE);
+    let side = draw_side(dice);
+    let field = *FIELDS.choose(dice).unwrap_or(&FIELDS[0]);
+    let company = dice.random_range(0..COMPANIES);
+    match dice.random_range(0..40) {
+        0..26 => Act::Type { who, side, field, clears: dice.random_ratio(1, 8) },
+        26..29 => Act::TypeBack { who, side, field },
+        29..31 => Act::Delete { who, side },
+        31..34 => Act::Convert { who },
+        34..37 => Act::Associate { who, company, there: dice.random_bool(0.7) },
+        _ => Act::Account { who, company },
+    }
+}
+
+fn draw_step(dice: &mut ChaCha8Rng) -> Step {
+    match dice.random_range(0..100) {
+        0..6 => {
+            let who = dice.random_range(0..PEOPLE);
+            draw_appearance(dice, who)
+        }
+        6..40 => Step::Act(draw_act(dice)),
+        40..55 => Step::Sync,
+        55..67 => Step::SyncWhile { calls: dice.random_range(0..12), act: draw_act(dice) },
+        67..74 => Step::Killed { calls: dice.random_range(0..14) },
+        74..76 => Step::Twice,
+        76..80 => Step::Serve {
+            ms: dice.random_range(20_000..80_000),
+            act: dice.random_bool(0.7).then(|| draw_act(dice)),
+            swap: dice.random_bool(0.3),
+            kill: dice.random_bool(0.4),
+        },
+        80..87 => Step::Wait { ms: dice.random_range(500..40_000) },
+        87..91 => Step::Faults(draw_faults(dice)),
+        91..93 => Step::Backup,
+        93..95 => Step::Restore,
+        _ => Step::Rest,
+    }
+}
+
+/// Lags, lost answers, locks, errors and short pages, each rarely.
+fn draw_faults(dice: &mut ChaCha8Rng) -> Value {
+    let every = |dice: &mut ChaCha8Rng, rare: u32| {
+        if dice.random_ratio(1, rare) { dice.random_range(2..6) } else { 0 }
+    };
+    let lags = [0, 0, 2_000, 8_000, 20_000];
+    let lates = [0, 0, 0, 3_000];
+    json!({
+        "search_lag_ms": lags.choose(dice),
+        "late_commit_ms": lates.choose(dice),
+        "lose_reply_after_write": every(dice, 8),
+        "server_error_every": every(dice, 12),
+        "lock_error_every": every(dice, 10),
+        "short_pages_every": every(dice, 6),
+    })
+}
+
+/// Simulators on a good day: what the end of every history needs to come to rest.
+pub(crate) fn calm() -> Value {
+    json!({
+        "search_lag_ms": 0,
+        "late_commit_ms": 0,
+        "lose_reply_after_write": 0,
+        "server_error_every": 0,
+        "lock_error_every": 0,
+        "short_pages_every": 0,
+    })
+}

@@ -1,0 +1,37 @@
+//! Shortening: the fewest steps that still break the same rule.
+
+use crate::history::History;
+use crate::judge::Violation;
+use crate::play::play;
+use crate::site::Template;
+
+/// Leaves out ever smaller runs of steps while the rule stays broken, within so many plays.
+pub(crate) fn shrink(
+    template: &Template,
+    history: History,
+    violation: &Violation,
+    mut plays: u32,
+) -> anyhow::Result<(History, Violation)> {
+    let (mut best, mut broken) = (history, violation.clone());
+    let mut length = (best.steps.len() / 2).max(1);
+    loop {
+        let mut from = 0;
+        while from < best.steps.len() {
+            if plays == 0 {
+                return Ok((best, broken));
+            }
+            plays -= 1;
+            let mut shorter = best.clone();
+            let until = (from + length).min(shorter.steps.len());
+            shorter.steps.drain(from..until);
+            match play(template, &shorter)? {
+                Some(found) if found.rule == broken.rule => (best, broken) = (shorter, found),
+                _ => from = until,
+            }
+        }
+        if length == 1 {
+            return Ok((best, broken));
+        }
+        length /= 2;
+    }
+}

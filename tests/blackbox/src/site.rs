@@ -1,0 +1,201 @@
+//! The program under test: a directory with configuration, secrets and plugins, and its commands.
+//!
+//! The binary is all that is known of it. A template with compiled plugins is made once; every
+//! history gets a copy.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::systems::{Systems, TrialClock};
+
+const PLUGINS: [&str; 4] =
+    ["connectors/hubspot", "connectors/salesforce", "transforms/matchkeys", "transforms/names"];
+
+/// What all histories share: the binary and a prepared directory.
+pub(crate) struct Template {
+    pub(crate) binary: PathBuf,
+    dir: tempfile::TempDir,
+    /// `sync` takes `--yes` to answer the question of a first sync.
+    asks_first: bool,
+    pub(crate) can_restore: bool,
+}
+
+impl Template {
+    /// Builds the plugins with the binary and fills its cache of compiled code.
+    pub(crate) fn make(binary: &Path, repository: &Path) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("blackbox-").tempdir()?;
+        let help = |command: &str| -> anyhow::Result<Option<String>> {
+            let output = Command::new(binary).args([command, "--help"]).output()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            Ok(output.status.success().then_some(text))
+        };
+        let asks_first = help("sync")?.is_some_and(|text| text.contains("--yes"));
+        let can_restore = help("backup")?.is_some() && help("restore")?.is_some();
+        let binary = binary.to_owned();
+        let template = Self { binary, dir, asks_first, can_restore };
+        let path = template.dir.path();
+        succeed(template.command().args(["init", "--dir"]).arg(path))?;
+        for plugin in PLUGINS {
+            let source = repository.join("plugins").join(plugin);
+            let out = path.join("plugins");
+            succeed(
+                template.command().args(["plugin", "build"]).arg(source).arg("--out").arg(out),
+            )?;
+        }
+        succeed(template.command().args(["plugin", "list", "--dir"]).arg(path))?;
+        Ok(template)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+fn succeed(command: &mut Command) -> anyhow::Result<Output> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output)
+}
+
+/// One configured directory.
+pub(crate) struct Site<'a> {
+    pub(crate) template: &'a Template,
+    dir: tempfile::TempDir,
+    clock: TrialClock,
+}
+
+/// How a command ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) json: Value,
+    pub(crate) errors: String,
+}
+
+impl<'a> Site<'a> {
+    /// The example configuration, pointed at the simulators.
+    pub(crate) fn new(template: &'a Template, systems: &Systems) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("blackbox-site-").tempdir()?;
+        copy(template.dir.path(), dir.path())?;
+        let site = Self { template, dir, clock: systems.clock };
+        let (hubspot, salesforce) = (&systems.hubspot, &systems.salesforce);
+        let credential = |value: &Value, name: &str| {
+            value[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"))
+        };
+        let client = credential(&salesforce.credentials, "client_id")?;
+        let root = format!(
+            "[schedule]\ninterval_seconds = 10\n\
+             [systems.hubspot]\nplugin = \"hubspot\"\nbase_url = \"{}\"\n\
+             [systems.hubspot.auth]\nscheme = \"bearer\"\ntoken_secret = \"hubspot_token\"\n\
+             [systems.salesforce]\nplugin = \"salesforce\"\nbase_url = \"{}\"\n\
+             [systems.salesforce.auth]\nscheme = \"oauth2-client-credentials\"\n\
+             client_id = \"{client}\"\nclient_secret = \"salesforce_client_secret\"\n",
+            hubspot.base_url, salesforce.base_url,
+        );
+        fs::write(site.path().join("renkei.toml"), root)?;
+        let token = credential(&hubspot.credentials, "private_app_token")?;
+        let secret = credential(&salesforce.credentials, "client_secret")?;
+        let secrets =
+            format!("hubspot_token = \"{token}\"\nsalesforce_client_secret = \"{secret}\"\n");
+        let mut file = fs::OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o600);
+        file.open(site.path().join("secrets.toml"))?.write_all(secrets.as_bytes())?;
+        Ok(site)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A command on the directory, with JSON and the trial clock.
+    fn command(&self, command: &str, arguments: &[&str]) -> Command {
+        let mut made = self.template.command();
+        made.arg(command).args(arguments).arg("--json").arg("--dir").arg(self.path());
+        made.arg("--trial-clock").arg(self.clock.argument());
+        made
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, command: &str, arguments: &[&str]) -> anyhow::Result<Ended> {
+        let output = self.command(command, arguments).output()?;
+        Ok(ended(&output))
+    }
+
+    fn sync_arguments(&self) -> &'static [&'static str] {
+        if self.template.asks_first { &["--yes"] } else { &[] }
+    }
+
+    /// `renkei sync`, to its end.
+    pub(crate) fn sync(&self) -> anyhow::Result<Ended> {
+        self.run("sync", self.sync_arguments())
+    }
+
+    /// Starts `renkei sync`.
+    pub(crate) fn start_sync(&self) -> anyhow::Result<Child> {
+        Ok(self.spawned("sync", self.sync_arguments())?)
+    }
+
+    /// Starts `renkei serve`.
+    pub(crate) fn start_serve(&self) -> anyhow::Result<Child> {
+        Ok(self.spawned("serve", &[])?)
+    }
+
+    fn spawned(&self, command: &str, arguments: &[&str]) -> std::io::Result<Child> {
+        let mut command = self.command(command, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    }
+
+    /// All that `renkei why` says of a record; null where nothing is known.
+    pub(crate) fn why(&self, key: &str) -> anyhow::Result<Value> {
+        let ended = self.run("why", &[key])?;
+        Ok(if ended.code == Some(0) { ended.json } else { Value::Null })
+    }
+
+    /// Copies a plugin over itself, as a vendor's update does.
+    pub(crate) fn replace_plugin(&self) -> anyhow::Result<()> {
+        let plugins = self.path().join("plugins");
+        for file in fs::read_dir(&plugins)?.flatten() {
+            let path = file.path();
+            if path.to_string_lossy().ends_with("hubspot.wasm") {
+                let aside = plugins.join("hubspot.wasm.tmp");
+                fs::copy(&path, &aside)?;
+                fs::rename(&aside, &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ended(output: &Output) -> Ended {
+    Ended {
+        code: output.status.code(),
+        json: serde_json::from_slice(&output.stdout).unwrap_or(Value::Null),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned()
+            + &String::from_utf8_lossy(&output.stdout),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir_all(&target)?;
+            let mode = fs::metadata(entry.path())?.permissions();
+            copy(&entry.path(), &target)?;
+            fs::set_permissions(&target, mode)?;
+        } else if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
