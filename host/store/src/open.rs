@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use renkei_sync::codec::Layouts;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{self, Kind};
@@ -297,7 +298,7 @@ fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
         .map_err(|error| open_error(path, error))
 }
 
-fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     settle(Connection::open_with_flags(path, flags)?, -8_192)
 }
@@ -306,6 +307,9 @@ fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
 fn settle(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan must not depend on bound values (`RULES.md Q3`): without this, each statement whose
+    // plan could use a partial index is compiled again whenever its values are bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", cache_kib)?;
     Ok(connection)
 }

@@ -10,6 +10,14 @@ use crate::column;
 const COLUMNS: &str =
     "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw";
 
+/// All records of a link: each planned link needs it.
+pub(crate) const OF_LINK: &str = "SELECT system, object, id, entity, link, version, modified_ms, \
+     status, successor, fields, raw FROM record WHERE link = ?1 ORDER BY system, object, id";
+
+/// The keys of a link's live records: each reference to the link needs it.
+pub(crate) const LIVE_OF_LINK: &str = "SELECT system, object, id FROM record \
+     WHERE link = ?1 AND status = 'live' ORDER BY system, object, id";
+
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status,
@@ -64,18 +72,13 @@ pub(crate) fn of_link(
     layouts: &Layouts,
     link: LinkId,
 ) -> Result<Vec<RecordState>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM record WHERE link = ?1 ORDER BY system, object, id"
-    ))?;
+    let mut statement = connection.prepare_cached(OF_LINK)?;
     statement.query_map([column::number(link.0)], |row| read(row, layouts))?.collect()
 }
 
 /// Keys of the live records of a link, ordered.
 pub(crate) fn live_of_link(connection: &Connection, link: LinkId) -> Result<Vec<RecordKey>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT system, object, id FROM record WHERE link = ?1 AND status = 'live'
-         ORDER BY system, object, id",
-    )?;
+    let mut statement = connection.prepare_cached(LIVE_OF_LINK)?;
     statement.query_map([column::number(link.0)], |row| column::key(row, 0))?.collect()
 }
 

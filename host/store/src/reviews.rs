@@ -6,6 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
+/// Reviews of a link that still stop something: each planned link needs it.
+pub(crate) const STOPPING: &str =
+    "SELECT body FROM review WHERE link = ?1 AND status IN ('open', 'chosen') ORDER BY id";
+
 pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO review (id, link, status, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -32,9 +36,7 @@ pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Review>> {
 
 /// Reviews of a link that still stop something, ordered by id.
 pub(crate) fn stopping(connection: &Connection, link: LinkId) -> Result<Vec<Review>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT body FROM review WHERE link = ?1 AND status IN ('open', 'chosen') ORDER BY id",
-    )?;
+    let mut statement = connection.prepare_cached(STOPPING)?;
     statement.query_map([column::number(link.0)], |row| column::read_json(row, 0))?.collect()
 }
 

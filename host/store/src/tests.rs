@@ -20,6 +20,7 @@ use crate::SqliteStore;
 mod conformance;
 mod durability;
 mod opening;
+mod plans;
 
 /// Two entities with two fields each.
 fn layouts() -> Layouts {
