@@ -1,18 +1,11 @@
 //! The quick tests: everything that needs neither wasmtime nor a network, in one binary.
 //!
-//! `world` is a light CRM in memory with faults, `bench` runs the engine's real cycles on it.
-//! `mirror` is both stores at once.
+//! The systems in memory and the workbench come from `../worlds`.
 //! `scenarios` tells stories, `histories` shakes the engine with random ones and checks the
 //! invariants of SYNC.md 3.10, `tidy` checks the house rules on the whole repository.
 
 #[cfg(test)]
-mod world;
-
-#[cfg(test)]
-mod mirror;
-
-#[cfg(test)]
-mod bench;
+use renkei_worlds::{bench, world};
 
 #[cfg(test)]
 mod crashes;

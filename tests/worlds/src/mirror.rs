@@ -19,7 +19,7 @@ use renkei_sync::store::{
 };
 
 /// A store in memory and, for stories, its mirror.
-pub(crate) struct MirrorStore {
+pub struct MirrorStore {
     memory: MemoryStore,
     mirror: Mutex<Option<Mirror>>,
 }
@@ -32,25 +32,25 @@ struct Mirror {
 
 impl MirrorStore {
     /// In memory alone.
-    pub(crate) fn plain() -> Self {
+    pub fn plain() -> Self {
         Self { memory: MemoryStore::new("bench"), mirror: Mutex::default() }
     }
 
     /// On both.
-    pub(crate) fn mirrored(layouts: Layouts) -> Self {
+    pub fn mirrored(layouts: Layouts) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let mirror = Mutex::new(Some(Mirror::open(layouts, dir)));
         Self { memory: MemoryStore::new("bench"), mirror }
     }
 
     /// Commits after the next `commits` fail, as if the process had died.
-    pub(crate) fn stop_after(&self, commits: u64) {
+    pub fn stop_after(&self, commits: u64) {
         self.memory.stop_after(commits);
     }
 
     /// What the next process finds: the same content, and SQLite's file opened again. This one is
     /// left without a mirror.
-    pub(crate) fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         let mirror = self.mirror.lock().unwrap().take().map(|mirror| {
             let Mirror { store, layouts, dir } = mirror;
             drop(Arc::into_inner(store).unwrap());
@@ -60,7 +60,7 @@ impl MirrorStore {
     }
 
     /// How many commits there were.
-    pub(crate) fn commits(&self) -> u64 {
+    pub fn commits(&self) -> u64 {
         self.memory.commits()
     }
 

@@ -1,14 +1,17 @@
 //! The world behind the engine's ports: connectors, systems and the clock.
 
+use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::ports::{Clock, Connector, Systems};
-use renkei_sync::record::{Batch, Outcome, Page, PageRequest, Removal, WriteRequest};
+use renkei_sync::record::{Batch, Outcome, Page, PageRequest, Row, WriteRequest};
 use renkei_sync::value::Value;
 
-use super::{Fault, Shared, World, place, refusal};
+use super::reading::Reading;
+use super::writing::refusal;
+use super::{Fault, Shared, Who, World, place};
 
 struct FakeConnector {
     shared: Shared,
@@ -19,7 +22,7 @@ struct FakeConnector {
 impl FakeConnector {
     fn call(&self) -> Result<MutexGuard<'_, World>, Box<PluginError>> {
         let mut world = self.shared.world();
-        world.calls += 1;
+        world.begin_call();
         if world.failing_calls > 0 {
             world.failing_calls -= 1;
             let reason = "no answer".to_owned();
@@ -36,7 +39,9 @@ impl Connector for FakeConnector {
     }
 
     async fn check(&self) -> Result<Account, PluginError> {
-        Ok(Account::default())
+        let world = self.call().map_err(|error| *error)?;
+        let id = world.accounts.get(&self.system).unwrap_or(&self.system).clone();
+        Ok(Account { id, name: self.system.clone(), facts: Vec::new() })
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
@@ -45,11 +50,12 @@ impl Connector for FakeConnector {
             let table = world.tables.get(&place(&self.system, object));
             let stamped = table.is_some_and(|table| table.stamped);
             let facts = stamped.then(|| ("stamp".to_owned(), Value::from("stamp")));
+            let more = table.map(|table| table.facts.clone()).unwrap_or_default();
             Schema {
                 object: object.clone(),
                 label: object.clone(),
                 fields: Vec::new(),
-                facts: facts.into_iter().collect(),
+                facts: facts.into_iter().chain(more).collect(),
             }
         };
         Ok(objects.iter().map(schema).collect())
@@ -72,12 +78,14 @@ impl Connector for FakeConnector {
         let at = place(&self.system, object);
         let mut page = Page::default();
         page.batch.columns = columns.to_vec();
-        for id in ids {
-            let record = world.tables.get(&at).and_then(|table| table.records.get(id));
-            match record.map(|record| (record, &record.gone)) {
-                Some((_, None)) => page.batch.rows.push(world.row(&at, id, columns)),
-                Some((record, Some(removal))) => {
-                    page.removed.push(world.tombstone(id, record, removal));
+        let Some(table) = world.tables.get(&at) else { return Ok(page) };
+        for id in ids.iter().filter(|id| !table.knobs.invisible.contains(*id)) {
+            let record = table.records.get(id);
+            let seen = record.and_then(|record| table.seen(Reading::ById, record, world.now_ms));
+            match seen.map(|version| (version, &version.gone)) {
+                Some((version, None)) => page.batch.rows.push(table.row(id, version, columns)),
+                Some((version, Some(removal))) => {
+                    page.removed.push(table.tombstone(id, version, removal));
                 }
                 None => {}
             }
@@ -94,11 +102,17 @@ impl Connector for FakeConnector {
     ) -> Result<Batch, PluginError> {
         let world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, object);
-        let rows = world.live(&at).into_iter().map(|id| world.row(&at, &id, columns));
+        let mut found = Batch { columns: columns.to_vec(), rows: Vec::new() };
+        let Some(table) = world.tables.get(&at) else { return Ok(found) };
+        let rows = table.records.iter().filter_map(|(id, record)| {
+            let version = table.seen(Reading::Find, record, world.now_ms)?;
+            let there = version.gone.is_none() && !table.knobs.invisible.contains(id);
+            there.then(|| table.row(id, version, columns))
+        });
         let index = columns.iter().position(|column| column == key).unwrap();
-        let found =
-            rows.filter(|row| row.cells[index].as_ref().is_some_and(|v| values.contains(v)));
-        Ok(Batch { columns: columns.to_vec(), rows: found.collect() })
+        let is_wanted = |row: &Row| row.cells[index].as_ref().is_some_and(|v| values.contains(v));
+        found.rows.extend(rows.filter(is_wanted));
+        Ok(found)
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
@@ -132,14 +146,11 @@ impl Connector for FakeConnector {
         if losers.iter().map(String::as_str).chain([winner]).any(|id| !live.contains(&id.into())) {
             return Ok(Outcome::Gone);
         }
-        let cells = world.tables[&at].records[winner].cells.clone();
-        let id = world.insert(&at, cells, None, false);
-        for merged in losers.iter().map(String::as_str).chain([winner]) {
-            world.bury(&at, merged, Removal::MergedInto(id.clone()), false);
-        }
+        let losers: Vec<&str> = losers.iter().map(String::as_str).collect();
+        let id = world.unite(&at, winner, &losers, true, Who::Engine);
         match fault {
             Fault::LostReply => Ok(Outcome::Uncertain("no answer".to_owned())),
-            _ => Ok(world.applied(&at, &id, &[], false)),
+            _ => Ok(world.applied(&at, &id, &[], &BTreeMap::new(), false)),
         }
     }
 }

@@ -22,30 +22,30 @@ use renkei_sync::value::Value;
 use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};
 
-pub(crate) struct Bench {
-    pub(crate) shared: Shared,
-    pub(crate) spec: Spec,
-    pub(crate) store: MirrorStore,
-    pub(crate) options: CycleOptions,
+pub struct Bench {
+    pub shared: Shared,
+    pub spec: Spec,
+    pub store: MirrorStore,
+    pub options: CycleOptions,
     /// Calls of transforms so far.
-    pub(crate) transform_calls: AtomicU64,
+    pub transform_calls: AtomicU64,
 }
 
 impl Bench {
     /// On both stores.
-    pub(crate) fn new(world: World, spec: Spec) -> Self {
+    pub fn new(world: World, spec: Spec) -> Self {
         let store = MirrorStore::mirrored(Layouts::of(&spec));
         Self { store, ..Self::in_memory(world, spec) }
     }
 
     /// On the store in memory alone, which is fast.
-    pub(crate) fn in_memory(world: World, spec: Spec) -> Self {
+    pub fn in_memory(world: World, spec: Spec) -> Self {
         let (shared, store) = (Shared::new(world), MirrorStore::plain());
         let (options, transform_calls) = (CycleOptions::default(), AtomicU64::new(0));
         Self { shared, spec, store, options, transform_calls }
     }
 
-    pub(crate) fn try_cycle(&self) -> Result<CycleResult, CycleError> {
+    pub fn try_cycle(&self) -> Result<CycleResult, CycleError> {
         let names = Names { calls: &self.transform_calls };
         let engine = Engine {
             spec: &self.spec,
@@ -59,14 +59,14 @@ impl Bench {
         block_on(run_cycle(&engine))
     }
 
-    pub(crate) fn cycle(&self) -> Report {
+    pub fn cycle(&self) -> Report {
         let report = self.try_cycle().unwrap().report;
         assert!(report.failures.is_empty(), "{:?}", report.failures);
         report
     }
 
     /// Cycles until one writes nothing.
-    pub(crate) fn settle(&self) {
+    pub fn settle(&self) {
         for _ in 0..12 {
             if self.cycle().written.is_empty() {
                 return;
@@ -75,18 +75,18 @@ impl Bench {
         panic!("still writing after 12 cycles");
     }
 
-    pub(crate) fn reviews(&self) -> Vec<Review> {
+    pub fn reviews(&self) -> Vec<Review> {
         block_on(self.store.reviews(&ReviewQuery::default())).unwrap()
     }
 
-    pub(crate) fn open_reviews(&self) -> Vec<Review> {
+    pub fn open_reviews(&self) -> Vec<Review> {
         let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
         block_on(self.store.reviews(&query)).unwrap()
     }
 }
 
 /// A value with this part makes the whole batch fail.
-pub(crate) const BAD: &str = "bad";
+pub const BAD: &str = "bad";
 
 /// The transforms of the tests: `full_name` is `family given`, `digits` of a phone are a key.
 struct Names<'a> {
@@ -143,11 +143,11 @@ impl Transforms for Names<'_> {
 
 // A few words to write specifications with.
 
-pub(crate) fn field(name: &str, kind: FieldKind, winner: Winner) -> FieldSpec {
+pub fn field(name: &str, kind: FieldKind, winner: Winner) -> FieldSpec {
     FieldSpec { name: name.to_owned(), kind, winner, clear: Clear::Propagate }
 }
 
-pub(crate) fn direct(field: usize, column: &str, direction: Direction) -> MappingGroup {
+pub fn direct(field: usize, column: &str, direction: Direction) -> MappingGroup {
     MappingGroup {
         fields: vec![FieldIndex(field)],
         columns: vec![column.to_owned()],
@@ -158,12 +158,12 @@ pub(crate) fn direct(field: usize, column: &str, direction: Direction) -> Mappin
     }
 }
 
-pub(crate) fn reference(field: usize, column: &str, target: &str, required: bool) -> MappingGroup {
+pub fn reference(field: usize, column: &str, target: &str, required: bool) -> MappingGroup {
     let target = Some(target.to_owned());
     MappingGroup { target, required, ..direct(field, column, Direction::Both) }
 }
 
-pub(crate) fn table(
+pub fn table(
     field: usize,
     column: &str,
     pairs: &[(&str, &str)],
@@ -176,7 +176,7 @@ pub(crate) fn table(
     MappingGroup { via: Via::Table(table), ..direct(field, column, Direction::Both) }
 }
 
-pub(crate) fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSpec {
+pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSpec {
     MemberSpec {
         system: system.to_owned(),
         object: object.to_owned(),
@@ -189,7 +189,7 @@ pub(crate) fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> M
     }
 }
 
-pub(crate) fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
+pub fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
     EntitySpec {
         name: name.to_owned(),
         members,
@@ -204,7 +204,7 @@ pub(crate) fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec
     }
 }
 
-pub(crate) fn match_key(name: &str, fields: &[usize], unique: bool) -> MatchKey {
+pub fn match_key(name: &str, fields: &[usize], unique: bool) -> MatchKey {
     MatchKey {
         name: name.to_owned(),
         fields: fields.iter().map(|field| FieldIndex(*field)).collect(),

@@ -1,0 +1,244 @@
+//! What the engine does to the world: each operation with its fault, the answers, and the ledger.
+
+use std::collections::BTreeMap;
+
+use renkei_sync::record::{Action, Applied, Operation, Outcome, Problem, Remedy, Removal};
+use renkei_sync::value::Value;
+
+use super::knobs::{Answers, Versions};
+use super::{Fault, Place, Record, Who, World};
+
+impl World {
+    pub(super) fn write(
+        &mut self,
+        at: &Place,
+        columns: &[String],
+        operation: &Operation,
+    ) -> Outcome {
+        let fault = self.faults.pop_front().unwrap_or(Fault::None);
+        match &fault {
+            Fault::Refuse => return Outcome::Rejected(vec![refusal()]),
+            Fault::Retry => return Outcome::RetryAfter(500),
+            Fault::LostRequest => return Outcome::Uncertain("no answer".to_owned()),
+            Fault::EditFirst(column, value) => {
+                self.edit_target(at, operation.id.as_ref(), column, value);
+            }
+            Fault::RemoveFirst => {
+                if let Some(id) = self.target(at, operation.id.as_ref()) {
+                    self.bury(at, &id, Removal::Deleted, Who::Person(2));
+                }
+            }
+            Fault::Pretended => {
+                if let Some(id) = self.target(at, operation.id.as_ref()) {
+                    return self.pretend(id, operation);
+                }
+            }
+            // Only merges fail as unsupported.
+            _ => {}
+        }
+        let made = self.ledger.len();
+        let outcome = self.perform(at, columns, operation);
+        match (&fault, &outcome) {
+            (Fault::LostThenUndone | Fault::Undone, _) => self.undo(made, operation.action),
+            (Fault::EditAfter(column, value), Outcome::Applied(applied)) => {
+                self.edit_target(at, Some(&applied.id), column, value);
+            }
+            _ => {}
+        }
+        match fault {
+            Fault::LostReply | Fault::LostThenUndone => Outcome::Uncertain("no answer".to_owned()),
+            _ => outcome,
+        }
+    }
+
+    /// The record that an operation is about, if it is there.
+    fn target(&self, at: &Place, id: Option<&String>) -> Option<String> {
+        let record = self.tables.get(at)?.records.get(id?)?;
+        record.gone.is_none().then(|| id.cloned())?
+    }
+
+    /// Another person edits the record of an operation.
+    fn edit_target(&mut self, at: &Place, id: Option<&String>, column: &str, value: &Value) {
+        if let Some(id) = self.target(at, id) {
+            self.set(at, &id, column, value.clone(), Who::Person(2));
+        }
+    }
+
+    /// The answer to a write that is not done.
+    fn pretend(&mut self, id: String, operation: &Operation) -> Outcome {
+        let version = Some(self.tick().to_string());
+        let after = operation.cells.clone();
+        Outcome::Applied(Applied { id, created: false, version, after })
+    }
+
+    /// A person takes back what the engine has just written.
+    fn undo(&mut self, from: usize, action: Action) {
+        let Some(entry) = self.ledger.get(from).filter(|entry| !entry.human).cloned() else {
+            return;
+        };
+        match (action, &entry.column) {
+            (Action::Create, _) => {
+                self.bury(&entry.place, &entry.id, Removal::Deleted, Who::Person(2))
+            }
+            (Action::Update, Some(column)) => {
+                self.set(&entry.place, &entry.id, column, entry.before.clone(), Who::Person(2));
+            }
+            _ => {}
+        }
+    }
+
+    fn perform(&mut self, at: &Place, columns: &[String], operation: &Operation) -> Outcome {
+        let mut cells = BTreeMap::new();
+        for (column, cell) in columns.iter().zip(&operation.cells) {
+            let Some(value) = cell else { continue };
+            if self.table(at).read_only.contains(column) {
+                self.violations.push(format!("{at:?} {column} is read-only"));
+            }
+            cells.insert(column.clone(), self.cut(at, value.clone()));
+        }
+        if operation.action != Action::Archive
+            && let Some(problems) = self.refuse(at, operation, &cells)
+        {
+            return Outcome::Rejected(problems);
+        }
+        match (operation.action, &operation.id) {
+            (Action::Create, None) => self.create_stamped(at, columns, cells, &operation.intent),
+            (Action::Update | Action::Archive, Some(id)) => {
+                self.change(at, id, columns, cells, operation)
+            }
+            other => {
+                self.violations.push(format!("{at:?} cannot {other:?}"));
+                Outcome::Rejected(vec![refusal()])
+            }
+        }
+    }
+
+    fn create_stamped(
+        &mut self,
+        at: &Place,
+        columns: &[String],
+        cells: BTreeMap<String, Value>,
+        intent: &str,
+    ) -> Outcome {
+        let table = self.table(at);
+        let deleted =
+            |record: &Record| record.gone.is_some() && record.intent.as_deref() == Some(intent);
+        if let Some((id, _)) = table.records.iter().find(|(_, record)| deleted(record)) {
+            let violation = format!("{at:?} {id} is made again although it was deleted");
+            self.violations.push(violation);
+        }
+        let table = self.table(at);
+        let stamped = table.stamped;
+        let same =
+            |record: &Record| record.gone.is_none() && record.stamp.as_deref() == Some(intent);
+        if stamped && let Some((id, _)) = table.records.iter().find(|(_, record)| same(record)) {
+            let id = id.clone();
+            return self.applied(at, &id, columns, &cells, false);
+        }
+        if let Some(unique) = table.unique.clone()
+            && let Some(value) = cells.get(&unique)
+        {
+            let taken =
+                |record: &Record| record.gone.is_none() && record.cells.get(&unique) == Some(value);
+            if let Some((id, _)) = table.records.iter().find(|(_, record)| taken(record)) {
+                return Outcome::Exists(id.clone());
+            }
+        }
+        let id = self.insert(at, cells.clone(), stamped.then(|| intent.to_owned()), Who::Engine);
+        if let Some(record) = self.table(at).records.get_mut(&id) {
+            record.intent = Some(intent.to_owned());
+        }
+        self.applied(at, &id, columns, &cells, true)
+    }
+
+    fn change(
+        &mut self,
+        at: &Place,
+        id: &str,
+        columns: &[String],
+        cells: BTreeMap<String, Value>,
+        operation: &Operation,
+    ) -> Outcome {
+        let Some(record) = self.table(at).records.get(id) else { return Outcome::Gone };
+        if record.gone.is_some() {
+            return Outcome::Gone;
+        }
+        let version = record.sequence.to_string();
+        if operation.if_version.as_ref().is_some_and(|expected| *expected != version) {
+            return Outcome::Conflict;
+        }
+        if operation.action == Action::Archive {
+            self.bury(at, id, Removal::Archived, Who::Engine);
+        }
+        for (column, value) in &cells {
+            self.set(at, id, column, value.clone(), Who::Engine);
+        }
+        self.applied(at, id, columns, &cells, false)
+    }
+
+    pub(super) fn applied(
+        &self,
+        at: &Place,
+        id: &str,
+        columns: &[String],
+        sent: &BTreeMap<String, Value>,
+        created: bool,
+    ) -> Outcome {
+        let table = &self.tables[at];
+        let row = table.row(id, &table.records[id], columns);
+        let version = match table.knobs.versions {
+            Versions::Number | Versions::Stamp => row.version,
+            Versions::RowsOnly | Versions::None => None,
+        };
+        let after = match table.knobs.answers {
+            Answers::Stored => row.cells,
+            Answers::Sent => columns.iter().map(|column| sent.get(column).cloned()).collect(),
+            Answers::Empty => Vec::new(),
+        };
+        Outcome::Applied(Applied { id: row.id, created, version, after })
+    }
+
+    /// Why the table refuses these values, if it does.
+    fn refuse(
+        &self,
+        at: &Place,
+        operation: &Operation,
+        cells: &BTreeMap<String, Value>,
+    ) -> Option<Vec<Problem>> {
+        let knobs = &self.tables.get(at)?.knobs;
+        let record = operation.id.as_ref().and_then(|id| self.tables[at].records.get(id));
+        let will_be = |column: &String| {
+            let stands = || record.and_then(|record| record.cells.get(column)).cloned();
+            cells.get(column).cloned().or_else(stands).unwrap_or(Value::Null)
+        };
+        if let Some((column, refused)) = &knobs.rule
+            && refused.has(&will_be(column))
+        {
+            return Some(vec![refusal()]);
+        }
+        let by_column = cells.iter().filter(|(column, value)| {
+            let refused = knobs.refused.get(*column);
+            knobs.vanished.contains(*column) || refused.is_some_and(|refused| refused.has(value))
+        });
+        let problems: Vec<Problem> = by_column
+            .map(|(column, _)| Problem { field: Some(column.clone()), ..refusal() })
+            .collect();
+        (!problems.is_empty()).then_some(problems)
+    }
+
+    fn cut(&self, at: &Place, value: Value) -> Value {
+        match (self.tables.get(at).and_then(|table| table.cut), value) {
+            (Some(cut), Value::Text(text)) => Value::Text(text.chars().take(cut).collect()),
+            (_, value) => value,
+        }
+    }
+}
+
+pub(super) fn refusal() -> Problem {
+    Problem {
+        code: "REFUSED".to_owned(),
+        message: String::new(),
+        field: None,
+        remedy: Remedy::TargetData,
+    }
+}
