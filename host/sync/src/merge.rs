@@ -4,7 +4,8 @@
 //! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
 //! to it before. An edit made by a member that had not yet got the truth is weighed against the
 //! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
-//! question freezes the field: nothing moves until it is answered.
+//! question freezes the field: nothing moves until it is answered. `consent` goes before the table
+//! where somebody has opted out.
 
 use std::borrow::Cow;
 
@@ -141,6 +142,9 @@ impl<'a> Merge<'a> {
     }
 
     fn run(mut self) -> Merged {
+        if self.weigh_consent() {
+            return self.settle();
+        }
         let question = match self.votes() {
             Ok(votes) => self.count(votes).or_else(|| self.welcome()),
             Err(question) => Some(*question),
@@ -371,16 +375,22 @@ impl<'a> Merge<'a> {
     }
 
     fn settle_part(&mut self, position: usize) {
+        let opted_out = self.parts.get(position).is_some_and(|part| self.keeps_opt_out(part));
         let (Some(part), Some(outlook)) =
             (self.parts.get(position), self.outlooks.get_mut(position))
         else {
             return;
         };
-        // Nothing is emptied at the first link.
-        let fresh = part.state.base.is_none() && part.seen.is_some();
-        let kept = fresh && !part.reads && is_null(&self.new.value);
+        // Nothing is emptied of which nobody knows what it holds, nor at the first link.
+        let unknown = part.state.base.is_none() && (part.seen.is_none() || !part.reads);
+        let kept = unknown && is_null(&self.new.value);
         if *part.seen == self.new.value || kept {
             outlook.agreed.clone_from(&self.new.value);
+            return;
+        }
+        if opted_out {
+            outlook.agreed.clone_from(&self.new.value);
+            self.notes.push((position, Reason::OptOutStands(part.system.to_owned())));
             return;
         }
         if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value {
@@ -427,5 +437,6 @@ fn is_blank(cell: &Cell) -> bool {
     cell.as_ref().is_none_or(Value::is_null)
 }
 
+pub(crate) mod consent;
 #[cfg(test)]
 mod tests;

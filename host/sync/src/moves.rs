@@ -7,6 +7,7 @@
 
 use crate::apply::sent_cells;
 use crate::engine::{Engine, Tally, journal_of};
+use crate::merge::consent;
 use crate::plan_link::Note;
 use crate::reason::Reason;
 use crate::record::Action;
@@ -206,8 +207,24 @@ impl Move<'_> {
         self.changes.clean.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
         self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.changes.links.extend(self.join_consent(left, right));
         self.changes.links.push(from);
         self.changes.dirty.push(to);
+    }
+
+    /// The link that stays, where the other one holds an opt-out that it lacks.
+    fn join_consent(&self, left: &LinkView, right: &LinkView) -> Option<Link> {
+        let mut link = None;
+        let truths = left.link.truth.iter().zip(&right.link.truth);
+        for (position, (field, (from, to))) in self.entity.fields.iter().zip(truths).enumerate() {
+            if let Some(truth) = consent::join(&field.winner, from, to) {
+                let link = link.get_or_insert_with(|| Link::clone(&right.link));
+                if let Some(known) = link.truth.get_mut(position) {
+                    *known = consent::carried(truth);
+                }
+            }
+        }
+        link
     }
 
     fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, view: &LinkView) {
@@ -225,8 +242,11 @@ impl Move<'_> {
     /// Base values of a record for its successor, where that has none of its own, and what was sent
     /// to it without an answer: the successor shows what became of that.
     fn pass_on(&mut self, record: &RecordState, heir: &mut RecordState) {
-        for (new, old) in heir.fields.iter_mut().zip(&record.fields) {
-            if new.base.is_none() {
+        let fields = self.entity.fields.iter();
+        for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
+            // A record that lacks its predecessor's opt-out is no person who takes it back.
+            let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
+            if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
             }

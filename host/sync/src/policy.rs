@@ -30,6 +30,8 @@ pub fn choose<'a>(winner: &Winner, votes: &'a [Vote]) -> Option<&'a Vote> {
             .or_else(|| only_filled(votes)),
         Winner::Newest => votes.iter().find(|vote| is_latest(vote, votes)),
         Winner::Manual => None,
+        // Nobody has opted out, or the merge would not ask: what was emptied says the least.
+        Winner::OptOut { .. } => votes.iter().find(|vote| is_blank(&vote.value)),
     }
 }
 
@@ -40,6 +42,7 @@ pub fn describe(winner: &Winner) -> String {
         Winner::UnlessBlank(system) => format!("{system} wins unless blank"),
         Winner::Newest => "the newest wins where the stamps prove it".to_owned(),
         Winner::Manual => "by hand".to_owned(),
+        Winner::OptOut { .. } => "an opt-out wins".to_owned(),
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Reason {
     CreateCap(u64),
     /// The value changed in this system although the mapping only writes it: not copied.
     Drift(String),
+    /// Somebody opted out in this system, which is only written: no rule undoes that.
+    OptOutStands(String),
     /// The field was emptied in this system and the policy is to ignore that.
     ClearIgnored(String),
     /// The field was emptied in this system and a person must decide.
@@ -178,6 +180,7 @@ impl Reason {
                 | Self::Braked { .. }
                 | Self::CreateCap(_)
                 | Self::Drift(_)
+                | Self::OptOutStands(_)
                 | Self::ClearIgnored(_)
                 | Self::ClearUndecided(_)
                 | Self::Oscillating
@@ -224,6 +227,9 @@ impl fmt::Display for Reason {
             Self::CreateCap(limit) => write!(f, "more than {limit} creations; waits for approval"),
             Self::Drift(system) => {
                 write!(f, "changed in {system} against the direction; not copied")
+            }
+            Self::OptOutStands(system) => {
+                write!(f, "opted out in {system}; only a person takes that back")
             }
             Self::ClearIgnored(system) => write!(f, "emptied in {system}; the policy ignores that"),
             Self::ClearUndecided(system) => write!(f, "emptied in {system}; a person must decide"),

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 use crate::record::Attributes;
 use crate::value::Cell;
 
+pub use policies::{Clear, DeleteGuard, FirstLink, OnDelete, OnMerge, Winner};
+
+mod policies;
+
 /// Position of a field in [`EntitySpec::fields`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldIndex(pub usize);
@@ -207,81 +211,6 @@ pub enum FieldKind {
         /// Whether there may be several; several are merged as sets.
         many: bool,
     },
-}
-
-/// Who wins when two members were edited to different values (rule C1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Winner {
-    /// This system.
-    Always(String),
-    /// This system, unless its value is empty.
-    UnlessBlank(String),
-    /// The later edit, where the stamps prove which one it is; else a person decides (SYNC.md 3.3).
-    Newest,
-    /// A person decides.
-    Manual,
-}
-
-/// What an emptied field does to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clear {
-    /// It empties them.
-    Propagate,
-    /// Nothing; it stays empty where it was emptied.
-    Ignore,
-    /// A person decides.
-    Review,
-}
-
-/// Whose value counts at the first link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FirstLink {
-    /// This system's.
-    Prefer(String),
-    /// A person decides.
-    Review,
-}
-
-/// What a deletion does to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDelete {
-    /// They are archived, within the guard.
-    Archive,
-    /// They stay and are no longer kept in step.
-    Unlink,
-    /// A person decides.
-    Review,
-}
-
-/// What a merge does to the other systems' records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMerge {
-    /// The surplus record is kept as an alias and a person is asked.
-    Review,
-    /// The surplus record is merged too, where the object can.
-    Follow,
-}
-
-/// More deletions than the larger of both stop for approval (SYNC.md 3.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeleteGuard {
-    /// A number that is always fine.
-    pub count: u64,
-    /// A share of the entity's links, in percent.
-    pub percent: u64,
-}
-
-impl Default for DeleteGuard {
-    fn default() -> Self {
-        Self { count: 20, percent: 1 }
-    }
-}
-
-impl DeleteGuard {
-    /// The most deletions allowed among this many links.
-    pub fn limit(self, links: u64) -> u64 {
-        self.count.max(links.saturating_mul(self.percent) / 100)
-    }
 }
 
 /// One way to recognise the same thing in two systems.

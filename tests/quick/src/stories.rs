@@ -2,8 +2,9 @@
 //!
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
-//! crashes.
+//! crashes. `consent`: an opt-out, and what a member that is only written holds.
 
+mod consent;
 mod forms;
 mod moves;
 mod parents;

@@ -115,12 +115,13 @@ impl World<'_> {
                 ],
             )?,
         };
-        Ok(FieldSpec {
-            name: name.get_ref().clone(),
-            kind: self.kind(file, &raw.kind)?,
-            winner: self.winner(file, &raw.winner)?,
-            clear,
-        })
+        let kind = self.kind(file, &raw.kind)?;
+        let winner = self.winner(file, &raw.winner)?;
+        if winner.opted_out().is_some() && kind != FieldKind::Boolean {
+            let message = "`opt-out` and `opt-in` are for fields with `kind = \"boolean\"`";
+            return Err(file.at(&raw.winner, message));
+        }
+        Ok(FieldSpec { name: name.get_ref().clone(), kind, winner, clear })
     }
 
     fn kind(&self, file: &File, kind: &Spanned<String>) -> Result<FieldKind, ConfigError> {
@@ -159,7 +160,8 @@ impl World<'_> {
     }
 
     fn winner(&self, file: &File, winner: &Spanned<String>) -> Result<Winner, ConfigError> {
-        let expected = "`newest`, `manual`, `always:SYSTEM` or `unless-blank:SYSTEM`";
+        let expected =
+            "`newest`, `manual`, `always:SYSTEM`, `unless-blank:SYSTEM`, `opt-out` or `opt-in`";
         let unknown = || file.at(winner, format!("`{}`: expected {expected}", winner.get_ref()));
         let known = |system: &str| {
             self.root
@@ -174,6 +176,8 @@ impl World<'_> {
             Some(("unless-blank", system)) => Ok(Winner::UnlessBlank(known(system)?)),
             None if winner.get_ref() == "newest" => Ok(Winner::Newest),
             None if winner.get_ref() == "manual" => Ok(Winner::Manual),
+            None if winner.get_ref() == "opt-out" => Ok(Winner::OptOut { when: true }),
+            None if winner.get_ref() == "opt-in" => Ok(Winner::OptOut { when: false }),
             _ => Err(unknown()),
         }
     }

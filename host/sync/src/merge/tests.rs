@@ -129,7 +129,7 @@ impl Case {
                 "x" => Some(self.x.clone()),
                 _ => None,
             },
-            Winner::Manual => None,
+            Winner::Manual | Winner::OptOut { .. } => None,
         }
     }
 
@@ -314,4 +314,112 @@ fn sets_that_may_be_edits_are_not_united() {
     let cells = [set(&["x"]), set(&["x", "y"])];
     let merged = unsure(Winner::Manual, FieldKind::Choices, set(&["x"]), cells);
     assert!(merged.question.is_some());
+}
+
+/// Two members with a common base, and what becomes of a field where `true` is an opt-out.
+fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> Option<Merged> {
+    let field = FieldSpec {
+        name: "no_mail".into(),
+        kind: FieldKind::Boolean,
+        winner: Winner::OptOut { when: true },
+        clear: Clear::Propagate,
+    };
+    let truth = Truth { value: base.clone(), ..Truth::default() };
+    let states = [a, x].map(|seen| state(base, seen, Span::default()));
+    let part = |(system, state): (&'static str, _)| {
+        let state: &FieldState = state;
+        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+    };
+    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    merge(&field, &FirstLink::Prefer(preferred.to_owned()), &truth, &parts, None)
+}
+
+/// `RULES.md` P5, over every combination of base and members.
+#[test]
+fn opt_out_is_weakened_only_by_a_person_while_all_others_hold_it() {
+    let (out, consents) = (Some(Value::Boolean(true)), Some(Value::Boolean(false)));
+    let cells = [None, Some(Value::Null), consents.clone(), out.clone()];
+    for base in &cells {
+        for (a, x) in cells.iter().flat_map(|a| cells.iter().map(move |x| (a, x))) {
+            for preferred in ["a", "x"] {
+                let at = format!("{base:?} {a:?} {x:?} {preferred}");
+                let merged = consent(base, a, x, preferred);
+                let truth = merged.as_ref().map_or(base, |merged| &merged.truth.value).clone();
+                let known = [a, x].iter().all(|seen| **seen == out || **seen == consents);
+                let expected = match *base == out {
+                    true if known && (*a == consents || *x == consents) => &consents,
+                    true => &out,
+                    false if *a == out || *x == out => &out,
+                    false => {
+                        assert_ne!(truth, out, "{at}");
+                        continue;
+                    }
+                };
+                assert_eq!(&truth, expected, "{at}");
+                let Some(merged) = merged else { continue };
+                assert_eq!(merged.question, None, "{at}");
+                for (seen, part) in [a, x].iter().zip(&merged.parts) {
+                    let due = seen.is_some() && **seen != truth;
+                    assert_eq!(part.due.is_some(), due, "{at}");
+                }
+            }
+        }
+    }
+}
+
+/// `RULES.md` P5: a member that is only written has an opt-out of its own.
+#[test]
+fn opt_out_of_a_member_that_is_only_written_stands() {
+    let bool = |truth| Some(Value::Boolean(truth));
+    let field = FieldSpec {
+        name: "no_mail".into(),
+        kind: FieldKind::Boolean,
+        winner: Winner::OptOut { when: true },
+        clear: Clear::Propagate,
+    };
+    let source = FieldState { seen: bool(false), ..FieldState::default() };
+    let target = FieldState { seen: bool(true), ..FieldState::default() };
+    let part = |system, reads, state| Part {
+        system,
+        reads,
+        writes: !reads,
+        state,
+        seen: Cow::Borrowed(&state.seen),
+    };
+    let parts = [part("a", true, &source), part("x", false, &target)];
+    let prefer = FirstLink::Prefer("a".to_owned());
+    let merged = merge(&field, &prefer, &Truth::default(), &parts, None).unwrap();
+    assert_eq!(merged.parts[1].due, None);
+    assert_eq!(merged.notes, [(1, Reason::OptOutStands("x".into()))]);
+}
+
+/// `RULES.md` P6: nobody knows what a member that is only written holds before it was read.
+#[test]
+fn empty_source_empties_no_target_that_is_unknown() {
+    let check = |seen: Cell, known: Cell, previous: Cell, expected: bool| {
+        let field = FieldSpec {
+            name: "title".into(),
+            kind: FieldKind::Text,
+            winner: Winner::Manual,
+            clear: Clear::Propagate,
+        };
+        let truth = Truth { value: value("null"), previous, ..Truth::default() };
+        let source = state(&value("null"), &value("null"), Span::default());
+        let target = FieldState { seen: seen.clone(), base: known, ..FieldState::default() };
+        let part = |system, reads, state| Part {
+            system,
+            reads,
+            writes: !reads,
+            state,
+            seen: Cow::Borrowed(&state.seen),
+        };
+        let parts = [part("a", true, &source), part("x", false, &target)];
+        let merged = merge(&field, &FirstLink::Review, &truth, &parts, None).unwrap();
+        assert_eq!(merged.parts[1].due.is_some(), expected, "{seen:?}");
+        assert_eq!(merged.parts[1].agreed == value("null"), !expected, "{seen:?}");
+    };
+    check(None, None, None, false);
+    check(value("typed"), None, None, false);
+    // What was carried there before is emptied with its source.
+    check(value("old"), value("old"), value("old"), true);
 }
