@@ -172,7 +172,7 @@ pub enum Outcome {
 }
 
 /// A write that was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The record's id.
     pub id: String,
@@ -180,6 +180,8 @@ pub struct Applied {
     pub created: bool,
     /// Its version now.
     pub version: Option<String>,
+    /// The system's own time of the write, ms.
+    pub modified_ms: Option<i64>,
     /// What the system now holds for the request's columns; empty when the answer does not say.
     pub after: Vec<Cell>,
 }

@@ -203,7 +203,7 @@ impl WriteRequest {
 impl Applied {
     /// An update of this record, with nothing known of its state.
     pub fn updated(id: impl Into<String>) -> Self {
-        Self { id: id.into(), created: false, version: None, after: Vec::new() }
+        Self { id: id.into(), created: false, version: None, modified: None, after: Vec::new() }
     }
 
     /// A new record, with nothing known of its state.
@@ -215,6 +215,13 @@ impl Applied {
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+
+    /// With the system's own time of the write, ms, as a later row shows it.
+    #[must_use]
+    pub fn modified(mut self, modified_ms: i64) -> Self {
+        self.modified = Some(modified_ms);
         self
     }
 

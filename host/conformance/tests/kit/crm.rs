@@ -437,7 +437,7 @@ fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation)
     };
     let Some(id) = id else {
         let id = data.add(cells);
-        return Outcome::Applied(Applied { id, created: true, version: None, after: Vec::new() });
+        return Outcome::Applied(Applied { id, created: true, ..Applied::default() });
     };
     data.changes += 1;
     let changes = data.changes;
@@ -453,5 +453,5 @@ fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation)
     } else {
         id
     };
-    Outcome::Applied(Applied { id, created: false, version: None, after: Vec::new() })
+    Outcome::Applied(Applied { id, ..Applied::default() })
 }

@@ -159,6 +159,7 @@ pub(crate) fn outcome_from_guest(
                 id: without_nul(applied.id)?,
                 created: applied.created,
                 version: applied.version,
+                modified_ms: applied.modified,
                 after: cells_from_guest(applied.after)?,
             })
         }

@@ -90,6 +90,7 @@ fn one_outcome_per_operation() {
             id: "1".to_owned(),
             created: true,
             version: None,
+            modified: None,
             after: vec![None; cells],
         })
     };

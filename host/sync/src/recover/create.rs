@@ -122,7 +122,7 @@ impl Prober<'_> {
         let ids: Vec<String> = found.iter().map(|(_, id)| id.clone()).collect();
         read_again(self.source(), self.connector, &ids).await?;
         let batch: Vec<OutboxEntry> = found.iter().map(|(entry, _)| entry.clone()).collect();
-        let applied = |id| Applied { id, created: true, version: None, after: Vec::new() };
+        let applied = |id| Applied { id, created: true, ..Applied::default() };
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
         Settler::new(self.engine, self.entity, self.member, self.connector)
             .found_by_probe()

@@ -21,6 +21,7 @@ pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Out
         let request = Request::post(format!("/crm/v3/objects/{object}/merge")).json(&body);
         match call::<Record>(&request) {
             Ok(answer) => {
+                survivor.modified = answer.body.modified_ms();
                 survivor.id = answer.body.id;
                 survivor.version = answer.body.updated_at;
             }

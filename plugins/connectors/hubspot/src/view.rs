@@ -95,7 +95,7 @@ impl<'a> View<'a> {
             }
             Column::Unknown => None,
         };
-        let modified = record.updated_at.as_deref().and_then(time::parse);
+        let modified = record.modified_ms();
         let cells = self.columns.iter().map(cell).collect();
         Row { id: record.id.clone(), version: record.updated_at.clone(), modified, cells }
     }

@@ -64,6 +64,11 @@ impl Record {
         list.or_else(|| self.associations.get(&object.replace('_', " ")))
     }
 
+    /// When it was last changed, ms, as the system says.
+    pub(crate) fn modified_ms(&self) -> Option<i64> {
+        self.updated_at.as_deref().and_then(renkei_sdk::time::parse)
+    }
+
     /// The text of a property, nothing if it is null, empty or not there.
     pub(crate) fn text(&self, property: &str) -> Option<&str> {
         self.properties.get(property)?.as_deref().filter(|text| !text.is_empty())

@@ -198,6 +198,7 @@ impl<'a> Job<'a> {
             id: record.id.clone(),
             created: record.new.unwrap_or(*verb == Verb::Create),
             version: record.updated_at.clone(),
+            modified: record.modified_ms(),
             after: self.view.after(record),
         };
         self.settle(item.index, applied.into());

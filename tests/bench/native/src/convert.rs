@@ -170,6 +170,7 @@ pub(crate) fn outcome(outcome: sdk::Outcome) -> Outcome {
             id: applied.id,
             created: applied.created,
             version: applied.version,
+            modified_ms: applied.modified,
             after: cells_in(applied.after),
         }),
         sdk::Outcome::Conflict => Outcome::Conflict,

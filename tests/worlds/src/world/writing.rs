@@ -67,8 +67,8 @@ impl World {
     /// The answer to a write that is not done.
     fn pretend(&mut self, id: String, operation: &Operation) -> Outcome {
         let version = Some(self.tick().to_string());
-        let after = operation.cells.clone();
-        Outcome::Applied(Applied { id, created: false, version, after })
+        let (after, modified_ms) = (operation.cells.clone(), Some(self.now_ms));
+        Outcome::Applied(Applied { id, created: false, version, modified_ms, after })
     }
 
     /// A person takes back what the engine has just written.
@@ -186,16 +186,16 @@ impl World {
     ) -> Outcome {
         let table = &self.tables[at];
         let row = table.row(id, &table.records[id], columns);
-        let version = match table.knobs.versions {
-            Versions::Number | Versions::Stamp => row.version,
-            Versions::RowsOnly | Versions::None => None,
+        let (version, modified_ms) = match table.knobs.versions {
+            Versions::Number | Versions::Stamp => (row.version, row.modified_ms),
+            Versions::RowsOnly | Versions::None => (None, None),
         };
         let after = match table.knobs.answers {
             Answers::Stored => row.cells,
             Answers::Sent => columns.iter().map(|column| sent.get(column).cloned()).collect(),
             Answers::Empty => Vec::new(),
         };
-        Outcome::Applied(Applied { id: row.id, created, version, after })
+        Outcome::Applied(Applied { id: row.id, created, version, modified_ms, after })
     }
 
     /// Why the table refuses these values, if it does.

@@ -62,10 +62,13 @@ export function written(value) {
 
 export const cells = (record, columns) => columns.map((name) => cell(record, name));
 
+// ms since 1970 of a time in ISO 8601, null where there is none.
+export function moment(text) {
+  const ms = Date.parse(text ?? "");
+  return Number.isNaN(ms) ? null : ms;
+}
+
 export function row(record, columns) {
-  const modified = Date.parse(record.updatedAt ?? "");
-  return {
-    id: record.id, version: record.updatedAt ?? null,
-    modified: Number.isNaN(modified) ? null : modified, cells: cells(record, columns),
-  };
+  const version = record.updatedAt ?? null;
+  return { id: record.id, version, modified: moment(version), cells: cells(record, columns) };
 }

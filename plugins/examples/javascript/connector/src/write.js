@@ -6,7 +6,7 @@
 // one is alone.
 
 import { call, CONTACTS, problem, Refused, Unknown } from "./api.js";
-import { cells, stamp, written } from "./schema.js";
+import { cells, moment, stamp, written } from "./schema.js";
 
 const BATCH_MAX = 100;
 const WAIT_MS = 1_000;
@@ -125,7 +125,8 @@ function send(request, items, outcomes) {
   const applied = (item, id, record) => {
     const created = record ? (record.new ?? verb === "create") : false;
     const after = record ? cells(record, request.columns) : [];
-    outcomes[item.index] = { tag: "applied", val: { id, created, version: record?.updatedAt ?? null, after } };
+    const version = record?.updatedAt ?? null;
+    outcomes[item.index] = { tag: "applied", val: { id, created, version, modified: moment(version), after } };
   };
   if (verb === "archive") {
     for (const item of items) applied(item, item.key, null);

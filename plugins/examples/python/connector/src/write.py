@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from api import CONTACTS, Refused, Unknown, call, problem
 from componentize_py_types import Err
-from schema import cells, stamp, written
+from schema import cells, moment, stamp, written
 from wit_world.exports.connector import (
     Action,
     Applied,
@@ -167,7 +167,7 @@ def send(request, items, outcomes):
         return []
     if verb == "archive":
         for item in items:
-            outcomes[item.index] = Outcome_Applied(Applied(item.key, False, None, []))
+            outcomes[item.index] = Outcome_Applied(Applied(item.key, False, None, None, []))
         return []
     again = []
     for refusal in body.get("errors", []):
@@ -185,7 +185,8 @@ def send(request, items, outcomes):
     def applied(item, record):
         created = record.get("new", verb == "create")
         after = cells(record, request.columns)
-        told = Applied(record["id"], created, record.get("updatedAt"), after)
+        stamped = record.get("updatedAt")
+        told = Applied(record["id"], created, stamped, moment(stamped), after)
         outcomes[item.index] = Outcome_Applied(told)
 
     for record in body.get("results", []):
