@@ -9,6 +9,7 @@ pub mod company;
 pub mod fold;
 pub mod person;
 pub mod phone;
+pub mod web;
 
 use renkei_sdk::{Attributes, Batch, Cell, Error, Facts, Row, Transform, Value};
 
@@ -41,6 +42,14 @@ impl Transform for MatchKeys {
             "company-in-city" => {
                 Ok(compound(input, &[("name", &company::key), ("city", &fold::key)]))
             }
+            "company-by-phone" => {
+                let country = country(parameters)?;
+                let phone = |text: &str| phone::key(text, country);
+                Ok(compound(input, &[("phone", &phone), ("name", &company::key)]))
+            }
+            "website" => Ok(keys(input, "website", web::address_key)),
+            "mail-domain" => Ok(keys(input, "mail", web::mail_domain)),
+            "corporate-number" => Ok(keys(input, "number", web::corporate_number)),
             "mail" => Ok(keys(input, "mail", person::mail_key)),
             "name" => Ok(keys(input, "name", person::name_key)),
             other => Err(Error::unsupported(other)),

@@ -18,6 +18,8 @@ fn run(function: &str, column: &str, cell: Cell, parameters: &[(&str, &str)]) ->
 fn key(function: &str, text: &str) -> Option<String> {
     let column = match function {
         "company" => "name",
+        "mail-domain" => "mail",
+        "corporate-number" => "number",
         same => same,
     };
     match run(function, column, Some(text.into()), &[])? {
@@ -265,5 +267,50 @@ proptest! {
         for spelling in [format!("株式会社{name}"), format!("{name}　㈱"), format!(" {name}(有) ")] {
             prop_assert_eq!(key("company", &spelling), expected.clone(), "{}", spelling);
         }
+    }
+}
+
+/// `host/sync/RULES.md` V11.
+#[test]
+fn web_addresses_match_however_they_are_typed() {
+    let spellings = [
+        "foo.example",
+        "https://www.foo.example/",
+        "HTTP://WWW.Foo.Example",
+        "www.foo.example/index.html",
+        "https://foo.example:443/?utm_source=x#top",
+        " ｆｏｏ．ｅｘａｍｐｌｅ ",
+        "foo.example.",
+    ];
+    check_same("website", "foo.example", &spellings);
+    check_same(
+        "website",
+        "pages.example/Foo",
+        &["https://pages.example/Foo/", "pages.example/Foo"],
+    );
+    check_different("website", "pages.example/foo", "pages.example/bar");
+    check_different("website", "foo.example", "foo.example.jp");
+    for text in ["", "-", "n/a", "none", "https://", "なし"] {
+        assert_eq!(key("website", text), None, "{text}");
+    }
+    check_same("website", "www.example", &["www.example"]);
+}
+
+/// `host/sync/RULES.md` V11.
+#[test]
+fn mail_domains_name_a_firm_unless_anybody_may_have_one() {
+    check_same("mail-domain", "foo.example", &["taro@foo.example", "T@FOO.Example "]);
+    for text in ["taro@gmail.com", "taro@docomo.ne.jp", "taro", "taro@", "taro@localhost"] {
+        assert_eq!(key("mail-domain", text), None, "{text}");
+    }
+}
+
+/// `host/sync/RULES.md` V11. The number is that of the tax office.
+#[test]
+fn corporate_numbers_are_checked_by_their_first_digit() {
+    check_same("corporate-number", "7000012050002", &["7000012050002", "T7000012050002"]);
+    check_same("corporate-number", "7000012050002", &["７０００－０１２０－５０００２"]);
+    for text in ["7000012050003", "700001205000", "70000120500022", "T", ""] {
+        assert_eq!(key("corporate-number", text), None, "{text}");
     }
 }
