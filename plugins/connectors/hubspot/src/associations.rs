@@ -1,7 +1,9 @@
 //! Associations as reference columns (`apis/hubspot.md` 6).
 //!
 //! A column `associations.companies` holds the ids of the associated companies: the primary one
-//! first, the others by age. Only default and primary associations are ever made or removed; a
+//! first, the others by age; the first id is empty where none of them is the primary one. A write
+//! adds what it lists, makes the first one the primary one and removes what the option `removes`
+//! names; everything else stays. Only default and primary associations are ever made or removed; a
 //! pair that people gave a label of their own stays.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,8 +93,27 @@ pub(crate) struct Link {
 /// Associated records by the id of the record they belong to.
 pub(crate) type Links = BTreeMap<String, Vec<Link>>;
 
-/// Ids as a cell; null where there are none.
-pub(crate) fn cell(links: &[Link]) -> Value {
+impl Relation {
+    /// Ids as a cell, the primary one first; null where there are none. An empty first id says that
+    /// one could be the primary one and none is.
+    pub(crate) fn cell(&self, links: &[Link]) -> Value {
+        let leaderless = self.has_primary() && !links.iter().any(|link| link.primary);
+        match cell(links) {
+            Value::References(mut ids) if leaderless => {
+                ids.insert(0, String::new());
+                Value::References(ids)
+            }
+            cell => cell,
+        }
+    }
+
+    /// Whether one of the associated records is the primary one.
+    pub(crate) fn has_primary(&self) -> bool {
+        self.primary_type.is_some()
+    }
+}
+
+fn cell(links: &[Link]) -> Value {
     let mut links: Vec<&Link> = links.iter().collect();
     // Ids grow with time; comparing lengths first compares them as numbers.
     links.sort_by_key(|link| (!link.primary, link.to.len(), link.to.clone()));
@@ -229,11 +250,17 @@ pub(crate) struct Change {
 }
 
 impl Relation {
-    /// Compares what a record has with what it should have, the primary one first.
-    pub(crate) fn change(&self, from: &str, has: &[Link], wanted: &[String]) -> Change {
+    /// Compares what a record has with what it should have, the primary one first, and what goes.
+    pub(crate) fn change(
+        &self,
+        from: &str,
+        has: &[Link],
+        wanted: &[String],
+        goes: impl Fn(&str) -> bool,
+    ) -> Change {
         let mut change = Change::default();
-        for (position, to) in wanted.iter().enumerate() {
-            let primary = position == 0 && self.primary_type.is_some();
+        for (position, to) in wanted.iter().enumerate().filter(|(_, to)| !to.is_empty()) {
+            let primary = position == 0 && self.has_primary();
             let known = has.iter().find(|link| link.to == *to);
             if known.is_none_or(|link| primary && !link.primary) {
                 change.add.push(NewPair { from: from.to_owned(), to: to.clone(), primary });
@@ -241,13 +268,13 @@ impl Relation {
             let labelled = known.is_some_and(|link| link.labelled);
             change.after.push(Link { to: to.clone(), primary, labelled });
         }
+        let has_new_primary = change.after.iter().any(|link| link.primary);
         for link in has.iter().filter(|link| !wanted.contains(&link.to)) {
-            if link.labelled {
-                change
-                    .after
-                    .push(Link { primary: link.primary && wanted.is_empty(), ..link.clone() });
-            } else {
+            if goes(&link.to) && !link.labelled {
                 change.remove.push(link.to.clone());
+            } else {
+                let primary = link.primary && !has_new_primary;
+                change.after.push(Link { primary, ..link.clone() });
             }
         }
         change

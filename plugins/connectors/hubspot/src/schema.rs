@@ -146,6 +146,7 @@ pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties)
     for relation in associations::relations_of(object) {
         let column = relation.column();
         let field = Field::new(column, Kind::References).label(relation.to).target(relation.to);
+        let field = field.fact("primary", relation.has_primary());
         schema = schema.field(field);
     }
     Ok((schema, properties))

@@ -9,7 +9,7 @@ mod writes;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http};
 use renkei_sdk::{
-    Action, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
+    Action, Attributes, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
 };
 use renkei_sim::clock::Clock;
 use renkei_sim::faults::Faults;
@@ -137,8 +137,17 @@ impl Sim {
     }
 
     fn write(&self, columns: &[&str], operations: Vec<Operation>) -> Vec<Outcome> {
+        self.write_with(columns, operations, Vec::new())
+    }
+
+    fn write_with(
+        &self,
+        columns: &[&str],
+        operations: Vec<Operation>,
+        options: Attributes,
+    ) -> Vec<Outcome> {
         let (object, columns) = ("contacts".to_owned(), names(columns));
-        let request = WriteRequest { object, columns, operations, options: Vec::new() };
+        let request = WriteRequest { object, columns, operations, options };
         self.with(|hubspot| hubspot.write(&request)).unwrap()
     }
 }

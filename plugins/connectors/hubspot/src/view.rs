@@ -91,7 +91,7 @@ impl<'a> View<'a> {
             Column::Property(name, kind) => property_cell(record, name, *kind),
             Column::Association(relation) => {
                 let of = links.get(relation.to).and_then(|links| links.get(&record.id));
-                Some(associations::cell(of.map_or(&[], Vec::as_slice)))
+                Some(relation.cell(of.map_or(&[], Vec::as_slice)))
             }
             Column::Unknown => None,
         };

@@ -20,12 +20,15 @@ fn ids(ids: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_cell_has_the_primary_first_and_the_others_by_id() {
-    let check = |links: &[Link], expected| assert_eq!(cell(links), expected);
+    let check = |links: &[Link], expected| assert_eq!(contact_to_company().cell(links), expected);
     check(&[], Value::Null);
     check(
         &[link("100", false, false), link("20", false, false), link("300", true, false)],
         Value::References(ids(&["300", "20", "100"])),
     );
+    check(&[link("20", false, false)], Value::References(ids(&["", "20"])));
+    let deals = relation_of("contacts", "associations.deals").unwrap();
+    assert_eq!(deals.cell(&[link("20", false, false)]), Value::References(ids(&["20"])));
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn a_list_tells_the_primary_by_its_type() {
     )
     .unwrap();
     let links = contact_to_company().listed(Some(&list)).unwrap();
-    assert_eq!(cell(&links), Value::References(ids(&["9", "7"])));
+    assert_eq!(contact_to_company().cell(&links), Value::References(ids(&["9", "7"])));
     assert_eq!(contact_to_company().listed(None), Some(Vec::new()));
 }
 
@@ -50,9 +53,9 @@ fn a_list_with_a_next_page_is_not_complete() {
 }
 
 #[test]
-fn a_change_adds_removes_and_keeps_labelled_pairs() {
+fn a_change_adds_removes_what_goes_and_keeps_labelled_pairs() {
     let check = |has: &[Link], wanted: &[&str], add: &[(&str, bool)], remove: &[&str]| {
-        let change = contact_to_company().change("1", has, &ids(wanted));
+        let change = contact_to_company().change("1", has, &ids(wanted), |to| to == "5");
         let added: Vec<_> =
             change.add.iter().map(|pair| (pair.to.as_str(), pair.primary)).collect();
         assert_eq!(added, add);
@@ -64,12 +67,16 @@ fn a_change_adds_removes_and_keeps_labelled_pairs() {
     check(&[link("5", false, false)], &["5"], &[("5", true)], &[]);
     check(&[link("5", true, true)], &["6"], &[("6", true)], &[]);
     check(&[link("5", true, false)], &[], &[], &["5"]);
+    // What is not named stays.
+    check(&[link("5", true, false), link("7", false, false)], &["6"], &[("6", true)], &["5"]);
+    check(&[link("7", true, false)], &["6"], &[("6", true)], &[]);
 }
 
 #[test]
 fn a_labelled_pair_that_stays_is_in_the_state_afterwards() {
-    let change = contact_to_company().change("1", &[link("5", true, true)], &ids(&["6"]));
-    assert_eq!(cell(&change.after), Value::References(ids(&["6", "5"])));
+    let has = [link("5", true, true)];
+    let change = contact_to_company().change("1", &has, &ids(&["6"]), |_| true);
+    assert_eq!(contact_to_company().cell(&change.after), Value::References(ids(&["6", "5"])));
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn a_record_without_associations_is_an_error_in_the_answer_only() {
 
 #[test]
 fn one_bad_pair_is_found_by_halving() {
-    let change = contact_to_company().change("1", &[], &ids(&["5", "6", "bad", "7"]));
+    let change = contact_to_company().change("1", &[], &ids(&["5", "6", "bad", "7"]), |_| false);
     let missing = with_http(
         |request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap();

@@ -128,22 +128,29 @@ fn associations_follow_the_column() {
         let outcomes = sim.write(&columns, vec![operation("i-1", Action::Create, None, cells)]);
         applied(&outcomes[0]).id.clone()
     };
-    let check = |wanted: Value| {
+    let check = |wanted: Value, removes: &[usize], expected: Value| {
         let update = Operation {
-            cells: vec![None, Some(wanted.clone())],
+            cells: vec![None, Some(wanted)],
             ..operation("i-2", Action::Update, Some(&id), Vec::new())
         };
-        let outcomes = sim.write(&columns, vec![update]);
-        assert_eq!(applied(&outcomes[0]).after[1], Some(wanted.clone()));
+        let goes = removes.iter().map(|one| format!("i-2 {} {}", columns[1], companies[*one]));
+        let goes: Vec<String> = goes.collect();
+        let options = vec![("removes".to_owned(), Value::Choices(goes))];
+        let options = if removes.is_empty() { Vec::new() } else { options };
+        let outcomes = sim.write_with(&columns, vec![update], options);
+        assert_eq!(applied(&outcomes[0]).after[1], Some(expected.clone()));
         let wished = names(&columns);
         let asked = [id.clone()];
         let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &asked)).unwrap();
-        assert_eq!(page.batch.rows[0].cells[1], Some(wanted));
+        assert_eq!(page.batch.rows[0].cells[1], Some(expected));
     };
-    check(refer(&[2]));
-    check(refer(&[2, 0]));
-    check(refer(&[0, 2]));
-    check(Value::Null);
+    check(refer(&[2]), &[0], refer(&[2, 1]));
+    check(refer(&[2, 0]), &[], refer(&[2, 0, 1]));
+    check(refer(&[0]), &[2], refer(&[0, 1]));
+    let Value::References(mut rest) = refer(&[1]) else { panic!() };
+    rest.insert(0, String::new());
+    check(Value::Null, &[0], Value::References(rest));
+    check(Value::Null, &[], Value::Null);
 }
 
 #[test]

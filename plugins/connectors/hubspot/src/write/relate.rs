@@ -4,7 +4,7 @@
 //! that was just created has no associations, so nothing is read for it. All of it comes to the
 //! same when it is repeated.
 
-use renkei_sdk::{Applied, Outcome, Problem, Remedy, Value, log};
+use renkei_sdk::{Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log};
 
 use crate::associations::{self, Change, Link, NewPair, Relation};
 use crate::client::{Failed, uncertain};
@@ -17,6 +17,17 @@ struct Wish {
     id: String,
     created: bool,
     wanted: Vec<String>,
+    /// What goes; nothing where the host names nothing, so that null clears all.
+    removes: Option<Vec<String>>,
+}
+
+impl Wish {
+    fn loses(&self, to: &str) -> bool {
+        match &self.removes {
+            Some(removes) => removes.iter().any(|id| id == to),
+            None => self.wanted.is_empty(),
+        }
+    }
 }
 
 impl Job<'_> {
@@ -60,12 +71,13 @@ impl Job<'_> {
         }
         let both = self.request.operations.iter().zip(&self.outcomes).enumerate();
         let wish = |(index, (operation, outcome)): (usize, (&_, &Option<Outcome>))| {
-            let operation: &renkei_sdk::Operation = operation;
+            let operation: &Operation = operation;
             let Some(Outcome::Applied(applied)) = outcome else { return None };
             let cell = operation.cells.get(column)?.as_ref()?;
             let wanted = relates(operation.action).then(|| ids(cell))??;
             let (id, created) = (applied.id.clone(), applied.created);
-            Some(Wish { index, id, created, wanted })
+            let removes = removes(self.request, operation, name);
+            Some(Wish { index, id, created, wanted, removes })
         };
         both.filter_map(wish).filter(|wish| !(wish.created && wish.wanted.is_empty())).collect()
     }
@@ -84,7 +96,7 @@ impl Job<'_> {
             .iter()
             .map(|wish| {
                 let has = has.get(&wish.id).map_or(none, Vec::as_slice);
-                relation.change(&wish.id, has, &wish.wanted)
+                relation.change(&wish.id, has, &wish.wanted, |to| wish.loses(to))
             })
             .collect();
         let pairs: Vec<NewPair> = changes.iter().flat_map(|change| change.add.clone()).collect();
@@ -105,7 +117,7 @@ impl Job<'_> {
                 let attributes = [("column", &*relation.column()), ("id", &*wish.id)];
                 log::warn("HubSpot refused an association of a new record", &attributes);
             }
-            self.set_after(wish.index, column, associations::cell(&change.after));
+            self.set_after(wish.index, column, relation.cell(&change.after));
         }
         Ok(())
     }
@@ -117,6 +129,14 @@ impl Job<'_> {
             *cell = Some(value);
         }
     }
+}
+
+/// The ids that an operation removes from a column, if the host names any in this request: items of
+/// the option `removes`, each an intent, a column and an id.
+fn removes(request: &WriteRequest, operation: &Operation, column: &str) -> Option<Vec<String>> {
+    let named = request.options.value("removes")?.as_list()?;
+    let start = format!("{} {column} ", operation.intent);
+    Some(named.iter().filter_map(|item| item.strip_prefix(&start)).map(str::to_owned).collect())
 }
 
 fn ids(cell: &Value) -> Option<Vec<String>> {

@@ -222,20 +222,23 @@ fn a_new_record_gets_its_associations_in_one_more_call() {
 }
 
 #[test]
-fn a_changed_company_is_read_added_and_removed() {
+fn a_changed_company_is_read_added_and_removed_beside_another() {
     let cells = vec![None, Some(Value::References(names(&["8"])))];
-    let request =
-        request(&["email", "associations.companies"], vec![Operation { cells, ..update("1") }]);
+    let operation = Operation { cells, ..update("1") };
+    let goes = format!("{} associations.companies 7", operation.intent);
+    let mut request = request(&["email", "associations.companies"], vec![operation]);
+    request.options.push(("removes".to_owned(), Value::Choices(vec![goes])));
     let answers = vec![
         ok(r#"{"results":[{"from":{"id":"1"},"to":[{"toObjectId":7,"associationTypes":[
-            {"typeId":1},{"typeId":279}]}]}]}"#),
+            {"typeId":1},{"typeId":279}]},{"toObjectId":9,"associationTypes":[
+            {"typeId":279}]}]}]}"#),
         status(201, r#"{"results":[{"fromObjectId":1,"toObjectId":8}]}"#),
         status(204, ""),
     ];
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     let outcomes = outcomes.unwrap();
     let Outcome::Applied(applied) = &outcomes[0] else { panic!() };
-    assert_eq!(applied.after, [None, Some(Value::References(names(&["8"])))]);
+    assert_eq!(applied.after, [None, Some(Value::References(names(&["8", "9"])))]);
     assert_eq!(
         sent[2].body,
         json!({ "inputs": [{ "from": { "id": "1" }, "to": [{ "id": "7" }] }] })
