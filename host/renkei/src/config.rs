@@ -105,6 +105,12 @@ impl Config {
         mapping::resolve(&self.root, &self.entities, loaded)
     }
 
+    /// The time zone that is set for a system.
+    pub(crate) fn time_zone(&self, system: &str) -> Option<&str> {
+        let zone = self.root.value.systems.get(system)?.time_zone.as_ref()?;
+        Some(zone.get_ref())
+    }
+
     /// Limits that limit nothing.
     pub(crate) fn idle_limits(&self, loaded: &Loaded<'_>) -> Vec<Finding> {
         limits::idle(&self.limits, loaded).collect()

@@ -13,6 +13,7 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
 use renkei_sync::ports::Systems as _;
 use renkei_sync::spec::Spec;
+use renkei_sync::spec::days::time_zone;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};
@@ -76,6 +77,7 @@ impl Host {
         for system in self.spec.systems() {
             match self.ask(system).await {
                 Ok((account, found)) => {
+                    self.learn(system, &account, &found);
                     answers.accounts.push((system.to_owned(), account));
                     let keyed = found.into_iter();
                     schemas.extend(keyed.map(|s| ((system.to_owned(), s.object.clone()), s)));
@@ -87,6 +89,22 @@ impl Host {
         answers.findings = preflight::findings(&self.spec, &schemas, silent);
         answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
         answers
+    }
+
+    /// Asks systems again that did not answer before, until they have said what their days are.
+    pub(crate) async fn learn_missing(&self) {
+        for system in self.spec.unlearned() {
+            if let Ok((account, found)) = self.ask(system).await {
+                self.learn(system, &account, &found);
+            }
+        }
+    }
+
+    fn learn(&self, system: &str, account: &Account, schemas: &[Schema]) {
+        let named = account.facts.iter().find(|(code, _)| code == "time-zone");
+        let named = named.and_then(|(_, value)| value.as_text());
+        let zone = self.config.time_zone(system).or(named).and_then(time_zone);
+        self.spec.learn(system, zone.as_ref(), schemas);
     }
 
     async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>), PluginError> {

@@ -35,6 +35,7 @@ pub(crate) async fn run(
         observer: &observer,
         options: CycleOptions { sweep_pages: host.config.sweep_pages, ..options },
     };
+    host.learn_missing().await;
     let began_ms = host.clock.now_ms();
     let result = run_cycle(&engine).await.map_err(|error| match error {
         CycleError::Store(error) => Failure::store(error),

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use renkei_sync::canonical::composed;
 use renkei_sync::plugin::{Schema, SchemaField};
 use renkei_sync::spec::{
     EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
@@ -111,7 +112,10 @@ impl Checked<'_> {
             };
             self.rights(group, &name, live);
             match (&group.via, fields.as_slice()) {
-                (Via::Direct, [field]) => self.kind(field, live),
+                (Via::Direct, [field]) => {
+                    self.kind(field, live);
+                    self.primary(field, group, live);
+                }
                 (Via::Table(table), _) => self.table(&name, table, live),
                 _ => {}
             }
@@ -134,6 +138,14 @@ impl Checked<'_> {
     }
 
     fn kind(&mut self, field: &FieldSpec, live: &SchemaField) {
+        let is_day = field.kind == FieldKind::Date && live.kind == "timestamp";
+        if is_day && self.member.days.zone().is_none() {
+            let message = format!(
+                "`{}` holds moments, and the account does not say in which time zone; set `time_zone` in [systems.{}]",
+                live.name, self.member.system
+            );
+            self.say(Severity::Error, Some(&field.name), message);
+        }
         if !fits(&field.kind, &live.kind) {
             let message = format!(
                 "`{}` is {} there, which does not fit kind `{}`; change the kind or map through a transform",
@@ -145,8 +157,26 @@ impl Checked<'_> {
         }
     }
 
+    /// A field of one reference governs the primary one, so there must be one.
+    fn primary(&mut self, field: &FieldSpec, group: &MappingGroup, live: &SchemaField) {
+        let primary = ("primary".to_owned(), Value::Boolean(true));
+        if live.kind == "references"
+            && matches!(field.kind, FieldKind::Reference { many: false, .. })
+            && group.direction.writes()
+            && !group.rules.governs_all
+            && !live.facts.contains(&primary)
+        {
+            let message = format!(
+                "`{}` has no primary one among its records; give the field `associations = \"all\"` or the kind `references:ENTITY`",
+                live.name
+            );
+            self.say(Severity::Error, Some(&field.name), message);
+        }
+    }
+
     fn table(&mut self, name: &str, table: &ValueTable, live: &SchemaField) {
-        let known = |value: &String| live.choices.iter().any(|(choice, _)| choice == value);
+        let known =
+            |value: &String| live.choices.iter().any(|(choice, _)| composed(choice) == *value);
         if live.choices.is_empty() {
             return;
         }
@@ -155,7 +185,7 @@ impl Checked<'_> {
             self.say(Severity::Error, Some(name), message);
         }
         for (choice, _) in
-            live.choices.iter().filter(|(choice, _)| !table.read.contains_key(choice))
+            live.choices.iter().filter(|(choice, _)| !table.read.contains_key(&composed(choice)))
         {
             let message = format!(
                 "`{}` may be `{choice}`, which the table does not name: such records go to review",
@@ -204,7 +234,8 @@ fn fits(kind: &FieldKind, live: &str) -> bool {
         FieldKind::Mail | FieldKind::Phone => live == "text",
         FieldKind::Integer | FieldKind::Decimal => matches!(live, "integer" | "decimal"),
         FieldKind::Boolean => live == "boolean",
-        FieldKind::Date | FieldKind::Timestamp => matches!(live, "date" | "timestamp"),
+        FieldKind::Date => matches!(live, "date" | "timestamp"),
+        FieldKind::Timestamp => live == "timestamp",
         FieldKind::Choice => matches!(live, "choice" | "text"),
         FieldKind::Choices => live == "choices",
         FieldKind::Reference { .. } => matches!(live, "reference" | "references"),
@@ -248,6 +279,7 @@ mod tests {
         check(&FieldKind::Decimal, "text", false);
         check(&FieldKind::Integer, "decimal", true);
         check(&FieldKind::Date, "timestamp", true);
+        check(&FieldKind::Timestamp, "date", false);
         check(&FieldKind::Boolean, "choice", false);
     }
 }

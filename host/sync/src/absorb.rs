@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::canonical::is_changed;
 use crate::engine::Engine;
 use crate::keys;
 use crate::lens::Lenses;
@@ -18,6 +19,7 @@ use crate::state::{
     Awaited, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span, Status,
 };
 use crate::store::{Changes, Store, StoreError};
+use crate::value::Value;
 use crate::withhold::strays;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
@@ -169,10 +171,19 @@ impl<'a> Source<'a> {
         }
         let last_ms = record.modified_ms;
         record.fields.resize_with(self.entity.fields.len(), FieldState::default);
-        for (state, cell) in record.fields.iter_mut().zip(reading.cells) {
+        let states = record.fields.iter_mut().zip(&self.entity.fields);
+        for ((state, field), mut cell) in states.zip(reading.cells) {
+            if state.is_filler(&field.kind, &cell) {
+                // What we put there for want of a value is none (`RULES.md` V6).
+                cell = Some(Value::Null);
+            } else if cell.is_some() {
+                state.filler = None;
+            }
             if cell.is_some() && state.seen != cell {
-                let after = state.seen.is_some().then_some(last_ms).flatten();
-                state.edited = Span { after, until: row.modified_ms };
+                if is_changed(&field.kind, &state.seen, &cell) {
+                    let after = state.seen.is_some().then_some(last_ms).flatten();
+                    state.edited = Span { after, until: row.modified_ms };
+                }
                 state.seen = cell;
             }
         }

@@ -16,11 +16,13 @@ use crate::outcome::{Settled, Settler};
 use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
 use crate::read::read_rows;
-use crate::record::{Action, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest};
+use crate::record::{
+    Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
+};
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
-use crate::value::Cell;
+use crate::value::{Cell, Value};
 
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(
@@ -139,7 +141,7 @@ impl Sender<'_> {
         }
         let sent = Changes { outbox: batch.clone(), ..Changes::default() };
         engine.store.commit(sent).await?;
-        let request = request(member, &batch);
+        let request = request(self.entity, member, &batch);
         let outcomes = match batch.as_slice() {
             [OutboxEntry { action: Action::Merge, id: Some(winner), loser: Some(loser), .. }] => {
                 let losers = std::slice::from_ref(loser);
@@ -277,7 +279,7 @@ fn refused(what: String) -> Outcome {
 }
 
 /// All operations under the union of their columns; what an operation does not name is left alone.
-fn request(member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
+fn request(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
     let columns = columns_of(batch);
     let operation = |entry: &OutboxEntry| Operation {
         intent: entry.intent.clone(),
@@ -288,7 +290,24 @@ fn request(member: &MemberSpec, batch: &[OutboxEntry]) -> WriteRequest {
         cells: columns.iter().map(|column| sent(entry, column)).collect(),
     };
     let operations = batch.iter().map(operation).collect();
-    WriteRequest { object: member.object.clone(), columns, operations, options: Vec::new() }
+    let options = removals(entity, member, batch);
+    WriteRequest { object: member.object.clone(), columns, operations, options }
+}
+
+/// The references that go, as the contract's option `removes`: a write names them, so that what a
+/// person adds meanwhile stays.
+fn removals(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> Attributes {
+    let fields =
+        batch.iter().flat_map(|entry| entry.fields.iter().map(move |field| (entry, field)));
+    let named = fields.flat_map(|(entry, write)| {
+        let column = entity
+            .field(&write.field)
+            .and_then(|(field, _)| member.group_of(field)?.columns.first());
+        let record = write.removes.iter().zip(column.into_iter().cycle());
+        record.map(|(record, column)| format!("{} {column} {}", entry.intent, record.id))
+    });
+    let named: Vec<String> = named.collect();
+    if named.is_empty() { Vec::new() } else { vec![("removes".to_owned(), Value::Choices(named))] }
 }
 
 /// What an operation writes to a column.

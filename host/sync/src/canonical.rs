@@ -1,44 +1,53 @@
-//! The canonical form of a value: what makes two systems' values comparable (SYNC.md 3.1).
+//! What a field holds, and when two values are the same (`RULES.md` V9).
 //!
-//! One form per kind of field, and only what every CRM agrees on: trimmed Unicode NFC text, mail
-//! addresses in lower case, decimals without needless zeros, sets in order, empty text as null.
-//! Anything cleverer (phone numbers, company names) is a match key's transform and never written.
+//! A value travels as it was read, to the code point: [`fit`] only makes sure that it is one of the
+//! field's kind, and gives numbers and days their one form. [`is_same`] compares what every CRM
+//! agrees on: trimmed Unicode NFC text, mail addresses in any case, lists as sets, the primary one
+//! of a single reference. Anything cleverer (phone numbers, company names) is a match key's
+//! transform and never written.
 
+use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::spec::FieldKind;
+use crate::spec::days::day_of;
 use crate::value::{Cell, Value};
 
 /// The value does not fit the field's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfit;
 
-/// The canonical form of a cell; absent stays absent and null stays null.
+/// A cell as a field of this kind holds it; absent stays absent, and blank text is null. A moment
+/// becomes the day that it is in `zone`.
 ///
 /// # Errors
 /// [`Unfit`] when the value cannot be read as `kind`.
-pub fn canonical(kind: &FieldKind, cell: &Cell) -> Result<Cell, Unfit> {
-    match cell {
-        None => Ok(None),
-        Some(Value::Null) => Ok(Some(Value::Null)),
-        Some(value) => canonical_value(kind, value).map(Some),
+pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell, Unfit> {
+    match (kind, cell) {
+        (_, None) => Ok(None),
+        (_, Some(Value::Null)) => Ok(Some(Value::Null)),
+        (FieldKind::Date, Some(Value::Timestamp(ms))) => {
+            let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(Unfit)?;
+            Ok(Some(Value::Date(day)))
+        }
+        (kind, Some(value)) => fit_value(kind, value).map(Some),
     }
 }
 
-fn canonical_value(kind: &FieldKind, value: &Value) -> Result<Value, Unfit> {
-    match (kind, value) {
-        (FieldKind::Choices, _) => return choices(value),
-        (FieldKind::Reference { many, .. }, _) => return references(value, *many),
-        (FieldKind::Date, Value::Timestamp(ms)) => return day(*ms),
+fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
+    match kind {
+        FieldKind::Choices => return choices(value),
+        FieldKind::Reference { .. } => return references(value),
+        FieldKind::Text | FieldKind::Phone | FieldKind::Choice | FieldKind::Mail => {
+            return typed(value);
+        }
         _ => {}
     }
-    let text = plain_text(value).ok_or(Unfit)?;
+    let text = plain_text(&value).ok_or(Unfit)?;
     if text.is_empty() {
         return Ok(Value::Null);
     }
     match kind {
-        FieldKind::Text | FieldKind::Phone | FieldKind::Choice => Ok(Value::Text(text)),
-        FieldKind::Mail => Ok(Value::Text(text.to_lowercase())),
         FieldKind::Integer => integer(&text).map(Value::Integer),
         FieldKind::Decimal => decimal(&text).map(Value::Decimal),
         FieldKind::Boolean => match text.to_ascii_lowercase().as_str() {
@@ -48,21 +57,88 @@ fn canonical_value(kind: &FieldKind, value: &Value) -> Result<Value, Unfit> {
         },
         FieldKind::Date if is_date(&text) => Ok(Value::Date(text)),
         FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| Unfit),
-        FieldKind::Date | FieldKind::Choices | FieldKind::Reference { .. } => Err(Unfit),
+        _ => Err(Unfit),
     }
+}
+
+/// Whether two cells of a field say the same.
+pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
+    if one == other {
+        return true;
+    }
+    let (Some(one), Some(other)) = (one, other) else { return false };
+    match (kind, one, other) {
+        (FieldKind::Mail, Value::Text(one), Value::Text(other)) => is_same_text(one, other, true),
+        (_, Value::Text(one), Value::Text(other)) => is_same_text(one, other, false),
+        (FieldKind::Reference { many: true, .. }, one, other) => set_of(one) == set_of(other),
+        (FieldKind::Reference { .. }, one, other) => primary(one) == primary(other),
+        (_, Value::Choices(_), Value::Choices(_)) => set_of(one) == set_of(other),
+        _ => false,
+    }
+}
+
+/// Whether somebody has changed a cell: what was typed counts to the code point, but not the order
+/// of a list, nor what stands beside the primary one of a single reference.
+pub fn is_changed(kind: &FieldKind, before: &Cell, after: &Cell) -> bool {
+    match kind {
+        FieldKind::Choices | FieldKind::Reference { .. } => !is_same(kind, before, after),
+        _ => before != after,
+    }
+}
+
+fn is_same_text(one: &str, other: &str, any_case: bool) -> bool {
+    let (one, other) = (one.trim(), other.trim());
+    match (one.is_ascii() && other.is_ascii(), any_case) {
+        (true, true) => one.eq_ignore_ascii_case(other),
+        (true, false) => one == other,
+        (false, true) => lower(one).eq(lower(other)),
+        (false, false) => one.nfc().eq(other.nfc()),
+    }
+}
+
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.nfc().flat_map(char::to_lowercase)
+}
+
+/// A cell in the form that all cells that are the same have: what match keys are made of.
+pub fn comparable(kind: &FieldKind, cell: &Cell) -> Cell {
+    match (kind, cell) {
+        (FieldKind::Mail, Some(Value::Text(text))) => {
+            Some(Value::Text(lower(text.trim()).collect()))
+        }
+        (_, Some(Value::Text(text))) => Some(Value::Text(composed(text))),
+        _ => cell.clone(),
+    }
+}
+
+/// Trimmed Unicode NFC text.
+pub fn composed(text: &str) -> String {
+    text.trim().nfc().collect()
 }
 
 /// A value as trimmed NFC text; lists have none.
 pub fn plain_text(value: &Value) -> Option<String> {
+    scalar(value).map(|text| composed(&text))
+}
+
+/// A value as text to the code point; lists have none.
+fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
     match value {
-        Value::Null => Some(String::new()),
-        Value::Boolean(truth) => Some(truth.to_string()),
-        Value::Integer(number) | Value::Timestamp(number) => Some(number.to_string()),
-        Value::Decimal(text) | Value::Text(text) | Value::Date(text) => {
-            Some(text.trim().nfc().collect())
-        }
+        Value::Null => Some("".into()),
+        Value::Boolean(truth) => Some(truth.to_string().into()),
+        Value::Integer(number) | Value::Timestamp(number) => Some(number.to_string().into()),
+        Value::Decimal(text) | Value::Text(text) | Value::Date(text) => Some(text.into()),
         Value::Choices(_) | Value::References(_) => None,
     }
+}
+
+/// Text as somebody typed it.
+fn typed(value: Value) -> Result<Value, Unfit> {
+    let text = match value {
+        Value::Text(text) => text,
+        other => scalar(&other).ok_or(Unfit)?.into_owned(),
+    };
+    Ok(if text.trim().is_empty() { Value::Null } else { Value::Text(text) })
 }
 
 fn integer(text: &str) -> Result<i64, Unfit> {
@@ -89,12 +165,6 @@ fn decimal(text: &str) -> Result<String, Unfit> {
     Ok(format!("{sign}{whole}{point}{fraction}"))
 }
 
-/// The day of a moment, in UTC: vendors that keep a day as a moment mean midnight UTC by it.
-fn day(ms: i64) -> Result<Value, Unfit> {
-    let moment = jiff::Timestamp::from_millisecond(ms).map_err(|_| Unfit)?;
-    Ok(Value::Date(moment.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()))
-}
-
 fn is_date(text: &str) -> bool {
     let shape = b"dddd-dd-dd";
     text.len() == shape.len()
@@ -104,32 +174,45 @@ fn is_date(text: &str) -> bool {
         })
 }
 
-fn choices(value: &Value) -> Result<Value, Unfit> {
-    let items = match value {
-        Value::Choices(items) => items.clone(),
-        other => vec![plain_text(other).ok_or(Unfit)?],
+fn choices(value: Value) -> Result<Value, Unfit> {
+    let mut items = match value {
+        Value::Choices(items) => items,
+        other => vec![scalar(&other).ok_or(Unfit)?.into_owned()],
     };
-    Ok(set(items.iter().map(|item| item.trim().nfc().collect()).collect(), Value::Choices))
-}
-
-fn references(value: &Value, many: bool) -> Result<Value, Unfit> {
-    let ids = match value {
-        Value::References(ids) => ids.clone(),
-        other => vec![plain_text(other).ok_or(Unfit)?],
-    };
-    if many {
-        return Ok(set(ids, Value::References));
-    }
-    // The first is the primary one; a single reference has no room for the others.
-    let first = ids.into_iter().find(|id| !id.is_empty());
-    Ok(first.map_or(Value::Null, |id| Value::References(vec![id])))
-}
-
-fn set(mut items: Vec<String>, make: fn(Vec<String>) -> Value) -> Value {
-    items.retain(|item| !item.is_empty());
+    items.retain(|item| !item.trim().is_empty());
     items.sort_unstable();
     items.dedup();
-    if items.is_empty() { Value::Null } else { make(items) }
+    Ok(if items.is_empty() { Value::Null } else { Value::Choices(items) })
+}
+
+/// All ids as they were read. An empty one in the first place says that none is the primary one.
+fn references(value: Value) -> Result<Value, Unfit> {
+    let ids = match value {
+        Value::References(ids) => ids,
+        other => vec![plain_text(&other).ok_or(Unfit)?],
+    };
+    let is_empty = ids.iter().all(String::is_empty);
+    Ok(if is_empty { Value::Null } else { Value::References(ids) })
+}
+
+/// The id that a single reference holds; none where there is no primary one.
+pub fn primary(value: &Value) -> Option<&str> {
+    match value {
+        Value::References(ids) => ids.first().map(String::as_str).filter(|id| !id.is_empty()),
+        _ => None,
+    }
+}
+
+fn set_of(value: &Value) -> Vec<&str> {
+    let items = match value {
+        Value::Choices(items) | Value::References(items) => items.as_slice(),
+        _ => &[],
+    };
+    let mut items: Vec<&str> =
+        items.iter().map(String::as_str).filter(|item| !item.is_empty()).collect();
+    items.sort_unstable();
+    items.dedup();
+    items
 }
 
 #[cfg(test)]
@@ -137,16 +220,39 @@ mod tests {
     use super::*;
 
     fn check(kind: &FieldKind, value: Value, expected: Option<Value>) {
-        assert_eq!(canonical(kind, &Some(value.clone())).ok().flatten(), expected, "{value:?}");
+        assert_eq!(
+            fit(kind, Some(value.clone()), Some(&TimeZone::UTC)).ok().flatten(),
+            expected,
+            "{value:?}"
+        );
     }
 
     #[test]
-    fn text_is_trimmed_and_composed() {
-        check(&FieldKind::Text, " か\u{3099} ".into(), Some("が".into()));
+    fn text_stays_as_it_was_typed() {
+        for text in [" か\u{3099} ", "\u{fa10}", "ＡＢＣ", "Abc"] {
+            check(&FieldKind::Text, text.into(), Some(text.into()));
+        }
         check(&FieldKind::Text, "  ".into(), Some(Value::Null));
         check(&FieldKind::Text, Value::Integer(7), Some("7".into()));
-        check(&FieldKind::Mail, "Taro@Example.COM".into(), Some("taro@example.com".into()));
+        check(&FieldKind::Mail, "Taro@Example.COM".into(), Some("Taro@Example.COM".into()));
         check(&FieldKind::Text, Value::Choices(vec!["a".into()]), None);
+    }
+
+    #[test]
+    fn text_is_compared_trimmed_and_composed() {
+        let check = |kind: &FieldKind, one: &str, other: &str, expected: bool| {
+            let (one, other) = (Some(Value::from(one)), Some(Value::from(other)));
+            assert_eq!(is_same(kind, &one, &other), expected, "{one:?} {other:?}");
+            let forms = [&one, &other].map(|cell| comparable(kind, cell));
+            assert_eq!(forms[0] == forms[1], expected, "{forms:?}");
+            assert!(is_changed(kind, &one, &other), "a person sees another form");
+        };
+        check(&FieldKind::Text, " か\u{3099} ", "が", true);
+        check(&FieldKind::Text, "\u{fa10}", "\u{585a}", true);
+        check(&FieldKind::Text, "Abc", "abc", false);
+        check(&FieldKind::Text, "ＡＢＣ", "ABC", false);
+        check(&FieldKind::Mail, "Taro@Example.COM", "taro@example.com", true);
+        check(&FieldKind::Mail, "TÄRO@example.com", "täro@example.com ", true);
     }
 
     #[test]
@@ -173,15 +279,19 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_sets_and_single_references_keep_the_primary() {
+    fn lists_are_compared_as_sets_and_single_references_by_the_primary_one() {
         let choices = Value::Choices(vec!["b".into(), "a".into(), "b".into()]);
         let set = Some(Value::Choices(vec!["a".into(), "b".into()]));
         check(&FieldKind::Choices, choices, set);
-        let ids = Value::References(vec!["9".into(), "2".into()]);
+        let of = |ids: &[&str]| Value::References(ids.iter().map(|id| (*id).into()).collect());
         let one = FieldKind::Reference { entity: "company".into(), many: false };
-        check(&one, ids.clone(), Some(Value::References(vec!["9".into()])));
         let many = FieldKind::Reference { entity: "person".into(), many: true };
-        check(&many, ids, Some(Value::References(vec!["2".into(), "9".into()])));
-        check(&one, Value::References(vec![]), Some(Value::Null));
+        check(&one, of(&["9", "2"]), Some(of(&["9", "2"])));
+        check(&one, of(&[]), Some(Value::Null));
+        check(&one, of(&[""]), Some(Value::Null));
+        let same = |kind, a: &[&str], b: &[&str]| is_same(kind, &Some(of(a)), &Some(of(b)));
+        assert!(same(&one, &["9", "2"], &["9"]) && !same(&one, &["9", "2"], &["2", "9"]));
+        assert!(same(&many, &["9", "2"], &["2", "9"]) && !same(&many, &["9"], &["9", "2"]));
+        assert!(!same(&one, &["", "9"], &["9"]) && same(&many, &["", "9"], &["9"]));
     }
 }

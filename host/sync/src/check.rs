@@ -85,7 +85,8 @@ fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String>
         let mut groups = member.groups.iter().filter(|group| group.direction.writes());
         let mapped = groups.any(|group| group.columns.contains(&write.column));
         let constant = entry.action == Action::Create
-            && member.constants.iter().any(|(column, _)| *column == write.column);
+            && (member.constants.iter().any(|(column, _)| *column == write.column)
+                || member.copies.iter().any(|copy| copy.column == write.column));
         if !mapped && !constant {
             return Err(format!("{} is not for writing", write.column));
         }

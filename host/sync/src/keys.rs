@@ -3,7 +3,7 @@
 //! A key that a transform fails at is kept as an empty value, which no made key has: the record is
 //! not linked by anything less sure until the key can be made ([`HELD`]).
 
-use crate::canonical::plain_text;
+use crate::canonical::{comparable, plain_text};
 use crate::lens::Lenses;
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -37,7 +37,7 @@ pub async fn match_keys(
         let mut positions = Vec::new();
         let mut parts = Vec::new();
         for (position, record) in records.iter().enumerate() {
-            if let Some(cells) = parts_of(key, record) {
+            if let Some(cells) = parts_of(entity, key, record) {
                 positions.push(position);
                 parts.push(cells);
             }
@@ -64,10 +64,12 @@ pub async fn match_keys(
     Ok((found, failed))
 }
 
-fn parts_of(key: &MatchKey, record: &RecordState) -> Option<Vec<Cell>> {
+fn parts_of(entity: &EntitySpec, key: &MatchKey, record: &RecordState) -> Option<Vec<Cell>> {
     let part = |field: &crate::spec::FieldIndex| {
-        let cell = record.fields.get(field.0)?.seen.clone();
-        cell.as_ref().is_some_and(|value| !value.is_null()).then_some(cell)
+        let cell = &record.fields.get(field.0)?.seen;
+        let filled = cell.as_ref().is_some_and(|value| !value.is_null());
+        let kind = &entity.fields.get(field.0)?.kind;
+        filled.then(|| comparable(kind, cell))
     };
     key.fields.iter().map(part).collect()
 }

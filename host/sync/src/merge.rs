@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use crate::canonical::is_same;
 use crate::policy::{self, Vote};
 use crate::reason::Reason;
 use crate::spec::{Clear, FieldKind, FieldSpec, FirstLink};
@@ -190,6 +191,7 @@ impl<'a> Merge<'a> {
 
     /// Moves the truth by the edits, or asks.
     fn count(&mut self, edits: Vec<usize>) -> Option<Matter> {
+        let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;
         }
@@ -208,7 +210,7 @@ impl<'a> Merge<'a> {
             });
         }
         let first = votes.first()?.clone();
-        if votes.iter().any(|vote| vote.value != first.value) {
+        if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
             return self.contest(&votes);
         }
         let reason = match votes.len() {
@@ -216,6 +218,22 @@ impl<'a> Merge<'a> {
             _ => Reason::SameChange,
         };
         self.adopt(&first, reason)
+    }
+
+    /// A person who only changes the form of a value does not contest another value.
+    fn weighty(&self, edits: Vec<usize>) -> Vec<usize> {
+        let in_form = |edit: &usize| {
+            self.parts
+                .get(*edit)
+                .is_some_and(|part| !part.is_unsure() && self.is_same(&part.seen, &part.state.base))
+        };
+        let (mut forms, values): (Vec<_>, Vec<_>) = edits.into_iter().partition(in_form);
+        forms.retain(|edit| !self.is_behind(*edit));
+        if values.is_empty() { forms } else { values }
+    }
+
+    fn is_same(&self, one: &Cell, other: &Cell) -> bool {
+        is_same(&self.field.kind, one, other)
     }
 
     fn vote(&self, position: usize) -> Option<Vote> {
@@ -230,14 +248,15 @@ impl<'a> Merge<'a> {
     /// Whether a member was edited before it had got the truth.
     fn is_behind(&self, position: usize) -> bool {
         self.parts.get(position).is_some_and(|part| {
-            let agreed = part.state.agreed == self.old.value || part.state.base == self.old.value;
+            let agreed = self.is_same(&part.state.agreed, &self.old.value)
+                || self.is_same(&part.state.base, &self.old.value);
             self.old.value.is_some() && (part.is_unsure() || !agreed)
         })
     }
 
     fn contest(&mut self, votes: &[Vote]) -> Option<Matter> {
         let policy = policy::describe(&self.field.winner);
-        let chosen = policy::choose(&self.field.winner, votes).cloned();
+        let chosen = policy::choose(self.field, votes).cloned();
         let conflict = Matter::Conflict {
             field: self.field.name.clone(),
             base: self.old.value.clone(),
@@ -319,7 +338,7 @@ impl<'a> Merge<'a> {
             } else if self.is_set() {
                 let union = policy::merge_sets(&self.new.value, [(&None, &vote.value)].into_iter());
                 self.new.value = Some(union);
-            } else if vote.value != self.new.value
+            } else if !self.is_same(&vote.value, &self.new.value)
                 && !is_null(&vote.value)
                 && let Some(question) = self.introduce(position, &vote)
             {
@@ -376,6 +395,8 @@ impl<'a> Merge<'a> {
 
     fn settle_part(&mut self, position: usize) {
         let opted_out = self.parts.get(position).is_some_and(|part| self.keeps_opt_out(part));
+        // Another form of the same value stays, unless a person has just changed the form.
+        let says_so = !self.is_form() && self.says_so(position);
         let (Some(part), Some(outlook)) =
             (self.parts.get(position), self.outlooks.get_mut(position))
         else {
@@ -384,7 +405,7 @@ impl<'a> Merge<'a> {
         // Nothing is emptied of which nobody knows what it holds, nor at the first link.
         let unknown = part.state.base.is_none() && (part.seen.is_none() || !part.reads);
         let kept = unknown && is_null(&self.new.value);
-        if *part.seen == self.new.value || kept {
+        if *part.seen == self.new.value || kept || says_so {
             outlook.agreed.clone_from(&self.new.value);
             return;
         }
@@ -400,6 +421,15 @@ impl<'a> Merge<'a> {
                 _ => self.reason.clone(),
             });
         }
+    }
+
+    /// Whether only the form of the truth has moved.
+    fn is_form(&self) -> bool {
+        self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
+    }
+
+    fn says_so(&self, position: usize) -> bool {
+        self.parts.get(position).is_some_and(|part| self.is_same(&part.seen, &self.new.value))
     }
 
     fn frozen(self, question: Matter) -> Merged {

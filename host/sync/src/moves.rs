@@ -19,7 +19,7 @@ use crate::state::{
     OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, OutboxQuery, StoreError};
-use crate::value::Cell;
+use crate::value::{Cell, Value};
 
 /// Lets links follow all moved records of an entity whose successors are known.
 pub(crate) async fn follow_moves(
@@ -246,6 +246,10 @@ impl Move<'_> {
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
             // A record that lacks its predecessor's opt-out is no person who takes it back.
             let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
+            if old.is_filler(&field.kind, &new.seen) {
+                new.filler.clone_from(&old.filler);
+                new.seen = Some(Value::Null);
+            }
             if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);

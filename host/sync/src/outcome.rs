@@ -13,12 +13,13 @@ use crate::reason::Reason;
 use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
 use crate::render::refusal_digest;
 use crate::review;
-use crate::spec::{EntitySpec, FieldKind, MemberSpec};
+use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
     Awaited, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey, RecordState,
     Refusal, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
+use crate::value::Value;
 
 /// Refusals that a link remembers.
 const REFUSALS_MAX: usize = 8;
@@ -239,6 +240,9 @@ impl<'a> Settler<'a> {
         for write in &entry.fields {
             altered |= self.take(&mut record, write, &reading);
         }
+        if entry.action == Action::Create {
+            note_defaults(self.member, entry, &reading, &mut record);
+        }
         for (column, cell) in reading.raw {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
@@ -261,6 +265,7 @@ impl<'a> Settler<'a> {
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         state.agreed.clone_from(&write.after);
+        state.filler = None;
         let holds = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
         state.base = if is_reference { write.after.clone() } else { holds.clone() };
         if !self.probed || state.seen.is_none() {
@@ -405,6 +410,29 @@ impl<'a> Settler<'a> {
         let (keys, _) = keys::match_keys(&self.engine.transforms, self.entity, &written).await?;
         self.changes.match_keys.extend(keys);
         Ok(())
+    }
+}
+
+/// Fields in which a record was made with a default are empty (`RULES.md` V6).
+fn note_defaults(
+    member: &MemberSpec,
+    entry: &OutboxEntry,
+    reading: &Reading,
+    record: &mut RecordState,
+) {
+    let fields = record.fields.iter_mut().zip(&reading.cells).enumerate();
+    for (index, (state, holds)) in fields {
+        let Some((column, default)) = member.default_of(FieldIndex(index)) else { continue };
+        let was_sent =
+            entry.columns.iter().any(|write| write.column == column && write.cell == *default);
+        // A field that was carried has what was sent as its base.
+        if was_sent && state.agreed.is_none() && holds.is_some() {
+            state.filler = holds.clone().map(Box::new);
+            state.base = Some(Value::Null);
+            if state.seen.is_none() || state.seen == *holds {
+                state.seen = Some(Value::Null);
+            }
+        }
     }
 }
 

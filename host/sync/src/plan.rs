@@ -62,6 +62,9 @@ impl fmt::Display for Plan {
                         writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
                     }
                 }
+                for record in &write.removes {
+                    writeln!(f, "      no longer refers to {record}")?;
+                }
             }
         }
         for held in self.held.iter().filter(|held| held.reason.holds_back()) {

@@ -13,7 +13,7 @@ use crate::lanes::{Active, Lane, Lanes};
 use crate::merge::{self, Merged, Part, merge};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::references::{References, is_many};
+use crate::references::{Outward, References, governs, is_many};
 use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
@@ -85,6 +85,8 @@ pub struct Draft {
     pub reason: Reason,
     /// Columns as last read, for mappings that must keep what they do not carry.
     pub raw: Vec<(String, Cell)>,
+    /// Columns of a new record that come from records that it refers to.
+    pub copies: Vec<(String, Cell)>,
 }
 
 /// Something worth telling.
@@ -297,19 +299,20 @@ impl<'a> Work<'a> {
         system: &str,
         cell: &Cell,
         present: &Cell,
-    ) -> (Cell, Cell) {
+    ) -> Outward {
         let Some(target) = lane.target(&field.kind) else {
-            return (cell.clone(), cell.clone());
+            let (remote, written) = (cell.clone(), cell.clone());
+            return Outward { remote, written, missing: Vec::new(), removes: Vec::new() };
         };
-        let many = is_many(&field.kind);
-        let outward = self.context.references.outward(many, system, target, cell, present);
-        for link in outward.missing {
+        let governs = governs(&field.kind, lane);
+        let mut outward = self.context.references.outward(governs, system, target, cell, present);
+        for link in std::mem::take(&mut outward.missing) {
             let object = target.to_owned();
             let reason = Reason::WaitsForParent { link, object: object.clone() };
             self.note(None, Some(&field.name), reason);
             self.plan.waits.push(Awaited::Member { link, system: system.to_owned(), object });
         }
-        (outward.remote, outward.written)
+        outward
     }
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {

@@ -83,6 +83,8 @@ pub struct SchemaField {
     pub choices: Vec<(String, String)>,
     /// Objects that a reference may point at.
     pub targets: Vec<String>,
+    /// Documented codes.
+    pub facts: Attributes,
 }
 
 /// Why a call to a plugin failed as a whole. Named by what the caller can do about it.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::spec::Winner;
+use crate::canonical::is_same;
+use crate::spec::{FieldKind, FieldSpec, Winner};
 use crate::state::Span;
 use crate::value::{Cell, Value};
 
@@ -21,14 +22,14 @@ pub struct Vote {
 }
 
 /// The vote that a policy chooses among votes that differ, or nothing when a person must decide.
-pub fn choose<'a>(winner: &Winner, votes: &'a [Vote]) -> Option<&'a Vote> {
-    match winner {
+pub fn choose<'a>(field: &FieldSpec, votes: &'a [Vote]) -> Option<&'a Vote> {
+    match &field.winner {
         Winner::Always(system) => votes.iter().find(|vote| &vote.system == system),
         Winner::UnlessBlank(system) => votes
             .iter()
             .find(|vote| &vote.system == system && !is_blank(&vote.value))
-            .or_else(|| only_filled(votes)),
-        Winner::Newest => votes.iter().find(|vote| is_latest(vote, votes)),
+            .or_else(|| only_filled(&field.kind, votes)),
+        Winner::Newest => votes.iter().find(|vote| is_latest(&field.kind, vote, votes)),
         Winner::Manual => None,
         // Nobody has opted out, or the merge would not ask: what was emptied says the least.
         Winner::OptOut { .. } => votes.iter().find(|vote| is_blank(&vote.value)),
@@ -82,14 +83,14 @@ fn is_blank(cell: &Cell) -> bool {
     cell.as_ref().is_none_or(Value::is_null)
 }
 
-fn only_filled(votes: &[Vote]) -> Option<&Vote> {
+fn only_filled<'a>(kind: &FieldKind, votes: &'a [Vote]) -> Option<&'a Vote> {
     let mut filled = votes.iter().filter(|vote| !is_blank(&vote.value));
     let first = filled.next()?;
-    filled.all(|vote| vote.value == first.value).then_some(first)
+    filled.all(|vote| is_same(kind, &vote.value, &first.value)).then_some(first)
 }
 
-fn is_latest(vote: &Vote, votes: &[Vote]) -> bool {
-    votes.iter().filter(|other| other.value != vote.value).all(|other| {
+fn is_latest(kind: &FieldKind, vote: &Vote, votes: &[Vote]) -> bool {
+    votes.iter().filter(|other| !is_same(kind, &other.value, &vote.value)).all(|other| {
         match (vote.edited.after, other.edited.until) {
             (Some(after), Some(until)) => after > until.saturating_add(CLOCK_SKEW_MS),
             _ => false,

@@ -1,6 +1,6 @@
 //! From a connector's rows to canonical fields: the inbound half of a mapping.
 
-use crate::canonical::{canonical, plain_text};
+use crate::canonical::{composed, fit, plain_text};
 use crate::lens::Lenses;
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -11,7 +11,7 @@ use crate::spec::{
 use crate::state::RecordState;
 use crate::value::{Cell, Value};
 
-/// One row in canonical form.
+/// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// In the order of the entity's fields; absent where the row says nothing usable.
@@ -55,18 +55,19 @@ pub async fn read_rows(
         match &group.via {
             Via::Direct => {
                 for (reading, cells) in readings.iter_mut().zip(columns) {
-                    reading.put_all(entity, group, cells);
+                    reading.put_all(entity, member, group, cells);
                 }
             }
             Via::Table(table) => {
                 for (reading, cells) in readings.iter_mut().zip(columns) {
                     reading.keep_raw(group, &cells);
-                    reading.look_up(entity, group, table, &cells);
+                    reading.look_up(entity, member, group, table, &cells);
                 }
             }
             Via::Transform(lens) => {
                 let columns: Vec<Vec<Cell>> = columns.collect();
-                read_lens(transforms, entity, group, lens, columns, known, &mut readings).await?;
+                let place = (entity, member, group);
+                read_lens(transforms, place, lens, columns, known, &mut readings).await?;
             }
         }
     }
@@ -81,8 +82,7 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
 /// Calls a transform for the rows that have anything to say.
 async fn read_lens(
     transforms: &Lenses<'_>,
-    entity: &EntitySpec,
-    group: &MappingGroup,
+    (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),
     lens: &TransformUse,
     columns: Vec<Vec<Cell>>,
     known: &[Option<&RecordState>],
@@ -107,7 +107,7 @@ async fn read_lens(
     for (position, answer) in positions.into_iter().zip(answers) {
         let Some(reading) = readings.get_mut(position) else { continue };
         match answer {
-            Ok(cells) => reading.put_all(entity, group, cells),
+            Ok(cells) => reading.put_all(entity, member, group, cells),
             Err(reason) => {
                 reading.unread.extend(&group.fields);
                 let fields = group.fields.iter();
@@ -118,21 +118,40 @@ async fn read_lens(
     Ok(())
 }
 
+fn is_filler(fillers: &[String], cell: &Cell) -> bool {
+    let Some(Value::Text(text)) = cell else { return false };
+    fillers.iter().any(|filler| composed(filler) == composed(text))
+}
+
 fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
     known?.fields.get(field.0)?.seen.clone()
 }
 
 impl Reading {
-    fn put_all(&mut self, entity: &EntitySpec, group: &MappingGroup, cells: Vec<Cell>) {
+    fn put_all(
+        &mut self,
+        entity: &EntitySpec,
+        member: &MemberSpec,
+        group: &MappingGroup,
+        cells: Vec<Cell>,
+    ) {
         for (index, (field, cell)) in group.fields.iter().zip(cells).enumerate() {
             let Some(spec) = entity.fields.get(field.0) else { continue };
             let Some(place) = self.cells.get_mut(field.0) else { continue };
-            match canonical(&spec.kind, &cell) {
+            let zone = member.days.zone();
+            let is_moment = zone.is_none() && matches!(cell, Some(Value::Timestamp(_)));
+            match fit(&spec.kind, cell, zone) {
+                Ok(cell) if is_filler(&group.rules.fillers, &cell) => *place = Some(Value::Null),
                 Ok(cell) => *place = cell,
                 Err(_) => {
                     let column = group.columns.get(index).or(group.columns.first()).cloned();
                     let column = column.unwrap_or_default();
-                    self.problems.push((*field, Reason::Unreadable { column }));
+                    let reason = match is_moment {
+                        true => Reason::ZoneUnknown { column },
+                        false => Reason::Unreadable { column },
+                    };
+                    self.unread.extend(is_moment.then_some(*field));
+                    self.problems.push((*field, reason));
                 }
             }
         }
@@ -141,6 +160,7 @@ impl Reading {
     fn look_up(
         &mut self,
         entity: &EntitySpec,
+        member: &MemberSpec,
         group: &MappingGroup,
         table: &ValueTable,
         cells: &[Cell],
@@ -148,9 +168,9 @@ impl Reading {
         let Some(Some(value)) = cells.first() else { return };
         let text = plain_text(value).unwrap_or_default();
         if text.is_empty() {
-            self.put_all(entity, group, vec![Some(Value::Null)]);
+            self.put_all(entity, member, group, vec![Some(Value::Null)]);
         } else if let Some(canonical) = table.read.get(&text) {
-            self.put_all(entity, group, vec![Some(Value::Text(canonical.clone()))]);
+            self.put_all(entity, member, group, vec![Some(Value::Text(canonical.clone()))]);
         } else {
             let column = group.columns.first().cloned().unwrap_or_default();
             let fields = group.fields.iter();

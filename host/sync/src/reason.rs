@@ -83,6 +83,11 @@ pub enum Reason {
         /// The column.
         column: String,
     },
+    /// The day of a moment is not known, because the account's time zone is not.
+    ZoneUnknown {
+        /// The column.
+        column: String,
+    },
     /// A transform fails at this record: what it would carry is neither read nor written.
     TransformFailed {
         /// `plugin@version` and digest.
@@ -186,6 +191,7 @@ impl Reason {
                 | Self::Oscillating
                 | Self::Unmapped { .. }
                 | Self::Unreadable { .. }
+                | Self::ZoneUnknown { .. }
                 | Self::TransformFailed { .. }
                 | Self::WaitsForLink(_)
                 | Self::WaitsForParent { .. }
@@ -280,6 +286,9 @@ impl Reason {
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"
             ),
+            Self::ZoneUnknown { column } => {
+                write!(f, "{column} is not carried: the account's time zone is not known yet")
+            }
             Self::TransformFailed { generation, function } => {
                 write!(f, "{function} of {generation} fails at this record")
             }

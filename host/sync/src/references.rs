@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::lanes::Lanes;
-use crate::spec::FieldKind;
+use crate::canonical::primary;
+use crate::lanes::{Lane, Lanes};
+use crate::spec::{FieldIndex, FieldKind, MemberSpec};
 use crate::state::{LinkId, LinkView, RecordKey, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, Value};
@@ -18,6 +19,8 @@ pub struct References {
     /// By system, object and id.
     links: BTreeMap<String, BTreeMap<String, HashMap<String, LinkId>>>,
     members: HashMap<LinkId, Vec<RecordKey>>,
+    /// Values of records referred to, for the columns of new records.
+    copied: HashMap<(LinkId, usize), Cell>,
     /// In a preview: entities whose missing members are named instead of awaited.
     preview: bool,
 }
@@ -40,6 +43,19 @@ pub struct Outward {
     pub written: Cell,
     /// Links without a record of that object.
     pub missing: Vec<LinkId>,
+    /// Records that the member refers to now and no longer afterwards.
+    pub removes: Vec<RecordKey>,
+}
+
+/// What a reference field governs of the records that a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Governs {
+    /// The primary one; the others stay (`RULES.md` V3).
+    Primary,
+    /// One, beside which no other stays.
+    One,
+    /// All of them that have a link, as a set.
+    Set,
 }
 
 impl References {
@@ -71,7 +87,64 @@ impl References {
         for (link, record) in store.members(&wanted).await? {
             resolved.members.entry(link).or_default().push(record);
         }
+        resolved.copy(store, lanes, views).await?;
         Ok(resolved)
+    }
+
+    /// Fetches what new records get from those that they refer to.
+    async fn copy(
+        &mut self,
+        store: &dyn Store,
+        lanes: &Lanes<'_>,
+        views: &[LinkView],
+    ) -> Result<(), StoreError> {
+        let members = lanes.entity.members.iter();
+        let creators: Vec<&MemberSpec> =
+            members.filter(|member| member.create && !member.copies.is_empty()).collect();
+        let mut wanted: BTreeMap<LinkId, BTreeSet<FieldIndex>> = BTreeMap::new();
+        for (view, member) in views.iter().flat_map(|view| creators.iter().map(move |m| (view, m)))
+        {
+            if view.records.iter().any(|record| record.key.system == member.system) {
+                continue;
+            }
+            for copy in &member.copies {
+                for link in self.referred(lanes, view, copy.reference) {
+                    wanted.entry(link).or_default().insert(copy.field);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<LinkId> = wanted.keys().copied().collect();
+        for view in store.links(&ids).await? {
+            for field in wanted.get(&view.link.id).into_iter().flatten() {
+                let cell = view.link.truth.get(field.0).map(|truth| truth.value.clone());
+                let filled = cell.filter(|cell| cell.as_ref().is_some_and(|one| !one.is_null()));
+                self.copied.extend(filled.map(|cell| ((view.link.id, field.0), cell)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The links that a field of a link may refer to, as its truth or one of its records says.
+    fn referred(&self, lanes: &Lanes<'_>, view: &LinkView, field: FieldIndex) -> Vec<LinkId> {
+        let truth = view.link.truth.get(field.0).map(|truth| link_ids(&truth.value));
+        let mut links: Vec<LinkId> = truth.into_iter().flatten().collect();
+        for record in &view.records {
+            let lane = lanes.member_of(record).and_then(|member| lanes.lane(member, field.0));
+            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
+            let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
+            if let (Some(target), Some(id)) = (target, seen.and_then(primary)) {
+                links.extend(self.link(&record.key.system, target, id));
+            }
+        }
+        links
+    }
+
+    /// A value of a record referred to, for a column of a new record.
+    pub fn copied(&self, link: LinkId, field: FieldIndex) -> Option<&Cell> {
+        self.copied.get(&(link, field.0))
     }
 
     /// The link of a remote record.
@@ -79,15 +152,19 @@ impl References {
         self.links.get(system)?.get(object)?.get(id).copied()
     }
 
-    /// A member's reference as link numbers. A single one without a link is absent; of several,
-    /// those with a link count.
+    /// A member's reference as link numbers. A single one is the primary one and absent while it
+    /// has no link; of several, those with a link count.
     pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> Inward {
-        let Some(Value::References(ids)) = cell else {
+        let Some(value @ Value::References(ids)) = cell else {
             return Inward { cell: cell.clone(), unknown: Vec::new() };
         };
         let mut known = Vec::new();
         let mut unknown = Vec::new();
-        for id in ids {
+        let counted = if many { ids.as_slice() } else { ids.get(..1).unwrap_or_default() };
+        if !many && primary(value).is_none() {
+            return Inward { cell: Some(Value::Null), unknown };
+        }
+        for id in counted.iter().filter(|id| !id.is_empty()) {
             match self.link(system, object, id) {
                 Some(link) => known.push(link.to_string()),
                 None => unknown.push(remote_key(system, object, id)),
@@ -103,11 +180,11 @@ impl References {
         Inward { cell, unknown }
     }
 
-    /// Link numbers as ids of `object` in `system`. Of several, ids in `present` without a link are
-    /// kept: they are none of the engine's business (I7).
+    /// Link numbers as ids of `object` in `system`. What `present` holds besides stays, unless the
+    /// field governs it: of several, ids without a link are none of the engine's business (I7).
     pub fn outward(
         &self,
-        many: bool,
+        governs: Governs,
         system: &str,
         object: &str,
         cell: &Cell,
@@ -125,16 +202,26 @@ impl References {
                 None => missing.push(link),
             }
         }
-        if let Some(Value::References(ids)) = present
-            && many
-        {
-            let unlinked = ids.iter().filter(|id| self.link(system, object, id).is_none());
-            remote.extend(unlinked.cloned());
+        let held = match present {
+            Some(Value::References(ids)) => ids.as_slice(),
+            _ => &[],
+        };
+        if governs == Governs::Set {
+            let unlinked = held.iter().filter(|id| self.link(system, object, id).is_none());
+            remote.extend(unlinked.filter(|id| !id.is_empty()).cloned());
+            // What stays keeps its place, so that the primary one stays the primary one.
+            remote.sort_by_key(|id| held.iter().position(|held| held == id).unwrap_or(held.len()));
         }
         if remote.is_empty() && !missing.is_empty() {
-            return Outward { remote: None, written: None, missing };
+            return Outward { remote: None, written: None, missing, removes: Vec::new() };
         }
-        Outward { remote: references(remote), written: references(written), missing }
+        let governed = match governs {
+            Governs::Primary => held.get(..1).unwrap_or_default(),
+            Governs::One | Governs::Set => held,
+        };
+        let goes = governed.iter().filter(|id| !id.is_empty() && !remote.contains(id));
+        let removes = goes.map(|id| remote_key(system, object, id)).collect();
+        Outward { remote: references(remote), written: references(written), missing, removes }
     }
 
     /// A present id that stands for the link already is kept; else its live record's.
@@ -193,7 +280,7 @@ fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
                 (lane.target(&field.kind), &state.seen)
             {
                 let place = keys.entry((&record.key.system, target)).or_default();
-                place.extend(ids.iter().map(String::as_str));
+                place.extend(ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
             }
         }
     }
@@ -206,4 +293,13 @@ fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
 /// Whether a field refers to several links.
 pub fn is_many(kind: &FieldKind) -> bool {
     matches!(kind, FieldKind::Reference { many: true, .. })
+}
+
+/// What a field governs in a lane.
+pub fn governs(kind: &FieldKind, lane: Lane<'_>) -> Governs {
+    match (is_many(kind), lane.mapping.rules.governs_all) {
+        (true, _) => Governs::Set,
+        (false, true) => Governs::One,
+        (false, false) => Governs::Primary,
+    }
 }

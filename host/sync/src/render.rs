@@ -50,7 +50,7 @@ pub async fn render(
                     Some((index, slot))
                 })
                 .collect();
-            let rows = render_group(transforms, group, drafts, &places).await?;
+            let rows = render_group(transforms, member, group, drafts, &places).await?;
             for ((index, slot), row) in places.into_iter().zip(rows) {
                 if let Some(place) = columns.get_mut(index).and_then(|slots| slots.get_mut(slot)) {
                     *place = row;
@@ -77,6 +77,7 @@ enum Columns {
 /// The columns of one group for the drafts at these places.
 async fn render_group(
     transforms: &Lenses<'_>,
+    member: &MemberSpec,
     group: &MappingGroup,
     drafts: &[Draft],
     places: &[(usize, usize)],
@@ -87,7 +88,7 @@ async fn render_group(
         .map(|(_, cells)| cells.clone())
         .collect();
     match &group.via {
-        Via::Direct => Ok(cells.into_iter().map(Columns::Cells).collect()),
+        Via::Direct => Ok(cells.into_iter().map(|cells| in_days(member, group, cells)).collect()),
         Via::Table(table) => Ok(cells
             .iter()
             .map(|cells| look_up(table, cells).map_or(Columns::Unmapped, Columns::Cells))
@@ -104,6 +105,18 @@ async fn render_group(
                 .collect())
         }
     }
+}
+
+/// Days as the columns take them.
+fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Columns {
+    let mut taken = Vec::with_capacity(cells.len());
+    for (column, cell) in group.columns.iter().zip(cells) {
+        match member.days.outward(column, cell) {
+            Some(cell) => taken.push(cell),
+            None => return Columns::Failed(Reason::ZoneUnknown { column: column.clone() }),
+        }
+    }
+    Columns::Cells(taken)
 }
 
 fn look_up(table: &ValueTable, cells: &[Cell]) -> Option<Vec<Cell>> {
@@ -161,8 +174,14 @@ fn assemble(
         }
     }
     if draft.action == Action::Create {
-        let constants = member.constants.iter().cloned();
-        writes.extend(constants.map(|(column, cell)| ColumnWrite { column, cell }));
+        for (column, cell) in draft.copies.iter().chain(&member.constants) {
+            let is_given = |write: &ColumnWrite| {
+                write.column == *column && write.cell.as_ref().is_some_and(|one| !one.is_null())
+            };
+            if !writes.iter().any(is_given) {
+                writes.push(ColumnWrite { column: column.clone(), cell: cell.clone() });
+            }
+        }
     }
     writes.retain(|write| {
         let is_news = draft.action != Action::Create || write.cell != Some(Value::Null);

@@ -7,11 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::plugin::Schema;
 use crate::record::Attributes;
+use crate::spec::days::{DayFacts, Days};
 use crate::value::Cell;
 
 pub use policies::{Clear, DeleteGuard, FirstLink, OnDelete, OnMerge, Winner};
 
+pub mod days;
 mod policies;
 
 /// Position of a field in [`EntitySpec::fields`].
@@ -63,6 +66,11 @@ pub struct MemberSpec {
     pub groups: Vec<MappingGroup>,
     /// Column and value given at creation only, such as `Company` of a Salesforce Lead.
     pub constants: Vec<(String, Cell)>,
+    /// Columns given at creation only, from the record that a reference points at; they go before
+    /// `constants`.
+    pub copies: Vec<CopiedColumn>,
+    /// Its account's time zone, and which of its columns hold moments.
+    pub days: Days,
     /// Changes when the mapping changes; a cursor made under another digest starts again from a
     /// backfill.
     pub digest: String,
@@ -70,6 +78,17 @@ pub struct MemberSpec {
     pub read_rows: u32,
     /// The most operations to hand over in one write.
     pub write_rows: u32,
+}
+
+/// A column of a new record that gets a value of the record that a reference points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedColumn {
+    /// The column.
+    pub column: String,
+    /// The reference field.
+    pub reference: FieldIndex,
+    /// The field of the entity that it refers to.
+    pub field: FieldIndex,
 }
 
 /// Columns of a member and the fields that they stand for.
@@ -87,6 +106,18 @@ pub struct MappingGroup {
     pub target: Option<String>,
     /// A create without a value for it is never sent: it waits for its parent or for a value.
     pub required: bool,
+    /// What else is agreed about the columns.
+    pub rules: ColumnRules,
+}
+
+/// What is agreed about columns besides how they are mapped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnRules {
+    /// A field of one reference governs all records that the column holds, and not only the
+    /// primary one.
+    pub governs_all: bool,
+    /// Texts that stand for nothing: read as empty.
+    pub fillers: Vec<String>,
 }
 
 /// Which way values may travel between a member and the hub.
@@ -127,7 +158,8 @@ pub enum Via {
 /// null (rule B5).
 #[derive(Debug, Clone, Default)]
 pub struct ValueTable {
-    /// From the member: every remote value that may occur. Several may lead to the same canonical
+    /// From the member: every remote value that may occur, its text trimmed and in NFC as in
+    /// [`crate::canonical::composed`]. Several may lead to the same canonical
     /// value.
     pub read: BTreeMap<String, String>,
     /// To the member: the one remote value to write for each canonical value. A present remote
@@ -316,6 +348,25 @@ impl Spec {
         self.entities.iter().find(|entity| entity.name == name)
     }
 
+    /// Keeps what an account says of its days, before anything of it is read.
+    pub fn learn(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
+        let members = self.entities.iter().flat_map(|entity| &entity.members);
+        for member in members.filter(|member| member.system == system) {
+            if let Some(schema) = schemas.iter().find(|schema| schema.object == member.object) {
+                member.days.learn(DayFacts::new(zone.cloned(), schema));
+            }
+        }
+    }
+
+    /// Systems of which something is still to be learned.
+    pub fn unlearned(&self) -> Vec<&str> {
+        let is_unlearned = |system: &&str| {
+            let mut members = self.entities.iter().flat_map(|entity| &entity.members);
+            members.any(|member| member.system == *system && !member.days.is_known())
+        };
+        self.systems().into_iter().filter(is_unlearned).collect()
+    }
+
     /// Every system that plays a part, in order of first mention.
     pub fn systems(&self) -> Vec<&str> {
         let mut systems = Vec::new();
@@ -414,6 +465,13 @@ impl MemberSpec {
             }
         }
         columns
+    }
+
+    /// The column of a field and what it gets when a record is made without a value.
+    pub fn default_of(&self, field: FieldIndex) -> Option<(&str, &Cell)> {
+        let column = self.group_of(field)?.columns.first()?;
+        let default = self.constants.iter().find(|(name, _)| name == column);
+        default.map(|(name, cell)| (name.as_str(), cell))
     }
 
     /// The group in which a field stands.

@@ -1,7 +1,8 @@
 //! What the engine remembers: records as last seen, links with their truth, the outbox, reviews and
 //! the journal.
 //!
-//! Pure data, carried by the [`crate::store::Store`] port. Values are canonical (SYNC.md 3.1).
+//! Pure data, carried by the [`crate::store::Store`] port. Values are as
+//! they were read (`RULES.md` V9); [`crate::canonical`] compares them.
 //! Vectors of cells and field states are in the order of the entity's fields; only [`crate::codec`]
 //! turns positions into names, so that a stored record survives a change of the mapping.
 
@@ -9,9 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::is_same;
 use crate::reason::Reason;
 use crate::record::Problem;
-use crate::value::Cell;
+use crate::spec::FieldKind;
+use crate::value::{Cell, Value};
 
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
@@ -113,6 +116,18 @@ pub struct FieldState {
     /// edit, also where it equals `base`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsure: bool,
+    /// The record was made with this default of the mapping, as the field reads it. As long as it
+    /// stands there it is read as empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filler: Option<Box<Value>>,
+}
+
+impl FieldState {
+    /// Whether a cell is the default that the record was made with.
+    pub fn is_filler(&self, kind: &FieldKind, cell: &Cell) -> bool {
+        let filler = self.filler.as_deref();
+        filler.is_some_and(|filler| is_same(kind, &Some(filler.clone()), cell))
+    }
 }
 
 /// A record as last seen.

@@ -13,6 +13,7 @@
 //! a record of that object that went before it was ever read may have been it, and what a person
 //! deleted is not made again.
 
+use crate::canonical::is_same;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
 use crate::state::{FieldState, OutboxEntry, RecordKey, RecordState, Span};
 use crate::value::{Cell, Value};
@@ -20,14 +21,29 @@ use crate::value::{Cell, Value};
 /// One field of an update.
 #[derive(Debug, Clone, Copy)]
 pub struct Trace<'a> {
-    /// A value and not a reference. References may be written in a call of their own.
-    pub plain: bool,
+    /// What values the field holds.
+    pub kind: &'a FieldKind,
     /// The member's value before the write.
     pub before: &'a Cell,
     /// What was sent, as the member reads it.
     pub sent: &'a Cell,
     /// What is there now.
     pub now: &'a Cell,
+}
+
+impl Trace<'_> {
+    /// A value and not a reference. References may be written in a call of their own.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.kind, FieldKind::Reference { .. })
+    }
+
+    fn holds_sent(&self) -> bool {
+        is_same(self.kind, self.now, self.sent)
+    }
+
+    fn held_before(&self) -> bool {
+        is_same(self.kind, self.before, self.sent)
+    }
 }
 
 /// What became of one field of an update.
@@ -47,13 +63,13 @@ pub enum Fate {
 pub fn fates(untouched: bool, traces: &[Trace<'_>]) -> Vec<Fate> {
     // One value that arrived proves that all values of the same call did.
     let arrived = |trace: &Trace<'_>| {
-        trace.plain && trace.sent.is_some() && trace.now == trace.sent && trace.before != trace.sent
+        trace.is_plain() && trace.sent.is_some() && trace.holds_sent() && !trace.held_before()
     };
     let proven = traces.iter().any(arrived);
     let fate = |trace: &Trace<'_>| match trace {
         _ if untouched || trace.now.is_none() || trace.sent.is_none() => Fate::Pending,
-        _ if trace.now == trace.sent => Fate::Held,
-        Trace { plain: true, .. } if proven => Fate::Edited,
+        _ if trace.holds_sent() => Fate::Held,
+        _ if proven && trace.is_plain() => Fate::Edited,
         _ if proven => Fate::Pending,
         _ => Fate::Unsure,
     };
@@ -97,9 +113,14 @@ pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &m
     });
     let written: Vec<(FieldIndex, bool, &Cell, &Cell)> = written.collect();
     let seen = |position: FieldIndex| record.fields.get(position.0)?.seen.as_ref();
+    let holds = |position: FieldIndex, sent: &Cell| {
+        let (field, state) = (entity.fields.get(position.0), record.fields.get(position.0));
+        field.zip(state).is_some_and(|(field, state)| is_same(&field.kind, &state.seen, sent))
+    };
     let agrees = |position: FieldIndex| {
-        let sent = sent.get(position.0).and_then(Option::as_ref);
-        sent.is_some_and(|value| !value.is_null()) && seen(position) == sent
+        sent.get(position.0).is_some_and(|sent| {
+            sent.as_ref().is_some_and(|value| !value.is_null()) && holds(position, sent)
+        })
     };
     // The key that found it proves nothing: it would be there anyway.
     let found_by = entity.match_keys.iter().find(|key| key.fields.iter().all(|one| agrees(*one)));
@@ -109,7 +130,7 @@ pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &m
         .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
     let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
         (None, _) | (_, None) => Fate::Pending,
-        (Some(seen), Some(sent)) if seen == sent => Fate::Held,
+        _ if holds(position, sent) => Fate::Held,
         _ if !plain => Fate::Pending,
         (Some(seen), _) if seen.is_null() && proven => Fate::Unsure,
         (Some(seen), _) if seen.is_null() => Fate::Pending,
@@ -153,12 +174,13 @@ pub enum Likeness {
 /// Compares a record with the fields that a create sent; absent and empty ones say nothing.
 pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Likeness {
     let (mut same, mut other, mut other_key) = (0, 0, false);
-    for (position, (sent, state)) in sent.iter().zip(&record.fields).enumerate() {
+    let fields = sent.iter().zip(&record.fields).zip(&entity.fields);
+    for (position, ((sent, state), field)) in fields.enumerate() {
         if sent.as_ref().is_none_or(Value::is_null) || state.seen.is_none() {
             continue;
         }
         let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
-        if *sent == state.seen {
+        if is_same(&field.kind, sent, &state.seen) {
             same += 1;
         } else if filled && is_key(entity, FieldIndex(position)) {
             other_key = true;

@@ -28,7 +28,8 @@ pub enum Value {
     Timestamp(i64),
     /// Multi-select values, in the order that the system gives.
     Choices(Vec<String>),
-    /// Ids of records of the object that the column points at; the first is the primary one.
+    /// Ids of records of the object that the column points at; the first is the primary one, and
+    /// empty where there could be one and is none.
     References(Vec<String>),
 }
 

@@ -312,7 +312,11 @@ impl Why {
             write!(f, "    {}: {}", member.record, member.standing)?;
             match &member.seen {
                 // What a system holds is an id of its own; the hub's value is a number of ours.
-                Some(Value::References(ids)) => writeln!(f, "; it holds id {}", ids.join(", "))?,
+                Some(Value::References(ids)) => {
+                    let ids: Vec<&str> =
+                        ids.iter().map(String::as_str).filter(|id| !id.is_empty()).collect();
+                    writeln!(f, "; it holds id {}", ids.join(", "))?;
+                }
                 Some(_) if member.seen != field.truth => {
                     writeln!(f, "; it holds {}", Shown(&member.seen))?
                 }

@@ -5,9 +5,11 @@
 //! decides, one that a person is asked about) and five are new and need a record in the other
 //! system. Every person refers to a company, anywhere in the store.
 
+use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
-    MappingGroup, MemberSpec, OnDelete, OnMerge, Spec, SpecError, ValueTable, Via, Winner,
+    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
+    FirstLink, MappingGroup, MemberSpec, OnDelete, OnMerge, Spec, SpecError, ValueTable, Via,
+    Winner,
 };
 use renkei_sync::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
@@ -118,6 +120,7 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         via: Via::Direct,
         target: None,
         required: false,
+        rules: ColumnRules::default(),
     };
     MemberSpec {
         system: system.to_owned(),
@@ -125,6 +128,8 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         create: true,
         groups: (0..fields).map(group).collect(),
         constants: Vec::new(),
+        copies: Vec::new(),
+        days: Days::default(),
         digest: "1".to_owned(),
         read_rows: 1000,
         write_rows: 1000,

@@ -2,9 +2,14 @@
 //!
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
-//! crashes. `consent`: an opt-out, and what a member that is only written holds.
+//! crashes. `associations`: what a reference governs. `consent`: an opt-out, and what a member that
+//! is only written holds. `days`: days and moments in the zone of an account. `defaults`: what is
+//! put into a new record for want of a value.
 
+mod associations;
 mod consent;
+mod days;
+mod defaults;
 mod forms;
 mod moves;
 mod parents;

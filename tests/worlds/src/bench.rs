@@ -11,9 +11,11 @@ use renkei_sync::lens::Lenses;
 use renkei_sync::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::record::{Batch, Row};
+use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
-    MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via, Winner,
+    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via,
+    Winner,
 };
 use renkei_sync::state::Review;
 use renkei_sync::store::{ReviewQuery, Reviews, Store};
@@ -155,6 +157,7 @@ pub fn direct(field: usize, column: &str, direction: Direction) -> MappingGroup 
         via: Via::Direct,
         target: None,
         required: false,
+        rules: ColumnRules::default(),
     }
 }
 
@@ -183,6 +186,8 @@ pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSp
         create: true,
         groups,
         constants: Vec::new(),
+        copies: Vec::new(),
+        days: Days::default(),
         digest: "1".to_owned(),
         read_rows: 2,
         write_rows: 1000,

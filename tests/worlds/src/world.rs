@@ -16,6 +16,7 @@ use renkei_sync::value::Value;
 use knobs::{Knobs, OnRemoval};
 
 pub mod knobs;
+mod lists;
 mod people;
 mod ports;
 mod reading;
@@ -56,6 +57,8 @@ pub struct Table {
     pub unique: Option<String>,
     /// Never to be written.
     pub read_only: BTreeSet<String>,
+    /// Columns that hold several records: a write leaves those that it does not name.
+    pub lists: BTreeSet<String>,
     /// Not readable: absent in every answer.
     pub hidden: BTreeSet<String>,
     /// Values longer than this are cut, in characters.

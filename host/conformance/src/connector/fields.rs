@@ -121,6 +121,7 @@ mod tests {
             max_length: None,
             choices: Vec::new(),
             targets: Vec::new(),
+            facts: Vec::new(),
         }
     }
 

@@ -278,6 +278,7 @@ impl Connector for Job {
             max_length: None,
             choices: vec![("new".to_owned(), "New".to_owned())],
             targets: Vec::new(),
+            facts: Vec::new(),
         };
         let plain = |name: &&str| SchemaField {
             choices: if *name == "stage" { field(name).choices } else { Vec::new() },

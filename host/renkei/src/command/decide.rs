@@ -5,7 +5,7 @@
 //! control socket; otherwise this process does. Both run [`decide`].
 
 use renkei_store::SqliteStore;
-use renkei_sync::canonical::canonical;
+use renkei_sync::canonical::fit;
 use renkei_sync::codec::Layouts;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::resolve::{ResolveError, resolve};
@@ -106,7 +106,7 @@ fn choice(answer: &Answer, review: &Review, spec: &Spec) -> Result<Choice, Failu
             });
             let field = field.ok_or_else(|| Failure::usage("this review is not about a field"))?;
             let cell = Some(Value::Text(text.clone()));
-            Choice::Value(canonical(&field.kind, &cell).map_err(|_| {
+            Choice::Value(fit(&field.kind, cell, None).map_err(|_| {
                 Failure::usage(format!("`{text}` does not fit the field `{}`", field.name))
             })?)
         }

@@ -95,6 +95,8 @@ pub(crate) struct SystemFile {
     pub(crate) plugin: Spanned<String>,
     /// Overrides the manifest's base URL.
     pub(crate) base_url: Option<Spanned<String>>,
+    /// Overrides the time zone that the account names: `Asia/Tokyo`.
+    pub(crate) time_zone: Option<Spanned<String>>,
     pub(crate) auth: Spanned<AuthFile>,
     /// Checked against the manifest's settings.
     #[serde(default)]
@@ -177,6 +179,9 @@ pub(crate) struct MemberFile {
     /// Columns given only at creation.
     #[serde(default)]
     pub(crate) defaults: BTreeMap<String, String>,
+    /// Columns given only at creation from what a reference points at: `REFERENCE.FIELD`.
+    #[serde(default)]
+    pub(crate) copies: BTreeMap<String, Spanned<String>>,
 }
 
 /// `[[match]]`: one way to recognise the same thing in two systems.
@@ -218,6 +223,11 @@ pub(crate) struct FieldFile {
     /// Members where a record is not made without a value.
     #[serde(default)]
     pub(crate) required: Vec<Spanned<String>>,
+    /// Texts that stand for nothing: read as empty.
+    #[serde(default)]
+    pub(crate) fillers: Vec<String>,
+    /// For `reference:ENTITY`: `primary` (the default) or `all`.
+    pub(crate) associations: Option<Spanned<String>>,
     /// A value table of this file.
     pub(crate) table: Option<Spanned<String>>,
 }

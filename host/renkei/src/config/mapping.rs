@@ -3,10 +3,11 @@
 
 use renkei_package::{Kind, Shape};
 use renkei_sync::record::Attributes;
+use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
-    MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Orientation, Spec, TransformRef,
-    TransformUse, Via, Winner,
+    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Orientation, Spec,
+    TransformRef, TransformUse, Via, Winner,
 };
 use renkei_sync::value::Value;
 use sha2::{Digest as _, Sha256};
@@ -16,7 +17,8 @@ use super::file::{EntityFile, FieldFile, MatchFile, MemberFile, RootFile, SplitF
 use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
 use super::words::{
-    direction, index, interval, names, parameters, require_name, value_table, word,
+    column_rules, copied_column, direction, index, interval, names, parameters, require_name,
+    value_table, word,
 };
 
 pub(super) type File = Source<EntityFile>;
@@ -263,7 +265,8 @@ impl World<'_> {
         for (index, (field, field_file)) in file.value.field.iter().enumerate() {
             let column = field_file.columns.iter().find(|(member, _)| member.get_ref() == &name);
             if let Some((_, column)) = column {
-                let target = match fields.get(index).map(|field| &field.kind) {
+                let kind = fields.get(index).map(|field| &field.kind);
+                let target = match kind {
                     Some(FieldKind::Reference { entity, .. }) => {
                         Some(self.target(file, field, entity, &system)?)
                     }
@@ -279,13 +282,17 @@ impl World<'_> {
                     },
                     target,
                     required: names(&field_file.required, &name),
+                    rules: column_rules(file, field_file, kind)?,
                 });
             }
         }
         for split in file.value.split.iter().filter(|split| split.member.get_ref() == &name) {
             groups.push(self.split(file, split, fields)?);
         }
-        let digest = Sha256::digest(format!("{groups:?}").as_bytes());
+        let zone =
+            self.root.value.systems.get(&system).and_then(|system| system.time_zone.as_ref());
+        let zone = zone.map(|zone| zone.get_ref().as_str()).unwrap_or_default();
+        let digest = Sha256::digest(format!("{groups:?}{zone}").as_bytes());
         let (read_rows, write_rows) = self.rows(&system, &object);
         Ok(MemberSpec {
             read_rows,
@@ -298,7 +305,13 @@ impl World<'_> {
                 .iter()
                 .map(|(column, text)| (column.clone(), Some(Value::Text(text.clone()))))
                 .collect(),
+            copies: raw
+                .copies
+                .iter()
+                .map(|(column, from)| copied_column(self.files, file, fields, (column, from)))
+                .collect::<Result<_, _>>()?,
             groups,
+            days: Days::unknown(),
             digest: hex::encode(digest),
         })
     }
@@ -371,6 +384,7 @@ impl World<'_> {
             via: Via::Transform(TransformUse { function, orientation: Orientation::ForwardReads }),
             target: None,
             required: false,
+            rules: ColumnRules::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use renkei_package::{ConnectorManifest, Kind, Setting, SettingKind};
 use renkei_runtime::{Auth, SystemConfig};
+use renkei_sync::spec::days::time_zone;
 use secrecy::SecretString;
 use toml::Spanned;
 
@@ -54,6 +55,12 @@ pub(super) fn check(root: &File, loaded: &Loaded<'_>) -> Result<(), ConfigError>
             }
         }
         settings(root, system, manifest)?;
+        if let Some(zone) = &system.time_zone
+            && time_zone(zone.get_ref()).is_none()
+        {
+            let message = format!("`{}` is no time zone such as `Asia/Tokyo`", zone.get_ref());
+            return Err(root.at(zone, message));
+        }
     }
     Ok(())
 }

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use renkei_sync::canonical::composed;
 use renkei_sync::record::Attributes;
-use renkei_sync::spec::{Direction, FieldIndex, FieldSpec, ValueTable};
+use renkei_sync::spec::{
+    ColumnRules, CopiedColumn, Direction, FieldIndex, FieldKind, FieldSpec, ValueTable,
+};
 use renkei_sync::value::Value;
 use toml::Spanned;
 
@@ -24,6 +27,51 @@ pub(super) fn direction(field: &FieldFile, member: &str) -> Direction {
     } else {
         Direction::Both
     }
+}
+
+/// What is agreed about a field's columns besides how they are mapped.
+pub(super) fn column_rules(
+    file: &File,
+    field: &FieldFile,
+    kind: Option<&FieldKind>,
+) -> Result<ColumnRules, ConfigError> {
+    let governs_all = match &field.associations {
+        None => false,
+        Some(said) => {
+            let known = [("primary", false), ("all", true)];
+            if !matches!(kind, Some(FieldKind::Reference { many: false, .. })) {
+                let message = "`associations` is for fields with a kind `reference:ENTITY`";
+                return Err(file.at(said, message));
+            }
+            word(file, said, &known)?
+        }
+    };
+    Ok(ColumnRules { governs_all, fillers: field.fillers.clone() })
+}
+
+/// `REFERENCE.FIELD`: a field of what a reference field of this entity points at.
+pub(super) fn copied_column(
+    files: &[File],
+    file: &File,
+    fields: &[FieldSpec],
+    (column, from): (&String, &Spanned<String>),
+) -> Result<CopiedColumn, ConfigError> {
+    let found = from.get_ref().split_once('.').and_then(|(reference, name)| {
+        let reference = fields.iter().position(|field| field.name == reference)?;
+        let Some(FieldKind::Reference { entity, many: false }) =
+            fields.get(reference).map(|field| &field.kind)
+        else {
+            return None;
+        };
+        let other = files.iter().find(|other| other.value.entity.get_ref() == entity)?;
+        let field = other.value.field.keys().position(|key| key.get_ref() == name)?;
+        Some((FieldIndex(reference), FieldIndex(field)))
+    });
+    let (reference, field) = found.ok_or_else(|| {
+        let expected = "a `reference:` field of this entity, a dot and a field of that entity";
+        file.at(from, format!("`{}`: expected {expected}", from.get_ref()))
+    })?;
+    Ok(CopiedColumn { column: column.clone(), reference, field })
 }
 
 pub(super) fn index(
@@ -87,10 +135,10 @@ pub(super) fn value_table(
             continue;
         };
         if let Some(first) = values.first() {
-            result.write.insert(canonical.clone(), first.clone());
+            result.write.insert(composed(canonical), first.clone());
         }
         for value in values {
-            if let Some(other) = result.read.insert(value.clone(), canonical.clone()) {
+            if let Some(other) = result.read.insert(composed(value), canonical.clone()) {
                 return Err(file
                     .at(place, format!("`{value}` stands for both `{other}` and `{canonical}`")));
             }

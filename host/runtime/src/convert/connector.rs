@@ -192,24 +192,27 @@ pub(crate) fn schemas_from_guest(
 }
 
 fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
-    let field = |field: calls::Field| SchemaField {
-        name: field.name,
-        label: field.label,
-        kind: field.kind,
-        readable: field.readable,
-        creatable: field.creatable,
-        updatable: field.updatable,
-        required: field.required,
-        unique: field.unique,
-        nullable: field.nullable,
-        max_length: field.max_length,
-        choices: field.choices,
-        targets: field.targets,
+    let field = |field: calls::Field| -> Result<SchemaField, Breach> {
+        Ok(SchemaField {
+            name: field.name,
+            label: field.label,
+            kind: field.kind,
+            readable: field.readable,
+            creatable: field.creatable,
+            updatable: field.updatable,
+            required: field.required,
+            unique: field.unique,
+            nullable: field.nullable,
+            max_length: field.max_length,
+            choices: field.choices,
+            targets: field.targets,
+            facts: attributes_from_guest(field.facts)?,
+        })
     };
     Ok(Schema {
         object: schema.object,
         label: schema.label,
-        fields: schema.fields.into_iter().map(field).collect(),
+        fields: schema.fields.into_iter().map(field).collect::<Result<_, _>>()?,
         facts: attributes_from_guest(schema.facts)?,
     })
 }

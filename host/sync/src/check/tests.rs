@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::reason::Reason;
+use crate::spec::days::Days;
 use crate::spec::{DeleteGuard, FirstLink, OnDelete, OnMerge};
 use crate::state::{Link, LinkId, LinkStatus, OutboxState, RecordState};
 
@@ -20,6 +21,8 @@ fn entity() -> EntitySpec {
             create: true,
             groups: Vec::new(),
             constants: Vec::new(),
+            copies: Vec::new(),
+            days: Days::default(),
             digest: "1".to_owned(),
             read_rows: 100,
             write_rows: 100,

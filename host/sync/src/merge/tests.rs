@@ -30,6 +30,7 @@ fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
         agreed: base.clone(),
         edited,
         unsure: false,
+        filler: None,
     }
 }
 
@@ -422,4 +423,50 @@ fn empty_source_empties_no_target_that_is_unknown() {
     check(value("typed"), None, None, false);
     // What was carried there before is emptied with its source.
     check(value("old"), value("old"), value("old"), true);
+}
+
+/// The field after `a` and `x` show these values, from a common base in these forms.
+fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> Merged {
+    let field = FieldSpec {
+        name: "name".into(),
+        kind: FieldKind::Text,
+        winner: Winner::Manual,
+        clear: Clear::Propagate,
+    };
+    let truth = Truth { value: value(truth), from: Some("a".into()), ..Truth::default() };
+    let states: Vec<FieldState> = bases
+        .iter()
+        .zip(seen)
+        .map(|(base, seen)| FieldState {
+            agreed: value(base).and(truth.value.clone()),
+            ..state(&value(base), &value(seen), Span::default())
+        })
+        .collect();
+    let part = |(system, state): (&'static str, _)| {
+        let state: &FieldState = state;
+        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+    };
+    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    merge(&field, &FirstLink::Review, &truth, &parts, None).unwrap()
+}
+
+/// `RULES.md` V9.
+#[test]
+fn forms_of_one_value_are_equal_until_a_person_changes_the_form() {
+    let (typed, unified) = ("\u{fa10}", "\u{585a}");
+    let due = |merged: &Merged| [0, 1].map(|part| merged.parts[part].due.is_some());
+    // Two forms at the first link: nobody's is touched.
+    let first = forms("absent", ["absent", "absent"], [typed, unified]);
+    assert_eq!((first.truth.value.clone(), due(&first)), (value(typed), [false, false]));
+    assert_eq!((first.question, first.decided), (None, None));
+    // A person changes the form in one of them: the others get it.
+    let form = forms(unified, [unified, unified], [typed, unified]);
+    assert_eq!((form.truth.value.clone(), due(&form)), (value(typed), [false, true]));
+    // Two people change the value to different forms of another one.
+    let both = forms("old", ["old", "old"], [typed, unified]);
+    assert_eq!((both.question.clone(), due(&both)), (None, [false, false]));
+    // A form does not contest another value.
+    let other = forms(unified, [unified, unified], [typed, "new"]);
+    assert_eq!((other.truth.value.clone(), due(&other)), (value("new"), [true, false]));
+    assert_eq!((other.question, other.decided), (None, None));
 }

@@ -3,7 +3,8 @@
 use super::{Draft, Work, is_filled};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::spec::{MappingGroup, MemberSpec};
+use crate::references::link_ids;
+use crate::spec::{CopiedColumn, MappingGroup, MemberSpec};
 use crate::state::{FieldWrite, Status};
 use crate::value::Cell;
 
@@ -46,7 +47,7 @@ impl Work<'_> {
                     groups.push((index, cells));
                     fields.extend(writes);
                 }
-                None if group.required => {
+                None if group.required && !has_default(member, group) => {
                     self.note_missing(group);
                     return None;
                 }
@@ -68,7 +69,18 @@ impl Work<'_> {
             fields,
             reason: self.create_reason.clone(),
             raw: Vec::new(),
+            copies: self.copies(member),
         })
+    }
+
+    /// What a new record gets from the records that it refers to.
+    fn copies(&self, member: &MemberSpec) -> Vec<(String, Cell)> {
+        let copy = |copy: &CopiedColumn| {
+            let link = link_ids(&self.truth(copy.reference.0)).next()?;
+            let cell = self.context.references.copied(link, copy.field)?;
+            Some((copy.column.clone(), cell.clone()))
+        };
+        member.copies.iter().filter_map(copy).collect()
     }
 
     /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
@@ -87,14 +99,15 @@ impl Work<'_> {
                 return None;
             }
             let truth = self.truth(index.0);
-            let (remote, written) = self.outward(field, lane, &spec.system, &truth, &None);
+            let outward = self.outward(field, lane, &spec.system, &truth, &None);
             writes.push(FieldWrite {
                 field: field.name.clone(),
                 before: None,
-                after: written,
+                after: outward.written,
                 reason: self.create_reason.clone(),
+                removes: Vec::new(),
             });
-            cells.push(remote);
+            cells.push(outward.remote);
         }
         cells.iter().any(is_filled).then_some((cells, writes))
     }
@@ -111,4 +124,10 @@ impl Work<'_> {
             self.note(None, Some(&field), Reason::RequiredMissing { field: field.clone() });
         }
     }
+}
+
+/// Whether a new record gets defaults in the columns of a group without a value.
+fn has_default(member: &MemberSpec, group: &MappingGroup) -> bool {
+    let given = |column: &String| member.constants.iter().any(|(name, _)| name == column);
+    group.columns.iter().all(given)
 }

@@ -57,6 +57,7 @@ impl Work<'_> {
             fields: Vec::new(),
             reason: Reason::MergedElsewhere,
             raw: Vec::new(),
+            copies: Vec::new(),
         };
         if !self.plan.drafts.iter().any(|other| other.member == member) {
             self.plan.drafts.push(draft);

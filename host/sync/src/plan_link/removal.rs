@@ -158,6 +158,7 @@ impl Work<'_> {
                 fields: Vec::new(),
                 reason: Reason::DeletedIn(gone.system.clone()),
                 raw: Vec::new(),
+                copies: Vec::new(),
             });
         }
     }

@@ -2,6 +2,7 @@
 //! writes.
 
 use super::{Draft, Work};
+use crate::canonical::is_changed;
 use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
@@ -49,6 +50,7 @@ impl Work<'_> {
             fields,
             reason,
             raw: record.raw.clone(),
+            copies: Vec::new(),
         })
     }
 
@@ -76,18 +78,19 @@ impl Work<'_> {
             let system = record.key.system.clone();
             let state = record.fields.get(index.0)?.clone();
             let truth = self.truth(index.0);
-            let (remote, written) = self.outward(field, lane, &system, &truth, &state.seen);
-            if remote.is_none() && truth.is_some() {
+            let outward = self.outward(field, lane, &system, &truth, &state.seen);
+            if outward.remote.is_none() && truth.is_some() {
                 return None;
             }
-            news |= remote != state.seen;
+            news |= is_changed(&field.kind, &state.seen, &outward.remote);
             writes.push(FieldWrite {
                 field: field.name.clone(),
                 before: state.base,
-                after: written,
+                after: outward.written,
                 reason: reason.clone(),
+                removes: outward.removes,
             });
-            cells.push(remote);
+            cells.push(outward.remote);
         }
         news.then_some((cells, writes))
     }

@@ -12,7 +12,7 @@ use crate::record::Action;
 use crate::spec::EntitySpec;
 use crate::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
 use crate::store::Changes;
-use crate::unanswered::{Fate, Trace, fates, is_plain, is_untouched, note};
+use crate::unanswered::{Fate, Trace, fates, is_untouched, note};
 use crate::value::Cell;
 
 impl Prober<'_> {
@@ -94,7 +94,7 @@ pub(crate) fn settle(
         .filter_map(|(position, write)| {
             let field = entity.fields.get(*position)?;
             Some(Trace {
-                plain: is_plain(field),
+                kind: &field.kind,
                 before: &write.before,
                 sent: sent.get(*position)?,
                 now: &record.fields.get(*position)?.seen,
@@ -102,7 +102,7 @@ pub(crate) fn settle(
         })
         .collect();
     let fates = fates(untouched, &traces);
-    let plain: Vec<bool> = traces.iter().map(|trace| trace.plain).collect();
+    let plain: Vec<bool> = traces.iter().map(Trace::is_plain).collect();
     let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
     for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
         let Some(state) = record.fields.get_mut(position) else { continue };

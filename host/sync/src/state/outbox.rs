@@ -48,6 +48,9 @@ pub struct FieldWrite {
     pub after: Cell,
     /// Why.
     pub reason: Reason,
+    /// Records that the member refers to now and no longer afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<RecordKey>,
 }
 
 /// A planned effect: committed before it is sent, removed when its outcome is committed.

@@ -14,7 +14,9 @@ fn text(value: &str) -> Cell {
 
 fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> Trace<'a> {
     let [before, sent, now] = cells;
-    Trace { plain, before, sent, now }
+    static REFERENCE: FieldKind = FieldKind::Reference { entity: String::new(), many: false };
+    let kind = if plain { &FieldKind::Text } else { &REFERENCE };
+    Trace { kind, before, sent, now }
 }
 
 #[test]
@@ -130,6 +132,7 @@ fn weighed_in(entity: &EntitySpec, title: Cell, city: Cell) -> FieldState {
         field: name.to_owned(),
         before: None,
         after: value.clone(),
+        removes: Vec::new(),
         reason: Reason::Founded,
     };
     let entry = OutboxEntry {

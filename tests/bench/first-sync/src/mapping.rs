@@ -1,8 +1,9 @@
 //! Contacts of both systems, column by column: nine fields, recognised by their mail address.
 
+use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec, FirstLink,
-    MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, SpecError, Via, Winner,
+    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, SpecError, Via, Winner,
 };
 
 /// One system's name, and its plugin's.
@@ -70,6 +71,7 @@ fn member(
         via: Via::Direct,
         target: None,
         required: system == SALESFORCE && FieldIndex(position) == FAMILY_NAME,
+        rules: ColumnRules::default(),
     };
     MemberSpec {
         system: system.to_owned(),
@@ -77,6 +79,8 @@ fn member(
         create: true,
         groups: FIELDS.iter().enumerate().map(group).collect(),
         constants: Vec::new(),
+        copies: Vec::new(),
+        days: Days::default(),
         digest: "1".to_owned(),
         read_rows: rows,
         write_rows: rows,

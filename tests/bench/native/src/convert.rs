@@ -71,6 +71,7 @@ pub(crate) fn schema(schema: sdk::Schema) -> Schema {
         max_length: field.max_length,
         choices: field.choices,
         targets: field.targets,
+        facts: attributes_in(field.facts),
     };
     Schema {
         object: schema.object,

@@ -107,6 +107,33 @@ fn systems_that_fight_over_a_form_are_stopped() {
     assert!(bench.open_reviews().iter().any(|review| oscillates(&review.matter)));
 }
 
+/// `RULES.md` V9.
+#[test]
+fn text_arrives_as_it_was_typed() {
+    let bench = bench(people());
+    for (number, title) in ["\u{fa10}\u{fa19}", "ＡＢＣ", "か\u{3099}", " Abc "].iter().enumerate()
+    {
+        let mail = format!("P{number}@X");
+        let cells = [("mail", mail.as_str().into()), ("title", (*title).into())];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.settle();
+        let live = bench.shared.world().live(&b());
+        let is_made =
+            |id: &&String| bench.shared.world().cell(&b(), id, "mail") == mail.as_str().into();
+        let right = live.iter().find(is_made).expect("the mail as it was typed").clone();
+        check_cell(&bench, &b(), &right, "title", *title);
+        // A person corrects the form only, on the other side.
+        let corrected = "\u{585a}\u{795e}";
+        bench.shared.world().edit(&b(), &right, "title", corrected.into());
+        bench.settle();
+        check_cell(&bench, &a(), &left, "title", corrected);
+        bench.shared.world().edit(&b(), &right, "title", "\u{fa10}\u{fa19}".into());
+        bench.settle();
+        check_cell(&bench, &a(), &left, "title", "\u{fa10}\u{fa19}");
+        assert!(bench.cycle().written.is_empty());
+    }
+}
+
 #[test]
 fn a_systems_own_form_is_not_fought() {
     let bench = bench(people());

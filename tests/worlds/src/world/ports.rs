@@ -119,7 +119,11 @@ impl Connector for FakeConnector {
         let mut world = self.call().map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
-        Ok(operations.map(|operation| world.write(&at, &request.columns, operation)).collect())
+        let write = |operation| {
+            let operation = world.beside_others(&at, request, operation);
+            world.write(&at, &request.columns, &operation)
+        };
+        Ok(operations.map(write).collect())
     }
 
     /// As HubSpot does: the survivor has a new id.
