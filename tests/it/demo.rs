@@ -1,8 +1,11 @@
 //! Acceptance 1 in small: the demo's promises, as its own judge reads them from the simulators.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use serde_json::json;
 
-use crate::site::run_json;
+use crate::site::{renkei, run_json};
 
 #[test]
 fn the_demo_keeps_its_promises() {
@@ -17,4 +20,22 @@ fn the_demo_keeps_its_promises() {
         assert_eq!(calls["breaches"], json!(0), "{system} was asked more than it allows");
     }
     assert_eq!(report["plugins"].as_array().map(Vec::len), Some(4), "{report}");
+}
+
+/// `RULES.md Q7`: the demo holds the other end of the simulators' input, and a killed process
+/// holds nothing.
+#[test]
+fn simulators_end_with_the_process_that_holds_their_input() {
+    let mut simulators = renkei()
+        .args(["sim", "--until-input-ends", "--people", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(simulators.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.contains("base_url"), "{ready}");
+    assert!(simulators.try_wait().unwrap().is_none(), "they serve while their input is open");
+    drop(simulators.stdin.take());
+    assert!(simulators.wait().unwrap().success());
 }

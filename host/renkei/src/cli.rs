@@ -217,6 +217,9 @@ pub(crate) struct SimArgs {
     /// The real and virtual time, ms since 1970, from which a faster clock counts. Default: now.
     #[arg(long, value_name = "MS")]
     pub(crate) clock_origin_ms: Option<i64>,
+    /// End when standard input ends: with whoever started this, however that ended.
+    #[arg(long)]
+    pub(crate) until_input_ends: bool,
 }
 
 #[derive(Debug, Args)]

@@ -112,10 +112,11 @@ impl Systems {
     /// Starts empty simulators with these faults.
     pub(crate) fn start(binary: &Path, clock: TrialClock, faults: &Value) -> anyhow::Result<Self> {
         let mut process = Command::new(binary)
-            .args(["sim", "--people", "0", "--seed", "1", "--no-limits"])
+            .args(["sim", "--until-input-ends", "--people", "0", "--seed", "1", "--no-limits"])
             .arg(format!("--speed={}", clock.speed))
             .arg(format!("--clock-origin-ms={}", clock.origin_ms))
-            .stdin(Stdio::null())
+            // Held until this process ends, however it ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("starting the simulators")?;

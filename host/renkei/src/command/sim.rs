@@ -1,4 +1,4 @@
-//! `renkei sim`: simulated CRMs on loopback until interrupted.
+//! `renkei sim`: simulated CRMs on loopback until interrupted, or until whoever started them ends.
 //!
 //! One JSON line on standard output says that they are ready: per system its base URL and the
 //! credentials to use. They are not secrets: they open nothing but this process.
@@ -48,11 +48,26 @@ pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
         })
         .collect();
     output.line(&serde_json::to_string(&ready)?);
-    stop::requested().await;
+    tokio::select! {
+        () = stop::requested() => {}
+        () = wait_for_end_of_input(), if args.until_input_ends => {}
+    }
     for (_, system) in running {
         system.stop().await;
     }
     Ok(())
+}
+
+/// Returns when standard input ends. A pipe ends with the process that holds its other end, also
+/// when that was killed (`RULES.md Q7`). The thread does not keep the program from ending.
+async fn wait_for_end_of_input() {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let rest = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        // Input that cannot be read any more has ended, too.
+        drop(ended.send(rest));
+    });
+    drop(end.await);
 }
 
 fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, Failure> {

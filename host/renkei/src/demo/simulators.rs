@@ -101,9 +101,10 @@ impl Simulators {
     pub(crate) async fn start(arguments: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program's own path")?;
         let mut process = Command::new(program)
-            .arg("sim")
+            .args(["sim", "--until-input-ends"])
             .args(arguments)
-            .stdin(Stdio::null())
+            // Held until this process ends, however it ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
