@@ -78,6 +78,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 version: 1,
                 truth: (0..FIELDS).map(truth).collect(),
                 refusals: Vec::new(),
+                restored: false,
             })
             .collect(),
         records: numbers

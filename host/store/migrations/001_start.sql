@@ -1,14 +1,22 @@
 -- The first layout. Bodies stand in rowid tables; WITHOUT ROWID was measured 7 to 12 times slower (TRUST.md 4.1).
 
--- One row: what makes the intents of this store unique among all stores of the world.
-CREATE TABLE store (identity TEXT NOT NULL);
+-- One row: what makes the intents of this store unique among all stores of the world, and since when it is known to be
+-- put back from a backup or a copy and not read again yet.
+CREATE TABLE store (identity TEXT NOT NULL, restored_ms INTEGER);
 INSERT INTO store (identity) VALUES (lower(hex(randomblob(16))));
+
+-- The openings in which creates were planned.
+CREATE TABLE epoch (name TEXT PRIMARY KEY);
+
+-- Which account each system is.
+CREATE TABLE account (system TEXT PRIMARY KEY, id TEXT NOT NULL);
 
 CREATE TABLE cursor (
     system TEXT NOT NULL,
     object TEXT NOT NULL,
     position BLOB,
     backfilled INTEGER NOT NULL,
+    more INTEGER NOT NULL,
     digest TEXT NOT NULL,
     UNIQUE (system, object)
 );
@@ -21,7 +29,8 @@ CREATE TABLE link (
     successor INTEGER,
     version INTEGER NOT NULL,
     truth TEXT NOT NULL,
-    refusals TEXT NOT NULL
+    refusals TEXT NOT NULL,
+    restored INTEGER NOT NULL
 );
 CREATE INDEX link_by_entity ON link (entity, status);
 

@@ -5,23 +5,25 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) fn put(connection: &Connection, stream: &Stream, cursor: &Cursor) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO cursor (system, object, position, backfilled, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO cursor (system, object, position, backfilled, more, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (system, object) DO UPDATE
          SET position = excluded.position, backfilled = excluded.backfilled,
-             digest = excluded.digest",
+             more = excluded.more, digest = excluded.digest",
     )?;
-    let Cursor { position, backfilled, digest } = cursor;
-    statement.execute(params![stream.system, stream.object, position, backfilled, digest])?;
+    let Cursor { position, backfilled, more, digest } = cursor;
+    let values = params![stream.system, stream.object, position, backfilled, more, digest];
+    statement.execute(values)?;
     Ok(())
 }
 
 pub(crate) fn get(connection: &Connection, stream: &Stream) -> Result<Option<Cursor>> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, backfilled, digest FROM cursor WHERE system = ?1 AND object = ?2",
+        "SELECT position, backfilled, more, digest FROM cursor WHERE system = ?1 AND object = ?2",
     )?;
     let cursor = statement.query_row(params![stream.system, stream.object], |row| {
-        Ok(Cursor { position: row.get(0)?, backfilled: row.get(1)?, digest: row.get(2)? })
+        let (position, backfilled) = (row.get(0)?, row.get(1)?);
+        Ok(Cursor { position, backfilled, more: row.get(2)?, digest: row.get(3)? })
     });
     cursor.optional()
 }

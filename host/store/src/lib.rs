@@ -14,6 +14,9 @@
 mod open;
 pub use open::OpenError;
 
+mod backup;
+pub use backup::Contents;
+
 mod lock;
 
 mod migrate;
@@ -30,6 +33,8 @@ mod error;
 mod column;
 
 mod cursors;
+
+mod identity;
 
 mod records;
 

@@ -12,11 +12,12 @@ use crate::{column, outbox, records, reviews};
 
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO link (number, entity, status, successor, version, truth, refusals)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO link (number, entity, status, successor, version, truth, refusals, restored)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (number) DO UPDATE
          SET entity = excluded.entity, status = excluded.status, successor = excluded.successor,
-             version = excluded.version, truth = excluded.truth, refusals = excluded.refusals",
+             version = excluded.version, truth = excluded.truth, refusals = excluded.refusals,
+             restored = excluded.restored",
     )?;
     let (status, successor) = match link.status {
         LinkStatus::Active => ("active", None),
@@ -31,6 +32,7 @@ pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Re
         column::number(link.version),
         layouts.encode(&link.entity, &link.truth).map_err(column::unwritable)?,
         column::json(&link.refusals)?,
+        link.restored,
     ])?;
     Ok(())
 }
@@ -66,7 +68,7 @@ pub(crate) fn views(
 ) -> Result<Vec<LinkView>> {
     let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
     let mut statement = connection.prepare_cached(
-        "SELECT number, entity, status, successor, version, truth, refusals
+        "SELECT number, entity, status, successor, version, truth, refusals, restored
          FROM link WHERE number = ?1",
     )?;
     let mut found = Vec::with_capacity(ids.len());
@@ -181,5 +183,6 @@ fn read(row: &Row<'_>, layouts: &Layouts) -> Result<Link> {
         version: column::unsigned(row, 4)?,
         truth,
         refusals: column::read_json(row, 6)?,
+        restored: row.get(7)?,
     })
 }

@@ -24,11 +24,11 @@ use crate::store::SqliteStore;
 use crate::writer::Writer;
 
 /// The database's name in its directory.
-const FILE: &str = "renkei.db";
+pub(crate) const FILE: &str = "renkei.db";
 /// What SQLite keeps beside a database: commits that are not folded in, and an index of them.
 const LOG: &str = "renkei.db-wal";
 /// A new database until it is whole. What a crash leaves of it holds nothing.
-const DRAFT: [&str; 4] =
+pub(crate) const DRAFT: [&str; 4] =
     ["renkei.db.new", "renkei.db.new-wal", "renkei.db.new-shm", "renkei.db.new-journal"];
 /// Large enough that most records stay on one page (TRUST.md 4.1).
 const PAGE_BYTES: u32 = 8192;
@@ -102,6 +102,19 @@ pub enum OpenError {
         path: PathBuf,
         /// What the check found.
         reason: String,
+    },
+    /// Something is where a backup should be written.
+    #[error("{}: there already; give the backup another name", .path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A backup of another database than the one that the configuration used.
+    #[error("{}: a backup of another database; to go on with it all the same, \
+             remove store.id beside renkei.toml and run again", .path.display())]
+    OtherIdentity {
+        /// The backup.
+        path: PathBuf,
     },
     /// No room to create or migrate it.
     #[error("{}: the disk is full; free some room and run again", .path.display())]
@@ -232,21 +245,24 @@ impl SqliteStore {
         for _ in 0..READERS {
             connections.push(connect_to_read(path).map_err(sqlite)?);
         }
-        let identity = match connections.first() {
+        // SQLite's randomness also makes the identity of a new database.
+        let (identity, epoch) = match connections.first() {
             Some(connection) => connection
-                .query_row("SELECT identity FROM store", [], |row| row.get(0))
+                .query_row("SELECT identity, lower(hex(randomblob(6))) FROM store", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
                 .map_err(sqlite)?,
-            None => String::new(),
+            None => Default::default(),
         };
         let readers = Readers::start(connections, path)?;
-        Ok(Self { identity, layouts, writer: None, readers, lock: None, scratch: None })
+        Ok(Self { identity, epoch, layouts, writer: None, readers, lock: None, scratch: None })
     }
 }
 
 /// Whether there is a database in `dir`. One without content, or of which only the log is left, is
 /// an error: taken as a new one it would link everything anew, and SQLite would drop the log or,
 /// worse, fold it into a new database.
-fn is_there(dir: &Path) -> Result<bool, OpenError> {
+pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     let path = dir.join(FILE);
     match fs::metadata(&path) {
         Ok(found) if found.len() == 0 => Err(OpenError::Empty { path }),
@@ -272,12 +288,7 @@ fn has_log(dir: &Path) -> bool {
 fn create(dir: &Path) -> Result<(), OpenError> {
     let [draft, ..] = DRAFT.map(|name| dir.join(name));
     let io = |source| OpenError::Io { path: draft.clone(), source };
-    for left in DRAFT.map(|name| dir.join(name)) {
-        match fs::remove_file(left) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
-            _ => {}
-        }
-    }
+    remove_draft(dir)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
     let sqlite = |error| open_error(&draft, error);
     let mut connection = connect_to_write(&draft)?;
@@ -288,10 +299,28 @@ fn create(dir: &Path) -> Result<(), OpenError> {
     let place = dir.join(FILE);
     File::open(&draft).and_then(|file| file.sync_all()).map_err(io)?;
     fs::rename(&draft, place).map_err(io)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+    sync_dir(dir).map_err(io)
 }
 
-fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
+/// What a crash has left of a database that was being made.
+pub(crate) fn remove_draft(dir: &Path) -> Result<(), OpenError> {
+    for path in DRAFT.map(|name| dir.join(name)) {
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(OpenError::Io { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all())
+}
+
+pub(crate) fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
         .and_then(|connection| settle(connection, -16_384))
@@ -315,7 +344,7 @@ fn settle(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection
 }
 
 /// What holds for the connection that writes. The page size only counts for a file without tables.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -335,6 +364,11 @@ fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenErr
         let reason = "cut off in the middle of a page".to_owned();
         return Err(OpenError::Corrupt { path: path.to_owned(), reason });
     }
+    quick_check(connection, path)
+}
+
+/// Lets SQLite look for damage.
+pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| open_error(path, error))?;
@@ -344,7 +378,7 @@ fn check(connection: &Connection, dir: &Path, path: &Path) -> Result<(), OpenErr
     Err(OpenError::Corrupt { path: path.to_owned(), reason: verdict })
 }
 
-fn refusal(path: &Path, layout: &Layout) -> OpenError {
+pub(crate) fn refusal(path: &Path, layout: &Layout) -> OpenError {
     let path = path.to_owned();
     match layout {
         Layout::Newer(found) => OpenError::Newer { path, found: *found, known: migrate::steps() },
@@ -353,7 +387,7 @@ fn refusal(path: &Path, layout: &Layout) -> OpenError {
     }
 }
 
-fn open_error(path: &Path, source: rusqlite::Error) -> OpenError {
+pub(crate) fn open_error(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error::kind(&source) {
         Kind::Full => OpenError::Full { path },

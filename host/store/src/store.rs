@@ -17,12 +17,13 @@ use rusqlite::Connection;
 use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{counts, cursors, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{counts, cursors, identity, journal, keys, links, outbox, records, reviews, sweeps};
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
 /// were handed in.
 pub struct SqliteStore {
     pub(crate) identity: String,
+    pub(crate) epoch: String,
     pub(crate) layouts: Arc<Layouts>,
     // Dropped in this order: the connection that writes is the last to close, for only it can fold
     // the log into the database; then the lock goes, then a scratch directory.
@@ -52,6 +53,23 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    async fn epochs(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection, _| identity::epochs(connection)).await
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        self.read(|connection, _| identity::restored_ms(connection)).await
+    }
+
+    async fn account(&self, system: &str) -> Result<Option<String>, StoreError> {
+        let system = system.to_owned();
+        self.read(move |connection, _| identity::account(connection, &system)).await
     }
 
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {

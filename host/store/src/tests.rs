@@ -17,6 +17,7 @@ use renkei_sync::value::Value;
 
 use crate::SqliteStore;
 
+mod backups;
 mod conformance;
 mod durability;
 mod opening;
@@ -59,7 +60,7 @@ fn stream() -> Stream {
 
 fn cursor(position: &str) -> Cursor {
     let position = Some(position.as_bytes().to_vec());
-    Cursor { position, backfilled: true, digest: "d1".to_owned() }
+    Cursor { position, backfilled: true, more: false, digest: "d1".to_owned() }
 }
 
 fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {
@@ -85,6 +86,7 @@ fn link(number: u64, status: LinkStatus) -> Link {
         version: 3,
         truth: vec![Truth::default(), truth],
         refusals: Vec::new(),
+        restored: number == 2,
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::store_error;
 use crate::open::OpenError;
-use crate::{cursors, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{cursors, identity, journal, keys, links, outbox, records, reviews, sweeps};
 
 /// Commits that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;
@@ -135,6 +135,15 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     }
     for review in &changes.reviews {
         reviews::put(connection, review)?;
+    }
+    for (system, id) in &changes.accounts {
+        identity::put_account(connection, system, id)?;
+    }
+    if let Some(epoch) = &changes.epoch {
+        identity::put_epoch(connection, epoch)?;
+    }
+    if let Some(restored) = changes.restored {
+        identity::put_restored(connection, restored)?;
     }
     journal::append(connection, &changes.journal)
 }

@@ -15,10 +15,11 @@ use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, MemberSpec};
+use crate::stamp::{Memory, Stamp, recall};
 use crate::state::{
     Awaited, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span, Status,
 };
-use crate::store::{Changes, Store, StoreError};
+use crate::store::{Changes, Restored, Store, StoreError};
 use crate::value::Value;
 use crate::withhold::strays;
 
@@ -110,10 +111,15 @@ impl<'a> Source<'a> {
         let readings =
             read_rows(self.transforms, self.entity, self.member, &page.batch, &before).await?;
         let mut fresh: Vec<RecordState> = Vec::new();
+        let stamp_at = self.member.stamp.as_ref();
+        let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
+        let mut stamps: Vec<Stamp> = Vec::new();
         for ((row, reading), before) in page.batch.rows.iter().zip(readings).zip(before) {
             self.tell(row, &reading, before, changes);
-            let after = self.update(row, reading, before);
+            let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
+            let after = self.update(row, reading, before, stamp);
             let Some(before) = before else {
+                stamps.extend(stamp.and_then(Stamp::parse));
                 fresh.push(after.clone());
                 changes.records.push(after);
                 continue;
@@ -130,6 +136,9 @@ impl<'a> Source<'a> {
                 fresh.push(after.clone());
             }
             changes.records.push(after);
+        }
+        if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
+            changes.restored = Some(Restored::Noticed(self.now_ms));
         }
         let is_back = |record: &&RecordState| {
             known.get(&record.key).is_some_and(|before| before.status == Status::Missing)
@@ -159,8 +168,15 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// The record as this row says.
-    fn update(&self, row: &Row, reading: Reading, before: Option<&RecordState>) -> RecordState {
+    /// The record as this row says. One without a link keeps its stamp, which may say where it
+    /// belongs.
+    fn update(
+        &self,
+        row: &Row,
+        reading: Reading,
+        before: Option<&RecordState>,
+        stamp: Option<&str>,
+    ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
         if record.status == Status::Missing {
             record.status = Status::Live;
@@ -196,6 +212,9 @@ impl<'a> Source<'a> {
         record.version = row.version.clone().filter(|_| reading.unread.is_empty());
         record.modified_ms = row.modified_ms.or(last_ms);
         record.raw = reading.raw;
+        if let (None, Some(column), Some(stamp)) = (record.link, &self.member.stamp, stamp) {
+            record.raw.push((column.clone(), Some(stamp.into())));
+        }
         record
     }
 

@@ -18,7 +18,7 @@ use crate::observe::observe;
 use crate::plan::Plan;
 use crate::plan_entity::plan_entity;
 use crate::recover::{Stage, probe, recover};
-use crate::sweep::sweep;
+use crate::sweep::{read_again, sweep};
 
 pub(crate) use progress::Cycle;
 
@@ -46,12 +46,18 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     if engine.options.apply {
         recover(&mut cycle).await?;
     }
-    let backfilled = observe(engine, &cycle.tally).await?;
+    let observed = observe(engine, &cycle.tally).await?;
+    let backfilled = observed.backfilled;
+    cycle.current = observed.current;
+    if !read_again(&cycle).await? {
+        return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
+    }
     for _ in 0..PASSES_MAX {
         let mut moved = 0;
         for entity in engine.spec.entities() {
             follow_moves(engine, &cycle.tally, entity).await?;
-            link_records(engine, &cycle.tally, entity).await?;
+            let current = cycle.current_systems(entity);
+            link_records(engine, &cycle.tally, entity, &current).await?;
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
                 apply_entity(&mut cycle, entity).await?;

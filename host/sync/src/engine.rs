@@ -99,6 +99,18 @@ pub enum Event<'a> {
         /// Whether the sweep is completed.
         completed: bool,
     },
+    /// A system's clock is far from the host's. No cursor follows it (RULES.md R19).
+    ClockOff {
+        /// The system.
+        system: &'a str,
+        /// How far it is ahead, ms; below zero it is behind.
+        ahead_ms: i64,
+    },
+    /// The database was put back from a backup or a copy (RULES.md P14).
+    Restored {
+        /// Whether everything has been read again since; nothing is planned before.
+        read_again: bool,
+    },
     /// Records were linked.
     Linked {
         /// The entity.
@@ -196,6 +208,11 @@ pub struct Report {
     pub decided: u64,
     /// Outcomes, by system, object, action and result.
     pub written: BTreeMap<(String, String, Action, WriteResult), u64>,
+    /// Systems whose clock is far from the host's, and how far it is ahead, ms.
+    pub clocks: BTreeMap<String, i64>,
+    /// The database was put back from a backup or a copy; whether everything has been read again
+    /// since.
+    pub restored: Option<bool>,
     /// Systems that failed, what was tried, and the error.
     pub failures: Vec<(String, String, PluginError)>,
 }
@@ -223,6 +240,10 @@ impl Report {
                 self.swept.missed += counts.missed;
                 self.swept.missing += counts.missing;
             }
+            Event::ClockOff { system, ahead_ms } => {
+                self.clocks.insert((*system).to_owned(), *ahead_ms);
+            }
+            Event::Restored { read_again } => self.restored = Some(*read_again),
             Event::Linked { matched, founded, ambiguous, .. } => {
                 self.matched += matched;
                 self.founded += founded;

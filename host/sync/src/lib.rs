@@ -32,6 +32,7 @@ pub mod render;
 
 // Reading: what changed, and what a cursor missed.
 mod absorb;
+pub mod accounts;
 pub mod engine;
 mod observe;
 mod sweep;
@@ -40,6 +41,7 @@ mod sweep;
 mod link;
 pub mod matching;
 mod moves;
+mod stamp;
 mod withhold;
 
 // What should be written, and may it be.

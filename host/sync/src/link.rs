@@ -2,7 +2,7 @@
 //!
 //! Links have followed records that were merged or converted before this ([`crate::moves`], called
 //! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
-//! nothing founds a link.
+//! nothing founds a link. A stamp goes before all keys (`stamped`).
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +22,14 @@ use crate::state::{
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::withhold::Unanswered;
 
-/// Links all records of an entity that need it.
+mod stamped;
+
+/// Links all records of an entity that need it. `current` are the systems that were read up to now.
 pub(crate) async fn link_records(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
     entity: &EntitySpec,
+    current: &BTreeSet<&str>,
 ) -> Result<(), StoreError> {
     let mut reviews = BTreeMap::new();
     let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
@@ -45,7 +48,7 @@ pub(crate) async fn link_records(
         let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
-        let mut linker = Linker::new(engine, entity, &reviews, &unanswered).await?;
+        let mut linker = Linker::new(engine, entity, &reviews, &unanswered, current).await?;
         linker.groups = std::mem::take(&mut groups);
         linker.link(&chunk).await?;
         groups = std::mem::take(&mut linker.groups);
@@ -87,13 +90,19 @@ struct Linker<'a> {
     reviews: &'a BTreeMap<String, Review>,
     /// Creates that nobody answered, and the records that may be what they made.
     unanswered: &'a Unanswered<'a>,
+    /// The systems that were read up to now.
+    current: &'a BTreeSet<&'a str>,
     now_ms: i64,
     next: LinkId,
     known: Known,
+    /// Match keys of originals that stamps name, by name and value.
+    values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// Records that got a link in this chunk.
     linked: BTreeMap<RecordKey, LinkId>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
+    /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
+    waiting: BTreeSet<RecordKey>,
     asked: BTreeSet<String>,
     /// The groups of records that a question of this pass is about, and whether it is a new one.
     groups: BTreeMap<Group, bool>,
@@ -108,17 +117,21 @@ impl<'a> Linker<'a> {
         entity: &'a EntitySpec,
         reviews: &'a BTreeMap<String, Review>,
         unanswered: &'a Unanswered<'a>,
+        current: &'a BTreeSet<&'a str>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             engine,
             entity,
             reviews,
             unanswered,
+            current,
             now_ms: engine.clock.now_ms(),
             next: engine.store.last_link().await?,
             known: Known::default(),
+            values: BTreeMap::new(),
             linked: BTreeMap::new(),
             joined: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             asked: BTreeSet::new(),
             groups: BTreeMap::new(),
             changes: Changes::default(),
@@ -132,8 +145,9 @@ impl<'a> Linker<'a> {
         let values: BTreeMap<RecordKey, Vec<(String, String)>> =
             self.engine.store.match_keys(&keys).await?.into_iter().collect();
         self.learn(&values).await?;
+        self.follow_stamps(chunk).await?;
         for record in &keys {
-            if self.linked.contains_key(record) {
+            if self.linked.contains_key(record) || self.waiting.contains(record) {
                 continue;
             }
             let own = values.get(record).map(Vec::as_slice).unwrap_or_default();
@@ -156,7 +170,10 @@ impl<'a> Linker<'a> {
         }
         let mut links = BTreeSet::new();
         for (name, values) in by_name {
-            let values: Vec<String> = values.into_iter().collect();
+            let is_news = |value: &String| {
+                !self.known.candidates.contains_key(&(name.to_owned(), value.clone()))
+            };
+            let values: Vec<String> = values.into_iter().filter(is_news).collect();
             for candidate in store.candidates(&self.entity.name, name, &values).await? {
                 links.extend(candidate.link);
                 let place = (name.to_owned(), candidate.value.clone());
@@ -181,6 +198,9 @@ impl<'a> Linker<'a> {
                 }
                 self.matched += 1;
             }
+            // What was not read yet may be the same thing (RULES.md P13).
+            Verdict::Found { others, .. }
+                if others.iter().chain([record]).any(|one| self.is_behind(&one.system)) => {}
             Verdict::Found { others, .. }
                 if others.iter().chain([record]).any(|one| self.unanswered.withholds(one)) => {}
             Verdict::Found { others, key } => {
@@ -200,6 +220,10 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
+    fn is_behind(&self, system: &str) -> bool {
+        !self.current.contains(system)
+    }
+
     fn found(&mut self) -> LinkId {
         self.next = LinkId(self.next.0 + 1);
         self.changes.links.push(Link {
@@ -209,6 +233,7 @@ impl<'a> Linker<'a> {
             version: 0,
             truth: vec![Truth::default(); self.entity.fields.len()],
             refusals: Vec::new(),
+            restored: false,
         });
         self.next
     }
@@ -311,6 +336,10 @@ impl<'a> Linker<'a> {
         for mut record in store.records(&keys).await? {
             let Some(&link) = self.linked.get(&record.key) else { continue };
             record.link = Some(link);
+            // What it says is done.
+            let stamp = self.entity.member(&record.key.system, &record.key.object);
+            let stamp = stamp.and_then(|(_, member)| member.stamp.as_ref());
+            record.raw.retain(|(column, _)| Some(column) != stamp);
             if !slots.insert((link, record.key.system.clone())) {
                 record.status = Status::Surplus;
             } else {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,12 +17,13 @@ use crate::state::{
     OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
-    Candidate, Changes, Counts, Doomed, EntityCounts, JournalQuery, OutboxQuery, ReviewQuery,
-    Reviews, Store, StoreError,
+    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews,
+    Store, StoreError,
 };
 
 use outbox::Outbox;
 
+mod derived;
 mod outbox;
 
 /// More hops than any chain of merges has.
@@ -31,6 +33,9 @@ const ALIAS_HOPS_MAX: usize = 100;
 #[derive(Debug)]
 pub struct MemoryStore {
     identity: String,
+    epoch: String,
+    /// Openings of this store and its copies so far: gives each an epoch of its own.
+    openings: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -58,18 +63,26 @@ struct State {
     journal: Vec<JournalEntry>,
     commits: u64,
     stop_after: Option<u64>,
+    epochs: BTreeSet<String>,
+    restored_ms: Option<i64>,
+    accounts: BTreeMap<String, String>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new(identity: &str) -> Self {
-        Self { identity: identity.to_owned(), state: Mutex::default() }
+        Self::open(identity, Arc::default(), State::default())
     }
 
     /// A store of its own with the same content; its commits are not limited.
     pub fn copy(&self) -> Self {
         let state = State { stop_after: None, ..self.state().clone() };
-        Self { identity: self.identity.clone(), state: Mutex::new(state) }
+        Self::open(&self.identity, Arc::clone(&self.openings), state)
+    }
+
+    fn open(identity: &str, openings: Arc<AtomicU64>, state: State) -> Self {
+        let epoch = format!("{:012x}", openings.fetch_add(1, Ordering::Relaxed));
+        Self { identity: identity.to_owned(), epoch, openings, state: Mutex::new(state) }
     }
 
     /// Lets `commits` more commits through, then fails all others.
@@ -129,6 +142,13 @@ impl State {
             self.put_review(review);
         }
         self.journal.extend(changes.journal);
+        self.accounts.extend(changes.accounts);
+        self.epochs.extend(changes.epoch);
+        match changes.restored {
+            Some(Restored::Noticed(at_ms)) if self.restored_ms.is_none() => self.restore(at_ms),
+            Some(Restored::Noticed(_)) | None => {}
+            Some(Restored::ReadAgain) => self.restored_ms = None,
+        }
     }
 
     fn put_record(&mut self, record: RecordState) {
@@ -200,58 +220,28 @@ impl State {
     fn records_of(&self, link: LinkId) -> &[Arc<RecordState>] {
         self.by_link.get(&link).map(Vec::as_slice).unwrap_or_default()
     }
-
-    fn view(&self, id: LinkId) -> Option<LinkView> {
-        let reviews = self.reviews_by_link.get(&id).into_iter().flatten();
-        let reviews = reviews
-            .filter_map(|id| self.reviews.get(id))
-            .filter(|review| matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen));
-        Some(LinkView {
-            link: Arc::clone(self.links.get(&id)?),
-            records: self.records_of(id).to_vec(),
-            reviews: reviews.cloned().collect(),
-            busy: self.outbox.is_busy(id),
-        })
-    }
-
-    fn is_doomed(&self, id: LinkId, entity: &str) -> bool {
-        let active = self
-            .links
-            .get(&id)
-            .is_some_and(|link| link.entity == entity && link.status == LinkStatus::Active);
-        active && self.records_of(id).iter().any(|record| record.status.is_removed())
-    }
-
-    fn entity_counts(&self) -> BTreeMap<String, EntityCounts> {
-        let mut entities: BTreeMap<String, EntityCounts> = BTreeMap::new();
-        let mut records: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
-        for link in self.links.values().filter(|link| link.status == LinkStatus::Active) {
-            let counts = entities.entry(link.entity.clone()).or_default();
-            counts.links += 1;
-            counts.dirty += u64::from(self.dirty.contains(&link.id));
-        }
-        for record in self.records.values().filter(|record| record.status == Status::Live) {
-            let counts = entities.entry(record.entity.clone()).or_default();
-            counts.unlinked += u64::from(record.link.is_none());
-            let key = &record.key;
-            *records.entry((&record.entity, &key.system, &key.object)).or_default() += 1;
-        }
-        for ((entity, system, object), count) in records {
-            if let Some(counts) = entities.get_mut(entity) {
-                counts.records.push((system.to_owned(), object.to_owned(), count));
-            }
-        }
-        for (name, counts) in &mut entities {
-            counts.entity.clone_from(name);
-        }
-        entities
-    }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    async fn epochs(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.state().epochs.iter().cloned().collect())
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        Ok(self.state().restored_ms)
+    }
+
+    async fn account(&self, system: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.state().accounts.get(system).cloned())
     }
 
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {

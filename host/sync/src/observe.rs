@@ -12,42 +12,60 @@ use crate::state::{Cursor, RecordKey, Stream, Sweep, SweepStage};
 use crate::store::Changes;
 use crate::value::Value;
 
-/// Reads all streams of all systems, the systems side by side; the streams of which everything was
-/// read just now.
+/// How far a system's clock may be from the host's before it is told, ms.
+const CLOCK_MS: i64 = 600_000;
+
+/// What was read of the streams.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// Streams of which everything was read just now.
+    pub(crate) backfilled: BTreeSet<Stream>,
+    /// Streams of which a scan was begun just now and read to its end.
+    pub(crate) current: BTreeSet<Stream>,
+}
+
+/// Reads all streams of all systems, the systems side by side.
 pub(crate) async fn observe(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
-) -> Result<BTreeSet<Stream>, CycleError> {
+) -> Result<Observed, CycleError> {
     let systems = engine.spec.systems();
     let reads = systems.iter().map(|system| observe_system(engine, tally, system));
-    Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
+    let mut observed = Observed::default();
+    for read in futures::future::try_join_all(reads).await? {
+        observed.backfilled.extend(read.backfilled);
+        observed.current.extend(read.current);
+    }
+    Ok(observed)
 }
 
 async fn observe_system(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
     system: &str,
-) -> Result<Vec<Stream>, CycleError> {
-    let mut backfilled = Vec::new();
+) -> Result<Observed, CycleError> {
+    let mut observed = Observed::default();
     let connector = match engine.systems.open(system).await {
         Ok(connector) => connector,
         Err(error) => {
             tally.failed(system, "open", &error);
-            return Ok(backfilled);
+            return Ok(observed);
         }
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
             let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
             match reader.run().await {
-                Ok(true) => backfilled.push(reader.stream()),
-                Ok(false) => {}
+                Ok(backfilled) => {
+                    observed.current.insert(reader.stream());
+                    observed.backfilled.extend(backfilled.then(|| reader.stream()));
+                }
                 Err(AbsorbError::Store(error)) => return Err(error.into()),
                 Err(AbsorbError::Plugin(error)) => tally.failed(system, &member.object, &error),
             }
         }
     }
-    Ok(backfilled)
+    Ok(observed)
 }
 
 /// Reads one stream.
@@ -60,20 +78,31 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads to the end of what there is; whether that was a backfill.
+    /// Reads to the end of what there is; whether that was a backfill. The end of a scan that an
+    /// earlier cycle began says nothing of what came since, so another one follows (RULES.md P13).
     async fn run(&self) -> Result<bool, AbsorbError> {
-        let stream = self.stream();
-        let kept = self.engine.store.cursor(&stream).await?;
+        let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
         let mut cursor = kept
             .filter(|cursor| cursor.digest == self.member.digest)
             .unwrap_or_else(|| self.start());
+        let goes_on = cursor.more && cursor.position.is_some();
+        let backfilled = self.scan(&mut cursor, is_first).await?;
+        if !goes_on {
+            return Ok(backfilled);
+        }
+        Ok(self.scan(&mut cursor, is_first).await? || backfilled)
+    }
+
+    /// Reads one scan to its end; whether that was a backfill.
+    async fn scan(&self, cursor: &mut Cursor, is_first: bool) -> Result<bool, AbsorbError> {
+        let stream = self.stream();
         loop {
             let began = cursor.position.is_none();
             let expected = if began && !is_first { self.known_rows().await? } else { None };
-            let page = match self.connector.read_page(&self.request(&cursor, expected)).await {
+            let page = match self.connector.read_page(&self.request(cursor, expected)).await {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
-                    cursor = self.start();
+                    *cursor = self.start();
                     continue;
                 }
                 page => page?,
@@ -81,6 +110,7 @@ impl Reader<'_> {
             let is_backfill = !cursor.backfilled;
             cursor.position = Some(page.cursor.clone());
             cursor.backfilled |= !page.more;
+            cursor.more = page.more;
             let mut changes = self.source().absorb(&page).await?;
             let successors = successors(&changes);
             changes.cursors.push((stream.clone(), cursor.clone()));
@@ -118,7 +148,8 @@ impl Reader<'_> {
     }
 
     fn start(&self) -> Cursor {
-        Cursor { position: None, backfilled: false, digest: self.member.digest.clone() }
+        let digest = self.member.digest.clone();
+        Cursor { position: None, backfilled: false, more: false, digest }
     }
 
     fn request(&self, cursor: &Cursor, expected_rows: Option<u64>) -> PageRequest {
@@ -129,7 +160,7 @@ impl Reader<'_> {
             cursor: cursor.position.clone(),
             filter: Vec::new(),
             limit: self.member.read_rows,
-            options: options(expected_rows),
+            options: options(self.engine.clock.now_ms(), expected_rows),
         }
     }
 
@@ -138,6 +169,11 @@ impl Reader<'_> {
     }
 
     fn tell(&self, page: &Page) {
+        let now_ms = self.engine.clock.now_ms();
+        let ahead_ms = page.server_time_ms.map(|server_ms| server_ms.saturating_sub(now_ms));
+        if let Some(ahead_ms) = ahead_ms.filter(|ahead| ahead.saturating_abs() > CLOCK_MS) {
+            self.tally.event(&Event::ClockOff { system: &self.member.system, ahead_ms });
+        }
         self.tally.event(&Event::Read {
             system: &self.member.system,
             object: &self.member.object,
@@ -173,9 +209,11 @@ impl Reader<'_> {
 }
 
 /// What the connector may want to know of a scan beforehand (`connector.wit`, page-request).
-pub(crate) fn options(expected_rows: Option<u64>) -> Attributes {
+pub(crate) fn options(now_ms: i64, expected_rows: Option<u64>) -> Attributes {
     let rows = expected_rows.and_then(|rows| i64::try_from(rows).ok());
-    rows.map(|rows| ("expected-rows".to_owned(), Value::Integer(rows))).into_iter().collect()
+    let rows = rows.map(|rows| ("expected-rows".to_owned(), Value::Integer(rows)));
+    let now = ("now-ms".to_owned(), Value::Integer(now_ms));
+    rows.into_iter().chain([now]).collect()
 }
 
 /// Records that took over from records which this page reports as moved.

@@ -17,11 +17,12 @@ use crate::record::Action;
 use crate::references::References;
 use crate::render::{Rendered, intent, refused_before, render};
 use crate::spec::EntitySpec;
+use crate::stamp::{Places, origin_of};
 use crate::state::{
     Awaited, JournalEntry, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review,
     ReviewStatus, Status,
 };
-use crate::store::Changes;
+use crate::store::{Changes, Store};
 use crate::value::Cell;
 
 /// Plans the dirty links of an entity; the number of links that were done with.
@@ -57,8 +58,8 @@ async fn plan_chunk(
     let references = References::fetch(engine.store, lanes, &views, preview).await?;
     let context = Context { lanes, references: &references, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
-    for plan in &mut plans {
-        cycle.hold_back(lanes.entity, plan);
+    for (plan, view) in plans.iter_mut().zip(&views) {
+        cycle.hold_back(lanes.entity, plan, view);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
     let drafts: Vec<Draft> =
@@ -71,13 +72,23 @@ async fn plan_chunk(
         }
     };
     let mut rendered = drafts.iter().zip(rendered);
-    let mut chunk =
-        Chunk { entity: lanes.entity, now_ms, changes: Changes::default(), held: vec![] };
+    let mut chunk = Chunk {
+        entity: lanes.entity,
+        now_ms,
+        changes: Changes::default(),
+        held: vec![],
+        places: None,
+    };
     let links = plans.len() as u64;
+    let creates = drafts.iter().any(|draft| draft.action == Action::Create);
+    if creates {
+        chunk.places = Some(Places::fetch(engine.store, lanes.entity).await?);
+        chunk.changes.epoch = Some(engine.store.epoch().to_owned());
+    }
     let mut done = 0;
-    for ((plan, view), drafts) in plans.into_iter().zip(&views).zip(counts) {
+    for ((plan, view), count) in plans.into_iter().zip(&views).zip(counts) {
         done += u64::from(!plan.held);
-        chunk.add(engine.store.identity(), plan, rendered.by_ref().take(drafts), view);
+        chunk.add(engine.store, plan, rendered.by_ref().take(count), view);
     }
     check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
         .map_err(CycleError::Plan)?;
@@ -112,13 +123,15 @@ struct Chunk<'a> {
     now_ms: i64,
     changes: Changes,
     held: Vec<Held>,
+    /// Where records are, for the stamps of creates; fetched where there are any.
+    places: Option<Places<'a>>,
 }
 
 impl Chunk<'_> {
     /// Takes up one plan with its drafts, which were rendered apart.
     fn add<'d>(
         &mut self,
-        identity: &str,
+        store: &dyn Store,
         mut plan: LinkPlan,
         rendered: impl Iterator<Item = (&'d Draft, Rendered)>,
         view: &LinkView,
@@ -139,7 +152,13 @@ impl Chunk<'_> {
                 notes.extend(refused_notes(&entry, Reason::RefusedBefore { codes }));
                 continue;
             }
-            entry.intent = intent(identity, &entry, version);
+            entry.intent = match &self.places {
+                Some(places) if entry.action == Action::Create => {
+                    let records = view.records.iter().map(Arc::as_ref);
+                    places.intent(store, &entry, version, origin_of(records))
+                }
+                _ => intent((store.identity(), store.epoch()), &entry, version),
+            };
             Arc::make_mut(&mut plan.link).version = version;
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);

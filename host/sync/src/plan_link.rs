@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::{Outward, References, governs, is_many};
 use crate::review;
-use crate::spec::FieldSpec;
+use crate::spec::{FieldSpec, Winner};
 use crate::state::{
     Awaited, Choice, FieldState, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
     RecordState, Review, ReviewStatus, Status, Truth,
@@ -111,6 +111,8 @@ struct Work<'a> {
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(usize, FieldOutcome)>,
     create_reason: Reason,
+    /// Nothing waits that was found because the database was put back ([`Link::restored`]).
+    recalls: bool,
 }
 
 /// A merged field with the positions (in `active`) of its parts.
@@ -124,10 +126,16 @@ struct FieldOutcome {
 /// Plans one link.
 pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     let mut work = Work::new(context, view);
-    if view.link.status == LinkStatus::Active && !work.removal() && !work.merges() {
-        work.merge_fields();
-        work.updates();
-        work.creates();
+    if view.link.status == LinkStatus::Active {
+        if work.removal() {
+            work.recalls &= !work.plan.held;
+        } else if work.merges() {
+            work.recalls = false;
+        } else {
+            work.merge_fields();
+            work.updates();
+            work.creates();
+        }
     }
     work.finish(view)
 }
@@ -155,6 +163,7 @@ impl<'a> Work<'a> {
             active: context.lanes.active(&view.records),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
+            recalls: true,
         }
     }
 
@@ -202,7 +211,12 @@ impl<'a> Work<'a> {
             .filter(|review| review.status == ReviewStatus::Chosen)
             .filter(|review| was_seen(review, truth, &parts))
             .and_then(|review| review.choice.as_ref());
+        // Which of two edits since the backup is older, and was overruled long ago, is not known.
+        let by_hand =
+            self.plan.link.restored.then(|| FieldSpec { winner: Winner::Manual, ..field.clone() });
+        let field = by_hand.as_ref().unwrap_or(field);
         let merged = merge(field, &lanes.entity.first_link, truth, &parts, choice)?;
+        self.recalls &= merged.question.is_none();
         Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
     }
 
@@ -331,6 +345,9 @@ impl<'a> Work<'a> {
         let now_ms = self.context.now_ms;
         let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));
         self.plan.reviews.extend(over);
+        if self.plan.link.restored && self.recalls {
+            Arc::make_mut(&mut self.plan.link).restored = false;
+        }
         let is_news = |now: &Arc<RecordState>, before| !Arc::ptr_eq(now, before) && now != before;
         let records = self.records.into_iter().zip(&view.records);
         let changed = records.filter(|(now, before)| is_news(now, before));

@@ -119,6 +119,23 @@ pub enum PluginError {
         /// What the system said.
         problem: Problem,
     },
+    /// The system is another account than the one that the database belongs to.
+    #[error(
+        "{plugin}: {system} is account {found}, and this database belongs to account {known}; \
+         nothing was read or written. Set the base URL and the credentials of {known} again, use \
+         another directory for {found}, or declare the move: \
+         `renkei account move {system} --to {found}`"
+    )]
+    OtherAccount {
+        /// Which plugin.
+        plugin: Generation,
+        /// The system's name in the configuration.
+        system: String,
+        /// The account that the database belongs to.
+        known: String,
+        /// The account that answers.
+        found: String,
+    },
     /// The thing asked for does not exist.
     #[error("{plugin}: not found: {}", .problem.message)]
     NotFound {

@@ -104,6 +104,8 @@ pub enum Reason {
         /// The object that is missing.
         object: String,
     },
+    /// Waits until this system has been read up to now: it may hold the same thing already.
+    NotRead(String),
     /// A create needs a value that is not there.
     RequiredMissing {
         /// The field's name.
@@ -195,6 +197,7 @@ impl Reason {
                 | Self::TransformFailed { .. }
                 | Self::WaitsForLink(_)
                 | Self::WaitsForParent { .. }
+                | Self::NotRead(_)
                 | Self::RequiredMissing { .. }
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
@@ -249,6 +252,9 @@ impl fmt::Display for Reason {
             Self::WaitsForLink(key) => write!(f, "waits until {key} is linked"),
             Self::WaitsForParent { link, object } => {
                 write!(f, "waits until link {link} has a {object}")
+            }
+            Self::NotRead(system) => {
+                write!(f, "waits until {system} has been read up to now")
             }
             Self::RequiredMissing { field } => write!(f, "a record cannot be made without {field}"),
             Self::MatchedBy(key) => write!(f, "matched by {key}"),

@@ -26,12 +26,18 @@ const OUTBOX_MAX: usize = 1_000_000;
 /// Continues after a crash: forgets what was never sent, then probes what was.
 pub(crate) async fn recover(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
     let planned = forget_strangers(cycle.engine).await?;
-    // An operation with attempts was probed and found missing: sending it again is its only way.
-    let forgotten: Vec<OutboxEntry> =
-        planned.into_iter().filter(|entry| entry.attempts == 0).collect();
-    if !forgotten.is_empty() {
+    // An operation with attempts was probed and found missing: sending it again is its only way,
+    // unless that was in a database that was put back since.
+    let (forgotten, mut again): (Vec<OutboxEntry>, Vec<OutboxEntry>) =
+        planned.into_iter().partition(|entry| entry.attempts == 0);
+    if cycle.engine.store.restored_ms().await?.is_none() {
+        again.clear();
+    }
+    if !forgotten.is_empty() || !again.is_empty() {
+        let unanswered = |entry| OutboxEntry { state: OutboxState::Sent, ..entry };
         let changes = Changes {
             dirty: forgotten.iter().map(|entry| entry.link).collect(),
+            outbox: again.into_iter().map(unanswered).collect(),
             outbox_done: forgotten.into_iter().map(|entry| entry.intent).collect(),
             ..Changes::default()
         };

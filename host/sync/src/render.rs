@@ -275,9 +275,10 @@ pub fn refused_before<'a>(
     refusals.iter().filter(here).find(|refusal| digests.contains(&refusal.digest))
 }
 
-/// The key of an intent: deterministic, so that the same plan gives the same intents, and unique
-/// for ever, because it holds the store's identity and the link's version.
-pub fn intent(identity: &str, entry: &OutboxEntry, version: u64) -> String {
+/// The key of an intent, unique for ever (RULES.md P1): the link's version tells the intents of one
+/// opening of the store apart, and `opening` is its identity and epoch, which no other opening has.
+pub fn intent(opening: (&str, &str), entry: &OutboxEntry, version: u64) -> String {
     let OutboxEntry { link, system, object, action, .. } = entry;
-    digest(&[identity, &format!("{link} {version} {action:?}"), system, object])
+    let (identity, epoch) = opening;
+    digest(&[identity, epoch, &format!("{link} {version} {action:?}"), system, object])
 }

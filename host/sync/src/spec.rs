@@ -78,6 +78,9 @@ pub struct MemberSpec {
     pub read_rows: u32,
     /// The most operations to hand over in one write.
     pub write_rows: u32,
+    /// The column that holds the intent of a create (`connector.wit`, schema fact `stamp`), where
+    /// the live schema has one. It is read with the others.
+    pub stamp: Option<String>,
 }
 
 /// A column of a new record that gets a value of the record that a reference points at.
@@ -455,11 +458,22 @@ impl EntitySpec {
     }
 }
 
+impl Spec {
+    /// Where a live schema keeps the stamps of an object's creates.
+    pub fn set_stamp(&mut self, system: &str, object: &str, column: Option<&str>) {
+        let members = self.entities.iter_mut().flat_map(|entity| &mut entity.members);
+        for member in members.filter(|one| one.system == system && one.object == object) {
+            member.stamp = column.map(str::to_owned);
+        }
+    }
+}
+
 impl MemberSpec {
     /// Every column that is read, each once, in the order of the groups.
     pub fn read_columns(&self) -> Vec<String> {
         let mut columns: Vec<String> = Vec::new();
-        for column in self.groups.iter().flat_map(|group| &group.columns) {
+        let mapped = self.groups.iter().flat_map(|group| &group.columns);
+        for column in mapped.chain(&self.stamp) {
             if !columns.contains(column) {
                 columns.push(column.clone());
             }

@@ -243,6 +243,9 @@ pub struct Link {
     pub truth: Vec<Truth>,
     /// Writes that were refused.
     pub refusals: Vec<Refusal>,
+    /// The database was put back from a backup or a copy since the link was last planned: what was
+    /// written and agreed on meanwhile is not known.
+    pub restored: bool,
 }
 
 /// A link with all that belongs to it: what the planner sees. Link and records are shared, because

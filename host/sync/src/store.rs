@@ -165,6 +165,22 @@ pub struct Changes {
     pub reviews: Vec<Review>,
     /// Lines to append.
     pub journal: Vec<JournalEntry>,
+    /// The account that a system of this database is, from now on.
+    pub accounts: Vec<(String, String)>,
+    /// An epoch in which creates are planned.
+    pub epoch: Option<String>,
+    /// The database was put back, or has been read again since.
+    pub restored: Option<Restored>,
+}
+
+/// What is found out about a database that was put back from a backup or a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// It was, and this was noticed now, ms: every active link is marked
+    /// ([`Link::restored`]) and dirty. Changes nothing where it is known already.
+    Noticed(i64),
+    /// Everything has been read again since.
+    ReadAgain,
 }
 
 impl Changes {
@@ -184,6 +200,9 @@ impl Changes {
             && self.outbox_done.is_empty()
             && self.reviews.is_empty()
             && self.journal.is_empty()
+            && self.accounts.is_empty()
+            && self.epoch.is_none()
+            && self.restored.is_none()
     }
 }
 
@@ -192,6 +211,21 @@ impl Changes {
 pub trait Store: Send + Sync {
     /// Random at creation, the same ever after: makes intents unique among all stores of the world.
     fn identity(&self) -> &str;
+
+    /// Random at each opening for writing, 12 hexadecimal digits. No two openings share it, neither
+    /// of this database nor of a backup, a copy or a clone of it: what is counted again after a
+    /// restore is another count.
+    fn epoch(&self) -> &str;
+
+    /// The epochs in which creates were planned, as far as this database remembers.
+    async fn epochs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// When the database was found to be put back from a backup or a copy, ms, until everything has
+    /// been read again since.
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError>;
+
+    /// The account of a system that this database belongs to.
+    async fn account(&self, system: &str) -> Result<Option<String>, StoreError>;
 
     /// Where reading this stream goes on.
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;

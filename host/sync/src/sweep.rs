@@ -21,7 +21,7 @@ use crate::state::{
     JournalEntry, LinkId, Matter, RecordKey, RecordState, ReviewStatus, Status, Stream, Sweep,
     SweepCounts, SweepStage,
 };
-use crate::store::{Changes, StoreError};
+use crate::store::{Changes, Restored, StoreError};
 use crate::value::Value;
 
 /// Records asked for by id in one call.
@@ -38,6 +38,64 @@ pub(crate) async fn sweep(
     let systems = cycle.engine.spec.systems();
     let sweeps = systems.iter().map(|system| sweep_system(cycle, backfilled, system));
     futures::future::try_join_all(sweeps).await.map(drop)
+}
+
+/// Reads everything again where the database was put back from a backup or a copy: nothing is
+/// planned before (RULES.md P14). Whether there is nothing left of that.
+pub(crate) async fn read_again(cycle: &Cycle<'_>) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    let Some(since_ms) = engine.store.restored_ms().await? else { return Ok(true) };
+    let systems = engine.spec.systems();
+    let reads = systems.iter().map(|system| read_system_again(cycle, since_ms, system));
+    let read_again = futures::future::try_join_all(reads).await?.into_iter().all(|done| done);
+    if read_again {
+        let restored = Some(Restored::ReadAgain);
+        engine.store.commit(Changes { restored, ..Changes::default() }).await?;
+    }
+    cycle.tally.event(&Event::Restored { read_again });
+    Ok(read_again)
+}
+
+/// One round of each stream, begun since then and read to its end, with no regard to the budget.
+async fn read_system_again(
+    cycle: &Cycle<'_>,
+    since_ms: i64,
+    system: &str,
+) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    if cycle.tally.has_failed(system) {
+        return Ok(false);
+    }
+    let connector = match engine.systems.open(system).await {
+        Ok(connector) => connector,
+        Err(error) => {
+            cycle.tally.failed(system, "open", &error);
+            return Ok(false);
+        }
+    };
+    for entity in engine.spec.entities() {
+        for member in entity.members.iter().filter(|member| member.system == system) {
+            let stream = Stream { system: system.to_owned(), object: member.object.clone() };
+            let kept = engine.store.sweep(&stream).await?.unwrap_or_default();
+            let is_new = kept.round > 0 && kept.began_ms >= since_ms;
+            if is_new && kept.stage == SweepStage::Resting {
+                continue;
+            }
+            let sweep = if is_new { kept } else { kept.next_round(engine.clock.now_ms()) };
+            let connector = connector.as_ref();
+            let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
+            let mut sweeper = Sweeper { reader, stream, sweep, pages: u32::MAX };
+            if let Err(error) = sweeper.run().await {
+                cycle.absorbed(system, error)?;
+                return Ok(false);
+            }
+            // A system that asks for a pause goes on in the next cycle.
+            if sweeper.sweep.stage != SweepStage::Resting {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn sweep_system(
@@ -131,7 +189,7 @@ impl Sweeper<'_> {
             cursor: position.clone(),
             filter: Vec::new(),
             limit: self.reader.member.read_rows,
-            options: options(expected),
+            options: options(self.now_ms(), expected),
         };
         let page = match self.reader.connector.read_page(&request).await {
             Err(PluginError::CursorLost { .. }) if position.is_some() => {

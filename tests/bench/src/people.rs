@@ -133,6 +133,7 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         digest: "1".to_owned(),
         read_rows: 1000,
         write_rows: 1000,
+        stamp: None,
     }
 }
 
@@ -270,6 +271,7 @@ fn link(entity: &str, id: LinkId, truth: Vec<Truth>) -> Link {
         version: 3,
         truth,
         refusals: Vec::new(),
+        restored: false,
     }
 }
 

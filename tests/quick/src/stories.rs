@@ -4,13 +4,15 @@
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
 //! crashes. `associations`: what a reference governs. `consent`: an opt-out, and what a member that
 //! is only written holds. `days`: days and moments in the zone of an account. `defaults`: what is
-//! put into a new record for want of a value.
+//! put into a new record for want of a value. `identity`: restored databases, scans cut off, other
+//! accounts.
 
 mod associations;
 mod consent;
 mod days;
 mod defaults;
 mod forms;
+mod identity;
 mod moves;
 mod parents;
 mod questions;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_sync::accounts::{OwnAccounts, Verified};
 use renkei_sync::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
@@ -29,6 +30,7 @@ pub struct Bench {
     pub spec: Spec,
     pub store: MirrorStore,
     pub options: CycleOptions,
+    pub verified: Verified,
     /// Calls of transforms so far.
     pub transform_calls: AtomicU64,
 }
@@ -44,14 +46,17 @@ impl Bench {
     pub fn in_memory(world: World, spec: Spec) -> Self {
         let (shared, store) = (Shared::new(world), MirrorStore::plain());
         let (options, transform_calls) = (CycleOptions::default(), AtomicU64::new(0));
-        Self { shared, spec, store, options, transform_calls }
+        let verified = Verified::default();
+        Self { shared, spec, store, options, verified, transform_calls }
     }
 
     pub fn try_cycle(&self) -> Result<CycleResult, CycleError> {
         let names = Names { calls: &self.transform_calls };
+        let systems =
+            OwnAccounts { systems: &self.shared, store: &self.store, verified: &self.verified };
         let engine = Engine {
             spec: &self.spec,
-            systems: &self.shared,
+            systems: &systems,
             transforms: Lenses::new(&names),
             store: &self.store,
             clock: &self.shared,
@@ -191,6 +196,7 @@ pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSp
         digest: "1".to_owned(),
         read_rows: 2,
         write_rows: 1000,
+        stamp: Some("stamp".to_owned()),
     }
 }
 

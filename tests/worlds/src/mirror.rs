@@ -94,6 +94,23 @@ impl Store for MirrorStore {
         self.memory.identity()
     }
 
+    fn epoch(&self) -> &str {
+        self.memory.epoch()
+    }
+
+    /// Each store has its own: the engine uses those of the one in memory, which both are told.
+    async fn epochs(&self) -> Result<Vec<String>, StoreError> {
+        ask!(self.epochs())
+    }
+
+    async fn restored_ms(&self) -> Result<Option<i64>, StoreError> {
+        ask!(self.restored_ms())
+    }
+
+    async fn account(&self, system: &str) -> Result<Option<String>, StoreError> {
+        ask!(self.account(system))
+    }
+
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         ask!(self.cursor(stream))
     }

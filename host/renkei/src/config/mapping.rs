@@ -313,6 +313,8 @@ impl World<'_> {
             groups,
             days: Days::unknown(),
             digest: hex::encode(digest),
+            // Known once the live schema is.
+            stamp: None,
         })
     }
 

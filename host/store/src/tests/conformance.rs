@@ -12,7 +12,9 @@ use renkei_sync::record::Action;
 use renkei_sync::state::{
     Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep, SweepStage,
 };
-use renkei_sync::store::{Changes, JournalQuery, OutboxQuery, ReviewQuery, Reviews, Store};
+use renkei_sync::store::{
+    Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
+};
 
 use super::*;
 
@@ -139,10 +141,11 @@ fn a_commit() -> impl Strategy<Value = Changes> {
         vec(a_review(), 0..2),
         vec(a_line(), 0..3),
         option::of("[a-z]"),
+        option::of(prop_oneof![(0..9_i64).prop_map(Restored::Noticed), Just(Restored::ReadAgain)]),
     );
     (tables, rows).prop_map(|(tables, rows)| {
         let (links, records, aliases, clean, waits) = tables;
-        let (outbox, outbox_done, reviews, journal, position) = rows;
+        let (outbox, outbox_done, reviews, journal, position, restored) = rows;
         Changes {
             cursors: position.iter().map(|position| (stream(), cursor(position))).collect(),
             dirty: links.iter().map(|link| link.id).collect(),
@@ -162,6 +165,9 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             outbox_done,
             reviews,
             journal,
+            accounts: position.iter().map(|id| ("hubspot".to_owned(), id.clone())).collect(),
+            epoch: position,
+            restored,
         }
     })
 }
@@ -170,6 +176,13 @@ fn sweep(record: &RecordState) -> Sweep {
     let stage = SweepStage::Scanning(Some(record.key.id.clone().into_bytes()));
     let began_ms = record.modified_ms.unwrap_or(i64::MIN);
     Sweep { round: 1, stage, began_ms, ..Sweep::default() }
+}
+
+/// What the store is.
+async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>) {
+    let (epochs, restored_ms) = (store.epochs().await, store.restored_ms().await);
+    let account = store.account("hubspot").await;
+    (epochs.unwrap(), restored_ms.unwrap(), account.unwrap())
 }
 
 /// Everything that can be asked, as text.
@@ -193,6 +206,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     say(&store.last_link().await.unwrap());
     say(&store.links(&links).await.unwrap());
     say(&store.counts().await.unwrap());
+    say(&identity(store).await);
     for id in &links {
         say(&store.waits(*id).await.unwrap());
     }

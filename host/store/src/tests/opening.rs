@@ -34,6 +34,18 @@ fn two_stores_have_two_identities() {
     assert_ne!(open(one.path()).identity(), open(other.path()).identity());
 }
 
+/// RULES.md P1.
+#[test]
+fn an_opening_has_its_own_epoch_when_the_database_is_the_same_or_a_copy() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = open(one.path()).epoch().to_owned();
+    fs::copy(one.path().join("renkei.db"), other.path().join("renkei.db")).unwrap();
+    let (again, copy) = (open(one.path()), open(other.path()));
+    assert_eq!(again.identity(), copy.identity());
+    assert_eq!(first.len(), 12);
+    assert!(first != again.epoch() && first != copy.epoch() && again.epoch() != copy.epoch());
+}
+
 #[test]
 fn a_second_engine_is_refused() {
     let dir = tempfile::tempdir().unwrap();

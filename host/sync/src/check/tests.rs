@@ -26,6 +26,7 @@ fn entity() -> EntitySpec {
             digest: "1".to_owned(),
             read_rows: 100,
             write_rows: 100,
+            stamp: None,
         }],
         fields: Vec::new(),
         match_keys: Vec::new(),
@@ -60,6 +61,7 @@ fn view() -> LinkView {
             version: 0,
             truth: Vec::new(),
             refusals: Vec::new(),
+            restored: false,
         }),
         records: vec![
             record("1", Status::Live),

@@ -9,8 +9,8 @@ use crate::plan::{Held, Plan};
 use crate::plan_link::{LinkPlan, Note};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::spec::EntitySpec;
-use crate::state::{LinkId, OutboxEntry};
+use crate::spec::{EntitySpec, MemberSpec};
+use crate::state::{LinkId, LinkView, OutboxEntry, Status, Stream};
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
@@ -29,6 +29,8 @@ pub(crate) struct Cycle<'a> {
     approved: BTreeSet<String>,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
     pub(crate) unanswered: BTreeSet<(String, u32)>,
+    /// Streams that were read in this cycle, from the beginning of a scan to its end.
+    pub(super) current: BTreeSet<Stream>,
     pub(super) plan: Plan,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Cycle<'a> {
             room: BTreeMap::new(),
             approved: BTreeSet::new(),
             unanswered: BTreeSet::new(),
+            current: BTreeSet::new(),
             plan: Plan::default(),
         }
     }
@@ -93,12 +96,44 @@ impl<'a> Cycle<'a> {
         self.room.insert(entity.to_owned(), Room { left, asked });
     }
 
+    /// The systems of which all that plays an entity was read up to now: a scan that an earlier
+    /// cycle began says nothing of what came since (RULES.md P13).
+    pub(crate) fn current_systems<'e>(&self, entity: &'e EntitySpec) -> BTreeSet<&'e str> {
+        let is_current = |member: &MemberSpec| {
+            let (system, object) = (member.system.clone(), member.object.clone());
+            self.current.contains(&Stream { system, object })
+        };
+        let behind: BTreeSet<&str> = entity
+            .members
+            .iter()
+            .filter(|member| !is_current(member))
+            .map(|member| member.system.as_str())
+            .collect();
+        let all = entity.members.iter().map(|member| member.system.as_str());
+        all.filter(|system| !behind.contains(system)).collect()
+    }
+
     /// Takes out of a plan what must not be sent now: writes to a system that could not be read,
-    /// and creations above the guard, about which a person is asked.
-    pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) {
+    /// creations while a system of the link or the target is not read up to now, and creations
+    /// above the guard, about which a person is asked.
+    pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan, view: &LinkView) {
+        let creates = plan.drafts.iter().any(|draft| draft.action == Action::Create);
+        let current = if creates { self.current_systems(entity) } else { BTreeSet::new() };
+        let live = view.records.iter().filter(|record| record.status == Status::Live);
+        let is_behind = |system: &&str| !current.contains(system);
+        let behind = live.map(|record| record.key.system.as_str()).find(is_behind);
         for draft in std::mem::take(&mut plan.drafts) {
             let member = entity.members.get(draft.member);
             if member.is_none_or(|member| self.tally.has_failed(&member.system)) {
+                plan.held = true;
+                continue;
+            }
+            let target = member.map(|member| member.system.as_str());
+            if draft.action == Action::Create
+                && let Some(system) = behind.or(target.filter(is_behind))
+            {
+                let reason = Reason::NotRead(system.to_owned());
+                plan.notes.push(Note { record: None, field: None, reason });
                 plan.held = true;
                 continue;
             }

@@ -43,6 +43,11 @@ impl Work<'_> {
             return true;
         }
         if let Some(reason) = self.outlives() {
+            // The edit may have been older than the deletion, and carried over long ago.
+            if self.plan.link.restored {
+                self.ask_about(&gone);
+                return true;
+            }
             self.forget_removed();
             self.create_reason = reason;
             return false;
@@ -176,8 +181,9 @@ impl Work<'_> {
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }
-            Some(_) => {}
+            Some(_) => self.recalls = false,
             None => {
+                self.recalls = false;
                 self.plan.reviews.push(review);
                 let reason = Reason::DeleteUndecided(gone.system.clone());
                 self.note(Some(gone.clone()), None, reason);

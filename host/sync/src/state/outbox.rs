@@ -56,8 +56,7 @@ pub struct FieldWrite {
 /// A planned effect: committed before it is sent, removed when its outcome is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
-    /// Deterministic, unique for ever: hash over store, link, member, action and the link's
-    /// version.
+    /// Unique for ever: hash over the store, its epoch, the link, its version, member and action.
     pub intent: String,
     /// The entity's name.
     pub entity: String,

@@ -21,6 +21,9 @@ pub struct Cursor {
     pub position: Option<Vec<u8>>,
     /// Whether the backfill is over and `changes` are read.
     pub backfilled: bool,
+    /// Whether the scan that the position belongs to has more pages. A cycle that finds it so goes
+    /// on with a scan that an earlier one began.
+    pub more: bool,
     /// [`crate::spec::MemberSpec::digest`] under which it was made.
     pub digest: String,
 }

@@ -84,6 +84,7 @@ fn member(
         digest: "1".to_owned(),
         read_rows: rows,
         write_rows: rows,
+        stamp: None,
     }
 }
 

@@ -62,10 +62,11 @@ impl Connector for FakeConnector {
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        Ok(self
-            .call()
-            .map_err(|error| *error)?
-            .page(&place(&self.system, &request.object), request))
+        let mut world = self.call().map_err(|error| *error)?;
+        let at = place(&self.system, &request.object);
+        let page = world.page(&at, request);
+        let ahead_ms = world.tables.get(&at).map_or(0, |table| table.knobs.clock_ms);
+        Ok(Page { server_time_ms: Some(world.now_ms + ahead_ms), ..page })
     }
 
     async fn read_records(

@@ -133,6 +133,12 @@ impl World {
             |record: &Record| record.gone.is_none() && record.stamp.as_deref() == Some(intent);
         if stamped && let Some((id, _)) = table.records.iter().find(|(_, record)| same(record)) {
             let id = id.clone();
+            // An upsert, as vendors do it: it overwrites what stands there.
+            for (column, value) in &cells {
+                if self.cell(at, &id, column) != *value {
+                    self.set(at, &id, column, value.clone(), Who::Engine);
+                }
+            }
             return self.applied(at, &id, columns, &cells, false);
         }
         if let Some(unique) = table.unique.clone()

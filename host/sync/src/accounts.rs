@@ -1,0 +1,92 @@
+//! A database belongs to accounts: a system that is another one is not opened (RULES.md V4).
+//!
+//! The account's id is kept at the first use. It is asked for once by each process and again when
+//! another generation of the plugin serves, before anything is read or written. A system whose
+//! connector tells no id is taken as it is.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::plugin::{Generation, PluginError};
+use crate::ports::{Connector, Systems};
+use crate::store::{Changes, Store, StoreError};
+
+/// The systems whose account was looked at since the process began.
+#[derive(Debug, Default)]
+pub struct Verified(Mutex<BTreeMap<String, String>>);
+
+impl Verified {
+    /// Whether a system is known to be the account that the store belongs to.
+    pub fn has(&self, system: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(system)
+    }
+
+    fn holds(&self, system: &str, generation: &Generation) -> bool {
+        // A panic elsewhere cannot leave half an entry.
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(system).is_some_and(|digest| *digest == generation.digest)
+    }
+
+    /// Compares the account that a system says it is with the one that the store belongs to, and
+    /// keeps it at the first use.
+    ///
+    /// # Errors
+    /// [`PluginError::OtherAccount`]; [`PluginError::Host`] where the store failed.
+    pub async fn compare(
+        &self,
+        store: &dyn Store,
+        system: &str,
+        found: &str,
+        generation: &Generation,
+    ) -> Result<(), PluginError> {
+        let failed = |error: StoreError| PluginError::Host {
+            plugin: generation.clone(),
+            reason: error.to_string(),
+        };
+        match store.account(system).await.map_err(failed)? {
+            Some(known) if known != found => {
+                return Err(PluginError::OtherAccount {
+                    plugin: generation.clone(),
+                    system: system.to_owned(),
+                    known,
+                    found: found.to_owned(),
+                });
+            }
+            Some(_) => {}
+            None if found.is_empty() => {}
+            None => {
+                let accounts = vec![(system.to_owned(), found.to_owned())];
+                let changes = Changes { accounts, ..Changes::default() };
+                store.commit(changes).await.map_err(failed)?;
+            }
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(system.to_owned(), generation.digest.clone());
+        Ok(())
+    }
+}
+
+/// Opens jobs on the accounts that a store belongs to, and on no others.
+pub struct OwnAccounts<'a> {
+    /// The configured systems.
+    pub systems: &'a dyn Systems,
+    /// What the accounts belong to.
+    pub store: &'a dyn Store,
+    /// What was looked at before.
+    pub verified: &'a Verified,
+}
+
+#[async_trait]
+impl Systems for OwnAccounts<'_> {
+    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
+        let connector = self.systems.open(system).await?;
+        let generation = connector.generation();
+        if !self.verified.holds(system, generation) {
+            let found = connector.check().await?.id;
+            self.verified.compare(self.store, system, &found, generation).await?;
+        }
+        Ok(connector)
+    }
+}
