@@ -1,7 +1,8 @@
 //! Moments as text on the wire, as milliseconds since 1970-01-01T00:00:00Z in the contract.
 //!
 //! A plugin has no clock: the only "now" is a server's (`page.server_time`, a `date` header, a
-//! hook's `received_at`).
+//! hook's `received_at`) or the host's (`now-ms` in a page request's options). A server's may be
+//! wrong: [`crate::cursor::begin_changes`] says which to follow.
 
 use std::num::NonZero;
 use std::time::UNIX_EPOCH;

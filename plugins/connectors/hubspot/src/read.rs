@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use renkei_sdk::http::{Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Scan, time};
+use renkei_sdk::{Attributes, Error, Page, PageRequest, Scan, cursor, time};
 
 use crate::client::{Answer, call};
 use crate::config::Config;
@@ -28,23 +28,26 @@ const ARCHIVED_PAGES_MAX: u32 = 10;
 
 /// The next page of a scan.
 pub(crate) fn page(config: &Config, view: &View<'_>, request: &PageRequest) -> Result<Page, Error> {
-    let cursor = Cursor::decode(request.cursor.as_deref())?;
+    let at = Cursor::decode(request.cursor.as_deref())?;
     let limit = request.limit.max(1);
-    match (request.scan, cursor) {
-        (Scan::Backfill, None) => backfill(view, limit, None, None),
+    let options = &request.options;
+    match (request.scan, at) {
+        (Scan::Backfill, None) => backfill(view, options, limit, None, None),
         (Scan::Backfill, Some(Cursor::Backfill { since, after })) => {
-            backfill(view, limit, Some(since), Some(after))
+            backfill(view, options, limit, Some(since), Some(after))
         }
-        (Scan::Changes, None) => search(config, view, limit, Position::default()),
+        (Scan::Changes, None) => search(config, view, options, limit, Position::default()),
         (Scan::Changes, Some(Cursor::Search { since, begun, last_id, archived })) => {
-            search(config, view, limit, Position { since, begun, last_id, archived })
+            cursor::check_moment(options, begun.unwrap_or(since))?;
+            search(config, view, options, limit, Position { since, begun, last_id, archived })
         }
         (Scan::Changes, Some(Cursor::Archived { since, after, pages })) => {
+            cursor::check_moment(options, since)?;
             archived(view, limit, since, after.as_deref(), pages)
         }
-        (Scan::Sweep, None) => sweep(view, limit, None, false, None),
+        (Scan::Sweep, None) => sweep(view, options, limit, None, false, None),
         (Scan::Sweep, Some(Cursor::Sweep { since, archived, after })) => {
-            sweep(view, limit, Some(since), archived, after)
+            sweep(view, options, limit, Some(since), archived, after)
         }
         _ => Err(Error::cursor_lost("cursor-of-another-scan", "this cursor is of another scan")),
     }
@@ -52,6 +55,7 @@ pub(crate) fn page(config: &Config, view: &View<'_>, request: &PageRequest) -> R
 
 fn backfill(
     view: &View<'_>,
+    options: &Attributes,
     limit: u32,
     since: Option<i64>,
     after: Option<String>,
@@ -62,7 +66,7 @@ fn backfill(
         request = list(view, false, after.as_deref(), limit, &[]);
     }
     let answer: Answer<Results<Record>> = call(&request)?;
-    let since = since.unwrap_or_else(|| now(&answer));
+    let since = since.unwrap_or_else(|| now(options, &answer));
     let cursor = match answer.body.after() {
         Some(after) => Cursor::Backfill { since, after: after.to_owned() },
         None => Cursor::changes(since, None),
@@ -103,7 +107,13 @@ struct Position {
 
 /// As many searches as the host wants rows, so that the associations of all of them are read at
 /// once.
-fn search(config: &Config, view: &View<'_>, limit: u32, at: Position) -> Result<Page, Error> {
+fn search(
+    config: &Config,
+    view: &View<'_>,
+    options: &Attributes,
+    limit: u32,
+    at: Position,
+) -> Result<Page, Error> {
     let from_ms = at.since.saturating_sub(config.lookback_ms).max(0);
     let filter = search::modified_since(view.object, from_ms);
     let properties = view.properties();
@@ -119,7 +129,7 @@ fn search(config: &Config, view: &View<'_>, limit: u32, at: Position) -> Result<
             Err(_) if !records.is_empty() => break,
             Err(failed) => return Err(failed.into()),
         };
-        begun = begun.or_else(|| Some(now(&answer).max(at.since)));
+        begun = begun.or_else(|| Some(now(options, &answer).max(at.since)));
         server_time = answer.server_time;
         let more = answer.body.after().is_some();
         let found = answer.body.results;
@@ -171,6 +181,7 @@ fn archived(
 
 fn sweep(
     view: &View<'_>,
+    options: &Attributes,
     limit: u32,
     since: Option<i64>,
     archived: bool,
@@ -178,7 +189,7 @@ fn sweep(
 ) -> Result<Page, Error> {
     let request = list(view, archived, after.as_deref(), limit, &view.properties());
     let answer: Answer<Results<Record>> = call(&request)?;
-    let since = since.unwrap_or_else(|| now(&answer));
+    let since = since.unwrap_or_else(|| now(options, &answer));
     let cursor = match (answer.body.after(), archived) {
         (Some(after), _) => Cursor::Sweep { since, archived, after: Some(after.to_owned()) },
         (None, false) => Cursor::Sweep { since, archived: true, after: None },
@@ -224,13 +235,11 @@ fn list(
     Request::get(path)
 }
 
-/// The server's clock, or the newest time that it mentions.
-fn now(answer: &Answer<Results<Record>>) -> i64 {
-    let newest = || {
-        let times = answer.body.results.iter().filter_map(|record| record.updated_at.as_deref());
-        times.filter_map(time::parse).max()
-    };
-    answer.server_time.or_else(newest).unwrap_or_default()
+/// The server's clock, or the newest time that it mentions, as far as the host's clock allows.
+fn now(options: &Attributes, answer: &Answer<Results<Record>>) -> i64 {
+    let times = answer.body.results.iter().filter_map(|record| record.updated_at.as_deref());
+    let newest = times.filter_map(time::parse).max();
+    cursor::begin_changes(options, answer.server_time, newest).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -89,6 +89,12 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// The server's clock as far as the host's allows, or the last stamp on the page.
+    fn now(&self, fetched: &Fetched) -> Option<i64> {
+        let last = fetched.found.last.as_ref().map(|(stamp_ms, _)| *stamp_ms);
+        cursor::begin_changes(&self.request.options, fetched.server_ms, last)
+    }
+
     fn rows(&self) -> u32 {
         self.request.limit.clamp(1, PAGE_ROWS)
     }
@@ -128,8 +134,7 @@ impl Reading<'_> {
         let counted = self.request.limit > PAGE_ROWS;
         let query = self.query_by_id(None);
         let fetched = self.salesforce.fetch(&self.wanted, query, self.rows(), counted)?;
-        let oldest = fetched.found.last.as_ref().map(|(stamp_ms, _)| *stamp_ms);
-        let since_ms = fetched.server_ms.or(oldest).unwrap_or(0);
+        let since_ms = self.now(&fetched).unwrap_or(0);
         let pays =
             counted && bulk::pays(&fetched, self.request.limit, self.salesforce.config.bulk_rows);
         match (pays, &fetched.found.last) {
@@ -205,14 +210,15 @@ impl Reading<'_> {
 
     /// The first page of changes fixes where the next changes begin: at the server's clock now.
     fn first_changes(&self, at_ms: i64) -> Result<Page, Error> {
+        cursor::check_moment(&self.request.options, at_ms)?;
         let from_ms = (at_ms - self.salesforce.config.lookback_ms).max(0) / 1000 * 1000;
         let from = format!("SystemModstamp >= {}", iso(from_ms));
         let mut fetched = self.fetch_changes(from)?;
-        if let Some(now_ms) = fetched.server_ms.filter(|now_ms| now_ms - from_ms > STALE_MS) {
+        let since_ms = self.now(&fetched);
+        if let Some(now_ms) = since_ms.filter(|now_ms| now_ms - from_ms > STALE_MS) {
             let gone = self.salesforce.deleted_since(&self.wanted, from_ms, now_ms)?;
             fetched.found.removed.extend(gone);
         }
-        let since_ms = fetched.server_ms;
         self.changes(fetched, since_ms, at_ms)
     }
 

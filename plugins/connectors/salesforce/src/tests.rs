@@ -28,6 +28,8 @@ struct Desk {
     connector: Salesforce,
     clock: Clock,
     limit: u32,
+    /// The host's clock, where the host tells it.
+    now_ms: Option<i64>,
 }
 
 /// A host that passes every request on.
@@ -69,7 +71,8 @@ fn with_host<T>(
     };
     with_http(host, || {
         let connector = Salesforce::configure(&settings()).unwrap();
-        with_wait(sleeper, || test(&mut Desk { connector, clock, limit: 2000 }))
+        let now_ms = None;
+        with_wait(sleeper, || test(&mut Desk { connector, clock, limit: 2000, now_ms }))
     })
 }
 
@@ -163,7 +166,7 @@ impl Desk {
             cursor,
             filter: Vec::new(),
             limit: self.limit,
-            options: Vec::new(),
+            options: self.now_ms.map(|now| ("now-ms".to_owned(), now.into())).into_iter().collect(),
         }
     }
 

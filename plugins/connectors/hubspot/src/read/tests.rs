@@ -90,7 +90,7 @@ fn too_many_properties_for_an_address_are_read_by_batch() {
             ok(r#"{"results":[{"id":"1"},{"id":"2"}]}"#),
             ok(r#"{"results":[{"id":"2","properties":{"a_long_property_name_0":"x"}}]}"#),
         ],
-        |_| backfill(&view, 100, None, None),
+        |_| backfill(&view, &Vec::new(), 100, None, None),
     );
     assert_eq!(sent[0].path, "/crm/v3/objects/contacts?limit=100");
     assert_eq!(sent[1].path, "/crm/v3/objects/contacts/batch/read");
@@ -146,6 +146,29 @@ fn a_page_of_changes_ends_at_the_limit_or_at_a_failure() {
     assert_eq!(Cursor::decode(Some(&page.cursor)).unwrap(), Some(here));
     let (failed, _) = scripted(vec![Err(Failure::Quota(9))], |hubspot| hubspot.read_page(&at_5));
     assert!(matches!(failed, Err(Error::RetryAfter(9))));
+}
+
+/// RULES.md R19: an answer with a `Date` a day or more ahead of the host.
+#[test]
+fn a_cursor_stays_in_the_hosts_past_when_the_servers_clock_is_wrong() {
+    let clock = |now_ms: i64| vec![("now-ms".to_owned(), Value::Integer(now_ms))];
+    let began = |now_ms: i64, since: i64| {
+        let start = request(Scan::Changes, Some(Cursor::changes(since, None)), &["email"]);
+        let start = PageRequest { options: clock(now_ms), ..start };
+        let answer = r#"{"results":[{"id":"4","updatedAt":"1970-01-01T00:00:08Z"}]}"#;
+        // A cursor that is lost asks for nothing.
+        let answers = if since < now_ms { vec![ok(answer)] } else { Vec::new() };
+        let (page, _) = scripted(answers, |hubspot| hubspot.read_page(&start));
+        match page.map(|page| Cursor::decode(Some(&page.cursor)).unwrap()) {
+            Ok(Some(Cursor::Archived { since, .. })) => Some(since),
+            Err(Error::CursorLost(_)) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(began(NOW_MS + 1, 5), Some(NOW_MS), "the server's clock is a little behind");
+    assert_eq!(began(NOW_MS - 1, 5), Some(NOW_MS - 1), "the server's clock is a little ahead");
+    assert_eq!(began(9_000, 5), Some(8_000), "the rows say when it is");
+    assert_eq!(began(9_000, NOW_MS), None, "an earlier version has taken over a wrong clock");
 }
 
 #[test]

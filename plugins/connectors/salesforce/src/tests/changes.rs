@@ -48,6 +48,30 @@ fn an_edit_is_seen_and_seen_no_more_after_the_look_back() {
     });
 }
 
+/// RULES.md R19: one answer whose `Date` lies 70 years ahead.
+#[test]
+fn an_edit_is_seen_when_the_orgs_clock_was_wrong_for_one_answer() {
+    const WRONG_MS: i64 = 70 * 365 * 24 * HOUR_MS;
+    with_org(50, Faults::default(), |desk| {
+        desk.now_ms = Some(1_790_000_000_000);
+        let since = desk.backfill("Contact");
+        desk.clock.advance(WRONG_MS);
+        let wrong = desk.changes("Contact", &since);
+        desk.clock.advance(HOUR_MS - WRONG_MS);
+        edit("Contact", &ids_in_org("Contact")[0], "改姓");
+        desk.now_ms = desk.now_ms.map(|now| now + HOUR_MS);
+        assert_eq!(desk.changes("Contact", &wrong).texts("LastName"), ["改姓"]);
+        // What an earlier version made of such an answer.
+        let cursor = String::from_utf8(wrong.cursor()).unwrap();
+        let at = cursor.split("\"at_ms\":").nth(1).unwrap().split('}').next().unwrap();
+        let future = at.parse::<i64>().unwrap() + WRONG_MS;
+        let cursor = cursor.replace(at, &future.to_string()).into_bytes();
+        let request = desk.request("Contact", Scan::Changes, Some(cursor));
+        let error = desk.connector.read_page(&request).unwrap_err();
+        assert!(matches!(error, Error::CursorLost(_)), "{error:?}");
+    });
+}
+
 #[test]
 fn what_commits_late_is_inside_the_look_back() {
     with_org(50, Faults { late_commit_ms: 60_000, ..Faults::default() }, |desk| {

@@ -76,6 +76,12 @@ def changed(since, after, columns, limit):
     return search(filter, after, wanted(columns), min(limit, 200))
 
 
+def allowed(time, options):
+    """No cursor goes past the host's clock, whatever the server's says."""
+    now = next((value.value for code, value in options if code == "now-ms"), None)
+    return time if time is None or now is None else min(time, now)
+
+
 def read_page(request):
     columns, scan = request.columns, SCANS[type(request.scan)]
     at = position(request.cursor, scan)
@@ -86,7 +92,8 @@ def read_page(request):
     else:
         body, time = listed(archived, at["after"], columns, request.limit)
     records = body["results"]
-    begun = next((one for one in (at.get("begun"), time, since) if one is not None), 0)
+    known = (at.get("begun"), allowed(time, request.options), since)
+    begun = next((one for one in known if one is not None), 0)
     after = body.get("paging", {}).get("next", {}).get("after")
     more = True
     if after is not None:
