@@ -36,7 +36,7 @@ fn leaves(command: &[&str], found: &mut BTreeSet<String>) {
 }
 
 /// A way in which each command fails at once, in a directory without a configuration.
-const FAILURES: [(&str, &[&str], i32); 27] = [
+const FAILURES: [(&str, &[&str], i32); 31] = [
     ("demo", &["demo", "--people", "1"], 2),
     ("sim", &["sim", "--systems", "nobody"], 2),
     ("check", &["check"], 2),
@@ -52,6 +52,10 @@ const FAILURES: [(&str, &[&str], i32); 27] = [
     ("decide separate", &["decide", "ab", "separate"], 2),
     ("decide approve", &["decide", "ab", "approve"], 2),
     ("decide leave", &["decide", "ab", "leave"], 2),
+    ("backup", &["backup", "copy.db"], 2),
+    ("restore", &["restore", "copy.db"], 2),
+    ("account list", &["account", "list"], 2),
+    ("account move", &["account", "move", "hubspot", "--to", "1"], 2),
     ("plugin build", &["plugin", "build", "nowhere"], 5),
     ("plugin pack", &["plugin", "pack", "nofile.wasm"], 5),
     ("plugin new", &["plugin", "new", "No Name"], 2),

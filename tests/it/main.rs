@@ -22,6 +22,7 @@ mod crash;
 mod data;
 mod demo;
 mod help;
+mod identity;
 mod mistakes;
 mod quota;
 mod reload;

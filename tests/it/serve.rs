@@ -89,7 +89,7 @@ fn a_dead_system_is_one_line_per_cycle_and_the_other_goes_on() {
     }
     let mut host = Serving::start(&site);
     let line = host.wait_for("system failed", |_| true);
-    assert_eq!((&line["system"], &line["waiting"]), (&json!("salesforce"), &json!(4)), "{line}");
+    assert_eq!((&line["system"], &line["waiting"]), (&json!("salesforce"), &json!(1)), "{line}");
     host.wait_for("cycle done", |_| true);
     host.wait_for("cycle done", |_| true);
     host.stop();

@@ -101,9 +101,14 @@ pub(crate) struct Simulator {
 impl Simulators {
     /// A small world without rate limits and lag.
     pub(crate) fn start(people: u32) -> Self {
-        let people = people.to_string();
+        Self::with_seed(people, 11)
+    }
+
+    /// Another seed makes another org.
+    pub(crate) fn with_seed(people: u32, seed: u32) -> Self {
+        let (people, seed) = (people.to_string(), seed.to_string());
         let mut process = renkei()
-            .args(["sim", "--people", &people, "--seed", "11", "--no-limits"])
+            .args(["sim", "--people", &people, "--seed", &seed, "--no-limits"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

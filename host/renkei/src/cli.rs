@@ -4,11 +4,18 @@
 //! Every command understands `--json`; the texts under `after_help` are the examples that the
 //! README's tour uses.
 
+mod database;
+mod plugin;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+
+pub(crate) use database::{AccountCommand, FileArgs};
+use plugin::TEST_HELP;
+pub(crate) use plugin::{PluginKind, PluginLanguage, TestArgs};
 
 use crate::clock::SystemClock;
 
@@ -141,6 +148,35 @@ who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves 
   renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
     Decide(DecideArgs),
 
+    /// Write a copy of the database into a new file, also while `renkei serve` works on it.
+    #[command(after_help = "Examples:
+  renkei backup /backup/monday.db --dir sync
+  renkei backup /backup/monday.db --dir sync --json | jq .records
+
+The copy is one consistent state, checked, and readable for its owner only. Without the plugins and
+the configuration, which are files of their own.")]
+    Backup(FileArgs),
+
+    /// Put a backup in the place of the database. What it replaces is kept beside it; the next
+    /// cycles read everything again before they write.
+    #[command(after_help = "Examples:
+  renkei restore /backup/monday.db --dir sync
+  renkei restore /backup/monday.db --dir sync && renkei plan --dir sync
+
+Refused while `renkei serve` or another command works on the database. Records that were made since
+the backup are found again by their stamps; where both systems were edited, or one was deleted and
+another edited, a person is asked.")]
+    Restore(FileArgs),
+
+    /// Say which accounts the systems of this database are.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  renkei account list --dir sync
+  renkei account move salesforce --to 00D000000000002 --dir sync"
+    )]
+    Account(AccountCommand),
+
     /// Write, build and test plugins; see which serve, replace them, and say what they may.
     #[command(
         subcommand,
@@ -221,40 +257,6 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     pub(crate) until_input_ends: bool,
 }
-
-#[derive(Debug, Args)]
-pub(crate) struct TestArgs {
-    /// The .wasm file.
-    pub(crate) file: PathBuf,
-    /// Write the report as JSON into this file too.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) report: Option<PathBuf>,
-    /// What to try a connector on: `hubspot` or `salesforce`, which are started for it, or the URL
-    /// of a simulator on loopback. Default: the one that its manifest names.
-    #[arg(long, value_name = "NAME|URL")]
-    pub(crate) simulator: Option<String>,
-    /// How the simulator at a URL is logged in to: none, bearer, header:NAME or
-    /// client-credentials:ID. The secret comes from `RENKEI_SECRET_SIMULATOR`.
-    #[arg(long, value_name = "WAY", default_value = "bearer")]
-    pub(crate) auth: String,
-    /// A setting of the connector or a parameter of the transform; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) config: Vec<String>,
-    /// The same seed makes the same data.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-}
-
-const TEST_HELP: &str = "\
-Examples:
-  renkei plugin test names.wasm
-  renkei plugin test hubspot.wasm --report report.json
-  renkei plugin test acme-crm.wasm --simulator http://127.0.0.1:7100 --auth bearer
-  renkei plugin test acme-crm.wasm --json | jq '.checks[]'
-
-One line per check: passed, failed with what was seen and what to do, or not applicable with the
-reason. Exits 0 only when no check failed. A connector makes, changes and archives records in the
-simulator; give it nothing else.";
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
@@ -484,22 +486,6 @@ all of it.")]
         #[command(flatten)]
         dir: DirArgs,
     },
-}
-
-/// The two kinds of plugin.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PluginKind {
-    Connector,
-    Transform,
-}
-
-/// What `plugin new` has a template in.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PluginLanguage {
-    Rust,
-    #[value(name = "javascript")]
-    JavaScript,
-    Python,
 }
 
 #[cfg(test)]

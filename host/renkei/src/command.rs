@@ -14,4 +14,8 @@ pub(crate) mod decide;
 pub(crate) mod status;
 pub(crate) mod why;
 
+pub(crate) mod account;
+pub(crate) mod backup;
+pub(crate) mod restore;
+
 pub(crate) mod plugin;

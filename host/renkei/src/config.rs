@@ -93,6 +93,11 @@ impl Config {
         })
     }
 
+    /// The names of the systems.
+    pub(crate) fn system_names(&self) -> impl Iterator<Item = &str> {
+        self.root.value.systems.keys().map(String::as_str)
+    }
+
     /// The systems with their credentials.
     pub(crate) fn systems(&self, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
         systems::resolve(&self.root, secrets)

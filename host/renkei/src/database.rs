@@ -74,20 +74,26 @@ pub(crate) fn open(
 /// one is gone, before anything is put where it was.
 pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, Failure> {
     let id = file(dir);
-    let known = match std::fs::read_to_string(&id) {
-        Ok(text) => text.trim().to_owned(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Failure::store(Stranger::Unreadable { id, source })),
-    };
+    let Some(known) = known_identity(dir)? else { return Ok(None) };
     if SqliteStore::is_in(data).map_err(Failure::store)? {
         return Ok(Some(known));
     }
     Err(Failure::store(Stranger::Gone { data: data.to_owned(), id }))
 }
 
+/// The identity of the database that the configuration used last, whether it is there or not.
+pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, Failure> {
+    let id = file(dir);
+    match std::fs::read_to_string(&id) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Failure::store(Stranger::Unreadable { id, source })),
+    }
+}
+
 /// Without the file a database that is gone later is not missed, and nothing else is worse: a
 /// read-only configuration is no reason not to work.
-fn remember(dir: &Path, identity: &str) {
+pub(crate) fn remember(dir: &Path, identity: &str) {
     if let Err(error) = std::fs::write(file(dir), format!("{identity}\n")) {
         tracing::warn!(%error, "store.id cannot be written; a lost database would not be noticed");
     }

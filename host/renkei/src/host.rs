@@ -4,11 +4,13 @@
 //! Reads like a parts list. Nothing here decides; a mistake in any part stops before the next part
 //! is opened.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use renkei_runtime::{Compiler, NoTokens, Options, PluginFile, Runtime};
 use renkei_store::SqliteStore;
+use renkei_sync::accounts::Verified;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
 use renkei_sync::ports::Systems as _;
@@ -20,8 +22,12 @@ use crate::config::{Config, Loaded, Secrets};
 use crate::database::{self, Access};
 use crate::demo::setup;
 use crate::failure::Failure;
+use crate::plain;
 use crate::preflight::{self, Finding, Schemas, Severity};
 use crate::tokens::TokenFile;
+
+/// Columns by system and object.
+type Stamps = BTreeMap<(String, String), Option<String>>;
 
 /// Everything that is open.
 pub(crate) struct Host {
@@ -29,6 +35,10 @@ pub(crate) struct Host {
     pub(crate) spec: Spec,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) store: Arc<SqliteStore>,
+    /// The systems that are known to be the accounts of the database.
+    pub(crate) verified: Verified,
+    /// Where live schemas keep the stamps of creates, by system and object.
+    stamps: Mutex<Stamps>,
     pub(crate) clock: Arc<SystemClock>,
     /// What to do where systems do not answer because they were a demo's simulators.
     pub(crate) unanswered: Option<String>,
@@ -66,14 +76,16 @@ impl Host {
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = setup::ended(dir);
-        Ok(Self { config, spec, runtime, store, clock, unanswered })
+        let (verified, stamps) = (Verified::default(), Mutex::default());
+        Ok(Self { config, spec, runtime, store, verified, stamps, clock, unanswered })
     }
 
-    /// Compares the configuration with the live systems. A system that does not answer is left out
-    /// and named.
+    /// Compares the configuration with the live systems, and learns where they keep the stamps of
+    /// creates. A system that does not answer is left out and named.
     pub(crate) async fn preflight(&self) -> Preflight {
         let mut answers = Preflight::default();
         let mut schemas = Schemas::new();
+        let mut others = Vec::new();
         for system in self.spec.systems() {
             match self.ask(system).await {
                 Ok((account, found)) => {
@@ -82,11 +94,23 @@ impl Host {
                     let keyed = found.into_iter();
                     schemas.extend(keyed.map(|s| ((system.to_owned(), s.object.clone()), s)));
                 }
+                Err(error @ PluginError::OtherAccount { .. }) => {
+                    others.push((system.to_owned(), error));
+                }
                 Err(error) => answers.failures.push((system.to_owned(), error)),
             }
         }
-        let silent = |system: &str| answers.failures.iter().any(|(failed, _)| failed == system);
+        let silent = |system: &str| {
+            answers.failures.iter().chain(&others).any(|(failed, _)| failed == system)
+        };
         answers.findings = preflight::findings(&self.spec, &schemas, silent);
+        let other = |(system, error): &(String, PluginError)| Finding {
+            severity: Severity::Error,
+            place: system.clone(),
+            member: "the database".to_owned(),
+            message: error.to_string(),
+        };
+        answers.findings.splice(0..0, others.iter().map(other));
         answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
         answers
     }
@@ -110,10 +134,45 @@ impl Host {
     async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>), PluginError> {
         let connector = self.runtime.open(system).await?;
         let account = connector.check().await?;
+        let (store, generation) = (self.store.as_ref(), connector.generation());
+        self.verified.compare(store, system, &account.id, generation).await?;
         let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
         let own = members.filter(|member| member.system == system);
         let objects: Vec<String> = own.map(|member| member.object.clone()).collect();
-        Ok((account, connector.discover(&objects).await?))
+        let found = connector.discover(&objects).await?;
+        if let Ok(mut stamps) = self.stamps.lock() {
+            stamps.extend(found.iter().map(|schema| {
+                let column = schema.facts.iter().find(|(code, _)| code == "stamp");
+                let column = column.and_then(|(_, column)| column.as_text());
+                ((system.to_owned(), schema.object.clone()), column.map(str::to_owned))
+            }));
+        }
+        Ok((account, found))
+    }
+
+    /// What is kept in step, with the columns in which the live systems keep the stamps of creates.
+    /// A system that did not answer when the command began is asked once it does.
+    pub(crate) async fn spec_now(&self) -> Spec {
+        for system in self.spec.systems() {
+            let is_known = self
+                .stamps
+                .lock()
+                .is_ok_and(|stamps| stamps.keys().any(|(known, _)| known == system));
+            if !is_known
+                && self.verified.has(system)
+                && let Err(error) = self.ask(system).await
+            {
+                let error = plain::message(&error.to_string());
+                tracing::warn!(system, error, "the schema cannot be read");
+            }
+        }
+        let mut spec = self.spec.clone();
+        if let Ok(stamps) = self.stamps.lock() {
+            for ((system, object), column) in stamps.iter() {
+                spec.set_stamp(system, object, column.as_deref());
+            }
+        }
+        spec
     }
 
     /// Refuses a configuration that does not fit. A system that does not answer is not refused

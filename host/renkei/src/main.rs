@@ -83,6 +83,9 @@ async fn run(command: &Command, output: Output) -> Result<(), Failure> {
         Command::Status(args) => command::status::run(args, output).await,
         Command::Why(args) => command::why::run(args, output).await,
         Command::Decide(args) => command::decide::run(args, output).await,
+        Command::Backup(args) => command::backup::run(args, output).await,
+        Command::Restore(args) => command::restore::run(args, output).await,
+        Command::Account(command) => command::account::run(command, output).await,
         Command::Plugin(command) => command::plugin::run(command, output).await,
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::ProgressBar;
+use renkei_sync::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
 use renkei_sync::lens::Lenses;
@@ -26,11 +27,14 @@ pub(crate) async fn run(
     progress: &ProgressBar,
 ) -> Result<CycleResult, Failure> {
     let observer = Progress { bar: progress.clone(), counts: Mutex::default() };
+    let store = host.store.as_ref();
+    let systems = OwnAccounts { systems: host.runtime.as_ref(), store, verified: &host.verified };
+    let spec = host.spec_now().await;
     let engine = Engine {
-        spec: &host.spec,
-        systems: host.runtime.as_ref(),
+        spec: &spec,
+        systems: &systems,
         transforms: Lenses::new(host.runtime.as_ref()),
-        store: host.store.as_ref(),
+        store,
         clock: host.clock.as_ref(),
         observer: &observer,
         options: CycleOptions { sweep_pages: host.config.sweep_pages, ..options },
@@ -63,6 +67,16 @@ fn tell(report: &Report, took_ms: i64) {
         let doing = doing.into_iter().collect::<Vec<_>>().join(", ");
         let error = plain::message(&error.to_string());
         tracing::error!(system, doing, waiting, error, "system failed");
+    }
+    for (system, ahead_ms) in &report.clocks {
+        let ahead_s = ahead_ms / 1000;
+        tracing::warn!(system, ahead_s, "the system's clock is far from this host's; check both");
+    }
+    if let Some(read_again) = report.restored {
+        tracing::warn!(
+            read_again,
+            "the database was put back from a backup or a copy; nothing is written before everything has been read again"
+        );
     }
     tracing::info!(
         writes = report.applied(),
@@ -116,6 +130,8 @@ pub(crate) fn facts(report: &Report) -> Value {
         "questions": report.questions,
         "decided": report.decided,
         "swept": report.swept,
+        "clocks": report.clocks,
+        "restored": report.restored.map(|read_again| json!({ "read_again": read_again })),
         "refused": refused(report),
         "failed": failed_systems(report).len(),
         "failures": report.failures.iter().map(|(system, doing, error)| json!({
@@ -147,6 +163,20 @@ pub(crate) fn describe(report: &Report, open: u64, dir: Option<&Path>) -> String
         report.decided,
         hint.unwrap_or_default(),
     );
+    for (system, ahead_ms) in &report.clocks {
+        text.push_str(&format!(
+            "; the clock of {system} is {} s {} this host's: check both",
+            ahead_ms.saturating_abs() / 1000,
+            if *ahead_ms > 0 { "ahead of" } else { "behind" },
+        ));
+    }
+    match report.restored {
+        Some(true) => text.push_str("; the database was put back: everything was read again"),
+        Some(false) => text.push_str(
+            "; the database was put back: nothing is written before everything has been read again, which the next cycle goes on with",
+        ),
+        None => {}
+    }
     let failed = failed_systems(report);
     if !failed.is_empty() {
         let names = failed.iter().copied().collect::<Vec<_>>().join(", ");

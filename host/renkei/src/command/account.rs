@@ -1,0 +1,60 @@
+//! `renkei account`: which accounts the systems of a database are, and the declared move to others.
+
+use renkei_store::SqliteStore;
+use renkei_sync::codec::Layouts;
+use renkei_sync::store::Store as _;
+use serde_json::json;
+
+use crate::cli::{AccountCommand, DirArgs};
+use crate::config::Config;
+use crate::database::{self, Access};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Lists or moves.
+pub(crate) async fn run(command: &AccountCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        AccountCommand::List(args) => list(args, output).await,
+        AccountCommand::Move { system, to, dir } => move_to(system, to, dir, output),
+    }
+}
+
+async fn list(args: &DirArgs, output: Output) -> Result<(), Failure> {
+    let config = Config::read(&args.dir).map_err(Failure::usage)?;
+    let store = database::open(&args.dir, &config.data, Layouts::default(), Access::Look)?;
+    let mut accounts = Vec::new();
+    for system in config.system_names() {
+        let id = store.account(system).await.map_err(Failure::store)?;
+        accounts.push((system, id));
+    }
+    let facts = accounts.iter().map(|(system, id)| json!({ "system": system, "account": id }));
+    output.result(&json!({ "accounts": facts.collect::<Vec<_>>() }), || {
+        let lines = accounts.iter().map(|(system, id)| {
+            let id = id.as_deref().unwrap_or("not known yet");
+            format!("{system}: {id}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(())
+}
+
+fn move_to(system: &str, to: &str, args: &DirArgs, output: Output) -> Result<(), Failure> {
+    let config = Config::read(&args.dir).map_err(Failure::usage)?;
+    if !config.system_names().any(|name| name == system) {
+        return Err(Failure::usage(format!("renkei.toml has no system {system}")));
+    }
+    if to.trim().is_empty() {
+        return Err(Failure::usage("--to is empty; `renkei check` shows an account's id"));
+    }
+    database::require(&args.dir, &config.data)?;
+    let before = SqliteStore::move_account(&config.data, system, to).map_err(Failure::store)?;
+    let facts = json!({ "system": system, "before": before, "account": to });
+    output.result(&facts, || {
+        format!(
+            "{system} is account {to} from now on; what was known of its records is forgotten. \
+             `renkei plan --dir {}` shows what the next sync would write there: look at it first",
+            args.dir.display()
+        )
+    })?;
+    Ok(())
+}
