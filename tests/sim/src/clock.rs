@@ -10,7 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A shared clock in milliseconds since the Unix epoch; clones see the same time.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Source>);
+pub struct Clock {
+    source: Arc<Source>,
+    /// How far this system's clock is ahead of the shared one.
+    offset_ms: Arc<AtomicI64>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -21,12 +25,27 @@ enum Source {
 impl Clock {
     /// A clock that stands at `start_ms` until advanced.
     pub fn manual(start_ms: i64) -> Self {
-        Self(Arc::new(Source::Manual(AtomicI64::new(start_ms))))
+        Self::of_source(Source::Manual(AtomicI64::new(start_ms)))
     }
 
     /// Virtual time `origin_ms + (real - origin_ms) * speed`.
     pub fn scaled(origin_ms: i64, speed: f64) -> Self {
-        Self(Arc::new(Source::Scaled { origin_ms, speed }))
+        Self::of_source(Source::Scaled { origin_ms, speed })
+    }
+
+    fn of_source(source: Source) -> Self {
+        Self { source: Arc::new(source), offset_ms: Arc::default() }
+    }
+
+    /// A clock of the same time with an offset of its own.
+    pub fn own(&self) -> Self {
+        let offset_ms = AtomicI64::new(self.offset_ms.load(Ordering::SeqCst));
+        Self { source: Arc::clone(&self.source), offset_ms: Arc::new(offset_ms) }
+    }
+
+    /// Puts this clock and its clones ahead of the shared time, or behind it.
+    pub fn set_offset(&self, offset_ms: i64) {
+        self.offset_ms.store(offset_ms, Ordering::SeqCst);
     }
 
     /// The real time, unscaled.
@@ -36,17 +55,18 @@ impl Clock {
 
     /// Virtual milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
-        match &*self.0 {
+        let now_ms = match &*self.source {
             Source::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
             Source::Scaled { origin_ms, speed } => {
                 origin_ms + ((real_now_ms() - origin_ms) as f64 * speed) as i64
             }
-        }
+        };
+        now_ms + self.offset_ms.load(Ordering::SeqCst)
     }
 
     /// Moves a manual clock forward; returns false for a scaled one, which nobody moves.
     pub fn advance(&self, by_ms: i64) -> bool {
-        match &*self.0 {
+        match &*self.source {
             Source::Manual(now_ms) => {
                 now_ms.fetch_add(by_ms, Ordering::SeqCst);
                 true
@@ -72,6 +92,15 @@ mod tests {
         let seen_elsewhere = clock.clone();
         assert!(clock.advance(10));
         assert_eq!(seen_elsewhere.now_ms(), 15);
+    }
+
+    #[test]
+    fn a_clock_of_ones_own_is_ahead_alone() {
+        let clock = Clock::manual(5);
+        let own = clock.own();
+        own.set_offset(-3);
+        clock.advance(10);
+        assert_eq!((clock.now_ms(), own.now_ms()), (15, 12));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The routes are generic over [`System`], which each vendor's state machine implements; they
 //! neither need a token nor count in the ledger. All bodies are JSON:
 //! `GET ledger`, `POST ledger/reset`, `GET records?object=`, `POST edit|create|delete|merge|
-//! convert|faults|revoke|advance`, `GET clock`.
+//! convert|restore|link|unlink|faults|revoke|advance`, `GET faults`, `GET clock`.
 
 use std::collections::BTreeMap;
 
@@ -47,14 +47,30 @@ pub trait System: Send + 'static {
         Err(ControlError::Unsupported("convert"))
     }
 
+    /// A human takes a record out of the bin.
+    fn restore(&mut self, object: &str, id: &str) -> Result<(), ControlError>;
+
+    /// A human relates two records.
+    fn link(&mut self, _link: &Link) -> Result<(), ControlError> {
+        Err(ControlError::Unsupported("link records but by a field"))
+    }
+
+    /// A human takes a relation away, whole or one of its labels.
+    fn unlink(&mut self, _link: &Link) -> Result<(), ControlError> {
+        Err(ControlError::Unsupported("unlink records but by a field"))
+    }
+
     /// Makes every token issued so far invalid.
     fn revoke(&mut self);
 
     /// The counts of its calls.
     fn ledger(&mut self) -> &mut Ledger;
 
-    /// Its switches, to read and to change.
-    fn faults(&mut self) -> &mut Faults;
+    /// Its switches.
+    fn faults(&self) -> &Faults;
+
+    /// Replaces its switches; rules, options and the clock follow at once.
+    fn set_faults(&mut self, faults: Faults);
 
     /// Its time.
     fn clock(&self) -> &Clock;
@@ -108,6 +124,21 @@ pub struct NewRecord {
     pub fields: Map<String, Value>,
     #[serde(default)]
     pub references: BTreeMap<String, Vec<String>>,
+}
+
+/// A relation that `POST /_sim/link` makes and `unlink` takes away.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Link {
+    pub object: String,
+    pub id: String,
+    pub to_object: String,
+    pub to_id: String,
+    /// Makes it the primary one; of `unlink`, takes only that away.
+    #[serde(default)]
+    pub primary: bool,
+    /// The name of a label to add, or to take away alone.
+    #[serde(default)]
+    pub label: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -204,7 +235,21 @@ fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlErr
             let merge: Merge = body(request)?;
             Ok(json!({"id": system.merge(&merge.object, &merge.winner, &merge.loser)?}))
         }
+        ("POST", "restore") => {
+            let target: Target = body(request)?;
+            system.restore(&target.object, &target.id)?;
+            Ok(done)
+        }
+        ("POST", "link") => {
+            system.link(&body(request)?)?;
+            Ok(done)
+        }
+        ("POST", "unlink") => {
+            system.unlink(&body(request)?)?;
+            Ok(done)
+        }
         ("POST", "convert") => system.convert(&body::<Convert>(request)?.id),
+        ("GET", "faults") => Ok(json!(system.faults())),
         ("POST", "faults") => change_faults(system, &body(request)?),
         ("POST", "revoke") => {
             system.revoke();
@@ -219,7 +264,7 @@ fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlErr
 fn change_faults(system: &mut dyn System, patch: &Value) -> Result<Value, ControlError> {
     let faults =
         system.faults().patched(patch).map_err(|e| ControlError::Malformed(e.to_string()))?;
-    *system.faults() = faults.clone();
+    system.set_faults(faults.clone());
     Ok(json!(faults))
 }
 

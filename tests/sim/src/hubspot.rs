@@ -1,4 +1,4 @@
-//! HubSpot CRM: a state machine in the vendor's wire shape, after `apis/hubspot.md`.
+//! HubSpot CRM: a state machine in the vendor's wire shape.
 //!
 //! One request runs through: token, route, quota, faults, then the handler of its area, whose
 //! result is an answer with a count of rows for the ledger. Handlers change the [`store`] only
@@ -18,6 +18,7 @@ mod store;
 
 mod batch;
 mod errors;
+mod labels;
 mod links;
 mod merge;
 mod metadata;
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 
 use self::auth::{At, Auth};
 use self::errors::ApiError;
+use self::kinds::Kind;
 use self::limits::Limits;
 use self::route::{Counted, ObjectCall, Route};
 use self::store::{Author, Store};
@@ -45,10 +47,16 @@ use crate::control::Origin;
 use crate::faults::{Every, Faults};
 use crate::ledger::{Call, Ledger, Shape};
 use crate::serve::{self, Answer, Options, Request, Running};
+use crate::simulator::Simulator;
 use crate::world::World;
 
-/// The account number of every simulated HubSpot.
+/// The account number of every simulated HubSpot, unless `Faults::account_id` names another.
 pub const PORTAL_ID: u64 = 62_515;
+
+/// The account number under these knobs.
+fn portal_id(faults: &Faults) -> u64 {
+    if faults.account_id == 0 { PORTAL_ID } else { faults.account_id }
+}
 
 /// A list with very many `properties` does not fit a URL (the length is from memory).
 const TARGET_LEN_MAX: usize = 16_384;
@@ -75,6 +83,8 @@ struct Counters {
     lock_error: Every,
     lost_reply: Every,
     short_page: Every,
+    not_found: Every,
+    drift: Every,
 }
 
 /// What a handler did: its answer, and how many rows the ledger counts.
@@ -90,27 +100,39 @@ type Outcome = Result<Reply, ApiError>;
 /// # Errors
 /// The listener has no local address.
 pub fn serve(listener: TcpListener, options: Options) -> io::Result<Running> {
-    serve::start(listener, |base_url| {
-        let seed = options.seed;
-        let world = World::generate(seed, options.people);
-        let hubspot = HubSpot::new(&world, seed, options.clock, options.faults, base_url);
-        let credentials = hubspot.auth.credentials();
-        (hubspot, credentials)
-    })
+    serve::start(listener, |base_url| seeded(options, base_url))
+}
+
+/// A seeded account without a socket; `base_url` appears in paging links.
+pub fn simulator(options: Options, base_url: &str) -> Simulator {
+    let (hubspot, credentials) = seeded(options, base_url);
+    Simulator::new(hubspot, credentials)
+}
+
+fn seeded(options: Options, base_url: &str) -> (HubSpot, serde_json::Value) {
+    let seed = options.seed;
+    let world = World::generate(seed, options.people);
+    let hubspot = HubSpot::new(&world, seed, options.clock, options.faults, base_url);
+    let credentials = hubspot.auth.credentials();
+    (hubspot, credentials)
 }
 
 impl HubSpot {
     /// An account with the HubSpot side of `world`; `base_url` appears in paging links.
     pub fn new(world: &World, seed: u64, clock: Clock, faults: Faults, base_url: &str) -> Self {
+        let clock = clock.own();
+        clock.set_offset(faults.clock_offset_ms);
         let now_ms = clock.now_ms();
-        let mut store = Store::new(now_ms);
+        let mut store = Store::new(now_ms, &faults);
         seed::fill(&mut store, world, now_ms, faults.seed_with_one_stamp);
+        let mut limits = Limits::new();
+        limits.set_zone(faults.utc_offset_ms(now_ms));
         Self {
             clock,
             faults,
             ledger: Ledger::default(),
             auth: Auth::new(seed),
-            limits: Limits::new(),
+            limits,
             store,
             base_url: base_url.to_owned(),
             requests: 0,
@@ -162,7 +184,13 @@ impl HubSpot {
                 self.note(&counted, 0);
                 answer
             }
-            None => self.handled(route, &counted, request, correlation_id),
+            None => match self.barred(route) {
+                Some(error) => {
+                    self.note(&counted, 0);
+                    error.answer(correlation_id)
+                }
+                None => self.handled(route, &counted, request, correlation_id),
+            },
         };
         standing.map_or(answer.clone(), |standing| standing.on(answer))
     }
@@ -182,6 +210,24 @@ impl HubSpot {
         None
     }
 
+    /// The answer about an object that fails as a whole or that the client may not see.
+    fn barred(&self, route: &Route) -> Option<ApiError> {
+        let names = |kind: Kind| [kind.plural(), kind.singular(), kind.type_id()];
+        let among = |set, kind: &Kind| Faults::names(set, &names(*kind));
+        let kinds = route.kinds();
+        if kinds.contains(&Kind::Project) && !self.faults.custom_objects {
+            return Some(ApiError::unknown_kind(Kind::Project.plural()));
+        }
+        if kinds.iter().any(|kind| among(&self.faults.failing_objects, kind)) {
+            let message = "There was an unknown server error";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Some(ApiError::new(status, "INTERNAL_ERROR", message));
+        }
+        let kind = kinds.iter().find(|kind| among(&self.faults.forbidden_objects, kind))?;
+        let scope = format!("crm.objects.{}.read", kind.plural());
+        Some(ApiError::forbidden("One or more of the following scopes are required.", &scope))
+    }
+
     fn handled(
         &mut self,
         route: &Route,
@@ -190,10 +236,16 @@ impl HubSpot {
         correlation_id: &str,
     ) -> Answer {
         // Before every request, so that versions the index has passed are not kept.
-        self.store.catch_up(self.clock.now_ms() - self.faults.search_lag_ms);
-        match self.dispatch(route, request) {
+        self.store.catch_up(self.clock.now_ms());
+        let outcome = self.dispatch(route, request);
+        self.store.take_back_ignored();
+        match outcome {
             Ok(Reply { mut answer, rows }) => {
                 self.note(counted, rows);
+                let every = self.faults.not_found_after_write;
+                if counted.writes && self.counters.not_found.hits(every) {
+                    return ApiError::not_found("resource not found").answer(correlation_id);
+                }
                 let lost = self.faults.lose_reply_after_write;
                 answer.lost = counted.writes && self.counters.lost_reply.hits(lost);
                 answer
@@ -210,10 +262,10 @@ impl HubSpot {
             Route::Oauth(_) => Err(ApiError::not_found("resource not found")),
             Route::Account => self.account(),
             Route::Owners { id } => self.owners(id.as_deref(), request),
-            Route::Schemas => self.schemas(),
-            Route::Pipelines { kind, id, stages } => self.pipelines(*kind, id.as_deref(), *stages),
+            Route::Schemas { id } => self.schemas(id.as_deref()),
+            Route::Pipelines { kind, id, stages } => self.pipelines(*kind, id.as_deref(), stages),
             Route::Properties { kind, call } => self.properties(*kind, call, request),
-            Route::Labels { from, to } => self.labels(*from, *to),
+            Route::Labels { from, to, call } => self.labels(*from, *to, call, request),
             Route::Links { from, to, call } => self.links(*from, *to, call, request),
             Route::Object { kind, call } => {
                 let kind = *kind;

@@ -1,10 +1,12 @@
 //! Simulated CRMs: a state machine per vendor, and a loopback server that speaks its wire shape.
 //!
-//! Written from `apis/*.md` only, never from a connector, so that both can be wrong independently.
+//! Written from the vendors' wire facts only, never from a connector, so that both can be wrong
+//! independently.
 //! Every unpleasant fact of a vendor is either plain behaviour or a switch in [`faults::Faults`].
-//! The parts: [`clock`] owns time, [`world`] the seeded data both vendors start from, [`ledger`]
-//! counts calls, [`quota`] keeps windows, [`control`] is the `/_sim/` API for tests and the demo,
-//! [`serve`] owns the sockets.
+//! The parts: [`clock`] owns time, [`world`] the seeded data both vendors start from, [`rules`]
+//! what administrators set up, [`ledger`] counts calls, [`quota`] keeps windows, [`control`] is the
+//! `/_sim/` API for tests and the demo, [`simulator`] answers without a socket, [`serve`] owns the
+//! sockets.
 
 pub mod clock;
 pub mod world;
@@ -12,9 +14,11 @@ pub mod world;
 pub mod faults;
 pub mod ledger;
 pub mod quota;
+pub mod rules;
 
 pub mod control;
 pub mod serve;
+pub mod simulator;
 
 #[cfg(feature = "hubspot")]
 pub mod hubspot;

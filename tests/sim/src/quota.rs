@@ -45,6 +45,11 @@ impl Daily {
         Self { offset_ms, day: 0, used: 0 }
     }
 
+    /// Lets days end at midnight of another time zone.
+    pub fn set_zone(&mut self, offset_ms: i64) {
+        self.offset_ms = offset_ms;
+    }
+
     /// Takes one request and returns how many remain today, or `None` when the day is used up.
     pub fn take(&mut self, now_ms: i64, limit: u32) -> Option<u32> {
         let day = (now_ms + self.offset_ms).div_euclid(DAY_MS);

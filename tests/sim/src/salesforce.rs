@@ -1,4 +1,4 @@
-//! Salesforce: the Platform REST API of one org, as apis/salesforce.md tells it.
+//! Salesforce: the Platform REST API of one org.
 //!
 //! `org` is the state machine and the way of a request through it; `store` holds the rows and
 //! `write` every rule about them; `soql` finds rows. One file per resource family: `sobjects`,
@@ -33,6 +33,7 @@ use std::io;
 use tokio::net::TcpListener;
 
 use crate::serve::{Options, Running, start};
+use crate::simulator::Simulator;
 
 /// Serves an org on the listener, filled from the options' seed.
 ///
@@ -47,6 +48,13 @@ pub fn serve(listener: TcpListener, options: Options) -> io::Result<Running> {
         let credentials = org.credentials();
         (org, credentials)
     })
+}
+
+/// An org without a socket, filled from the options' seed; `base_url` appears in its answers.
+pub fn simulator(options: &Options, base_url: &str) -> Simulator {
+    let org = org::Org::new(options, base_url);
+    let credentials = org.credentials();
+    Simulator::new(org, credentials)
 }
 
 #[cfg(test)]

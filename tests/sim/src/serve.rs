@@ -16,8 +16,6 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::serve::ListenerExt;
 use futures::stream;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,10 +24,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::control::{self, System};
+use crate::control::System;
 use crate::faults::Faults;
+use crate::simulator::Simulator;
 
-/// A bulk upload is at most 150 MB (`apis/salesforce.md` 5).
+/// A bulk upload is at most 150 MB.
 const BODY_LEN_MAX: usize = 150 * 1024 * 1024;
 
 /// How to start a simulator.
@@ -74,7 +73,7 @@ pub fn start<S: System>(
 ) -> io::Result<Running> {
     let base_url = format!("http://{}", listener.local_addr()?);
     let (system, credentials) = build(&base_url);
-    let shared: Shared = Arc::new(Mutex::new(system));
+    let shared: Shared = Arc::new(Mutex::new(Simulator::new(system, credentials.clone())));
     let router = Router::new().fallback(answer).with_state(shared);
     let listener = listener.tap_io(|stream| {
         // Without it each small answer may wait for a delayed acknowledgement; not fatal.
@@ -92,7 +91,7 @@ pub fn start<S: System>(
     Ok(Running { base_url, credentials, stop, task })
 }
 
-type Shared = Arc<Mutex<dyn System>>;
+type Shared = Arc<Mutex<Simulator>>;
 
 async fn answer(State(system): State<Shared>, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
@@ -102,24 +101,14 @@ async fn answer(State(system): State<Shared>, request: HttpRequest) -> Response 
     let request = Request::new(parts.method, &parts.uri.to_string(), parts.headers, body);
     let (answer, delay_ms) = {
         let mut system = system.lock().unwrap_or_else(PoisonError::into_inner);
-        if request.path.starts_with("/_sim/") {
-            (control::answer(&mut *system, &request), 0)
-        } else {
-            let answer = system.handle(&request);
-            let date = http_date(system.clock().now_ms());
-            (answer.with_header("date", &date), system.faults().response_delay_ms)
-        }
+        let held = !request.path.starts_with("/_sim/");
+        let answer = system.handle(&request);
+        (answer, if held { system.system().faults().response_delay_ms } else { 0 })
     };
     if delay_ms > 0 {
         delay(delay_ms).await;
     }
     answer.into_response()
-}
-
-/// The `Date` header of an answer: the vendor's clock, not this machine's.
-fn http_date(now_ms: i64) -> String {
-    let now = Timestamp::from_millisecond(now_ms).unwrap_or_default();
-    DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the delay of an answer is real time by definition")]

@@ -1,8 +1,7 @@
 //! Which record is associated with which, with the types of each association.
 //!
 //! Each association is kept from both ends. The plain type is always there; the first company of a
-//! contact or deal becomes its primary one, and a new primary takes the place of the old
-//! (`apis/hubspot.md` 6).
+//! contact or deal becomes its primary one, and a new primary takes the place of the old.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +13,17 @@ type End = (Kind, u64);
 #[derive(Debug, Default)]
 pub(super) struct Associations {
     links: BTreeMap<(End, Kind), BTreeMap<u64, BTreeSet<u32>>>,
+    /// Whether another company becomes primary where the primary one goes.
+    pub inherit_primary: bool,
+}
+
+/// An association of an archived record: the pair seen from it, with the types of both directions.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub pair: Pair,
+    pub partner: u64,
+    there: BTreeSet<u32>,
+    back: BTreeSet<u32>,
 }
 
 impl Associations {
@@ -48,8 +58,65 @@ impl Associations {
 
     /// Removes every type of association between two records; returns whether there was one.
     pub(super) fn unlink(&mut self, pair: Pair, from: u64, to: u64) -> bool {
+        let primary = pair.primary;
+        let was_primary =
+            primary.is_some_and(|primary| self.has((pair.from, from), (pair.to, to), primary));
         self.remove((pair.to, to), (pair.from, from));
-        self.remove((pair.from, from), (pair.to, to))
+        let removed = self.remove((pair.from, from), (pair.to, to));
+        if self.inherit_primary && was_primary {
+            let (owner, owner_id) = if Self::owns(pair) { (pair, from) } else { (pair.flip(), to) };
+            let heir = self.of((owner.from, owner_id), owner.to).next().map(|(id, _)| id);
+            if let Some(heir) = heir {
+                self.link(owner, owner_id, heir, true);
+            }
+        }
+        removed
+    }
+
+    /// Takes the primary mark off an association and leaves the association.
+    pub(super) fn demote_one(&mut self, pair: Pair, from: u64, to: u64) -> bool {
+        let back = pair.flip();
+        let Some(type_id) = pair.primary else { return false };
+        let had = self.has((pair.from, from), (pair.to, to), type_id);
+        self.drop_type((pair.from, from), (pair.to, to), pair.primary);
+        self.drop_type((back.from, to), (back.to, from), back.primary);
+        had
+    }
+
+    /// Adds or takes away one label: its types there and back. The association itself must exist.
+    pub(super) fn label(&mut self, pair: Pair, ends: (u64, u64), types: (u32, u32), on: bool) {
+        let (from, to) = ends;
+        let back = pair.flip();
+        if on {
+            self.add(pair, from, to, types.0);
+            self.add(back, to, from, types.1);
+        } else {
+            self.drop_type((pair.from, from), (pair.to, to), Some(types.0));
+            self.drop_type((back.from, to), (back.to, from), Some(types.1));
+        }
+    }
+
+    /// Puts back an association of a record that is restored.
+    pub(super) fn bring_back(&mut self, id: u64, kept: &Kept) {
+        let Kept { pair, partner, there, back } = kept;
+        let has_primary = |of: &Self, pair: Pair, id: u64| {
+            pair.primary.is_some_and(|primary| {
+                of.of((pair.from, id), pair.to).any(|(_, types)| types.contains(&primary))
+            })
+        };
+        let flipped = pair.flip();
+        // Somebody may have named another primary company meanwhile.
+        let taken = if Self::owns(*pair) {
+            has_primary(self, *pair, id)
+        } else {
+            has_primary(self, flipped, *partner)
+        };
+        for type_id in there.iter().filter(|id| !taken || pair.primary != Some(**id)) {
+            self.add(*pair, id, *partner, *type_id);
+        }
+        for type_id in back.iter().filter(|id| !taken || flipped.primary != Some(**id)) {
+            self.add(flipped, *partner, id, *type_id);
+        }
     }
 
     /// Moves all associations of `old` to `new`, and forgets those of `old`.
@@ -63,11 +130,29 @@ impl Associations {
         }
     }
 
-    /// Forgets all associations of a record.
-    pub(super) fn forget(&mut self, kind: Kind, id: u64) {
-        for (pair, partner, _) in self.all_of(kind, id) {
+    /// Forgets all associations of a record; returns what they were.
+    pub(super) fn forget(&mut self, kind: Kind, id: u64) -> Vec<Kept> {
+        let all = self.all_of(kind, id);
+        let kept = all.iter().map(|(pair, partner, _)| {
+            let back = pair.flip();
+            Kept {
+                pair: *pair,
+                partner: *partner,
+                there: self.types((kind, id), (pair.to, *partner)),
+                back: self.types((back.from, *partner), (kind, id)),
+            }
+        });
+        let kept = kept.collect();
+        for (pair, partner, _) in all {
             self.unlink(pair, id, partner);
         }
+        kept
+    }
+
+    /// The types of the association from one record to another.
+    pub(super) fn types(&self, from: End, to: End) -> BTreeSet<u32> {
+        let mut partners = self.of(from, to.0);
+        partners.find(|(id, _)| *id == to.1).map(|(_, types)| types.clone()).unwrap_or_default()
     }
 
     fn all_of(&self, kind: Kind, id: u64) -> Vec<(Pair, u64, bool)> {

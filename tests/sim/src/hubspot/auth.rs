@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::PORTAL_ID;
 use super::errors::ApiError;
 use super::limits::App;
+use super::portal_id;
 use super::route::OauthCall;
 use crate::faults::Faults;
 use crate::serve::{Answer, Request};
@@ -110,7 +111,7 @@ impl Auth {
         match call {
             OauthCall::Token => self.token(field, at),
             OauthCall::Introspect => {
-                Answer::json(StatusCode::OK, &self.describe(field("token"), at.now_ms))
+                Answer::json(StatusCode::OK, &self.describe(field("token"), at))
             }
             OauthCall::Revoke => {
                 self.access.remove(field("token"));
@@ -118,7 +119,7 @@ impl Auth {
                 Answer::empty(StatusCode::NO_CONTENT)
             }
             OauthCall::Describe(token) if self.access.contains_key(token) => {
-                Answer::json(StatusCode::OK, &self.describe(token, at.now_ms))
+                Answer::json(StatusCode::OK, &self.describe(token, at))
             }
             OauthCall::Describe(_) => {
                 ApiError::not_found("access token not found").answer(at.correlation_id)
@@ -163,7 +164,7 @@ impl Auth {
             "token_type": "bearer",
             "access_token": access_token,
             "expires_in": life_ms / 1_000,
-            "hub_id": PORTAL_ID,
+            "hub_id": portal_id(at.faults),
             "user_id": 9_586_501,
             "scopes": SCOPES,
             "token_use": "access_token",
@@ -180,7 +181,8 @@ impl Auth {
         token
     }
 
-    fn describe(&self, token: &str, now_ms: i64) -> Value {
+    fn describe(&self, token: &str, at: At<'_>) -> Value {
+        let now_ms = at.now_ms;
         let expiry_ms = self.access.get(token).copied().unwrap_or(now_ms);
         json!({
             "active": now_ms < expiry_ms,
@@ -188,7 +190,7 @@ impl Auth {
             "token_type": "access",
             "expires_in": ((expiry_ms - now_ms) / 1_000).max(0),
             "client_id": CLIENT_ID,
-            "hub_id": PORTAL_ID,
+            "hub_id": portal_id(at.faults),
             "user_id": 9_586_501,
             "scopes": SCOPES,
         })

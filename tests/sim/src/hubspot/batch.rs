@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::errors::{ApiError, Refusal};
 use super::kinds::Kind;
-use super::objects::NewObject;
+use super::objects::{NewObject, is_true};
 use super::route::BATCH_CAP;
 use super::store::{Checked, repeated};
 use super::view::{Batch, Named, Projection, id_text};
@@ -76,31 +76,30 @@ impl HubSpot {
         self.check_id_property(kind, id_property)?;
         let names = &read.properties;
         let projection = Projection::new(&self.store, kind, names, &read.properties_with_history);
-        let archived = request.query("archived") == Some("true");
-        let mut shown = Vec::new();
+        let archived = is_true(request.query("archived"));
+        let now_ms = self.clock.now_ms();
+        let mut shown: Vec<u64> = Vec::new();
+        let mut records = Vec::new();
         let mut missing = Vec::new();
         for Named { id } in &read.inputs {
-            let table = self.store.table(kind);
             let found = if archived {
-                table
-                    .and_then(|table| table.resolve(id.parse().ok()?))
-                    .filter(|record| record.archived_ms.is_some())
+                let found = id.parse().ok().and_then(|id| self.store.shown(kind, id, now_ms));
+                found.filter(|record| record.archived_ms.is_some())
             } else {
-                let found = self.store.find(kind, id, id_property);
-                found.and_then(|found| self.store.live(kind, found))
+                self.store.shown_as(kind, id, id_property, now_ms)
             };
             match found {
                 // Two ids that were merged name one record.
                 Some(record) if shown.contains(&record.row.id) => {}
-                Some(record) => shown.push(record.row.id),
+                Some(record) => {
+                    shown.push(record.row.id);
+                    records.push(record);
+                }
                 None => missing.push(id.clone()),
             }
         }
-        let results: Vec<_> = shown
-            .iter()
-            .filter_map(|id| self.store.table(kind)?.resolve(*id))
-            .map(|record| projection.show(&self.store, record))
-            .collect();
+        let results: Vec<_> =
+            records.into_iter().map(|record| projection.show(&self.store, record)).collect();
         let errors =
             if missing.is_empty() { vec![] } else { vec![ApiError::missing_ids(kind, missing)] };
         let batch = Batch::new(results, errors, self.clock.now_ms());

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
+use super::PORTAL_ID;
 use super::kinds::Kind;
 use crate::serve::Answer;
 
@@ -93,6 +94,13 @@ impl ApiError {
         }
     }
 
+    /// 403 `MISSING_SCOPES` with the scope that is wanted.
+    pub(super) fn forbidden(message: &str, scope: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "MISSING_SCOPES", message)
+            .with("requiredGranularScopes", vec![scope.to_owned()])
+            .with("links", vec!["https://developers.hubspot.com/scopes".to_owned()])
+    }
+
     /// The item of a 207 answer for ids that do not exist.
     pub(super) fn missing_ids(kind: Kind, ids: Vec<String>) -> Self {
         let name = kind.singular().to_uppercase();
@@ -126,6 +134,10 @@ pub(super) enum Refusal {
     Invalid(Vec<Detail>),
     /// Another record has the mail address.
     Conflict { existing: u64 },
+    /// Another record has the value of a unique property; `own` is 0 for a record that is new.
+    Held { existing: u64, own: u64, property: String, value: String },
+    /// The client may read the record but not write it.
+    Forbidden,
     /// No such record.
     Missing { id: String },
 }
@@ -139,6 +151,16 @@ impl Refusal {
                 StatusCode::CONFLICT,
                 "CONFLICT",
                 format!("{} already exists. Existing ID: {existing}", capitalised(kind)),
+            ),
+            Self::Held { existing, own, property, value } => ApiError::invalid(format!(
+                "Cannot set PropertyValueCoordinates{{portalId={PORTAL_ID}, objectTypeId={}, \
+                 propertyName={property}, value={value}}} on {own}. {existing} already has that \
+                 value.",
+                kind.type_id()
+            )),
+            Self::Forbidden => ApiError::forbidden(
+                "You do not have permissions to edit this object",
+                "crm.objects.write",
             ),
             Self::Missing { .. } => ApiError::not_found("resource not found"),
         }
@@ -197,6 +219,12 @@ impl Detail {
     /// A complaint about the property `name`.
     pub(super) fn of(name: &str, code: &'static str, message: String) -> Self {
         Self { message, code, context: Context::from([("propertyName", vec![name.to_owned()])]) }
+    }
+
+    /// A required property without a value.
+    pub(super) fn missing(name: &str) -> Self {
+        let message = format!("Some required properties were not set: {name}");
+        Self::of(name, "MISSING_REQUIRED_PROPERTY", message)
     }
 }
 

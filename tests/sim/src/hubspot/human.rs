@@ -13,7 +13,7 @@ use super::kinds::{Kind, Pair};
 use super::store::Author;
 use super::table::Record;
 use crate::clock::Clock;
-use crate::control::{ControlError, NewRecord, Origin, RecordView, Records, System};
+use crate::control::{ControlError, Link, NewRecord, Origin, RecordView, Records, System};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::serve::{Answer, Request};
@@ -36,12 +36,102 @@ impl System for HubSpot {
         fields: &Map<String, Value>,
     ) -> Result<(), ControlError> {
         let kind = kind(object)?;
-        let id = self.id_of(kind, id)?;
         let fields = cleared(fields);
-        self.store.update(kind, id, &fields, self.human()).map_err(|r| refused(kind, r))
+        self.as_person(|hubspot| {
+            let id = hubspot.id_of(kind, id)?;
+            let human = hubspot.human();
+            hubspot.store.update(kind, id, &fields, human).map_err(|r| refused(kind, r))
+        })
     }
 
     fn create(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError> {
+        self.as_person(|hubspot| hubspot.create_by_person(object, new))
+    }
+
+    fn delete(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
+        let kind = kind(object)?;
+        self.as_person(|hubspot| {
+            let id = hubspot.id_of(kind, id)?;
+            hubspot.store.archive(kind, id, hubspot.clock.now_ms());
+            Ok(())
+        })
+    }
+
+    fn merge(&mut self, object: &str, winner: &str, loser: &str) -> Result<String, ControlError> {
+        let kind = kind(object)?;
+        self.as_person(|hubspot| {
+            let survivor = HubSpot::merge(hubspot, kind, winner, loser, Origin::Human);
+            survivor.map(|id| id.to_string()).map_err(|e| ControlError::Refused(e.message))
+        })
+    }
+
+    fn restore(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
+        let kind = kind(object)?;
+        let number = id.parse().map_err(|_| ControlError::UnknownRecord(id.to_owned()))?;
+        let now_ms = self.clock.now_ms();
+        self.store.restore(kind, number, now_ms).map_err(ControlError::Refused)
+    }
+
+    fn link(&mut self, link: &Link) -> Result<(), ControlError> {
+        let (pair, from, to) = self.ends(link)?;
+        HubSpot::link(self, pair, from, to, link.primary);
+        match &link.label {
+            Some(label) => self.change_label(pair, (from, to), label, true),
+            None => Ok(()),
+        }
+    }
+
+    fn unlink(&mut self, link: &Link) -> Result<(), ControlError> {
+        let (pair, from, to) = self.ends(link)?;
+        match &link.label {
+            Some(label) => return self.change_label(pair, (from, to), label, false),
+            None if link.primary => drop(self.store.associations.demote_one(pair, from, to)),
+            None => drop(self.store.associations.unlink(pair, from, to)),
+        }
+        self.touch_ends(pair, from, to);
+        Ok(())
+    }
+
+    fn revoke(&mut self) {
+        self.auth.revoke();
+    }
+
+    fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn set_faults(&mut self, faults: Faults) {
+        self.clock.set_offset(faults.clock_offset_ms);
+        self.limits.set_zone(faults.utc_offset_ms(self.clock.now_ms()));
+        self.store.apply(&faults);
+        self.faults = faults;
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+impl HubSpot {
+    /// Does something with the rights of a person at the screen.
+    fn as_person<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.store.viewer = Origin::Human;
+        let done = act(self);
+        self.store.viewer = Origin::Api;
+        done
+    }
+
+    fn ends(&self, link: &Link) -> Result<(Pair, u64, u64), ControlError> {
+        let (from, to) = (kind(&link.object)?, kind(&link.to_object)?);
+        let pair = Pair::between(from, to).ok_or(ControlError::Unsupported("relate these"))?;
+        Ok((pair, self.id_of(from, &link.id)?, self.id_of(to, &link.to_id)?))
+    }
+
+    fn create_by_person(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError> {
         let kind = kind(object)?;
         let mut links = Vec::new();
         for (to, ids) in &new.references {
@@ -56,41 +146,11 @@ impl System for HubSpot {
             .create(kind, &cleared(&new.fields), self.human())
             .map_err(|refusal| refused(kind, refusal))?;
         for (pair, other) in links {
-            self.link(pair, id, other, false);
+            HubSpot::link(self, pair, id, other, false);
         }
         Ok(id.to_string())
     }
 
-    fn delete(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
-        let kind = kind(object)?;
-        let id = self.id_of(kind, id)?;
-        self.store.archive(kind, id, self.clock.now_ms());
-        Ok(())
-    }
-
-    fn merge(&mut self, object: &str, winner: &str, loser: &str) -> Result<String, ControlError> {
-        let survivor = HubSpot::merge(self, kind(object)?, winner, loser, Origin::Human);
-        survivor.map(|id| id.to_string()).map_err(|error| ControlError::Refused(error.message))
-    }
-
-    fn revoke(&mut self) {
-        self.auth.revoke();
-    }
-
-    fn ledger(&mut self) -> &mut Ledger {
-        &mut self.ledger
-    }
-
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn clock(&self) -> &Clock {
-        &self.clock
-    }
-}
-
-impl HubSpot {
     fn human(&self) -> Author {
         Author { origin: Origin::Human, now_ms: self.clock.now_ms() }
     }

@@ -17,12 +17,17 @@ pub(super) enum Kind {
     Call,
     Email,
     Meeting,
+    Communication,
+    PostalMail,
+    GoalTarget,
     Lead,
+    /// The custom object, where the account has it.
+    Project,
 }
 
 impl Kind {
     /// Every type with its singular name, plural name and type id.
-    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 13] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 17] = [
         (Self::Contact, "contact", "contacts", "0-1"),
         (Self::Company, "company", "companies", "0-2"),
         (Self::Deal, "deal", "deals", "0-3"),
@@ -35,7 +40,11 @@ impl Kind {
         (Self::Call, "call", "calls", "0-48"),
         (Self::Email, "email", "emails", "0-49"),
         (Self::Meeting, "meeting", "meetings", "0-47"),
+        (Self::Communication, "communication", "communications", "0-18"),
+        (Self::PostalMail, "postal_mail", "postal_mail", "0-116"),
+        (Self::GoalTarget, "goal_target", "goal_targets", "0-74"),
         (Self::Lead, "lead", "leads", "0-136"),
+        (Self::Project, "p_project", "p62515_project", "2-1001"),
     ];
 
     /// The type that a path or a body names.
@@ -65,7 +74,16 @@ impl Kind {
     }
 
     pub(super) fn is_activity(self) -> bool {
-        matches!(self, Self::Note | Self::Task | Self::Call | Self::Email | Self::Meeting)
+        matches!(
+            self,
+            Self::Note
+                | Self::Task
+                | Self::Call
+                | Self::Email
+                | Self::Meeting
+                | Self::Communication
+                | Self::PostalMail
+        )
     }
 
     /// The property that a change restamps: contacts differ from every other type.
@@ -96,8 +114,8 @@ pub(super) struct Pair {
 type PairRow = (Kind, Kind, u32, u32, Option<(u32, u32)>);
 
 /// Types there, back, primary there, primary back. Those from a person or company back to an
-/// activity, and those of tickets and leads, are from memory.
-const PAIRS: [PairRow; 18] = [
+/// activity or quote, and those of leads, are from memory; those of the custom object are its own.
+const PAIRS: [PairRow; 43] = [
     (Kind::Contact, Kind::Company, 279, 280, Some((1, 2))),
     (Kind::Deal, Kind::Contact, 3, 4, None),
     (Kind::Deal, Kind::Company, 341, 342, Some((5, 6))),
@@ -116,6 +134,31 @@ const PAIRS: [PairRow; 18] = [
     (Kind::Ticket, Kind::Company, 339, 340, Some((26, 25))),
     (Kind::Ticket, Kind::Deal, 28, 27, None),
     (Kind::Lead, Kind::Contact, 578, 579, None),
+    (Kind::Contact, Kind::Contact, 449, 449, None),
+    (Kind::Company, Kind::Company, 450, 450, None),
+    (Kind::Deal, Kind::Deal, 451, 451, None),
+    (Kind::Note, Kind::Ticket, 228, 227, None),
+    (Kind::Task, Kind::Ticket, 230, 229, None),
+    (Kind::Call, Kind::Company, 182, 181, None),
+    (Kind::Call, Kind::Deal, 206, 205, None),
+    (Kind::Call, Kind::Ticket, 220, 219, None),
+    (Kind::Email, Kind::Company, 186, 185, None),
+    (Kind::Email, Kind::Deal, 210, 209, None),
+    (Kind::Email, Kind::Ticket, 224, 223, None),
+    (Kind::Meeting, Kind::Company, 188, 187, None),
+    (Kind::Meeting, Kind::Deal, 212, 211, None),
+    (Kind::Meeting, Kind::Ticket, 226, 225, None),
+    (Kind::Communication, Kind::Contact, 81, 82, None),
+    (Kind::Communication, Kind::Company, 87, 88, None),
+    (Kind::Communication, Kind::Deal, 85, 86, None),
+    (Kind::PostalMail, Kind::Contact, 453, 454, None),
+    (Kind::PostalMail, Kind::Company, 459, 460, None),
+    (Kind::PostalMail, Kind::Deal, 457, 458, None),
+    (Kind::Quote, Kind::Contact, 69, 70, None),
+    (Kind::Quote, Kind::Company, 71, 72, None),
+    (Kind::Quote, Kind::LineItem, 67, 68, None),
+    (Kind::Project, Kind::Company, 1_001, 1_002, None),
+    (Kind::Project, Kind::Contact, 1_003, 1_004, None),
 ];
 
 impl Pair {
@@ -140,6 +183,11 @@ impl Pair {
     /// The same pair seen from the other end.
     pub(super) fn reversed(self) -> Option<Self> {
         Self::between(self.to, self.from)
+    }
+
+    /// The same pair seen from the other end; every pair has one.
+    pub(super) fn flip(self) -> Self {
+        self.reversed().unwrap_or(self)
     }
 
     pub(super) fn has_type(self, type_id: u32) -> bool {
@@ -170,6 +218,8 @@ mod tests {
         let pair = Pair::between(Kind::Company, Kind::Contact).unwrap();
         assert_eq!((pair.plain, pair.primary), (280, Some(2)));
         assert_eq!(pair.reversed().unwrap().plain, 279);
-        assert_eq!(Pair::between(Kind::Contact, Kind::Contact), None);
+        let same = Pair::between(Kind::Contact, Kind::Contact).unwrap();
+        assert_eq!((same.plain, same.reversed()), (449, Some(same)));
+        assert_eq!(Pair::between(Kind::Contact, Kind::Product), None);
     }
 }

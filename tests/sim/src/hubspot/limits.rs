@@ -14,8 +14,6 @@ use crate::serve::Answer;
 /// A public app has a lower limit per account than a private one.
 const OAUTH_ROLLING_LIMIT: u32 = 110;
 const INTERVAL_MS: i64 = 10_000;
-/// The account sits in Tokyo.
-pub(super) const UTC_OFFSET_MS: i64 = 9 * 3_600_000;
 
 /// Whose quota a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +54,13 @@ impl Limits {
             private: Rolling::new(INTERVAL_MS),
             oauth: Rolling::new(INTERVAL_MS),
             search: Rolling::new(1_000),
-            daily: Daily::new(UTC_OFFSET_MS),
+            daily: Daily::new(0),
         }
+    }
+
+    /// Days end at midnight of a zone so far ahead of UTC.
+    pub(super) fn set_zone(&mut self, utc_offset_ms: i64) {
+        self.daily.set_zone(utc_offset_ms);
     }
 
     /// Takes one request from the windows that apply to it.

@@ -1,7 +1,7 @@
-//! Requests about associations (`apis/hubspot.md` 6).
+//! Requests about associations.
 //!
 //! Ids are numbers in the v4 answers. A batch read reports a record without associations as an
-//! error, and a change of an association restamps the records at both ends.
+//! error. Whether a change of an association restamps the records at both ends is a switch.
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -73,6 +73,7 @@ impl HubSpot {
             LinkCall::BatchCreateV3 => self.create_links(pair, request, Form::V3),
             LinkCall::BatchDefault => self.create_links(pair, request, Form::Default),
             LinkCall::BatchArchive => self.remove_links(pair, request),
+            LinkCall::BatchLabelsArchive => self.remove_labels(pair, request),
             LinkCall::Put(id, other) => {
                 let types: Vec<LinkType> = body(request)?;
                 self.put_link(pair, id, other, &types, StatusCode::CREATED)
@@ -82,6 +83,14 @@ impl HubSpot {
                 self.unlink(pair, id, other);
                 Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
             }
+        }
+    }
+
+    /// Associates two records by all types that are asked for.
+    pub(super) fn link_as(&mut self, pair: Pair, from: u64, to: u64, wanted: &Wanted) {
+        self.link(pair, from, to, wanted.primary);
+        for types in &wanted.labels {
+            self.store.associations.label(pair, (from, to), *types, true);
         }
     }
 
@@ -101,7 +110,10 @@ impl HubSpot {
         }
     }
 
-    fn touch_ends(&mut self, pair: Pair, from: u64, to: u64) {
+    pub(super) fn touch_ends(&mut self, pair: Pair, from: u64, to: u64) {
+        if !self.faults.links_restamp {
+            return;
+        }
         let now_ms = self.clock.now_ms();
         self.store.touch(pair.from, from, pair.to.is_activity(), now_ms);
         self.store.touch(pair.to, to, pair.from.is_activity(), now_ms);
@@ -132,7 +144,8 @@ impl HubSpot {
         let mut results = Vec::new();
         for (other, types) in rest.by_ref().take(limit) {
             last = Some(other);
-            let types: Vec<Value> = types.iter().map(|id| association_type(pair, *id)).collect();
+            let labels = &self.store.labels;
+            let types: Vec<Value> = types.iter().map(|id| labels.shown(pair, *id)).collect();
             results.push(json!({"toObjectId": other, "associationTypes": types}));
         }
         (results, last.filter(|_| rest.next().is_some()))
@@ -154,7 +167,7 @@ impl HubSpot {
                 errors.push(no_associations(pair, id));
                 continue;
             }
-            let to = if v4 { links } else { links_v3(pair, &links) };
+            let to = if v4 { links } else { self.links_v3(pair, &links) };
             let mut result = json!({"from": {"id": id}, "to": to});
             add_paging(&mut result, next);
             results.push(result);
@@ -170,8 +183,9 @@ impl HubSpot {
         let mut errors = Vec::new();
         for link in &inputs {
             match self.checked_link(pair, &link.from.id, &link.to.id, &link.types) {
-                Ok((from, to, primary)) => {
-                    self.link(pair, from, to, primary);
+                Ok((from, to, wanted)) => {
+                    let primary = wanted.primary || form == Form::V3;
+                    self.link_as(pair, from, to, &Wanted { primary, ..wanted });
                     results.extend(form.results(pair, from, to));
                 }
                 Err(error) => errors.push(error),
@@ -190,8 +204,16 @@ impl HubSpot {
         types: &[LinkType],
         status: StatusCode,
     ) -> Outcome {
-        let (from, to, primary) = self.checked_link(pair, from, to, types)?;
-        self.link(pair, from, to, primary);
+        let (from, to, wanted) = self.checked_link(pair, from, to, types)?;
+        if status == StatusCode::CREATED {
+            // The set that is given takes the place of the labels there (unverified).
+            let old = self.store.associations.types((pair.from, from), (pair.to, to));
+            let old = old.iter().filter_map(|id| self.store.labels.back_of(pair, *id));
+            for types in old.collect::<Vec<_>>() {
+                self.store.associations.label(pair, (from, to), types, false);
+            }
+        }
+        self.link_as(pair, from, to, &wanted);
         let answer = if status == StatusCode::OK {
             let results = Form::Default.results(pair, from, to);
             Answer::json(status, &Batch::new(results, Vec::new(), self.clock.now_ms()))
@@ -202,14 +224,35 @@ impl HubSpot {
         Ok(Reply { answer, rows: 1 })
     }
 
-    /// Ids of both ends and whether the primary type is asked for.
+    /// Which types an association is to have.
+    pub(super) fn wanted(&self, pair: Pair, types: &[LinkType]) -> Result<Wanted, ApiError> {
+        let mut wanted = Wanted::default();
+        for LinkType { association_category, association_type_id } in types {
+            let id = *association_type_id;
+            if let Some(label) = self.store.labels.back_of(pair, id) {
+                wanted.labels.push(label);
+            } else if pair.primary == Some(id) {
+                wanted.primary = true;
+            } else if pair.plain != id {
+                let message = format!(
+                    "{association_category} association type {id} does not connect {} and {}",
+                    pair.from.plural(),
+                    pair.to.plural()
+                );
+                return Err(ApiError::invalid(message));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Ids of both ends and the types that are asked for.
     fn checked_link(
         &self,
         pair: Pair,
         from: &str,
         to: &str,
         types: &[LinkType],
-    ) -> Result<(u64, u64, bool), ApiError> {
+    ) -> Result<(u64, u64, Wanted), ApiError> {
         let identify = |kind: Kind, id: &str| {
             self.store.find(kind, id, None).ok_or_else(|| {
                 ApiError::invalid(format!("{} with id {id} does not exist", kind.singular()))
@@ -221,18 +264,30 @@ impl HubSpot {
             let message = format!("Object {from} cannot be associated to itself ({to})");
             return Err(ApiError::invalid(message));
         }
-        if let Some(wrong) = types.iter().find(|link| !pair.has_type(link.association_type_id)) {
-            let LinkType { association_category, association_type_id } = wrong;
-            let message = format!(
-                "{association_category} association type {association_type_id} does not connect \
-                 {} and {}",
-                pair.from.plural(),
-                pair.to.plural()
-            );
-            return Err(ApiError::invalid(message));
+        let wanted = self.wanted(pair, types)?;
+        Ok((identify(pair.from, from)?, identify(pair.to, to)?, wanted))
+    }
+
+    fn remove_labels(&mut self, pair: Pair, request: &Request) -> Outcome {
+        let Inputs { inputs }: Inputs<Link> = body(request)?;
+        check_size(inputs.len(), LINK_CAP)?;
+        for link in &inputs {
+            let (from, to, wanted) =
+                self.checked_link(pair, &link.from.id, &link.to.id, &link.types)?;
+            // Without its plain type an association is gone whole.
+            if link.types.iter().any(|link| link.association_type_id == pair.plain) {
+                self.unlink(pair, &link.from.id, &link.to.id);
+                continue;
+            }
+            for types in wanted.labels {
+                self.store.associations.label(pair, (from, to), types, false);
+            }
+            if wanted.primary {
+                self.store.associations.demote_one(pair, from, to);
+            }
+            self.touch_ends(pair, from, to);
         }
-        let primary = types.iter().any(|link| pair.primary == Some(link.association_type_id));
-        Ok((identify(pair.from, from)?, identify(pair.to, to)?, primary))
+        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
     }
 
     fn remove_links(&mut self, pair: Pair, request: &Request) -> Outcome {
@@ -250,15 +305,28 @@ impl HubSpot {
         Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
     }
 
-    /// The association types between two object types.
-    pub(super) fn labels(&self, from: Kind, to: Kind) -> Outcome {
-        let pair = Pair::between(from, to);
-        let pair = pair.ok_or_else(|| ApiError::invalid("These types cannot be associated"))?;
-        let ids = pair.primary.into_iter().chain([pair.plain]);
-        let results: Vec<Value> = ids.map(|id| association_type(pair, id)).collect();
-        let answer = Answer::json(StatusCode::OK, &json!({"results": results}));
-        Ok(Reply { answer, rows: 0 })
+    /// The v3 form of what v4 lists: one entry per type, ids as strings.
+    fn links_v3(&self, pair: Pair, links: &[Value]) -> Vec<Value> {
+        let mut all = Vec::new();
+        for link in links {
+            let id = link.get("toObjectId").map(Value::to_string);
+            let types = link.get("associationTypes").and_then(Value::as_array);
+            for link_type in types.into_iter().flatten() {
+                let type_id = link_type.get("typeId").and_then(Value::as_u64);
+                let type_id = type_id.and_then(|id| u32::try_from(id).ok()).unwrap_or(pair.plain);
+                all.push(json!({"id": id, "type": self.store.labels.type_name(pair, type_id)}));
+            }
+        }
+        all
     }
+}
+
+/// Types that an association is to have beside the plain one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub primary: bool,
+    /// Each label's type there and back.
+    pub labels: Vec<(u32, u32)>,
 }
 
 /// Which of the three create requests is answered.
@@ -304,26 +372,6 @@ impl Form {
                 .into(),
         }
     }
-}
-
-fn association_type(pair: Pair, type_id: u32) -> Value {
-    let label = (pair.primary == Some(type_id)).then_some("Primary");
-    json!({"category": "HUBSPOT_DEFINED", "typeId": type_id, "label": label})
-}
-
-/// The v3 form of what v4 lists: one entry per type, ids as strings.
-fn links_v3(pair: Pair, links: &[Value]) -> Vec<Value> {
-    let mut all = Vec::new();
-    for link in links {
-        let id = link.get("toObjectId").map(Value::to_string);
-        let types = link.get("associationTypes").and_then(Value::as_array);
-        for link_type in types.into_iter().flatten() {
-            let type_id = link_type.get("typeId").and_then(Value::as_u64);
-            let type_id = type_id.and_then(|id| u32::try_from(id).ok()).unwrap_or(pair.plain);
-            all.push(json!({"id": id, "type": pair.type_name(type_id)}));
-        }
-    }
-    all
 }
 
 fn add_paging(answer: &mut Value, next: Option<u64>) {

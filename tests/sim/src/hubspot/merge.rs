@@ -11,6 +11,7 @@ use serde_json::Map;
 
 use super::errors::ApiError;
 use super::kinds::Kind;
+use super::schema::LIFE_CYCLE;
 use super::table::{Record, Row};
 use super::view::id_text;
 use super::{HubSpot, Outcome, Reply, body};
@@ -74,14 +75,16 @@ impl HubSpot {
         let unique = self.store.unique_properties(kind);
         if let Some(table) = self.store.table_mut(kind) {
             for old in gone {
-                table.erase(*old, &unique);
+                table.erase(*old, &unique, now_ms);
                 table.alias(*old, id);
             }
         }
         self.store.put(kind, survivor, now_ms);
-        if let (Some(mail), Some(table)) = (loser.row.value("email"), self.store.table_mut(kind)) {
-            // The loser's address becomes a further address of the survivor.
-            table.claim(&"email".into(), mail, id);
+        if let Some(table) = self.store.table_mut(kind) {
+            // All addresses of both lead to the survivor.
+            for mail in mails(&winner.row).chain(mails(&loser.row)) {
+                table.claim(&"email".into(), mail, id);
+            }
         }
         for old in gone {
             self.store.associations.hand_over(kind, *old, id);
@@ -110,11 +113,21 @@ impl HubSpot {
         if kind == Kind::Contact {
             let vids: Vec<String> = old_ids.iter().map(|id| format!("{id}:{now_ms}")).collect();
             values.insert("hs_calculated_merged_vids".into(), vids.join(";").into());
-            if let Some(mail) = loser.row.value("email")
-                && winner.row.value("email").is_some()
-            {
-                values.insert("hs_additional_emails".into(), mail.into());
+            let primary = values.get("email").cloned();
+            let mut further: Vec<&str> = Vec::new();
+            for mail in mails(&winner.row).chain(mails(&loser.row)) {
+                if Some(mail) != primary.as_deref() && !further.contains(&mail) {
+                    further.push(mail);
+                }
             }
+            if !further.is_empty() {
+                values.insert("hs_additional_emails".into(), further.join(";").into());
+            }
+        }
+        let stage = [&winner.row, &loser.row].map(|row| row.value("lifecyclestage"));
+        let place = |value: &&str| LIFE_CYCLE.iter().position(|stage| stage == value);
+        if let Some(furthest) = stage.into_iter().flatten().max_by_key(place) {
+            values.insert("lifecyclestage".into(), furthest.into());
         }
         let created_ms = winner.row.created_ms.min(loser.row.created_ms);
         let mut row = Row { id, created_ms, modified_ms: now_ms, values };
@@ -132,15 +145,22 @@ impl HubSpot {
         let asked: EraseBody = body(request)?;
         let id_property = asked.id_property.as_deref();
         self.check_id_property(kind, id_property)?;
+        let now_ms = self.clock.now_ms();
         if let Some(id) = self.store.find(kind, &asked.object_id, id_property) {
             let unique = self.store.unique_properties(kind);
             if let Some(table) = self.store.table_mut(kind) {
-                table.erase(id, &unique);
+                table.erase(id, &unique, now_ms);
             }
             self.store.associations.forget(kind, id);
         }
         Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
     }
+}
+
+/// The address of a contact and its further ones.
+fn mails(row: &Row) -> impl Iterator<Item = &str> {
+    let further = row.value("hs_additional_emails").unwrap_or_default().split(';');
+    row.value("email").into_iter().chain(further.filter(|mail| !mail.is_empty()))
 }
 
 /// Ids of all records that went into these, themselves included.

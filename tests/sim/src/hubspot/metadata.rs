@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::batch::reply;
 use super::errors::ApiError;
 use super::kinds::Kind;
-use super::limits::UTC_OFFSET_MS;
-use super::route::PropertyCall;
+use super::objects::is_true;
+use super::route::{PropertyCall, Stages};
 use super::schema::{DEAL_STAGES, DefineError, OWNERS, TICKET_STAGES, options};
+use super::stamp;
 use super::view::Batch;
-use super::{HubSpot, Outcome, PORTAL_ID, Reply, body};
+use super::{HubSpot, Outcome, Reply, body, portal_id};
 use crate::serve::{Answer, Request};
 
 const OWNERS_PAGE_CAP: usize = 500;
@@ -86,12 +87,12 @@ impl HubSpot {
     }
 
     fn list_properties(&self, kind: Kind, request: &Request) -> Outcome {
-        let archived = request.query("archived") == Some("true");
+        let archived = is_true(request.query("archived"));
         let schema = self.store.schema(kind).into_iter();
         let results: Vec<Value> = if archived {
             schema.flat_map(|schema| &schema.archived).map(|p| p.wire(true)).collect()
         } else {
-            schema.flat_map(|schema| schema.live.values()).map(|p| p.wire(false)).collect()
+            schema.flat_map(|schema| schema.visible()).map(|p| p.wire(false)).collect()
         };
         ok(&json!({"results": results}))
     }
@@ -172,31 +173,45 @@ impl HubSpot {
     }
 
     pub(super) fn account(&self) -> Outcome {
+        let offset_ms = self.faults.utc_offset_ms(self.clock.now_ms());
+        let sign = if offset_ms < 0 { '-' } else { '+' };
+        let minutes = offset_ms.abs() / 60_000;
         ok(&json!({
-            "portalId": PORTAL_ID,
+            "portalId": portal_id(&self.faults),
             "accountType": "STANDARD",
-            "timeZone": "Asia/Tokyo",
+            "timeZone": self.faults.time_zone,
             "companyCurrency": "JPY",
             "additionalCurrencies": [],
-            "utcOffset": "+09:00",
-            "utcOffsetMilliseconds": UTC_OFFSET_MS,
+            "utcOffset": format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60),
+            "utcOffsetMilliseconds": offset_ms,
             "uiDomain": "app.hubspot.com",
             "dataHostingLocation": "na1",
         }))
     }
 
     pub(super) fn owners(&self, id: Option<&str>, request: &Request) -> Outcome {
+        let gone = |id: &str| self.faults.absent_owners.contains(id);
+        let archived = is_true(request.query("archived"));
         if let Some(id) = id {
-            let owner = OWNERS.iter().find(|(owner, ..)| *owner == id);
+            let by_user = request.query("idProperty") == Some("userId");
+            let owner =
+                OWNERS.iter().find(
+                    |(owner, .., user)| {
+                        if by_user { user.to_string() == id } else { *owner == id }
+                    },
+                );
+            let owner = owner.filter(|(owner, ..)| gone(owner) == archived);
             let owner = owner.ok_or_else(|| ApiError::not_found("resource not found"))?;
-            return ok(&owner_wire(owner));
+            return ok(&owner_wire(owner, archived));
         }
         let limit = super::objects::limit(request.query("limit"), LISTED_OWNERS, OWNERS_PAGE_CAP)?;
-        let archived = request.query("archived") == Some("true");
         let after = request.query("after").unwrap_or_default();
-        let mut rest = OWNERS.iter().filter(|(id, ..)| !archived && *id > after);
+        let mail = request.query("email");
+        let mut rest = OWNERS.iter().filter(|(id, .., user)| {
+            gone(id) == archived && *id > after && mail.is_none_or(|mail| mail == owner_mail(*user))
+        });
         let page: Vec<_> = rest.by_ref().take(limit).collect();
-        let results: Vec<Value> = page.iter().map(|owner| owner_wire(owner)).collect();
+        let results: Vec<Value> = page.iter().map(|owner| owner_wire(owner, archived)).collect();
         let mut answer = json!({"results": results});
         if let (Some((last, ..)), true) = (page.last(), rest.next().is_some())
             && let Some(fields) = answer.as_object_mut()
@@ -206,15 +221,48 @@ impl HubSpot {
         ok(&answer)
     }
 
-    /// Custom objects need a scope that this app lacks, as recorded.
-    pub(super) fn schemas(&self) -> Outcome {
-        let message = "One or more of the following scopes are required.";
-        Err(ApiError::new(StatusCode::FORBIDDEN, "MISSING_SCOPES", message)
-            .with("requiredGranularScopes", vec!["custom-object-read".to_owned()])
-            .with("links", vec!["https://developers.hubspot.com/scopes".to_owned()]))
+    /// Custom objects: none without the scope, as recorded, else the one that the account has.
+    pub(super) fn schemas(&self, id: Option<&str>) -> Outcome {
+        if !self.faults.custom_objects {
+            let message = "One or more of the following scopes are required.";
+            return Err(ApiError::forbidden(message, "custom-object-read"));
+        }
+        let schema = self.custom_schema();
+        match id {
+            None => ok(&json!({"results": [schema]})),
+            Some(id) if Kind::parse(id) == Some(Kind::Project) => ok(&schema),
+            Some(id) => Err(ApiError::unknown_kind(id)),
+        }
     }
 
-    pub(super) fn pipelines(&self, kind: Kind, id: Option<&str>, stages: bool) -> Outcome {
+    fn custom_schema(&self) -> Value {
+        let kind = Kind::Project;
+        let schema = self.store.schema(kind).into_iter();
+        let properties = schema.flat_map(|schema| schema.visible()).map(|p| p.wire(false));
+        let properties: Vec<Value> = properties.collect();
+        json!({
+            "id": "1001",
+            "objectTypeId": kind.type_id(),
+            "fullyQualifiedName": kind.plural(),
+            "name": "project",
+            "labels": {"singular": "Project", "plural": "Projects"},
+            "primaryDisplayProperty": "project_name",
+            "requiredProperties": ["project_name"],
+            "searchableProperties": ["project_name"],
+            "secondaryDisplayProperties": [],
+            "properties": properties,
+            "associations": [
+                {"id": "1001", "fromObjectTypeId": "2-1001", "toObjectTypeId": "0-2"},
+                {"id": "1003", "fromObjectTypeId": "2-1001", "toObjectTypeId": "0-1"},
+            ],
+            "archived": false,
+            "allowsSensitiveProperties": false,
+            "createdAt": FIRST_DAY,
+            "updatedAt": FIRST_DAY,
+        })
+    }
+
+    pub(super) fn pipelines(&self, kind: Kind, id: Option<&str>, stages: &Stages) -> Outcome {
         let pipeline = match kind {
             Kind::Deal => deal_pipeline(),
             Kind::Ticket => ticket_pipeline(),
@@ -225,28 +273,52 @@ impl HubSpot {
             Some(id) if pipeline.get("id").and_then(Value::as_str) != Some(id) => {
                 Err(ApiError::not_found("resource not found"))
             }
-            Some(_) if stages => ok(&json!({"results": pipeline.get("stages")})),
-            Some(_) => ok(&pipeline),
+            Some(_) => match stages {
+                Stages::Whole => ok(&pipeline),
+                Stages::All => ok(&json!({"results": pipeline.get("stages")})),
+                Stages::One(id) => {
+                    let all = pipeline.get("stages").and_then(Value::as_array);
+                    let mut all = all.into_iter().flatten();
+                    let named = |stage: &&Value| {
+                        stage.get("id").and_then(Value::as_str) == Some(id.as_str())
+                    };
+                    let missing = || ApiError::not_found("resource not found");
+                    ok(all.find(named).ok_or_else(missing)?)
+                }
+            },
         }
     }
 }
 
 const LISTED_OWNERS: usize = 100;
+/// 2022-04-01, when the first of the owners was made.
+const OWNERS_SINCE_MS: i64 = 1_648_771_200_000;
 const FIRST_DAY: &str = "1970-01-01T00:00:00Z";
 
-fn owner_wire((id, family, given, user_id): &(&str, &str, &str, u32)) -> Value {
-    json!({
+fn owner_mail(user_id: u32) -> String {
+    format!("owner{user_id}@example.jp")
+}
+
+/// An owner; one who left has only the id that includes inactive users.
+fn owner_wire((id, family, given, user_id): &(&str, &str, &str, u32), left: bool) -> Value {
+    // Real owners were made when their user was, one after another.
+    let made_ms = OWNERS_SINCE_MS + i64::from(*user_id % 1_000) * 86_400_123;
+    let mut owner = json!({
         "id": id,
-        "email": format!("owner{user_id}@example.jp"),
+        "email": owner_mail(*user_id),
         "type": "PERSON",
         "firstName": given,
         "lastName": family,
         "userId": user_id,
         "userIdIncludingInactive": user_id,
-        "createdAt": FIRST_DAY,
-        "updatedAt": FIRST_DAY,
-        "archived": false,
-    })
+        "createdAt": stamp::iso(made_ms),
+        "updatedAt": stamp::iso(made_ms + 7_654_321),
+        "archived": left,
+    });
+    if let (Some(fields), true) = (owner.as_object_mut(), left) {
+        fields.remove("userId");
+    }
+    owner
 }
 
 fn deal_pipeline() -> Value {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 use super::kinds::{Kind, Pair};
+use super::links::Wanted;
 use super::route::LIST_CAP;
 use super::view::{LinkType, Named, Page, Paging, Projection};
 use super::{HubSpot, Outcome, Reply, body};
@@ -33,8 +34,8 @@ pub(super) struct NewLink {
     types: Vec<LinkType>,
 }
 
-/// An association to make, checked: the pair, the other end and whether it is the primary one.
-pub(super) type CheckedLink = (Pair, u64, bool);
+/// An association to make, checked: the pair, the other end and its types.
+pub(super) type CheckedLink = (Pair, u64, Wanted);
 
 impl HubSpot {
     pub(super) fn list(&mut self, kind: Kind, request: &Request) -> Outcome {
@@ -47,11 +48,13 @@ impl HubSpot {
             None => 0,
             Some(text) => text.parse().map_err(|_| ApiError::invalid("Invalid paging cursor"))?,
         };
-        let archived = request.query("archived") == Some("true");
+        let archived = is_true(request.query("archived"));
+        let now_ms = self.clock.now_ms();
         let table = self.store.table(kind);
         let mut rows = table
             .into_iter()
             .flat_map(|table| table.after(after))
+            .filter_map(|record| self.store.shown(kind, record.row.id, now_ms))
             .filter(|record| record.archived_ms.is_some() == archived);
         let page: Vec<_> = rows.by_ref().take(limit).collect();
         let last = page.last().map(|record| record.row.id);
@@ -68,8 +71,15 @@ impl HubSpot {
 
     pub(super) fn get(&self, kind: Kind, id: &str, request: &Request) -> Outcome {
         let projection = self.projection(kind, request)?;
-        let id = self.named(kind, id, request.query("idProperty"), request)?;
-        let record = self.store.table(kind).and_then(|table| table.resolve(id));
+        let id_property = request.query("idProperty");
+        self.check_id_property(kind, id_property)?;
+        let now_ms = self.clock.now_ms();
+        let record = if is_true(request.query("archived")) {
+            let id = id.parse().ok();
+            id.and_then(|id| self.store.shown(kind, id, now_ms))
+        } else {
+            self.store.shown_as(kind, id, id_property, now_ms)
+        };
         let record = record.ok_or_else(|| ApiError::not_found("resource not found"))?;
         let answer = Answer::json(StatusCode::OK, &projection.show(&self.store, record));
         Ok(Reply { answer, rows: 1 })
@@ -135,8 +145,9 @@ impl HubSpot {
     ) -> Result<Vec<CheckedLink>, ApiError> {
         let mut checked = Vec::new();
         for link in links {
-            let target = self.pair_for(from, &link.types).and_then(|(pair, primary)| {
-                Some((pair, self.store.find(pair.to, &link.to.id, None)?, primary))
+            let target = self.pair_for(from, &link.types).and_then(|pair| {
+                let wanted = self.wanted(pair, &link.types).ok()?;
+                Some((pair, self.store.find(pair.to, &link.to.id, None)?, wanted))
             });
             let Some(target) = target else {
                 let message = format!("Cannot associate with {}", link.to.id);
@@ -150,18 +161,19 @@ impl HubSpot {
 
     /// Associates a new record.
     pub(super) fn make_links(&mut self, id: u64, links: &[CheckedLink]) {
-        for (pair, other, primary) in links {
-            self.link(*pair, id, *other, *primary);
+        for (pair, other, wanted) in links {
+            self.link_as(*pair, id, *other, wanted);
         }
     }
 
-    /// The pair that association types belong to, and whether the primary type is among them.
-    fn pair_for(&self, from: Kind, types: &[LinkType]) -> Option<(Pair, bool)> {
+    /// The pair that association types belong to.
+    fn pair_for(&self, from: Kind, types: &[LinkType]) -> Option<Pair> {
         let first = types.first()?.association_type_id;
         let pairs = Kind::ALL.iter().filter_map(|(to, ..)| Pair::between(from, *to));
-        let pair = pairs.into_iter().find(|pair| pair.has_type(first))?;
-        let primary = types.iter().any(|link| pair.primary == Some(link.association_type_id));
-        Some((pair, primary))
+        let labels = &self.store.labels;
+        pairs
+            .into_iter()
+            .find(|pair| pair.has_type(first) || labels.back_of(*pair, first).is_some())
     }
 
     fn projection(&self, kind: Kind, request: &Request) -> Result<Projection, ApiError> {
@@ -169,24 +181,6 @@ impl HubSpot {
         let histories = listed(request, "propertiesWithHistory");
         Projection::new(&self.store, kind, &properties, &histories)
             .with_associations(&listed(request, "associations"))
-    }
-
-    /// The id of the record that a path names, archived ones only when asked for.
-    fn named(
-        &self,
-        kind: Kind,
-        id: &str,
-        id_property: Option<&str>,
-        request: &Request,
-    ) -> Result<u64, ApiError> {
-        self.check_id_property(kind, id_property)?;
-        let missing = || ApiError::not_found("resource not found");
-        if request.query("archived") == Some("true") {
-            let table = self.store.table(kind);
-            let record = table.and_then(|table| table.resolve(id.parse().ok()?));
-            return record.map(|record| record.row.id).ok_or_else(missing);
-        }
-        self.store.find(kind, id, id_property).ok_or_else(missing)
     }
 
     pub(super) fn check_id_property(
@@ -202,6 +196,11 @@ impl HubSpot {
             _ => Ok(()),
         }
     }
+}
+
+/// The truth of a query parameter: `true` in any case, as HubSpot's Python client sends `True`.
+pub(super) fn is_true(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
 /// A number of rows; beyond the cap it is an error, not cut.

@@ -14,12 +14,21 @@ pub(super) enum Route {
     Oauth(OauthCall),
     Account,
     Owners { id: Option<String> },
-    Schemas,
-    Pipelines { kind: Kind, id: Option<String>, stages: bool },
+    Schemas { id: Option<String> },
+    Pipelines { kind: Kind, id: Option<String>, stages: Stages },
     Properties { kind: Kind, call: PropertyCall },
-    Labels { from: Kind, to: Kind },
+    Labels { from: Kind, to: Kind, call: LabelCall },
     Object { kind: Kind, call: ObjectCall },
     Links { from: Kind, to: Kind, call: LinkCall },
+}
+
+/// Which stages of a pipeline are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stages {
+    /// None by themselves: the whole pipeline.
+    Whole,
+    All,
+    One(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +71,13 @@ pub(super) enum ObjectCall {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LabelCall {
+    List,
+    Create,
+    Delete(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LinkCall {
     /// All associations of one record.
     Of(String),
@@ -72,6 +88,8 @@ pub(super) enum LinkCall {
     BatchReadV3,
     BatchDefault,
     BatchArchive,
+    /// Takes labels away and leaves the associations.
+    BatchLabelsArchive,
     Put(String, String),
     PutDefault(String, String),
     Delete(String, String),
@@ -107,8 +125,9 @@ impl Route {
         match segments.as_slice() {
             ["oauth", rest @ ..] => oauth(method, rest),
             ["account-info", _, "details"] => Ok(Self::Account),
-            ["crm", "v3", "schemas", ..] | ["crm-object-schemas", _, "schemas", ..] => {
-                Ok(Self::Schemas)
+            ["crm", "v3", "schemas", rest @ ..]
+            | ["crm-object-schemas", _, "schemas", rest @ ..] => {
+                Ok(Self::Schemas { id: rest.first().map(|id| (*id).to_owned()) })
             }
             ["crm", "v3", "owners", rest @ ..]
             | ["crm", "owners", "2026-03" | "2026-09", rest @ ..] => {
@@ -142,7 +161,7 @@ impl Route {
         };
         match self {
             Self::Oauth(_) => count("token", "", Shape::Token, 1, false),
-            Self::Account | Self::Schemas | Self::Owners { .. } | Self::Pipelines { .. } => {
+            Self::Account | Self::Schemas { .. } | Self::Owners { .. } | Self::Pipelines { .. } => {
                 count("metadata", "", Shape::Metadata, 1, false)
             }
             Self::Properties { .. } | Self::Labels { .. } => {
@@ -157,6 +176,19 @@ impl Route {
                 let (name, writes) = call.counted();
                 count(name, &object, Shape::Batch, LINK_CAP, writes)
             }
+        }
+    }
+
+    /// The object types that a request is about.
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        match self {
+            Self::Oauth(_) | Self::Account | Self::Schemas { .. } | Self::Owners { .. } => {
+                Vec::new()
+            }
+            Self::Pipelines { kind, .. }
+            | Self::Properties { kind, .. }
+            | Self::Object { kind, .. } => vec![*kind],
+            Self::Labels { from, to, .. } | Self::Links { from, to, .. } => vec![*from, *to],
         }
     }
 
@@ -190,7 +222,9 @@ impl LinkCall {
     fn counted(&self) -> (&'static str, bool) {
         match self {
             Self::Of(_) | Self::BatchRead | Self::BatchReadV3 => ("read", false),
-            Self::Delete(..) | Self::BatchArchive => ("disassociate", true),
+            Self::Delete(..) | Self::BatchArchive | Self::BatchLabelsArchive => {
+                ("disassociate", true)
+            }
             Self::BatchCreate | Self::BatchCreateV3 | Self::BatchDefault => ("associate", true),
             Self::Put(..) | Self::PutDefault(..) => ("associate", true),
         }
@@ -218,9 +252,10 @@ fn oauth(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
 
 fn pipelines(rest: &[&str]) -> Result<Route, ApiError> {
     let (name, id, stages) = match rest {
-        [name] => (name, None, false),
-        [name, id] => (name, Some(*id), false),
-        [name, id, "stages"] => (name, Some(*id), true),
+        [name] => (name, None, Stages::Whole),
+        [name, id] => (name, Some(*id), Stages::Whole),
+        [name, id, "stages"] => (name, Some(*id), Stages::All),
+        [name, id, "stages", stage] => (name, Some(*id), Stages::One((*stage).to_owned())),
         _ => return Err(no_route()),
     };
     Ok(Route::Pipelines { kind: kind(name)?, id: id.map(str::to_owned), stages })
@@ -282,7 +317,13 @@ fn links(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
     let [from, to, rest @ ..] = rest else { return Err(no_route()) };
     let (from, to) = (kind(from)?, kind(to)?);
     let call = match (method, rest) {
-        ("GET", ["labels"]) => return Ok(Route::Labels { from, to }),
+        ("GET", ["labels"]) => return Ok(Route::Labels { from, to, call: LabelCall::List }),
+        ("POST", ["labels"]) => return Ok(Route::Labels { from, to, call: LabelCall::Create }),
+        ("DELETE", ["labels", id]) => {
+            let call = LabelCall::Delete((*id).to_owned());
+            return Ok(Route::Labels { from, to, call });
+        }
+        ("POST", ["batch", "labels", "archive"]) => LinkCall::BatchLabelsArchive,
         ("POST", ["batch", "read"]) => LinkCall::BatchRead,
         ("POST", ["batch", "create"]) => LinkCall::BatchCreate,
         ("POST", ["batch", "associate", "default"]) => LinkCall::BatchDefault,
@@ -323,7 +364,8 @@ mod tests {
         let of = Route::Links { from: Kind::Contact, to: Kind::Company, call };
         check(Method::GET, "/crm/v4/objects/contacts/7/associations/companies", of.clone());
         check(Method::GET, "/crm/objects/2026-09/contacts/7/associations/companies", of);
-        let labels = Route::Labels { from: Kind::Contact, to: Kind::Company };
+        let call = LabelCall::List;
+        let labels = Route::Labels { from: Kind::Contact, to: Kind::Company, call };
         check(Method::GET, "/crm/v4/associations/contacts/companies/labels", labels.clone());
         check(Method::GET, "/crm/associations/2026-09/contacts/companies/labels", labels);
     }

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use super::errors::Detail;
 use super::kinds::Kind;
 use super::stamp;
+use crate::control::Origin;
+use crate::faults::Faults;
+use crate::rules::{OptionState, Overlay, Rule};
 
 /// Default stages of the default deal pipeline with their probabilities.
 pub(super) const DEAL_STAGES: [(&str, &str, &str); 7] = [
@@ -105,17 +108,29 @@ pub(super) struct Property {
     pub in_use: bool,
     pub created_ms: i64,
     pub updated_ms: i64,
+    /// Rules of the administrator.
+    pub overlay: Overlay,
 }
 
 impl Property {
+    /// Whether two records may not share a value of it.
+    pub(super) fn is_unique(&self) -> bool {
+        self.unique || self.overlay.has(&Rule::Unique)
+    }
+
     /// The property as the properties API shows it.
     pub(super) fn wire(&self, archived: bool) -> Value {
-        let options: Vec<Value> = self
+        let listed = self
             .options
             .iter()
+            .filter(|(value, _)| self.overlay.state(value) != OptionState::Removed);
+        let options: Vec<Value> = listed
             .enumerate()
             .map(|(order, (value, label))| {
-                json!({"label": label, "value": value, "displayOrder": order, "hidden": false,
+                let changed = self.overlay.option(value);
+                let label = changed.and_then(|one| one.label.as_ref()).unwrap_or(label);
+                let hidden = self.overlay.state(value) == OptionState::Inactive;
+                json!({"label": label, "value": value, "displayOrder": order, "hidden": hidden,
                        "description": ""})
             })
             .collect();
@@ -130,14 +145,14 @@ impl Property {
             "displayOrder": -1,
             "calculated": false,
             "externalOptions": self.external.is_some(),
-            "hasUniqueValue": self.unique,
+            "hasUniqueValue": self.is_unique(),
             "hidden": false,
             "hubspotDefined": self.hubspot_defined,
             "modificationMetadata": {
                 "archivable": !self.hubspot_defined,
                 "readOnlyDefinition": self.hubspot_defined,
                 "readOnlyOptions": self.hubspot_defined,
-                "readOnlyValue": self.read_only,
+                "readOnlyValue": self.read_only || self.overlay.has(&Rule::ReadOnly),
             },
             "formField": !self.read_only,
             "dataSensitivity": "non_sensitive",
@@ -147,13 +162,53 @@ impl Property {
         })
     }
 
-    /// The stored form of a written value; it is not empty.
-    pub(super) fn check(&self, value: &str) -> Result<String, Detail> {
-        if self.read_only {
-            let message =
-                format!("\"{}\" is a read only property; its value cannot be set.", self.name);
-            return Err(Detail::of(&self.name, "READ_ONLY_VALUE", message));
+    /// The stored form of a written value that is not empty, for whoever writes it.
+    pub(super) fn check(
+        &self,
+        value: &str,
+        knobs: &Faults,
+        viewer: Origin,
+    ) -> Result<String, Detail> {
+        self.check_writable(viewer)?;
+        if self.overlay.max_length().is_some_and(|most| value.chars().count() > most) {
+            let message = format!("{} is too long", self.label);
+            return Err(Detail::of(&self.name, "INVALID_LENGTH", message));
         }
+        if self.overlay.refuses(value) {
+            let message = "Enter only letters".to_owned();
+            return Err(Detail::of(&self.name, "INVALID_ALPHA", message));
+        }
+        if self.external == Some(External::Owners) && knobs.absent_owners.contains(value) {
+            let message = format!("{value} was not one of the allowed options: []");
+            return Err(Detail::of(&self.name, "INVALID_OPTION", message));
+        }
+        if knobs.phone_validation && self.field_type == "phonenumber" {
+            return phone(value).ok_or_else(|| {
+                let message = format!("{value} is not a valid phone number");
+                Detail::of(&self.name, "INVALID_PHONE_NUMBER", message)
+            });
+        }
+        self.typed(value)
+    }
+
+    /// Refuses an empty value where one is required.
+    pub(super) fn clear(&self, viewer: Origin) -> Result<(), Detail> {
+        self.check_writable(viewer)?;
+        if self.overlay.has(&Rule::Required) { Err(Detail::missing(&self.name)) } else { Ok(()) }
+    }
+
+    fn check_writable(&self, viewer: Origin) -> Result<(), Detail> {
+        let ruled = viewer == Origin::Api && self.overlay.has(&Rule::ReadOnly);
+        if !self.read_only && !ruled {
+            return Ok(());
+        }
+        let message =
+            format!("\"{}\" is a read only property; its value cannot be set.", self.name);
+        Err(Detail::of(&self.name, "READ_ONLY_VALUE", message))
+    }
+
+    /// The stored form of a value as its type has it.
+    fn typed(&self, value: &str) -> Result<String, Detail> {
         let wrong = |code, wanted: &str| {
             let message = format!("{value} was not {wanted}.");
             Detail::of(&self.name, code, message)
@@ -215,9 +270,23 @@ impl Property {
             Some(External::DealStages) => DEAL_STAGES.iter().any(|(id, ..)| *id == value),
             Some(External::TicketPipelines) => value == "0",
             Some(External::TicketStages) => TICKET_STAGES.iter().any(|(id, _)| *id == value),
-            None => self.options.iter().any(|(option, _)| option == value),
+            None => {
+                self.overlay.state(value) != OptionState::Removed
+                    && self.options.iter().any(|(option, _)| option == value)
+            }
         }
     }
+}
+
+/// A phone number as HubSpot stores it once its admin has numbers checked: `+` and digits.
+fn phone(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let rest = text.strip_prefix('+').unwrap_or(text);
+    let signs = rest.chars().all(|c| c.is_ascii_digit() || " -().".contains(c));
+    let valid = signs && (8..=15).contains(&digits.len());
+    let plus = if text.starts_with('+') { "+" } else { "" };
+    valid.then(|| format!("{plus}{digits}"))
 }
 
 /// A mail address in the form HubSpot keeps: trimmed and lower-cased.
@@ -248,13 +317,33 @@ impl Schema {
         Self { live, archived: Vec::new() }
     }
 
+    /// A property that the client knows of.
     pub(super) fn get(&self, name: &str) -> Option<&Property> {
-        self.live.get(name)
+        self.known(name, Origin::Api)
+    }
+
+    /// A property that this one knows of.
+    pub(super) fn known(&self, name: &str, viewer: Origin) -> Option<&Property> {
+        let hidden = |property: &&Property| property.overlay.has(&Rule::Hidden);
+        self.live.get(name).filter(|property| viewer == Origin::Human || !hidden(property))
+    }
+
+    /// The properties that the client knows of.
+    pub(super) fn visible(&self) -> impl Iterator<Item = &Property> {
+        self.live.values().filter(|property| !property.overlay.has(&Rule::Hidden))
+    }
+
+    /// Takes over the administrator's rules; `names` are those of the object type.
+    pub(super) fn apply(&mut self, names: &[&str], knobs: &Faults) {
+        let (rules, options) = (&knobs.rules, &knobs.options);
+        for property in self.live.values_mut() {
+            property.overlay = Overlay::collect(rules, options, names, &property.name);
+        }
     }
 
     /// Names of the properties that hold unique values.
     pub(super) fn unique(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.live.values().filter(|property| property.unique).map(|property| &property.name)
+        self.live.values().filter(|property| property.is_unique()).map(|property| &property.name)
     }
 
     /// Adds a property from the body of a create request.
@@ -288,6 +377,7 @@ impl Schema {
             in_use: false,
             created_ms: now_ms,
             updated_ms: now_ms,
+            overlay: Overlay::default(),
         };
         Ok(self.live.entry(name).insert_entry(property).into_mut())
     }
@@ -315,7 +405,8 @@ mod tests {
 
     fn check(kind: Kind, name: &str, written: &str, stored: Result<&str, &str>) {
         let schema = Schema::standard(kind, 0);
-        let result = schema.get(name).unwrap().check(written);
+        let property = schema.get(name).unwrap();
+        let result = property.check(written, &Faults::default(), Origin::Api);
         let result = result.as_deref().map_err(|detail| detail.code);
         assert_eq!(result, stored, "{name} = {written}");
     }

@@ -4,18 +4,23 @@
 //! as strings; an empty string clears, a JSON null in a write is ignored (unverified: HubSpot
 //! documents only the empty string). A write restamps its record even when no value changes.
 
-use std::collections::{BTreeMap, HashSet};
+mod computed;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::associations::Associations;
+use super::associations::{Associations, Kept};
 use super::errors::{Detail, Refusal};
 use super::kinds::Kind;
-use super::schema::{DEAL_STAGES, LIFE_CYCLE, Schema};
+use super::labels::Labels;
+use super::schema::{LIFE_CYCLE, Schema};
 use super::stamp;
-use super::table::{Change, Record, Row, Table};
+use super::table::{Change, Lag, Record, Row, Table};
 use crate::control::Origin;
+use crate::faults::{Every, Faults};
+use crate::rules::Rule;
 
 /// Real ids reach 12 digits, so these do not fit 32 bits either.
 const FIRST_ID: u64 = 100_000_000_001;
@@ -29,7 +34,18 @@ pub(super) struct Store {
     tables: BTreeMap<Kind, Table>,
     schemas: BTreeMap<Kind, Schema>,
     pub associations: Associations,
+    pub labels: Labels,
     next_id: u64,
+    pub knobs: Arc<Faults>,
+    /// For whom the writes that follow are checked.
+    pub viewer: Origin,
+    /// Associations of archived records, for the day they are restored.
+    kept: HashMap<(Kind, u64), Vec<Kept>>,
+    ignoring: Every,
+    /// Calculations of the vendor that are due at a time.
+    calculations: VecDeque<(i64, Kind, u64)>,
+    /// What records were before updates that are answered but not done.
+    ignored: Vec<(Kind, Record)>,
 }
 
 /// Who writes and when.
@@ -40,14 +56,72 @@ pub(super) struct Author {
 }
 
 impl Store {
-    pub(super) fn new(now_ms: i64) -> Self {
+    pub(super) fn new(now_ms: i64, knobs: &Faults) -> Self {
         let kinds = Kind::ALL.map(|(kind, ..)| kind);
-        Self {
+        let mut store = Self {
             tables: kinds.iter().map(|kind| (*kind, Table::default())).collect(),
             schemas: kinds.iter().map(|kind| (*kind, Schema::standard(*kind, now_ms))).collect(),
             associations: Associations::default(),
+            labels: Labels::new(),
             next_id: FIRST_ID,
+            knobs: Arc::default(),
+            viewer: Origin::Api,
+            kept: HashMap::new(),
+            ignoring: Every::default(),
+            calculations: VecDeque::new(),
+            ignored: Vec::new(),
+        };
+        store.apply(knobs);
+        store
+    }
+
+    /// Takes over what the knobs say about properties and lags.
+    pub(super) fn apply(&mut self, knobs: &Faults) {
+        self.knobs = Arc::new(knobs.clone());
+        self.associations.inherit_primary = knobs.primary_is_inherited;
+        for (kind, table) in &mut self.tables {
+            let names = [kind.plural(), kind.singular(), kind.type_id()];
+            let of = names.iter().find_map(|name| knobs.search_lag_of.get(*name));
+            table.lag = Lag {
+                search_ms: of.copied().unwrap_or(knobs.search_lag_ms),
+                read_ms: knobs.read_lag_ms,
+                spread_ms: knobs.lag_spread_ms,
+            };
+            let Some(schema) = self.schemas.get_mut(kind) else { continue };
+            let before: HashSet<Arc<str>> = schema.unique().cloned().collect();
+            schema.apply(&names, knobs);
+            for property in schema.unique().filter(|name| !before.contains(*name)) {
+                table.enter_unique(property);
+            }
         }
+    }
+
+    /// Whether sharing hides a record from whoever asks.
+    pub(super) fn hides(&self, id: u64) -> bool {
+        !self.knobs.hidden_records.is_empty()
+            && self.viewer == Origin::Api
+            && self.knobs.hidden_records.contains(&id.to_string())
+    }
+
+    /// The record that a read shows: it may lag, and sharing may hide it.
+    pub(super) fn shown(&self, kind: Kind, id: u64, now_ms: i64) -> Option<&Record> {
+        let record = self.table(kind)?.shown(id, now_ms)?;
+        if self.hides(id) || self.hides(record.row.id) { None } else { Some(record) }
+    }
+
+    /// The live record that a read by this name shows.
+    pub(super) fn shown_as(
+        &self,
+        kind: Kind,
+        text: &str,
+        id_property: Option<&str>,
+        now_ms: i64,
+    ) -> Option<&Record> {
+        let id = match id_property {
+            None | Some("hs_object_id") => text.parse().ok()?,
+            _ => self.find(kind, text, id_property)?,
+        };
+        self.shown(kind, id, now_ms).filter(|record| record.archived_ms.is_none())
     }
 
     pub(super) fn table(&self, kind: Kind) -> Option<&Table> {
@@ -58,10 +132,16 @@ impl Store {
         self.tables.get_mut(&kind)
     }
 
-    /// Brings every search index up to what was written until `written_until_ms`.
-    pub(super) fn catch_up(&mut self, written_until_ms: i64) {
+    /// Brings every search index up to what it shows at `now_ms`.
+    pub(super) fn catch_up(&mut self, now_ms: i64) {
+        while let Some((due_ms, kind, id)) = self.calculations.front().copied()
+            && due_ms <= now_ms
+        {
+            self.calculations.pop_front();
+            self.touch(kind, id, false, due_ms);
+        }
         for table in self.tables.values_mut() {
-            table.catch_up(written_until_ms);
+            table.catch_up(now_ms);
         }
     }
 
@@ -80,13 +160,14 @@ impl Store {
 
     /// The id of the live record that `text` names, by id or by the unique property given.
     pub(super) fn find(&self, kind: Kind, text: &str, id_property: Option<&str>) -> Option<u64> {
-        match id_property {
+        let found = match id_property {
             None | Some("hs_object_id") => {
                 self.live(kind, text.parse().ok()?).map(|record| record.row.id)
             }
             Some("email") => self.table(kind)?.holder("email", &text.trim().to_lowercase()),
             Some(property) => self.table(kind)?.holder(property, text),
-        }
+        };
+        found.filter(|id| !self.hides(*id))
     }
 
     /// Whether records of a type can be named by this property.
@@ -104,7 +185,8 @@ impl Store {
         let mut checked = Checked::new();
         let mut complaints = Vec::new();
         for (name, value) in fields {
-            let Some(property) = self.schema(kind).and_then(|schema| schema.get(name)) else {
+            let property = self.schema(kind).and_then(|schema| schema.known(name, self.viewer));
+            let Some(property) = property else {
                 let message = format!("Property \"{name}\" does not exist");
                 complaints.push(Detail::of(name, "PROPERTY_DOESNT_EXIST", message));
                 continue;
@@ -114,14 +196,13 @@ impl Store {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            if text.is_empty() && !property.read_only {
-                checked.insert(Arc::clone(&property.name), None);
-                continue;
-            }
-            match property.check(&text) {
-                Ok(stored) => {
-                    checked.insert(Arc::clone(&property.name), Some(stored.into()));
-                }
+            let stored = if text.is_empty() && !property.read_only {
+                property.clear(self.viewer).map(|()| None)
+            } else {
+                property.check(&text, &self.knobs, self.viewer).map(|stored| Some(stored.into()))
+            };
+            match stored {
+                Ok(stored) => drop(checked.insert(Arc::clone(&property.name), stored)),
                 Err(complaint) => complaints.push(complaint),
             }
         }
@@ -142,9 +223,12 @@ impl Store {
             if &*property == "email" {
                 return Err(Refusal::Conflict { existing });
             }
-            let message = format!("{existing} already has that value.");
-            let detail = Detail::of(&property, "CONFLICTING_UNIQUE_VALUE", message);
-            return Err(Refusal::Invalid(vec![detail]));
+            return Err(Refusal::Held {
+                existing,
+                own: own.unwrap_or_default(),
+                property: property.to_string(),
+                value: value.to_string(),
+            });
         }
         Ok(())
     }
@@ -163,8 +247,12 @@ impl Store {
     }
 
     /// Creates a record from values that have passed all checks.
-    pub(super) fn insert(&mut self, kind: Kind, checked: Checked, by: Author) -> u64 {
+    pub(super) fn insert(&mut self, kind: Kind, mut checked: Checked, by: Author) -> u64 {
         let id = self.take_id();
+        if kind == Kind::Contact && by.origin == Origin::Api {
+            let stage = checked.entry("lifecyclestage".into());
+            stage.or_insert_with(|| Some("lead".into()));
+        }
         let mut row = Row {
             id,
             created_ms: by.now_ms,
@@ -179,6 +267,10 @@ impl Store {
             history: Vec::new(),
         };
         self.put(kind, record, by.now_ms);
+        self.plan_calculation(kind, id, by.now_ms);
+        if self.knobs.companies_by_domain && kind == Kind::Contact {
+            self.link_domain(id, by.now_ms);
+        }
         id
     }
 
@@ -206,9 +298,18 @@ impl Store {
         let Some(mut record) = self.live(kind, id).cloned() else {
             return Err(Refusal::Missing { id: id.to_string() });
         };
+        let id = record.row.id;
+        if by.origin == Origin::Api && self.knobs.read_only_records.contains(&id.to_string()) {
+            return Err(Refusal::Forbidden);
+        }
+        if by.origin == Origin::Api && self.ignoring.hits(self.knobs.ignore_update_every) {
+            self.ignored.push((kind, record.clone()));
+        }
         let mut row = Row::clone(&record.row);
+        let checked = self.completed(kind, &row, checked, by.now_ms);
+        let bound = !self.knobs.life_cycle_moves_back;
         for (name, value) in checked {
-            if goes_back_in_life_cycle(&name, row.value(&name), value.as_deref()) {
+            if bound && goes_back_in_life_cycle(&name, row.value(&name), value.as_deref()) {
                 continue;
             }
             if row.value(&name) == value.as_deref() {
@@ -230,7 +331,18 @@ impl Store {
         self.derive(kind, &mut row);
         record.row = Arc::new(row);
         self.put(kind, record, by.now_ms);
+        self.plan_calculation(kind, id, by.now_ms);
         Ok(())
+    }
+
+    /// Lets updates that were answered but not done never have been.
+    pub(super) fn take_back_ignored(&mut self) {
+        for (kind, before) in std::mem::take(&mut self.ignored).into_iter().rev() {
+            let unique = self.unique_properties(kind);
+            if let Some(table) = self.table_mut(kind) {
+                table.take_back(before, &unique);
+            }
+        }
     }
 
     /// Restamps a record without a change of its own, as a new association does; one with an
@@ -252,11 +364,44 @@ impl Store {
         if self.live(kind, id).is_none_or(|record| record.row.id != id) {
             return;
         }
-        self.associations.forget(kind, id);
+        if self.viewer == Origin::Api && self.knobs.read_only_records.contains(&id.to_string()) {
+            return;
+        }
+        let kept = self.associations.forget(kind, id);
+        self.kept.insert((kind, id), kept);
         let unique = self.unique_properties(kind);
         if let Some(table) = self.table_mut(kind) {
             table.archive(id, &unique, now_ms);
         }
+    }
+
+    /// Takes an archived record out of the bin, with its associations to records that live.
+    ///
+    /// The error says why not: nothing to restore, or another record has its address now.
+    pub(super) fn restore(&mut self, kind: Kind, id: u64, now_ms: i64) -> Result<(), String> {
+        let archived = self.table(kind).and_then(|table| table.resolve(id));
+        let archived =
+            archived.filter(|record| record.archived_ms.is_some() && record.row.id == id);
+        let mut record = archived.cloned().ok_or_else(|| format!("{id} is not archived"))?;
+        for property in self.unique_properties(kind) {
+            let value = record.row.value(&property);
+            let table = self.table(kind);
+            if let Some(holder) = value.and_then(|value| table?.holder(&property, value)) {
+                return Err(format!("{holder} has the {property} of {id}"));
+            }
+        }
+        let mut row = Row::clone(&record.row);
+        row.modified_ms = now_ms;
+        self.derive(kind, &mut row);
+        record.row = Arc::new(row);
+        record.archived_ms = None;
+        self.put(kind, record, now_ms);
+        for kept in self.kept.remove(&(kind, id)).unwrap_or_default() {
+            if self.live(kept.pair.to, kept.partner).is_some() {
+                self.associations.bring_back(id, &kept);
+            }
+        }
+        Ok(())
     }
 
     /// Stores a record as it is, after its read-only values are brought up to date.
@@ -279,38 +424,20 @@ impl Store {
 
     /// Required values: a note or another activity needs its time.
     pub(super) fn check_required(&self, kind: Kind, checked: &Checked) -> Result<(), Refusal> {
-        let required = match kind {
-            Kind::Note | Kind::Task => "hs_timestamp",
-            _ => return Ok(()),
+        let has = |name: &str| matches!(checked.get(name), Some(Some(_)));
+        let activity = match kind {
+            Kind::Project => Some("project_name"),
+            Kind::Communication | Kind::PostalMail => Some("hs_timestamp"),
+            Kind::Note | Kind::Task => Some("hs_timestamp"),
+            _ => None,
         };
-        if matches!(checked.get(required), Some(Some(_))) {
-            return Ok(());
-        }
-        let message = format!("Some required properties were not set: {required}");
-        let code = "MISSING_REQUIRED_PROPERTY";
-        Err(Refusal::Invalid(vec![Detail::of(required, code, message)]))
-    }
-
-    /// Sets the values that HubSpot computes itself.
-    pub(super) fn derive(&self, kind: Kind, row: &mut Row) {
-        let mut set = |name: &str, value: String| {
-            let known = self.schema(kind).and_then(|schema| schema.get(name));
-            if let Some(property) = known {
-                row.values.insert(Arc::clone(&property.name), value.into());
-            }
-        };
-        set("hs_object_id", row.id.to_string());
-        set(kind.created_property(), stamp::iso(row.created_ms));
-        set(kind.modified_property(), stamp::iso(row.modified_ms));
-        match kind {
-            Kind::Deal => derive_deal(row),
-            Kind::Note => {
-                let preview = row.value("hs_note_body").unwrap_or_default().chars().take(200);
-                let preview: String = preview.collect();
-                row.values.insert("hs_body_preview".into(), preview.into());
-            }
-            _ => {}
-        }
+        let schema = self.schema(kind).into_iter();
+        let ruled = schema.flat_map(|schema| schema.live.values());
+        let ruled = ruled.filter(|property| property.overlay.has(&Rule::Required));
+        let required = activity.into_iter().chain(ruled.map(|property| &*property.name));
+        let missing: Vec<Detail> =
+            required.filter(|name| !has(name)).map(Detail::missing).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Refusal::Invalid(missing)) }
     }
 }
 
@@ -321,17 +448,6 @@ fn remember_first(record: &mut Record, row: &Row, name: &Arc<str>) {
         let (value, at_ms, by) = (value.into(), row.created_ms, record.origin);
         record.history.push(Change { name: Arc::clone(name), value, at_ms, by });
     }
-}
-
-fn derive_deal(row: &mut Row) {
-    let Some(stage) = row.value("dealstage").map(str::to_owned) else { return };
-    let found = DEAL_STAGES.iter().find(|(id, ..)| *id == stage);
-    let probability = found.map_or("0.0", |(.., probability)| probability);
-    let (won, lost) = (stage == "closedwon", stage == "closedlost");
-    row.values.insert("hs_deal_stage_probability".into(), probability.into());
-    row.values.insert("hs_is_closed".into(), (won || lost).to_string().into());
-    row.values.insert("hs_is_closed_won".into(), won.to_string().into());
-    row.values.entry("pipeline".into()).or_insert_with(|| "default".into());
 }
 
 /// HubSpot leaves the life cycle stage as it is when a write would move it back.

@@ -2,12 +2,14 @@
 //!
 //! A record's values sit in an `Arc<Row>`. The search index holds the `Arc` of the version it has
 //! seen, so a search answers old values until the index has caught up, as HubSpot's does. Archived
-//! and merged-away records leave the index at once (`apis/hubspot.md` 5).
+//! and merged-away records leave the index at once. Reads by id and lists are current, unless a
+//! knob lets them lag as well: then a table keeps what each record was before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::control::Origin;
+use crate::rules::share;
 
 /// One version of a record: what a read shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,18 @@ pub(super) struct Table {
     /// Merged-away id and the id that took its place.
     merged: HashMap<u64, u64>,
     index: Index,
+    pub lag: Lag,
+    /// What a record was, and until when a lagging read shows it.
+    earlier: BTreeMap<u64, VecDeque<(i64, Option<Record>)>>,
+}
+
+/// How far reads of one object type are behind its writes, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lag {
+    pub search_ms: i64,
+    pub read_ms: i64,
+    /// Up to so much more, a fixed share for each record.
+    pub spread_ms: i64,
 }
 
 impl Table {
@@ -70,6 +84,15 @@ impl Table {
         self.resolve(id).filter(|record| record.archived_ms.is_none())
     }
 
+    /// What a read by id shows at `now_ms`, archived records included.
+    pub(super) fn shown(&self, id: u64, now_ms: i64) -> Option<&Record> {
+        let earlier = self.earlier.get(&id).into_iter().flatten();
+        match earlier.into_iter().find(|(until_ms, _)| *until_ms > now_ms) {
+            Some((_, before)) => before.as_ref(),
+            None => self.resolve(id),
+        }
+    }
+
     /// The live record that has a unique value.
     pub(super) fn holder(&self, property: &str, value: &str) -> Option<u64> {
         self.unique.get(property)?.get(value).copied()
@@ -82,19 +105,67 @@ impl Table {
 
     /// Adds a record, or replaces the one with its id; `unique` names its unique properties.
     pub(super) fn put(&mut self, record: Record, unique: &[Arc<str>], written_ms: i64) {
+        self.remember(record.row.id, written_ms);
         self.release(record.row.id, unique);
-        for property in unique {
-            if let Some(value) = record.row.value(property) {
-                let holders = self.unique.entry(Arc::clone(property)).or_default();
-                holders.insert(value.into(), record.row.id);
-            }
-        }
+        self.hold(&record.row, unique);
         self.index.schedule(written_ms, Arc::clone(&record.row), unique);
         self.records.insert(record.row.id, record);
     }
 
+    /// Lets a write never have been: the record is again what it was before.
+    pub(super) fn take_back(&mut self, before: Record, unique: &[Arc<str>]) {
+        let id = before.row.id;
+        self.release(id, unique);
+        self.hold(&before.row, unique);
+        self.index.forget_last(id);
+        if let Some(earlier) = self.earlier.get_mut(&id) {
+            earlier.pop_back();
+        }
+        self.records.insert(id, before);
+    }
+
+    /// Lets the search index see a record as it is, whatever the lag.
+    pub(super) fn refresh(&mut self, id: u64) {
+        let row = self.live(id).map(|record| Arc::clone(&record.row));
+        if let Some(row) = row {
+            self.index.forget_last(row.id);
+            self.index.insert(row);
+        }
+    }
+
+    /// Enters the values of a property that has become unique.
+    pub(super) fn enter_unique(&mut self, property: &Arc<str>) {
+        let live = self.records.values().filter(|record| record.archived_ms.is_none());
+        for record in live {
+            if let Some(value) = record.row.value(property) {
+                let holders = self.unique.entry(Arc::clone(property)).or_default();
+                holders.entry(value.into()).or_insert(record.row.id);
+            }
+        }
+    }
+
+    fn hold(&mut self, row: &Row, unique: &[Arc<str>]) {
+        for property in unique {
+            if let Some(value) = row.value(property) {
+                let holders = self.unique.entry(Arc::clone(property)).or_default();
+                holders.insert(value.into(), row.id);
+            }
+        }
+    }
+
+    /// Keeps what a record is for reads that lag behind the write that follows.
+    fn remember(&mut self, id: u64, written_ms: i64) {
+        if self.lag.read_ms <= 0 || written_ms == i64::MIN {
+            return;
+        }
+        let until_ms = written_ms + self.lag.read_ms + share(id, self.lag.spread_ms);
+        let before = self.records.get(&id).cloned();
+        self.earlier.entry(id).or_default().push_back((until_ms, before));
+    }
+
     /// Archives a live record.
     pub(super) fn archive(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) {
+        self.remember(id, now_ms);
         self.release(id, unique);
         self.index.remove(id);
         if let Some(record) = self.records.get_mut(&id) {
@@ -103,7 +174,8 @@ impl Table {
     }
 
     /// Removes a record for good.
-    pub(super) fn erase(&mut self, id: u64, unique: &[Arc<str>]) -> Option<Record> {
+    pub(super) fn erase(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) -> Option<Record> {
+        self.remember(id, now_ms);
         self.release(id, unique);
         self.index.remove(id);
         self.records.remove(&id)
@@ -134,12 +206,18 @@ impl Table {
         &self.index
     }
 
-    /// Brings the search index up to what was written until `written_until_ms`.
-    pub(super) fn catch_up(&mut self, written_until_ms: i64) {
-        while let Some(row) = self.index.due(written_until_ms) {
+    /// Brings the search index up to what it shows at `now_ms`.
+    pub(super) fn catch_up(&mut self, now_ms: i64) {
+        for row in self.index.due(now_ms, self.lag) {
             if self.records.get(&row.id).is_some_and(|record| record.archived_ms.is_none()) {
                 self.index.insert(row);
             }
+        }
+        if !self.earlier.is_empty() {
+            self.earlier.retain(|_, versions| {
+                versions.retain(|(until_ms, _)| *until_ms > now_ms);
+                !versions.is_empty()
+            });
         }
     }
 
@@ -197,9 +275,35 @@ impl Index {
         self.pending.push_back((written_ms, row));
     }
 
-    fn due(&mut self, written_until_ms: i64) -> Option<Arc<Row>> {
-        let due = self.pending.front().is_some_and(|(at_ms, _)| *at_ms <= written_until_ms);
-        if due { self.pending.pop_front().map(|(_, row)| row) } else { None }
+    /// Takes the versions whose time has come, in the order in which they were written.
+    fn due(&mut self, now_ms: i64, lag: Lag) -> Vec<Arc<Row>> {
+        let until_ms = now_ms - lag.search_ms;
+        let mut due = Vec::new();
+        if lag.spread_ms <= 0 {
+            while self.pending.front().is_some_and(|(at_ms, _)| *at_ms <= until_ms) {
+                due.extend(self.pending.pop_front().map(|(_, row)| row));
+            }
+            return due;
+        }
+        let late = |at_ms: i64, row: &Row| {
+            at_ms != i64::MIN && at_ms + share(row.id, lag.spread_ms) > until_ms
+        };
+        let pending = std::mem::take(&mut self.pending);
+        for (at_ms, row) in pending {
+            if late(at_ms, &row) {
+                self.pending.push_back((at_ms, row));
+            } else {
+                due.push(row);
+            }
+        }
+        due
+    }
+
+    /// Forgets the last version of a record that waits to be seen.
+    fn forget_last(&mut self, id: u64) {
+        if let Some(place) = self.pending.iter().rposition(|(_, row)| row.id == id) {
+            self.pending.remove(place);
+        }
     }
 
     fn insert(&mut self, row: Arc<Row>) {

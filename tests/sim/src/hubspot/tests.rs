@@ -11,6 +11,7 @@ mod links;
 mod merges;
 mod objects;
 mod searches;
+mod unkind;
 
 use axum::http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};

@@ -9,9 +9,9 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::PORTAL_ID;
 use super::errors::ApiError;
 use super::kinds::{Kind, Pair};
+use super::portal_id;
 use super::stamp;
 use super::store::Store;
 use super::table::{Change, Record, Row};
@@ -24,6 +24,7 @@ pub(super) struct Projection {
     names: Vec<Arc<str>>,
     histories: Vec<Arc<str>>,
     pairs: Vec<Pair>,
+    portal_id: u64,
 }
 
 impl Projection {
@@ -46,7 +47,7 @@ impl Projection {
         names.sort_unstable();
         names.dedup();
         let histories = histories.iter().filter_map(|name| known(name)).collect();
-        Self { kind, names, histories, pairs: Vec::new() }
+        Self { kind, names, histories, pairs: Vec::new(), portal_id: portal_id(&store.knobs) }
     }
 
     /// Adds the associations that a list or a single read asks for.
@@ -100,7 +101,8 @@ impl Projection {
                 .of((self.kind, id), pair.to)
                 .flat_map(|(other, types)| {
                     types.iter().map(move |type_id| {
-                        json!({"id": other.to_string(), "type": pair.type_name(*type_id)})
+                        let name = store.labels.type_name(*pair, *type_id);
+                        json!({"id": other.to_string(), "type": name})
                     })
                 })
                 .collect();
@@ -187,8 +189,9 @@ impl Serialize for Shown<'_> {
             map.serialize_entry("new", &new)?;
         }
         let type_id = self.projection.kind.type_id();
+        let portal_id = self.projection.portal_id;
         let url =
-            format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{type_id}/{}", row.id);
+            format!("https://app.hubspot.com/contacts/{portal_id}/record/{type_id}/{}", row.id);
         map.serialize_entry("url", &url)?;
         map.end()
     }

@@ -1,4 +1,4 @@
-//! Logins and sessions (apis/salesforce.md 2).
+//! Logins and sessions.
 //!
 //! An access token has no `expires_in`; it lives as long as it is used within the session timeout.
 //! Tokens are made from a counter and the org's seed, so a run repeats itself.
@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -247,13 +248,14 @@ impl Sessions {
         let access = self.open(now_ms);
         let login = &self.login;
         let id = format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id);
-        let signature = STANDARD.encode(Sha256::digest(access.as_bytes()));
+        let issued_at = now_ms.to_string();
+        let signature = signature(&login.client_secret, &format!("{id}{issued_at}"));
         let mut pairs: Object = vec![
             ("access_token".into(), access.into()),
             ("instance_url".into(), login.base_url.as_str().into()),
             ("id".into(), id.into()),
             ("token_type".into(), "Bearer".into()),
-            ("issued_at".into(), now_ms.to_string().into()),
+            ("issued_at".into(), issued_at.into()),
             ("signature".into(), signature.into()),
             ("scope".into(), "api refresh_token".into()),
         ];
@@ -265,6 +267,16 @@ impl Sessions {
         }
         Json::Object(pairs)
     }
+}
+
+/// What proves to a client that the answer is the vendor's: HMAC-SHA256 of id and time of issue.
+fn signature(secret: &str, text: &str) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mut mac| {
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes()
+    });
+    // HMAC takes a key of any length.
+    mac.map(|bytes| STANDARD.encode(bytes)).unwrap_or_default()
 }
 
 fn refresh_token(seed: u64, number: u64) -> String {

@@ -49,8 +49,8 @@ impl Org {
         let name = self.tally_many(kind, &tables, records.len());
         check_chunks(&name, &tables)?;
         let rows = records.iter().zip(tables);
-        let rows = rows
-            .map(|(record, table)| (record, table.and_then(|table| pairs(record, table, "Id"))));
+        let rows =
+            rows.map(|(record, table)| (record, table.and_then(|table| pairs(record, table))));
         let rows: Vec<_> = rows.collect();
         self.each(&rows, all_or_none, |org, (_, row)| {
             let (pairs, table) = row.as_ref().map_err(Clone::clone)?;
@@ -97,7 +97,7 @@ impl Org {
                 let message = "all records of an upsert must be of the type in the URL";
                 return Err(Fault::new(400, "INVALID_TYPE", message));
             }
-            let (mut fields, _) = pairs(record, table, field)?;
+            let (mut fields, _) = pairs(record, table)?;
             let place = fields.iter().position(|(key, _)| key.eq_ignore_ascii_case(field));
             let key = place.map(|place| fields.remove(place).1);
             let Some(key) = key.as_ref().and_then(Json::as_str) else {
@@ -196,8 +196,8 @@ impl Org {
         }
         let mut records = Vec::with_capacity(ids.len());
         for id in ids {
-            let serial = self.serial(table, id).ok();
-            let row = serial.and_then(|serial| self.store.row(table, serial));
+            let serial = self.seen_serial(table, id).ok();
+            let row = serial.and_then(|serial| self.seen().row(table, serial));
             records.push(match row.filter(|row| !row.deleted()) {
                 Some(row) => self.record(table, row.serial, Some(fields.to_vec()), call.base)?,
                 None => Json::Null,
@@ -208,14 +208,19 @@ impl Org {
 
     fn type_of(&self, record: &Json) -> Result<Table, Fault> {
         let name = record.get("attributes").and_then(|attributes| attributes.text("type"));
+        if record.get("attributes").is_none() {
+            return Err(no_attributes());
+        }
         let name = name.ok_or_else(|| {
             let message = "The Sobject named 'null' does not exist: attributes.type is required";
             Fault::new(400, "INVALID_TYPE", message)
         })?;
-        self.store.schema.table(name).ok_or_else(|| {
+        let table = self.store.schema.table(name).ok_or_else(|| {
             let message = format!("sObject type '{name}' is not supported.");
             Fault::new(400, "INVALID_TYPE", message)
-        })
+        })?;
+        self.check_failing(table)?;
+        Ok(table)
     }
 
     /// Tells the ledger, and returns the object's name; the first record's where they are mixed.
@@ -269,18 +274,20 @@ fn check_chunks(name: &str, tables: &[Result<Table, Fault>]) -> Result<(), Fault
     Err(Fault::new(400, "LIMIT_EXCEEDED", message))
 }
 
-/// The fields of a record whose `attributes` stand first, as they must; only the record's `key`
-/// may stand before them, where jsforce puts it.
-fn pairs(record: &Json, table: Table, key: &str) -> Result<(Pairs, Table), Fault> {
+/// The fields of a record; `attributes` may stand anywhere among them, as clients sort keys.
+fn pairs(record: &Json, table: Table) -> Result<(Pairs, Table), Fault> {
     let pairs = record.as_object().map(Vec::as_slice).unwrap_or_default();
-    let ahead = pairs.iter().take_while(|(name, _)| name != "attributes");
-    if ahead.into_iter().any(|(name, _)| !name.eq_ignore_ascii_case(key)) {
-        return Err(Fault::parser(
-            "Nested object for polymorphic foreign key must have an attributes field before any \
-             other fields.",
-        ));
+    if pairs.iter().any(|(name, _)| name == "attributes") {
+        return Ok((pairs.to_vec(), table));
     }
-    Ok((pairs.to_vec(), table))
+    Err(no_attributes())
+}
+
+fn no_attributes() -> Fault {
+    Fault::parser(
+        "Nested object for polymorphic foreign key must have an attributes field before any other \
+         fields.",
+    )
 }
 
 fn shown(result: Result<Outcome, Fault>) -> Json {

@@ -1,7 +1,7 @@
 //! The control API's view of the org: what people do in the user interface, for tests and demo.
 //!
 //! With `Faults::late_commit_ms` people's changes get their stamp at once and become visible that
-//! much later, so a reader that has passed the stamp never sees them (apis/salesforce.md 4, 12).
+//! much later, so a reader that has passed the stamp never sees them.
 
 use std::collections::BTreeMap;
 
@@ -97,6 +97,16 @@ impl System for Org {
         }
     }
 
+    fn restore(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
+        let (table, serial) = self.record_named(object, id)?;
+        let by = self.person();
+        let mark = self.store.begin();
+        self.store.undelete(table, serial, &by).map_err(|fault| {
+            self.store.roll_back(mark);
+            refused(fault)
+        })
+    }
+
     fn revoke(&mut self) {
         self.sessions.end_all();
     }
@@ -105,8 +115,12 @@ impl System for Org {
         &mut self.ledger
     }
 
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
+    fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn set_faults(&mut self, faults: Faults) {
+        self.apply(faults);
     }
 
     fn clock(&self) -> &Clock {
@@ -116,7 +130,7 @@ impl System for Org {
 
 impl Org {
     fn named(&self, object: &str) -> Result<Table, ControlError> {
-        self.store.schema.table(object).ok_or_else(|| unknown(object))
+        self.store.schema.any_table(object).ok_or_else(|| unknown(object))
     }
 
     fn record_named(&self, object: &str, id: &str) -> Result<(Table, Serial), ControlError> {
@@ -136,8 +150,10 @@ impl Org {
     }
 
     /// A person at work now.
-    fn person(&self) -> By {
-        By { origin: Origin::Human, ..self.client(self.clock.now_ms()) }
+    fn person(&mut self) -> By {
+        let now_ms = self.clock.now_ms();
+        self.store.now_ms = now_ms;
+        By { origin: Origin::Human, ..self.client(now_ms) }
     }
 
     fn do_or_delay(&mut self, change: Change) -> Result<(), ControlError> {
@@ -153,7 +169,7 @@ impl Org {
     fn view(&self, table: Table, object: &Object, row: &Row) -> RecordView {
         let mut fields = BTreeMap::new();
         let mut references: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (slot, field) in object.visible() {
+        for (slot, field) in object.fields.iter().enumerate().filter(|(_, f)| !f.hidden) {
             let value = soql::field(row, slot, field.kind);
             let points = field.reference().filter(|(to, _)| field.createable && *to != ["User"]);
             if let (Some(_), Some(id)) = (points, value.as_str()) {

@@ -1,10 +1,13 @@
-//! Metadata as describe shows it (apis/salesforce.md 3), made from the schema.
+//! Metadata as describe shows it, made from the schema.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::json::Json;
 use super::schema::{Field, Kind, Object, Schema, Table};
+use super::store::Store;
+use super::write::cascades;
+use crate::rules::Rule;
 
 /// The validator of a metadata answer: a digest of its text.
 pub(super) fn etag(body: &Json) -> String {
@@ -14,7 +17,8 @@ pub(super) fn etag(body: &Json) -> String {
 
 /// `GET /sobjects`.
 pub(super) fn global(schema: &Schema, base: &str) -> Json {
-    let objects: Vec<Value> = schema.objects().map(|(_, object)| summary(object, base)).collect();
+    let seen = schema.objects().filter(|(_, object)| !object.absent);
+    let objects: Vec<Value> = seen.map(|(_, object)| summary(object, base)).collect();
     json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}).into()
 }
 
@@ -24,10 +28,12 @@ pub(super) fn basic(schema: &Schema, table: Table, base: &str) -> Option<Json> {
 }
 
 /// `GET /sobjects/{X}/describe`.
-pub(super) fn object(schema: &Schema, table: Table, base: &str) -> Option<Json> {
+pub(super) fn object(store: &Store, table: Table, base: &str) -> Option<Json> {
+    let schema = &store.schema;
     let object = schema.object(table)?;
     let mut whole = summary(object, base);
-    let fields: Vec<Value> = object.visible().map(|(_, field)| of_field(field)).collect();
+    let fields = object.visible().map(|(slot, field)| of_field(object, slot, field));
+    let fields: Vec<Value> = fields.collect();
     let children: Vec<Value> = schema
         .children(object.name)
         .into_iter()
@@ -35,7 +41,7 @@ pub(super) fn object(schema: &Schema, table: Table, base: &str) -> Option<Json> 
             let of = schema.object(child.table)?;
             let field = of.fields.get(child.slot)?;
             Some(json!({
-                "cascadeDelete": false,
+                "cascadeDelete": cascades(object.name, of.name, field.name),
                 "childSObject": of.name,
                 "deprecatedAndHidden": false,
                 "field": field.name,
@@ -55,15 +61,7 @@ pub(super) fn object(schema: &Schema, table: Table, base: &str) -> Option<Json> 
         "lookupLayoutable": null,
         "namedLayoutInfos": [],
         "networkScopeFieldName": null,
-        "recordTypeInfos": [{
-            "active": true,
-            "available": true,
-            "defaultRecordTypeMapping": true,
-            "developerName": "Master",
-            "master": true,
-            "name": "Master",
-            "recordTypeId": "012000000000000AAA",
-        }],
+        "recordTypeInfos": record_types(store, object, base),
         "searchLayoutable": object.writable,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": "All", "name": "everything"}],
@@ -74,6 +72,31 @@ pub(super) fn object(schema: &Schema, table: Table, base: &str) -> Option<Json> 
     Some(whole.into())
 }
 
+/// The record types of an object; the master is always there.
+fn record_types(store: &Store, object: &Object, base: &str) -> Vec<Value> {
+    let info = |name: &str, developer_name: &str, id: &str, master: bool, default: bool| {
+        json!({
+            "active": true,
+            "available": true,
+            "defaultRecordTypeMapping": default,
+            "developerName": developer_name,
+            "master": master,
+            "name": name,
+            "recordTypeId": id,
+            "urls": {"layout": format!("{base}/sobjects/{}/describe/layouts/{id}", object.name)},
+        })
+    };
+    let typed = object.slot("RecordTypeId").is_some();
+    let own = if typed { store.record_types(object.name) } else { Vec::new() };
+    let mut infos: Vec<Value> = own
+        .iter()
+        .enumerate()
+        .map(|(place, of)| info(&of.name, &of.developer_name, &of.id, false, place == 0))
+        .collect();
+    infos.push(info("Master", "Master", "012000000000000AAA", true, infos.is_empty()));
+    infos
+}
+
 fn summary(object: &Object, base: &str) -> Value {
     let url = format!("{base}/sobjects/{}", object.name);
     let mergeable = matches!(object.name, "Account" | "Contact" | "Lead");
@@ -81,7 +104,7 @@ fn summary(object: &Object, base: &str) -> Value {
         "activateable": false,
         "associateEntityType": null,
         "createable": object.writable,
-        "custom": false,
+        "custom": object.name.ends_with("__c"),
         "customSetting": false,
         "deepCloneable": false,
         "deletable": object.writable,
@@ -122,6 +145,7 @@ fn wire_type(kind: Kind) -> (&'static str, &'static str, u32, u32) {
         Kind::Phone(_) => ("phone", "xsd:string", 0, 0),
         Kind::Url => ("url", "xsd:string", 0, 0),
         Kind::Picklist(_) | Kind::Restricted(_) => ("picklist", "xsd:string", 0, 0),
+        Kind::Multi(_) => ("multipicklist", "xsd:string", 0, 0),
         Kind::Reference(..) => ("reference", "tns:ID", 0, 0),
         Kind::Bool => ("boolean", "xsd:boolean", 0, 0),
         Kind::Int => ("int", "xsd:int", 0, 0),
@@ -166,21 +190,20 @@ const ALWAYS_NULL: &[&str] = &[
     "relationshipOrder",
 ];
 
-fn of_field(field: &Field) -> Value {
+fn of_field(object: &Object, slot: usize, field: &Field) -> Value {
     let (wire, soap, precision, scale) = wire_type(field.kind);
     let filterable = field.kind.filterable();
-    let (values, restricted) = match field.kind {
-        Kind::Picklist(values) => (values, false),
-        Kind::Restricted(values) => (values, true),
-        _ => (&[][..], false),
-    };
-    let picklist: Vec<Value> = values
-        .iter()
-        .map(|value| {
+    let overlay = object.overlay(slot);
+    let restricted = matches!(field.kind, Kind::Restricted(_) | Kind::Multi(_));
+    let open = !overlay.has(&Rule::ReadOnly);
+    let picklist: Vec<Value> = object
+        .options(slot)
+        .into_iter()
+        .map(|(value, active, label)| {
             json!({
-                "active": true,
-                "defaultValue": field.default == Some(*value),
-                "label": value,
+                "active": active,
+                "defaultValue": field.default == Some(value.as_str()),
+                "label": label,
                 "validFor": null,
                 "value": value,
             })
@@ -189,11 +212,12 @@ fn of_field(field: &Field) -> Value {
     let (to, relationship) = field.reference().unzip();
     let to = to.unwrap_or_default();
     let length = field.kind.length();
+    let length = overlay.max_length().map_or(length, |most| most.min(length));
     let mut whole = json!({
         "aggregatable": filterable,
         "byteLength": length * 3,
         "compoundFieldName": field.compound,
-        "createable": field.createable,
+        "createable": field.createable && open,
         "custom": field.custom(),
         "defaultValue": if field.kind == Kind::Bool { json!(false) } else { Value::Null },
         "defaultedOnCreate": field.default.is_some() || field.kind == Kind::Id,
@@ -207,7 +231,7 @@ fn of_field(field: &Field) -> Value {
         "name": field.name,
         "nameField": field.name_field,
         "namePointing": to.len() > 1,
-        "nillable": field.nillable,
+        "nillable": field.nillable && !object.is_required(slot),
         "permissionable": field.createable && !field.required,
         "picklistValues": picklist,
         "polymorphicForeignKey": to.len() > 1,
@@ -220,8 +244,8 @@ fn of_field(field: &Field) -> Value {
         "soapType": soap,
         "sortable": filterable,
         "type": wire,
-        "unique": field.unique,
-        "updateable": field.updateable,
+        "unique": object.is_unique(slot),
+        "updateable": field.updateable && open,
     });
     if let Some(whole) = whole.as_object_mut() {
         whole.extend(ALWAYS_FALSE.iter().map(|key| ((*key).to_owned(), false.into())));

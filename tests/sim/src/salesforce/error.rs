@@ -1,4 +1,4 @@
-//! Errors as the wire carries them (apis/salesforce.md 5 and 7).
+//! Errors as the wire carries them.
 //!
 //! A request that fails as a whole answers an array of `{message, errorCode[, fields]}` with a
 //! status; a row of a collection carries `{statusCode, message, fields}` under HTTP 200. Both are
@@ -16,22 +16,91 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// Fields concerned; `None` leaves the key out at the top level.
     pub(crate) fields: Option<Vec<String>>,
+    /// What a duplicate rule found.
+    pub(crate) duplicate: Option<Box<Duplicate>>,
+}
+
+/// The findings of a duplicate rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Duplicate {
+    pub(crate) allow_save: bool,
+    /// Object of the record that was refused.
+    pub(crate) object: String,
+    pub(crate) matches: Vec<Match>,
+}
+
+/// One record that a duplicate rule found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) object: String,
+    pub(crate) id: String,
+}
+
+impl Duplicate {
+    /// Under the key that the vendor misspells in every version recorded up to v56.
+    fn json(&self) -> Json {
+        let records = self.matches.iter().map(|one| {
+            let url = format!("/services/data/v56.0/sobjects/{}/{}", one.object, one.id);
+            Json::object([
+                ("additionalInformation", Json::List(Vec::new())),
+                ("fieldDiffs", Json::List(Vec::new())),
+                ("matchConfidence", Json::Number(100.into())),
+                (
+                    "record",
+                    Json::object([
+                        (
+                            "attributes",
+                            Json::object([
+                                ("type", one.object.as_str().into()),
+                                ("url", url.into()),
+                            ]),
+                        ),
+                        ("Id", one.id.as_str().into()),
+                    ]),
+                ),
+            ])
+        });
+        let object = self.matches.first().map_or("", |one| one.object.as_str());
+        let result = Json::object([
+            ("entityType", object.into()),
+            ("errors", Json::List(Vec::new())),
+            ("matchEngine", "ExactMatchEngine".into()),
+            ("matchRecords", Json::List(records.collect())),
+            ("rule", format!("Standard_{object}_Match_Rule_v1_1").into()),
+            ("size", self.matches.len().into()),
+            ("success", true.into()),
+        ]);
+        Json::object([
+            ("allowSave", self.allow_save.into()),
+            ("duplicateRule", format!("Standard_{}_Duplicate_Rule", self.object).into()),
+            ("duplicateRuleEntityType", self.object.as_str().into()),
+            ("errorMessage", "Use one of these records?".into()),
+            ("matchResults", Json::List(vec![result])),
+        ])
+    }
 }
 
 impl Fault {
     /// A fault that names no field.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), fields: None }
+        Self { status, code, message: message.into(), fields: None, duplicate: None }
     }
 
     /// HTTP 400 about the named fields.
     pub(crate) fn on(code: &'static str, message: impl Into<String>, fields: &[&str]) -> Self {
         let fields = Some(fields.iter().map(|&f| f.to_owned()).collect());
-        Self { status: 400, code, message: message.into(), fields }
+        Self { status: 400, code, message: message.into(), fields, duplicate: None }
     }
 
     /// The element of a top-level error array.
     pub(crate) fn top_level(&self) -> Json {
+        if let Some(duplicate) = &self.duplicate {
+            return Json::object([
+                ("duplicateResut", duplicate.json()),
+                ("errorCode", self.code.into()),
+                ("message", self.message.as_str().into()),
+            ]);
+        }
         let mut pairs = vec![
             ("message".into(), self.message.as_str().into()),
             ("errorCode".into(), self.code.into()),
@@ -60,6 +129,12 @@ impl Fault {
     fn field_list(&self) -> Json {
         let fields = self.fields.iter().flatten();
         Json::List(fields.map(|f| f.as_str().into()).collect())
+    }
+
+    /// What a duplicate rule says.
+    pub(crate) fn duplicates(found: Duplicate) -> Self {
+        let message = "Use one of these records?";
+        Self { duplicate: Some(Box::new(found)), ..Self::new(400, "DUPLICATES_DETECTED", message) }
     }
 
     pub(crate) fn not_found() -> Self {

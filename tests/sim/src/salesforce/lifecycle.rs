@@ -1,15 +1,16 @@
-//! Merge and lead conversion, which have no REST resource (apis/salesforce.md 6) and are done
-//! through the control API, as people do them in the user interface.
+//! Merge and lead conversion, which have no REST resource and are done through the control API, as
+//! people do them in the user interface.
 
 use std::sync::Arc;
 
 use super::error::Fault;
 use super::ids::Serial;
 use super::json::{Json, Object as Pairs};
-use super::schema::{Kind, SLOT_DELETED, Table};
-use super::store::Store;
-use super::value::{Cell, day_of};
+use super::schema::{Kind, SLOT_DELETED, SLOT_STAMP, Table};
+use super::store::{Row, Store};
+use super::value::{Cell, day_of, whole_second};
 use super::write::By;
+use crate::faults::Faults;
 
 /// What a converted lead became, as ids.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,6 +56,27 @@ const LEAD_TO_ACCOUNT: &[(&str, &str)] = &[
 ];
 
 impl Store {
+    /// Gives renamed picklist values to the rows that have the old ones; as on the platform only
+    /// `SystemModstamp` moves.
+    pub(super) fn rename_options(&mut self, knobs: &Faults, at_ms: i64) {
+        for change in &knobs.options {
+            let Some(new) = &change.renamed_to else { continue };
+            let Some(table) = self.schema.any_table(&change.object) else { continue };
+            let object = self.object(table);
+            let Some(slot) = object.and_then(|o| Some(o.any_field(&change.field)?.0)) else {
+                continue;
+            };
+            let has = |row: &&Row| row.cell(slot).as_text() == Some(change.value.as_str());
+            let serials: Vec<Serial> = self.rows(table).filter(has).map(|row| row.serial).collect();
+            for serial in serials {
+                let Some(mut row) = self.row(table, serial).cloned() else { continue };
+                row.set(slot, Cell::text(new));
+                row.set(SLOT_STAMP, Cell::Time(whole_second(at_ms)));
+                self.put(table, row);
+            }
+        }
+    }
+
     /// Deletes `loser` with `winner` as its master and gives its children to the winner, whose
     /// values stay as they are.
     pub(super) fn merge(
@@ -154,8 +176,9 @@ impl Store {
         }
     }
 
-    fn value(&self, table: Table, serial: Serial, name: &str) -> Cell {
-        let slot = self.object(table).and_then(|object| object.slot(name));
+    /// A value by the name of its field, whether or not the client sees it.
+    pub(super) fn value(&self, table: Table, serial: Serial, name: &str) -> Cell {
+        let slot = self.object(table).and_then(|object| Some(object.any_field(name)?.0));
         let row = self.row(table, serial);
         row.zip(slot).map(|(row, slot)| row.cell(slot).clone()).unwrap_or_default()
     }

@@ -78,7 +78,7 @@ impl Org {
             ("preferred_username", login.username.as_str().into()),
             ("email", login.username.as_str().into()),
             ("email_verified", true.into()),
-            ("zoneinfo", "Asia/Tokyo".into()),
+            ("zoneinfo", self.faults.time_zone.as_str().into()),
             ("locale", "ja_JP".into()),
             ("active", true.into()),
         ]))

@@ -12,19 +12,20 @@ use super::query::Cursors;
 use super::reply::{Call, Reply};
 use super::schema::{Schema, Table};
 use super::seed;
-use super::store::Store;
+use super::store::{Followed, Store};
 use super::write::By;
 use crate::clock::Clock;
 use crate::control::Origin;
 use crate::faults::{Every, Faults};
 use crate::ledger::{Call as Noted, Ledger, Shape};
 use crate::quota::Rolling;
+use crate::rules::share;
 use crate::serve::{Answer, Options, Request};
 
 const DAY_MS: i64 = 86_400_000;
 /// The oldest API version that still answers.
 const VERSION_MIN: u32 = 31;
-/// The newest version of the list; later ones answer as well (apis/salesforce.md 1).
+/// The newest version of the list; later ones answer as well.
 const VERSION_MAX: u32 = 66;
 
 /// Most bytes of URI and headers together.
@@ -48,8 +49,14 @@ pub(crate) struct Org {
     pub(super) late: Vec<Late>,
     errors: Every,
     losses: Every,
+    not_found: Every,
     daily: Rolling,
     pub(super) calls_left: u32,
+    seed: u64,
+    /// What reads show where they lag behind writes.
+    replica: Option<Box<Store>>,
+    /// Changes that the replica does not show yet.
+    unseen: Vec<Followed>,
 }
 
 /// What the ledger will hear about the request under way.
@@ -105,14 +112,16 @@ impl Org {
     /// The org of `options`, filled with its seed's data and served at `base_url`.
     pub(crate) fn new(options: &Options, base_url: &str) -> Self {
         let mut store = Store::new(Schema::standard());
-        let born_ms = options.clock.now_ms();
+        let clock = options.clock.own();
+        clock.set_offset(options.faults.clock_offset_ms);
+        let born_ms = clock.now_ms();
         let user = seed::fill(&mut store, options, born_ms);
-        Self {
+        let mut org = Self {
             sessions: Sessions::new(options.seed, base_url, user),
             store,
             cursors: Cursors::default(),
             jobs: Jobs::default(),
-            clock: options.clock.clone(),
+            clock,
             faults: options.faults.clone(),
             ledger: Ledger::default(),
             tally: Tally::metadata("none"),
@@ -122,8 +131,58 @@ impl Org {
             late: Vec::new(),
             errors: Every::default(),
             losses: Every::default(),
+            not_found: Every::default(),
             daily: Rolling::new(DAY_MS),
             calls_left: 0,
+            seed: options.seed,
+            replica: None,
+            unseen: Vec::new(),
+        };
+        org.apply(options.faults.clone());
+        org
+    }
+
+    /// Takes over other knobs: schema, sharing, users, the org's number and zone, and the clock.
+    pub(super) fn apply(&mut self, faults: Faults) {
+        self.clock.set_offset(faults.clock_offset_ms);
+        self.store.now_ms = self.clock.now_ms();
+        self.store.apply(&faults);
+        let number = if faults.account_id == 0 { self.seed % 1_000_000 } else { faults.account_id };
+        self.sessions.login.org_id = super::ids::render("00D", number);
+        seed::set_up(&mut self.store, &faults, number, self.born_ms);
+        self.store.rename_options(&faults, self.clock.now_ms());
+        if faults.read_lag_ms <= 0 {
+            self.replica = None;
+            self.unseen.clear();
+        } else if self.replica.is_none() {
+            let mut replica = self.store.clone();
+            replica.keep_journal(false);
+            self.replica = Some(Box::new(replica));
+        }
+        if let Some(replica) = &mut self.replica {
+            replica.apply(&faults);
+        }
+        self.store.keep_journal(self.replica.is_some());
+        self.faults = faults;
+    }
+
+    /// The rows as reads show them.
+    pub(super) fn seen(&self) -> &Store {
+        self.replica.as_deref().unwrap_or(&self.store)
+    }
+
+    /// Lets reads see the changes whose time has come, those of one row in their order.
+    fn follow(&mut self, now_ms: i64) {
+        let Some(replica) = &mut self.replica else { return };
+        self.unseen.extend(self.store.drain());
+        let (lag_ms, spread_ms) = (self.faults.read_lag_ms, self.faults.lag_spread_ms);
+        let unseen = std::mem::take(&mut self.unseen);
+        for change in unseen {
+            if change.at_ms + lag_ms + share(change.serial, spread_ms) > now_ms {
+                self.unseen.push(change);
+            } else {
+                replica.follow(change);
+            }
         }
     }
 
@@ -139,9 +198,11 @@ impl Org {
 
     /// Lets happen what is due: late commits, bulk jobs, the emptying of the recycle bin.
     pub(super) fn tick(&mut self, now_ms: i64) {
+        self.store.now_ms = now_ms;
         self.commit_late(now_ms);
         self.run_jobs(now_ms);
         self.store.purge(now_ms);
+        self.follow(now_ms);
     }
 
     fn commit_late(&mut self, now_ms: i64) {
@@ -186,7 +247,7 @@ impl Org {
                 return self.data(request, version, path, now_ms);
             }
             ["services", "oauth2", what] => self.oauth(request, what, now_ms),
-            ["services", "Soap", "u", _] => self.soap(request, now_ms),
+            ["services", "Soap", "u" | "c", _, ..] => self.soap(request, now_ms),
             ["id", _, _] => self.identity(request, now_ms),
             _ => Reply::fault(&Fault::not_found()),
         };
@@ -201,13 +262,19 @@ impl Org {
             _ => request.method.as_str(),
         };
         let call = Call { request, method, path, base: &base, now_ms };
+        let saves = request.header("sforce-duplicate-rule-header").unwrap_or_default();
+        self.store.allow_duplicates =
+            saves.to_ascii_lowercase().replace(' ', "").contains("allowsave=true");
         let reply = match self.gates(&call, version) {
             Ok(()) => self.route(&call),
             Err(fault) => Err(fault),
         };
-        let reply = reply.unwrap_or_else(|fault| Reply::fault(&fault));
+        let mut reply = reply.unwrap_or_else(|fault| Reply::fault(&fault));
         self.note(reply.status);
         let changed = method != "GET" && reply.status < 300;
+        if changed && self.not_found.hits(self.faults.not_found_after_write) {
+            reply = Reply::fault(&Fault::not_found());
+        }
         let lost = changed && self.losses.hits(self.faults.lose_reply_after_write);
         let used = self.faults.daily_limit.saturating_sub(self.calls_left);
         let usage = format!("api-usage={used}/{}", self.faults.daily_limit);
@@ -298,7 +365,19 @@ impl Org {
 
     /// The table of an object named in a path.
     pub(super) fn table(&self, name: &str) -> Result<Table, Fault> {
-        self.store.schema.table(name).ok_or_else(Fault::not_found)
+        let table = self.store.schema.table(name).ok_or_else(Fault::not_found)?;
+        self.check_failing(table)?;
+        Ok(table)
+    }
+
+    /// Refuses what concerns an object whose every request fails.
+    pub(super) fn check_failing(&self, table: Table) -> Result<(), Fault> {
+        let name = self.store.object(table).map_or("", |object| object.name);
+        if Faults::names(&self.faults.failing_objects, &[name]) {
+            let message = "An unexpected error occurred";
+            return Err(Fault::new(500, "UNKNOWN_EXCEPTION", message));
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/query`, `/queryAll` and their next pages (apis/salesforce.md 4).
+//! `/query`, `/queryAll` and their next pages.
 //!
 //! A query runs once; its cursor keeps the serials found, and the locator names cursor and offset.
 //! A user has ten open cursors: the eleventh closes the oldest. Pages show values as they are when
@@ -61,13 +61,15 @@ impl Org {
             return Err(Fault::new(400, "MALFORMED_QUERY", message));
         }
         let query = soql::parse(soql)?;
-        soql::bind(&self.store, soql, &query, now_ms)
+        let plan = soql::bind(&self.store, soql, &query, now_ms)?;
+        self.check_failing(plan.table)?;
+        Ok(plan)
     }
 
     fn first_page(&mut self, call: &Call<'_>, all: bool) -> Result<Reply, Fault> {
         let soql = call.request.query("q").unwrap_or_default();
         let plan = self.plan(soql, call.now_ms)?;
-        let rows = soql::select(&self.store, &plan, all);
+        let rows = soql::select(self.seen(), &plan, all);
         if !matches!(plan.output, Output::Rows(_)) {
             self.tally_page(&plan, true, 1);
             return Ok(self.single(call, &plan, &rows));
@@ -93,7 +95,7 @@ impl Org {
 
     /// The answer of `COUNT()` and of aggregates, which have no pages.
     fn single(&self, call: &Call<'_>, plan: &Plan, rows: &[Serial]) -> Reply {
-        let records = soql::render(&self.store, plan, rows, call.base);
+        let records = soql::render(self.seen(), plan, rows, call.base);
         let size = if matches!(plan.output, Output::Count) { rows.len() } else { records.len() };
         Reply::ok(Json::object([
             ("totalSize", size.into()),
@@ -133,11 +135,11 @@ impl Org {
             .iter()
             .copied()
             .filter(|serial| {
-                let row = self.store.row(cursor.plan.table, *serial);
+                let row = self.seen().shared(cursor.plan.table, *serial);
                 row.is_some_and(|row| cursor.all || !row.deleted())
             })
             .collect();
-        let records = soql::render(&self.store, &cursor.plan, &visible, call.base);
+        let records = soql::render(self.seen(), &cursor.plan, &visible, call.base);
         self.tally_page(&cursor.plan, first, records.len());
         let done = end == cursor.rows.len();
         let mut pairs =

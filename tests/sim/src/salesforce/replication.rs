@@ -1,9 +1,10 @@
-//! getUpdated and getDeleted (apis/salesforce.md 4): ids of what changed in a window of time.
+//! getUpdated and getDeleted: ids of what changed in a window of time.
 //!
 //! Windows are whole minutes, at least one long, and reach back 30 days for updates and as far as
 //! the deletion log for deletions; the log may be purged early (`Faults::deleted_log_ms`).
 
 use super::error::Fault;
+use super::ids::Serial;
 use super::json::Json;
 use super::org::{Org, Tally};
 use super::reply::{Call, Reply};
@@ -19,9 +20,10 @@ impl Org {
     pub(super) fn updated(&mut self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
         let table = self.replicated(name, "updated")?;
         let (start, end) = window(call, UPDATED_REACH_MS)?;
-        let stamped = self.store.stamped(table, start, end - 1);
+        let seen = self.seen();
+        let stamped = seen.stamped(table, start, end - 1);
         let live = stamped
-            .filter(|(_, serial)| self.store.row(table, *serial).is_some_and(|row| !row.deleted()));
+            .filter(|(_, serial)| seen.shared(table, *serial).is_some_and(|row| !row.deleted()));
         let ids: Vec<Json> = live.map(|(_, serial)| self.store.id(table, serial).into()).collect();
         self.count(ids.len())?;
         Ok(Reply::ok(Json::object([
@@ -34,9 +36,15 @@ impl Org {
         let table = self.replicated(name, "deleted")?;
         let reach_ms = self.faults.deleted_log_ms;
         let (start, end) = window(call, reach_ms)?;
-        let found = self.store.deletions(table, start, end - 1);
+        let found = self.seen().deletions(table, start, end - 1);
+        let tells = self.faults.cascade_tells;
+        let listed = |serial: Serial| {
+            !self.store.hides(table, serial)
+                && (tells || !self.store.quiet.contains(&(table, serial)))
+        };
         let records: Vec<Json> = found
             .into_iter()
+            .filter(|(_, serial)| listed(*serial))
             .map(|(at, serial)| {
                 Json::object([
                     ("deletedDate", wire_time(at).into()),

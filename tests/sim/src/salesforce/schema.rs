@@ -1,17 +1,23 @@
 //! The org's objects and fields: what describe tells and what the write rules check.
 //!
-//! Objects are those of apis/salesforce.md 10 with the fields named there, each with the type,
-//! length, flags and picklist a Developer Edition org shows, plus the custom external id
-//! `Renkei_Id__c`. A field's position in its object is its slot in every row, and the first seven
-//! slots are the system fields of every object, in the order of the `SLOT_*` constants.
+//! Each field has the type, length, flags and picklist a Developer Edition org shows, plus the
+//! custom external id `Renkei_Id__c`. A field's position in its object is its slot in every row,
+//! and the first seven slots are the system fields of every object, in the order of the `SLOT_*`
+//! constants. Objects and fields that a feature brings always have their slots; the knobs say
+//! whether the client sees them ([`Schema::apply`]).
 
 mod activity;
 mod business;
+mod features;
 mod people;
 
 use std::collections::HashMap;
 
 pub(crate) use business::STAGES;
+pub(crate) use features::TYPED;
+
+use crate::faults::Faults;
+use crate::rules::{OptionState, Overlay, Rule};
 
 pub(crate) const SLOT_ID: usize = 0;
 pub(crate) const SLOT_DELETED: usize = 1;
@@ -36,6 +42,8 @@ pub(crate) enum Kind {
     Picklist(&'static [&'static str]),
     /// Only values of the list (or null) are taken.
     Restricted(&'static [&'static str]),
+    /// Several values of the list in one text, `A;B`.
+    Multi(&'static [&'static str]),
     /// Objects it may point to and the relationship's name.
     Reference(&'static [&'static str], &'static str),
     Bool,
@@ -55,6 +63,7 @@ impl Kind {
             Self::Id | Self::Reference(..) => 18,
             Self::Text(len) | Self::LongText(len) | Self::Phone(len) => len,
             Self::Street | Self::Url | Self::Picklist(_) | Self::Restricted(_) => 255,
+            Self::Multi(_) => 4_099,
             Self::Email => 80,
             _ => 0,
         }
@@ -175,7 +184,7 @@ const OWNER: Field =
 const DESCRIPTION: Field = field("Description", "Description", Kind::LongText(32_000));
 
 /// One object with its fields, system fields first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
@@ -186,7 +195,11 @@ pub(crate) struct Object {
     /// Reachable by getUpdated and getDeleted.
     pub(crate) replicateable: bool,
     pub(crate) fields: Vec<Field>,
+    /// The client cannot see the object at all.
+    pub(crate) absent: bool,
     by_name: HashMap<String, usize>,
+    overlays: Vec<Overlay>,
+    shown: Vec<bool>,
 }
 
 impl Object {
@@ -216,7 +229,10 @@ impl Object {
             writable: true,
             replicateable: true,
             fields,
+            absent: false,
             by_name: HashMap::new(),
+            overlays: Vec::new(),
+            shown: Vec::new(),
         };
         object.index();
         object
@@ -234,8 +250,77 @@ impl Object {
     }
 
     fn index(&mut self) {
-        let visible = self.fields.iter().enumerate().filter(|(_, f)| !f.hidden);
-        self.by_name = visible.map(|(slot, f)| (f.name.to_ascii_lowercase(), slot)).collect();
+        self.overlays.resize(self.fields.len(), Overlay::default());
+        self.shown = self.fields.iter().map(|field| !field.hidden).collect();
+        self.name_fields();
+    }
+
+    fn name_fields(&mut self) {
+        let visible = self.fields.iter().zip(&self.shown).enumerate();
+        let visible = visible.filter(|(_, (_, shown))| **shown);
+        self.by_name =
+            visible.map(|(slot, (field, _))| (field.name.to_ascii_lowercase(), slot)).collect();
+    }
+
+    /// Takes over the administrator's rules and the features of the org.
+    fn apply(&mut self, knobs: &Faults) {
+        self.absent = features::lacks_object(knobs, self.name)
+            || Faults::names(&knobs.forbidden_objects, &[self.name]);
+        let (rules, options) = (&knobs.rules, &knobs.options);
+        let names = [self.name];
+        let overlays = self.fields.iter().map(|f| Overlay::collect(rules, options, &names, f.name));
+        self.overlays = overlays.collect();
+        let shown = self.fields.iter().zip(&self.overlays).map(|(field, overlay)| {
+            !field.hidden
+                && !overlay.has(&Rule::Hidden)
+                && !features::lacks_field(knobs, self.name, field.name)
+        });
+        self.shown = shown.collect();
+        self.name_fields();
+    }
+
+    /// The rules about a field.
+    pub(crate) fn overlay(&self, slot: usize) -> &Overlay {
+        static NONE: Overlay = Overlay { rules: Vec::new(), options: Vec::new() };
+        self.overlays.get(slot).unwrap_or(&NONE)
+    }
+
+    /// Whether two records may not share a value of a field.
+    pub(crate) fn is_unique(&self, slot: usize) -> bool {
+        self.fields.get(slot).is_some_and(|field| field.unique)
+            || self.overlay(slot).has(&Rule::Unique)
+    }
+
+    /// Whether a field may never be empty.
+    pub(crate) fn is_required(&self, slot: usize) -> bool {
+        self.fields.get(slot).is_some_and(|field| field.required)
+            || self.overlay(slot).has(&Rule::Required)
+    }
+
+    /// A field by its name, whether or not the client sees it.
+    pub(crate) fn any_field(&self, name: &str) -> Option<(usize, &Field)> {
+        let mut fields = self.fields.iter().enumerate();
+        fields.find(|(_, field)| field.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The values that a picklist offers, with whether each is active and its label.
+    pub(crate) fn options(&self, slot: usize) -> Vec<(String, bool, String)> {
+        let values = match self.fields.get(slot).map(|field| field.kind) {
+            Some(Kind::Picklist(values) | Kind::Restricted(values) | Kind::Multi(values)) => values,
+            _ => &[],
+        };
+        let overlay = self.overlay(slot);
+        let listed = values.iter().filter(|v| overlay.state(v) != OptionState::Removed);
+        listed
+            .map(|value| {
+                let change = overlay.option(value);
+                let name = change.and_then(|one| one.renamed_to.clone());
+                let name = name.unwrap_or_else(|| (*value).to_owned());
+                let label = change.and_then(|one| one.label.clone());
+                let active = overlay.state(value) == OptionState::Active;
+                (name.clone(), active, label.unwrap_or(name))
+            })
+            .collect()
     }
 
     /// Slot of a visible field; names are case-insensitive on the wire.
@@ -249,7 +334,8 @@ impl Object {
     }
 
     pub(crate) fn visible(&self) -> impl Iterator<Item = (usize, &Field)> {
-        self.fields.iter().enumerate().filter(|(_, f)| !f.hidden)
+        let shown = |slot: usize| self.shown.get(slot).copied().unwrap_or_default();
+        self.fields.iter().enumerate().filter(move |(slot, _)| shown(*slot))
     }
 
     /// The reference field whose relationship is called `name`, such as `Account`.
@@ -272,7 +358,7 @@ pub(crate) struct Child {
 }
 
 /// Every object of the org.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Schema {
     objects: Vec<Object>,
 }
@@ -290,6 +376,9 @@ impl Schema {
             business::opportunity_stage(),
             activity::task(),
             activity::user(),
+            features::organization(),
+            features::record_type(),
+            features::project(),
         ];
         objects.sort_by_key(|object| object.name);
         Self { objects }
@@ -299,7 +388,21 @@ impl Schema {
         self.objects.iter().enumerate()
     }
 
+    /// Takes over the administrator's rules and the features of the org.
+    pub(crate) fn apply(&mut self, knobs: &Faults) {
+        for object in &mut self.objects {
+            object.apply(knobs);
+        }
+    }
+
+    /// An object that the client sees.
     pub(crate) fn table(&self, name: &str) -> Option<Table> {
+        let table = self.any_table(name)?;
+        self.object(table).filter(|object| !object.absent).map(|_| table)
+    }
+
+    /// An object by its name, whether or not the client sees it.
+    pub(crate) fn any_table(&self, name: &str) -> Option<Table> {
         self.objects.iter().position(|object| object.name.eq_ignore_ascii_case(name))
     }
 
@@ -337,6 +440,7 @@ fn child_relationship(object: &Object, field: &str) -> Option<&'static str> {
         ("Campaign", "ParentId") => Some("ChildCampaigns"),
         ("CampaignMember", _) => Some("CampaignMembers"),
         ("Task", "WhoId" | "WhatId") => Some("Tasks"),
+        ("Project__c", "Account__c") => Some("Projects__r"),
         _ => None,
     }
 }
@@ -360,6 +464,7 @@ mod tests {
     #[test]
     fn references_point_at_objects_of_the_org() {
         let schema = Schema::standard();
+        assert!(schema.table("Project__c").is_some(), "before the knobs everything is there");
         for (_, object) in schema.objects() {
             for (to, _) in object.fields.iter().filter_map(Field::reference) {
                 for name in to {

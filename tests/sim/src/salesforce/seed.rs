@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use super::json::{Json, Object as Pairs};
 use super::schema::{
     SLOT_CREATED, SLOT_CREATED_BY, SLOT_ID, SLOT_MODIFIED, SLOT_MODIFIED_BY, SLOT_STAMP, STAGES,
-    Table,
+    TYPED, Table,
 };
 use super::store::{Row, Store};
 use super::value::{Cell, from_text, whole_second};
 use super::write::By;
 use crate::control::Origin;
+use crate::faults::Faults;
 use crate::serve::Options;
 use crate::world::{Company, Deal, Person, PersonKind, Stage, World};
 
@@ -44,6 +45,42 @@ pub(super) fn fill(store: &mut Store, options: &Options, now_ms: i64) -> String 
     }
     store.begin();
     user
+}
+
+/// Brings users, the org's own row and their zone in line with the knobs.
+pub(super) fn set_up(store: &mut Store, knobs: &Faults, number: u64, born_ms: i64) {
+    if let Some(users) = store.schema.any_table("User") {
+        let rows: Vec<Row> = store.rows(users).cloned().collect();
+        let slot = |name: &str| Some(store.object(users)?.any_field(name)?.0);
+        let names = ["Username", "IsActive", "TimeZoneSidKey"].map(slot);
+        let [Some(name), Some(active), Some(zone)] = names else { return };
+        for mut row in rows {
+            let id = store.id(users, row.serial);
+            let known = row.cell(name).as_text().unwrap_or_default().to_owned();
+            let gone = [known, id].iter().any(|one| knobs.absent_owners.contains(one));
+            let before = row.clone();
+            row.set(active, Cell::Bool(!gone));
+            row.set(zone, Cell::text(&knobs.time_zone));
+            if row.cells != before.cells {
+                store.put(users, row);
+            }
+        }
+    }
+    let Some(orgs) = store.schema.any_table("Organization") else { return };
+    let old: Vec<u64> = store.rows(orgs).map(|row| row.serial).collect();
+    for serial in old {
+        store.erase(orgs, serial);
+    }
+    let values = [
+        ("Name", "連携株式会社"),
+        ("TimeZoneSidKey", knobs.time_zone.as_str()),
+        ("OrganizationType", "Developer Edition"),
+        ("InstanceName", "SIM1"),
+        ("IsSandbox", "false"),
+        ("DefaultLocaleSidKey", "ja_JP"),
+        ("LanguageLocaleKey", "ja"),
+    ];
+    add_setup_as(store, orgs, number, &values, "", born_ms - SETUP_AGE_MS);
 }
 
 /// Users and stages, which no client may write.
@@ -85,6 +122,25 @@ fn setup(store: &mut Store, at_ms: i64) -> String {
         ];
         add_setup(store, "OpportunityStage", &values, &client, at_ms);
     }
+    for object in TYPED {
+        for (name, developer, person) in [
+            ("標準", "Standard", "false"),
+            ("パートナー", "Partner", "false"),
+            ("個人", "Person", "true"),
+        ] {
+            if person == "true" && object != "Account" {
+                continue;
+            }
+            let values = [
+                ("Name", name),
+                ("DeveloperName", developer),
+                ("SobjectType", object),
+                ("IsActive", "true"),
+                ("IsPersonType", person),
+            ];
+            add_setup(store, "RecordType", &values, &client, at_ms);
+        }
+    }
     client
 }
 
@@ -95,8 +151,19 @@ fn add_setup(
     user: &str,
     at_ms: i64,
 ) -> String {
-    let Some(table) = store.schema.table(name) else { return String::new() };
+    let Some(table) = store.schema.any_table(name) else { return String::new() };
     let serial = store.allot(table);
+    add_setup_as(store, table, serial, values, user, at_ms)
+}
+
+fn add_setup_as(
+    store: &mut Store,
+    table: Table,
+    serial: u64,
+    values: &[(&str, &str)],
+    user: &str,
+    at_ms: i64,
+) -> String {
     let id = store.id(table, serial);
     let row = setup_row(store, table, serial, values);
     let Some(mut row) = row else { return id };
@@ -123,7 +190,7 @@ fn setup_row(store: &Store, table: Table, serial: u64, values: &[(&str, &str)]) 
 }
 
 fn add(store: &mut Store, name: &str, fields: Value, by: &By) -> Option<String> {
-    let table = store.schema.table(name)?;
+    let table = store.schema.any_table(name)?;
     let Json::Object(fields) = Json::from(fields) else { return None };
     let fields: Pairs = fields.into_iter().filter(|(_, value)| *value != Json::Null).collect();
     let serial = store.create(table, &fields, by).ok()?;
@@ -219,7 +286,6 @@ mod tests {
     use super::super::schema::Schema;
     use super::*;
     use crate::clock::Clock;
-    use crate::faults::Faults;
 
     #[test]
     fn every_record_of_the_world_is_taken() {

@@ -45,7 +45,7 @@ impl Org {
             ("GET", [name]) => self.basic(call, name),
             ("GET", [name, "describe"]) => {
                 let table = self.table(name)?;
-                let text = describe::object(&self.store.schema, table, call.base);
+                let text = describe::object(&self.store, table, call.base);
                 Ok(self.conditional(call, text.ok_or_else(Fault::not_found)?))
             }
             ("GET", [name, "updated"]) => self.updated(call, name),
@@ -95,7 +95,13 @@ impl Org {
         let (prefix, serial) = ids::parse(id).ok_or_else(|| Fault::malformed_id(id))?;
         let own = self.store.object(table).is_some_and(|object| object.prefix == prefix);
         let serial = serial.filter(|_| own).ok_or_else(Fault::not_found)?;
-        self.store.row(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
+        self.store.shared(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
+    }
+
+    /// The serial an id names, of a row that reads show already.
+    pub(super) fn seen_serial(&self, table: Table, id: &str) -> Result<Serial, Fault> {
+        let serial = self.serial(table, id)?;
+        self.seen().row(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
     }
 
     fn tally_one(&mut self, kind: &'static str, table: Table) {
@@ -122,8 +128,8 @@ impl Org {
         let table = self.table(name)?;
         let fields = call.request.query("fields").map(|fields| fields.split(',').collect());
         self.tally_one("retrieve", table);
-        let serial = self.serial(table, id)?;
-        let row = self.store.row(table, serial).ok_or_else(Fault::not_found)?;
+        let serial = self.seen_serial(table, id)?;
+        let row = self.seen().row(table, serial).ok_or_else(Fault::not_found)?;
         if row.deleted() {
             return Err(Fault::deleted());
         }
@@ -172,7 +178,7 @@ impl Org {
         base: &str,
     ) -> Result<Json, Fault> {
         let object = self.store.object(table).ok_or_else(Fault::not_found)?;
-        let row = self.store.row(table, serial).ok_or_else(Fault::not_found)?;
+        let row = self.seen().row(table, serial).ok_or_else(Fault::not_found)?;
         let mut pairs: Pairs =
             vec![("attributes".into(), soql::attributes(&self.store, table, serial, base))];
         let wanted: Vec<(usize, &Field)> = match fields {
@@ -320,7 +326,9 @@ impl Org {
     ) -> Result<Vec<Serial>, Fault> {
         let (slot, of) = self.key_field(table, field)?;
         if of.kind != Kind::Id {
-            return Ok(self.store.live(table, slot, key));
+            let mut found = self.store.live(table, slot, key);
+            found.retain(|serial| !self.store.hides(table, *serial));
+            return Ok(found);
         }
         let serial = self.serial(table, key)?;
         let gone = self.store.row(table, serial).is_some_and(|row| row.deleted());

@@ -3,15 +3,16 @@
 //! Each table is indexed by serial (id), by `SystemModstamp`, and by the text of each lookup,
 //! unique and reference field. All changes of rows go through [`Store::put`], so an index can
 //! never disagree with its rows. Soft-deleted rows stay, flagged, until the recycle bin lets them
-//! go (apis/salesforce.md 4).
+//! go. Where reads lag, a second store follows this one by its journal.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::ids::{self, Serial};
 use super::schema::{Kind, Object, SLOT_DELETED, SLOT_STAMP, Schema, Table};
 use super::value::Cell;
 use crate::control::Origin;
+use crate::faults::{Every, Faults};
 
 /// How long deleted rows stay in the recycle bin.
 pub(crate) const BIN_MS: i64 = 15 * 86_400_000;
@@ -47,7 +48,7 @@ impl Row {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Rows {
     by_serial: BTreeMap<Serial, Row>,
     by_stamp: BTreeSet<(i64, Serial)>,
@@ -57,8 +58,35 @@ struct Rows {
     deletions: BTreeSet<(i64, Serial)>,
 }
 
+/// A change of one row, for a store that follows this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Followed {
+    pub(crate) at_ms: i64,
+    pub(crate) table: Table,
+    pub(crate) serial: Serial,
+    row: Option<Row>,
+}
+
+/// What a deletion did to other rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Binned {
+    /// Rows that went along.
+    pub(crate) along: Vec<(Table, Serial)>,
+    /// Lookups that were emptied: the row and the slot.
+    pub(crate) emptied: Vec<(Table, Serial, usize)>,
+}
+
+/// A record type of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordType {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) developer_name: String,
+    pub(crate) person: bool,
+}
+
 /// Every row of the org.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) schema: Arc<Schema>,
     tables: Vec<Rows>,
@@ -66,6 +94,20 @@ pub(crate) struct Store {
     undo: Vec<(Table, Serial, Option<Row>)>,
     /// Whether a composite request may yet take back what its parts do.
     held: bool,
+    pub(crate) knobs: Arc<Faults>,
+    /// Rows that sharing hides from the client.
+    hidden: HashSet<(Table, Serial)>,
+    /// The time of the request under way.
+    pub(crate) now_ms: i64,
+    /// Whether the request said that duplicates may be saved.
+    pub(crate) allow_duplicates: bool,
+    pub(crate) ignoring: Every,
+    /// What deletions took along, by the row that was deleted.
+    pub(crate) bin: HashMap<(Table, Serial), Binned>,
+    /// Rows that went along and that the deletion log may not list.
+    pub(crate) quiet: HashSet<(Table, Serial)>,
+    /// Changes since the last [`Store::drain`], where another store follows.
+    journal: Option<Vec<Followed>>,
 }
 
 impl Store {
@@ -78,7 +120,79 @@ impl Store {
                 Rows { by_text, next: 1, ..Rows::default() }
             })
             .collect();
-        Self { schema: Arc::new(schema), tables, undo: Vec::new(), held: false }
+        Self {
+            schema: Arc::new(schema),
+            tables,
+            undo: Vec::new(),
+            held: false,
+            knobs: Arc::default(),
+            hidden: HashSet::new(),
+            now_ms: 0,
+            allow_duplicates: false,
+            ignoring: Every::default(),
+            bin: HashMap::new(),
+            quiet: HashSet::new(),
+            journal: None,
+        }
+    }
+
+    /// Takes over what the knobs say about objects, fields and sharing.
+    pub(crate) fn apply(&mut self, knobs: &Faults) {
+        self.knobs = Arc::new(knobs.clone());
+        let mut schema = Schema::clone(&self.schema);
+        schema.apply(knobs);
+        self.schema = Arc::new(schema);
+        let hidden = knobs.hidden_records.iter().filter_map(|id| self.locate(id));
+        self.hidden = hidden.collect();
+    }
+
+    /// Whether sharing hides a row from the client.
+    pub(crate) fn hides(&self, table: Table, serial: Serial) -> bool {
+        !self.hidden.is_empty() && self.hidden.contains(&(table, serial))
+    }
+
+    /// The row as the client may see it.
+    pub(crate) fn shared(&self, table: Table, serial: Serial) -> Option<&Row> {
+        if self.hides(table, serial) { None } else { self.row(table, serial) }
+    }
+
+    /// The record types of an object, the default one first.
+    pub(crate) fn record_types(&self, object: &str) -> Vec<RecordType> {
+        let Some(table) = self.schema.any_table("RecordType") else { return Vec::new() };
+        let Some(of) = self.object(table) else { return Vec::new() };
+        let text = |row: &Row, name: &str| {
+            let slot = of.any_field(name).map_or(0, |(slot, _)| slot);
+            row.cell(slot).as_text().unwrap_or_default().to_owned()
+        };
+        let person = |row: &Row| {
+            of.any_field("IsPersonType").is_some_and(|(slot, _)| row.cell(slot).is_true())
+        };
+        let business = self.knobs.record_types;
+        self.rows(table)
+            .filter(|row| text(row, "SobjectType") == object)
+            .filter(|row| if person(row) { self.knobs.person_accounts } else { business })
+            .map(|row| RecordType {
+                id: self.id(table, row.serial),
+                name: text(row, "Name"),
+                developer_name: text(row, "DeveloperName"),
+                person: person(row),
+            })
+            .collect()
+    }
+
+    /// Starts to keep a journal of changes, or ends it.
+    pub(crate) fn keep_journal(&mut self, kept: bool) {
+        self.journal = kept.then(Vec::new);
+    }
+
+    /// The changes since the last call, where a journal is kept.
+    pub(crate) fn drain(&mut self) -> Vec<Followed> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Does a change of the store that this one follows.
+    pub(crate) fn follow(&mut self, change: Followed) {
+        self.swap(change.table, change.serial, change.row);
     }
 
     pub(crate) fn object(&self, table: Table) -> Option<&Object> {
@@ -135,7 +249,13 @@ impl Store {
 
     /// The rows that are not deleted and whose indexed field equals a text.
     pub(crate) fn live(&self, table: Table, slot: usize, text: &str) -> Vec<Serial> {
-        let found = self.by_text(table, slot, text).unwrap_or_default();
+        let Some(found) = self.by_text(table, slot, text) else {
+            let same = |row: &&Row| {
+                let value = row.cell(slot).as_text();
+                !row.deleted() && value.is_some_and(|value| value.eq_ignore_ascii_case(text))
+            };
+            return self.rows(table).filter(same).map(|row| row.serial).collect();
+        };
         let live = |serial: &&Serial| self.row(table, **serial).is_some_and(|row| !row.deleted());
         found.iter().filter(live).copied().collect()
     }
@@ -192,6 +312,9 @@ impl Store {
     fn swap(&mut self, table: Table, serial: Serial, row: Option<Row>) -> Option<Row> {
         let schema = Arc::clone(&self.schema);
         let object = schema.object(table)?;
+        if let Some(journal) = &mut self.journal {
+            journal.push(Followed { at_ms: self.now_ms, table, serial, row: row.clone() });
+        }
         let rows = self.tables.get_mut(table)?;
         let before = rows.by_serial.remove(&serial);
         if let Some(before) = &before {

@@ -3,6 +3,7 @@
 mod jobs;
 mod login;
 mod read;
+mod unkind;
 mod write;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -14,7 +15,7 @@ use crate::control::System;
 use crate::faults::Faults;
 use crate::serve::{Answer, Options, Request};
 
-/// 2026-09-21T13:46:40Z.
+/// 2026-09-21T14:13:20Z.
 const START_MS: i64 = 1_790_000_000_000;
 const BASE: &str = "/services/data/v60.0";
 
@@ -118,6 +119,6 @@ impl Fixture {
 
     fn fault(&mut self, patch: Value) {
         let patched = self.org.faults().patched(&patch).unwrap();
-        *self.org.faults() = patched;
+        self.org.set_faults(patched);
     }
 }

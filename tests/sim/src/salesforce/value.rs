@@ -182,7 +182,6 @@ pub(crate) fn from_text(field: &Field, text: &str) -> Result<Cell, Fault> {
         }
         Kind::Time => parse_time(trimmed).map(Cell::Time).ok_or_else(|| bad("datetime")),
         Kind::Email => email(field, trimmed),
-        Kind::Restricted(values) => restricted(field, values, trimmed),
         _ => sized(field, trimmed),
     }
 }
@@ -205,14 +204,6 @@ fn email(field: &Field, text: &str) -> Result<Cell, Fault> {
     }
     let message = format!("{}: invalid email address: {text}", field.label);
     Err(Fault::on("INVALID_EMAIL_ADDRESS", message, &[field.name]))
-}
-
-fn restricted(field: &Field, values: &[&str], text: &str) -> Result<Cell, Fault> {
-    if let Some(known) = values.iter().find(|value| value.eq_ignore_ascii_case(text)) {
-        return Ok(Cell::text(*known));
-    }
-    let message = format!("{}: bad value for restricted picklist field: {text}", field.label);
-    Err(Fault::on("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, &[field.name]))
 }
 
 fn refused(field: &Field, value: &Json, wanted: &str) -> Fault {
@@ -253,12 +244,6 @@ mod tests {
         check(Kind::Currency, "1.5", Ok(Cell::Number(1.5)));
         check(Kind::Currency, r#""x""#, Err("JSON_PARSER_ERROR"));
         check(Kind::Date, r#""2026-02-30""#, Err("JSON_PARSER_ERROR"));
-        check(Kind::Restricted(&["Hot"]), r#""hot""#, Ok(Cell::text("Hot")));
-        check(
-            Kind::Restricted(&["Hot"]),
-            r#""Boiling""#,
-            Err("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
-        );
     }
 
     #[test]

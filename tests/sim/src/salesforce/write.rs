@@ -4,15 +4,20 @@
 //! here, so a rule holds on each of them. A refused write changes nothing. Stamps are whole
 //! seconds, and an update moves them even where no value changes.
 
+mod bin;
 mod derive;
 mod input;
+mod person;
+mod rules;
+
+pub(crate) use bin::cascades;
 
 use super::error::Fault;
 use super::ids::Serial;
 use super::json::{Json, Object};
 use super::schema::{
-    Field, Kind, SLOT_CREATED, SLOT_CREATED_BY, SLOT_DELETED, SLOT_ID, SLOT_MODIFIED,
-    SLOT_MODIFIED_BY, SLOT_STAMP, Table,
+    Field, Kind, SLOT_CREATED, SLOT_CREATED_BY, SLOT_ID, SLOT_MODIFIED, SLOT_MODIFIED_BY,
+    SLOT_STAMP, Table,
 };
 use super::store::{Row, Store};
 use super::value::{Cell, from_text, whole_second};
@@ -50,10 +55,10 @@ impl Store {
         fields: &Object,
         by: &By,
     ) -> Result<(), Fault> {
-        let changes = self.read(table, fields, true)?;
+        let changes = self.read(table, fields, true, by)?;
         let row = self.compose(table, serial, changes, by)?;
         self.put(table, row);
-        Ok(())
+        self.mirror_person(table, serial, by)
     }
 
     /// The row that a create makes, checked but not yet stored.
@@ -75,7 +80,13 @@ impl Store {
         row.set(SLOT_ID, Cell::Text(self.id(table, serial)));
         row.set(SLOT_CREATED, stamp);
         row.set(SLOT_CREATED_BY, user);
-        self.apply(table, &mut row, changes, by)?;
+        if let (Some(slot), [first, ..]) =
+            (object.slot("RecordTypeId"), self.record_types(object.name).as_slice())
+        {
+            row.set(slot, Cell::text(&first.id));
+        }
+        self.become_person(object, &mut row, &changes);
+        self.fill(table, &mut row, changes, by)?;
         Ok(row)
     }
 
@@ -97,42 +108,23 @@ impl Store {
             return Err(Fault::on("CANNOT_UPDATE_CONVERTED_LEAD", message, &[]));
         }
         let mut row = row.clone();
-        let changes = self.read(table, fields, false)?;
-        self.apply(table, &mut row, changes, by)?;
+        self.check_shared(table, serial, by)?;
+        let changes = self.read(table, fields, false, by)?;
+        self.fill(table, &mut row, changes, by)?;
+        let every = self.knobs.ignore_update_every;
+        if by.origin == Origin::Api && self.ignoring.hits(every) {
+            return Ok(());
+        }
         self.put(table, row);
-        Ok(())
-    }
-
-    /// Moves a row into the recycle bin, with the rows that cannot be without it.
-    pub(crate) fn delete(&mut self, table: Table, serial: Serial, by: &By) -> Result<(), Fault> {
-        let row = self.row(table, serial).ok_or_else(Fault::not_found)?;
-        if row.deleted() {
-            return Err(Fault::deleted());
-        }
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
-        if !object.writable {
-            return Err(unsupported(object.label, "delete"));
-        }
-        let mut row = row.clone();
-        let (id, parent) = (self.id(table, serial), object.name);
-        row.set(SLOT_DELETED, Cell::Bool(true));
-        touch(&mut row, by);
-        self.put(table, row);
-        for child in self.schema.children(parent) {
-            let owned = self.object(child.table).is_some_and(|of| cascades(parent, of.name));
-            let serials = if owned { self.live(child.table, child.slot, &id) } else { Vec::new() };
-            for serial in serials {
-                self.delete(child.table, serial, by)?;
-            }
-        }
-        Ok(())
+        self.mirror_person(table, serial, by)
     }
 
     /// Sets values that no client may set, such as the marks of a merge or a conversion.
     pub(crate) fn force(&mut self, table: Table, serial: Serial, fields: &[(&str, Cell)], by: &By) {
         let Some(mut row) = self.row(table, serial).cloned() else { return };
         for (name, value) in fields {
-            if let Some(slot) = self.object(table).and_then(|object| object.slot(name)) {
+            let found = self.object(table).and_then(|object| object.any_field(name));
+            if let Some((slot, _)) = found {
                 row.set(slot, value.clone());
             }
         }
@@ -141,7 +133,7 @@ impl Store {
     }
 
     /// Puts changes into a row with what follows from them, or says what the row breaks.
-    fn apply(
+    fn fill(
         &self,
         table: Table,
         row: &mut Row,
@@ -159,27 +151,32 @@ impl Store {
             };
             row.set(slot, value);
         }
+        derive::derive(object, row, &set);
         let missing: Vec<&str> = object
             .fields
             .iter()
             .enumerate()
-            .filter(|(slot, field)| field.required && row.cell(*slot).is_null())
+            .filter(|(slot, _)| object.is_required(*slot) && row.cell(*slot).is_null())
             .map(|(_, field)| field.name)
             .collect();
         if !missing.is_empty() {
             let message = format!("Required fields are missing: [{}]", missing.join(", "));
             return Err(Fault::on("REQUIRED_FIELD_MISSING", message, &missing));
         }
-        derive::derive(object, row, &set);
+        self.check_owner(object, row)?;
+        self.check_record_type(object, row)?;
         self.check_unique(table, row, &set)?;
         self.check_member(table, row)?;
+        self.check_duplicates(table, row, by)?;
         touch(row, by);
         Ok(())
     }
 
     fn check_unique(&self, table: Table, row: &Row, set: &[usize]) -> Result<(), Fault> {
         let object = self.object(table).ok_or_else(Fault::not_found)?;
-        for (slot, field) in object.visible().filter(|(slot, f)| f.unique && set.contains(slot)) {
+        let unique = object.fields.iter().enumerate();
+        let unique = unique.filter(|(slot, _)| object.is_unique(*slot) && set.contains(slot));
+        for (slot, field) in unique {
             let Some(text) = row.cell(slot).as_text() else { continue };
             let others = self.live(table, slot, text);
             if let Some(other) = others.iter().find(|serial| **serial != row.serial) {
@@ -231,15 +228,6 @@ fn touch(row: &mut Row, by: &By) {
     row.set(SLOT_MODIFIED, stamp.clone());
     row.set(SLOT_MODIFIED_BY, Cell::Text(by.user.clone()));
     row.set(SLOT_STAMP, stamp);
-}
-
-/// Whether deleting the parent deletes its children of this object.
-fn cascades(parent: &str, child: &str) -> bool {
-    matches!(
-        (parent, child),
-        ("Account", "Contact" | "Opportunity")
-            | ("Campaign" | "Contact" | "Lead", "CampaignMember")
-    )
 }
 
 fn unsupported(label: &str, what: &str) -> Fault {

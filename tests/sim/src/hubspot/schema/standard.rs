@@ -1,13 +1,15 @@
-//! The properties that exist without anybody creating them (`apis/hubspot.md` 10).
+//! The properties that exist without anybody creating them.
 //!
-//! Two custom ones are there from the start as well: `renkei_id` with unique values on contacts,
-//! companies and deals, and `full_name` on contacts, which a form of the account fills.
+//! Three custom ones are there from the start as well: `renkei_id` with unique values on contacts,
+//! companies and deals, and on contacts `full_name`, which a form of the account fills, and
+//! `interests`, which holds several options.
 
 use super::{External, Kind, Property, ValueType};
+use crate::rules::Overlay;
 
 type Row = (&'static str, &'static str, ValueType, &'static str);
 
-use ValueType::{Bool, DateTime, Enumeration, Number, PhoneNumber, String as Text};
+use ValueType::{Bool, Date, DateTime, Enumeration, Number, PhoneNumber, String as Text};
 
 const CONTACT: &[Row] = &[
     ("email", "Email", Text, "text"),
@@ -135,6 +137,30 @@ const QUOTE: &[Row] = &[("hs_title", "Quote title", Text, "text")];
 
 const LEAD: &[Row] = &[("hs_lead_name", "Lead name", Text, "text")];
 
+const COMMUNICATION: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_communication_channel_type", "Channel type", Text, "text"),
+    ("hs_communication_body", "Body", Text, "html"),
+];
+
+const POSTAL_MAIL: &[Row] = &[
+    ("hs_timestamp", "Activity date", DateTime, "date"),
+    ("hs_postal_mail_body", "Body", Text, "html"),
+];
+
+const GOAL_TARGET: &[Row] = &[
+    ("hs_goal_name", "Goal name", Text, "text"),
+    ("hs_target_amount", "Target amount", Number, "number"),
+];
+
+/// The account's own object.
+const PROJECT: &[Row] = &[
+    ("project_name", "Project name", Text, "text"),
+    ("budget", "Budget", Number, "number"),
+    ("due", "Due", Date, "date"),
+    ("topics", "Topics", Enumeration, "checkbox"),
+];
+
 /// Every object type has these; the modified time has another name for contacts.
 const COMMON: &[Row] = &[
     ("hs_object_id", "Record ID", Number, "number"),
@@ -145,6 +171,9 @@ const RENKEI: Row = ("renkei_id", "Renkei ID", Text, "text");
 
 /// A form of this account captures it; Japanese forms have one field for the whole name.
 const FULL_NAME: Row = ("full_name", "氏名", Text, "text");
+
+/// Several options at once.
+const INTERESTS: Row = ("interests", "Interests", Enumeration, "checkbox");
 
 const READ_ONLY: &[&str] = &[
     "createdate",
@@ -189,6 +218,10 @@ fn own_rows(kind: Kind) -> &'static [Row] {
         Kind::Email => EMAIL,
         Kind::Meeting => MEETING,
         Kind::Lead => LEAD,
+        Kind::Communication => COMMUNICATION,
+        Kind::PostalMail => POSTAL_MAIL,
+        Kind::GoalTarget => GOAL_TARGET,
+        Kind::Project => PROJECT,
     }
 }
 
@@ -203,11 +236,12 @@ pub(super) fn properties(kind: Kind, now_ms: i64) -> Vec<Property> {
     }
     let mut all: Vec<Property> = rows.into_iter().map(|row| property(kind, row, now_ms)).collect();
     let custom = |row| Property { hubspot_defined: false, ..property(kind, row, now_ms) };
-    if matches!(kind, Kind::Contact | Kind::Company | Kind::Deal) {
+    if matches!(kind, Kind::Contact | Kind::Company | Kind::Deal | Kind::Project) {
         all.push(Property { unique: true, ..custom(RENKEI) });
     }
     if kind == Kind::Contact {
         all.push(Property { in_use: true, ..custom(FULL_NAME) });
+        all.push(custom(INTERESTS));
     }
     all
 }
@@ -228,6 +262,7 @@ fn property(kind: Kind, (name, label, value_type, field_type): Row, now_ms: i64)
         in_use: true,
         created_ms: now_ms,
         updated_ms: now_ms,
+        overlay: Overlay::default(),
     }
 }
 
@@ -266,6 +301,7 @@ fn options(name: &str) -> Vec<(String, String)> {
             "TEXTILES",
         ],
         "dealtype" => &["newbusiness", "existingbusiness"],
+        "topics" | "interests" => &["sales", "service", "research"],
         "hs_task_status" => &["NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED"],
         "hs_task_priority" => &["NONE", "LOW", "MEDIUM", "HIGH"],
         "hs_is_closed" | "hs_is_closed_won" | "hs_email_optout" => &["true", "false"],

@@ -65,11 +65,13 @@ fn a_mail_address_is_lower_cased_and_unique() {
 #[test]
 fn a_unique_property_refuses_a_second_holder() {
     let mut account = Account::empty();
-    account.create("companies", json!({"renkei_id": "k1"}));
+    let id = account.create("companies", json!({"renkei_id": "k1"}));
     let (status, error) =
         account.post("/crm/v3/objects/companies", json!({"properties": {"renkei_id": "k1"}}));
     assert_eq!((status, &error["category"]), (400, &json!("VALIDATION_ERROR")));
-    assert_eq!(error["errors"][0]["code"], "CONFLICTING_UNIQUE_VALUE");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("Cannot set PropertyValueCoordinates{portalId=62515"), "{message}");
+    assert!(message.ends_with(&format!("{id} already has that value.")), "{message}");
 }
 
 #[test]

@@ -222,7 +222,7 @@ impl Org {
             "failedResults" => {
                 Sheet { header: header(&["sf__Id", "sf__Error"]), rows: ingest.failed.clone() }
             }
-            "unprocessedrecords" => match &ingest.data {
+            which if which.eq_ignore_ascii_case("unprocessedrecords") => match &ingest.data {
                 // Stopped before it began.
                 Some(data) => read(data, delimiter).unwrap_or_default(),
                 None => Sheet { header: header(&[]), rows: ingest.unprocessed.clone() },

@@ -50,7 +50,7 @@ impl Org {
             return Err(Fault::new(400, "API_ERROR", message));
         }
         let table = plan.table;
-        let rows = Arc::new(soql::select(&self.store, &plan, all));
+        let rows = Arc::new(soql::select(self.seen(), &plan, all));
         let job = QueryJob { plan: Arc::new(plan), rows };
         self.add_job(call, Kind::Query(job), table, &body)
     }
@@ -74,7 +74,7 @@ impl Org {
         };
         let end = start.saturating_add(len).min(rows.len());
         let page = rows.get(start..end).unwrap_or_default();
-        let (header, rows_out) = soql::sheet(&self.store, &plan, page);
+        let (header, rows_out) = soql::sheet(self.seen(), &plan, page);
         let locator = if end < rows.len() {
             URL_SAFE_NO_PAD.encode(end.to_string())
         } else {

@@ -1,4 +1,4 @@
-//! Task, Campaign, CampaignMember and User (apis/salesforce.md 10).
+//! Task, Campaign, CampaignMember and User.
 
 use super::{DESCRIPTION, Kind, OWNER, Object, field, system};
 

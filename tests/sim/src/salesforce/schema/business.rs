@@ -1,5 +1,6 @@
-//! Account, Opportunity and the stages of opportunities (apis/salesforce.md 10).
+//! Account, Opportunity and the stages of opportunities.
 
+use super::features::{person_fields, record_type_id};
 use super::people::{INDUSTRIES, SOURCES, address};
 use super::{DESCRIPTION, Kind, OWNER, Object, RENKEI_ID, field, system};
 
@@ -102,7 +103,8 @@ pub(super) fn account() -> Object {
             "Shipping Country",
         ],
     );
-    let fields = own.into_iter().chain(billing).chain(shipping);
+    let featured = person_fields().into_iter().chain([record_type_id()]);
+    let fields = own.into_iter().chain(billing).chain(shipping).chain(featured);
     Object::new("Account", "Account", "Accounts", "001", fields)
 }
 
@@ -126,6 +128,7 @@ pub(super) fn opportunity() -> Object {
         DESCRIPTION,
         OWNER,
         RENKEI_ID,
+        record_type_id(),
     ];
     Object::new("Opportunity", "Opportunity", "Opportunities", "006", own)
 }

@@ -1,5 +1,6 @@
-//! Contact and Lead (apis/salesforce.md 10).
+//! Contact and Lead.
 
+use super::features::record_type_id;
 use super::{DESCRIPTION, Field, Kind, OWNER, Object, RENKEI_ID, field, system};
 
 pub(super) const SOURCES: &[&str] =
@@ -31,6 +32,7 @@ pub(super) const INDUSTRIES: &[&str] = &[
 ];
 pub(super) const RATINGS: &[&str] = &["Hot", "Warm", "Cold"];
 const SALUTATIONS: &[&str] = &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof."];
+const INTERESTS: &[&str] = &["Sales", "Service", "Research"];
 const LEAD_STATUSES: &[&str] = &[
     "Open - Not Contacted",
     "Working - Contacted",
@@ -82,6 +84,8 @@ pub(super) fn contact() -> Object {
         system("EmailBouncedDate", "Email Bounced Date", Kind::Time),
         system("MasterRecordId", "Master Record ID", Kind::Reference(&["Contact"], "MasterRecord")),
         RENKEI_ID,
+        field("Interests__c", "Interests", Kind::Multi(INTERESTS)),
+        record_type_id(),
     ];
     let mailing = address(
         [
@@ -140,6 +144,8 @@ pub(super) fn lead() -> Object {
         system("EmailBouncedDate", "Email Bounced Date", Kind::Time),
         system("MasterRecordId", "Master Record ID", Kind::Reference(&["Lead"], "MasterRecord")),
         RENKEI_ID,
+        field("Interests__c", "Interests", Kind::Multi(INTERESTS)),
+        record_type_id(),
     ];
     let address = address(
         ["Address", "Street", "City", "State", "PostalCode", "Country"],

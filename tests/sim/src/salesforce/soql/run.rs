@@ -18,7 +18,9 @@ use super::bind::{Column, Leaf, Output, Plan, Reach, Sort, Test};
 pub(crate) fn select(store: &Store, plan: &Plan, all: bool) -> Vec<Serial> {
     let wanted = plan.limit.map_or(usize::MAX, |limit| limit.saturating_add(plan.offset));
     let fits = |row: &&Row| {
-        (all || !row.deleted()) && plan.filter.as_ref().is_none_or(|test| test.holds(store, row))
+        (all || !row.deleted())
+            && !store.hides(plan.table, row.serial)
+            && plan.filter.as_ref().is_none_or(|test| test.holds(store, row))
     };
     let rows = candidates(store, plan);
     let kept = rows.into_iter().filter(fits);
@@ -172,7 +174,7 @@ impl Reach {
 
 fn parent<'a>(store: &'a Store, row: &Row, slot: usize) -> Option<(Table, &'a Row)> {
     let (table, serial) = store.locate(row.cell(slot).as_text()?)?;
-    Some((table, store.row(table, serial)?))
+    Some((table, store.shared(table, serial)?))
 }
 
 fn compare(found: &Cell, op: Op, value: &Cell, order: Ordering) -> bool {
@@ -338,7 +340,7 @@ fn named(store: &Store, table: Table, row: &Row, name: &str) -> Json {
 fn children(store: &Store, child: Child, plan: &Plan, parent: &str, base: &str) -> Json {
     let serials = store.live(child.table, child.slot, parent);
     let fits = |row: &&Row| plan.filter.as_ref().is_none_or(|test| test.holds(store, row));
-    let rows = serials.iter().filter_map(|serial| store.row(child.table, *serial));
+    let rows = serials.iter().filter_map(|serial| store.shared(child.table, *serial));
     let mut found: Vec<&Row> = rows.filter(fits).collect();
     found.sort_by(|a, b| order(store, &plan.order, a, b));
     let limit = plan.limit.unwrap_or(usize::MAX);

@@ -180,7 +180,7 @@ fn describe_is_not_sent_twice() {
     assert_eq!(field("AccountId")["referenceTo"], json!(["Account"]));
     assert_eq!(field("Name")["createable"], false);
     let global = org.get("/sobjects");
-    assert_eq!(global.body["sobjects"].as_array().unwrap().len(), 9);
+    assert_eq!(global.body["sobjects"].as_array().unwrap().len(), 10);
     assert_eq!(org.get("/sobjects/Nope/describe").status, 404);
 }
 

@@ -46,7 +46,7 @@ fn refusals_have_the_recorded_codes() {
         (
             "Contact",
             r#"{"LastName":"x","AccountId":"0015g00000000zzAAA"}"#,
-            "INVALID_CROSS_REFERENCE_KEY",
+            "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
         ),
         ("Contact", r#"{"LastName":"x","Email":"no"}"#, "INVALID_EMAIL_ADDRESS"),
         ("Contact", r#"{"LastName":"x""#, "JSON_PARSER_ERROR"),
@@ -113,7 +113,7 @@ fn a_collection_answers_for_each_record() {
         {"id":"ID","attributes":{"type":"Contact"},"Title":"t"},
         {"attributes":{"type":"Contact"},"Title":"t"},
         {"attributes":{"type":"Contact"},"id":"001x","Title":"t"},
-        {"Title":"t","attributes":{"type":"Contact"},"id":"ID"}]}"#;
+        {"Title":"t","id":"ID"}]}"#;
     let got = org.call("PATCH", "/composite/sobjects", &update.replace("ID", id));
     assert_eq!(codes(&got), ["ok", "MISSING_ARGUMENT", "MALFORMED_ID", "JSON_PARSER_ERROR"]);
     let deleted = org.call("DELETE", &format!("/composite/sobjects?ids={id},{id},nope"), "");

@@ -1,6 +1,6 @@
 //! Values that follow from other values of the same row.
 
-use super::super::schema::{Object, STAGES};
+use super::super::schema::{Object, SLOT_ID, STAGES};
 use super::super::store::Row;
 use super::super::value::Cell;
 
@@ -8,6 +8,8 @@ use super::super::value::Cell;
 pub(super) fn derive(object: &Object, row: &mut Row, set: &[usize]) {
     match object.name {
         "Contact" | "Lead" => full_name(object, row),
+        "Account" if is_person(object, row) => full_name(object, row),
+        "Project__c" => own_name(object, row),
         "Opportunity" => stage(object, row, set),
         "Task" => flag(object, row, "IsClosed", "Completed"),
         "CampaignMember" => flag(object, row, "HasResponded", "Responded"),
@@ -18,6 +20,19 @@ pub(super) fn derive(object: &Object, row: &mut Row, set: &[usize]) {
 fn put(object: &Object, row: &mut Row, name: &str, value: Cell) {
     if let Some(slot) = object.slot(name) {
         row.set(slot, value);
+    }
+}
+
+fn is_person(object: &Object, row: &Row) -> bool {
+    object.slot("IsPersonAccount").is_some_and(|slot| row.cell(slot).is_true())
+}
+
+/// A custom object's name that is left empty becomes its id of 15 characters.
+fn own_name(object: &Object, row: &mut Row) {
+    let empty = object.slot("Name").is_some_and(|slot| row.cell(slot).is_null());
+    let id = row.cell(SLOT_ID).as_text().and_then(|id| id.get(..15)).map(str::to_owned);
+    if let (true, Some(id)) = (empty, id) {
+        put(object, row, "Name", Cell::Text(id));
     }
 }
 

@@ -6,7 +6,9 @@ use super::super::json::{Json, Object};
 use super::super::schema::{self, Field, Kind, Table};
 use super::super::store::Store;
 use super::super::value::{Cell, from_json};
-use super::{Change, unsupported};
+use super::{By, Change, unsupported};
+use crate::control::Origin;
+use crate::rules::Rule;
 
 impl Store {
     /// The changes a body asks for; `attributes` and the id are no fields.
@@ -15,6 +17,7 @@ impl Store {
         table: Table,
         fields: &Object,
         creating: bool,
+        by: &By,
     ) -> Result<Vec<Change>, Fault> {
         let object = self.object(table).ok_or_else(Fault::not_found)?;
         if !object.writable {
@@ -30,9 +33,12 @@ impl Store {
                 let message = "cannot specify Id in an insert call";
                 return Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
             }
-            match object.field(key) {
-                Some((slot, field)) if writable(field, creating) => {
-                    changes.push((slot, self.cell(field, value)?));
+            let person = by.origin == Origin::Human;
+            let found = if person { object.any_field(key) } else { object.field(key) };
+            match found {
+                Some((slot, field)) if open(object, slot, field, creating, person) => {
+                    let cell = self.cell(field, value, by)?;
+                    changes.push((slot, self.check_ruled(object, slot, field, cell)?));
                 }
                 Some((_, field)) => locked.push(field.name),
                 None => changes.push(self.foreign_key(object, key, value)?),
@@ -49,10 +55,14 @@ impl Store {
         Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &locked))
     }
 
-    fn cell(&self, field: &Field, value: &Json) -> Result<Cell, Fault> {
+    fn cell(&self, field: &Field, value: &Json, by: &By) -> Result<Cell, Fault> {
         let cell = from_json(field, value)?;
-        match (field.reference(), cell.as_text()) {
-            (Some((to, _)), Some(id)) => self.reference(field, to, id),
+        let rounds = by.origin == Origin::Human && self.knobs.screen_rounds_numbers;
+        match (field.reference(), &cell) {
+            (Some((to, _)), Cell::Text(id)) => self.reference(field, to, id),
+            (None, Cell::Number(number)) if rounds && field.kind == Kind::Currency => {
+                Ok(Cell::Number((number * 100.0).round() / 100.0))
+            }
             _ => Ok(cell),
         }
     }
@@ -61,19 +71,30 @@ impl Store {
     fn reference(&self, field: &Field, to: &[&str], id: &str) -> Result<Cell, Fault> {
         let wrong = || {
             let message = format!("{}: id value of incorrect type: {id}", field.label);
-            Fault::on("MALFORMED_ID", message, &[field.name])
+            (message, [field.name])
         };
-        let (prefix, serial) = ids::parse(id).ok_or_else(wrong)?;
-        let table = self.schema.by_prefix(prefix).ok_or_else(wrong)?;
+        let malformed = || {
+            let (message, fields) = wrong();
+            Fault::on("MALFORMED_ID", message, &fields)
+        };
+        let (prefix, serial) = ids::parse(id).ok_or_else(malformed)?;
+        let table = self.schema.by_prefix(prefix).ok_or_else(malformed)?;
         if !self.object(table).is_some_and(|object| to.contains(&object.name)) {
-            return Err(wrong());
+            // A well-formed id of another object is another fault than no id.
+            let (message, fields) = wrong();
+            return Err(Fault::on("FIELD_INTEGRITY_EXCEPTION", message, &fields));
         }
-        match serial.and_then(|serial| self.row(table, serial)) {
+        match serial.and_then(|serial| self.shared(table, serial)) {
             Some(row) if row.deleted() => Err(Fault { status: 400, ..Fault::deleted() }),
             Some(row) => Ok(Cell::Text(self.id(table, row.serial))),
-            None => {
+            None if field.name == "OwnerId" => {
                 let message = "invalid cross reference id";
-                Err(Fault::on("INVALID_CROSS_REFERENCE_KEY", message, &[field.name]))
+                Err(Fault::on("INVALID_CROSS_REFERENCE_KEY", message, &[]))
+            }
+            None => {
+                let short = id.get(..15).unwrap_or(id);
+                let message = format!("insufficient access rights on cross-reference id: {short}");
+                Err(Fault::on("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, &[]))
             }
         }
     }
@@ -129,6 +150,11 @@ impl Store {
         );
         Fault::on("DUPLICATE_EXTERNAL_ID", message, &[])
     }
+}
+
+/// Whether this one may write a field: the administrator may have closed it to the client.
+fn open(object: &schema::Object, slot: usize, field: &Field, creating: bool, person: bool) -> bool {
+    writable(field, creating) && (person || !object.overlay(slot).has(&Rule::ReadOnly))
 }
 
 fn writable(field: &Field, creating: bool) -> bool {
