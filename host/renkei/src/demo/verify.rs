@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use renkei_sync::spec::days::time_zone;
 use renkei_sync::state::{LinkId, RecordKey};
 use serde::Serialize;
 
@@ -94,9 +95,16 @@ fn number(a: &str, b: &str) -> bool {
     a == b || a.parse::<f64>().ok().is_some_and(|a| b.parse() == Ok(a))
 }
 
-/// Equal days, whether written as a date or as a moment.
+/// Equal days in the zone of the simulated accounts, whether written as a date or as a moment.
 fn day(a: &str, b: &str) -> bool {
-    a.get(..10) == b.get(..10)
+    local_day(a) == local_day(b)
+}
+
+fn local_day(text: &str) -> Option<String> {
+    let Ok(moment) = text.parse::<jiff::Timestamp>() else {
+        return text.get(..10).map(str::to_owned);
+    };
+    Some(moment.to_zoned(time_zone("Asia/Tokyo")?).date().to_string())
 }
 
 /// The objects of the example configuration, by system.
