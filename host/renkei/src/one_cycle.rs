@@ -20,6 +20,9 @@ use crate::failure::Failure;
 use crate::host::{self, Host};
 use crate::plain;
 
+/// How long a cycle waits for systems that did not answer before it, ms.
+const LEARN_MS: u64 = 5_000;
+
 /// Runs one cycle.
 pub(crate) async fn run(
     host: &Host,
@@ -39,9 +42,22 @@ pub(crate) async fn run(
         observer: &observer,
         options: CycleOptions { sweep_pages: host.config.sweep_pages, ..options },
     };
-    host.learn_missing().await;
+    // A system that hangs does not hold up the cycle of the others.
+    let learning = host.learn_missing();
+    tokio::pin!(learning);
+    let learned = tokio::select! {
+        biased;
+        () = &mut learning => true,
+        () = host.clock.sleep_ms(LEARN_MS) => false,
+    };
     let began_ms = host.clock.now_ms();
-    let result = run_cycle(&engine).await.map_err(|error| match error {
+    let cycle = run_cycle(&engine);
+    tokio::pin!(cycle);
+    let result = tokio::select! {
+        result = &mut cycle => result,
+        () = &mut learning, if !learned => cycle.await,
+    };
+    let result = result.map_err(|error| match error {
         CycleError::Store(error) => Failure::store(error),
         other => Failure::from(other),
     })?;
