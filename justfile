@@ -30,6 +30,16 @@ test:
 bench *NAMES:
     cargo run --release -p renkei-bench -- {{NAMES}} --json
 
+# Play random histories and count broken promises: `just histories 0..200000`.
+[group('develop')]
+histories SEEDS *ARGS:
+    cargo run --release -p renkei-worlds -- histories --seeds {{SEEDS}} {{ARGS}}
+
+# Compare our engine with the loops that people write instead; prints the table of the README.
+[group('develop')]
+contest *ARGS:
+    cargo run --release -p renkei-worlds -- contest {{ARGS}}
+
 [group('develop')]
 docs:
     cargo doc --workspace --no-deps --open

@@ -27,10 +27,14 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value};
 
 use figures::Figures;
+use renkei_worlds::command::Command;
 
 #[derive(Debug, Parser)]
 #[command(name = "renkei-bench", about = "Measures Renkei: ratios within one run")]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    play: Option<Command>,
     /// What to measure; nothing means all.
     names: Vec<Name>,
     /// Print one JSON object instead of lines of text.
@@ -83,6 +87,9 @@ impl Name {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if let Some(play) = cli.play {
+        return play.run();
+    }
     if let Some([dir, systems]) = cli.sync.as_deref() {
         let report = first_sync::sync(Path::new(dir), systems)?;
         return Ok(writeln!(std::io::stdout(), "{report}")?);

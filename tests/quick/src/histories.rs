@@ -1,9 +1,11 @@
-//! Random histories of two members under faults, checked against the invariants of SYNC.md 3.10.
+//! Random histories, two kinds of them.
 //!
-//! A history is a seed: people appear, edit, clear and delete on both sides, also in the middle of
-//! the engine's writes; calls fail, answers are lost, writes are refused, the store stops at any
-//! commit. Then people stop and faults heal, and I1 to I5, I7, I8, I12 and I13 must hold. A failed
-//! history names its seed.
+//! Those of `../worlds`, of several systems that are as unpleasant as can be, run with what holds
+//! today. The others have two members under faults, and are checked against the invariants of the
+//! engine's README. Each is a seed: people appear, edit, clear and delete on both sides, also in
+//! the middle of the engine's writes; calls fail, answers are lost, writes are refused, the store
+//! stops at any commit. Then people stop and faults heal, and I1 to I5, I7, I8, I12 and I13 must
+//! hold. A failed history names its seed.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -16,11 +18,17 @@ use renkei_sync::state::{Choice, Matter, ReviewStatus};
 use renkei_sync::store::Store;
 use renkei_sync::value::Value;
 
+use renkei_worlds::contest::{Contestant, hold};
+use renkei_worlds::histories as several;
+use renkei_worlds::histories::draw::{HELD, KNOBS, draw};
+use renkei_worlds::histories::shrink::shrink;
+use renkei_worlds::histories::step::{Act, Step};
+
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
 use crate::world::{Entry, Fault, Place, World};
 
-const HISTORIES: u64 = 100_000;
+const HISTORIES: u64 = 20_000;
 const STEPS_MAX: u64 = 14;
 const FIELDS: [&str; 3] = ["title", "phone", "city"];
 
@@ -434,7 +442,7 @@ fn check_seed(seed: u64) {
 const FAILURES_MAX: usize = 10;
 
 #[test]
-fn invariants_hold_over_100_000_histories() {
+fn invariants_hold_over_20_000_histories_of_two_members() {
     let failures = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     std::thread::scope(|scope| {
@@ -455,4 +463,36 @@ fn invariants_hold_over_100_000_histories() {
     });
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Of them so many run in a minute on two cores.
+const SEVERAL: u64 = 30_000;
+
+/// RULES.md P12: what random histories find has no known input, so that they run at every change.
+#[test]
+fn invariants_hold_over_30_000_histories_of_several_systems() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let seeds = several::run(0..SEVERAL, &HELD, threads, |_, failed| failed < FAILURES_MAX);
+    let story = seeds.seeds.keys().next().and_then(|seed| several::tell_shortest(*seed, &HELD));
+    assert!(seeds.violations.is_empty(), "{:?}\n{}", seeds.seeds, story.unwrap_or_default());
+    assert_eq!(seeds.histories, SEVERAL);
+}
+
+#[test]
+fn history_that_fails_shrinks_to_the_steps_that_matter() {
+    let history = draw(7, &KNOBS);
+    let is_deleted = |step: &Step| matches!(step, Step::Act(Act::Appear { .. }));
+    let fails = |history: &several::step::History| history.steps.iter().any(is_deleted);
+    assert!(fails(&history) && history.steps.len() > 3, "{history}");
+    let shortest = shrink(&history, fails);
+    assert_eq!((shortest.steps.len(), shortest.swept), (1, false), "{shortest}");
+    assert!(shortest.to_string().contains("is made in"), "{shortest}");
+}
+
+#[test]
+fn loops_lose_edits_on_histories_that_ours_keeps() {
+    let scores = hold(0, 500, &HELD, 2, |_| {});
+    let lost = |who| scores[&who].broken.get("lost-edit").copied().unwrap_or(0);
+    assert_eq!(scores[&Contestant::Ours].broken.len(), 0, "{scores:?}");
+    assert!(lost(Contestant::LastWriter) > 0 && lost(Contestant::IgnoresOwn) > 0, "{scores:?}");
 }

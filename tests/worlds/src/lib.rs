@@ -11,5 +11,8 @@
 )]
 
 pub mod bench;
+pub mod command;
+pub mod contest;
+pub mod histories;
 pub mod mirror;
 pub mod world;

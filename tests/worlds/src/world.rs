@@ -19,7 +19,7 @@ pub mod knobs;
 mod lists;
 mod people;
 mod ports;
-mod reading;
+pub mod reading;
 mod writing;
 
 /// System and object.
@@ -37,6 +37,8 @@ pub struct World {
     /// Writes that no rule allows.
     pub violations: Vec<String>,
     pub calls: u64,
+    /// Operations that were asked for.
+    pub operations: u64,
     /// Records that scans of changes never show: what a cursor misses.
     pub unseen: BTreeSet<(Place, String)>,
     /// The id of each system's account; its name where none is given.
@@ -82,6 +84,8 @@ pub struct Record {
     pub modified_ms: i64,
     /// The same by the system's clock.
     stamped_ms: i64,
+    /// Who changed it last.
+    by: Option<Who>,
     sequence: u64,
     /// What stood there before, oldest first; kept only where readings lag.
     past: Vec<Self>,
@@ -176,6 +180,12 @@ impl World {
         self.now_ms += ms;
     }
 
+    /// Ids of the records that are gone.
+    pub fn gone(&self, at: &Place) -> Vec<String> {
+        let records = self.tables.get(at).into_iter().flat_map(|table| &table.records);
+        records.filter(|(_, record)| record.gone.is_some()).map(|(id, _)| id.clone()).collect()
+    }
+
     fn tick(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
@@ -231,7 +241,8 @@ impl World {
         let id = format!("{}{sequence}", at.1);
         let (modified_ms, table) = (self.now_ms, self.table(at));
         let stamped_ms = modified_ms + table.knobs.clock_ms;
-        let record = Record { stamp, sequence, modified_ms, stamped_ms, ..Record::default() };
+        let by = Some(who);
+        let record = Record { stamp, sequence, modified_ms, stamped_ms, by, ..Record::default() };
         let defaults = table.knobs.defaults.clone();
         table.records.insert(id.clone(), record);
         let given = |column: &String| cells.get(column).is_some_and(|value| !value.is_null());
@@ -257,7 +268,7 @@ impl World {
     }
 
     /// The record, which is about to change: its version moves.
-    fn touch(&mut self, at: &Place, id: &str) -> &mut Record {
+    fn touch(&mut self, at: &Place, id: &str, who: Who) -> &mut Record {
         let (sequence, now_ms) = (self.tick(), self.now_ms);
         let table = self.table(at);
         let keeps = !table.knobs.lag.is_off();
@@ -269,6 +280,7 @@ impl World {
             record.past = past;
             record.past.push(version);
         }
+        record.by = Some(who);
         record.sequence = sequence;
         record.modified_ms = now_ms;
         record.stamped_ms = now_ms + clock_ms;
@@ -277,7 +289,7 @@ impl World {
 
     fn set(&mut self, at: &Place, id: &str, column: &str, value: Value, who: Who) {
         let value = self.form(at, column, value);
-        let record = self.touch(at, id);
+        let record = self.touch(at, id, who);
         let before = record.cells.insert(column.to_owned(), value.clone()).unwrap_or(Value::Null);
         self.log(at, id, Some(column), before, value, who, false);
     }
@@ -287,7 +299,7 @@ impl World {
             Removal::MergedInto(id) => Some(id.clone()),
             _ => None,
         };
-        self.touch(at, id).gone = Some(removal);
+        self.touch(at, id, who).gone = Some(removal);
         self.log(at, id, None, Value::Null, Value::Null, who, false);
         self.follow(at, id, successor.as_ref());
     }

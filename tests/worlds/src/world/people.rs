@@ -31,7 +31,7 @@ impl World {
 
     /// Brings a removed record back as it was.
     pub fn restore(&mut self, at: &Place, id: &str) {
-        self.touch(at, id).gone = None;
+        self.touch(at, id, ONE).gone = None;
         let cells = self.table(at).records[id].cells.clone();
         for (column, value) in cells {
             self.log(at, id, Some(&column), Value::Null, value, ONE, true);

@@ -4,7 +4,10 @@ use renkei_sync::record::{Page, PageRequest, Removal, Row, Scan, Tombstone};
 use renkei_sync::value::{Cell, Value};
 
 use super::knobs::Versions;
-use super::{Place, Record, Table, World};
+use super::{Place, Record, Table, Who, World};
+
+/// The column that says who changed a record last: `integration` or `person`.
+pub const MODIFIED_BY: &str = "modified-by";
 
 /// The ways of reading, each with a lag of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl Table {
         }
     }
 
-    fn version(&self, version: &Record) -> Option<String> {
+    pub(super) fn version(&self, version: &Record) -> Option<String> {
         match self.knobs.versions {
             Versions::Number | Versions::RowsOnly => Some(version.sequence.to_string()),
             Versions::Stamp => Some(self.stamp_ms(version).to_string()),
@@ -81,6 +84,10 @@ impl Table {
         let cell = |column: &String| -> Cell {
             if column == "stamp" {
                 return Some(version.stamp.clone().map_or(Value::Null, Value::Text));
+            }
+            if column == MODIFIED_BY {
+                let ours = version.by == Some(Who::Engine);
+                return Some(if ours { "integration" } else { "person" }.into());
             }
             let value = || version.cells.get(column).cloned().unwrap_or(Value::Null);
             (!self.hides(column)).then(value)

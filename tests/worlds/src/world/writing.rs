@@ -15,6 +15,7 @@ impl World {
         columns: &[String],
         operation: &Operation,
     ) -> Outcome {
+        self.operations += 1;
         let fault = self.faults.pop_front().unwrap_or(Fault::None);
         match &fault {
             Fault::Refuse => return Outcome::Rejected(vec![refusal()]),
@@ -96,9 +97,7 @@ impl World {
             }
             cells.insert(column.clone(), self.cut(at, value.clone()));
         }
-        if operation.action != Action::Archive
-            && let Some(problems) = self.refuse(at, operation, &cells)
-        {
+        if let Some(problems) = self.refuse(at, operation, &cells) {
             return Outcome::Rejected(problems);
         }
         match (operation.action, &operation.id) {
@@ -165,12 +164,13 @@ impl World {
         cells: BTreeMap<String, Value>,
         operation: &Operation,
     ) -> Outcome {
-        let Some(record) = self.table(at).records.get(id) else { return Outcome::Gone };
+        let table = &*self.table(at);
+        let Some(record) = table.records.get(id) else { return Outcome::Gone };
         if record.gone.is_some() {
             return Outcome::Gone;
         }
-        let version = record.sequence.to_string();
-        if operation.if_version.as_ref().is_some_and(|expected| *expected != version) {
+        let version = table.version(record);
+        if operation.if_version.is_some() && operation.if_version != version {
             return Outcome::Conflict;
         }
         if operation.action == Action::Archive {
@@ -212,12 +212,16 @@ impl World {
         cells: &BTreeMap<String, Value>,
     ) -> Option<Vec<Problem>> {
         let knobs = &self.tables.get(at)?.knobs;
+        if operation.id.as_ref().is_some_and(|id| knobs.invisible.contains(id)) {
+            return Some(vec![refusal()]);
+        }
         let record = operation.id.as_ref().and_then(|id| self.tables[at].records.get(id));
         let will_be = |column: &String| {
             let stands = || record.and_then(|record| record.cells.get(column)).cloned();
             cells.get(column).cloned().or_else(stands).unwrap_or(Value::Null)
         };
         if let Some((column, refused)) = &knobs.rule
+            && operation.action != Action::Archive
             && refused.has(&will_be(column))
         {
             return Some(vec![refusal()]);

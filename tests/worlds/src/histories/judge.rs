@@ -1,0 +1,340 @@
+//! Judges a history from outside: the world's ledger of who did what, and what people can read.
+//!
+//! It knows nothing of what an engine stores. A finding names the promise that was broken.
+
+use std::collections::BTreeSet;
+
+use renkei_sync::record::Removal;
+use renkei_sync::value::Value;
+
+use super::play::{Driver, Played, agree, key_of, meaning};
+use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, SCORE, at};
+use crate::world::{Entry, Place, Record, Who, World};
+
+mod deletions;
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which promise, by a short name.
+    pub promise: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+/// Every promise, as findings name them.
+pub const PROMISES: [&str; 11] = [
+    "quiet",
+    "duplicate",
+    "lost-edit",
+    "returned-value",
+    "missed-deletion",
+    "unwanted-deletion",
+    "resurrected",
+    "consent",
+    "direction",
+    "unexplained",
+    "association",
+];
+
+/// Everything that is wrong at the end of a history.
+pub fn judge<D: Driver>(played: &Played, driver: &D) -> Vec<Finding> {
+    let mut judge = Judge { played, world: &played.world, driver, findings: Vec::new() };
+    judge.judge_all();
+    judge.findings
+}
+
+struct Judge<'a, D> {
+    played: &'a Played,
+    world: &'a World,
+    driver: &'a D,
+    findings: Vec<Finding>,
+}
+
+/// A person or company and all records that ever stood for it.
+struct Thing {
+    kind: Kind,
+    key: Value,
+}
+
+impl<D: Driver> Judge<'_, D> {
+    fn judge_all(&mut self) {
+        if !self.played.rested {
+            self.find("quiet", "writes go on without an end".to_owned());
+        }
+        for violation in self.world.violations.clone() {
+            let is_made_again = violation.contains("made again");
+            self.find(if is_made_again { "resurrected" } else { "direction" }, violation);
+        }
+        for kind in Kind::ALL {
+            for number in 0..2 {
+                let thing = Thing { kind, key: key_of(kind, number).as_str().into() };
+                if !self.is_merged(&thing) {
+                    self.judge_thing(&thing);
+                }
+            }
+        }
+        self.judge_writes();
+    }
+
+    fn find(&mut self, promise: &'static str, text: String) {
+        self.findings.push(Finding { promise, text });
+    }
+
+    fn places(&self, kind: Kind) -> impl Iterator<Item = Place> + use<D> {
+        (0..self.played.sides).map(move |side| at(side, kind))
+    }
+
+    fn live(&self, thing: &Thing) -> Vec<(Place, String)> {
+        let mut live = Vec::new();
+        for place in self.places(thing.kind) {
+            let ids = self.world.live(&place).into_iter();
+            let mine = ids.filter(|id| self.is(thing, &place, id));
+            live.extend(mine.map(|id| (place.clone(), id)));
+        }
+        live
+    }
+
+    fn is(&self, thing: &Thing, place: &Place, id: &str) -> bool {
+        place.1 == thing.kind.object()
+            && self.world.tables[place].records.contains_key(id)
+            && self.world.cell(place, id, thing.kind.key()) == thing.key
+    }
+
+    /// Whether people have merged it with another thing: then nobody can say from outside which
+    /// values and records should be left. It still must come to rest, and keep consent.
+    fn is_merged(&self, thing: &Thing) -> bool {
+        self.places(thing.kind).any(|place| {
+            let records = &self.world.tables[&place].records;
+            let merged = |record: &Record| matches!(record.gone, Some(Removal::MergedInto(_)));
+            records.values().any(merged)
+        })
+    }
+
+    fn judge_thing(&mut self, thing: &Thing) {
+        let live = self.live(thing);
+        for place in self.places(thing.kind) {
+            let same = live.iter().filter(|(other, _)| *other == place).count();
+            for _ in 1..same {
+                self.find("duplicate", format!("{:?} twice in {place:?}", thing.key));
+            }
+        }
+        self.judge_deletions(thing, &live);
+        self.judge_agreement(thing, &live);
+        for column in thing.kind.columns() {
+            self.judge_last_edit(thing, column, &live);
+        }
+    }
+
+    /// All sides agree, or people can read why not.
+    fn judge_agreement(&mut self, thing: &Thing, live: &[(Place, String)]) {
+        let Some(first) = live.first() else { return };
+        let missing: Vec<Place> = self
+            .places(thing.kind)
+            .filter(|place| !live.iter().any(|(other, _)| other == place))
+            .collect();
+        let key = thing.kind.key();
+        if !missing.is_empty()
+            && !live.iter().any(|(place, id)| self.driver.explains(place, id, key))
+        {
+            self.find("unexplained", format!("{:?} is missing in {missing:?}", thing.key));
+        }
+        for column in thing.kind.columns() {
+            let left = meaning(self.world, &first.0, &first.1, column);
+            for (place, id) in &live[1..] {
+                let right = meaning(self.world, place, id, column);
+                if agree(self.world, column, (&first.0, &left), (place, &right))
+                    || live.iter().any(|(place, id)| self.driver.explains(place, id, column))
+                {
+                    continue;
+                }
+                let text = format!(
+                    "{:?} {column}: {left:?} in {} and {right:?} in {}",
+                    thing.key, first.0.0, place.0
+                );
+                self.find("unexplained", text);
+            }
+        }
+    }
+
+    /// The last value that a person typed stands where it was typed, or people can read that it
+    /// was overruled.
+    fn judge_last_edit(&mut self, thing: &Thing, column: &str, live: &[(Place, String)]) {
+        let mine = |entry: &&Entry| {
+            entry.human
+                && (entry.before != entry.after || entry.created || entry.column.is_none())
+                && entry.column.as_deref().is_none_or(|name| name == column)
+                && self.is(thing, &entry.place, &entry.id)
+        };
+        let Some(last) = self.world.ledger.iter().rfind(mine) else { return };
+        let is_consent = column == OPT_OUT && last.after != Value::Boolean(true);
+        if last.column.is_none()
+            || is_consent
+            || self.may_be_filled(last, &last.after)
+            || self.is_taken_back(last)
+        {
+            return;
+        }
+        let stands = live.iter().any(|(place, id)| {
+            *place == last.place && self.has_meaning_of(place, id, column, last)
+        });
+        let is_open = || live.iter().any(|(place, id)| self.driver.explains(place, id, column));
+        if !(stands
+            || self.driver.remembers(column, &last.after)
+            || (column == COMPANY && is_open()))
+        {
+            let (value, system) = (&last.after, &last.place.0);
+            let text = format!("{:?} {column}: {value:?} of {system} is gone", thing.key);
+            self.find("lost-edit", text);
+        }
+    }
+
+    fn has_meaning_of(&self, place: &Place, id: &str, column: &str, typed: &Entry) -> bool {
+        let cell = self.world.cell(place, id, column);
+        match (&cell, &typed.after) {
+            (Value::References(now), Value::References(then)) => {
+                let companies = (place.0.clone(), Kind::Company.object().to_owned());
+                let live = self.world.live(&companies);
+                now.first() == then.first() || !then.iter().any(|id| live.contains(id))
+            }
+            (Value::Null, Value::References(then)) => {
+                let companies = (place.0.clone(), Kind::Company.object().to_owned());
+                let live = self.world.live(&companies);
+                !then.iter().any(|id| live.contains(id))
+            }
+            (cell, after) => *cell == *after,
+        }
+    }
+
+    /// To and fro between two looks is no edit that anybody could see.
+    fn is_taken_back(&self, last: &Entry) -> bool {
+        let same = |entry: &&Entry| {
+            entry.place == last.place && entry.id == last.id && entry.column == last.column
+        };
+        let ledger = self.world.ledger.iter().rev();
+        let since = ledger.skip_while(|entry| !std::ptr::eq(*entry, last));
+        since
+            .filter(same)
+            .take_while(|entry| entry.who != Who::Engine)
+            .any(|entry| entry.before == last.after)
+    }
+
+    /// At the first link an empty field is filled: only a clear after it must last. A create that
+    /// was found again without a stamp counts as a first link.
+    fn may_be_filled(&self, at: &Entry, value: &Value) -> bool {
+        let stamped = self.world.tables[&at.place].stamped;
+        *value == Value::Null && (!stamped || !self.is_made_by_engine(at))
+    }
+
+    fn is_made_by_engine(&self, at: &Entry) -> bool {
+        self.world.ledger.iter().any(|entry| {
+            entry.created
+                && entry.who == Who::Engine
+                && entry.id == at.id
+                && entry.place == at.place
+        })
+    }
+
+    /// What the engine wrote: no value that nobody wants, nothing against a direction.
+    fn judge_writes(&mut self) {
+        let ledger = &self.world.ledger;
+        for (position, write) in ledger.iter().enumerate() {
+            let Some(column) = write.column.as_deref() else { continue };
+            if write.who != Who::Engine {
+                continue;
+            }
+            if column == PRIVATE || (column == SCORE && write.place.0 == "a") {
+                self.find("direction", format!("{column} of {:?} was written", write.place));
+            }
+            if write.created {
+                continue;
+            }
+            if column == OPT_OUT {
+                self.judge_consent(position, write);
+            } else if column == COMPANY {
+                self.judge_associations(write);
+            } else if column != SCORE && column != PRIVATE && !self.is_of_merged(write) {
+                self.judge_return(position, write, column);
+            }
+        }
+        let records = self.world.tables.values().flat_map(|table| table.records.values());
+        let intents: Vec<&String> = records.filter_map(|record| record.intent.as_ref()).collect();
+        let distinct: BTreeSet<&&String> = intents.iter().collect();
+        if intents.len() != distinct.len() {
+            self.find("duplicate", "one create was done twice".to_owned());
+        }
+    }
+
+    fn is_of_merged(&self, write: &Entry) -> bool {
+        let object = |kind: &Kind| kind.object() == write.place.1;
+        let kind = Kind::ALL.into_iter().find(object).unwrap_or(Kind::Person);
+        self.is_merged(&Thing { kind, key: Value::Null })
+    }
+
+    /// A value never comes back that no person has set since it was replaced.
+    fn judge_return(&mut self, position: usize, write: &Entry, column: &str) {
+        let same = |entry: &Entry| entry.place == write.place && entry.id == write.id;
+        let earlier = &self.world.ledger[..position];
+        let replaced = earlier.iter().rposition(|entry| {
+            same(entry)
+                && entry.column == write.column
+                && entry.before == write.after
+                && entry.before != entry.after
+        });
+        // A new record's empty fields were never anybody's value.
+        let Some(replaced) = replaced.filter(|_| write.after != Value::Null) else { return };
+        // What was typed elsewhere while the cycle ran that replaced it was not known then.
+        let mut begun = self.played.begun.iter().map(|(length, _)| *length);
+        let since = begun.rfind(|length| *length <= replaced).unwrap_or(0).min(replaced);
+        let set_since = self.world.ledger[since..position].iter().any(|entry| {
+            entry.human
+                && entry.column == write.column
+                && agree(
+                    self.world,
+                    column,
+                    (&entry.place, &entry.after),
+                    (&write.place, &write.after),
+                )
+        });
+        let filled = self.may_be_filled(write, &write.before);
+        if !set_since && !filled && !self.driver.remembers(column, &write.after) {
+            let (value, place) = (&write.after, &write.place);
+            let text = format!("{column} of {} in {place:?}: {value:?} came back", write.id);
+            self.find("returned-value", text);
+        }
+    }
+
+    /// An opt-out is taken back by people only.
+    fn judge_consent(&mut self, position: usize, write: &Entry) {
+        let out = Value::Boolean(true);
+        if write.before != out || write.after == out {
+            return;
+        }
+        let kind = Kind::Person;
+        let key = self.world.cell(&write.place, &write.id, kind.key());
+        let thing = Thing { kind, key };
+        let mine = |entry: &&Entry| {
+            entry.human
+                && entry.column.as_deref() == Some(OPT_OUT)
+                && self.is(&thing, &entry.place, &entry.id)
+        };
+        let last = self.world.ledger[..position].iter().rfind(mine);
+        if last.is_none_or(|last| last.before != out || last.after == out) {
+            let text = format!("{:?} in {:?} is not opted out any more", thing.key, write.place);
+            self.find("consent", text);
+        }
+    }
+
+    /// Only the primary one of several references may be replaced.
+    fn judge_associations(&mut self, write: &Entry) {
+        let (Value::References(before), after) = (&write.before, &write.after) else { return };
+        let kept = match after {
+            Value::References(ids) => ids.clone(),
+            _ => Vec::new(),
+        };
+        if before.iter().skip(1).any(|id| !kept.contains(id)) {
+            let text = format!("{:?} of {:?}: {before:?} became {kept:?}", write.id, write.place);
+            self.find("association", text);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Deletions: none that nobody asked for, none undone, none left undone.
+
+use super::{Judge, Thing};
+use crate::histories::play::Driver;
+use crate::histories::stage::SCORE;
+use crate::world::{Entry, Place, Who};
+
+impl<D: Driver> Judge<'_, D> {
+    pub(super) fn judge_deletions(&mut self, thing: &Thing, live: &[(Place, String)]) {
+        let ledger = &self.world.ledger;
+        let mine = |entry: &Entry| self.is(thing, &entry.place, &entry.id);
+        let mut made: Vec<&str> = Vec::new();
+        let mut found = Vec::new();
+        for (position, entry) in ledger.iter().enumerate().filter(|(_, entry)| mine(entry)) {
+            let is_first = entry.created && !made.contains(&entry.id.as_str());
+            if is_first {
+                made.push(&entry.id);
+            }
+            let place = &entry.place;
+            if entry.column.is_none() && !entry.human && !self.is_wanted(thing, position) {
+                let who = if entry.who == Who::Engine { "the engine" } else { "a cascade" };
+                found.push((
+                    "unwanted-deletion",
+                    format!("{who} deleted {:?} in {place:?}", thing.key),
+                ));
+            }
+            if is_first && entry.who == Who::Engine && self.is_over(thing, position) {
+                found.push(("resurrected", format!("{:?} was made again in {place:?}", thing.key)));
+            }
+        }
+        if let Some(deleted) = self.last_deletion(thing, ledger.len())
+            && self.is_over(thing, ledger.len())
+        {
+            let was_there = |(place, id): &&(Place, String)| {
+                let first = ledger.iter().position(|e| e.place == *place && e.id == *id);
+                first.is_some_and(|first| first < deleted)
+                    && !self.driver.explains(place, id, thing.kind.key())
+            };
+            for (place, _) in live.iter().filter(was_there) {
+                found.push(("missed-deletion", format!("{:?} is still in {place:?}", thing.key)));
+            }
+        }
+        for (promise, text) in found {
+            self.find(promise, text);
+        }
+    }
+
+    /// Where a person deleted a record of the thing last, before this position.
+    fn last_deletion(&self, thing: &Thing, before: usize) -> Option<usize> {
+        self.world.ledger[..before].iter().rposition(|entry| {
+            entry.human && entry.column.is_none() && self.is(thing, &entry.place, &entry.id)
+        })
+    }
+
+    /// Whether people work on the thing between two positions: they make, restore or edit it.
+    fn is_worked_on(&self, thing: &Thing, from: usize, to: usize) -> bool {
+        self.world.ledger[from..to].iter().any(|entry| self.is_work(thing, entry))
+    }
+
+    fn is_work(&self, thing: &Thing, entry: &Entry) -> bool {
+        // A change against a direction is not taken over.
+        let counts = |column: &str| {
+            thing.kind.columns().contains(&column) || (column == SCORE && entry.place.0 == "a")
+        };
+        let is_edit = entry.created
+            || (entry.column.as_deref().is_some_and(counts) && entry.before != entry.after);
+        entry.human && is_edit && self.is(thing, &entry.place, &entry.id)
+    }
+
+    /// Whether a person has deleted the thing, everything before was in step, and nobody has worked
+    /// on it since.
+    fn is_over(&self, thing: &Thing, before: usize) -> bool {
+        let Some(deleted) = self.last_deletion(thing, before) else { return false };
+        let calm = self.played.calm.iter().copied().filter(|calm| *calm <= deleted).max();
+        !self.is_worked_on(thing, calm.unwrap_or(0), before)
+    }
+
+    /// Whether a deletion that no person did follows from one that a person did, as far as could be
+    /// known when its cycle began.
+    fn is_wanted(&self, thing: &Thing, position: usize) -> bool {
+        let Some(deleted) = self.last_deletion(thing, position) else { return false };
+        let begun = self.played.begun.iter().copied().rfind(|(length, _)| *length <= position);
+        let (length, now_ms) = begun.unwrap_or((0, 0));
+        let lags = self.world.tables.values().map(|table| &table.knobs.lag);
+        let lag_ms = lags.map(|lag| lag.changes_ms.max(lag.by_id_ms)).max().unwrap_or(0);
+        let could_be_known = |entry: &&Entry| {
+            let record = (entry.place.clone(), entry.id.clone());
+            entry.at_ms + lag_ms <= now_ms
+                && !self.world.unseen.contains(&record)
+                && !self.is_taken_back(entry)
+        };
+        let until = length.max(deleted);
+        let mut since = self.world.ledger[deleted..until].iter().filter(could_be_known);
+        !since.any(|entry| self.is_work(thing, entry))
+    }
+}

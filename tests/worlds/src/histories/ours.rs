@@ -1,0 +1,108 @@
+//! Our engine as a driver of histories.
+
+use futures::executor::block_on;
+use renkei_sync::resolve::resolve;
+use renkei_sync::spec::Spec;
+use renkei_sync::state::{Choice, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::value::{Cell, Value};
+use renkei_sync::why::{Subject, why};
+
+use super::play::{Cycled, Driver};
+use crate::bench::Bench;
+use crate::mirror::MirrorStore;
+use crate::world::knobs::Form;
+use crate::world::{Place, Shared};
+
+/// The engine on the store in memory.
+pub struct Ours {
+    bench: Bench,
+    copy: Option<MirrorStore>,
+    /// What people could read before a copy replaced the database.
+    told: Vec<Review>,
+}
+
+impl Ours {
+    pub fn new(shared: Shared, spec: Spec) -> Self {
+        let mut bench = Bench::in_memory(crate::world::World::default(), spec);
+        bench.shared = shared;
+        Self { bench, copy: None, told: Vec::new() }
+    }
+}
+
+impl Driver for Ours {
+    fn cycle(&mut self) -> Cycled {
+        match self.bench.try_cycle() {
+            Ok(result) => Cycled {
+                wrote: !result.report.written.is_empty(),
+                failed: !result.report.failures.is_empty(),
+            },
+            Err(error) => panic!("a cycle failed: {error}"),
+        }
+    }
+
+    fn crash(&mut self, commits: u64) {
+        self.bench.store.stop_after(commits);
+        // Whether the cycle got that far is no matter.
+        drop(self.bench.try_cycle());
+        self.bench.store = self.bench.store.copy();
+    }
+
+    fn back_up(&mut self) {
+        self.copy = Some(self.bench.store.copy());
+    }
+
+    fn restore(&mut self) -> bool {
+        let Some(copy) = &self.copy else { return false };
+        self.told.extend(self.bench.reviews());
+        self.bench.store = copy.copy();
+        true
+    }
+
+    fn answer(&mut self) -> bool {
+        let open = self.bench.open_reviews();
+        let unanswered = open.iter().filter_map(|review| match &review.matter {
+            Matter::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
+                Some((review, intent))
+            }
+            _ => None,
+        });
+        let mut asked = false;
+        for (review, intent) in unanswered {
+            asked = true;
+            let made = self.bench.shared.world().made_by(intent);
+            let choice = made.map_or(Choice::Separate, Choice::LinkWith);
+            block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
+        }
+        asked
+    }
+
+    fn explains(&self, at: &Place, id: &str, column: &str) -> bool {
+        let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
+        let subject = Subject::Record(RecordKey { system, object, id });
+        let answer = block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column)));
+        answer.unwrap().is_some_and(|why| {
+            let is_open = |status| matches!(status, ReviewStatus::Open | ReviewStatus::Chosen);
+            why.reviews.iter().any(|review| is_open(review.status))
+                || !why.refusals.is_empty()
+                || !why.waits.is_empty()
+        })
+    }
+
+    fn remembers(&self, column: &str, value: &Value) -> bool {
+        // Values are compared trimmed.
+        let same = |told: &Value| *told == *value || *told == Form::Trim.apply(value.clone());
+        let has = |told: &Cell| told.as_ref().is_some_and(same);
+        let now = self.bench.reviews();
+        now.iter().chain(&self.told).any(|review| match &review.matter {
+            Matter::Conflict { field, values, .. } => {
+                field == column && values.iter().any(|(_, told)| has(told))
+            }
+            Matter::Oscillation { field, values } => field == column && values.iter().any(has),
+            _ => false,
+        })
+    }
+
+    fn trace(&self) -> String {
+        format!("{:?}", self.bench.reviews())
+    }
+}
