@@ -4,24 +4,28 @@
 //! whole before the state machine sees it, and a lost answer is a connection that dies after the
 //! status line, so a client cannot tell whether its write was done.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request as HttpRequest, State};
+use axum::extract::Request as HttpRequest;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use axum::serve::ListenerExt;
 use futures::stream;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::Clock;
 use crate::control::System;
@@ -74,26 +78,59 @@ pub fn start<S: System>(
     let base_url = format!("http://{}", listener.local_addr()?);
     let (system, credentials) = build(&base_url);
     let shared: Shared = Arc::new(Mutex::new(Simulator::new(system, credentials.clone())));
-    let router = Router::new().fallback(answer).with_state(shared);
-    let listener = listener.tap_io(|stream| {
-        // Without it each small answer may wait for a delayed acknowledgement; not fatal.
-        drop(stream.set_nodelay(true));
-    });
     let (stop, stopped) = oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        // A dropped sender stops the server as well.
-        drop(stopped.await);
-    });
-    let task = tokio::spawn(async move {
-        // axum's server only ends by the signal.
-        drop(server.await);
-    });
+    let task = tokio::spawn(accept(listener, shared, stopped));
     Ok(Running { base_url, credentials, stop, task })
+}
+
+/// Serves connections until it is stopped, and then those that are under way to their end.
+async fn accept(listener: TcpListener, shared: Shared, mut stopped: oneshot::Receiver<()>) {
+    let (stopping, watched) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // A dropped sender stops the server as well.
+            _ = &mut stopped => break,
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                // Without it each small answer may wait for a delayed acknowledgement; not fatal.
+                drop(stream.set_nodelay(true));
+                connections.spawn(connection(stream, Arc::clone(&shared), watched.clone()));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    drop(listener);
+    // Every connection notices that the other end of its channel has gone.
+    drop(stopping);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Serves one connection over HTTP/1.1, with header names in title case as the vendors send them.
+async fn connection(stream: TcpStream, shared: Shared, mut stopping: watch::Receiver<bool>) {
+    let service = service_fn(move |request: HttpRequest<Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(shared, request.map(Body::new)).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.title_case_headers(true);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // A client that breaks off is its own affair.
+        done = served.as_mut() => drop(done),
+        _ = stopping.changed() => {
+            served.as_mut().graceful_shutdown();
+            drop(served.await);
+        }
+    }
 }
 
 type Shared = Arc<Mutex<Simulator>>;
 
-async fn answer(State(system): State<Shared>, request: HttpRequest) -> Response {
+async fn answer(system: Shared, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LEN_MAX).await else {
         return Answer::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response();

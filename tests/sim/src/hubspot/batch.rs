@@ -20,12 +20,13 @@ use super::{HubSpot, Outcome, Reply, body};
 use crate::serve::{Answer, Request};
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Inputs<T> {
     inputs: Vec<T>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ReadBatch {
     #[serde(default)]
     properties: Vec<String>,
@@ -37,13 +38,12 @@ struct ReadBatch {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Change {
     #[serde(deserialize_with = "id_text")]
     id: String,
     #[serde(default)]
     id_property: Option<String>,
-    #[serde(default)]
     properties: Map<String, Value>,
     #[serde(default)]
     object_write_trace_id: Option<String>,

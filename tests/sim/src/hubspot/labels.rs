@@ -59,7 +59,8 @@ impl Labels {
             inverse: "Child Company".to_owned(),
             own: true,
         };
-        Self { all: vec![parent], next: 1 }
+        // Far from the numbers of HubSpot's own types, which share one space here.
+        Self { all: vec![parent], next: 10_001 }
     }
 
     /// Every label of a pair as (type there, type back, label there), seen from its first type.

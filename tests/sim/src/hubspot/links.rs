@@ -19,11 +19,13 @@ use crate::serve::{Answer, Request};
 const PAGE_CAP: usize = 500;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Inputs<T> {
     inputs: Vec<T>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Start {
     #[serde(deserialize_with = "id_text")]
     id: String,
@@ -32,17 +34,25 @@ struct Start {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Link {
     from: Named,
     to: Named,
     #[serde(default)]
     types: Vec<LinkType>,
+    /// The name of the type, in the v3 form.
+    #[serde(default, rename = "type")]
+    _named: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Unlink {
     from: Named,
     to: Targets,
+    /// The name of the type, in the v3 form.
+    #[serde(default, rename = "type")]
+    _named: Option<String>,
 }
 
 /// v4 unlinks several at once, v3 one.
@@ -293,7 +303,7 @@ impl HubSpot {
     fn remove_links(&mut self, pair: Pair, request: &Request) -> Outcome {
         let Inputs { inputs }: Inputs<Unlink> = body(request)?;
         check_size(inputs.len(), LINK_CAP)?;
-        for Unlink { from, to } in &inputs {
+        for Unlink { from, to, .. } in &inputs {
             let targets = match to {
                 Targets::Several(several) => several.as_slice(),
                 Targets::One(one) => std::slice::from_ref(one),

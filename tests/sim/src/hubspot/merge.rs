@@ -22,7 +22,7 @@ use crate::serve::{Answer, Request};
 const MERGES_MAX: usize = 250;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MergeBody {
     #[serde(deserialize_with = "id_text")]
     primary_object_id: String,
@@ -31,7 +31,7 @@ struct MergeBody {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct EraseBody {
     #[serde(deserialize_with = "id_text")]
     object_id: String,

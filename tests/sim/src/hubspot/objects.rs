@@ -15,11 +15,11 @@ use super::view::{LinkType, Named, Page, Paging, Projection};
 use super::{HubSpot, Outcome, Reply, body};
 use crate::serve::{Answer, Request};
 
-/// A record to create.
+/// A record to create or, without associations, the change of one; `properties` must be there and
+/// unknown members are refused.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewObject {
-    #[serde(default)]
     pub properties: Map<String, Value>,
     #[serde(default)]
     pub associations: Vec<NewLink>,
@@ -29,6 +29,7 @@ pub(super) struct NewObject {
 
 /// An association in the body of a create.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewLink {
     to: Named,
     types: Vec<LinkType>,

@@ -7,6 +7,7 @@
 mod filter;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use self::filter::{Filter, FilterBody, Group};
 use super::errors::ApiError;
-use super::kinds::Kind;
+use super::kinds::{Kind, Pair};
 use super::route::SEARCH_CAP;
 use super::schema::{Schema, ValueType};
 use super::stamp;
@@ -38,10 +39,13 @@ const QUERIED: [&str; 8] =
     ["email", "firstname", "lastname", "phone", "company", "name", "domain", "dealname"];
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SearchBody {
     #[serde(default)]
     filter_groups: Vec<GroupBody>,
+    /// One group more, as real clients send it.
+    #[serde(default)]
+    filters: Vec<FilterBody>,
     #[serde(default)]
     sorts: Vec<Value>,
     #[serde(default)]
@@ -49,12 +53,13 @@ pub(super) struct SearchBody {
     #[serde(default)]
     properties: Vec<String>,
     #[serde(default)]
-    limit: Option<usize>,
+    limit: Option<Value>,
     #[serde(default)]
     after: Option<Value>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct GroupBody {
     filters: Vec<FilterBody>,
 }
@@ -82,7 +87,12 @@ pub(super) fn is_first(request: &Request) -> bool {
 
 impl HubSpot {
     pub(super) fn search(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let asked: SearchBody = body(request)?;
+        let mut asked: SearchBody = body(request)?;
+        if !asked.filters.is_empty() {
+            let filters = std::mem::take(&mut asked.filters);
+            asked.filter_groups.push(GroupBody { filters });
+        }
+        self.check_associated(kind, &mut asked)?;
         let names = asked.properties.clone();
         let schema = self.store.schema(kind);
         let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
@@ -109,6 +119,24 @@ impl HubSpot {
 }
 
 impl HubSpot {
+    /// Turns filters on `associations.{type}` into filters on the ids that are associated.
+    fn check_associated(&self, kind: Kind, asked: &mut SearchBody) -> Result<(), ApiError> {
+        let filters = asked.filter_groups.iter_mut().flat_map(|group| &mut group.filters);
+        for filter in filters {
+            let Some(name) = filter.associated().map(str::to_owned) else { continue };
+            let to = Kind::parse(&name).ok_or_else(|| ApiError::unknown_kind(&name))?;
+            let pair = Pair::between(to, kind)
+                .ok_or_else(|| ApiError::invalid(format!("No associations to {name}")))?;
+            let named = filter.named_ids().into_iter().filter_map(|id| id.parse().ok());
+            let found: BTreeSet<u64> = named
+                .flat_map(|id: u64| self.store.associations.of((to, id), pair.to))
+                .map(|(id, _)| id)
+                .collect();
+            filter.become_ids(&found)?;
+        }
+        Ok(())
+    }
+
     /// The rows that a search finds now, without those that sharing hides.
     fn found(&self, search: &Search, kind: Kind) -> Vec<Arc<Row>> {
         let table = self.store.table(kind);
@@ -139,7 +167,11 @@ impl Search {
         if query.chars().count() > QUERY_LEN_MAX {
             return Err(ApiError::invalid(format!("query is longer than {QUERY_LEN_MAX}")));
         }
-        let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
+        let limit = match &asked.limit {
+            None => DEFAULT_LIMIT,
+            // A text will do, as clients send one.
+            Some(limit) => cursor(limit).unwrap_or_default(),
+        };
         if !(1..=SEARCH_CAP).contains(&limit) {
             return Err(ApiError::invalid(format!("limit must be between 1 and {SEARCH_CAP}")));
         }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod batches;
+mod clients;
 mod control;
 mod http;
 mod links;

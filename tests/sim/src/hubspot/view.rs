@@ -270,7 +270,7 @@ impl<R> Batch<R> {
 
 /// An association to make, as bodies write it.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LinkType {
     #[serde(default)]
     pub association_category: String,
@@ -279,6 +279,7 @@ pub(super) struct LinkType {
 
 /// `{"id": …}`; the id is a string or a number.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Named {
     #[serde(deserialize_with = "id_text")]
     pub id: String,

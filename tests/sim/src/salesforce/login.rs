@@ -84,7 +84,7 @@ impl Org {
         ]))
     }
 
-    fn identity_url(&self) -> String {
+    pub(super) fn identity_url(&self) -> String {
         let login = &self.sessions.login;
         format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id)
     }
@@ -107,11 +107,11 @@ impl Org {
         ]))
     }
 
-    /// `POST /services/Soap/u/NN.0`: login and logout, nothing else.
+    /// `POST /services/Soap/u/NN.0` or `/c/NN.0`: login and logout, nothing else.
     pub(super) fn soap(&mut self, request: &Request, now_ms: i64) -> Reply {
         self.tally = token_tally();
         let body = String::from_utf8_lossy(&request.body);
-        if body.contains("<logout") {
+        if body.contains("<logout") || body.contains(":logout") {
             self.sessions.end(&element(&body, "sessionId").unwrap_or_default());
             return envelope("<logoutResponse/>");
         }
@@ -152,12 +152,21 @@ fn oauth_error(error: &'static str, description: &'static str) -> Reply {
     )
 }
 
-/// The text of the first element called `name`, which has no children.
+/// The text of the first element called `name`, whatever its namespace prefix and attributes.
 fn element(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
-    Some(plain.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"))
+    let mut rest = xml;
+    loop {
+        let (_, after) = rest.split_once('<')?;
+        let (tag, text) = after.split_once('>')?;
+        rest = text;
+        let own = tag.split_whitespace().next().unwrap_or_default();
+        if own.rsplit(':').next() != Some(name) || own.starts_with('/') {
+            continue;
+        }
+        let (text, _) = text.split_once(&format!("</{own}>"))?;
+        let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+        return Some(plain.replace("&apos;", "'").replace("&#39;", "'").replace("&amp;", "&"));
+    }
 }
 
 fn envelope(body: &str) -> Reply {
@@ -173,7 +182,10 @@ fn envelope(body: &str) -> Reply {
 fn soap_fault(code: &str, message: &str) -> Reply {
     let fault = format!(
         "<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}\
-         </faultstring></soapenv:Fault>"
+         </faultstring><detail><sf:LoginFault xmlns:sf=\"urn:fault.partner.soap.sforce.com\" \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"sf:LoginFault\">\
+         <sf:exceptionCode>{code}</sf:exceptionCode><sf:exceptionMessage>{message}\
+         </sf:exceptionMessage></sf:LoginFault></detail></soapenv:Fault>"
     );
     Reply { status: 500, ..envelope(&fault) }
 }

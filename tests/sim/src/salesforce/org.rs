@@ -352,7 +352,7 @@ impl Org {
     /// Runs the route of a call; composite resources come back here for each part.
     pub(super) fn route(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
         match call.path {
-            [] => Ok(resources(call.base)),
+            [] => Ok(self.resources(call.base)),
             ["limits"] => Ok(self.limits()),
             ["sobjects", path @ ..] => self.sobjects(call, path),
             ["query", path @ ..] => self.query(call, path, false),
@@ -361,6 +361,14 @@ impl Org {
             ["jobs", kind, path @ ..] => self.jobs(call, kind, path),
             _ => Err(Fault::not_found()),
         }
+    }
+
+    /// `GET /services/data/vNN.0`: the resources below it, and where the client's identity is.
+    fn resources(&self, base: &str) -> Reply {
+        let names = ["composite", "jobs", "limits", "query", "queryAll", "sobjects"];
+        let pairs = names.into_iter().map(|name| (name.into(), format!("{base}/{name}").into()));
+        let identity = ("identity".into(), self.identity_url().into());
+        Reply::ok(Json::Object(pairs.chain([identity]).collect()))
     }
 
     /// The table of an object named in a path.
@@ -409,10 +417,4 @@ fn versions() -> Reply {
         ])
     });
     Reply::ok(Json::List(versions.collect()))
-}
-
-fn resources(base: &str) -> Reply {
-    let names = ["composite", "jobs", "limits", "query", "queryAll", "sobjects"];
-    let pairs = names.into_iter().map(|name| (name.into(), format!("{base}/{name}").into()));
-    Reply::ok(Json::Object(pairs.collect()))
 }

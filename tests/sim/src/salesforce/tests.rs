@@ -1,5 +1,6 @@
 //! Table tests of the org's quirks, in process with a manual clock; one file per family.
 
+mod clients;
 mod jobs;
 mod login;
 mod read;

@@ -3,6 +3,8 @@
 //! Texts compare without regard to case, but `IN` and `NOT_IN` compare the operand as it is with
 //! the lower-cased value (a switch: unverified).
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ use crate::hubspot::table::Row;
 
 /// A filter as bodies write it.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct FilterBody {
     property_name: String,
     operator: String,
@@ -249,6 +251,32 @@ impl Bound {
 }
 
 impl FilterBody {
+    /// The object type of a filter on associations.
+    pub(super) fn associated(&self) -> Option<&str> {
+        self.property_name.strip_prefix("associations.")
+    }
+
+    /// The ids that such a filter names.
+    pub(super) fn named_ids(&self) -> Vec<String> {
+        let one = self.value.iter().map(text);
+        one.chain(self.values.iter().flatten().map(text)).collect()
+    }
+
+    /// Makes this a filter on the records' own ids.
+    pub(super) fn become_ids(&mut self, ids: &BTreeSet<u64>) -> Result<(), ApiError> {
+        self.operator = match self.operator.as_str() {
+            "EQ" | "IN" => "IN".to_owned(),
+            "NEQ" | "NOT_IN" => "NOT_IN".to_owned(),
+            _ => return Err(self.no_operator()),
+        };
+        self.property_name = "hs_object_id".to_owned();
+        self.value = None;
+        // No record has the id 0: an empty list is not a list.
+        let ids = ids.iter().copied().chain(ids.is_empty().then_some(0));
+        self.values = Some(ids.map(Value::from).collect());
+        Ok(())
+    }
+
     fn text_test(&self, faults: &Faults) -> Result<Test, ApiError> {
         let ordered = |operator| Ok(Test::Ordered { operator, text: self.text()?.to_lowercase() });
         match self.operator.as_str() {

@@ -1,6 +1,7 @@
 //! The account behind a real socket.
 //!
-//! One test for what only a socket shows: whole answers, lost ones, and a port that closes.
+//! One test for what only a socket shows: header names, whole answers, lost ones, and a port that
+//! closes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +28,7 @@ fn raw(base_url: &str, method: &str, path: &str, token: &str, body: &str) -> Str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_served_account_answers_loses_replies_and_stops() {
+async fn a_served_account_answers_in_title_case_loses_replies_and_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options =
         Options { seed: 1, people: 10, clock: Clock::manual(START_MS), faults: Faults::none() };
@@ -37,6 +38,9 @@ async fn a_served_account_answers_loses_replies_and_stops() {
     let asked = tokio::task::spawn_blocking(move || {
         let whole = raw(&base_url, "GET", CONTACTS, &token, "");
         assert!(whole.starts_with("HTTP/1.1 200"), "{whole}");
+        // RULES.md S8: some clients read header names as HTTP/1.1 servers of old wrote them.
+        assert!(whole.contains("\r\nX-Hubspot-Correlation-Id: "), "{whole}");
+        assert!(whole.contains("\r\nContent-Type: "), "{whole}");
         assert!(whole.ends_with('}'), "{whole}");
         raw(&base_url, "POST", "/_sim/faults", "", r#"{"lose_reply_after_write":1}"#);
         let lost = raw(&base_url, "POST", CONTACTS, &token, r#"{"properties":{"city":"here"}}"#);
