@@ -7,8 +7,9 @@ use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
-use crate::spec::OnDelete;
+use crate::spec::{OnDelete, Winner};
 use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
+use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,12 @@ enum News {
     Added,
     /// Another value than was agreed on.
     Edited,
+}
+
+/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md`
+/// P4). Where it says that somebody has opted out it is a value like others.
+fn is_unset(cell: &Cell, winner: &Winner) -> bool {
+    *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
 }
 
 impl Work<'_> {
@@ -80,13 +87,13 @@ impl Work<'_> {
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then_some((seen, state))
+            lane.mapping.direction.reads().then_some((seen, state, &field.winner))
         });
-        seen.filter_map(|(seen, state)| match &state.base {
+        seen.filter_map(|(seen, state, winner)| match &state.base {
             Some(_) => {
                 (seen.is_some() && (*seen != state.base || state.unsure)).then_some(News::Edited)
             }
-            None => is_filled(&seen).then_some(News::Added),
+            None => (is_filled(&seen) && !is_unset(&seen, winner)).then_some(News::Added),
         })
         .max()
     }

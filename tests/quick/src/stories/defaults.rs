@@ -1,10 +1,11 @@
 //! What is put into a new record for want of a value.
 
-use renkei_sync::spec::{CopiedColumn, FieldIndex, Spec};
+use renkei_sync::record::Removal;
+use renkei_sync::spec::{CopiedColumn, Direction, FieldIndex, FieldKind, Spec, Winner};
 use renkei_sync::value::Value;
 
 use super::{bench, check_cell, companies, deals, leads, references, with_leads};
-use crate::bench::Bench;
+use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people, world};
 use crate::world::place;
 
@@ -117,4 +118,25 @@ fn filler_is_read_as_empty() {
     bench.shared.world().create(&place("b", "accounts"), &[("name", "(none)".into())]);
     bench.settle();
     assert!(bench.shared.world().live(&place("a", "companies")).is_empty());
+}
+
+/// `RULES.md` P4.
+#[test]
+fn checkbox_that_nobody_set_does_not_beat_a_deletion() {
+    for (default, stays) in [(false, 0), (true, 1)] {
+        let mut spec = people();
+        spec.fields.push(field("vip", FieldKind::Boolean, Winner::Newest));
+        for member in &mut spec.members {
+            member.groups.push(direct(5, "vip", Direction::Both));
+        }
+        let bench = bench(spec);
+        let unset = ("vip".to_owned(), Value::Boolean(default));
+        bench.shared.world().table(&b()).knobs.defaults.extend([unset]);
+        let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+        bench.cycle();
+        bench.shared.world().remove(&a(), &left, Removal::Deleted);
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&a()).len(), stays, "{default}");
+        assert_eq!(bench.shared.world().live(&b()).len(), stays, "{default}");
+    }
 }
