@@ -161,7 +161,7 @@ the configuration, which are files of their own.")]
     /// cycles read everything again before they write.
     #[command(after_help = "Examples:
   renkei restore /backup/monday.db --dir sync
-  renkei restore /backup/monday.db --dir sync && renkei plan --dir sync
+  renkei restore /backup/monday.db --dir sync --json | jq .
 
 Refused while `renkei serve` or another command works on the database. Records that were made since
 the backup are found again by their stamps; where both systems were edited, or one was deleted and

@@ -33,6 +33,7 @@ mod error;
 mod column;
 
 mod cursors;
+mod doubts;
 
 mod identity;
 

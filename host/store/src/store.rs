@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{
-    Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey,
+    RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -17,7 +17,9 @@ use rusqlite::Connection;
 use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{counts, cursors, identity, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{
+    counts, cursors, doubts, identity, journal, keys, links, outbox, records, reviews, sweeps,
+};
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
 /// were handed in.
@@ -102,6 +104,21 @@ impl Store for SqliteStore {
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let keys = keys.to_vec();
         self.read(move |connection, layouts| records::get(connection, layouts, &keys)).await
+    }
+
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, _| doubts::of(connection, &keys)).await
+    }
+
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        let stream = stream.clone();
+        self.read(move |connection, _| doubts::due(connection, &stream, now_ms, limit)).await
     }
 
     async fn link_work(

@@ -5,19 +5,21 @@
 //! the status of one of its records moved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::canonical::is_changed;
 use crate::engine::Engine;
 use crate::keys;
 use crate::lens::Lenses;
+use crate::order::{self, Fate, Look, Weighed, left_of};
+use crate::outcome::remember;
 use crate::plugin::{Generation, PluginError};
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
-use crate::record::{Page, Removal, Row, Tombstone};
-use crate::spec::{EntitySpec, MemberSpec};
+use crate::record::{Page, Problem, Remedy, Removal, Row, Tombstone};
+use crate::spec::{EntitySpec, FieldIndex, MemberSpec};
 use crate::stamp::{Memory, Stamp, recall};
 use crate::state::{
-    Awaited, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span, Status,
+    Awaited, Doubt, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Refusal, Span, Status,
 };
 use crate::store::{Changes, Restored, Store, StoreError};
 use crate::value::Value;
@@ -75,8 +77,25 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a page changes, without its cursor.
+    /// What a page of records changes that were asked for by their ids.
     pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+        Ok(self.absorb_page(page, true).await?.0)
+    }
+
+    /// What a page of a scan changes, without its cursor, and the ids of records that are to be
+    /// read by their ids at once.
+    pub(crate) async fn absorb_scan(
+        &self,
+        page: &Page,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+        self.absorb_page(page, false).await
+    }
+
+    async fn absorb_page(
+        &self,
+        page: &Page,
+        by_id: bool,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
         let ids = page.batch.rows.iter().map(|row| &row.id);
         let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
         let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
@@ -85,27 +104,36 @@ impl<'a> Source<'a> {
         for record in self.store.records(&keys).await? {
             known.insert(record.key.clone(), record);
         }
+        let doubts: BTreeMap<RecordKey, Doubt> =
+            self.store.doubts(&keys).await?.into_iter().collect();
         let mut changes = Changes::default();
         // What is on the page as a row is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             self.bury(tombstone, &mut known, &mut changes);
         }
+        let buried = changes.records.iter().map(|record| record.key.clone());
+        changes.doubts =
+            buried.filter(|key| doubts.contains_key(key)).map(|key| (key, None)).collect();
         let unknown = page
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
         changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
-        self.take_rows(page, &known, &mut changes).await?;
-        Ok(changes)
+        let look =
+            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
+        Ok((changes, again))
     }
 
+    /// Takes in the rows of a page; the ids of those that may be older than our own write.
     async fn take_rows(
         &self,
-        page: &Page,
+        (page, look): (&Page, Look),
         known: &BTreeMap<RecordKey, RecordState>,
+        doubts: &BTreeMap<RecordKey, Doubt>,
         changes: &mut Changes,
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<Vec<String>, AbsorbError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
         let readings =
@@ -114,10 +142,24 @@ impl<'a> Source<'a> {
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let mut stamps: Vec<Stamp> = Vec::new();
+        let (mut again, mut refused) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(readings).zip(before) {
+            let doubt = before.and_then(|before| doubts.get(&before.key));
+            let weighed = before.map_or(Weighed::Plain, |before| {
+                order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
+            });
+            if let Some(before) = before {
+                let left = left_of(doubt, &weighed, self.entity, row, look);
+                changes.doubts.extend((left.as_ref() != doubt).then(|| (before.key.clone(), left)));
+                again.extend(weighed.asks().then(|| row.id.clone()));
+            }
+            if matches!(weighed, Weighed::Nothing { .. }) {
+                continue;
+            }
             self.tell(row, &reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
-            let after = self.update(row, reading, before, stamp);
+            let mut after = self.update(row, reading, (before, &weighed), stamp);
+            refused.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(Stamp::parse));
                 fresh.push(after.clone());
@@ -151,6 +193,18 @@ impl<'a> Source<'a> {
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
         changes.match_keys.extend(match_keys);
+        self.tell_keyless(failed, known, changes);
+        self.keep_refusals(refused, changes).await?;
+        Ok(again)
+    }
+
+    /// Records whose match key cannot be made, told once.
+    fn tell_keyless(
+        &self,
+        failed: Vec<(RecordKey, Reason)>,
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) {
         for (key, reason) in failed {
             // Without a version the next sweep reads it again.
             let mine = changes.records.iter_mut().find(|record| record.key == key);
@@ -165,16 +219,80 @@ impl<'a> Source<'a> {
                 changes.journal.push(self.line(key, link, None, reason));
             }
         }
+    }
+
+    /// Tells of writes that were answered and did not happen; one that was repeated often enough
+    /// counts as refused, so that a person sees it and it is not repeated for ever.
+    pub(crate) fn missed(
+        &self,
+        record: &mut RecordState,
+        weighed: &Weighed,
+        doubt: Option<&Doubt>,
+        journal: &mut Vec<JournalEntry>,
+    ) -> Option<(LinkId, Refusal)> {
+        let Weighed::Fields(fates) = weighed else { return None };
+        let mut refused = None;
+        let missed = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Missed);
+        for (position, _) in missed {
+            let (Some(field), Some(state)) =
+                (self.entity.fields.get(position), record.fields.get_mut(position))
+            else {
+                continue;
+            };
+            let name = Some(field.name.clone());
+            journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
+            if state.tries > order::TRIES_MAX
+                && let (Some(digest), Some(link)) =
+                    (doubt.and_then(|d| d.digest.clone()), record.link)
+            {
+                state.tries = 0;
+                let group = self.member.group_of(FieldIndex(position));
+                let column = group.and_then(|group| group.columns.first()).cloned();
+                refused = Some((link, self.not_kept(digest, column)));
+            }
+        }
+        refused
+    }
+
+    fn not_kept(&self, digest: String, column: Option<String>) -> Refusal {
+        let problem = Problem {
+            code: "not-kept".to_owned(),
+            message: Reason::NotKept.to_string(),
+            field: column,
+            remedy: Remedy::TargetData,
+        };
+        let (system, object) = (self.member.system.clone(), self.member.object.clone());
+        Refusal { system, object, digest, problems: vec![problem] }
+    }
+
+    async fn keep_refusals(
+        &self,
+        refused: Vec<(LinkId, Refusal)>,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<LinkId> = refused.iter().map(|(link, _)| *link).collect();
+        for view in self.store.links(&ids).await? {
+            let mut link = Arc::unwrap_or_clone(view.link);
+            let own = refused.iter().filter(|(id, _)| *id == link.id);
+            let own: Vec<Refusal> = own.map(|(_, refusal)| refusal.clone()).collect();
+            for refusal in own {
+                remember(&mut link, refusal);
+            }
+            changes.links.push(link);
+        }
         Ok(())
     }
 
     /// The record as this row says. One without a link keeps its stamp, which may say where it
     /// belongs.
-    fn update(
+    pub(crate) fn update(
         &self,
         row: &Row,
         reading: Reading,
-        before: Option<&RecordState>,
+        (before, weighed): (Option<&RecordState>, &Weighed),
         stamp: Option<&str>,
     ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
@@ -187,21 +305,17 @@ impl<'a> Source<'a> {
         }
         let last_ms = record.modified_ms;
         record.fields.resize_with(self.entity.fields.len(), FieldState::default);
-        let states = record.fields.iter_mut().zip(&self.entity.fields);
-        for ((state, field), mut cell) in states.zip(reading.cells) {
+        let states = record.fields.iter_mut().zip(&self.entity.fields).enumerate();
+        for ((position, (state, field)), mut cell) in states.zip(reading.cells) {
             if state.is_filler(&field.kind, &cell) {
                 // What we put there for want of a value is none (`RULES.md` V6).
                 cell = Some(Value::Null);
             } else if cell.is_some() {
                 state.filler = None;
             }
-            if cell.is_some() && state.seen != cell {
-                if is_changed(&field.kind, &state.seen, &cell) {
-                    let after = state.seen.is_some().then_some(last_ms).flatten();
-                    state.edited = Span { after, until: row.modified_ms };
-                }
-                state.seen = cell;
-            }
+            let after = state.seen.is_some().then_some(last_ms).flatten();
+            let span = Span { after, until: row.modified_ms };
+            order::apply(state, &field.kind, weighed.fate(position), cell, span);
         }
         for field in &reading.unread {
             if let Some(state) = record.fields.get_mut(field.0) {
@@ -257,6 +371,8 @@ impl<'a> Source<'a> {
         if record.status == Status::Surplus {
             record.link = None;
         }
+        // A row from before the removal is older than what is known.
+        record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         record.status = status;
         changes.dirty.extend(record.link);
         changes.records.push(record.clone());

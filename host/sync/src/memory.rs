@@ -13,17 +13,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::state::{
-    Awaited, Cursor, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    Awaited, Cursor, Doubt, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork,
+    OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews,
     Store, StoreError,
 };
 
+use doubts::Doubts;
 use outbox::Outbox;
 
 mod derived;
+mod doubts;
 mod outbox;
 
 /// More hops than any chain of merges has.
@@ -54,6 +56,7 @@ struct State {
     work: BTreeMap<RecordKey, LinkWork>,
     match_keys: BTreeMap<RecordKey, Vec<(String, String)>>,
     by_match_key: KeyIndex,
+    doubts: Doubts,
     aliases: BTreeMap<RecordKey, RecordKey>,
     dirty: BTreeSet<LinkId>,
     waits: BTreeMap<LinkId, Vec<Awaited>>,
@@ -119,6 +122,10 @@ impl State {
         }
         for (record, keys) in changes.match_keys {
             self.put_match_keys(record, keys);
+        }
+        for (record, doubt) in changes.doubts {
+            let doubt = doubt.filter(|_| self.records.contains_key(&record));
+            self.doubts.put(record, doubt);
         }
         self.aliases.extend(changes.aliases);
         for link in &changes.clean {
@@ -285,6 +292,19 @@ impl Store for MemoryStore {
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let state = self.state();
         Ok(keys.iter().filter_map(|key| state.records.get(key)).map(copy).collect())
+    }
+
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        Ok(self.state().doubts.of(keys))
+    }
+
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        Ok(self.state().doubts.due(stream, now_ms, limit))
     }
 
     async fn link_work(
@@ -454,18 +474,7 @@ impl Store for MemoryStore {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        let state = self.state();
-        let outbox = |wanted| state.outbox.iter().filter(|e| e.state == wanted).count() as u64;
-        let open = state.reviews.values().filter(|review| review.status == ReviewStatus::Open);
-        Ok(Counts {
-            entities: state.entity_counts().into_values().collect(),
-            planned: outbox(OutboxState::Planned),
-            sent: outbox(OutboxState::Sent),
-            waiting: state.waits.len() as u64,
-            reviews_open: open.count() as u64,
-            journal: state.journal.len() as u64,
-            sweeps: state.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
-        })
+        Ok(self.state().counts())
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

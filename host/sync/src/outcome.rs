@@ -15,11 +15,15 @@ use crate::render::refusal_digest;
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey, RecordState,
-    Refusal, ReviewStatus, Span, Status,
+    Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
+    RecordState, Refusal, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
+
+use confirm::Shown;
+
+mod confirm;
 
 /// Refusals that a link remembers.
 const REFUSALS_MAX: usize = 8;
@@ -48,6 +52,8 @@ pub(crate) struct Settler<'a> {
     touched: BTreeSet<RecordKey>,
     /// The records were read after the write: what they hold stands, and differs by edits.
     probed: bool,
+    doubts: BTreeMap<RecordKey, Doubt>,
+    shown: Shown,
     changes: Changes,
 }
 
@@ -69,6 +75,8 @@ impl<'a> Settler<'a> {
             created: Vec::new(),
             touched: BTreeSet::new(),
             probed: false,
+            doubts: BTreeMap::new(),
+            shown: Shown::default(),
             changes: Changes::default(),
         }
     }
@@ -88,6 +96,7 @@ impl<'a> Settler<'a> {
     ) -> Result<Vec<Settled>, AbsorbError> {
         self.read_again(batch, &outcomes).await?;
         self.load(batch, &outcomes).await?;
+        self.read_back(batch, &outcomes).await?;
         let readings = self.after_images(columns, batch, &outcomes).await?;
         let mut settled = Vec::with_capacity(batch.len());
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
@@ -146,6 +155,7 @@ impl<'a> Settler<'a> {
         for record in store.records(&keys).await? {
             self.records.insert(record.key.clone(), record);
         }
+        self.doubts = store.doubts(&keys).await?.into_iter().collect();
         Ok(())
     }
 
@@ -226,11 +236,13 @@ impl<'a> Settler<'a> {
             record.link = Some(link);
             self.created.push(key.clone());
         }
+        let doubt = self.doubt_of(entry, applied, &record);
         if self.probed {
             self.changes.dirty.push(link);
         } else {
             record.status = Status::Live;
             record.version.clone_from(&applied.version);
+            record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
         if entry.action == Action::Archive {
             record.status = Status::Archived;
@@ -246,6 +258,9 @@ impl<'a> Settler<'a> {
         for (column, cell) in reading.raw {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
+        }
+        if let Some(doubt) = doubt {
+            altered |= self.observe_write(&mut record, doubt);
         }
         self.touched.insert(key.clone());
         self.records.insert(key.clone(), record);
@@ -335,16 +350,9 @@ impl<'a> Settler<'a> {
         self.tell(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
         let digest = refusal_digest(entry, &self.member.digest);
+        let (system, object) = (entry.system.clone(), entry.object.clone());
         if let Some(link) = self.links.get_mut(&id) {
-            link.refusals.retain(|refusal| refusal.digest != digest);
-            let excess = (link.refusals.len() + 1).saturating_sub(REFUSALS_MAX);
-            link.refusals.drain(..excess);
-            link.refusals.push(Refusal {
-                system: entry.system.clone(),
-                object: entry.object.clone(),
-                digest,
-                problems,
-            });
+            remember(link, Refusal { system, object, digest, problems });
             self.changes.links.push(link.clone());
         }
     }
@@ -452,6 +460,14 @@ pub(crate) async fn read_again(
         source.store.commit(changes).await?;
     }
     Ok(())
+}
+
+/// Keeps a refusal with its link, in the place of an earlier one of the same write.
+pub(crate) fn remember(link: &mut Link, refusal: Refusal) {
+    link.refusals.retain(|known| known.digest != refusal.digest);
+    let excess = (link.refusals.len() + 1).saturating_sub(REFUSALS_MAX);
+    link.refusals.drain(..excess);
+    link.refusals.push(refusal);
 }
 
 pub(crate) fn can_retry(problems: &[Problem]) -> bool {

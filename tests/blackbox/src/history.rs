@@ -85,8 +85,8 @@ pub(crate) enum Step {
     Killed { calls: u64 },
     /// `renkei sync` twice at once.
     Twice,
-    /// `renkei serve` for so long; somebody acts meanwhile; a plugin file is copied anew; then it is
-    /// stopped, or killed.
+    /// `renkei serve` for so long; somebody acts meanwhile; a plugin file is copied anew; then it
+    /// is stopped, or killed.
     Serve { ms: u64, act: Option<Act>, swap: bool, kill: bool },
     /// Time passes.
     Wait { ms: u64 },

@@ -83,8 +83,8 @@ impl Ledger {
         mine.any(|entry| matches!(entry.deed, Deed::Deleted { .. }))
     }
 
-    /// What the field may hold now: the last value typed on each side since the last rest, else what
-    /// was agreed on. The flag says that both sides typed.
+    /// What the field may hold now: the last value typed on each side since the last rest, else
+    /// what was agreed on. The flag says that both sides typed.
     pub(crate) fn candidates(&self, who: usize, field: Field) -> (Vec<String>, bool) {
         let mut last: BTreeMap<Side, String> = BTreeMap::new();
         for entry in self.recent(who) {

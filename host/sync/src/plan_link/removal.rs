@@ -86,7 +86,8 @@ impl Work<'_> {
             Some(_) => {
                 (seen.is_some() && (*seen != state.base || state.unsure)).then_some(News::Edited)
             }
-            None => is_filled(&seen).then_some(News::Added),
+            // What the system put there when the record was made is nobody's (RULES.md P4).
+            None => (is_filled(&seen) && !state.preset).then_some(News::Added),
         })
         .max()
     }
