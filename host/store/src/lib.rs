@@ -29,6 +29,7 @@ mod writer;
 mod readers;
 
 mod error;
+mod guards;
 
 mod column;
 

@@ -9,8 +9,10 @@ use proptest::option;
 use proptest::prelude::*;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::record::Action;
+use renkei_sync::spec::FieldIndex;
 use renkei_sync::state::{
-    Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep, SweepStage,
+    Awaited, GuardCounts, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep,
+    SweepStage,
 };
 use renkei_sync::store::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
@@ -46,16 +48,16 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => Just(Status::Surplus),
         1 => Just(Status::Missing),
         1 => Just(Status::Archived),
+        1 => Just(Status::Withdrawn),
         1 => Just(Status::Deleted),
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
     ];
     (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>()).prop_map(
-        |(key, link, status, modified_ms)| RecordState {
-            key,
-            entity: entity(link.unwrap_or(1)),
-            modified_ms,
-            ..record("", link, status)
+        |(key, link, status, modified_ms)| {
+            let mut record = record("", link, status);
+            record.fields[1].seen = Some(Value::References(vec![key.id.clone(), "9".to_owned()]));
+            RecordState { key, entity: entity(link.unwrap_or(1)), modified_ms, ..record }
         },
     )
 }
@@ -115,7 +117,8 @@ fn a_review() -> impl Strategy<Value = Review> {
         Just(ReviewStatus::Closed),
     ];
     ("[a-d]", option::of(a_link_id()), status, 0..3_i64).prop_map(|(id, link, status, at_ms)| {
-        let matter = Matter::Deletions { count: 3, limit: 2 };
+        let matter =
+            Matter::Deletions { count: 3, limit: 2, along: Vec::new(), digest: String::new() };
         let entity = "person".to_owned();
         Review { id, entity, link, record: None, matter, status, choice: None, at_ms }
     })
@@ -163,6 +166,10 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             waits,
             outbox,
             outbox_done,
+            guards: reviews
+                .iter()
+                .map(|review| (review.entity.clone(), review.at_ms, counts(review.at_ms)))
+                .collect(),
             reviews,
             journal,
             accounts: position.iter().map(|id| ("hubspot".to_owned(), id.clone())).collect(),
@@ -170,6 +177,10 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             restored,
         }
     })
+}
+
+fn counts(hour: i64) -> GuardCounts {
+    GuardCounts { deleted: hour.unsigned_abs() + 1, created: 1, may_delete: 0, may_create: 3 }
 }
 
 fn sweep(record: &RecordState) -> Sweep {
@@ -183,6 +194,17 @@ async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String
     let (epochs, restored_ms) = (store.epochs().await, store.restored_ms().await);
     let account = store.account("hubspot").await;
     (epochs.unwrap(), restored_ms.unwrap(), account.unwrap())
+}
+
+async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std::fmt::Debug)) {
+    say(&store.doomed(entity, LinkId(0), 100).await.unwrap());
+    say(&store.doomed(entity, LinkId(1), 2).await.unwrap());
+    say(&store.active_links(entity).await.unwrap());
+    let ids = ["1".to_owned(), "2".to_owned()];
+    say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
+    for hour in [0, 2] {
+        say(&store.guarded(entity, hour).await.unwrap());
+    }
 }
 
 /// Everything that can be asked, as text.
@@ -213,7 +235,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     let awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
     say(&store.waiters(&awaited).await.unwrap());
     for entity in ["person", "company"] {
-        say(&store.doomed(entity).await.unwrap());
+        guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
         say(&store.dirty(entity, LinkId(1), 2).await.unwrap());
         for work in [LinkWork::Moved, LinkWork::Unlinked] {
