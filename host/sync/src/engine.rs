@@ -45,7 +45,15 @@ pub struct CycleOptions {
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,
+    /// Pages that reading the changes of one object may take in a cycle; reading everything may
+    /// take [`BACKFILL_SHARE`] times as many.
+    pub read_pages: u32,
+    /// How long reading the changes of one object may take in a cycle, ms; likewise.
+    pub read_ms: i64,
 }
+
+/// How much more of a cycle reading everything may take than reading changes.
+pub const BACKFILL_SHARE: u32 = 10;
 
 impl Default for CycleOptions {
     fn default() -> Self {
@@ -55,6 +63,8 @@ impl Default for CycleOptions {
             write_operations: 10_000,
             plan_operations: 10_000,
             sweep_pages: 20,
+            read_pages: 10_000,
+            read_ms: 600_000,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::absorb::{AbsorbError, Source};
-use crate::engine::{CycleError, Engine, Event, Tally};
+use crate::engine::{BACKFILL_SHARE, CycleError, Engine, Event, Tally};
 use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::record::{Attributes, Page, PageRequest, Scan};
@@ -83,6 +83,7 @@ impl Reader<'_> {
     async fn run(&self) -> Result<bool, AbsorbError> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
+        let (mut pages, began_ms) = (0u32, self.engine.clock.now_ms());
         let mut cursor = kept
             .filter(|cursor| cursor.digest == self.member.digest)
             .unwrap_or_else(|| self.start());
@@ -124,7 +125,32 @@ impl Reader<'_> {
             if !page.more {
                 return Ok(is_backfill);
             }
+            pages = pages.saturating_add(1);
+            self.require_end(is_backfill, pages, began_ms)?;
         }
+    }
+
+    /// A scan that does not end does not keep the cycle from its end: what was read is kept, the
+    /// next cycle goes on there, and until then nothing is written to the system.
+    fn require_end(&self, is_backfill: bool, pages: u32, began_ms: i64) -> Result<(), AbsorbError> {
+        let options = &self.engine.options;
+        let share = if is_backfill { BACKFILL_SHARE } else { 1 };
+        let took_ms = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let is_over = pages >= options.read_pages.saturating_mul(share)
+            || took_ms >= options.read_ms.saturating_mul(i64::from(share));
+        if !is_over {
+            return Ok(());
+        }
+        let reason = format!(
+            "reading {} did not end in this cycle after {pages} pages and {} s; the next cycle goes \
+             on where it stopped",
+            self.member.object,
+            took_ms / 1_000
+        );
+        Err(AbsorbError::Plugin(PluginError::Host {
+            plugin: self.connector.generation().clone(),
+            reason,
+        }))
     }
 
     /// The first backfill has seen everything. A later one has not seen what was deleted while no
