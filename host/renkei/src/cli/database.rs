@@ -1,4 +1,4 @@
-//! What is typed after `renkei backup`, `restore` and `account`.
+//! Arguments of `renkei backup`, `restore` and `account`.
 
 use std::path::PathBuf;
 

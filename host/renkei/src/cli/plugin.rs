@@ -1,4 +1,4 @@
-//! What is typed after `renkei plugin new` and `test`.
+//! Arguments of `renkei plugin new` and `test`.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ pub(crate) enum PluginKind {
     Transform,
 }
 
-/// What `plugin new` has a template in.
+/// A language that `plugin new` has a template in.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PluginLanguage {
     Rust,

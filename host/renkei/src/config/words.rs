@@ -29,7 +29,7 @@ pub(super) fn direction(field: &FieldFile, member: &str) -> Direction {
     }
 }
 
-/// What is agreed about a field's columns besides how they are mapped.
+/// Agreements about the columns of a field besides their mapping.
 pub(super) fn column_rules(
     file: &File,
     field: &FieldFile,
