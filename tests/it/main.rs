@@ -21,6 +21,7 @@ mod contained;
 mod crash;
 mod data;
 mod demo;
+mod failing;
 mod help;
 mod identity;
 mod mistakes;

@@ -13,17 +13,18 @@ use renkei_store::SqliteStore;
 use renkei_sync::accounts::Verified;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
-use renkei_sync::ports::Systems as _;
-use renkei_sync::spec::Spec;
+use renkei_sync::ports::{Connector, Systems as _};
 use renkei_sync::spec::days::time_zone;
+use renkei_sync::spec::{MemberSpec, Spec};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};
 use crate::database::{self, Access};
 use crate::demo::setup;
 use crate::failure::Failure;
+use crate::fitting;
 use crate::plain;
-use crate::preflight::{self, Finding, Schemas, Severity};
+use crate::preflight::{self, Finding, Schemas, Severity, Stops};
 use crate::tokens::TokenFile;
 
 /// Columns by system and object.
@@ -88,11 +89,14 @@ impl Host {
         let mut others = Vec::new();
         for system in self.spec.systems() {
             match self.ask(system).await {
-                Ok((account, found)) => {
+                Ok((account, found, failed)) => {
                     self.learn(system, &account, &found);
                     answers.accounts.push((system.to_owned(), account));
                     let keyed = found.into_iter();
                     schemas.extend(keyed.map(|s| ((system.to_owned(), s.object.clone()), s)));
+                    for (object, error) in failed {
+                        answers.failures.push((format!("{system}.{object}"), error));
+                    }
                 }
                 Err(error @ PluginError::OtherAccount { .. }) => {
                     others.push((system.to_owned(), error));
@@ -100,8 +104,13 @@ impl Host {
                 Err(error) => answers.failures.push((system.to_owned(), error)),
             }
         }
-        let silent = |system: &str| {
-            answers.failures.iter().chain(&others).any(|(failed, _)| failed == system)
+        let silent = |member: &MemberSpec| {
+            let object = format!("{}.{}", member.system, member.object);
+            answers
+                .failures
+                .iter()
+                .chain(&others)
+                .any(|(failed, _)| *failed == member.system || *failed == object)
         };
         answers.findings = preflight::findings(&self.spec, &schemas, silent);
         let other = |(system, error): &(String, PluginError)| Finding {
@@ -109,16 +118,18 @@ impl Host {
             place: system.clone(),
             member: "the database".to_owned(),
             message: error.to_string(),
+            stops: Stops::Everything,
         };
         answers.findings.splice(0..0, others.iter().map(other));
         answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
+        answers.schemas = schemas;
         answers
     }
 
     /// Asks systems again that did not answer before, until they have said what their days are.
     pub(crate) async fn learn_missing(&self) {
         for system in self.spec.unlearned() {
-            if let Ok((account, found)) = self.ask(system).await {
+            if let Ok((account, found, _)) = self.ask(system).await {
                 self.learn(system, &account, &found);
             }
         }
@@ -131,7 +142,9 @@ impl Host {
         self.spec.learn(system, zone.as_ref(), schemas);
     }
 
-    async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>), PluginError> {
+    /// The account, its schemas, and the objects that it refuses to describe. An object that the
+    /// account lacks has no schema (`host/sync/RULES.md` V14).
+    async fn ask(&self, system: &str) -> Result<(Account, Vec<Schema>, Refused), PluginError> {
         let connector = self.runtime.open(system).await?;
         let account = connector.check().await?;
         let (store, generation) = (self.store.as_ref(), connector.generation());
@@ -139,15 +152,41 @@ impl Host {
         let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
         let own = members.filter(|member| member.system == system);
         let objects: Vec<String> = own.map(|member| member.object.clone()).collect();
-        let found = connector.discover(&objects).await?;
+        let found = self.discover(connector.as_ref(), objects).await?;
         if let Ok(mut stamps) = self.stamps.lock() {
-            stamps.extend(found.iter().map(|schema| {
+            stamps.extend(found.0.iter().map(|schema| {
                 let column = schema.facts.iter().find(|(code, _)| code == "stamp");
                 let column = column.and_then(|(_, column)| column.as_text());
                 ((system.to_owned(), schema.object.clone()), column.map(str::to_owned))
             }));
         }
-        Ok((account, found))
+        Ok((account, found.0, found.1))
+    }
+
+    /// The schemas of these objects and the objects without one: all at once, or one by one where
+    /// one of them is the trouble.
+    async fn discover(
+        &self,
+        connector: &dyn Connector,
+        objects: Vec<String>,
+    ) -> Result<(Vec<Schema>, Refused), PluginError> {
+        let error = match connector.discover(&objects).await {
+            Ok(schemas) => return Ok((schemas, Refused::new())),
+            Err(error) => error,
+        };
+        if !is_about_one(&error) {
+            return Err(error);
+        }
+        let (mut schemas, mut refused) = (Vec::new(), Refused::new());
+        for object in objects {
+            match connector.discover(std::slice::from_ref(&object)).await {
+                Ok(found) => schemas.extend(found),
+                Err(PluginError::NotFound { .. }) => {}
+                Err(error) if is_about_one(&error) => refused.push((object, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((schemas, refused))
     }
 
     /// What is kept in step, with the columns in which the live systems keep the stamps of creates.
@@ -175,12 +214,11 @@ impl Host {
         spec
     }
 
-    /// Refuses a configuration that does not fit. A system that does not answer is not refused
-    /// here: its cycle fails and the other systems' work goes on.
-    pub(crate) async fn require_fit(&self) -> Result<(), Failure> {
-        let findings = self.preflight().await.findings;
-        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+    /// Refuses a configuration that does not fit, and fits the specification to the live systems.
+    /// What does not answer is not refused here: its cycle fails and the others' work goes on.
+    pub(crate) async fn require_fit(&mut self) -> Result<(), Failure> {
+        let preflight = self.preflight().await;
+        let errors = fitting::fit(self, &preflight).await?;
         if errors.is_empty() {
             return Ok(());
         }
@@ -209,6 +247,17 @@ pub(crate) struct Preflight {
     pub(crate) failures: Vec<(String, PluginError)>,
     /// What does not fit.
     pub(crate) findings: Vec<Finding>,
+    /// The live schemas.
+    pub(crate) schemas: Schemas,
+}
+
+/// Objects that a system refuses to describe, each with the error.
+type Refused = Vec<(String, PluginError)>;
+
+/// Whether an error may be about one object while others answer.
+fn is_about_one(error: &PluginError) -> bool {
+    use PluginError::{Forbidden, Invalid, NotFound, Unsupported};
+    matches!(error, Forbidden { .. } | Invalid { .. } | NotFound { .. } | Unsupported { .. })
 }
 
 /// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves

@@ -10,12 +10,13 @@ use renkei_sync::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
 use renkei_sync::lens::Lenses;
+use renkei_sync::plan::Plan;
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::record::Action;
-use renkei_sync::store::Store as _;
 use serde_json::{Value, json};
 
+use crate::failing::Waiting;
 use crate::failure::Failure;
 use crate::host::{self, Host};
 use crate::plain;
@@ -28,7 +29,7 @@ pub(crate) async fn run(
     host: &Host,
     options: CycleOptions,
     progress: &ProgressBar,
-) -> Result<CycleResult, Failure> {
+) -> Result<Cycled, Failure> {
     let observer = Progress { bar: progress.clone(), counts: Mutex::default() };
     let store = host.store.as_ref();
     let systems = OwnAccounts { systems: host.runtime.as_ref(), store, verified: &host.verified };
@@ -61,17 +62,27 @@ pub(crate) async fn run(
         CycleError::Store(error) => Failure::store(error),
         other => Failure::from(other),
     })?;
-    tell(&result.report, host.clock.now_ms() - began_ms);
+    let waiting = Waiting::read(host, began_ms).await?;
+    tell(&result.report, &waiting, host.clock.now_ms() - began_ms);
     let silent = |(_, _, error): &(_, _, PluginError)| matches!(error, PluginError::Host { .. });
     if let (Some(next), true) = (&host.unanswered, result.report.failures.iter().any(silent)) {
         tracing::warn!("{next}");
     }
-    Ok(result)
+    let CycleResult { report, plan } = result;
+    Ok(Cycled { report, plan, waiting })
+}
+
+/// What a cycle did and what waits for a person after it.
+pub(crate) struct Cycled {
+    pub(crate) report: Report,
+    pub(crate) plan: Plan,
+    pub(crate) waiting: Waiting,
 }
 
 /// The log's line of a finished cycle, and one per system that failed: a system that is down fails
 /// at each of its objects, for one reason.
-fn tell(report: &Report, took_ms: i64) {
+fn tell(report: &Report, waiting: &Waiting, took_ms: i64) {
+    waiting.log();
     let mut by_system: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
     for (system, doing, error) in &report.failures {
         by_system.entry(system).or_default().push((doing, error));
@@ -103,6 +114,7 @@ fn tell(report: &Report, took_ms: i64) {
         missed = report.swept.missed,
         missing = report.swept.missing,
         refused = refused(report),
+        failing = waiting.failures,
         failed = failed_systems(report).len(),
         took_ms,
         "cycle done"
@@ -155,17 +167,19 @@ pub(crate) fn facts(report: &Report) -> Value {
             "doing": doing,
             "error": error.to_string(),
         })).collect::<Vec<_>>(),
+        "stopped": stopped(report),
     })
 }
 
-/// A report for people. `open` is how many questions wait for an answer, those of earlier cycles
-/// among them; in `dir` they can be listed.
-pub(crate) fn describe(report: &Report, open: u64, dir: Option<&Path>) -> String {
+/// A report for people, with what waits for them, of earlier cycles too; in `dir` it can be
+/// listed.
+pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -> String {
+    let open = waiting.questions;
+    let lists = |dir: &Path| format!(" (`renkei status --dir {}` lists them)", dir.display());
+
     let read: u64 = report.read.values().sum();
-    let hint = dir.filter(|_| open > 0).map(|dir| {
-        // What lists them stands beside them: a system that failed is not in that list.
-        format!(" (`renkei status --dir {}` lists them)", dir.display())
-    });
+    // What lists them stands beside them: a system that failed is not in that list.
+    let hint = dir.filter(|_| open > 0).map(lists);
     let mut text = format!(
         "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}, merged {}; \
          {} refused or unclear; {} conflict(s) decided by rule (`renkei status --decided`); {open} open question(s){}",
@@ -193,17 +207,26 @@ pub(crate) fn describe(report: &Report, open: u64, dir: Option<&Path>) -> String
         ),
         None => {}
     }
+    text.push_str(&waiting.summary(&dir.filter(|_| open == 0).map(lists).unwrap_or_default()));
     let failed = failed_systems(report);
     if !failed.is_empty() {
-        let names = failed.iter().copied().collect::<Vec<_>>().join(", ");
+        let names = stopped(report).join(", ");
         text.push_str(&format!("; {} system(s) failed: {names}", failed.len()));
     }
     text
 }
 
-/// Questions that wait for a person.
-pub(crate) async fn open_questions(host: &Host) -> Result<u64, Failure> {
-    Ok(host.store.counts().await.map_err(Failure::store)?.reviews_open)
+/// Systems that failed, with the objects where it is about some of them: `hubspot (contacts)`.
+fn stopped(report: &Report) -> Vec<String> {
+    let name = |system: &str| {
+        let mine = report.stopped.iter().filter(|(name, _)| name == system);
+        let objects: Option<Vec<&str>> = mine.map(|(_, object)| object.as_deref()).collect();
+        match objects.unwrap_or_default().as_slice() {
+            [] => system.to_owned(),
+            objects => format!("{system} ({})", objects.join(", ")),
+        }
+    };
+    failed_systems(report).into_iter().map(name).collect()
 }
 
 /// A cycle in which a system failed is a failed command; the other systems' work is done all the
@@ -263,11 +286,17 @@ mod tests {
         let plugin = Generation { plugin, version, digest: String::new() };
         let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
         report.failures.push(("hubspot".to_owned(), "open".to_owned(), error));
-        let said = describe(&report, 2, Some(Path::new("sync")));
+        let waiting = Waiting { questions: 2, ..Waiting::default() };
+        let said = describe(&report, &waiting, Some(Path::new("sync")));
         let expected = "; 2 open question(s) (`renkei status --dir sync` lists them); \
                         1 system(s) failed: hubspot";
         assert!(said.ends_with(expected), "{said}");
-        let said = describe(&report, 0, Some(Path::new("sync")));
+        let waiting = Waiting::default();
+        let said = describe(&report, &waiting, Some(Path::new("sync")));
         assert!(said.ends_with("; 0 open question(s); 1 system(s) failed: hubspot"), "{said}");
+        let (system, object) = ("hubspot".to_owned(), Some("contacts".to_owned()));
+        report.stopped.insert((system, object));
+        let said = describe(&report, &waiting, Some(Path::new("sync")));
+        assert!(said.ends_with("; 1 system(s) failed: hubspot (contacts)"), "{said}");
     }
 }

@@ -15,6 +15,8 @@ use renkei_sync::spec::{
 use renkei_sync::value::Value;
 use serde::Serialize;
 
+mod choices;
+
 /// Live schemas by system and object.
 pub(crate) type Schemas = HashMap<(String, String), Schema>;
 
@@ -29,6 +31,31 @@ pub(crate) struct Finding {
     pub(crate) member: String,
     /// What is wrong and what to do.
     pub(crate) message: String,
+    /// What cannot go on because of it.
+    #[serde(skip)]
+    pub(crate) stops: Stops,
+}
+
+/// What an error stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stops {
+    /// The configuration as a whole.
+    Everything,
+    /// One object: the system's others go on (`host/sync/RULES.md` V14).
+    Object,
+    /// One field of a member, once the mapping has served: the system has changed since
+    /// (`host/sync/RULES.md` V13).
+    Field(Standstill),
+}
+
+/// A field that stands still in a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standstill {
+    pub(crate) entity: String,
+    pub(crate) field: String,
+    pub(crate) system: String,
+    pub(crate) object: String,
+    pub(crate) column: String,
 }
 
 /// How bad it is.
@@ -49,15 +76,15 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Everything that does not fit, errors first; nothing of systems that are `silent`.
+/// Everything that does not fit, errors first; nothing of objects that are `silent`.
 pub(crate) fn findings(
     spec: &Spec,
     schemas: &Schemas,
-    silent: impl Fn(&str) -> bool,
+    silent: impl Fn(&MemberSpec) -> bool,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     for entity in spec.entities() {
-        for member in entity.members.iter().filter(|member| !silent(&member.system)) {
+        for member in entity.members.iter().filter(|member| !silent(member)) {
             match schemas.get(&(member.system.clone(), member.object.clone())) {
                 Some(schema) => Checked { entity, member, schema, found: &mut found }.run(),
                 None => found.push(Finding {
@@ -65,9 +92,11 @@ pub(crate) fn findings(
                     place: entity.name.clone(),
                     member: format!("{}.{}", member.system, member.object),
                     message: "the system has no such object".to_owned(),
+                    stops: Stops::Object,
                 }),
             }
         }
+        found.extend(choices::findings(entity, schemas));
     }
     found.sort_by_key(|finding| finding.severity);
     found
@@ -96,7 +125,21 @@ impl Checked<'_> {
             None => self.entity.name.clone(),
         };
         let member = format!("{}.{}", self.member.system, self.member.object);
-        self.found.push(Finding { severity, place, member, message });
+        self.found.push(Finding { severity, place, member, message, stops: Stops::Everything });
+    }
+
+    /// An error about one column: it stops the field, if the mapping has served before.
+    fn refuse(&mut self, field: &str, column: &str, message: String) {
+        self.say(Severity::Error, Some(field), message);
+        if let Some(finding) = self.found.last_mut() {
+            finding.stops = Stops::Field(Standstill {
+                entity: self.entity.name.clone(),
+                field: field.to_owned(),
+                system: self.member.system.clone(),
+                object: self.member.object.clone(),
+                column: column.to_owned(),
+            });
+        }
     }
 
     fn group(&mut self, group: &MappingGroup) {
@@ -107,7 +150,7 @@ impl Checked<'_> {
             let Some(live) = self.schema.fields.iter().find(|live| &live.name == column) else {
                 let near = nearest(column, &self.schema.fields);
                 let message = format!("there is no property `{column}`; did you mean `{near}`?");
-                self.say(Severity::Error, Some(&name), message);
+                self.refuse(&name, column, message);
                 continue;
             };
             self.rights(group, &name, live);
@@ -128,12 +171,12 @@ impl Checked<'_> {
             let message = format!(
                 "`{column}` may not be read with these credentials; grant the right or remove it"
             );
-            self.say(Severity::Error, Some(name), message);
+            self.refuse(name, column, message);
         }
         if group.direction.writes() && !live.updatable && !live.creatable {
             let message =
                 format!("`{column}` cannot be written; add the member to the field's read_only");
-            self.say(Severity::Error, Some(name), message);
+            self.refuse(name, column, message);
         }
     }
 
@@ -153,7 +196,7 @@ impl Checked<'_> {
                 live.kind,
                 word(&field.kind)
             );
-            self.say(Severity::Error, Some(&field.name), message);
+            self.refuse(&field.name, &live.name, message);
         }
     }
 
@@ -182,13 +225,13 @@ impl Checked<'_> {
         }
         for value in table.read.keys().filter(|value| !known(value)) {
             let message = format!("`{}` has no choice `{value}`, which the table names", live.name);
-            self.say(Severity::Error, Some(name), message);
+            self.refuse(name, &live.name, message);
         }
         for (choice, _) in
             live.choices.iter().filter(|(choice, _)| !table.read.contains_key(&composed(choice)))
         {
             let message = format!(
-                "`{}` may be `{choice}`, which the table does not name: such records go to review",
+                "`{}` may be `{choice}`, which the table does not name: `renkei status` lists such records, their field stands still, and none is made of them",
                 live.name
             );
             self.say(Severity::Warning, Some(name), message);

@@ -205,7 +205,8 @@ impl Job {
         let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
         let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
         let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
-        records_from_guest(batch, columns).map_err(|breach| self.watch.breach(breach).into())
+        let found = records_from_guest(batch, columns);
+        found.map(|(batch, _)| batch).map_err(|breach| self.watch.breach(breach).into())
     }
 
     pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, Failed> {

@@ -15,6 +15,7 @@ mod tests;
 
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
+use renkei_sync::unreadable::UNREADABLE_CELL;
 use renkei_sync::value::{Cell, Value};
 
 use crate::bindings::v1::types;
@@ -128,12 +129,47 @@ pub(crate) fn batch_from_guest(batch: types::Batch, columns: &[String]) -> Resul
     Ok(Batch { columns: batch.columns, rows: rows.collect::<Result<_, _>>()? })
 }
 
-/// A connector's batch: as [`batch_from_guest`], and every row has an id.
-pub(crate) fn records_from_guest(batch: types::Batch, columns: &[String]) -> Result<Batch, Breach> {
+/// A connector's batch: as [`batch_from_guest`], and every row has an id. A text with a NUL comes
+/// from the system's data and is no breach: its cell is absent and named in a fact
+/// (`host/sync/RULES.md` V10).
+pub(crate) fn records_from_guest(
+    mut batch: types::Batch,
+    columns: &[String],
+) -> Result<(Batch, Attributes), Breach> {
+    let mut unreadable = Attributes::new();
+    for row in &mut batch.rows {
+        for (column, cell) in columns.iter().zip(&mut row.cells) {
+            if cell.as_ref().is_some_and(has_nul) {
+                *cell = None;
+                let place = [row.id.as_str(), column, "nul"].map(str::to_owned).to_vec();
+                unreadable.push((UNREADABLE_CELL.to_owned(), Value::Choices(place)));
+            }
+        }
+    }
     let batch = batch_from_guest(batch, columns)?;
     match batch.rows.iter().position(|row| row.id.is_empty()) {
         Some(index) => Err(Breach::new(format!("row {index} has no id"))),
-        None => Ok(batch),
+        None => Ok((batch, unreadable)),
+    }
+}
+
+/// What a system holds after a write; a text with a NUL is as if the answer did not say.
+pub(crate) fn after_from_guest(mut cells: Vec<Option<types::Value>>) -> Result<Vec<Cell>, Breach> {
+    for cell in &mut cells {
+        if cell.as_ref().is_some_and(has_nul) {
+            *cell = None;
+        }
+    }
+    cells_from_guest(cells)
+}
+
+fn has_nul(value: &types::Value) -> bool {
+    // Every text of every guest comes by here: this search is the fastest there is.
+    let in_text = |text: &String| memchr::memchr(0, text.as_bytes()).is_some();
+    match value {
+        types::Value::Text(text) => in_text(text),
+        types::Value::Choices(items) | types::Value::References(items) => items.iter().any(in_text),
+        _ => false,
     }
 }
 

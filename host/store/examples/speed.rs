@@ -78,7 +78,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 status: LinkStatus::Active,
                 version: 1,
                 truth: (0..FIELDS).map(truth).collect(),
-                refusals: Vec::new(),
+                failures: Vec::new(),
                 restored: false,
             })
             .collect(),
@@ -93,6 +93,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 status: Status::Live,
                 fields: (0..FIELDS).map(field).collect(),
                 raw: Vec::new(),
+                failures: Vec::new(),
             })
             .collect(),
         match_keys: numbers

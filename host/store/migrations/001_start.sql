@@ -29,10 +29,14 @@ CREATE TABLE link (
     successor INTEGER,
     version INTEGER NOT NULL,
     truth TEXT NOT NULL,
-    refusals TEXT NOT NULL,
+    -- What could not be written; when the newest of it failed, ms, and how much of it is listed.
+    failures TEXT,
+    failing_ms INTEGER,
+    failing INTEGER NOT NULL,
     restored INTEGER NOT NULL
 );
 CREATE INDEX link_by_entity ON link (entity, status);
+CREATE INDEX link_by_failing ON link (failing_ms, failing) WHERE failing_ms IS NOT NULL;
 
 -- Links to be planned. A table of its own, so that marking one does not rewrite its body.
 CREATE TABLE dirty (link INTEGER PRIMARY KEY, entity TEXT NOT NULL);
@@ -57,8 +61,13 @@ CREATE TABLE record (
     work TEXT,
     fields TEXT NOT NULL,
     raw TEXT NOT NULL,
+    -- Cells that could not be read; as of a link.
+    failures TEXT,
+    failing_ms INTEGER,
+    failing INTEGER NOT NULL,
     UNIQUE (system, object, id)
 );
+CREATE INDEX record_by_failing ON record (failing_ms, failing) WHERE failing_ms IS NOT NULL;
 CREATE INDEX record_by_link ON record (link) WHERE link IS NOT NULL;
 CREATE INDEX record_by_work ON record (entity, work, system, object, id) WHERE work IS NOT NULL;
 CREATE INDEX record_by_status ON record (entity, status, system, object);

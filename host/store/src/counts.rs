@@ -6,7 +6,7 @@ use renkei_sync::state::{OutboxState, Stream};
 use renkei_sync::store::{Counts, EntityCounts};
 use rusqlite::{Connection, Result};
 
-use crate::{column, journal, outbox, reviews, sweeps};
+use crate::{column, failures, journal, outbox, reviews, sweeps};
 
 pub(crate) fn get(connection: &Connection) -> Result<Counts> {
     let waiting = connection
@@ -18,6 +18,7 @@ pub(crate) fn get(connection: &Connection) -> Result<Counts> {
         sent: outbox::count(connection, OutboxState::Sent)?,
         waiting,
         reviews_open: reviews::count_open(connection)?,
+        failures: failures::count(connection)?,
         journal: journal::count(connection)?,
         sweeps: sweeps::all(connection)?,
     })

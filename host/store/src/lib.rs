@@ -29,6 +29,7 @@ mod writer;
 mod readers;
 
 mod error;
+mod failures;
 
 mod column;
 

@@ -4,26 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{Awaited, Link, LinkId, LinkStatus, LinkView};
+use renkei_sync::state::{Awaited, Link, LinkId, LinkStatus, LinkView, newest};
 use renkei_sync::store::Doomed;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use crate::{column, outbox, records, reviews};
+use crate::{column, failures, outbox, records, reviews};
 
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO link (number, entity, status, successor, version, truth, refusals, restored)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        "INSERT INTO link (number, entity, status, successor, version, truth, failures,
+                           failing_ms, failing, restored)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (number) DO UPDATE
          SET entity = excluded.entity, status = excluded.status, successor = excluded.successor,
-             version = excluded.version, truth = excluded.truth, refusals = excluded.refusals,
-             restored = excluded.restored",
+             version = excluded.version, truth = excluded.truth,
+             failures = excluded.failures, failing_ms = excluded.failing_ms,
+             failing = excluded.failing, restored = excluded.restored",
     )?;
     let (status, successor) = match link.status {
         LinkStatus::Active => ("active", None),
         LinkStatus::Ended => ("ended", None),
         LinkStatus::MergedInto(successor) => ("merged", Some(column::number(successor.0))),
     };
+    let failing = newest(&link.failures);
     statement.execute(params![
         column::number(link.id.0),
         link.entity,
@@ -31,7 +34,9 @@ pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Re
         successor,
         column::number(link.version),
         layouts.encode(&link.entity, &link.truth).map_err(column::unwritable)?,
-        column::json(&link.refusals)?,
+        failures::text(&link.failures)?,
+        failing.map(|(newest_ms, _)| newest_ms),
+        failing.map_or(0, |(_, count)| column::number(count)),
         link.restored,
     ])?;
     Ok(())
@@ -68,7 +73,7 @@ pub(crate) fn views(
 ) -> Result<Vec<LinkView>> {
     let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
     let mut statement = connection.prepare_cached(
-        "SELECT number, entity, status, successor, version, truth, refusals, restored
+        "SELECT number, entity, status, successor, version, truth, failures, restored
          FROM link WHERE number = ?1",
     )?;
     let mut found = Vec::with_capacity(ids.len());
@@ -182,7 +187,7 @@ fn read(row: &Row<'_>, layouts: &Layouts) -> Result<Link> {
         status,
         version: column::unsigned(row, 4)?,
         truth,
-        refusals: column::read_json(row, 6)?,
+        failures: failures::read(row, 6)?,
         restored: row.get(7)?,
     })
 }

@@ -1,18 +1,19 @@
 //! Records as last seen.
 
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status};
+use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status, newest};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use crate::column;
+use crate::{column, failures};
 
 /// The columns of [`read`], in its order.
 const COLUMNS: &str =
-    "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw";
+    "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw,
+     failures";
 
 /// All records of a link: each planned link needs it.
 pub(crate) const OF_LINK: &str = "SELECT system, object, id, entity, link, version, modified_ms, \
-     status, successor, fields, raw FROM record WHERE link = ?1 ORDER BY system, object, id";
+     status, successor, fields, raw, failures FROM record WHERE link = ?1 ORDER BY system, object, id";
 
 /// The keys of a link's live records: each reference to the link needs it.
 pub(crate) const LIVE_OF_LINK: &str = "SELECT system, object, id FROM record \
@@ -21,15 +22,17 @@ pub(crate) const LIVE_OF_LINK: &str = "SELECT system, object, id FROM record \
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status,
-                             successor, work, fields, raw)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                             successor, work, fields, raw, failures, failing_ms, failing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (system, object, id) DO UPDATE
          SET entity = excluded.entity, link = excluded.link, version = excluded.version,
              modified_ms = excluded.modified_ms, status = excluded.status,
              successor = excluded.successor, work = excluded.work, fields = excluded.fields,
-             raw = excluded.raw",
+             raw = excluded.raw, failures = excluded.failures,
+             failing_ms = excluded.failing_ms, failing = excluded.failing",
     )?;
     let fields = layouts.encode(&record.entity, &record.fields).map_err(column::unwritable)?;
+    let failing = newest(&record.failures);
     let RecordKey { system, object, id } = &record.key;
     statement.execute(params![
         system,
@@ -44,6 +47,9 @@ pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordSta
         record.link_work().map(work_word),
         fields,
         column::json(&record.raw)?,
+        failures::text(&record.failures)?,
+        failing.map(|(newest_ms, _)| newest_ms),
+        failing.map_or(0, |(_, count)| column::number(count)),
     ])?;
     Ok(())
 }
@@ -127,6 +133,7 @@ fn read(row: &Row<'_>, layouts: &Layouts) -> Result<RecordState> {
         status: read_status(row)?,
         fields,
         raw: column::read_json(row, 10)?,
+        failures: failures::read(row, 11)?,
     })
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{
-    Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, Stream, Sweep,
+    Awaited, Cursor, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey,
+    RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -17,7 +17,9 @@ use rusqlite::Connection;
 use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{counts, cursors, identity, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{
+    counts, cursors, failures, identity, journal, keys, links, outbox, records, reviews, sweeps,
+};
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
 /// were handed in.
@@ -202,6 +204,14 @@ impl Store for SqliteStore {
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
         let query = query.clone();
         self.read(move |connection, _| journal::query(connection, &query)).await
+    }
+
+    async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError> {
+        self.read(move |connection, _| failures::query(connection, since_ms, limit)).await
+    }
+
+    async fn failing_links(&self, before_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError> {
+        self.read(move |connection, _| failures::links(connection, before_ms, limit)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

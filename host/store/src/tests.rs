@@ -74,6 +74,7 @@ fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {
         status,
         fields: vec![seen("山田@例え.jp"), FieldState { seen: Some(Value::Null), ..seen("") }],
         raw: vec![("phone".to_owned(), None), ("email".to_owned(), Some("a".into()))],
+        failures: Vec::new(),
     }
 }
 
@@ -85,7 +86,7 @@ fn link(number: u64, status: LinkStatus) -> Link {
         status,
         version: 3,
         truth: vec![Truth::default(), truth],
-        refusals: Vec::new(),
+        failures: Vec::new(),
         restored: number == 2,
     }
 }

@@ -14,12 +14,14 @@ use crate::plugin::{Generation, PluginError};
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
-use crate::spec::{EntitySpec, MemberSpec};
+use crate::spec::{EntitySpec, FieldIndex, MemberSpec};
 use crate::stamp::{Memory, Stamp, recall};
 use crate::state::{
-    Awaited, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span, Status,
+    Awaited, Failure, FailureClass, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span,
+    Status,
 };
 use crate::store::{Changes, Restored, Store, StoreError};
+use crate::unreadable;
 use crate::value::Value;
 use crate::withhold::strays;
 
@@ -108,16 +110,24 @@ impl<'a> Source<'a> {
     ) -> Result<(), AbsorbError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
-        let readings =
+        let mut readings =
             read_rows(self.transforms, self.entity, self.member, &page.batch, &before).await?;
+        let unreadable = unreadable::named(&page.facts);
+        let fields = (0..self.entity.fields.len()).map(FieldIndex);
+        let unmapped: Vec<FieldIndex> =
+            fields.filter(|field| self.member.group_of(*field).is_none()).collect();
         let mut fresh: Vec<RecordState> = Vec::new();
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let mut stamps: Vec<Stamp> = Vec::new();
-        for ((row, reading), before) in page.batch.rows.iter().zip(readings).zip(before) {
-            self.tell(row, &reading, before, changes);
+        for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
+            let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            unreadable::add(self.member, reading, cells);
+            self.tell(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
-            let after = self.update(row, reading, before, stamp);
+            let failures = self.failures((page, row, cells), reading, before);
+            let after = self.update(row, reading, before, (stamp, &unmapped));
+            let after = RecordState { failures, ..after };
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(Stamp::parse));
                 fresh.push(after.clone());
@@ -148,6 +158,16 @@ impl<'a> Source<'a> {
         if !back.is_empty() {
             changes.dirty.extend(self.store.waiters(&back).await?);
         }
+        self.add_match_keys(&fresh, known, changes).await
+    }
+
+    /// The keys of records that are new or have moved; a record whose key fails is read again.
+    async fn add_match_keys(
+        &self,
+        fresh: &[RecordState],
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) -> Result<(), AbsorbError> {
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
         changes.match_keys.extend(match_keys);
@@ -173,9 +193,9 @@ impl<'a> Source<'a> {
     fn update(
         &self,
         row: &Row,
-        reading: Reading,
+        reading: &mut Reading,
         before: Option<&RecordState>,
-        stamp: Option<&str>,
+        (stamp, unmapped): (Option<&str>, &[FieldIndex]),
     ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
         if record.status == Status::Missing {
@@ -187,8 +207,9 @@ impl<'a> Source<'a> {
         }
         let last_ms = record.modified_ms;
         record.fields.resize_with(self.entity.fields.len(), FieldState::default);
+        let cells = std::mem::take(&mut reading.cells);
         let states = record.fields.iter_mut().zip(&self.entity.fields);
-        for ((state, field), mut cell) in states.zip(reading.cells) {
+        for ((state, field), mut cell) in states.zip(cells) {
             if state.is_filler(&field.kind, &cell) {
                 // What we put there for want of a value is none (`RULES.md` V6).
                 cell = Some(Value::Null);
@@ -203,19 +224,56 @@ impl<'a> Source<'a> {
                 state.seen = cell;
             }
         }
-        for field in &reading.unread {
+        // What the member does not map, or no longer, is met anew when it does again.
+        for field in unmapped {
+            if let Some(state) = record.fields.get_mut(field.0)
+                && *state != FieldState::default()
+            {
+                *state = FieldState::default();
+            }
+        }
+        for (field, _) in &reading.problems {
             if let Some(state) = record.fields.get_mut(field.0) {
                 state.seen = None;
             }
         }
         // Without a version the next sweep reads it again.
-        record.version = row.version.clone().filter(|_| reading.unread.is_empty());
+        record.version = row.version.clone().filter(|_| !reading.again);
         record.modified_ms = row.modified_ms.or(last_ms);
-        record.raw = reading.raw;
+        record.raw = std::mem::take(&mut reading.raw);
         if let (None, Some(column), Some(stamp)) = (record.link, &self.member.stamp, stamp) {
             record.raw.push((column.clone(), Some(stamp.into())));
         }
         record
+    }
+
+    /// What this row fails at.
+    fn failures(
+        &self,
+        place: (&Page, &Row, &[(&str, &str)]),
+        reading: &Reading,
+        before: Option<&RecordState>,
+    ) -> Vec<Failure> {
+        if reading.problems.is_empty() {
+            return Vec::new();
+        }
+        let blank = Failure {
+            system: self.member.system.clone(),
+            object: self.member.object.clone(),
+            id: Some(place.1.id.clone()),
+            field: None,
+            class: FailureClass::Unreadable,
+            problems: Vec::new(),
+            digest: String::new(),
+            since_ms: self.now_ms,
+            last_ms: self.now_ms,
+            times: 1,
+        };
+        let name = |field: &FieldIndex| self.entity.fields.get(field.0).map(|one| one.name.clone());
+        let problems = reading.problems.iter();
+        let problems = problems.filter_map(|(field, reason)| Some((name(field)?, reason.clone())));
+        let known = before.map(|record| record.failures.as_slice()).unwrap_or_default();
+        unreadable::failures(&blank, place, problems, known)
     }
 
     pub(crate) fn blank(&self, id: &str) -> RecordState {
@@ -228,6 +286,7 @@ impl<'a> Source<'a> {
             status: Status::Live,
             fields: vec![FieldState::default(); self.entity.fields.len()],
             raw: Vec::new(),
+            failures: Vec::new(),
         }
     }
 

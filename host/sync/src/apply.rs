@@ -88,19 +88,46 @@ impl Sender<'_> {
             due_ms: engine.clock.now_ms(),
             limit: 1,
         };
-        let first = engine.store.outbox(&oldest).await?.pop();
-        let Some(first) = first else { return Ok(Vec::new()) };
-        let Some((_, member)) = self.entity.member(system, &first.object) else {
+        let Some(first) = engine.store.outbox(&oldest).await?.pop() else { return Ok(Vec::new()) };
+        let (object, action) = match self.cycle.tally.has_stopped(system, &first.object) {
+            false => (first.object, first.action),
+            true => match self.other_kind(&oldest).await? {
+                Some(kind) => kind,
+                None => return Ok(Vec::new()),
+            },
+        };
+        let Some((_, member)) = self.entity.member(system, &object) else {
             return Ok(Vec::new());
         };
-        let most = match first.action {
+        let most = match action {
             // A call of its own.
             Action::Merge => 1,
             _ => usize::try_from(member.write_rows).unwrap_or(usize::MAX),
         };
         let limit = most.min(engine.options.write_operations);
-        let kind = Some((first.object, first.action));
+        let kind = Some((object, action));
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
+    }
+
+    /// What another object waits for, where the object of the oldest operation has stopped.
+    async fn other_kind(
+        &self,
+        oldest: &OutboxQuery,
+    ) -> Result<Option<(String, Action)>, StoreError> {
+        let is_open = |member: &&MemberSpec| {
+            Some(&member.system) == oldest.system.as_ref()
+                && !self.cycle.tally.has_stopped(&member.system, &member.object)
+        };
+        for member in self.entity.members.iter().filter(is_open) {
+            for action in Action::ALL {
+                let kind = Some((member.object.clone(), action));
+                let query = OutboxQuery { kind: kind.clone(), ..oldest.clone() };
+                if !self.cycle.engine.store.outbox(&query).await?.is_empty() {
+                    return Ok(kind);
+                }
+            }
+        }
+        Ok(None)
     }
 
     async fn send(
@@ -112,7 +139,7 @@ impl Sender<'_> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
-                self.cycle.tally.failed(&member.system, "look again", &error);
+                self.cycle.tally.object_failed(member, "look again", &error);
                 return Ok(Deferred::new());
             }
         };
@@ -159,11 +186,11 @@ impl Sender<'_> {
                 let reason = format!("{} outcomes for {} operations", outcomes.len(), batch.len());
                 let plugin = connector.generation().clone();
                 let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
-                self.cycle.tally.failed(&member.system, "write", &error);
+                self.cycle.tally.object_failed(member, "write", &error);
                 return Ok(Deferred::new());
             }
             Err(error) => {
-                self.cycle.tally.failed(&member.system, "write", &error);
+                self.cycle.tally.object_failed(member, "write", &error);
                 return Ok(Deferred::new());
             }
         };
@@ -192,7 +219,7 @@ impl Sender<'_> {
         };
         match settled {
             Ok(settled) => Ok(self.tell(member, batch, settled)),
-            Err(error) => self.cycle.absorbed(&member.system, error).map(|()| Vec::new()),
+            Err(error) => self.cycle.absorbed(member, error).map(|()| Vec::new()),
         }
     }
 
@@ -274,7 +301,7 @@ pub(crate) async fn sent_cells(
 /// What becomes of a merge that the connector cannot make: the question about it is open again, and
 /// the system's other work goes on.
 fn refused(what: String) -> Outcome {
-    let (code, remedy) = ("unsupported".to_owned(), Remedy::Nobody);
+    let (code, remedy) = (merges::UNSUPPORTED.to_owned(), Remedy::Nobody);
     Outcome::Rejected(vec![Problem { code, message: what, field: None, remedy }])
 }
 

@@ -18,6 +18,8 @@ use crate::observe::observe;
 use crate::plan::Plan;
 use crate::plan_entity::plan_entity;
 use crate::recover::{Stage, probe, recover};
+use crate::state::RETRY_REFUSED_MS;
+use crate::store::Changes;
 use crate::sweep::{read_again, sweep};
 
 pub(crate) use progress::Cycle;
@@ -26,6 +28,8 @@ mod progress;
 
 /// More passes than any chain of parents needs.
 const PASSES_MAX: u32 = 8;
+/// Links with refusals that one cycle plans again; those that it tries make room for the others.
+const RETRIES_MAX: usize = 10_000;
 
 /// What a cycle leaves behind.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +38,17 @@ pub struct CycleResult {
     pub report: Report,
     /// Without `apply`: what would be done.
     pub plan: Plan,
+}
+
+/// Plans links again of which something was refused and nothing was tried for a day: the cause
+/// may have gone where nobody sees it (RULES.md V5).
+async fn retry_refused(engine: &Engine<'_>) -> Result<(), CycleError> {
+    let before_ms = engine.clock.now_ms().saturating_sub(RETRY_REFUSED_MS);
+    let dirty = engine.store.failing_links(before_ms, RETRIES_MAX).await?;
+    if dirty.is_empty() {
+        return Ok(());
+    }
+    Ok(engine.store.commit(Changes { dirty, ..Changes::default() }).await?)
 }
 
 /// Runs one cycle.
@@ -46,6 +61,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     if engine.options.apply {
         recover(&mut cycle).await?;
     }
+    retry_refused(engine).await?;
     let observed = observe(engine, &cycle.tally).await?;
     let backfilled = observed.backfilled;
     cycle.current = observed.current;

@@ -8,7 +8,7 @@ use crate::plan_link::Note;
 use crate::plugin::PluginError;
 use crate::ports::{Clock, Systems};
 use crate::record::Action;
-use crate::spec::Spec;
+use crate::spec::{MemberSpec, Spec};
 use crate::state::{JournalEntry, LinkId, SweepCounts};
 use crate::store::{Store, StoreError};
 
@@ -147,10 +147,13 @@ pub enum Event<'a> {
         /// How it went.
         result: WriteResult,
     },
-    /// A system (or the transform of an entity) failed; its work stops for this cycle.
+    /// A system, one object of it, or the transform of an entity failed; its work stops for this
+    /// cycle.
     Failed {
         /// The system, or `transform`.
         system: &'a str,
+        /// The object, where the others may fare better.
+        object: Option<&'a str>,
         /// What was tried.
         doing: &'a str,
         /// The error.
@@ -215,6 +218,8 @@ pub struct Report {
     pub restored: Option<bool>,
     /// Systems that failed, what was tried, and the error.
     pub failures: Vec<(String, String, PluginError)>,
+    /// Systems and objects whose work stopped; without an object it is the whole system.
+    pub stopped: BTreeSet<(String, Option<String>)>,
 }
 
 impl Report {
@@ -224,9 +229,16 @@ impl Report {
         done.map(|(_, count)| count).sum()
     }
 
-    /// Whether a system failed.
+    /// Whether the work of a whole system stopped.
     pub fn has_failed(&self, system: &str) -> bool {
-        self.failures.iter().any(|(failed, ..)| failed == system)
+        self.stopped.contains(&(system.to_owned(), None))
+    }
+
+    /// Whether the work of an object stopped, alone or with its system.
+    pub fn has_stopped(&self, system: &str, object: &str) -> bool {
+        !self.stopped.is_empty()
+            && (self.has_failed(system)
+                || self.stopped.contains(&(system.to_owned(), Some(object.to_owned()))))
     }
 
     fn add(&mut self, event: &Event<'_>) {
@@ -258,7 +270,8 @@ impl Report {
                 let key = ((*system).to_owned(), (*object).to_owned(), *action, *result);
                 *self.written.entry(key).or_default() += 1;
             }
-            Event::Failed { system, doing, error } => {
+            Event::Failed { system, object, doing, error } => {
+                self.stopped.insert(((*system).to_owned(), object.map(str::to_owned)));
                 let failure = ((*system).to_owned(), (*doing).to_owned(), (*error).clone());
                 self.failures.push(failure);
             }
@@ -282,12 +295,25 @@ impl<'a> Tally<'a> {
         self.observer.event(event);
     }
 
+    /// The whole system stops.
     pub(crate) fn failed(&self, system: &str, doing: &str, error: &PluginError) {
-        self.event(&Event::Failed { system, doing, error });
+        self.event(&Event::Failed { system, object: None, doing, error });
+    }
+
+    /// The object stops. Refused credentials are the whole system's; anything else may be about
+    /// this object alone, and the others find out for themselves (RULES.md R12, R20).
+    pub(crate) fn object_failed(&self, member: &MemberSpec, doing: &str, error: &PluginError) {
+        let whole = matches!(error, PluginError::Unauthorized { .. });
+        let object = (!whole).then_some(member.object.as_str());
+        self.event(&Event::Failed { system: &member.system, object, doing, error });
     }
 
     pub(crate) fn has_failed(&self, system: &str) -> bool {
         self.report().has_failed(system)
+    }
+
+    pub(crate) fn has_stopped(&self, system: &str, object: &str) -> bool {
+        self.report().has_stopped(system, object)
     }
 
     pub(crate) fn into_report(self) -> Report {

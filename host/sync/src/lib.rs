@@ -36,6 +36,7 @@ pub mod accounts;
 pub mod engine;
 mod observe;
 mod sweep;
+pub mod unreadable;
 
 // Which records are the same thing.
 mod link;
@@ -54,6 +55,7 @@ pub mod review;
 
 // Writing, and what became of it.
 mod apply;
+mod failing;
 mod merges;
 mod outcome;
 mod recover;
@@ -62,4 +64,5 @@ pub mod unanswered;
 // The whole, and what people ask and answer.
 pub mod cycle;
 pub mod resolve;
+pub mod standstill;
 pub mod why;

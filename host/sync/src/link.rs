@@ -232,7 +232,7 @@ impl<'a> Linker<'a> {
             status: LinkStatus::Active,
             version: 0,
             truth: vec![Truth::default(); self.entity.fields.len()],
-            refusals: Vec::new(),
+            failures: Vec::new(),
             restored: false,
         });
         self.next

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::state::{
-    Awaited, Cursor, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    Awaited, Cursor, Failing, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork,
+    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews,
@@ -24,6 +24,7 @@ use crate::store::{
 use outbox::Outbox;
 
 mod derived;
+mod failures;
 mod outbox;
 
 /// More hops than any chain of merges has.
@@ -453,19 +454,16 @@ impl Store for MemoryStore {
         Ok(entries.take(query.limit).cloned().collect())
     }
 
+    async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError> {
+        Ok(self.state().failures(since_ms, limit))
+    }
+
+    async fn failing_links(&self, before_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError> {
+        Ok(self.state().failing_links(before_ms, limit))
+    }
+
     async fn counts(&self) -> Result<Counts, StoreError> {
-        let state = self.state();
-        let outbox = |wanted| state.outbox.iter().filter(|e| e.state == wanted).count() as u64;
-        let open = state.reviews.values().filter(|review| review.status == ReviewStatus::Open);
-        Ok(Counts {
-            entities: state.entity_counts().into_values().collect(),
-            planned: outbox(OutboxState::Planned),
-            sent: outbox(OutboxState::Sent),
-            waiting: state.waits.len() as u64,
-            reviews_open: open.count() as u64,
-            journal: state.journal.len() as u64,
-            sweeps: state.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
-        })
+        Ok(self.state().counts())
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

@@ -15,6 +15,9 @@ use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};
 use crate::store::{Changes, ReviewQuery, Reviews};
 
+/// The code of what a connector cannot do at all.
+pub(crate) const UNSUPPORTED: &str = "unsupported";
+
 /// Settles merges of one member, each in a commit of its own.
 pub(crate) async fn settle(
     engine: &Engine<'_>,
@@ -114,11 +117,30 @@ impl Merge<'_> {
 
     /// The system refused: the question is open again.
     async fn give_back(&self, problems: Vec<Problem>) -> Result<(), AbsorbError> {
-        let codes = problems.into_iter().map(|problem| problem.code).collect();
+        let codes: Vec<String> = problems.into_iter().map(|problem| problem.code).collect();
+        let never = codes.iter().any(|code| code == UNSUPPORTED);
         let mut changes = self.over(Reason::Refused { codes });
-        let open = |known| Review { status: ReviewStatus::Open, choice: None::<Choice>, ..known };
-        changes.reviews = self.review().await?.map(open).into_iter().collect();
+        let known = self.review().await?;
+        changes.reviews = match known {
+            Some(known) if never => self.by_hand(known).await?,
+            Some(known) => {
+                vec![Review { status: ReviewStatus::Open, choice: None::<Choice>, ..known }]
+            }
+            None => Vec::new(),
+        };
         self.commit(changes).await
+    }
+
+    /// The connector cannot merge them, whatever its schema says: that is offered no more
+    /// (RULES.md V15).
+    async fn by_hand(&self, known: Review) -> Result<Vec<Review>, AbsorbError> {
+        let now_ms = self.engine.clock.now_ms();
+        let closed = review::closed(&known, now_ms);
+        let Matter::Surplus { active, surplus, .. } = known.matter else { return Ok(vec![closed]) };
+        let matter = Matter::Surplus { active, surplus, mergeable: false };
+        let view = self.engine.store.links(&[self.entry.link]).await?.pop();
+        let open = view.map(|view| review::of_link(&view.link, matter, ReviewStatus::Open, now_ms));
+        Ok(std::iter::once(closed).chain(open).collect())
     }
 
     async fn put_off(&self, after_ms: u64) -> Result<Settled, AbsorbError> {

@@ -230,9 +230,12 @@ impl Move<'_> {
     fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, view: &LinkView) {
         record.status = Status::Surplus;
         self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
-        let matter = Matter::Surplus { active, surplus: record.key.clone() };
+        let member = self.entity.member(&active.system, &active.object);
+        let mergeable =
+            active.object == record.key.object && member.is_some_and(|(_, one)| one.mergeable);
+        let matter = Matter::Surplus { active, surplus: record.key.clone(), mergeable };
         let mut review = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
-        if self.entity.on_merge == OnMerge::Follow {
+        if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;
             review.choice = Some(Choice::Approve);
         }

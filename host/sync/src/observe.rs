@@ -54,6 +54,9 @@ async fn observe_system(
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
+            if tally.has_failed(system) {
+                break;
+            }
             let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
             match reader.run().await {
                 Ok(backfilled) => {
@@ -61,7 +64,9 @@ async fn observe_system(
                     observed.backfilled.extend(backfilled.then(|| reader.stream()));
                 }
                 Err(AbsorbError::Store(error)) => return Err(error.into()),
-                Err(AbsorbError::Plugin(error)) => tally.failed(system, &member.object, &error),
+                Err(AbsorbError::Plugin(error)) => {
+                    tally.object_failed(member, &member.object, &error);
+                }
             }
         }
     }

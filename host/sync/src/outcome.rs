@@ -6,23 +6,21 @@ use std::sync::Arc;
 use crate::absorb::{AbsorbError, Source};
 use crate::apply::sent;
 use crate::engine::{Engine, WriteResult};
+use crate::failing;
 use crate::keys;
 use crate::ports::Connector;
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
 use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
-use crate::render::refusal_digest;
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey, RecordState,
-    Refusal, ReviewStatus, Span, Status,
+    Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
+    RecordState, Review, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
 
-/// Refusals that a link remembers.
-const REFUSALS_MAX: usize = 8;
 /// How long an operation is put off that may simply be tried again, ms.
 pub(crate) const RETRY_MS: u64 = 1000;
 
@@ -46,6 +44,8 @@ pub(crate) struct Settler<'a> {
     /// Records that this batch gave to a link, for the links that wait for them.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
+    /// Questions about writes that met a record of another link.
+    asked: Vec<Review>,
     /// The records were read after the write: what they hold stands, and differs by edits.
     probed: bool,
     changes: Changes,
@@ -68,6 +68,7 @@ impl<'a> Settler<'a> {
             records: BTreeMap::new(),
             created: Vec::new(),
             touched: BTreeSet::new(),
+            asked: Vec::new(),
             probed: false,
             changes: Changes::default(),
         }
@@ -93,6 +94,7 @@ impl<'a> Settler<'a> {
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
             settled.push(self.settle_one(entry, outcome, reading));
         }
+        self.ask().await?;
         self.wake().await?;
         self.add_match_keys().await?;
         let records = &self.records;
@@ -249,7 +251,7 @@ impl<'a> Settler<'a> {
         }
         self.touched.insert(key.clone());
         self.records.insert(key.clone(), record);
-        self.forgive(link);
+        self.forgive(link, entry);
         let reason = match altered {
             _ if self.probed => Reason::FoundByProbe,
             true => Reason::AppliedAltered,
@@ -297,17 +299,30 @@ impl<'a> Settler<'a> {
     /// The record belongs to another link: a person must look, and the write is not repeated.
     fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
         let problem = Problem {
-            code: "record-of-another-link".to_owned(),
+            code: failing::TAKEN.to_owned(),
             message: format!("{key} has the same unique value"),
             field: None,
             remedy: Remedy::SourceData,
         };
         self.refuse(entry, vec![problem]);
         if let Some(link) = self.links.get(&entry.link) {
-            let matter = Matter::Ambiguous { key: "unique".to_owned(), records: vec![key.clone()] };
-            let review = review::of_link(link, matter, ReviewStatus::Open, self.now_ms);
-            self.changes.reviews.push(review);
+            let matter = Matter::Taken { record: key.clone() };
+            self.asked.push(review::of_link(link, matter, ReviewStatus::Open, self.now_ms));
         }
+    }
+
+    /// Asks what was not asked before; what a person leaves as it is stays answered.
+    async fn ask(&mut self) -> Result<(), AbsorbError> {
+        for review in std::mem::take(&mut self.asked) {
+            let known = self.engine.store.review(&review.id).await?;
+            let stands = known.is_some_and(|known| {
+                known.status != ReviewStatus::Closed || known.choice == Some(Choice::Leave)
+            });
+            if !stands {
+                self.changes.reviews.push(review);
+            }
+        }
+        Ok(())
     }
 
     fn is_of_another(&self, key: &RecordKey, link: LinkId) -> bool {
@@ -334,28 +349,25 @@ impl<'a> Settler<'a> {
         self.changes.outbox_done.push(entry.intent.clone());
         self.tell(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
-        let digest = refusal_digest(entry, &self.member.digest);
+        let (entity, member) = (self.entity, self.member);
+        let (failures, more) = failing::of_refusal(entity, member, entry, problems, self.now_ms);
+        if more {
+            self.changes.dirty.push(id);
+        }
         if let Some(link) = self.links.get_mut(&id) {
-            link.refusals.retain(|refusal| refusal.digest != digest);
-            let excess = (link.refusals.len() + 1).saturating_sub(REFUSALS_MAX);
-            link.refusals.drain(..excess);
-            link.refusals.push(Refusal {
-                system: entry.system.clone(),
-                object: entry.object.clone(),
-                digest,
-                problems,
-            });
+            for failure in failures {
+                failing::keep(&mut link.failures, failure);
+            }
             self.changes.links.push(link.clone());
         }
     }
 
-    /// A write got through: what was refused here before is worth another try.
-    fn forgive(&mut self, id: LinkId) {
-        let MemberSpec { system, object, .. } = self.member;
+    /// A write got through.
+    fn forgive(&mut self, id: LinkId, entry: &OutboxEntry) {
         if let Some(link) = self.links.get_mut(&id)
-            && link.refusals.iter().any(|refusal| refusal.system == *system)
+            && !link.failures.is_empty()
+            && failing::forgive(&mut link.failures, entry, self.now_ms)
         {
-            link.refusals.retain(|refusal| refusal.system != *system || refusal.object != *object);
             self.changes.links.push(link.clone());
         }
     }

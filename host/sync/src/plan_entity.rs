@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
+use crate::failing::{Found, TAKEN, narrow, planned};
 use crate::guards;
 use crate::lanes::Lanes;
 use crate::plan::Held;
@@ -15,12 +16,13 @@ use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::References;
-use crate::render::{Rendered, intent, refused_before, render};
-use crate::spec::EntitySpec;
+use crate::render::{Rendered, intent, render};
+use crate::review;
+use crate::spec::{EntitySpec, MemberSpec};
 use crate::stamp::{Places, origin_of};
 use crate::state::{
-    Awaited, JournalEntry, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review,
-    ReviewStatus, Status,
+    Awaited, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, LinkView, Matter,
+    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, Store};
 use crate::value::Cell;
@@ -127,7 +129,7 @@ struct Chunk<'a> {
     places: Option<Places<'a>>,
 }
 
-impl Chunk<'_> {
+impl<'s> Chunk<'s> {
     /// Takes up one plan with its drafts, which were rendered apart.
     fn add<'d>(
         &mut self,
@@ -139,19 +141,23 @@ impl Chunk<'_> {
         let link = plan.link.id;
         let mut notes = std::mem::take(&mut plan.notes);
         let version = plan.link.version + 1;
+        let mut found = self.lacking(&plan);
+        let mut goes_on = plan.held;
         for (draft, rendered) in rendered {
+            let Some(member) = self.entity.members.get(draft.member) else { continue };
+            found.failures.extend(self.unrendered(member, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
                 settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
             }
-            let Some(mut entry) = rendered.entry else { continue };
-            let member = self.entity.members.get(draft.member);
-            let mapping = member.map(|member| member.digest.as_str()).unwrap_or_default();
-            if let Some(refusal) = refused_before(&plan.link.refusals, &entry, mapping) {
-                let codes = refusal.problems.iter().map(|problem| problem.code.clone()).collect();
-                notes.extend(refused_notes(&entry, Reason::RefusedBefore { codes }));
-                continue;
+            let Some(entry) = rendered.entry else { continue };
+            if !plan.link.failures.is_empty() {
+                found.wanted.push(entry.clone());
             }
+            let narrowed = narrow(self.entity, member, &plan.link.failures, entry, self.now_ms);
+            notes.extend(refused_notes(draft, member, narrowed.left_out));
+            goes_on |= narrowed.is_part;
+            let Some(mut entry) = narrowed.entry else { continue };
             entry.intent = match &self.places {
                 Some(places) if entry.action == Action::Create => {
                     let records = view.records.iter().map(Arc::as_ref);
@@ -163,6 +169,18 @@ impl Chunk<'_> {
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);
         }
+        let is_partial = plan.held || found.wanted.iter().any(|one| one.action == Action::Merge);
+        let is_whole = plan.link.failures.is_empty() && found.failures.is_empty();
+        if !is_partial && !is_whole {
+            if plan.link.status != LinkStatus::Active {
+                found = Found { wanted: Vec::new(), failures: Vec::new(), ..found };
+            }
+            let failures = found.renew(&plan.link.failures);
+            if failures != plan.link.failures {
+                Arc::make_mut(&mut plan.link).failures = failures;
+            }
+        }
+        self.close_taken(&mut plan, view);
         self.keep(link, notes, plan.held);
         if !Arc::ptr_eq(&plan.link, &view.link) && plan.link != view.link {
             self.changes.links.push(Arc::unwrap_or_clone(plan.link));
@@ -170,9 +188,46 @@ impl Chunk<'_> {
         self.changes.records.extend(plan.records.into_iter().map(Arc::unwrap_or_clone));
         self.changes.reviews.extend(plan.reviews);
         self.changes.waits.push((link, plan.waits));
-        if !plan.held {
+        if !goes_on {
             self.changes.clean.push(link);
         }
+    }
+
+    /// A question about a write that met a record of another link is over when that write is.
+    fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
+        let failures = &plan.link.failures;
+        let is_met = failures.iter().any(|one| one.codes().iter().any(|code| code == TAKEN));
+        let taken = view.reviews.iter().filter(|one| matches!(one.matter, Matter::Taken { .. }));
+        let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
+        plan.reviews.extend(over);
+    }
+
+    /// What new records lack.
+    fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
+        let failure = |(member, field): &(usize, String)| {
+            let member = self.entity.members.get(*member)?;
+            let reason = Reason::RequiredMissing { field: field.clone() };
+            let (field, class) = (Some(field.clone()), FailureClass::Required);
+            Some(planned(member, None, field, class, (None, reason.to_string()), self.now_ms))
+        };
+        let failures = plan.lacking.iter().filter_map(failure).collect();
+        Found { entity: self.entity, wanted: Vec::new(), failures }
+    }
+
+    /// Values that a member's columns have no counterpart for.
+    fn unrendered(&self, member: &MemberSpec, notes: &[Note]) -> Vec<Failure> {
+        let failure = |note: &Note| {
+            let (class, column) = match &note.reason {
+                Reason::Unmapped { column } => (FailureClass::Unmapped, Some(column.clone())),
+                Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
+                Reason::TransformFailed { .. } => (FailureClass::Transform, None),
+                _ => return None,
+            };
+            let said = (column, note.reason.to_string());
+            let record = note.record.as_ref();
+            Some(planned(member, record, note.field.clone(), class, said, self.now_ms))
+        };
+        notes.iter().filter_map(failure).collect()
     }
 
     /// Notes go to the journal; those of a held link would come again in every cycle.
@@ -226,16 +281,23 @@ impl Chunk<'_> {
     }
 }
 
-/// A note for each field that an update would have written, or one for the record as a whole.
-fn refused_notes(entry: &OutboxEntry, reason: Reason) -> Vec<Note> {
-    let note =
-        |field: Option<String>| Note { record: entry.record(), field, reason: reason.clone() };
-    match entry.action {
-        Action::Update => {
-            entry.fields.iter().map(|write| note(Some(write.field.clone()))).collect()
-        }
-        _ => vec![note(None)],
-    }
+/// A note for each field that is left out, or one for the record as a whole.
+fn refused_notes(
+    draft: &Draft,
+    member: &MemberSpec,
+    left_out: Vec<(Option<String>, Vec<String>)>,
+) -> Vec<Note> {
+    let record = draft.id.as_ref().map(|id| RecordKey {
+        system: member.system.clone(),
+        object: member.object.clone(),
+        id: id.clone(),
+    });
+    let note = |(field, codes)| Note {
+        record: record.clone(),
+        field,
+        reason: Reason::RefusedBefore { codes },
+    };
+    left_out.into_iter().map(note).collect()
 }
 
 /// A field whose columns say the truth already in the member's own form.

@@ -56,6 +56,8 @@ pub struct LinkPlan {
     pub reviews: Vec<Review>,
     /// Why something is not written, and other things worth telling.
     pub notes: Vec<Note>,
+    /// Members that get no record because a field that they insist on has no value.
+    pub lacking: Vec<(usize, String)>,
     /// It stays dirty: a brake or a cap holds it.
     pub held: bool,
 }
@@ -156,6 +158,7 @@ impl<'a> Work<'a> {
                 waits: Vec::new(),
                 reviews: Vec::new(),
                 notes: Vec::new(),
+                lacking: Vec::new(),
                 held: false,
             },
             records: view.records.clone(),
@@ -332,14 +335,16 @@ impl<'a> Work<'a> {
     fn finish(mut self, view: &LinkView) -> LinkPlan {
         // Answers to these need nothing of the planner.
         let idle = |review: &&Review| match &review.matter {
-            Matter::Surplus { active, surplus } => {
+            Matter::Surplus { active, surplus, .. } => {
                 let gone =
                     |record: &Arc<RecordState>| record.key == *active && record.status.is_removed();
                 review.choice == Some(Choice::Leave)
                     || self.records.iter().any(gone)
                     || !is_now(&self.records, surplus, &Status::Surplus)
             }
-            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            Matter::Uncertain { .. } | Matter::Taken { .. } => {
+                review.status == ReviewStatus::Chosen
+            }
             _ => false,
         };
         let now_ms = self.context.now_ms;

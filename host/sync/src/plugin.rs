@@ -112,7 +112,7 @@ pub enum PluginError {
         message: String,
     },
     /// The credentials are good but lack a right.
-    #[error("{plugin}: a right is missing: {}", .problem.code)]
+    #[error("{plugin}: a right is missing ({}): {}", .problem.code, .problem.message)]
     Forbidden {
         /// Which plugin.
         plugin: Generation,

@@ -20,8 +20,15 @@ pub struct Reading {
     pub raw: Vec<(String, Cell)>,
     /// Fields whose value could not be used, and why.
     pub problems: Vec<(FieldIndex, Reason)>,
-    /// Fields that a transform failed at: whatever was known of them does not count any more.
-    pub unread: Vec<FieldIndex>,
+    /// A transform failed at it, which may do better later.
+    pub again: bool,
+}
+
+impl Reading {
+    /// A field's value could not be used: whatever was known of it does not count any more.
+    pub(crate) fn fail(&mut self, field: FieldIndex, reason: Reason) {
+        self.problems.push((field, reason));
+    }
 }
 
 /// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
@@ -39,7 +46,7 @@ pub async fn read_rows(
         cells: vec![None; entity.fields.len()],
         raw: Vec::new(),
         problems: Vec::new(),
-        unread: Vec::new(),
+        again: false,
     };
     let mut readings = vec![blank; batch.rows.len()];
     for group in &member.groups {
@@ -109,9 +116,10 @@ async fn read_lens(
         match answer {
             Ok(cells) => reading.put_all(entity, member, group, cells),
             Err(reason) => {
-                reading.unread.extend(&group.fields);
-                let fields = group.fields.iter();
-                reading.problems.extend(fields.map(|field| (*field, reason.clone())));
+                reading.again = true;
+                for field in &group.fields {
+                    reading.fail(*field, reason.clone());
+                }
             }
         }
     }
@@ -150,8 +158,8 @@ impl Reading {
                         true => Reason::ZoneUnknown { column },
                         false => Reason::Unreadable { column },
                     };
-                    self.unread.extend(is_moment.then_some(*field));
-                    self.problems.push((*field, reason));
+                    self.again |= is_moment;
+                    self.fail(*field, reason);
                 }
             }
         }
@@ -173,10 +181,9 @@ impl Reading {
             self.put_all(entity, member, group, vec![Some(Value::Text(canonical.clone()))]);
         } else {
             let column = group.columns.first().cloned().unwrap_or_default();
-            let fields = group.fields.iter();
-            let unmapped =
-                |field: &FieldIndex| (*field, Reason::Unmapped { column: column.clone() });
-            self.problems.extend(fields.map(unmapped));
+            for field in &group.fields {
+                self.fail(*field, Reason::Unmapped { column: column.clone() });
+            }
         }
     }
 

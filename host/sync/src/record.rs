@@ -122,6 +122,12 @@ pub enum Action {
     Merge,
 }
 
+impl Action {
+    /// Every action.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
+}
+
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {

@@ -107,13 +107,16 @@ pub(crate) async fn probe(cycle: &Cycle<'_>, stage: Stage) -> Result<u64, CycleE
         for ((entity, object), entries) in by_object(sent) {
             let Some(entity) = cycle.engine.spec.entity(&entity) else { continue };
             let Some((_, member)) = entity.member(system, &object) else { continue };
+            if cycle.tally.has_stopped(system, &object) {
+                continue;
+            }
             let connector = connector.as_ref();
             let engine = cycle.engine;
             let before = &cycle.unanswered;
             let prober = Prober { engine, entity, member, connector, stage, before };
             match prober.probe(entries).await {
                 Ok(count) => known += count,
-                Err(error) => cycle.absorbed(system, error)?,
+                Err(error) => cycle.absorbed(member, error)?,
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::review::digest;
 use crate::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
-use crate::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey, Refusal};
+use crate::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey};
 use crate::value::{Cell, Value};
 
 /// What became of a draft.
@@ -163,7 +163,8 @@ fn assemble(
                 let column = group.columns.first().cloned().unwrap_or_default();
                 let reason = Reason::Unmapped { column };
                 rendered.notes.extend(held(member, draft, &mine, &reason));
-                sendable &= draft.action != Action::Create || !group.required;
+                // A system's default would stand there and come back as a value (RULES.md V17).
+                sendable &= draft.action != Action::Create;
             }
             Columns::Cells(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
             Columns::Cells(cells) => {
@@ -255,24 +256,6 @@ pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
 /// What a link remembers of a create that a person gave up, whatever it would hold.
 pub fn given_up(entry: &OutboxEntry) -> String {
     digest(&["given up", &entry.system, &entry.object])
-}
-
-/// The refusal that this write would meet again.
-pub fn refused_before<'a>(
-    refusals: &'a [Refusal],
-    entry: &OutboxEntry,
-    mapping: &str,
-) -> Option<&'a Refusal> {
-    if refusals.is_empty() {
-        return None;
-    }
-    let here =
-        |refusal: &&Refusal| refusal.system == entry.system && refusal.object == entry.object;
-    let mut digests = vec![refusal_digest(entry, mapping)];
-    if entry.action == Action::Create {
-        digests.push(given_up(entry));
-    }
-    refusals.iter().filter(here).find(|refusal| digests.contains(&refusal.digest))
 }
 
 /// The key of an intent, unique for ever (RULES.md P1): the link's version tells the intents of one

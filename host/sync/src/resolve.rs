@@ -119,6 +119,12 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
                 "link with the record that it is, separate to send it again, or leave to give it up",
             )
         }
+        Matter::Surplus { mergeable: false, .. } | Matter::Taken { .. } => {
+            (matches!(choice, Choice::Leave), "leave; what is to be merged is merged there by hand")
+        }
+        Matter::Stopped { .. } => {
+            (false, "none: it is over when the system has again what is missing")
+        }
         Matter::Surplus { .. } => (
             matches!(choice, Choice::Approve | Choice::Leave),
             "approve to merge the records there too, or leave",
@@ -162,7 +168,8 @@ impl Review {
         match &self.matter {
             Matter::Conflict { field, .. }
             | Matter::Oscillation { field, .. }
-            | Matter::Cleared { field, .. } => Some(field),
+            | Matter::Cleared { field, .. }
+            | Matter::Stopped { field, .. } => Some(field),
             _ => None,
         }
     }

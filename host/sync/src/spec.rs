@@ -16,6 +16,7 @@ pub use policies::{Clear, DeleteGuard, FirstLink, OnDelete, OnMerge, Winner};
 
 pub mod days;
 mod policies;
+mod stopped;
 
 /// Position of a field in [`EntitySpec::fields`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +65,9 @@ pub struct MemberSpec {
     pub create: bool,
     /// How its columns become fields and back. A field stands in at most one group.
     pub groups: Vec<MappingGroup>,
+    /// Whether the system lets two of its records become one through its connector, as its live
+    /// schema says.
+    pub mergeable: bool,
     /// Column and value given at creation only, such as `Company` of a Salesforce Lead.
     pub constants: Vec<(String, Cell)>,
     /// Columns given at creation only, from the record that a reference points at; they go before

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::is_same;
 use crate::reason::Reason;
-use crate::record::Problem;
 use crate::spec::FieldKind;
 use crate::value::{Cell, Value};
 
+pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
+mod failure;
 mod outbox;
 mod stream;
 
@@ -150,6 +151,8 @@ pub struct RecordState {
     /// Columns as read, kept for mappings that need the present remote value to write back (tables,
     /// transforms).
     pub raw: Vec<(String, Cell)>,
+    /// Cells that could not be read.
+    pub failures: Vec<Failure>,
 }
 
 /// Why the linking step looks at a record.
@@ -215,19 +218,6 @@ pub enum LinkStatus {
     MergedInto(LinkId),
 }
 
-/// A write that the system refused. Not tried again until the same write would look different.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The system.
-    pub system: String,
-    /// The object.
-    pub object: String,
-    /// Hash of action, columns, cells and mapping.
-    pub digest: String,
-    /// What it said.
-    pub problems: Vec<Problem>,
-}
-
 /// The records of several members that are the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -241,8 +231,8 @@ pub struct Link {
     pub version: u64,
     /// In the order of the entity's fields.
     pub truth: Vec<Truth>,
-    /// Writes that were refused.
-    pub refusals: Vec<Refusal>,
+    /// What could not be written.
+    pub failures: Vec<Failure>,
     /// The database was put back from a backup or a copy since the link was last planned: what was
     /// written and agreed on meanwhile is not known.
     pub restored: bool,
@@ -372,6 +362,26 @@ pub enum Matter {
         active: RecordKey,
         /// The one that is kept as an alias.
         surplus: RecordKey,
+        /// Whether the connector can merge them; else a person merges them there by hand.
+        #[serde(default)]
+        mergeable: bool,
+    },
+    /// A record of another link has a value that no two records may have, so the link's own write
+    /// is refused.
+    Taken {
+        /// The record that has it.
+        record: RecordKey,
+    },
+    /// A field stands still in a member because the system no longer has what it needs.
+    Stopped {
+        /// The field's name.
+        field: String,
+        /// The system.
+        system: String,
+        /// The object.
+        object: String,
+        /// What is missing.
+        missing: String,
     },
     /// A record is gone and the policy asks what to do with the others.
     Deleted {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 
 use crate::record::Action;
 use crate::state::{
-    Awaited, Cursor, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry, OutboxState,
-    RecordKey, RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Failing, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry,
+    OutboxState, RecordKey, RecordState, Review, Stream, Sweep,
 };
 
 /// Why the store failed. The engine stops the cycle; nothing half-written remains.
@@ -113,6 +113,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Reviews that are open.
     pub reviews_open: u64,
+    /// What could not be read or written.
+    pub failures: u64,
     /// Lines of the journal.
     pub journal: u64,
     /// The sweeps of every stream, in the order of streams.
@@ -321,6 +323,13 @@ pub trait Store: Send + Sync {
 
     /// Lines of the journal, the newest first.
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError>;
+
+    /// What could not be read or written and failed at or after this time, ms: of at most so many
+    /// links, in the order of their numbers, and of at most so many records, in the order of keys.
+    async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError>;
+
+    /// Active links with failures, none of them after this time, ms, in the order of their numbers.
+    async fn failing_links(&self, until_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError>;
 
     /// Numbers for `status`.
     async fn counts(&self) -> Result<Counts, StoreError>;

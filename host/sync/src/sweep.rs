@@ -75,6 +75,9 @@ async fn read_system_again(
     };
     for entity in engine.spec.entities() {
         for member in entity.members.iter().filter(|member| member.system == system) {
+            if cycle.tally.has_stopped(system, &member.object) {
+                return Ok(false);
+            }
             let stream = Stream { system: system.to_owned(), object: member.object.clone() };
             let kept = engine.store.sweep(&stream).await?.unwrap_or_default();
             let is_new = kept.round > 0 && kept.began_ms >= since_ms;
@@ -86,7 +89,7 @@ async fn read_system_again(
             let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
             let mut sweeper = Sweeper { reader, stream, sweep, pages: u32::MAX };
             if let Err(error) = sweeper.run().await {
-                cycle.absorbed(system, error)?;
+                cycle.absorbed(member, error)?;
                 return Ok(false);
             }
             // A system that asks for a pause goes on in the next cycle.
@@ -110,7 +113,10 @@ async fn sweep_system(
         let Some(interval_ms) = entity.sweep_ms else { continue };
         for member in entity.members.iter().filter(|member| member.system == system) {
             let stream = Stream { system: system.to_owned(), object: member.object.clone() };
-            if pages == 0 || backfilled.contains(&stream) || cycle.tally.has_failed(system) {
+            if pages == 0
+                || backfilled.contains(&stream)
+                || cycle.tally.has_stopped(system, &member.object)
+            {
                 continue;
             }
             // Before the first backfill is over there is nothing to compare with.
@@ -136,7 +142,7 @@ async fn sweep_system(
             match result {
                 // It goes on in the next cycle.
                 Ok(()) | Err(AbsorbError::Plugin(PluginError::RetryAfter { .. })) => {}
-                Err(error) => cycle.absorbed(system, error)?,
+                Err(error) => cycle.absorbed(member, error)?,
             }
         }
     }

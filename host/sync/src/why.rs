@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -10,7 +9,7 @@ use crate::lanes::Lanes;
 use crate::reason::Reason;
 use crate::spec::{EntitySpec, FieldKind, Spec};
 use crate::state::{
-    Awaited, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState, Refusal,
+    Awaited, Failure, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState,
     Review, ReviewStatus, Status,
 };
 use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
@@ -45,8 +44,8 @@ pub struct Why {
     pub fields: Vec<FieldWhy>,
     /// What it waits for.
     pub waits: Vec<Awaited>,
-    /// Writes that were refused.
-    pub refusals: Vec<Refusal>,
+    /// What could not be read or written.
+    pub failures: Vec<Failure>,
     /// Questions that a person may answer, and what rules have decided.
     pub reviews: Vec<Review>,
     /// What happened, the newest first.
@@ -119,6 +118,7 @@ async fn linked(
     };
     let query = JournalQuery { link: Some(view.link.id), record, limit: JOURNAL_READ };
     let mut journal = store.journal(&query).await?;
+    before_link(store, &view, &mut journal).await?;
     if let Some(field) = field {
         journal = about(field, journal);
     }
@@ -138,10 +138,29 @@ async fn linked(
         records: view.records.iter().map(|r| (r.key.clone(), r.status.clone())).collect(),
         fields,
         waits: store.waits(view.link.id).await?,
-        refusals: Arc::unwrap_or_clone(view.link).refusals,
+        failures: failures(&view, field),
         reviews,
         journal,
     })
+}
+
+/// Adds what was told of the link's records before they had a link, whichever of them was asked
+/// about.
+async fn before_link(
+    store: &dyn Store,
+    view: &LinkView,
+    journal: &mut Vec<JournalEntry>,
+) -> Result<(), StoreError> {
+    for record in &view.records {
+        let key = Some(record.key.clone());
+        let query = JournalQuery { link: None, record: key, limit: JOURNAL_READ };
+        let lines = store.journal(&query).await?;
+        let news: Vec<JournalEntry> =
+            lines.into_iter().filter(|line| line.link.is_none()).collect();
+        journal.extend(news.into_iter().filter(|line| !journal.contains(line)).collect::<Vec<_>>());
+    }
+    journal.sort_by_key(|line| std::cmp::Reverse(line.at_ms));
+    Ok(())
 }
 
 /// The lines about a field, and those about a record as a whole. What an operation came to is told
@@ -181,10 +200,21 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
         records: vec![(record.key, record.status)],
         fields: Vec::new(),
         waits: Vec::new(),
-        refusals: Vec::new(),
+        failures: record.failures,
         reviews,
         journal: store.journal(&query).await?,
     }))
+}
+
+/// What fails at the link and at the records that are kept in step, about one field or as a whole.
+fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
+    let records = view.records.iter().filter(|record| record.status == Status::Live);
+    let all = records.flat_map(|record| &record.failures).chain(&view.link.failures);
+    let is_asked = |failure: &&Failure| {
+        let about = failure.field.as_deref();
+        field.is_none() || about.is_none() || about == field
+    };
+    all.filter(is_asked).cloned().collect()
 }
 
 fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<FieldWhy> {
@@ -197,7 +227,7 @@ fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<Fie
             Some(MemberWhy {
                 record: record.key.clone(),
                 seen: record.fields.get(position)?.seen.clone(),
-                standing: standing(&lanes, position, record, &truth.value)?,
+                standing: standing(&lanes, position, record, &truth.value, &view.link.failures)?,
             })
         });
         FieldWhy {
@@ -216,8 +246,10 @@ fn standing(
     position: usize,
     record: &RecordState,
     truth: &Cell,
+    link: &[Failure],
 ) -> Option<String> {
     let member = lanes.member_of(record)?;
+    let member_of = (&record.key.system, &record.key.object);
     let state = record.fields.get(position)?;
     let Some(lane) = lanes.lane(member, position) else {
         return Some("not mapped there".to_owned());
@@ -226,18 +258,32 @@ fn standing(
     // A reference is seen as ids of its system and kept as links, so the two do not compare.
     let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
     let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
+    let stands = if comparable { state.seen == *truth } else { state.base == *truth };
+    let fails = |failures: &[Failure]| {
+        let name = lanes.entity.fields.get(position).map(|field| &field.name);
+        let here = |one: &&Failure| one.system == *member_of.0 && one.object == *member_of.1;
+        failures.iter().filter(here).any(|one| one.field.as_ref() == name)
+    };
     let words = if record.status != Status::Live {
         "the record is not the one that is kept in step"
+    } else if state.seen.is_none() && fails(&record.failures) {
+        "was not read there: it holds what cannot be used; see the failure"
     } else if state.seen.is_none() {
         "was not read there"
+    } else if stands {
+        "in step"
     } else if comparable && direction.reads() && state.seen != state.base {
         "edited there; not taken over yet, or a person must decide"
-    } else if state.base == *truth {
-        "in step"
+    } else if fails(link) {
+        "differs: what should stand there cannot be written; see the failure"
+    } else if !direction.writes() {
+        "differs: the mapping only reads it there"
+    } else if !direction.reads() && state.agreed == *truth && truth.is_some() {
+        "differs: it has a form of its own or was changed there, and the mapping only writes it"
+    } else if state.agreed == *truth && truth.is_some() && is_empty(&state.seen) {
+        "differs: it is empty there and left so"
     } else if state.agreed == *truth && truth.is_some() {
         "in step, in the system's own form"
-    } else if !direction.writes() {
-        "the mapping only reads it there"
     } else if state.base.is_none() {
         "not compared yet, or a person must decide"
     } else {
@@ -268,10 +314,8 @@ impl fmt::Display for Why {
         for awaited in &self.waits {
             writeln!(f, "  {}", waiting(awaited))?;
         }
-        for refusal in &self.refusals {
-            let codes = refusal.problems.iter().map(|problem| problem.code.clone()).collect();
-            let refused = Reason::Refused { codes };
-            writeln!(f, "  {}.{} {refused}", refusal.system, refusal.object)?;
+        for failure in &self.failures {
+            writeln!(f, "  {}", describe_failure(failure))?;
         }
         for review in &self.reviews {
             let (about, stands) = (review.field().unwrap_or("records"), review.status.words());
@@ -336,6 +380,24 @@ impl Why {
         let record = made.filter_map(|other| other.record.as_ref()).next();
         record.map(|record| format!(" {}.{}", record.system, record.object)).unwrap_or_default()
     }
+}
+
+fn is_empty(cell: &Cell) -> bool {
+    cell.as_ref().is_none_or(Value::is_null)
+}
+
+/// A failure in plain words, with the system's sentence.
+pub fn describe_failure(failure: &Failure) -> String {
+    let Failure { system, object, id, field, class, since_ms, times, .. } = failure;
+    let record = id.as_ref().map(|id| format!("/{id}")).unwrap_or_default();
+    let field = field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
+    let (mut codes, message) = (failure.codes(), failure.message());
+    codes.dedup();
+    codes.retain(|code| code != class.word());
+    let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
+    let often = if *times > 1 { format!(", {times} times") } else { String::new() };
+    let (class, since) = (class.word(), moment(*since_ms));
+    format!("{system}.{object}{record}{field}: {class}{codes}: {message} (since {since}{often})")
 }
 
 fn waiting(awaited: &Awaited) -> Reason {
@@ -410,7 +472,7 @@ mod tests {
             records: vec![(key("1"), Status::Live), (key("2"), Status::Deleted)],
             fields: vec![company],
             waits: Vec::new(),
-            refusals: Vec::new(),
+            failures: Vec::new(),
             reviews: Vec::new(),
             journal: vec![
                 JournalEntry { record: Some(key("1")), ..made },

@@ -164,7 +164,7 @@ impl Response {
     /// `invalid` where the body is no JSON at all (a proxy or a login page answered), `bug` where
     /// it is JSON of another shape. Neither quotes the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|fault| {
+        read_json(&self.body).map_err(|fault| {
             let place = format!("line {} column {}", fault.line(), fault.column());
             if fault.is_data() {
                 let shape = std::any::type_name::<T>();
@@ -249,6 +249,47 @@ fn send(_: &Request) -> Result<Response, Failure> {
     Err(Failure::Denied("there is no host here; switch on renkei-sdk's feature `testing`".into()))
 }
 
+/// Reads JSON. Vendors keep texts that were cut in the middle of a character and send half of it
+/// as an escape, for which strict JSON refuses the whole answer: such a half becomes a NUL, and the
+/// host names the cell that has it as one that cannot be read.
+///
+/// # Errors
+/// As `serde_json` says.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(body).or_else(|fault| match without_halves(body) {
+        Some(whole) if fault.is_syntax() => serde_json::from_slice(&whole),
+        _ => Err(fault),
+    })
+}
+
+/// The body with a NUL in place of every escape of half a surrogate pair; nothing if it has none.
+fn without_halves(body: &[u8]) -> Option<Vec<u8>> {
+    let escape = |at: usize| -> Option<u32> {
+        let digits = body.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut whole = Vec::new();
+    let (mut at, mut found) = (0, false);
+    while let Some(byte) = body.get(at) {
+        let (taken, half) = match (byte, escape(at)) {
+            (b'\\', Some(0xD800..=0xDBFF)) => match escape(at + 6) {
+                Some(0xDC00..=0xDFFF) => (12, false),
+                _ => (6, true),
+            },
+            (b'\\', Some(0xDC00..=0xDFFF)) => (6, true),
+            // An escaped backslash does not begin an escape.
+            (b'\\', None) => (2, false),
+            (b'\\', Some(_)) => (6, false),
+            _ => (1, false),
+        };
+        let end = body.len().min(at + taken);
+        whole.extend_from_slice(if half { b"\\u0000" } else { body.get(at..end)? });
+        found |= half;
+        at = end;
+    }
+    found.then_some(whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,6 +325,21 @@ mod tests {
         let Error::Invalid(problem) = answer("<html>secret") else { panic!("no JSON is invalid") };
         assert_eq!(problem.code, "not-json");
         assert!(!problem.message.contains("secret"), "{}", problem.message);
+    }
+
+    /// `host/sync/RULES.md` V10.
+    #[test]
+    fn half_a_surrogate_becomes_a_nul() {
+        let check = |body: &str, expected: &[&str]| {
+            let texts: Vec<String> = read_json(body.as_bytes()).unwrap();
+            assert_eq!(texts, expected, "{body}");
+        };
+        check(r#"["Chef \ud83d", "kept"]"#, &["Chef \0", "kept"]);
+        check(r#"["\ude00", "\ud83d\ude00"]"#, &["\0", "😀"]);
+        check(r#"["\ud83dx", "山田 \"\n"]"#, &["\0x", "山田 \"\n"]);
+        // An escaped backslash before the letters is a backslash.
+        check(r#"["\\ud83d", "\ud83d"]"#, &["\\ud83d", "\0"]);
+        assert!(read_json::<Vec<String>>(br#"["\ud83d""#).is_err());
     }
 
     #[test]

@@ -127,6 +127,7 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         object: object.to_owned(),
         create: true,
         groups: (0..fields).map(group).collect(),
+        mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),
         days: Days::default(),
@@ -270,7 +271,7 @@ fn link(entity: &str, id: LinkId, truth: Vec<Truth>) -> Link {
         status: LinkStatus::Active,
         version: 3,
         truth,
-        refusals: Vec::new(),
+        failures: Vec::new(),
         restored: false,
     }
 }
@@ -287,6 +288,7 @@ fn record(entity: &str, key: RecordKey, link: LinkId, fields: Vec<FieldState>) -
         status: Status::Live,
         fields,
         raw: raw.into_iter().collect(),
+        failures: Vec::new(),
     }
 }
 

@@ -366,7 +366,7 @@ impl History {
         let last = futures::executor::block_on(self.bench.store.last_link()).unwrap();
         let ids: Vec<_> = (1..=last.0).map(renkei_sync::state::LinkId).collect();
         let views = futures::executor::block_on(self.bench.store.links(&ids)).unwrap();
-        views.iter().any(|view| !view.link.refusals.is_empty())
+        views.iter().any(|view| !view.link.failures.is_empty())
     }
 
     /// Everything that happened, for comparing two runs.

@@ -2,11 +2,13 @@
 //!
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
-//! crashes. `associations`: what a reference governs. `consent`: an opt-out, and what a member that
-//! is only written holds. `days`: days and moments in the zone of an account. `defaults`: what is
-//! put into a new record for want of a value. `identity`: restored databases, scans cut off, other
-//! accounts.
+//! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
+//! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
+//! member that is only written holds. `days`: days and moments in the zone of an account.
+//! `defaults`: what is put into a new record for want of a value. `identity`: restored
+//! databases, scans cut off, other accounts.
 
+mod answers;
 mod associations;
 mod consent;
 mod days;
@@ -16,6 +18,7 @@ mod identity;
 mod moves;
 mod parents;
 mod questions;
+mod refusals;
 mod trouble;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};

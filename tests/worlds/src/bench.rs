@@ -190,6 +190,7 @@ pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSp
         object: object.to_owned(),
         create: true,
         groups,
+        mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),
         days: Days::default(),

@@ -11,8 +11,8 @@ use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::state::{
-    Awaited, Cursor, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey, RecordState,
-    Review, Stream, Sweep,
+    Awaited, Cursor, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey,
+    RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -218,6 +218,14 @@ impl Store for MirrorStore {
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError> {
         ask!(self.journal(query))
+    }
+
+    async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError> {
+        ask!(self.failures(since_ms, limit))
+    }
+
+    async fn failing_links(&self, before_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError> {
+        ask!(self.failing_links(before_ms, limit))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

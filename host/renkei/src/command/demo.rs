@@ -24,7 +24,7 @@ use crate::demo::verify::{self, Verdict, World};
 use crate::demo::{setup, story};
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
-use crate::one_cycle;
+use crate::one_cycle::{self, Cycled};
 use crate::output::Output;
 
 /// Longer than any lag of the simulators, in their time.
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), Failure> 
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
     let previewed = preview(&dir, clock, output).await?;
-    let host = Host::open(&dir, clock, Access::Keep, Patience::Long).await?;
+    let mut host = Host::open(&dir, clock, Access::Keep, Patience::Long).await?;
     host.require_fit().await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
@@ -149,7 +149,7 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
 /// Shows what the first sync would do, without doing it; how many operations that is.
 async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, Failure> {
     let bar = output.progress("preview");
-    let host = Host::open(dir, clock, Access::Scratch, Patience::Long).await?;
+    let mut host = Host::open(dir, clock, Access::Scratch, Patience::Long).await?;
     host.require_fit().await?;
     let result = one_cycle::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();
@@ -176,25 +176,23 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
-    let first = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let Cycled { report, waiting, .. } =
+        one_cycle::run(host, CycleOptions::default(), &bar).await?;
+    let first = succeed(host, report)?;
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
     memory.note();
-    output.note(&format!(
-        "first sync: {}",
-        one_cycle::describe(&first, one_cycle::open_questions(host).await?, None)
-    ));
+    output.note(&format!("first sync: {}", one_cycle::describe(&first, &waiting, None)));
 
     let edits = edits::make(simulators).await?;
     host.clock.sleep_ms(SETTLE_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
-    let second = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let Cycled { report, waiting, .. } =
+        one_cycle::run(host, CycleOptions::default(), &bar).await?;
+    let second = succeed(host, report)?;
     bar.finish_and_clear();
-    output.note(&format!(
-        "second sync: {}",
-        one_cycle::describe(&second, one_cycle::open_questions(host).await?, None)
-    ));
+    output.note(&format!("second sync: {}", one_cycle::describe(&second, &waiting, None)));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");

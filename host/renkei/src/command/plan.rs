@@ -1,7 +1,7 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
-use renkei_sync::cycle::CycleResult;
-use renkei_sync::engine::CycleOptions;
+use renkei_sync::engine::{CycleOptions, Report};
+use renkei_sync::plan::Plan;
 use serde_json::json;
 
 use crate::cli::PlanArgs;
@@ -15,7 +15,7 @@ use crate::output::Output;
 /// Prints the plan. Writes neither to the systems nor to the database.
 pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> {
     let bar = output.progress("plan");
-    let host =
+    let mut host =
         Host::open(&args.dir.dir, SystemClock::program(), Access::Scratch, Patience::Short).await?;
     host.require_fit().await?;
     let options = dry(args.limit);
@@ -28,14 +28,12 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
         "held": result.plan.held,
         "report": one_cycle::facts(&result.report),
     });
-    output.result(&facts, || describe(&result))?;
+    output.result(&facts, || describe(&result.plan, &result.report))?;
     one_cycle::require_success(&host, &result.report).map_err(Failure::reported)
 }
 
-fn describe(result: &CycleResult) -> String {
-    let unread =
-        one_cycle::failed_systems(&result.report).into_iter().collect::<Vec<_>>().join(", ");
-    let CycleResult { plan, report } = result;
+fn describe(plan: &Plan, report: &Report) -> String {
+    let unread = one_cycle::failed_systems(report).into_iter().collect::<Vec<_>>().join(", ");
     match (report.planned, unread.as_str()) {
         (0, "") => format!("{plan}nothing to write"),
         (0, unread) => format!("{plan}not known: {unread} could not be read"),
@@ -58,15 +56,15 @@ mod tests {
     use super::*;
 
     fn check(planned: u64, failed: &[&str], expected: &str) {
-        let mut result = CycleResult::default();
-        result.report.planned = planned;
+        let (plan, mut report) = (Plan::default(), Report::default());
+        report.planned = planned;
         for system in failed {
             let (version, digest) = ("1.0.0".to_owned(), String::new());
             let plugin = Generation { plugin: (*system).to_owned(), version, digest };
             let error = PluginError::Host { plugin, reason: "no answer".to_owned() };
-            result.report.failures.push(((*system).to_owned(), "open".to_owned(), error));
+            report.failures.push(((*system).to_owned(), "open".to_owned(), error));
         }
-        assert_eq!(describe(&result), expected);
+        assert_eq!(describe(&plan, &report), expected);
     }
 
     #[test]

@@ -19,14 +19,14 @@ use crate::command::decide;
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::host::{Host, Patience};
-use crate::one_cycle;
+use crate::one_cycle::{self, Cycled};
 use crate::output::Output;
 use crate::stop;
 
 /// Serves until a signal comes.
 pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure> {
     let clock = SystemClock::program();
-    let host = Host::open(&args.dir.dir, clock, Access::Keep, Patience::Long).await?;
+    let mut host = Host::open(&args.dir.dir, clock, Access::Keep, Patience::Long).await?;
     host.require_fit().await?;
     let interval_ms = args
         .interval_seconds
@@ -63,7 +63,7 @@ pub(crate) async fn keep_in_step(
                     result = &mut running => {
                         // A failed system is in the log and is tried again; a failed store is the
                         // end.
-                        serving.cycled(&result?.report)?;
+                        serving.cycled(&result?)?;
                         break;
                     }
                     event = serving.events.recv() => serving.reloaded(event)?,
@@ -132,8 +132,9 @@ impl Serving<'_> {
         Ok(())
     }
 
-    fn cycled(&self, report: &renkei_sync::engine::Report) -> Result<(), Failure> {
-        let mut line = one_cycle::facts(report);
+    fn cycled(&self, cycled: &Cycled) -> Result<(), Failure> {
+        let mut line = one_cycle::facts(&cycled.report);
+        cycled.waiting.add_to(&mut line);
         if let Some(line) = line.as_object_mut() {
             line.insert("event".to_owned(), "cycle".into());
         }

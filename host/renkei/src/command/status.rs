@@ -5,7 +5,9 @@ use std::path::Path;
 
 use renkei_runtime::PluginReport;
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage};
+use renkei_sync::state::{
+    Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
+};
 use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
 use renkei_sync::value::Shown;
 use renkei_sync::why::moment;
@@ -16,12 +18,17 @@ use crate::cli::StatusArgs;
 use crate::command::plugin::standing;
 use crate::config::Config;
 use crate::database::{self, Access};
+use crate::failing;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::table;
 
 /// The most reviews that are listed; the count is always complete.
 const REVIEWS_SHOWN: usize = 50;
+/// The most links, and records, whose failures are listed for scripts.
+const FAILING_SHOWN: usize = 1_000;
+/// The most failures that are listed for people.
+const FAILURES_SHOWN: usize = 10;
 
 /// Prints the numbers and the open reviews.
 pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure> {
@@ -32,14 +39,18 @@ pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure
     let stand = if args.decided { Reviews::Decided } else { Reviews::Stopping };
     let query = ReviewQuery { stand, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
+    let failures = store.failures(i64::MIN, FAILING_SHOWN).await.map_err(Failure::store)?;
     let plugins = served(&config.data).await;
     let mut facts = facts(&counts, &reviews);
     if let Some(facts) = facts.as_object_mut() {
+        let failures: Vec<Value> = failures.iter().map(failing::facts).collect();
+        facts.insert("failures".to_owned(), json!(failures));
         facts.insert("plugins".to_owned(), json!(plugins));
     }
     output.result(&facts, || {
         let plugins = amiss(dir, plugins.as_deref().unwrap_or_default());
-        format!("{}{plugins}", describe(dir, &counts, &reviews))
+        let failures = list_failures(dir, &failures);
+        format!("{}{failures}{plugins}", describe(dir, &counts, &reviews))
     })?;
     Ok(())
 }
@@ -60,6 +71,20 @@ fn amiss(dir: &Path, plugins: &[PluginReport]) -> String {
     lines.map(|line| format!("\n  {line}: renkei plugin list --dir {dir}")).collect()
 }
 
+/// The first failures, a line each, and what explains one.
+fn list_failures(dir: &Path, failures: &[Failing]) -> String {
+    let dir = quoted(&dir.display().to_string());
+    let mut text = String::new();
+    for failing in failures.iter().take(FAILURES_SHOWN) {
+        let (line, subject) = failing::describe(failing);
+        text.push_str(&format!("\n  {line}\n      renkei why {} --dir {dir}", quoted(&subject)));
+    }
+    if failures.len() > FAILURES_SHOWN {
+        text.push_str("\n  and more: `renkei status --json` lists them");
+    }
+    text
+}
+
 fn facts(counts: &Counts, reviews: &[Review]) -> Value {
     json!({
         "entities": counts.entities.iter().map(|entity| json!({
@@ -75,6 +100,7 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
         "sent": counts.sent,
         "waiting": counts.waiting,
         "reviews_open": counts.reviews_open,
+        "failing": counts.failures,
         "sweeps": counts.sweeps.iter().map(|(stream, sweep)| json!({
             "system": stream.system,
             "object": stream.object,
@@ -110,8 +136,8 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
     let mut text =
         table::plain(&["entity", "links", "to plan", "without link", "live records"], rows);
     text.push_str(&format!(
-        "\n\n{} operation(s) planned, {} without a known outcome, {} link(s) waiting for another, {} open review(s)",
-        counts.planned, counts.sent, counts.waiting, counts.reviews_open
+        "\n\n{} operation(s) planned, {} without a known outcome, {} link(s) waiting for another, {} open review(s), {} failure(s) of records",
+        counts.planned, counts.sent, counts.waiting, counts.reviews_open, counts.failures
     ));
     text.push_str(&sweeps(&counts.sweeps));
     for review in reviews {
@@ -165,7 +191,12 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
             list.push(meant("leave", "give it up"));
             list
         }
-        Matter::Surplus { .. } => vec![meant("approve", "merge them there"), plain("leave")],
+        Matter::Surplus { mergeable: true, .. } => {
+            vec![meant("approve", "merge them there"), plain("leave")]
+        }
+        Matter::Surplus { .. } => vec![meant("leave", "they stay as they are")],
+        Matter::Taken { .. } => vec![meant("leave", "ask no more; it stays listed as a failure")],
+        Matter::Stopped { .. } => Vec::new(),
         Matter::Missing { .. } => vec![meant("approve", "treat it as deleted"), plain("leave")],
         Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
         Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
@@ -232,8 +263,19 @@ fn about(review: &Review) -> String {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("several records match by {key}: {}", records.join(", "))
         }
-        Matter::Surplus { active, surplus } => {
+        Matter::Surplus { active, surplus, mergeable: true } => {
             format!("{surplus} stands for the same thing as {active}: merge them there")
+        }
+        Matter::Surplus { active, surplus, .. } => format!(
+            "{surplus} stands for the same thing as {active}, and Renkei cannot merge them: merge or remove one there by hand, or leave"
+        ),
+        Matter::Taken { record } => format!(
+            "{record}, which is linked to something else, has a value that no two records may have: change or merge one there; the write is tried again daily"
+        ),
+        Matter::Stopped { field, system, object, missing } => {
+            format!(
+                "{field} stands still in {system}.{object}: {missing}; it goes on when that is there again"
+            )
         }
         Matter::Deleted { gone } => format!("{gone} is gone; archive the others or leave them?"),
         Matter::Missing { record } => format!(

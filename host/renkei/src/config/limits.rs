@@ -9,7 +9,7 @@ use super::file::{LimitTable, RootFile};
 use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
 use crate::plain;
-use crate::preflight::{Finding, Severity};
+use crate::preflight::{Finding, Severity, Stops};
 
 /// What plugins may use, as configured.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub(super) fn idle<'a>(
             "no plugin has this id, so nothing is limited by it; there are {}",
             loaded.manifests.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ")
         ),
+        stops: Stops::Everything,
     })
 }
 

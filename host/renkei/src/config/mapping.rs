@@ -300,6 +300,7 @@ impl World<'_> {
             system,
             object,
             create: raw.create,
+            mergeable: false,
             constants: raw
                 .defaults
                 .iter()

@@ -87,7 +87,7 @@ impl Known {
                 self.successors.insert(record.key.clone(), successor.clone());
             }
             let surplus = record.status == Status::Surplus;
-            if surplus || !view.link.refusals.is_empty() {
+            if surplus || !view.link.failures.is_empty() {
                 self.reviewed.insert(record.key.clone());
             }
         }
@@ -118,11 +118,13 @@ impl Known {
             Matter::Ambiguous { records, .. } | Matter::Uncertain { records, .. } => {
                 self.reviewed.extend(records.iter().cloned());
             }
-            Matter::Missing { record } => self.reviewed.extend([record.clone()]),
+            Matter::Missing { record } | Matter::Taken { record } => {
+                self.reviewed.extend([record.clone()]);
+            }
             Matter::Successor { gone, records } => {
                 self.reviewed.extend(records.iter().chain([gone]).cloned());
             }
-            Matter::Surplus { active, surplus } => {
+            Matter::Surplus { active, surplus, .. } => {
                 self.reviewed.extend([active.clone(), surplus.clone()]);
             }
             Matter::Deleted { gone } => {

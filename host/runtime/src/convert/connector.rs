@@ -8,7 +8,7 @@ use renkei_sync::value::Value;
 
 use super::scans::Scans;
 use super::{
-    Breach, RETRY_AFTER_MS_MAX, attributes_from_guest, attributes_to_guest, cells_from_guest,
+    Breach, RETRY_AFTER_MS_MAX, after_from_guest, attributes_from_guest, attributes_to_guest,
     cells_to_guest, problem_from_guest, records_from_guest, value_to_guest, without_nul,
 };
 use crate::bindings::v1::{calls, types};
@@ -60,13 +60,15 @@ pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<P
     if page.cursor.len() > CURSOR_BYTES_MAX {
         return Err(Breach::Limit(LimitReached::new(Cap::Cursor, CURSOR_BYTES_MAX)));
     }
+    let (batch, unreadable) = records_from_guest(page.batch, columns)?;
+    let facts = attributes_from_guest(page.facts)?.into_iter().map(bounded_wait);
     Ok(Page {
-        batch: records_from_guest(page.batch, columns)?,
+        batch,
         removed: page.removed.into_iter().map(tombstone).collect::<Result<_, _>>()?,
         cursor: page.cursor,
         more: page.more,
         server_time_ms: page.server_time,
-        facts: attributes_from_guest(page.facts)?.into_iter().map(bounded_wait).collect(),
+        facts: facts.chain(unreadable).collect(),
     })
 }
 
@@ -160,7 +162,7 @@ pub(crate) fn outcome_from_guest(
                 created: applied.created,
                 version: applied.version,
                 modified_ms: applied.modified,
-                after: cells_from_guest(applied.after)?,
+                after: after_from_guest(applied.after)?,
             })
         }
         calls::Outcome::Conflict => Outcome::Conflict,

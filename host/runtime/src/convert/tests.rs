@@ -41,6 +41,29 @@ fn row(id: &str, cells: usize) -> types::Row {
     types::Row { id: id.to_owned(), version: None, modified: None, cells: vec![None; cells] }
 }
 
+/// `host/sync/RULES.md` V10.
+#[test]
+fn cell_with_a_nul_is_named_and_its_page_goes_on() {
+    let columns = ["a".to_owned(), "b".to_owned()];
+    let text = |text: &str| Some(types::Value::Text(text.to_owned()));
+    let mut bad = row("1", 2);
+    bad.cells = vec![text("x\0"), text("kept")];
+    let mut good = row("2", 2);
+    good.cells = vec![text("kept"), Some(types::Value::Choices(vec!["\0".to_owned()]))];
+    let (read, facts) = records_from_guest(batch(vec![bad, good]), &columns).unwrap();
+    assert_eq!(read.rows[0].cells, [None, Some("kept".into())]);
+    assert_eq!(read.rows[1].cells, [Some("kept".into()), None]);
+    let named: Vec<String> =
+        facts.iter().map(|(code, value)| format!("{code} {value:?}")).collect();
+    assert_eq!(
+        named,
+        [
+            r#"unreadable-cell Choices(["1", "a", "nul"])"#,
+            r#"unreadable-cell Choices(["2", "b", "nul"])"#,
+        ]
+    );
+}
+
 fn batch(rows: Vec<types::Row>) -> types::Batch {
     types::Batch { columns: vec!["a".to_owned(), "b".to_owned()], rows }
 }

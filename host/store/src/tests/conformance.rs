@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::record::Action;
 use renkei_sync::state::{
-    Awaited, LinkWork, Matter, OutboxEntry, OutboxState, Review, ReviewStatus, Sweep, SweepStage,
+    Awaited, Failure, FailureClass, LinkWork, Matter, OutboxEntry, OutboxState, Review,
+    ReviewStatus, Sweep, SweepStage,
 };
 use renkei_sync::store::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
@@ -40,6 +41,26 @@ fn a_link_id() -> impl Strategy<Value = LinkId> {
     (1..=LINKS).prop_map(LinkId)
 }
 
+fn failures() -> impl Strategy<Value = Vec<Failure>> {
+    let class = prop::sample::select(vec![FailureClass::Refused, FailureClass::GivenUp]);
+    let failure = (option::of("[mp]"), class, 0..4_i64).prop_map(|(field, class, last_ms)| {
+        let key = key("1");
+        Failure {
+            system: key.system,
+            object: key.object,
+            id: Some(key.id),
+            field,
+            class,
+            problems: Vec::new(),
+            digest: "d".to_owned(),
+            since_ms: 0,
+            last_ms,
+            times: 1,
+        }
+    });
+    vec(failure, 0..3)
+}
+
 fn a_record() -> impl Strategy<Value = RecordState> {
     let status = prop_oneof![
         4 => Just(Status::Live),
@@ -50,11 +71,12 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
     ];
-    (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>()).prop_map(
-        |(key, link, status, modified_ms)| RecordState {
+    (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>(), failures()).prop_map(
+        |(key, link, status, modified_ms, failures)| RecordState {
             key,
             entity: entity(link.unwrap_or(1)),
             modified_ms,
+            failures,
             ..record("", link, status)
         },
     )
@@ -66,9 +88,10 @@ fn a_link() -> impl Strategy<Value = Link> {
         1 => Just(LinkStatus::Ended),
         1 => a_link_id().prop_map(LinkStatus::MergedInto),
     ];
-    (1..=LINKS, status, 0..9_u64).prop_map(|(number, status, version)| Link {
+    (1..=LINKS, status, 0..9_u64, failures()).prop_map(|(number, status, version, failures)| Link {
         entity: entity(number),
         version,
+        failures,
         ..link(number, status)
     })
 }
@@ -185,6 +208,24 @@ async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String
     (epochs.unwrap(), restored_ms.unwrap(), account.unwrap())
 }
 
+/// Every kind of question about the outbox.
+fn outbox_queries() -> Vec<OutboxQuery> {
+    let mut queries = Vec::new();
+    for state in [OutboxState::Planned, OutboxState::Sent] {
+        for entity in [None, Some("person".to_owned())] {
+            for system in [None, Some("hubspot".to_owned())] {
+                for action in [None, Some(Action::Create), Some(Action::Update)] {
+                    let kind = action.map(|action| ("contacts".to_owned(), action));
+                    let (entity, system, due_ms) = (entity.clone(), system.clone(), 1);
+                    let query = OutboxQuery { state, entity, system, kind, due_ms, limit: 2 };
+                    queries.push(query);
+                }
+            }
+        }
+    }
+    queries
+}
+
 /// Everything that can be asked, as text.
 async fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
@@ -207,6 +248,10 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     say(&store.links(&links).await.unwrap());
     say(&store.counts().await.unwrap());
     say(&identity(store).await);
+    for (ms, limit) in [(i64::MIN, 100), (2, 2), (9, 100)] {
+        say(&store.failures(ms, limit).await.unwrap());
+        say(&store.failing_links(ms, limit).await.unwrap());
+    }
     for id in &links {
         say(&store.waits(*id).await.unwrap());
     }
@@ -223,17 +268,8 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         let values = ["v".to_owned(), "w".to_owned()];
         say(&store.candidates(entity, "k", &values).await.unwrap());
     }
-    for state in [OutboxState::Planned, OutboxState::Sent] {
-        for entity in [None, Some("person".to_owned())] {
-            for system in [None, Some("hubspot".to_owned())] {
-                for action in [None, Some(Action::Create), Some(Action::Update)] {
-                    let kind = action.map(|action| ("contacts".to_owned(), action));
-                    let (entity, system, due_ms) = (entity.clone(), system.clone(), 1);
-                    let query = OutboxQuery { state, entity, system, kind, due_ms, limit: 2 };
-                    say(&store.outbox(&query).await.unwrap());
-                }
-            }
-        }
+    for query in outbox_queries() {
+        say(&store.outbox(&query).await.unwrap());
     }
     for (stand, link, limit) in [
         (Reviews::All, None, 0),

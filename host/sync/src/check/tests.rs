@@ -20,6 +20,7 @@ fn entity() -> EntitySpec {
             object: "people".to_owned(),
             create: true,
             groups: Vec::new(),
+            mergeable: true,
             constants: Vec::new(),
             copies: Vec::new(),
             days: Days::default(),
@@ -51,6 +52,7 @@ fn view() -> LinkView {
             status,
             fields: Vec::new(),
             raw: Vec::new(),
+            failures: Vec::new(),
         })
     };
     LinkView {
@@ -60,7 +62,7 @@ fn view() -> LinkView {
             status: LinkStatus::Active,
             version: 0,
             truth: Vec::new(),
-            refusals: Vec::new(),
+            failures: Vec::new(),
             restored: false,
         }),
         records: vec![

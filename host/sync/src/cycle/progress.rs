@@ -6,7 +6,7 @@ use crate::absorb::AbsorbError;
 use crate::engine::{CycleError, Engine, Tally};
 use crate::guards;
 use crate::plan::{Held, Plan};
-use crate::plan_link::{LinkPlan, Note};
+use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{EntitySpec, MemberSpec};
@@ -113,7 +113,7 @@ impl<'a> Cycle<'a> {
         all.filter(|system| !behind.contains(system)).collect()
     }
 
-    /// Takes out of a plan what must not be sent now: writes to a system that could not be read,
+    /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations while a system of the link or the target is not read up to now, and creations
     /// above the guard, about which a person is asked.
     pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan, view: &LinkView) {
@@ -123,12 +123,12 @@ impl<'a> Cycle<'a> {
         let is_behind = |system: &&str| !current.contains(system);
         let behind = live.map(|record| record.key.system.as_str()).find(is_behind);
         for draft in std::mem::take(&mut plan.drafts) {
-            let member = entity.members.get(draft.member);
-            if member.is_none_or(|member| self.tally.has_failed(&member.system)) {
+            if !self.may_write(entity, &draft) {
                 plan.held = true;
                 continue;
             }
-            let target = member.map(|member| member.system.as_str());
+            let target = entity.members.get(draft.member);
+            let target = target.map(|member| member.system.as_str());
             if draft.action == Action::Create
                 && let Some(system) = behind.or(target.filter(is_behind))
             {
@@ -143,6 +143,18 @@ impl<'a> Cycle<'a> {
             }
             plan.drafts.push(draft);
         }
+    }
+
+    /// Whether what a write depends on was read: its object; for a new record every object of the
+    /// entity in that system, where it may stand already.
+    fn may_write(&self, entity: &EntitySpec, draft: &Draft) -> bool {
+        let Some(member) = entity.members.get(draft.member) else { return false };
+        let is_there = |other: &&MemberSpec| {
+            other.system == member.system
+                && (draft.action == Action::Create || other.object == member.object)
+        };
+        let mut objects = entity.members.iter().filter(is_there);
+        !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))
     }
 
     /// Takes one of the creations that the guard allows; where there is none left, a person is
@@ -162,12 +174,16 @@ impl<'a> Cycle<'a> {
         false
     }
 
-    /// A plugin's failure stops its system for this cycle; a failure of the store stops all.
-    pub(crate) fn absorbed(&self, system: &str, error: AbsorbError) -> Result<(), CycleError> {
+    /// A plugin's failure stops its object for this cycle; a failure of the store stops all.
+    pub(crate) fn absorbed(
+        &self,
+        member: &MemberSpec,
+        error: AbsorbError,
+    ) -> Result<(), CycleError> {
         match error {
             AbsorbError::Store(error) => Err(error.into()),
             AbsorbError::Plugin(error) => {
-                self.tally.failed(system, "settle", &error);
+                self.tally.object_failed(member, "settle", &error);
                 Ok(())
             }
         }

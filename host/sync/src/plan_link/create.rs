@@ -5,7 +5,7 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::link_ids;
 use crate::spec::{CopiedColumn, MappingGroup, MemberSpec};
-use crate::state::{FieldWrite, Status};
+use crate::state::{FailureClass, FieldWrite, Status};
 use crate::value::Cell;
 
 impl Work<'_> {
@@ -42,13 +42,16 @@ impl Work<'_> {
             if !group.direction.writes() {
                 continue;
             }
+            if self.is_outside_table(group) {
+                return None;
+            }
             match self.new_cells(position, member, group) {
                 Some((cells, writes)) => {
                     groups.push((index, cells));
                     fields.extend(writes);
                 }
                 None if group.required && !has_default(member, group) => {
-                    self.note_missing(group);
+                    self.note_missing(position, group);
                     return None;
                 }
                 None => {}
@@ -83,6 +86,26 @@ impl Work<'_> {
         member.copies.iter().filter_map(copy).collect()
     }
 
+    /// Whether a field has no value because a record holds one that stands in no table: the new
+    /// record waits until it is mapped or moves (RULES.md V17).
+    fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
+        let entity = self.context.lanes.entity;
+        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let failures = active.flat_map(|record| &record.failures);
+        let mut unmapped = failures.filter(|one| one.class == FailureClass::Unmapped);
+        let outside = unmapped.find_map(|failure| {
+            let (index, _) = entity.field(failure.field.as_ref()?)?;
+            let waits = group.fields.contains(&index) && !is_filled(&self.truth(index.0));
+            let column = failure.problems.first()?.field.clone().unwrap_or_default();
+            waits.then(|| (failure.record(), failure.field.clone(), Reason::Unmapped { column }))
+        });
+        let is_outside = outside.is_some();
+        if let Some((record, field, reason)) = outside {
+            self.note(record, field.as_deref(), reason);
+        }
+        is_outside
+    }
+
     /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
     fn new_cells(
         &mut self,
@@ -112,16 +135,17 @@ impl Work<'_> {
         cells.iter().any(is_filled).then_some((cells, writes))
     }
 
-    fn note_missing(&mut self, group: &MappingGroup) {
+    fn note_missing(&mut self, member: usize, group: &MappingGroup) {
         let entity = self.context.lanes.entity;
-        let fields: Vec<String> = group
-            .fields
-            .iter()
-            .filter_map(|field| entity.fields.get(field.0))
-            .map(|field| field.name.clone())
-            .collect();
-        for field in fields {
+        for index in &group.fields {
+            let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
+                continue;
+            };
             self.note(None, Some(&field), Reason::RequiredMissing { field: field.clone() });
+            // What waits for its parent or for an answer is listed as that.
+            if !is_filled(&self.truth(index.0)) && !self.is_frozen(index.0) {
+                self.plan.lacking.push((member, field));
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Draft, Work};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
-use crate::state::{Choice, Matter, RecordKey, Status};
+use crate::state::{Choice, Matter, RecordKey, Review, ReviewStatus, Status};
 
 impl Work<'_> {
     /// Whether records are to be merged first. Questions about records that are surplus no more are
@@ -18,13 +18,15 @@ impl Work<'_> {
         for known in std::mem::take(&mut self.reviews) {
             if let Matter::Surplus { surplus, .. } = &known.matter {
                 let approved = known.choice == Some(Choice::Approve);
-                let over = match (self.is_surplus(surplus), approved) {
-                    (false, _) => true,
-                    (true, false) => false,
-                    (true, true) => !self.merge_into_active(surplus),
-                };
-                if over {
+                if !self.is_surplus(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
+                    continue;
+                }
+                if approved && !self.merge_into_active(surplus) {
+                    // What was approved cannot be done now: the question stays (RULES.md P8).
+                    let open = Review { status: ReviewStatus::Open, choice: None, ..known };
+                    self.plan.reviews.push(open.clone());
+                    self.reviews.push(open);
                     continue;
                 }
             }

@@ -15,8 +15,8 @@ use crate::record::{Applied, Outcome, Problem, Remedy};
 use crate::render::given_up;
 use crate::review;
 use crate::state::{
-    Choice, LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Refusal,
-    Review, ReviewStatus, SKEW_MS,
+    Choice, Failure, FailureClass, LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey,
+    RecordState, Review, ReviewStatus, SKEW_MS,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::unanswered::{Evidence, Likeness, Verdict, judge, likeness};
@@ -371,10 +371,16 @@ impl Prober<'_> {
         };
         for view in self.engine.store.links(&[entry.link]).await? {
             let mut link = Arc::unwrap_or_clone(view.link);
-            link.refusals.push(Refusal {
+            link.failures.push(Failure {
                 system: entry.system.clone(),
                 object: entry.object.clone(),
+                id: None,
+                field: None,
+                class: FailureClass::GivenUp,
                 digest: given_up(entry),
+                since_ms: scene.now_ms,
+                last_ms: scene.now_ms,
+                times: 1,
                 problems: vec![Problem {
                     code: "given-up".to_owned(),
                     message: Reason::GivenUp.to_string(),

@@ -99,6 +99,7 @@ fn record(seen: [Cell; 3]) -> RecordState {
         status: Status::Live,
         fields: seen.map(state).to_vec(),
         raw: Vec::new(),
+        failures: Vec::new(),
     }
 }
 

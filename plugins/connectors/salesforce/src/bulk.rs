@@ -122,13 +122,14 @@ fn lost(job: &Job) -> Progress {
 /// One row of results with the header's columns.
 struct CsvRow<'a> {
     header: &'a csv::StringRecord,
-    cells: &'a csv::StringRecord,
+    cells: &'a csv::ByteRecord,
 }
 
 impl Source for CsvRow<'_> {
     fn value(&self, column: &str, form: Form) -> Option<Value> {
         let index = self.header.iter().position(|name| name == column)?;
-        Some(form.read_text(self.cells.get(index)?))
+        // What is no text becomes a NUL, with which the host names the cell.
+        Some(form.read_text(std::str::from_utf8(self.cells.get(index)?).unwrap_or("\0")))
     }
 }
 
@@ -140,8 +141,8 @@ fn read_csv(wanted: &Wanted<'_>, body: &[u8]) -> Result<Found, Error> {
     let mut found = wanted.nothing();
     let mut reader = csv::Reader::from_reader(body);
     let header = reader.headers().map_err(broken)?.clone();
-    let mut cells = csv::StringRecord::new();
-    while reader.read_record(&mut cells).map_err(broken)? {
+    let mut cells = csv::ByteRecord::new();
+    while reader.read_byte_record(&mut cells).map_err(broken)? {
         found.add(wanted, &CsvRow { header: &header, cells: &cells })?;
     }
     Ok(found)

@@ -4,6 +4,7 @@
 //! end, in plain digits without an exponent and without idle zeros, so that equal amounts are equal
 //! values (apis/salesforce.md 4 and 5).
 
+use renkei_sdk::http::read_json;
 use renkei_sdk::{Value, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -34,9 +35,10 @@ impl Form {
     pub(crate) fn read_json(self, raw: &RawValue) -> Value {
         match raw.get() {
             "null" => Value::Null,
-            quoted if quoted.starts_with('"') => match serde_json::from_str::<String>(quoted) {
+            // Half a character becomes a NUL, with which the host names the cell.
+            quoted if quoted.starts_with('"') => match read_json::<String>(quoted.as_bytes()) {
                 Ok(text) => self.read_text(&text),
-                Err(_) => Value::Text(quoted.to_owned()),
+                Err(_) => Value::Text("\0".to_owned()),
             },
             bare => self.read_text(bare),
         }
@@ -162,6 +164,9 @@ mod tests {
         check(Form::Reference, r#""001A""#, Value::References(vec!["001A".into()]));
         check(Form::Reference, "null", Value::Null);
         check(Form::Decimal, r#""soon""#, Value::Text("soon".into()));
+        // `host/sync/RULES.md` V10: never as text with quotes and a backslash.
+        check(Form::Text, r#""Chef \ud83d""#, Value::Text("Chef \0".into()));
+        check(Form::Text, r#""\ud83d\ude00 \\ud83d""#, Value::Text("😀 \\ud83d".into()));
     }
 
     #[test]

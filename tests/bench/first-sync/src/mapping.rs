@@ -78,6 +78,7 @@ fn member(
         object: object.to_owned(),
         create: true,
         groups: FIELDS.iter().enumerate().map(group).collect(),
+        mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),
         days: Days::default(),

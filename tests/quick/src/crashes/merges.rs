@@ -61,6 +61,7 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
     for fault in [Fault::Refuse, Fault::Unsupported] {
         let (bench, one) = merged();
         bench.shared.world().edit(&a(), &one, "title", "CTO".into());
+        let never = fault == Fault::Unsupported;
         arm(&bench, fault);
         let failures = bench.try_cycle().unwrap().report.failures;
         assert!(failures.is_empty(), "{failures:?}");
@@ -70,6 +71,11 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
         assert!(matches!(review.matter, Matter::Surplus { .. }) && review.choice.is_none());
+        if never {
+            // What the connector cannot do is not offered again (RULES.md V15).
+            assert!(matches!(review.matter, Matter::Surplus { mergeable: false, .. }));
+            continue;
+        }
         answer(&bench, review, Choice::Approve);
         bench.settle();
         assert_eq!(live(&bench, &b()).len(), 1);

@@ -15,6 +15,52 @@ fn a_failing_system_stops_only_its_own_work() {
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
 }
 
+/// `RULES.md` R12 and R20.
+#[test]
+fn object_that_does_not_answer_stops_neither_its_siblings_nor_their_entities() {
+    let bench = sales();
+    let (companies, accounts) = (place("a", "companies"), place("b", "accounts"));
+    let company = bench.shared.world().create(&companies, &[("name", "ACME".into())]);
+    let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    bench.settle();
+    let account = bench.shared.world().live(&accounts)[0].clone();
+    let right = bench.shared.world().live(&b())[0].clone();
+    // People of `a` do not answer: companies go on in both directions.
+    bench.shared.world().table(&a()).knobs.down = true;
+    bench.shared.world().edit(&accounts, &account, "name", "ACME Ltd".into());
+    bench.shared.world().edit(&b(), &right, "title", "CEO".into());
+    bench.shared.world().create(&b(), &[("mail", "b@x".into())]);
+    for _ in 0..3 {
+        let report = bench.try_cycle().unwrap().report;
+        let stopped: Vec<_> = report.stopped.iter().cloned().collect();
+        assert_eq!(stopped, [("a".to_owned(), Some("contacts".to_owned()))]);
+    }
+    super::check_cell(&bench, &companies, &company, "name", "ACME Ltd");
+    bench.shared.world().table(&a()).knobs.down = false;
+    assert_eq!(bench.shared.world().live(&a()).len(), 1, "nothing is made where nothing was read");
+    bench.settle();
+    super::check_cell(&bench, &a(), &left, "title", "CEO");
+    assert_eq!(bench.shared.world().live(&a()).len(), 2);
+}
+
+/// `RULES.md` R12.
+#[test]
+fn record_is_not_made_beside_an_object_that_could_not_be_read() {
+    let bench = super::with_leads();
+    let cells = [("mail", "a@x".into())];
+    bench.shared.world().create(&b(), &cells);
+    bench.shared.world().create(&a(), &cells);
+    // The contact in `b` is not seen, so no lead is made for the same person.
+    bench.shared.world().table(&b()).knobs.down = true;
+    for _ in 0..2 {
+        bench.try_cycle().unwrap();
+    }
+    assert!(bench.shared.world().live(&super::leads()).is_empty());
+    bench.shared.world().table(&b()).knobs.down = false;
+    bench.settle();
+    assert!(bench.shared.world().live(&super::leads()).is_empty());
+}
+
 /// I15: a crash after any commit, then a restart, ends as an uninterrupted run does.
 #[test]
 fn a_crash_after_any_commit_changes_nothing() {

@@ -83,7 +83,7 @@ impl Driver for Ours {
         answer.unwrap().is_some_and(|why| {
             let is_open = |status| matches!(status, ReviewStatus::Open | ReviewStatus::Chosen);
             why.reviews.iter().any(|review| is_open(review.status))
-                || !why.refusals.is_empty()
+                || !why.failures.is_empty()
                 || !why.waits.is_empty()
         })
     }

@@ -33,6 +33,8 @@ pub struct Knobs {
     pub referrers: Vec<Referrer>,
     /// Columns that are not there for now: absent in every answer, refused in a write.
     pub vanished: BTreeSet<String>,
+    /// The object does not answer, whatever is asked of it.
+    pub down: bool,
     /// Records that this account may not see for now: in no answer, and no tombstone either.
     pub invisible: BTreeSet<String>,
     /// Scans of changes come in pages of so many rows, in the order of change, so that a record

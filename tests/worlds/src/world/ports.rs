@@ -30,6 +30,17 @@ impl FakeConnector {
         }
         Ok(world)
     }
+
+    /// A call about one object.
+    fn call_on(&self, object: &str) -> Result<MutexGuard<'_, World>, Box<PluginError>> {
+        let world = self.call()?;
+        let table = world.tables.get(&place(&self.system, object));
+        if table.is_some_and(|table| table.knobs.down) {
+            let reason = format!("{object} does not answer");
+            return Err(Box::new(PluginError::Host { plugin: self.generation.clone(), reason }));
+        }
+        Ok(world)
+    }
 }
 
 #[async_trait]
@@ -62,7 +73,7 @@ impl Connector for FakeConnector {
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        let mut world = self.call().map_err(|error| *error)?;
+        let mut world = self.call_on(&request.object).map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let page = world.page(&at, request);
         let ahead_ms = world.tables.get(&at).map_or(0, |table| table.knobs.clock_ms);
@@ -75,7 +86,7 @@ impl Connector for FakeConnector {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, PluginError> {
-        let world = self.call().map_err(|error| *error)?;
+        let world = self.call_on(object).map_err(|error| *error)?;
         let at = place(&self.system, object);
         let mut page = Page::default();
         page.batch.columns = columns.to_vec();
@@ -101,7 +112,7 @@ impl Connector for FakeConnector {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        let world = self.call().map_err(|error| *error)?;
+        let world = self.call_on(object).map_err(|error| *error)?;
         let at = place(&self.system, object);
         let mut found = Batch { columns: columns.to_vec(), rows: Vec::new() };
         let Some(table) = world.tables.get(&at) else { return Ok(found) };
@@ -117,7 +128,7 @@ impl Connector for FakeConnector {
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let mut world = self.call().map_err(|error| *error)?;
+        let mut world = self.call_on(&request.object).map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
         let write = |operation| {
@@ -134,7 +145,7 @@ impl Connector for FakeConnector {
         winner: &str,
         losers: &[String],
     ) -> Result<Outcome, PluginError> {
-        let mut world = self.call().map_err(|error| *error)?;
+        let mut world = self.call_on(object).map_err(|error| *error)?;
         let at = place(&self.system, object);
         let fault = world.faults.pop_front().unwrap_or(Fault::None);
         match fault {

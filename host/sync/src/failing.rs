@@ -1,0 +1,324 @@
+//! A refused column is isolated: the rest of its record is written, and it is tried again when
+//! its cause can have changed (RULES.md V5).
+//!
+//! Pure. What was refused is kept with its link ([`Failure`]). A refusal that names columns is
+//! kept per field; one that names none is kept for the columns that it was about, and the planner
+//! sends them in halves until the guilty one stands alone.
+
+use crate::record::{Action, Problem, Remedy};
+use crate::render::{given_up, refusal_digest};
+use crate::review::digest;
+use crate::spec::{EntitySpec, MappingGroup, MemberSpec};
+use crate::state::{ColumnWrite, Failure, FailureClass, OutboxEntry, RETRY_REFUSED_MS, RecordKey};
+
+/// The code of a write that met a record of another link.
+pub(crate) const TAKEN: &str = "record-of-another-link";
+/// Failures that a link remembers.
+const FAILURES_MAX: usize = 64;
+/// A write that gets through lets what was refused longer ago than this be tried again, ms.
+const REST_MS: i64 = 3_600_000;
+
+/// What is left of an operation.
+pub(crate) struct Narrowed {
+    /// Nothing where all of it was refused before.
+    pub(crate) entry: Option<OutboxEntry>,
+    /// Fields that are left out, none for the record as a whole, and the codes of the refusal.
+    pub(crate) left_out: Vec<(Option<String>, Vec<String>)>,
+    /// It is a part of what was refused as a whole: the other parts come after it.
+    pub(crate) is_part: bool,
+}
+
+/// An operation without the columns that were refused before and have not changed since.
+pub(crate) fn narrow(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    failures: &[Failure],
+    entry: OutboxEntry,
+    now_ms: i64,
+) -> Narrowed {
+    let mut left_out = Vec::new();
+    let here = |failure: &&Failure| is_at(failure, &entry) && is_gating(failure, now_ms);
+    let gates: Vec<&Failure> = failures.iter().filter(here).collect();
+    if gates.is_empty() {
+        return Narrowed { entry: Some(entry), left_out, is_part: false };
+    }
+    if entry.action == Action::Create {
+        let given_up = given_up(&entry);
+        if let Some(gate) = gates.iter().find(|gate| gate.digest == given_up) {
+            let left_out = vec![(None, gate.codes())];
+            return Narrowed { entry: None, left_out, is_part: false };
+        }
+    }
+    let mut kept = Vec::new();
+    for group in groups_of(member, &entry) {
+        let refused = column_digest(group, &entry, &member.digest);
+        let Some(gate) = gates.iter().find(|gate| gate.digest == refused) else {
+            kept.push(group);
+            continue;
+        };
+        left_out.extend(fields_of(entity, group).map(|field| (Some(field), gate.codes())));
+        if entry.action == Action::Create && group.required {
+            return Narrowed { entry: None, left_out, is_part: false };
+        }
+    }
+    let bare = matches!(entry.action, Action::Archive | Action::Restore | Action::Merge);
+    let part =
+        if left_out.is_empty() { entry.clone() } else { only(entity, member, &entry, &kept) };
+    if part.columns.is_empty() && !bare {
+        return Narrowed { entry: None, left_out, is_part: false };
+    }
+    let whole = |part: &OutboxEntry| {
+        let refused = refusal_digest(part, &member.digest);
+        gates.iter().find(|gate| gate.digest == refused)
+    };
+    let Some(gate) = whole(&part) else {
+        return Narrowed { entry: Some(part), left_out, is_part: false };
+    };
+    let parts = if entry.action == Action::Update { halves(&kept) } else { Vec::new() };
+    let parts = parts.iter().map(|groups| only(entity, member, &entry, groups));
+    let half = parts.into_iter().find(|part| whole(part).is_none());
+    if half.is_none() {
+        left_out.push((None, gate.codes()));
+    }
+    Narrowed { is_part: half.is_some(), entry: half, left_out }
+}
+
+/// All of these, then each half with its halves: the order in which they are tried.
+fn halves<'a>(groups: &[&'a MappingGroup]) -> Vec<Vec<&'a MappingGroup>> {
+    let mut parts = vec![groups.to_vec()];
+    if groups.len() > 1 {
+        let (first, second) = groups.split_at(groups.len() / 2);
+        parts.extend(halves(first));
+        parts.extend(halves(second));
+    }
+    parts
+}
+
+/// The operation with the columns of these groups only, and with what no group has: constants.
+fn only(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    entry: &OutboxEntry,
+    kept: &[&MappingGroup],
+) -> OutboxEntry {
+    let is_kept = |write: &ColumnWrite| {
+        let own = member.groups.iter().any(|group| writes(group, write));
+        !own || kept.iter().any(|group| writes(group, write))
+    };
+    let columns = entry.columns.iter().filter(|write| is_kept(write)).cloned().collect();
+    let carries =
+        |name: &str| kept.iter().any(|group| fields_of(entity, group).any(|field| field == name));
+    let fields = entry.fields.iter().filter(|write| carries(&write.field)).cloned().collect();
+    OutboxEntry { columns, fields, ..entry.clone() }
+}
+
+/// What a refusal leaves behind, and whether a part of the operation is still to be tried.
+pub(crate) fn of_refusal(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    entry: &OutboxEntry,
+    problems: Vec<Problem>,
+    now_ms: i64,
+) -> (Vec<Failure>, bool) {
+    let groups = groups_of(member, entry);
+    let blames = |problem: &Problem, group: &MappingGroup| {
+        problem.field.as_ref().is_some_and(|column| group.columns.contains(column))
+    };
+    let mut guilty: Vec<(&MappingGroup, Vec<Problem>)> = Vec::new();
+    for group in &groups {
+        let mine: Vec<Problem> =
+            problems.iter().filter(|problem| blames(problem, group)).cloned().collect();
+        if !mine.is_empty() {
+            guilty.push((*group, mine));
+        }
+    }
+    // A column alone is to blame, whether the system names it or not.
+    if let ([group], true, Action::Update) = (groups.as_slice(), guilty.is_empty(), entry.action) {
+        guilty.push((*group, problems.clone()));
+    }
+    let blank = Failure {
+        system: entry.system.clone(),
+        object: entry.object.clone(),
+        id: entry.id.clone(),
+        field: None,
+        class: FailureClass::Refused,
+        problems: Vec::new(),
+        digest: String::new(),
+        since_ms: now_ms,
+        last_ms: now_ms,
+        times: 1,
+    };
+    if guilty.is_empty() {
+        let more = entry.action == Action::Update && groups.len() > 1;
+        let digest = refusal_digest(entry, &member.digest);
+        return (vec![Failure { problems, digest, ..blank }], more);
+    }
+    let waits = entry.action == Action::Create && guilty.iter().any(|(group, _)| group.required);
+    let more = guilty.len() < groups.len() && !waits;
+    let failures = guilty.into_iter().flat_map(|(group, problems)| {
+        let digest = column_digest(group, entry, &member.digest);
+        let failure = Failure { digest, problems, ..blank.clone() };
+        fields_of(entity, group).map(move |field| Failure { field: Some(field), ..failure.clone() })
+    });
+    (failures.collect(), more)
+}
+
+/// Keeps a failure: as a further time of the one that it is about, if there is one.
+pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
+    if let Some(position) = failures.iter().position(|known| known.is_about_same(&news)) {
+        let known = failures.remove(position);
+        news.since_ms = known.since_ms;
+        news.times = known.times.saturating_add(1);
+    }
+    failures.push(news);
+    let excess = failures.len().saturating_sub(FAILURES_MAX);
+    failures.drain(..excess);
+}
+
+/// A write got through: what it carried fails no more, and what was refused at the same record a
+/// while ago is worth another try. Whether anything changed.
+pub(crate) fn forgive(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: i64) -> bool {
+    let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
+    let is_over = |failure: &Failure| {
+        is_at(failure, entry)
+            && failure.is_listed()
+            && failure.field.as_ref().is_none_or(|field| carries(field))
+    };
+    let before = failures.len();
+    failures.retain(|failure| !is_over(failure));
+    let mut changed = failures.len() != before;
+    for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
+        let rested = failure.last_ms.saturating_add(REST_MS) <= now_ms;
+        if failure.class == FailureClass::Refused && rested && !failure.digest.is_empty() {
+            failure.digest.clear();
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// What a plan found, in place of what plans before it found; refusals stay while the write that
+/// was refused is still wanted.
+pub(crate) struct Found<'a> {
+    pub(crate) entity: &'a EntitySpec,
+    /// What this plan would write, before anything was left out.
+    pub(crate) wanted: Vec<OutboxEntry>,
+    /// What keeps it from writing more.
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl Found<'_> {
+    /// The failures from now on.
+    pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
+        let mut failures: Vec<Failure> = known
+            .iter()
+            .filter(|one| one.class == FailureClass::GivenUp || self.still_wants(one, known))
+            .cloned()
+            .collect();
+        for news in &mut self.failures {
+            if let Some(before) = known.iter().find(|before| before.is_about_same(news)) {
+                // Told already: only an attempt is a further time.
+                let is_stale = before.last_ms.saturating_add(RETRY_REFUSED_MS) <= news.last_ms;
+                if before.problems == news.problems && before.id == news.id && !is_stale {
+                    *news = before.clone();
+                } else {
+                    news.since_ms = before.since_ms;
+                    news.times = before.times.saturating_add(1);
+                }
+            }
+        }
+        failures.append(&mut self.failures);
+        failures
+    }
+
+    fn still_wants(&self, failure: &Failure, known: &[Failure]) -> bool {
+        let mut mine = self.wanted.iter().filter(|entry| is_at(failure, entry));
+        failure.class == FailureClass::Refused
+            && mine.any(|entry| match &failure.field {
+                Some(field) => entry.fields.iter().any(|write| write.field == *field),
+                None => self.may_meet(failure, entry, known),
+            })
+    }
+
+    /// Whether a refusal that named no column is of what this plan writes or of a part of it.
+    fn may_meet(&self, failure: &Failure, entry: &OutboxEntry, known: &[Failure]) -> bool {
+        let Some((_, member)) = self.entity.member(&entry.system, &entry.object) else {
+            return false;
+        };
+        let digest = |entry: &OutboxEntry| refusal_digest(entry, &member.digest);
+        if entry.action != Action::Update {
+            return digest(entry) == failure.digest;
+        }
+        let is_open = |group: &&MappingGroup| {
+            let refused = column_digest(group, entry, &member.digest);
+            !known.iter().any(|known| is_at(known, entry) && known.digest == refused)
+        };
+        let open: Vec<&MappingGroup> =
+            groups_of(member, entry).into_iter().filter(is_open).collect();
+        let parts = halves(&open);
+        parts.iter().any(|part| digest(&only(self.entity, member, entry, part)) == failure.digest)
+    }
+}
+
+/// A failure that a plan finds before anything is sent.
+pub(crate) fn planned(
+    member: &MemberSpec,
+    record: Option<&RecordKey>,
+    field: Option<String>,
+    class: FailureClass,
+    (column, message): (Option<String>, String),
+    now_ms: i64,
+) -> Failure {
+    let problem = Problem {
+        code: class.word().to_owned(),
+        message,
+        field: column,
+        remedy: Remedy::SourceData,
+    };
+    Failure {
+        system: member.system.clone(),
+        object: member.object.clone(),
+        id: record.map(|record| record.id.clone()),
+        field,
+        class,
+        problems: vec![problem],
+        digest: String::new(),
+        since_ms: now_ms,
+        last_ms: now_ms,
+        times: 1,
+    }
+}
+
+fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
+    failure.system == entry.system && failure.object == entry.object
+}
+
+fn is_gating(failure: &Failure, now_ms: i64) -> bool {
+    let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
+    failure.class == FailureClass::GivenUp || !failure.digest.is_empty() && !rested
+}
+
+/// The groups of which an operation writes a column.
+fn groups_of<'a>(member: &'a MemberSpec, entry: &OutboxEntry) -> Vec<&'a MappingGroup> {
+    let is_written = |group: &&MappingGroup| entry.columns.iter().any(|write| writes(group, write));
+    member.groups.iter().filter(is_written).collect()
+}
+
+fn writes(group: &MappingGroup, write: &ColumnWrite) -> bool {
+    group.direction.writes() && group.columns.contains(&write.column)
+}
+
+fn fields_of<'a>(
+    entity: &'a EntitySpec,
+    group: &'a MappingGroup,
+) -> impl Iterator<Item = String> + 'a {
+    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
+}
+
+/// The same columns with the same values under the same mapping look the same, whether they are
+/// part of a create or of an update.
+fn column_digest(group: &MappingGroup, entry: &OutboxEntry, mapping: &str) -> String {
+    let written = entry.columns.iter().filter(|write| writes(group, write));
+    let written: Vec<&ColumnWrite> = written.collect();
+    digest(&["column", &format!("{written:?}"), mapping])
+}
