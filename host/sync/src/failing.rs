@@ -246,16 +246,18 @@ impl Found<'_> {
             return false;
         };
         let digest = |entry: &OutboxEntry| refusal_digest(entry, &member.digest);
-        if entry.action != Action::Update {
-            return digest(entry) == failure.digest;
-        }
         let is_open = |group: &&MappingGroup| {
             let refused = column_digest(group, entry, &member.digest);
             !known.iter().any(|known| is_at(known, entry) && known.digest == refused)
         };
         let open: Vec<&MappingGroup> =
             groups_of(member, entry).into_iter().filter(is_open).collect();
-        let parts = halves(&open);
+        let is_whole = open.len() == groups_of(member, entry).len();
+        if is_whole && digest(entry) == failure.digest {
+            return true;
+        }
+        // A create is not sent in halves, but without the columns that were refused alone.
+        let parts = if entry.action == Action::Update { halves(&open) } else { vec![open] };
         parts.iter().any(|part| digest(&only(self.entity, member, entry, part)) == failure.digest)
     }
 }
