@@ -65,8 +65,7 @@ fn batch(first: u64, version: &str) -> Changes {
         base: value(field),
         agreed: value(field),
         edited: Span { after: Some(1_763_800_000_000), until: Some(1_763_800_100_000) },
-        unsure: false,
-        filler: None,
+        ..FieldState::default()
     };
     let truth = |field: usize| Truth { value: value(field), ..Truth::default() };
     Changes {

@@ -5,25 +5,27 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) fn put(connection: &Connection, stream: &Stream, cursor: &Cursor) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO cursor (system, object, position, backfilled, more, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO cursor (system, object, position, backfilled, more, digest, lag_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (system, object) DO UPDATE
          SET position = excluded.position, backfilled = excluded.backfilled,
-             more = excluded.more, digest = excluded.digest",
+             more = excluded.more, digest = excluded.digest, lag_ms = excluded.lag_ms",
     )?;
-    let Cursor { position, backfilled, more, digest } = cursor;
-    let values = params![stream.system, stream.object, position, backfilled, more, digest];
-    statement.execute(values)?;
+    let Cursor { position, backfilled, more, digest, lag_ms } = cursor;
+    let Stream { system, object } = stream;
+    statement.execute(params![system, object, position, backfilled, more, digest, lag_ms])?;
     Ok(())
 }
 
 pub(crate) fn get(connection: &Connection, stream: &Stream) -> Result<Option<Cursor>> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, backfilled, more, digest FROM cursor WHERE system = ?1 AND object = ?2",
+        "SELECT position, backfilled, more, digest, lag_ms FROM cursor
+         WHERE system = ?1 AND object = ?2",
     )?;
     let cursor = statement.query_row(params![stream.system, stream.object], |row| {
         let (position, backfilled) = (row.get(0)?, row.get(1)?);
-        Ok(Cursor { position, backfilled, more: row.get(2)?, digest: row.get(3)? })
+        let (more, digest, lag_ms) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        Ok(Cursor { position, backfilled, more, digest, lag_ms })
     });
     cursor.optional()
 }

@@ -34,6 +34,7 @@ mod failures;
 mod column;
 
 mod cursors;
+mod doubts;
 
 mod identity;
 

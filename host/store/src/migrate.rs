@@ -9,8 +9,11 @@ use rusqlite::Connection;
 use crate::column;
 
 /// In order; a released step is never edited, a change is a new file.
-const STEPS: [&str; 2] =
-    [include_str!("../migrations/001_start.sql"), include_str!("../migrations/002_sweep.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("../migrations/001_start.sql"),
+    include_str!("../migrations/002_sweep.sql"),
+    include_str!("../migrations/003_doubt.sql"),
+];
 
 /// Marks the file as ours (`RNKI`).
 const APPLICATION_ID: i32 = 0x524e_4b49;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{
-    Awaited, Cursor, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey,
-    RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry,
+    RecordKey, RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -18,7 +18,8 @@ use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    counts, cursors, failures, identity, journal, keys, links, outbox, records, reviews, sweeps,
+    counts, cursors, doubts, failures, identity, journal, keys, links, outbox, records, reviews,
+    sweeps,
 };
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
@@ -104,6 +105,21 @@ impl Store for SqliteStore {
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let keys = keys.to_vec();
         self.read(move |connection, layouts| records::get(connection, layouts, &keys)).await
+    }
+
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        let keys = keys.to_vec();
+        self.read(move |connection, _| doubts::of(connection, &keys)).await
+    }
+
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        let stream = stream.clone();
+        self.read(move |connection, _| doubts::due(connection, &stream, now_ms, limit)).await
     }
 
     async fn link_work(

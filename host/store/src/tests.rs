@@ -60,7 +60,8 @@ fn stream() -> Stream {
 
 fn cursor(position: &str) -> Cursor {
     let position = Some(position.as_bytes().to_vec());
-    Cursor { position, backfilled: true, more: false, digest: "d1".to_owned() }
+    let digest = "d1".to_owned();
+    Cursor { position, backfilled: true, more: false, digest, lag_ms: Some(90_000) }
 }
 
 fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::store_error;
 use crate::open::OpenError;
-use crate::{cursors, identity, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{cursors, doubts, identity, journal, keys, links, outbox, records, reviews, sweeps};
 
 /// Commits that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;
@@ -114,6 +114,9 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     }
     for (record, keys) in &changes.match_keys {
         keys::put(connection, record, keys)?;
+    }
+    for (record, doubt) in &changes.doubts {
+        doubts::put(connection, record, doubt.as_ref())?;
     }
     for (from, to) in &changes.aliases {
         keys::put_alias(connection, from, to)?;

@@ -5,25 +5,25 @@
 //! the status of one of its records moved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::canonical::is_changed;
 use crate::engine::Engine;
 use crate::keys;
 use crate::lens::Lenses;
+use crate::order::{self, Look, Weighed, left_of};
 use crate::plugin::{Generation, PluginError};
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, FieldIndex, MemberSpec};
 use crate::stamp::{Memory, Stamp, recall};
-use crate::state::{
-    Awaited, Failure, FailureClass, FieldState, JournalEntry, LinkId, RecordKey, RecordState, Span,
-    Status,
-};
+use crate::state::{Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, Status};
 use crate::store::{Changes, Restored, Store, StoreError};
 use crate::unreadable;
-use crate::value::Value;
 use crate::withhold::strays;
+
+mod missed;
+mod record;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
 const STAMP_MS: i64 = 1000;
@@ -77,8 +77,25 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What a page changes, without its cursor.
+    /// What a page of records changes that were asked for by their ids.
     pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+        Ok(self.absorb_page(page, true).await?.0)
+    }
+
+    /// What a page of a scan changes, without its cursor, and the ids of records that are to be
+    /// read by their ids at once.
+    pub(crate) async fn absorb_scan(
+        &self,
+        page: &Page,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+        self.absorb_page(page, false).await
+    }
+
+    async fn absorb_page(
+        &self,
+        page: &Page,
+        by_id: bool,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
         let ids = page.batch.rows.iter().map(|row| &row.id);
         let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
         let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
@@ -87,27 +104,36 @@ impl<'a> Source<'a> {
         for record in self.store.records(&keys).await? {
             known.insert(record.key.clone(), record);
         }
+        let doubts: BTreeMap<RecordKey, Doubt> =
+            self.store.doubts(&keys).await?.into_iter().collect();
         let mut changes = Changes::default();
         // What is on the page as a row is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             self.bury(tombstone, &mut known, &mut changes);
         }
+        let buried = changes.records.iter().map(|record| record.key.clone());
+        changes.doubts =
+            buried.filter(|key| doubts.contains_key(key)).map(|key| (key, None)).collect();
         let unknown = page
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
         changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
-        self.take_rows(page, &known, &mut changes).await?;
-        Ok(changes)
+        let look =
+            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
+        Ok((changes, again))
     }
 
+    /// Takes in the rows of a page; the ids of those that may be older than our own write.
     async fn take_rows(
         &self,
-        page: &Page,
+        (page, look): (&Page, Look),
         known: &BTreeMap<RecordKey, RecordState>,
+        doubts: &BTreeMap<RecordKey, Doubt>,
         changes: &mut Changes,
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<Vec<String>, AbsorbError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
         let mut readings =
@@ -120,14 +146,28 @@ impl<'a> Source<'a> {
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let mut stamps: Vec<Stamp> = Vec::new();
+        let (mut again, mut missed) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
+            let doubt = before.and_then(|before| doubts.get(&before.key));
+            let weighed = before.map_or(Weighed::Plain, |before| {
+                order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
+            });
+            if let Some(before) = before {
+                let left = left_of(doubt, &weighed, self.entity, row, look);
+                changes.doubts.extend((left.as_ref() != doubt).then(|| (before.key.clone(), left)));
+                again.extend(weighed.asks().then(|| row.id.clone()));
+            }
+            if matches!(weighed, Weighed::Nothing { .. }) {
+                continue;
+            }
             self.tell(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
             let failures = self.failures((page, row, cells), reading, before);
-            let after = self.update(row, reading, before, (stamp, &unmapped));
-            let after = RecordState { failures, ..after };
+            let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
+            let mut after = RecordState { failures, ..after };
+            missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(Stamp::parse));
                 fresh.push(after.clone());
@@ -158,19 +198,21 @@ impl<'a> Source<'a> {
         if !back.is_empty() {
             changes.dirty.extend(self.store.waiters(&back).await?);
         }
-        self.add_match_keys(&fresh, known, changes).await
-    }
-
-    /// The keys of records that are new or have moved; a record whose key fails is read again.
-    async fn add_match_keys(
-        &self,
-        fresh: &[RecordState],
-        known: &BTreeMap<RecordKey, RecordState>,
-        changes: &mut Changes,
-    ) -> Result<(), AbsorbError> {
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
         changes.match_keys.extend(match_keys);
+        self.tell_keyless(failed, known, changes);
+        self.keep_failures(missed, changes).await?;
+        Ok(again)
+    }
+
+    /// Records whose match key cannot be made, told once.
+    fn tell_keyless(
+        &self,
+        failed: Vec<(RecordKey, Reason)>,
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) {
         for (key, reason) in failed {
             // Without a version the next sweep reads it again.
             let mine = changes.records.iter_mut().find(|record| record.key == key);
@@ -184,109 +226,6 @@ impl<'a> Source<'a> {
             if !told {
                 changes.journal.push(self.line(key, link, None, reason));
             }
-        }
-        Ok(())
-    }
-
-    /// The record as this row says. One without a link keeps its stamp, which may say where it
-    /// belongs.
-    fn update(
-        &self,
-        row: &Row,
-        reading: &mut Reading,
-        before: Option<&RecordState>,
-        (stamp, unmapped): (Option<&str>, &[FieldIndex]),
-    ) -> RecordState {
-        let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
-        if record.status == Status::Missing {
-            record.status = Status::Live;
-        } else if !matches!(record.status, Status::Live | Status::Surplus) {
-            // It came back: it is matched anew, because its link may have ended.
-            record.status = Status::Live;
-            record.link = None;
-        }
-        let last_ms = record.modified_ms;
-        record.fields.resize_with(self.entity.fields.len(), FieldState::default);
-        let cells = std::mem::take(&mut reading.cells);
-        let states = record.fields.iter_mut().zip(&self.entity.fields);
-        for ((state, field), mut cell) in states.zip(cells) {
-            if state.is_filler(&field.kind, &cell) {
-                // What we put there for want of a value is none (`RULES.md` V6).
-                cell = Some(Value::Null);
-            } else if cell.is_some() {
-                state.filler = None;
-            }
-            if cell.is_some() && state.seen != cell {
-                if is_changed(&field.kind, &state.seen, &cell) {
-                    let after = state.seen.is_some().then_some(last_ms).flatten();
-                    state.edited = Span { after, until: row.modified_ms };
-                }
-                state.seen = cell;
-            }
-        }
-        // What the member does not map, or no longer, is met anew when it does again.
-        for field in unmapped {
-            if let Some(state) = record.fields.get_mut(field.0)
-                && *state != FieldState::default()
-            {
-                *state = FieldState::default();
-            }
-        }
-        for (field, _) in &reading.problems {
-            if let Some(state) = record.fields.get_mut(field.0) {
-                state.seen = None;
-            }
-        }
-        // Without a version the next sweep reads it again.
-        record.version = row.version.clone().filter(|_| !reading.again);
-        record.modified_ms = row.modified_ms.or(last_ms);
-        record.raw = std::mem::take(&mut reading.raw);
-        if let (None, Some(column), Some(stamp)) = (record.link, &self.member.stamp, stamp) {
-            record.raw.push((column.clone(), Some(stamp.into())));
-        }
-        record
-    }
-
-    /// What this row fails at.
-    fn failures(
-        &self,
-        place: (&Page, &Row, &[(&str, &str)]),
-        reading: &Reading,
-        before: Option<&RecordState>,
-    ) -> Vec<Failure> {
-        if reading.problems.is_empty() {
-            return Vec::new();
-        }
-        let blank = Failure {
-            system: self.member.system.clone(),
-            object: self.member.object.clone(),
-            id: Some(place.1.id.clone()),
-            field: None,
-            class: FailureClass::Unreadable,
-            problems: Vec::new(),
-            digest: String::new(),
-            since_ms: self.now_ms,
-            last_ms: self.now_ms,
-            times: 1,
-        };
-        let name = |field: &FieldIndex| self.entity.fields.get(field.0).map(|one| one.name.clone());
-        let problems = reading.problems.iter();
-        let problems = problems.filter_map(|(field, reason)| Some((name(field)?, reason.clone())));
-        let known = before.map(|record| record.failures.as_slice()).unwrap_or_default();
-        unreadable::failures(&blank, place, problems, known)
-    }
-
-    pub(crate) fn blank(&self, id: &str) -> RecordState {
-        RecordState {
-            key: self.key(id),
-            entity: self.entity.name.clone(),
-            link: None,
-            version: None,
-            modified_ms: None,
-            status: Status::Live,
-            fields: vec![FieldState::default(); self.entity.fields.len()],
-            raw: Vec::new(),
-            failures: Vec::new(),
         }
     }
 
@@ -316,6 +255,8 @@ impl<'a> Source<'a> {
         if record.status == Status::Surplus {
             record.link = None;
         }
+        // A row from before the removal is older than what is known.
+        record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         record.status = status;
         changes.dirty.extend(record.link);
         changes.records.push(record.clone());

@@ -12,6 +12,7 @@ use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event};
 use crate::lens::Lenses;
 use crate::merges;
+use crate::order::is_older;
 use crate::outcome::{Settled, Settler};
 use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
@@ -250,9 +251,12 @@ async fn changed_since(
     member: &MemberSpec,
     batch: &[OutboxEntry],
 ) -> Result<BTreeSet<String>, PluginError> {
-    let planned: BTreeMap<&str, &str> = batch
+    let planned: BTreeMap<&str, (&str, Option<i64>)> = batch
         .iter()
-        .filter_map(|entry| Some((entry.id.as_deref()?, entry.if_version.as_deref()?)))
+        .filter_map(|entry| {
+            let known = (entry.if_version.as_deref()?, entry.if_modified_ms);
+            Some((entry.id.as_deref()?, known))
+        })
         .collect();
     if planned.is_empty() {
         return Ok(BTreeSet::new());
@@ -261,7 +265,11 @@ async fn changed_since(
     let page = connector.read_records(&member.object, &[], &ids).await?;
     let moved = page.batch.rows.into_iter().filter(|row| {
         let before = planned.get(row.id.as_str());
-        row.version.as_deref().is_some_and(|now| before.is_some_and(|before| *before != now))
+        // A row that is older than what the plan was made from says nothing.
+        let (Some(now), Some((version, known_ms))) = (row.version.as_deref(), before) else {
+            return false;
+        };
+        now != *version && !is_older(row.modified_ms, *known_ms)
     });
     let gone = page.removed.into_iter().map(|tombstone| tombstone.id);
     Ok(moved.map(|row| row.id).chain(gone).collect())

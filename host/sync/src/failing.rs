@@ -5,6 +5,9 @@
 //! kept per field; one that names none is kept for the columns that it was about, and the planner
 //! sends them in halves until the guilty one stands alone.
 
+use std::collections::BTreeMap;
+
+use crate::reason::Reason;
 use crate::record::{Action, Problem, Remedy};
 use crate::render::{given_up, refusal_digest};
 use crate::review::digest;
@@ -289,6 +292,37 @@ pub(crate) fn planned(
         last_ms: now_ms,
         times: 1,
     }
+}
+
+/// A write that was answered again and again and did not happen.
+pub(crate) fn not_kept(
+    member: &MemberSpec,
+    (record, field, column): (&RecordKey, String, Option<String>),
+    digest: String,
+    now_ms: i64,
+) -> Failure {
+    let message = (column, Reason::NotKept.to_string());
+    let class = FailureClass::Refused;
+    let mut failure = planned(member, Some(record), Some(field), class, message, now_ms);
+    for problem in &mut failure.problems {
+        problem.code = "not-kept".to_owned();
+        problem.remedy = Remedy::TargetData;
+    }
+    Failure { digest, ..failure }
+}
+
+/// What the write of each field looks like when it is refused; see [`Failure::digest`].
+pub(crate) fn digests(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    entry: &OutboxEntry,
+) -> BTreeMap<String, String> {
+    let groups = groups_of(member, entry).into_iter();
+    let named = groups.flat_map(|group| {
+        let digest = column_digest(group, entry, &member.digest);
+        fields_of(entity, group).map(move |field| (field, digest.clone()))
+    });
+    named.collect()
 }
 
 fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {

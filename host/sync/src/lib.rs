@@ -34,7 +34,9 @@ pub mod render;
 mod absorb;
 pub mod accounts;
 pub mod engine;
+pub mod forms;
 mod observe;
+mod order;
 mod sweep;
 pub mod unreadable;
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::state::{
-    Awaited, Cursor, Failing, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork,
+    Awaited, Cursor, Doubt, Failing, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
@@ -21,9 +21,11 @@ use crate::store::{
     Store, StoreError,
 };
 
+use doubts::Doubts;
 use outbox::Outbox;
 
 mod derived;
+mod doubts;
 mod failures;
 mod outbox;
 
@@ -55,6 +57,7 @@ struct State {
     work: BTreeMap<RecordKey, LinkWork>,
     match_keys: BTreeMap<RecordKey, Vec<(String, String)>>,
     by_match_key: KeyIndex,
+    doubts: Doubts,
     aliases: BTreeMap<RecordKey, RecordKey>,
     dirty: BTreeSet<LinkId>,
     waits: BTreeMap<LinkId, Vec<Awaited>>,
@@ -120,6 +123,10 @@ impl State {
         }
         for (record, keys) in changes.match_keys {
             self.put_match_keys(record, keys);
+        }
+        for (record, doubt) in changes.doubts {
+            let doubt = doubt.filter(|_| self.records.contains_key(&record));
+            self.doubts.put(record, doubt);
         }
         self.aliases.extend(changes.aliases);
         for link in &changes.clean {
@@ -286,6 +293,19 @@ impl Store for MemoryStore {
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let state = self.state();
         Ok(keys.iter().filter_map(|key| state.records.get(key)).map(copy).collect())
+    }
+
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        Ok(self.state().doubts.of(keys))
+    }
+
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        Ok(self.state().doubts.due(stream, now_ms, limit))
     }
 
     async fn link_work(

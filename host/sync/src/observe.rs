@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{CycleError, Engine, Event, Tally};
+use crate::order::said_lag;
 use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::record::{Attributes, Page, PageRequest, Scan};
@@ -11,6 +12,8 @@ use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{Cursor, RecordKey, Stream, Sweep, SweepStage};
 use crate::store::Changes;
 use crate::value::Value;
+
+mod due;
 
 /// How far a system's clock may be from the host's before it is told, ms.
 const CLOCK_MS: i64 = 600_000;
@@ -116,7 +119,8 @@ impl Reader<'_> {
             cursor.position = Some(page.cursor.clone());
             cursor.backfilled |= !page.more;
             cursor.more = page.more;
-            let mut changes = self.source().absorb(&page).await?;
+            cursor.lag_ms = said_lag(&page);
+            let (mut changes, again) = self.source().absorb_scan(&page).await?;
             let successors = successors(&changes);
             changes.cursors.push((stream.clone(), cursor.clone()));
             if is_backfill && !page.more {
@@ -125,8 +129,10 @@ impl Reader<'_> {
             self.engine.store.commit(changes).await?;
             self.tell(&page);
             self.fetch(successors).await?;
+            self.read_again(&again).await?;
             self.wait(&page).await;
             if !page.more {
+                self.read_due().await?;
                 return Ok(is_backfill);
             }
         }
@@ -154,7 +160,7 @@ impl Reader<'_> {
 
     fn start(&self) -> Cursor {
         let digest = self.member.digest.clone();
-        Cursor { position: None, backfilled: false, more: false, digest }
+        Cursor { position: None, backfilled: false, more: false, digest, lag_ms: None }
     }
 
     fn request(&self, cursor: &Cursor, expected_rows: Option<u64>) -> PageRequest {

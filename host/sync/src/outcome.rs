@@ -15,11 +15,15 @@ use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
+    Awaited, Choice, Doubt, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
     RecordState, Review, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
+
+use confirm::Shown;
+
+mod confirm;
 
 /// How long an operation is put off that may simply be tried again, ms.
 pub(crate) const RETRY_MS: u64 = 1000;
@@ -48,6 +52,8 @@ pub(crate) struct Settler<'a> {
     asked: Vec<Review>,
     /// The records were read after the write: what they hold stands, and differs by edits.
     probed: bool,
+    doubts: BTreeMap<RecordKey, Doubt>,
+    shown: Shown,
     changes: Changes,
 }
 
@@ -70,6 +76,8 @@ impl<'a> Settler<'a> {
             touched: BTreeSet::new(),
             asked: Vec::new(),
             probed: false,
+            doubts: BTreeMap::new(),
+            shown: Shown::default(),
             changes: Changes::default(),
         }
     }
@@ -89,6 +97,7 @@ impl<'a> Settler<'a> {
     ) -> Result<Vec<Settled>, AbsorbError> {
         self.read_again(batch, &outcomes).await?;
         self.load(batch, &outcomes).await?;
+        self.read_back(batch, &outcomes).await?;
         let readings = self.after_images(columns, batch, &outcomes).await?;
         let mut settled = Vec::with_capacity(batch.len());
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
@@ -148,6 +157,7 @@ impl<'a> Settler<'a> {
         for record in store.records(&keys).await? {
             self.records.insert(record.key.clone(), record);
         }
+        self.doubts = store.doubts(&keys).await?.into_iter().collect();
         Ok(())
     }
 
@@ -228,11 +238,13 @@ impl<'a> Settler<'a> {
             record.link = Some(link);
             self.created.push(key.clone());
         }
+        let doubt = self.doubt_of(entry, applied, &record);
         if self.probed {
             self.changes.dirty.push(link);
         } else {
             record.status = Status::Live;
             record.version.clone_from(&applied.version);
+            record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
         if entry.action == Action::Archive {
             record.status = Status::Archived;
@@ -248,6 +260,9 @@ impl<'a> Settler<'a> {
         for (column, cell) in reading.raw {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
+        }
+        if let Some(doubt) = doubt {
+            altered |= self.observe_write(&mut record, doubt);
         }
         self.touched.insert(key.clone());
         self.records.insert(key.clone(), record);

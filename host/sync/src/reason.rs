@@ -136,6 +136,8 @@ pub enum Reason {
         /// How long, ms.
         after_ms: u64,
     },
+    /// Written according to the answer, but a later reading shows what stood there before.
+    NotKept,
     /// Sent, no answer: probed before anything is sent again.
     Uncertain,
     /// A probe found what an interrupted run had sent.
@@ -311,6 +313,9 @@ impl Reason {
             Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
             Self::FoundGone => write!(f, "was gone when it should be written"),
             Self::PutOff { after_ms } => write!(f, "the system asked for {after_ms} ms"),
+            Self::NotKept => {
+                write!(f, "answered as written, but not found there; due again")
+            }
             Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
             Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
             Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),

@@ -15,10 +15,12 @@ use crate::reason::Reason;
 use crate::spec::FieldKind;
 use crate::value::{Cell, Value};
 
+pub use doubt::{Doubt, LAG_MS};
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
+mod doubt;
 mod failure;
 mod outbox;
 mod stream;
@@ -121,6 +123,13 @@ pub struct FieldState {
     /// stands there it is read as empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filler: Option<Box<Value>>,
+    /// How often a write of this value was answered and not found there (RULES.md R26).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tries: u32,
+    /// The system put the present `seen` there when our create made the record: nobody's edit
+    /// (RULES.md P4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preset: bool,
 }
 
 impl FieldState {
@@ -129,6 +138,11 @@ impl FieldState {
         let filler = self.filler.as_deref();
         filler.is_some_and(|filler| is_same(kind, &Some(filler.clone()), cell))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A record as last seen.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::record::Action;
 use crate::state::{
-    Awaited, Cursor, Failing, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry,
+    Awaited, Cursor, Doubt, Failing, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry,
     OutboxState, RecordKey, RecordState, Review, Stream, Sweep,
 };
 
@@ -151,6 +151,8 @@ pub struct Changes {
     pub swept: Vec<(RecordKey, u64)>,
     /// Records whose match keys are replaced: pairs of key name and value.
     pub match_keys: Vec<(RecordKey, Vec<(String, String)>)>,
+    /// Records whose doubt is replaced, or over. A doubt about an unknown record is not kept.
+    pub doubts: Vec<(RecordKey, Option<Doubt>)>,
     /// An id that now stands for another record: merged or converted. Kept for ever.
     pub aliases: Vec<(RecordKey, RecordKey)>,
     /// Links to be planned no more (before `dirty`).
@@ -194,6 +196,7 @@ impl Changes {
             && self.sweeps.is_empty()
             && self.swept.is_empty()
             && self.match_keys.is_empty()
+            && self.doubts.is_empty()
             && self.aliases.is_empty()
             && self.clean.is_empty()
             && self.dirty.is_empty()
@@ -250,6 +253,18 @@ pub trait Store: Send + Sync {
 
     /// The records with these keys that are known, in any order.
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError>;
+
+    /// What is in doubt about these records, in the order in which they are asked for; those without
+    /// a doubt are left out.
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError>;
+
+    /// Doubts about records of the stream that are due, the longest due first, then by id.
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError>;
 
     /// Records of the entity that the linking step must look at, by [`RecordState::link_work`],
     /// with keys greater than `after`, in the order of keys.

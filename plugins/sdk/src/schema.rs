@@ -172,6 +172,13 @@ impl Field {
 }
 
 impl Page {
+    /// With how old its rows may be, ms: zero where a reading shows every write that was answered.
+    #[must_use]
+    pub fn lag(mut self, lag_ms: i64) -> Self {
+        self.facts.push(("lag-ms".to_owned(), Value::Integer(lag_ms)));
+        self
+    }
+
     /// The last page of a scan: rows, and where the next scan goes on.
     pub fn last(batch: crate::Batch, cursor: Vec<u8>) -> Self {
         let (removed, facts) = (Vec::new(), Attributes::new());

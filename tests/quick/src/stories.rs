@@ -6,7 +6,8 @@
 //! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
 //! member that is only written holds. `days`: days and moments in the zone of an account.
 //! `defaults`: what is put into a new record for want of a value. `identity`: restored
-//! databases, scans cut off, other accounts.
+//! databases, scans cut off, other accounts. `lag`: readings that are old, answers that are not
+//! kept.
 
 mod answers;
 mod associations;
@@ -15,6 +16,7 @@ mod days;
 mod defaults;
 mod forms;
 mod identity;
+mod lag;
 mod moves;
 mod parents;
 mod questions;

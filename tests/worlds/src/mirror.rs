@@ -11,8 +11,8 @@ use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::state::{
-    Awaited, Cursor, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry, RecordKey,
-    RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry,
+    RecordKey, RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
     Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
@@ -135,6 +135,19 @@ impl Store for MirrorStore {
 
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         ask!(self.records(keys))
+    }
+
+    async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        ask!(self.doubts(keys))
+    }
+
+    async fn due_doubts(
+        &self,
+        stream: &Stream,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
+        ask!(self.due_doubts(stream, now_ms, limit))
     }
 
     async fn link_work(

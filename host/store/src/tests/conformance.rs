@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::record::Action;
 use renkei_sync::state::{
-    Awaited, Failure, FailureClass, LinkWork, Matter, OutboxEntry, OutboxState, Review,
+    Awaited, Doubt, Failure, FailureClass, LinkWork, Matter, OutboxEntry, OutboxState, Review,
     ReviewStatus, Sweep, SweepStage,
 };
 use renkei_sync::store::{
@@ -179,6 +179,7 @@ fn a_commit() -> impl Strategy<Value = Changes> {
                 .map(|(record, _)| (stream(), sweep(record)))
                 .into_iter()
                 .collect(),
+            doubts: records.iter().skip(1).map(doubted).collect(),
             swept: records.iter().take(2).map(|(r, _)| (r.key.clone(), 1)).collect(),
             records: records.into_iter().map(|(record, _)| record).collect(),
             aliases,
@@ -193,6 +194,14 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             restored,
         }
     })
+}
+
+/// A doubt about a record, or the end of one.
+fn doubted(record: &(RecordState, Vec<(String, String)>)) -> (RecordKey, Option<Doubt>) {
+    let (record, pairs) = record;
+    let doubt =
+        Doubt { due_ms: record.modified_ms.unwrap_or(2), written: true, ..Doubt::default() };
+    (record.key.clone(), (pairs.len() < 2).then_some(doubt))
 }
 
 fn sweep(record: &RecordState) -> Sweep {
@@ -226,6 +235,18 @@ fn outbox_queries() -> Vec<OutboxQuery> {
     queries
 }
 
+async fn doubts(store: &dyn Store, keys: &[RecordKey]) -> Vec<Vec<(RecordKey, Doubt)>> {
+    let mut found = vec![store.doubts(keys).await.unwrap()];
+    for (now_ms, limit) in [(1, 100), (5, 100), (i64::MAX, 2)] {
+        found.push(store.due_doubts(&stream(), now_ms, limit).await.unwrap());
+    }
+    found
+}
+
+fn awaited(keys: &[RecordKey]) -> Vec<Awaited> {
+    keys.iter().cloned().map(Awaited::Linked).collect()
+}
+
 /// Everything that can be asked, as text.
 async fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
@@ -240,6 +261,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         say(&store.unswept(&stream(), round, after, limit).await.unwrap());
     }
     say(&store.records(&keys).await.unwrap());
+    say(&doubts(store, &keys).await);
     say(&store.match_keys(&keys).await.unwrap());
     say(&store.aliases(&keys).await.unwrap());
     say(&store.resolve(&keys).await.unwrap());
@@ -255,8 +277,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     for id in &links {
         say(&store.waits(*id).await.unwrap());
     }
-    let awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
-    say(&store.waiters(&awaited).await.unwrap());
+    say(&store.waiters(&awaited(&keys)).await.unwrap());
     for entity in ["person", "company"] {
         say(&store.doomed(entity).await.unwrap());
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());

@@ -5,10 +5,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::State;
-use crate::state::{LinkId, LinkStatus, LinkView, ReviewStatus, Status};
-use crate::store::EntityCounts;
+use crate::state::{LinkId, LinkStatus, LinkView, OutboxState, ReviewStatus, Status};
+use crate::store::{Counts, EntityCounts};
 
 impl State {
+    pub(super) fn counts(&self) -> Counts {
+        let outbox = |wanted| self.outbox.iter().filter(|e| e.state == wanted).count() as u64;
+        let open = self.reviews.values().filter(|review| review.status == ReviewStatus::Open);
+        Counts {
+            entities: self.entity_counts().into_values().collect(),
+            planned: outbox(OutboxState::Planned),
+            sent: outbox(OutboxState::Sent),
+            waiting: self.waits.len() as u64,
+            reviews_open: open.count() as u64,
+            journal: self.journal.len() as u64,
+            sweeps: self.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
+        }
+    }
+
     pub(super) fn view(&self, id: LinkId) -> Option<LinkView> {
         let reviews = self.reviews_by_link.get(&id).into_iter().flatten();
         let reviews = reviews

@@ -29,8 +29,7 @@ fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
         base: base.clone(),
         agreed: base.clone(),
         edited,
-        unsure: false,
-        filler: None,
+        ..FieldState::default()
     }
 }
 

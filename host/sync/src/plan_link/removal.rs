@@ -93,7 +93,9 @@ impl Work<'_> {
             Some(_) => {
                 (seen.is_some() && (*seen != state.base || state.unsure)).then_some(News::Edited)
             }
-            None => (is_filled(&seen) && !is_unset(&seen, winner)).then_some(News::Added),
+            // What the system put there when the record was made is nobody's (RULES.md P4).
+            None => (is_filled(&seen) && !state.preset && !is_unset(&seen, winner))
+                .then_some(News::Added),
         })
         .max()
     }

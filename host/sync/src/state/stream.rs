@@ -26,6 +26,8 @@ pub struct Cursor {
     pub more: bool,
     /// [`crate::spec::MemberSpec::digest`] under which it was made.
     pub digest: String,
+    /// How old the rows of the last page may have been, ms, where the connector says so.
+    pub lag_ms: Option<i64>,
 }
 
 /// The sweeps of a stream: the one under way, and the last one that was completed.

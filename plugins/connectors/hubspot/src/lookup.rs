@@ -34,7 +34,7 @@ pub(crate) fn records(view: &View<'_>, ids: &[String]) -> Result<Page, Error> {
     let put_away = batch_read(view.object, &[], None, &missing, true)?;
     removed.extend(view::archived(&put_away));
     let batch = view.batch(&found, Associations::Apart)?;
-    Ok(Page { removed, ..Page::last(batch, Vec::new()) })
+    Ok(Page { removed, ..Page::last(batch, Vec::new()) }.lag(0))
 }
 
 /// All records whose `key` is one of the values, as HubSpot compares them.

@@ -153,7 +153,7 @@ fn search(
     let batch = view.batch(&records, Associations::Apart)?;
     let removed = view::merged_into(&records);
     let page = Page::more(batch, cursor.encode()?);
-    Ok(Page { removed, server_time, ..page })
+    Ok(Page { removed, server_time, ..page }.lag(search::LAG_MS))
 }
 
 fn archived(

@@ -7,6 +7,8 @@
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
+/// How long the index of searches lags behind writes, ms; 30 s are usual.
+pub(crate) const LAG_MS: i64 = 60_000;
 /// Rows per page.
 pub(crate) const PAGE_MAX: u32 = 200;
 /// Values of one `IN`, and the characters in them.

@@ -74,7 +74,8 @@ impl Salesforce {
         let missing: Vec<String> = found.missing(&ids).into_iter().map(str::to_owned).collect();
         let Found { batch, mut removed, .. } = found;
         removed.extend(self.known_anywhere(&wanted, &missing)?.removed);
-        Ok(Page { removed, server_time: server_ms, ..Page::last(batch, cursor::encode(&())?) })
+        let page = Page::last(batch, cursor::encode(&())?);
+        Ok(Page { removed, server_time: server_ms, ..page }.lag(0))
     }
 
     /// What queries know of these ids, those in the recycle bin included.

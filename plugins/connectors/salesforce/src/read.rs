@@ -104,7 +104,8 @@ impl Reading<'_> {
         let shape = self.wanted.shape.of_columns(self.wanted.columns);
         let cursor = cursor::encode(&Cursor { shape, step })?;
         let Found { batch, removed, .. } = found;
-        Ok(Page { removed, more, server_time: server_ms, ..Page::last(batch, cursor) })
+        // A query shows what was committed when it ran.
+        Ok(Page { removed, more, server_time: server_ms, ..Page::last(batch, cursor) }.lag(0))
     }
 
     /// The query of a backfill or sweep; the rows that a filter keeps out are no changes, so only a

@@ -102,6 +102,9 @@ fn systems_that_fight_over_a_form_are_stopped() {
             bench.shared.world().edit(&b(), &right, "title", "x".into());
         }
         bench.cycle();
+        // What was written is read before the other flow acts; else nobody could tell that flow
+        // from a write that did not happen.
+        bench.cycle();
     }
     let oscillates = |matter: &Matter| matches!(matter, Matter::Oscillation { .. });
     assert!(bench.open_reviews().iter().any(|review| oscillates(&review.matter)));

@@ -1,0 +1,68 @@
+//! Writes that were answered and did not happen (RULES.md R26).
+
+use std::sync::Arc;
+
+use super::Source;
+use crate::failing;
+use crate::order::{self, Fate, Weighed};
+use crate::reason::Reason;
+use crate::spec::FieldIndex;
+use crate::state::{Doubt, Failure, JournalEntry, LinkId, RecordState};
+use crate::store::{Changes, StoreError};
+
+impl Source<'_> {
+    /// Tells of writes that were answered and did not happen; one that was repeated often enough
+    /// counts as refused, so that a person sees it and it is not repeated for ever.
+    pub(crate) fn missed(
+        &self,
+        record: &mut RecordState,
+        weighed: &Weighed,
+        doubt: Option<&Doubt>,
+        journal: &mut Vec<JournalEntry>,
+    ) -> Vec<(LinkId, Failure)> {
+        let Weighed::Fields(fates) = weighed else { return Vec::new() };
+        let mut refused = Vec::new();
+        let missed = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Missed);
+        for (position, _) in missed {
+            let (Some(field), Some(state)) =
+                (self.entity.fields.get(position), record.fields.get_mut(position))
+            else {
+                continue;
+            };
+            let name = Some(field.name.clone());
+            journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
+            let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));
+            if state.tries > order::TRIES_MAX
+                && let (Some(digest), Some(link)) = (digest, record.link)
+            {
+                state.tries = 0;
+                let (member, group) = (self.member, self.member.group_of(FieldIndex(position)));
+                let column = group.and_then(|group| group.columns.first()).cloned();
+                let place = (&record.key, field.name.clone(), column);
+                let failure = failing::not_kept(member, place, digest.clone(), self.now_ms);
+                refused.push((link, failure));
+            }
+        }
+        refused
+    }
+
+    /// Keeps what counts as refused with its links.
+    pub(super) async fn keep_failures(
+        &self,
+        refused: Vec<(LinkId, Failure)>,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<LinkId> = refused.iter().map(|(link, _)| *link).collect();
+        for view in self.store.links(&ids).await? {
+            let mut link = Arc::unwrap_or_clone(view.link);
+            for (_, failure) in refused.iter().filter(|(id, _)| *id == link.id) {
+                failing::keep(&mut link.failures, failure.clone());
+            }
+            changes.links.push(link);
+        }
+        Ok(())
+    }
+}

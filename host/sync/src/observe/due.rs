@@ -1,0 +1,78 @@
+//! Records that are read by their ids because a reading of them may be old: those of a page at
+//! once, and those whose time has come, found by the store's index (RULES.md V1).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Reader, successors};
+use crate::absorb::AbsorbError;
+use crate::state::{Doubt, LAG_MS, RecordKey};
+use crate::store::Changes;
+
+/// Records read in one call.
+const DUE_MAX: usize = 1_000;
+
+impl Reader<'_> {
+    /// Reads records by their ids that a page has shown perhaps as they were.
+    pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), AbsorbError> {
+        for ids in ids.chunks(DUE_MAX) {
+            let changes = self.absorb_by_id(ids).await?;
+            self.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has been in doubt for as long as readings may be old. What a scan has confirmed
+    /// meanwhile costs no call.
+    pub(super) async fn read_due(&self) -> Result<(), AbsorbError> {
+        let now_ms = self.engine.clock.now_ms();
+        loop {
+            let due = self.engine.store.due_doubts(&self.stream(), now_ms, DUE_MAX).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let (asked, over): (Vec<_>, Vec<_>) =
+                due.into_iter().partition(|(_, doubt)| doubt.asks());
+            let ids: Vec<String> = asked.iter().map(|(key, _)| key.id.clone()).collect();
+            let mut changes = match ids.is_empty() {
+                true => Changes::default(),
+                false => self.absorb_by_id(&ids).await?,
+            };
+            postpone(&mut changes, asked, now_ms);
+            changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
+            self.commit(changes).await?;
+        }
+    }
+
+    async fn absorb_by_id(&self, ids: &[String]) -> Result<Changes, AbsorbError> {
+        let columns = self.member.read_columns();
+        let page = self.connector.read_records(&self.member.object, &columns, ids).await?;
+        let mut changes = self.source().absorb(&page).await?;
+        // Neither answered nor reported as gone: the next sweep asks for it.
+        let rows = page.batch.rows.iter().map(|row| &row.id);
+        let answered: BTreeSet<&String> = rows.collect();
+        let unanswered = ids.iter().filter(|id| !answered.contains(id));
+        changes.doubts.extend(unanswered.map(|id| (self.source().key(id), None)));
+        Ok(changes)
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+        let successors = successors(&changes);
+        if !changes.is_empty() {
+            self.engine.store.commit(changes).await?;
+        }
+        self.fetch(successors).await
+    }
+}
+
+/// What was read and is in doubt all the same is read again when readings are that old.
+fn postpone(changes: &mut Changes, asked: Vec<(RecordKey, Doubt)>, now_ms: i64) {
+    let mut left: BTreeMap<RecordKey, Option<Doubt>> =
+        asked.into_iter().map(|(key, doubt)| (key, Some(doubt))).collect();
+    left.extend(std::mem::take(&mut changes.doubts));
+    for doubt in left.values_mut().flatten() {
+        if doubt.due_ms <= now_ms {
+            doubt.due_ms = now_ms.saturating_add(LAG_MS);
+        }
+    }
+    changes.doubts = left.into_iter().collect();
+}

@@ -1,0 +1,85 @@
+//! What is not certain of a record: a write that no reading has confirmed, or a reading that was
+//! older than what is known.
+//!
+//! Kept beside the record and only while it lasts, so that a confirmation rewrites no record
+//! (RULES.md V1).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Value;
+
+/// How old a reading may be where the connector does not say, ms.
+pub const LAG_MS: i64 = 60_000;
+/// Values from before unconfirmed writes that one field remembers.
+const BEFORE_MAX: usize = 8;
+
+/// A record of which a reading may be older than what is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Doubt {
+    /// What is known was known at this time of the host's clock, ms.
+    pub since_ms: i64,
+    /// The record is read by its id from this time on, ms.
+    pub due_ms: i64,
+    /// A write was answered, and no reading has confirmed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub written: bool,
+    /// A reading has confirmed it, and others may still be older.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
+    /// That write made the record: before it there was nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
+    /// A reading was older than what is known, so the record is read by its id once due.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+    /// The answer to the write named the time of modification: a later one is another's doing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed: bool,
+    /// The version that the answer to the write named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Versions from before the write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<String>,
+    /// What stood in the written fields before it, by the field's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<String, Vec<Value>>,
+    /// The digest of each field's write ([`super::Failure::digest`]), where it was repeated so often
+    /// that it counts as refused next time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<String, String>,
+}
+
+impl Doubt {
+    /// A reading was older than what is known.
+    pub fn of_stale(now_ms: i64, lag_ms: i64) -> Self {
+        let due_ms = now_ms.saturating_add(lag_ms);
+        Self { since_ms: now_ms, due_ms, stale: true, ..Self::default() }
+    }
+
+    /// Remembers what stood in a field before a write.
+    pub fn remember(&mut self, field: &str, value: Value) {
+        let before = self.before.entry(field.to_owned()).or_default();
+        if !before.contains(&value) {
+            before.push(value);
+            let excess = before.len().saturating_sub(BEFORE_MAX);
+            before.drain(..excess);
+        }
+    }
+
+    /// What stood in a field before the unconfirmed writes; nothing where none of them wrote it.
+    pub fn before(&self, field: &str) -> Option<&[Value]> {
+        if !self.written {
+            return None;
+        }
+        let known = self.before.get(field).map(Vec::as_slice);
+        known.or_else(|| self.created.then_some(&[Value::Null]))
+    }
+
+    /// Whether the record is to be read by its id once this is due.
+    pub fn asks(&self) -> bool {
+        self.written && !self.confirmed || self.stale
+    }
+}
