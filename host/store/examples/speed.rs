@@ -16,8 +16,8 @@ use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::reason::Reason;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnDelete, OnMerge, Spec,
-    Winner,
+    Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
+    Spec, Winner,
 };
 use renkei_sync::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, Span,
@@ -45,6 +45,7 @@ fn layouts() -> Layouts {
         on_delete: OnDelete::Review,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     };

@@ -30,6 +30,7 @@ mod readers;
 
 mod error;
 mod failures;
+mod guards;
 
 mod column;
 

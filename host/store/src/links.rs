@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use renkei_sync::codec::Layouts;
 use renkei_sync::state::{Awaited, Link, LinkId, LinkStatus, LinkView, newest};
-use renkei_sync::store::Doomed;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures, outbox, records, reviews};
@@ -125,18 +124,28 @@ pub(crate) fn dirty(
     statement.query_map(values, |row| column::link(row, 0))?.collect()
 }
 
-pub(crate) fn doomed(connection: &Connection, entity: &str) -> Result<Doomed> {
+/// Dirty active links with a removed record, in the order of their numbers.
+pub(crate) fn doomed(
+    connection: &Connection,
+    entity: &str,
+    after: LinkId,
+    limit: usize,
+) -> Result<Vec<LinkId>> {
     let mut statement = connection.prepare_cached(
-        "SELECT
-            (SELECT count(*) FROM dirty JOIN link ON link.number = dirty.link
-             WHERE dirty.entity = ?1 AND link.status = 'active'
-               AND EXISTS (SELECT 1 FROM record WHERE record.link = dirty.link
-                           AND record.status IN ('deleted', 'archived'))),
-            (SELECT count(*) FROM link WHERE entity = ?1 AND status = 'active')",
+        "SELECT dirty.link FROM dirty JOIN link ON link.number = dirty.link
+         WHERE dirty.entity = ?1 AND dirty.link > ?2 AND link.status = 'active'
+           AND EXISTS (SELECT 1 FROM record WHERE record.link = dirty.link
+                       AND record.status IN ('deleted', 'archived', 'withdrawn'))
+         ORDER BY dirty.link LIMIT ?3",
     )?;
-    statement.query_row([entity], |row| {
-        Ok(Doomed { doomed: column::unsigned(row, 0)?, links: column::unsigned(row, 1)? })
-    })
+    let values = params![entity, column::number(after.0), column::length(limit)];
+    statement.query_map(values, |row| column::link(row, 0))?.collect()
+}
+
+pub(crate) fn active(connection: &Connection, entity: &str) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM link WHERE entity = ?1 AND status = 'active'")?
+        .query_row([entity], |row| column::unsigned(row, 0))
 }
 
 /// Replaces what a link waits for.

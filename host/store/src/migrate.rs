@@ -9,10 +9,11 @@ use rusqlite::Connection;
 use crate::column;
 
 /// In order; a released step is never edited, a change is a new file.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("../migrations/001_start.sql"),
     include_str!("../migrations/002_sweep.sql"),
     include_str!("../migrations/003_doubt.sql"),
+    include_str!("../migrations/004_guard.sql"),
 ];
 
 /// Marks the file as ours (`RNKI`).

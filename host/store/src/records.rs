@@ -1,7 +1,8 @@
 //! Records as last seen.
 
 use renkei_sync::codec::Layouts;
-use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status, newest};
+use renkei_sync::spec::FieldIndex;
+use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status, Stream, newest};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures};
@@ -119,6 +120,29 @@ pub(crate) fn link_work(
     statement.query_map(values, |row| read(row, layouts))?.collect()
 }
 
+/// Keys of records that refer to one of these ids, in the order of ids. Bodies are searched as they
+/// stand in the file: this is for the rare deletion, and an index would cost every write.
+pub(crate) fn referring(
+    connection: &Connection,
+    layouts: &Layouts,
+    entity: &str,
+    stream: &Stream,
+    field: FieldIndex,
+    ids: &[String],
+) -> Result<Vec<RecordKey>> {
+    let Some(name) = layouts.fields(entity).get(field.0) else { return Ok(Vec::new()) };
+    let mut statement = connection.prepare_cached(
+        "SELECT system, object, id FROM record
+         WHERE entity = ?1 AND status IN ('live', 'surplus') AND system = ?2 AND object = ?3
+           AND EXISTS (SELECT 1 FROM json_each(record.fields, ?4) AS refers
+                       WHERE refers.value IN (SELECT value FROM json_each(?5)))
+         ORDER BY system, object, id",
+    )?;
+    let path = format!("$.{}.seen.references", column::json(name)?);
+    let values = params![entity, stream.system, stream.object, path, column::json(&ids)?];
+    statement.query_map(values, |row| column::key(row, 0))?.collect()
+}
+
 fn read(row: &Row<'_>, layouts: &Layouts) -> Result<RecordState> {
     let entity: String = row.get(3)?;
     let fields = layouts
@@ -143,6 +167,7 @@ fn status_word(status: &Status) -> &'static str {
         Status::Surplus => "surplus",
         Status::Missing => "missing",
         Status::Archived => "archived",
+        Status::Withdrawn => "withdrawn",
         Status::Deleted => "deleted",
         Status::MergedInto(_) => "merged",
         Status::ConvertedTo(_) => "converted",
@@ -155,6 +180,7 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
         "surplus" => Status::Surplus,
         "missing" => Status::Missing,
         "archived" => Status::Archived,
+        "withdrawn" => Status::Withdrawn,
         "deleted" => Status::Deleted,
         "merged" => Status::MergedInto(column::read_json(row, 8)?),
         "converted" => Status::ConvertedTo(column::read_json(row, 8)?),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use renkei_sync::codec::Layouts;
+use renkei_sync::spec::FieldIndex;
 use renkei_sync::state::{
-    Awaited, Cursor, Doubt, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry,
-    RecordKey, RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
+    OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
-    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
 };
 use rusqlite::Connection;
 
@@ -18,8 +19,8 @@ use crate::lock::Lock;
 use crate::readers::Readers;
 use crate::writer::Writer;
 use crate::{
-    counts, cursors, doubts, failures, identity, journal, keys, links, outbox, records, reviews,
-    sweeps,
+    counts, cursors, doubts, failures, guards, identity, journal, keys, links, outbox, records,
+    reviews, sweeps,
 };
 
 /// A store in one SQLite file; see [`SqliteStore::open`]. Dropping it waits for the commits that
@@ -188,9 +189,38 @@ impl Store for SqliteStore {
         self.read(move |connection, _| links::dirty(connection, &entity, after, limit)).await
     }
 
-    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
+    async fn doomed(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
         let entity = entity.to_owned();
-        self.read(move |connection, _| links::doomed(connection, &entity)).await
+        self.read(move |connection, _| links::doomed(connection, &entity, after, limit)).await
+    }
+
+    async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {
+        let entity = entity.to_owned();
+        self.read(move |connection, _| links::active(connection, &entity)).await
+    }
+
+    async fn referring(
+        &self,
+        entity: &str,
+        stream: &Stream,
+        field: FieldIndex,
+        ids: &[String],
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (entity, stream, ids) = (entity.to_owned(), stream.clone(), ids.to_vec());
+        self.read(move |connection, layouts| {
+            records::referring(connection, layouts, &entity, &stream, field, &ids)
+        })
+        .await
+    }
+
+    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        let entity = entity.to_owned();
+        self.read(move |connection, _| guards::sum(connection, &entity, first_hour)).await
     }
 
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {

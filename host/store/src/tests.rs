@@ -6,8 +6,8 @@ use std::path::Path;
 use renkei_sync::codec::Layouts;
 use renkei_sync::reason::Reason;
 use renkei_sync::spec::{
-    Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnDelete, OnMerge, Spec,
-    Winner,
+    Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
+    Spec, Winner,
 };
 use renkei_sync::state::{
     Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState, Status,
@@ -40,6 +40,7 @@ fn layouts() -> Layouts {
         on_delete: OnDelete::Review,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     };

@@ -16,7 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::store_error;
 use crate::open::OpenError;
-use crate::{cursors, doubts, identity, journal, keys, links, outbox, records, reviews, sweeps};
+use crate::{
+    cursors, doubts, guards, identity, journal, keys, links, outbox, records, reviews, sweeps,
+};
 
 /// Commits that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;
@@ -135,6 +137,9 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     }
     for intent in &changes.outbox_done {
         outbox::remove(connection, intent)?;
+    }
+    for (entity, hour, counts) in &changes.guards {
+        guards::add(connection, entity, *hour, *counts)?;
     }
     for review in &changes.reviews {
         reviews::put(connection, review)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::cascades::Cascades;
 use crate::lens::Lenses;
 use crate::plan_link::Note;
 use crate::plugin::PluginError;
@@ -45,6 +46,9 @@ pub struct CycleOptions {
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,
+    /// What deletions take along, as far as live schemas were read before the cycle; the others
+    /// are read when a deletion makes it necessary.
+    pub cascades: Cascades,
 }
 
 impl Default for CycleOptions {
@@ -55,6 +59,7 @@ impl Default for CycleOptions {
             write_operations: 10_000,
             plan_operations: 10_000,
             sweep_pages: 20,
+            cascades: Cascades::default(),
         }
     }
 }

@@ -1,70 +1,203 @@
 //! Guards against writing far more than was meant: deletions and creations above a number wait for
-//! a person (SYNC.md D10, I11).
+//! a person (`RULES.md` V2, P3, P14).
 //!
-//! Deletions are counted before any is made. Creations are counted as they are planned: a cycle
-//! makes as many as the guard allows, holds the others and asks; until that is approved no cycle
-//! makes any more.
+//! Both are counted over the last 24 hours, so that many small steps are one large one. Deletions
+//! are counted before any is made, with what they take along in their systems, and a deletion that
+//! takes others along asks in any case unless the admin says otherwise. Creations are counted as
+//! they are planned: so many are made as the guard allows, the others are held and a person is
+//! asked; until that is approved no cycle makes any more.
 
+use std::collections::BTreeSet;
+
+use crate::cascades::{Along, WentAlong, taken_along};
 use crate::cycle::Cycle;
-use crate::engine::Engine;
+use crate::engine::{CycleError, Engine};
+use crate::lanes::Lanes;
+use crate::plan::Deletions;
+use crate::plan_link::{Context, plan_link};
+use crate::record::Action;
+use crate::references::References;
 use crate::review;
-use crate::spec::EntitySpec;
-use crate::state::{Choice, Matter, Review, ReviewStatus};
-use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
+use crate::spec::{EntitySpec, OnCascade};
+use crate::state::{
+    Choice, GuardCounts, LinkId, Matter, OutboxState, RecordKey, Review, ReviewStatus,
+    first_hour_of, hour_of,
+};
+use crate::store::{Changes, OutboxQuery, ReviewQuery, Reviews, StoreError};
 
-/// Whether deletions must wait (how many there are, how many are allowed), and the question about
-/// it.
-pub(crate) async fn deletions(
-    cycle: &mut Cycle<'_>,
-    entity: &EntitySpec,
-) -> Result<Option<(u64, u64)>, StoreError> {
-    let engine = cycle.engine;
-    let doomed = engine.store.doomed(&entity.name).await?;
-    if doomed.doomed == 0 {
-        return Ok(None);
-    }
-    let limit = entity.delete_guard.limit(doomed.links);
-    let matter = Matter::Deletions { count: doomed.doomed, limit };
-    let now_ms = engine.clock.now_ms();
-    let question = review::of_entity(&entity.name, matter, now_ms);
-    let mut braked = doomed.doomed > limit && !cycle.may_delete(&entity.name);
-    let mut reviews = Vec::new();
-    for known in open_brakes(engine, entity).await? {
-        if known.id == question.id && known.choice == Some(Choice::Approve) {
-            cycle.allow_deletions(&entity.name);
-            braked = false;
-        } else if known.id == question.id && braked {
-            continue;
-        }
-        reviews.push(review::closed(&known, now_ms));
-    }
-    let closed = reviews.iter().any(|known| known.id == question.id);
-    if braked
-        && !closed
-        && engine.store.review(&question.id).await?.is_none_or(|known| is_over(&known))
-    {
-        reviews.push(question);
-    }
-    if !reviews.is_empty() {
-        engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
-    }
-    Ok(braked.then_some((doomed.doomed, limit)))
+/// Why deletions wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brake {
+    /// How many there are, with what they take along.
+    pub count: u64,
+    /// How many are allowed in a day.
+    pub limit: u64,
+    /// How many of them go along.
+    pub along: u64,
 }
 
-async fn open_brakes(engine: &Engine<'_>, entity: &EntitySpec) -> Result<Vec<Review>, StoreError> {
+/// What would be archived now, and what that means.
+struct Doomed {
+    records: BTreeSet<RecordKey>,
+    /// Questions about records that went along with an archive, which are still to be answered.
+    asked: BTreeSet<String>,
+}
+
+/// Whether deletions must wait, and the questions about them.
+pub(crate) async fn deletions(
+    cycle: &mut Cycle<'_>,
+    lanes: &Lanes<'_>,
+) -> Result<Option<Brake>, CycleError> {
+    let entity = lanes.entity;
+    let doomed = doomed(cycle, lanes).await?;
+    let open = open_questions(cycle.engine, entity).await?;
+    let mut changes = Changes::default();
+    let now_ms = cycle.engine.clock.now_ms();
+    let is_over = |known: &&Review| match &known.matter {
+        Matter::Deletions { .. } => doomed.records.is_empty(),
+        _ => !doomed.asked.contains(&known.id),
+    };
+    changes.reviews.extend(open.iter().filter(is_over).map(|one| review::closed(one, now_ms)));
+    let brake = match doomed.records.is_empty() {
+        true => None,
+        false => weigh(cycle, entity, &doomed.records, &open, &mut changes).await?,
+    };
+    // A dry run decides nothing that a later cycle builds on.
+    if cycle.engine.options.apply && !changes.is_empty() {
+        cycle.engine.store.commit(changes).await?;
+    }
+    Ok(brake)
+}
+
+/// Plans the links with a removed record as if there were no guard.
+async fn doomed(cycle: &Cycle<'_>, lanes: &Lanes<'_>) -> Result<Doomed, StoreError> {
+    let engine = cycle.engine;
+    let (name, limit) = (&lanes.entity.name, engine.options.chunk_links);
+    let mut doomed = Doomed { records: BTreeSet::new(), asked: BTreeSet::new() };
+    let mut after = LinkId::default();
+    loop {
+        let ids = engine.store.doomed(name, after, limit).await?;
+        let Some(last) = ids.last() else { return Ok(doomed) };
+        after = *last;
+        let views = engine.store.links(&ids).await?;
+        let references = References::fetch(engine.store, lanes, &views, true).await?;
+        let along = WentAlong::fetch(cycle, lanes, &views).await?;
+        let now_ms = engine.clock.now_ms();
+        let context =
+            Context { lanes, references: &references, along: &along, now_ms, brake: None };
+        for view in &views {
+            let drafts = plan_link(&context, view).drafts;
+            let archives = drafts.into_iter().filter(|draft| draft.action == Action::Archive);
+            doomed.records.extend(archives.filter_map(|draft| {
+                let member = lanes.entity.members.get(draft.member)?;
+                let (system, object) = (member.system.clone(), member.object.clone());
+                Some(RecordKey { system, object, id: draft.id? })
+            }));
+        }
+        doomed.asked.extend(along.asked(lanes.entity));
+    }
+}
+
+/// Counts what would be deleted and opens, keeps or uses the question about it.
+async fn weigh(
+    cycle: &mut Cycle<'_>,
+    entity: &EntitySpec,
+    records: &BTreeSet<RecordKey>,
+    open: &[Review],
+    changes: &mut Changes,
+) -> Result<Option<Brake>, CycleError> {
+    let engine = cycle.engine;
+    let now_ms = engine.clock.now_ms();
+    let (along, is_known) = match taken_along(cycle, records).await? {
+        Ok(along) => (along, true),
+        Err(error) => {
+            cycle.tally.failed("schema", &entity.name, &error);
+            (Along::new(), false)
+        }
+    };
+    let limit = entity.delete_guard.limit(engine.store.active_links(&entity.name).await?);
+    let mut counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
+    counts.deleted += unanswered(engine, entity).await?;
+    let taken: u64 = along.values().sum();
+    let count = records.len() as u64 + taken;
+    let brake = Brake { count, limit, along: taken };
+    let asks = taken > 0 && entity.on_cascade == OnCascade::Ask;
+    let matter = Matter::Deletions {
+        count,
+        limit,
+        along: along.iter().map(|(object, count)| (object.clone(), *count)).collect(),
+        digest: digest(records),
+    };
+    let question = review::of_entity(&entity.name, matter, now_ms);
+    let known = open.iter().find(|known| known.id == question.id);
+    let is_brake =
+        |one: &&Review| matches!(one.matter, Matter::Deletions { .. }) && one.id != question.id;
+    changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
+    let approved = known.is_some_and(|known| known.choice == Some(Choice::Approve));
+    let mut waits = !is_known || asks || count > counts.deletions_left(limit);
+    if cycle.are_approved(&entity.name, records) {
+        waits = !is_known;
+    } else if approved && is_known {
+        cycle.approve(&entity.name, records);
+        let approved = GuardCounts { may_delete: count, ..GuardCounts::default() };
+        changes.guards.push((entity.name.clone(), hour_of(now_ms), approved));
+        waits = false;
+    }
+    if !waits && taken > 0 && cycle.counts_along(&question.id) {
+        let went = GuardCounts { deleted: taken, ..GuardCounts::default() };
+        changes.guards.push((entity.name.clone(), hour_of(now_ms), went));
+    }
+    cycle.plan.deletions.retain(|known| known.entity != entity.name);
+    cycle.plan.deletions.push(Deletions {
+        entity: entity.name.clone(),
+        records: records.len() as u64,
+        along,
+        today: counts.deleted,
+        limit,
+        waits,
+    });
+    match known {
+        Some(known) if !waits => changes.reviews.push(review::closed(known, now_ms)),
+        None if waits && is_known => changes.reviews.push(question),
+        _ => {}
+    }
+    Ok(waits.then_some(brake))
+}
+
+/// Archives that were sent and not answered: perhaps they were done.
+async fn unanswered(engine: &Engine<'_>, entity: &EntitySpec) -> Result<u64, StoreError> {
+    let query = OutboxQuery {
+        state: OutboxState::Sent,
+        entity: Some(entity.name.clone()),
+        system: None,
+        kind: None,
+        due_ms: i64::MAX,
+        limit: usize::MAX,
+    };
+    let sent = engine.store.outbox(&query).await?;
+    Ok(sent.iter().filter(|entry| entry.action == Action::Archive).count() as u64)
+}
+
+fn digest(records: &BTreeSet<RecordKey>) -> String {
+    let names: Vec<String> = records.iter().map(ToString::to_string).collect();
+    review::digest(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+async fn open_questions(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+) -> Result<Vec<Review>, StoreError> {
     let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
     reviews.retain(|known| {
-        known.entity == entity.name && matches!(known.matter, Matter::Deletions { .. })
+        known.entity == entity.name
+            && matches!(known.matter, Matter::Deletions { .. } | Matter::TookAlong { .. })
     });
     Ok(reviews)
 }
 
-fn is_over(review: &Review) -> bool {
-    review.status == ReviewStatus::Closed
-}
-
-/// Whether creations are held until a person approves them, and the end of that question.
+/// How many records of an entity may be created in this cycle, and the end of the question about
+/// more.
 pub(crate) async fn creations(
     cycle: &mut Cycle<'_>,
     entity: &EntitySpec,
@@ -73,16 +206,22 @@ pub(crate) async fn creations(
         return Ok(());
     };
     let engine = cycle.engine;
-    let question = creations_question(entity, limit, engine.clock.now_ms());
-    let known = engine.store.review(&question.id).await?.filter(|known| !is_over(known));
-    match known {
+    let now_ms = engine.clock.now_ms();
+    let question = creations_question(entity, limit, now_ms);
+    let known = engine.store.review(&question.id).await?;
+    match known.filter(|known| known.status != ReviewStatus::Closed) {
         Some(known) if known.choice == Some(Choice::Approve) => {
             cycle.guard(&entity.name, u64::MAX, false);
-            let reviews = vec![review::closed(&known, engine.clock.now_ms())];
-            engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
+            if engine.options.apply {
+                let reviews = vec![review::closed(&known, now_ms)];
+                engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
+            }
         }
         Some(_) => cycle.guard(&entity.name, 0, true),
-        None => cycle.guard(&entity.name, limit, false),
+        None => {
+            let counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
+            cycle.guard(&entity.name, counts.creations_left(limit), false);
+        }
     }
     Ok(())
 }

@@ -48,8 +48,9 @@ mod stamp;
 mod withhold;
 
 // What should be written, and may it be.
+pub mod cascades;
 pub mod check;
-mod guards;
+pub mod guards;
 pub mod plan;
 mod plan_entity;
 pub mod plan_link;

@@ -12,14 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::spec::FieldIndex;
 use crate::state::{
-    Awaited, Cursor, Doubt, Failing, JournalEntry, Link, LinkId, LinkStatus, LinkView, LinkWork,
-    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkStatus, LinkView,
+    LinkWork, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
-    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews,
-    Store, StoreError,
+    Candidate, Changes, Counts, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
+    StoreError,
 };
+use crate::value::Value;
 
 use doubts::Doubts;
 use outbox::Outbox;
@@ -27,6 +29,8 @@ use outbox::Outbox;
 mod derived;
 mod doubts;
 mod failures;
+mod guards;
+mod indexes;
 mod outbox;
 
 /// More hops than any chain of merges has.
@@ -62,6 +66,7 @@ struct State {
     dirty: BTreeSet<LinkId>,
     waits: BTreeMap<LinkId, Vec<Awaited>>,
     outbox: Outbox,
+    guards: BTreeMap<(String, i64), GuardCounts>,
     reviews: BTreeMap<String, Review>,
     reviews_by_link: BTreeMap<LinkId, BTreeSet<String>>,
     journal: Vec<JournalEntry>,
@@ -146,6 +151,9 @@ impl State {
         for intent in &changes.outbox_done {
             self.outbox.remove(intent);
         }
+        for (entity, hour, counts) in changes.guards {
+            self.guards.entry((entity, hour)).or_default().add(counts);
+        }
         for review in changes.reviews {
             self.put_review(review);
         }
@@ -157,51 +165,6 @@ impl State {
             Some(Restored::Noticed(_)) | None => {}
             Some(Restored::ReadAgain) => self.restored_ms = None,
         }
-    }
-
-    fn put_record(&mut self, record: RecordState) {
-        let record = Arc::new(record);
-        let key = record.key.clone();
-        if let Some(former) = self.records.get(&key).and_then(|former| former.link)
-            && let Some(records) = self.by_link.get_mut(&former)
-        {
-            records.retain(|record| record.key != key);
-        }
-        if let Some(link) = record.link {
-            let records = self.by_link.entry(link).or_default();
-            let place = records.partition_point(|other| other.key < key);
-            records.insert(place, Arc::clone(&record));
-        }
-        match record.link_work() {
-            Some(work) => self.work.insert(key.clone(), work),
-            None => self.work.remove(&key),
-        };
-        self.records.insert(key, record);
-    }
-
-    fn put_match_keys(&mut self, record: RecordKey, keys: Vec<(String, String)>) {
-        for former in self.match_keys.remove(&record).unwrap_or_default() {
-            if let Some(records) = self.by_match_key.get_mut(&former) {
-                records.remove(&record);
-            }
-        }
-        for key in &keys {
-            self.by_match_key.entry(key.clone()).or_default().insert(record.clone());
-        }
-        if !keys.is_empty() {
-            self.match_keys.insert(record, keys);
-        }
-    }
-
-    fn put_review(&mut self, review: Review) {
-        let former = self.reviews.get(&review.id).and_then(|former| former.link);
-        if let Some(reviews) = former.and_then(|link| self.reviews_by_link.get_mut(&link)) {
-            reviews.remove(&review.id);
-        }
-        if let Some(link) = review.link {
-            self.reviews_by_link.entry(link).or_default().insert(review.id.clone());
-        }
-        self.reviews.insert(review.id.clone(), review);
     }
 
     fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {
@@ -405,14 +368,43 @@ impl Store for MemoryStore {
         Ok(ids.take(limit).collect())
     }
 
-    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
+    async fn doomed(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
         let state = self.state();
-        let links = state
-            .links
-            .values()
-            .filter(|link| link.entity == entity && link.status == LinkStatus::Active);
-        let doomed = state.dirty.iter().filter(|id| state.is_doomed(**id, entity));
-        Ok(Doomed { doomed: doomed.count() as u64, links: links.count() as u64 })
+        let later = state.dirty.range((Bound::Excluded(after), Bound::Unbounded)).copied();
+        Ok(later.filter(|id| state.is_doomed(*id, entity)).take(limit).collect())
+    }
+
+    async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {
+        Ok(self.state().active_links(entity))
+    }
+
+    async fn referring(
+        &self,
+        entity: &str,
+        stream: &Stream,
+        field: FieldIndex,
+        ids: &[String],
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let state = self.state();
+        let refers = |record: &&Arc<RecordState>| {
+            let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
+            record.entity == entity
+                && record.key.system == stream.system
+                && record.key.object == stream.object
+                && matches!(record.status, Status::Live | Status::Surplus)
+                && matches!(seen, Some(Value::References(known))
+                    if known.iter().any(|id| ids.contains(id)))
+        };
+        Ok(state.records.values().filter(refers).map(|record| record.key.clone()).collect())
+    }
+
+    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        Ok(self.state().guarded(entity, first_hour))
     }
 
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {

@@ -5,6 +5,8 @@
 //! was sent. Two links that meet become one; a record whose place in it is taken is kept as
 //! surplus, and a person is asked. The alias stays for ever.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::apply::sent_cells;
 use crate::engine::{Engine, Tally, journal_of};
 use crate::merge::consent;
@@ -18,7 +20,7 @@ use crate::state::{
     Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
     OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
-use crate::store::{Changes, OutboxQuery, StoreError};
+use crate::store::{Changes, OutboxQuery, Store, StoreError};
 use crate::value::{Cell, Value};
 
 /// Lets links follow all moved records of an entity whose successors are known.
@@ -28,19 +30,52 @@ pub(crate) async fn follow_moves(
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
+    let mut moved: Vec<RecordState> = Vec::new();
+    let (store, limit) = (engine.store, engine.options.chunk_links);
     loop {
-        let limit = engine.options.chunk_links;
-        let store = engine.store;
         let chunk = store.link_work(&entity.name, LinkWork::Moved, after.as_ref(), limit).await?;
-        let Some(last) = chunk.last() else { return Ok(()) };
+        let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
-        for record in chunk {
-            // One commit each: a later move may build on an earlier one.
-            if let Some(changes) = follow(engine, tally, entity, record).await? {
-                store.commit(changes).await?;
-            }
+        moved.extend(chunk);
+    }
+    for record in winners_first(store, moved).await? {
+        // One commit each: a later move may build on an earlier one.
+        if let Some(changes) = follow(engine, tally, entity, record).await? {
+            store.commit(changes).await?;
         }
     }
+    Ok(())
+}
+
+/// Of several records that became the same new one, the one whose values survive goes first, so that
+/// its link is the one that goes on (`RULES.md` P7).
+async fn winners_first(
+    store: &dyn Store,
+    mut moved: Vec<RecordState>,
+) -> Result<Vec<RecordState>, StoreError> {
+    if moved.len() < 2 {
+        return Ok(moved);
+    }
+    let keys: Vec<RecordKey> = moved.iter().map(|record| record.key.clone()).collect();
+    let heirs: BTreeMap<RecordKey, RecordKey> = store.aliases(&keys).await?.into_iter().collect();
+    let wanted: BTreeSet<RecordKey> = heirs.values().cloned().collect();
+    let heirs_known = store.records(&wanted.into_iter().collect::<Vec<_>>()).await?;
+    let lost = |record: &RecordState| {
+        let heir = heirs.get(&record.key);
+        let heir = heir.and_then(|key| heirs_known.iter().find(|known| known.key == *key));
+        heir.map_or(0, |heir| lost_values(record, heir))
+    };
+    moved.sort_by_cached_key(lost);
+    Ok(moved)
+}
+
+/// How many values of a record its successor does not have.
+fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
+    let fields = record.fields.iter().zip(&heir.fields);
+    let lost = fields.filter(|(old, new)| {
+        old.seen.as_ref().is_some_and(|value| !value.is_null()) && old.seen != new.seen
+    });
+    lost.count()
 }
 
 async fn follow(
@@ -69,7 +104,9 @@ async fn follow(
     };
     let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered };
     match heir.link {
-        _ if heir.status.is_removed() => moving.give_up(record),
+        // One that nobody ever read takes the link, so that a person is asked about it.
+        Some(_) if heir.status.is_removed() => moving.give_up(record),
+        None if heir.status.is_removed() && heir.was_read() => moving.give_up(record),
         Some(to) if to == from => moving.leave(record, heir, left),
         Some(to) => match view(to) {
             Some(right) => moving.unite(record, &heir, left, right),
@@ -166,6 +203,12 @@ impl Move<'_> {
             .find(|other| other.status == Status::Live && other.key.system == heir.key.system);
         if let Some(active) = rival {
             self.set_aside(&mut heir, active.key.clone(), view);
+        }
+        if heir.status == Status::Missing {
+            let matter = Matter::Missing { record: heir.key.clone() };
+            let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+            self.changes.reviews.push(open);
+            self.tell(link, heir.key.clone(), Reason::OutOfSight);
         }
         self.tell(link, heir.key.clone(), reason);
         record.link = None;

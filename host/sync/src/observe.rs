@@ -9,7 +9,7 @@ use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::record::{Attributes, Page, PageRequest, Scan};
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{Cursor, RecordKey, Stream, Sweep, SweepStage};
+use crate::state::{Cursor, RecordKey, RecordState, Status, Stream, Sweep, SweepStage};
 use crate::store::Changes;
 use crate::value::Value;
 
@@ -204,7 +204,8 @@ impl Reader<'_> {
             let columns = member.read_columns();
             let page = self.connector.read_records(&member.object, &columns, &ids).await?;
             let source = Source { member, ..self.source() };
-            let changes = source.absorb(&page).await?;
+            let mut changes = source.absorb(&page).await?;
+            changes.records.extend(gone_unseen(&source, key, &page));
             self.engine.store.commit(changes).await?;
         }
         Ok(())
@@ -217,6 +218,18 @@ impl Reader<'_> {
             self.engine.clock.sleep_ms(u64::try_from(*ms).unwrap_or_default()).await;
         }
     }
+}
+
+/// A record that took over from another one and went before it was ever read: as its system says,
+/// or out of sight where the system says nothing. The link must know of it.
+fn gone_unseen(source: &Source<'_>, key: &RecordKey, page: &Page) -> Option<RecordState> {
+    if page.batch.rows.iter().any(|row| row.id == key.id) {
+        return None;
+    }
+    let tombstone = page.removed.iter().find(|gone| gone.id == key.id);
+    let status = tombstone.map_or(Status::Missing, |gone| source.status_of(gone));
+    let modified_ms = tombstone.and_then(|gone| gone.at_ms);
+    Some(RecordState { status, modified_ms, ..source.blank(&key.id) })
 }
 
 /// What the connector may want to know of a scan beforehand (`connector.wit`, page-request).

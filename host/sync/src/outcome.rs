@@ -15,8 +15,8 @@ use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, Doubt, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
-    RecordState, Review, ReviewStatus, Span, Status,
+    Awaited, Choice, Doubt, FieldWrite, GuardCounts, Link, LinkId, LinkStatus, Matter, OutboxEntry,
+    RecordKey, RecordState, Review, ReviewStatus, Span, Status, hour_of,
 };
 use crate::store::Changes;
 use crate::value::Value;
@@ -247,9 +247,10 @@ impl<'a> Settler<'a> {
             record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
         if entry.action == Action::Archive {
-            record.status = Status::Archived;
+            record.status = Status::Withdrawn;
             self.changes.dirty.push(link);
         }
+        self.count(entry.action);
         let mut altered = false;
         for write in &entry.fields {
             altered |= self.take(&mut record, write, &reading);
@@ -273,6 +274,23 @@ impl<'a> Settler<'a> {
             false => Reason::Applied,
         };
         self.tell(entry, Some(key), reason);
+    }
+
+    /// What the guards count.
+    fn count(&mut self, action: Action) {
+        let (deleted, created) = (action == Action::Archive, action == Action::Create);
+        if !deleted && !created {
+            return;
+        }
+        let name = &self.entity.name;
+        if self.changes.guards.is_empty() {
+            let hour = hour_of(self.now_ms);
+            self.changes.guards.push((name.clone(), hour, GuardCounts::default()));
+        }
+        if let Some((_, _, counts)) = self.changes.guards.first_mut() {
+            counts.deleted += u64::from(deleted);
+            counts.created += u64::from(created);
+        }
     }
 
     /// Moves seen, base and agreement of one written field; whether the system altered the value.

@@ -1,5 +1,6 @@
 //! What a cycle would write, and what it holds back: an immutable value that prints as text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::reason::Reason;
@@ -16,6 +17,38 @@ pub struct Plan {
     pub omitted: u64,
     /// Why something is not written: link, record, field, reason.
     pub held: Vec<Held>,
+    /// Deletions with what they take along, per entity.
+    pub deletions: Vec<Deletions>,
+}
+
+/// The deletions of an entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Deletions {
+    /// The entity's name.
+    pub entity: String,
+    /// Records to be archived.
+    pub records: u64,
+    /// Records that go along in their systems: `system.object`, and how many.
+    pub along: BTreeMap<String, u64>,
+    /// Deletions of the last 24 hours.
+    pub today: u64,
+    /// How many are allowed in 24 hours.
+    pub limit: u64,
+    /// Whether they wait for a person.
+    pub waits: bool,
+}
+
+impl fmt::Display for Deletions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entity, records, along, today, limit, waits } = self;
+        write!(f, "deletions of {entity}: {records}")?;
+        for (number, (object, count)) in along.iter().enumerate() {
+            let lead = if number == 0 { ", taking along" } else { "," };
+            write!(f, "{lead} {count} {object}")?;
+        }
+        write!(f, "; {today} in the last 24 hours, {limit} allowed")?;
+        if *waits { write!(f, "; waits for approval") } else { Ok(()) }
+    }
 }
 
 /// Something that a plan does not write.
@@ -77,6 +110,9 @@ impl fmt::Display for Plan {
                 write!(f, " {field}")?;
             }
             writeln!(f, ": {reason}")?;
+        }
+        for deletions in &self.deletions {
+            writeln!(f, "{deletions}")?;
         }
         match self.omitted {
             0 => Ok(()),

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::cascades::WentAlong;
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
 use crate::failing::{Found, TAKEN, narrow, planned};
-use crate::guards;
+use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
 use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
@@ -33,7 +34,7 @@ pub(crate) async fn plan_entity(
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
     let lanes = Lanes::new(entity);
-    let brake = guards::deletions(cycle, entity).await?;
+    let brake = guards::deletions(cycle, &lanes).await?;
     guards::creations(cycle, entity).await?;
     let mut after = LinkId::default();
     let mut done = 0;
@@ -51,14 +52,15 @@ pub(crate) async fn plan_entity(
 async fn plan_chunk(
     cycle: &mut Cycle<'_>,
     lanes: &Lanes<'_>,
-    brake: Option<(u64, u64)>,
+    brake: Option<Brake>,
     views: Vec<LinkView>,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
     let preview = !engine.options.apply;
     let references = References::fetch(engine.store, lanes, &views, preview).await?;
-    let context = Context { lanes, references: &references, now_ms, brake };
+    let along = WentAlong::fetch(cycle, lanes, &views).await?;
+    let context = Context { lanes, references: &references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     for (plan, view) in plans.iter_mut().zip(&views) {
         cycle.hold_back(lanes.entity, plan, view);
@@ -98,6 +100,7 @@ async fn plan_chunk(
     if !back.is_empty() {
         chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
     }
+    chunk.changes.guards.extend(cycle.approved_creations(lanes.entity, &chunk.changes.outbox));
     chunk.tell(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
@@ -181,6 +184,8 @@ impl<'s> Chunk<'s> {
             }
         }
         self.close_taken(&mut plan, view);
+        let news = std::mem::take(&mut plan.news);
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, news));
         self.keep(link, notes, plan.held);
         if !Arc::ptr_eq(&plan.link, &view.link) && plan.link != view.link {
             self.changes.links.push(Arc::unwrap_or_clone(plan.link));

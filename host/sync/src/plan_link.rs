@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::cascades::WentAlong;
+use crate::guards::Brake;
 use crate::lanes::{Active, Lane, Lanes};
 use crate::merge::{self, Merged, Part, merge};
 use crate::reason::Reason;
@@ -22,6 +24,7 @@ use crate::state::{
 };
 use crate::value::{Cell, Value};
 
+mod along;
 mod create;
 mod merges;
 mod removal;
@@ -37,8 +40,10 @@ pub struct Context<'a> {
     pub references: &'a References,
     /// The time to note in reviews, ms.
     pub now_ms: i64,
-    /// Deletions wait for approval: how many there are and how many are allowed.
-    pub brake: Option<(u64, u64)>,
+    /// Removed records that went along with an archive of the engine's own.
+    pub along: &'a WentAlong,
+    /// Deletions wait for approval.
+    pub brake: Option<Brake>,
 }
 
 /// What becomes of one link.
@@ -58,6 +63,8 @@ pub struct LinkPlan {
     pub notes: Vec<Note>,
     /// Members that get no record because a field that they insist on has no value.
     pub lacking: Vec<(usize, String)>,
+    /// What the journal keeps even while the link is held.
+    pub news: Vec<Note>,
     /// It stays dirty: a brake or a cap holds it.
     pub held: bool,
 }
@@ -159,6 +166,7 @@ impl<'a> Work<'a> {
                 reviews: Vec::new(),
                 notes: Vec::new(),
                 lacking: Vec::new(),
+                news: Vec::new(),
                 held: false,
             },
             records: view.records.clone(),
@@ -342,6 +350,9 @@ impl<'a> Work<'a> {
                     || self.records.iter().any(gone)
                     || !is_now(&self.records, surplus, &Status::Surplus)
             }
+            Matter::Deleted { gone } => !self.records.iter().any(|record| {
+                record.key == *gone && record.link.is_some() && record.status.is_removed()
+            }),
             Matter::Uncertain { .. } | Matter::Taken { .. } => {
                 review.status == ReviewStatus::Chosen
             }

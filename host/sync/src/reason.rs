@@ -58,9 +58,16 @@ pub enum Reason {
     Braked {
         /// How many.
         count: u64,
-        /// How many are allowed.
+        /// How many are allowed in a day.
         limit: u64,
+        /// How many of them go along with others.
+        #[serde(default)]
+        along: u64,
     },
+    /// The record went because the engine archived this one: a person must decide about the others.
+    WentAlong(RecordKey),
+    /// The record went because the engine archived this one, and a person says to make it again.
+    MadeAgain(RecordKey),
     /// More creations than the guard allows: this one waits for approval.
     CreateCap(u64),
     /// The value changed in this system although the mapping only writes it: not copied.
@@ -187,6 +194,7 @@ impl Reason {
                 | Self::SuccessorUndecided(_)
                 | Self::OutOfSight
                 | Self::Braked { .. }
+                | Self::WentAlong(_)
                 | Self::CreateCap(_)
                 | Self::Drift(_)
                 | Self::OptOutStands(_)
@@ -232,10 +240,9 @@ impl fmt::Display for Reason {
             Self::Unlinked(system) => write!(f, "gone in {system}; the others are left alone"),
             Self::GoneEverywhere => write!(f, "gone everywhere"),
             Self::DeleteUndecided(system) => write!(f, "gone in {system}; a person must decide"),
-            Self::Braked { count, limit } => {
-                write!(f, "{count} deletions are more than the {limit} allowed; waits for approval")
+            Self::CreateCap(limit) => {
+                write!(f, "more than {limit} creations in 24 hours; waits for approval")
             }
-            Self::CreateCap(limit) => write!(f, "more than {limit} creations; waits for approval"),
             Self::Drift(system) => {
                 write!(f, "changed in {system} against the direction; not copied")
             }
@@ -290,6 +297,21 @@ impl Reason {
                 "deleted there, but {system} has values that it never got (filled in, or brought by \
                  a conversion or a merge); made again with them"
             ),
+            Self::Braked { count, along: 0, limit } => write!(
+                f,
+                "{count} deletions with those of the last 24 hours are more than the {limit} \
+                 allowed; waits for approval"
+            ),
+            Self::Braked { count, along, .. } => {
+                write!(f, "{count} deletions, {along} of which go along; waits for approval")
+            }
+            Self::WentAlong(key) => write!(
+                f,
+                "went along when {key} was archived for a deletion elsewhere; a person must decide"
+            ),
+            Self::MadeAgain(key) => {
+                write!(f, "went along when {key} was archived; a person says to make it again")
+            }
             Self::OutOfSight => write!(
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"

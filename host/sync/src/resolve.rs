@@ -140,6 +140,10 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
         Matter::Deleted { .. } => {
             (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
         }
+        Matter::TookAlong { .. } => (
+            matches!(choice, Choice::Approve | Choice::Separate | Choice::Leave),
+            "approve to archive the others too, separate to make the record again, or leave",
+        ),
         Matter::Deletions { .. } | Matter::Creations { .. } => {
             (matches!(choice, Choice::Approve), "approve")
         }

@@ -12,7 +12,7 @@ use crate::record::Attributes;
 use crate::spec::days::{DayFacts, Days};
 use crate::value::Cell;
 
-pub use policies::{Clear, DeleteGuard, FirstLink, OnDelete, OnMerge, Winner};
+pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 
 pub mod days;
 mod policies;
@@ -45,9 +45,11 @@ pub struct EntitySpec {
     pub on_delete: OnDelete,
     /// What happens to the others when records of one system are merged.
     pub on_merge: OnMerge,
-    /// More deletions than this in a cycle stop for approval.
+    /// More deletions than this in 24 hours stop for approval.
     pub delete_guard: DeleteGuard,
-    /// More creations than this in a cycle wait for approval (rule D10). `None` is no limit.
+    /// What a deletion does that takes other records along in its system.
+    pub on_cascade: OnCascade,
+    /// More creations than this in 24 hours wait for approval (rule D10). `None` is no limit.
     pub create_guard: Option<u64>,
     /// How often each member is swept, ms; `None` is never (SYNC.md 3.7).
     pub sweep_ms: Option<u64>,

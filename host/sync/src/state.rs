@@ -17,11 +17,13 @@ use crate::value::{Cell, Value};
 
 pub use doubt::{Doubt, LAG_MS};
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
+pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod doubt;
 mod failure;
+mod guard;
 mod outbox;
 mod stream;
 
@@ -69,6 +71,8 @@ pub enum Status {
     Missing,
     /// Put away.
     Archived,
+    /// Put away by an operation of the engine's own: what goes along with it is no person's doing.
+    Withdrawn,
     /// Gone.
     Deleted,
     /// Merged into another record of the same object.
@@ -80,7 +84,7 @@ pub enum Status {
 impl Status {
     /// Deleted or archived.
     pub fn is_removed(&self) -> bool {
-        matches!(self, Self::Archived | Self::Deleted)
+        matches!(self, Self::Archived | Self::Withdrawn | Self::Deleted)
     }
 
     /// Merged or converted: its link passes to its successor.
@@ -414,12 +418,21 @@ pub enum Matter {
         /// Those that could take its place.
         records: Vec<RecordKey>,
     },
-    /// More deletions than the guard allows.
+    /// More deletions in a day than the guard allows, or some that take other records along.
     Deletions {
-        /// How many.
+        /// How many, with what they take along.
         count: u64,
-        /// How many are allowed.
+        /// How many are allowed in a day.
         limit: u64,
+        /// What they take along: `system.object`, and how many records of it.
+        along: Vec<(String, u64)>,
+        /// A digest of the records, so that an answer is about these and no others.
+        digest: String,
+    },
+    /// Records went because the engine archived the record that they belonged to.
+    TookAlong {
+        /// The record that was archived.
+        with: RecordKey,
     },
     /// More creations in one cycle than the guard allows; the others wait.
     Creations {

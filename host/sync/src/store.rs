@@ -9,9 +9,10 @@
 use async_trait::async_trait;
 
 use crate::record::Action;
+use crate::spec::FieldIndex;
 use crate::state::{
-    Awaited, Cursor, Doubt, Failing, JournalEntry, Link, LinkId, LinkView, LinkWork, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkView, LinkWork,
+    OutboxEntry, OutboxState, RecordKey, RecordState, Review, Stream, Sweep,
 };
 
 /// Why the store failed. The engine stops the cycle; nothing half-written remains.
@@ -91,15 +92,6 @@ pub struct JournalQuery {
     pub limit: usize,
 }
 
-/// How many links of an entity there are, and how many of them a deletion waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Doomed {
-    /// Dirty active links with a record that is deleted or archived.
-    pub doomed: u64,
-    /// Active links.
-    pub links: u64,
-}
-
 /// Numbers for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -165,6 +157,8 @@ pub struct Changes {
     pub outbox: Vec<OutboxEntry>,
     /// Operations to forget, by intent.
     pub outbox_done: Vec<String>,
+    /// Entity, hour, and what the guards have counted besides in that hour.
+    pub guards: Vec<(String, i64, GuardCounts)>,
     /// Reviews to insert or replace by id.
     pub reviews: Vec<Review>,
     /// Lines to append.
@@ -203,6 +197,7 @@ impl Changes {
             && self.waits.is_empty()
             && self.outbox.is_empty()
             && self.outbox_done.is_empty()
+            && self.guards.is_empty()
             && self.reviews.is_empty()
             && self.journal.is_empty()
             && self.accounts.is_empty()
@@ -318,8 +313,30 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<LinkId>, StoreError>;
 
-    /// How many deletions wait to be planned.
-    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError>;
+    /// Dirty active links of the entity that have a removed record, with ids greater than `after`,
+    /// in the order of ids.
+    async fn doomed(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError>;
+
+    /// How many active links the entity has.
+    async fn active_links(&self, entity: &str) -> Result<u64, StoreError>;
+
+    /// Live and surplus records of the stream that were last seen with one of these ids in this
+    /// field of their entity, in the order of ids. Goes over all records of the stream.
+    async fn referring(
+        &self,
+        entity: &str,
+        stream: &Stream,
+        field: FieldIndex,
+        ids: &[String],
+    ) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// What the guards of an entity have counted since the beginning of this hour.
+    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError>;
 
     /// Links that wait for one of these.
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;

@@ -415,6 +415,7 @@ fn describe(status: &Status) -> String {
         Status::Surplus => "another record of this system is the active one".to_owned(),
         Status::Missing => "out of sight, not reported as deleted".to_owned(),
         Status::Archived => "archived".to_owned(),
+        Status::Withdrawn => "archived by Renkei, or gone along with such a record".to_owned(),
         Status::Deleted => "deleted".to_owned(),
         Status::MergedInto(key) => format!("merged into {key}"),
         Status::ConvertedTo(key) => format!("converted into {key}"),

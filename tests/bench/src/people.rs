@@ -8,8 +8,8 @@
 use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MemberSpec, OnDelete, OnMerge, Spec, SpecError, ValueTable, Via,
-    Winner,
+    FirstLink, MappingGroup, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError, ValueTable,
+    Via, Winner,
 };
 use renkei_sync::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
@@ -148,6 +148,7 @@ fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> Entit
         on_delete: OnDelete::Archive,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     }

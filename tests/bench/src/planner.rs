@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_sync::cascades::WentAlong;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
 use renkei_sync::lanes::Lanes;
@@ -92,7 +93,9 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
         let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
         let views = block_on(store.links(&ids))?;
         let references = block_on(References::fetch(store, &lanes, &views, false))?;
-        let context = Context { lanes: &lanes, references: &references, now_ms: 0, brake: None };
+        let along = WentAlong::default();
+        let (references, along) = (&references, &along);
+        let context = Context { lanes: &lanes, references, along, now_ms: 0, brake: None };
         let (planned, spent) = spend(|| {
             let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
             plans.map(|plan| plan.drafts.len() as u64).sum::<u64>()

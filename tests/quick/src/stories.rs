@@ -5,15 +5,16 @@
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
 //! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
 //! member that is only written holds. `days`: days and moments in the zone of an account.
-//! `defaults`: what is put into a new record for want of a value. `identity`: restored
-//! databases, scans cut off, other accounts. `lag`: readings that are old, answers that are not
-//! kept.
+//! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion takes
+//! along, and how many there are in a day. `identity`: restored databases, scans cut off, other
+//! accounts. `lag`: readings that are old, answers that are not kept.
 
 mod answers;
 mod associations;
 mod consent;
 mod days;
 mod defaults;
+mod deletions;
 mod forms;
 mod identity;
 mod lag;
@@ -58,7 +59,7 @@ pub(crate) fn with_leads() -> Bench {
     bench
 }
 
-fn companies() -> EntitySpec {
+pub(crate) fn companies() -> EntitySpec {
     let groups = || vec![direct(0, "name", Direction::Both)];
     let fields = vec![field("name", FieldKind::Text, always("a"))];
     let members = vec![member("a", "companies", groups()), member("b", "accounts", groups())];

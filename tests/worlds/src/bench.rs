@@ -15,8 +15,8 @@ use renkei_sync::record::{Batch, Row};
 use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, ValueTable, Via,
-    Winner,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, ValueTable,
+    Via, Winner,
 };
 use renkei_sync::state::Review;
 use renkei_sync::store::{ReviewQuery, Reviews, Store};
@@ -211,6 +211,7 @@ pub fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> E
         on_delete: OnDelete::Archive,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     }

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use renkei_store::SqliteStore;
 use renkei_sync::codec::Layouts;
 use renkei_sync::memory::MemoryStore;
+use renkei_sync::spec::FieldIndex;
 use renkei_sync::state::{
-    Awaited, Cursor, Doubt, Failing, JournalEntry, LinkId, LinkView, LinkWork, OutboxEntry,
-    RecordKey, RecordState, Review, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
+    OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
 use renkei_sync::store::{
-    Candidate, Changes, Counts, Doomed, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
 };
 
 /// A store in memory and, for stories, its mirror.
@@ -205,8 +206,31 @@ impl Store for MirrorStore {
         ask!(self.dirty(entity, after, limit))
     }
 
-    async fn doomed(&self, entity: &str) -> Result<Doomed, StoreError> {
-        ask!(self.doomed(entity))
+    async fn doomed(
+        &self,
+        entity: &str,
+        after: LinkId,
+        limit: usize,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        ask!(self.doomed(entity, after, limit))
+    }
+
+    async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {
+        ask!(self.active_links(entity))
+    }
+
+    async fn referring(
+        &self,
+        entity: &str,
+        stream: &Stream,
+        field: FieldIndex,
+        ids: &[String],
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        ask!(self.referring(entity, stream, field, ids))
+    }
+
+    async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
+        ask!(self.guarded(entity, first_hour))
     }
 
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {

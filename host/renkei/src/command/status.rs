@@ -201,6 +201,11 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
         Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
         Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
         Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
+        Matter::TookAlong { .. } => vec![
+            meant("approve", "archive the others too"),
+            meant("separate", "make it again"),
+            meant("leave", "no longer keep the others in step"),
+        ],
     }
 }
 
@@ -285,12 +290,20 @@ fn about(review: &Review) -> String {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("{gone} is gone; which one takes its place: {}?", records.join(", "))
         }
-        Matter::Deletions { count, limit } => {
-            format!("{count} deletions are more than the {limit} allowed")
+        Matter::Deletions { count, limit, along, .. } if along.is_empty() => {
+            format!("{count} deletions wait: {limit} are allowed in 24 hours")
+        }
+        Matter::Deletions { count, along, .. } => {
+            let along: Vec<String> =
+                along.iter().map(|(object, count)| format!("{count} {object}")).collect();
+            format!("{count} deletions wait; {} of them go along", along.join(", "))
         }
         Matter::Creations { limit } => {
-            format!("more than the {limit} creations allowed in one go wait")
+            format!("more than the {limit} creations allowed in 24 hours wait")
         }
+        Matter::TookAlong { with } => format!(
+            "records went along when {with} was archived for a deletion elsewhere; what of the others?"
+        ),
         Matter::Uncertain { records, .. } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             let found =

@@ -141,8 +141,12 @@ pub(crate) struct EntityFile {
     pub(crate) on_delete: Spanned<String>,
     /// `review` or `follow`.
     pub(crate) on_merge: Spanned<String>,
-    /// Stop before a run creates more than this many records of this entity.
+    /// Ask before more than this many records of this entity are created in 24 hours.
     pub(crate) create_guard: Option<u64>,
+    /// Ask before more than this many are archived in 24 hours, with what goes along.
+    pub(crate) delete_guard: Option<u64>,
+    /// `ask` (the default) or `allow`.
+    pub(crate) on_cascade: Option<Spanned<String>>,
     /// How often all ids and versions are compared with what is known: `24h` (the default), `7d`,
     /// `90m`, or `off`.
     pub(crate) sweep: Option<Spanned<String>>,

@@ -6,7 +6,7 @@ use renkei_sync::record::Attributes;
 use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Orientation, Spec,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Orientation, Spec,
     TransformRef, TransformUse, Via, Winner,
 };
 use renkei_sync::value::Value;
@@ -89,7 +89,15 @@ impl World<'_> {
                 &raw.on_merge,
                 &[("review", OnMerge::Review), ("follow", OnMerge::Follow)],
             )?,
-            delete_guard: DeleteGuard::default(),
+            delete_guard: raw
+                .delete_guard
+                .map_or_else(DeleteGuard::default, |count| DeleteGuard { count, percent: 0 }),
+            on_cascade: match &raw.on_cascade {
+                None => OnCascade::Ask,
+                Some(on_cascade) => {
+                    word(file, on_cascade, &[("ask", OnCascade::Ask), ("allow", OnCascade::Allow)])?
+                }
+            },
             create_guard: raw.create_guard,
             sweep_ms: match &raw.sweep {
                 None => Some(SWEEP_MS),

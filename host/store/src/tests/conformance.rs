@@ -9,9 +9,10 @@ use proptest::option;
 use proptest::prelude::*;
 use renkei_sync::memory::MemoryStore;
 use renkei_sync::record::Action;
+use renkei_sync::spec::FieldIndex;
 use renkei_sync::state::{
-    Awaited, Doubt, Failure, FailureClass, LinkWork, Matter, OutboxEntry, OutboxState, Review,
-    ReviewStatus, Sweep, SweepStage,
+    Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, Matter, OutboxEntry, OutboxState,
+    Review, ReviewStatus, Sweep, SweepStage,
 };
 use renkei_sync::store::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
@@ -67,17 +68,17 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => Just(Status::Surplus),
         1 => Just(Status::Missing),
         1 => Just(Status::Archived),
+        1 => Just(Status::Withdrawn),
         1 => Just(Status::Deleted),
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
     ];
     (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>(), failures()).prop_map(
-        |(key, link, status, modified_ms, failures)| RecordState {
-            key,
-            entity: entity(link.unwrap_or(1)),
-            modified_ms,
-            failures,
-            ..record("", link, status)
+        |(key, link, status, modified_ms, failures)| {
+            let mut record = record("", link, status);
+            record.fields[1].seen = Some(Value::References(vec![key.id.clone(), "9".to_owned()]));
+            let entity = entity(link.unwrap_or(1));
+            RecordState { key, entity, modified_ms, failures, ..record }
         },
     )
 }
@@ -138,7 +139,8 @@ fn a_review() -> impl Strategy<Value = Review> {
         Just(ReviewStatus::Closed),
     ];
     ("[a-d]", option::of(a_link_id()), status, 0..3_i64).prop_map(|(id, link, status, at_ms)| {
-        let matter = Matter::Deletions { count: 3, limit: 2 };
+        let matter =
+            Matter::Deletions { count: 3, limit: 2, along: Vec::new(), digest: String::new() };
         let entity = "person".to_owned();
         Review { id, entity, link, record: None, matter, status, choice: None, at_ms }
     })
@@ -187,6 +189,10 @@ fn a_commit() -> impl Strategy<Value = Changes> {
             waits,
             outbox,
             outbox_done,
+            guards: reviews
+                .iter()
+                .map(|review| (review.entity.clone(), review.at_ms, counts(review.at_ms)))
+                .collect(),
             reviews,
             journal,
             accounts: position.iter().map(|id| ("hubspot".to_owned(), id.clone())).collect(),
@@ -202,6 +208,10 @@ fn doubted(record: &(RecordState, Vec<(String, String)>)) -> (RecordKey, Option<
     let doubt =
         Doubt { due_ms: record.modified_ms.unwrap_or(2), written: true, ..Doubt::default() };
     (record.key.clone(), (pairs.len() < 2).then_some(doubt))
+}
+
+fn counts(hour: i64) -> GuardCounts {
+    GuardCounts { deleted: hour.unsigned_abs() + 1, created: 1, may_delete: 0, may_create: 3 }
 }
 
 fn sweep(record: &RecordState) -> Sweep {
@@ -247,6 +257,17 @@ fn awaited(keys: &[RecordKey]) -> Vec<Awaited> {
     keys.iter().cloned().map(Awaited::Linked).collect()
 }
 
+async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std::fmt::Debug)) {
+    say(&store.doomed(entity, LinkId(0), 100).await.unwrap());
+    say(&store.doomed(entity, LinkId(1), 2).await.unwrap());
+    say(&store.active_links(entity).await.unwrap());
+    let ids = ["1".to_owned(), "2".to_owned()];
+    say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
+    for hour in [0, 2] {
+        say(&store.guarded(entity, hour).await.unwrap());
+    }
+}
+
 /// Everything that can be asked, as text.
 async fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
@@ -279,7 +300,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     }
     say(&store.waiters(&awaited(&keys)).await.unwrap());
     for entity in ["person", "company"] {
-        say(&store.doomed(entity).await.unwrap());
+        guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
         say(&store.dirty(entity, LinkId(1), 2).await.unwrap());
         for work in [LinkWork::Moved, LinkWork::Unlinked] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::reason::Reason;
 use crate::spec::days::Days;
-use crate::spec::{DeleteGuard, FirstLink, OnDelete, OnMerge};
+use crate::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
 use crate::state::{Link, LinkId, LinkStatus, OutboxState, RecordState};
 
 fn key(id: &str) -> RecordKey {
@@ -35,6 +35,7 @@ fn entity() -> EntitySpec {
         on_delete: OnDelete::Review,
         on_merge: OnMerge::Follow,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     }

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::absorb::AbsorbError;
+use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
 use crate::guards;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
+use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{LinkId, LinkView, OutboxEntry, Status, Stream};
+use crate::state::{
+    GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, Status, Stream, hour_of,
+};
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
@@ -25,13 +29,17 @@ pub(crate) struct Cycle<'a> {
     pause_ms: u64,
     /// By entity with a guard on creations.
     room: BTreeMap<String, Room>,
-    /// Entities whose deletions a person has approved.
-    approved: BTreeSet<String>,
+    /// By entity, deletions that a person has approved.
+    approved: BTreeMap<String, BTreeSet<RecordKey>>,
+    /// Questions about deletions whose followers are counted.
+    counted: BTreeSet<String>,
+    /// What deletions take along in their systems, as far as known.
+    pub(crate) cascades: Cascades,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
-    pub(super) plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 /// What a guard still allows.
@@ -39,6 +47,8 @@ struct Room {
     left: u64,
     /// Whether the question about more is open.
     asked: bool,
+    /// Whether a person has approved all.
+    is_approved: bool,
 }
 
 impl<'a> Cycle<'a> {
@@ -49,20 +59,55 @@ impl<'a> Cycle<'a> {
             deferred: BTreeSet::new(),
             pause_ms: 0,
             room: BTreeMap::new(),
-            approved: BTreeSet::new(),
+            approved: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
             plan: Plan::default(),
         }
     }
 
-    /// Whether deletions above the guard go on in this cycle.
-    pub(crate) fn may_delete(&self, entity: &str) -> bool {
-        self.approved.contains(entity)
+    /// Whether a person has approved all of these deletions in this cycle.
+    pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
+        self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
     }
 
-    pub(crate) fn allow_deletions(&mut self, entity: &str) {
-        self.approved.insert(entity.to_owned());
+    pub(crate) fn approve(&mut self, entity: &str, records: &BTreeSet<RecordKey>) {
+        let approved = self.approved.entry(entity.to_owned()).or_default();
+        approved.extend(records.iter().cloned());
+    }
+
+    /// Whether what goes along with these deletions is to be counted now: once.
+    pub(crate) fn counts_along(&mut self, question: &str) -> bool {
+        self.counted.insert(question.to_owned())
+    }
+
+    /// Asks a system what a deletion of this object takes along, unless that is known.
+    pub(crate) async fn learn(&mut self, system: &str, object: &str) -> Result<(), PluginError> {
+        if self.cascades.knows(system, object) {
+            return Ok(());
+        }
+        let connector = self.engine.systems.open(system).await?;
+        for schema in connector.discover(&[object.to_owned()]).await? {
+            self.cascades.learn(system, &schema);
+        }
+        Ok(())
+    }
+
+    /// Creations that a person approved beyond what the guard allows.
+    pub(crate) fn approved_creations(
+        &self,
+        entity: &EntitySpec,
+        planned: &[OutboxEntry],
+    ) -> Option<(String, i64, GuardCounts)> {
+        let creations = planned.iter().filter(|entry| entry.action == Action::Create).count();
+        let room = self.room.get(&entity.name)?;
+        let hour = hour_of(self.engine.clock.now_ms());
+        let may_create = creations as u64;
+        (room.is_approved && may_create > 0).then(|| {
+            (entity.name.clone(), hour, GuardCounts { may_create, ..GuardCounts::default() })
+        })
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
@@ -93,7 +138,7 @@ impl<'a> Cycle<'a> {
     /// Lets so many records of an entity be created in this cycle; whether a person is asked about
     /// more already.
     pub(crate) fn guard(&mut self, entity: &str, left: u64, asked: bool) {
-        self.room.insert(entity.to_owned(), Room { left, asked });
+        self.room.insert(entity.to_owned(), Room { left, asked, is_approved: left == u64::MAX });
     }
 
     /// The systems of which all that plays an entity was read up to now: a scan that an earlier

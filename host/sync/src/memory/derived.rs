@@ -18,6 +18,7 @@ impl State {
             sent: outbox(OutboxState::Sent),
             waiting: self.waits.len() as u64,
             reviews_open: open.count() as u64,
+            failures: self.count_failures(),
             journal: self.journal.len() as u64,
             sweeps: self.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
         }

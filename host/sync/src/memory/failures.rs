@@ -1,25 +1,9 @@
-//! The failures and the counts of the store in memory: found by looking at every link and record.
+//! The failures of the store in memory: found by looking at every link and record.
 
 use super::State;
-use crate::state::{Failing, Failure, LinkId, LinkStatus, OutboxState, ReviewStatus, newest};
-use crate::store::Counts;
+use crate::state::{Failing, Failure, LinkId, LinkStatus, newest};
 
 impl State {
-    pub(super) fn counts(&self) -> Counts {
-        let outbox = |wanted| self.outbox.iter().filter(|e| e.state == wanted).count() as u64;
-        let open = self.reviews.values().filter(|review| review.status == ReviewStatus::Open);
-        Counts {
-            entities: self.entity_counts().into_values().collect(),
-            planned: outbox(OutboxState::Planned),
-            sent: outbox(OutboxState::Sent),
-            waiting: self.waits.len() as u64,
-            reviews_open: open.count() as u64,
-            failures: self.count_failures(),
-            journal: self.journal.len() as u64,
-            sweeps: self.sweeps.iter().map(|(s, sweep)| (s.clone(), sweep.clone())).collect(),
-        }
-    }
-
     /// Of links by number, then of records by key.
     pub(super) fn failures(&self, since_ms: i64, limit: usize) -> Vec<Failing> {
         let fails = |failures: &[Failure]| newest(failures).is_some_and(|(ms, _)| ms >= since_ms);
@@ -41,7 +25,7 @@ impl State {
         links.take(limit).map(|link| link.id).collect()
     }
 
-    fn count_failures(&self) -> u64 {
+    pub(super) fn count_failures(&self) -> u64 {
         let links = self.links.values().map(|link| &link.failures);
         let records = self.records.values().map(|record| &record.failures);
         links.chain(records).filter_map(|failures| newest(failures)).map(|(_, count)| count).sum()

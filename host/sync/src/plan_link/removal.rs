@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::along::Next;
 use super::{Draft, Work, is_filled};
+use crate::guards::Brake;
 use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
@@ -33,15 +35,7 @@ impl Work<'_> {
         self.settle_missing();
         self.succeed();
         self.forget_replaced();
-        let gone = self.records.iter().find(|record| {
-            let there = |other: &Arc<RecordState>| {
-                other.status == Status::Surplus && other.key.system == record.key.system
-            };
-            record.link.is_some() && record.status.is_removed() && !self.records.iter().any(there)
-        });
-        let Some(gone) = gone.map(|record| record.key.clone()) else {
-            return false;
-        };
+        let Some((gone, with)) = self.gone() else { return false };
         let moving = self.records.iter().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
             if !moving {
@@ -59,7 +53,17 @@ impl Work<'_> {
             self.create_reason = reason;
             return false;
         }
+        if let Some(with) = with {
+            if let Next::Again(reason) = self.went_along(&gone, with) {
+                self.forget_removed();
+                self.create_reason = reason;
+                return false;
+            }
+            return true;
+        }
         match self.context.lanes.entity.on_delete {
+            // What it held was never seen: no rule can say that nothing of it is lost.
+            OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
             OnDelete::Archive => self.archive_others(&gone),
             OnDelete::Unlink => self.end(Reason::Unlinked(gone.system.clone()), Some(gone)),
             OnDelete::Review => self.ask_about(&gone),
@@ -147,15 +151,19 @@ impl Work<'_> {
         }
     }
 
-    fn end(&mut self, reason: Reason, record: Option<RecordKey>) {
+    pub(super) fn end(&mut self, reason: Reason, record: Option<RecordKey>) {
         Arc::make_mut(&mut self.plan.link).status = LinkStatus::Ended;
         self.note(record, None, reason);
     }
 
-    fn archive_others(&mut self, gone: &RecordKey) {
-        if let Some((count, limit)) = self.context.brake {
+    fn was_never_read(&self, key: &RecordKey) -> bool {
+        self.records.iter().any(|record| record.key == *key && !record.was_read())
+    }
+
+    pub(super) fn archive_others(&mut self, gone: &RecordKey) {
+        if let Some(Brake { count, limit, along }) = self.context.brake {
             self.plan.held = true;
-            self.note(Some(gone.clone()), None, Reason::Braked { count, limit });
+            self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;
         }
         for active in &self.active {

@@ -59,6 +59,15 @@ pub enum OnDelete {
     Review,
 }
 
+/// What becomes of an archive that takes other records along in its system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCascade {
+    /// A person decides.
+    Ask,
+    /// It is made, within the guard, which counts what goes along.
+    Allow,
+}
+
 /// What a merge does to the other systems' records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnMerge {

@@ -4,7 +4,8 @@ use super::*;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{
-    DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnDelete, OnMerge, Winner,
+    DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete,
+    OnMerge, Winner,
 };
 use crate::state::{FieldState, FieldWrite, LinkId, OutboxState, Status};
 
@@ -79,6 +80,7 @@ fn entity() -> EntitySpec {
         on_delete: OnDelete::Archive,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sdk::{Error, Field, Kind, Schema};
+use renkei_sdk::{Error, Field, Kind, Schema, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{get_all, parse};
@@ -65,7 +65,23 @@ pub(crate) struct Described {
     #[serde(default)]
     replicateable: bool,
     fields: Vec<DescribedField>,
+    #[serde(default)]
+    child_relationships: Vec<ChildRelationship>,
 }
+
+/// A column of another object that refers to this one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ChildRelationship {
+    #[serde(rename = "childSObject")]
+    child: String,
+    field: Option<String>,
+    cascade_delete: bool,
+}
+
+/// Deleting the first deletes what refers to it by the others, whatever a describe says.
+const ALWAYS_CASCADES: [(&str, &str, &str); 2] =
+    [("Account", "Contact", "AccountId"), ("Account", "Opportunity", "AccountId")];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -118,8 +134,23 @@ impl Described {
         if self.is_stamped(stamp_field) {
             schema = schema.fact("stamp", stamp_field);
         }
+        schema = schema.fact("cascades", Value::Choices(self.cascades()));
         schema.fields = self.fields.iter().filter_map(DescribedField::field).collect();
         schema
+    }
+
+    /// Columns of other objects, `Contact.AccountId`, whose records go with the one that they name.
+    fn cascades(&self) -> Vec<String> {
+        let always = |child: &str, field: &str| {
+            let mut known = ALWAYS_CASCADES.iter();
+            known.any(|known| *known == (self.name.as_str(), child, field))
+        };
+        let children = self.child_relationships.iter().filter_map(|relationship| {
+            let (child, field) = (&relationship.child, relationship.field.as_deref()?);
+            let goes = relationship.cascade_delete || always(child, field);
+            goes.then(|| format!("{child}.{field}"))
+        });
+        children.collect()
     }
 
     /// What reading and writing need.
@@ -226,6 +257,20 @@ mod tests {
         assert!(!field("IsConverted").unwrap().required);
         assert_eq!(field("OwnerId").unwrap().targets, ["Group", "User"]);
         assert!(described.schema("Other__c").facts.text("stamp").is_none());
+    }
+
+    /// `host/sync/RULES.md` V2.
+    #[test]
+    fn schema_says_what_a_deletion_takes_along() {
+        let account = r#"{"name":"Account","label":"Account","fields":[],"childRelationships":[
+            {"childSObject":"Contact","field":"AccountId","cascadeDelete":false},
+            {"childSObject":"Order","field":"AccountId","cascadeDelete":true},
+            {"childSObject":"Account","field":"ParentId","cascadeDelete":false},
+            {"childSObject":"Group","field":null,"cascadeDelete":true}]}"#;
+        let described: Described = parse(account.as_bytes()).unwrap();
+        let goes = ["Contact.AccountId".to_owned(), "Order.AccountId".to_owned()];
+        let schema = described.schema("Renkei_Id__c");
+        assert_eq!(schema.facts.value("cascades"), Some(&Value::Choices(goes.into())));
     }
 
     #[test]

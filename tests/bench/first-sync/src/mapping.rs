@@ -3,7 +3,8 @@
 use renkei_sync::spec::days::Days;
 use renkei_sync::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MatchKey, MemberSpec, OnDelete, OnMerge, Spec, SpecError, Via, Winner,
+    FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError,
+    Via, Winner,
 };
 
 /// One system's name, and its plugin's.
@@ -52,6 +53,7 @@ pub fn spec() -> Result<Spec, SpecError> {
         on_delete: OnDelete::Archive,
         on_merge: OnMerge::Review,
         delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: None,
     };

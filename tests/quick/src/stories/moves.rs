@@ -206,3 +206,38 @@ fn between_several_surplus_records_a_person_decides() {
     check_cell(&bench, &a(), &others[1], "title", "CTO");
     check_cell(&bench, &a(), &others[0], "title", Value::Null);
 }
+
+/// `RULES.md` P7.
+#[test]
+fn link_of_the_winner_goes_on_after_a_merge_under_a_new_id() {
+    for winner in [0, 1] {
+        let bench = bench(people());
+        let make = |mail: &str, title: &str| {
+            let cells = [("mail", mail.into()), ("title", title.into())];
+            let id = bench.shared.world().create(&a(), &cells);
+            bench.settle();
+            id
+        };
+        let both = [make("1@x", "CEO"), make("2@x", "CTO")];
+        let peers = bench.shared.world().live(&b());
+        bench.shared.world().merge(&a(), &both[winner], &[&both[1 - winner]], true);
+        bench.settle();
+        // Neither peer got the other's values, and the winner's is the one that is kept in step.
+        for (peer, (mail, title)) in peers.iter().zip([("1@x", "CEO"), ("2@x", "CTO")]) {
+            check_cell(&bench, &b(), peer, "mail", mail);
+            check_cell(&bench, &b(), peer, "title", title);
+        }
+        let survivor = bench.shared.world().live(&a())[0].clone();
+        bench.shared.world().edit(&a(), &survivor, "phone", "1".into());
+        bench.settle();
+        check_cell(&bench, &b(), &peers[winner], "phone", "1");
+        check_cell(&bench, &b(), &peers[1 - winner], "phone", Value::Null);
+        let reviews = bench.open_reviews();
+        let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+        assert!(
+            matches!(&review.matter, Matter::Surplus { surplus, .. }
+            if surplus.id == peers[1 - winner]),
+            "{review:?}"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What the guards against many deletions and creations have counted, by the hour.
+
+use renkei_sync::state::GuardCounts;
+use rusqlite::{Connection, Result, params};
+
+use crate::column;
+
+/// Hours older than this, before one that is counted, are forgotten.
+const KEPT_HOURS: i64 = 48;
+
+pub(crate) fn add(
+    connection: &Connection,
+    entity: &str,
+    hour: i64,
+    counts: GuardCounts,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO guard (entity, hour, deleted, created, may_delete, may_create)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (entity, hour) DO UPDATE
+         SET deleted = deleted + excluded.deleted, created = created + excluded.created,
+             may_delete = may_delete + excluded.may_delete,
+             may_create = may_create + excluded.may_create",
+    )?;
+    statement.execute(params![
+        entity,
+        hour,
+        column::number(counts.deleted),
+        column::number(counts.created),
+        column::number(counts.may_delete),
+        column::number(counts.may_create),
+    ])?;
+    connection
+        .prepare_cached("DELETE FROM guard WHERE entity = ?1 AND hour < ?2")?
+        .execute(params![entity, hour.saturating_sub(KEPT_HOURS)])?;
+    Ok(())
+}
+
+pub(crate) fn sum(connection: &Connection, entity: &str, first_hour: i64) -> Result<GuardCounts> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ifnull(sum(deleted), 0), ifnull(sum(created), 0), ifnull(sum(may_delete), 0),
+                ifnull(sum(may_create), 0)
+         FROM guard WHERE entity = ?1 AND hour >= ?2",
+    )?;
+    statement.query_row(params![entity, first_hour], |row| {
+        Ok(GuardCounts {
+            deleted: column::unsigned(row, 0)?,
+            created: column::unsigned(row, 1)?,
+            may_delete: column::unsigned(row, 2)?,
+            may_create: column::unsigned(row, 3)?,
+        })
+    })
+}
