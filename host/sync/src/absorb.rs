@@ -5,13 +5,13 @@
 //! the status of one of its records moved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::keys;
 use crate::lens::Lenses;
 use crate::order::{self, Look, Weighed, left_of};
 use crate::plugin::{Generation, PluginError};
+use crate::ports::Connector;
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
@@ -75,6 +75,24 @@ impl<'a> Source<'a> {
             object: self.member.object.clone(),
             id: id.to_owned(),
         }
+    }
+
+    /// Reads records again and takes in what the system says of them.
+    pub(crate) async fn read_again(
+        &self,
+        connector: &dyn Connector,
+        ids: &[String],
+    ) -> Result<(), AbsorbError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let columns = self.member.read_columns();
+        let page = connector.read_records(&self.member.object, &columns, ids).await?;
+        let changes = self.absorb(&page).await?;
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+        }
+        Ok(())
     }
 
     /// What a page of records changes that were asked for by their ids.
@@ -187,9 +205,22 @@ impl<'a> Source<'a> {
             }
             changes.records.push(after);
         }
+        self.keep_failures(missed, changes).await?;
         if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
+        self.wake(&fresh, known, changes).await?;
+        Ok(again)
+    }
+
+    /// What follows from records that are new or have moved: links that wait for one that is back,
+    /// and match keys.
+    async fn wake(
+        &self,
+        fresh: &[RecordState],
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) -> Result<(), AbsorbError> {
         let is_back = |record: &&RecordState| {
             known.get(&record.key).is_some_and(|before| before.status == Status::Missing)
         };
@@ -202,8 +233,7 @@ impl<'a> Source<'a> {
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
         changes.match_keys.extend(match_keys);
         self.tell_keyless(failed, known, changes);
-        self.keep_failures(missed, changes).await?;
-        Ok(again)
+        Ok(())
     }
 
     /// Records whose match key cannot be made, told once.

@@ -6,7 +6,7 @@
 
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{Engine, WriteResult};
-use crate::outcome::{RETRY_MS, Settled, can_retry, read_again};
+use crate::outcome::{RETRY_MS, Settled, can_retry};
 use crate::ports::Connector;
 use crate::reason::Reason;
 use crate::record::{Outcome, Problem};
@@ -49,7 +49,7 @@ impl Merge<'_> {
         match outcome {
             Outcome::Applied(applied) => {
                 self.hand_over(&self.source().key(&applied.id)).await?;
-                read_again(self.source(), self.connector, &[applied.id]).await?;
+                self.source().read_again(self.connector, &[applied.id]).await?;
                 Ok(done(WriteResult::Applied))
             }
             Outcome::Rejected(problems) if can_retry(&problems) => self.put_off(RETRY_MS).await,
@@ -151,7 +151,7 @@ impl Merge<'_> {
     /// The records are other than thought: they are read, and the link is planned from that.
     async fn look_again(&self, reason: Reason) -> Result<Settled, AbsorbError> {
         let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
-        read_again(self.source(), self.connector, &ids).await?;
+        self.source().read_again(self.connector, &ids).await?;
         self.commit(self.over(reason)).await?;
         Ok(Settled { result: WriteResult::Later, after_ms: None })
     }

@@ -47,8 +47,8 @@ pub(crate) async fn follow_moves(
     Ok(())
 }
 
-/// Of several records that became the same new one, the one whose values survive goes first, so that
-/// its link is the one that goes on (`RULES.md` P7).
+/// Of several records that became the same new one, the one whose values survive goes first, so
+/// that its link is the one that goes on (`RULES.md` P7).
 async fn winners_first(
     store: &dyn Store,
     mut moved: Vec<RecordState>,

@@ -133,7 +133,7 @@ impl<'a> Settler<'a> {
                 _ => {}
             }
         }
-        read_again(self.source(), self.connector, &ids).await
+        self.source().read_again(self.connector, &ids).await
     }
 
     async fn load(
@@ -479,24 +479,6 @@ fn note_defaults(
             }
         }
     }
-}
-
-/// Reads records again and takes in what the system says of them.
-pub(crate) async fn read_again(
-    source: Source<'_>,
-    connector: &dyn Connector,
-    ids: &[String],
-) -> Result<(), AbsorbError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let columns = source.member.read_columns();
-    let page = connector.read_records(&source.member.object, &columns, ids).await?;
-    let changes = source.absorb(&page).await?;
-    if !changes.is_empty() {
-        source.store.commit(changes).await?;
-    }
-    Ok(())
 }
 
 pub(crate) fn can_retry(problems: &[Problem]) -> bool {

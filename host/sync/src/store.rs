@@ -249,8 +249,8 @@ pub trait Store: Send + Sync {
     /// The records with these keys that are known, in any order.
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError>;
 
-    /// What is in doubt about these records, in the order in which they are asked for; those without
-    /// a doubt are left out.
+    /// What is in doubt about these records, in the order in which they are asked for; those
+    /// without a doubt are left out.
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError>;
 
     /// Doubts about records of the stream that are due, the longest due first, then by id.

@@ -5,9 +5,9 @@
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
 //! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
 //! member that is only written holds. `days`: days and moments in the zone of an account.
-//! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion takes
-//! along, and how many there are in a day. `identity`: restored databases, scans cut off, other
-//! accounts. `lag`: readings that are old, answers that are not kept.
+//! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
+//! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
+//! other accounts. `lag`: readings that are old, answers that are not kept.
 
 mod answers;
 mod associations;

@@ -99,7 +99,7 @@ mod tests {
     use renkei_sync::spec::days::Days;
     use renkei_sync::spec::{
         Clear, ColumnRules, DeleteGuard, Direction, FieldKind, FieldSpec, FirstLink, MappingGroup,
-        OnDelete, OnMerge, Winner,
+        OnCascade, OnDelete, OnMerge, Winner,
     };
 
     use super::*;
@@ -145,6 +145,7 @@ mod tests {
             on_delete: OnDelete::Review,
             on_merge: OnMerge::Review,
             delete_guard: DeleteGuard::default(),
+            on_cascade: OnCascade::Ask,
             create_guard: None,
             sweep_ms: None,
         }

@@ -1,7 +1,7 @@
 //! Every branch of what a row says after a write.
 
 use super::*;
-use crate::spec::{Clear, DeleteGuard, FieldSpec, FirstLink, OnDelete, OnMerge, Winner};
+use crate::spec::{Clear, DeleteGuard, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 use crate::state::RecordKey;
 
 fn entity() -> EntitySpec {
@@ -19,6 +19,7 @@ fn entity() -> EntitySpec {
         first_link: FirstLink::Review,
         on_delete: OnDelete::Review,
         on_merge: OnMerge::Review,
+        on_cascade: OnCascade::Ask,
         delete_guard: DeleteGuard::default(),
         create_guard: None,
         sweep_ms: None,
@@ -42,6 +43,7 @@ fn record() -> RecordState {
         status: Status::Live,
         fields: vec![state("new"), state("Oita")],
         raw: Vec::new(),
+        failures: Vec::new(),
     }
 }
 

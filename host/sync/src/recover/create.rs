@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Prober, Stage};
 use crate::absorb::AbsorbError;
 use crate::apply::{columns_of, sent, sent_cells};
-use crate::outcome::{Settler, read_again};
+use crate::outcome::Settler;
 use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::record::{Applied, Outcome, Problem, Remedy};
@@ -120,7 +120,7 @@ impl Prober<'_> {
             return Ok(());
         }
         let ids: Vec<String> = found.iter().map(|(_, id)| id.clone()).collect();
-        read_again(self.source(), self.connector, &ids).await?;
+        self.source().read_again(self.connector, &ids).await?;
         let batch: Vec<OutboxEntry> = found.iter().map(|(entry, _)| entry.clone()).collect();
         let applied = |id| Applied { id, created: true, ..Applied::default() };
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
@@ -163,7 +163,7 @@ impl Prober<'_> {
         let known: BTreeSet<&RecordKey> = known.iter().map(|record| &record.key).collect();
         let news = found.iter().filter(|key| !known.contains(key));
         let news: Vec<String> = news.map(|key| key.id.clone()).collect();
-        read_again(self.source(), self.connector, &news).await?;
+        self.source().read_again(self.connector, &news).await?;
         Ok((alike, news.len() as u64))
     }
 
@@ -346,7 +346,7 @@ impl Prober<'_> {
         if *record != self.source().key(&record.id) {
             return Ok(false);
         }
-        read_again(self.source(), self.connector, std::slice::from_ref(&record.id)).await?;
+        self.source().read_again(self.connector, std::slice::from_ref(&record.id)).await?;
         Ok(!self.engine.store.records(std::slice::from_ref(record)).await?.is_empty())
     }
 

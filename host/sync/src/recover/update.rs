@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::{Prober, Stage};
 use crate::absorb::AbsorbError;
 use crate::apply::sent_cells;
-use crate::outcome::read_again;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::EntitySpec;
@@ -23,7 +22,7 @@ impl Prober<'_> {
         }
         let ids: Vec<String> =
             entries.iter().flat_map(|entry| entry.id.iter().chain(&entry.loser)).cloned().collect();
-        read_again(self.source(), self.connector, &ids).await?;
+        self.source().read_again(self.connector, &ids).await?;
         let keys: Vec<RecordKey> = ids.iter().map(|id| self.source().key(id)).collect();
         let known = self.engine.store.records(&keys).await?;
         let mut records: BTreeMap<RecordKey, RecordState> =

@@ -46,8 +46,8 @@ pub struct Doubt {
     /// What stood in the written fields before it, by the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Vec<Value>>,
-    /// The digest of each field's write ([`super::Failure::digest`]), where it was repeated so often
-    /// that it counts as refused next time.
+    /// The digest of each field's write ([`super::Failure::digest`]), where it was repeated so
+    /// often that it counts as refused next time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
 }

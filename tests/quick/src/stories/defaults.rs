@@ -7,6 +7,7 @@ use renkei_sync::value::Value;
 use super::{bench, check_cell, companies, deals, leads, references, with_leads};
 use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people, world};
+use crate::world::knobs::Versions;
 use crate::world::place;
 
 /// `RULES.md` V6.
@@ -120,10 +121,12 @@ fn filler_is_read_as_empty() {
     assert!(bench.shared.world().live(&place("a", "companies")).is_empty());
 }
 
-/// `RULES.md` P4.
+/// `RULES.md` P4: whatever the system puts into a new record by itself, whether or not its answers
+/// name versions.
 #[test]
-fn checkbox_that_nobody_set_does_not_beat_a_deletion() {
-    for (default, stays) in [(false, 0), (true, 1)] {
+fn default_of_the_system_does_not_beat_a_deletion() {
+    let versions = [Versions::Number, Versions::Stamp, Versions::RowsOnly, Versions::None];
+    for (default, versions) in versions.into_iter().flat_map(|one| [(false, one), (true, one)]) {
         let mut spec = people();
         spec.fields.push(field("vip", FieldKind::Boolean, Winner::Newest));
         for member in &mut spec.members {
@@ -132,11 +135,12 @@ fn checkbox_that_nobody_set_does_not_beat_a_deletion() {
         let bench = bench(spec);
         let unset = ("vip".to_owned(), Value::Boolean(default));
         bench.shared.world().table(&b()).knobs.defaults.extend([unset]);
+        bench.shared.world().table(&b()).knobs.versions = versions;
         let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
         bench.cycle();
         bench.shared.world().remove(&a(), &left, Removal::Deleted);
         bench.settle();
-        assert_eq!(bench.shared.world().live(&a()).len(), stays, "{default}");
-        assert_eq!(bench.shared.world().live(&b()).len(), stays, "{default}");
+        assert!(bench.shared.world().live(&a()).is_empty(), "{default} {versions:?}");
+        assert!(bench.shared.world().live(&b()).is_empty(), "{default} {versions:?}");
     }
 }

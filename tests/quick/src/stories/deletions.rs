@@ -4,13 +4,13 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
+use renkei_sync::spec::{OnCascade, Spec};
 use renkei_sync::state::{Choice, Matter, RecordKey, Review};
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, companies, deals, leads, references, with_leads};
-use crate::bench::{Bench, direct, field};
+use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
 use crate::world::knobs::{OnRemoval, Referrer};
 use crate::world::{Place, place};
@@ -339,25 +339,4 @@ fn contact_that_nobody_shows_is_asked_about_as_out_of_sight() {
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
     assert!(matches!(question.matter, Matter::Missing { .. }), "{question:?}");
-}
-
-/// `RULES.md` P4.
-#[test]
-fn checkbox_that_nobody_set_does_not_beat_a_deletion() {
-    for (default, stays) in [(false, 0), (true, 1)] {
-        let mut spec = people();
-        spec.fields.push(field("vip", FieldKind::Boolean, Winner::Newest));
-        for member in &mut spec.members {
-            member.groups.push(direct(5, "vip", Direction::Both));
-        }
-        let bench = bench(spec);
-        let unset = ("vip".to_owned(), Value::Boolean(default));
-        bench.shared.world().table(&b()).knobs.defaults.extend([unset]);
-        let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-        bench.cycle();
-        delete(&bench, &a(), &left);
-        bench.settle();
-        assert_eq!(bench.shared.world().live(&a()).len(), stays, "{default}");
-        assert_eq!(bench.shared.world().live(&b()).len(), stays, "{default}");
-    }
 }

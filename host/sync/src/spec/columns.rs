@@ -1,0 +1,30 @@
+//! The columns of a member: which are read, and which belongs to a field.
+
+use super::{FieldIndex, MappingGroup, MemberSpec};
+use crate::value::Cell;
+
+impl MemberSpec {
+    /// Every column that is read, each once, in the order of the groups.
+    pub fn read_columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> = Vec::new();
+        let mapped = self.groups.iter().flat_map(|group| &group.columns);
+        for column in mapped.chain(&self.stamp) {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        columns
+    }
+
+    /// The column of a field and what it gets when a record is made without a value.
+    pub fn default_of(&self, field: FieldIndex) -> Option<(&str, &Cell)> {
+        let column = self.group_of(field)?.columns.first()?;
+        let default = self.constants.iter().find(|(name, _)| name == column);
+        default.map(|(name, cell)| (name.as_str(), cell))
+    }
+
+    /// The group in which a field stands.
+    pub fn group_of(&self, field: FieldIndex) -> Option<&MappingGroup> {
+        self.groups.iter().find(|group| group.fields.contains(&field))
+    }
+}
