@@ -9,8 +9,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::contest::{COLUMNS, Contestant, Score, hold};
-use crate::histories::draw::{HELD, KNOBS, draw};
-use crate::histories::{Summary, check, run, tell_shortest};
+use crate::histories::draw::{HELD, KNOBS};
+use crate::histories::{Summary, run, tell_in_full, tell_shortest};
 
 /// What can be played.
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ pub struct Histories {
     /// Print the shortest story of so many failing seeds to standard error.
     #[arg(long, default_value_t = 1)]
     stories: usize,
-    /// Print the history of the first seed and what is wrong with it, as it was drawn.
+    /// Print the shortest story of the first seed with everything that happened in it.
     #[arg(long)]
     show: bool,
     /// Print one JSON object.
@@ -213,11 +213,5 @@ fn row(who: Contestant, score: &Score) -> serde_json::Value {
 }
 
 fn show(seed: u64, knobs: &[&'static str]) -> Result<()> {
-    let history = draw(seed, knobs);
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{history}")?;
-    for finding in check(&history) {
-        writeln!(out, "{}: {}", finding.promise, finding.text)?;
-    }
-    Ok(())
+    Ok(writeln!(std::io::stdout().lock(), "{}", tell_in_full(seed, knobs))?)
 }

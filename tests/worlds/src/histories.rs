@@ -17,6 +17,8 @@ use ours::Ours;
 use play::{Driver as _, Played, play};
 use step::History;
 
+use crate::world::Entry;
+
 pub mod dice;
 pub mod draw;
 pub mod judge;
@@ -140,7 +142,35 @@ pub fn tell_shortest(seed: u64, knobs: &[&'static str]) -> Option<String> {
     let promise = check(&history).first()?.promise;
     let breaks = |history: &History| check(history).iter().any(|f| f.promise == promise);
     let shortest = shrink::shrink(&history, breaks);
-    let findings = check(&shortest);
+    Some(format!("{shortest}\n{}\n", lines_of(&check(&shortest))))
+}
+
+fn lines_of(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|finding| format!("{}: {}", finding.promise, finding.text));
-    Some(format!("{shortest}\n{}\n", lines.collect::<Vec<_>>().join("\n")))
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The shortest story of a seed with everything that happened in it: each change of the world and
+/// each line of the journal, by time. The history as it was drawn where nothing is wrong with it.
+pub fn tell_in_full(seed: u64, knobs: &[&'static str]) -> String {
+    let mut history = draw(seed, knobs);
+    if let Some(finding) = check(&history).first() {
+        let promise = finding.promise;
+        let breaks = |history: &History| check(history).iter().any(|f| f.promise == promise);
+        history = shrink::shrink(&history, breaks);
+    }
+    let (played, ours) = play(&history, Ours::new);
+    let changes = played.world.ledger.iter().map(|entry| {
+        let Entry { who, place, id, column, before, after, created, .. } = entry;
+        let what = column.as_deref().unwrap_or("(deleted)");
+        let new = if *created { " new" } else { "" };
+        let text =
+            format!("{who:?}{new} {}.{} {id} {what}: {before:?} -> {after:?}", place.0, place.1);
+        (entry.at_ms, text)
+    });
+    let mut lines: Vec<(i64, String)> = changes.chain(ours.journal()).collect();
+    lines.sort_by_key(|(at_ms, _)| *at_ms);
+    let lines: Vec<String> =
+        lines.into_iter().map(|(at_ms, text)| format!("{at_ms:>8} {text}")).collect();
+    format!("{history}\n{}\n{}\n", lines.join("\n"), lines_of(&check(&history)))
 }

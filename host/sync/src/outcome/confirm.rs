@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Settler;
-use crate::absorb::AbsorbError;
+use crate::absorb::{AbsorbError, moved};
 use crate::failing;
 use crate::order::{self, Fate, Look, Weighed, left_of};
 use crate::read::{Reading, read_rows};
@@ -122,11 +122,12 @@ impl Settler<'_> {
             return false;
         }
         let source = self.source();
+        let before = record.clone();
         *record = source.update(&row, &mut reading, (Some(record), &weighed), (None, &[]));
-        let Weighed::Fields(fates) = &weighed else { return false };
-        if fates.iter().any(|fate| !matches!(fate, Fate::Plain | Fate::Confirmed | Fate::Default)) {
+        if moved(&before, record) {
             self.changes.dirty.extend(record.link);
         }
+        let Weighed::Fields(fates) = &weighed else { return false };
         let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let Some(link) = self.links.get_mut(&link) {

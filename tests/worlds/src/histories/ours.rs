@@ -3,7 +3,8 @@
 use futures::executor::block_on;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::Spec;
-use renkei_sync::state::{Choice, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::store::{JournalQuery, Store as _};
 use renkei_sync::value::{Cell, Value};
 use renkei_sync::why::{Subject, why};
 
@@ -12,6 +13,9 @@ use crate::bench::Bench;
 use crate::mirror::MirrorStore;
 use crate::world::knobs::Form;
 use crate::world::{Place, Shared};
+
+/// Lines of one link that are told.
+const LINES_MAX: usize = 1_000;
 
 /// The engine on the store in memory.
 pub struct Ours {
@@ -26,6 +30,24 @@ impl Ours {
         let mut bench = Bench::in_memory(crate::world::World::default(), spec);
         bench.shared = shared;
         Self { bench, copy: None, told: Vec::new() }
+    }
+
+    /// Every line of every link's journal, by time.
+    pub fn journal(&self) -> Vec<(i64, String)> {
+        let store = &self.bench.store;
+        let last = block_on(store.last_link()).unwrap();
+        let lines = (1..=last.0).flat_map(|number| {
+            let link = Some(LinkId(number));
+            let query = JournalQuery { link, record: None, limit: LINES_MAX };
+            block_on(store.journal(&query)).unwrap()
+        });
+        let tell = |line: JournalEntry| {
+            let record = line.record.map(|record| record.to_string()).unwrap_or_default();
+            let field = line.field.unwrap_or_default();
+            let link = line.link.unwrap_or_default().0;
+            (line.at_ms, format!("  link {link} {record} {field}: {}", line.reason))
+        };
+        lines.map(tell).collect()
     }
 }
 
