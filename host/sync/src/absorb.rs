@@ -205,7 +205,7 @@ impl<'a> Source<'a> {
             }
             changes.records.push(after);
         }
-        self.keep_failures(missed, changes).await?;
+        self.keep_missed(missed, changes).await?;
         if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }

@@ -297,13 +297,13 @@ pub(crate) fn planned(
 /// A write that was answered again and again and did not happen.
 pub(crate) fn not_kept(
     member: &MemberSpec,
-    (record, field, column): (&RecordKey, String, Option<String>),
+    (record, field, column): (&RecordKey, Option<String>, Option<String>),
     digest: String,
     now_ms: i64,
 ) -> Failure {
     let message = (column, Reason::NotKept.to_string());
     let class = FailureClass::Refused;
-    let mut failure = planned(member, Some(record), Some(field), class, message, now_ms);
+    let mut failure = planned(member, Some(record), field, class, message, now_ms);
     for problem in &mut failure.problems {
         problem.code = "not-kept".to_owned();
         problem.remedy = Remedy::TargetData;

@@ -333,9 +333,16 @@ impl<'a> Linker<'a> {
         {
             slots.insert((link, record.system));
         }
+        let founded: BTreeSet<LinkId> = self.changes.links.iter().map(|link| link.id).collect();
         for mut record in store.records(&keys).await? {
             let Some(&link) = self.linked.get(&record.key) else { continue };
             record.link = Some(link);
+            if founded.contains(&link) {
+                // What it agreed on with an earlier link, the new one does not know.
+                for state in &mut record.fields {
+                    (state.base, state.agreed) = (None, None);
+                }
+            }
             // What it says is done.
             let stamp = self.entity.member(&record.key.system, &record.key.object);
             let stamp = stamp.and_then(|(_, member)| member.stamp.as_ref());

@@ -12,7 +12,7 @@ use crate::canonical::{is_changed, is_same};
 use crate::forms::is_form_of;
 use crate::record::{Page, Row};
 use crate::spec::{EntitySpec, FieldKind, FieldSpec};
-use crate::state::{Doubt, FieldState, LAG_MS, RecordState, Span, Status};
+use crate::state::{Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, Span, Status};
 use crate::value::{Cell, Value};
 
 /// Writes of one value that were answered and not found there before it counts as refused.
@@ -42,6 +42,8 @@ pub(crate) enum Weighed {
     Nothing { ask: bool },
     /// What stands there: there is nothing to be weighed.
     Plain,
+    /// What stood there before our archive: that did not happen, and is due again.
+    There,
     /// What each field of the record is worth, in the order of the entity's fields.
     Fields(Vec<Fate>),
 }
@@ -121,6 +123,10 @@ pub(crate) fn weigh(
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return Weighed::Nothing { ask: false };
     }
+    let is_archived = record.status == Status::Withdrawn && order != Order::Newer;
+    if is_archived && doubt.is_some_and(|doubt| doubt.archives > 0) {
+        return Weighed::There;
+    }
     let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return Weighed::Plain };
     let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
     let fates: Vec<Fate> = (0..record.fields.len()).map(|position| row.fate(position)).collect();
@@ -167,6 +173,13 @@ impl WrittenRow<'_> {
     fn is_of_write(&self) -> bool {
         let named = self.doubt.version.is_some() && self.row.version == self.doubt.version;
         !self.doubt.confirmed && (named || self.look.read_back && self.doubt.created)
+    }
+
+    /// Stamps of whole seconds: somebody may have edited within that of the write, under the same
+    /// version, and an edit must not pass for a form.
+    fn is_coarse(&self) -> bool {
+        let is_whole = |ms: i64| ms.rem_euclid(SECOND_MS) == 0;
+        !self.look.read_back && self.row.modified_ms.is_some_and(is_whole)
     }
 
     /// Another's doing after the write: by its time, or by a version that is neither the write's
@@ -225,7 +238,7 @@ impl WrittenRow<'_> {
                 Fate::Open
             }
             _ if self.doubt.confirmed => Fate::Plain,
-            false if is_form || is_plain && self.is_of_write() => Fate::Form,
+            false if is_form || is_plain && self.is_of_write() && !self.is_coarse() => Fate::Form,
             false => Fate::Plain,
             true if is_plain && self.is_current() && is_form => Fate::Form,
             true if is_plain && self.is_of_write() => Fate::Missed,
@@ -327,6 +340,10 @@ pub(crate) fn left_of(
         return Some(left);
     }
     let doubt = doubt?;
+    if *weighed == Weighed::There {
+        let (archives, due_ms) = (doubt.archives, look.now_ms.saturating_add(RETRY_REFUSED_MS));
+        return Some(Doubt { since_ms: look.now_ms, due_ms, archives, ..Doubt::default() });
+    }
     if weighed.is_open() {
         let mut left = doubt.clone();
         let fields = entity.fields.iter().enumerate();

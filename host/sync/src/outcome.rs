@@ -15,8 +15,8 @@ use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, Doubt, FieldWrite, GuardCounts, Link, LinkId, LinkStatus, Matter, OutboxEntry,
-    RecordKey, RecordState, Review, ReviewStatus, Span, Status, hour_of,
+    Awaited, Choice, Doubt, FieldWrite, GuardCounts, LAG_MS, Link, LinkId, LinkStatus, Matter,
+    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Span, Status, hour_of,
 };
 use crate::store::Changes;
 use crate::value::Value;
@@ -203,6 +203,10 @@ impl<'a> Settler<'a> {
                 self.exists(entry, &id);
                 done(WriteResult::AlreadyThere)
             }
+            // What the conflict was about, readings do not show yet.
+            Outcome::Conflict if self.is_as_known(entry) => {
+                self.later(entry, LAG_MS.unsigned_abs())
+            }
             Outcome::Conflict => {
                 self.drop(entry, Reason::ChangedMeanwhile);
                 done(WriteResult::Later)
@@ -222,6 +226,11 @@ impl<'a> Settler<'a> {
                 done(WriteResult::Uncertain)
             }
         }
+    }
+
+    fn is_as_known(&self, entry: &OutboxEntry) -> bool {
+        let version = self.target(entry).and_then(|record| record.version.as_ref());
+        version.is_some() && version == entry.if_version.as_ref()
     }
 
     fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: Reading) {

@@ -3,6 +3,7 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cascades::WentAlong;
@@ -25,7 +26,7 @@ use crate::state::{
     Awaited, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, LinkView, Matter,
     OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
-use crate::store::{Changes, Store};
+use crate::store::{Changes, Store, StoreError};
 use crate::value::Cell;
 
 /// Plans the dirty links of an entity; the number of links that were done with.
@@ -62,8 +63,9 @@ async fn plan_chunk(
     let along = WentAlong::fetch(cycle, lanes, &views).await?;
     let context = Context { lanes, references: &references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
+    let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
-        cycle.hold_back(lanes.entity, plan, view);
+        cycle.hold_back(lanes.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
     let drafts: Vec<Draft> =
@@ -123,6 +125,27 @@ fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
 }
 
 /// The changes of one chunk of links.
+/// Records of links that are about to lose some, whose newest reading was older than what is known:
+/// somebody may have edited them (RULES.md V1).
+async fn unclear(
+    store: &dyn Store,
+    plans: &[LinkPlan],
+    views: &[LinkView],
+) -> Result<BTreeSet<RecordKey>, StoreError> {
+    let archives =
+        |plan: &&LinkPlan| plan.drafts.iter().any(|draft| draft.action == Action::Archive);
+    let losing: BTreeSet<LinkId> = plans.iter().filter(archives).map(|plan| plan.link.id).collect();
+    if losing.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let views = views.iter().filter(|view| losing.contains(&view.link.id));
+    let records = views.flat_map(|view| &view.records);
+    let live = records.filter(|record| record.status == Status::Live);
+    let keys: Vec<RecordKey> = live.map(|record| record.key.clone()).collect();
+    let doubts = store.doubts(&keys).await?;
+    Ok(doubts.into_iter().filter(|(_, doubt)| doubt.stale).map(|(key, _)| key).collect())
+}
+
 struct Chunk<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::contest::{COLUMNS, Contestant, Score, hold};
-use crate::histories::draw::{HELD, KNOBS};
+use crate::histories::draw::KNOBS;
 use crate::histories::{Summary, run, tell_in_full, tell_shortest};
 
 /// What can be played.
@@ -31,7 +31,7 @@ pub struct Contest {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Behaviours that may be drawn, as in `histories`.
-    #[arg(long, default_value = "held")]
+    #[arg(long, default_value = "all")]
     knobs: String,
     /// Print one JSON array with an object per engine.
     #[arg(long)]
@@ -47,8 +47,8 @@ pub struct Histories {
     /// The range of seeds, such as 0..1000; a later run goes on where this one ended.
     #[arg(long)]
     seeds: String,
-    /// Behaviours that may be drawn, separated by commas; or `held`, `all`, `none`.
-    #[arg(long, default_value = "held")]
+    /// Behaviours that may be drawn, separated by commas; or `all`, `none`.
+    #[arg(long, default_value = "all")]
     knobs: String,
     /// Stop after so many failing histories.
     #[arg(long)]
@@ -97,7 +97,6 @@ fn parse_seeds(text: &str) -> Result<Range<u64>> {
 fn parse_knobs(text: &str) -> Result<Vec<&'static str>> {
     match text {
         "all" => return Ok(KNOBS.to_vec()),
-        "held" => return Ok(HELD.to_vec()),
         "none" => return Ok(Vec::new()),
         _ => {}
     }

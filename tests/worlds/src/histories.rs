@@ -159,7 +159,7 @@ pub fn tell_in_full(seed: u64, knobs: &[&'static str]) -> String {
         let breaks = |history: &History| check(history).iter().any(|f| f.promise == promise);
         history = shrink::shrink(&history, breaks);
     }
-    let (played, ours) = play(&history, Ours::new);
+    let (played, mut ours) = play(&history, Ours::new);
     let changes = played.world.ledger.iter().map(|entry| {
         let Entry { who, place, id, column, before, after, created, .. } = entry;
         let what = column.as_deref().unwrap_or("(deleted)");
@@ -170,6 +170,7 @@ pub fn tell_in_full(seed: u64, knobs: &[&'static str]) -> String {
     });
     let mut lines: Vec<(i64, String)> = changes.chain(ours.journal()).collect();
     lines.sort_by_key(|(at_ms, _)| *at_ms);
+    lines.extend(ours.held_back().into_iter().map(|text| (i64::MAX, text)));
     let lines: Vec<String> =
         lines.into_iter().map(|(at_ms, text)| format!("{at_ms:>8} {text}")).collect();
     format!("{history}\n{}\n{}\n", lines.join("\n"), lines_of(&check(&history)))

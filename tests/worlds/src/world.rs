@@ -13,7 +13,7 @@ use renkei_sync::record::{Attributes, Removal, Scan};
 use renkei_sync::state::RecordKey;
 use renkei_sync::value::Value;
 
-use knobs::{Knobs, OnRemoval};
+use knobs::{Knobs, OnRemoval, Versions};
 
 pub mod knobs;
 mod lists;
@@ -34,6 +34,8 @@ pub struct World {
     /// The next calls that fail as a whole, before anything is done.
     pub failing_calls: u32,
     pub ledger: Vec<Entry>,
+    /// A write was answered and not done.
+    pub pretended: bool,
     /// Writes that no rule allows.
     pub violations: Vec<String>,
     pub calls: u64,
@@ -273,6 +275,7 @@ impl World {
         let table = self.table(at);
         let keeps = !table.knobs.lag.is_off();
         let clock_ms = table.knobs.clock_ms;
+        let is_fine = table.knobs.versions == Versions::Stamp && !table.knobs.whole_seconds;
         let record = table.records.get_mut(id).unwrap();
         if keeps {
             let past = std::mem::take(&mut record.past);
@@ -282,8 +285,12 @@ impl World {
         }
         record.by = Some(who);
         record.sequence = sequence;
+        // A version that is a stamp of milliseconds tells two changes apart.
+        record.stamped_ms = match is_fine && record.modified_ms == now_ms {
+            true => record.stamped_ms + 1,
+            false => now_ms + clock_ms,
+        };
         record.modified_ms = now_ms;
-        record.stamped_ms = now_ms + clock_ms;
         record
     }
 

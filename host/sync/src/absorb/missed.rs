@@ -7,7 +7,7 @@ use crate::failing;
 use crate::order::{self, Fate, Weighed};
 use crate::reason::Reason;
 use crate::spec::FieldIndex;
-use crate::state::{Doubt, Failure, JournalEntry, LinkId, RecordState};
+use crate::state::{Doubt, Failure, JournalEntry, LinkId, LinkStatus, RecordState};
 use crate::store::{Changes, StoreError};
 
 impl Source<'_> {
@@ -19,7 +19,10 @@ impl Source<'_> {
         weighed: &Weighed,
         doubt: Option<&Doubt>,
         journal: &mut Vec<JournalEntry>,
-    ) -> Vec<(LinkId, Failure)> {
+    ) -> Vec<(LinkId, Option<Failure>)> {
+        if *weighed == Weighed::There {
+            return self.unarchived(record, doubt, journal).into_iter().collect();
+        }
         let Weighed::Fields(fates) = weighed else { return Vec::new() };
         let mut refused = Vec::new();
         let missed = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Missed);
@@ -38,27 +41,46 @@ impl Source<'_> {
                 state.tries = 0;
                 let (member, group) = (self.member, self.member.group_of(FieldIndex(position)));
                 let column = group.and_then(|group| group.columns.first()).cloned();
-                let place = (&record.key, field.name.clone(), column);
+                let place = (&record.key, Some(field.name.clone()), column);
                 let failure = failing::not_kept(member, place, digest.clone(), self.now_ms);
-                refused.push((link, failure));
+                refused.push((link, Some(failure)));
             }
         }
         refused
     }
 
-    /// Keeps what counts as refused with its links.
-    pub(super) async fn keep_failures(
+    /// An archive that was answered and did not happen: its link goes on.
+    fn unarchived(
         &self,
-        refused: Vec<(LinkId, Failure)>,
+        record: &RecordState,
+        doubt: Option<&Doubt>,
+        journal: &mut Vec<JournalEntry>,
+    ) -> Option<(LinkId, Option<Failure>)> {
+        journal.push(self.line(record.key.clone(), record.link, None, Reason::NotKept));
+        let is_last = |doubt: &&Doubt| doubt.archives > order::TRIES_MAX;
+        let digest = doubt.filter(is_last).and_then(|doubt| doubt.digests.get("")).cloned();
+        let place = (&record.key, None, None);
+        let failure = |digest| failing::not_kept(self.member, place, digest, self.now_ms);
+        Some((record.link?, digest.map(failure)))
+    }
+
+    /// Keeps what counts as refused with its links; one that had ended goes on.
+    pub(super) async fn keep_missed(
+        &self,
+        missed: Vec<(LinkId, Option<Failure>)>,
         changes: &mut Changes,
     ) -> Result<(), StoreError> {
-        if refused.is_empty() {
+        if missed.is_empty() {
             return Ok(());
         }
-        let ids: Vec<LinkId> = refused.iter().map(|(link, _)| *link).collect();
+        let ids: Vec<LinkId> = missed.iter().map(|(link, _)| *link).collect();
         for view in self.store.links(&ids).await? {
             let mut link = Arc::unwrap_or_clone(view.link);
-            for (_, failure) in refused.iter().filter(|(id, _)| *id == link.id) {
+            if link.status == LinkStatus::Ended {
+                link.status = LinkStatus::Active;
+            }
+            let own = missed.iter().filter(|(id, _)| *id == link.id);
+            for failure in own.filter_map(|(_, failure)| failure.as_ref()) {
                 failing::keep(&mut link.failures, failure.clone());
             }
             changes.links.push(link);

@@ -20,7 +20,7 @@ impl Source<'_> {
         (stamp, unmapped): (Option<&str>, &[FieldIndex]),
     ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
-        if record.status == Status::Missing {
+        if record.status == Status::Missing || *weighed == Weighed::There {
             record.status = Status::Live;
         } else if !matches!(record.status, Status::Live | Status::Surplus) {
             // It came back: it is matched anew, because its link may have ended.

@@ -1,6 +1,7 @@
 //! What a cycle knows while it runs and forgets afterwards: counts, pauses, approvals, the preview.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
@@ -13,7 +14,7 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{
-    GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, Status, Stream, hour_of,
+    GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Status, Stream, hour_of,
 };
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
@@ -159,14 +160,27 @@ impl<'a> Cycle<'a> {
     }
 
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
-    /// creations while a system of the link or the target is not read up to now, and creations
-    /// above the guard, about which a person is asked.
-    pub(crate) fn hold_back(&mut self, entity: &EntitySpec, plan: &mut LinkPlan, view: &LinkView) {
-        let creates = plan.drafts.iter().any(|draft| draft.action == Action::Create);
-        let current = if creates { self.current_systems(entity) } else { BTreeSet::new() };
-        let live = view.records.iter().filter(|record| record.status == Status::Live);
+    /// creations and removals while a system of the link or the target is not read up to now,
+    /// removals while a record of the link is `unclear`, and creations above the guard, about
+    /// which a person is asked.
+    pub(crate) fn hold_back(
+        &mut self,
+        entity: &EntitySpec,
+        plan: &mut LinkPlan,
+        view: &LinkView,
+        unclear: &BTreeSet<RecordKey>,
+    ) {
+        let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
+        let current = if plan.drafts.iter().any(is_final) {
+            self.current_systems(entity)
+        } else {
+            BTreeSet::new()
+        };
+        let mut live = view.records.iter().filter(|record| record.status == Status::Live);
         let is_behind = |system: &&str| !current.contains(system);
-        let behind = live.map(|record| record.key.system.as_str()).find(is_behind);
+        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
+        let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
+        let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
         for draft in std::mem::take(&mut plan.drafts) {
             if !self.may_write(entity, &draft) {
                 plan.held = true;
@@ -174,8 +188,9 @@ impl<'a> Cycle<'a> {
             }
             let target = entity.members.get(draft.member);
             let target = target.map(|member| member.system.as_str());
-            if draft.action == Action::Create
-                && let Some(system) = behind.or(target.filter(is_behind))
+            let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
+            if is_final(&draft)
+                && let Some(system) = behind.or(target.filter(is_behind)).or(doubtful)
             {
                 let reason = Reason::NotRead(system.to_owned());
                 plan.notes.push(Note { record: None, field: None, reason });

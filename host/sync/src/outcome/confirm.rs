@@ -9,6 +9,7 @@ use crate::failing;
 use crate::order::{self, Fate, Look, Weighed, left_of};
 use crate::read::{Reading, read_rows};
 use crate::record::{Action, Applied, Outcome, Row};
+use crate::render::refusal_digest;
 use crate::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
 
 /// Records read back in one call: what the largest interfaces take.
@@ -70,6 +71,13 @@ impl Settler<'_> {
         applied: &Applied,
         record: &RecordState,
     ) -> Option<Doubt> {
+        if entry.action == Action::Archive && !self.probed {
+            let known = self.doubts.get(&record.key).map_or(0, |doubt| doubt.archives);
+            let digest = refusal_digest(entry, &self.member.digest);
+            let digests = [(String::new(), digest)].into();
+            let stale = Doubt::of_stale(self.now_ms, self.shown.stream_ms);
+            return Some(Doubt { archives: known + 1, digests, ..stale });
+        }
         let created = entry.action == Action::Create;
         if self.probed || !(created || entry.action == Action::Update) {
             return None;
@@ -130,7 +138,7 @@ impl Settler<'_> {
         let Weighed::Fields(fates) = &weighed else { return false };
         let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
-            if let Some(link) = self.links.get_mut(&link) {
+            if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
                 failing::keep(&mut link.failures, failure);
                 self.changes.links.push(link.clone());
             }

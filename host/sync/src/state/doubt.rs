@@ -37,6 +37,9 @@ pub struct Doubt {
     /// The answer to the write named the time of modification: a later one is another's doing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed: bool,
+    /// How often an archive of the record was answered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub archives: u32,
     /// The version that the answer to the write named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -46,10 +49,15 @@ pub struct Doubt {
     /// What stood in the written fields before it, by the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Vec<Value>>,
-    /// The digest of each field's write ([`super::Failure::digest`]), where it was repeated so
+    /// The digest of an archive, and of each field's write ([`super::Failure::digest`]), where it was repeated so
     /// often that it counts as refused next time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Doubt {

@@ -46,42 +46,6 @@ pub const KNOBS: [&str; 30] = [
     "backups",
 ];
 
-/// The knobs that hold today, which CI draws. Of the others:
-///
-/// - `index-lag`, `lag`, `pretended`: RULES.md V1 and R26 are open, so old values come back.
-/// - `forms`: RULES.md V8 is open; where the answer to a write does not show what is stored, the
-///   system's own form is taken for an edit.
-/// - `columns`: RULES.md V13 is open; a column that returns with no version moved is not read.
-/// - `hidden`, `revived`: a record that comes back after its link has ended is on one side only,
-///   and `why` does not say so (RULES.md P10, P11).
-/// - `referrers`: RULES.md V2 is open; what a removal takes along is taken for people's work.
-/// - `parents`, `associations`: RULES.md V3; and a reference to a record that was deleted and made
-///   again keeps the old id on the side where it was deleted.
-/// - `clocks`: a tombstone whose stamp is older than the last row's is passed over, so that a
-///   deletion after the clock was set back is never carried out.
-/// - `backups`: RULES.md P1 and P14 are open; a restored database makes again what was deleted
-///   since, and knows nothing of the edits that it has forgotten.
-pub const HELD: [&str; 18] = [
-    "versions",
-    "answers",
-    "whole-seconds",
-    "defaults",
-    "refused",
-    "rules",
-    "pages",
-    "removals-apart",
-    "look-back",
-    "unstamped",
-    "consent",
-    "put-back",
-    "merges",
-    "meanwhile",
-    "sweeps",
-    "crashes",
-    "failing-calls",
-    "faults",
-];
-
 /// Of the knobs those that a table has from the beginning.
 const TURNED: usize = 14;
 
@@ -104,7 +68,7 @@ pub fn draw(seed: u64, knobs: &[&'static str]) -> History {
     for _ in 0..3 + drawing.dice.roll(STEPS_MAX) {
         drawing.step(&mut steps);
     }
-    History { seed, sides, swept: drawing.has("sweeps"), steps }
+    History { seed, sides, swept: drawing.is_swept(), steps }
 }
 
 impl Drawing<'_> {
@@ -117,9 +81,14 @@ impl Drawing<'_> {
             }
         }
         // An edit that no cursor shows can only be told from our own write by its version.
-        if self.has("sweeps") {
+        if self.is_swept() {
             self.on.retain(|knob| *knob != "versions");
         }
+    }
+
+    /// What becomes visible without a change is found by sweeps only.
+    fn is_swept(&self) -> bool {
+        self.has("sweeps") || self.has("hidden")
     }
 
     fn has(&self, knob: &str) -> bool {

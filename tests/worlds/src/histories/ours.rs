@@ -1,9 +1,14 @@
 //! Our engine as a driver of histories.
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
+use renkei_sync::plan::Held;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::Spec;
-use renkei_sync::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::spec::{FieldIndex, Spec};
+use renkei_sync::state::{
+    Choice, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus, Stream,
+};
 use renkei_sync::store::{JournalQuery, Store as _};
 use renkei_sync::value::{Cell, Value};
 use renkei_sync::why::{Subject, why};
@@ -20,6 +25,8 @@ const LINES_MAX: usize = 1_000;
 /// The engine on the store in memory.
 pub struct Ours {
     bench: Bench,
+    /// The specification with every column there.
+    whole: Spec,
     copy: Option<MirrorStore>,
     /// What people could read before a copy replaced the database.
     told: Vec<Review>,
@@ -27,9 +34,51 @@ pub struct Ours {
 
 impl Ours {
     pub fn new(shared: Shared, spec: Spec) -> Self {
-        let mut bench = Bench::in_memory(crate::world::World::default(), spec);
+        let mut bench = Bench::in_memory(crate::world::World::default(), spec.clone());
         bench.shared = shared;
-        Self { bench, copy: None, told: Vec::new() }
+        Self { bench, whole: spec, copy: None, told: Vec::new() }
+    }
+
+    /// Fits the specification to what the systems have, as every command of the program does: a
+    /// column that vanished stands still, and a mapping that never served is refused as a whole
+    /// (`host/sync/RULES.md` V13). Whether it goes on.
+    fn fit(&mut self) -> bool {
+        self.bench.spec = self.whole.clone();
+        let world = self.bench.shared.world();
+        let entities = self.whole.entities().iter();
+        let keys: BTreeMap<&str, Vec<FieldIndex>> = entities
+            .map(|entity| {
+                let fields = entity.match_keys.iter().flat_map(|key| key.fields.iter().copied());
+                (entity.name.as_str(), fields.collect())
+            })
+            .collect();
+        for (entity, member) in self.bench.spec.members_mut() {
+            let (system, object) = (member.system.clone(), member.object.clone());
+            let table = world.tables.get(&(system.clone(), object.clone()));
+            let mapped = member.read_columns();
+            let vanished = table.map(|table| &table.knobs.vanished).into_iter().flatten();
+            let vanished: Vec<String> =
+                vanished.filter(|one| mapped.contains(one)).cloned().collect();
+            if vanished.is_empty() {
+                continue;
+            }
+            let cursor = block_on(self.bench.store.cursor(&Stream { system, object })).unwrap();
+            if !cursor.is_some_and(|cursor| member.has_served(&cursor.digest)) {
+                return false;
+            }
+            member.stop_columns(&vanished, &keys[entity]);
+        }
+        true
+    }
+
+    /// What a plan made now would not do, and why.
+    pub fn held_back(&mut self) -> Vec<String> {
+        self.bench.options.apply = false;
+        let plan = self.bench.try_cycle().map(|result| result.plan);
+        self.bench.options.apply = true;
+        let held = plan.map(|plan| plan.held).unwrap_or_default();
+        let tell = |held: Held| format!("held back: {held:?}");
+        held.into_iter().map(tell).collect()
     }
 
     /// Every line of every link's journal, by time.
@@ -53,6 +102,9 @@ impl Ours {
 
 impl Driver for Ours {
     fn cycle(&mut self) -> Cycled {
+        if !self.fit() {
+            return Cycled { wrote: false, failed: true };
+        }
         match self.bench.try_cycle() {
             Ok(result) => Cycled {
                 wrote: !result.report.written.is_empty(),
@@ -63,6 +115,9 @@ impl Driver for Ours {
     }
 
     fn crash(&mut self, commits: u64) {
+        if !self.fit() {
+            return;
+        }
         self.bench.store.stop_after(commits);
         // Whether the cycle got that far is no matter.
         drop(self.bench.try_cycle());

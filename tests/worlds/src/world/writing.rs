@@ -21,6 +21,8 @@ impl World {
             Fault::Refuse => return Outcome::Rejected(vec![refusal()]),
             Fault::Retry => return Outcome::RetryAfter(500),
             Fault::LostRequest => return Outcome::Uncertain("no answer".to_owned()),
+            // Without versions nothing can be written on condition: a limit (RULES.md V1).
+            Fault::EditFirst(..) if self.table(at).knobs.versions == Versions::None => {}
             Fault::EditFirst(column, value) => {
                 self.edit_target(at, operation.id.as_ref(), column, value);
             }
@@ -67,6 +69,7 @@ impl World {
 
     /// The answer to a write that is not done.
     fn pretend(&mut self, id: String, operation: &Operation) -> Outcome {
+        self.pretended = true;
         let version = Some(self.tick().to_string());
         let (after, modified_ms) = (operation.cells.clone(), Some(self.now_ms));
         Outcome::Applied(Applied { id, created: false, version, modified_ms, after })
@@ -133,11 +136,9 @@ impl World {
         if stamped && let Some((id, _)) = table.records.iter().find(|(_, record)| same(record)) {
             let id = id.clone();
             // An upsert, as vendors do it: it overwrites what stands there.
-            for (column, value) in &cells {
-                if self.cell(at, &id, column) != *value {
-                    self.set(at, &id, column, value.clone(), Who::Engine);
-                }
-            }
+            let mut news = cells.clone();
+            news.retain(|column, value| self.cell(at, &id, column) != *value);
+            self.set_at_once(at, &id, &news);
             return self.applied(at, &id, columns, &cells, false);
         }
         if let Some(unique) = table.unique.clone()
@@ -176,10 +177,19 @@ impl World {
         if operation.action == Action::Archive {
             self.bury(at, id, Removal::Archived, Who::Engine);
         }
-        for (column, value) in &cells {
+        self.set_at_once(at, id, &cells);
+        self.applied(at, id, columns, &cells, false)
+    }
+
+    /// One write is one version, however many columns it changes.
+    fn set_at_once(&mut self, at: &Place, id: &str, cells: &BTreeMap<String, Value>) {
+        let known = self.tables[at].records[id].past.len();
+        for (column, value) in cells {
             self.set(at, id, column, value.clone(), Who::Engine);
         }
-        self.applied(at, id, columns, &cells, false)
+        if let Some(record) = self.table(at).records.get_mut(id) {
+            record.past.truncate(known + 1);
+        }
     }
 
     pub(super) fn applied(

@@ -17,7 +17,11 @@ impl<D: Driver> Judge<'_, D> {
                 made.push(&entry.id);
             }
             let place = &entry.place;
-            if entry.column.is_none() && !entry.human && !self.is_wanted(thing, position) {
+            if entry.column.is_none()
+                && !entry.human
+                && !self.is_wanted(thing, position)
+                && !self.is_late(thing, entry)
+            {
                 let who = if entry.who == Who::Engine { "the engine" } else { "a cascade" };
                 found.push((
                     "unwanted-deletion",
@@ -65,6 +69,23 @@ impl<D: Driver> Judge<'_, D> {
         let is_edit = entry.created
             || (entry.column.as_deref().is_some_and(counts) && entry.before != entry.after);
         entry.human && is_edit && self.is(thing, &entry.place, &entry.id)
+    }
+
+    /// Whether it carries out an earlier deletion by a person, of what was there then: the first
+    /// attempt was answered and not done. What people made since is another thing of that name.
+    fn is_late(&self, thing: &Thing, entry: &Entry) -> bool {
+        if !self.world.pretended {
+            return false;
+        }
+        let ledger = &self.world.ledger;
+        let mine = |other: &Entry| other.place == entry.place && other.id == entry.id;
+        let Some(made) = ledger.iter().position(mine) else { return false };
+        let deleted = ledger[made..].iter().position(|other| {
+            other.human && other.column.is_none() && self.is(thing, &other.place, &other.id)
+        });
+        deleted.is_some_and(|after| {
+            !ledger[made + after..].iter().any(|other| other.human && mine(other))
+        })
     }
 
     /// Whether a person has deleted the thing, everything before was in step, and nobody has worked
