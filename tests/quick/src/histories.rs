@@ -20,7 +20,7 @@ use renkei_sync::value::Value;
 
 use renkei_worlds::contest::{Contestant, hold};
 use renkei_worlds::histories as several;
-use renkei_worlds::histories::draw::{HELD, KNOBS, draw};
+use renkei_worlds::histories::draw::{KNOBS, draw};
 use renkei_worlds::histories::shrink::shrink;
 use renkei_worlds::histories::step::{Act, Step};
 
@@ -472,8 +472,8 @@ const SEVERAL: u64 = 30_000;
 #[test]
 fn invariants_hold_over_30_000_histories_of_several_systems() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let seeds = several::run(0..SEVERAL, &HELD, threads, |_, failed| failed < FAILURES_MAX);
-    let story = seeds.seeds.keys().next().and_then(|seed| several::tell_shortest(*seed, &HELD));
+    let seeds = several::run(0..SEVERAL, &KNOBS, threads, |_, failed| failed < FAILURES_MAX);
+    let story = seeds.seeds.keys().next().and_then(|seed| several::tell_shortest(*seed, &KNOBS));
     assert!(seeds.violations.is_empty(), "{:?}\n{}", seeds.seeds, story.unwrap_or_default());
     assert_eq!(seeds.histories, SEVERAL);
 }
@@ -491,7 +491,7 @@ fn history_that_fails_shrinks_to_the_steps_that_matter() {
 
 #[test]
 fn loops_lose_edits_on_histories_that_ours_keeps() {
-    let scores = hold(0, 500, &HELD, 2, |_| {});
+    let scores = hold(0, 500, &KNOBS, 2, |_| {});
     let lost = |who| scores[&who].broken.get("lost-edit").copied().unwrap_or(0);
     assert_eq!(scores[&Contestant::Ours].broken.len(), 0, "{scores:?}");
     assert!(lost(Contestant::LastWriter) > 0 && lost(Contestant::IgnoresOwn) > 0, "{scores:?}");

@@ -49,8 +49,9 @@ pub struct Doubt {
     /// What stood in the written fields before it, by the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Vec<Value>>,
-    /// The digest of an archive, and of each field's write ([`super::Failure::digest`]), where it was repeated so
-    /// often that it counts as refused next time.
+    /// The digest of an archive under an empty name, and of each field's write under the field's
+    /// ([`super::Failure::digest`]), where it was repeated so often that it counts as refused next
+    /// time.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
 }
