@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use renkei_package::{ConnectorManifest, Kind, Package, PackageError, Setting};
+use renkei_package::{ConnectorManifest, Kind, Package, PackagePart, Setting};
 use renkei_runtime::{
-    Auth, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError,
-    SystemConfig,
+    Auth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
+    RuntimeError, SystemConfig,
 };
 use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::record::Attributes;
@@ -93,7 +93,7 @@ pub async fn test(
     let mut report =
         Report { file: file.to_owned(), seed: options.seed, simulator, ..Report::default() };
     step("file");
-    let Some(package) = read(file, bytes, &mut report) else { return Ok(report) };
+    let Some(package) = read(file, bytes, &options, &mut report).await else { return Ok(report) };
     let found = manifest::findings(&package.manifest);
     report.add(&rules::MANIFEST, "", none_of(found, manifest::remark(&package.manifest)));
     let world = format!("imports {}", package.imports.join(", "));
@@ -112,9 +112,16 @@ pub async fn test(
     Ok(report)
 }
 
-/// Reads the file; what is wrong with it is reported under the rule that it breaks.
-fn read(file: &str, bytes: Vec<u8>, report: &mut Report) -> Option<Package> {
-    match Package::read(file, bytes) {
+/// Reads the file as the runtime does; what is wrong with it is reported under the rule that it
+/// breaks.
+async fn read(
+    file: &str,
+    bytes: Vec<u8>,
+    options: &Options,
+    report: &mut Report,
+) -> Option<Package> {
+    let limits = CompileLimits::default();
+    match renkei_runtime::read_package(&options.compiler, &limits, file, bytes).await {
         Ok(package) => {
             let size = format!("{} bytes", package.size());
             report.add(&rules::FILE, "", Ok(size));
@@ -127,12 +134,10 @@ fn read(file: &str, bytes: Vec<u8>, report: &mut Report) -> Option<Package> {
             Some(package)
         }
         Err(error) => {
-            let rule = match &error {
-                PackageError::Manifest { .. } | PackageError::NoManifest { .. } => &rules::MANIFEST,
-                PackageError::Import { .. }
-                | PackageError::Export { .. }
-                | PackageError::Types { .. } => &rules::WORLD,
-                _ => &rules::FILE,
+            let rule = match error.part {
+                PackagePart::Manifest => &rules::MANIFEST,
+                PackagePart::World => &rules::WORLD,
+                PackagePart::File | PackagePart::Size => &rules::FILE,
             };
             report.add(rule, "", Err(Stop::failed(error.to_string())));
             None

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::{Kind, Manifest, ManifestError};
@@ -48,6 +49,32 @@ pub struct Package {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+}
+
+/// What reading a file found, as plain data: whoever reads strangers' files in another process gets
+/// it from there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PackageFacts {
+    /// The manifest, as the file holds it.
+    pub manifest: serde_json::Value,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+}
+
+/// The part of a file that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackagePart {
+    /// The file as such.
+    File,
+    /// A cap of the file is passed.
+    Size,
+    /// Its manifest.
+    Manifest,
+    /// Its imports, exports and their types.
+    World,
 }
 
 /// Why a file is not a plugin for this host. Every message begins with the file's name.
@@ -187,6 +214,18 @@ pub enum PackageError {
     },
 }
 
+impl PackageError {
+    /// The part of the file that is refused.
+    pub fn part(&self) -> PackagePart {
+        match self {
+            Self::TooLarge { .. } => PackagePart::Size,
+            Self::Manifest { .. } | Self::NoManifest { .. } => PackagePart::Manifest,
+            Self::Import { .. } | Self::Export { .. } | Self::Types { .. } => PackagePart::World,
+            _ => PackagePart::File,
+        }
+    }
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
@@ -215,11 +254,26 @@ impl Package {
 
     /// Checks the bytes of a plugin file; `name` is only for errors.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, PackageError> {
-        let scan = scan::scan(name, &bytes)?;
-        let manifest = Manifest::from_json(scan.manifest)
+        let Checked { manifest, imports, exports } = check(name, &bytes)?;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        Ok(Self { bytes, digest, manifest, imports, exports })
+    }
+
+    /// Checks as [`Package::read`] does; the bytes stay with the caller.
+    pub fn check(name: &str, bytes: &[u8]) -> Result<PackageFacts, PackageError> {
+        let Checked { manifest, imports, exports } = check(name, bytes)?;
+        Ok(PackageFacts { manifest: manifest.to_json(), imports, exports })
+    }
+
+    /// What [`Package::check`] found in another process, together with the bytes that it read.
+    pub fn from_facts(
+        name: &str,
+        bytes: Vec<u8>,
+        facts: PackageFacts,
+    ) -> Result<Self, PackageError> {
+        let manifest = Manifest::from_json(facts.manifest.to_string().as_bytes())
             .map_err(|source| PackageError::Manifest { name: name.to_owned(), source })?;
-        let (imports, exports) = (scan.imports, scan.exports);
-        fit(name, &manifest, &imports, &exports, &bytes)?;
+        let PackageFacts { imports, exports, .. } = facts;
         let digest = hex::encode(Sha256::digest(&bytes));
         Ok(Self { bytes, digest, manifest, imports, exports })
     }
@@ -239,6 +293,22 @@ impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Package({}@{} {})", self.manifest.id, self.manifest.version, self.digest)
     }
+}
+
+/// What was found in a file.
+struct Checked {
+    manifest: Manifest,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+fn check(name: &str, bytes: &[u8]) -> Result<Checked, PackageError> {
+    let scan = scan::scan(name, bytes)?;
+    let manifest = Manifest::from_json(scan.manifest)
+        .map_err(|source| PackageError::Manifest { name: name.to_owned(), source })?;
+    let (imports, exports) = (scan.imports, scan.exports);
+    fit(name, &manifest, &imports, &exports, bytes)?;
+    Ok(Checked { manifest, imports, exports })
 }
 
 /// Whether the component fits the world of its kind.

@@ -2,7 +2,8 @@
 //! the database and the plugins.
 //!
 //! `control` in the data directory, for this user alone. A connection carries one line of JSON each
-//! way, of bounded length; a few connections are served at once. Whoever serves takes decisions
+//! way, of bounded length; a few connections are served at once. A connection that cannot be taken
+//! (no file descriptor is left) is tried again after a pause. Whoever serves takes decisions
 //! between two cycles, so that none comes between a cycle's reading and writing; what is wanted of
 //! plugins does not touch the database and is done at once, also in a long cycle. The socket is
 //! there as long as the lock of the database is held; what a killed process left behind refuses
@@ -29,8 +30,12 @@ use crate::command::decide::{Decided, Decision};
 use crate::failure::Failure;
 use crate::plain;
 
-/// The longest line, in bytes; a value of a field must fit in it.
-const LINE_MAX: u64 = 256 * 1024;
+/// The longest request, in bytes; a value of a field must fit in it.
+const REQUEST_MAX: u64 = 256 * 1024;
+/// The longest answer, in bytes: what is said of 10,000 plugin files fits many times.
+const ANSWER_MAX: u64 = 64 * 1024 * 1024;
+/// The pause after a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that are served at once; a decision may wait for the end of a long cycle.
@@ -180,23 +185,44 @@ impl Drop for ControlSocket {
     }
 }
 
+/// Where connections come from.
+trait Accept: Send {
+    /// The next one.
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<UnixStream>> + Send;
+}
+
+impl Accept for UnixListener {
+    async fn accept(&mut self) -> std::io::Result<UnixStream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
 async fn listen(
-    listener: UnixListener,
+    mut listener: impl Accept,
     requests: mpsc::Sender<Request>,
     plugins: Arc<impl Plugins>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     // They end with this task.
     let mut talks = JoinSet::new();
+    let mut is_failing = false;
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "the control socket failed; other commands do not reach this one");
-                return;
+                if !std::mem::replace(&mut is_failing, true) {
+                    let what =
+                        "no connection to the control socket can be taken; it is tried again";
+                    tracing::warn!(%error, "{what}");
+                }
+                drop(place);
+                // A pause: connections that end meanwhile give descriptors back.
+                tokio::time::timeout(ACCEPT_PAUSE, std::future::pending::<()>()).await.ok();
+                continue;
             }
         };
+        is_failing = false;
         while talks.try_join_next().is_some() {}
         let (requests, plugins) = (requests.clone(), Arc::clone(&plugins));
         talks.spawn(async move {
@@ -216,7 +242,7 @@ async fn talk(
     let actor = stream.peer_cred().ok().map(|peer| format!("uid {}", peer.uid()));
     let (reading, mut writing) = stream.into_split();
     let mut reading = BufReader::new(reading);
-    let wanted = tokio::time::timeout(PATIENCE, receive(&mut reading)).await??;
+    let wanted = tokio::time::timeout(PATIENCE, receive(&mut reading, REQUEST_MAX)).await??;
     let mut gone = [0];
     let reply = match wanted {
         // Done to the end, whoever goes away.
@@ -326,9 +352,15 @@ async fn exchange(data: &Path, wish: &Wish<'_>) -> Result<Option<Reply>, Failure
     let (reading, mut writing) = stream.into_split();
     let talk = async {
         send(&mut writing, wish).await?;
-        receive(&mut BufReader::new(reading)).await
+        receive(&mut BufReader::new(reading), ANSWER_MAX).await
     };
-    Ok(Some(talk.await.unwrap_or_else(|_: std::io::Error| stopped())))
+    Ok(Some(match talk.await {
+        Ok(reply) => reply,
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            return Err(Failure::store(anyhow::anyhow!("the answer of `renkei serve` {error}")));
+        }
+        Err(_) => stopped(),
+    }))
 }
 
 async fn send(
@@ -342,9 +374,14 @@ async fn send(
 
 async fn receive<T: DeserializeOwned>(
     reading: &mut BufReader<impl AsyncRead + Unpin>,
+    bytes_max: u64,
 ) -> std::io::Result<T> {
     let mut line = Vec::new();
-    reading.take(LINE_MAX).read_until(b'\n', &mut line).await?;
+    reading.take(bytes_max).read_until(b'\n', &mut line).await?;
+    if !line.ends_with(b"\n") && u64::try_from(line.len()) == Ok(bytes_max) {
+        let error = format!("is longer than {bytes_max} bytes");
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, error));
+    }
     Ok(serde_json::from_slice(&line)?)
 }
 

@@ -13,6 +13,7 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::store::Store as _;
 
 use crate::failure::Failure;
+use crate::small_file;
 
 /// What becomes of what is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, Failure
 /// The identity of the database that the configuration used last, whether it is there or not.
 pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, Failure> {
     let id = file(dir);
-    match std::fs::read_to_string(&id) {
+    match small_file::read_text(&id) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Failure::store(Stranger::Unreadable { id, source })),

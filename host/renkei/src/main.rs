@@ -19,12 +19,14 @@ mod one_cycle;
 mod output;
 mod plain;
 mod preflight;
+mod small_file;
 mod stop;
 mod table;
 mod tokens;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -38,8 +40,23 @@ fn main() -> ExitCode {
     renkei_runtime::compile_as_child(std::env::args_os()).unwrap_or_else(start)
 }
 
-#[tokio::main]
-async fn start() -> ExitCode {
+/// Threads that are still busy when a command is done are not waited for longer.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+fn start() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Output::new(false).failure(&Failure::from(anyhow::Error::from(error)));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(command());
+    runtime.shutdown_timeout(AFTERMATH);
+    code
+}
+
+async fn command() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return mistyped(&error),

@@ -3,7 +3,8 @@
 //!
 //! Configurations, plugins and systems may say anything: five megabytes, or bytes that move a
 //! terminal's cursor. Every message passes through here once, so that whoever writes one need not
-//! think of it.
+//! think of it. Text of several lines cannot tell its own line ends from others': whoever composes
+//! it makes each line with [`line`] (tables do).
 
 use renkei_package::is_hidden;
 
@@ -31,6 +32,11 @@ pub(crate) fn message(text: &str) -> String {
         indented.push_str(line);
     }
     indented
+}
+
+/// Whether a character ends a line, drives a terminal, or reorders or hides what is read.
+pub(crate) fn is_unseen(c: char) -> bool {
+    c.is_control() || is_hidden(c)
 }
 
 /// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder

@@ -13,6 +13,8 @@ use async_trait::async_trait;
 use renkei_runtime::{TokenStore, TokenStoreError};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::small_file;
+
 /// See the module. Keys are `system/slot`.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
@@ -27,7 +29,7 @@ impl TokenFile {
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>, TokenStoreError> {
-        match std::fs::read(&self.path) {
+        match small_file::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| self.failed("is not readable")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(self.failed(error)),

@@ -1,10 +1,11 @@
-//! Compiled code on disk, so that a start does not compile what was compiled before.
+//! What is known of bytes, on disk, so that no process looks at them a second time: the checked
+//! facts and the compiled code of a plugin, or why the bytes are refused.
 //!
 //! Loading compiled code runs it: an artefact is native code, and wasmtime trusts it. So the
 //! directory belongs to this user alone, each file carries a keyed hash under a key made here, and
-//! what does not verify is compiled again. The name holds the plugin's digest and everything that
-//! wasmtime's compatibility depends on; a file is never changed, only replaced by a rename, and it
-//! is read rather than mapped.
+//! what does not verify is made again. The name holds the plugin's digest and everything that
+//! wasmtime's compatibility and the checks depend on; a file is never changed, only replaced by a
+//! rename, and it is read rather than mapped. A refusal also holds under which limits it is true.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -14,14 +15,35 @@ use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::TryRngCore as _;
+use renkei_package::{CONTRACT, PackageFacts};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compiler::ARTEFACT_BYTES_MAX;
+
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
+/// The largest file here, bytes: the largest artefact, its facts and its hash.
+const FILE_BYTES_MAX: u64 = ARTEFACT_BYTES_MAX + (1 << 20);
+const COMPILED: &str = "cwasm";
+const REFUSED: &str = "refused";
 
-/// See the module's text.
+/// Why bytes do not become a generation, for every process with the same limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// The id that they have; empty where they do not get so far.
+    pub(crate) plugin: String,
+    /// The name of the cause.
+    pub(crate) cause: String,
+    /// Without the name of the file.
+    pub(crate) reason: String,
+    /// The limits under which it is true.
+    pub(crate) limits: String,
+}
+
+/// What is known of bytes, by their digest.
 pub(crate) struct Cache {
     folder: PathBuf,
     key: Vec<u8>,
@@ -35,6 +57,7 @@ impl Cache {
         fs::set_permissions(folder, Permissions::from_mode(0o700))?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        (env!("CARGO_PKG_VERSION"), CONTRACT).hash(&mut hasher);
         Ok(Self {
             folder: folder.to_owned(),
             key: key(&folder.join("key"))?,
@@ -43,19 +66,16 @@ impl Cache {
     }
 
     /// The compiled form of the plugin with this digest, if it is there and untouched.
-    pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let name = self.name(digest);
-        let mut file = fs::read(self.folder.join(&name)).ok()?;
-        let artefact = file.split_off(TAG_BYTES.min(file.len()));
-        if self.mac(&name, &artefact)?.verify_slice(&file).is_err() {
-            tracing::warn!(
-                digest,
-                "a compiled plugin in the cache was tampered with; compiling it again"
-            );
-            return None;
-        }
-        let component = revive(engine, &artefact);
-        component.inspect_err(|error| tracing::warn!(digest, %error, "the cache is unusable")).ok()
+    pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<(PackageFacts, Component)> {
+        let content = self.read(digest, COMPILED)?;
+        let end = memchr::memchr(b'\n', &content)?;
+        let (facts, artefact) = content.split_at_checked(end.saturating_add(1))?;
+        let facts = serde_json::from_slice(facts).ok()?;
+        let component = revive(engine, artefact);
+        let component = component
+            .inspect_err(|error| tracing::warn!(digest, %error, "the cache is unusable"))
+            .ok()?;
+        Some((facts, component))
     }
 
     /// Takes what the compiler just made of the plugin with this digest, and keeps it.
@@ -63,34 +83,83 @@ impl Cache {
         &self,
         engine: &Engine,
         digest: &str,
+        facts: &PackageFacts,
         artefact: &[u8],
     ) -> wasmtime::Result<Component> {
-        if let Err(error) = self.store(digest, artefact) {
+        if let Err(error) = self.store(digest, facts, artefact) {
             tracing::warn!(digest, %error, "the compiled plugin cannot be cached");
         }
         revive(engine, artefact)
     }
 
+    /// Why the bytes with this digest are refused under these limits, if that is known.
+    pub(crate) fn refusal(&self, digest: &str, limits: &str) -> Option<Refusal> {
+        let refusal: Refusal = serde_json::from_slice(&self.read(digest, REFUSED)?).ok()?;
+        (refusal.limits == limits).then_some(refusal)
+    }
+
+    /// Remembers why the bytes with this digest are refused.
+    pub(crate) fn refuse(&self, digest: &str, refusal: &Refusal) {
+        let content = serde_json::to_vec(refusal).map_err(io::Error::from);
+        let kept = content.and_then(|content| self.write(digest, REFUSED, &[&content]));
+        if let Err(error) = kept {
+            tracing::warn!(digest, %error, "a refusal cannot be remembered");
+        }
+    }
+
+    /// Forgets why the bytes with this digest are refused, so that they are tried again.
+    pub(crate) fn forget_refusal(&self, digest: &str) {
+        fs::remove_file(self.folder.join(self.name(digest, REFUSED))).ok();
+    }
+
     /// Keeps the compiled form of the plugin with this digest.
-    fn store(&self, digest: &str, artefact: &[u8]) -> io::Result<()> {
-        let name = self.name(digest);
-        let mac = self.mac(&name, artefact).ok_or(io::ErrorKind::InvalidData)?;
+    fn store(&self, digest: &str, facts: &PackageFacts, artefact: &[u8]) -> io::Result<()> {
+        let mut facts = serde_json::to_vec(facts)?;
+        facts.push(b'\n');
+        self.write(digest, COMPILED, &[&facts, artefact])
+    }
+
+    /// The content of a file of ours; nothing where it is not there or was tampered with.
+    fn read(&self, digest: &str, kind: &str) -> Option<Vec<u8>> {
+        let name = self.name(digest, kind);
+        let place = self.folder.join(&name);
+        // What is larger was not written here. A hole in a file costs no disk, but memory.
+        if fs::metadata(&place).ok()?.len() > FILE_BYTES_MAX {
+            tracing::warn!(digest, "a file of the plugin cache is too large; it is made again");
+            return None;
+        }
+        let mut file = fs::read(place).ok()?;
+        let content = file.split_off(TAG_BYTES.min(file.len()));
+        if self.mac(&name, &[&content])?.verify_slice(&file).is_err() {
+            tracing::warn!(digest, "a file of the plugin cache was tampered with; making it again");
+            return None;
+        }
+        Some(content)
+    }
+
+    fn write(&self, digest: &str, kind: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let name = self.name(digest, kind);
+        let mac = self.mac(&name, parts).ok_or(io::ErrorKind::InvalidData)?;
         let (draft, place) = (self.folder.join(format!("{name}.tmp")), self.folder.join(&name));
         fs::remove_file(&draft).ok();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(&mac.finalize().into_bytes())?;
-        file.write_all(artefact)?;
+        for part in parts {
+            file.write_all(part)?;
+        }
         file.sync_all()?;
         fs::rename(&draft, &place)
     }
 
-    /// Removes the compiled forms of all plugins but these; a plugin that comes back is compiled
-    /// again. What cannot be removed stays for the next time.
+    /// Removes what is known of all bytes but these; what comes back is looked at again. What
+    /// cannot be removed stays for the next time.
     pub(crate) fn retain(&self, digests: impl Fn(&str) -> bool) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".cwasm"));
+            let stem = name.to_str().and_then(|name| name.rsplit_once('.'));
+            let stem = stem.filter(|(_, kind)| [COMPILED, REFUSED].contains(kind));
+            let stem = stem.map(|(stem, _)| stem);
             let digest = stem.and_then(|stem| stem.rsplit_once('-'));
             if digest.is_some_and(|(digest, _)| !digests(digest)) {
                 fs::remove_file(entry.path()).ok();
@@ -98,13 +167,13 @@ impl Cache {
         }
     }
 
-    fn name(&self, digest: &str) -> String {
-        format!("{digest}-{:016x}.cwasm", self.compatibility)
+    fn name(&self, digest: &str, kind: &str) -> String {
+        format!("{digest}-{:016x}.{kind}", self.compatibility)
     }
 
-    fn mac(&self, name: &str, artefact: &[u8]) -> Option<Hmac<Sha256>> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
-        Some(mac.chain_update(name).chain_update(artefact))
+    fn mac(&self, name: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?.chain_update(name);
+        Some(parts.iter().fold(mac, |mac, part| mac.chain_update(part)))
     }
 }
 
@@ -151,6 +220,10 @@ mod tests {
     use super::*;
     use crate::engine::{self, Pooling};
 
+    fn facts() -> PackageFacts {
+        PackageFacts { manifest: "\n".into(), imports: vec![], exports: vec![] }
+    }
+
     fn compiled(engine: &Engine) -> Vec<u8> {
         let wasm = wat::parse_str("(component (core module (func)))").unwrap();
         Component::from_binary(engine, &wasm).unwrap().serialize().unwrap()
@@ -162,11 +235,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(&folder.path().join("cache"), &engine).unwrap();
         assert!(cache.load(&engine, "aa").is_none());
-        cache.store("aa", &compiled(&engine)).unwrap();
-        assert!(cache.load(&engine, "aa").is_some());
+        cache.store("aa", &facts(), &compiled(&engine)).unwrap();
+        assert_eq!(cache.load(&engine, "aa").unwrap().0, facts());
 
-        let place = cache.folder.join(cache.name("aa"));
-        let other = cache.folder.join(cache.name("bb"));
+        let place = cache.folder.join(cache.name("aa", COMPILED));
+        let other = cache.folder.join(cache.name("bb", COMPILED));
         fs::copy(&place, &other).unwrap();
         assert!(cache.load(&engine, "bb").is_none(), "moved to another plugin's name");
         cache.retain(|digest| digest == "aa");
@@ -182,16 +255,48 @@ mod tests {
         assert!(cache.load(&engine, "aa").is_none());
     }
 
+    /// `RULES.md R27`: a file of the cache that claims gigabytes is not read.
+    #[test]
+    fn a_sparse_file_is_not_read() {
+        let engine = engine::start(Pooling::Off).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path(), &engine).unwrap();
+        cache.store("aa", &facts(), &compiled(&engine)).unwrap();
+        let file =
+            OpenOptions::new().write(true).open(folder.path().join(cache.name("aa", COMPILED)));
+        file.unwrap().set_len(3 << 30).unwrap();
+        assert!(cache.load(&engine, "aa").is_none());
+        cache.store("aa", &facts(), &compiled(&engine)).unwrap();
+        assert!(cache.load(&engine, "aa").is_some(), "it is made again");
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_for_its_limits() {
+        let engine = engine::start(Pooling::Off).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path(), &engine).unwrap();
+        let text = str::to_owned;
+        let (plugin, cause) = (text("p"), text("refused"));
+        let refusal = Refusal { plugin, cause, reason: text("bad"), limits: text("small") };
+        cache.refuse("aa", &refusal);
+        let again = Cache::open(folder.path(), &engine).unwrap();
+        assert_eq!(again.refusal("aa", "small"), Some(refusal));
+        assert_eq!(again.refusal("aa", "large"), None);
+        assert_eq!(again.refusal("bb", "small"), None);
+        cache.forget_refusal("aa");
+        assert_eq!(again.refusal("aa", "small"), None);
+    }
+
     #[test]
     fn belongs_to_this_user_alone() {
         let engine = engine::start(Pooling::Off).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path(), &engine).unwrap();
-        cache.store("aa", &compiled(&engine)).unwrap();
+        cache.store("aa", &facts(), &compiled(&engine)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(folder.path()), 0o700);
         assert_eq!(mode(&folder.path().join("key")), 0o600);
-        assert_eq!(mode(&folder.path().join(cache.name("aa"))), 0o600);
+        assert_eq!(mode(&folder.path().join(cache.name("aa", COMPILED))), 0o600);
         let again = Cache::open(folder.path(), &engine).unwrap();
         assert!(again.load(&engine, "aa").is_some(), "the key outlives the program");
     }

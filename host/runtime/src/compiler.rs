@@ -1,22 +1,31 @@
-//! Turns a plugin into native code, in a process of its own.
+//! Looks at a stranger's bytes, in a process of its own: checks them and turns them into native
+//! code.
 //!
-//! wasmtime calls it no fault of its own when its compiler takes for ever or eats all memory
-//! (TRUST.md 2.1), so the program lets a child compile: itself, started again as
+//! A few kilobytes can make a validator or a compiler take for ever or eat all memory, and wasmtime
+//! calls that no fault of its own. So the program lets a child do both: itself, started again as
 //! [`COMPILER_ARGUMENT`], without environment, with limits of memory and processor time that it
 //! sets on itself before it reads a byte ([`child`]), and with a deadline that the parent keeps.
-//! Whatever happens to the child is a typed error of one file. One plugin compiles at a time.
+//! Whatever happens to the child is a typed error of one file. One stranger is looked at at a time;
+//! what served before does not wait for strangers.
 //!
-//! Protocol: WebAssembly on standard input, the artefact on standard output with exit code 0, or a
-//! reason on standard error with exit code 1. What comes out is native code that the parent trusts,
-//! because the child is this program; nobody else holds the pipe.
+//! Protocol: WebAssembly on standard input; on standard output one line of JSON ([`Verdict`]), then
+//! the artefact where one was asked for and made. Exit code 0, or 1 with a reason on standard
+//! error. What comes out is native code that the parent trusts, because the child is this program;
+//! nobody else holds the pipe.
+//!
+//! A limit that the host itself runs under (`ulimit`) and that is lower than ours is the host's
+//! lack: where the child runs into it, the error says so and the file is not blamed.
 
 mod child;
+mod work;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use renkei_package::{Package, PackageFacts, PackagePart};
+use rlimit::{Resource, getrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -25,11 +34,14 @@ use wasmtime::Engine;
 use crate::engine::EngineError;
 use crate::limits::{Cap, LimitReached};
 use crate::text::words;
+use child::Task;
+use work::Verdict;
 
 pub use child::{COMPILER_ARGUMENT, compile_as_child};
+pub(crate) use work::Refused;
 
 /// The most that the compiler makes of one plugin, bytes.
-const ARTEFACT_BYTES_MAX: u64 = 512 << 20;
+pub(crate) const ARTEFACT_BYTES_MAX: u64 = 512 << 20;
 const STDERR_BYTES_MAX: u64 = 8 << 10;
 /// Threads of the child: each costs address space.
 const THREADS: &str = "4";
@@ -93,51 +105,162 @@ impl Default for CompileLimits {
     }
 }
 
+/// Who waits for the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// Bytes that were never looked at before.
+    Stranger,
+    /// A version that served.
+    Known,
+}
+
+/// A checked and compiled plugin.
+pub(crate) struct Compiled {
+    pub(crate) facts: PackageFacts,
+    /// For [`crate::cache::Cache::adopt`].
+    pub(crate) artefact: Vec<u8>,
+}
+
+/// Why bytes were not compiled.
+#[derive(Debug)]
+pub(crate) enum NotCompiled {
+    /// They are no plugin for this host.
+    Refused(Refused),
+    /// The check passed, and compiling failed.
+    Engine(Box<PackageFacts>, EngineError),
+    /// Not even the check ended.
+    Unchecked(EngineError),
+}
+
 /// See the module's text.
 pub(crate) struct Compile {
     way: Compiler,
     limits: CompileLimits,
-    turn: Semaphore,
+    strangers: Semaphore,
+    known: Semaphore,
+    /// The host's own limits.
+    inherited: fn(Resource) -> Option<u64>,
+}
+
+/// Reads a plugin file of a stranger: checked, as everything else is done to it, by a process with
+/// limits. `name` is only for errors.
+pub async fn read_package(
+    way: &Compiler,
+    limits: &CompileLimits,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<Package, ReadError> {
+    let compile = Compile::new(way.clone(), limits.clone());
+    let failed = |part, reason: String| ReadError { name: name.to_owned(), part, reason };
+    let (verdict, outcome) = compile.start(Task::Check, None, &bytes).await;
+    match (verdict, outcome) {
+        (Some(Verdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
+            .map_err(|error| failed(error.part(), error.to_string())),
+        (Some(Verdict::Refused(Refused { part, reason })), _) => Err(failed(part, reason)),
+        (_, Err(error)) => Err(failed(PackagePart::File, error.to_string())),
+        (None, Ok(_)) => Err(failed(PackagePart::File, EngineError::silent().to_string())),
+    }
+}
+
+/// Why a file is not read.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {reason}")]
+pub struct ReadError {
+    name: String,
+    /// The part of the file that is refused.
+    pub part: PackagePart,
+    reason: String,
 }
 
 impl Compile {
     pub(crate) fn new(way: Compiler, limits: CompileLimits) -> Self {
-        Self { way, limits, turn: Semaphore::new(1) }
+        let (strangers, known) = (Semaphore::new(1), Semaphore::new(1));
+        Self { way, limits, strangers, known, inherited }
     }
 
-    /// The artefact of a component, for [`crate::cache::Cache::adopt`].
-    pub(crate) async fn artefact(
+    /// What compiling may take.
+    pub(crate) fn limits(&self) -> &CompileLimits {
+        &self.limits
+    }
+
+    /// Checks and compiles the bytes, which `read` gives when it is their turn.
+    pub(crate) async fn plugin<E>(
         &self,
         engine: &Engine,
-        wasm: Vec<u8>,
-    ) -> Result<Vec<u8>, EngineError> {
+        priority: Priority,
+        read: impl Future<Output = Result<Vec<u8>, E>>,
+    ) -> Result<Result<Compiled, NotCompiled>, E> {
+        let turn = match priority {
+            Priority::Stranger => &self.strangers,
+            Priority::Known => &self.known,
+        };
         // Never closed: it gives a permit or keeps one waiting.
-        let _turn = self.turn.acquire().await.ok();
-        match &self.way {
-            Compiler::InProcess => self.here(engine.clone(), wasm).await,
-            Compiler::Child { program, arguments } => {
-                let mut command = Command::new(program);
-                command.args(arguments);
-                let work = self.there(command, wasm);
-                // Given up, the child is killed as it is dropped.
-                let made = tokio::time::timeout(self.limits.deadline, work).await;
-                made.unwrap_or(Err(EngineError::Slow(self.limits.deadline.as_secs())))
+        let _turn = turn.acquire().await.ok();
+        let wasm = read.await?;
+        let (verdict, outcome) = self.start(Task::Compile, Some(engine), &wasm).await;
+        Ok(match (verdict, outcome) {
+            (Some(Verdict::Plugin(facts)), Ok(artefact)) => Ok(Compiled { facts, artefact }),
+            (Some(Verdict::Refused(refused)), _) => Err(NotCompiled::Refused(refused)),
+            (Some(Verdict::Plugin(facts)), Err(error)) => {
+                Err(NotCompiled::Engine(Box::new(facts), error))
             }
-        }
+            (None, Ok(_)) => Err(NotCompiled::Unchecked(EngineError::silent())),
+            (None, Err(error)) => Err(NotCompiled::Unchecked(error)),
+        })
     }
 
-    async fn here(&self, engine: Engine, wasm: Vec<u8>) -> Result<Vec<u8>, EngineError> {
-        let work = tokio::task::spawn_blocking(move || engine.precompile_component(&wasm));
+    /// The verdict as far as it got, and the artefact; an empty one where none was asked for.
+    async fn start(
+        &self,
+        task: Task,
+        engine: Option<&Engine>,
+        wasm: &[u8],
+    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+        let Compiler::Child { program, arguments } = &self.way else {
+            return self.work_here(engine, wasm.to_vec()).await;
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(task.word());
+        let mut written = Vec::new();
+        let work = self.run_child(command, wasm, &mut written);
+        // Given up, the child is killed as it is dropped.
+        let ended = tokio::time::timeout(self.limits.deadline, work).await;
+        let ended = ended.unwrap_or(Err(EngineError::Slow(self.limits.deadline.as_secs())));
+        let Some(end) = memchr::memchr(b'\n', &written) else {
+            return (None, ended.map(|()| written));
+        };
+        let artefact = written.split_off(end.saturating_add(1));
+        let verdict = serde_json::from_slice(&written).ok();
+        (verdict, ended.map(|()| artefact))
+    }
+
+    async fn work_here(
+        &self,
+        engine: Option<&Engine>,
+        wasm: Vec<u8>,
+    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+        let engine = engine.cloned();
+        let work = tokio::task::spawn_blocking(move || {
+            let verdict = work::check(&wasm);
+            let artefact = match (&verdict, engine) {
+                (Verdict::Plugin(_), Some(engine)) => work::compile(&engine, &wasm),
+                _ => Ok(Vec::new()),
+            };
+            (verdict, artefact.map_err(EngineError::Compile))
+        });
         match tokio::time::timeout(self.limits.deadline, work).await {
-            Ok(Ok(made)) => {
-                made.map_err(|error| EngineError::Compile(words(&format!("{error:#}"))))
-            }
-            Ok(Err(_)) => Err(EngineError::Crashed("it panicked".to_owned())),
-            Err(_) => Err(EngineError::Slow(self.limits.deadline.as_secs())),
+            Ok(Ok((verdict, artefact))) => (Some(verdict), artefact),
+            Ok(Err(_)) => (None, Err(EngineError::Crashed("it panicked".to_owned()))),
+            Err(_) => (None, Err(EngineError::Slow(self.limits.deadline.as_secs()))),
         }
     }
 
-    async fn there(&self, mut command: Command, wasm: Vec<u8>) -> Result<Vec<u8>, EngineError> {
+    async fn run_child(
+        &self,
+        mut command: Command,
+        wasm: &[u8],
+        written: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
         let lost = |error: std::io::Error| EngineError::NoCompiler(error.to_string());
         let CompileLimits { memory_bytes, cpu_seconds, .. } = self.limits;
         let mut child = command
@@ -158,45 +281,64 @@ impl Compile {
         };
         let give = async move {
             // A child that dies early closes the pipe; its exit says why.
-            stdin.write_all(&wasm).await.ok();
+            stdin.write_all(wasm).await.ok();
         };
-        let (mut artefact, mut said) = (Vec::new(), Vec::new());
+        let mut said = Vec::new();
         let (mut out, mut told) =
             (stdout.take(ARTEFACT_BYTES_MAX + 1), stderr.take(STDERR_BYTES_MAX));
         let take = async {
-            let (out, told) =
-                futures::join!(out.read_to_end(&mut artefact), told.read_to_end(&mut said));
+            let (out, told) = futures::join!(out.read_to_end(written), told.read_to_end(&mut said));
             out.and(told)
         };
         let ((), taken) = futures::join!(give, take);
         taken.map_err(lost)?;
-        if artefact.len() > usize::try_from(ARTEFACT_BYTES_MAX).unwrap_or(usize::MAX) {
+        if written.len() > usize::try_from(ARTEFACT_BYTES_MAX).unwrap_or(usize::MAX) {
             return Err(EngineError::Limit(LimitReached::new(Cap::File, ARTEFACT_BYTES_MAX)));
         }
         drop((out, told));
         let status = child.wait().await.map_err(lost)?;
-        self.judge(status, artefact, &String::from_utf8_lossy(&said))
+        let is_checked = memchr::memchr(b'\n', written).is_some();
+        self.judge(status, is_checked, &String::from_utf8_lossy(&said))
     }
 
-    fn judge(
-        &self,
-        status: ExitStatus,
-        artefact: Vec<u8>,
-        said: &str,
-    ) -> Result<Vec<u8>, EngineError> {
+    fn judge(&self, status: ExitStatus, is_checked: bool, said: &str) -> Result<(), EngineError> {
         use std::os::unix::process::ExitStatusExt as _;
         let limit = |cap, limit: u64| Err(EngineError::Limit(LimitReached { cap, limit }));
         if status.success() {
-            return Ok(artefact);
+            return Ok(());
         }
-        // What Rust's and the C library's allocators say when there is nothing left.
-        let starved = ["memory allocation of", "Cannot allocate memory", "os error 12"];
-        if starved.iter().any(|words| said.contains(words)) {
-            return limit(Cap::CompileMemory, self.limits.memory_bytes);
+        let CompileLimits { memory_bytes, cpu_seconds, .. } = self.limits;
+        // What Rust's and the C library's allocators say when there is nothing left; rayon and the
+        // loader say the last two.
+        let starved = [
+            "memory allocation of",
+            "Cannot allocate memory",
+            "os error 12",
+            "Resource temporarily unavailable",
+            "cannot allocate",
+        ];
+        let is_starved = starved.iter().any(|words| said.contains(words));
+        if let Some(has) = (self.inherited)(Resource::AS).filter(|has| *has < memory_bytes)
+            && (is_starved || !status_is_verdict(status))
+        {
+            let (has, wants) = (has >> 20, memory_bytes >> 20);
+            return Err(EngineError::HostLacks(format!(
+                "{has} MiB of address space (`ulimit -v`), and compiling plugins wants {wants} MiB"
+            )));
         }
+        if is_starved {
+            return limit(Cap::CompileMemory, memory_bytes);
+        }
+        let allowed = if is_checked { cpu_seconds } else { cpu_seconds.min(child::CHECK_SECONDS) };
         match (status.code(), status.signal()) {
             (Some(1), _) => Err(EngineError::Compile(words(said.trim()))),
-            (_, Some(child::SIGXCPU)) => limit(Cap::CompileTime, self.limits.cpu_seconds),
+            (_, Some(child::SIGXCPU)) => match (self.inherited)(Resource::CPU) {
+                Some(has) if has < allowed => Err(EngineError::HostLacks(format!(
+                    "{has} s of processor time for a process (`ulimit -t`), and compiling plugins \
+                     wants {allowed} s"
+                ))),
+                _ => limit(Cap::CompileTime, allowed),
+            },
             (_, Some(signal)) => Err(EngineError::Crashed(format!("signal {signal}"))),
             (code, None) => {
                 let first = said.lines().next().unwrap_or_default();
@@ -207,18 +349,44 @@ impl Compile {
     }
 }
 
+/// The host's lack, where a start fails in these words because this process may not have more
+/// memory.
+pub(crate) fn lacks_memory(reason: &str) -> Option<EngineError> {
+    let is_starved = reason.contains("os error 12") || reason.contains("Cannot allocate memory");
+    let has = inherited(Resource::AS).filter(|_| is_starved)? >> 20;
+    Some(EngineError::HostLacks(format!(
+        "{has} MiB of address space (`ulimit -v`), too little to start a plugin"
+    )))
+}
+
+/// The child ended by itself and said why, or for want of processor time.
+fn status_is_verdict(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code() == Some(1) || status.signal() == Some(child::SIGXCPU)
+}
+
+/// The limit that this process, and so each child of it, runs under; none where it is unlimited.
+fn inherited(resource: Resource) -> Option<u64> {
+    getrlimit(resource).ok().map(|(_, hard)| hard).filter(|hard| *hard != rlimit::INFINITY)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::{Pooling, start};
+
+    async fn run(compile: &Compile, engine: &Engine, wasm: &[u8]) -> Result<Compiled, NotCompiled> {
+        let read = std::future::ready(Ok::<_, std::convert::Infallible>(wasm.to_vec()));
+        compile.plugin(engine, Priority::Stranger, read).await.unwrap()
+    }
 
     #[tokio::test]
     async fn refuses_what_is_not_a_component() {
         let engine = start(Pooling::Off).unwrap();
         let compile = Compile::new(Compiler::InProcess, CompileLimits::default());
         for bytes in [&b"garbage"[..], b"", b"\0asm\x01\0\0\0"] {
-            let outcome = compile.artefact(&engine, bytes.to_vec()).await;
-            assert!(matches!(outcome, Err(EngineError::Compile(_))), "{bytes:?}");
+            let outcome = run(&compile, &engine, bytes).await;
+            assert!(matches!(outcome, Err(NotCompiled::Refused(_))), "{bytes:?}");
         }
     }
 
@@ -229,14 +397,17 @@ mod tests {
             let arguments = arguments.iter().map(OsString::from).collect();
             let way = Compiler::Child { program: program.into(), arguments };
             let limits = CompileLimits { deadline: Duration::from_secs(2), ..Default::default() };
-            Compile::new(way, limits).artefact(&engine, vec![0; 1 << 20]).await.unwrap_err()
+            match run(&Compile::new(way, limits), &engine, &vec![0; 1 << 20]).await {
+                Err(NotCompiled::Unchecked(error)) => error,
+                _ => panic!("it ended well"),
+            }
         };
         assert!(matches!(run("/no/such/program", &[]).await, EngineError::NoCompiler(_)));
         for (script, expected) in [
             ("exit 1", "it does not compile: "),
             ("echo 'bad \u{1b}[31m' >&2; exit 1", "it does not compile: bad \\u{1b}[31m"),
             ("kill -SEGV $$", "the compiler crashed on it (signal 11)"),
-            ("kill -XCPU $$", "compiling it took longer than 60 s"),
+            ("kill -XCPU $$", "compiling it took longer than 10 s"),
             ("exit 101", "the compiler crashed on it (exit code 101: )"),
             (
                 "echo memory allocation of 9 bytes failed >&2; kill -ABRT $$",
@@ -247,5 +418,33 @@ mod tests {
         ] {
             assert_eq!(run("/bin/sh", &["-c", script]).await.to_string(), expected, "{script}");
         }
+    }
+
+    /// `RULES.md R6`.
+    #[tokio::test]
+    async fn a_limit_that_the_host_runs_under_is_the_hosts_lack() {
+        let engine = start(Pooling::Off).unwrap();
+        let run = async |script: &str| {
+            let arguments = ["-c", script].map(OsString::from).into();
+            let way = Compiler::Child { program: "/bin/sh".into(), arguments };
+            let inherited: fn(Resource) -> Option<u64> =
+                |resource| Some(if resource == Resource::AS { 300 << 20 } else { 5 });
+            let compile = Compile { inherited, ..Compile::new(way, CompileLimits::default()) };
+            match run(&compile, &engine, &[0; 8]).await {
+                Err(NotCompiled::Unchecked(error)) => error,
+                _ => panic!("it ended well"),
+            }
+        };
+        for (script, expected) in [
+            ("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$", "only 300 MiB"),
+            ("kill -SEGV $$", "only 300 MiB of address space (`ulimit -v`)"),
+            ("kill -XCPU $$", "only 5 s of processor time for a process (`ulimit -t`)"),
+        ] {
+            let error = run(script).await;
+            assert!(error.to_string().contains(expected), "{script}: {error}");
+            assert!(error.is_passing() && !error.is_lasting(), "{script}");
+        }
+        let refused = run("echo no component >&2; exit 1").await;
+        assert_eq!(refused.to_string(), "it does not compile: no component");
     }
 }

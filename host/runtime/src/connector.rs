@@ -80,7 +80,8 @@ impl Job {
         let secrets = Arc::new(exit.config().secrets.clone());
         let mut store = watch.store(State::new(&watch).with_door(door, secrets));
         let exports = watch.run(code.instantiate_async(&mut store)).await;
-        let exports = exports.map_err(|stopped| stopped.of_plugin(generation))?;
+        let exports = exports
+            .map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
         let job = Self { plugin, watch, scans: Mutex::default(), life };
         job.call(0, move |guest| {
@@ -124,6 +125,7 @@ impl Job {
                 answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), errand))
             }
             Err(stopped) => {
+                let stopped = stopped.with_panic(guest.store.data().panic());
                 *life = Life::Stopped(stopped.to_string());
                 Err(stopped.of_plugin(generation).into())
             }

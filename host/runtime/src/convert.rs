@@ -13,6 +13,7 @@ pub(crate) mod scans;
 #[cfg(test)]
 mod tests;
 
+use renkei_package::is_hidden;
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_sync::unreadable::UNREADABLE_CELL;
@@ -248,10 +249,23 @@ fn is_decimal(text: &str) -> bool {
     }
 }
 
-/// The form only: the calendar belongs to the engine's canonical form.
+/// The form only: a day that no calendar has is one cell that cannot be read, which the engine
+/// says, and no breach that costs the whole page.
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
     let mut part =
         |len: usize| parts.next().is_some_and(|part| part.len() == len && is_digits(part));
     part(4) && part(2) && part(2)
+}
+
+/// The longest id of a record, bytes.
+const ID_BYTES_MAX: usize = 512;
+
+/// Whether a text can be the id of a record that a write is about. It is stored, shown and sent
+/// back in paths: what moves in a path, ends a line or hides is no id, whatever the server says.
+fn is_id(id: &str) -> bool {
+    let bad = |c: char| {
+        c.is_control() || c.is_whitespace() || is_hidden(c) || matches!(c, '/' | '\\' | '?' | '#')
+    };
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && !matches!(id, "." | "..") && !id.chars().any(bad)
 }

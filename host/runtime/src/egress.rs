@@ -95,6 +95,8 @@ pub(crate) enum Failure {
     Refused(Refusal),
     Timeout,
     Unauthorized(String),
+    /// The token endpoint is none, or gives what is not allowed: no fault of the credentials.
+    Unfit(String),
 }
 
 impl From<Refusal> for Failure {
@@ -151,6 +153,12 @@ impl Exit {
 
     pub(crate) fn traffic(&self) -> Traffic {
         self.counters.read()
+    }
+
+    /// An admin wants the system asked again, whatever it said about time.
+    pub(crate) async fn lift_holds(&self) {
+        // Why it fails is in the log, and the next call meets it too.
+        self.gate.lift().await.ok();
     }
 
     /// Checks the configuration against a generation's manifest, as the admin left it, and makes
@@ -333,7 +341,9 @@ impl Door {
         let concurrent = manifest.concurrent_requests.min(IN_FLIGHT_MAX);
         let claim = Arc::new(Claim::new(&request.quotas, &manifest.quotas, concurrent));
         let witness = &self.witness;
-        let send = Send { exit: &self.exit, manifest, witness, slot, request, claim, headers };
+        let left = send::deadline(request.timeout_ms);
+        let exit = &self.exit;
+        let send = Send { exit, manifest, witness, slot, request, claim, headers, left };
         send.run().await
     }
 

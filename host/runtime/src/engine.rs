@@ -153,15 +153,33 @@ pub enum EngineError {
     /// The compiler died of this file.
     #[error("the compiler crashed on it ({0})")]
     Crashed(String),
+    /// A limit that the host runs under keeps every plugin from being compiled.
+    #[error("this machine gives Renkei only {0}; raise that limit and start Renkei again")]
+    HostLacks(String),
     /// The compiler cannot be started or talked to.
     #[error("the compiler cannot be run: {0}")]
     NoCompiler(String),
 }
 
 impl EngineError {
+    /// The child ended well and said nothing.
+    pub(crate) fn silent() -> Self {
+        Self::NoCompiler("it gave no answer".to_owned())
+    }
+
+    /// Whether the same bytes reach it again in every process with the same limits.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Compile(_) | Self::Limit(_) => true,
+            // 9 is also how the system frees memory for others.
+            Self::Crashed(how) => how != "signal 9" && how != "it panicked",
+            _ => false,
+        }
+    }
+
     /// Whether the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::NoCompiler(_))
+        matches!(self, Self::Slow(_) | Self::NoCompiler(_) | Self::HostLacks(_))
     }
 
     /// What to count it as.

@@ -74,6 +74,11 @@ impl State {
         }
     }
 
+    /// What the guest said of a panic in this call.
+    pub(crate) fn panic(&self) -> Option<&str> {
+        self.guest_log.panic()
+    }
+
     /// What the guest's requests came to in this call; none without a way out.
     pub(crate) fn errand(&self) -> Option<Errand> {
         self.door.as_ref().map(Door::errand)

@@ -54,7 +54,9 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use compiler::{COMPILER_ARGUMENT, CompileLimits, Compiler, compile_as_child};
+pub use compiler::{
+    COMPILER_ARGUMENT, CompileLimits, Compiler, ReadError, compile_as_child, read_package,
+};
 pub use egress::refusal::{Reason, Refused};
 pub use egress::traffic::Traffic;
 pub use engine::{EngineError, Pooling};

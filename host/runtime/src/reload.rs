@@ -7,6 +7,8 @@
 //! - A bad file never disturbs the generation that serves; it is reported once per content, and
 //!   kept for `list`. Nor does a folder that cannot be read, or a file that is gone for a moment
 //!   ([`GRACE_MS`]): a folder may be deleted and made again.
+//! - A new content is loaded beside the task (`load.rs`): a file that takes its time keeps neither
+//!   other files nor an admin waiting.
 //! - What serves is decided in `decide.rs` of the files and the book; `settle.rs` does it.
 
 pub(crate) mod admin;
@@ -16,21 +18,24 @@ pub(crate) mod event;
 pub(crate) mod folder;
 pub(crate) mod grants;
 pub(crate) mod health;
+mod load;
 mod refused;
 mod settle;
 pub(crate) mod versions;
 pub(crate) mod view;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use crate::compiler::Priority;
 use crate::limits::Stops;
 use crate::loader::Loader;
 use crate::plugin::Plugin;
@@ -40,6 +45,7 @@ use admin::{AdminError, Answer, Request};
 use book::Book;
 use decide::Wait;
 use folder::{Content, Found, Stamps};
+use load::{Deferred, Loads};
 use refused::Refusal;
 use versions::Versions;
 use view::Seen;
@@ -112,7 +118,10 @@ pub(crate) struct Pair {
 /// The task's own state.
 pub(crate) struct Reloader {
     folder: PathBuf,
-    loader: Loader,
+    loader: Arc<Loader>,
+    loads: Loads,
+    /// Orders that wait for loads.
+    deferred: Vec<Deferred>,
     registry: Arc<Registry>,
     versions: Versions,
     /// Nothing is written to `versions`.
@@ -144,7 +153,9 @@ impl Reloader {
             home: home.to_owned(),
             recent,
             folder,
-            loader,
+            loader: Arc::new(loader),
+            loads: Loads::default(),
+            deferred: Vec::new(),
             registry,
             versions: Versions::new(home.join("versions")),
             passive,
@@ -170,51 +181,86 @@ impl Reloader {
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let registry = Arc::clone(&self.registry);
         loop {
+            let overdue = load::until(&self.deferred);
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Look(done)) => {
-                        self.scan().await;
-                        done.send(()).ok();
-                    }
-                    Some(Order::Admin(request, answer)) => {
-                        answer.send(self.admin(request).await).ok();
-                    }
-                    Some(Order::Pair { name, bytes, id, reply }) => {
-                        reply.send(self.pair(&name, bytes, id).await).ok();
-                    }
+                    Some(order) => self.order(order).await,
                     None => return,
                 },
                 _ = notices.recv() => {
                     quiet(&mut notices, rhythm.debounce).await;
-                    self.scan().await;
+                    self.look().await;
                 }
                 () = registry.changed.notified() => {
                     self.settle();
                     self.show();
                 }
-                _ = again.tick(), if self.moving => self.scan().await,
+                () = self.loads.ready() => {
+                    self.take_loaded().await;
+                    self.conclude().await;
+                }
+                () = overdue => {}
+                _ = again.tick(), if self.moving => self.look().await,
                 _ = clock.tick() => {
-                    self.scan().await;
+                    self.look().await;
                     let recent = Arc::clone(&self.recent);
                     tokio::task::spawn_blocking(move || recent.save()).await.ok();
                 }
             }
+            self.answer_deferred().await;
         }
     }
 
-    /// Looks at every file once and lets the good ones serve.
+    async fn order(&mut self, order: Order) {
+        match order {
+            Order::Look(done) => {
+                self.look().await;
+                self.deferred.push(Deferred::look(done));
+            }
+            Order::Admin(request, reply) => {
+                self.prepare(&request);
+                self.look().await;
+                self.deferred.push(Deferred::admin(request, reply));
+            }
+            Order::Pair { name, bytes, id, reply } => {
+                reply.send(self.pair(&name, bytes, id).await).ok();
+            }
+        }
+    }
+
+    /// Looks at every file once and lets the good ones serve; every load is waited for.
     pub(crate) async fn scan(&mut self) {
+        self.find().await;
+        while !self.loads.is_empty() {
+            self.loads.ready().await;
+            self.take_loaded().await;
+        }
+        self.conclude().await;
+    }
+
+    /// Looks at every file once and begins to load what is new.
+    async fn look(&mut self) {
+        if self.find().await {
+            self.conclude().await;
+        }
+    }
+
+    /// Begins to load what is new in the folder; whether it could be read.
+    async fn find(&mut self) -> bool {
         if let Some(watch) = &mut self.watch {
             watch.follow();
         }
-        let Some(found) = self.read().await else { return };
+        let Some(found) = self.read().await else { return false };
+        self.loads.begin_look();
         let now_ms = self.registry.clock.now_ms();
+        let names: BTreeSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
         for (name, state) in &mut self.files {
-            match found.iter().any(|found| found.name == *name) {
+            match names.contains(name.as_str()) {
                 true => state.vanished_ms = None,
                 // A clock that was set back does not make it longer.
                 false => {
                     state.vanished_ms = Some(state.vanished_ms.map_or(now_ms, |at| at.min(now_ms)));
+                    self.loads.give_up(name);
                 }
             }
         }
@@ -224,8 +270,13 @@ impl Reloader {
         };
         self.files.retain(|_, state| !gone(state));
         for found in found {
-            self.look(found).await;
+            self.examine(found);
         }
+        true
+    }
+
+    /// Lets serve what the files as far as they are known say should serve.
+    async fn conclude(&mut self) {
         self.recall().await;
         self.settle();
         self.registry.sweep();
@@ -268,56 +319,22 @@ impl Reloader {
         None
     }
 
-    async fn look(&mut self, found: Found) {
-        let (registry, stops) = (Arc::clone(&self.registry), &self.loader.machine.stops);
-        let state = self.files.entry(found.name.clone()).or_default();
-        let (digest, bytes) = match found.content {
-            Content::Whole(digest, bytes) => (digest, bytes),
-            Content::Moving => return,
-            Content::Refused(reason) => {
-                state.refuse(&registry, stops, &found.name, Refusal::unread(reason));
-                state.digest = None;
-                return;
-            }
-        };
-        if state.digest.as_ref() == Some(&digest) && !state.passing {
-            return;
-        }
-        state.passing = false;
-        let (versions, copied, copy) = (self.versions.clone(), digest.clone(), bytes.clone());
-        match self.loader.load(&found.name, bytes).await {
-            Ok(plugin) => {
-                state.fault = None;
-                state.plugin = Some(Arc::new(plugin));
-                if !self.passive {
-                    let kept = tokio::task::spawn_blocking(move || versions.keep(&copied, &copy));
-                    if let Ok(Err(error)) = kept.await {
-                        let file = &found.name;
-                        tracing::error!(file, %error, "no private copy; a roll back cannot use it");
-                    }
-                }
-            }
-            Err(refused) => {
-                state.passing = refused.error.is_passing();
-                state.refuse(&registry, stops, &found.name, refused.into());
-            }
-        }
-        state.digest = Some(digest);
-    }
-
     /// Makes a generation of the private copy with this digest.
     async fn load(&self, name: &str, digest: &str) -> Result<Plugin, String> {
         let (versions, wanted) = (self.versions.clone(), digest.to_owned());
         let read = tokio::task::spawn_blocking(move || versions.read(&wanted));
         let bytes = read.await.map_err(|error| error.to_string())?;
         let bytes = bytes.map_err(|error| format!("its private copy cannot be read: {error}"))?;
-        self.loader.load(name, bytes).await.map_err(|error| error.to_string())
+        let loaded = self.loader.load(name, digest, Priority::Known, Arc::new(bytes)).await;
+        loaded.map_err(|error| error.to_string())
     }
 
     /// What serves, by what is remembered, and the plugin in `bytes`. Of the file that serves
     /// already, the version before is the other one.
     async fn pair(&self, name: &str, bytes: Vec<u8>, id: Option<String>) -> Paired {
-        let candidate = self.loader.load(name, bytes).await;
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let load = self.loader.load(name, &digest, Priority::Stranger, Arc::new(bytes));
+        let candidate = load.await;
         let candidate = candidate.map_err(|error| AdminError::Refused(error.to_string()))?;
         let generation = &candidate.generation;
         let id = id.unwrap_or_else(|| generation.plugin.clone());
@@ -354,7 +371,8 @@ impl Reloader {
                 let serves = page.serving.as_deref() == Some(digest);
                 serves || page.versions.iter().any(|version| version.digest == digest)
             };
-            self.files.values().any(of_file) || book.pages().values().any(of_page)
+            let loads = self.loads.has(digest) || self.files.values().any(of_file);
+            loads || book.pages().values().any(of_page)
         };
         self.versions.retain(held);
         self.loader.cache.retain(held);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
@@ -42,6 +42,9 @@ use crate::watched::{Opener, Watched};
 
 /// Events kept for a listener that is slow; it then sees that it missed some.
 const EVENTS_KEPT: usize = 256;
+
+/// Plugins that are linked and started for the first time at once.
+const LOADS: usize = 4;
 
 /// How a runtime is set up.
 pub struct Options {
@@ -198,6 +201,8 @@ impl Runtime {
             compile: Compile::new(options.compiler, options.compile_limits),
             limits: limits.clone(),
             try_laws: options.try_laws,
+            instances: format!("{:?} {:?}", options.pooling, options.instances),
+            tries: Semaphore::new(LOADS),
         };
         let view = Arc::<ArcSwap<Vec<Seen>>>::default();
         let recent = Arc::new(Recent::open(&options.home, options.passive));
@@ -240,9 +245,23 @@ impl Runtime {
     /// Does what an admin wants of the plugins.
     pub async fn admin(&self, request: Request) -> Result<Answer, AdminError> {
         let (reply, answer) = oneshot::channel();
+        let is_reload = matches!(request, Request::Reload(Some(_)));
         let sent = self.orders.send(Order::Admin(request, reply)).await;
         sent.map_err(|_| AdminError::Closed)?;
-        answer.await.map_err(|_| AdminError::Closed)?
+        let answer = answer.await.map_err(|_| AdminError::Closed)??;
+        if let (true, Answer::Plugins(plugins)) = (is_reload, &answer) {
+            for plugin in plugins.iter().filter_map(|plugin| plugin.id.as_deref()) {
+                self.lift_holds(plugin).await;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The systems of a plugin are asked again, however long they said that they want no calls.
+    async fn lift_holds(&self, plugin: &str) {
+        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
+            exit.lift_holds().await;
+        }
     }
 
     /// What the plugin in `bytes`, the content of the file `name`, would do differently from what

@@ -55,7 +55,8 @@ pub(crate) async fn call(
             export.call_async(&mut store, (call.function, parameters, input, old)).await
         })
         .await;
-    let (answer,) = answer.map_err(|stopped| stopped.of_plugin(generation))?;
+    let (answer,) =
+        answer.map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
     let answer =
         answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), None))?;
     let columns = match call.way {

@@ -165,13 +165,16 @@ fn decimal(text: &str) -> Result<String, Unfit> {
     Ok(format!("{sign}{whole}{point}{fraction}"))
 }
 
+/// A day of the calendar: `2026-02-30` is none.
 fn is_date(text: &str) -> bool {
     let shape = b"dddd-dd-dd";
+    let mut pairs = text.bytes().zip(shape);
     text.len() == shape.len()
-        && text.bytes().zip(shape).all(|(byte, want)| match want {
+        && pairs.all(|(byte, want)| match want {
             b'd' => byte.is_ascii_digit(),
             other => byte == *other,
         })
+        && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 fn choices(value: Value) -> Result<Value, Unfit> {
@@ -271,6 +274,11 @@ mod tests {
     fn days_and_truths() {
         check(&FieldKind::Date, "2026-11-22".into(), Some(Value::Date("2026-11-22".into())));
         check(&FieldKind::Date, "22/11/2026".into(), None);
+        // RULES.md R27: the form alone makes no day.
+        for bad in ["2026-02-30", "2025-02-29", "2026-13-01", "2026-00-10", "2026-04-31"] {
+            check(&FieldKind::Date, bad.into(), None);
+        }
+        check(&FieldKind::Date, "2024-02-29".into(), Some(Value::Date("2024-02-29".into())));
         let last_ms = Value::Timestamp(1_795_391_999_999);
         check(&FieldKind::Date, last_ms, Some(Value::Date("2026-11-22".into())));
         check(&FieldKind::Boolean, "TRUE".into(), Some(Value::Boolean(true)));

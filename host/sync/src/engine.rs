@@ -49,7 +49,15 @@ pub struct CycleOptions {
     /// What deletions take along, as far as live schemas were read before the cycle; the others
     /// are read when a deletion makes it necessary.
     pub cascades: Cascades,
+    /// Pages that reading the changes of one object may take in a cycle; reading everything may
+    /// take [`BACKFILL_SHARE`] times as many.
+    pub read_pages: u32,
+    /// How long reading the changes of one object may take in a cycle, ms; likewise.
+    pub read_ms: i64,
 }
+
+/// How much more of a cycle reading everything may take than reading changes.
+pub const BACKFILL_SHARE: u32 = 10;
 
 impl Default for CycleOptions {
     fn default() -> Self {
@@ -60,6 +68,8 @@ impl Default for CycleOptions {
             plan_operations: 10_000,
             sweep_pages: 20,
             cascades: Cascades::default(),
+            read_pages: 10_000,
+            read_ms: 600_000,
         }
     }
 }

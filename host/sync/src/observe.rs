@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::absorb::{AbsorbError, Source};
-use crate::engine::{CycleError, Engine, Event, Tally};
+use crate::engine::{BACKFILL_SHARE, CycleError, Engine, Event, Tally};
 use crate::order::said_lag;
 use crate::plugin::PluginError;
 use crate::ports::Connector;
@@ -76,6 +76,12 @@ async fn observe_system(
     Ok(observed)
 }
 
+/// What reading one stream has taken of a cycle.
+struct Spent {
+    pages: u32,
+    began_ms: i64,
+}
+
 /// Reads one stream.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
@@ -91,19 +97,25 @@ impl Reader<'_> {
     async fn run(&self) -> Result<bool, AbsorbError> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
+        let mut spent = Spent { pages: 0, began_ms: self.engine.clock.now_ms() };
         let mut cursor = kept
             .filter(|cursor| cursor.digest == self.member.digest)
             .unwrap_or_else(|| self.start());
         let goes_on = cursor.more && cursor.position.is_some();
-        let backfilled = self.scan(&mut cursor, is_first).await?;
+        let backfilled = self.scan(&mut cursor, is_first, &mut spent).await?;
         if !goes_on {
             return Ok(backfilled);
         }
-        Ok(self.scan(&mut cursor, is_first).await? || backfilled)
+        Ok(self.scan(&mut cursor, is_first, &mut spent).await? || backfilled)
     }
 
     /// Reads one scan to its end; whether that was a backfill.
-    async fn scan(&self, cursor: &mut Cursor, is_first: bool) -> Result<bool, AbsorbError> {
+    async fn scan(
+        &self,
+        cursor: &mut Cursor,
+        is_first: bool,
+        spent: &mut Spent,
+    ) -> Result<bool, AbsorbError> {
         let stream = self.stream();
         loop {
             let began = cursor.position.is_none();
@@ -135,7 +147,32 @@ impl Reader<'_> {
                 self.read_due().await?;
                 return Ok(is_backfill);
             }
+            spent.pages = spent.pages.saturating_add(1);
+            if let Some(cut) = self.cut_off(is_backfill, spent) {
+                return Err(cut.into());
+            }
         }
+    }
+
+    /// A scan that does not end does not keep the cycle from its end: what was read is kept, and
+    /// the next cycle goes on there (RULES.md R21).
+    fn cut_off(&self, is_backfill: bool, spent: &Spent) -> Option<PluginError> {
+        let options = &self.engine.options;
+        let Spent { pages, began_ms } = *spent;
+        let share = if is_backfill { BACKFILL_SHARE } else { 1 };
+        let took_ms = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let is_over = pages >= options.read_pages.saturating_mul(share)
+            || took_ms >= options.read_ms.saturating_mul(i64::from(share));
+        if !is_over {
+            return None;
+        }
+        let reason = format!(
+            "reading {} did not end in this cycle after {pages} pages and {} s; the next cycle goes \
+             on where it stopped",
+            self.member.object,
+            took_ms / 1_000
+        );
+        Some(PluginError::Host { plugin: self.connector.generation().clone(), reason })
     }
 
     /// The first backfill has seen everything. A later one has not seen what was deleted while no

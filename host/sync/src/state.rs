@@ -39,8 +39,16 @@ pub struct RecordKey {
 }
 
 impl std::fmt::Display for RecordKey {
+    /// For people: an id of the vendor's stays on its line.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}/{}", self.system, self.object, self.id)
+        write!(f, "{}.{}/", self.system, self.object)?;
+        if !self.id.contains(char::is_control) {
+            return f.write_str(&self.id);
+        }
+        self.id.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => write!(f, "{c}"),
+        })
     }
 }
 

@@ -121,6 +121,7 @@ fn held<C: Held, T>(call: impl FnOnce(&mut C) -> Result<T, Error>) -> Result<T, 
 
 impl<C: Held> world::Guest for Exported<C> {
     fn configure(configuration: Attributes) -> Result<(), Error> {
+        crate::panics::report();
         let connector = C::configure(&configuration)?;
         C::place().set(Some(connector));
         Ok(())

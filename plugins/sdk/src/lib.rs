@@ -158,6 +158,8 @@ mod allocator;
 pub mod bindings;
 
 pub mod batch;
+#[cfg(any(feature = "connector", feature = "transform"))]
+mod panics;
 mod problem;
 mod value;
 

@@ -66,6 +66,7 @@ impl<T: Transform> world::Guest for Exported<T> {
         input: Batch,
         old: Batch,
     ) -> Result<Batch, Error> {
+        crate::panics::report();
         let answer = T::forward(&function, &parameters, &input, &old);
         leave((parameters, input, old));
         answer
@@ -77,6 +78,7 @@ impl<T: Transform> world::Guest for Exported<T> {
         input: Batch,
         old: Batch,
     ) -> Result<Batch, Error> {
+        crate::panics::report();
         let answer = T::backward(&function, &parameters, &input, &old);
         leave((parameters, input, old));
         answer

@@ -13,7 +13,7 @@ use super::{
     AllowedOrigin, Auth, Connection, ConnectorManifest, Function, Kind, Manifest, ManifestError,
     Method, Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
 };
-use crate::hidden::misleads_in_names;
+use crate::hidden::{is_hidden, misleads_in_names};
 
 type Result<T> = std::result::Result<T, ManifestError>;
 
@@ -21,15 +21,20 @@ type Result<T> = std::result::Result<T, ManifestError>;
 const CONCURRENT_REQUESTS: u32 = 4;
 const CONCURRENT_REQUESTS_MAX: u32 = 64;
 const NAME_BYTES_MAX: usize = 100;
+const VERSION_BYTES_MAX: usize = 64;
 
 pub(super) fn manifest(raw: RawManifest) -> Result<Manifest> {
     id("id", &raw.id)?;
-    text("title", &raw.title)?;
+    title("title", &raw.title)?;
     id("publisher", &raw.publisher)?;
     let version = match &raw.version {
         Some(version) => version.clone(),
         None => return fail("version", "missing", "a semantic version such as `1.2.0`"),
     };
+    if version.len() > VERSION_BYTES_MAX {
+        let short: String = version.chars().take(VERSION_BYTES_MAX).collect();
+        return wrong("version", &short, "a semantic version of at most 64 bytes");
+    }
     if semver::Version::parse(&version).is_err() {
         return wrong("version", &version, "a semantic version such as `1.2.0`");
     }
@@ -299,7 +304,18 @@ fn is_name(name: &str, joint: u8) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == joint)
 }
 
-/// Titles, for people.
+/// Titles, for people: what reorders or hides other text on the line is none.
+fn title(key: &str, title: &str) -> Result<()> {
+    text(key, title)?;
+    match title.chars().find(|&c| is_hidden(c)) {
+        Some(_) => {
+            let expected = "a title without direction marks and invisible characters";
+            fail(key, &format!("\"{}\"", revealed(title)), expected)
+        }
+        None => Ok(()),
+    }
+}
+
 fn text(key: &str, text: &str) -> Result<()> {
     let fits = (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
     if fits { Ok(()) } else { wrong(key, text, "1 to 100 bytes without control characters") }

@@ -142,6 +142,22 @@ fn another_contract_is_named_before_anything_else() {
     );
 }
 
+/// `RULES.md R16`.
+#[test]
+fn versions_are_short_and_titles_show_what_is_there() {
+    let version = |bytes: usize| format!("1.2.3-{}", "a".repeat(bytes - 6));
+    let refused = |from: &str, to: &str, expected: &str| {
+        let error = Manifest::from_toml(&TRANSFORM.replacen(from, to, 1), None).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(expected) && error.len() < 300, "{error}");
+    };
+    refused("1.2.3", &version(65), "of at most 64 bytes");
+    refused("\"Names\"", "\"Names \u{202e}gpj\"", "Names \\u{202e}gpj");
+    refused("\"Names\"", "\"Na\u{200b}mes\"", "without direction marks");
+    let fits = TRANSFORM.replacen("1.2.3", &version(64), 1);
+    assert!(Manifest::from_toml(&fits, None).is_ok());
+}
+
 #[test]
 fn an_unknown_key_is_an_error_with_its_line() {
     let text = CONNECTOR.replace("token_style", "token_stile");

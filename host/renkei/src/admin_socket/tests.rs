@@ -30,6 +30,80 @@ impl Plugins for NoPlugins {
     }
 }
 
+/// As a listener of a process that has no file descriptor left for a while.
+struct Starved {
+    refusals: u32,
+    listener: UnixListener,
+}
+
+impl Accept for Starved {
+    async fn accept(&mut self) -> std::io::Result<UnixStream> {
+        match self.refusals.checked_sub(1) {
+            Some(left) => {
+                self.refusals = left;
+                // EMFILE
+                Err(std::io::Error::from_raw_os_error(24))
+            }
+            None => Accept::accept(&mut self.listener).await,
+        }
+    }
+}
+
+/// `RULES.md R5`.
+#[tokio::test]
+async fn the_control_socket_survives_a_lack_of_file_descriptors() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(dir.path().join("control")).unwrap();
+    let (requests, _requests) = mpsc::channel(1);
+    // More refusals than connections are served at once: none of them keeps a place.
+    let starved = Starved { refusals: 12, listener };
+    let task = tokio::spawn(listen(starved, requests, Arc::new(NoPlugins)));
+    let told = ask_plugins(dir.path(), &renkei_runtime::Request::List).await.unwrap();
+    assert_eq!(told.unwrap().answer, renkei_runtime::Answer::Plugins(Vec::new()));
+    task.abort();
+}
+
+/// Says a lot about many files.
+struct ManyPlugins;
+
+#[async_trait]
+impl Plugins for ManyPlugins {
+    async fn admin(
+        &self,
+        _: renkei_runtime::Request,
+    ) -> Result<renkei_runtime::Answer, AdminError> {
+        let report = |number: usize| PluginReport {
+            file: format!("{number}.wasm"),
+            id: None,
+            version: None,
+            digest: None,
+            kind: None,
+            state: "refused".to_owned(),
+            fault: Some("a reason of some length ".repeat(8)),
+            one_way: Default::default(),
+            waiting: None,
+            hold: false,
+            quarantined_until_ms: None,
+            versions: Vec::new(),
+        };
+        Ok(renkei_runtime::Answer::Plugins((0..10_000).map(report).collect()))
+    }
+
+    fn stops(&self) -> Vec<StopCount> {
+        Vec::new()
+    }
+}
+
+/// `RULES.md R7`.
+#[tokio::test]
+async fn a_list_of_ten_thousand_files_crosses_the_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = ControlSocket::open(dir.path(), Arc::new(ManyPlugins)).unwrap();
+    let plugins = served_plugins(dir.path()).await.unwrap().unwrap();
+    assert_eq!(plugins.len(), 10_000);
+    drop(socket);
+}
+
 fn open(data: &Path) -> ControlSocket {
     ControlSocket::open(data, Arc::new(NoPlugins)).unwrap()
 }
@@ -91,7 +165,7 @@ async fn connect(dir: &Path) -> UnixStream {
 async fn nonsense_and_endless_lines_are_hung_up_on() {
     let dir = tempfile::tempdir().unwrap();
     let socket = open(dir.path());
-    let endless = vec![b'x'; 2 * LINE_MAX as usize];
+    let endless = vec![b'x'; 2 * REQUEST_MAX as usize];
     for said in [b"\n".as_slice(), b"{\"decide\":{\"review\":1}}\n", &endless] {
         let mut stream = connect(dir.path()).await;
         // It may hang up before it has read all.

@@ -9,6 +9,7 @@ use crate::database::Access;
 use crate::failure::Failure;
 use crate::host::{Host, Patience, Preflight, of_plugin};
 use crate::output::Output;
+use crate::plain;
 use crate::preflight::Severity;
 
 /// Exit code 2 when something would stop a sync.
@@ -71,6 +72,26 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
         .chain(silent)
         .chain(findings)
         .chain([verdict.to_owned()])
+        .map(|line| plain::line(&line))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use renkei_sync::plugin::Account;
+
+    use super::*;
+
+    /// `RULES.md R23`: the name of an account makes no line of its own.
+    #[test]
+    fn a_name_with_a_line_feed_stays_on_its_line() {
+        let name = "ACME\nThe configuration fits.\u{1b}[2J".to_owned();
+        let facts = vec![("zone\n".to_owned(), Value::Text("a\nb".to_owned()))];
+        let account = Account { id: "1\n2".to_owned(), name, facts };
+        let accounts = vec![("hubspot".to_owned(), account)];
+        let text = describe(&Preflight { accounts, ..Preflight::default() }, 1);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.ends_with("\nThe configuration does not fit."), "{text}");
+    }
 }

@@ -9,7 +9,7 @@ mod test;
 use std::path::Path;
 
 use renkei_package::{BuildOptions, Built, Language, Manifest, Package, Progress, Template};
-use renkei_runtime::Request;
+use renkei_runtime::{CompileLimits, Compiler, Request};
 use serde_json::{Value, json};
 
 use crate::cli::{PluginCommand, PluginKind, PluginLanguage};
@@ -24,7 +24,7 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), F
         PluginCommand::New { name, kind, language, into } => {
             new(name, (*kind).into(), (*language).into(), into, output)
         }
-        PluginCommand::Inspect { file } => inspect(file, output),
+        PluginCommand::Inspect { file } => inspect(file, output).await,
         PluginCommand::Test(args) => test::run(args, output).await,
         PluginCommand::List(args) => admin::list(&args.dir, output).await,
         PluginCommand::Preview { file, id, show_values, dir } => {
@@ -117,11 +117,19 @@ fn new(
     Ok(())
 }
 
-fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
+async fn inspect(file: &Path, output: Output) -> Result<(), Failure> {
     let name = file.display().to_string();
-    let package = Package::open(file).map_err(Failure::plugin)?;
+    let package = read(file, &CompileLimits::default()).await?;
     output.result(&facts(&name, &package), || describe(&name, &package))?;
     Ok(())
+}
+
+/// Reads a plugin file of anybody, in the process with limits that looks at such files.
+pub(super) async fn read(file: &Path, limits: &CompileLimits) -> Result<Package, Failure> {
+    let bytes = Package::bytes_at(file).map_err(Failure::plugin)?;
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let compiler = Compiler::this_program()?;
+    renkei_runtime::read_package(&compiler, limits, &name, bytes).await.map_err(Failure::plugin)
 }
 
 fn facts(file: &str, package: &Package) -> Value {

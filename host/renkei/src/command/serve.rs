@@ -1,9 +1,11 @@
 //! `renkei serve`: a cycle, a pause, and again, until SIGTERM or Ctrl-C. Plugins are reloaded by
 //! the runtime meanwhile.
 //!
-//! A signal during a cycle lets the cycle end: what it has committed is whole at any moment, but a
-//! calm end leaves nothing to probe.
+//! A signal during a cycle lets the cycle end within [`stop::GRACE_MS`], because a calm end leaves
+//! nothing to probe; then the cycle is given up. What it has committed is whole at any moment, and
+//! the next one asks the systems about what was sent and not answered.
 
+use indicatif::ProgressBar;
 use renkei_runtime::ReloadEvent;
 use renkei_sync::engine::CycleOptions;
 use renkei_sync::plugin::Generation;
@@ -32,7 +34,7 @@ pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure>
         .interval_seconds
         .map_or(host.config.interval_ms, |seconds| seconds.saturating_mul(1000));
     tracing::info!(dir = %args.dir.dir.display(), interval_ms, "serving");
-    output.note("serving; Ctrl-C or SIGTERM ends after the cycle that runs");
+    output.note("serving; Ctrl-C or SIGTERM ends within seconds, a second one at once");
     output.event(&json!({ "event": "serving", "interval_ms": interval_ms }))?;
     keep_in_step(&host, interval_ms, output).await
 }
@@ -53,29 +55,9 @@ pub(crate) async fn keep_in_step(
     let bar = output.progress("serving");
     let stop = stop::requested();
     tokio::pin!(stop);
-    let mut stopping = false;
-    while !stopping {
-        {
-            let running = one_cycle::run(host, CycleOptions::default(), &bar);
-            tokio::pin!(running);
-            loop {
-                tokio::select! {
-                    result = &mut running => {
-                        // A failed system is in the log and is tried again; a failed store is the
-                        // end.
-                        serving.cycled(&result?)?;
-                        break;
-                    }
-                    event = serving.events.recv() => serving.reloaded(event)?,
-                    () = &mut stop, if !stopping => {
-                        tracing::info!("draining");
-                        stopping = true;
-                    }
-                }
-            }
-        }
-        if !stopping {
-            stopping = serving.pause(interval_ms, &mut stop).await?;
+    loop {
+        if serving.cycle(&bar, &mut stop).await? || serving.pause(interval_ms, &mut stop).await? {
+            break;
         }
     }
     bar.finish_and_clear();
@@ -92,6 +74,37 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
+    /// Runs one cycle; whether a signal came. After a signal the cycle has a short time to end.
+    async fn cycle(
+        &mut self,
+        bar: &ProgressBar,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<bool, Failure> {
+        let running = one_cycle::run(self.host, CycleOptions::default(), bar);
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                result = &mut running => {
+                    // A failed system is in the log and is tried again; a failed store is the end.
+                    self.cycled(&result?)?;
+                    return Ok(false);
+                }
+                event = self.events.recv() => self.reloaded(event)?,
+                () = &mut *stop => break,
+            }
+        }
+        tracing::info!("draining");
+        let over = self.host.clock.sleep_ms(stop::GRACE_MS);
+        tokio::select! {
+            result = &mut running => self.cycled(&result?)?,
+            () = over => tracing::warn!(
+                grace_ms = stop::GRACE_MS,
+                "the cycle did not end in time and is given up; the next one goes on where it was"
+            ),
+        }
+        Ok(true)
+    }
+
     /// Waits out the interval and decides what people ask for; whether a signal came. Decisions go
     /// before the end of the pause, so that each has its turn however short the pause is.
     async fn pause(

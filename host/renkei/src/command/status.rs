@@ -21,6 +21,7 @@ use crate::database::{self, Access};
 use crate::failing;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::plain;
 use crate::table;
 
 /// The most reviews that are listed; the count is always complete.
@@ -147,11 +148,13 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
             (None, None) => review.entity.clone(),
         };
         let (matter, stands) = (about(review), review.status.words());
-        text.push_str(&format!("\n  {}  {subject}: {matter} ({stands})", review.id));
+        let line = format!("{}  {subject}: {matter} ({stands})", review.id);
+        text.push_str(&format!("\n  {}", plain::line(&line)));
         for (words, meaning) in answers(review) {
             let (id, dir) = (&review.id, quoted(&dir.display().to_string()));
-            text.push_str(&format!("\n      renkei decide {id} {words} --dir {dir}"));
-            text.push_str(&meaning.map(|meaning| format!("  # {meaning}")).unwrap_or_default());
+            let meaning = meaning.map(|meaning| format!("  # {meaning}")).unwrap_or_default();
+            let line = format!("renkei decide {id} {words} --dir {dir}{meaning}");
+            text.push_str(&format!("\n      {}", plain::line(&line)));
         }
     }
     text
@@ -164,7 +167,7 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
     let meant = |words: &str, meaning: &str| (words.to_owned(), Some(meaning.to_owned()));
     let with = |records: &[RecordKey]| -> Vec<(String, Option<String>)> {
         let others = records.iter().filter(|record| review.record.as_ref() != Some(record));
-        others.map(|record| (format!("with {}", quoted(&record.to_string())), None)).collect()
+        others.map(|record| (format!("with {}", quoted(&typed(record))), None)).collect()
     };
     match &review.matter {
         Matter::Conflict { values, .. } => {
@@ -209,13 +212,28 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
     }
 }
 
-/// A word for a shell: ids and paths are others' text.
+/// A record as `renkei decide` wants it, to the character.
+fn typed(record: &RecordKey) -> String {
+    let RecordKey { system, object, id } = record;
+    format!("{system}.{object}/{id}")
+}
+
+/// A word for a shell: ids and paths are others' text. What does not show is written as the escapes
+/// of `$'...'`, so that the line can be read and still be typed.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._-/:@+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if !word.chars().any(plain::is_unseen) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped = word.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if plain::is_unseen(c) => format!("\\U{:08x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 /// One line per stream; one for all where they say the same.
@@ -367,6 +385,31 @@ mod tests {
                 "separate --dir 'my sync'  # it is a thing of its own",
             ],
         );
+    }
+
+    /// `RULES.md R9`, `RULES.md R23`: an id of the vendor makes no line of its own.
+    #[test]
+    fn an_id_with_a_line_feed_stays_on_its_line() {
+        let forged = "1\n  3f2a  person/2: all is well\n      renkei decide 3f2a approve";
+        let review = Review {
+            id: "3f2a".to_owned(),
+            entity: "person".to_owned(),
+            link: None,
+            record: Some(record(forged)),
+            matter: Matter::Ambiguous {
+                key: "mail\u{202e}".to_owned(),
+                records: vec![record("2'\n\\"), record("3")],
+            },
+            status: ReviewStatus::Open,
+            choice: None,
+            at_ms: 0,
+        };
+        let text = describe(Path::new("sync"), &Counts::default(), &[review]);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("3f2a")).collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[0].contains("1\\n  3f2a") && lines[0].contains("\\u{202e}"), "{text}");
+        let told = r"renkei decide 3f2a with $'hubspot.contacts/2\'\U0000000a\\' --dir sync";
+        assert_eq!(lines[1].trim(), told);
     }
 
     #[test]

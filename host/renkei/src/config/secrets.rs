@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::small_file;
+
 /// Looks secrets up by name.
 pub(crate) struct Secrets {
     file: PathBuf,
@@ -47,7 +49,7 @@ impl Secrets {
         if mode & 0o077 != 0 {
             return Err(SecretError::Exposed { path, mode });
         }
-        let text = std::fs::read_to_string(&file).map_err(unreadable)?;
+        let text = small_file::read_text(&file).map_err(unreadable)?;
         // The parser's own message could quote the line with the secret, so it is not passed on.
         let values: BTreeMap<String, String> =
             toml::from_str(&text).map_err(|_| SecretError::Malformed { path })?;

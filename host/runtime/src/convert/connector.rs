@@ -9,7 +9,7 @@ use renkei_sync::value::Value;
 use super::scans::Scans;
 use super::{
     Breach, RETRY_AFTER_MS_MAX, after_from_guest, attributes_from_guest, attributes_to_guest,
-    cells_to_guest, problem_from_guest, records_from_guest, value_to_guest, without_nul,
+    cells_to_guest, is_id, problem_from_guest, records_from_guest, value_to_guest, without_nul,
 };
 use crate::bindings::v1::{calls, types};
 use crate::limits::{Cap, LimitReached};
@@ -157,6 +157,9 @@ pub(crate) fn outcome_from_guest(
                     "an applied write tells {cells} cells for {columns} columns"
                 )));
             }
+            if !is_id(&applied.id) {
+                return Ok(no_id());
+            }
             Outcome::Applied(Applied {
                 id: without_nul(applied.id)?,
                 created: applied.created,
@@ -166,6 +169,7 @@ pub(crate) fn outcome_from_guest(
             })
         }
         calls::Outcome::Conflict => Outcome::Conflict,
+        calls::Outcome::Exists(id) if !is_id(&id) => no_id(),
         calls::Outcome::Exists(id) => Outcome::Exists(without_nul(id)?),
         calls::Outcome::Gone => Outcome::Gone,
         calls::Outcome::Rejected(problems) => {
@@ -176,8 +180,22 @@ pub(crate) fn outcome_from_guest(
     })
 }
 
+/// The answer to a write names a record by what cannot be an id: the write may have been done, and
+/// the system is asked about it.
+fn no_id() -> Outcome {
+    Outcome::Uncertain("the answer names a record by what cannot be an id".to_owned())
+}
+
+/// Id, name and facts are words for people.
 pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
-    Ok(Account { id: account.id, name: account.name, facts: attributes_from_guest(account.facts)? })
+    let facts = attributes_from_guest(account.facts)?.into_iter().map(|(code, value)| {
+        let value = match value {
+            Value::Text(text) => Value::Text(words(&text)),
+            value => value,
+        };
+        (words(&code), value)
+    });
+    Ok(Account { id: words(&account.id), name: words(&account.name), facts: facts.collect() })
 }
 
 /// Takes one schema per object asked for, in any order.
@@ -197,7 +215,7 @@ fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
     let field = |field: calls::Field| -> Result<SchemaField, Breach> {
         Ok(SchemaField {
             name: field.name,
-            label: field.label,
+            label: words(&field.label),
             kind: field.kind,
             readable: field.readable,
             creatable: field.creatable,
@@ -213,7 +231,7 @@ fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
     };
     Ok(Schema {
         object: schema.object,
-        label: schema.label,
+        label: words(&schema.label),
         fields: schema.fields.into_iter().map(field).collect::<Result<_, _>>()?,
         facts: attributes_from_guest(schema.facts)?,
     })

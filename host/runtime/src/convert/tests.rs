@@ -1,6 +1,6 @@
 //! What a guest may answer, and what is a breach.
 
-use renkei_sync::record::{PageRequest, Scan};
+use renkei_sync::record::{Outcome, PageRequest, Scan};
 
 use super::connector::{outcomes_from_guest, scanned_from_guest};
 use super::scans::Scans;
@@ -121,4 +121,30 @@ fn one_outcome_per_operation() {
     assert!(outcomes_from_guest(vec![applied(0)], 1, 2).is_ok());
     assert!(outcomes_from_guest(vec![applied(1)], 1, 2).is_err());
     assert!(outcomes_from_guest(vec![], 1, 2).is_err());
+}
+
+/// `RULES.md R18`: what moves in a path, ends a line or hides is no id.
+#[test]
+fn an_answer_to_a_write_names_records_by_ids() {
+    let long = "1".repeat(513);
+    for bad in ["../../admin", "a/b", "a\\b", "1\n2", "\u{1b}[2J", "a b", "1?x", "1#", "..", &long]
+    {
+        let applied = calls::Applied {
+            id: bad.to_owned(),
+            created: true,
+            version: None,
+            after: vec![],
+            modified: None,
+        };
+        for outcome in [calls::Outcome::Applied(applied), calls::Outcome::Exists(bad.to_owned())] {
+            let taken = outcomes_from_guest(vec![outcome], 1, 0).unwrap();
+            let [Outcome::Uncertain(reason)] = &taken[..] else { panic!("{bad:?}: {taken:?}") };
+            assert!(!reason.contains(bad), "{reason}");
+        }
+    }
+    for good in ["1", "0035g00000ABCdeAAG", "a-b_c.d:e|f@g", "山田"] {
+        let outcome = calls::Outcome::Exists(good.to_owned());
+        let taken = outcomes_from_guest(vec![outcome], 1, 0).unwrap();
+        assert!(matches!(&taken[..], [Outcome::Exists(id)] if id == good), "{good}");
+    }
 }

@@ -3,17 +3,18 @@
 //! Names are looked up by `lookup`, so that connections are made to public addresses only. No proxy
 //! from the environment (it would move that out of our hands), no redirects (each has to pass the
 //! policy first), no cookies, bodies decoded by `decode` under its caps, and a connection pool that
-//! no other system shares (TRUST.md 2.5, items 3 to 6). A request's time is that of its whole
-//! answer, so a body that drips ends with it.
+//! no other system shares. A request's time is that of its whole answer, so a body that drips ends
+//! with it. A connection on which a request waited in vain is not used again: TCP may live on where
+//! nobody answers any more.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, redirect, tls};
-use tokio::time::Instant;
 use url::Url;
 
 use super::decode::{self, ACCEPTED, Body, Fault};
@@ -24,6 +25,10 @@ use super::refusal::{ANSWER_HEADER_BYTES_MAX, ANSWER_HEADERS_MAX, Refusal};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Default and upper bound of a request's time.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often an HTTP/2 connection is asked whether it lives, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many bytes of headers are taken in over HTTP/2 (which adds 32 for each), and what a server
 /// is told. Far more than an answer may have: what is beyond this only breaks the connection, and
@@ -48,8 +53,6 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// Size of the body as it came, bytes.
     pub(crate) wire: usize,
-    /// How long it took, from sending to the body's end.
-    pub(crate) took: Duration,
 }
 
 /// Why there is no whole answer. The reasons name an origin at most: a query may hold field values.
@@ -73,9 +76,11 @@ pub(crate) enum NoAnswer {
 }
 
 /// See the module's text. Its copies share what it knows about the system.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    http: Arc<ArcSwap<reqwest::Client>>,
+    /// Makes another one with no connections.
+    fresh: Arc<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>,
     connects: u32,
     /// Nobody could be reached although it was tried as often as that is worth.
     unreachable: Arc<AtomicBool>,
@@ -89,25 +94,12 @@ impl Client {
         base: Option<&Url>,
         ways: &Ways,
     ) -> Result<Self, reqwest::Error> {
-        let near = base.filter(|base| is_near(base));
-        let localhost = near.is_some_and(|base| base.host_str() == Some(LOCALHOST));
-        let resolver = Guarded { lookup: Arc::clone(&ways.lookup), localhost };
-        let roots = ways.roots.iter().map(|root| Certificate::from_der(root));
-        let http = reqwest::Client::builder()
-            .dns_resolver(Arc::new(resolver))
-            .https_only(near.is_none_or(|base| base.scheme() == "https"))
-            .tls_version_min(tls::Version::TLS_1_2)
-            .tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?)
-            .http1_max_headers(ANSWER_HEADERS_MAX)
-            .http2_max_header_list_size(HTTP2_HEADER_BYTES_MAX)
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("renkei/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, connects: connects.max(1), unreachable: Arc::default() })
+        let near = base.filter(|base| is_near(base)).cloned();
+        let ways = ways.clone();
+        let fresh = move || build(near.as_ref(), &ways);
+        let http = Arc::new(ArcSwap::from_pointee(fresh()?));
+        let (connects, unreachable) = (connects.max(1), Arc::default());
+        Ok(Self { http, fresh: Arc::new(fresh), connects, unreachable })
     }
 
     /// How often a request that cannot connect is tried. Once while the system is unreachable: of
@@ -122,18 +114,27 @@ impl Client {
     }
 
     pub(crate) async fn exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
-        let result = self.try_exchange(request).await;
+        let http = self.http.load_full();
+        let result = Self::try_exchange(&http, request).await;
+        if matches!(result, Err(NoAnswer::Timeout | NoAnswer::Slow)) {
+            self.forsake(&http);
+        }
         if !matches!(result, Err(NoAnswer::NotSent(_))) {
             self.unreachable.store(false, Ordering::Relaxed);
         }
         result
     }
 
-    async fn try_exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
-        let began = Instant::now();
+    /// A connection on which no answer came may be dead although it stands: no later request is
+    /// sent on the connections that there are. Those that wait on them go on.
+    fn forsake(&self, silent: &Arc<reqwest::Client>) {
+        let Ok(fresh) = (self.fresh)() else { return };
+        drop(self.http.compare_and_swap(silent, Arc::new(fresh)));
+    }
+
+    async fn try_exchange(http: &reqwest::Client, request: Outgoing) -> Result<Answer, NoAnswer> {
         let origin = request.url.origin().ascii_serialization();
-        let mut response = self
-            .http
+        let mut response = http
             .request(request.method, request.url)
             .headers(request.headers)
             .header(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED))
@@ -156,8 +157,32 @@ impl Client {
         }
         let (status, wire) = (response.status().as_u16(), body.wire());
         let body = body.finish().map_err(not_taken)?;
-        Ok(Answer { status, headers, body, wire, took: began.elapsed() })
+        Ok(Answer { status, headers, body, wire })
     }
+}
+
+/// A client without connections; `near` is the admin's own base URL if it names this machine.
+fn build(near: Option<&Url>, ways: &Ways) -> Result<reqwest::Client, reqwest::Error> {
+    let localhost = near.is_some_and(|base| base.host_str() == Some(LOCALHOST));
+    let resolver = Guarded { lookup: Arc::clone(&ways.lookup), localhost };
+    let roots = ways.roots.iter().map(|root| Certificate::from_der(root));
+    reqwest::Client::builder()
+        .dns_resolver(Arc::new(resolver))
+        .https_only(near.is_none_or(|base| base.scheme() == "https"))
+        .tls_version_min(tls::Version::TLS_1_2)
+        .tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?)
+        .http1_max_headers(ANSWER_HEADERS_MAX)
+        .http2_max_header_list_size(HTTP2_HEADER_BYTES_MAX)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("renkei/", env!("CARGO_PKG_VERSION")))
+        .build()
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -5,6 +5,9 @@
 //! - A renewal runs in a task of its own: a job that is cancelled in the middle must not lose a
 //!   rotated refresh token.
 //! - A rotated refresh token is saved before the access token that came with it is used.
+//! - Renewals are bounded: whoever asks for more than [`RENEWALS_AT_ONCE`] in a row waits
+//!   [`RENEWAL_MS`] for each further one, because a token that is refused again and again is not
+//!   helped by another one.
 //! - Tokens are renewed a little before they expire, so that a refusal is the exception.
 
 use std::collections::VecDeque;
@@ -25,6 +28,10 @@ use crate::system::{Auth, TokenStore};
 
 /// A token is renewed when less than this is left, or a tenth of its life if that is shorter.
 const RENEW_BEFORE_MS: i64 = 60_000;
+
+/// So many renewals in a row, and then one in so many ms.
+const RENEWALS_AT_ONCE: i64 = 10;
+const RENEWAL_MS: i64 = 60_000;
 
 /// So many refresh tokens are tried.
 const REFRESH_MAX: usize = 2;
@@ -64,9 +71,27 @@ struct State {
     /// Refresh tokens to try, the newest first.
     refresh: Vec<SecretString>,
     loaded: bool,
+    /// When the renewals so far are paid for, one each [`RENEWAL_MS`].
+    paid_ms: Option<i64>,
+    /// Why the last renewal failed.
+    fault: Option<Failure>,
 }
 
 impl State {
+    /// Takes one of the renewals that there are; if there is none, how long until there is, ms.
+    fn take_renewal(&mut self, now_ms: i64) -> Result<(), i64> {
+        let paid_ms = self.paid_ms.map_or(now_ms, |paid_ms| paid_ms.max(now_ms));
+        // A clock that was set back does not make it longer.
+        let paid_ms = paid_ms.min(now_ms.saturating_add(RENEWAL_MS * RENEWALS_AT_ONCE));
+        let ahead_ms = paid_ms.saturating_sub(now_ms);
+        self.paid_ms = Some(paid_ms);
+        if ahead_ms > RENEWAL_MS * (RENEWALS_AT_ONCE - 1) {
+            return Err(ahead_ms - RENEWAL_MS * (RENEWALS_AT_ONCE - 1));
+        }
+        self.paid_ms = Some(paid_ms.saturating_add(RENEWAL_MS));
+        Ok(())
+    }
+
     /// These are used no more, but may still be echoed.
     fn retire(&mut self, secrets: impl IntoIterator<Item = SecretString>) {
         self.former.extend(secrets);
@@ -184,8 +209,18 @@ impl Credentials {
         {
             return bearer(&token.access, token.base.clone(), state.serial);
         }
+        if let Err(ms) = state.take_renewal(self.clock.now_ms()) {
+            let seconds = ms.div_euclid(1_000).saturating_add(1);
+            return Err(state.fault.clone().unwrap_or_else(|| {
+                unauthorized(&format!(
+                    "new tokens are refused again and again; the next one is asked for in {seconds} s"
+                ))
+            }));
+        }
         self.load_refresh_tokens(&mut state).await?;
-        let answer = self.ask(&mut state, endpoint).await?;
+        let answer = self.ask(&mut state, endpoint).await;
+        state.fault = answer.as_ref().err().cloned();
+        let answer = answer?;
         if let Some(rotated) = answer.refresh_token.clone() {
             // Even unsaved it is the only one that still works, so the job goes on with it.
             if let Err(error) = self.store.save(&self.system, &self.slot, &rotated).await {
@@ -245,10 +280,11 @@ impl Credentials {
         };
         let mut refused = TokenRefused::Refused("there is no refresh token".to_owned());
         for wanted in wanted {
-            match endpoint.ask(client_id, client_secret, wanted, &*self.clock).await {
+            let redactor = self.redactor();
+            match endpoint.ask(client_id, client_secret, wanted, &redactor, &*self.clock).await {
                 Ok(answer) => return Ok(answer),
                 Err(error @ TokenRefused::Refused(_)) => refused = error,
-                Err(error @ TokenRefused::NoAnswer(_)) => {
+                Err(error @ (TokenRefused::NoAnswer(_) | TokenRefused::Unfit(_))) => {
                     refused = error;
                     break;
                 }
@@ -257,6 +293,7 @@ impl Credentials {
         let redactor = self.redactor();
         Err(match refused {
             TokenRefused::Refused(reason) => Failure::Unauthorized(redactor.text(reason)),
+            TokenRefused::Unfit(reason) => Failure::Unfit(redactor.text(reason)),
             TokenRefused::NoAnswer(reason) => Failure::NoAnswer(redactor.text(reason)),
         })
     }

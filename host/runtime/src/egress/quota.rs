@@ -99,6 +99,18 @@ impl Gate {
         self.work(move || gate.update(hold)).await
     }
 
+    /// Whatever the server said about time holds no longer: an admin wants it asked again.
+    pub(crate) async fn lift(self: &Arc<Self>) -> Result<(), Failure> {
+        let gate = Arc::clone(self);
+        let lift = |windows: &mut Windows, _: Scene<'_>| {
+            windows.lift();
+            ((), Change::Some)
+        };
+        self.work(move || gate.update(lift)).await?;
+        self.ended.notify_waiters();
+        Ok(())
+    }
+
     /// Runs `work` where it may block if it may.
     async fn work<T: Send + 'static>(
         &self,

@@ -75,10 +75,20 @@ fn back_off(sent: u32, dice: f64) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(BACK_OFF_MOST_MS)
 }
 
-/// Reads `retry-after`: seconds, or a date compared with the clock (RFC 9110 10.2.3).
+/// A server's word on when to come back holds for this long at most, ms; then it is asked again.
+pub(crate) const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
+
+/// Reads `retry-after`: seconds, or a date compared with the clock (RFC 9110 10.2.3), of both no
+/// more than [`RETRY_AFTER_MS_MAX`].
 pub(crate) fn retry_after_ms(value: &str, now_ms: i64) -> Option<u64> {
-    if let Ok(seconds) = value.trim().parse::<u64>() {
-        return Some(seconds.saturating_mul(1_000));
+    told_ms(value, now_ms).map(|ms| ms.min(RETRY_AFTER_MS_MAX))
+}
+
+fn told_ms(value: &str, now_ms: i64) -> Option<u64> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number holds are a long time, too.
+        return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
     }
     let at = httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let at_ms = i64::try_from(at.as_millis()).ok()?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use tokio::time::Instant;
 use url::Url;
 
 use renkei_package::ConnectorManifest;
@@ -31,10 +32,19 @@ pub(super) struct Send<'a> {
     pub(super) request: Request,
     pub(super) claim: Arc<Claim>,
     pub(super) headers: HeaderMap,
+    /// What is left of the time that the guest gave: for all attempts, redirects and pauses between
+    /// them together, without the waits for quotas.
+    pub(super) left: Duration,
+}
+
+/// The time that a request has where a guest asks for so many ms.
+pub(super) fn deadline(asked_ms: Option<u32>) -> Duration {
+    let asked = asked_ms.map(|ms| Duration::from_millis(u64::from(ms.max(1))));
+    asked.unwrap_or(REQUEST_TIMEOUT).min(REQUEST_TIMEOUT)
 }
 
 impl Send<'_> {
-    pub(super) async fn run(self) -> Result<Response, Failure> {
+    pub(super) async fn run(mut self) -> Result<Response, Failure> {
         let mut renewed = false;
         let mut sent = 0;
         loop {
@@ -49,6 +59,7 @@ impl Send<'_> {
             if let Ok(answer) = &outcome
                 && self.slot.connection.refused_status.contains(&answer.status)
                 && self.slot.credentials.can_renew()
+                && !self.left.is_zero()
                 && !std::mem::replace(&mut renewed, true)
             {
                 self.slot.credentials.renew(grant.serial, self.slot.endpoint.as_ref()).await?;
@@ -57,21 +68,31 @@ impl Send<'_> {
             match self.decide(&outcome, sent) {
                 Decision::Settle => return self.settle(outcome),
                 Decision::QuotaFor(ms) => return Err(Failure::Quota(ms)),
-                Decision::Again(ms) => self.exit.clock.sleep_ms(ms).await,
+                Decision::Again(ms) => match self.pause_ms(&outcome, ms) {
+                    Some(ms) => self.exit.clock.sleep_ms(ms).await,
+                    None => return self.settle(outcome),
+                },
             }
         }
     }
 
-    /// One attempt with the redirects that it leads to. Its time is that of all of them together,
-    /// without the waits for quotas between.
-    async fn once(&self, grant: &Grant) -> Result<Result<Answer, NoAnswer>, Failure> {
-        let asked = self.request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms.max(1))));
+    /// The pause before the next attempt; none where no time would be left for it. A pause that a
+    /// quota asks for is a wait for the quota and takes none of the guest's time.
+    fn pause_ms(&mut self, outcome: &Result<Answer, NoAnswer>, ms: u64) -> Option<u64> {
+        let quota = &self.manifest.retry.quota_status;
+        if !matches!(outcome, Ok(answer) if quota.contains(&answer.status)) {
+            self.left = self.left.saturating_sub(Duration::from_millis(ms));
+        }
+        (!self.left.is_zero()).then_some(ms)
+    }
+
+    /// One attempt with the redirects that it leads to.
+    async fn once(&mut self, grant: &Grant) -> Result<Result<Answer, NoAnswer>, Failure> {
         let mut outgoing = self.first(grant)?;
-        outgoing.timeout = asked.unwrap_or(REQUEST_TIMEOUT).min(REQUEST_TIMEOUT);
         let mut hops = 0;
         loop {
             let (method, url) = (outgoing.method.clone(), outgoing.url.clone());
-            let (headers, left) = (outgoing.headers.clone(), outgoing.timeout);
+            let headers = outgoing.headers.clone();
             let answer = match self.exchange(outgoing).await? {
                 Err(NoAnswer::Refused(refusal)) if hops > 0 && !refusal.is_of_answer() => {
                     return Err(self.astray(RedirectFault::Place(Box::new(refusal))));
@@ -85,12 +106,12 @@ impl Send<'_> {
             let Some(hop) = hop.map_err(|fault| self.astray(fault))? else {
                 return Ok(Ok(answer));
             };
-            let Some(left) = left.checked_sub(answer.took).filter(|left| !left.is_zero()) else {
+            if self.left.is_zero() {
                 return Ok(Err(NoAnswer::Timeout));
-            };
+            }
             hops += 1;
             add(&self.exit.counters.redirects, 1);
-            outgoing = self.led(hop, headers, left);
+            outgoing = self.led(hop, headers);
         }
     }
 
@@ -106,13 +127,13 @@ impl Send<'_> {
             headers.insert(name, value.clone());
         }
         let method = self.request.method.clone();
-        let (body, timeout) = (self.request.body.clone(), REQUEST_TIMEOUT);
-        Ok(Outgoing { method, url, headers, body, timeout })
+        let body = self.request.body.clone();
+        Ok(Outgoing { method, url, headers, body, timeout: self.left })
     }
 
     /// The request that a redirect leads to. Once the origin changes, neither the credentials nor
     /// the guest's own headers come along, and they do not come back with a later redirect.
-    fn led(&self, hop: Hop, headers: HeaderMap, left: Duration) -> Outgoing {
+    fn led(&self, hop: Hop, headers: HeaderMap) -> Outgoing {
         let headers = match (hop.same_origin, hop.keep_body) {
             (true, true) => headers,
             (true, false) => {
@@ -123,7 +144,7 @@ impl Send<'_> {
             (false, keep_body) => redirect::harmless(&headers, keep_body),
         };
         let body = if hop.keep_body { self.request.body.clone() } else { Vec::new() };
-        Outgoing { method: hop.method, url: hop.url, headers, body, timeout: left }
+        Outgoing { method: hop.method, url: hop.url, headers, body, timeout: self.left }
     }
 
     /// A redirect that is not followed although it should be.
@@ -131,7 +152,7 @@ impl Send<'_> {
         redirect::refused(fault, !self.is_repeatable()).into()
     }
 
-    async fn exchange(&self, outgoing: Outgoing) -> Result<Result<Answer, NoAnswer>, Failure> {
+    async fn exchange(&mut self, outgoing: Outgoing) -> Result<Result<Answer, NoAnswer>, Failure> {
         let pass = self.exit.gate.pass(&self.claim, QUOTA_WAIT_MAX_MS).await?;
         let counters = &self.exit.counters;
         add(&counters.requests, 1);
@@ -141,7 +162,9 @@ impl Send<'_> {
         if let Some(unusual) = self.exit.notice(&outgoing.url, chosen) {
             self.witness.wonders_at(unusual);
         }
+        let began = Instant::now();
         let outcome = self.exit.client.exchange(outgoing).await;
+        self.left = self.left.saturating_sub(began.elapsed());
         drop(pass);
         match &outcome {
             Ok(answer) => counters.answered(answer.status, answer.wire),

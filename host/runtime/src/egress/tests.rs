@@ -1,5 +1,7 @@
 //! The way out against a server on loopback: renewal, rotation, repeats, caps, quotas, secrets.
 
+mod bounds;
+
 use std::sync::Arc;
 
 use std::sync::atomic::AtomicUsize;
@@ -170,7 +172,8 @@ async fn a_quota_status_waits_and_repeats() {
     let server =
         Server::start(|_, _, _| (429, vec![("retry-after", "7200".to_owned())], vec![])).await;
     let refused = door(&bearer_exit(&server.base, &clock)).send(get("/things")).await;
-    assert_eq!(refused, Err(Failure::Quota(7_200_000)));
+    // RULES.md R25: a server's word holds for an hour.
+    assert_eq!(refused, Err(Failure::Quota(3_600_000)));
 }
 
 #[tokio::test]
@@ -305,7 +308,8 @@ async fn the_base_url_that_comes_with_a_token_is_checked() {
     let exit = self::exit(&login.base, client_credentials(), &clock, Arc::new(NoTokens));
     let refused = door(&exit).send(get("/things")).await.unwrap_err();
     assert!(
-        matches!(&refused, Failure::Unauthorized(r) if r.contains("allow-list")),
+        matches!(&refused, Failure::Unfit(r) if r.contains("credentials were accepted, but")
+            && r.contains("https://evil.example is not on the plugin's allow-list")),
         "{refused:?}"
     );
 }

@@ -1,14 +1,15 @@
 //! Talks to one OAuth2 token endpoint (RFC 6749 4.4 and 6).
 //!
 //! The endpoint's answers stay in the host; of a refusal only its error code is told on. Its
-//! redirects are not followed: the request holds the credentials themselves.
+//! redirects are not followed: the request holds the credentials themselves. What is no answer of a
+//! token endpoint (a page, a redirect) says nothing about the credentials and is told as that.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::{Url, form_urlencoded};
@@ -16,16 +17,20 @@ use url::{Url, form_urlencoded};
 use renkei_package::TokenStyle;
 use renkei_sync::ports::Clock;
 
-use super::client::{Client, NoAnswer, Outgoing, REQUEST_TIMEOUT};
+use super::client::{Answer, Client, NoAnswer, Outgoing, REQUEST_TIMEOUT};
 use super::credentials::sensitive;
 use super::reach::Reach;
+use super::redact::Redactor;
 use super::refusal::Refusal;
 use super::traffic::add;
 use super::witness::Witness;
+use crate::text::plain;
 
 /// An endpoint in trouble is asked so often; a refusal is final.
 const ATTEMPTS: u32 = 3;
 const PAUSE_MS: u64 = 1_000;
+/// The longest error code that is told on.
+const CODE_BYTES_MAX: usize = 80;
 
 /// Where and how tokens are had.
 #[derive(Clone)]
@@ -60,6 +65,9 @@ pub(crate) struct TokenAnswer {
 pub(crate) enum TokenRefused {
     /// The endpoint refuses these credentials.
     Refused(String),
+    /// What answered is no token endpoint, or gives what is not allowed: other credentials would
+    /// not help.
+    Unfit(String),
     /// It cannot be reached or is in trouble.
     NoAnswer(String),
 }
@@ -70,6 +78,7 @@ impl Endpoint {
         client_id: &str,
         client_secret: Option<&SecretString>,
         wanted: Wanted<'_>,
+        redactor: &Redactor,
         clock: &dyn Clock,
     ) -> Result<TokenAnswer, TokenRefused> {
         self.reach.check_origin(&self.url).map_err(|refusal| self.refused(&refusal))?;
@@ -80,7 +89,7 @@ impl Endpoint {
             add(&self.witness.counters.renewals, 1);
             let (trouble, most) = match self.client.exchange(request).await {
                 Ok(answer) if answer.status < 500 && answer.status != 429 => {
-                    return self.read(answer.status, &answer.body);
+                    return self.read(&answer, redactor);
                 }
                 Ok(answer) => (format!("HTTP {}", answer.status), ATTEMPTS),
                 Err(error @ NoAnswer::NotSent(_)) => {
@@ -145,17 +154,26 @@ impl Endpoint {
         })
     }
 
-    fn read(&self, status: u16, body: &[u8]) -> Result<TokenAnswer, TokenRefused> {
-        let json: Json = serde_json::from_slice(body).unwrap_or_default();
+    fn read(&self, answer: &Answer, redactor: &Redactor) -> Result<TokenAnswer, TokenRefused> {
+        let status = answer.status;
+        let json: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
         let text = |field: &str| json.get(field).and_then(Json::as_str);
         if !(200..300).contains(&status) {
-            let code = text("error").or_else(|| text("status")).unwrap_or("no error code");
-            let code: String = code.chars().filter(|c| !c.is_control()).take(80).collect();
-            let reason = format!("the token endpoint answered HTTP {status} ({code})");
-            return Err(TokenRefused::Refused(reason));
+            // Searched whole: of a secret that is cut the rest would not be found.
+            let code = text("error").or_else(|| text("status"));
+            let code = code.map(|code| plain(&redactor.text(code.to_owned()), CODE_BYTES_MAX));
+            return Err(match code {
+                Some(code) => TokenRefused::Refused(format!(
+                    "the token endpoint answered HTTP {status} ({code})"
+                )),
+                None if status == 401 && !is_page(answer) => TokenRefused::Refused(format!(
+                    "the token endpoint answered HTTP {status} (no error code)"
+                )),
+                None => TokenRefused::Unfit(self.unfit(answer)),
+            });
         }
         let Some(access_token) = text("access_token") else {
-            return Err(TokenRefused::Refused("the token endpoint gave no access token".into()));
+            return Err(TokenRefused::Unfit(self.unfit(answer)));
         };
         let base = match self.base_url_field.as_deref() {
             Some(field) => Some(self.base(field, text(field))?),
@@ -169,21 +187,53 @@ impl Endpoint {
         })
     }
 
+    /// An answer that no token endpoint gives.
+    fn unfit(&self, answer: &Answer) -> String {
+        let (status, origin) = (answer.status, self.url.origin().ascii_serialization());
+        let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        let what = match location.filter(|_| (300..400).contains(&status)) {
+            Some(location) => match self.url.join(location) {
+                // Of the place only the origin: a query may hold anything.
+                Ok(place) => {
+                    let place = place.origin().ascii_serialization();
+                    format!("a redirect to {place}, which is not followed")
+                }
+                Err(_) => "a redirect to no URL".to_owned(),
+            },
+            None if is_page(answer) => "a web page and no token".to_owned(),
+            None => "no token and no error code".to_owned(),
+        };
+        format!(
+            "the token endpoint at {origin} answered HTTP {status} with {what}; is `base_url` that \
+             of the API, and is this the right environment?"
+        )
+    }
+
     fn base(&self, field: &str, value: Option<&str>) -> Result<Url, TokenRefused> {
-        let refused = |reason: String| TokenRefused::Refused(reason);
-        let value = value.ok_or_else(|| refused(format!("the token answer has no `{field}`")))?;
-        let url: Url = value.parse().map_err(|_| refused(format!("`{field}` is not a URL")))?;
+        let unfit = |reason: String| TokenRefused::Unfit(reason);
+        let value = value.ok_or_else(|| unfit(format!("the token answer has no `{field}`")))?;
+        let url: Url = value.parse().map_err(|_| unfit(format!("`{field}` is not a URL")))?;
         self.reach.check_origin(&url).map_err(|refusal| {
             self.witness.saw(&refusal);
-            refused(format!("`{field}` is not on the plugin's allow-list: {refusal}"))
+            unfit(format!(
+                "the credentials were accepted, but the token answer sends requests to another \
+                 place (`{field}`): {refusal}"
+            ))
         })?;
         Ok(url)
     }
 
     fn refused(&self, refusal: &Refusal) -> TokenRefused {
         self.witness.saw(refusal);
-        TokenRefused::Refused(format!("the token endpoint: {refusal}"))
+        TokenRefused::Unfit(format!("the token endpoint: {refusal}"))
     }
+}
+
+/// Whether an answer is a page for people.
+fn is_page(answer: &Answer) -> bool {
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/html"))
+        || answer.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// Some services give the number as text.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use renkei_sync::plugin::Generation;
 
 use crate::limits::{Cap, StopCause, Stops};
-use crate::text::plain_chars;
+use crate::text::{plain, plain_chars};
 
 use super::lines::Lines;
 
@@ -43,7 +43,13 @@ pub(crate) struct GuestLog {
     dropped: u64,
     stdout: Lines,
     stderr: Lines,
+    panic: Option<String>,
 }
+
+/// The most bytes of a panic's message that are repeated in an error.
+const PANIC_BYTES_MAX: usize = 500;
+/// How a panic begins that the SDK reports or a language's runtime prints.
+const PANIC_SIGN: &str = "panicked at ";
 
 /// What bounds the lines of many short calls in a row. Real time: it guards a disk.
 #[derive(Debug)]
@@ -79,6 +85,27 @@ impl GuestLog {
             dropped: 0,
             stdout: Lines::default(),
             stderr: Lines::default(),
+            panic: None,
+        }
+    }
+
+    /// What the guest said of a panic in this call: file, line and message, escaped.
+    pub(crate) fn panic(&self) -> Option<&str> {
+        self.panic.as_deref()
+    }
+
+    /// Remembers a panic. Rust's own runtime prints the place on one line and the message on the
+    /// next.
+    fn note_panic(&mut self, message: &str) {
+        match (&mut self.panic, message.find(PANIC_SIGN)) {
+            (panic, Some(at)) => {
+                *panic = message.get(at..).map(|text| plain(text, PANIC_BYTES_MAX));
+            }
+            (Some(panic), None) if panic.ends_with(':') => {
+                panic.push(' ');
+                panic.push_str(&plain(message, PANIC_BYTES_MAX));
+            }
+            _ => {}
         }
     }
 
@@ -87,9 +114,13 @@ impl GuestLog {
         self.count_dropped();
         self.lines_left = LINES_PER_CALL;
         self.bytes_left = BYTES_PER_CALL;
+        self.panic = None;
     }
 
     pub(crate) fn write(&mut self, level: Level, message: &str, attributes: &[(String, String)]) {
+        if matches!(level, Level::Warn | Level::Error) {
+            self.note_panic(message);
+        }
         if self.lines_left == 0 || self.bytes_left == 0 || !self.bucket.take(Instant::now()) {
             self.dropped += 1;
             return;

@@ -118,6 +118,7 @@ fn failure_to_guest(failure: Failure) -> http::Failure {
         Failure::Refused(refusal) => refusal_to_guest(&refusal),
         Failure::Timeout => http::Failure::Timeout,
         Failure::Unauthorized(reason) => http::Failure::Unauthorized(reason),
+        Failure::Unfit(reason) => http::Failure::Denied(reason),
     }
 }
 

@@ -60,6 +60,14 @@ impl Stopped {
         Self::Trap(words(reason))
     }
 
+    /// The same, with what the guest itself said of its panic.
+    pub(crate) fn with_panic(self, panic: Option<&str>) -> Self {
+        match (self, panic) {
+            (Self::Trap(trap), Some(panic)) => Self::Trap(format!("{trap}: {panic}")),
+            (other, _) => other,
+        }
+    }
+
     pub(crate) fn cause(&self) -> StopCause {
         match self {
             Self::Limit(reached) => StopCause::Limit(reached.cap),

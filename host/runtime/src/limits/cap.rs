@@ -77,6 +77,26 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause with this name, of those for which a file is refused.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        let caps = [
+            Cap::Memory,
+            Cap::Tables,
+            Cap::Instances,
+            Cap::RunTime,
+            Cap::Stack,
+            Cap::Crossing,
+            Cap::Handles,
+            Cap::Requests,
+            Cap::File,
+            Cap::CompileMemory,
+            Cap::CompileTime,
+        ];
+        let caps = caps.into_iter().map(Self::from);
+        let mut all = caps.chain([Self::Refused, StopCause::Trap.into()]);
+        all.find(|cause| cause.name() == name)
+    }
+
     /// The name in audit lines and counters.
     pub fn name(self) -> &'static str {
         match self {

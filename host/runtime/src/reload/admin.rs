@@ -5,14 +5,15 @@
 //! do all of it: it belongs to this user alone.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::book::{BookError, Page};
 use super::event::ReloadEvent;
+use super::load::bare_name;
 use super::view::{KnownVersion, PluginFile, Waiting, describe};
 use super::{Reloader, grants};
+use crate::text::words;
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub enum Request {
     /// Say what there is.
     List,
     /// Look at the folder now; with a file's name or an id, approve what it holds, forget that it
-    /// was rolled back, and end its quarantine.
+    /// was rolled back, end its quarantine, and ask systems again that asked for a pause.
     Reload(Option<String>),
     /// Let the version before serve again.
     RollBack(String),
@@ -68,8 +69,8 @@ pub struct PluginReport {
     pub digest: Option<String>,
     /// `connector` or `transform`.
     pub kind: Option<String>,
-    /// `serving`, `probation`, `quarantined`, `waiting` or `refused`: the first that fits from the
-    /// end.
+    /// `serving`, `probation`, `quarantined`, `waiting`, `refused` or `loading`: the first that
+    /// fits from the end.
     pub state: String,
     /// Why the file as it is now is not taken.
     pub fault: Option<String>,
@@ -89,6 +90,7 @@ impl From<&PluginFile> for PluginReport {
     fn from(file: &PluginFile) -> Self {
         let serving = file.serving.as_ref();
         let state = match file {
+            _ if file.loading => "loading",
             _ if file.fault.is_some() => "refused",
             _ if file.waiting.is_some() => "waiting",
             _ if file.quarantined_until_ms.is_some() => "quarantined",
@@ -163,6 +165,12 @@ pub enum AdminError {
         /// The digest of the file as it is now, hex.
         is: String,
     },
+    /// What stands behind `@` is no beginning of a digest that could name one file only.
+    #[error(
+        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed; see \
+         `renkei plugin list --json`"
+    )]
+    NoDigest(String),
     /// Its files are known, and none serves.
     #[error(
         "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
@@ -188,10 +196,22 @@ pub enum AdminError {
     Closed,
 }
 
+/// So many digits of a digest name one file: nobody makes another one that begins with them by
+/// chance.
+const DIGITS_MIN: usize = 12;
+
+/// The beginning of a digest as typed, in lower case.
+fn checked(digest: &str) -> Result<String, AdminError> {
+    let is_hex = digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex && (DIGITS_MIN..=64).contains(&digest.len()) {
+        return Ok(digest.to_ascii_lowercase());
+    }
+    Err(AdminError::NoDigest(words(digest)))
+}
+
 impl Reloader {
-    /// Does what an admin wants; the folder is looked at first.
+    /// Does what an admin wants, after a look at the folder.
     pub(super) async fn admin(&mut self, request: Request) -> Result<Answer, AdminError> {
-        self.scan().await;
         let answer = match request {
             Request::List => Ok(self.report(None)),
             Request::Reload(None) => Ok(self.report(None)),
@@ -208,8 +228,11 @@ impl Reloader {
     /// if its SHA-256 begins so.
     fn approve(&mut self, name: &str) -> Result<Answer, AdminError> {
         let unknown = || AdminError::Unknown(name.to_owned());
-        let (name, digest) = name.rsplit_once('@').unwrap_or((name, ""));
-        let bare = Path::new(name).file_name().and_then(|name| name.to_str());
+        let (name, digest) = match name.rsplit_once('@') {
+            Some((name, digest)) => (name, Some(checked(digest)?)),
+            None => (name, None),
+        };
+        let bare = bare_name(name);
         let is_it = |(file, state): &(&String, &super::FileState)| {
             let plugin = state.plugin.as_ref().map(|plugin| plugin.generation.plugin.as_str());
             Some(file.as_str()) == bare || plugin == Some(name)
@@ -220,7 +243,7 @@ impl Reloader {
         }
         let plugin = state.plugin.clone().ok_or_else(unknown)?;
         let generation = plugin.generation.clone();
-        if !generation.digest.starts_with(digest) {
+        if digest.is_some_and(|digest| !generation.digest.starts_with(&digest)) {
             return Err(AdminError::Changed { name: name.to_owned(), is: generation.digest });
         }
         let id = generation.plugin.clone();

@@ -1,5 +1,6 @@
 //! Reads the plugin folder: every plugin file once, whole, still and hashed. What is hashed here is
-//! what is copied, compiled and served later.
+//! what is copied, compiled and served later: whoever reads a file again ([`FileBytes`]) compares
+//! the digest. No file's bytes are kept, so a folder full of large files costs no memory.
 //!
 //! A file counts only when it holds still: what the system says of it is the same before and after
 //! it was read, and, where it is new, [`STILL`] earlier. A copy that pauses for longer is found out
@@ -16,8 +17,13 @@ use sha2::{Digest as _, Sha256};
 
 use renkei_package::FILE_BYTES_MAX;
 
+use crate::loader::Bytes;
+
 /// How long a changed file must not change before it is read.
 const STILL: Duration = Duration::from_millis(20);
+
+/// So much of a file is in memory while it is hashed.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// One plugin file and its content.
 pub(crate) struct Found {
@@ -27,8 +33,8 @@ pub(crate) struct Found {
 
 /// What a file holds.
 pub(crate) enum Content {
-    /// Its SHA-256 and its bytes.
-    Whole(String, Vec<u8>),
+    /// Its SHA-256.
+    Whole(String),
     /// Somebody writes it now.
     Moving,
     /// It cannot be read, for this reason.
@@ -92,9 +98,54 @@ fn stamp(folder: &Path, name: &str) -> Option<Stamp> {
 }
 
 fn content(folder: &Path, name: &str, seen: Option<&Stamp>) -> Result<Content, String> {
-    let Some(place) = place(folder, name)? else { return Ok(Content::Moving) };
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let Some(mut file) = open(&place).map_err(unreadable)? else { return Ok(Content::Moving) };
+    let Some((mut file, metadata)) = open_plugin(folder, name)? else { return Ok(Content::Moving) };
+    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let (mut hasher, mut bytes, mut piece) = (Sha256::new(), 0u64, vec![0; PIECE_BYTES]);
+    loop {
+        let read = file.read(&mut piece).map_err(unreadable)?;
+        let Some(part @ [_, ..]) = piece.get(..read) else { break };
+        hasher.update(part);
+        bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if bytes > most {
+            return Ok(Content::Moving);
+        }
+    }
+    let after = Stamp::of(&file.metadata().map_err(unreadable)?);
+    // What was read is what stood there all the time, and what stands there now.
+    let still = seen == Some(&Stamp::of(&metadata))
+        && seen == Some(&after)
+        && stamp(folder, name) == Some(after)
+        && bytes == after.bytes;
+    if !still {
+        return Ok(Content::Moving);
+    }
+    Ok(Content::Whole(hex::encode(hasher.finalize())))
+}
+
+/// The bytes of a file of the plugin folder, read when they are needed.
+pub(crate) struct FileBytes {
+    pub(crate) folder: PathBuf,
+    pub(crate) name: String,
+}
+
+impl Bytes for FileBytes {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let folder = self.folder.canonicalize()?;
+        let opened = open_plugin(&folder, &self.name).map_err(io::Error::other)?;
+        let (file, _) = opened.ok_or(io::ErrorKind::NotFound)?;
+        let mut bytes = Vec::new();
+        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// A regular file of the folder that is not too large. `None`: it has just gone.
+fn open_plugin(folder: &Path, name: &str) -> Result<Option<(File, Metadata)>, String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let Some(place) = place(folder, name)? else { return Ok(None) };
+    let Some(file) = open(&place).map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err("not a regular file".to_owned());
@@ -103,18 +154,7 @@ fn content(folder: &Path, name: &str, seen: Option<&Stamp>) -> Result<Content, S
     if metadata.len() > most {
         return Err(format!("{} bytes; the most is {FILE_BYTES_MAX}", metadata.len()));
     }
-    let mut bytes = Vec::new();
-    (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let after = Stamp::of(&file.metadata().map_err(unreadable)?);
-    // What was read is what stood there all the time, and what stands there now.
-    let still = seen == Some(&Stamp::of(&metadata))
-        && seen == Some(&after)
-        && stamp(folder, name) == Some(after)
-        && u64::try_from(bytes.len()) == Ok(after.bytes);
-    if !still {
-        return Ok(Content::Moving);
-    }
-    Ok(Content::Whole(hex::encode(Sha256::digest(&bytes)), bytes))
+    Ok(Some((file, metadata)))
 }
 
 /// Where the bytes are. A link may point at another file of the folder (Kubernetes mounts do), but
@@ -202,6 +242,7 @@ mod tests {
         assert!(matches!(taken, Content::Moving));
         let now = stamp(folder.path(), "a.wasm").unwrap();
         let taken = content(folder.path(), "a.wasm", Some(&now)).unwrap();
-        assert!(matches!(taken, Content::Whole(_, bytes) if bytes == b"whole of it"));
+        let digest = hex::encode(Sha256::digest(b"whole of it"));
+        assert!(matches!(taken, Content::Whole(found) if found == digest));
     }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::loader::Bytes;
+
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Versions(PathBuf);
@@ -22,15 +24,19 @@ impl Versions {
         Self(folder)
     }
 
-    /// Keeps `bytes`, whose SHA-256 is `digest`. Nothing is written where they are kept already.
-    pub(crate) fn keep(&self, digest: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Keeps the bytes whose SHA-256 is `digest`. Nothing is read where they are kept already.
+    pub(crate) fn keep(&self, digest: &str, bytes: &dyn Bytes) -> io::Result<()> {
         let place = self.place(digest);
         if self.read(digest).is_ok() {
             return Ok(());
         }
+        let bytes = bytes.read()?;
+        if hex::encode(Sha256::digest(&bytes)) != digest {
+            return Err(io::Error::other("the file has changed"));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         fs::set_permissions(&self.0, Permissions::from_mode(0o700))?;
-        replace(&place, bytes)
+        replace(&place, &bytes)
     }
 
     /// The bytes with this digest.
@@ -88,15 +94,15 @@ mod tests {
         let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let (one, two) = (digest(b"one"), digest(b"two"));
         assert!(versions.read(&one).is_err());
-        versions.keep(&one, b"one").unwrap();
-        versions.keep(&two, b"two").unwrap();
+        versions.keep(&one, &b"one".to_vec()).unwrap();
+        versions.keep(&two, &b"two".to_vec()).unwrap();
         assert_eq!(versions.read(&one).unwrap(), b"one");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&versions.0), mode(&versions.place(&one))), (0o700, 0o600));
 
         fs::write(versions.place(&one), b"changed").unwrap();
         assert!(versions.read(&one).is_err(), "a changed copy is none");
-        versions.keep(&one, b"one").unwrap();
+        versions.keep(&one, &b"one".to_vec()).unwrap();
         assert_eq!(versions.read(&one).unwrap(), b"one", "and is made anew");
 
         versions.retain(|digest| digest == two);

@@ -22,6 +22,8 @@ pub struct PluginFile {
     pub serving: Option<Generation>,
     /// What the serving generation says of itself, without what an admin took away.
     pub manifest: Option<Arc<Manifest>>,
+    /// The file as it is now is being looked at.
+    pub loading: bool,
     /// Why the file as it is now does not serve.
     pub fault: Option<String>,
     /// Two-way functions that run one-way, with the reason.
@@ -67,6 +69,7 @@ pub(crate) struct Seen {
     file: String,
     /// The plugin that this file is.
     id: Option<String>,
+    loading: bool,
     fault: Option<String>,
     held: Option<(Generation, Wait)>,
 }
@@ -74,6 +77,10 @@ pub(crate) struct Seen {
 impl Reloader {
     /// Shows what was seen.
     pub(super) fn show(&self) {
+        let seen = |(name, state): (&String, &FileState)| Seen {
+            loading: self.loads.is_loading(name),
+            ..seen((name, state))
+        };
         self.view.store(Arc::new(self.files.iter().map(seen).collect()));
     }
 }
@@ -84,6 +91,7 @@ fn seen((name, state): (&String, &FileState)) -> Seen {
     Seen {
         file: name.clone(),
         id: state.served.clone().filter(|_| state.clash.is_none()),
+        loading: false,
         fault: state.fault.clone().or_else(|| state.clash.clone()),
         held: generation.zip(held),
     }
@@ -114,6 +122,7 @@ pub(crate) fn describe(seen: &[Seen], registry: &Registry) -> Vec<PluginFile> {
             file: seen.file.clone(),
             serving: plugin.map(|plugin| plugin.generation.clone()),
             manifest: plugin.map(|plugin| Arc::new(plugin.manifest.clone())),
+            loading: seen.loading,
             fault: seen.fault.clone(),
             one_way: plugin.map(|plugin| plugin.one_way.clone()).unwrap_or_default(),
             waiting,

@@ -113,6 +113,26 @@ async fn an_approval_is_of_what_was_looked_at() {
     assert_eq!(version(&house), "2.0.0");
 }
 
+/// `RULES.md R4`.
+#[tokio::test]
+async fn an_approval_needs_enough_digits_of_the_digest() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    ask(&house, Request::Hold { id: "echo".to_owned(), on: true }).await;
+    house.put("echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    let digest = ask(&house, Request::List).await[0].waiting.clone().unwrap().digest;
+    let start = |digits: usize| digest.get(..digits).unwrap().to_owned();
+    for typed in [String::new(), start(1), start(11), "0123456789xy".to_owned(), start(64) + "0"] {
+        for name in ["echo", "echo.wasm", "some/folder/echo.wasm"] {
+            let refused = house.runtime.admin(reload(&format!("{name}@{typed}"))).await;
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, AdminError::NoDigest(_)), "{typed}: {refused}");
+        }
+        assert_eq!(version(&house), "1.0.0");
+    }
+    ask(&house, reload(&format!("echo@{}", start(12).to_uppercase()))).await;
+    assert_eq!(version(&house), "2.0.0");
+}
+
 #[tokio::test]
 async fn rows_at_which_both_versions_fail_prove_nothing() {
     let house = House::new(&[], vec![]).await;

@@ -279,6 +279,27 @@ async fn case_23_traps_after_half_its_writes() {
     stand.within(0);
 }
 
+/// `RULES.md R11`: what a guest says of its panic is in the error of the call.
+#[tokio::test]
+async fn a_panic_is_shown_with_its_place_and_message() {
+    let log = r#"(import "renkei:plugin/log@0.1.0" "write" (func $log
+        (param i32 i32 i32 i32 i32)))"#;
+    let said = r"panicked at src/read.rs:12:5: no such \1b[2Jstage";
+    let length = said.len() - 2;
+    let body = format!(
+        "(call $log (i32.const 3) (i32.const 64) (i32.const {length}) (i32.const 0) (i32.const 0))
+         (unreachable)"
+    );
+    let rogue = Guest::transform("rogue")
+        .imports(log)
+        .items(&format!(r#"(data (i32.const 64) "{said}")"#))
+        .body("forward", &body);
+    let stand = Stand::with(&rogue.file()).await;
+    let outcome = in_time(stand.beside(stand.transform("rogue", 1))).await;
+    let expected = "a panic in the plugin: panicked at src/read.rs:12:5: no such \\u{1b}[2Jstage";
+    stand.stopped(outcome, expected, "trap");
+}
+
 /// The fixtures that other tests use are stopped by the same caps, also from a pool.
 #[tokio::test]
 async fn case_16_and_18_from_a_pool() {

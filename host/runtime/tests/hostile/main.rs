@@ -18,3 +18,4 @@ mod stand;
 mod cpu_memory;
 mod host_calls;
 mod load;
+mod strangers;

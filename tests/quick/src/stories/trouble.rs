@@ -101,3 +101,26 @@ fn a_crash_after_any_commit_changes_nothing() {
         assert_eq!(end(&crashed), end(&calm), "stopped after {stop}");
     }
 }
+
+/// `RULES.md R21`: a scan that does not end is cut off, seen, and goes on in the next cycle.
+#[test]
+fn a_scan_ends_with_the_cycle_and_goes_on_in_the_next() {
+    let mut bench = bench(people());
+    // Two rows per page; reading everything may take ten times as many pages as are allowed.
+    for person in 0..50 {
+        let mail = format!("{person}@x");
+        bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
+    }
+    bench.options.read_pages = 1;
+    let mut cut = 0;
+    for _ in 0..10 {
+        let report = bench.try_cycle().unwrap().report;
+        for (system, object, error) in &report.failures {
+            assert_eq!((system.as_str(), object.as_str()), ("a", "contacts"), "{error}");
+            assert!(error.to_string().contains("did not end in this cycle"), "{error}");
+            cut += 1;
+        }
+    }
+    assert_eq!(cut, 2);
+    assert_eq!(bench.shared.world().live(&b()).len(), 50);
+}

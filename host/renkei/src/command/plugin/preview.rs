@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let name = file.display().to_string();
     let runtime = host::plugins(dir, Access::Look).await?;
-    let bytes = Package::open(file).map_err(Failure::plugin)?.bytes().to_vec();
+    let bytes = Package::bytes_at(file).map_err(Failure::plugin)?;
     let preview = runtime.preview(&name, bytes, id, show_values).await.map_err(Failure::admin)?;
     output.result(&preview, || describe(&preview))?;
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
 use renkei_package::{Kind, Package};
-use renkei_runtime::{Auth, Compiler};
+use renkei_runtime::{Auth, CompileLimits, Compiler};
 use renkei_sim::faults::Faults;
 use renkei_sim::serve::Running;
 use renkei_sync::ports::Clock;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), Failure> 
     let bytes = Package::bytes_at(&args.file).map_err(Failure::plugin)?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();
     let now_ms = SystemClock::real_now_ms();
-    let Stage { clock, simulator, running } = stage(args, &name, &bytes, now_ms).await?;
+    let Stage { clock, simulator, running } = stage(args, now_ms).await?;
     // Waiting is free where a wait moves the clock.
     let patience_ms = if running.is_some() { HOUR_MS } else { SHORT_MS };
     let options = Options {
@@ -81,8 +81,11 @@ struct Stage {
     running: Option<Running>,
 }
 
-async fn stage(args: &TestArgs, file: &str, bytes: &[u8], now_ms: i64) -> Result<Stage, Failure> {
-    let wanted = args.simulator.clone().or_else(|| named_by_manifest(file, bytes));
+async fn stage(args: &TestArgs, now_ms: i64) -> Result<Stage, Failure> {
+    let wanted = match &args.simulator {
+        Some(simulator) => Some(simulator.clone()),
+        None => named_by_manifest(args).await,
+    };
     match wanted.as_deref() {
         None => {
             Ok(Stage { clock: Arc::new(SystemClock::program()), simulator: None, running: None })
@@ -93,8 +96,9 @@ async fn stage(args: &TestArgs, file: &str, bytes: &[u8], now_ms: i64) -> Result
 }
 
 /// The simulator in the manifest; a file that cannot be read names none, and the kit says why.
-fn named_by_manifest(file: &str, bytes: &[u8]) -> Option<String> {
-    match Package::read(file, bytes.to_vec()).ok()?.manifest.kind {
+async fn named_by_manifest(args: &TestArgs) -> Option<String> {
+    let package = super::read(&args.file, &CompileLimits::default()).await;
+    match package.ok()?.manifest.kind {
         Kind::Connector(connector) => connector.simulator,
         Kind::Transform(_) => None,
     }

@@ -124,9 +124,12 @@ async fn the_servers_word_reaches_the_others() {
     one.hold(&claim, 5_000).await.unwrap();
     call(&other, &claim).await;
     assert_eq!(clock.now_ms(), 5_000);
-    one.hold(&claim, 7_200_000).await.unwrap();
+    one.hold(&claim, 1_800_000).await.unwrap();
     let refused = other.pass(&claim, WAIT_MS).await.err();
-    assert_eq!(refused, Some(Failure::Quota(7_200_000)));
+    assert_eq!(refused, Some(Failure::Quota(1_800_000)));
+    other.lift().await.unwrap();
+    call(&one, &claim).await;
+    assert_eq!(clock.now_ms(), 5_000);
 }
 
 #[tokio::test]

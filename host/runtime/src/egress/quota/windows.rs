@@ -35,8 +35,8 @@ const SPARE: u32 = 500;
 /// No call lasts so long (a request ends after 60 s): one that does was lost.
 const CALL_MOST_MS: i64 = 600_000;
 
-/// A server that says "not before" is believed so far.
-const HOLD_MOST_MS: u64 = 86_400_000;
+/// The longest time that a server's word holds.
+const HOLD_MOST_MS: u64 = crate::egress::retry::RETRY_AFTER_MS_MAX;
 
 /// What one request asks of the windows.
 #[derive(Debug, Clone)]
@@ -132,6 +132,8 @@ impl Windows {
             self.set_back(back);
         }
         self.seen_ms = now_ms;
+        let latest_ms = now_ms.saturating_add(signed(HOLD_MOST_MS));
+        self.not_before_ms.values_mut().for_each(|until_ms| *until_ms = latest_ms.min(*until_ms));
         self.end_all(now_ms, |call| call.began_ms.saturating_add(CALL_MOST_MS) <= now_ms);
     }
 
@@ -193,6 +195,11 @@ impl Windows {
             let held = self.not_before_ms.entry(name.clone()).or_insert(until_ms);
             *held = until_ms.max(*held);
         }
+    }
+
+    /// The server's word holds no longer.
+    pub(crate) fn lift(&mut self) {
+        self.not_before_ms.clear();
     }
 
     /// What happened until now is not known; for `lasting` windows neither.

@@ -125,7 +125,7 @@ fn the_servers_word_holds_back_calls_of_its_kind() {
     assert_eq!(windows.begin(500, 1, &search), Next::AfterMs(2_500));
     assert_eq!(windows.begin(500, 1, &all), Next::Begun);
     windows.hold(500, u64::MAX, &all);
-    assert_eq!(windows.begin(500, 2, &all), Next::AfterMs(DAY_MS));
+    assert_eq!(windows.begin(500, 2, &all), Next::AfterMs(HOLD_MOST_MS));
 }
 
 #[test]
