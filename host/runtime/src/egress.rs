@@ -161,6 +161,12 @@ impl Exit {
         self.gate.lift().await.ok();
     }
 
+    /// Until when the system wants no calls, ms since 1970.
+    pub(crate) async fn held_until_ms(&self) -> Option<i64> {
+        // Why it fails is in the log.
+        self.gate.held_until_ms().await.ok().flatten()
+    }
+
     /// Checks the configuration against a generation's manifest, as the admin left it, and makes
     /// the way out of one job.
     pub(crate) fn door(

@@ -66,7 +66,9 @@ pub use limits::{
 };
 pub use places::InstanceCounts;
 pub use preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
-pub use reload::admin::{AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request};
+pub use reload::admin::{
+    AdminError, Answer, GrantsReport, GrantsWaiting, PausedSystem, PluginReport, Request,
+};
 pub use reload::book::BookError;
 pub use reload::event::ReloadEvent;
 pub use reload::view::{KnownVersion, PluginFile, Waiting};

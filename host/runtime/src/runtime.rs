@@ -30,7 +30,7 @@ use crate::plugin::Linkers;
 use crate::preview::{self, Preview};
 use crate::recent::Recent;
 use crate::registry::Registry;
-use crate::reload::admin::{AdminError, Answer, Request};
+use crate::reload::admin::{AdminError, Answer, PausedSystem, Request};
 use crate::reload::book::{Book, BookError};
 use crate::reload::event::ReloadEvent;
 use crate::reload::view::{self, PluginFile, Seen};
@@ -248,13 +248,28 @@ impl Runtime {
         let is_reload = matches!(request, Request::Reload(Some(_)));
         let sent = self.orders.send(Order::Admin(request, reply)).await;
         sent.map_err(|_| AdminError::Closed)?;
-        let answer = answer.await.map_err(|_| AdminError::Closed)??;
-        if let (true, Answer::Plugins(plugins)) = (is_reload, &answer) {
-            for plugin in plugins.iter().filter_map(|plugin| plugin.id.as_deref()) {
-                self.lift_holds(plugin).await;
+        let mut answer = answer.await.map_err(|_| AdminError::Closed)??;
+        if let Answer::Plugins(plugins) = &mut answer {
+            for plugin in plugins {
+                let Some(id) = plugin.id.as_deref() else { continue };
+                if is_reload {
+                    self.lift_holds(id).await;
+                }
+                plugin.paused_systems = self.paused_systems(id).await;
             }
         }
         Ok(answer)
+    }
+
+    /// The systems of a plugin that want no calls now.
+    async fn paused_systems(&self, plugin: &str) -> Vec<PausedSystem> {
+        let mut paused = Vec::new();
+        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
+            let until_ms = exit.held_until_ms().await;
+            let system = || exit.config().name.clone();
+            paused.extend(until_ms.map(|until_ms| PausedSystem { system: system(), until_ms }));
+        }
+        paused
     }
 
     /// The systems of a plugin are asked again, however long they said that they want no calls.

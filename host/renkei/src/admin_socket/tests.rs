@@ -84,6 +84,7 @@ impl Plugins for ManyPlugins {
             waiting: None,
             hold: false,
             quarantined_until_ms: None,
+            paused_systems: vec![],
             versions: Vec::new(),
         };
         Ok(renkei_runtime::Answer::Plugins((0..10_000).map(report).collect()))

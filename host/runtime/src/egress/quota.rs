@@ -99,6 +99,15 @@ impl Gate {
         self.work(move || gate.update(hold)).await
     }
 
+    /// Until when the server wants no calls of some kind.
+    pub(crate) async fn held_until_ms(self: &Arc<Self>) -> Result<Option<i64>, Failure> {
+        let gate = Arc::clone(self);
+        let look = |windows: &mut Windows, scene: Scene<'_>| {
+            (windows.held_until_ms(scene.now_ms), Change::Nothing)
+        };
+        self.work(move || gate.update(look)).await
+    }
+
     /// Whatever the server said about time holds no longer: an admin wants it asked again.
     pub(crate) async fn lift(self: &Arc<Self>) -> Result<(), Failure> {
         let gate = Arc::clone(self);

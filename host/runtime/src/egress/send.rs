@@ -19,6 +19,7 @@ use super::retry::{self, Attempt, Decision};
 use super::traffic::add;
 use super::witness::Witness;
 use super::{Exit, Failure, Request, Response, Slot, policy};
+use crate::system::SystemConfig;
 
 /// How long a request waits for a quota, ms; beyond that the guest is told.
 const QUOTA_WAIT_MAX_MS: u64 = 60_000;
@@ -177,10 +178,22 @@ impl Send<'_> {
     async fn heed(&self, outcome: &Result<Answer, NoAnswer>) -> Result<(), Failure> {
         let Ok(answer) = outcome else { return Ok(()) };
         let told = self.retry_after_ms(answer);
-        match told.filter(|_| self.manifest.retry.quota_status.contains(&answer.status)) {
-            Some(ms) => self.exit.gate.hold(&self.claim, ms).await,
-            None => Ok(()),
+        let Some(ms) = told.filter(|_| self.manifest.retry.quota_status.contains(&answer.status))
+        else {
+            return Ok(());
+        };
+        if ms > QUOTA_WAIT_MAX_MS {
+            let SystemConfig { name: system, plugin, .. } = self.exit.config();
+            let (status, wait_s) = (answer.status, ms / 1_000);
+            tracing::warn!(
+                system,
+                status,
+                wait_s,
+                "the system asks for a pause (Retry-After); \
+                `renkei plugin reload {plugin}` lifts it"
+            );
         }
+        self.exit.gate.hold(&self.claim, ms).await
     }
 
     fn retry_after_ms(&self, answer: &Answer) -> Option<u64> {

@@ -82,8 +82,20 @@ pub struct PluginReport {
     pub hold: bool,
     /// No call is taken until then, ms since 1970.
     pub quarantined_until_ms: Option<i64>,
+    /// Systems of it that asked for a pause.
+    #[serde(default)]
+    pub paused_systems: Vec<PausedSystem>,
     /// Versions that can serve again, newest first.
     pub versions: Vec<KnownVersion>,
+}
+
+/// A system that wants no calls for some time (`Retry-After`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedSystem {
+    /// Its name in the configuration.
+    pub system: String,
+    /// When it is asked again, ms since 1970.
+    pub until_ms: i64,
 }
 
 impl From<&PluginFile> for PluginReport {
@@ -109,6 +121,7 @@ impl From<&PluginFile> for PluginReport {
             waiting: file.waiting.clone(),
             hold: file.hold,
             quarantined_until_ms: file.quarantined_until_ms,
+            paused_systems: Vec::new(),
             versions: file.versions.clone(),
         }
     }

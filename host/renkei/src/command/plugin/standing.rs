@@ -38,6 +38,14 @@ pub(super) fn matter(plugin: &PluginReport) -> String {
              `renkei plugin reload {id}` tries it at once"
         ));
     }
+    matters.extend(plugin.paused_systems.iter().map(|paused| {
+        let (system, until) = (&paused.system, moment(paused.until_ms));
+        let id = plugin.id.as_deref().unwrap_or_default();
+        format!(
+            "system {system} asked for a pause (Retry-After) and is asked again at {until}; \
+             `renkei plugin reload {id}` asks it at once"
+        )
+    }));
     matters.extend(plugin.waiting.iter().map(|waiting| match plugin.version {
         // The state has the version that waits.
         Some(_) => waiting.reason.clone(),
@@ -68,6 +76,10 @@ pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
     if let Some(until_ms) = plugin.quarantined_until_ms {
         matters.push(format!("is in quarantine until {}", moment(until_ms)));
     }
+    matters.extend(plugin.paused_systems.iter().map(|paused| {
+        let (system, until) = (&paused.system, moment(paused.until_ms));
+        format!("sends nothing to system {system} until {until}, as it asked (Retry-After)")
+    }));
     if plugin.fault.is_some() {
         matters.push(format!("serves on although {file} is refused"));
     } else if let Some(wait) = &plugin.waiting {
@@ -99,6 +111,7 @@ mod tests {
             waiting: None,
             hold: false,
             quarantined_until_ms: None,
+            paused_systems: vec![],
             versions: vec![],
         }
     }
@@ -149,6 +162,25 @@ mod tests {
                 "waiting",
                 "0.3.0 waits: it is held",
                 Some("nothing of plugin file names.wasm serves, 0.3.0 waits (held)"),
+            ),
+        );
+    }
+
+    /// `RULES.md R25`.
+    #[test]
+    fn a_pause_that_a_system_asked_for_is_said_with_its_end() {
+        let (system, until_ms) = ("crm".to_owned(), 1_000);
+        let paused_systems = vec![renkei_runtime::PausedSystem { system, until_ms }];
+        check(
+            PluginReport { paused_systems, ..serving("serving") },
+            (
+                "serving",
+                "system crm asked for a pause (Retry-After) and is asked again at \
+                 1970-01-01T00:00:01Z; `renkei plugin reload names` asks it at once",
+                Some(
+                    "plugin names 0.2.0 sends nothing to system crm until 1970-01-01T00:00:01Z, \
+                     as it asked (Retry-After)",
+                ),
             ),
         );
     }

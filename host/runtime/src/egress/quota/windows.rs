@@ -197,6 +197,11 @@ impl Windows {
         }
     }
 
+    /// Until when the server's word holds, if it does.
+    pub(crate) fn held_until_ms(&self, now_ms: i64) -> Option<i64> {
+        self.not_before_ms.values().copied().max().filter(|until_ms| *until_ms > now_ms)
+    }
+
     /// The server's word holds no longer.
     pub(crate) fn lift(&mut self) {
         self.not_before_ms.clear();

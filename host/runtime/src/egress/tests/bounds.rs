@@ -150,6 +150,8 @@ async fn a_servers_word_on_time_is_bounded_and_lifted() {
         assert!(matches!(held, Failure::Quota(ms) if ms <= 3_600_000), "{held:?}");
     }
     assert_eq!(exit.traffic().requests, 1);
+    assert_eq!(exit.held_until_ms().await, Some(3_600_000));
     exit.lift_holds().await;
+    assert_eq!(exit.held_until_ms().await, None);
     assert_eq!(door(&exit).send(get("/things")).await.unwrap().body, b"in");
 }
