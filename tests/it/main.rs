@@ -28,3 +28,4 @@ mod mistakes;
 mod quota;
 mod reload;
 mod serve;
+mod stopping;

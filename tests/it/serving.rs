@@ -107,9 +107,14 @@ impl Serving {
 
     /// Its end after SIGTERM: the exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
+        self.signal();
+        self.end()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn signal(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.end()
     }
 
     /// Its end after SIGKILL.

@@ -11,6 +11,7 @@
 
 mod addresses;
 pub(crate) mod alarm;
+mod breaker;
 mod client;
 mod credentials;
 mod decode;
@@ -159,6 +160,7 @@ impl Exit {
     pub(crate) async fn lift_holds(&self) {
         // Why it fails is in the log, and the next call meets it too.
         self.gate.lift().await.ok();
+        self.client.close_breakers();
     }
 
     /// Until when the system wants no calls, ms since 1970.

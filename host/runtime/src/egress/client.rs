@@ -5,18 +5,21 @@
 //! policy first), no cookies, bodies decoded by `decode` under its caps, and a connection pool that
 //! no other system shares. A request's time is that of its whole answer, so a body that drips ends
 //! with it. A connection on which a request waited in vain is not used again: TCP may live on where
-//! nobody answers any more.
+//! nobody answers any more. An origin that answers nothing is waited for less (`breaker`).
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, redirect, tls};
+use tokio::time::Instant;
 use url::Url;
 
+use super::breaker::CircuitBreaker;
 use super::decode::{self, ACCEPTED, Body, Fault};
 use super::lookup::{Guarded, Ways};
 use super::reach::{LOCALHOST, is_near};
@@ -61,6 +64,20 @@ pub(crate) enum NoAnswer {
     /// No connection was made, so nothing was sent.
     #[error("{0}; is it running, and is `base_url` right?")]
     NotSent(String),
+    /// Nobody answered for long, so nothing was sent.
+    #[error(
+        "nothing at {origin} has answered for {} s; it is asked again in {} s",
+        .since.as_secs(),
+        .rest.as_secs().saturating_add(1)
+    )]
+    BreakerOpen {
+        /// Who does not answer.
+        origin: String,
+        /// For how long.
+        since: Duration,
+        /// When something is sent again.
+        rest: Duration,
+    },
     /// It broke on the way.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -84,6 +101,8 @@ pub(crate) struct Client {
     connects: u32,
     /// Nobody could be reached although it was tried as often as that is worth.
     unreachable: Arc<AtomicBool>,
+    /// By origin.
+    breakers: Arc<Mutex<BTreeMap<String, CircuitBreaker>>>,
 }
 
 impl Client {
@@ -98,8 +117,8 @@ impl Client {
         let ways = ways.clone();
         let fresh = move || build(near.as_ref(), &ways);
         let http = Arc::new(ArcSwap::from_pointee(fresh()?));
-        let (connects, unreachable) = (connects.max(1), Arc::default());
-        Ok(Self { http, fresh: Arc::new(fresh), connects, unreachable })
+        let (unreachable, breakers) = (Arc::default(), Arc::default());
+        Ok(Self { http, fresh: Arc::new(fresh), connects: connects.max(1), unreachable, breakers })
     }
 
     /// How often a request that cannot connect is tried. Once while the system is unreachable: of
@@ -113,7 +132,14 @@ impl Client {
         self.unreachable.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) async fn exchange(&self, request: Outgoing) -> Result<Answer, NoAnswer> {
+    pub(crate) async fn exchange(&self, mut request: Outgoing) -> Result<Answer, NoAnswer> {
+        let (origin, began) = (request.url.origin().ascii_serialization(), Instant::now());
+        let time = self.breaker(&origin, |breaker| breaker.begin(began, request.timeout));
+        request.timeout = time.map_err(|(since, rest)| NoAnswer::BreakerOpen {
+            origin: origin.clone(),
+            since,
+            rest,
+        })?;
         let http = self.http.load_full();
         let result = Self::try_exchange(&http, request).await;
         if matches!(result, Err(NoAnswer::Timeout | NoAnswer::Slow)) {
@@ -122,7 +148,21 @@ impl Client {
         if !matches!(result, Err(NoAnswer::NotSent(_))) {
             self.unreachable.store(false, Ordering::Relaxed);
         }
+        self.breaker(&origin, |breaker| match result {
+            Err(NoAnswer::NotSent(_) | NoAnswer::Timeout) => breaker.waited(began, Instant::now()),
+            _ => breaker.heard(),
+        });
         result
+    }
+
+    /// An admin wants all origins asked again.
+    pub(crate) fn close_breakers(&self) {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn breaker<T>(&self, origin: &str, note: impl FnOnce(&mut CircuitBreaker) -> T) -> T {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        note(breakers.entry(origin.to_owned()).or_default())
     }
 
     /// A connection on which no answer came may be dead although it stands: no later request is

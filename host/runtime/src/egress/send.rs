@@ -213,7 +213,7 @@ impl Send<'_> {
             },
             Err(NoAnswer::NotSent(_)) => Attempt::NotSent,
             Err(NoAnswer::Broken(_) | NoAnswer::Timeout | NoAnswer::Slow) => Attempt::Broken,
-            Err(NoAnswer::Refused(_)) => return Decision::Settle,
+            Err(NoAnswer::Refused(_) | NoAnswer::BreakerOpen { .. }) => return Decision::Settle,
         };
         retry::decide(
             attempt,
@@ -248,6 +248,9 @@ impl Send<'_> {
             Err(unsent @ NoAnswer::NotSent(_)) => {
                 self.exit.client.give_up();
                 Err(Failure::NoAnswer(redactor.text(unsent.to_string())))
+            }
+            Err(unasked @ NoAnswer::BreakerOpen { .. }) => {
+                Err(Failure::NoAnswer(redactor.text(unasked.to_string())))
             }
             Err(NoAnswer::Broken(reason)) => Err(Failure::NoAnswer(redactor.text(reason))),
             Err(NoAnswer::Timeout) => Err(Failure::Timeout),

@@ -100,6 +100,7 @@ impl Endpoint {
                     (error.to_string(), most)
                 }
                 Err(NoAnswer::Refused(refusal)) => return Err(self.refused(&refusal)),
+                Err(error @ NoAnswer::BreakerOpen { .. }) => (error.to_string(), 1),
                 Err(error) => (error.to_string(), ATTEMPTS),
             };
             if attempt >= most {

@@ -1,0 +1,102 @@
+//! `serve` ends within seconds while a system hangs (`host/sync/RULES.md` R21).
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use crate::serving::Serving;
+use crate::site::{Simulators, Site};
+
+/// Long enough for a loaded machine; only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stands before a simulator and hands everything on until it hangs: then it takes requests and
+/// answers none.
+struct HangingProxy {
+    base_url: String,
+    hangs: Arc<AtomicBool>,
+    /// A request came that gets no answer.
+    unanswered: Receiver<()>,
+}
+
+impl HangingProxy {
+    fn start(target: &str) -> Self {
+        let target = target.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let hangs = Arc::<AtomicBool>::default();
+        let (tell, unanswered) = channel();
+        let state = Arc::clone(&hangs);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (target, hangs, tell) = (target.clone(), Arc::clone(&state), tell.clone());
+                std::thread::spawn(move || hand_on(client, &target, &hangs, &tell));
+            }
+        });
+        Self { base_url, hangs, unanswered }
+    }
+
+    /// From now on nothing is answered; returns when a request waits.
+    fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+        self.unanswered.recv_timeout(PATIENCE).unwrap();
+    }
+}
+
+fn hand_on(mut client: TcpStream, target: &str, hangs: &AtomicBool, tell: &Sender<()>) {
+    let Ok(mut server) = TcpStream::connect(target) else { return };
+    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    std::thread::spawn(move || {
+        std::io::copy(&mut answers, &mut back).ok();
+        back.shutdown(Shutdown::Both).ok();
+    });
+    let mut piece = [0; 16 << 10];
+    while let Ok(read @ 1..) = client.read(&mut piece) {
+        if hangs.load(Ordering::SeqCst) {
+            tell.send(()).ok();
+        } else if server.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    server.shutdown(Shutdown::Both).ok();
+}
+
+/// A `serve` that has done a cycle and now waits for HubSpot.
+fn hung() -> (Simulators, Site, Serving) {
+    let mut simulators = Simulators::start(10);
+    let proxy = HangingProxy::start(&simulators.hubspot.base_url);
+    let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
+    let site = Site::new(&simulators);
+    simulators.hubspot.base_url = direct;
+    let mut host = Serving::start(&site);
+    host.event("cycle", |_| true);
+    proxy.hang();
+    (simulators, site, host)
+}
+
+fn has_said(host: &Serving, start: &str) -> bool {
+    let mut messages = host.seen.iter().filter_map(|line| line["message"].as_str());
+    messages.any(|message| message.starts_with(start))
+}
+
+#[test]
+fn serve_ends_within_seconds_while_a_system_hangs() {
+    let (_simulators, _site, mut host) = hung();
+    assert_eq!(host.stop(), Some(0));
+    // Not because the request's own time was over.
+    assert!(has_said(&host, "the cycle did not end in time"), "{:?}", host.seen);
+    assert!(has_said(&host, "stopped"), "{:?}", host.seen);
+}
+
+#[test]
+fn a_second_signal_ends_serve_at_once() {
+    let (_simulators, _site, mut host) = hung();
+    host.signal();
+    host.wait_for("draining", |_| true);
+    // As a shell reports a process that SIGTERM ended.
+    assert_eq!(host.stop(), Some(128 + 15));
+    assert!(!has_said(&host, "stopped"), "{:?}", host.seen);
+}
