@@ -269,7 +269,12 @@ impl WrittenRow<'_> {
     /// A later version holds what stood there before the write. Another field that holds what the
     /// same write put there proves that it happened.
     fn taken_back(&self, position: usize) -> Fate {
+        let write =
+            |position: usize| self.doubt.writes.get(&self.entity.fields.get(position)?.name);
         let arrived = |other: usize| {
+            if write(other) != write(position) {
+                return false;
+            }
             let Some((seen, _)) = self.pending(other) else { return false };
             let is_plain = self
                 .entity

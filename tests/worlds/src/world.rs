@@ -34,6 +34,8 @@ pub struct World {
     /// The next calls that fail as a whole, before anything is done.
     pub failing_calls: u32,
     pub ledger: Vec<Entry>,
+    /// Records that were out of sight at some time.
+    pub hidden: BTreeSet<(Place, String)>,
     /// A write was answered and not done.
     pub pretended: bool,
     /// Writes that no rule allows.

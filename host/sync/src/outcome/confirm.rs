@@ -85,6 +85,7 @@ impl Settler<'_> {
         let mut doubt = self.doubts.get(&record.key).cloned().unwrap_or_default();
         if !doubt.written || doubt.confirmed {
             doubt.before.clear();
+            doubt.writes.clear();
         }
         doubt.since_ms = self.now_ms;
         doubt.due_ms = self.now_ms.saturating_add(self.shown.stream_ms);
@@ -105,6 +106,7 @@ impl Settler<'_> {
                 doubt.remember(&field.name, seen);
             }
         }
+        doubt.count_write(entry.fields.iter().map(|write| &write.field));
         let is_last = tries >= order::TRIES_MAX;
         let digests = || failing::digests(self.entity, self.member, entry);
         doubt.digests = if is_last { digests() } else { BTreeMap::new() };

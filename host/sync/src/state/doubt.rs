@@ -49,6 +49,9 @@ pub struct Doubt {
     /// What stood in the written fields before it, by the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Vec<Value>>,
+    /// Which of the unconfirmed writes set each field last, by the field's name, counted from 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub writes: BTreeMap<String, u32>,
     /// The digest of an archive under an empty name, and of each field's write under the field's
     /// ([`super::Failure::digest`]), where it was repeated so often that it counts as refused next
     /// time.
@@ -76,6 +79,12 @@ impl Doubt {
             let excess = before.len().saturating_sub(BEFORE_MAX);
             before.drain(..excess);
         }
+    }
+
+    /// Notes which fields a write sets, the newest of the unconfirmed ones.
+    pub fn count_write<'a>(&mut self, fields: impl Iterator<Item = &'a String>) {
+        let newest = self.writes.values().max().copied().unwrap_or_default().saturating_add(1);
+        self.writes.extend(fields.map(|field| (field.clone(), newest)));
     }
 
     /// What stood in a field before the unconfirmed writes; nothing where none of them wrote it.

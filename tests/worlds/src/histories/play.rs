@@ -45,6 +45,8 @@ pub struct Played {
     pub calm: Vec<usize>,
     /// Length of the ledger and time at the beginning of each cycle.
     pub begun: Vec<(usize, i64)>,
+    /// A copy of the database was put back.
+    pub restored: bool,
     /// The last cycle wrote nothing, and no cycle after it does.
     pub rested: bool,
 }
@@ -64,20 +66,22 @@ pub fn play<D: Driver>(
     let shared = Shared::new(world(history.sides));
     let spec = spec(history.sides, history.swept.then_some(SWEEP_MS));
     let mut driver = make(shared.clone(), spec);
-    let mut marks = Marks { sides: history.sides, calm: vec![0], begun: Vec::new() };
+    let mut marks =
+        Marks { sides: history.sides, calm: vec![0], begun: Vec::new(), restored: false };
     for step in &history.steps {
         step_once(step, history.sides, &shared, &mut driver, &mut marks);
     }
     let rested = rest(history, &shared, &mut driver, &mut marks);
     let world = shared.world().clone();
-    let Marks { calm, begun, .. } = marks;
-    (Played { world, sides: history.sides, calm, begun, rested }, driver)
+    let Marks { calm, begun, restored, sides } = marks;
+    (Played { world, sides, calm, begun, restored, rested }, driver)
 }
 
 struct Marks {
     sides: usize,
     calm: Vec<usize>,
     begun: Vec<(usize, i64)>,
+    restored: bool,
 }
 
 impl Marks {
@@ -133,6 +137,7 @@ fn step_once(
             if driver.restore() {
                 // What was in step is no longer known to be.
                 marks.calm = vec![0];
+                marks.restored = true;
             }
         }
     }
@@ -255,7 +260,8 @@ fn act_on(world: &mut World, sides: usize, act: &Act) {
             if !world.table(&place).knobs.invisible.is_empty() {
                 world.table(&place).knobs.invisible.clear();
             } else if let Some((place, id)) = nth(world, *table, *number) {
-                world.table(&place).knobs.invisible.insert(id);
+                world.table(&place).knobs.invisible.insert(id.clone());
+                world.hidden.insert((place, id));
             }
         }
         Act::Column { at: table, column } => {

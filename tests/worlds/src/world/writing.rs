@@ -17,6 +17,11 @@ impl World {
     ) -> Outcome {
         self.operations += 1;
         let fault = self.faults.pop_front().unwrap_or(Fault::None);
+        // What is undone before anybody can see it is told from nothing: a limit (RULES.md V1).
+        let fault = match fault {
+            Fault::LostThenUndone if !self.table(at).knobs.lag.is_off() => Fault::LostReply,
+            fault => fault,
+        };
         match &fault {
             Fault::Refuse => return Outcome::Rejected(vec![refusal()]),
             Fault::Retry => return Outcome::RetryAfter(500),

@@ -108,6 +108,7 @@ impl<D: Driver> Judge<'_, D> {
             let record = (entry.place.clone(), entry.id.clone());
             entry.at_ms + lag_ms <= now_ms
                 && !self.world.unseen.contains(&record)
+                && !self.world.hidden.contains(&record)
                 && !self.is_taken_back(entry)
         };
         let until = length.max(deleted);
