@@ -127,19 +127,28 @@ impl<'a> Source<'a> {
         let mut changes = Changes::default();
         // What is on the page as a row is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
+        let look =
+            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let mut outdated: Vec<RecordKey> = Vec::new();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
-            self.bury(tombstone, &mut known, &mut changes);
+            let doubt = doubts.get(&self.key(&tombstone.id));
+            if self.bury((tombstone, doubt, look), &mut known, &mut changes) {
+                outdated.push(self.key(&tombstone.id));
+            }
         }
         let buried = changes.records.iter().map(|record| record.key.clone());
         changes.doubts =
             buried.filter(|key| doubts.contains_key(key)).map(|key| (key, None)).collect();
+        changes.doubts.extend(outdated.into_iter().map(|key| {
+            let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
+            let doubt = doubts.get(&key).cloned().unwrap_or_else(stale);
+            (key, Some(Doubt { stale: true, ..doubt }))
+        }));
         let unknown = page
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
         changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
-        let look =
-            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
         let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
@@ -259,12 +268,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
+    /// clock that stepped back: then the record is read by its id once readings are current.
     fn bury(
         &self,
-        tombstone: &Tombstone,
+        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, Look),
         known: &mut BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
-    ) {
+    ) -> bool {
         let key = self.key(&tombstone.id);
         let status = self.status_of(tombstone);
         if let Some(successor) = status.successor()
@@ -272,15 +283,18 @@ impl<'a> Source<'a> {
         {
             changes.aliases.push((key.clone(), successor.clone()));
         }
-        let Some(record) = known.get_mut(&key) else { return };
+        let Some(record) = known.get_mut(&key) else { return false };
         let was_there = matches!(record.status, Status::Live | Status::Surplus | Status::Missing);
         let moves_on = status.successor().is_some() && record.status.is_removed();
         let outdated = match (tombstone.at_ms, record.modified_ms) {
             (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
             _ => false,
         };
-        if record.status == status || outdated || !(was_there || moves_on) {
-            return;
+        if record.status == status || !(was_there || moves_on) {
+            return false;
+        }
+        if outdated && !look.is_final(doubt) {
+            return true;
         }
         if record.status == Status::Surplus {
             record.link = None;
@@ -290,6 +304,7 @@ impl<'a> Source<'a> {
         record.status = status;
         changes.dirty.extend(record.link);
         changes.records.push(record.clone());
+        false
     }
 
     pub(crate) fn status_of(&self, tombstone: &Tombstone) -> Status {

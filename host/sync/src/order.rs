@@ -35,6 +35,15 @@ pub(crate) struct Look {
     pub(crate) read_back: bool,
 }
 
+impl Look {
+    /// Nothing older can be shown than what stands there: it is read by its id, and what was known
+    /// is older than readings may be.
+    pub(crate) fn is_final(self, doubt: Option<&Doubt>) -> bool {
+        let since_ms = doubt.map_or(self.now_ms, |doubt| doubt.since_ms);
+        self.by_id && since_ms.saturating_add(self.lag_ms) <= self.now_ms
+    }
+}
+
 /// What a row says of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Weighed {
@@ -117,8 +126,7 @@ pub(crate) fn weigh(
     look: Look,
 ) -> Weighed {
     let order = order_of(record, doubt, row);
-    let since_ms = doubt.map_or(look.now_ms, |doubt| doubt.since_ms);
-    let is_final = look.by_id && since_ms.saturating_add(look.lag_ms) <= look.now_ms;
+    let is_final = look.is_final(doubt);
     let is_gone = !matches!(record.status, Status::Live | Status::Surplus | Status::Missing);
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return Weighed::Nothing { ask: false };

@@ -160,13 +160,14 @@ impl<D: Driver> Judge<'_, D> {
     /// The last value that a person typed stands where it was typed, or people can read that it
     /// was overruled.
     fn judge_last_edit(&mut self, thing: &Thing, column: &str, live: &[(Place, String)]) {
-        let mine = |entry: &&Entry| {
-            entry.human
+        let mine = |(position, entry): &(usize, &Entry)| {
+            self.is_by_person(*position)
                 && (entry.before != entry.after || entry.created || entry.column.is_none())
                 && entry.column.as_deref().is_none_or(|name| name == column)
                 && self.is(thing, &entry.place, &entry.id)
         };
-        let Some(last) = self.world.ledger.iter().rfind(mine) else { return };
+        let ledger = self.world.ledger.iter().enumerate();
+        let Some((_, last)) = ledger.rev().find(mine) else { return };
         let is_consent = column == OPT_OUT && last.after != Value::Boolean(true);
         if last.column.is_none()
             || is_consent
@@ -217,6 +218,23 @@ impl<D: Driver> Judge<'_, D> {
             .filter(same)
             .take_while(|entry| entry.who != Who::Engine)
             .any(|entry| entry.before == last.after)
+    }
+
+    /// The longest that a reading lags in this world, ms.
+    fn lag_ms(&self) -> i64 {
+        let lags = self.world.tables.values().map(|table| &table.knobs.lag);
+        lags.map(|lag| lag.changes_ms.max(lag.by_id_ms)).max().unwrap_or(0)
+    }
+
+    /// Whether a person did it, or the system right after a deletion by a person: what that takes
+    /// along in its own system was chosen with it.
+    fn is_by_person(&self, position: usize) -> bool {
+        let ledger = &self.world.ledger;
+        let cause = ledger[..=position].iter().rfind(|entry| entry.who != Who::System);
+        ledger[position].human
+            || ledger[position].who == Who::System
+                && ledger[position].column.is_none()
+                && cause.is_some_and(|cause| cause.human && cause.column.is_none())
     }
 
     /// At the first link an empty field is filled: only a clear after it must last. A create that
@@ -288,8 +306,11 @@ impl<D: Driver> Judge<'_, D> {
         // A new record's empty fields were never anybody's value.
         let Some(replaced) = replaced.filter(|_| write.after != Value::Null) else { return };
         // What was typed elsewhere while the cycle ran that replaced it was not known then.
-        let mut begun = self.played.begun.iter().map(|(length, _)| *length);
-        let since = begun.rfind(|length| *length <= replaced).unwrap_or(0).min(replaced);
+        let begun = self.played.begun.iter().copied().rfind(|(length, _)| *length <= replaced);
+        let (length, begun_ms) = begun.unwrap_or((0, i64::MIN));
+        let could_be_seen = |entry: &Entry| entry.at_ms.saturating_add(self.lag_ms()) <= begun_ms;
+        let seen = self.world.ledger[..length].iter().take_while(|entry| could_be_seen(entry));
+        let since = seen.count().min(replaced);
         let set_since = self.world.ledger[since..position].iter().any(|entry| {
             entry.human
                 && entry.column == write.column

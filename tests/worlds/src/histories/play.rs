@@ -3,7 +3,7 @@
 use renkei_sync::record::Removal;
 use renkei_sync::value::Value;
 
-use super::stage::{COMPANY, Kind, PRIVATE, at, spec, world};
+use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, at, spec, world};
 use super::step::{Act, History, Knob, Step, Table};
 use crate::world::knobs::{Form, Lag, Referrer};
 use crate::world::{Place, Shared, World};
@@ -319,6 +319,8 @@ fn parents(world: &mut World, side: usize, number: usize, companies: &[usize]) {
 pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place, &Value)) -> bool {
     let form = |place: &Place| world.tables[place].knobs.forms.get(column).cloned();
     let plain = |value: &Value| match value {
+        // Whoever did not opt out has not opted out.
+        Value::Null if column == OPT_OUT => Value::Boolean(false),
         Value::Decimal(text) => match text.split_once('.') {
             Some((whole, part)) => match part.trim_end_matches('0') {
                 "" => Value::Decimal(whole.to_owned()),

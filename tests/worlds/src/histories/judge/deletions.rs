@@ -4,6 +4,7 @@ use super::{Judge, Thing};
 use crate::histories::play::Driver;
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
+use renkei_sync::value::Value;
 
 impl<D: Driver> Judge<'_, D> {
     pub(super) fn judge_deletions(&mut self, thing: &Thing, live: &[(Place, String)]) {
@@ -18,7 +19,7 @@ impl<D: Driver> Judge<'_, D> {
             }
             let place = &entry.place;
             if entry.column.is_none()
-                && !entry.human
+                && !self.is_by_person(position)
                 && !self.is_wanted(thing, position)
                 && !self.is_late(thing, entry)
             {
@@ -51,8 +52,12 @@ impl<D: Driver> Judge<'_, D> {
 
     /// Where a person deleted a record of the thing last, before this position.
     fn last_deletion(&self, thing: &Thing, before: usize) -> Option<usize> {
-        self.world.ledger[..before].iter().rposition(|entry| {
-            entry.human && entry.column.is_none() && self.is(thing, &entry.place, &entry.id)
+        let ledger = &self.world.ledger;
+        (0..before).rfind(|position| {
+            let entry = &ledger[*position];
+            entry.column.is_none()
+                && self.is_by_person(*position)
+                && self.is(thing, &entry.place, &entry.id)
         })
     }
 
@@ -102,8 +107,7 @@ impl<D: Driver> Judge<'_, D> {
         let Some(deleted) = self.last_deletion(thing, position) else { return false };
         let begun = self.played.begun.iter().copied().rfind(|(length, _)| *length <= position);
         let (length, now_ms) = begun.unwrap_or((0, 0));
-        let lags = self.world.tables.values().map(|table| &table.knobs.lag);
-        let lag_ms = lags.map(|lag| lag.changes_ms.max(lag.by_id_ms)).max().unwrap_or(0);
+        let lag_ms = self.lag_ms();
         let could_be_known = |entry: &&Entry| {
             let record = (entry.place.clone(), entry.id.clone());
             entry.at_ms + lag_ms <= now_ms
@@ -112,7 +116,27 @@ impl<D: Driver> Judge<'_, D> {
                 && !self.is_taken_back(entry)
         };
         let until = length.max(deleted);
-        let mut since = self.world.ledger[deleted..until].iter().filter(could_be_known);
-        !since.any(|entry| self.is_work(thing, entry))
+        let window = &self.world.ledger[deleted..until];
+        !window.iter().filter(could_be_known).any(|entry| {
+            let is_overruled = entry.column.as_deref().is_some_and(|column| {
+                !entry.created && self.driver.remembers(column, &entry.after)
+            });
+            self.is_work(thing, entry) && !is_overruled && !is_undone(entry, window)
+        })
     }
+}
+
+/// Whether the column stands at the end as it stood before: no edit that anybody could see.
+fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
+    let same = |other: &&Entry| {
+        other.place == entry.place && other.id == entry.id && other.column == entry.column
+    };
+    let plain = |value: &Value| match value {
+        Value::References(ids) if ids.is_empty() => Value::Null,
+        value => value.clone(),
+    };
+    let mut mine = since.iter().filter(same);
+    let Some(first) = mine.next() else { return false };
+    let last = mine.last().unwrap_or(first);
+    !first.created && plain(&first.before) == plain(&last.after)
 }
