@@ -9,7 +9,7 @@ use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::record::{Attributes, Page, PageRequest, Scan};
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{Cursor, RecordKey, RecordState, Status, Stream, Sweep, SweepStage};
+use crate::state::{Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep, SweepStage};
 use crate::store::Changes;
 use crate::value::Value;
 
@@ -98,9 +98,13 @@ impl Reader<'_> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
         let mut spent = Spent { pages: 0, began_ms: self.engine.clock.now_ms() };
-        let mut cursor = kept
-            .filter(|cursor| cursor.digest == self.member.digest)
-            .unwrap_or_else(|| self.start());
+        let same = kept.filter(|cursor| cursor.digest == self.member.digest);
+        if same.is_none() && !is_first {
+            // Kept at once: if the first call fails, the mapping must still count as another one.
+            let cursors = vec![(self.stream(), self.start())];
+            self.engine.store.commit(Changes { cursors, ..Changes::default() }).await?;
+        }
+        let mut cursor = same.unwrap_or_else(|| self.start());
         let goes_on = cursor.more && cursor.position.is_some();
         let backfilled = self.scan(&mut cursor, is_first, &mut spent).await?;
         if !goes_on {
@@ -133,6 +137,9 @@ impl Reader<'_> {
             cursor.more = page.more;
             cursor.lag_ms = said_lag(&page);
             let (mut changes, again) = self.source().absorb_scan(&page).await?;
+            if is_backfill && !is_first {
+                changes.dirty.extend(self.links_of(&page).await?);
+            }
             let successors = successors(&changes);
             changes.cursors.push((stream.clone(), cursor.clone()));
             if is_backfill && !page.more {
@@ -152,6 +159,14 @@ impl Reader<'_> {
                 return Err(cut.into());
             }
         }
+    }
+
+    /// The links of a page: under another mapping they are planned anew though no value has moved.
+    async fn links_of(&self, page: &Page) -> Result<Vec<LinkId>, AbsorbError> {
+        let source = self.source();
+        let keys = page.batch.rows.iter().map(|row| source.key(&row.id));
+        let known = self.engine.store.records(&keys.collect::<Vec<_>>()).await?;
+        Ok(known.into_iter().filter_map(|record| record.link).collect())
     }
 
     /// A scan that does not end does not keep the cycle from its end: what was read is kept, and

@@ -177,10 +177,15 @@ struct WrittenRow<'a> {
 }
 
 impl WrittenRow<'_> {
-    /// The very version that the write made.
+    /// The very version that the write made, or what was read right after it made the record.
     fn is_of_write(&self) -> bool {
-        let named = self.doubt.version.is_some() && self.row.version == self.doubt.version;
-        !self.doubt.confirmed && (named || self.look.read_back && self.doubt.created)
+        self.is_named() || !self.doubt.confirmed && self.look.read_back && self.doubt.created
+    }
+
+    /// The very version that the answer to the write named.
+    fn is_named(&self) -> bool {
+        let doubt = self.doubt;
+        !doubt.confirmed && doubt.version.is_some() && self.row.version == doubt.version
     }
 
     /// Stamps of whole seconds: somebody may have edited within that of the write, under the same
@@ -246,7 +251,7 @@ impl WrittenRow<'_> {
                 Fate::Open
             }
             _ if self.doubt.confirmed => Fate::Plain,
-            false if is_form || is_plain && self.is_of_write() && !self.is_coarse() => Fate::Form,
+            false if is_form || is_plain && self.is_named() && !self.is_coarse() => Fate::Form,
             false => Fate::Plain,
             true if is_plain && self.is_current() && is_form => Fate::Form,
             true if is_plain && self.is_of_write() => Fate::Missed,

@@ -144,6 +144,7 @@ impl<D: Driver> Judge<'_, D> {
             for (place, id) in &live[1..] {
                 let right = meaning(self.world, place, id, column);
                 if agree(self.world, column, (&first.0, &left), (place, &right))
+                    || *column == COMPANY && live.iter().any(|(place, id)| self.dangles(place, id))
                     || live.iter().any(|(place, id)| self.driver.explains(place, id, column))
                 {
                     continue;
@@ -155,6 +156,15 @@ impl<D: Driver> Judge<'_, D> {
                 self.find("unexplained", text);
             }
         }
+    }
+
+    /// Whether a record refers to a company that is not there any more. That it does not follow to
+    /// the one that was made again is a limit (RULES.md V3).
+    fn dangles(&self, place: &Place, id: &str) -> bool {
+        let Value::References(ids) = self.world.cell(place, id, COMPANY) else { return false };
+        let companies = (place.0.clone(), Kind::Company.object().to_owned());
+        let live = self.world.live(&companies);
+        ids.iter().any(|id| !live.contains(id))
     }
 
     /// The last value that a person typed stands where it was typed, or people can read that it

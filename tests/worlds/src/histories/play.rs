@@ -5,7 +5,7 @@ use renkei_sync::value::Value;
 
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, at, spec, world};
 use super::step::{Act, History, Knob, Step, Table};
-use crate::world::knobs::{Form, Lag, Referrer};
+use crate::world::knobs::{Form, Lag, OnRemoval, Referrer};
 use crate::world::{Place, Shared, World};
 
 /// What keeps the world in step: our engine or another.
@@ -188,6 +188,10 @@ fn turn(world: &mut World, sides: usize, table: Table, knob: &Knob) {
         Knob::Referrers(on_removal) => {
             let people = at(table.side, Kind::Person);
             let column = COMPANY.to_owned();
+            if on_removal == OnRemoval::Cascade {
+                let goes = Value::Choices(vec![format!("{}.{column}", people.1)]);
+                to.facts.push(("cascades".to_owned(), goes));
+            }
             to.knobs.referrers.push(Referrer { at: people, column, on_removal });
         }
         Knob::Pages(rows) => to.knobs.change_rows = Some(rows),

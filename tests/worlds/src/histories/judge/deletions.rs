@@ -121,7 +121,10 @@ impl<D: Driver> Judge<'_, D> {
             let is_overruled = entry.column.as_deref().is_some_and(|column| {
                 !entry.created && self.driver.remembers(column, &entry.after)
             });
-            self.is_work(thing, entry) && !is_overruled && !is_undone(entry, window)
+            // Linked to one whose deletion no reading shows yet: a limit (RULES.md V1).
+            let deleted_ms = self.world.ledger[deleted].at_ms;
+            let is_unknown = entry.created && entry.at_ms < deleted_ms + lag_ms;
+            self.is_work(thing, entry) && !is_unknown && !is_overruled && !is_undone(entry, window)
         })
     }
 }
