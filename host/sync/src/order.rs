@@ -252,6 +252,9 @@ impl WrittenRow<'_> {
             }
             _ if self.doubt.confirmed => Fate::Plain,
             false if is_form || is_plain && self.is_named() && !self.is_coarse() => Fate::Form,
+            // Older than our write, and it stands there: the write did not happen, and the value is
+            // an edit that no reading had shown before it.
+            false if is_plain && self.is_final && self.order == Order::Older => Fate::Unsure,
             false => Fate::Plain,
             true if is_plain && self.is_current() && is_form => Fate::Form,
             true if is_plain && self.is_of_write() => Fate::Missed,

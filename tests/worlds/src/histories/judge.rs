@@ -248,8 +248,8 @@ impl<D: Driver> Judge<'_, D> {
     }
 
     /// At the first link an empty field is filled: only a clear after it must last. A create that
-    /// was found again without a stamp counts as a first link, and so does any under a database that
-    /// was put back.
+    /// was found again without a stamp counts as a first link, and so does any under a database
+    /// that was put back.
     fn may_be_filled(&self, at: &Entry, value: &Value) -> bool {
         if self.played.restored {
             return *value == Value::Null;
