@@ -140,6 +140,6 @@ fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
     };
     let mut mine = since.iter().filter(same);
     let Some(first) = mine.next() else { return false };
-    let last = mine.last().unwrap_or(first);
+    let last = mine.next_back().unwrap_or(first);
     !first.created && plain(&first.before) == plain(&last.after)
 }
