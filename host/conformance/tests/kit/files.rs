@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{Check, KitError, Options, Report, Verdict, test};
 use renkei_fixtures::{Fixture, assemble, plugin};
+use renkei_package::Package;
 use renkei_runtime::Compiler;
 use renkei_sync::ports::Clock;
 
@@ -121,19 +122,33 @@ async fn a_file_that_does_not_start_is_told() {
     check(assemble(&wat, "transform-plugin", TRANSFORM), "start", "does not start").await;
 }
 
-/// A compiler that runs into its limit, and counts how often it was asked.
+/// A compiler that runs into its limit while it checks the bytes, or while it compiles what it
+/// found to be a plugin; and counts how often it was asked.
 #[tokio::test]
-async fn a_file_that_costs_too_much_to_compile_is_told_after_one_try() {
-    let folder = tempfile::tempdir().unwrap();
-    let tries = folder.path().join("tries");
-    let script = format!("cat >/dev/null; echo x >>{}; kill -XCPU $$", tries.display());
-    let arguments = ["-c".into(), script.into()].to_vec();
-    let compiler = Compiler::Child { program: "/bin/sh".into(), arguments };
-    let report = compiled(plugin(Fixture::Echo), &[], compiler).await.unwrap();
-    assert_eq!(failed(&report), ["start"], "{}", report.to_text());
-    let told = found(&report, "start");
-    assert!(told.contains("compiling it took longer than 60 s"), "{told}");
-    assert_eq!(std::fs::read_to_string(tries).unwrap().lines().count(), 1);
+async fn a_file_that_costs_too_much_is_told_after_one_try() {
+    let wasm = plugin(Fixture::Echo);
+    let facts = Package::check("a.wasm", &wasm).unwrap();
+    let plugin = serde_json::json!({"plugin": facts}).to_string();
+    for (verdict, rule, words) in [
+        ("", "file", "compiling it took longer than 10 s"),
+        (plugin.as_str(), "start", "compiling it took longer than 60 s"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (tries, line) = (folder.path().join("tries"), folder.path().join("verdict"));
+        std::fs::write(&line, verdict).unwrap();
+        let script = format!(
+            "cat >/dev/null; echo x >>{}; grep . {}; kill -XCPU $$",
+            tries.display(),
+            line.display()
+        );
+        let arguments = ["-c".into(), script.into()].to_vec();
+        let compiler = Compiler::Child { program: "/bin/sh".into(), arguments };
+        let report = compiled(wasm.clone(), &[], compiler).await.unwrap();
+        assert_eq!(failed(&report), [rule], "{}", report.to_text());
+        let told = found(&report, rule);
+        assert!(told.contains(words), "{told}");
+        assert_eq!(std::fs::read_to_string(tries).unwrap().lines().count(), 1);
+    }
 }
 
 #[tokio::test]
