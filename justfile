@@ -33,12 +33,12 @@ bench *NAMES:
 # Play random histories and count broken promises: `just histories 0..200000`.
 [group('develop')]
 histories SEEDS *ARGS:
-    cargo run --release -p renkei-worlds -- histories --seeds {{SEEDS}} {{ARGS}}
+    cargo run --release -p renkei-histories -- histories --seeds {{SEEDS}} {{ARGS}}
 
 # Compare our engine with the loops that people write instead; prints the table of the README.
 [group('develop')]
 contest *ARGS:
-    cargo run --release -p renkei-worlds -- contest {{ARGS}}
+    cargo run --release -p renkei-histories -- contest {{ARGS}}
 
 [group('develop')]
 docs:

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::systems::{SIDES, Side};
 
 /// People and companies that a history may know.
-pub(crate) const PEOPLE: usize = 4;
-pub(crate) const COMPANIES: usize = 3;
+pub const PEOPLE: usize = 4;
+pub const COMPANIES: usize = 3;
 
 /// A two-way field of the example configuration, with its column on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) hubspot: &'static str,
-    pub(crate) contact: &'static str,
-    pub(crate) lead: &'static str,
+pub struct Field {
+    pub name: &'static str,
+    pub hubspot: &'static str,
+    pub contact: &'static str,
+    pub lead: &'static str,
 }
 
-pub(crate) const FIELDS: [Field; 5] = [
+pub const FIELDS: [Field; 5] = [
     field("phone", "phone", "Phone", "Phone"),
     field("mobile", "mobilephone", "MobilePhone", "MobilePhone"),
     field("title", "jobtitle", "Title", "Title"),
@@ -42,7 +42,7 @@ const fn field(
 
 impl Field {
     /// The column in an object.
-    pub(crate) fn column(&self, object: &str) -> &'static str {
+    pub fn column(&self, object: &str) -> &'static str {
         match object {
             "Contact" => self.contact,
             "Lead" => self.lead,
@@ -53,7 +53,7 @@ impl Field {
 
 /// What a person does to a record.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub enum Act {
     /// Types a new value (never used before) into a field, or empties it.
     Type { who: usize, side: Side, field: Field, clears: bool },
     /// Types the value that the field had before its present one.
@@ -70,7 +70,7 @@ pub(crate) enum Act {
 
 /// One step.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// A person is entered, on one side or on both; in Salesforce as a Lead or a Contact.
     Appear { who: usize, sides: Vec<Side>, lead: bool },
     /// A company is entered on one side.
@@ -102,13 +102,13 @@ pub(crate) enum Step {
 
 /// What happens, in order.
 #[derive(Clone, Debug)]
-pub(crate) struct History {
-    pub(crate) steps: Vec<Step>,
+pub struct History {
+    pub steps: Vec<Step>,
 }
 
 impl History {
     /// The history of a seed.
-    pub(crate) fn draw(seed: u64) -> Self {
+    pub fn draw(seed: u64) -> Self {
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         let mut steps = vec![Step::Faults(draw_faults(&mut dice))];
         for who in 0..dice.random_range(1..=PEOPLE) {
@@ -196,7 +196,7 @@ fn draw_faults(dice: &mut ChaCha8Rng) -> Value {
 }
 
 /// Simulators on a good day: what the end of every history needs to come to rest.
-pub(crate) fn calm() -> Value {
+pub fn calm() -> Value {
     json!({
         "search_lag_ms": 0,
         "late_commit_ms": 0,

@@ -1,76 +1,99 @@
 //! The rules, judged from outside: what people typed against what stands in the two systems, and
 //! against what `renkei why` and `renkei status` say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::history::{FIELDS, PEOPLE};
 use crate::ledger::Spot;
-use crate::play::Play;
+use crate::people::People;
+use crate::program::Program;
 use crate::systems::{Record, SIDES, Side};
 
 /// A broken promise.
 #[derive(Clone, Debug)]
-pub(crate) struct Violation {
+pub struct Violation {
     /// Which promise, in a word.
-    pub(crate) rule: &'static str,
-    pub(crate) story: String,
+    pub rule: &'static str,
+    pub story: String,
 }
 
 impl Violation {
-    pub(crate) fn new(rule: &'static str, story: String) -> Self {
+    pub fn new(rule: &'static str, story: String) -> Self {
         Self { rule, story }
     }
 }
 
 /// Judges the world at rest, and notes what both sides agree on.
-pub(crate) fn judge(play: &mut Play<'_>) -> anyhow::Result<Option<Violation>> {
+///
+/// # Errors
+/// It could not look.
+pub fn judge(program: &impl Program, people: &mut People) -> anyhow::Result<Option<Violation>> {
     let mut agreed = BTreeMap::new();
     for who in 0..PEOPLE {
-        if let Some(violation) = judge_person(play, who, &mut agreed)? {
+        if let Some(violation) = judge_person(program, people, who, &mut agreed)? {
             return Ok(Some(violation));
         }
     }
-    if let Some(violation) = find_unwanted_deletion(play)? {
+    if let Some(violation) = find_unwanted_deletion(people)? {
         return Ok(Some(violation));
     }
-    if let Some(violation) = find_lost_association(play)? {
+    if let Some(violation) = find_lost_association(people)? {
         return Ok(Some(violation));
     }
     for side in SIDES {
-        let breaches = &play.systems.of(side).get("ledger")?["breaches"];
+        let breaches = &people.systems.of(side).get("ledger")?["breaches"];
         if breaches.as_array().is_some_and(|breaches| !breaches.is_empty()) {
             return Ok(Some(Violation::new("quota", breaches.to_string())));
         }
     }
-    play.ledger.rest(agreed);
+    let mut living = BTreeSet::new();
+    for who in 0..PEOPLE {
+        for side in SIDES {
+            if !people.records_of(who, side)?.is_empty() {
+                living.insert(who);
+            }
+        }
+    }
+    people.ledger.rest(agreed, living);
     Ok(None)
 }
 
 fn judge_person(
-    play: &Play<'_>,
+    program: &impl Program,
+    people: &mut People,
     who: usize,
     agreed: &mut BTreeMap<Spot, String>,
 ) -> anyhow::Result<Option<Violation>> {
-    let hubspot = play.records_of(who, Side::HubSpot)?;
-    let salesforce = play.records_of(who, Side::Salesforce)?;
-    for records in [&hubspot, &salesforce] {
+    if people.ledger.doubled.contains(&who) {
+        // From here on nobody can say from outside which of the records should have what.
+        return Ok(None);
+    }
+    let hubspot = people.records_of(who, Side::HubSpot)?;
+    let salesforce = people.records_of(who, Side::Salesforce)?;
+    for (side, records) in [(Side::HubSpot, &hubspot), (Side::Salesforce, &salesforce)] {
         if records.len() > 1 {
+            // What people saved while the program looked was not to be seen; then they are asked.
+            let asked = |record: &Record| is_asked(program, record);
+            if people.ledger.is_new(who, side) && asked(&records[0])? | asked(&records[1])? {
+                people.ledger.doubled.insert(who);
+                return Ok(None);
+            }
             let ids: Vec<_> = records.iter().map(key).collect();
             return Ok(Some(Violation::new("duplicate", format!("person {who}: {ids:?}"))));
         }
     }
     let (Some(left), Some(right)) = (hubspot.first(), salesforce.first()) else {
-        return judge_single(play, who, hubspot.first().or(salesforce.first()));
+        return judge_single(program, people, who, hubspot.first().or(salesforce.first()));
     };
-    if play.ledger.is_deleted(who) && !is_asked(play, left)? {
+    if people.ledger.is_deleted(who) && !is_asked(program, left)? {
         let story = format!("person {who} was deleted last of all and lives on both sides");
         return Ok(Some(Violation::new("resurrected", story)));
     }
     for field in FIELDS {
         let (a, b) = (left.text(field.hubspot), right.text(field.column(&right.object)));
-        let why = || play.site.why(&key(left));
+        let why = || program.why(&key(left));
         if a != b {
             let why = why()?;
             if !explains(&why, field.name) {
@@ -79,17 +102,25 @@ fn judge_person(
             }
             continue;
         }
-        let (candidates, both) = play.ledger.candidates(who, field);
-        let disturbed = play.ledger.is_disturbed(who) && play.ledger.was_ever_deleted(who);
+        let (candidates, both) = people.ledger.candidates(who, field);
+        let disturbed = people.ledger.is_disturbed(who) && people.ledger.was_ever_deleted(who);
         if !disturbed {
-            if !candidates.is_empty() && !candidates.contains(&a) {
+            let is_told = |value: &String| -> anyhow::Result<bool> {
+                Ok(why()?.to_string().contains(value.as_str()))
+            };
+            // What a database that was put back has forgotten is met as at the first link.
+            let is_forgotten = people.ledger.restored
+                && candidates.iter().map(is_told).all(|told| matches!(told, Ok(true)));
+            if !candidates.is_empty() && !candidates.contains(&a) && !is_forgotten {
                 let story =
                     format!("person {who} {}: `{a}` stands, typed {candidates:?}", field.name);
                 return Ok(Some(Violation::new("returned", story)));
             }
             let overruled: Vec<_> =
                 candidates.iter().filter(|v| **v != a && !v.is_empty()).collect();
-            if both && !overruled.is_empty() {
+            let known = |value: &&String| people.ledger.was_replaced_by_hand(who, field, value);
+            let overruled: Vec<_> = overruled.into_iter().filter(|value| !known(value)).collect();
+            if both && !overruled.is_empty() && !people.ledger.restored {
                 let why = why()?.to_string();
                 if let Some(lost) = overruled.iter().find(|value| !why.contains(value.as_str())) {
                     let story = format!("person {who} {}: `{lost}` lost to `{a}`", field.name);
@@ -104,40 +135,42 @@ fn judge_person(
 
 /// A person on one side only, or on none.
 fn judge_single(
-    play: &Play<'_>,
+    program: &impl Program,
+    people: &People,
     who: usize,
     record: Option<&Record>,
 ) -> anyhow::Result<Option<Violation>> {
     let Some(record) = record else {
-        let gone = play.ledger.was_ever_deleted(who) || play.ledger.recent(who).next().is_none();
+        let gone =
+            people.ledger.was_ever_deleted(who) || people.ledger.recent(who).next().is_none();
         return Ok((!gone).then(|| {
             Violation::new("unwanted deletion", format!("person {who} is gone everywhere"))
         }));
     };
-    if is_asked(play, record)? {
+    if is_asked(program, record)? {
         return Ok(None);
     }
-    let rule = if play.ledger.is_deleted(who) { "missed deletion" } else { "unexplained" };
-    let why = play.site.why(&key(record))?;
+    let rule = if people.ledger.is_deleted(who) { "missed deletion" } else { "unexplained" };
+    let why = program.why(&key(record))?;
     let story = format!("person {who} is on one side only: {}; {why}", key(record));
     Ok(Some(Violation::new(rule, story)))
 }
 
 /// Records that are archived although nobody deleted anything of that person.
-fn find_unwanted_deletion(play: &Play<'_>) -> anyhow::Result<Option<Violation>> {
+fn find_unwanted_deletion(people: &People) -> anyhow::Result<Option<Violation>> {
     for side in SIDES {
         let mail = if side == Side::HubSpot { "email" } else { "Email" };
         for object in side.people() {
-            for record in play.systems.of(side).records(object)? {
-                let who = (0..PEOPLE).find(|who| record.text(mail) == crate::play::mail(*who));
+            for record in people.systems.of(side).records(object)? {
+                let who = (0..PEOPLE).find(|who| record.text(mail) == crate::people::mail(*who));
                 let Some(who) = who else { continue };
-                if record.archived && !play.ledger.was_ever_deleted(who) {
+                if record.archived && !people.ledger.was_ever_deleted(who) {
                     let story = format!("person {who}: {} is archived", key(&record));
                     return Ok(Some(Violation::new("unwanted deletion", story)));
                 }
             }
         }
-        for record in play.systems.of(side).records(side.companies())? {
+        for record in people.systems.of(side).records(side.companies())? {
             if record.archived {
                 let story = format!("company {} is archived", key(&record));
                 return Ok(Some(Violation::new("unwanted deletion", story)));
@@ -148,9 +181,9 @@ fn find_unwanted_deletion(play: &Play<'_>) -> anyhow::Result<Option<Violation>> 
 }
 
 /// Associations that people made beside the primary one and that are not there any more.
-fn find_lost_association(play: &Play<'_>) -> anyhow::Result<Option<Violation>> {
-    let contacts = play.systems.hubspot.records("contacts")?;
-    for (contact, company) in &play.ledger.further {
+fn find_lost_association(people: &People) -> anyhow::Result<Option<Violation>> {
+    let contacts = people.systems.hubspot.records("contacts")?;
+    for (contact, company) in &people.ledger.further {
         let Some(contact) = contacts.iter().find(|c| c.id == *contact && c.is_live()) else {
             continue;
         };
@@ -174,17 +207,15 @@ fn explains(why: &Value, field: &str) -> bool {
 }
 
 /// Whether a question about the record, or a refusal, is open.
-fn is_asked(play: &Play<'_>, record: &Record) -> anyhow::Result<bool> {
-    let why = play.site.why(&key(record))?;
+fn is_asked(program: &impl Program, record: &Record) -> anyhow::Result<bool> {
+    let why = program.why(&key(record))?;
     let reviews = why["reviews"].as_array().cloned().unwrap_or_default();
     let open = reviews.iter().any(|review| review["status"] == "open");
     let listed = |name: &str| why[name].as_array().is_some_and(|list| !list.is_empty());
     if open || listed("refusals") || listed("failures") || listed("waits") {
         return Ok(true);
     }
-    let status = play.site.run("status", &[])?.json;
-    let reviews = status["reviews"].as_array().cloned().unwrap_or_default();
-    Ok(reviews.iter().any(|review| review.to_string().contains(&key(record))))
+    Ok(program.questions()?.iter().any(|question| question.contains(&key(record))))
 }
 
 fn key(record: &Record) -> String {

@@ -7,14 +7,14 @@ use crate::systems::Side;
 
 /// One thing that a person did.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) who: usize,
-    pub(crate) side: Side,
-    pub(crate) deed: Deed,
+pub struct Entry {
+    pub who: usize,
+    pub side: Side,
+    pub deed: Deed,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Deed {
+pub enum Deed {
     /// Left this value in a field ("" empties it).
     Typed {
         field: Field,
@@ -29,11 +29,11 @@ pub(crate) enum Deed {
 }
 
 /// A field of a person.
-pub(crate) type Spot = (usize, Field);
+pub type Spot = (usize, Field);
 
 /// What happened since the start, and what had been agreed at the last rest.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     entries: Vec<Entry>,
     /// Where the entries since the last rest begin.
     since: usize,
@@ -41,15 +41,22 @@ pub(crate) struct Ledger {
     settled: BTreeMap<Spot, String>,
     /// People whose records a person deleted or who were entered again; field rules do not apply to
     /// what happened across that.
-    pub(crate) removed: BTreeSet<(String, String)>,
+    pub removed: BTreeSet<(String, String)>,
     /// Associations (contact, company) that a person made beside the primary one.
-    pub(crate) further: BTreeSet<(String, String)>,
+    pub further: BTreeSet<(String, String)>,
     values: u64,
+    /// People who had a record on either side at the last rest.
+    living: BTreeSet<usize>,
+    /// People of whom one system holds two records, because both sides entered them before either
+    /// could be seen, and who are asked about.
+    pub doubled: BTreeSet<usize>,
+    /// A copy of the database was put back since the last rest.
+    pub restored: bool,
 }
 
 impl Ledger {
     /// A value that nobody has typed yet.
-    pub(crate) fn new_value(&mut self, field: &Field) -> String {
+    pub fn new_value(&mut self, field: &Field) -> String {
         self.values += 1;
         let n = self.values;
         match field.name {
@@ -59,7 +66,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn note(&mut self, entry: Entry) {
+    pub fn note(&mut self, entry: Entry) {
         if let Deed::Deleted { key } = &entry.deed {
             self.removed.insert(key.clone());
         }
@@ -67,25 +74,38 @@ impl Ledger {
     }
 
     /// Entries of a person since the last rest, oldest first.
-    pub(crate) fn recent(&self, who: usize) -> impl Iterator<Item = &Entry> {
+    pub fn recent(&self, who: usize) -> impl Iterator<Item = &Entry> {
         self.entries[self.since..].iter().filter(move |entry| entry.who == who)
     }
 
-    /// Whether a person deleted this person's record and nobody did anything to it afterwards.
-    pub(crate) fn is_deleted(&self, who: usize) -> bool {
-        let mut mine = self.entries.iter().filter(|entry| entry.who == who);
-        matches!(mine.next_back(), Some(Entry { deed: Deed::Deleted { .. }, .. }))
+    /// Whether a person deleted this person's record, nobody did anything to it afterwards, and
+    /// nobody had worked on it elsewhere since the last rest: an edit stands against a deletion that
+    /// did not know it.
+    pub fn is_deleted(&self, who: usize) -> bool {
+        let mut mine = self.entries.iter().enumerate().filter(|(_, entry)| entry.who == who);
+        let Some((position, last)) = mine.next_back() else { return false };
+        if position < self.since && self.living.contains(&who) {
+            return false;
+        }
+        let is_work = |deed: &Deed| !matches!(deed, Deed::Deleted { .. });
+        let elsewhere = |entry: &Entry| entry.side != last.side && is_work(&entry.deed);
+        !is_work(&last.deed) && !self.recent(who).any(elsewhere)
+    }
+
+    /// Whether people entered this person on that side since the last rest.
+    pub fn is_new(&self, who: usize, side: Side) -> bool {
+        self.recent(who).any(|entry| entry.side == side && matches!(entry.deed, Deed::Entered))
     }
 
     /// Whether anybody ever deleted a record of this person.
-    pub(crate) fn was_ever_deleted(&self, who: usize) -> bool {
+    pub fn was_ever_deleted(&self, who: usize) -> bool {
         let mut mine = self.entries.iter().filter(|entry| entry.who == who);
         mine.any(|entry| matches!(entry.deed, Deed::Deleted { .. }))
     }
 
     /// What the field may hold now: the last value typed on each side since the last rest, else
     /// what was agreed on. The flag says that both sides typed.
-    pub(crate) fn candidates(&self, who: usize, field: Field) -> (Vec<String>, bool) {
+    pub fn candidates(&self, who: usize, field: Field) -> (Vec<String>, bool) {
         let mut last: BTreeMap<Side, String> = BTreeMap::new();
         for entry in self.recent(who) {
             if let Deed::Typed { field: typed, after, .. } = &entry.deed
@@ -102,13 +122,28 @@ impl Ledger {
         (values, both)
     }
 
+    /// Whether somebody typed another value over this one, on any side, and so knew it.
+    pub fn was_replaced_by_hand(&self, who: usize, field: Field, value: &str) -> bool {
+        self.recent(who).any(|entry| {
+            matches!(&entry.deed, Deed::Typed { field: typed, before, .. }
+                if *typed == field && before == value)
+        })
+    }
+
+    /// Whether the person was entered on that side and not deleted there since.
+    pub fn is_entered(&self, who: usize, side: Side) -> bool {
+        let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
+        let last = mine.find(|e| matches!(e.deed, Deed::Entered | Deed::Deleted { .. }));
+        last.is_some_and(|entry| matches!(entry.deed, Deed::Entered))
+    }
+
     /// Whether a person deleted or entered this person's record since the last rest.
-    pub(crate) fn is_disturbed(&self, who: usize) -> bool {
+    pub fn is_disturbed(&self, who: usize) -> bool {
         self.recent(who).any(|entry| !matches!(entry.deed, Deed::Typed { .. }))
     }
 
     /// What the field held before its present value, as people typed it on that side.
-    pub(crate) fn former(&self, who: usize, side: Side, field: Field) -> Option<String> {
+    pub fn former(&self, who: usize, side: Side, field: Field) -> Option<String> {
         let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
         mine.find_map(|entry| match &entry.deed {
             Deed::Typed { field: typed, before, .. } if *typed == field => Some(before.clone()),
@@ -117,8 +152,10 @@ impl Ledger {
     }
 
     /// Everything is in step: what stands now is agreed on.
-    pub(crate) fn rest(&mut self, agreed: BTreeMap<Spot, String>) {
+    pub fn rest(&mut self, agreed: BTreeMap<Spot, String>, living: BTreeSet<usize>) {
+        self.living = living;
         self.settled = agreed;
         self.since = self.entries.len();
+        self.restored = false;
     }
 }

@@ -10,13 +10,8 @@
     reason = "indexing a JSON value never panics, and a panic here is a failed trial"
 )]
 
-mod history;
-mod judge;
-mod ledger;
-mod play;
-mod shrink;
+mod simulators;
 mod site;
-mod systems;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,8 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser;
 use serde_json::json;
 
-use history::History;
-use site::Template;
+use renkei_blackbox::history::{History, calm};
+use renkei_blackbox::judge::Violation;
+use renkei_blackbox::play::play;
+use renkei_blackbox::shrink::shrink;
+
+use simulators::Simulators;
+use site::{Site, Template};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -67,7 +67,7 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 struct Found {
     played: u64,
     broken: BTreeMap<&'static str, u64>,
-    first: Option<(u64, judge::Violation)>,
+    first: Option<(u64, Violation)>,
     trouble: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ fn play_all(template: &Template, arguments: &Arguments) -> Found {
                     if seed >= arguments.seeds.end {
                         return;
                     }
-                    let end = play::play(template, &History::draw(seed));
+                    let end = play_once(template, &History::draw(seed));
                     note(&found, seed, end);
                 }
             });
@@ -122,7 +122,15 @@ fn play_all(template: &Template, arguments: &Arguments) -> Found {
     found.into_inner().unwrap_or_default()
 }
 
-fn note(found: &Mutex<Found>, seed: u64, end: anyhow::Result<Option<judge::Violation>>) {
+/// Plays a history on simulators and a directory of its own.
+fn play_once(template: &Template, history: &History) -> anyhow::Result<Option<Violation>> {
+    let simulators = Simulators::start(&template.binary, &calm())?;
+    let systems = simulators.systems();
+    let site = Site::new(template, simulators)?;
+    Ok(play(history, systems, site)?.0)
+}
+
+fn note(found: &Mutex<Found>, seed: u64, end: anyhow::Result<Option<Violation>>) {
     let Ok(mut found) = found.lock() else { return };
     match end {
         Ok(None) => found.played += 1,
@@ -146,10 +154,11 @@ fn report(
     template: &Template,
     arguments: &Arguments,
     seed: u64,
-    violation: &judge::Violation,
+    violation: &Violation,
 ) -> anyhow::Result<()> {
     let history = History::draw(seed);
-    let (short, violation) = shrink::shrink(template, history, violation, arguments.shrink)?;
+    let (short, violation) =
+        shrink(history, violation, arguments.shrink, |shorter| play_once(template, shorter))?;
     print_error(&format!("seed {seed} breaks `{}`: {}", violation.rule, violation.story));
     for (number, step) in short.steps.iter().enumerate() {
         print_error(&format!("  {}. {step:?}", number + 1));

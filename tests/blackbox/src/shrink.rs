@@ -2,15 +2,16 @@
 
 use crate::history::History;
 use crate::judge::Violation;
-use crate::play::play;
-use crate::site::Template;
 
 /// Leaves out ever smaller runs of steps while the rule stays broken, within so many plays.
-pub(crate) fn shrink(
-    template: &Template,
+///
+/// # Errors
+/// What `play` fails with.
+pub fn shrink(
     history: History,
     violation: &Violation,
     mut plays: u32,
+    mut play: impl FnMut(&History) -> anyhow::Result<Option<Violation>>,
 ) -> anyhow::Result<(History, Violation)> {
     let (mut best, mut broken) = (history, violation.clone());
     let mut length = (best.steps.len() / 2).max(1);
@@ -24,7 +25,7 @@ pub(crate) fn shrink(
             let mut shorter = best.clone();
             let until = (from + length).min(shorter.steps.len());
             shorter.steps.drain(from..until);
-            match play(template, &shorter)? {
+            match play(&shorter)? {
                 Some(found) if found.rule == broken.rule => (best, broken) = (shorter, found),
                 _ => from = until,
             }

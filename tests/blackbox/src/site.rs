@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context as _, bail};
+use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
+use renkei_blackbox::systems::Side;
 use serde_json::Value;
 
-use crate::systems::{Systems, TrialClock};
+use crate::simulators::Simulators;
 
 const PLUGINS: [&str; 4] =
     ["connectors/hubspot", "connectors/salesforce", "transforms/matchkeys", "transforms/names"];
@@ -23,7 +25,7 @@ pub(crate) struct Template {
     dir: tempfile::TempDir,
     /// `sync` takes `--yes` to answer the question of a first sync.
     asks_first: bool,
-    pub(crate) can_restore: bool,
+    can_restore: bool,
 }
 
 impl Template {
@@ -69,41 +71,41 @@ fn succeed(command: &mut Command) -> anyhow::Result<Output> {
 
 /// One configured directory.
 pub(crate) struct Site<'a> {
-    pub(crate) template: &'a Template,
+    template: &'a Template,
     dir: tempfile::TempDir,
-    clock: TrialClock,
+    simulators: Simulators,
+    /// `renkei backup` made a copy.
+    is_backed_up: bool,
 }
 
 /// How a command ended.
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) json: Value,
-    pub(crate) errors: String,
+struct Ended {
+    code: Option<i32>,
+    json: Value,
+    errors: String,
 }
 
 impl<'a> Site<'a> {
     /// The example configuration, pointed at the simulators.
-    pub(crate) fn new(template: &'a Template, systems: &Systems) -> anyhow::Result<Self> {
+    pub(crate) fn new(template: &'a Template, simulators: Simulators) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("blackbox-site-").tempdir()?;
         copy(template.dir.path(), dir.path())?;
-        let site = Self { template, dir, clock: systems.clock };
-        let (hubspot, salesforce) = (&systems.hubspot, &systems.salesforce);
-        let credential = |value: &Value, name: &str| {
-            value[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"))
-        };
-        let client = credential(&salesforce.credentials, "client_id")?;
+        let site = Self { template, dir, simulators, is_backed_up: false };
+        let simulators = &site.simulators;
         let root = format!(
             "[schedule]\ninterval_seconds = 10\n\
              [systems.hubspot]\nplugin = \"hubspot\"\nbase_url = \"{}\"\n\
              [systems.hubspot.auth]\nscheme = \"bearer\"\ntoken_secret = \"hubspot_token\"\n\
              [systems.salesforce]\nplugin = \"salesforce\"\nbase_url = \"{}\"\n\
              [systems.salesforce.auth]\nscheme = \"oauth2-client-credentials\"\n\
-             client_id = \"{client}\"\nclient_secret = \"salesforce_client_secret\"\n",
-            hubspot.base_url, salesforce.base_url,
+             client_id = \"{}\"\nclient_secret = \"salesforce_client_secret\"\n",
+            simulators.base_url(Side::HubSpot),
+            simulators.base_url(Side::Salesforce),
+            simulators.credential(Side::Salesforce, "client_id")?,
         );
         fs::write(site.path().join("renkei.toml"), root)?;
-        let token = credential(&hubspot.credentials, "private_app_token")?;
-        let secret = credential(&salesforce.credentials, "client_secret")?;
+        let token = simulators.credential(Side::HubSpot, "private_app_token")?;
+        let secret = simulators.credential(Side::Salesforce, "client_secret")?;
         let secrets =
             format!("hubspot_token = \"{token}\"\nsalesforce_client_secret = \"{secret}\"\n");
         let mut file = fs::OpenOptions::new();
@@ -112,20 +114,24 @@ impl<'a> Site<'a> {
         Ok(site)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    fn kept(&self) -> String {
+        self.path().join("kept.backup").to_string_lossy().into_owned()
     }
 
     /// A command on the directory, with JSON and the trial clock.
     fn command(&self, command: &str, arguments: &[&str]) -> Command {
         let mut made = self.template.command();
         made.arg(command).args(arguments).arg("--json").arg("--dir").arg(self.path());
-        made.arg("--trial-clock").arg(self.clock.argument());
+        made.arg("--trial-clock").arg(self.simulators.clock.argument());
         made
     }
 
     /// Runs a command to its end.
-    pub(crate) fn run(&self, command: &str, arguments: &[&str]) -> anyhow::Result<Ended> {
+    fn run(&self, command: &str, arguments: &[&str]) -> anyhow::Result<Ended> {
         let output = self.command(command, arguments).output()?;
         Ok(ended(&output))
     }
@@ -134,34 +140,22 @@ impl<'a> Site<'a> {
         if self.template.asks_first { &["--yes"] } else { &[] }
     }
 
-    /// `renkei sync`, to its end.
-    pub(crate) fn sync(&self) -> anyhow::Result<Ended> {
-        self.run("sync", self.sync_arguments())
-    }
-
-    /// Starts `renkei sync`.
-    pub(crate) fn start_sync(&self) -> anyhow::Result<Child> {
-        Ok(self.spawned("sync", self.sync_arguments())?)
-    }
-
-    /// Starts `renkei serve`.
-    pub(crate) fn start_serve(&self) -> anyhow::Result<Child> {
-        Ok(self.spawned("serve", &[])?)
-    }
-
     fn spawned(&self, command: &str, arguments: &[&str]) -> std::io::Result<Child> {
         let mut command = self.command(command, arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     }
 
-    /// All that `renkei why` says of a record; null where nothing is known.
-    pub(crate) fn why(&self, key: &str) -> anyhow::Result<Value> {
-        let ended = self.run("why", &[key])?;
-        Ok(if ended.code == Some(0) { ended.json } else { Value::Null })
+    /// The running `sync`, once the simulators have answered so many more calls.
+    fn sync_after_calls(&self, calls: u64) -> anyhow::Result<Child> {
+        let systems = self.simulators.systems();
+        let wanted = systems.calls()? + calls;
+        let mut child = self.spawned("sync", self.sync_arguments())?;
+        while systems.calls()? < wanted && child.try_wait()?.is_none() {}
+        Ok(child)
     }
 
     /// Copies a plugin over itself, as a vendor's update does.
-    pub(crate) fn replace_plugin(&self) -> anyhow::Result<()> {
+    fn replace_plugin(&self) -> anyhow::Result<()> {
         let plugins = self.path().join("plugins");
         for file in fs::read_dir(&plugins)?.flatten() {
             let path = file.path();
@@ -172,6 +166,89 @@ impl<'a> Site<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Program for Site<'_> {
+    fn sync(&mut self) -> anyhow::Result<Synced> {
+        let ended = self.run("sync", self.sync_arguments())?;
+        let quiet = ended.code == Some(0) && ended.json["writes"].as_u64() == Some(0);
+        Ok(Synced { quiet, told: ended.errors })
+    }
+
+    fn sync_while(&mut self, calls: u64, meanwhile: Meanwhile) -> anyhow::Result<()> {
+        let mut sync = self.sync_after_calls(calls)?;
+        meanwhile()?;
+        sync.wait()?;
+        Ok(())
+    }
+
+    fn sync_killed(&mut self, calls: u64) -> anyhow::Result<()> {
+        let mut sync = self.sync_after_calls(calls)?;
+        sync.kill()?;
+        sync.wait()?;
+        Ok(())
+    }
+
+    fn sync_twice(&mut self) -> anyhow::Result<()> {
+        let mut first = self.spawned("sync", self.sync_arguments())?;
+        self.run("sync", self.sync_arguments())?;
+        first.wait()?;
+        Ok(())
+    }
+
+    fn serve(&mut self, service: &Service) -> anyhow::Result<()> {
+        let mut serve = self.spawned("serve", &[])?;
+        self.wait(service.ms / 2);
+        if let Some(meanwhile) = &service.meanwhile {
+            meanwhile()?;
+        }
+        if service.swap {
+            self.replace_plugin()?;
+        }
+        self.wait(service.ms / 2);
+        if service.kill {
+            serve.kill()?;
+        } else {
+            let id = serve.id().to_string();
+            Command::new("kill").args(["-TERM", &id]).status()?;
+        }
+        serve.wait()?;
+        Ok(())
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.simulators.clock.wait(ms);
+    }
+
+    fn back_up(&mut self) -> anyhow::Result<()> {
+        if self.template.can_restore {
+            let file = self.kept();
+            if Path::new(&file).exists() {
+                fs::remove_file(&file)?;
+            }
+            self.is_backed_up = self.run("backup", &[&file])?.code == Some(0);
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self) -> anyhow::Result<Option<String>> {
+        if !self.is_backed_up {
+            return Ok(None);
+        }
+        let ended = self.run("restore", &[&self.kept()])?;
+        Ok((ended.code != Some(0)).then_some(ended.errors))
+    }
+
+    fn why(&self, key: &str) -> anyhow::Result<Value> {
+        let ended = self.run("why", &[key])?;
+        Ok(if ended.code == Some(0) { ended.json } else { Value::Null })
+    }
+
+    fn questions(&self) -> anyhow::Result<Vec<String>> {
+        let status = self.run("status", &[])?.json;
+        let reviews = status["reviews"].as_array().into_iter().flatten();
+        Ok(reviews.map(Value::to_string).collect())
     }
 }
 

@@ -1,29 +1,27 @@
 //! The two simulated CRMs as people and a judge see them: never through the program under test.
 //!
-//! People act by `/_sim/` routes, which stand for the vendors' user interfaces, and by the vendors'
-//! own APIs where the interface has no route. The judge reads `/_sim/records`.
+//! People act by `/_sim/` routes, which stand for the vendors' user interfaces. The judge reads
+//! `/_sim/records`.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// Which of the two systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Side {
+pub enum Side {
+    /// HubSpot.
     HubSpot,
+    /// Salesforce.
     Salesforce,
 }
 
-pub(crate) const SIDES: [Side; 2] = [Side::HubSpot, Side::Salesforce];
+pub const SIDES: [Side; 2] = [Side::HubSpot, Side::Salesforce];
 
 impl Side {
     /// The system's name in the configuration.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::HubSpot => "hubspot",
             Self::Salesforce => "salesforce",
@@ -31,7 +29,7 @@ impl Side {
     }
 
     /// The objects that hold people.
-    pub(crate) fn people(self) -> &'static [&'static str] {
+    pub fn people(self) -> &'static [&'static str] {
         match self {
             Self::HubSpot => &["contacts"],
             Self::Salesforce => &["Contact", "Lead"],
@@ -39,7 +37,7 @@ impl Side {
     }
 
     /// The object that holds companies.
-    pub(crate) fn companies(self) -> &'static str {
+    pub fn companies(self) -> &'static str {
         match self {
             Self::HubSpot => "companies",
             Self::Salesforce => "Account",
@@ -49,18 +47,18 @@ impl Side {
 
 /// A record as a simulator lists it.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Record {
+pub struct Record {
     #[serde(skip)]
-    pub(crate) object: String,
-    pub(crate) id: String,
-    pub(crate) fields: BTreeMap<String, Value>,
-    pub(crate) archived: bool,
-    pub(crate) references: BTreeMap<String, Vec<String>>,
+    pub object: String,
+    pub id: String,
+    pub fields: BTreeMap<String, Value>,
+    pub archived: bool,
+    pub references: BTreeMap<String, Vec<String>>,
 }
 
 impl Record {
     /// A field as trimmed text; null, missing and empty are all "".
-    pub(crate) fn text(&self, field: &str) -> String {
+    pub fn text(&self, field: &str) -> String {
         match self.fields.get(field) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.trim().to_owned(),
@@ -69,78 +67,40 @@ impl Record {
     }
 
     /// A converted Lead is history, not a person.
-    pub(crate) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         !self.archived && self.text("IsConverted") != "true"
     }
 }
 
-/// Both simulators, in one process that ends with this value.
-pub(crate) struct Systems {
-    process: Child,
-    pub(crate) hubspot: System,
-    pub(crate) salesforce: System,
-    pub(crate) clock: TrialClock,
+/// The two systems, as their people reach them.
+pub struct Systems {
+    /// The HubSpot account.
+    pub hubspot: System,
+    /// The Salesforce org.
+    pub salesforce: System,
 }
 
-/// One simulator.
-pub(crate) struct System {
-    pub(crate) base_url: String,
-    pub(crate) credentials: Value,
-}
+/// One system.
+pub struct System(pub Box<dyn Door>);
 
-/// A clock that simulators and program share: it runs `speed` times as fast since `origin_ms`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TrialClock {
-    pub(crate) origin_ms: i64,
-    pub(crate) speed: u32,
-}
+/// A way to a simulator's `/_sim/` routes.
+pub trait Door {
+    /// Gets `/_sim/PATH`.
+    ///
+    /// # Errors
+    /// No answer, or one that is no JSON.
+    fn get(&self, path: &str) -> anyhow::Result<Value>;
 
-impl TrialClock {
-    /// What the program takes as `--trial-clock`.
-    pub(crate) fn argument(self) -> String {
-        format!("{}:{}", self.origin_ms, self.speed)
-    }
-
-    /// Waits so many ms of this clock.
-    pub(crate) fn wait(self, ms: u64) {
-        // A black box has only the real time.
-        std::thread::sleep(std::time::Duration::from_millis(ms / u64::from(self.speed)));
-    }
+    /// Posts to `/_sim/PATH`.
+    ///
+    /// # Errors
+    /// An answer other than success, with the simulator's words.
+    fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value>;
 }
 
 impl Systems {
-    /// Starts empty simulators with these faults.
-    pub(crate) fn start(binary: &Path, clock: TrialClock, faults: &Value) -> anyhow::Result<Self> {
-        let mut process = Command::new(binary)
-            .args(["sim", "--until-input-ends", "--people", "0", "--seed", "1", "--no-limits"])
-            .arg(format!("--speed={}", clock.speed))
-            .arg(format!("--clock-origin-ms={}", clock.origin_ms))
-            // Held until this process ends, however it ends.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting the simulators")?;
-        let mut line = String::new();
-        let stdout = process.stdout.take().context("the simulators' output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        let ready: Value = serde_json::from_str(&line).context("the simulators' first line")?;
-        let system = |side: Side| System {
-            base_url: ready[side.name()]["base_url"].as_str().unwrap_or_default().to_owned(),
-            credentials: ready[side.name()]["credentials"].clone(),
-        };
-        let systems = Self {
-            hubspot: system(Side::HubSpot),
-            salesforce: system(Side::Salesforce),
-            process,
-            clock,
-        };
-        for side in SIDES {
-            systems.of(side).post("faults", faults)?;
-        }
-        Ok(systems)
-    }
-
-    pub(crate) fn of(&self, side: Side) -> &System {
+    /// The system of a side.
+    pub fn of(&self, side: Side) -> &System {
         match side {
             Side::HubSpot => &self.hubspot,
             Side::Salesforce => &self.salesforce,
@@ -148,7 +108,10 @@ impl Systems {
     }
 
     /// Calls that both have answered.
-    pub(crate) fn calls(&self) -> anyhow::Result<u64> {
+    ///
+    /// # Errors
+    /// As [`Door::get`].
+    pub fn calls(&self) -> anyhow::Result<u64> {
         let calls = |side| -> anyhow::Result<u64> {
             Ok(self.of(side).get("ledger")?["made"].as_u64().unwrap_or_default())
         };
@@ -156,35 +119,28 @@ impl Systems {
     }
 }
 
-impl Drop for Systems {
-    fn drop(&mut self) {
-        // A process that has ended already is what is wanted.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 impl System {
-    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let url = format!("{}/_sim/{path}", self.base_url);
-        let mut answer = agent().get(&url).call().context(url)?;
-        Ok(answer.body_mut().read_json()?)
+    /// See [`Door::get`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.0.get(path)
     }
 
-    /// Posts to `/_sim/PATH`; an answer other than 200 is an error with the simulator's words.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let url = format!("{}/_sim/{path}", self.base_url);
-        let mut answer = agent().post(&url).send_json(body).context(url)?;
-        let status = answer.status();
-        let value: Value = answer.body_mut().read_json()?;
-        if !status.is_success() {
-            bail!("{path}: {value}");
-        }
-        Ok(value)
+    /// See [`Door::post`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.0.post(path, body)
     }
 
     /// All records of an object, archived ones too.
-    pub(crate) fn records(&self, object: &str) -> anyhow::Result<Vec<Record>> {
+    ///
+    /// # Errors
+    /// As [`Door::get`].
+    pub fn records(&self, object: &str) -> anyhow::Result<Vec<Record>> {
         let listed = self.get(&format!("records?object={object}"))?;
         let mut records: Vec<Record> = serde_json::from_value(listed)?;
         for record in &mut records {
@@ -194,47 +150,30 @@ impl System {
     }
 
     /// A person makes a record; its id.
-    pub(crate) fn create(&self, object: &str, fields: &Value) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// As [`Door::post`].
+    pub fn create(&self, object: &str, fields: &Value) -> anyhow::Result<String> {
         let made = self.post("create", &json!({ "object": object, "fields": fields }))?;
         Ok(made["id"].as_str().unwrap_or_default().to_owned())
     }
 
     /// A person changes fields of a record.
-    pub(crate) fn edit(
-        &self,
-        object: &str,
-        id: &str,
-        fields: Map<String, Value>,
-    ) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// As [`Door::post`].
+    pub fn edit(&self, object: &str, id: &str, fields: Map<String, Value>) -> anyhow::Result<()> {
         self.post("edit", &json!({ "object": object, "id": id, "fields": fields })).map(drop)
     }
 
-    /// A person adds or removes the association of a contact with a company, by HubSpot's API.
-    pub(crate) fn associate(
-        &self,
-        contact: &str,
-        company: &str,
-        there: bool,
-    ) -> anyhow::Result<()> {
-        let token = self.credentials["private_app_token"].as_str().unwrap_or_default();
-        let bearer = format!("Bearer {token}");
-        let base = &self.base_url;
-        let path = format!("{base}/crm/v4/objects/contacts/{contact}/associations");
-        let answer = if there {
-            let url = format!("{path}/default/companies/{company}");
-            agent().put(&url).header("authorization", &bearer).send_empty()?
-        } else {
-            let url = format!("{path}/companies/{company}");
-            agent().delete(&url).header("authorization", &bearer).call()?
-        };
-        if !answer.status().is_success() {
-            bail!("associating contact {contact} and company {company}: {}", answer.status());
-        }
-        Ok(())
+    /// A person adds or removes the association of a contact with a company.
+    ///
+    /// # Errors
+    /// As [`Door::post`].
+    pub fn associate(&self, contact: &str, company: &str, there: bool) -> anyhow::Result<()> {
+        let link = json!({
+            "object": "contacts", "id": contact, "to_object": "companies", "to_id": company,
+        });
+        self.post(if there { "link" } else { "unlink" }, &link).map(drop)
     }
-}
-
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-    ureq::Agent::new_with_config(config)
 }

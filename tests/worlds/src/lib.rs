@@ -11,7 +11,6 @@
 )]
 
 pub mod bench;
-pub mod command;
 pub mod contest;
 pub mod histories;
 pub mod mirror;

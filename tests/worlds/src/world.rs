@@ -38,6 +38,8 @@ pub struct World {
     pub hidden: BTreeSet<(Place, String)>,
     /// A write was answered and not done.
     pub pretended: bool,
+    /// An operation was refused as a whole, and nothing said for which column.
+    pub refused_whole: bool,
     /// Writes that no rule allows.
     pub violations: Vec<String>,
     pub calls: u64,

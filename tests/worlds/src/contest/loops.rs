@@ -10,6 +10,7 @@ use renkei_sync::spec::{Direction, EntitySpec, MemberSpec, Spec};
 use renkei_sync::value::{Cell, Value};
 
 use crate::histories::play::{Cycled, Driver};
+use crate::histories::stage::{DAY, as_day};
 use crate::world::reading::MODIFIED_BY;
 use crate::world::{Place, Shared, place};
 
@@ -186,6 +187,7 @@ impl Loop {
                     let ids: Vec<String> = ids.iter().filter_map(other).collect();
                     if ids.is_empty() { Value::Null } else { Value::References(ids) }
                 }
+                (Value::Date(_) | Value::Timestamp(_), ..) => day_for(to, value),
                 (value, ..) => value.clone(),
             };
             cells.insert(group.columns[0].clone(), value);
@@ -286,6 +288,12 @@ impl Loop {
     }
 }
 
+/// A day as the other system keeps it: the loops know zones as well as ours.
+fn day_for(to: &MemberSpec, value: &Value) -> Value {
+    let day = as_day(value);
+    to.days.outward(DAY, Some(day.clone())).flatten().unwrap_or(day)
+}
+
 impl Driver for Loop {
     fn cycle(&mut self) -> Cycled {
         self.cycled = Cycled::default();
@@ -316,6 +324,10 @@ impl Driver for Loop {
     }
 
     fn explains(&self, _at: &Place, _id: &str, _column: &str) -> bool {
+        false
+    }
+
+    fn blames_whole(&self, _at: &Place, _id: &str, _column: &str) -> bool {
         false
     }
 

@@ -3,7 +3,7 @@
 use renkei_sync::value::Value;
 
 use super::dice::Dice;
-use super::stage::{Kind, OPT_OUT};
+use super::stage::{DAY, Kind, OPT_OUT, day, moment};
 use super::step::{Act, History, Knob, Step, Table};
 use crate::world::Fault;
 use crate::world::knobs::{Answers, Form, OnRemoval, Refused, Versions};
@@ -13,7 +13,7 @@ const STEPS_MAX: u64 = 16;
 const LAG_MAX_MS: u64 = 40_000;
 
 /// Everything unpleasant that can be drawn, by the name that `--knobs` takes.
-pub const KNOBS: [&str; 30] = [
+pub const KNOBS: [&str; 31] = [
     "index-lag",
     "lag",
     "versions",
@@ -44,6 +44,7 @@ pub const KNOBS: [&str; 30] = [
     "faults",
     "pretended",
     "backups",
+    "days",
 ];
 
 /// Of the knobs those that a table has from the beginning.
@@ -218,6 +219,16 @@ impl Drawing<'_> {
         }
     }
 
+    /// Any hour of one of few days, or none.
+    fn day(&mut self, side: usize) -> Value {
+        let number = 1 + u8::try_from(self.dice.roll(4)).unwrap();
+        match self.dice.roll(25) {
+            24 => Value::Null,
+            hour if side == 0 => moment(number, i64::try_from(hour).unwrap()),
+            _ => day(number),
+        }
+    }
+
     fn act(&mut self) -> Act {
         let at = self.table();
         let nth = self.dice.index(4);
@@ -245,11 +256,13 @@ impl Drawing<'_> {
                         12..14 => column = "amount",
                         14..16 if self.has("consent") => column = OPT_OUT,
                         16 => column = super::stage::SCORE,
+                        18..21 if self.has("days") => column = DAY,
                         _ => {}
                     }
                 }
                 let value = match column {
                     super::stage::SCORE => Value::Decimal(self.dice.roll(100).to_string()),
+                    DAY => self.day(at.side),
                     column => self.value(column),
                 };
                 let person = u8::try_from(1 + self.dice.roll(2)).unwrap();

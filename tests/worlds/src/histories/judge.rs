@@ -9,6 +9,7 @@ use renkei_sync::value::Value;
 
 use super::play::{Driver, Played, agree, key_of, meaning};
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, SCORE, at};
+use crate::world::knobs::Versions;
 use crate::world::{Entry, Place, Record, Who, World};
 
 mod deletions;
@@ -23,7 +24,7 @@ pub struct Finding {
 }
 
 /// Every promise, as findings name them.
-pub const PROMISES: [&str; 11] = [
+pub const PROMISES: [&str; 12] = [
     "quiet",
     "duplicate",
     "lost-edit",
@@ -35,6 +36,7 @@ pub const PROMISES: [&str; 11] = [
     "direction",
     "unexplained",
     "association",
+    "held-back",
 ];
 
 /// Everything that is wrong at the end of a history.
@@ -147,6 +149,7 @@ impl<D: Driver> Judge<'_, D> {
                     || *column == COMPANY && live.iter().any(|(place, id)| self.dangles(place, id))
                     || live.iter().any(|(place, id)| self.driver.explains(place, id, column))
                 {
+                    self.judge_held_back(live, column);
                     continue;
                 }
                 let text = format!(
@@ -155,6 +158,22 @@ impl<D: Driver> Judge<'_, D> {
                 );
                 self.find("unexplained", text);
             }
+        }
+    }
+
+    /// A refused column holds nothing back but itself: where systems refuse by columns alone, no
+    /// other column waits for it.
+    fn judge_held_back(&mut self, live: &[(Place, String)], column: &str) {
+        let is_simple = !self.world.refused_whole
+            && self.world.tables.values().all(|table| table.knobs.rule.is_none())
+            && live.iter().all(|(place, _)| {
+                let refused = &self.world.tables[place].knobs.refused;
+                refused.keys().all(|one| one != column)
+            });
+        let blames = |(place, id): &(Place, String)| self.driver.blames_whole(place, id, column);
+        let explained = live.iter().any(|(place, id)| self.driver.explains(place, id, column));
+        if is_simple && explained && live.iter().all(blames) {
+            self.find("held-back", format!("{column} waits for another column"));
         }
     }
 
@@ -183,6 +202,7 @@ impl<D: Driver> Judge<'_, D> {
             || is_consent
             || self.may_be_filled(last, &last.after)
             || self.is_taken_back(last)
+            || self.is_unseen(last)
         {
             return;
         }
@@ -215,6 +235,19 @@ impl<D: Driver> Judge<'_, D> {
             }
             (cell, after) => *cell == *after,
         }
+    }
+
+    /// Overwritten within the lag, in a system that names no versions: a limit (RULES.md V1).
+    fn is_unseen(&self, last: &Entry) -> bool {
+        let lag_ms = self.lag_ms();
+        let overwrites = |entry: &Entry| {
+            entry.who == Who::Engine
+                && (&entry.place, &entry.id, &entry.column) == (&last.place, &last.id, &last.column)
+                && entry.before == last.after
+                && (last.at_ms..=last.at_ms + lag_ms).contains(&entry.at_ms)
+        };
+        self.world.tables[&last.place].knobs.versions == Versions::None
+            && self.world.ledger.iter().any(overwrites)
     }
 
     /// To and fro between two looks is no edit that anybody could see.

@@ -7,13 +7,14 @@ use renkei_sync::plan::Held;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{FieldIndex, Spec};
 use renkei_sync::state::{
-    Choice, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus, Stream,
+    Choice, Failure, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus, Stream,
 };
 use renkei_sync::store::{JournalQuery, Store as _};
 use renkei_sync::value::{Cell, Value};
-use renkei_sync::why::{Subject, why};
+use renkei_sync::why::{Subject, Why, why};
 
 use super::play::{Cycled, Driver};
+use super::stage::as_day;
 use crate::bench::Bench;
 use crate::mirror::MirrorStore;
 use crate::world::knobs::Form;
@@ -71,6 +72,12 @@ impl Ours {
         true
     }
 
+    fn why(&self, at: &Place, id: &str, column: &str) -> Option<Why> {
+        let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
+        let subject = Subject::Record(RecordKey { system, object, id });
+        block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column))).unwrap()
+    }
+
     /// What a plan made now would not do, and why.
     pub fn held_back(&mut self) -> Vec<String> {
         self.bench.options.apply = false;
@@ -98,6 +105,10 @@ impl Ours {
         };
         lines.map(tell).collect()
     }
+}
+
+fn is_open(review: &Review) -> bool {
+    matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
 }
 
 impl Driver for Ours {
@@ -154,19 +165,23 @@ impl Driver for Ours {
     }
 
     fn explains(&self, at: &Place, id: &str, column: &str) -> bool {
-        let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
-        let subject = Subject::Record(RecordKey { system, object, id });
-        let answer = block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column)));
-        answer.unwrap().is_some_and(|why| {
-            let is_open = |status| matches!(status, ReviewStatus::Open | ReviewStatus::Chosen);
-            why.reviews.iter().any(|review| is_open(review.status))
-                || !why.failures.is_empty()
-                || !why.waits.is_empty()
+        self.why(at, id, column).is_some_and(|why| {
+            why.reviews.iter().any(is_open) || !why.failures.is_empty() || !why.waits.is_empty()
+        })
+    }
+
+    fn blames_whole(&self, at: &Place, id: &str, column: &str) -> bool {
+        self.why(at, id, column).is_some_and(|why| {
+            let of_field = |failure: &Failure| failure.field.is_some();
+            !why.reviews.iter().any(is_open)
+                && why.waits.is_empty()
+                && !why.failures.iter().any(of_field)
         })
     }
 
     fn remembers(&self, column: &str, value: &Value) -> bool {
         // Values are compared trimmed.
+        let value = &as_day(value);
         let same = |told: &Value| *told == *value || *told == Form::Trim.apply(value.clone());
         let has = |told: &Cell| told.as_ref().is_some_and(same);
         let now = self.bench.reviews();

@@ -3,7 +3,7 @@
 use renkei_sync::record::Removal;
 use renkei_sync::value::Value;
 
-use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, at, spec, world};
+use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, as_day, at, spec, world};
 use super::step::{Act, History, Knob, Step, Table};
 use crate::world::knobs::{Form, Lag, OnRemoval, Referrer};
 use crate::world::{Place, Shared, World};
@@ -22,6 +22,8 @@ pub trait Driver {
     fn answer(&mut self) -> bool;
     /// Whether people can read why this record does not have what the others have.
     fn explains(&self, at: &Place, id: &str, column: &str) -> bool;
+    /// Whether nothing but a refusal of the whole record explains it.
+    fn blames_whole(&self, at: &Place, id: &str, column: &str) -> bool;
     /// Whether people can read that this value was there and was overruled.
     fn remembers(&self, column: &str, value: &Value) -> bool;
     /// Everything that is remembered, for comparing two runs.
@@ -332,7 +334,7 @@ pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place
             },
             None => value.clone(),
         },
-        value => Form::Trim.apply(value.clone()),
+        value => Form::Trim.apply(as_day(value)),
     };
     let shaped = |place: &Place, value: &Value| {
         plain(&form(place).map_or(value.clone(), |form| form.apply(value.clone())))

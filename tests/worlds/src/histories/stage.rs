@@ -1,9 +1,11 @@
 //! The stage of every history: companies and people in two to four systems, and how they are kept
 //! in step.
 
+use renkei_sync::spec::days::{DayFacts, Days, time_zone};
 use renkei_sync::spec::{
     Direction, EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, Winner,
 };
+use renkei_sync::value::Value;
 
 use crate::bench::{direct, entity, field, match_key, member, reference};
 use crate::world::{Place, World, place};
@@ -41,7 +43,7 @@ impl Kind {
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Company => &["city"],
-            Self::Person => &["title", "phone", "city", "memo", "amount", OPT_OUT, COMPANY],
+            Self::Person => &["title", "phone", "city", "memo", "amount", OPT_OUT, COMPANY, DAY],
         }
     }
 
@@ -60,8 +62,33 @@ pub const OPT_OUT: &str = "opt_out";
 pub const COMPANY: &str = "company";
 /// The column that goes from the first system to the others.
 pub const SCORE: &str = "score";
+/// A day of a person: the first system keeps moments in it, in the zone of its account.
+pub const DAY: &str = "day";
+/// How far that zone is ahead, ms. It has no summer time.
+const AHEAD_MS: i64 = 9 * 3_600_000;
 /// A column that nothing maps.
 pub const PRIVATE: &str = "private";
+
+/// A moment of a day in the first system's zone, as it keeps it.
+pub fn moment(day: u8, hour: i64) -> Value {
+    Value::Timestamp((i64::from(day) * 24 + hour) * 3_600_000 - AHEAD_MS)
+}
+
+/// A day since 1970, as the other systems keep it.
+pub fn day(number: u8) -> Value {
+    Value::Date(format!("1970-01-{:02}", number + 1))
+}
+
+/// The day of a moment; other values as they are.
+pub fn as_day(value: &Value) -> Value {
+    match value {
+        Value::Timestamp(ms) => {
+            let number = (ms + AHEAD_MS).div_euclid(24 * 3_600_000);
+            u8::try_from(number).map_or_else(|_| value.clone(), day)
+        }
+        value => value.clone(),
+    }
+}
 
 pub fn at(side: usize, kind: Kind) -> Place {
     place(SYSTEMS[side], kind.object())
@@ -101,6 +128,7 @@ pub fn spec(sides: usize, sweep_ms: Option<u64>) -> Spec {
         (SCORE, FieldKind::Decimal, always("a")),
         (OPT_OUT, FieldKind::Boolean, Winner::OptOut { when: true }),
         (COMPANY, company, always("b")),
+        (DAY, FieldKind::Date, Winner::Newest),
     ];
     let groups = |side| {
         let mut groups: Vec<MappingGroup> = names[..8]
@@ -110,10 +138,15 @@ pub fn spec(sides: usize, sweep_ms: Option<u64>) -> Spec {
             .collect();
         groups[6].direction = if side == 0 { Direction::Read } else { Direction::Write };
         groups.push(reference(8, COMPANY, Kind::Company.object(), false));
+        groups.push(direct(9, DAY, Direction::Both));
         groups
     };
     let mut people = entity("person", fields(&names), members(sides, Kind::Person, groups));
     people.match_keys.push(match_key("mail", &[0], true));
+    let days = Days::unknown();
+    let moments = [DAY.to_owned()].into();
+    days.learn(DayFacts { zone: time_zone("Asia/Tokyo"), moments });
+    people.members[0].days = days;
     let sweep = |entity| EntitySpec { sweep_ms, ..entity };
     Spec::new(vec![sweep(companies), sweep(people)]).unwrap()
 }

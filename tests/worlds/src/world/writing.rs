@@ -23,7 +23,10 @@ impl World {
             fault => fault,
         };
         match &fault {
-            Fault::Refuse => return Outcome::Rejected(vec![refusal()]),
+            Fault::Refuse => {
+                self.refused_whole = true;
+                return Outcome::Rejected(vec![refusal()]);
+            }
             Fault::Retry => return Outcome::RetryAfter(500),
             Fault::LostRequest => return Outcome::Uncertain("no answer".to_owned()),
             // Without versions nothing can be written on condition: a limit (RULES.md V1).

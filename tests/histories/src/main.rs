@@ -1,14 +1,14 @@
 //! Plays histories and contests without building what needs wasmtime.
 
 use clap::Parser as _;
-use renkei_worlds::command::Command;
+use renkei_histories::command::Command;
 
 fn main() -> anyhow::Result<()> {
     Cli::parse().command.run()
 }
 
 #[derive(Debug, clap::Parser)]
-#[command(name = "renkei-worlds", about = "Plays random histories and judges them")]
+#[command(name = "renkei-histories", about = "Plays random histories and judges them")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,16 +1,19 @@
 //! The commands that play histories: `histories` judges them, `contest` compares engines.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::contest::{COLUMNS, Contestant, Score, hold};
-use crate::histories::draw::KNOBS;
-use crate::histories::{Summary, run, tell_in_full, tell_shortest};
+use renkei_worlds::contest::{COLUMNS, Contestant, Score, hold};
+use renkei_worlds::histories::draw::KNOBS;
+use renkei_worlds::histories::{run, tell_in_full, tell_shortest};
+
+use crate::whole;
 
 /// What can be played.
 #[derive(Debug, Subcommand)]
@@ -68,6 +71,15 @@ pub struct Histories {
 enum Engine {
     /// The engine's cycles over the store in memory and the model world.
     Planner,
+    /// The engine's cycles over both stores, the connectors compiled natively, and the simulators.
+    Whole,
+}
+
+/// What a range of seeds came to, of either engine.
+struct Found {
+    histories: u64,
+    violations: BTreeMap<String, u64>,
+    seeds: BTreeMap<u64, Vec<String>>,
 }
 
 impl Command {
@@ -111,55 +123,91 @@ impl Histories {
     fn run(&self) -> Result<()> {
         let seeds = parse_seeds(&self.seeds)?;
         let knobs = parse_knobs(&self.knobs)?;
-        ensure!(self.engine == Engine::Planner);
         if self.show {
-            return show(seeds.start, &knobs);
+            let story = match self.engine {
+                Engine::Planner => tell_in_full(seeds.start, &knobs),
+                Engine::Whole => self.story(seeds.start, &knobs),
+            };
+            return Ok(writeln!(std::io::stdout().lock(), "{story}")?);
         }
-        let summary = self.play(seeds.clone(), &knobs);
+        let found = self.play(seeds.clone(), &knobs);
         let mut stories = std::io::stderr().lock();
-        for seed in summary.seeds.keys().take(self.stories) {
-            let story = tell_shortest(*seed, &knobs).unwrap_or_default();
-            writeln!(stories, "{story}")?;
+        for seed in found.seeds.keys().take(self.stories) {
+            writeln!(stories, "{}", self.story(*seed, &knobs))?;
         }
-        self.print(&seeds, &summary)?;
-        if !summary.violations.is_empty() {
+        self.print(&seeds, &found)?;
+        if !found.violations.is_empty() {
             bail!("promises were broken");
         }
         Ok(())
     }
 
-    fn play(&self, seeds: Range<u64>, knobs: &[&'static str]) -> Summary {
+    fn story(&self, seed: u64, knobs: &[&'static str]) -> String {
+        let story = match self.engine {
+            Engine::Planner => tell_shortest(seed, knobs),
+            Engine::Whole => whole::tell(seed),
+        };
+        story.unwrap_or_else(|| format!("seed {seed} keeps every promise"))
+    }
+
+    fn play(&self, seeds: Range<u64>, knobs: &[&'static str]) -> Found {
         let (from, total) = (seeds.start, seeds.end.saturating_sub(seeds.start));
+        let step = if self.engine == Engine::Planner { 10_000 } else { 500 };
         let told = Mutex::new(0);
         let progress = |done: u64, failed: usize| {
-            let mut told = told.lock().unwrap();
-            if done / 10_000 > *told {
-                *told = done / 10_000;
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if done / step > *told {
+                *told = done / step;
                 let mut out = std::io::stderr().lock();
                 // Nobody reads it: nothing is lost.
                 drop(writeln!(out, "{done} of {total} from seed {from}, {failed} failed"));
             }
             self.stop_after.is_none_or(|most| failed < most)
         };
-        run(seeds, knobs, threads(), progress)
+        match self.engine {
+            Engine::Planner => {
+                let summary = run(seeds, knobs, threads(), progress);
+                let named = summary.violations.iter();
+                let named = named.map(|(promise, count)| (promise.to_string(), *count));
+                let seeds = summary.seeds.iter().map(|(seed, promises)| {
+                    (*seed, promises.iter().map(ToString::to_string).collect())
+                });
+                Found {
+                    histories: summary.histories,
+                    violations: named.collect(),
+                    seeds: seeds.collect(),
+                }
+            }
+            Engine::Whole => {
+                let summary = whole::run(seeds, threads(), progress);
+                let named = summary.violations.iter();
+                let named = named.map(|(promise, count)| ((*promise).to_owned(), *count));
+                let seeds = summary.seeds.iter();
+                let seeds = seeds.map(|(seed, failing)| (*seed, vec![failing.rule.to_owned()]));
+                Found {
+                    histories: summary.histories,
+                    violations: named.collect(),
+                    seeds: seeds.collect(),
+                }
+            }
+        }
     }
 
-    fn print(&self, seeds: &Range<u64>, summary: &Summary) -> Result<()> {
-        let first = summary.seeds.keys().next();
+    fn print(&self, seeds: &Range<u64>, found: &Found) -> Result<()> {
         let mut out = std::io::stdout().lock();
         if self.json {
             let report = json!({
-                "engine": "planner",
+                "engine": if self.engine == Engine::Planner { "planner" } else { "whole" },
                 "seeds": format!("{}..{}", seeds.start, seeds.end),
-                "histories": summary.histories,
-                "violations": summary.violations,
-                "first_failing_seed": first,
+                "histories": found.histories,
+                "violations": found.violations,
+                "first_failing_seed": found.seeds.keys().next(),
             });
             return Ok(writeln!(out, "{report}")?);
         }
-        writeln!(out, "{} histories", summary.histories)?;
-        for (promise, count) in &summary.violations {
-            let seeds = summary.seeds.iter().filter(|(_, promises)| promises.contains(promise));
+        writeln!(out, "{} histories", found.histories)?;
+        for (promise, count) in &found.violations {
+            let seeds = found.seeds.iter().filter(|(_, promises)| promises.contains(promise));
             let seeds: Vec<&u64> = seeds.map(|(seed, _)| seed).take(8).collect();
             writeln!(out, "{promise:18} {count:8}  seeds {seeds:?}")?;
         }
@@ -209,8 +257,4 @@ fn row(who: Contestant, score: &Score) -> serde_json::Value {
         row[title] = json!(score.broken.get(promise).unwrap_or(&0));
     }
     row
-}
-
-fn show(seed: u64, knobs: &[&'static str]) -> Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{}", tell_in_full(seed, knobs))?)
 }

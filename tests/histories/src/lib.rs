@@ -1,0 +1,8 @@
+//! Random histories of people who work in several systems, played and judged.
+//!
+//! [`command`] holds the commands. The planner's histories run on systems in memory
+//! (`tests/worlds`); [`whole`] is the whole engine in one process, with the people and the judge of
+//! the black box (`tests/blackbox`).
+
+pub mod command;
+pub mod whole;

@@ -1,0 +1,239 @@
+//! The connectors in this process, each job an instance of its own, as ports of the engine.
+//!
+//! A connector's calls run to their end in one go. The engine's ports are `Send`, and a connector is
+//! not, so the instances are kept by this thread and a port knows only the number of its job.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use futures::future;
+use rand::Rng as _;
+use renkei_blackbox::systems::Side;
+use renkei_connector_hubspot::HubSpot;
+use renkei_connector_salesforce::Salesforce;
+use renkei_sdk::testing::{with_http, with_wait};
+use renkei_sdk::{Connector as _, Error};
+use renkei_sync::plugin::{Account, Generation, PluginError, Schema, StopCause};
+use renkei_sync::ports::{Connector, Systems};
+use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::value::Value;
+
+use super::convert;
+use super::wire::{Fate, Wire};
+
+thread_local! {
+    static DESK: RefCell<Option<Rc<Desk>>> = const { RefCell::new(None) };
+}
+
+/// The instances of this thread's history.
+pub(crate) struct Desk {
+    wire: Rc<Wire>,
+    jobs: RefCell<BTreeMap<u64, Native>>,
+    last: Cell<u64>,
+    /// Counts the files that a vendor has shipped.
+    files: Cell<u64>,
+}
+
+enum Native {
+    HubSpot(HubSpot),
+    Salesforce(Salesforce),
+}
+
+/// Calls a connector of either kind.
+macro_rules! on {
+    ($native:expr, $connector:ident => $call:expr) => {
+        match $native {
+            Native::HubSpot($connector) => $call,
+            Native::Salesforce($connector) => $call,
+        }
+    };
+}
+
+impl Desk {
+    /// The desk of this thread from now on.
+    pub(crate) fn place(wire: Rc<Wire>) -> Rc<Self> {
+        let (jobs, last, files) = (RefCell::default(), Cell::default(), Cell::default());
+        let desk = Rc::new(Self { wire, jobs, last, files });
+        DESK.set(Some(Rc::clone(&desk)));
+        desk
+    }
+
+    /// Another file of the same plugins serves.
+    pub(crate) fn swap(&self) {
+        self.files.set(self.files.get() + 1);
+    }
+}
+
+fn desk() -> Option<Rc<Desk>> {
+    DESK.with_borrow(Clone::clone)
+}
+
+/// The systems of the configuration.
+pub(crate) struct NativeSystems;
+
+#[async_trait]
+impl Systems for NativeSystems {
+    async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
+        turn().await;
+        let side = if system == Side::HubSpot.name() { Side::HubSpot } else { Side::Salesforce };
+        let file = desk().map(|desk| desk.files.get()).unwrap_or_default();
+        let generation = Generation {
+            plugin: side.name().to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: format!("{file}"),
+        };
+        let settings = Vec::new();
+        let native = match side {
+            Side::HubSpot => HubSpot::configure(&settings).map(Native::HubSpot),
+            Side::Salesforce => Salesforce::configure(&settings).map(Native::Salesforce),
+        };
+        let native = native.map_err(|error| convert::error_out(error, &generation))?;
+        let Some(desk) = desk() else { return Err(nobody(&generation)) };
+        let job = desk.last.get() + 1;
+        desk.last.set(job);
+        desk.jobs.borrow_mut().insert(job, native);
+        Ok(Box::new(Job { job, side, generation }))
+    }
+}
+
+fn nobody(plugin: &Generation) -> PluginError {
+    let (plugin, reason) = (plugin.clone(), "stopped before in this job".to_owned());
+    PluginError::Broken { plugin, cause: StopCause::Earlier, reason }
+}
+
+/// Lets other work of the cycle go first, as often as the dice say.
+async fn turn() {
+    let times = desk().map_or(0, |desk| desk.wire.dice.borrow_mut().random_range(0..3));
+    for _ in 0..times {
+        let mut is_polled = false;
+        future::poll_fn(|context| {
+            if std::mem::replace(&mut is_polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+struct Job {
+    job: u64,
+    side: Side,
+    generation: Generation,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if let Some(desk) = desk() {
+            desk.jobs.borrow_mut().remove(&self.job);
+        }
+    }
+}
+
+impl Job {
+    async fn call<T>(
+        &self,
+        call: impl FnOnce(&mut Native) -> Result<T, Error> + Send,
+    ) -> Result<T, PluginError> {
+        turn().await;
+        let (result, fate) = self.run(call);
+        if fate == Fate::Dead {
+            // Nothing comes back to a process that is gone.
+            future::pending::<()>().await;
+        }
+        result
+    }
+
+    fn run<T>(
+        &self,
+        call: impl FnOnce(&mut Native) -> Result<T, Error>,
+    ) -> (Result<T, PluginError>, Fate) {
+        let Some(desk) = desk() else { return (Err(nobody(&self.generation)), Fate::Alive) };
+        let Some(mut native) = desk.jobs.borrow_mut().remove(&self.job) else {
+            return (Err(nobody(&self.generation)), desk.wire.fate());
+        };
+        let (wire, sleeper, side) = (Rc::clone(&desk.wire), Rc::clone(&desk.wire), self.side);
+        let wait = move |ms| {
+            sleeper.advance(ms);
+            Ok(())
+        };
+        let answered = with_http(
+            move |request| wire.send(side, request),
+            || with_wait(wait, || call(&mut native)),
+        );
+        let fate = desk.wire.fate();
+        if fate == Fate::Trapped {
+            desk.wire.revive();
+            let (plugin, reason) = (self.generation.clone(), "it trapped".to_owned());
+            let broken = PluginError::Broken { plugin, cause: StopCause::Trap, reason };
+            return (Err(broken), fate);
+        }
+        desk.jobs.borrow_mut().insert(self.job, native);
+        (answered.map_err(|error| convert::error_out(error, &self.generation)), fate)
+    }
+}
+
+#[async_trait]
+impl Connector for Job {
+    fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    async fn check(&self) -> Result<Account, PluginError> {
+        let account = self.call(|native| on!(native, one => one.check())).await?;
+        Ok(convert::account_out(account))
+    }
+
+    async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
+        let schemas = self.call(|native| on!(native, one => one.discover(objects))).await?;
+        Ok(schemas.into_iter().map(convert::schema_out).collect())
+    }
+
+    async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
+        let request = convert::page_request_in(request);
+        let page = self.call(|native| on!(native, one => one.read_page(&request))).await?;
+        Ok(convert::page_out(page))
+    }
+
+    async fn read_records(
+        &self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, PluginError> {
+        let read = |native: &mut Native| on!(native, one => one.read_records(object, columns, ids));
+        Ok(convert::page_out(self.call(read).await?))
+    }
+
+    async fn find(
+        &self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, PluginError> {
+        let values: Vec<_> = values.iter().map(convert::value_in).collect();
+        let find =
+            |native: &mut Native| on!(native, one => one.find(object, columns, key, &values));
+        Ok(convert::batch_out(self.call(find).await?))
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        let request = convert::write_request_in(request);
+        let outcomes = self.call(|native| on!(native, one => one.write(&request))).await?;
+        Ok(outcomes.into_iter().map(convert::outcome_out).collect())
+    }
+
+    async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, PluginError> {
+        let merge = |native: &mut Native| on!(native, one => one.merge(object, winner, losers));
+        Ok(convert::outcome_out(self.call(merge).await?))
+    }
+}

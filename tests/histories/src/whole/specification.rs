@@ -1,0 +1,228 @@
+//! The example configuration (`host/renkei/example`) as the engine has it: companies and people,
+//! with the same columns, winners and match keys. Its read and write sizes are smaller, so that a
+//! handful of records fills several pages.
+
+use renkei_sync::plugin::{Account, Schema};
+use renkei_sync::record::Attributes;
+use renkei_sync::spec::days::{Days, time_zone};
+use renkei_sync::spec::{
+    Clear, ColumnRules, CopiedColumn, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind,
+    FieldSpec, FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge,
+    Orientation, Spec, TransformRef, TransformUse, Via, Winner,
+};
+use renkei_sync::value::Value;
+use renkei_worlds::bench::{direct, field};
+
+const SALESFORCE: &str = "salesforce";
+const HUBSPOT: &str = "hubspot";
+
+/// What is written for a person without a company.
+const NO_COMPANY: &str = "(未登録)";
+
+/// What is kept in step.
+pub(crate) fn specification() -> Spec {
+    // Its entities have no rings and no field twice.
+    Spec::new(vec![company(), person()]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the live systems say of it, as `Host::preflight` learns it.
+pub(crate) fn learn(spec: &mut Spec, system: &str, account: &Account, schemas: &[Schema]) {
+    let named = account.facts.iter().find(|(code, _)| code == "time-zone");
+    let zone = named.and_then(|(_, value)| value.as_text()).and_then(time_zone);
+    spec.learn(system, zone.as_ref(), schemas);
+    for schema in schemas {
+        let fact = |wanted: &str| schema.facts.iter().find(|(code, _)| code == wanted);
+        let stamp = fact("stamp").and_then(|(_, column)| column.as_text()).map(str::to_owned);
+        spec.set_stamp(system, &schema.object, stamp.as_deref());
+        let mergeable = fact("mergeable").is_some_and(|(_, flag)| *flag == Value::Boolean(true));
+        for (_, member) in spec.members_mut() {
+            if member.system == system && member.object == schema.object {
+                member.mergeable = mergeable;
+            }
+        }
+    }
+}
+
+fn newest(name: &str, kind: FieldKind) -> FieldSpec {
+    field(name, kind, Winner::Newest)
+}
+
+fn unless_blank(name: &str, kind: FieldKind) -> FieldSpec {
+    field(name, kind, Winner::UnlessBlank(SALESFORCE.to_owned()))
+}
+
+fn always(name: &str, system: &str) -> FieldSpec {
+    field(name, FieldKind::Text, Winner::Always(system.to_owned()))
+}
+
+/// One column per field, in the order of the fields; none where the text is empty.
+fn columns(names: &[&str]) -> Vec<MappingGroup> {
+    let mapped = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+    mapped.map(|(index, name)| direct(index, name, Direction::Both)).collect()
+}
+
+fn required(mut groups: Vec<MappingGroup>, column: &str) -> Vec<MappingGroup> {
+    for group in groups.iter_mut().filter(|group| group.columns.iter().any(|one| one == column)) {
+        group.required = true;
+    }
+    groups
+}
+
+fn member(system: &str, object: &str, create: bool, groups: Vec<MappingGroup>) -> MemberSpec {
+    MemberSpec {
+        create,
+        mergeable: false,
+        days: Days::unknown(),
+        read_rows: 3,
+        write_rows: 10,
+        stamp: None,
+        ..renkei_worlds::bench::member(system, object, groups)
+    }
+}
+
+fn key(name: &str, fields: &[usize], function: &str, input: &[&str], unique: bool) -> MatchKey {
+    let transform = function_of("matchkeys", function, input, &["key"]);
+    MatchKey {
+        name: name.to_owned(),
+        fields: fields.iter().map(|index| FieldIndex(*index)).collect(),
+        transform: Some(transform),
+        unique,
+    }
+}
+
+fn function_of(plugin: &str, function: &str, input: &[&str], output: &[&str]) -> TransformRef {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    TransformRef {
+        plugin: plugin.to_owned(),
+        function: function.to_owned(),
+        parameters: Attributes::new(),
+        input: owned(input),
+        output: owned(output),
+    }
+}
+
+fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
+    EntitySpec {
+        first_link: FirstLink::Prefer(SALESFORCE.to_owned()),
+        on_delete: OnDelete::Archive,
+        on_merge: OnMerge::Review,
+        delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
+        create_guard: None,
+        sweep_ms: Some(24 * 3_600_000),
+        ..renkei_worlds::bench::entity(name, fields, members)
+    }
+}
+
+fn company() -> EntitySpec {
+    let fields = vec![
+        FieldSpec { clear: Clear::Ignore, ..always("name", SALESFORCE) },
+        newest("website", FieldKind::Text),
+        newest("phone", FieldKind::Phone),
+        unless_blank("city", FieldKind::Text),
+        unless_blank("postal_code", FieldKind::Text),
+        unless_blank("employees", FieldKind::Integer),
+    ];
+    let hubspot = columns(&["name", "website", "phone", "city", "zip", "numberofemployees"]);
+    let salesforce = columns(&[
+        "Name",
+        "Website",
+        "Phone",
+        "BillingCity",
+        "BillingPostalCode",
+        "NumberOfEmployees",
+    ]);
+    let fillers = |mut groups: Vec<MappingGroup>| {
+        for group in groups.iter_mut().take(1) {
+            group.rules.fillers = vec![NO_COMPANY.to_owned(), "個人".to_owned()];
+        }
+        groups
+    };
+    let members = vec![
+        member(HUBSPOT, "companies", true, fillers(required(hubspot, "name"))),
+        member(SALESFORCE, "Account", true, fillers(required(salesforce, "Name"))),
+    ];
+    let match_keys = vec![
+        key("website", &[1], "website", &["website"], false),
+        key("name and city", &[0, 3], "company-in-city", &["name", "city"], false),
+        key("phone and name", &[2, 0], "company-by-phone", &["phone", "name"], false),
+    ];
+    EntitySpec { match_keys, ..entity("company", fields, members) }
+}
+
+fn person() -> EntitySpec {
+    let fields = vec![
+        FieldSpec { clear: Clear::Ignore, ..always("family_name", SALESFORCE) },
+        always("given_name", SALESFORCE),
+        newest("email", FieldKind::Mail),
+        field("email_opt_out", FieldKind::Boolean, Winner::OptOut { when: true }),
+        newest("phone", FieldKind::Phone),
+        field("mobile", FieldKind::Phone, Winner::Manual),
+        unless_blank("title", FieldKind::Text),
+        always("city", HUBSPOT),
+        always("postal_code", HUBSPOT),
+        unless_blank("company", FieldKind::Reference { entity: "company".to_owned(), many: false }),
+    ];
+    let members = vec![
+        member(HUBSPOT, "contacts", true, hubspot_person()),
+        member(SALESFORCE, "Contact", false, salesforce_person("Mailing", true)),
+        MemberSpec {
+            copies: vec![CopiedColumn {
+                column: "Company".to_owned(),
+                reference: FieldIndex(9),
+                field: FieldIndex(0),
+            }],
+            constants: vec![("Company".to_owned(), Some(NO_COMPANY.into()))],
+            ..member(SALESFORCE, "Lead", true, salesforce_person("", false))
+        },
+    ];
+    let match_keys = vec![
+        key("mail", &[2], "mail", &["mail"], true),
+        key("phone and name", &[4, 0, 1], "person", &["phone", "family_name", "given_name"], false),
+    ];
+    EntitySpec { match_keys, ..entity("person", fields, members) }
+}
+
+fn hubspot_person() -> Vec<MappingGroup> {
+    let mut groups =
+        columns(&["", "", "email", "", "phone", "mobilephone", "jobtitle", "city", "zip"]);
+    groups.push(direct(3, "hs_email_optout", Direction::Read));
+    groups.push(MappingGroup {
+        target: Some("companies".to_owned()),
+        ..direct(9, "associations.companies", Direction::Both)
+    });
+    let function =
+        function_of("names", "full-name", &["full_name"], &["family_name", "given_name"]);
+    groups.push(MappingGroup {
+        fields: vec![FieldIndex(0), FieldIndex(1)],
+        columns: vec!["full_name".to_owned()],
+        direction: Direction::Both,
+        via: Via::Transform(TransformUse { function, orientation: Orientation::ForwardReads }),
+        target: None,
+        required: false,
+        rules: ColumnRules::default(),
+    });
+    groups
+}
+
+fn salesforce_person(address: &str, has_account: bool) -> Vec<MappingGroup> {
+    let (city, postal_code) = (format!("{address}City"), format!("{address}PostalCode"));
+    let mut groups = columns(&[
+        "LastName",
+        "FirstName",
+        "Email",
+        "HasOptedOutOfEmail",
+        "Phone",
+        "MobilePhone",
+        "Title",
+        &city,
+        &postal_code,
+    ]);
+    if has_account {
+        groups.push(MappingGroup {
+            target: Some("Account".to_owned()),
+            ..direct(9, "AccountId", Direction::Both)
+        });
+    }
+    required(groups, "LastName")
+}

@@ -1,0 +1,38 @@
+//! The transforms of the example configuration in this process.
+
+use async_trait::async_trait;
+use renkei_sdk::{Error, Transform};
+use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::ports::{TransformCall, Transforms, Way};
+use renkei_sync::record::Batch;
+use renkei_transform_matchkeys::MatchKeys;
+use renkei_transform_names::Names;
+
+use super::convert;
+
+pub(crate) struct NativeTransforms;
+
+#[async_trait]
+impl Transforms for NativeTransforms {
+    async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
+        let answer = match call.plugin {
+            "names" => called::<Names>(call),
+            _ => called::<MatchKeys>(call),
+        };
+        let generation = Generation {
+            plugin: call.plugin.to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "0".to_owned(),
+        };
+        answer.map(convert::batch_out).map_err(|error| convert::error_out(error, &generation))
+    }
+}
+
+fn called<T: Transform>(call: TransformCall<'_>) -> Result<renkei_sdk::Batch, Error> {
+    let parameters = convert::attributes_in(call.parameters);
+    let (input, old) = (convert::batch_in(call.input), convert::batch_in(call.old));
+    match call.way {
+        Way::Forward => T::forward(call.function, &parameters, &input, &old),
+        Way::Backward => T::backward(call.function, &parameters, &input, &old),
+    }
+}
