@@ -218,8 +218,21 @@ impl Job {
             return Err(PluginError::Unsupported { plugin, what }.into());
         };
         let outcomes = call!(self, operations, call_write, &wanted)?;
-        outcomes_from_guest(outcomes, operations, columns)
-            .map_err(|breach| self.watch.breach(breach).into())
+        let outcomes = outcomes_from_guest(outcomes, operations, columns)
+            .map_err(|breach| self.watch.breach(breach))?;
+        if !self.broke_off().await {
+            return Ok(outcomes);
+        }
+        let told = request.operations.iter().zip(outcomes);
+        Ok(told.map(|(one, outcome)| outcome.after_broken_attempt(one.action)).collect())
+    }
+
+    /// Whether an attempt of the last call broke off before another was made.
+    async fn broke_off(&self) -> bool {
+        match &*self.life.lock().await {
+            Life::Ready(guest) => guest.store.data().broke_off(),
+            Life::InCall | Life::Stopped(_) => false,
+        }
     }
 
     pub(crate) async fn merge(

@@ -190,6 +190,7 @@ impl Exit {
             witness,
             denied: BTreeSet::new(),
             errand: Errand::Idle,
+            broke_off: false,
         })
     }
 
@@ -287,6 +288,8 @@ pub(crate) struct Door {
     denied: BTreeSet<String>,
     /// What the requests of this call came to.
     errand: Errand,
+    /// An attempt of a request of this call broke off before another was made.
+    broke_off: bool,
 }
 
 impl Door {
@@ -294,6 +297,7 @@ impl Door {
     pub(crate) fn begin_call(&mut self) {
         self.refusals_left = REFUSALS_PER_CALL;
         self.errand = Errand::Idle;
+        self.broke_off = false;
     }
 
     /// The same door; that these were taken away is not the guest's doing.
@@ -304,6 +308,12 @@ impl Door {
     /// What the requests of this call came to.
     pub(crate) fn errand(&self) -> Errand {
         self.errand
+    }
+
+    /// Whether an attempt of this call's requests may have had its effect without an answer, before
+    /// another was made.
+    pub(crate) fn broke_off(&self) -> bool {
+        self.broke_off
     }
 
     /// The guest has waited for as long as it may, and what it waits for is still not there.
@@ -351,7 +361,8 @@ impl Door {
         let witness = &self.witness;
         let left = send::deadline(request.timeout_ms);
         let exit = &self.exit;
-        let send = Send { exit, manifest, witness, slot, request, claim, headers, left };
+        let broke_off = &mut self.broke_off;
+        let send = Send { exit, manifest, witness, slot, request, claim, headers, left, broke_off };
         send.run().await
     }
 

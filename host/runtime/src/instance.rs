@@ -83,6 +83,11 @@ impl State {
     pub(crate) fn errand(&self) -> Option<Errand> {
         self.door.as_ref().map(Door::errand)
     }
+
+    /// See [`Door::broke_off`].
+    pub(crate) fn broke_off(&self) -> bool {
+        self.door.as_ref().is_some_and(Door::broke_off)
+    }
 }
 
 /// Who runs, under which limits, and what becomes of it: everything about a guest that lives

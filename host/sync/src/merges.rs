@@ -6,10 +6,10 @@
 
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{Engine, WriteResult};
-use crate::outcome::{RETRY_MS, Settled, can_retry};
+use crate::outcome::{RETRY_MS, Settled};
 use crate::ports::Connector;
 use crate::reason::Reason;
-use crate::record::{Outcome, Problem};
+use crate::record::{Outcome, Problem, can_retry};
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};

@@ -11,7 +11,7 @@ use crate::keys;
 use crate::ports::Connector;
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
-use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row};
+use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row, can_retry};
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
@@ -488,8 +488,4 @@ fn note_defaults(
             }
         }
     }
-}
-
-pub(crate) fn can_retry(problems: &[Problem]) -> bool {
-    !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
 }

@@ -177,6 +177,28 @@ pub enum Outcome {
     Uncertain(String),
 }
 
+impl Outcome {
+    /// What the outcome of a repeated request says: an attempt before it broke off and may have made
+    /// the record, so that "nothing was written" is true of the last attempt only (RULES.md P12).
+    #[must_use]
+    pub fn after_broken_attempt(self, action: Action) -> Self {
+        let says_nothing = match &self {
+            Self::RetryAfter(_) => true,
+            Self::Rejected(problems) => can_retry(problems),
+            _ => false,
+        };
+        if says_nothing && action == Action::Create {
+            return Self::Uncertain("an attempt before the last one had no answer".to_owned());
+        }
+        self
+    }
+}
+
+/// Whether nothing but another try is needed.
+pub(crate) fn can_retry(problems: &[Problem]) -> bool {
+    !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
+}
+
 /// A write that was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {

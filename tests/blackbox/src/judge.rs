@@ -120,7 +120,8 @@ fn judge_person(
                 candidates.iter().filter(|v| **v != a && !v.is_empty()).collect();
             let known = |value: &&String| people.ledger.was_replaced_by_hand(who, field, value);
             let overruled: Vec<_> = overruled.into_iter().filter(|value| !known(value)).collect();
-            if both && !overruled.is_empty() && !people.ledger.restored {
+            let is_hidden = people.ledger.restored || people.ledger.is_late(who, field);
+            if both && !overruled.is_empty() && !is_hidden {
                 let why = why()?.to_string();
                 if let Some(lost) = overruled.iter().find(|value| !why.contains(value.as_str())) {
                     let story = format!("person {who} {}: `{lost}` lost to `{a}`", field.name);

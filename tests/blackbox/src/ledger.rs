@@ -11,6 +11,9 @@ pub struct Entry {
     pub who: usize,
     pub side: Side,
     pub deed: Deed,
+    /// Done in the middle of a cycle in a system that commits late: what it replaced was not there
+    /// yet, and its stamp is from before what came in between (`host/sync/RULES.md` V1).
+    pub is_late: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +123,14 @@ impl Ledger {
             return (self.settled.get(&(who, field)).cloned().into_iter().collect(), false);
         }
         (values, both)
+    }
+
+    /// Whether somebody typed into the field while nobody could see it.
+    pub fn is_late(&self, who: usize, field: Field) -> bool {
+        self.recent(who).any(|entry| {
+            entry.is_late
+                && matches!(&entry.deed, Deed::Typed { field: typed, .. } if *typed == field)
+        })
     }
 
     /// Whether somebody typed another value over this one, on any side, and so knew it.

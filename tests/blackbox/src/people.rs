@@ -1,5 +1,7 @@
 //! What people do in the two systems, noted in the judge's ledger.
 
+use std::cell::Cell;
+
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
@@ -11,12 +13,16 @@ use crate::systems::{Record, SIDES, Side, Systems};
 pub struct People {
     pub systems: Systems,
     pub ledger: Ledger,
+    /// A system commits late.
+    commits_late: Cell<bool>,
+    /// A cycle runs.
+    amid: bool,
 }
 
 impl People {
     /// People who have done nothing yet.
     pub fn new(systems: Systems) -> Self {
-        Self { systems, ledger: Ledger::default() }
+        Self { systems, ledger: Ledger::default(), commits_late: Cell::default(), amid: false }
     }
 
     /// Changes how both simulators behave.
@@ -24,8 +30,22 @@ impl People {
     /// # Errors
     /// A simulator does not know the fault.
     pub fn set_faults(&self, faults: &Value) -> anyhow::Result<()> {
+        self.commits_late.set(faults["late_commit_ms"].as_i64() > Some(0));
         self.systems.hubspot.post("faults", faults)?;
         self.systems.salesforce.post("faults", faults).map(drop)
+    }
+
+    /// Somebody acts in the middle of a cycle.
+    pub(crate) fn act_amid(&mut self, act: &Act) -> anyhow::Result<()> {
+        self.amid = true;
+        let done = self.act(act);
+        self.amid = false;
+        done
+    }
+
+    fn note(&mut self, who: usize, side: Side, deed: Deed) {
+        let is_late = self.amid && self.commits_late.get();
+        self.ledger.note(Entry { who, side, deed, is_late });
     }
 
     /// Something that changes with every write of anybody to any record.
@@ -92,10 +112,10 @@ impl People {
             typed.push((field, value));
         }
         self.systems.of(side).create(object, &fields)?;
-        self.ledger.note(Entry { who, side, deed: Deed::Entered });
+        self.note(who, side, Deed::Entered);
         for (field, after) in typed {
             let deed = Deed::Typed { field, before: String::new(), after };
-            self.ledger.note(Entry { who, side, deed });
+            self.note(who, side, deed);
         }
         Ok(())
     }
@@ -129,16 +149,18 @@ impl People {
                     self.systems.of(*side).post("delete", &body)?;
                     let key = (record.object, record.id);
                     let deed = Deed::Deleted { key };
-                    self.ledger.note(Entry { who: *who, side: *side, deed });
+                    self.note(*who, *side, deed);
                 }
                 Ok(())
             }
+            // Nobody converts what is not there yet.
+            Act::Convert { .. } if self.commits_late.get() => Ok(()),
             Act::Convert { who } => {
                 let records = self.records_of(*who, Side::Salesforce)?;
                 for lead in records.into_iter().filter(|record| record.object == "Lead") {
                     self.systems.salesforce.post("convert", &json!({ "id": lead.id }))?;
                     let deed = Deed::Converted;
-                    self.ledger.note(Entry { who: *who, side: Side::Salesforce, deed });
+                    self.note(*who, Side::Salesforce, deed);
                 }
                 Ok(())
             }
@@ -165,7 +187,7 @@ impl People {
         fields.insert(column.to_owned(), cell);
         self.systems.of(side).edit(&record.object, &record.id, fields)?;
         let deed = Deed::Typed { field, before, after: value };
-        self.ledger.note(Entry { who, side, deed });
+        self.note(who, side, deed);
         Ok(())
     }
 

@@ -80,7 +80,7 @@ impl<P: Program> Play<P> {
 
     fn later(&self, act: &Act) -> Meanwhile {
         let (people, act) = (Rc::clone(&self.people), act.clone());
-        Rc::new(move || people.borrow_mut().act(&act))
+        Rc::new(move || people.borrow_mut().act_amid(&act))
     }
 
     /// Syncs until nothing moves any more, then lets the judge look.

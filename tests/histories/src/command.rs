@@ -126,7 +126,7 @@ impl Histories {
         if self.show {
             let story = match self.engine {
                 Engine::Planner => tell_in_full(seeds.start, &knobs),
-                Engine::Whole => self.story(seeds.start, &knobs),
+                Engine::Whole => whole::tell_in_full(seeds.start),
             };
             return Ok(writeln!(std::io::stdout().lock(), "{story}")?);
         }

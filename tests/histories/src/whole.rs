@@ -14,4 +14,4 @@ mod specification;
 mod transforms;
 mod wire;
 
-pub(crate) use run::{run, tell};
+pub(crate) use run::{run, tell, tell_in_full};

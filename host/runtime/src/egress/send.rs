@@ -36,6 +36,8 @@ pub(super) struct Send<'a> {
     /// What is left of the time that the guest gave: for all attempts, redirects and pauses between
     /// them together, without the waits for quotas.
     pub(super) left: Duration,
+    /// Set where an attempt that may have had its effect is followed by another.
+    pub(super) broke_off: &'a mut bool,
 }
 
 /// The time that a request has where a guest asks for so many ms.
@@ -70,7 +72,10 @@ impl Send<'_> {
                 Decision::Settle => return self.settle(outcome),
                 Decision::QuotaFor(ms) => return Err(Failure::Quota(ms)),
                 Decision::Again(ms) => match self.pause_ms(&outcome, ms) {
-                    Some(ms) => self.exit.clock.sleep_ms(ms).await,
+                    Some(ms) => {
+                        *self.broke_off |= self.may_have_done(&outcome);
+                        self.exit.clock.sleep_ms(ms).await;
+                    }
                     None => return self.settle(outcome),
                 },
             }
@@ -199,6 +204,16 @@ impl Send<'_> {
     fn retry_after_ms(&self, answer: &Answer) -> Option<u64> {
         let told = answer.headers.get(RETRY_AFTER)?.to_str().ok()?;
         retry::retry_after_ms(told, self.exit.clock.now_ms())
+    }
+
+    /// Whether the attempt may have had its effect although it is made again: it broke off, or the
+    /// server failed, and neither says that nothing was done.
+    fn may_have_done(&self, outcome: &Result<Answer, NoAnswer>) -> bool {
+        match outcome {
+            Ok(answer) => !self.manifest.retry.quota_status.contains(&answer.status),
+            Err(NoAnswer::NotSent(_)) => false,
+            Err(_) => !self.request.method.is_safe(),
+        }
     }
 
     fn is_repeatable(&self) -> bool {

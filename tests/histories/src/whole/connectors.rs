@@ -222,9 +222,23 @@ impl Connector for Job {
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let request = convert::write_request_in(request);
-        let outcomes = self.call(|native| on!(native, one => one.write(&request))).await?;
-        Ok(outcomes.into_iter().map(convert::outcome_out).collect())
+        let wanted = convert::write_request_in(request);
+        let write = |native: &mut Native| {
+            if let Some(desk) = desk() {
+                desk.wire.take_broke_off();
+            }
+            let outcomes = on!(native, one => one.write(&wanted))?;
+            Ok((outcomes, desk().is_some_and(|desk| desk.wire.take_broke_off())))
+        };
+        let (outcomes, broke_off) = self.call(write).await?;
+        let outcomes = outcomes.into_iter().map(convert::outcome_out);
+        let told = request.operations.iter().zip(outcomes);
+        Ok(told
+            .map(|(one, outcome)| match broke_off {
+                true => outcome.after_broken_attempt(one.action),
+                false => outcome,
+            })
+            .collect())
     }
 
     async fn merge(

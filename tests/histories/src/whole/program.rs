@@ -150,8 +150,10 @@ impl InProcess {
 impl Program for InProcess {
     fn sync(&mut self) -> anyhow::Result<Synced> {
         self.begin();
+        self.wire.keep_line(|| "== a cycle".to_owned());
         let result = self.cycle();
         let synced = self.told(result);
+        self.wire.keep_line(|| format!("== {}", synced.told));
         if let Some(wrong) = self.wrong.borrow().as_ref() {
             return Ok(Synced { quiet: false, told: wrong.clone() });
         }

@@ -79,6 +79,10 @@ pub(crate) fn run(
 
 /// The shortest story of a seed that breaks the promise which the whole one breaks.
 pub(crate) fn tell(seed: u64) -> Option<String> {
+    Some(shortest(seed)?.0)
+}
+
+fn shortest(seed: u64) -> Option<(String, History)> {
     let history = History::draw(seed);
     let failing = once(seed, &history, true)?;
     let violation = Violation::new(failing.rule, failing.story);
@@ -92,7 +96,18 @@ pub(crate) fn tell(seed: u64) -> Option<String> {
     for (number, step) in short.steps.iter().enumerate() {
         story.push_str(&format!("  {}. {step:?}\n", number + 1));
     }
-    Some(story)
+    Some((story, short))
+}
+
+/// The shortest story of a seed, with every request of it.
+pub(crate) fn tell_in_full(seed: u64) -> String {
+    let Some((story, history)) = shortest(seed) else { return String::new() };
+    let wire = Rc::new(Wire::new(seed));
+    wire.keep_lines();
+    let program = InProcess::new(Rc::clone(&wire), false);
+    // It is the requests that are wanted, however it ends.
+    drop(play(&history, wire.systems(), program));
+    format!("{story}{}", wire.lines().join("\n"))
 }
 
 /// Plays a history and, where its turn has come, once more.

@@ -36,7 +36,11 @@ pub(crate) struct Wire {
     calls: Cell<u64>,
     planned: RefCell<Vec<(u64, Event)>>,
     fate: Cell<Fate>,
+    /// An attempt broke off before another was made, as the host notes it.
+    broke_off: Cell<bool>,
     trace: RefCell<Sha256>,
+    /// What is told of a run, where it is told in full.
+    lines: RefCell<Option<Vec<String>>>,
 }
 
 /// What happens at a request by number.
@@ -78,7 +82,9 @@ impl Wire {
             calls: Cell::default(),
             planned: RefCell::default(),
             fate: Cell::default(),
+            broke_off: Cell::default(),
             trace: RefCell::default(),
+            lines: RefCell::default(),
         }
     }
 
@@ -112,6 +118,11 @@ impl Wire {
         self.fate.get()
     }
 
+    /// Whether an attempt broke off before another was made since this was asked last.
+    pub(crate) fn take_broke_off(&self) -> bool {
+        self.broke_off.take()
+    }
+
     pub(crate) fn revive(&self) {
         self.fate.set(Fate::Alive);
     }
@@ -125,6 +136,23 @@ impl Wire {
         hex::encode(self.trace.borrow().clone().finalize())
     }
 
+    /// From now on every request is kept as a line.
+    pub(crate) fn keep_lines(&self) {
+        self.lines.replace(Some(Vec::new()));
+    }
+
+    /// The lines kept so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.borrow().clone().unwrap_or_default()
+    }
+
+    pub(crate) fn keep_line(&self, line: impl FnOnce() -> String) {
+        if let Some(lines) = self.lines.borrow_mut().as_mut() {
+            let number = self.calls.get();
+            lines.push(format!("{number:4} {} {}", self.clock.now_ms() - START_MS, line()));
+        }
+    }
+
     /// Sends a plugin's request as the host does: with credentials, and again where that is safe.
     pub(crate) fn send(&self, side: Side, request: &Request) -> Result<Response, Failure> {
         let method = request.method.as_str();
@@ -132,12 +160,16 @@ impl Wire {
         for attempt in 1..=ATTEMPTS_MAX {
             let is_last = attempt == ATTEMPTS_MAX;
             match self.send_once(side, request) {
-                Ok(answer) if is_quota(side, answer.status) && !is_last => {}
+                Ok(answer) if is_quota(side, answer.status) && !is_last => {
+                    self.advance(500 << attempt);
+                    continue;
+                }
                 Ok(answer) if answer.status >= 500 && is_safe && !is_last => {}
                 Err(Failure::NoAnswer(_)) if is_safe && !is_last && self.is_alive() => {}
                 end => return end,
             }
             self.advance(500 << attempt);
+            self.broke_off.set(true);
         }
         Err(Failure::Timeout)
     }
@@ -195,7 +227,10 @@ impl Wire {
             match event {
                 // A person who cannot do it does nothing.
                 Event::Act(act) => drop(act()),
-                Event::Die { after: false } => self.fate.set(Fate::Dead),
+                Event::Die { after: false } => {
+                    self.keep_line(|| "the process dies".to_owned());
+                    self.fate.set(Fate::Dead);
+                }
                 Event::Die { after: true } => after = Some(Fate::Dead),
                 Event::Trap => after = Some(Fate::Trapped),
             }
@@ -204,6 +239,16 @@ impl Wire {
     }
 
     fn note(&self, sent: &SimRequest, answer: &Answer) {
+        self.keep_line(|| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let (method, path, status) = (&sent.method, &sent.path, answer.status.as_u16());
+            let lost = if answer.lost { " (lost)" } else { "" };
+            let (asked, answered) = (text(&sent.body), text(&answer.body));
+            format!(
+                "{method} {path} {:?} {asked}\n     -> {status}{lost} {answered}",
+                sent.parameters
+            )
+        });
         let mut trace = self.trace.borrow_mut();
         trace.update(sent.method.as_str());
         trace.update(&sent.path);
