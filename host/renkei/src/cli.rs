@@ -63,7 +63,8 @@ Exit codes:
   2  wrong usage or configuration; nothing was written
   3  a system could not be reached or refused the credentials
   4  the database could not be opened or written
-  5  a plugin is broken or built for another contract";
+  5  a plugin is broken or built for another contract
+  6  the first sync waits for an answer; nothing of it was written";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -106,8 +107,12 @@ a real account; --speed 1 is real time.")]
     /// Synchronise once, until nothing is left to do.
     #[command(after_help = "Examples:
   renkei sync --dir sync
-  renkei sync --dir sync --json | jq .writes")]
-    Sync(DirArgs),
+  renkei sync --yes --dir sync
+  renkei sync --dir sync --json | jq .writes
+
+The first sync of an entity stops at its plan: it says how much it would write and ends with exit
+code 6, until it is run with --yes or `renkei decide` approves it.")]
+    Sync(SyncArgs),
 
     /// Synchronise again and again until SIGTERM or Ctrl-C; plugins are reloaded when their files
     /// change.
@@ -115,6 +120,8 @@ a real account; --speed 1 is real time.")]
   renkei serve --dir sync --log info
   renkei serve --dir sync --interval-seconds 30
   renkei serve --dir sync --json | jq 'select(.event == \"cycle\" and .failed > 0)'
+
+Before the first sync it waits for `renkei decide REVIEW approve`, which may be typed beside it.
 
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
 `renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
@@ -193,6 +200,15 @@ pub(crate) struct DirArgs {
     /// The directory that holds `renkei.toml`.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Approve the first sync of entities that nothing was written of yet, and no other question.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) dir: DirArgs,
 }
 
 #[derive(Debug, Args)]
@@ -332,7 +348,8 @@ pub(crate) enum Answer {
   renkei decide 77b0 separate --dir sync")]
     Separate,
     /// Do what was asked: archive the others, merge the records there too, treat a missing record
-    /// as deleted, go on with the deletions or creations.
+    /// as deleted, go on with the deletions or creations, write
+    /// the first sync.
     #[command(after_help = "Examples:
   renkei decide 9c41 approve --dir sync")]
     Approve,
