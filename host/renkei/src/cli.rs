@@ -4,6 +4,7 @@
 //! Every command understands `--json`; the texts under `after_help` are the examples that the
 //! README's tour uses.
 
+mod cycles;
 mod database;
 mod plugin;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use cycles::{PlanArgs, ServeArgs, SyncArgs};
 pub(crate) use database::{AccountCommand, FileArgs};
 use plugin::TEST_HELP;
 pub(crate) use plugin::{PluginKind, PluginLanguage, TestArgs};
@@ -203,15 +205,6 @@ pub(crate) struct DirArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct SyncArgs {
-    /// Approve the first sync of entities that nothing was written of yet, and no other question.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) dir: DirArgs,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// List what rules have decided instead of the open questions, the oldest first.
     #[arg(long)]
@@ -272,24 +265,6 @@ pub(crate) struct SimArgs {
     /// End when standard input ends: with whoever started this, however that ended.
     #[arg(long)]
     pub(crate) until_input_ends: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) dir: DirArgs,
-    /// Print at most so many operations; the counts are always complete.
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    pub(crate) limit: usize,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) dir: DirArgs,
-    /// Pause between two cycles; default is the configuration's.
-    #[arg(long, value_name = "S")]
-    pub(crate) interval_seconds: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,8 @@
 //! One cycle: the heart. Safe to repeat; a second run right after the first plans nothing.
 //!
 //! ```text
-//! recover -> observe -> first syncs ask -> per entity, parents first: follow moves -> link -> plan, check -> apply
+//! recover -> observe -> first syncs ask
+//!         -> per entity, parents first: follow moves -> link -> plan, check -> apply
 //!         -> probe; then sweep
 //! ```
 //! One commit each: a page that was read, a record that moved, a chunk of records that were linked,

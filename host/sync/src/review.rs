@@ -70,6 +70,18 @@ pub fn is_about(review: &Review, name: &str) -> bool {
     }
 }
 
+impl ReviewStatus {
+    /// Where it stands, in plain words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Decided => "decided by a rule; may be taken back while its value stands",
+            Self::Chosen => "answered; the next cycle acts on it",
+            Self::Closed => "over",
+        }
+    }
+}
+
 /// Where a review stands, in plain words.
 pub fn standing(review: &Review) -> &'static str {
     match (&review.matter, &review.choice) {

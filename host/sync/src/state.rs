@@ -332,18 +332,6 @@ pub enum ReviewStatus {
     Closed,
 }
 
-impl ReviewStatus {
-    /// Where it stands, in plain words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Decided => "decided by a rule; may be taken back while its value stands",
-            Self::Chosen => "answered; the next cycle acts on it",
-            Self::Closed => "over",
-        }
-    }
-}
-
 /// What a review is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
