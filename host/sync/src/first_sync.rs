@@ -47,6 +47,28 @@ fn plans(question: &Review) -> &[EntityPlan] {
     }
 }
 
+/// What becomes of entities whose first plans are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// They are begun.
+    Begin,
+    /// There is nothing to write: their records are compared from now on.
+    Compare,
+    /// A person is asked.
+    Ask,
+}
+
+/// All of them together: one answer is about all that was shown.
+fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
+    if answer == FirstSync::Approved && !plans.is_empty() {
+        Step::Begin
+    } else if plans.iter().all(|plan| plan.writes.is_empty()) {
+        Step::Compare
+    } else {
+        Step::Ask
+    }
+}
+
 /// Begins what a person has approved, and asks about the other entities that nothing was written
 /// of. The cycle plans and writes nothing of those.
 pub(crate) async fn begin_or_ask(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
@@ -80,22 +102,26 @@ pub(crate) async fn begin_or_ask(cycle: &mut Cycle<'_>) -> Result<(), CycleError
             }
         }
     }
-    let is_quiet = entities.iter().all(|(_, plan)| plan.writes.is_empty());
-    let plans = entities.iter().map(|(_, plan)| plan.clone()).collect();
+    let plans: Vec<EntityPlan> = entities.iter().map(|(_, plan)| plan.clone()).collect();
+    let step = next_step(engine.options.first_sync, &plans);
     let question = review::of_first_sync(plans, engine.clock.now_ms());
-    if engine.options.first_sync == FirstSync::Approved && !entities.is_empty() {
-        begin(engine, &question).await?;
-        close(engine, &asked, Some(&question.id)).await?;
-    } else if is_quiet {
-        close(engine, &asked, None).await?;
-        for (entity, _) in &entities {
-            plan_entity(cycle, entity).await?;
-            cycle.wait(&entity.name);
+    match step {
+        Step::Begin => {
+            begin(engine, &question).await?;
+            close(engine, &asked, Some(&question.id)).await?;
         }
-    } else {
-        entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
-        close(engine, &asked, Some(&question.id)).await?;
-        waits.question = Some(ask(engine, &asked, question).await?);
+        Step::Compare => {
+            close(engine, &asked, None).await?;
+            for (entity, _) in &entities {
+                plan_entity(cycle, entity).await?;
+                cycle.wait(&entity.name);
+            }
+        }
+        Step::Ask => {
+            entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
+            close(engine, &asked, Some(&question.id)).await?;
+            waits.question = Some(ask(engine, &asked, question).await?);
+        }
     }
     if waits != FirstSyncWaits::default() {
         cycle.tally.first_sync_waits(waits);
@@ -221,4 +247,39 @@ async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError>
             && matches!(review.matter, Matter::Ambiguous { .. })
     };
     Ok(reviews.iter().filter(is_ours).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Action;
+
+    #[test]
+    fn first_plans_are_asked_about_together_unless_approved_or_empty() {
+        let quiet = EntityPlan { entity: "deal".to_owned(), ..EntityPlan::default() };
+        let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
+        writes.add("hubspot", "contacts", Action::Create);
+        for (answer, plans, expected) in [
+            (FirstSync::Ask, vec![], Step::Compare),
+            (FirstSync::Approved, vec![], Step::Compare),
+            (FirstSync::Ask, vec![quiet.clone()], Step::Compare),
+            (FirstSync::Approved, vec![quiet.clone()], Step::Begin),
+            (FirstSync::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
+            (FirstSync::Approved, vec![quiet, writes], Step::Begin),
+        ] {
+            assert_eq!(next_step(answer, &plans), expected, "{answer:?} {plans:?}");
+        }
+    }
+
+    #[test]
+    fn question_is_the_same_when_only_its_numbers_differ() {
+        let plan = |entity: &str, matched| EntityPlan {
+            entity: entity.to_owned(),
+            matched,
+            ..EntityPlan::default()
+        };
+        let id = |plans: Vec<EntityPlan>| review::of_first_sync(plans, 0).id;
+        assert_eq!(id(vec![plan("deal", 1)]), id(vec![plan("deal", 2)]));
+        assert_ne!(id(vec![plan("deal", 1)]), id(vec![plan("person", 1)]));
+    }
 }
