@@ -25,7 +25,6 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
     let facts = json!({
         "operations": result.plan.operations,
         "omitted": result.plan.omitted,
-        "entities": result.plan.entities,
         "held": result.plan.held,
         "report": one_cycle::facts(&result.report),
     });
