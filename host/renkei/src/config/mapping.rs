@@ -26,7 +26,7 @@ pub(super) type File = Source<EntityFile>;
 /// How often an entity is swept unless its file says otherwise: daily, ms.
 const SWEEP_MS: u64 = 24 * 3_600_000;
 /// Records of an entity that may be created in 24 hours without a question.
-const CREATE_GUARD: u64 = 2_000;
+pub(super) const CREATE_GUARD: u64 = 2_000;
 
 /// Resolves all entities.
 pub(super) fn resolve(
