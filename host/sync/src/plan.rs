@@ -19,7 +19,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// Deletions with what they take along, per entity.
     pub deletions: Vec<Deletions>,
-    /// How much of what is planned, per entity with something to plan.
+    /// How much of what is planned, per entity with something to plan; ambiguous matches have no
+    /// link and are not counted.
     pub entities: Vec<EntityPlan>,
 }
 
