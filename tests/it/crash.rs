@@ -38,7 +38,7 @@ fn kill_after(simulators: &Simulators, site: &Site, more: u64) {
     let made = || simulators.hubspot.calls() + simulators.salesforce.calls();
     let before = made();
     let mut sync: Child = renkei()
-        .args(["sync", "--dir", site.path()])
+        .args(["sync", "--yes", "--dir", site.path()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -108,7 +108,7 @@ fn a_raw_copy_of_the_database_overwrites_nobody_and_makes_no_twins() {
 fn a_backup_beside_serve_can_be_restored_when_it_ends() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
-    let mut host = Serving::start(&site);
+    let mut host = Serving::begun(&site);
     host.event("cycle", |line| line["writes"] == json!(0));
     let file = back_up(&site, "beside.db");
     let restore = |file: &std::path::Path| run(&["restore", path(file), "--dir", site.path()]);

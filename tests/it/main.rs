@@ -22,6 +22,7 @@ mod crash;
 mod data;
 mod demo;
 mod failing;
+mod first_sync;
 mod help;
 mod identity;
 mod mistakes;

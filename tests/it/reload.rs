@@ -13,7 +13,7 @@ use crate::site::{Simulators, Site, plugins};
 fn plugins_change_under_load_without_a_failed_record() {
     let simulators = Simulators::start(40);
     let site = Site::new(&simulators);
-    let mut host = Serving::start(&site);
+    let mut host = Serving::begun(&site);
     host.wait_for("cycle done", |line| line["writes"].as_u64() > Some(0));
 
     let busy = AtomicBool::new(true);

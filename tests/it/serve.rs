@@ -13,8 +13,9 @@ fn a_decision_beside_a_running_serve_is_obeyed_by_the_next_cycle() {
     let person = std::fs::read_to_string(site.file("entities/person.toml")).unwrap();
     let line = person.lines().find(|line| line.starts_with("first_link")).unwrap().to_owned();
     site.replace("entities/person.toml", &line, "first_link = \"review\"");
-    let mut host = Serving::start(&site);
-    assert_eq!(host.event("serving", |_| true)["interval_ms"], json!(1000));
+    let mut host = Serving::begun(&site);
+    let serving = host.told.iter().find(|event| event["event"] == json!("serving")).unwrap();
+    assert_eq!(serving["interval_ms"], json!(1000));
     host.event("cycle", |line| line["writes"] == json!(0));
 
     let status = site.run_json("status");
@@ -74,7 +75,7 @@ fn what_a_killed_serve_leaves_behind_stops_nobody() {
 fn a_dead_system_is_one_line_per_cycle_and_the_other_goes_on() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
-    run_json(&["sync", "--dir", site.path()]);
+    run_json(&["sync", "--yes", "--dir", site.path()]);
     // A port on which nobody listens.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = format!("http://{}", listener.local_addr().unwrap());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::site::{Site, renkei};
+use crate::site::{Site, renkei, run_json};
 
 /// Long enough for a loaded machine; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +49,17 @@ fn fields(line: &Value) -> Value {
 impl Serving {
     pub(crate) fn start(site: &Site) -> Self {
         Self::with(site, &["--log", "info"])
+    }
+
+    /// Started on a new database, with its first sync approved beside it.
+    pub(crate) fn begun(site: &Site) -> Self {
+        let mut host = Self::start(site);
+        let asks = |line: &Value| line["first_sync"]["question"].is_string();
+        let line = host.event("cycle", asks);
+        let question = line["first_sync"]["question"].as_str().unwrap();
+        run_json(&["decide", question, "approve", "--dir", site.path()]);
+        host.event("decided", |event| event["review"] == json!(question));
+        host
     }
 
     /// As people start it: with what is logged when nobody says how much.

@@ -161,6 +161,14 @@ impl Simulator {
     }
 }
 
+/// A command with what approves a first sync.
+fn approved<'a>(command: &'a &'a str) -> &'a [&'a str] {
+    match *command {
+        "sync" => &["sync", "--yes"],
+        _ => std::slice::from_ref(command),
+    }
+}
+
 /// A directory with a configuration, secrets and plugins.
 pub(crate) struct Site {
     dir: tempfile::TempDir,
@@ -228,14 +236,20 @@ impl Site {
         self.write(name, &text.replace(old, new));
     }
 
-    /// Runs a command on the directory; it must succeed.
+    /// Runs a command on the directory; it must succeed. A first sync is approved.
     pub(crate) fn run_json(&self, command: &str) -> Value {
-        run_json(&[command, "--dir", self.path()])
+        run_json(&[approved(&command), &["--dir", self.path()]].concat())
     }
 
-    /// Runs a command on the directory and gives exit code, output and errors.
+    /// Runs a command on the directory and gives exit code, output and errors. A first sync is
+    /// approved.
     pub(crate) fn attempt(&self, command: &str) -> (i32, String) {
-        let output = run(&[command, "--dir", self.path(), "--log", "info"]);
+        self.try_command(approved(&command))
+    }
+
+    /// Runs a command exactly as given on the directory and gives exit code, output and errors.
+    pub(crate) fn try_command(&self, command: &[&str]) -> (i32, String) {
+        let output = run(&[command, &["--dir", self.path(), "--log", "info"]].concat());
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
         (output.status.code().unwrap_or(-1), said)
     }

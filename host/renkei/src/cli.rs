@@ -4,6 +4,7 @@
 //! Every command understands `--json`; the texts under `after_help` are the examples that the
 //! README's tour uses.
 
+mod cycles;
 mod database;
 mod plugin;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use cycles::{PlanArgs, ServeArgs, SyncArgs};
 pub(crate) use database::{AccountCommand, FileArgs};
 use plugin::TEST_HELP;
 pub(crate) use plugin::{PluginKind, PluginLanguage, TestArgs};
@@ -63,7 +65,8 @@ Exit codes:
   2  wrong usage or configuration; nothing was written
   3  a system could not be reached or refused the credentials
   4  the database could not be opened or written
-  5  a plugin is broken or built for another contract";
+  5  a plugin is broken or built for another contract
+  6  the first sync waits for an answer; nothing of it was written";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -106,8 +109,12 @@ a real account; --speed 1 is real time.")]
     /// Synchronise once, until nothing is left to do.
     #[command(after_help = "Examples:
   renkei sync --dir sync
-  renkei sync --dir sync --json | jq .writes")]
-    Sync(DirArgs),
+  renkei sync --yes --dir sync
+  renkei sync --dir sync --json | jq .writes
+
+The first sync of an entity stops at its plan: it says how much it would write and ends with exit
+code 6, until it is run with --yes or `renkei decide` approves it.")]
+    Sync(SyncArgs),
 
     /// Synchronise again and again until SIGTERM or Ctrl-C; plugins are reloaded when their files
     /// change.
@@ -115,6 +122,8 @@ a real account; --speed 1 is real time.")]
   renkei serve --dir sync --log info
   renkei serve --dir sync --interval-seconds 30
   renkei serve --dir sync --json | jq 'select(.event == \"cycle\" and .failed > 0)'
+
+Before the first sync it waits for `renkei decide REVIEW approve`, which may be typed beside it.
 
 With --json one line per event, each with `event`: `serving` at the start, `cycle` with what
 `renkei sync --json` prints, `decided`, `plugin-loaded`, `plugin-refused`, `plugin-removed`,
@@ -259,24 +268,6 @@ pub(crate) struct SimArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) dir: DirArgs,
-    /// Print at most so many operations; the counts are always complete.
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    pub(crate) limit: usize,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) dir: DirArgs,
-    /// Pause between two cycles; default is the configuration's.
-    #[arg(long, value_name = "S")]
-    pub(crate) interval_seconds: Option<u64>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// `entity/link` such as `person/12`, or `system.object/id` of a record.
     pub(crate) record: String,
@@ -332,7 +323,8 @@ pub(crate) enum Answer {
   renkei decide 77b0 separate --dir sync")]
     Separate,
     /// Do what was asked: archive the others, merge the records there too, treat a missing record
-    /// as deleted, go on with the deletions or creations.
+    /// as deleted, go on with the deletions or creations, write
+    /// the first sync.
     #[command(after_help = "Examples:
   renkei decide 9c41 approve --dir sync")]
     Approve,

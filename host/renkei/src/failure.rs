@@ -24,6 +24,7 @@ enum Kind {
     System = 3,
     Store = 4,
     Plugin = 5,
+    FirstSync = 6,
 }
 
 impl Failure {
@@ -45,6 +46,11 @@ impl Failure {
     /// A plugin is missing, broken or built for another contract.
     pub(crate) fn plugin(error: impl Into<anyhow::Error>) -> Self {
         Self::of(Kind::Plugin, error.into())
+    }
+
+    /// A person must answer before anything is written for the first time.
+    pub(crate) fn first_sync(message: impl std::fmt::Display) -> Self {
+        Self::of(Kind::FirstSync, anyhow::anyhow!("{message}"))
     }
 
     /// The runtime does not start: its files in the data directory, or a plugin.

@@ -13,6 +13,7 @@ mod database;
 mod demo;
 mod failing;
 mod failure;
+mod first_sync;
 mod fitting;
 mod host;
 mod one_cycle;

@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use indicatif::ProgressBar;
 use renkei_sync::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
-use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, Observer, Report, WriteResult};
+use renkei_sync::engine::{
+    CycleError, CycleOptions, Engine, Event, FirstSync, Observer, Report, WriteResult,
+};
 use renkei_sync::lens::Lenses;
 use renkei_sync::plan::Plan;
 use renkei_sync::plugin::PluginError;
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::failing::Waiting;
 use crate::failure::Failure;
+use crate::first_sync;
 use crate::host::{self, Host};
 use crate::plain;
 
@@ -41,7 +44,7 @@ pub(crate) async fn run(
         store,
         clock: host.clock.as_ref(),
         observer: &observer,
-        options: CycleOptions { sweep_pages: host.config.sweep_pages, ..options },
+        options: asking(CycleOptions { sweep_pages: host.config.sweep_pages, ..options }),
     };
     // A system that hangs does not hold up the cycle of the others.
     let learning = host.learn_missing();
@@ -70,6 +73,14 @@ pub(crate) async fn run(
     }
     let CycleResult { report, plan } = result;
     Ok(Cycled { report, plan, waiting })
+}
+
+/// The program asks before it writes for the first time, unless a person has said so already.
+fn asking(options: CycleOptions) -> CycleOptions {
+    match options.first_sync {
+        FirstSync::Unasked => CycleOptions { first_sync: FirstSync::Ask, ..options },
+        FirstSync::Ask | FirstSync::Approved => options,
+    }
 }
 
 /// What a cycle did and what waits for a person after it.
@@ -159,6 +170,7 @@ pub(crate) fn facts(report: &Report) -> Value {
         "decided": report.decided,
         "swept": report.swept,
         "clocks": report.clocks,
+        "first_sync": report.first_sync.as_ref().map(first_sync::facts),
         "restored": report.restored.map(|read_again| json!({ "read_again": read_again })),
         "refused": refused(report),
         "failed": failed_systems(report).len(),
@@ -212,6 +224,9 @@ pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -
     if !failed.is_empty() {
         let names = stopped(report).join(", ");
         text.push_str(&format!("; {} system(s) failed: {names}", failed.len()));
+    }
+    if let (Some(waits), Some(dir)) = (&report.first_sync, dir) {
+        text.push_str(&first_sync::describe(waits, dir));
     }
     text
 }

@@ -1,7 +1,8 @@
-//! What the guards against many deletions and creations have counted, by the hour.
+//! What the guards against many deletions and creations have counted, by the hour, and whose first
+//! sync was approved.
 
 use renkei_sync::state::GuardCounts;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
@@ -50,4 +51,20 @@ pub(crate) fn sum(connection: &Connection, entity: &str, first_hour: i64) -> Res
             may_create: column::unsigned(row, 3)?,
         })
     })
+}
+
+pub(crate) fn begin(connection: &Connection, entity: &str, covered: u64) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO begun (entity, covered) VALUES (?1, ?2)
+         ON CONFLICT (entity) DO UPDATE SET covered = excluded.covered",
+    )?;
+    statement.execute(params![entity, column::number(covered)])?;
+    Ok(())
+}
+
+pub(crate) fn begun(connection: &Connection, entity: &str) -> Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT covered FROM begun WHERE entity = ?1")?
+        .query_row([entity], |row| column::unsigned(row, 0))
+        .optional()
 }

@@ -223,6 +223,11 @@ impl Store for SqliteStore {
         self.read(move |connection, _| guards::sum(connection, &entity, first_hour)).await
     }
 
+    async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {
+        let entity = entity.to_owned();
+        self.read(move |connection, _| guards::begun(connection, &entity)).await
+    }
+
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
         let awaited = awaited.to_vec();
         self.read(move |connection, _| links::waiters(connection, &awaited)).await

@@ -141,6 +141,9 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     for (entity, hour, counts) in &changes.guards {
         guards::add(connection, entity, *hour, *counts)?;
     }
+    for (entity, covered) in &changes.begun {
+        guards::begin(connection, entity, *covered)?;
+    }
     for review in &changes.reviews {
         reviews::put(connection, review)?;
     }

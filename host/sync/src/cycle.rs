@@ -1,7 +1,8 @@
 //! One cycle: the heart. Safe to repeat; a second run right after the first plans nothing.
 //!
 //! ```text
-//! recover -> observe -> per entity, parents first: follow moves -> link -> plan, check -> apply
+//! recover -> observe -> first syncs ask
+//!         -> per entity, parents first: follow moves -> link -> plan, check -> apply
 //!         -> probe; then sweep
 //! ```
 //! One commit each: a page that was read, a record that moved, a chunk of records that were linked,
@@ -12,6 +13,7 @@
 
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
+use crate::first_sync::begin_or_ask;
 use crate::link::link_records;
 use crate::moves::follow_moves;
 use crate::observe::observe;
@@ -68,9 +70,13 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     if !read_again(&cycle).await? {
         return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
     }
+    begin_or_ask(&mut cycle).await?;
     for _ in 0..PASSES_MAX {
         let mut moved = 0;
         for entity in engine.spec.entities() {
+            if cycle.is_waiting(&entity.name) {
+                continue;
+            }
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
             link_records(engine, &cycle.tally, entity, &current).await?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cascades::Cascades;
+use crate::first_sync::FirstSyncWaits;
 use crate::lens::Lenses;
 use crate::plan_link::Note;
 use crate::plugin::PluginError;
@@ -37,6 +38,8 @@ pub struct CycleOptions {
     /// Whether to write. Without it the plan is returned and nothing is sent; give it a copy of the
     /// store, because what is read is still committed.
     pub apply: bool,
+    /// Whether a person is asked before anything is written of an entity for the first time.
+    pub first_sync: FirstSync,
     /// Links planned in one commit.
     pub chunk_links: usize,
     /// The most operations in one call of a connector, whatever its manifest says: what the host
@@ -56,6 +59,18 @@ pub struct CycleOptions {
     pub read_ms: i64,
 }
 
+/// Who answers for the first sync of an entity (`RULES.md` P15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstSync {
+    /// Nobody is asked, and nothing is remembered: for engines without a person.
+    #[default]
+    Unasked,
+    /// A person is asked, and nothing is written before the answer.
+    Ask,
+    /// A person has approved whatever the plan is.
+    Approved,
+}
+
 /// How much more of a cycle reading everything may take than reading changes.
 pub const BACKFILL_SHARE: u32 = 10;
 
@@ -63,6 +78,7 @@ impl Default for CycleOptions {
     fn default() -> Self {
         Self {
             apply: true,
+            first_sync: FirstSync::default(),
             chunk_links: 500,
             write_operations: 10_000,
             plan_operations: 10_000,
@@ -231,6 +247,8 @@ pub struct Report {
     /// The database was put back from a backup or a copy; whether everything has been read again
     /// since.
     pub restored: Option<bool>,
+    /// What the first sync of entities waits for.
+    pub first_sync: Option<FirstSyncWaits>,
     /// Systems that failed, what was tried, and the error.
     pub failures: Vec<(String, String, PluginError)>,
     /// Systems and objects whose work stopped; without an object it is the whole system.
@@ -321,6 +339,17 @@ impl<'a> Tally<'a> {
         let whole = matches!(error, PluginError::Unauthorized { .. });
         let object = (!whole).then_some(member.object.as_str());
         self.event(&Event::Failed { system: &member.system, object, doing, error });
+    }
+
+    /// Something of a first sync waits.
+    pub(crate) fn first_sync_waits(&self, waits: FirstSyncWaits) {
+        self.report().first_sync = Some(waits);
+    }
+
+    /// A tally that knows what has stopped, for a dry run within the cycle.
+    pub(crate) fn for_preview<'o>(&self, observer: &'o dyn Observer) -> Tally<'o> {
+        let stopped = self.report().stopped.clone();
+        Tally { observer, report: Mutex::new(Report { stopped, ..Report::default() }) }
     }
 
     pub(crate) fn has_failed(&self, system: &str) -> bool {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::cascades::{Along, WentAlong, taken_along};
 use crate::cycle::Cycle;
-use crate::engine::{CycleError, Engine};
+use crate::engine::{CycleError, Engine, FirstSync};
 use crate::lanes::Lanes;
 use crate::plan::Deletions;
 use crate::plan_link::{Context, plan_link};
@@ -197,7 +197,7 @@ async fn open_questions(
 }
 
 /// How many records of an entity may be created in this cycle, and the end of the question about
-/// more.
+/// more. The plan of a first sync is asked about as a whole, so the guard does not cut it short.
 pub(crate) async fn creations(
     cycle: &mut Cycle<'_>,
     entity: &EntitySpec,
@@ -206,6 +206,10 @@ pub(crate) async fn creations(
         return Ok(());
     };
     let engine = cycle.engine;
+    let covered = engine.store.begun(&entity.name).await?;
+    if covered.is_none() && engine.options.first_sync != FirstSync::Unasked {
+        return Ok(());
+    }
     let now_ms = engine.clock.now_ms();
     let question = creations_question(entity, limit, now_ms);
     let known = engine.store.review(&question.id).await?;
@@ -220,7 +224,8 @@ pub(crate) async fn creations(
         Some(_) => cycle.guard(&entity.name, 0, true),
         None => {
             let counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
-            cycle.guard(&entity.name, counts.creations_left(limit), false);
+            let left = counts.creations_left(limit).saturating_add(covered.unwrap_or(0));
+            cycle.guard(&entity.name, left, false);
         }
     }
     Ok(())

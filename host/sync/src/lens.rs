@@ -52,6 +52,11 @@ impl<'a> Lenses<'a> {
         Self { transforms, failed: Mutex::default() }
     }
 
+    /// The transforms themselves.
+    pub(crate) fn transforms(&self) -> &'a dyn Transforms {
+        self.transforms
+    }
+
     /// From columns to fields.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ mod withhold;
 // What should be written, and may it be.
 pub mod cascades;
 pub mod check;
+pub mod first_sync;
 pub mod guards;
 pub mod plan;
 mod plan_entity;

@@ -67,6 +67,7 @@ struct State {
     waits: BTreeMap<LinkId, Vec<Awaited>>,
     outbox: Outbox,
     guards: BTreeMap<(String, i64), GuardCounts>,
+    begun: BTreeMap<String, u64>,
     reviews: BTreeMap<String, Review>,
     reviews_by_link: BTreeMap<LinkId, BTreeSet<String>>,
     journal: Vec<JournalEntry>,
@@ -154,6 +155,7 @@ impl State {
         for (entity, hour, counts) in changes.guards {
             self.guards.entry((entity, hour)).or_default().add(counts);
         }
+        self.begun.extend(changes.begun);
         for review in changes.reviews {
             self.put_review(review);
         }
@@ -405,6 +407,10 @@ impl Store for MemoryStore {
 
     async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError> {
         Ok(self.state().guarded(entity, first_hour))
+    }
+
+    async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {
+        Ok(self.state().begun.get(entity).copied())
     }
 
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {

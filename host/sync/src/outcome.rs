@@ -15,8 +15,8 @@ use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row, can_r
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, Doubt, FieldWrite, GuardCounts, LAG_MS, Link, LinkId, LinkStatus, Matter,
-    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Span, Status, hour_of,
+    Awaited, Choice, Doubt, FieldWrite, LAG_MS, Link, LinkId, LinkStatus, Matter, OutboxEntry,
+    RecordKey, RecordState, Review, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
@@ -24,6 +24,7 @@ use crate::value::Value;
 use confirm::Shown;
 
 mod confirm;
+mod count;
 
 /// How long an operation is put off that may simply be tried again, ms.
 pub(crate) const RETRY_MS: u64 = 1000;
@@ -54,6 +55,8 @@ pub(crate) struct Settler<'a> {
     probed: bool,
     doubts: BTreeMap<RecordKey, Doubt>,
     shown: Shown,
+    /// Creations that the approval of a first sync still covers.
+    covered: Option<u64>,
     changes: Changes,
 }
 
@@ -78,6 +81,7 @@ impl<'a> Settler<'a> {
             probed: false,
             doubts: BTreeMap::new(),
             shown: Shown::default(),
+            covered: None,
             changes: Changes::default(),
         }
     }
@@ -99,6 +103,7 @@ impl<'a> Settler<'a> {
         self.load(batch, &outcomes).await?;
         self.read_back(batch, &outcomes).await?;
         let readings = self.after_images(columns, batch, &outcomes).await?;
+        self.covered = self.engine.store.begun(&self.entity.name).await?;
         let mut settled = Vec::with_capacity(batch.len());
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
             settled.push(self.settle_one(entry, outcome, reading));
@@ -283,23 +288,6 @@ impl<'a> Settler<'a> {
             false => Reason::Applied,
         };
         self.tell(entry, Some(key), reason);
-    }
-
-    /// What the guards count.
-    fn count(&mut self, action: Action) {
-        let (deleted, created) = (action == Action::Archive, action == Action::Create);
-        if !deleted && !created {
-            return;
-        }
-        let name = &self.entity.name;
-        if self.changes.guards.is_empty() {
-            let hour = hour_of(self.now_ms);
-            self.changes.guards.push((name.clone(), hour, GuardCounts::default()));
-        }
-        if let Some((_, _, counts)) = self.changes.guards.first_mut() {
-            counts.deleted += u64::from(deleted);
-            counts.created += u64::from(created);
-        }
     }
 
     /// Moves seen, base and agreement of one written field; whether the system altered the value.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::state::{LinkId, OutboxEntry, RecordKey};
+use crate::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
 use crate::value::Shown;
 
 /// What a cycle would write. Immutable; prints as one line per operation with its reason.
@@ -19,6 +19,28 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// Deletions with what they take along, per entity.
     pub deletions: Vec<Deletions>,
+    /// How much of what is planned, per entity with something to plan; ambiguous matches have no
+    /// link and are not counted.
+    pub entities: Vec<EntityPlan>,
+}
+
+impl Plan {
+    /// Adds a chunk of links of one entity and what is planned for them.
+    pub(crate) fn count(&mut self, counts: EntityPlan, operations: &[OutboxEntry]) {
+        let known = self.entities.iter().position(|known| known.entity == counts.entity);
+        let at = known.unwrap_or(self.entities.len());
+        if known.is_none() {
+            let entity = counts.entity.clone();
+            self.entities.push(EntityPlan { entity, ..EntityPlan::default() });
+        }
+        let Some(plan) = self.entities.get_mut(at) else { return };
+        plan.matched += counts.matched;
+        plan.single += counts.single;
+        plan.held += counts.held;
+        for OutboxEntry { system, object, action, .. } in operations {
+            plan.add(system, object, *action);
+        }
+    }
 }
 
 /// The deletions of an entity.

@@ -23,7 +23,7 @@ use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::stamp::{Places, origin_of};
 use crate::state::{
-    Awaited, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, LinkView, Matter,
+    Awaited, EntityPlan, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, LinkView, Matter,
     OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, Store, StoreError};
@@ -86,6 +86,7 @@ async fn plan_chunk(
         places: None,
     };
     let links = plans.len() as u64;
+    let counted = counts_of(lanes.entity, &plans, &views);
     let creates = drafts.iter().any(|draft| draft.action == Action::Create);
     if creates {
         chunk.places = Some(Places::fetch(engine.store, lanes.entity).await?);
@@ -107,9 +108,24 @@ async fn plan_chunk(
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
     } else {
-        cycle.preview(chunk.changes.outbox, chunk.held);
+        cycle.preview(counted, chunk.changes.outbox, chunk.held);
     }
     Ok(done)
+}
+
+/// How many links match, stand alone and are held back, for a dry run.
+fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> EntityPlan {
+    let systems = |view: &&LinkView| {
+        let live = view.records.iter().filter(|record| record.status == Status::Live);
+        live.map(|record| record.key.system.as_str()).collect::<BTreeSet<_>>().len()
+    };
+    EntityPlan {
+        entity: entity.name.clone(),
+        matched: views.iter().filter(|view| systems(view) > 1).count() as u64,
+        single: views.iter().filter(|view| systems(view) == 1).count() as u64,
+        held: plans.iter().filter(|plan| plan.held).count() as u64,
+        ..EntityPlan::default()
+    }
 }
 
 /// Places that have a live record again: children may have waited for one.

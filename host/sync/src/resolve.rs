@@ -147,6 +147,10 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
         Matter::Deletions { .. } | Matter::Creations { .. } => {
             (matches!(choice, Choice::Approve), "approve")
         }
+        Matter::FirstSync { .. } => (
+            matches!(choice, Choice::Approve | Choice::Leave),
+            "approve to write it, or leave to write nothing for now",
+        ),
     }
 }
 

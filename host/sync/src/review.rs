@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::state::{Link, Matter, RecordKey, Review, ReviewStatus};
+use crate::state::{Choice, EntityPlan, Link, Matter, RecordKey, Review, ReviewStatus};
 
 /// A review about a link.
 pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) -> Review {
@@ -46,6 +46,15 @@ pub fn of_entity(entity: &str, matter: Matter, at_ms: i64) -> Review {
     }
 }
 
+/// An open review about the first sync of these entities. Its id depends on their names alone: the
+/// numbers change with every reading.
+pub fn of_first_sync(entities: Vec<EntityPlan>, at_ms: i64) -> Review {
+    let names: Vec<&str> = entities.iter().map(|plan| plan.entity.as_str()).collect();
+    let names = names.join(", ");
+    let asked = of_entity(&names, Matter::FirstSync { entities: Vec::new() }, at_ms);
+    Review { matter: Matter::FirstSync { entities }, ..asked }
+}
+
 /// The same review, over.
 pub fn closed(review: &Review, at_ms: i64) -> Review {
     Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
@@ -58,6 +67,26 @@ pub fn is_about(review: &Review, name: &str) -> bool {
         | Matter::Oscillation { field, .. }
         | Matter::Cleared { field, .. } => field == name,
         _ => false,
+    }
+}
+
+impl ReviewStatus {
+    /// Where it stands, in plain words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Decided => "decided by a rule; may be taken back while its value stands",
+            Self::Chosen => "answered; the next cycle acts on it",
+            Self::Closed => "over",
+        }
+    }
+}
+
+/// Where a review stands, in plain words.
+pub fn standing(review: &Review) -> &'static str {
+    match (&review.matter, &review.choice) {
+        (Matter::FirstSync { .. }, Some(Choice::Leave)) => "left; it waits until it is approved",
+        _ => review.status.words(),
     }
 }
 

@@ -17,12 +17,14 @@ use crate::value::{Cell, Value};
 
 pub use doubt::{Doubt, LAG_MS};
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
+pub use first::{EntityPlan, WriteCounts};
 pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod doubt;
 mod failure;
+mod first;
 mod guard;
 mod outbox;
 mod stream;
@@ -330,18 +332,6 @@ pub enum ReviewStatus {
     Closed,
 }
 
-impl ReviewStatus {
-    /// Where it stands, in plain words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Decided => "decided by a rule; may be taken back while its value stands",
-            Self::Chosen => "answered; the next cycle acts on it",
-            Self::Closed => "over",
-        }
-    }
-}
-
 /// What a review is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -446,6 +436,11 @@ pub enum Matter {
     Creations {
         /// How many are allowed.
         limit: u64,
+    },
+    /// Entities that nothing was written of yet; nothing is before this is approved.
+    FirstSync {
+        /// What would be written of each.
+        entities: Vec<EntityPlan>,
     },
     /// A create whose outcome is unknown and that left no stamp.
     Uncertain {

@@ -159,6 +159,8 @@ pub struct Changes {
     pub outbox_done: Vec<String>,
     /// Entity, hour, and what the guards have counted besides in that hour.
     pub guards: Vec<(String, i64, GuardCounts)>,
+    /// Entities whose first sync was approved, each with the creations that this still covers.
+    pub begun: Vec<(String, u64)>,
     /// Reviews to insert or replace by id.
     pub reviews: Vec<Review>,
     /// Lines to append.
@@ -198,6 +200,7 @@ impl Changes {
             && self.outbox.is_empty()
             && self.outbox_done.is_empty()
             && self.guards.is_empty()
+            && self.begun.is_empty()
             && self.reviews.is_empty()
             && self.journal.is_empty()
             && self.accounts.is_empty()
@@ -337,6 +340,9 @@ pub trait Store: Send + Sync {
 
     /// What the guards of an entity have counted since the beginning of this hour.
     async fn guarded(&self, entity: &str, first_hour: i64) -> Result<GuardCounts, StoreError>;
+
+    /// Whether the first sync of an entity was approved, and how many creations that still covers.
+    async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError>;
 
     /// Links that wait for one of these.
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;

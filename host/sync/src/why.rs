@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::lanes::Lanes;
 use crate::reason::Reason;
+use crate::review::standing as standing_of;
 use crate::spec::{EntitySpec, FieldKind, Spec};
 use crate::state::{
     Awaited, Failure, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState,
@@ -125,6 +126,7 @@ async fn linked(
     journal.truncate(JOURNAL_MAX);
     let asked = ReviewQuery { link: Some(view.link.id), ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
+    reviews.extend(first_syncs(store, &view.link.entity).await?);
     reviews.retain(|review| {
         let wanted = field.is_none_or(|field| review.field().is_none_or(|name| name == field));
         wanted && review.status != ReviewStatus::Closed
@@ -142,6 +144,17 @@ async fn linked(
         reviews,
         journal,
     })
+}
+
+/// The question about a first sync that an entity waits for.
+async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, StoreError> {
+    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = store.reviews(&asked).await?;
+    reviews.retain(|review| match &review.matter {
+        Matter::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
+        _ => false,
+    });
+    Ok(reviews)
 }
 
 /// Adds what was told of the link's records before they had a link, whichever of them was asked
@@ -191,8 +204,10 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.matter {
         Matter::Uncertain { records, .. } => records.contains(key),
+        Matter::FirstSync { .. } => false,
         _ => review.asks_about().contains(key),
     });
+    reviews.extend(first_syncs(store, &record.entity).await?);
     Ok(Some(Why {
         entity: record.entity,
         link: None,
@@ -318,8 +333,15 @@ impl fmt::Display for Why {
             writeln!(f, "  {}", describe_failure(failure))?;
         }
         for review in &self.reviews {
-            let (about, stands) = (review.field().unwrap_or("records"), review.status.words());
-            writeln!(f, "  review {} about {about}: {stands}", review.id)?;
+            let about = review.field().unwrap_or(match &review.matter {
+                Matter::FirstSync { .. } => "the first sync",
+                _ => "records",
+            });
+            writeln!(f, "  review {} about {about}: {}", review.id, standing_of(review))?;
+            if let Matter::FirstSync { .. } = &review.matter {
+                writeln!(f, "    nothing is written of {} before it is approved", self.entity)?;
+                writeln!(f, "    to write it: renkei decide {} approve", review.id)?;
+            }
             if let Matter::Conflict { values, .. } = &review.matter {
                 for (system, value) in values {
                     writeln!(f, "    {system} had {}", Shown(value))?;

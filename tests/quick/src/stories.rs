@@ -7,7 +7,8 @@
 //! member that is only written holds. `days`: days and moments in the zone of an account.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
-//! other accounts. `lag`: readings that are old, answers that are not kept.
+//! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
+//! that are not kept.
 
 mod answers;
 mod associations;
@@ -15,6 +16,7 @@ mod consent;
 mod days;
 mod defaults;
 mod deletions;
+mod first_syncs;
 mod forms;
 mod identity;
 mod lag;

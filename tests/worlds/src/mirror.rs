@@ -233,6 +233,10 @@ impl Store for MirrorStore {
         ask!(self.guarded(entity, first_hour))
     }
 
+    async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError> {
+        ask!(self.begun(entity))
+    }
+
     async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
         ask!(self.waiters(awaited))
     }

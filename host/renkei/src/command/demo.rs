@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use renkei_sync::engine::{CycleOptions, Report};
+use renkei_sync::engine::{CycleOptions, FirstSync, Report};
 use renkei_sync::ports::Clock as _;
 use renkei_sync::record::Action;
 use serde::Serialize;
@@ -176,8 +176,7 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     memory.forget();
     let bar = output.progress("first sync");
     let began_ms = SystemClock::real_now_ms();
-    let Cycled { report, waiting, .. } =
-        one_cycle::run(host, CycleOptions::default(), &bar).await?;
+    let Cycled { report, waiting, .. } = one_cycle::run(host, approved(), &bar).await?;
     let first = succeed(host, report)?;
     let first_ms = SystemClock::real_now_ms() - began_ms;
     bar.finish_and_clear();
@@ -188,15 +187,14 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     host.clock.sleep_ms(SETTLE_MS).await;
     memory.forget();
     let bar = output.progress("second sync");
-    let Cycled { report, waiting, .. } =
-        one_cycle::run(host, CycleOptions::default(), &bar).await?;
+    let Cycled { report, waiting, .. } = one_cycle::run(host, approved(), &bar).await?;
     let second = succeed(host, report)?;
     bar.finish_and_clear();
     output.note(&format!("second sync: {}", one_cycle::describe(&second, &waiting, None)));
 
     host.clock.sleep_ms(SETTLE_MS).await;
     let bar = output.progress("idle cycle");
-    let idle = succeed(host, one_cycle::run(host, CycleOptions::default(), &bar).await?.report)?;
+    let idle = succeed(host, one_cycle::run(host, approved(), &bar).await?.report)?;
     bar.finish_and_clear();
     memory.note();
 
@@ -205,6 +203,11 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
     let verdict = verify::judge(&world, &known, &edits);
     let idle_writes = idle.applied();
     Ok(Played { first, first_ms, memory, second, idle_writes, edits, world, known, verdict })
+}
+
+/// Who watches the demo has seen the preview: nobody is asked again.
+fn approved() -> CycleOptions {
+    CycleOptions { first_sync: FirstSync::Approved, ..CycleOptions::default() }
 }
 
 fn succeed(host: &Host, report: Report) -> Result<Report, Failure> {

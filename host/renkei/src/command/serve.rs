@@ -20,6 +20,7 @@ use crate::clock::SystemClock;
 use crate::command::decide;
 use crate::database::Access;
 use crate::failure::Failure;
+use crate::first_sync;
 use crate::host::{Host, Patience};
 use crate::one_cycle::{self, Cycled};
 use crate::output::Output;
@@ -50,8 +51,13 @@ pub(crate) async fn keep_in_step(
         let who = "`renkei decide` and `renkei plugin`";
         tracing::warn!(%error, "no control socket; {who} must wait until this ends");
     });
-    let mut serving =
-        Serving { host, output, events: host.runtime.events(), control: control.ok() };
+    let mut serving = Serving {
+        host,
+        output,
+        events: host.runtime.events(),
+        control: control.ok(),
+        waits_for: None,
+    };
     let bar = output.progress("serving");
     let stop = stop::requested();
     tokio::pin!(stop);
@@ -71,6 +77,8 @@ struct Serving<'a> {
     output: Output,
     events: Receiver<ReloadEvent>,
     control: Option<ControlSocket>,
+    /// What the log has said that the first sync waits for.
+    waits_for: Option<String>,
 }
 
 impl Serving<'_> {
@@ -145,7 +153,13 @@ impl Serving<'_> {
         Ok(())
     }
 
-    fn cycled(&self, cycled: &Cycled) -> Result<(), Failure> {
+    fn cycled(&mut self, cycled: &Cycled) -> Result<(), Failure> {
+        let waits = cycled.report.first_sync.as_ref().map(first_sync::log_line);
+        let (waits_for, line) = waits.unzip();
+        if let Some(line) = line.filter(|_| waits_for != self.waits_for) {
+            tracing::warn!("{line}");
+        }
+        self.waits_for = waits_for;
         let mut line = one_cycle::facts(&cycled.report);
         cycled.waiting.add_to(&mut line);
         if let Some(line) = line.as_object_mut() {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use renkei_runtime::PluginReport;
 use renkei_sync::codec::Layouts;
+use renkei_sync::review::standing;
 use renkei_sync::state::{
     Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
 };
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::admin_socket;
 use crate::cli::StatusArgs;
-use crate::command::plugin::standing;
+use crate::command::plugin::standing as plugin_standing;
 use crate::config::Config;
 use crate::database::{self, Access};
 use crate::failing;
@@ -68,7 +69,7 @@ async fn served(data: &Path) -> Option<Vec<PluginReport>> {
 /// A line per plugin that does not plainly serve.
 fn amiss(dir: &Path, plugins: &[PluginReport]) -> String {
     let dir = quoted(&dir.display().to_string());
-    let lines = plugins.iter().filter_map(standing::amiss);
+    let lines = plugins.iter().filter_map(plugin_standing::amiss);
     lines.map(|line| format!("\n  {line}: renkei plugin list --dir {dir}")).collect()
 }
 
@@ -117,6 +118,10 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
             "record": review.record.as_ref().map(ToString::to_string),
             "status": review.status,
             "about": about(review),
+            "entities": match &review.matter {
+                Matter::FirstSync { entities } => json!(entities),
+                _ => Value::Null,
+            },
             "answers": answers(review).iter().map(|(words, _)| words).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
@@ -147,7 +152,7 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
             (None, Some(record)) => record.to_string(),
             (None, None) => review.entity.clone(),
         };
-        let (matter, stands) = (about(review), review.status.words());
+        let (matter, stands) = (about(review), standing(review));
         let line = format!("{}  {subject}: {matter} ({stands})", review.id);
         text.push_str(&format!("\n  {}", plain::line(&line)));
         for (words, meaning) in answers(review) {
@@ -204,6 +209,9 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
         Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
         Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
         Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
+        Matter::FirstSync { .. } => {
+            vec![meant("approve", "write it"), meant("leave", "write nothing for now")]
+        }
         Matter::TookAlong { .. } => vec![
             meant("approve", "archive the others too"),
             meant("separate", "make it again"),
@@ -318,6 +326,10 @@ fn about(review: &Review) -> String {
         }
         Matter::Creations { limit } => {
             format!("more than the {limit} creations allowed in 24 hours wait")
+        }
+        Matter::FirstSync { entities } => {
+            let plans: Vec<String> = entities.iter().map(ToString::to_string).collect();
+            format!("the first sync waits and would write: {}", plans.join("; "))
         }
         Matter::TookAlong { with } => format!(
             "records went along when {with} was archived for a deletion elsewhere; what of the others?"

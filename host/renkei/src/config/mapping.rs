@@ -25,6 +25,8 @@ pub(super) type File = Source<EntityFile>;
 
 /// How often an entity is swept unless its file says otherwise: daily, ms.
 const SWEEP_MS: u64 = 24 * 3_600_000;
+/// Records of an entity that may be created in 24 hours without a question.
+pub(super) const CREATE_GUARD: u64 = 2_000;
 
 /// Resolves all entities.
 pub(super) fn resolve(
@@ -98,7 +100,7 @@ impl World<'_> {
                     word(file, on_cascade, &[("ask", OnCascade::Ask), ("allow", OnCascade::Allow)])?
                 }
             },
-            create_guard: raw.create_guard,
+            create_guard: Some(raw.create_guard.unwrap_or(CREATE_GUARD)),
             sweep_ms: match &raw.sweep {
                 None => Some(SWEEP_MS),
                 Some(sweep) => interval(file, sweep)?,

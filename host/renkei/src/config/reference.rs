@@ -143,6 +143,8 @@ fn limits_have_their_defaults_and_bounds() {
         let row = row("### `[limits.compile]`", key);
         assert_eq!((number(row[2]), bounds(row[3])), (Some(expected), limits), "{key}");
     }
+    let guard = row("## `entities/NAME.toml`", "create_guard")[2];
+    assert_eq!(number(guard), Some(mapping::CREATE_GUARD), "create_guard");
     let schedule = ScheduleFile::default();
     for (key, expected) in [
         ("interval_seconds", schedule.interval_seconds),

@@ -193,6 +193,10 @@ fn a_commit() -> impl Strategy<Value = Changes> {
                 .iter()
                 .map(|review| (review.entity.clone(), review.at_ms, counts(review.at_ms)))
                 .collect(),
+            begun: reviews
+                .iter()
+                .map(|review| (review.entity.clone(), review.at_ms.unsigned_abs()))
+                .collect(),
             reviews,
             journal,
             accounts: position.iter().map(|id| ("hubspot".to_owned(), id.clone())).collect(),
@@ -266,6 +270,7 @@ async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std:
     for hour in [0, 2] {
         say(&store.guarded(entity, hour).await.unwrap());
     }
+    say(&store.begun(entity).await.unwrap());
 }
 
 /// Everything that can be asked, as text.

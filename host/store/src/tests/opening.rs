@@ -187,10 +187,18 @@ async fn an_older_layout_is_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let old = Connection::open(dir.path().join("renkei.db")).unwrap();
     old.execute_batch(include_str!("../../migrations/001_start.sql")).unwrap();
+    old.execute_batch(
+        "INSERT INTO link (number, entity, status, version, truth, failing, restored)
+         VALUES (1, 'person', 'active', 0, '[]', 0, 0)",
+    )
+    .unwrap();
     old.pragma_update(None, "application_id", 0x524e_4b49).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     let store = open(dir.path());
+    // What was linked before a first sync asked is not asked about now.
+    assert_eq!(store.begun("person").await.unwrap(), Some(0));
+    assert_eq!(store.begun("deal").await.unwrap(), None);
     let sweep = Sweep { round: 7, ..Sweep::default() };
     let (records, swept) = (vec![record("1", None, Status::Live)], vec![(key("1"), 7)]);
     let sweeps = vec![(stream(), sweep.clone())];

@@ -14,7 +14,8 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{
-    GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Status, Stream, hour_of,
+    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Status, Stream,
+    hour_of,
 };
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
@@ -40,6 +41,8 @@ pub(crate) struct Cycle<'a> {
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
+    /// Entities whose first sync waits: they are neither planned nor written.
+    waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
 }
 
@@ -65,8 +68,28 @@ impl<'a> Cycle<'a> {
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             plan: Plan::default(),
         }
+    }
+
+    /// A dry run of the same moment on a dry engine: it knows what was read and what has stopped.
+    pub(crate) fn for_preview<'b>(&self, dry: &'b Engine<'b>) -> Cycle<'b> {
+        Cycle {
+            tally: self.tally.for_preview(dry.observer),
+            cascades: self.cascades.clone(),
+            current: self.current.clone(),
+            ..Cycle::new(dry)
+        }
+    }
+
+    /// Leaves an entity alone in this cycle.
+    pub(crate) fn wait(&mut self, entity: &str) {
+        self.waiting.insert(entity.to_owned());
+    }
+
+    pub(crate) fn is_waiting(&self, entity: &str) -> bool {
+        self.waiting.contains(entity)
     }
 
     /// Whether a person has approved all of these deletions in this cycle.
@@ -249,11 +272,19 @@ impl<'a> Cycle<'a> {
         }
     }
 
-    /// Keeps what a dry run shows.
-    pub(crate) fn preview(&mut self, operations: Vec<OutboxEntry>, held: Vec<Held>) {
+    /// Keeps what a dry run shows; `counts` are those of the links.
+    pub(crate) fn preview(
+        &mut self,
+        counts: EntityPlan,
+        operations: Vec<OutboxEntry>,
+        held: Vec<Held>,
+    ) {
+        self.plan.count(counts, &operations);
         let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());
         self.plan.omitted += operations.len().saturating_sub(room) as u64;
         self.plan.operations.extend(operations.into_iter().take(room));
-        self.plan.held.extend(held);
+        if self.engine.options.plan_operations > 0 {
+            self.plan.held.extend(held);
+        }
     }
 }

@@ -51,7 +51,7 @@ fn column(bench: &Bench, at: &Place, column: &str) -> Vec<String> {
 }
 
 /// What `renkei restore` says of the database that it puts back.
-fn put_back(bench: &mut Bench, backup: MirrorStore) {
+pub(crate) fn put_back(bench: &mut Bench, backup: MirrorStore) {
     let now_ms = bench.shared.world().now_ms;
     let restored = Some(Restored::Noticed(now_ms));
     block_on(backup.commit(Changes { restored, ..Changes::default() })).unwrap();
