@@ -179,7 +179,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// What the outcome of a repeated request says: an attempt before it broke off and may have made
-    /// the record, so that "nothing was written" is true of the last attempt only (RULES.md P12).
+    /// the record, so that "nothing was written" is true of the last attempt only (RULES.md P16).
     #[must_use]
     pub fn after_broken_attempt(self, action: Action) -> Self {
         let says_nothing = match &self {
@@ -243,4 +243,31 @@ pub struct Problem {
     pub field: Option<String>,
     /// Who can help.
     pub remedy: Remedy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `RULES.md` P16.
+    #[test]
+    fn only_a_create_that_says_nothing_is_uncertain() {
+        let problem = |remedy| Problem {
+            code: "LOCK".to_owned(),
+            message: String::new(),
+            field: None,
+            remedy,
+        };
+        let locked = || Outcome::Rejected(vec![problem(Remedy::Retry)]);
+        let wrong = || Outcome::Rejected(vec![problem(Remedy::Retry), problem(Remedy::Admin)]);
+        for outcome in [Outcome::RetryAfter(1), locked()] {
+            let told = outcome.clone().after_broken_attempt(Action::Create);
+            assert!(matches!(told, Outcome::Uncertain(_)), "{told:?}");
+            assert_eq!(outcome.clone().after_broken_attempt(Action::Update), outcome);
+        }
+        let known = [wrong(), Outcome::Gone, Outcome::Conflict, Outcome::Exists("1".to_owned())];
+        for outcome in known {
+            assert_eq!(outcome.clone().after_broken_attempt(Action::Create), outcome);
+        }
+    }
 }

@@ -4,10 +4,12 @@
 //! The bound on memory is that of `decode`: 32 MiB of body and a decoder's window, whatever the
 //! server sends; and what is not taken stays in the server's hands, which these tests measure.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use renkei_sync::record::{Action, Operation, Outcome, WriteRequest};
 use std::io::Write as _;
 use tokio::time::Instant;
 
@@ -221,4 +223,27 @@ async fn case_39_deep_json() {
     let error = street.open().await.read_page(&errand("/things")).await.unwrap_err();
     assert!(error.to_string().contains("with no token and no error code"), "{error}");
     street.neighbour_works().await;
+}
+
+/// `RULES.md P16`: "nothing was written" is said of the last attempt.
+#[tokio::test]
+async fn a_create_put_off_after_an_attempt_that_broke_off_is_uncertain() {
+    let asked = AtomicU32::new(0);
+    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
+        Some("/failing") if asked.fetch_add(1, Ordering::Relaxed) == 0 => Act::answer(503, "", b""),
+        _ => Act::answer(200, "", b"fine"),
+    })
+    .await;
+    let street = street(&rogue).await;
+    let write = async |object: &str, action| {
+        let (intent, object) = ("intent".to_owned(), object.to_owned());
+        let cells = Vec::new();
+        let one = Operation { intent, action, id: None, key: None, if_version: None, cells };
+        let (columns, options, operations) = (Vec::new(), Vec::new(), vec![one]);
+        let request = WriteRequest { object, columns, operations, options };
+        street.open().await.write(&request).await.unwrap().remove(0)
+    };
+    let uncertain = write("/failing", Action::Create).await;
+    assert!(matches!(uncertain, Outcome::Uncertain(_)), "{uncertain:?}");
+    assert_eq!(write("/fine", Action::Create).await, Outcome::RetryAfter(5_000));
 }
