@@ -45,7 +45,11 @@ pub struct CycleOptions {
     /// The most operations in one call of a connector, whatever its manifest says: what the host
     /// keeps in memory at a time.
     pub write_operations: usize,
-    /// The most operations that a returned plan holds; more are only counted.
+    /// The most operations whose outcomes are settled in one commit: what a large call brings is
+    /// not kept in memory several times over.
+    pub settle_operations: usize,
+    /// The most operations that a returned plan holds, and the most of what it holds back; more are
+    /// only counted.
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,
@@ -81,6 +85,7 @@ impl Default for CycleOptions {
             first_sync: FirstSync::default(),
             chunk_links: 500,
             write_operations: 10_000,
+            settle_operations: 2_000,
             plan_operations: 10_000,
             sweep_pages: 20,
             cascades: Cascades::default(),

@@ -3,7 +3,7 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::cascades::WentAlong;
@@ -37,6 +37,8 @@ pub(crate) async fn plan_entity(
     let lanes = Lanes::new(entity);
     let brake = guards::deletions(cycle, &lanes).await?;
     guards::creations(cycle, entity).await?;
+    let preview = !cycle.engine.options.apply;
+    let mut references = References::empty(preview);
     let mut after = LinkId::default();
     let mut done = 0;
     loop {
@@ -46,22 +48,21 @@ pub(crate) async fn plan_entity(
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
         let views = cycle.engine.store.links(&ids).await?;
-        done += plan_chunk(cycle, &lanes, brake, views).await?;
+        references.extend(cycle.engine.store, &lanes, &views).await?;
+        done += plan_chunk(cycle, (&lanes, &references), brake, views).await?;
     }
 }
 
 async fn plan_chunk(
     cycle: &mut Cycle<'_>,
-    lanes: &Lanes<'_>,
+    (lanes, references): (&Lanes<'_>, &References),
     brake: Option<Brake>,
     views: Vec<LinkView>,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
-    let preview = !engine.options.apply;
-    let references = References::fetch(engine.store, lanes, &views, preview).await?;
     let along = WentAlong::fetch(cycle, lanes, &views).await?;
-    let context = Context { lanes, references: &references, along: &along, now_ms, brake };
+    let context = Context { lanes, references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
@@ -130,13 +131,11 @@ fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> Ent
 
 /// Places that have a live record again: children may have waited for one.
 fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
-    let before = |key: &RecordKey| {
-        views.iter().flat_map(|view| &view.records).find(|record| record.key == *key)
-    };
-    let is_back = |record: &&RecordState| {
-        record.status == Status::Live
-            && before(&record.key).is_some_and(|before| before.status != Status::Live)
-    };
+    let before = views.iter().flat_map(|view| &view.records);
+    let away: HashSet<&RecordKey> =
+        before.filter(|record| record.status != Status::Live).map(|record| &record.key).collect();
+    let is_back =
+        |record: &&RecordState| record.status == Status::Live && away.contains(&record.key);
     after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 

@@ -8,8 +8,9 @@
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
-//! that are not kept.
+//! that are not kept. `ahead`: pages that are read while others are kept.
 
+mod ahead;
 mod answers;
 mod associations;
 mod consent;
