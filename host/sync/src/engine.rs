@@ -42,7 +42,8 @@ pub struct CycleOptions {
     /// The most operations in one call of a connector, whatever its manifest says: what the host
     /// keeps in memory at a time.
     pub write_operations: usize,
-    /// The most operations that a returned plan holds; more are only counted.
+    /// The most operations that a returned plan holds, and the most of what it holds back; more are
+    /// only counted.
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,

@@ -12,6 +12,8 @@ pub struct Lanes<'a> {
     pub entity: &'a EntitySpec,
     /// Per member, per field.
     table: Vec<Vec<Option<Lane<'a>>>>,
+    /// Positions of the fields that refer to other entities.
+    references: Vec<usize>,
 }
 
 /// How a field travels between one member and the hub.
@@ -34,7 +36,15 @@ impl<'a> Lanes<'a> {
         let row = |member| {
             (0..entity.fields.len()).map(|field| lane(member, FieldIndex(field))).collect()
         };
-        Self { entity, table: entity.members.iter().map(row).collect() }
+        let fields = entity.fields.iter().enumerate();
+        let references = fields.filter(|(_, f)| matches!(f.kind, FieldKind::Reference { .. }));
+        let references = references.map(|(position, _)| position).collect();
+        Self { entity, table: entity.members.iter().map(row).collect(), references }
+    }
+
+    /// Positions of the fields that refer to other entities.
+    pub fn references(&self) -> &[usize] {
+        &self.references
     }
 
     /// The lane of a field in a member.

@@ -97,8 +97,6 @@ struct Linker<'a> {
     known: Known,
     /// Match keys of originals that stamps name, by name and value.
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
-    /// Records that got a link in this chunk.
-    linked: BTreeMap<RecordKey, LinkId>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
     /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
@@ -129,7 +127,6 @@ impl<'a> Linker<'a> {
             next: engine.store.last_link().await?,
             known: Known::default(),
             values: BTreeMap::new(),
-            linked: BTreeMap::new(),
             joined: BTreeSet::new(),
             waiting: BTreeSet::new(),
             asked: BTreeSet::new(),
@@ -147,7 +144,7 @@ impl<'a> Linker<'a> {
         self.learn(&values).await?;
         self.follow_stamps(chunk).await?;
         for record in &keys {
-            if self.linked.contains_key(record) || self.waiting.contains(record) {
+            if self.known.linked.contains_key(record) || self.waiting.contains(record) {
                 continue;
             }
             let own = values.get(record).map(Vec::as_slice).unwrap_or_default();
@@ -239,13 +236,8 @@ impl<'a> Linker<'a> {
     }
 
     fn put(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
-        self.linked.insert(record.clone(), link);
+        self.known.linked.insert(record.clone(), link);
         self.known.occupied.insert((link, record.system.clone()));
-        for candidate in self.known.candidates.values_mut().flatten() {
-            if candidate.record == *record {
-                candidate.link = Some(link);
-            }
-        }
         self.changes.dirty.push(link);
         let note = Note { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
@@ -309,7 +301,7 @@ impl<'a> Linker<'a> {
     fn link_of(&mut self, record: &RecordKey) -> LinkId {
         let mut candidates = self.known.candidates.values().flatten();
         let known = candidates.find(|candidate| candidate.record == *record);
-        match known.and_then(|candidate| candidate.link) {
+        match known.and_then(|candidate| self.known.link_of(candidate)) {
             Some(link) => {
                 self.joined.insert(link);
                 link
@@ -326,7 +318,7 @@ impl<'a> Linker<'a> {
     /// woken.
     async fn finish(mut self) -> Result<Changes, StoreError> {
         let store = self.engine.store;
-        let keys: Vec<RecordKey> = self.linked.keys().cloned().collect();
+        let keys: Vec<RecordKey> = self.known.linked.keys().cloned().collect();
         let mut slots = BTreeSet::new();
         for (link, record) in
             store.members(&self.joined.iter().copied().collect::<Vec<_>>()).await?
@@ -335,7 +327,7 @@ impl<'a> Linker<'a> {
         }
         let founded: BTreeSet<LinkId> = self.changes.links.iter().map(|link| link.id).collect();
         for mut record in store.records(&keys).await? {
-            let Some(&link) = self.linked.get(&record.key) else { continue };
+            let Some(&link) = self.known.linked.get(&record.key) else { continue };
             record.link = Some(link);
             if founded.contains(&link) {
                 // What it agreed on with an earlier link, the new one does not know.
@@ -367,7 +359,7 @@ impl<'a> Linker<'a> {
             }
         }
         let mut awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
-        awaited.extend(self.linked.iter().map(|(record, link)| Awaited::Member {
+        awaited.extend(self.known.linked.iter().map(|(record, link)| Awaited::Member {
             link: *link,
             system: record.system.clone(),
             object: record.object.clone(),

@@ -17,6 +17,15 @@ pub struct Known {
     pub candidates: BTreeMap<(String, String), Vec<Candidate>>,
     /// Systems in which a link has a live record.
     pub occupied: BTreeSet<(LinkId, String)>,
+    /// Records that got a link since the candidates were fetched.
+    pub linked: BTreeMap<RecordKey, LinkId>,
+}
+
+impl Known {
+    /// The link that a candidate has now.
+    pub fn link_of(&self, candidate: &Candidate) -> Option<LinkId> {
+        self.linked.get(&candidate.record).copied().or(candidate.link)
+    }
 }
 
 /// What to do with a record.
@@ -81,7 +90,7 @@ fn judge_key(
         .iter()
         .filter(|other| other.record != *record)
         // Where a key may repeat, a thing that has a record in this system is another thing.
-        .filter(|other| key.unique || !other.link.is_some_and(is_taken))
+        .filter(|other| key.unique || !known.link_of(other).is_some_and(is_taken))
         .collect();
     if others.is_empty() {
         return None;
@@ -91,12 +100,12 @@ fn judge_key(
     if !has_counterpart && !key.unique {
         return None;
     }
-    let links: BTreeSet<LinkId> = others.iter().filter_map(|other| other.link).collect();
+    let links: BTreeSet<LinkId> = others.iter().filter_map(|other| known.link_of(other)).collect();
     let distinct = systems.len() == others.len() && !systems.contains(record.system.as_str());
     let mut found = links.iter();
     match (found.next(), found.next()) {
         (link, None) if distinct && !link.is_some_and(|link| is_taken(*link)) => {
-            let free = others.iter().filter(|other| other.link.is_none());
+            let free = others.iter().filter(|other| known.link_of(other).is_none());
             let others = free.map(|other| other.record.clone()).collect();
             Some(match link {
                 Some(link) => Verdict::Join { link: *link, others, key: key.name.clone() },

@@ -17,6 +17,8 @@ pub struct Plan {
     pub omitted: u64,
     /// Why something is not written: link, record, field, reason.
     pub held: Vec<Held>,
+    /// What is held back beyond the number that is listed.
+    pub held_omitted: u64,
     /// Deletions with what they take along, per entity.
     pub deletions: Vec<Deletions>,
 }
@@ -110,6 +112,9 @@ impl fmt::Display for Plan {
                 write!(f, " {field}")?;
             }
             writeln!(f, ": {reason}")?;
+        }
+        if self.held_omitted > 0 {
+            writeln!(f, "... and {} more held back", self.held_omitted)?;
         }
         for deletions in &self.deletions {
             writeln!(f, "{deletions}")?;

@@ -3,7 +3,7 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::cascades::WentAlong;
@@ -114,13 +114,11 @@ async fn plan_chunk(
 
 /// Places that have a live record again: children may have waited for one.
 fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
-    let before = |key: &RecordKey| {
-        views.iter().flat_map(|view| &view.records).find(|record| record.key == *key)
-    };
-    let is_back = |record: &&RecordState| {
-        record.status == Status::Live
-            && before(&record.key).is_some_and(|before| before.status != Status::Live)
-    };
+    let before = views.iter().flat_map(|view| &view.records);
+    let away: HashSet<&RecordKey> =
+        before.filter(|record| record.status != Status::Live).map(|record| &record.key).collect();
+    let is_back =
+        |record: &&RecordState| record.status == Status::Live && away.contains(&record.key);
     after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 

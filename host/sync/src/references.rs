@@ -69,10 +69,10 @@ impl References {
         views: &[LinkView],
         preview: bool,
     ) -> Result<Self, StoreError> {
-        let keys = remote_keys(lanes, views);
-        if keys.is_empty() && lanes.entity.references().next().is_none() {
+        if lanes.references().is_empty() {
             return Ok(Self { preview, ..Self::default() });
         }
+        let keys = remote_keys(lanes, views);
         let mut resolved = Self { preview, ..Self::default() };
         let mut wanted = BTreeSet::new();
         for (key, link) in store.resolve(&keys).await? {
@@ -80,8 +80,9 @@ impl References {
             let objects = resolved.links.entry(key.system).or_default();
             objects.entry(key.object).or_default().insert(key.id, link);
         }
-        for truth in views.iter().flat_map(|view| &view.link.truth) {
-            wanted.extend(link_ids(&truth.value));
+        for view in views {
+            let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
+            wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
         }
         let wanted: Vec<LinkId> = wanted.into_iter().collect();
         for (link, record) in store.members(&wanted).await? {
@@ -273,12 +274,11 @@ fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
             continue;
         }
         let Some(member) = lanes.member_of(record) else { continue };
-        for (position, (field, state)) in lanes.entity.fields.iter().zip(&record.fields).enumerate()
-        {
-            let Some(lane) = lanes.lane(member, position) else { continue };
-            if let (Some(target), Some(Value::References(ids))) =
-                (lane.target(&field.kind), &state.seen)
-            {
+        for &position in lanes.references() {
+            let seen = record.fields.get(position).and_then(|state| state.seen.as_ref());
+            let lane = lanes.lane(member, position);
+            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
+            if let (Some(target), Some(Value::References(ids))) = (target, seen) {
                 let place = keys.entry((&record.key.system, target)).or_default();
                 place.extend(ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
             }

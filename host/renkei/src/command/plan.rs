@@ -26,6 +26,7 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
         "operations": result.plan.operations,
         "omitted": result.plan.omitted,
         "held": result.plan.held,
+        "held_omitted": result.plan.held_omitted,
         "report": one_cycle::facts(&result.report),
     });
     output.result(&facts, || describe(&result.plan, &result.report))?;

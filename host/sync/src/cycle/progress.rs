@@ -41,6 +41,8 @@ pub(crate) struct Cycle<'a> {
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
     pub(crate) plan: Plan,
+    /// How much of what is held back the plan lists, and how many other remarks.
+    listed: (usize, usize),
 }
 
 /// What a guard still allows.
@@ -66,6 +68,7 @@ impl<'a> Cycle<'a> {
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
             plan: Plan::default(),
+            listed: (0, 0),
         }
     }
 
@@ -254,6 +257,16 @@ impl<'a> Cycle<'a> {
         let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());
         self.plan.omitted += operations.len().saturating_sub(room) as u64;
         self.plan.operations.extend(operations.into_iter().take(room));
-        self.plan.held.extend(held);
+        for held in held {
+            // What a plan only remarks does not take the room of what it holds back.
+            let holds_back = held.reason.holds_back();
+            let listed = if holds_back { &mut self.listed.0 } else { &mut self.listed.1 };
+            if *listed < self.engine.options.plan_operations {
+                *listed += 1;
+                self.plan.held.push(held);
+            } else {
+                self.plan.held_omitted += u64::from(holds_back);
+            }
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Linker<'_> {
         }
         let origins = self.origins(&stamped).await?;
         for Stamped { record, origin, memory } in stamped {
-            if self.linked.contains_key(&record) {
+            if self.known.linked.contains_key(&record) {
                 continue;
             }
             let known = origins.get(&origin);
@@ -117,13 +117,13 @@ impl Linker<'_> {
         record: &RecordKey,
         origin: &RecordState,
     ) -> Result<(), StoreError> {
-        let link = |linker: &Self| linker.linked.get(&origin.key).copied().or(origin.link);
+        let link = |linker: &Self| linker.known.linked.get(&origin.key).copied().or(origin.link);
         if link(self).is_none() {
             let own = self.values.get(&origin.key).cloned().unwrap_or_default();
             let verdict = judge(&self.entity.match_keys, &origin.key, &own, &self.known);
             self.follow(&origin.key, verdict).await?;
         }
-        if self.linked.contains_key(record) {
+        if self.known.linked.contains_key(record) {
             return Ok(());
         }
         self.waiting.insert(record.clone());

@@ -3,8 +3,8 @@
 use futures::executor::block_on;
 use renkei_sync::store::Store;
 
-use super::{references, sales};
-use crate::scenarios::{a, b};
+use super::{bench, references, sales};
+use crate::scenarios::{a, b, people};
 use crate::world::{Fault, place};
 
 #[test]
@@ -75,4 +75,19 @@ create b.opportunities/(new)  deal link 2: has no record there yet
 ";
     assert_eq!(plan, expected);
     assert!(bench.shared.world().live(&place("b", "accounts")).is_empty());
+}
+
+#[test]
+fn a_dry_run_lists_as_much_of_what_it_holds_back_as_of_what_it_writes() {
+    let mut spec = people();
+    spec.create_guard = Some(2);
+    let mut bench = bench(spec);
+    for name in ["Abe", "Baba", "Chiba", "Doi", "Endo"] {
+        bench.shared.world().create(&a(), &[("title", name.into())]);
+    }
+    (bench.options.apply, bench.options.plan_operations) = (false, 1);
+    let plan = bench.try_cycle().unwrap().plan;
+    assert_eq!((plan.operations.len(), plan.omitted), (1, 1));
+    assert_eq!((plan.held.len(), plan.held_omitted), (1, 2));
+    assert!(plan.to_string().contains("... and 2 more held back"), "{plan}");
 }
