@@ -9,11 +9,12 @@ use rusqlite::Connection;
 use crate::column;
 
 /// In order; a released step is never edited, a change is a new file.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../migrations/001_start.sql"),
     include_str!("../migrations/002_sweep.sql"),
     include_str!("../migrations/003_doubt.sql"),
     include_str!("../migrations/004_guard.sql"),
+    include_str!("../migrations/005_short.sql"),
 ];
 
 /// Marks the file as ours (`RNKI`).
