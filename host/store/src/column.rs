@@ -20,6 +20,12 @@ pub(crate) fn length(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// A list of numbers, as `json_each` reads it.
+pub(crate) fn list(numbers: impl IntoIterator<Item = u64>) -> String {
+    let numbers: Vec<String> = numbers.into_iter().map(|one| number(one).to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 /// A count or a version.
 pub(crate) fn unsigned(row: &Row<'_>, index: usize) -> Result<u64> {
     let value: i64 = row.get(index)?;

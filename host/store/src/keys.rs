@@ -109,12 +109,16 @@ pub(crate) fn resolve(
     keys: &[RecordKey],
 ) -> Result<Vec<(RecordKey, LinkId)>> {
     let mut found = Vec::with_capacity(keys.len());
+    let any_alias = connection.prepare_cached("SELECT 1 FROM alias")?.exists([])?;
     for key in keys {
-        let stands_for = final_alias(connection, key)?;
+        let stands_for = if any_alias { final_alias(connection, key)? } else { None };
         let record = stands_for.as_ref().unwrap_or(key);
-        if let Some(link) = records::link_of(connection, record)? {
-            found.push((key.clone(), links::united(connection, link, HOPS_MAX)?));
-        }
+        let link = match records::link_of(connection, record)? {
+            Some((link, true)) => links::united(connection, link, HOPS_MAX)?,
+            Some((link, false)) => link,
+            None => continue,
+        };
+        found.push((key.clone(), link));
     }
     Ok(found)
 }
@@ -124,11 +128,17 @@ pub(crate) fn members(
     connection: &Connection,
     links: &[LinkId],
 ) -> Result<Vec<(LinkId, RecordKey)>> {
-    let mut found = Vec::with_capacity(links.len());
+    let changed = links::all_united(connection, &column::list(links.iter().map(|link| link.0)))?;
+    let mut now = Vec::with_capacity(links.len());
     for &link in links {
-        let united = links::united(connection, link, HOPS_MAX)?;
-        let records = records::live_of_link(connection, united)?;
-        found.extend(records.into_iter().map(|record| (link, record)));
+        let is_united = changed.contains(&link);
+        now.push(if is_united { links::united(connection, link, HOPS_MAX)? } else { link });
+    }
+    let there = records::live_of_links(connection, &column::list(now.iter().map(|link| link.0)))?;
+    let mut found = Vec::with_capacity(links.len());
+    for (&link, now) in links.iter().zip(&now) {
+        let records = there.get(now).into_iter().flatten();
+        found.extend(records.map(|record| (link, record.clone())));
     }
     Ok(found)
 }

@@ -64,31 +64,53 @@ pub(crate) fn united(connection: &Connection, link: LinkId, hops_max: usize) -> 
     Ok(found)
 }
 
-/// These links with all that belongs to them, ordered by number.
+/// Links by a list of numbers.
+pub(crate) const OF_NUMBERS: &str = "SELECT number, entity, status, successor, version, truth, failures, restored FROM link \
+     WHERE number IN (SELECT value FROM json_each(?1))";
+
+/// Of a list of numbers, those of links that were united with others.
+pub(crate) const UNITED: &str = "SELECT number FROM link \
+     WHERE number IN (SELECT value FROM json_each(?1)) AND successor IS NOT NULL";
+
+/// Of these links, those that were united with others.
+pub(crate) fn all_united(connection: &Connection, ids: &str) -> Result<BTreeSet<LinkId>> {
+    let mut statement = connection.prepare_cached(UNITED)?;
+    statement.query_map([ids], |row| column::link(row, 0))?.collect()
+}
+
+/// These links with all that belongs to them, ordered by number: a few statements for all of them,
+/// for a statement per link costs more than its rows.
 pub(crate) fn views(
     connection: &Connection,
     layouts: &Layouts,
     ids: &[LinkId],
 ) -> Result<Vec<LinkView>> {
-    let ids: BTreeSet<LinkId> = ids.iter().copied().collect();
-    let mut statement = connection.prepare_cached(
-        "SELECT number, entity, status, successor, version, truth, failures, restored
-         FROM link WHERE number = ?1",
-    )?;
-    let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        let link =
-            statement.query_row([column::number(id.0)], |row| read(row, layouts)).optional()?;
-        let Some(link) = link else { continue };
-        let records = records::of_link(connection, layouts, id)?;
-        found.push(LinkView {
-            link: Arc::new(link),
-            records: records.into_iter().map(Arc::new).collect(),
-            reviews: reviews::stopping(connection, id)?,
-            busy: outbox::has(connection, id)?,
-        });
+    let ids = column::list(ids.iter().map(|id| id.0));
+    let mut statement = connection.prepare_cached(OF_NUMBERS)?;
+    let links = statement.query_map([&ids], |row| read(row, layouts))?;
+    let view = |link: Result<Link>| {
+        let (records, reviews) = (Vec::new(), Vec::new());
+        Ok(LinkView { link: Arc::new(link?), records, reviews, busy: false })
+    };
+    let mut views: Vec<LinkView> = links.map(view).collect::<Result<_>>()?;
+    views.sort_unstable_by_key(|view| view.link.id);
+    let mut with = |link: LinkId, put: &mut dyn FnMut(&mut LinkView)| {
+        let place = views.binary_search_by_key(&link, |view| view.link.id);
+        place.ok().and_then(|place| views.get_mut(place)).into_iter().for_each(put);
+    };
+    records::of_links(connection, layouts, &ids, |link, record| {
+        let mut record = Some(Arc::new(record));
+        with(link, &mut |view| view.records.extend(record.take()));
+    })?;
+    reviews::stopping(connection, &ids, |link, review| {
+        let mut review = Some(review);
+        with(link, &mut |view| view.reviews.extend(review.take()));
+    })?;
+    outbox::busy(connection, &ids, |link| with(link, &mut |view| view.busy = true))?;
+    for view in &mut views {
+        view.records.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     }
-    Ok(found)
+    Ok(views)
 }
 
 /// Marks a link as to be planned; a number without a link is nothing to plan.

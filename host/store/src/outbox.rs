@@ -35,11 +35,22 @@ pub(crate) fn remove(connection: &Connection, intent: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether an operation of this link is there.
-pub(crate) fn has(connection: &Connection, link: LinkId) -> Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM outbox WHERE link = ?1")?
-        .exists([column::number(link.0)])
+/// Links with operations: each planned link needs it.
+pub(crate) const BUSY: &str =
+    "SELECT DISTINCT link FROM outbox WHERE link IN (SELECT value FROM json_each(?1))";
+
+/// Which of these links have operations.
+pub(crate) fn busy(
+    connection: &Connection,
+    ids: &str,
+    mut found: impl FnMut(LinkId),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(BUSY)?;
+    let mut rows = statement.query([ids])?;
+    while let Some(row) = rows.next()? {
+        found(column::link(row, 0)?);
+    }
+    Ok(())
 }
 
 /// In the order of the first insertion.

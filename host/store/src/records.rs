@@ -1,5 +1,7 @@
 //! Records as last seen.
 
+use std::collections::HashMap;
+
 use renkei_sync::codec::Layouts;
 use renkei_sync::spec::FieldIndex;
 use renkei_sync::state::{LinkId, LinkWork, RecordKey, RecordState, Status, Stream, newest};
@@ -12,13 +14,19 @@ const COLUMNS: &str =
     "system, object, id, entity, link, version, modified_ms, status, successor, fields, raw,
      failures";
 
-/// All records of a link: each planned link needs it.
-pub(crate) const OF_LINK: &str = "SELECT system, object, id, entity, link, version, modified_ms, \
-     status, successor, fields, raw, failures FROM record WHERE link = ?1 ORDER BY system, object, id";
+/// All records of links: each planned link needs it.
+pub(crate) const OF_LINKS: &str = "SELECT system, object, id, entity, link, version, modified_ms, \
+     status, successor, fields, raw, failures FROM record \
+     WHERE link IN (SELECT value FROM json_each(?1))";
 
-/// The keys of a link's live records: each reference to the link needs it.
-pub(crate) const LIVE_OF_LINK: &str = "SELECT system, object, id FROM record \
-     WHERE link = ?1 AND status = 'live' ORDER BY system, object, id";
+/// The keys of the live records of links: each reference to one of them needs it.
+pub(crate) const LIVE_OF_LINKS: &str = "SELECT system, object, id, link FROM record \
+     WHERE link IN (SELECT value FROM json_each(?1)) AND status = 'live'";
+
+/// The link of a record, and whether it was united with another: each reference needs it.
+pub(crate) const LINK_OF: &str = "SELECT record.link, link.successor FROM record \
+     LEFT JOIN link ON link.number = record.link \
+     WHERE record.system = ?1 AND record.object = ?2 AND record.id = ?3";
 
 pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
     let mut statement = connection.prepare_cached(
@@ -73,28 +81,43 @@ pub(crate) fn get(
     Ok(found)
 }
 
-/// All records of a link, ordered by key.
-pub(crate) fn of_link(
+/// All records of these links, in any order.
+pub(crate) fn of_links(
     connection: &Connection,
     layouts: &Layouts,
-    link: LinkId,
-) -> Result<Vec<RecordState>> {
-    let mut statement = connection.prepare_cached(OF_LINK)?;
-    statement.query_map([column::number(link.0)], |row| read(row, layouts))?.collect()
+    ids: &str,
+    mut found: impl FnMut(LinkId, RecordState),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(OF_LINKS)?;
+    let mut rows = statement.query([ids])?;
+    while let Some(row) = rows.next()? {
+        found(column::link(row, 4)?, read(row, layouts)?);
+    }
+    Ok(())
 }
 
-/// Keys of the live records of a link, ordered.
-pub(crate) fn live_of_link(connection: &Connection, link: LinkId) -> Result<Vec<RecordKey>> {
-    let mut statement = connection.prepare_cached(LIVE_OF_LINK)?;
-    statement.query_map([column::number(link.0)], |row| column::key(row, 0))?.collect()
+/// Keys of the live records of these links, by link, ordered.
+pub(crate) fn live_of_links(
+    connection: &Connection,
+    ids: &str,
+) -> Result<HashMap<LinkId, Vec<RecordKey>>> {
+    let mut statement = connection.prepare_cached(LIVE_OF_LINKS)?;
+    let mut rows = statement.query([ids])?;
+    let mut found: HashMap<LinkId, Vec<RecordKey>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        found.entry(column::link(row, 3)?).or_default().push(column::key(row, 0)?);
+    }
+    found.values_mut().for_each(|keys| keys.sort_unstable());
+    Ok(found)
 }
 
-/// The link that stands in the record itself.
-pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option<LinkId>> {
-    let mut statement = connection
-        .prepare_cached("SELECT link FROM record WHERE system = ?1 AND object = ?2 AND id = ?3")?;
-    let link = statement
-        .query_row(params![key.system, key.object, key.id], |row| column::link_or_none(row, 0));
+/// The link that stands in the record itself, and whether that was united with another.
+pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option<(LinkId, bool)>> {
+    let mut statement = connection.prepare_cached(LINK_OF)?;
+    let link = statement.query_row(params![key.system, key.object, key.id], |row| {
+        let successor = column::link_or_none(row, 1)?;
+        Ok(column::link_or_none(row, 0)?.map(|link| (link, successor.is_some())))
+    });
     Ok(link.optional()?.flatten())
 }
 

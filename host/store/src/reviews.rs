@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
-/// Reviews of a link that still stop something: each planned link needs it.
-pub(crate) const STOPPING: &str =
-    "SELECT body FROM review WHERE link = ?1 AND status IN ('open', 'chosen') ORDER BY id";
+/// Reviews of links that still stop something: each planned link needs it. By link, for there may
+/// be many open ones (the plus keeps SQLite from the index by status).
+pub(crate) const STOPPING: &str = "SELECT link, body FROM review \
+     WHERE link IN (SELECT value FROM json_each(?1)) AND +status IN ('open', 'chosen') ORDER BY id";
 
 pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
     let mut statement = connection.prepare_cached(
@@ -34,10 +35,18 @@ pub(crate) fn get(connection: &Connection, id: &str) -> Result<Option<Review>> {
         .optional()
 }
 
-/// Reviews of a link that still stop something, ordered by id.
-pub(crate) fn stopping(connection: &Connection, link: LinkId) -> Result<Vec<Review>> {
+/// Reviews of these links that still stop something, ordered by id.
+pub(crate) fn stopping(
+    connection: &Connection,
+    ids: &str,
+    mut found: impl FnMut(LinkId, Review),
+) -> Result<()> {
     let mut statement = connection.prepare_cached(STOPPING)?;
-    statement.query_map([column::number(link.0)], |row| column::read_json(row, 0))?.collect()
+    let mut rows = statement.query([ids])?;
+    while let Some(row) = rows.next()? {
+        found(column::link(row, 0)?, column::read_json(row, 1)?);
+    }
+    Ok(())
 }
 
 /// The oldest first.

@@ -37,6 +37,8 @@ pub(crate) async fn plan_entity(
     let lanes = Lanes::new(entity);
     let brake = guards::deletions(cycle, &lanes).await?;
     guards::creations(cycle, entity).await?;
+    let preview = !cycle.engine.options.apply;
+    let mut references = References::empty(preview);
     let mut after = LinkId::default();
     let mut done = 0;
     loop {
@@ -46,22 +48,21 @@ pub(crate) async fn plan_entity(
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
         let views = cycle.engine.store.links(&ids).await?;
-        done += plan_chunk(cycle, &lanes, brake, views).await?;
+        references.extend(cycle.engine.store, &lanes, &views).await?;
+        done += plan_chunk(cycle, (&lanes, &references), brake, views).await?;
     }
 }
 
 async fn plan_chunk(
     cycle: &mut Cycle<'_>,
-    lanes: &Lanes<'_>,
+    (lanes, references): (&Lanes<'_>, &References),
     brake: Option<Brake>,
     views: Vec<LinkView>,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
-    let preview = !engine.options.apply;
-    let references = References::fetch(engine.store, lanes, &views, preview).await?;
     let along = WentAlong::fetch(cycle, lanes, &views).await?;
-    let context = Context { lanes, references: &references, along: &along, now_ms, brake };
+    let context = Context { lanes, references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {

@@ -2,7 +2,8 @@
 //!
 //! A member's reference column holds ids of its own system. In the hub a reference is a set of link
 //! numbers. Everything that a chunk of links needs is fetched in two queries beforehand, so that
-//! planning itself stays pure.
+//! planning itself stays pure. What one chunk needed is kept for the next ones of the same pass:
+//! many refer to the same few (RULES.md Q1).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,6 +13,10 @@ use crate::spec::{FieldIndex, FieldKind, MemberSpec};
 use crate::state::{LinkId, LinkView, RecordKey, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, Value};
+
+/// Links that are kept for later chunks: what the memory of a pass over any number of links is
+/// bounded by.
+const KEPT_MAX: usize = 50_000;
 
 /// The references of a chunk of links, resolved.
 #[derive(Debug, Default)]
@@ -59,6 +64,11 @@ pub enum Governs {
 }
 
 impl References {
+    /// None yet; in a preview, missing members are named instead of awaited.
+    pub fn empty(preview: bool) -> Self {
+        Self { preview, ..Self::default() }
+    }
+
     /// Fetches what these links need.
     ///
     /// # Errors
@@ -69,27 +79,60 @@ impl References {
         views: &[LinkView],
         preview: bool,
     ) -> Result<Self, StoreError> {
+        let mut resolved = Self::empty(preview);
+        resolved.extend(store, lanes, views).await?;
+        Ok(resolved)
+    }
+
+    /// Fetches what these links need besides, and keeps what others needed: what they refer to is
+    /// changed by no plan of this entity, unless it refers to itself.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn extend(
+        &mut self,
+        store: &dyn Store,
+        lanes: &Lanes<'_>,
+        views: &[LinkView],
+    ) -> Result<(), StoreError> {
         if lanes.references().is_empty() {
-            return Ok(Self { preview, ..Self::default() });
+            return Ok(());
         }
-        let keys = remote_keys(lanes, views);
-        let mut resolved = Self { preview, ..Self::default() };
+        let refers_to_itself = lanes.entity.references().any(|other| other == lanes.entity.name);
+        if refers_to_itself || self.members.len() > KEPT_MAX {
+            (self.links, self.members) = (BTreeMap::new(), HashMap::new());
+        }
+        self.copied = HashMap::new();
         let mut wanted = BTreeSet::new();
-        for (key, link) in store.resolve(&keys).await? {
-            wanted.insert(link);
-            let objects = resolved.links.entry(key.system).or_default();
-            objects.entry(key.object).or_default().insert(key.id, link);
+        let mut news = Vec::new();
+        for ((system, object), ids) in remote_ids(lanes, views) {
+            let known = self.links.get(system).and_then(|objects| objects.get(object));
+            for id in ids {
+                match known.and_then(|known| known.get(id)) {
+                    Some(link) => drop(wanted.insert(*link)),
+                    None => news.push(remote_key(system, object, id)),
+                }
+            }
+        }
+        if !news.is_empty() {
+            for (key, link) in store.resolve(&news).await? {
+                wanted.insert(link);
+                let objects = self.links.entry(key.system).or_default();
+                objects.entry(key.object).or_default().insert(key.id, link);
+            }
         }
         for view in views {
             let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
         }
-        let wanted: Vec<LinkId> = wanted.into_iter().collect();
-        for (link, record) in store.members(&wanted).await? {
-            resolved.members.entry(link).or_default().push(record);
+        let is_news = |link: &LinkId| !self.members.contains_key(link);
+        let wanted: Vec<LinkId> = wanted.into_iter().filter(is_news).collect();
+        if !wanted.is_empty() {
+            for (link, record) in store.members(&wanted).await? {
+                self.members.entry(link).or_default().push(record);
+            }
         }
-        resolved.copy(store, lanes, views).await?;
-        Ok(resolved)
+        self.copy(store, lanes, views).await
     }
 
     /// Fetches what new records get from those that they refer to.
@@ -266,8 +309,11 @@ fn remote_key(system: &str, object: &str, id: &str) -> RecordKey {
     RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() }
 }
 
-/// Every remote id in a reference column of these links' live records.
-fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
+/// Every remote id in a reference column of these links' live records, by system and object.
+fn remote_ids<'v>(
+    lanes: &Lanes<'v>,
+    views: &'v [LinkView],
+) -> BTreeMap<(&'v str, &'v str), BTreeSet<&'v str>> {
     let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for record in views.iter().flat_map(|view| &view.records) {
         if record.status != Status::Live {
@@ -284,10 +330,7 @@ fn remote_keys(lanes: &Lanes<'_>, views: &[LinkView]) -> Vec<RecordKey> {
             }
         }
     }
-    let keys = keys.into_iter().flat_map(|((system, object), ids)| {
-        ids.into_iter().map(move |id| remote_key(system, object, id))
-    });
-    keys.collect()
+    keys
 }
 
 /// Whether a field refers to several links.

@@ -4,6 +4,7 @@
 //! account of the calling thread (`/proc/thread-self/schedstat`, brought up to date a few hundred
 //! times per second, so a run should take a tenth of a second or more).
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a piece of work took.
@@ -13,16 +14,21 @@ pub(crate) struct Spent {
     pub(crate) wall: Duration,
     /// On the processor, by the calling thread; the wall's where the kernel keeps no account.
     pub(crate) cpu: Duration,
+    /// On the processor, by all threads of the process that live before and after; likewise.
+    pub(crate) all: Duration,
 }
 
 /// Does some work and says what it took.
 #[expect(clippy::disallowed_methods, reason = "measuring time is what this module is for")]
 pub(crate) fn spend<T>(work: impl FnOnce() -> T) -> (T, Spent) {
-    let (before, start) = (thread_cpu(), Instant::now());
+    let (before, all_before, start) = (thread_cpu(), process_cpu(), Instant::now());
     let done = work();
     let wall = start.elapsed();
-    let cpu = before.zip(thread_cpu()).map_or(wall, |(before, after)| after.saturating_sub(before));
-    (done, Spent { wall, cpu })
+    let since = |before: Option<Duration>, after: Option<Duration>| {
+        before.zip(after).map_or(wall, |(before, after)| after.saturating_sub(before))
+    };
+    let (cpu, all) = (since(before, thread_cpu()), since(all_before, process_cpu()));
+    (done, Spent { wall, cpu, all })
 }
 
 /// Awaits some work and says what it took on the wall.
@@ -34,7 +40,16 @@ pub(crate) async fn spend_async<T>(work: impl Future<Output = T>) -> (T, Duratio
 }
 
 fn thread_cpu() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    account(Path::new("/proc/thread-self"))
+}
+
+fn process_cpu() -> Option<Duration> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    threads.map(|thread| account(&thread.ok()?.path())).sum()
+}
+
+fn account(thread: &Path) -> Option<Duration> {
+    let text = std::fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 

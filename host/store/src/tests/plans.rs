@@ -6,7 +6,7 @@ use rusqlite::StatementStatus;
 
 use super::{layouts, link, open, record};
 use crate::open::connect_to_read;
-use crate::{links, records};
+use crate::{keys, links, outbox, records, reviews};
 
 /// `RULES.md Q3`.
 #[tokio::test]
@@ -27,11 +27,35 @@ async fn statements_of_a_link_are_compiled_once_however_often_their_values_chang
     for number in numbers {
         let views = links::views(&connection, &layouts(), &[LinkId(number)]).unwrap();
         assert_eq!(views[0].records.len(), 1);
-        assert_eq!(records::live_of_link(&connection, LinkId(number)).unwrap().len(), 1);
+        assert_eq!(keys::members(&connection, &[LinkId(number)]).unwrap().len(), 1);
     }
-    for sql in [records::OF_LINK, records::LIVE_OF_LINK, crate::reviews::STOPPING] {
+    for (sql, _) in OF_LINKS {
         let statement = connection.prepare_cached(sql).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 3, "{sql}");
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+    }
+}
+
+/// What a chunk of links needs, and the index that finds it.
+const OF_LINKS: [(&str, &str); 6] = [
+    (links::OF_NUMBERS, "SEARCH link USING INTEGER PRIMARY KEY (rowid=?)"),
+    (links::UNITED, "SEARCH link USING INTEGER PRIMARY KEY (rowid=?)"),
+    (records::OF_LINKS, "SEARCH record USING INDEX record_by_link (link=?)"),
+    (records::LIVE_OF_LINKS, "SEARCH record USING INDEX record_by_link (link=?)"),
+    (reviews::STOPPING, "SEARCH review USING INDEX review_by_link (link=?)"),
+    (outbox::BUSY, "SEARCH outbox USING COVERING INDEX outbox_by_link (link=?)"),
+];
+
+/// `RULES.md Q1`.
+#[tokio::test]
+async fn links_are_found_by_their_indexes_however_many_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let connection = connect_to_read(&dir.path().join("renkei.db")).unwrap();
+    for (sql, expected) in OF_LINKS {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.query_map(["[1,2]"], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(steps.iter().any(|step| step == expected), "{sql}: {steps:?}");
     }
 }
