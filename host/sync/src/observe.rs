@@ -82,6 +82,27 @@ struct Spent {
     began_ms: i64,
 }
 
+/// A page, or why there is none, and when it was asked for.
+struct Asked {
+    page: Result<Page, PluginError>,
+    at_ms: i64,
+}
+
+/// A page of a scan and where the scan stands after it.
+struct Scanned<'a> {
+    page: &'a Page,
+    at_ms: i64,
+    cursor: &'a Cursor,
+    is_backfill: bool,
+    is_first: bool,
+}
+
+/// What is to be read because of a page that was kept.
+struct Kept {
+    successors: Vec<RecordKey>,
+    again: Vec<String>,
+}
+
 /// Reads one stream.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
@@ -120,11 +141,15 @@ impl Reader<'_> {
         is_first: bool,
         spent: &mut Spent,
     ) -> Result<bool, AbsorbError> {
-        let stream = self.stream();
+        let mut ahead = None;
         loop {
             let began = cursor.position.is_none();
             let expected = if began && !is_first { self.known_rows().await? } else { None };
-            let page = match self.connector.read_page(&self.request(cursor, expected)).await {
+            let Asked { page, at_ms } = match ahead.take() {
+                Some(asked) => asked,
+                None => self.ask(cursor, expected).await,
+            };
+            let page = match page {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
                     *cursor = self.start();
                     continue;
@@ -136,16 +161,17 @@ impl Reader<'_> {
             cursor.backfilled |= !page.more;
             cursor.more = page.more;
             cursor.lag_ms = said_lag(&page);
-            let (mut changes, again) = self.source().absorb_scan(&page).await?;
-            if is_backfill && !is_first {
-                changes.dirty.extend(self.links_of(&page).await?);
-            }
-            let successors = successors(&changes);
-            changes.cursors.push((stream.clone(), cursor.clone()));
-            if is_backfill && !page.more {
-                changes.sweeps.push((stream.clone(), self.sweep_after_backfill().await?));
-            }
-            self.engine.store.commit(changes).await?;
+            let scanned = Scanned { page: &page, at_ms, cursor, is_backfill, is_first };
+            let reads_ahead = self.reads_ahead(&page, is_backfill, spent);
+            let next =
+                async { if reads_ahead { Some(self.ask(cursor, None).await) } else { None } };
+            // Asked for before anything is kept, so that tests over a store that never waits see
+            // the order that a slow one has.
+            let (next, kept) = futures::join!(next, self.keep(scanned));
+            // What was read ahead of a page that could not be kept is dropped here.
+            let Kept { successors, again } = kept?;
+            // What is read by its id now is newer than what was read ahead, which is read again.
+            ahead = next.filter(|_| successors.is_empty() && again.is_empty());
             self.tell(&page);
             self.fetch(successors).await?;
             self.read_again(&again).await?;
@@ -159,6 +185,38 @@ impl Reader<'_> {
                 return Err(cut.into());
             }
         }
+    }
+
+    async fn ask(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
+        let at_ms = self.engine.clock.now_ms();
+        let page = self.connector.read_page(&self.request(cursor, expected)).await;
+        Asked { page, at_ms }
+    }
+
+    /// Whether the next page is read while this one is kept (RULES.md Q4): not after the last one,
+    /// not before a pause that the page asks for, and not where the scan is to be cut off.
+    fn reads_ahead(&self, page: &Page, is_backfill: bool, spent: &Spent) -> bool {
+        let Spent { pages, began_ms } = *spent;
+        let spent = Spent { pages: pages.saturating_add(1), began_ms };
+        page.more && wait_ms(page).is_none() && self.cut_off(is_backfill, &spent).is_none()
+    }
+
+    /// Takes in a page and keeps it with its cursor, in one commit.
+    async fn keep(&self, scanned: Scanned<'_>) -> Result<Kept, AbsorbError> {
+        let Scanned { page, at_ms, cursor, is_backfill, is_first } = scanned;
+        // It shows what was there when it was asked for, however long it has waited.
+        let source = Source { now_ms: at_ms, ..self.source() };
+        let (mut changes, again) = source.absorb_scan(page).await?;
+        if is_backfill && !is_first {
+            changes.dirty.extend(self.links_of(page).await?);
+        }
+        let successors = successors(&changes);
+        changes.cursors.push((self.stream(), cursor.clone()));
+        if is_backfill && !page.more {
+            changes.sweeps.push((self.stream(), self.sweep_after_backfill().await?));
+        }
+        self.engine.store.commit(changes).await?;
+        Ok(Kept { successors, again })
     }
 
     /// The links of a page: under another mapping they are planned anew though no value has moved.
@@ -265,10 +323,16 @@ impl Reader<'_> {
 
     /// A page may ask for a pause before the next call.
     async fn wait(&self, page: &Page) {
-        let wait = page.facts.iter().find(|(code, _)| code == "wait-ms");
-        if let Some((_, Value::Integer(ms))) = wait {
-            self.engine.clock.sleep_ms(u64::try_from(*ms).unwrap_or_default()).await;
+        if let Some(ms) = wait_ms(page) {
+            self.engine.clock.sleep_ms(u64::try_from(ms).unwrap_or_default()).await;
         }
+    }
+}
+
+fn wait_ms(page: &Page) -> Option<i64> {
+    match page.facts.iter().find(|(code, _)| code == "wait-ms") {
+        Some((_, Value::Integer(ms))) => Some(*ms),
+        _ => None,
     }
 }
 
