@@ -1,8 +1,10 @@
 //! Sending what is planned: no decisions here, only the outbox, a call, and its outcomes.
 //!
 //! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
-//! members stand in one commit after it (SYNC.md 3.6). The systems work side by side; outcomes are
-//! settled one batch at a time, because two systems may answer for the same link.
+//! members stand in one commit after it (SYNC.md 3.6), or in a few where the call was large: an
+//! operation that is not settled yet stays marked as sent and is probed (RULES.md Q2). The systems
+//! work side by side; outcomes are settled one slice at a time, because two systems may answer for
+//! the same link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -206,9 +208,27 @@ impl Sender<'_> {
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
     ) -> Result<Deferred, CycleError> {
-        if batch.is_empty() {
-            return Ok(Deferred::new());
+        let mut deferred = Deferred::new();
+        let mut outcomes = outcomes.into_iter();
+        for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
+            let outcomes = outcomes.by_ref().take(slice.len()).collect();
+            match self.settle_slice(connector, member, columns, (slice, outcomes)).await? {
+                Some(put_off) => deferred.extend(put_off),
+                // The others stay marked as sent.
+                None => break,
+            }
         }
+        Ok(deferred)
+    }
+
+    /// Settles some operations; nothing where a plugin failed, which is told.
+    async fn settle_slice(
+        &self,
+        connector: &dyn Connector,
+        member: &MemberSpec,
+        columns: &[String],
+        (batch, outcomes): (&[OutboxEntry], Vec<Outcome>),
+    ) -> Result<Option<Deferred>, CycleError> {
         let _one_at_a_time = self.settling.lock().await;
         let engine = self.cycle.engine;
         let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
@@ -219,8 +239,8 @@ impl Sender<'_> {
             settler.settle(columns, batch, outcomes).await
         };
         match settled {
-            Ok(settled) => Ok(self.tell(member, batch, settled)),
-            Err(error) => self.cycle.absorbed(member, error).map(|()| Vec::new()),
+            Ok(settled) => Ok(Some(self.tell(member, batch, settled))),
+            Err(error) => self.cycle.absorbed(member, error).map(|()| None),
         }
     }
 

@@ -42,6 +42,9 @@ pub struct CycleOptions {
     /// The most operations in one call of a connector, whatever its manifest says: what the host
     /// keeps in memory at a time.
     pub write_operations: usize,
+    /// The most operations whose outcomes are settled in one commit: what a large call brings is
+    /// not kept in memory several times over.
+    pub settle_operations: usize,
     /// The most operations that a returned plan holds, and the most of what it holds back; more are
     /// only counted.
     pub plan_operations: usize,
@@ -66,6 +69,7 @@ impl Default for CycleOptions {
             apply: true,
             chunk_links: 500,
             write_operations: 10_000,
+            settle_operations: 2_000,
             plan_operations: 10_000,
             sweep_pages: 20,
             cascades: Cascades::default(),

@@ -1,7 +1,12 @@
 //! A system that fails and a host that is killed after any commit.
 
+use futures::executor::block_on;
+use renkei_sync::spec::Spec;
+use renkei_sync::store::Store as _;
+
 use super::{bench, references, sales};
-use crate::scenarios::{a, b, people};
+use crate::bench::Bench;
+use crate::scenarios::{a, b, people, world};
 use crate::world::{World, place};
 
 #[test]
@@ -123,4 +128,25 @@ fn a_scan_ends_with_the_cycle_and_goes_on_in_the_next() {
     }
     assert_eq!(cut, 2);
     assert_eq!(bench.shared.world().live(&b()).len(), 50);
+}
+
+/// RULES.md Q2: a large call is settled in slices, each in a commit of its own.
+#[test]
+fn what_a_call_brought_is_settled_once_when_the_program_dies_between_its_slices() {
+    for commits in 0..24 {
+        let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
+        bench.options.settle_operations = 2;
+        for name in ["Abe", "Baba", "Chiba", "Doi", "Endo"] {
+            bench.shared.world().create(&a(), &[("title", name.into())]);
+        }
+        bench.store.stop_after(commits);
+        drop(bench.try_cycle());
+        bench.store = bench.store.copy();
+        bench.settle();
+        bench.shared.world().advance(3_600_000);
+        bench.settle();
+        let made = bench.shared.world().live(&b()).len();
+        assert_eq!((made, bench.open_reviews().len()), (5, 0), "after {commits} commits");
+        assert_eq!(block_on(bench.store.counts()).unwrap().sent, 0, "after {commits} commits");
+    }
 }
