@@ -19,7 +19,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write as _;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
@@ -182,8 +181,9 @@ impl Object<'_> {
     }
 
     fn always<T: serde::Serialize>(&mut self, key: &str, value: &T) -> serde_json::Result<()> {
-        let comma = if std::mem::take(&mut self.is_first) { "" } else { "," };
-        write!(self.out, "{comma}\"{key}\":").map_err(serde_json::Error::io)?;
+        self.out.extend_from_slice(if std::mem::take(&mut self.is_first) { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
         serde_json::to_writer(&mut *self.out, value)
     }
 
