@@ -178,8 +178,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What the outcome of a repeated request says: an attempt before it broke off and may have made
-    /// the record, so that "nothing was written" is true of the last attempt only (RULES.md P16).
+    /// What the outcome of a repeated request says: an attempt before it broke off and may have
+    /// made the record, so that "nothing was written" is true of the last one only (RULES.md P16).
     #[must_use]
     pub fn after_broken_attempt(self, action: Action) -> Self {
         let says_nothing = match &self {

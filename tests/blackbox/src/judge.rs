@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::history::{FIELDS, PEOPLE};
+use crate::history::{FIELDS, Field, PEOPLE};
 use crate::ledger::Spot;
 use crate::people::People;
 use crate::program::Program;
@@ -102,36 +102,49 @@ fn judge_person(
             }
             continue;
         }
-        let (candidates, both) = people.ledger.candidates(who, field);
-        let disturbed = people.ledger.is_disturbed(who) && people.ledger.was_ever_deleted(who);
-        if !disturbed {
-            let is_told = |value: &String| -> anyhow::Result<bool> {
-                Ok(why()?.to_string().contains(value.as_str()))
-            };
-            // What a database that was put back has forgotten is met as at the first link.
-            let is_forgotten = people.ledger.restored
-                && candidates.iter().map(is_told).all(|told| matches!(told, Ok(true)));
-            if !candidates.is_empty() && !candidates.contains(&a) && !is_forgotten {
-                let story =
-                    format!("person {who} {}: `{a}` stands, typed {candidates:?}", field.name);
-                return Ok(Some(Violation::new("returned", story)));
-            }
-            let overruled: Vec<_> =
-                candidates.iter().filter(|v| **v != a && !v.is_empty()).collect();
-            let known = |value: &&String| people.ledger.was_replaced_by_hand(who, field, value);
-            let overruled: Vec<_> = overruled.into_iter().filter(|value| !known(value)).collect();
-            let is_hidden = people.ledger.restored || people.ledger.is_late(who, field);
-            if both && !overruled.is_empty() && !is_hidden {
-                let why = why()?.to_string();
-                if let Some(lost) = overruled.iter().find(|value| !why.contains(value.as_str())) {
-                    let story = format!("person {who} {}: `{lost}` lost to `{a}`", field.name);
-                    return Ok(Some(Violation::new("lost", story)));
-                }
-            }
+        if let Some(violation) = judge_value(program, people, who, (field, &a, &key(left)))? {
+            return Ok(Some(violation));
         }
         agreed.insert((who, field), a);
     }
     Ok(None)
+}
+
+/// A value on which both sides agree: somebody typed it, and what it overruled can be read.
+fn judge_value(
+    program: &impl Program,
+    people: &People,
+    who: usize,
+    (field, value, key): (Field, &str, &str),
+) -> anyhow::Result<Option<Violation>> {
+    let ledger = &people.ledger;
+    let (candidates, both) = ledger.candidates(who, field);
+    if candidates.is_empty() || ledger.is_disturbed(who) && ledger.was_ever_deleted(who) {
+        return Ok(None);
+    }
+    let why = program.why(key)?.to_string();
+    let is_told = |typed: &String| why.contains(typed.as_str());
+    if !candidates.iter().any(|typed| typed == value) {
+        // What a database that was put back has forgotten is met as at the first link.
+        if ledger.restored && candidates.iter().all(is_told) {
+            return Ok(None);
+        }
+        let story = format!("person {who} {}: `{value}` stands, typed {candidates:?}", field.name);
+        return Ok(Some(Violation::new("returned", story)));
+    }
+    if !both || ledger.restored || ledger.is_late(who, field) {
+        return Ok(None);
+    }
+    let lost = candidates.iter().find(|typed| {
+        *typed != value
+            && !typed.is_empty()
+            && !ledger.was_replaced_by_hand(who, field, typed)
+            && !is_told(typed)
+    });
+    Ok(lost.map(|lost| {
+        let story = format!("person {who} {}: `{lost}` lost to `{value}`", field.name);
+        Violation::new("lost", story)
+    }))
 }
 
 /// A person on one side only, or on none.
