@@ -82,8 +82,8 @@ impl Ledger {
     }
 
     /// Whether a person deleted this person's record, nobody did anything to it afterwards, and
-    /// nobody had worked on it elsewhere since the last rest: an edit stands against a deletion that
-    /// did not know it.
+    /// nobody had worked on it elsewhere since the last rest: an edit stands against a deletion
+    /// that did not know it.
     pub fn is_deleted(&self, who: usize) -> bool {
         let mut mine = self.entries.iter().enumerate().filter(|(_, entry)| entry.who == who);
         let Some((position, last)) = mine.next_back() else { return false };

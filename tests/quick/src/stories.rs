@@ -7,13 +7,8 @@
 //! member that is only written holds. `days`: days and moments in the zone of an account.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
-<<<<<<< HEAD
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
 //! that are not kept. `ahead`: pages that are read while others are kept.
-=======
-//! other accounts. `lag`: readings that are old, answers that are not kept. `ahead`: pages that are
-//! read while others are kept.
->>>>>>> fast
 
 mod ahead;
 mod answers;

@@ -1,7 +1,7 @@
 //! The connectors in this process, each job an instance of its own, as ports of the engine.
 //!
-//! A connector's calls run to their end in one go. The engine's ports are `Send`, and a connector is
-//! not, so the instances are kept by this thread and a port knows only the number of its job.
+//! A connector's calls run to their end in one go. The engine's ports are `Send`, and a connector
+//! is not, so the instances are kept by this thread and a port knows only the number of its job.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,3 +1,0 @@
--- What a field's other values say is left out of `record.fields` and `link.truth` from here on. Rows that were written
--- before read as they did and are shortened when they are next written; an older program would misread the short ones,
--- which is why this is a step.
