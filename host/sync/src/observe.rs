@@ -8,9 +8,9 @@ use crate::order::said_lag;
 use crate::plugin::PluginError;
 use crate::ports::Connector;
 use crate::record::{Attributes, Page, PageRequest, Scan};
-use crate::spec::{EntitySpec, MemberSpec};
+use crate::spec::{EntitySpec, MemberSpec, stopped};
 use crate::state::{Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep, SweepStage};
-use crate::store::Changes;
+use crate::store::{Changes, StoreError};
 use crate::value::Value;
 
 mod due;
@@ -76,6 +76,12 @@ async fn observe_system(
     Ok(observed)
 }
 
+/// A connector that cannot go on from its cursor with other columns says so, or stops.
+fn cannot_go_on(error: &PluginError) -> bool {
+    use PluginError::{Broken, Invalid, Unsupported};
+    matches!(error, Broken { .. } | Invalid { .. } | Unsupported { .. })
+}
+
 /// What reading one stream has taken of a cycle.
 struct Spent {
     pages: u32,
@@ -119,19 +125,44 @@ impl Reader<'_> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
         let mut spent = Spent { pages: 0, began_ms: self.engine.clock.now_ms() };
-        let same = kept.filter(|cursor| cursor.digest == self.member.digest);
-        if same.is_none() && !is_first {
-            // Kept at once: if the first call fails, the mapping must still count as another one.
-            let cursors = vec![(self.stream(), self.start())];
-            self.engine.store.commit(Changes { cursors, ..Changes::default() }).await?;
-        }
-        let mut cursor = same.unwrap_or_else(|| self.start());
+        let mut cursor = match kept {
+            Some(cursor) if cursor.digest == self.member.digest => cursor,
+            Some(cursor) => self.leave(cursor, &mut spent).await?,
+            None => self.start(),
+        };
         let goes_on = cursor.more && cursor.position.is_some();
         let backfilled = self.scan(&mut cursor, is_first, &mut spent).await?;
         if !goes_on {
             return Ok(backfilled);
         }
         Ok(self.scan(&mut cursor, is_first, &mut spent).await? || backfilled)
+    }
+
+    /// Another mapping is read from its beginning. What came since the last cursor is read first: a
+    /// backfill shows nothing that was deleted (RULES.md V13).
+    async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, AbsorbError> {
+        // The end of a scan that was cut off says nothing of what came since.
+        let scans = if kept.more { 2 } else { 1 };
+        let mut left = Cursor { digest: stopped::left(&kept.digest), ..kept };
+        // Kept at once: if the first call fails, the mapping must still count as another one.
+        self.keep_cursor(&left).await?;
+        for _ in 0..if left.backfilled { scans } else { 0 } {
+            match self.scan(&mut left, false, spent).await {
+                // The cursor was lost, and everything was read anew.
+                Ok(true) => return Ok(left),
+                Ok(false) => {}
+                Err(AbsorbError::Plugin(error)) if cannot_go_on(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let start = self.start();
+        self.keep_cursor(&start).await?;
+        Ok(start)
+    }
+
+    async fn keep_cursor(&self, cursor: &Cursor) -> Result<(), StoreError> {
+        let cursors = vec![(self.stream(), cursor.clone())];
+        self.engine.store.commit(Changes { cursors, ..Changes::default() }).await
     }
 
     /// Reads one scan to its end; whether that was a backfill.

@@ -17,7 +17,7 @@ pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, 
 mod columns;
 pub mod days;
 mod policies;
-mod stopped;
+pub(crate) mod stopped;
 
 /// Position of a field in [`EntitySpec::fields`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,9 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
 use crate::spec::{OnDelete, Winner};
-use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
+use crate::state::{
+    Choice, FieldState, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status,
+};
 use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
@@ -106,12 +108,16 @@ impl Work<'_> {
 
     fn has_undelivered(&self) -> bool {
         let lanes = self.context.lanes;
+        // Of a field that stood still nothing is known there (RULES.md V13).
+        let is_known = |state: &FieldState| state.seen.is_some() || state.base.is_some();
         let is_due = |record: &RecordState, member, position| {
             let lane = lanes.lane(member, position);
             let state = record.fields.get(position);
             let truth = self.truth(position);
             lane.is_some_and(|lane| lane.mapping.direction.writes() && lane.is_plain())
-                && state.is_some_and(|state| state.agreed != truth && state.base != truth)
+                && state.is_some_and(|state| {
+                    is_known(state) && state.agreed != truth && state.base != truth
+                })
                 && (is_filled(&truth) || state.is_some_and(|state| is_filled(&state.base)))
         };
         let removed = self.records.iter().filter(|record| record.status.is_removed());

@@ -5,6 +5,15 @@ use super::{FieldIndex, MappingGroup, MemberSpec, Spec};
 /// Stands in a member's digest before the columns that are left out.
 const STOPPED: &str = " without ";
 
+/// Stands there where the stream is read under another mapping from now on.
+const LEFT: &str = " without anything";
+
+/// The digest of a cursor that is followed to its end although the mapping is another one: neither
+/// that of the mapping that was left nor that of the new one.
+pub(crate) fn left(digest: &str) -> String {
+    if digest.ends_with(LEFT) { digest.to_owned() } else { format!("{digest}{LEFT}") }
+}
+
 impl Spec {
     /// The members of all entities with their entity, to be fitted to what the live systems say.
     pub fn members_mut(&mut self) -> impl Iterator<Item = (&str, &mut MemberSpec)> {

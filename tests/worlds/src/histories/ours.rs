@@ -13,11 +13,9 @@ use renkei_sync::store::{JournalQuery, Store as _};
 use renkei_sync::value::{Cell, Value};
 use renkei_sync::why::{Subject, Why, why};
 
-use super::play::{Cycled, Driver};
-use super::stage::as_day;
+use super::play::{Cycled, Driver, plain};
 use crate::bench::Bench;
 use crate::mirror::MirrorStore;
-use crate::world::knobs::Form;
 use crate::world::{Place, Shared};
 
 /// Lines of one link that are told.
@@ -180,9 +178,8 @@ impl Driver for Ours {
     }
 
     fn remembers(&self, column: &str, value: &Value) -> bool {
-        // Values are compared trimmed.
-        let value = &as_day(value);
-        let same = |told: &Value| *told == *value || *told == Form::Trim.apply(value.clone());
+        let said = plain(column, value);
+        let same = |told: &Value| plain(column, told) == said;
         let has = |told: &Cell| told.as_ref().is_some_and(same);
         let now = self.bench.reviews();
         now.iter().chain(&self.told).any(|review| match &review.matter {

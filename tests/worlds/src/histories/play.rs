@@ -321,10 +321,9 @@ fn parents(world: &mut World, side: usize, number: usize, companies: &[usize]) {
     world.edit(&place, &id, COMPANY, value);
 }
 
-/// Whether two values may be the same thing in two tables, each in its system's own form.
-pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place, &Value)) -> bool {
-    let form = |place: &Place| world.tables[place].knobs.forms.get(column).cloned();
-    let plain = |value: &Value| match value {
+/// What a value says, in one form.
+pub fn plain(column: &str, value: &Value) -> Value {
+    match value {
         // Whoever did not opt out has not opted out.
         Value::Null if column == OPT_OUT => Value::Boolean(false),
         Value::Decimal(text) => match text.split_once('.') {
@@ -335,11 +334,16 @@ pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place
             None => value.clone(),
         },
         value => Form::Trim.apply(as_day(value)),
-    };
+    }
+}
+
+/// Whether two values may be the same thing in two tables, each in its system's own form.
+pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place, &Value)) -> bool {
+    let form = |place: &Place| world.tables[place].knobs.forms.get(column).cloned();
     let shaped = |place: &Place, value: &Value| {
-        plain(&form(place).map_or(value.clone(), |form| form.apply(value.clone())))
+        plain(column, &form(place).map_or(value.clone(), |form| form.apply(value.clone())))
     };
-    let (l, r) = (plain(left.1), plain(right.1));
+    let (l, r) = (plain(column, left.1), plain(column, right.1));
     l == r
         || shaped(left.0, right.1) == l
         || shaped(right.0, left.1) == r

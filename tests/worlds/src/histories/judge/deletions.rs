@@ -1,7 +1,7 @@
 //! Deletions: none that nobody asked for, none undone, none left undone.
 
 use super::{Judge, Thing};
-use crate::histories::play::Driver;
+use crate::histories::play::{Driver, plain};
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
 use renkei_sync::value::Value;
@@ -72,7 +72,9 @@ impl<D: Driver> Judge<'_, D> {
             thing.kind.columns().contains(&column) || (column == SCORE && entry.place.0 == "a")
         };
         let is_edit = entry.created
-            || (entry.column.as_deref().is_some_and(counts) && entry.before != entry.after);
+            || entry.column.as_deref().is_some_and(|column| {
+                counts(column) && plain(column, &entry.before) != plain(column, &entry.after)
+            });
         entry.human && is_edit && self.is(thing, &entry.place, &entry.id)
     }
 
