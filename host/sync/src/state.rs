@@ -141,12 +141,23 @@ pub struct FieldState {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: u32,
     /// The system put the present `seen` there when our create made the record: nobody's edit
-    /// (RULES.md P4).
+    /// (RULES.md P4). Without `seen` the field stood still and what was known is forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preset: bool,
 }
 
 impl FieldState {
+    /// A field that the member does not map, or not now, and that was known before
+    /// (RULES.md V13): whatever is met there next is nobody's edit.
+    pub(crate) fn forgotten() -> Self {
+        Self { preset: true, ..Self::default() }
+    }
+
+    /// Whether it stands still.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.preset && self.seen.is_none()
+    }
+
     /// Whether a cell is the default that the record was made with.
     pub fn is_filler(&self, kind: &FieldKind, cell: &Cell) -> bool {
         let filler = self.filler.as_deref();

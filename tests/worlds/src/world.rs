@@ -38,6 +38,8 @@ pub struct World {
     pub hidden: BTreeSet<(Place, String)>,
     /// A write was answered and not done.
     pub pretended: bool,
+    /// Columns that were gone for a while.
+    pub vanished: BTreeSet<(Place, String)>,
     /// An operation was refused as a whole, and nothing said for which column.
     pub refused_whole: bool,
     /// Writes that no rule allows.

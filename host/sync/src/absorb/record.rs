@@ -47,7 +47,7 @@ impl Source<'_> {
             if let Some(state) = record.fields.get_mut(field.0)
                 && *state != FieldState::default()
             {
-                *state = FieldState::default();
+                *state = FieldState::forgotten();
             }
         }
         for (field, _) in &reading.problems {

@@ -96,8 +96,9 @@ impl Work<'_> {
             lane.mapping.direction.reads().then_some((seen, state, &field.winner))
         });
         seen.filter_map(|(seen, state, winner)| match &state.base {
-            Some(_) => {
-                (seen.is_some() && (*seen != state.base || state.unsure)).then_some(News::Edited)
+            Some(base) => {
+                let is_other = *seen != state.base && !(base.is_null() && is_unset(&seen, winner));
+                (seen.is_some() && (is_other || state.unsure)).then_some(News::Edited)
             }
             // What the system put there when the record was made is nobody's (RULES.md P4).
             None => (is_filled(&seen) && !state.preset && !is_unset(&seen, winner))
@@ -109,7 +110,7 @@ impl Work<'_> {
     fn has_undelivered(&self) -> bool {
         let lanes = self.context.lanes;
         // Of a field that stood still nothing is known there (RULES.md V13).
-        let is_known = |state: &FieldState| state.seen.is_some() || state.base.is_some();
+        let is_known = |state: &FieldState| !state.is_forgotten();
         let is_due = |record: &RecordState, member, position| {
             let lane = lanes.lane(member, position);
             let state = record.fields.get(position);

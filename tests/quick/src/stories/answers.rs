@@ -167,6 +167,22 @@ fn field_whose_column_vanished_stands_still_and_comes_back_without_a_loss() {
     check_cell(&bench, &a(), &left, "city", "Beppu");
 }
 
+/// `RULES.md` V13: reading everything shows no deletion.
+#[test]
+fn deletion_is_carried_out_though_the_mapping_changes_before_it_is_read() {
+    let mut bench = bench(people());
+    let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
+    bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().remove(&b(), &right, Removal::Deleted);
+    for (_, member) in bench.spec.members_mut().filter(|(_, member)| member.system == "b") {
+        member.stop_columns(&["city".to_owned()], &[FieldIndex(0)]);
+    }
+    bench.settle();
+    assert!(bench.shared.world().live(&a()).is_empty());
+}
+
 /// `RULES.md` V13.
 #[test]
 fn field_that_stands_still_is_a_question_that_ends_by_itself() {

@@ -284,7 +284,9 @@ impl<D: Driver> Judge<'_, D> {
     /// was found again without a stamp counts as a first link, and so does any under a database
     /// that was put back.
     fn may_be_filled(&self, at: &Entry, value: &Value) -> bool {
-        if self.played.restored {
+        // A field that stood still comes back as at a first link (RULES.md V13).
+        let column = at.column.clone().unwrap_or_default();
+        if self.played.restored || self.world.vanished.contains(&(at.place.clone(), column)) {
             return *value == Value::Null;
         }
         let stamped = self.world.tables[&at.place].stamped;

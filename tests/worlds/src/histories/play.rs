@@ -271,10 +271,12 @@ fn act_on(world: &mut World, sides: usize, act: &Act) {
             }
         }
         Act::Column { at: table, column } => {
-            let vanished = &mut world.table(&at(table.side, table.kind)).knobs.vanished;
+            let place = at(table.side, table.kind);
+            let vanished = &mut world.table(&place).knobs.vanished;
             if !vanished.remove(*column) {
                 vanished.insert((*column).to_owned());
             }
+            world.vanished.insert((place, (*column).to_owned()));
         }
         Act::Clock { side, ms } => {
             for kind in Kind::ALL {

@@ -147,7 +147,9 @@ impl Form {
     /// The value as the system keeps it.
     pub fn apply(&self, value: Value) -> Value {
         match (self, value) {
-            (Self::Cut(most), Value::Text(text)) => Value::Text(text.chars().take(*most).collect()),
+            (Self::Cut(most), Value::Text(text)) => {
+                Value::Text(text.trim().chars().take(*most).collect())
+            }
             (Self::Trim, Value::Text(text)) => match text.trim() {
                 "" => Value::Null,
                 trimmed => trimmed.into(),
