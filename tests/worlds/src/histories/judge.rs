@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use renkei_sync::record::Removal;
 use renkei_sync::value::Value;
 
-use super::play::{Driver, Played, agree, key_of, meaning};
+use super::play::{Driver, Played, agree, key_of, meaning, plain};
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, SCORE, at};
 use crate::world::knobs::Versions;
 use crate::world::{Entry, Place, Record, Who, World};
@@ -233,7 +233,8 @@ impl<D: Driver> Judge<'_, D> {
                 let live = self.world.live(&companies);
                 !then.iter().any(|id| live.contains(id))
             }
-            (cell, after) => *cell == *after,
+            // White space around it is form, not value (RULES.md V8).
+            (cell, after) => plain(column, cell) == plain(column, after),
         }
     }
 
