@@ -27,7 +27,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value};
 
 use figures::Figures;
-use renkei_worlds::command::Command;
+use renkei_histories::command::Command;
 
 #[derive(Debug, Parser)]
 #[command(name = "renkei-bench", about = "Measures Renkei: ratios within one run")]
