@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reader, successors};
 use crate::absorb::AbsorbError;
-use crate::state::{Doubt, LAG_MS, RecordKey};
+use crate::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
 use crate::store::Changes;
 
 /// Records read in one call.
@@ -15,7 +15,7 @@ impl Reader<'_> {
     /// Reads records by their ids that a page has shown perhaps as they were.
     pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), AbsorbError> {
         for ids in ids.chunks(DUE_MAX) {
-            let changes = self.absorb_by_id(ids).await?;
+            let (changes, _) = self.absorb_by_id(ids).await?;
             self.commit(changes).await?;
         }
         Ok(())
@@ -33,26 +33,25 @@ impl Reader<'_> {
             let (asked, over): (Vec<_>, Vec<_>) =
                 due.into_iter().partition(|(_, doubt)| doubt.asks());
             let ids: Vec<String> = asked.iter().map(|(key, _)| key.id.clone()).collect();
-            let mut changes = match ids.is_empty() {
-                true => Changes::default(),
+            let (mut changes, answered) = match ids.is_empty() {
+                true => (Changes::default(), BTreeSet::new()),
                 false => self.absorb_by_id(&ids).await?,
             };
-            postpone(&mut changes, asked, now_ms);
+            postpone(&mut changes, asked, &answered, now_ms);
             changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
             self.commit(changes).await?;
         }
     }
 
-    async fn absorb_by_id(&self, ids: &[String]) -> Result<Changes, AbsorbError> {
+    /// What is read by these ids, and which of them were answered.
+    async fn absorb_by_id(
+        &self,
+        ids: &[String],
+    ) -> Result<(Changes, BTreeSet<String>), AbsorbError> {
         let columns = self.member.read_columns();
         let page = self.connector.read_records(&self.member.object, &columns, ids).await?;
-        let mut changes = self.source().absorb(&page).await?;
-        // Neither answered nor reported as gone: the next sweep asks for it.
-        let rows = page.batch.rows.iter().map(|row| &row.id);
-        let answered: BTreeSet<&String> = rows.collect();
-        let unanswered = ids.iter().filter(|id| !answered.contains(id));
-        changes.doubts.extend(unanswered.map(|id| (self.source().key(id), None)));
-        Ok(changes)
+        let answered = page.batch.rows.iter().map(|row| row.id.clone()).collect();
+        Ok((self.source().absorb(&page).await?, answered))
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
@@ -64,14 +63,22 @@ impl Reader<'_> {
     }
 }
 
-/// What was read and is in doubt all the same is read again when readings are that old.
-fn postpone(changes: &mut Changes, asked: Vec<(RecordKey, Doubt)>, now_ms: i64) {
+/// What was read and is in doubt all the same is read again when readings are that old. What is
+/// neither answered nor reported as gone may come into sight again, as it was before our write: it
+/// stays in doubt, and the next sweep asks for it.
+fn postpone(
+    changes: &mut Changes,
+    asked: Vec<(RecordKey, Doubt)>,
+    answered: &BTreeSet<String>,
+    now_ms: i64,
+) {
     let mut left: BTreeMap<RecordKey, Option<Doubt>> =
         asked.into_iter().map(|(key, doubt)| (key, Some(doubt))).collect();
     left.extend(std::mem::take(&mut changes.doubts));
-    for doubt in left.values_mut().flatten() {
-        if doubt.due_ms <= now_ms {
-            doubt.due_ms = now_ms.saturating_add(LAG_MS);
+    for (key, doubt) in &mut left {
+        let pause_ms = if answered.contains(&key.id) { LAG_MS } else { RETRY_REFUSED_MS };
+        if let Some(doubt) = doubt.as_mut().filter(|doubt| doubt.due_ms <= now_ms) {
+            doubt.due_ms = now_ms.saturating_add(pause_ms);
         }
     }
     changes.doubts = left.into_iter().collect();

@@ -195,3 +195,21 @@ fn a_default_of_the_system_does_not_outlive_a_deletion() {
         assert!(bench.shared.world().live(&b()).is_empty(), "{versions:?}");
     }
 }
+
+/// `RULES.md` R26: a record out of sight comes back as it was before a write that did not happen.
+#[test]
+fn a_record_that_was_out_of_sight_brings_nothing_back() {
+    let (bench, left, right) = pair(people(), &[("title", "CEO".into())]);
+    bench.shared.world().faults.push_back(Fault::Pretended);
+    bench.shared.world().edit(&a(), &left, "title", "CTO".into());
+    bench.shared.world().advance(5_000);
+    bench.cycle();
+    bench.shared.world().table(&b()).knobs.invisible.insert(right.clone());
+    run(&bench, 30);
+    bench.shared.world().table(&b()).knobs.invisible.clear();
+    // It is found by its version, as a right that was given back shows it.
+    bench.shared.world().edit(&b(), &right, "city", "Oita".into());
+    run(&bench, 30);
+    check_cell(&bench, &a(), &left, "title", "CTO");
+    check_cell(&bench, &b(), &right, "title", "CTO");
+}

@@ -9,7 +9,7 @@ use renkei_sync::value::Value;
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, SCORE, at};
-use crate::world::knobs::Versions;
+use crate::world::knobs::{Lag, Versions};
 use crate::world::{Entry, Place, Record, Who, World};
 
 mod deletions;
@@ -191,6 +191,7 @@ impl<D: Driver> Judge<'_, D> {
     fn judge_last_edit(&mut self, thing: &Thing, column: &str, live: &[(Place, String)]) {
         let mine = |(position, entry): &(usize, &Entry)| {
             self.is_by_person(*position)
+                && !(entry.created && self.is_restored(*position, entry))
                 && (entry.before != entry.after || entry.created || entry.column.is_none())
                 && entry.column.as_deref().is_none_or(|name| name == column)
                 && self.is(thing, &entry.place, &entry.id)
@@ -236,6 +237,20 @@ impl<D: Driver> Judge<'_, D> {
             // White space around it is form, not value (RULES.md V8).
             (cell, after) => plain(column, cell) == plain(column, after),
         }
+    }
+
+    /// Whether the record was there before: what is restored with it was not typed.
+    fn is_restored(&self, position: usize, entry: &Entry) -> bool {
+        self.world.ledger[..position].iter().any(|other| {
+            other.column.is_none() && other.place == entry.place && other.id == entry.id
+        })
+    }
+
+    /// Whether a record of the same thing is read late, and so linked for the first time later.
+    fn is_linked_late(&self, at: &Entry) -> bool {
+        self.world.tables.iter().any(|(place, table)| {
+            place.1 == at.place.1 && *place != at.place && table.knobs.lag != Lag::default()
+        })
     }
 
     /// Overwritten within the lag, in a system that names no versions: a limit (RULES.md V1).
@@ -291,7 +306,8 @@ impl<D: Driver> Judge<'_, D> {
             return *value == Value::Null;
         }
         let stamped = self.world.tables[&at.place].stamped;
-        *value == Value::Null && (!stamped || !self.is_made_by_engine(at))
+        *value == Value::Null
+            && (!stamped || !self.is_made_by_engine(at) || self.is_linked_late(at))
     }
 
     fn is_made_by_engine(&self, at: &Entry) -> bool {
