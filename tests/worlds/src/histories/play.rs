@@ -224,7 +224,10 @@ fn act_on(world: &mut World, sides: usize, act: &Act) {
     match act {
         Act::Appear { kind, thing, made } => appear(world, *kind, *thing, made),
         Act::Edit { at, nth: number, column, value, person } => {
-            if let Some((place, id)) = nth(world, *at, *number) {
+            // Nobody types into a column that is gone.
+            if let Some((place, id)) = nth(world, *at, *number)
+                && !world.tables[&place].knobs.vanished.contains(*column)
+            {
                 world.edit_as(*person, &place, &id, column, value.clone());
             }
         }
