@@ -29,6 +29,8 @@ pub enum Deed {
         key: (String, String),
     },
     Converted,
+    /// Related to another company, or no longer.
+    Moved,
 }
 
 /// A field of a person.

@@ -204,8 +204,10 @@ impl People {
         if act {
             self.systems.hubspot.associate(&contact.id, &company.id, true)?;
             self.ledger.further.insert(pair);
+            self.note(who, Side::HubSpot, Deed::Moved);
         } else if !there && self.ledger.further.remove(&pair) && is_there {
             self.systems.hubspot.associate(&contact.id, &company.id, false)?;
+            self.note(who, Side::HubSpot, Deed::Moved);
         }
         Ok(())
     }
@@ -218,7 +220,10 @@ impl People {
         let Some(contact) = contact else { return Ok(()) };
         let mut fields = Map::new();
         fields.insert("AccountId".to_owned(), json!(account.id));
-        self.systems.salesforce.edit("Contact", &contact.id, fields).context("changing an account")
+        let edited = self.systems.salesforce.edit("Contact", &contact.id, fields);
+        edited.context("changing an account")?;
+        self.note(who, side, Deed::Moved);
+        Ok(())
     }
 }
 
