@@ -7,7 +7,6 @@
 //! The host's own work (limits, quotas, the admin socket, locks) is not here but in the black box.
 
 mod connectors;
-mod convert;
 mod program;
 mod run;
 mod specification;

@@ -2,7 +2,6 @@
 //! `renkei-bench-native simulate PEOPLE SPEED` serves the simulators for either side,
 //! `renkei-bench-native sync SYSTEMS` runs the sync with the connectors' crates linked natively.
 
-mod convert;
 mod simulators;
 mod systems;
 

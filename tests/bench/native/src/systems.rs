@@ -22,8 +22,6 @@ use renkei_sync::value::Value;
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
 
-use crate::convert;
-
 /// Both systems.
 pub(crate) struct Natives {
     clock: Arc<Fast>,
@@ -155,18 +153,18 @@ impl<C: sdk::Connector> Connector for Job<C> {
     }
 
     async fn check(&self) -> Result<Account, PluginError> {
-        self.call(C::check).await.map(convert::account)
+        self.call(C::check).await.map(renkei_native::account_out)
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         let objects = objects.to_vec();
         let schemas = self.call(move |connector| connector.discover(&objects)).await?;
-        Ok(schemas.into_iter().map(convert::schema).collect())
+        Ok(schemas.into_iter().map(renkei_native::schema_out).collect())
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        let request = convert::page_request(request);
-        self.call(move |connector| connector.read_page(&request)).await.map(convert::page)
+        let request = renkei_native::page_request_in(request);
+        self.call(move |connector| connector.read_page(&request)).await.map(renkei_native::page_out)
     }
 
     async fn read_records(
@@ -177,7 +175,7 @@ impl<C: sdk::Connector> Connector for Job<C> {
     ) -> Result<Page, PluginError> {
         let (object, columns, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
         let page = self.call(move |connector| connector.read_records(&object, &columns, &ids));
-        page.await.map(convert::page)
+        page.await.map(renkei_native::page_out)
     }
 
     async fn find(
@@ -188,16 +186,16 @@ impl<C: sdk::Connector> Connector for Job<C> {
         values: &[Value],
     ) -> Result<Batch, PluginError> {
         let (object, columns, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
-        let values: Vec<_> = values.iter().cloned().map(convert::value_out).collect();
+        let values: Vec<_> = values.iter().map(renkei_native::value_in).collect();
         let found = self.call(move |connector| connector.find(&object, &columns, &key, &values));
-        found.await.map(convert::batch)
+        found.await.map(renkei_native::batch_out)
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let request = convert::write_request(request)
+        let request = renkei_native::write_request_in(request)
             .ok_or_else(|| unsupported("a merge among writes".to_owned()))?;
         let outcomes = self.call(move |connector| connector.write(&request)).await?;
-        Ok(outcomes.into_iter().map(convert::outcome).collect())
+        Ok(outcomes.into_iter().map(renkei_native::outcome_out).collect())
     }
 
     async fn merge(
@@ -208,6 +206,6 @@ impl<C: sdk::Connector> Connector for Job<C> {
     ) -> Result<Outcome, PluginError> {
         let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
         let outcome = self.call(move |connector| connector.merge(&object, &winner, &losers));
-        outcome.await.map(convert::outcome)
+        outcome.await.map(renkei_native::outcome_out)
     }
 }

@@ -20,7 +20,6 @@ use renkei_sync::ports::{Connector, Systems};
 use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::value::Value;
 
-use super::convert;
 use super::wire::{Fate, Wire};
 
 thread_local! {
@@ -89,7 +88,7 @@ impl Systems for NativeSystems {
             Side::HubSpot => HubSpot::configure(&settings).map(Native::HubSpot),
             Side::Salesforce => Salesforce::configure(&settings).map(Native::Salesforce),
         };
-        let native = native.map_err(|error| convert::error_out(error, &generation))?;
+        let native = native.map_err(|error| renkei_native::error_out(error, &generation))?;
         let Some(desk) = desk() else { return Err(nobody(&generation)) };
         let job = desk.last.get() + 1;
         desk.last.set(job);
@@ -172,7 +171,7 @@ impl Job {
             return (Err(broken), fate);
         }
         desk.jobs.borrow_mut().insert(self.job, native);
-        (answered.map_err(|error| convert::error_out(error, &self.generation)), fate)
+        (answered.map_err(|error| renkei_native::error_out(error, &self.generation)), fate)
     }
 }
 
@@ -184,18 +183,18 @@ impl Connector for Job {
 
     async fn check(&self) -> Result<Account, PluginError> {
         let account = self.call(|native| on!(native, one => one.check())).await?;
-        Ok(convert::account_out(account))
+        Ok(renkei_native::account_out(account))
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         let schemas = self.call(|native| on!(native, one => one.discover(objects))).await?;
-        Ok(schemas.into_iter().map(convert::schema_out).collect())
+        Ok(schemas.into_iter().map(renkei_native::schema_out).collect())
     }
 
     async fn read_page(&self, request: &PageRequest) -> Result<Page, PluginError> {
-        let request = convert::page_request_in(request);
+        let request = renkei_native::page_request_in(request);
         let page = self.call(|native| on!(native, one => one.read_page(&request))).await?;
-        Ok(convert::page_out(page))
+        Ok(renkei_native::page_out(page))
     }
 
     async fn read_records(
@@ -205,7 +204,7 @@ impl Connector for Job {
         ids: &[String],
     ) -> Result<Page, PluginError> {
         let read = |native: &mut Native| on!(native, one => one.read_records(object, columns, ids));
-        Ok(convert::page_out(self.call(read).await?))
+        Ok(renkei_native::page_out(self.call(read).await?))
     }
 
     async fn find(
@@ -215,14 +214,17 @@ impl Connector for Job {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError> {
-        let values: Vec<_> = values.iter().map(convert::value_in).collect();
+        let values: Vec<_> = values.iter().map(renkei_native::value_in).collect();
         let find =
             |native: &mut Native| on!(native, one => one.find(object, columns, key, &values));
-        Ok(convert::batch_out(self.call(find).await?))
+        Ok(renkei_native::batch_out(self.call(find).await?))
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        let wanted = convert::write_request_in(request);
+        let wanted = renkei_native::write_request_in(request).ok_or_else(|| {
+            let (plugin, what) = (self.generation.clone(), "a merge among writes".to_owned());
+            PluginError::Unsupported { plugin, what }
+        })?;
         let write = |native: &mut Native| {
             if let Some(desk) = desk() {
                 desk.wire.take_broke_off();
@@ -231,7 +233,7 @@ impl Connector for Job {
             Ok((outcomes, desk().is_some_and(|desk| desk.wire.take_broke_off())))
         };
         let (outcomes, broke_off) = self.call(write).await?;
-        let outcomes = outcomes.into_iter().map(convert::outcome_out);
+        let outcomes = outcomes.into_iter().map(renkei_native::outcome_out);
         let told = request.operations.iter().zip(outcomes);
         Ok(told
             .map(|(one, outcome)| match broke_off {
@@ -248,6 +250,6 @@ impl Connector for Job {
         losers: &[String],
     ) -> Result<Outcome, PluginError> {
         let merge = |native: &mut Native| on!(native, one => one.merge(object, winner, losers));
-        Ok(convert::outcome_out(self.call(merge).await?))
+        Ok(renkei_native::outcome_out(self.call(merge).await?))
     }
 }

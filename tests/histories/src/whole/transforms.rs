@@ -8,8 +8,6 @@ use renkei_sync::record::Batch;
 use renkei_transform_matchkeys::MatchKeys;
 use renkei_transform_names::Names;
 
-use super::convert;
-
 pub(crate) struct NativeTransforms;
 
 #[async_trait]
@@ -24,13 +22,15 @@ impl Transforms for NativeTransforms {
             version: "1.0.0".to_owned(),
             digest: "0".to_owned(),
         };
-        answer.map(convert::batch_out).map_err(|error| convert::error_out(error, &generation))
+        answer
+            .map(renkei_native::batch_out)
+            .map_err(|error| renkei_native::error_out(error, &generation))
     }
 }
 
 fn called<T: Transform>(call: TransformCall<'_>) -> Result<renkei_sdk::Batch, Error> {
-    let parameters = convert::attributes_in(call.parameters);
-    let (input, old) = (convert::batch_in(call.input), convert::batch_in(call.old));
+    let parameters = renkei_native::attributes_in(call.parameters);
+    let (input, old) = (renkei_native::batch_in(call.input), renkei_native::batch_in(call.old));
     match call.way {
         Way::Forward => T::forward(call.function, &parameters, &input, &old),
         Way::Backward => T::backward(call.function, &parameters, &input, &old),

@@ -1,7 +1,8 @@
-//! Between the plugin's types and the engine's, as the host converts them, for plugins that are
-//! compiled into this process.
+//! Between the SDK's types and the engine's, for plugins that are compiled into a test or a
+//! measurement. `_in` is towards the plugin, `_out` comes from it. The runtime does the same with
+//! the types of a component, and checks them.
 
-use renkei_sdk::{self as sdk};
+use renkei_sdk as sdk;
 use renkei_sync::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
 use renkei_sync::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
@@ -9,7 +10,7 @@ use renkei_sync::record::{
 };
 use renkei_sync::value::{Cell, Value};
 
-pub(crate) fn value_in(value: &Value) -> sdk::Value {
+pub fn value_in(value: &Value) -> sdk::Value {
     match value {
         Value::Null => sdk::Value::Null,
         Value::Boolean(flag) => sdk::Value::Boolean(*flag),
@@ -45,7 +46,7 @@ fn cells_out(cells: Vec<sdk::Cell>) -> Vec<Cell> {
     cells.into_iter().map(|cell| cell.map(value_out)).collect()
 }
 
-pub(crate) fn attributes_in(attributes: &Attributes) -> sdk::Attributes {
+pub fn attributes_in(attributes: &Attributes) -> sdk::Attributes {
     attributes.iter().map(|(code, value)| (code.clone(), value_in(value))).collect()
 }
 
@@ -53,7 +54,7 @@ fn attributes_out(attributes: sdk::Attributes) -> Attributes {
     attributes.into_iter().map(|(code, value)| (code, value_out(value))).collect()
 }
 
-pub(crate) fn batch_in(batch: &Batch) -> sdk::Batch {
+pub fn batch_in(batch: &Batch) -> sdk::Batch {
     let rows = batch.rows.iter().map(|row| sdk::Row {
         id: row.id.clone(),
         version: row.version.clone(),
@@ -63,7 +64,7 @@ pub(crate) fn batch_in(batch: &Batch) -> sdk::Batch {
     sdk::Batch { columns: batch.columns.clone(), rows: rows.collect() }
 }
 
-pub(crate) fn batch_out(batch: sdk::Batch) -> Batch {
+pub fn batch_out(batch: sdk::Batch) -> Batch {
     let rows = batch.rows.into_iter().map(|row| Row {
         id: row.id,
         version: row.version,
@@ -73,7 +74,7 @@ pub(crate) fn batch_out(batch: sdk::Batch) -> Batch {
     Batch { columns: batch.columns, rows: rows.collect() }
 }
 
-pub(crate) fn page_request_in(request: &PageRequest) -> sdk::PageRequest {
+pub fn page_request_in(request: &PageRequest) -> sdk::PageRequest {
     let filter = request.filter.iter().map(|(column, operator, values)| {
         (column.clone(), operator.clone(), values.iter().map(value_in).collect())
     });
@@ -92,7 +93,7 @@ pub(crate) fn page_request_in(request: &PageRequest) -> sdk::PageRequest {
     }
 }
 
-pub(crate) fn page_out(page: sdk::Page) -> Page {
+pub fn page_out(page: sdk::Page) -> Page {
     let removed = page.removed.into_iter().map(|gone| Tombstone {
         id: gone.id,
         removal: match gone.removal {
@@ -113,7 +114,8 @@ pub(crate) fn page_out(page: sdk::Page) -> Page {
     }
 }
 
-pub(crate) fn write_request_in(request: &WriteRequest) -> sdk::WriteRequest {
+/// Nothing where an operation is no write: a merge is a call of its own.
+pub fn write_request_in(request: &WriteRequest) -> Option<sdk::WriteRequest> {
     let operation = |operation: &Operation| {
         let action = match operation.action {
             Action::Create => sdk::Action::Create,
@@ -121,7 +123,6 @@ pub(crate) fn write_request_in(request: &WriteRequest) -> sdk::WriteRequest {
             Action::Upsert => sdk::Action::Upsert,
             Action::Archive => sdk::Action::Archive,
             Action::Restore => sdk::Action::Restore,
-            // A call of its own: the engine never puts it into a write.
             Action::Merge => return None,
         };
         Some(sdk::Operation {
@@ -133,15 +134,15 @@ pub(crate) fn write_request_in(request: &WriteRequest) -> sdk::WriteRequest {
             cells: cells_in(&operation.cells),
         })
     };
-    sdk::WriteRequest {
+    Some(sdk::WriteRequest {
         object: request.object.clone(),
         columns: request.columns.clone(),
-        operations: request.operations.iter().filter_map(operation).collect(),
+        operations: request.operations.iter().map(operation).collect::<Option<_>>()?,
         options: attributes_in(&request.options),
-    }
+    })
 }
 
-pub(crate) fn outcome_out(outcome: sdk::Outcome) -> Outcome {
+pub fn outcome_out(outcome: sdk::Outcome) -> Outcome {
     match outcome {
         sdk::Outcome::Applied(applied) => Outcome::Applied(Applied {
             id: applied.id,
@@ -173,11 +174,11 @@ fn problem_out(problem: sdk::Problem) -> Problem {
     Problem { code: problem.code, message: problem.message, field: problem.field, remedy }
 }
 
-pub(crate) fn account_out(account: sdk::Account) -> Account {
+pub fn account_out(account: sdk::Account) -> Account {
     Account { id: account.id, name: account.name, facts: attributes_out(account.facts) }
 }
 
-pub(crate) fn schema_out(schema: sdk::Schema) -> Schema {
+pub fn schema_out(schema: sdk::Schema) -> Schema {
     let fields = schema.fields.into_iter().map(|field| SchemaField {
         name: field.name,
         label: field.label,
@@ -201,7 +202,7 @@ pub(crate) fn schema_out(schema: sdk::Schema) -> Schema {
     }
 }
 
-pub(crate) fn error_out(error: sdk::Error, plugin: &Generation) -> PluginError {
+pub fn error_out(error: sdk::Error, plugin: &Generation) -> PluginError {
     let plugin = plugin.clone();
     match error {
         sdk::Error::RetryAfter(after_ms) => PluginError::RetryAfter { plugin, after_ms },
