@@ -1,7 +1,7 @@
 //! Sending what is planned: no decisions here, only the outbox, a call, and its outcomes.
 //!
 //! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
-//! members stand in one commit after it (SYNC.md 3.6), or in a few where the call was large: an
+//! members stand in one commit after it, or in a few where the call was large: an
 //! operation that is not settled yet stays marked as sent and is probed (RULES.md Q2). The systems
 //! work side by side; outcomes are settled one slice at a time, because two systems may answer for
 //! the same link.

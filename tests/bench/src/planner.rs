@@ -39,7 +39,7 @@ const ROUNDS: usize = 5;
 /// Cycles over the few links in one round, so that they take as long as the kernel can tell.
 const CYCLES: u64 = 20;
 const CHUNK: u64 = 500;
-/// Links per second and core over the real store (DESIGN.md 9).
+/// Links per second and core over the real store (`tests/bench/README.md`).
 const LINKS_PER_SECOND: f64 = 120_000.0;
 /// Time per link at many links over that at few (DESIGN.md 9).
 const GROWTH: f64 = 1.2;
