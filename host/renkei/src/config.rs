@@ -10,6 +10,7 @@ mod loaded;
 mod mapping;
 mod place;
 mod secrets;
+mod slips;
 mod systems;
 mod words;
 

@@ -1,6 +1,7 @@
 //! A job whose calls are counted: for probation, quarantine and the deadline of a replaced
 //! generation (WASM.md 5.1 items 8 and 9), and held to what an admin allows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -113,12 +114,14 @@ impl Watched {
     }
 
     fn may_read(&self, object: &str) -> Result<(), PluginError> {
-        self.may(&grants::read(object))
+        let words = grants::to_read(&self.unit.plugin().whole, object);
+        words.iter().try_for_each(|word| self.may(word))
     }
 
     fn may_write(&self, object: &str, action: ObjectAction) -> Result<(), PluginError> {
         self.may_read(object)?;
-        self.may(&grants::write(object, action))
+        let words = grants::to_write(&self.unit.plugin().whole, object, action);
+        words.iter().try_for_each(|word| self.may(word))
     }
 }
 
@@ -180,9 +183,9 @@ impl Connector for Watched {
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
-        for operation in &request.operations {
-            self.may_write(&request.object, as_asked(operation.action))?;
-        }
+        let actions = request.operations.iter().map(|operation| as_asked(operation.action));
+        let actions: HashSet<ObjectAction> = actions.collect();
+        actions.into_iter().try_for_each(|action| self.may_write(&request.object, action))?;
         self.count_change(self.job.write(request)).await
     }
 

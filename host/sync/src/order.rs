@@ -131,7 +131,9 @@ pub(crate) fn weigh(
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return Weighed::Nothing { ask: false };
     }
-    let is_archived = record.status == Status::Withdrawn && order != Order::Newer;
+    // A version that is neither known nor from before: somebody brought the record back since.
+    let is_other = order == Order::Unknown && row.version.is_some() && record.version.is_some();
+    let is_archived = record.status == Status::Withdrawn && order != Order::Newer && !is_other;
     if is_archived && doubt.is_some_and(|doubt| doubt.archives > 0) {
         return Weighed::There;
     }
@@ -202,7 +204,9 @@ impl WrittenRow<'_> {
         match self.order {
             Order::Newer => self.doubt.timed || is_other,
             Order::Unknown => is_other,
-            Order::Older | Order::Same => false,
+            // A reading that decided nothing has shown this version already.
+            Order::Same => is_other && self.row.version != self.doubt.version,
+            Order::Older => false,
         }
     }
 
@@ -263,7 +267,10 @@ impl WrittenRow<'_> {
             true if is_plain && self.is_made(field) => self.taken_back(position),
             true if !self.is_final => Fate::Open,
             true if is_form => Fate::Form,
-            true if !is_plain || self.look.read_back || !self.has_moved() => Fate::Missed,
+            true if self.look.read_back || !self.has_moved() => Fate::Missed,
+            // A reference that is written in a call of its own may not have been, and then the
+            // version is that of the other columns; later than that, somebody took it back.
+            true if !is_plain && !self.is_after_write() => Fate::Missed,
             true => self.taken_back(position),
         }
     }

@@ -206,7 +206,7 @@ pub struct Evidence {
     pub stamped: bool,
     /// It carries a match key, by which the system was searched.
     pub searched: bool,
-    /// The system has had the time to show what it made.
+    /// The system has had the time to show what it made, to a search by stamp or by key.
     pub settled: bool,
     /// What that search found.
     pub alike: Vec<RecordKey>,
@@ -248,12 +248,12 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             [] => {}
             _ => return ask(&[same, partly, alike]),
         }
-        if !settled {
-            return Verdict::Wait;
-        }
-        if !partly.is_empty() || !alike.is_empty() {
-            return ask(&[partly, alike, strays]);
-        }
+    }
+    if !settled {
+        return Verdict::Wait;
+    }
+    if !stamped && !(partly.is_empty() && alike.is_empty()) {
+        return ask(&[partly, alike, strays]);
     }
     if strays.is_empty() && (*stamped || *searched) {
         return Verdict::SendAgain;

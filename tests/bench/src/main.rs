@@ -29,6 +29,10 @@ use serde_json::{Map, Value};
 use figures::Figures;
 use renkei_histories::command::Command;
 
+/// The host's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 #[command(name = "renkei-bench", about = "Measures Renkei: ratios within one run")]
 #[command(args_conflicts_with_subcommands = true)]

@@ -75,6 +75,9 @@ enum Engine {
     Whole,
 }
 
+/// The most failing seeds that scripts are told.
+const SEEDS_SHOWN: usize = 1_000;
+
 /// What a range of seeds came to, of either engine.
 struct Found {
     histories: u64,
@@ -202,6 +205,7 @@ impl Histories {
                 "histories": found.histories,
                 "violations": found.violations,
                 "first_failing_seed": found.seeds.keys().next(),
+                "failing_seeds": found.seeds.keys().take(SEEDS_SHOWN).collect::<Vec<_>>(),
             });
             return Ok(writeln!(out, "{report}")?);
         }

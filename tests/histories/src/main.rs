@@ -3,6 +3,10 @@
 use clap::Parser as _;
 use renkei_histories::command::Command;
 
+/// The host's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     Cli::parse().command.run()
 }

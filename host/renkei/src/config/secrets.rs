@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
+use super::slips::slip;
 use crate::small_file;
 
 /// Looks secrets up by name.
@@ -34,6 +35,8 @@ pub(crate) enum SecretError {
     NotAName,
     #[error("secret `{name}` is missing: set {variable} or add `{name} = \"...\"` to {path}")]
     Missing { name: String, variable: String, path: String },
+    #[error("secret `{name}` in {place} {what}: put the bare secret there")]
+    Slip { name: String, place: String, what: &'static str },
 }
 
 impl Secrets {
@@ -65,13 +68,26 @@ impl Secrets {
         let variable = variable(name);
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         if let Ok(value) = std::env::var(&variable) {
-            return Ok(value.into());
+            return checked(name, &variable, value.into(), variable.clone());
         }
-        self.values.get(name).cloned().ok_or_else(|| SecretError::Missing {
-            name: name.to_owned(),
-            variable,
-            path: self.file.display().to_string(),
-        })
+        let path = self.file.display().to_string();
+        match self.values.get(name) {
+            Some(value) => checked(name, &variable, value.clone(), path),
+            None => Err(SecretError::Missing { name: name.to_owned(), variable, path }),
+        }
+    }
+}
+
+/// The secret, unless it was pasted wrongly.
+fn checked(
+    name: &str,
+    variable: &str,
+    value: SecretString,
+    place: String,
+) -> Result<SecretString, SecretError> {
+    match slip(name, variable, value.expose_secret()) {
+        Some(what) => Err(SecretError::Slip { name: name.to_owned(), place, what }),
+        None => Ok(value),
     }
 }
 
@@ -93,7 +109,6 @@ fn variable(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret as _;
 
     fn dir_with(text: &str, mode: u32) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -130,6 +145,14 @@ mod tests {
         let pasted = "pat-na1-00000001-0000";
         let message = Secrets::open(dir.path()).unwrap().get(pasted).err().unwrap().to_string();
         assert!(!message.contains("pat"), "{message}");
+    }
+
+    #[test]
+    fn a_secret_in_quotes_of_its_own_is_told_and_not_shown() {
+        let dir = dir_with("token = \"'s3cret'\"", 0o600);
+        let message = Secrets::open(dir.path()).unwrap().get("token").err().unwrap().to_string();
+        assert!(message.contains("secrets.toml is in quotation marks"), "{message}");
+        assert!(!message.contains("s3cret"), "{message}");
     }
 
     #[test]

@@ -313,8 +313,8 @@ impl Reloader {
     ) -> Result<Answer, AdminError> {
         if let Some(id) = id {
             let asked = self.asked(id).ok_or_else(|| AdminError::Unknown(id.to_owned()))?;
-            let allow = chosen(id, allow, &asked)?;
-            let deny = chosen(id, deny, &asked)?;
+            let allow = self.chosen(id, allow, &asked)?;
+            let deny = self.chosen(id, deny, &asked)?;
             if !allow.is_empty() || !deny.is_empty() {
                 self.regrant(id, &asked, &allow, &deny)?;
             }
@@ -328,6 +328,29 @@ impl Reloader {
             self.granted(&served.plugin, &page)
         });
         Ok(Answer::Grants(reports.collect()))
+    }
+
+    /// The words that were typed, `all` for all that is asked.
+    fn chosen(
+        &self,
+        id: &str,
+        typed: &[String],
+        asked: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, AdminError> {
+        if typed.iter().any(|word| word == "all") {
+            return Ok(asked.clone());
+        }
+        let serving = self.registry.serving(id);
+        let of_another_object = |word: &str| {
+            serving
+                .as_ref()
+                .is_some_and(|served| grants::is_of_another_object(&served.plugin.whole, word))
+        };
+        let known = |word: &&String| asked.contains(*word) || of_another_object(word);
+        match typed.iter().find(|word| !known(word)) {
+            Some(word) => Err(AdminError::NotAsked { id: id.to_owned(), word: word.clone() }),
+            None => Ok(typed.iter().cloned().collect()),
+        }
     }
 
     fn regrant(
@@ -349,7 +372,9 @@ impl Reloader {
             self.registry.regrant(&book, id);
             book.page(id)
         };
-        let denied = page.denied.intersection(asked).cloned().collect();
+        let denied =
+            page.denied.iter().filter(|word| asked.contains(*word) || deny.contains(*word));
+        let denied = denied.cloned().collect();
         let allowed = asked.difference(&page.denied).filter(|word| may(&page, word)).cloned();
         let (plugin, allowed) = (id.to_owned(), allowed.collect());
         let serving = self.registry.generation(id);
@@ -380,12 +405,14 @@ impl Reloader {
                 more: more.into_iter().collect(),
             })
         });
+        let others = page.denied.iter();
+        let others = others.filter(|word| grants::is_of_another_object(&plugin.whole, word));
         GrantsReport {
             id: id.clone(),
             version: plugin.generation.version.clone(),
             waiting: { waiting }.next(),
             allowed: asked.iter().filter(|word| may(page, word)).cloned().collect(),
-            denied: asked.iter().filter(|word| !may(page, word)).cloned().collect(),
+            denied: asked.iter().filter(|word| !may(page, word)).chain(others).cloned().collect(),
             asked,
         }
     }
@@ -404,19 +431,4 @@ impl Reloader {
 /// What serves may do what was not taken away.
 fn may(page: &Page, word: &String) -> bool {
     !page.denied.contains(word) && page.allowed.as_ref().is_none_or(|all| all.contains(word))
-}
-
-/// The words that were typed, `all` for all.
-fn chosen(
-    id: &str,
-    typed: &[String],
-    asked: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, AdminError> {
-    if typed.iter().any(|word| word == "all") {
-        return Ok(asked.clone());
-    }
-    match typed.iter().find(|word| !asked.contains(*word)) {
-        Some(word) => Err(AdminError::NotAsked { id: id.to_owned(), word: word.clone() }),
-        None => Ok(typed.iter().cloned().collect()),
-    }
 }

@@ -2,7 +2,9 @@
 //!
 //! A manifest only asks. Each thing is one word: `slot:primary`,
 //! `host:primary:https://api.example.com`, `method:primary:GET`, `path:primary:/crm/v3`,
-//! `secret:client_secret`, `read:contacts`, `write:contacts:create`. Whatever decides where a
+//! `secret:client_secret`, `read:contacts`, `write:contacts:create`. `read:*` and `write:*` are the
+//! objects that a manifest does not list, as an org's own (`RULES.md V18`); one of them can be taken
+//! away by its name. Whatever decides where a
 //! slot's credentials go is a word of that slot: `base:primary:https://api.example.com` (what paths
 //! are appended to), `auth:primary:bearer` (a way to authenticate),
 //! `token:primary:form:/oauth/token` (how and where tokens are had),
@@ -37,6 +39,7 @@ pub(crate) fn asked(manifest: &Manifest) -> BTreeSet<String> {
         asked.extend(token(connection));
         asked.extend(connection.base_url_field.iter().map(|field| token_base(of, field)));
     }
+    asked.extend([READ_OTHERS.to_owned(), WRITE_OTHERS.to_owned()]);
     for object in &connector.objects {
         asked.insert(read(&object.name));
         asked.extend(object.actions.iter().map(|action| write(&object.name, *action)));
@@ -124,22 +127,68 @@ fn path(slot: &str, below: &str) -> String {
     format!("path:{slot}:{below}")
 }
 
-/// The word for reading an object.
-pub(crate) fn read(object: &str) -> String {
-    format!("read:{object}")
+/// Reading the objects that the manifest does not list.
+const READ_OTHERS: &str = "read:*";
+/// Every action on the objects that the manifest does not list.
+const WRITE_OTHERS: &str = "write:*";
+
+/// The words of which each must be left to read this object.
+pub(crate) fn to_read(manifest: &Manifest, object: &str) -> Vec<String> {
+    let others = (!lists(manifest, object)).then(|| READ_OTHERS.to_owned());
+    [read(object)].into_iter().chain(others).collect()
 }
 
-/// The word for an action on an object.
-pub(crate) fn write(object: &str, action: ObjectAction) -> String {
-    let action = match action {
+/// The words of which each must be left to do this to a record of this object, besides reading it.
+pub(crate) fn to_write(manifest: &Manifest, object: &str, action: ObjectAction) -> Vec<String> {
+    let others = (!lists(manifest, object)).then(|| WRITE_OTHERS.to_owned());
+    [write(object, action)].into_iter().chain(others).collect()
+}
+
+/// Whether an admin can take this away although the manifest does not ask for it: reading, or an
+/// action on, an object that the manifest does not list.
+pub(crate) fn is_of_another_object(manifest: &Manifest, word: &str) -> bool {
+    let object = match word.split(':').collect::<Vec<_>>()[..] {
+        ["read", object] => object,
+        ["write", object, action] if ACTIONS.iter().any(|known| name(*known) == action) => object,
+        _ => return false,
+    };
+    let is_connector = matches!(manifest.kind, Kind::Connector(_));
+    is_connector && !object.is_empty() && object != "*" && !lists(manifest, object)
+}
+
+fn lists(manifest: &Manifest, object: &str) -> bool {
+    let Kind::Connector(connector) = &manifest.kind else { return false };
+    connector.objects.iter().any(|listed| listed.name == object)
+}
+
+const ACTIONS: [ObjectAction; 6] = [
+    ObjectAction::Create,
+    ObjectAction::Update,
+    ObjectAction::Upsert,
+    ObjectAction::Archive,
+    ObjectAction::Restore,
+    ObjectAction::Merge,
+];
+
+fn name(action: ObjectAction) -> &'static str {
+    match action {
         ObjectAction::Create => "create",
         ObjectAction::Update => "update",
         ObjectAction::Upsert => "upsert",
         ObjectAction::Archive => "archive",
         ObjectAction::Restore => "restore",
         ObjectAction::Merge => "merge",
-    };
-    format!("write:{object}:{action}")
+    }
+}
+
+/// The word for reading an object.
+fn read(object: &str) -> String {
+    format!("read:{object}")
+}
+
+/// The word for an action on an object.
+fn write(object: &str, action: ObjectAction) -> String {
+    format!("write:{object}:{}", name(action))
 }
 
 #[cfg(test)]
@@ -168,7 +217,7 @@ mod tests {
         connector
     }
 
-    const ASKED: [&str; 22] = [
+    const ASKED: [&str; 24] = [
         "auth:primary:bearer",
         "auth:primary:header",
         "auth:primary:oauth2-client-credentials",
@@ -183,11 +232,13 @@ mod tests {
         "method:primary:POST",
         "method:primary:PUT",
         "path:primary:/",
+        "read:*",
         "read:things",
         "secret:client_secret",
         "slot:primary",
         "token-base:primary:instance_url",
         "token:primary:form:/token",
+        "write:*",
         "write:things:archive",
         "write:things:create",
         "write:things:update",
@@ -221,7 +272,8 @@ mod tests {
     #[test]
     fn what_is_taken_away_is_not_in_the_manifest() {
         let manifest = manifest(Fixture::Courier);
-        for word in ASKED {
+        // What a manifest does not list is not in it either way; calls look at the words.
+        for word in ASKED.into_iter().filter(|word| !word.ends_with('*')) {
             let left = asked(&narrow(&manifest, &words(&[word])));
             assert!(!left.contains(word), "{word}");
             let with_it = match word {

@@ -241,6 +241,21 @@ async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
     let job = house.runtime.open("acme").await.unwrap();
     let refused = job.discover(&["things".to_owned()]).await.unwrap_err();
     assert!(matches!(refused, PluginError::Forbidden { .. }), "{refused}");
+    assert!(refused.to_string().contains("`read:things`"), "{refused}");
+    grants(&["read:things"], &[]).await.unwrap();
+
+    // What the manifest does not list is taken away by its name, or all at once (RULES V18).
+    let wrong = grants(&[], &["write:Order__c:burn"]).await.unwrap_err();
+    assert!(matches!(wrong, AdminError::NotAsked { .. }), "{wrong}");
+    for (word, refuses) in [("read:Order__c", "Order__c"), ("read:*", "Part__c")] {
+        let Ok(Answer::Grants(reports)) = grants(&[], &[word]).await else { panic!("no grants") };
+        assert!(reports[0].denied.contains(word), "{reports:?}");
+        let job = house.runtime.open("acme").await.unwrap();
+        let refused = job.discover(&[refuses.to_owned()]).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("`{word}`")), "{refused}");
+        assert!(job.discover(&["things".to_owned()]).await.is_ok(), "{word}");
+    }
+
     grants(&[], &["slot:primary"]).await.unwrap();
     let job = house.runtime.open("acme").await.unwrap();
     assert!(job.read_page(&errand("/x")).await.is_err(), "there is no way out any more");

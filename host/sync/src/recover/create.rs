@@ -16,7 +16,7 @@ use crate::render::given_up;
 use crate::review;
 use crate::state::{
     Choice, Failure, FailureClass, LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey,
-    RecordState, Review, ReviewStatus, SKEW_MS,
+    RecordState, Review, ReviewStatus, SETTLE_MS, SKEW_MS,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::unanswered::{Evidence, Likeness, Verdict, judge, likeness};
@@ -26,9 +26,17 @@ use crate::withhold::questions;
 /// Records of which nobody has spoken yet, asked for at once.
 const WORK_ROWS: usize = 1000;
 
+/// The column that creates of an object are stamped in.
+struct Stamp {
+    column: String,
+    /// How late a search by it shows a record, ms.
+    lag_ms: i64,
+}
+
 /// What is known of the object whose creates are looked for.
 struct Scene {
-    stamped: bool,
+    /// How late a search by the stamp shows a record, ms; nothing where creates leave no stamp.
+    stamp_lag_ms: Option<i64>,
     now_ms: i64,
     /// Live records without a link that no question is about yet.
     strangers: Vec<RecordState>,
@@ -40,6 +48,14 @@ struct Scene {
     alike: BTreeMap<String, Vec<RecordKey>>,
 }
 
+impl Scene {
+    /// Whether a search would show by now what a create has made.
+    fn shows(&self, entry: &OutboxEntry) -> bool {
+        let lag_ms = self.stamp_lag_ms.unwrap_or(SETTLE_MS);
+        entry.sent_ms().saturating_add(lag_ms) <= self.now_ms
+    }
+}
+
 impl Prober<'_> {
     /// Looks for what creates made; how many are known now.
     pub(super) async fn find_creates(&self, entries: &[OutboxEntry]) -> Result<u64, AbsorbError> {
@@ -48,7 +64,7 @@ impl Prober<'_> {
         }
         let stamp = self.stamp().await?;
         let missing = match &stamp {
-            Some(stamp) => self.find_stamped(entries, stamp).await?,
+            Some(stamp) => self.find_stamped(entries, &stamp.column).await?,
             None => entries.to_vec(),
         };
         let known = (entries.len() - missing.len()) as u64;
@@ -67,7 +83,7 @@ impl Prober<'_> {
             return Ok(known + news);
         }
         let scene = Scene {
-            stamped: stamp.is_some(),
+            stamp_lag_ms: stamp.map(|stamp| stamp.lag_ms),
             now_ms: self.engine.clock.now_ms(),
             questions: questions(self.engine.store, &self.entity.name).await?,
             strangers: self.work(LinkWork::Unlinked).await?,
@@ -77,13 +93,20 @@ impl Prober<'_> {
         Ok(known + self.decide(scene, &missing).await?)
     }
 
-    /// The column that creates of this object are stamped in.
-    async fn stamp(&self) -> Result<Option<String>, PluginError> {
+    async fn stamp(&self) -> Result<Option<Stamp>, PluginError> {
         let objects = [self.member.object.clone()];
         let schemas = self.connector.discover(&objects).await?;
-        let mut facts = schemas.iter().flat_map(|schema| &schema.facts);
-        let stamp = facts.find(|(code, _)| code == "stamp");
-        Ok(stamp.and_then(|(_, column)| column.as_text()).map(str::to_owned))
+        let fact = |wanted: &str| {
+            let mut facts = schemas.iter().flat_map(|schema| &schema.facts);
+            facts.find(|(code, _)| code == wanted).map(|(_, value)| value)
+        };
+        let lag_ms = match fact("stamp-lag-ms") {
+            // Where a connector says nonsense, what may be wrong is only late.
+            Some(Value::Integer(ms)) => (*ms).clamp(0, SETTLE_MS),
+            _ => 0,
+        };
+        let column = fact("stamp").and_then(Value::as_text).map(str::to_owned);
+        Ok(column.map(|column| Stamp { column, lag_ms }))
     }
 
     /// Settles the creates whose stamp is found; the others.
@@ -235,9 +258,9 @@ impl Prober<'_> {
             let strays = scene.strays.iter().filter(is_mine);
             let found = scene.alike.get(&entry.intent);
             let evidence = Evidence {
-                stamped: scene.stamped,
+                stamped: scene.stamp_lag_ms.is_some(),
                 searched: found.is_some(),
-                settled: entry.not_before_ms <= scene.now_ms,
+                settled: scene.shows(entry),
                 alike: found.cloned().unwrap_or_default(),
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own,

@@ -196,7 +196,9 @@ fn what_a_match_key_finds_again_is_weighed_against_what_was_sent() {
 
 #[test]
 fn a_create_with_a_stamp_is_sent_again_unless_something_went() {
-    let stamped = Evidence { stamped: true, ..Evidence::default() };
+    let early = Evidence { stamped: true, ..Evidence::default() };
+    assert_eq!(judge(&early), Verdict::Wait, "a search may not show it yet");
+    let stamped = Evidence { settled: true, ..early };
     assert_eq!(judge(&stamped), Verdict::SendAgain);
     // Its twin without the stamp is not it.
     assert_eq!(judge(&Evidence { same: vec![key("1")], ..stamped.clone() }), Verdict::SendAgain);

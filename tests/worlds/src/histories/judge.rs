@@ -8,7 +8,7 @@ use renkei_sync::record::Removal;
 use renkei_sync::value::Value;
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};
-use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, SCORE, at};
+use super::stage::{COMPANY, DAY, Kind, OPT_OUT, PRIVATE, SCORE, at};
 use crate::world::knobs::{Lag, Versions};
 use crate::world::{Entry, Place, Record, Who, World};
 
@@ -192,7 +192,7 @@ impl<D: Driver> Judge<'_, D> {
         let mine = |(position, entry): &(usize, &Entry)| {
             self.is_by_person(*position)
                 && !(entry.created && self.is_restored(*position, entry))
-                && (entry.before != entry.after || entry.created || entry.column.is_none())
+                && (says_other(column, entry) || entry.created || entry.column.is_none())
                 && entry.column.as_deref().is_none_or(|name| name == column)
                 && self.is(thing, &entry.place, &entry.id)
         };
@@ -423,5 +423,13 @@ impl<D: Driver> Judge<'_, D> {
             let text = format!("{:?} of {:?}: {before:?} became {kept:?}", write.id, write.place);
             self.find("association", text);
         }
+    }
+}
+
+/// Whether an edit says something else than what stood there: of a day another moment does not.
+fn says_other(column: &str, entry: &Entry) -> bool {
+    match column {
+        DAY => plain(column, &entry.before) != plain(column, &entry.after),
+        _ => entry.before != entry.after,
     }
 }

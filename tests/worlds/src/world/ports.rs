@@ -60,13 +60,16 @@ impl Connector for FakeConnector {
         let schema = |object: &String| {
             let table = world.tables.get(&place(&self.system, object));
             let stamped = table.is_some_and(|table| table.stamped);
+            let lag_ms = table.map_or(0, |table| table.knobs.lag.find_ms);
+            let lag = (lag_ms > 0).then(|| ("stamp-lag-ms".to_owned(), Value::Integer(lag_ms)));
             let facts = stamped.then(|| ("stamp".to_owned(), Value::from("stamp")));
+            let facts = facts.into_iter().chain(lag);
             let more = table.map(|table| table.facts.clone()).unwrap_or_default();
             Schema {
                 object: object.clone(),
                 label: object.clone(),
                 fields: Vec::new(),
-                facts: facts.into_iter().chain(more).collect(),
+                facts: facts.chain(more).collect(),
             }
         };
         Ok(objects.iter().map(schema).collect())
