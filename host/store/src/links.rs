@@ -114,6 +114,15 @@ pub(crate) fn views(
 }
 
 /// Marks a link as to be planned; a number without a link is nothing to plan.
+/// All active links of an entity are to be planned.
+pub(crate) fn put_dirty_entity(connection: &Connection, entity: &str) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR IGNORE INTO dirty (link, entity)
+         SELECT number, entity FROM link WHERE entity = ?1 AND status = 'active'",
+    )?;
+    statement.execute([entity]).map(drop)
+}
+
 pub(crate) fn put_dirty(connection: &Connection, link: LinkId) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT OR IGNORE INTO dirty (link, entity)

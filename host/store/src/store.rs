@@ -103,6 +103,17 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn stream_records(
+        &self,
+        stream: &Stream,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let (stream, after) = (stream.clone(), after.unwrap_or_default().to_owned());
+        self.read(move |connection, _| sweeps::stream_records(connection, &stream, &after, limit))
+            .await
+    }
+
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         let keys = keys.to_vec();
         self.read(move |connection, layouts| records::get(connection, layouts, &keys)).await

@@ -61,3 +61,17 @@ pub(crate) fn unswept(
         params![stream.system, stream.object, after, column::number(round), column::length(limit)];
     statement.query_map(values, |row| column::key(row, 0))?.collect()
 }
+
+pub(crate) fn stream_records(
+    connection: &Connection,
+    stream: &Stream,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<RecordKey>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT system, object, id FROM record
+         WHERE system = ?1 AND object = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+    )?;
+    let values = params![stream.system, stream.object, after, column::length(limit)];
+    statement.query_map(values, |row| column::key(row, 0))?.collect()
+}

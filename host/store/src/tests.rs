@@ -62,7 +62,8 @@ fn stream() -> Stream {
 fn cursor(position: &str) -> Cursor {
     let position = Some(position.as_bytes().to_vec());
     let digest = "d1".to_owned();
-    Cursor { position, backfilled: true, more: false, digest, lag_ms: Some(90_000) }
+    let meanings = [("mail".to_owned(), "m1".to_owned())].into();
+    Cursor { position, backfilled: true, more: false, digest, lag_ms: Some(90_000), meanings }
 }
 
 fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {

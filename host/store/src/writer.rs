@@ -148,6 +148,9 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     for link in &changes.dirty {
         links::put_dirty(connection, *link)?;
     }
+    for entity in &changes.dirty_entities {
+        links::put_dirty_entity(connection, entity)?;
+    }
     for (link, awaited) in &changes.waits {
         links::put_waits(connection, *link, awaited)?;
     }

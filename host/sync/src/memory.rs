@@ -139,6 +139,11 @@ impl State {
             self.dirty.remove(link);
         }
         self.dirty.extend(changes.dirty);
+        let is_dirty = |link: &Link| {
+            link.status == LinkStatus::Active && changes.dirty_entities.contains(&link.entity)
+        };
+        let of_entities = self.links.values().filter(|link| is_dirty(link));
+        self.dirty.extend(of_entities.map(|link| link.id));
         for (link, awaited) in changes.waits {
             if awaited.is_empty() {
                 self.waits.remove(&link);
@@ -251,6 +256,21 @@ impl Store for MemoryStore {
         });
         let keys = there.map(|record| &record.key).filter(|key| {
             state.swept.get(key) != Some(&round) && after.is_none_or(|after| *key.id > *after)
+        });
+        Ok(keys.take(limit).cloned().collect())
+    }
+
+    async fn stream_records(
+        &self,
+        stream: &Stream,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let state = self.state();
+        let keys = state.records.keys().filter(|key| {
+            key.system == stream.system
+                && key.object == stream.object
+                && after.is_none_or(|after| *key.id > *after)
         });
         Ok(keys.take(limit).cloned().collect())
     }

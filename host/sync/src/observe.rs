@@ -13,6 +13,7 @@ use crate::state::{Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep
 use crate::store::{Changes, StoreError};
 use crate::value::Value;
 
+mod anew;
 mod due;
 
 /// How far a system's clock may be from the host's before it is told, ms.
@@ -124,6 +125,10 @@ impl Reader<'_> {
     async fn run(&self) -> Result<bool, AbsorbError> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
+        let kept = match kept {
+            Some(cursor) => Some(self.meet_anew(cursor).await?),
+            None => None,
+        };
         let mut spent = Spent { pages: 0, began_ms: self.engine.clock.now_ms() };
         let mut cursor = match kept {
             Some(cursor) if cursor.digest == self.member.digest => cursor,
@@ -155,7 +160,8 @@ impl Reader<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let start = self.start();
+        let meanings = left.meanings;
+        let start = Cursor { meanings, ..self.start() };
         self.keep_cursor(&start).await?;
         Ok(start)
     }
@@ -182,7 +188,8 @@ impl Reader<'_> {
             };
             let page = match page {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
-                    *cursor = self.start();
+                    let meanings = std::mem::take(&mut cursor.meanings);
+                    *cursor = Cursor { meanings, ..self.start() };
                     continue;
                 }
                 page => page?,
@@ -301,7 +308,8 @@ impl Reader<'_> {
 
     fn start(&self) -> Cursor {
         let digest = self.member.digest.clone();
-        Cursor { position: None, backfilled: false, more: false, digest, lag_ms: None }
+        let meanings = self.member.meanings(self.entity);
+        Cursor { position: None, backfilled: false, more: false, digest, lag_ms: None, meanings }
     }
 
     fn request(&self, cursor: &Cursor, expected_rows: Option<u64>) -> PageRequest {

@@ -12,10 +12,13 @@ use crate::record::Attributes;
 use crate::spec::days::{DayFacts, Days};
 use crate::value::Cell;
 
+pub(crate) use meaning::CREATE;
+pub use meaning::Meanings;
 pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 
 mod columns;
 pub mod days;
+mod meaning;
 mod policies;
 pub(crate) mod stopped;
 

@@ -141,21 +141,39 @@ pub struct FieldState {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: u32,
     /// The system put the present `seen` there when our create made the record: nobody's edit
-    /// (RULES.md P4). Without `seen` the field stood still and what was known is forgotten.
+    /// (RULES.md P4). Without `seen` the field stands still: it is not mapped now, and `base` is
+    /// what was known before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preset: bool,
 }
 
 impl FieldState {
-    /// A field that the member does not map, or not now, and that was known before
-    /// (RULES.md V13): whatever is met there next is nobody's edit.
+    /// A field whose values have come to mean something else (RULES.md V13): whatever is met there
+    /// next is nobody's edit.
     pub(crate) fn forgotten() -> Self {
         Self { preset: true, ..Self::default() }
     }
 
+    /// The member does not map the field now (RULES.md V13): what was known stands until then.
+    pub(crate) fn stand_still(&mut self) {
+        if *self != Self::default() {
+            let (base, agreed) = (self.base.take(), self.agreed.take());
+            *self = Self { base, agreed, ..Self::forgotten() };
+        }
+    }
+
     /// Whether it stands still.
-    pub(crate) fn is_forgotten(&self) -> bool {
+    pub(crate) fn is_still(&self) -> bool {
         self.preset && self.seen.is_none()
+    }
+
+    /// The field is read again after it stood still. One that is empty there may be another one of
+    /// the same name, which nobody has emptied.
+    pub(crate) fn wake(&mut self, cell: &Cell) {
+        let is_empty = matches!(cell, Some(Value::Null | Value::Boolean(false)));
+        if self.is_still() && is_empty {
+            *self = Self::forgotten();
+        }
     }
 
     /// Whether a cell is the default that the record was made with.

@@ -151,6 +151,8 @@ pub struct Changes {
     pub clean: Vec<LinkId>,
     /// Links to be planned.
     pub dirty: Vec<LinkId>,
+    /// Entities of which all active links are to be planned.
+    pub dirty_entities: Vec<String>,
     /// Replaces all that these links wait for; an empty list ends the waiting.
     pub waits: Vec<(LinkId, Vec<Awaited>)>,
     /// Operations to insert or replace by intent.
@@ -196,6 +198,7 @@ impl Changes {
             && self.aliases.is_empty()
             && self.clean.is_empty()
             && self.dirty.is_empty()
+            && self.dirty_entities.is_empty()
             && self.waits.is_empty()
             && self.outbox.is_empty()
             && self.outbox_done.is_empty()
@@ -245,6 +248,15 @@ pub trait Store: Send + Sync {
         &self,
         stream: &Stream,
         round: u64,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// All records of the stream that were ever read, with ids greater than `after`, in the order
+    /// of ids.
+    async fn stream_records(
+        &self,
+        stream: &Stream,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError>;

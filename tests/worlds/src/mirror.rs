@@ -134,6 +134,15 @@ impl Store for MirrorStore {
         ask!(self.unswept(stream, round, after, limit))
     }
 
+    async fn stream_records(
+        &self,
+        stream: &Stream,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        ask!(self.stream_records(stream, after, limit))
+    }
+
     async fn records(&self, keys: &[RecordKey]) -> Result<Vec<RecordState>, StoreError> {
         ask!(self.records(keys))
     }

@@ -14,6 +14,7 @@ pub(crate) fn slip(name: &str, variable: &str, value: &str) -> Option<&'static s
         (value.trim().is_empty(), "is empty"),
         (value.trim() != value, "begins or ends with a space or a line break"),
         (value.contains(['\n', '\r', '\t']), "holds a line break or a tab"),
+        (value.contains(is_full_width), "holds full-width letters; type it anew"),
         (value.contains(is_invisible), "holds a character that cannot be seen; type it anew"),
         (is_quoted(value), "is in quotation marks of its own"),
         (is_assigned(name) || is_assigned(variable), "begins with its own name and `=`"),
@@ -24,6 +25,7 @@ pub(crate) fn slip(name: &str, variable: &str, value: &str) -> Option<&'static s
         (begins(&["bearer ", "basic "]), "begins with the name of a scheme, as `Bearer`"),
         (begins(&["http://", "https://"]), "is a web address"),
         (is_placeholder(value), "is a placeholder that nobody replaced"),
+        (value.contains(' '), "holds a space"),
         (
             value.contains(is_typographic),
             "holds a long dash or curly quotation mark of a text program",
@@ -49,7 +51,13 @@ fn is_quoted(value: &str) -> bool {
 fn is_placeholder(value: &str) -> bool {
     value.starts_with('<') && value.ends_with('>')
         || value.starts_with("${") && value.ends_with('}')
-        || value.chars().all(|c| matches!(c, '.' | '*' | 'x' | 'X' | '\u{2026}' | '\u{2022}'))
+        || value.contains("...")
+        || value.contains(['\u{2026}', '\u{2022}'])
+        || value.chars().all(|c| matches!(c, '*' | 'x' | 'X'))
+}
+
+fn is_full_width(c: char) -> bool {
+    matches!(c, '\u{ff01}'..='\u{ff5e}')
 }
 
 fn is_typographic(c: char) -> bool {
@@ -80,6 +88,9 @@ mod tests {
             ("<your token>", "placeholder"),
             ("${HUB_TOKEN}", "placeholder"),
             ("...", "placeholder"),
+            ("pat-na1-...", "placeholder"),
+            ("pat 1", "a space"),
+            ("\u{ff50}\u{ff41}\u{ff54}", "full-width"),
             ("xxxx", "placeholder"),
             ("pat\u{2013}1", "long dash"),
         ] {
@@ -93,7 +104,7 @@ mod tests {
         for value in [
             "pat-na1-00000001-0002-4003-8004-000000000005",
             "3MVG9.AtFgh_j7k",
-            "p@ss word\"with'all=signs",
+            "p@ss_word\"with'all=signs",
             "d2l0aCBwYWRkaW5n==",
             "$2y$10$abc",
             "basics",

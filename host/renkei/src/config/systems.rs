@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use renkei_package::{ConnectorManifest, Kind, Setting, SettingKind};
 use renkei_runtime::{Auth, SystemConfig};
 use renkei_sync::spec::days::time_zone;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 
 use super::file::{AuthFile, RootFile, SystemFile};
 use super::loaded::Loaded;
 use super::place::{ConfigError, Source};
 use super::secrets::Secrets;
+use super::slips::slip;
 use super::words::setting_value;
 
 type File = Source<RootFile>;
@@ -104,7 +105,20 @@ fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<Auth,
         let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;
         secrets.get(name.get_ref()).map_err(|error| root.at(name, error.to_string()))
     };
-    let client_id = || file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"));
+    let client_id = || {
+        let id = file.client_id.clone().ok_or_else(|| missing(root, raw, "client_id"))?;
+        match slip("client_id", "client_id", &id) {
+            Some(what) => Err(root.at(raw, format!("`client_id` {what}"))),
+            None => Ok(id),
+        }
+    };
+    let client_secret = || {
+        let value = secret("client_secret", &file.client_secret)?;
+        if file.client_id.as_deref() == Some(value.expose_secret()) {
+            return Err(root.at(raw, "the secret of `client_secret` is the client id"));
+        }
+        Ok(value)
+    };
     match file.scheme.get_ref().as_str() {
         "bearer" => Ok(Auth::Bearer(secret("token_secret", &file.token_secret)?)),
         "header" => Ok(Auth::Header {
@@ -113,14 +127,14 @@ fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<Auth,
         }),
         "oauth2-client-credentials" => Ok(Auth::ClientCredentials {
             client_id: client_id()?,
-            client_secret: secret("client_secret", &file.client_secret)?,
+            client_secret: client_secret()?,
             scope: file.scope.clone(),
         }),
         "oauth2-refresh-token" => Ok(Auth::RefreshToken {
             client_id: client_id()?,
             client_secret: match &file.client_secret {
                 None => None,
-                name => Some(secret("client_secret", name)?),
+                Some(_) => Some(client_secret()?),
             },
             refresh_token: secret("refresh_token_secret", &file.refresh_token_secret)?,
         }),

@@ -3,11 +3,10 @@
 //! A manifest only asks. Each thing is one word: `slot:primary`,
 //! `host:primary:https://api.example.com`, `method:primary:GET`, `path:primary:/crm/v3`,
 //! `secret:client_secret`, `read:contacts`, `write:contacts:create`. `read:*` and `write:*` are the
-//! objects that a manifest does not list, as an org's own (`RULES.md V18`); one of them can be taken
-//! away by its name. Whatever decides where a
-//! slot's credentials go is a word of that slot: `base:primary:https://api.example.com` (what paths
-//! are appended to), `auth:primary:bearer` (a way to authenticate),
-//! `token:primary:form:/oauth/token` (how and where tokens are had),
+//! objects that a manifest does not list, as an org's own (`RULES.md V18`); one of them can be
+//! taken away by its name. Whatever decides where a slot's credentials go is a word of that slot:
+//! `base:primary:https://api.example.com` (what paths are appended to), `auth:primary:bearer` (a
+//! way to authenticate), `token:primary:form:/oauth/token` (how and where tokens are had),
 //! `token-base:primary:instance_url` (the field of the token answer that replaces the base). So a
 //! change of any of them is something new.
 //!

@@ -174,6 +174,7 @@ fn a_commit() -> impl Strategy<Value = Changes> {
         Changes {
             cursors: position.iter().map(|position| (stream(), cursor(position))).collect(),
             dirty: links.iter().map(|link| link.id).collect(),
+            dirty_entities: links.iter().skip(1).map(|link| link.entity.clone()).collect(),
             links,
             match_keys: records.iter().map(|(r, pairs)| (r.key.clone(), pairs.clone())).collect(),
             sweeps: records
@@ -285,6 +286,9 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     say(&store.live("person", &stream()).await.unwrap());
     for (round, after, limit) in [(1, None, 100), (1, Some("1"), 1), (2, None, 100)] {
         say(&store.unswept(&stream(), round, after, limit).await.unwrap());
+    }
+    for (after, limit) in [(None, 100), (Some("1"), 2)] {
+        say(&store.stream_records(&stream(), after, limit).await.unwrap());
     }
     say(&store.records(&keys).await.unwrap());
     say(&doubts(store, &keys).await);

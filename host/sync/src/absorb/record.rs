@@ -38,16 +38,14 @@ impl Source<'_> {
             } else if cell.is_some() {
                 state.filler = None;
             }
+            state.wake(&cell);
             let after = state.seen.is_some().then_some(last_ms).flatten();
             let span = Span { after, until: row.modified_ms };
             order::apply(state, &field.kind, weighed.fate(position), cell, span);
         }
-        // What the member does not map, or no longer, is met anew when it does again.
         for field in unmapped {
-            if let Some(state) = record.fields.get_mut(field.0)
-                && *state != FieldState::default()
-            {
-                *state = FieldState::forgotten();
+            if let Some(state) = record.fields.get_mut(field.0) {
+                state.stand_still();
             }
         }
         for (field, _) in &reading.problems {

@@ -110,7 +110,7 @@ impl Work<'_> {
     fn has_undelivered(&self) -> bool {
         let lanes = self.context.lanes;
         // Of a field that stood still nothing is known there (RULES.md V13).
-        let is_known = |state: &FieldState| !state.is_forgotten();
+        let is_known = |state: &FieldState| !state.is_still();
         let is_due = |record: &RecordState, member, position| {
             let lane = lanes.lane(member, position);
             let state = record.fields.get(position);

@@ -63,6 +63,11 @@ impl Days {
         self.0.get().is_some()
     }
 
+    /// Whether a column is known to hold moments.
+    pub(crate) fn is_moment(&self, column: &str) -> bool {
+        self.0.get().is_some_and(|facts| facts.moments.contains(column))
+    }
+
     /// The account's time zone.
     pub fn zone(&self) -> Option<&TimeZone> {
         self.0.get()?.zone.as_ref()

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Meanings;
+
 /// One object of one system, as a stream of changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stream {
@@ -28,6 +30,19 @@ pub struct Cursor {
     pub digest: String,
     /// How old the rows of the last page may have been, ms, where the connector says so.
     pub lag_ms: Option<i64>,
+    /// What the values of its fields meant when they were read; those of fields that are not mapped
+    /// now are kept. Empty in databases of before.
+    pub meanings: Meanings,
+}
+
+impl Cursor {
+    /// The fields whose values mean something else now than when they were read.
+    pub(crate) fn other<'a>(&self, now: &'a Meanings) -> Vec<&'a str> {
+        let is_other = |(name, meaning): &(&String, &String)| {
+            self.meanings.get(*name).is_some_and(|known| known != *meaning)
+        };
+        now.iter().filter(is_other).map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// The sweeps of a stream: the one under way, and the last one that was completed.

@@ -1,0 +1,93 @@
+//! What a value of a member means for each field: whatever decides how columns become it. Where
+//! that changes, what was known there of the field says nothing any more (RULES.md V13).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::{EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Via};
+use crate::review::digest;
+
+/// By the field's name, a digest of what its values mean; under the empty name, which no field has,
+/// whether records are made there.
+pub type Meanings = BTreeMap<String, String>;
+
+/// The name under which stands whether records are made there.
+pub(crate) const CREATE: &str = "";
+
+impl MemberSpec {
+    /// What the values of each mapped field mean. A field of which that is not known now is left
+    /// out.
+    pub fn meanings(&self, entity: &EntitySpec) -> Meanings {
+        let create = (CREATE.to_owned(), self.create.to_string());
+        let fields = self.groups.iter().flat_map(|group| {
+            let kept = group.fields.iter().filter_map(|index| entity.fields.get(index.0));
+            kept.filter_map(|field| {
+                let meaning = self.meaning(entity, group, field)?;
+                Some((field.name.clone(), digest(&[&meaning.to_string()])))
+            })
+        });
+        [create].into_iter().chain(fields).collect()
+    }
+
+    fn meaning(
+        &self,
+        entity: &EntitySpec,
+        group: &MappingGroup,
+        field: &FieldSpec,
+    ) -> Option<Json> {
+        let names = group.fields.iter().filter_map(|index| entity.fields.get(index.0));
+        let names: Vec<&str> = names.map(|field| field.name.as_str()).collect();
+        let via = match &group.via {
+            Via::Direct => json!("direct"),
+            Via::Table(table) => json!(table.read),
+            Via::Transform(via) => {
+                let function = &via.function;
+                json!([
+                    function.plugin,
+                    function.function,
+                    function.parameters,
+                    function.input,
+                    function.output,
+                    format!("{:?}", via.orientation)
+                ])
+            }
+        };
+        let zone = match field.kind {
+            FieldKind::Date => json!(self.zone_of(group)?),
+            _ => Json::Null,
+        };
+        let fillers = &group.rules.fillers;
+        Some(json!([kind(&field.kind), names, group.columns, via, group.target, fillers, zone]))
+    }
+
+    /// The zone in which the days of these columns are days; empty where they hold none but days,
+    /// and nothing while that is not known.
+    fn zone_of(&self, group: &MappingGroup) -> Option<String> {
+        if !self.days.is_known() {
+            return None;
+        }
+        let is_moment = group.columns.iter().any(|column| self.days.is_moment(column));
+        if !is_moment {
+            return Some(String::new());
+        }
+        self.days.zone()?.iana_name().map(str::to_owned)
+    }
+}
+
+/// One word for each kind, as it stays whatever the program calls it.
+fn kind(kind: &FieldKind) -> Json {
+    json!(match kind {
+        FieldKind::Text => "text",
+        FieldKind::Mail => "mail",
+        FieldKind::Phone => "phone",
+        FieldKind::Integer => "integer",
+        FieldKind::Decimal => "decimal",
+        FieldKind::Boolean => "boolean",
+        FieldKind::Date => "date",
+        FieldKind::Timestamp => "timestamp",
+        FieldKind::Choice => "choice",
+        FieldKind::Choices => "choices",
+        FieldKind::Reference { entity, many } => return json!([entity, many]),
+    })
+}
