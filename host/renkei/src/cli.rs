@@ -86,7 +86,9 @@ a real account; --speed 1 is real time.")]
     /// Start simulated CRMs on loopback.
     #[command(after_help = "Examples:
   renkei sim                           both on free ports; prints one JSON line when ready
-  renkei sim --systems hubspot --port-base 7100 --people 500 --seed 7")]
+  renkei sim --systems hubspot --port-base 7100 --people 500 --seed 7
+  renkei sim --no-limits               no quotas, and an edit is found at once: as the real one does,
+                                       HubSpot's search shows it only after some seconds")]
     Sim(SimArgs),
 
     /// Write an example configuration into a directory.
@@ -154,7 +156,10 @@ who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves 
   renkei status --dir sync                          lists open reviews with their ids
   renkei decide 3f2a take salesforce --dir sync     that system's value stands
   renkei decide 3f2a value '03-1234-5678' --dir sync
-  renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync")]
+  renkei decide 77b0 with salesforce.Contact/003000000000001AAA --dir sync
+  renkei decide 77b0 separate --dir sync            it is a record of its own
+  renkei decide 9c1e approve --dir sync             the first sync, deletions, a merge: as asked
+  renkei decide 9c1e leave --dir sync               nothing is done")]
     Decide(DecideArgs),
 
     /// Write a copy of the database into a new file, also while `renkei serve` works on it.

@@ -192,9 +192,12 @@ pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -
     let read: u64 = report.read.values().sum();
     // What lists them stands beside them: a system that failed is not in that list.
     let hint = dir.filter(|_| open > 0).map(lists);
+    let decided = dir.filter(|_| report.decided > 0);
+    let decided =
+        decided.map(|dir| format!(" (`renkei status --decided --dir {}`)", dir.display()));
     let mut text = format!(
         "read {read} records; linked {} to others, {} new link(s); created {}, updated {}, archived {}, merged {}; \
-         {} refused or unclear; {} conflict(s) decided by rule (`renkei status --decided`); {open} open question(s){}",
+         {} refused or unclear; {} conflict(s) decided by rule{}; {open} open question(s){}",
         report.matched,
         report.founded,
         done(report, Action::Create),
@@ -203,6 +206,7 @@ pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -
         done(report, Action::Merge),
         refused(report),
         report.decided,
+        decided.unwrap_or_default(),
         hint.unwrap_or_default(),
     );
     for (system, ahead_ms) in &report.clocks {

@@ -268,9 +268,11 @@ impl WrittenRow<'_> {
             true if !self.is_final => Fate::Open,
             true if is_form => Fate::Form,
             true if self.look.read_back || !self.has_moved() => Fate::Missed,
-            // A reference that is written in a call of its own may not have been, and then the
-            // version is that of the other columns; later than that, somebody took it back.
-            true if !is_plain && !self.is_after_write() => Fate::Missed,
+            true if !is_plain && !self.is_after_write() && self.is_of_last_write(position) => {
+                Fate::Missed
+            }
+            // It may have been written in a call of its own, of which other columns prove nothing.
+            true if !is_plain => Fate::Unsure,
             true => self.taken_back(position),
         }
     }
@@ -287,6 +289,13 @@ impl WrittenRow<'_> {
         let seen = state.seen.as_ref().filter(|_| state.base.is_some())?;
         let before = self.doubt.before(name)?;
         Some((seen, before)).filter(|_| !before.contains(seen))
+    }
+
+    /// Whether no other write of ours came after the one that set this field.
+    fn is_of_last_write(&self, position: usize) -> bool {
+        let writes = &self.doubt.writes;
+        let name = self.entity.fields.get(position).map(|field| &field.name);
+        name.and_then(|name| writes.get(name)) == writes.values().max()
     }
 
     /// A later version holds what stood there before the write. Another field that holds what the

@@ -34,7 +34,8 @@ pub(crate) async fn run(args: &FileArgs, output: Output) -> Result<(), Failure> 
     output.result(&facts, || {
         format!(
             "wrote {file}: {links} links, {records} records, {bytes} bytes. \
-             `renkei restore {file}` puts it back"
+             `renkei restore {file} --dir {}` puts it back",
+            args.dir.dir.display()
         )
     })?;
     Ok(())

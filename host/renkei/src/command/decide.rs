@@ -54,7 +54,10 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
             decide(&store, &spec, SystemClock::program().now_ms(), &decision).await?
         }
     };
-    output.result(&decided, || "decided; the next cycle acts on it".to_owned())?;
+    output.result(&decided, || {
+        let dir = dir.display();
+        format!("decided; the next cycle acts on it, and `renkei plan --dir {dir}` shows how")
+    })?;
     Ok(())
 }
 

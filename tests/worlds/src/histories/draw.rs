@@ -246,8 +246,12 @@ impl Drawing<'_> {
                 Act::Clock { side: at.side, ms }
             }
             9..12 if self.has("parents") || self.has("associations") => {
-                let count = self.dice.index(if self.has("associations") { 3 } else { 2 });
-                let companies = (0..count).map(|_| self.dice.index(2)).collect();
+                let first = self.dice.index(2);
+                let companies = match self.dice.roll(4) {
+                    0 => Vec::new(),
+                    1 | 2 if self.has("associations") => vec![first, 1 - first],
+                    _ => vec![first],
+                };
                 Act::Parents { side: at.side, nth, companies }
             }
             roll => {

@@ -183,7 +183,7 @@ impl<D: Driver> Judge<'_, D> {
         let Value::References(ids) = self.world.cell(place, id, COMPANY) else { return false };
         let companies = (place.0.clone(), Kind::Company.object().to_owned());
         let live = self.world.live(&companies);
-        ids.iter().any(|id| !live.contains(id))
+        ids.iter().any(|id| !id.is_empty() && !live.contains(id))
     }
 
     /// The last value that a person typed stands where it was typed, or people can read that it

@@ -163,5 +163,8 @@ pub fn world(sides: usize) -> World {
         }
     }
     world.table(&at(0, Kind::Person)).read_only.insert(SCORE.to_owned());
+    for side in 0..sides {
+        world.table(&at(side, Kind::Person)).lists.insert(COMPANY.to_owned());
+    }
     world
 }
