@@ -1,9 +1,13 @@
 //! Consent and one-way fields: what no rule may undo or empty.
 
+use futures::executor::block_on;
 use renkei_sync::record::Removal;
+use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{Direction, FieldKind, FirstLink, Winner};
+use renkei_sync::state::{Choice, Matter, RecordKey};
 use renkei_sync::value::Value;
 
+use super::identity::put_back;
 use super::{bench, check_cell};
 use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people};
@@ -103,6 +107,103 @@ fn opt_out_survives_when_records_are_merged() {
     bench.shared.world().remove(&a(), &loser, Removal::MergedInto(winner.clone()));
     bench.settle();
     check_cell(&bench, &a(), &winner, "no_mail", OUT);
+}
+
+/// `RULES.md` P5: what a person ticked by mistake, where the other member may not be written.
+#[test]
+fn opt_out_is_taken_back_where_it_was_set_and_nobody_else_ever_held_it() {
+    for in_a in [Value::Null, IN] {
+        let bench = with_opt_out(Direction::Read, Direction::Both);
+        let ids = pair(&bench, in_a.clone(), IN);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", OUT);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+        bench.settle();
+        check_cell(&bench, &b(), &ids.1, "no_mail", IN);
+        check_cell(&bench, &a(), &ids.0, "no_mail", in_a);
+        // What the other one says of itself is nobody's mistake.
+        bench.shared.world().edit(&a(), &ids.0, "no_mail", OUT);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+    }
+}
+
+/// `RULES.md` P5: what a rule has overruled is offered once, as the system holds it.
+#[test]
+fn opt_out_that_stands_offers_each_system_once() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, OUT);
+    bench.settle();
+    bench.shared.world().edit(&b(), &ids.1, "no_mail", Value::Null);
+    bench.settle();
+    let reviews = bench.reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(Value::Null))];
+    assert_eq!(values[..], expected);
+}
+
+/// `RULES.md` P5 and P14.
+#[test]
+fn opt_out_stands_when_the_database_is_put_back() {
+    for (in_a, edited, now) in [
+        (Direction::Read, b(), IN),
+        (Direction::Both, a(), Value::Null),
+        (Direction::Both, a(), IN),
+        (Direction::Both, b(), IN),
+    ] {
+        let mut bench = with_opt_out(in_a, Direction::Both);
+        let ids = pair(&bench, OUT, IN);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+        let backup = bench.store.copy();
+        let id = if edited == a() { &ids.0 } else { &ids.1 };
+        bench.shared.world().edit(&edited, id, "no_mail", now);
+        put_back(&mut bench, backup);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    }
+}
+
+/// `RULES.md` P5 and P14: all of them say so, and none holds it any more.
+#[test]
+fn opt_out_that_was_taken_back_everywhere_is_over_when_the_database_is_put_back() {
+    let mut bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, OUT);
+    bench.settle();
+    let backup = bench.store.copy();
+    bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+    bench.settle();
+    put_back(&mut bench, backup);
+    bench.settle();
+    check_both(&bench, &ids, IN);
+}
+
+/// `RULES.md` P5: a record that stands aside has opted out.
+#[test]
+fn opt_out_of_a_record_that_stands_aside_counts() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let cells = |value: Value| [("mail", "a@x".into()), ("no_mail", value)];
+    bench.shared.world().table(&b()).unique = None;
+    let left = bench.shared.world().create(&a(), &cells(IN));
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    let twin = bench.shared.world().create(&b(), &cells(OUT));
+    bench.settle();
+    let question = bench.open_reviews().remove(0);
+    let with = RecordKey { system: "a".into(), object: "contacts".into(), id: left.clone() };
+    let choice = Choice::LinkWith(with);
+    block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1)).unwrap();
+    bench.settle();
+    check_both(&bench, &(left, right.clone()), OUT);
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!((&active.id, &surplus.id), (&right, &twin));
 }
 
 /// `RULES.md` P6.
