@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{Direction, FieldKind, FirstLink, Winner};
+use renkei_sync::spec::{Direction, FieldKind, FirstLink, Spec, Winner};
 use renkei_sync::state::{Choice, Matter, RecordKey};
 use renkei_sync::value::Value;
 
@@ -11,6 +11,7 @@ use super::identity::put_back;
 use super::{bench, check_cell};
 use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people};
+use crate::world::Place;
 
 const OUT: Value = Value::Boolean(true);
 const IN: Value = Value::Boolean(false);
@@ -36,6 +37,17 @@ fn pair(bench: &Bench, in_a: Value, in_b: Value) -> (String, String) {
 fn check_both(bench: &Bench, (left, right): &(String, String), expected: Value) {
     check_cell(bench, &a(), left, "no_mail", expected.clone());
     check_cell(bench, &b(), right, "no_mail", expected);
+}
+
+fn key(at: &Place, id: &str) -> RecordKey {
+    RecordKey { system: at.0.clone(), object: at.1.clone(), id: id.to_owned() }
+}
+
+/// Answers the only question.
+fn decide(bench: &Bench, choice: Choice) {
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
 /// `RULES.md` P5.
@@ -169,6 +181,29 @@ fn opt_out_stands_when_the_database_is_put_back() {
     }
 }
 
+/// `RULES.md` P5 and P14: the record was made after the backup, and has opted out since.
+#[test]
+fn opt_out_of_a_record_made_since_stands_when_the_database_is_put_back() {
+    for in_b in [Direction::Read, Direction::Both] {
+        let mut bench = with_opt_out(Direction::Both, in_b);
+        let mut entities = bench.spec.entities().to_vec();
+        entities[0].create_guard = Some(0);
+        bench.spec = Spec::new(entities).unwrap();
+        let cells = [("mail", "a@x".into()), ("no_mail", IN)];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.settle();
+        let backup = bench.store.copy();
+        decide(&bench, Choice::Approve);
+        bench.settle();
+        let right = bench.shared.world().live(&b())[0].clone();
+        bench.shared.world().edit(&b(), &right, "no_mail", OUT);
+        put_back(&mut bench, backup);
+        bench.settle();
+        check_both(&bench, &(left, right), OUT);
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    }
+}
+
 /// `RULES.md` P5 and P14: all of them say so, and none holds it any more.
 #[test]
 fn opt_out_that_was_taken_back_everywhere_is_over_when_the_database_is_put_back() {
@@ -194,16 +229,38 @@ fn opt_out_of_a_record_that_stands_aside_counts() {
     let right = bench.shared.world().live(&b())[0].clone();
     let twin = bench.shared.world().create(&b(), &cells(OUT));
     bench.settle();
-    let question = bench.open_reviews().remove(0);
-    let with = RecordKey { system: "a".into(), object: "contacts".into(), id: left.clone() };
-    let choice = Choice::LinkWith(with);
-    block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1)).unwrap();
+    decide(&bench, Choice::LinkWith(key(&a(), &left)));
     bench.settle();
     check_both(&bench, &(left, right.clone()), OUT);
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
     let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
     assert_eq!((&active.id, &surplus.id), (&right, &twin));
+}
+
+/// `RULES.md` P5 and V15: neither of two records of one system had a link.
+#[test]
+fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    bench.shared.world().table(&b()).unique = None;
+    let twin = |value: Value| {
+        let cells = [("mail", "a@x".into()), ("no_mail", value)];
+        bench.shared.world().create(&b(), &cells)
+    };
+    let twins = [twin(IN), twin(OUT)];
+    bench.settle();
+    let asked = bench.open_reviews().remove(0).record.unwrap();
+    let other = twins.iter().find(|id| **id != asked.id).unwrap();
+    decide(&bench, Choice::LinkWith(key(&b(), other)));
+    bench.settle();
+    let made = bench.shared.world().live(&a());
+    let [left] = made.as_slice() else { panic!("{made:?}") };
+    check_both(&bench, &(left.clone(), other.clone()), OUT);
+    // Edits of the one that stands aside go nowhere, and that is asked about.
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!((&active.id, surplus), (other, &asked));
 }
 
 /// `RULES.md` P6.
