@@ -14,6 +14,7 @@
 use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
 use crate::first_sync::begin_or_ask;
+use crate::guards;
 use crate::link::link_records;
 use crate::moves::follow_moves;
 use crate::observe::observe;
@@ -95,6 +96,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         }
     }
     if engine.options.apply {
+        guards::ask_creations(&cycle).await?;
         sweep(&cycle, &backfilled).await?;
     }
     Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })

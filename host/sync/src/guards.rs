@@ -4,14 +4,15 @@
 //! Both are counted over the last 24 hours, so that many small steps are one large one. Deletions
 //! are counted before any is made, with what they take along in their systems, and a deletion that
 //! takes others along asks in any case unless the admin says otherwise. Creations are counted as
-//! they are planned: so many are made as the guard allows, the others are held and a person is
-//! asked; until that is approved no cycle makes any more.
+//! they are planned: so many are made as the guard allows, the others are held. At the end of the
+//! cycle a person is asked about their number; until that is approved no cycle makes any more, and
+//! then so many.
 
 use std::collections::BTreeSet;
 
 use crate::cascades::{Along, WentAlong, taken_along};
 use crate::cycle::Cycle;
-use crate::engine::{CycleError, Engine, FirstSync};
+use crate::engine::{CycleError, Engine, Event, FirstSync};
 use crate::lanes::Lanes;
 use crate::plan::Deletions;
 use crate::plan_link::{Context, plan_link};
@@ -211,27 +212,71 @@ pub(crate) async fn creations(
         return Ok(());
     }
     let now_ms = engine.clock.now_ms();
-    let question = creations_question(entity, limit, now_ms);
-    let known = engine.store.review(&question.id).await?;
-    match known.filter(|known| known.status != ReviewStatus::Closed) {
-        Some(known) if known.choice == Some(Choice::Approve) => {
-            cycle.guard(&entity.name, u64::MAX, false);
-            if engine.options.apply {
-                let reviews = vec![review::closed(&known, now_ms)];
-                engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
-            }
+    let asked = creation_questions(engine).await?.into_iter().find(|one| {
+        let is_same =
+            matches!(one.matter, Matter::Creations { limit: known, .. } if known == limit);
+        one.entity == entity.name && is_same
+    });
+    match asked {
+        Some(approved) if approved.choice == Some(Choice::Approve) => {
+            let count = match approved.matter {
+                // An older program asked without a number.
+                Matter::Creations { count: 0, .. } => u64::MAX,
+                Matter::Creations { count, .. } => count,
+                _ => 0,
+            };
+            cycle.guard(&entity.name, count, Some(approved));
         }
-        Some(_) => cycle.guard(&entity.name, 0, true),
+        Some(_) => cycle.guard(&entity.name, 0, None),
         None => {
             let counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
             let left = counts.creations_left(limit).saturating_add(covered.unwrap_or(0));
-            cycle.guard(&entity.name, left, false);
+            cycle.guard(&entity.name, left, None);
         }
     }
     Ok(())
 }
 
-/// Whether more than these may be created.
-pub(crate) fn creations_question(entity: &EntitySpec, limit: u64, now_ms: i64) -> Review {
-    review::of_entity(&entity.name, Matter::Creations { limit }, now_ms)
+async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = engine.store.reviews(&query).await?;
+    reviews.retain(|known| matches!(known.matter, Matter::Creations { .. }));
+    Ok(reviews)
+}
+
+/// Asks about the creations that wait at the end of a cycle. A question about another number, or
+/// about none, is over; an approval that nothing was made by yet still holds.
+pub(crate) async fn ask_creations(cycle: &Cycle<'_>) -> Result<(), StoreError> {
+    let engine = cycle.engine;
+    let known = creation_questions(engine).await?;
+    let now_ms = engine.clock.now_ms();
+    let mut changes = Changes::default();
+    for entity in engine.spec.entities() {
+        let mine: Vec<&Review> = known.iter().filter(|one| one.entity == entity.name).collect();
+        let waiting = match entity.create_guard {
+            Some(limit) => cycle.creations_waiting(&entity.name).map(|known| (limit, known)),
+            None => Some((0, (0, false))),
+        };
+        // Not planned in this cycle.
+        let Some((limit, (count, is_guarded))) = waiting else { continue };
+        let matter = Matter::Creations { limit, count };
+        let question = review::of_entity(&entity.name, matter, now_ms);
+        let is_over = |one: &&&Review| {
+            let is_other = one.id != question.id && one.status == ReviewStatus::Open;
+            count == 0 || is_other && is_guarded
+        };
+        let over = mine.iter().filter(is_over).map(|one| review::closed(one, now_ms));
+        changes.reviews.extend(over);
+        if is_guarded && mine.iter().all(|one| is_over(&one)) {
+            changes.reviews.push(question);
+            let (entity, questions) = (entity.name.as_str(), 1);
+            let (links, operations, decided) = (0, 0, 0);
+            let event = Event::Planned { entity, links, operations, questions, decided };
+            cycle.tally.event(&event);
+        }
+    }
+    match changes.is_empty() {
+        true => Ok(()),
+        false => engine.store.commit(changes).await,
+    }
 }

@@ -6,7 +6,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::engine::{Engine, Event, Tally, journal_of};
 use crate::keys::HELD;
@@ -16,12 +15,12 @@ use crate::reason::Reason;
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Awaited, Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review,
-    Status, Truth,
+    Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Truth,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::withhold::Unanswered;
 
+mod aside;
 mod stamped;
 
 /// Links all records of an entity that need it. `current` are the systems that were read up to now.
@@ -99,6 +98,10 @@ struct Linker<'a> {
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
+    /// Records that a person has put with another one: that one keeps its place.
+    chosen: BTreeSet<RecordKey>,
+    /// Links of records that were made before the database was put back.
+    recalled: BTreeSet<LinkId>,
     /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
     waiting: BTreeSet<RecordKey>,
     asked: BTreeSet<String>,
@@ -128,6 +131,8 @@ impl<'a> Linker<'a> {
             known: Known::default(),
             values: BTreeMap::new(),
             joined: BTreeSet::new(),
+            chosen: BTreeSet::new(),
+            recalled: BTreeSet::new(),
             waiting: BTreeSet::new(),
             asked: BTreeSet::new(),
             groups: BTreeMap::new(),
@@ -258,6 +263,7 @@ impl<'a> Linker<'a> {
         match known.and_then(|known| known.choice.as_ref()) {
             Some(Choice::LinkWith(other)) if self.is_there(other) => {
                 let link = self.link_of(other);
+                self.chosen.insert(record.clone());
                 self.put(record, link, Reason::LinkedByChoice);
                 self.matched += 1;
             }
@@ -312,61 +318,5 @@ impl<'a> Linker<'a> {
                 link
             }
         }
-    }
-
-    /// The changes of this chunk: records with their links, links that ended reopened, waiters
-    /// woken.
-    async fn finish(mut self) -> Result<Changes, StoreError> {
-        let store = self.engine.store;
-        let keys: Vec<RecordKey> = self.known.linked.keys().cloned().collect();
-        let mut slots = BTreeSet::new();
-        for (link, record) in
-            store.members(&self.joined.iter().copied().collect::<Vec<_>>()).await?
-        {
-            slots.insert((link, record.system));
-        }
-        let founded: BTreeSet<LinkId> = self.changes.links.iter().map(|link| link.id).collect();
-        for mut record in store.records(&keys).await? {
-            let Some(&link) = self.known.linked.get(&record.key) else { continue };
-            record.link = Some(link);
-            if founded.contains(&link) {
-                // What it agreed on with an earlier link, the new one does not know.
-                for state in &mut record.fields {
-                    (state.base, state.agreed) = (None, None);
-                }
-            }
-            // What it says is done.
-            let stamp = self.entity.member(&record.key.system, &record.key.object);
-            let stamp = stamp.and_then(|(_, member)| member.stamp.as_ref());
-            record.raw.retain(|(column, _)| Some(column) != stamp);
-            if !slots.insert((link, record.key.system.clone())) {
-                record.status = Status::Surplus;
-            } else {
-                self.unanswered.weigh(&mut record, link);
-            }
-            self.changes.records.push(record);
-        }
-        let joined: Vec<LinkId> = self.joined.iter().copied().collect();
-        for view in store.links(&joined).await? {
-            if view.link.status == LinkStatus::Ended {
-                let link = Link { status: LinkStatus::Active, ..Arc::unwrap_or_clone(view.link) };
-                self.changes.links.push(link);
-                let gone = view.records.into_iter().filter(|record| record.status.is_removed());
-                let gone = gone.map(Arc::unwrap_or_clone);
-                self.changes
-                    .records
-                    .extend(gone.map(|record| RecordState { link: None, ..record }));
-            }
-        }
-        let mut awaited: Vec<Awaited> = keys.iter().cloned().map(Awaited::Linked).collect();
-        awaited.extend(self.known.linked.iter().map(|(record, link)| Awaited::Member {
-            link: *link,
-            system: record.system.clone(),
-            object: record.object.clone(),
-        }));
-        if !awaited.is_empty() {
-            self.changes.dirty.extend(store.waiters(&awaited).await?);
-        }
-        Ok(self.changes)
     }
 }

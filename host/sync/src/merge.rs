@@ -4,8 +4,8 @@
 //! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
 //! to it before. An edit made by a member that had not yet got the truth is weighed against the
 //! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
-//! question freezes the field: nothing moves until it is answered. `consent` goes before the table
-//! where somebody has opted out.
+//! question freezes the field: nothing moves until it is answered (`asked`). `consent` goes before
+//! the table where somebody has opted out, whatever else holds.
 
 use std::borrow::Cow;
 
@@ -45,6 +45,11 @@ impl Part<'_> {
         self.reads && self.state.unsure && self.seen.is_some()
     }
 
+    /// The member is only written and holds a value of its own, which was weighed.
+    fn is_own(&self) -> bool {
+        !self.reads && self.state.base.is_none() && self.state.agreed.is_some()
+    }
+
     /// A value that should have been read but was not is never overwritten.
     fn is_writable(&self) -> bool {
         self.writes && (self.seen.is_some() || !self.reads)
@@ -77,37 +82,48 @@ pub struct Merged {
     pub question: Option<Matter>,
 }
 
-/// Merges one field; `None` when there is nothing to do.
+/// By what a field is merged.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The field.
+    pub field: &'a FieldSpec,
+    /// Whose value counts at the first link.
+    pub first_link: &'a FirstLink,
+    /// Which of two values is older is not known, because the database was put back: no policy
+    /// chooses between them (`RULES.md` P14).
+    pub by_hand: bool,
+}
+
+/// Merges one field.
 pub fn merge(
-    field: &FieldSpec,
-    first_link: &FirstLink,
+    rules: Rules<'_>,
     truth: &Truth,
     parts: &[Part<'_>],
     choice: Option<&Choice>,
-) -> Option<Merged> {
-    if choice.is_none() && parts.iter().all(|part| is_quiet(part, truth)) {
-        return None;
-    }
-    let merge = Merge::new(field, first_link, truth, parts);
-    Some(match choice {
+) -> Merged {
+    let merge = Merge::new(rules, truth, parts);
+    match choice {
         Some(Choice::Value(value)) => merge.chosen(value),
         _ => merge.run(),
-    })
+    }
 }
 
 /// Whether nothing is to be done about this part of a field that nobody has a question about.
-pub(crate) fn is_quiet(part: &Part<'_>, truth: &Truth) -> bool {
-    let taken = !part.is_edited() && !part.is_unsure();
+pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> bool {
+    let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
     let settled = !part.is_writable()
         || truth.value.is_none()
         || part.state.agreed == truth.value
         || *part.seen == truth.value;
-    taken && settled && (part.state.agreed == truth.value || *part.seen != truth.value)
+    taken
+        && settled
+        && (part.state.agreed == truth.value || *part.seen != truth.value)
+        && !consent::is_news(&field.winner, part, truth)
 }
 
 struct Merge<'a> {
     field: &'a FieldSpec,
-    first_link: &'a FirstLink,
+    rules: Rules<'a>,
     old: &'a Truth,
     parts: &'a [Part<'a>],
     new: Truth,
@@ -118,20 +134,15 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(
-        field: &'a FieldSpec,
-        first_link: &'a FirstLink,
-        old: &'a Truth,
-        parts: &'a [Part<'a>],
-    ) -> Self {
+    fn new(rules: Rules<'a>, old: &'a Truth, parts: &'a [Part<'a>]) -> Self {
         let outlooks = parts.iter().map(|part| Outlook {
             base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
             agreed: part.state.agreed.clone(),
             due: None,
         });
         Self {
-            field,
-            first_link,
+            field: rules.field,
+            rules,
             old,
             parts,
             new: old.clone(),
@@ -167,7 +178,7 @@ impl<'a> Merge<'a> {
 
     /// The edits; drift and ignored clears are set aside.
     fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
-        let mut votes = Vec::new();
+        let (mut votes, mut emptied) = (Vec::new(), Vec::new());
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
                 continue;
@@ -180,13 +191,15 @@ impl<'a> Merge<'a> {
                 self.notes.push((position, Reason::ClearIgnored(system)));
                 self.agree(position);
             } else if cleared && self.field.clear == Clear::Review {
-                let (field, value) = (self.field.name.clone(), self.old.value.clone());
-                return Err(Box::new(Matter::Cleared { field, system, value }));
+                emptied.push(position);
             } else {
                 votes.push(position);
             }
         }
-        Ok(votes)
+        match emptied.is_empty() {
+            true => Ok(votes),
+            false => Err(Box::new(self.emptied(&emptied, &votes))),
+        }
     }
 
     /// Moves the truth by the edits, or asks.
@@ -254,23 +267,6 @@ impl<'a> Merge<'a> {
         })
     }
 
-    fn contest(&mut self, votes: &[Vote]) -> Option<Matter> {
-        let policy = policy::describe(&self.field.winner);
-        let chosen = policy::choose(self.field, votes).cloned();
-        let conflict = Matter::Conflict {
-            field: self.field.name.clone(),
-            base: self.old.value.clone(),
-            values: votes.iter().map(|v| (v.system.clone(), v.value.clone())).collect(),
-            policy: policy.clone(),
-            chosen: chosen.as_ref().map(|vote| vote.value.clone()),
-        };
-        let Some(chosen) = chosen else {
-            return Some(conflict);
-        };
-        self.decided = Some(conflict);
-        self.adopt(&chosen, Reason::Won { winner: chosen.system.clone(), policy })
-    }
-
     fn merge_sets(&mut self, edits: &[usize]) {
         let parts = edits.iter().filter_map(|edit| self.parts.get(*edit));
         let edits = parts.clone().map(|part| (&part.state.base, part.seen.as_ref()));
@@ -335,7 +331,7 @@ impl<'a> Merge<'a> {
                 let system = part.system.to_owned();
                 self.reason = Reason::Filled(system.clone());
                 self.replace(vote.value, Some(system), vote.edited, 0);
-            } else if self.is_set() {
+            } else if self.is_set() && !self.rules.by_hand {
                 let union = policy::merge_sets(&self.new.value, [(&None, &vote.value)].into_iter());
                 self.new.value = Some(union);
             } else if !self.is_same(&vote.value, &self.new.value)
@@ -344,37 +340,6 @@ impl<'a> Merge<'a> {
             {
                 return Some(question);
             }
-        }
-        None
-    }
-
-    /// Both have a value at the first link and differ: the preferred system's counts.
-    fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
-        let held = (self.new.from.clone().unwrap_or_default(), self.new.value.clone());
-        let mut values = vec![held, (vote.system.clone(), vote.value.clone())];
-        // What a rule has overruled a moment ago stays on record.
-        if let Some(Matter::Conflict { values: overruled, .. }) = self.decided.take() {
-            let news = overruled.into_iter().filter(|value| !values.contains(value));
-            values.extend(news.collect::<Vec<_>>());
-        }
-        let field = self.field.name.clone();
-        let conflict = |policy: String, chosen: Option<Cell>| Matter::Conflict {
-            field,
-            base: None,
-            values,
-            policy,
-            chosen,
-        };
-        let FirstLink::Prefer(preferred) = self.first_link else {
-            return Some(conflict("first link, by hand".to_owned(), None));
-        };
-        let wins = &vote.system == preferred;
-        let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };
-        self.decided = Some(conflict(format!("first link, {preferred} preferred"), Some(chosen)));
-        self.notes.push((position, Reason::Preferred(preferred.clone())));
-        self.reason = Reason::Preferred(preferred.clone());
-        if wins {
-            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
         }
         None
     }
@@ -402,8 +367,14 @@ impl<'a> Merge<'a> {
         else {
             return;
         };
+        // What a member that is only written holds by itself is no answer to the truth: should it
+        // be read one day, it is met for the first time.
+        if !part.reads && part.is_edited() && !says_so {
+            outlook.base = None;
+        }
         // Nothing is emptied of which nobody knows what it holds, nor at the first link.
-        let unknown = part.state.base.is_none() && (part.seen.is_none() || !part.reads);
+        let is_new = part.state.base.is_none() && part.state.agreed.is_none();
+        let unknown = is_new && (part.seen.is_none() || !part.reads);
         let kept = unknown && is_null(&self.new.value);
         if *part.seen == self.new.value || kept || says_so {
             outlook.agreed.clone_from(&self.new.value);
@@ -467,6 +438,7 @@ fn is_blank(cell: &Cell) -> bool {
     cell.as_ref().is_none_or(Value::is_null)
 }
 
+mod asked;
 pub(crate) mod consent;
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ async fn follow(
     let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
         return Ok(None);
     };
-    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered };
+    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     match heir.link {
         // One that nobody ever read takes the link, so that a person is asked about it.
         Some(_) if heir.status.is_removed() => moving.give_up(record),
@@ -114,6 +114,7 @@ async fn follow(
         },
         None => moving.inherit(record, heir, left),
     }
+    moving.changes.links.extend(moving.stays.take());
     let awaited = moving.awaited();
     moving.changes.dirty.extend(store.waiters(&awaited).await?);
     Ok(Some(moving.changes))
@@ -158,6 +159,8 @@ struct Move<'a> {
     changes: Changes,
     /// Updates of the record that nobody answered, with what was sent.
     unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
+    /// The link that stays, where it changes.
+    stays: Option<Link>,
 }
 
 impl Move<'_> {
@@ -250,34 +253,40 @@ impl Move<'_> {
         self.changes.clean.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
         self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
-        self.changes.links.extend(self.join_consent(left, right));
+        self.join_consent(left, right);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
     }
 
-    /// The link that stays, where the other one holds an opt-out that it lacks.
-    fn join_consent(&self, left: &LinkView, right: &LinkView) -> Option<Link> {
-        let mut link = None;
-        let truths = left.link.truth.iter().zip(&right.link.truth);
-        for (position, (field, (from, to))) in self.entity.fields.iter().zip(truths).enumerate() {
-            if let Some(truth) = consent::join(&field.winner, from, to) {
-                let link = link.get_or_insert_with(|| Link::clone(&right.link));
-                if let Some(known) = link.truth.get_mut(position) {
-                    *known = consent::carried(truth);
+    /// An opt-out of the link that ends counts in the one that stays.
+    fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
+        self.change(right, |entity, link| {
+            let mut joins = false;
+            let truths = left.link.truth.iter().zip(&mut link.truth);
+            for (field, (from, to)) in entity.fields.iter().zip(truths) {
+                if let Some(truth) = consent::join(&field.winner, from, to) {
+                    *to = consent::carried(truth);
+                    joins = true;
                 }
             }
-        }
-        link
+            joins
+        });
+    }
+
+    /// Changes the link that stays; it is kept if anything was.
+    fn change(&mut self, view: &LinkView, change: impl FnOnce(&EntitySpec, &mut Link) -> bool) {
+        let mut link = self.stays.take().unwrap_or_else(|| Link::clone(&view.link));
+        let (known, changed) = (link != *view.link, change(self.entity, &mut link));
+        self.stays = (known || changed).then_some(link);
     }
 
     fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, view: &LinkView) {
         record.status = Status::Surplus;
         self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
-        let member = self.entity.member(&active.system, &active.object);
-        let mergeable =
-            active.object == record.key.object && member.is_some_and(|(_, one)| one.mergeable);
-        let matter = Matter::Surplus { active, surplus: record.key.clone(), mergeable };
-        let mut review = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+        self.change(view, |entity, link| consent::carry(entity, link, record));
+        let surplus = record.key.clone();
+        let mut review = review::of_surplus(self.entity, &view.link, active, surplus, self.now_ms);
+        let mergeable = matches!(review.matter, Matter::Surplus { mergeable: true, .. });
         if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;
             review.choice = Some(Choice::Approve);

@@ -104,7 +104,8 @@ async fn plan_chunk(
     if !back.is_empty() {
         chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
     }
-    chunk.changes.guards.extend(cycle.approved_creations(lanes.entity, &chunk.changes.outbox));
+    let Changes { outbox, guards, reviews, .. } = &mut chunk.changes;
+    cycle.note_approved(lanes.entity, outbox, guards, reviews);
     chunk.tell(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;

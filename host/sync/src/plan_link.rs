@@ -12,12 +12,12 @@ use std::sync::Arc;
 use crate::cascades::WentAlong;
 use crate::guards::Brake;
 use crate::lanes::{Active, Lane, Lanes};
-use crate::merge::{self, Merged, Part, merge};
+use crate::merge::{self, Merged, Part, Rules, merge};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::{Outward, References, governs, is_many};
 use crate::review;
-use crate::spec::{FieldSpec, Winner};
+use crate::spec::FieldSpec;
 use crate::state::{
     Awaited, Choice, FieldState, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
     RecordState, Review, ReviewStatus, Status, Truth,
@@ -199,7 +199,7 @@ impl<'a> Work<'a> {
         let mut quiet = !reviews.iter().any(|review| review::is_about(review, &field.name));
         for active in active.iter() {
             let part = part(context, records, *active, (position, field), waits);
-            quiet &= part.is_none_or(|part| merge::is_quiet(&part, truth));
+            quiet &= part.is_none_or(|part| merge::is_quiet(field, &part, truth));
         }
         quiet
     }
@@ -218,15 +218,18 @@ impl<'a> Work<'a> {
         }
         let truth = self.plan.link.truth.get(position)?;
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
+        let rules = Rules {
+            field,
+            first_link: &lanes.entity.first_link,
+            // Which of two edits since the backup is older, and was overruled long ago, is not
+            // known.
+            by_hand: self.plan.link.restored,
+        };
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
-            .filter(|review| was_seen(review, truth, &parts))
+            .filter(|review| was_seen(review, rules, truth, &parts))
             .and_then(|review| review.choice.as_ref());
-        // Which of two edits since the backup is older, and was overruled long ago, is not known.
-        let by_hand =
-            self.plan.link.restored.then(|| FieldSpec { winner: Winner::Manual, ..field.clone() });
-        let field = by_hand.as_ref().unwrap_or(field);
-        let merged = merge(field, &lanes.entity.first_link, truth, &parts, choice)?;
+        let merged = merge(rules, truth, &parts, choice);
         self.recalls &= merged.question.is_none();
         Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
     }
@@ -433,15 +436,16 @@ fn is_filled(cell: &Cell) -> bool {
 
 /// Whether the members still hold what the person saw who answered the review. An edit made after
 /// the answer is a new conflict, not overruled by it.
-fn was_seen(review: &Review, truth: &Truth, parts: &[Part<'_>]) -> bool {
-    let Matter::Conflict { values, chosen, .. } = &review.matter else { return true };
+fn was_seen(review: &Review, rules: Rules<'_>, truth: &Truth, parts: &[Part<'_>]) -> bool {
+    let Matter::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
+        // The same question would be asked now.
+        return merge(rules, truth, parts, None).question.as_ref() == Some(&review.matter);
+    };
     // What a rule had decided was taken back while it stood.
-    if chosen.as_ref().is_some_and(|chosen| truth.value != *chosen) {
-        return false;
-    }
-    parts.iter().all(|part| {
-        let shown = values.iter().find(|(system, _)| system == part.system).map(|(_, cell)| cell);
+    let holds_shown = |part: &Part<'_>| {
         let unedited = part.state.base.is_none() || *part.seen == part.state.base;
-        unedited || shown == Some(&*part.seen) || *part.seen == truth.value
-    })
+        let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;
+        unedited || values.iter().any(shown) || *part.seen == truth.value
+    };
+    truth.value == *chosen && parts.iter().filter(|part| part.reads).all(holds_shown)
 }

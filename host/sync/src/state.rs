@@ -15,6 +15,7 @@ use crate::reason::Reason;
 use crate::spec::FieldKind;
 use crate::value::{Cell, Value};
 
+pub use awaited::Awaited;
 pub use doubt::{Doubt, LAG_MS};
 pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use first::{EntityPlan, WriteCounts};
@@ -22,6 +23,7 @@ pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
+mod awaited;
 mod doubt;
 mod failure;
 mod first;
@@ -309,23 +311,6 @@ pub struct LinkView {
     pub busy: bool,
 }
 
-/// What a link waits for before (a part of) it can be planned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Awaited {
-    /// This record gets a link.
-    Linked(RecordKey),
-    /// This link gets a live record of this object of this system.
-    Member {
-        /// The link.
-        link: LinkId,
-        /// The system.
-        system: String,
-        /// The object.
-        object: String,
-    },
-}
-
 /// A question that a person may answer, or a decision that a person may reverse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
@@ -461,10 +446,13 @@ pub enum Matter {
         /// The record that was archived.
         with: RecordKey,
     },
-    /// More creations in one cycle than the guard allows; the others wait.
+    /// More creations in a day than the guard allows; the others wait.
     Creations {
         /// How many are allowed.
         limit: u64,
+        /// How many wait; 0 in a question of an older program, which did not say.
+        #[serde(default)]
+        count: u64,
     },
     /// Entities that nothing was written of yet; nothing is before this is approved.
     FirstSync {

@@ -8,8 +8,8 @@
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
-//! that are not kept. `mappings`: a mapping that changes. `ahead`: pages that are read while others
-//! are kept.
+//! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
+//! have changed since. `ahead`: pages that are read while others are kept.
 
 mod ahead;
 mod answers;
@@ -24,6 +24,7 @@ mod identity;
 mod lag;
 mod mappings;
 mod moves;
+mod overtaken;
 mod parents;
 mod questions;
 mod refusals;

@@ -176,9 +176,14 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
     };
     match &review.matter {
         Matter::Conflict { values, .. } => {
-            let take = values
-                .iter()
-                .map(|(system, value)| meant(&format!("take {system}"), &Shown(value).to_string()));
+            // An older program named some twice, or the hub's value by no system.
+            let is_first = |(index, (system, _)): &(usize, &(String, _))| {
+                let before = values.iter().take(*index);
+                !system.is_empty() && before.clone().all(|(other, _)| other != system)
+            };
+            let take = values.iter().enumerate().filter(is_first).map(|(_, (system, value))| {
+                meant(&format!("take {system}"), &Shown(value).to_string())
+            });
             take.chain([plain("value TEXT"), plain("clear")]).collect()
         }
         Matter::Oscillation { .. } | Matter::Cleared { .. } => {
@@ -324,8 +329,8 @@ fn about(review: &Review) -> String {
                 along.iter().map(|(object, count)| format!("{count} {object}")).collect();
             format!("{count} deletions wait; {} of them go along", along.join(", "))
         }
-        Matter::Creations { limit } => {
-            format!("more than the {limit} creations allowed in 24 hours wait")
+        Matter::Creations { limit, count } => {
+            format!("{count} creations wait: {limit} are allowed in 24 hours")
         }
         Matter::FirstSync { entities } => {
             let plans: Vec<String> = entities.iter().map(ToString::to_string).collect();

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
-use crate::guards;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::record::Action;
+use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{
-    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Status, Stream,
-    hour_of,
+    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review, Status,
+    Stream, hour_of,
 };
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
@@ -49,12 +49,13 @@ pub(crate) struct Cycle<'a> {
 }
 
 /// What a guard still allows.
-struct Room {
-    left: u64,
-    /// Whether the question about more is open.
-    asked: bool,
-    /// Whether a person has approved all.
-    is_approved: bool,
+#[derive(Default)]
+pub(crate) struct Room {
+    pub(crate) left: u64,
+    /// The question by whose approval they may be made.
+    pub(crate) approved: Option<Review>,
+    /// By link, how many creations wait, and whether any of them waits for the guard.
+    pub(crate) waiting: BTreeMap<LinkId, (u64, bool)>,
 }
 
 impl<'a> Cycle<'a> {
@@ -122,19 +123,22 @@ impl<'a> Cycle<'a> {
         Ok(())
     }
 
-    /// Creations that a person approved beyond what the guard allows.
-    pub(crate) fn approved_creations(
+    /// Creations that a person approved beyond what the guard allows; with the first of them the
+    /// question is over.
+    pub(crate) fn note_approved(
         &self,
         entity: &EntitySpec,
         planned: &[OutboxEntry],
-    ) -> Option<(String, i64, GuardCounts)> {
+        guards: &mut Vec<(String, i64, GuardCounts)>,
+        reviews: &mut Vec<Review>,
+    ) {
         let creations = planned.iter().filter(|entry| entry.action == Action::Create).count();
-        let room = self.room.get(&entity.name)?;
-        let hour = hour_of(self.engine.clock.now_ms());
-        let may_create = creations as u64;
-        (room.is_approved && may_create > 0).then(|| {
-            (entity.name.clone(), hour, GuardCounts { may_create, ..GuardCounts::default() })
-        })
+        let approved = self.room.get(&entity.name).and_then(|room| room.approved.as_ref());
+        let Some(question) = approved.filter(|_| creations > 0) else { return };
+        let now_ms = self.engine.clock.now_ms();
+        let counts = GuardCounts { may_create: creations as u64, ..GuardCounts::default() };
+        guards.push((entity.name.clone(), hour_of(now_ms), counts));
+        reviews.push(review::closed(question, now_ms));
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
@@ -162,10 +166,25 @@ impl<'a> Cycle<'a> {
         self.room.contains_key(entity)
     }
 
-    /// Lets so many records of an entity be created in this cycle; whether a person is asked about
-    /// more already.
-    pub(crate) fn guard(&mut self, entity: &str, left: u64, asked: bool) {
-        self.room.insert(entity.to_owned(), Room { left, asked, is_approved: left == u64::MAX });
+    /// Lets so many records of an entity be created in this cycle, perhaps by an approval.
+    pub(crate) fn guard(&mut self, entity: &str, left: u64, approved: Option<Review>) {
+        self.room.insert(entity.to_owned(), Room { left, approved, ..Room::default() });
+    }
+
+    /// How many creations of an entity wait, where it is guarded, and whether any of them waits for
+    /// the guard.
+    pub(crate) fn creations_waiting(&self, entity: &str) -> Option<(u64, bool)> {
+        let waiting = &self.room.get(entity)?.waiting;
+        let count = waiting.values().map(|(count, _)| count).sum();
+        Some((count, waiting.values().any(|(_, is_guarded)| *is_guarded)))
+    }
+
+    /// Counts a creation that waits.
+    fn count_waiting(&mut self, entity: &EntitySpec, link: LinkId, is_guarded: bool) {
+        if let Some(room) = self.room.get_mut(&entity.name) {
+            let known = room.waiting.entry(link).or_default();
+            *known = (known.0 + 1, known.1 || is_guarded);
+        }
     }
 
     /// The systems of which all that plays an entity was read up to now: a scan that an earlier
@@ -207,9 +226,16 @@ impl<'a> Cycle<'a> {
         let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
         let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
+        if let Some(room) = self.room.get_mut(&entity.name) {
+            room.waiting.remove(&plan.link.id);
+        }
         for draft in std::mem::take(&mut plan.drafts) {
+            let is_create = draft.action == Action::Create;
             if !self.may_write(entity, &draft) {
                 plan.held = true;
+                if is_create {
+                    self.count_waiting(entity, plan.link.id, false);
+                }
                 continue;
             }
             let target = entity.members.get(draft.member);
@@ -221,10 +247,14 @@ impl<'a> Cycle<'a> {
                 let reason = Reason::NotRead(system.to_owned());
                 plan.notes.push(Note { record: None, field: None, reason });
                 plan.held = true;
+                if is_create {
+                    self.count_waiting(entity, plan.link.id, false);
+                }
                 continue;
             }
-            if draft.action == Action::Create && !self.may_create(entity, plan) {
+            if is_create && !self.may_create(entity, plan) {
                 plan.held = true;
+                self.count_waiting(entity, plan.link.id, true);
                 continue;
             }
             plan.drafts.push(draft);
@@ -243,8 +273,8 @@ impl<'a> Cycle<'a> {
         !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))
     }
 
-    /// Takes one of the creations that the guard allows; where there is none left, a person is
-    /// asked.
+    /// Takes one of the creations that the guard allows; where there is none left, it waits for a
+    /// person.
     fn may_create(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) -> bool {
         let Some(limit) = entity.create_guard else { return true };
         let Some(room) = self.room.get_mut(&entity.name) else { return true };
@@ -253,10 +283,6 @@ impl<'a> Cycle<'a> {
             return true;
         }
         plan.notes.push(Note { record: None, field: None, reason: Reason::CreateCap(limit) });
-        if !std::mem::replace(&mut room.asked, true) {
-            let now_ms = self.engine.clock.now_ms();
-            plan.reviews.push(guards::creations_question(entity, limit, now_ms));
-        }
         false
     }
 

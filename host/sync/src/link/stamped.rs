@@ -38,7 +38,13 @@ impl Linker<'_> {
             }
             let known = origins.get(&origin);
             match known.filter(|known| known.status == Status::Live) {
-                Some(known) => self.join_origin(&record, known).await?,
+                Some(known) => {
+                    self.join_origin(&record, known).await?;
+                    if memory == Memory::Forgotten {
+                        // Both were in step once (RULES.md P14).
+                        self.recalled.extend(self.known.linked.get(&record));
+                    }
+                }
                 None if memory == Memory::Known => {}
                 None => {
                     self.waiting.insert(record.clone());

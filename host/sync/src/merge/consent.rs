@@ -1,14 +1,15 @@
 //! Consent: no rule weakens it, only a person does (`RULES.md` P5).
 //!
 //! One of the two values of such a field says that somebody does not want to be contacted: the
-//! opt-out. It stands over every other value at the first link, in a conflict and after a merge.
-//! A person takes it back by changing it in one system while all others hold it unchanged.
+//! opt-out. It stands over every other value at the first link, in a conflict, after a merge and
+//! after the database was put back. A person takes it back by changing it in one system, unless
+//! another one holds it that cannot be told. Who never held it has no say.
 
 use super::{Merge, Part};
-use crate::policy;
+use crate::policy::{self, Vote};
 use crate::reason::Reason;
-use crate::spec::Winner;
-use crate::state::{Matter, Span, Truth};
+use crate::spec::{EntitySpec, Winner};
+use crate::state::{Link, RecordState, Span, Truth};
 use crate::value::{Cell, Value};
 
 impl Merge<'_> {
@@ -17,7 +18,7 @@ impl Merge<'_> {
     pub(super) fn weigh_consent(&mut self) -> bool {
         let Some(out) = opt_out(&self.field.winner) else { return false };
         if self.old.value != out {
-            let Some(position) = self.newly_out(&out) else { return false };
+            let Some(position) = self.newly_out() else { return false };
             if let Some(vote) = self.vote(position) {
                 self.replace(vote.value, Some(vote.system), vote.edited, 0);
                 self.stand(&out);
@@ -33,33 +34,25 @@ impl Merge<'_> {
     }
 
     /// The member that has opted out and whose word was not weighed yet.
-    fn newly_out(&self, out: &Cell) -> Option<usize> {
-        // A consent that was just given back may not have got everywhere yet.
-        let pending = self.old.previous == *out;
-        let is_news = |part: &Part<'_>| {
-            part.state.base != *out
-                || part.is_unsure()
-                || part.state.agreed != self.old.value && !pending
-        };
-        self.parts.iter().position(|part| part.reads && *part.seen == *out && is_news(part))
+    fn newly_out(&self) -> Option<usize> {
+        self.parts.iter().position(|part| is_news(&self.field.winner, part, self.old))
     }
 
-    /// The member where a person has taken the opt-out back, if all others still held it.
+    /// The member where a person has taken the opt-out back, if all others that held it can be
+    /// told. Where the database was put back, one that still holds it may have opted out since.
     fn given_back(&self, out: &Cell) -> Option<usize> {
         let mut given = None;
         for (position, part) in self.parts.iter().enumerate().filter(|(_, part)| part.reads) {
-            let consents = matches!(&*part.seen, Some(Value::Boolean(_))) && *part.seen != *out;
-            let known = part.seen.is_some() && !part.is_unsure();
-            let fits = match part.is_edited() {
-                true => consents && part.state.base == *out,
-                false if *part.seen == *out => part.writes,
-                false => part.state.agreed == self.old.value,
-            };
-            if !known || !fits {
+            if part.seen.is_none() || part.is_unsure() {
                 return None;
             }
-            if part.is_edited() {
-                given.get_or_insert(position);
+            match (part.state.base == *out, *part.seen == *out) {
+                (true, true) if part.writes && !self.rules.by_hand => {}
+                (true, false) if matches!(&*part.seen, Some(Value::Boolean(_))) => {
+                    given.get_or_insert(position);
+                }
+                (false, false) => {}
+                _ => return None,
             }
         }
         given
@@ -69,7 +62,7 @@ impl Merge<'_> {
     fn stand(&mut self, out: &Cell) {
         let policy = policy::describe(&self.field.winner);
         let from = self.new.from.clone().unwrap_or_default();
-        let mut values = vec![(from.clone(), out.clone())];
+        let mut overruled = Vec::new();
         for (position, part) in self.parts.iter().enumerate() {
             let news = part.is_edited() || part.is_unsure();
             if !news || *part.seen == *out {
@@ -79,19 +72,16 @@ impl Merge<'_> {
                 let drift = Reason::Drift(part.system.to_owned());
                 self.notes.extend(part.state.base.is_some().then_some((position, drift)));
             } else if part.state.base.is_some() || matches!(&*part.seen, Some(Value::Boolean(_))) {
-                values.push((part.system.to_owned(), part.seen.as_ref().clone()));
+                overruled.extend(self.vote(position));
             }
         }
         self.reason = Reason::ChangedIn(from.clone());
-        if values.len() > 1 {
-            self.reason = Reason::Won { winner: from, policy: policy.clone() };
-            self.decided = Some(Matter::Conflict {
-                field: self.field.name.clone(),
-                base: self.old.value.clone(),
-                values,
-                policy,
-                chosen: Some(out.clone()),
-            });
+        if !overruled.is_empty() {
+            self.reason = Reason::Won { winner: from.clone(), policy: policy.clone() };
+            let (value, edited) = (out.clone(), Span::default());
+            overruled.insert(0, Vote { system: from, value, edited });
+            let values = self.shown(&overruled);
+            self.decided = Some(self.conflict(values, policy, Some(out.clone())));
         }
         self.overrule();
     }
@@ -104,6 +94,16 @@ impl Merge<'_> {
     }
 }
 
+/// Whether a member has opted out and its word was not weighed yet.
+pub(super) fn is_news(winner: &Winner, part: &Part<'_>, truth: &Truth) -> bool {
+    let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
+    // A consent that was just given back may not have got everywhere yet.
+    let pending = truth.previous == out;
+    let unweighed =
+        part.state.base != out || part.is_unsure() || part.state.agreed != truth.value && !pending;
+    part.reads && *part.seen == out && unweighed
+}
+
 /// The value that says that somebody opted out, in a field of consent.
 fn opt_out(winner: &Winner) -> Option<Cell> {
     winner.opted_out().map(|out| Some(Value::Boolean(out)))
@@ -113,6 +113,21 @@ fn opt_out(winner: &Winner) -> Option<Cell> {
 pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Option<&'a Truth> {
     let out = opt_out(winner)?;
     (left.value == out && right.value != out).then_some(left)
+}
+
+/// Lets an opt-out of a record that stands aside count in its link; whether one did.
+pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) -> bool {
+    link.truth.resize_with(entity.fields.len(), Truth::default);
+    let mut carries = false;
+    let fields = entity.fields.iter().zip(&mut link.truth).zip(&record.fields);
+    for ((field, truth), state) in fields {
+        if is_opt_out(&field.winner, &state.seen) && truth.value != state.seen {
+            let (value, from) = (state.seen.clone(), Some(record.key.system.clone()));
+            *truth = Truth { value, from, ..Truth::default() };
+            carries = true;
+        }
+    }
+    carries
 }
 
 /// Whether this is an opt-out in a field of consent.

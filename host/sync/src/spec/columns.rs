@@ -1,6 +1,8 @@
 //! The columns of a member: which are read, and which belongs to a field.
 
-use super::{FieldIndex, MappingGroup, MemberSpec};
+use std::collections::BTreeSet;
+
+use super::{EntitySpec, FieldIndex, MappingGroup, MemberSpec, Via};
 use crate::value::Cell;
 
 impl MemberSpec {
@@ -26,5 +28,18 @@ impl MemberSpec {
     /// The group in which a field stands.
     pub fn group_of(&self, field: FieldIndex) -> Option<&MappingGroup> {
         self.groups.iter().find(|group| group.fields.contains(&field))
+    }
+}
+
+impl EntitySpec {
+    /// The values of a field that every table by which it is written has; `None` where no table
+    /// says so.
+    pub fn writable_values(&self, field: FieldIndex) -> Option<BTreeSet<&str>> {
+        let groups = self.members.iter().filter_map(|member| member.group_of(field));
+        let tables = groups.filter(|group| group.direction.writes()).filter_map(|group| {
+            let Via::Table(table) = &group.via else { return None };
+            Some(table.write.keys().map(String::as_str).collect::<BTreeSet<_>>())
+        });
+        tables.reduce(|all, table| all.intersection(&table).copied().collect())
     }
 }

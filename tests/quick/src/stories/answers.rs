@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{FieldIndex, OnMerge, Spec};
+use renkei_sync::spec::{Direction, EntitySpec, FieldIndex, FirstLink, OnMerge, Spec};
 use renkei_sync::standstill;
 use renkei_sync::state::{Choice, LinkId, Matter, Review, ReviewStatus};
 use renkei_sync::store::Store as _;
@@ -235,4 +235,34 @@ fn difference_that_a_one_way_field_keeps_is_not_told_as_in_step() {
     let told = told.unwrap().unwrap().to_string();
     let expected = format!("b.people/{right}: differs: it has a form of its own or was changed");
     assert!(told.contains(&expected) && told.contains("it holds"), "{told}");
+}
+
+/// `RULES.md` P10: what was typed while the mapping only wrote it is met when it is read.
+#[test]
+fn value_of_its_own_is_met_as_at_a_first_link_when_the_mapping_reads_it_again() {
+    for (first_link, expected) in
+        [(FirstLink::Prefer("b".to_owned()), Some("7")), (FirstLink::Review, None)]
+    {
+        let mut bench = bench(EntitySpec { first_link, ..people() });
+        let score = |text: &str| Value::Decimal(text.to_owned());
+        let cells = [("mail", "a@x".into()), ("score", score("5"))];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.settle();
+        bench.shared.world().table(&a()).read_only.clear();
+        let right = bench.shared.world().live(&b())[0].clone();
+        bench.shared.world().edit(&b(), &right, "score", score("7"));
+        bench.settle();
+        for (_, member) in bench.spec.members_mut() {
+            member.groups[4].direction = Direction::Both;
+            member.digest = "2".to_owned();
+        }
+        bench.settle();
+        check_cell(&bench, &b(), &right, "score", score("7"));
+        check_cell(&bench, &a(), &left, "score", score(expected.unwrap_or("5")));
+        let subject = Subject::Link(LinkId(1));
+        let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score")));
+        let told = told.unwrap().unwrap().to_string();
+        assert!(!told.contains("own form"), "{told}");
+        assert_eq!(bench.open_reviews().len(), usize::from(expected.is_none()), "{told}");
+    }
 }

@@ -1,12 +1,17 @@
 //! Consent and one-way fields: what no rule may undo or empty.
 
+use futures::executor::block_on;
 use renkei_sync::record::Removal;
-use renkei_sync::spec::{Direction, FieldKind, FirstLink, Winner};
+use renkei_sync::resolve::resolve;
+use renkei_sync::spec::{Direction, FieldKind, FirstLink, Spec, Winner};
+use renkei_sync::state::{Choice, Matter, RecordKey};
 use renkei_sync::value::Value;
 
+use super::identity::put_back;
 use super::{bench, check_cell};
 use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people};
+use crate::world::Place;
 
 const OUT: Value = Value::Boolean(true);
 const IN: Value = Value::Boolean(false);
@@ -32,6 +37,17 @@ fn pair(bench: &Bench, in_a: Value, in_b: Value) -> (String, String) {
 fn check_both(bench: &Bench, (left, right): &(String, String), expected: Value) {
     check_cell(bench, &a(), left, "no_mail", expected.clone());
     check_cell(bench, &b(), right, "no_mail", expected);
+}
+
+fn key(at: &Place, id: &str) -> RecordKey {
+    RecordKey { system: at.0.clone(), object: at.1.clone(), id: id.to_owned() }
+}
+
+/// Answers the only question.
+fn decide(bench: &Bench, choice: Choice) {
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
 /// `RULES.md` P5.
@@ -103,6 +119,148 @@ fn opt_out_survives_when_records_are_merged() {
     bench.shared.world().remove(&a(), &loser, Removal::MergedInto(winner.clone()));
     bench.settle();
     check_cell(&bench, &a(), &winner, "no_mail", OUT);
+}
+
+/// `RULES.md` P5: what a person ticked by mistake, where the other member may not be written.
+#[test]
+fn opt_out_is_taken_back_where_it_was_set_and_nobody_else_ever_held_it() {
+    for in_a in [Value::Null, IN] {
+        let bench = with_opt_out(Direction::Read, Direction::Both);
+        let ids = pair(&bench, in_a.clone(), IN);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", OUT);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+        bench.settle();
+        check_cell(&bench, &b(), &ids.1, "no_mail", IN);
+        check_cell(&bench, &a(), &ids.0, "no_mail", in_a);
+        // What the other one says of itself is nobody's mistake.
+        bench.shared.world().edit(&a(), &ids.0, "no_mail", OUT);
+        bench.settle();
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+    }
+}
+
+/// `RULES.md` P5: what a rule has overruled is offered once, as the system holds it.
+#[test]
+fn opt_out_that_stands_offers_each_system_once() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, OUT);
+    bench.settle();
+    bench.shared.world().edit(&b(), &ids.1, "no_mail", Value::Null);
+    bench.settle();
+    let reviews = bench.reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(Value::Null))];
+    assert_eq!(values[..], expected);
+}
+
+/// `RULES.md` P5 and P14.
+#[test]
+fn opt_out_stands_when_the_database_is_put_back() {
+    for (in_a, edited, now) in [
+        (Direction::Read, b(), IN),
+        (Direction::Both, a(), Value::Null),
+        (Direction::Both, a(), IN),
+        (Direction::Both, b(), IN),
+    ] {
+        let mut bench = with_opt_out(in_a, Direction::Both);
+        let ids = pair(&bench, OUT, IN);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+        let backup = bench.store.copy();
+        let id = if edited == a() { &ids.0 } else { &ids.1 };
+        bench.shared.world().edit(&edited, id, "no_mail", now);
+        put_back(&mut bench, backup);
+        bench.settle();
+        check_both(&bench, &ids, OUT);
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    }
+}
+
+/// `RULES.md` P5 and P14: the record was made after the backup, and has opted out since.
+#[test]
+fn opt_out_of_a_record_made_since_stands_when_the_database_is_put_back() {
+    for in_b in [Direction::Read, Direction::Both] {
+        let mut bench = with_opt_out(Direction::Both, in_b);
+        let mut entities = bench.spec.entities().to_vec();
+        entities[0].create_guard = Some(0);
+        bench.spec = Spec::new(entities).unwrap();
+        let cells = [("mail", "a@x".into()), ("no_mail", IN)];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.settle();
+        let backup = bench.store.copy();
+        decide(&bench, Choice::Approve);
+        bench.settle();
+        let right = bench.shared.world().live(&b())[0].clone();
+        bench.shared.world().edit(&b(), &right, "no_mail", OUT);
+        put_back(&mut bench, backup);
+        bench.settle();
+        check_both(&bench, &(left, right), OUT);
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    }
+}
+
+/// `RULES.md` P5 and P14: all of them say so, and none holds it any more.
+#[test]
+fn opt_out_that_was_taken_back_everywhere_is_over_when_the_database_is_put_back() {
+    let mut bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, OUT);
+    bench.settle();
+    let backup = bench.store.copy();
+    bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
+    bench.settle();
+    put_back(&mut bench, backup);
+    bench.settle();
+    check_both(&bench, &ids, IN);
+}
+
+/// `RULES.md` P5: a record that stands aside has opted out.
+#[test]
+fn opt_out_of_a_record_that_stands_aside_counts() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let cells = |value: Value| [("mail", "a@x".into()), ("no_mail", value)];
+    bench.shared.world().table(&b()).unique = None;
+    let left = bench.shared.world().create(&a(), &cells(IN));
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    let twin = bench.shared.world().create(&b(), &cells(OUT));
+    bench.settle();
+    decide(&bench, Choice::LinkWith(key(&a(), &left)));
+    bench.settle();
+    check_both(&bench, &(left, right.clone()), OUT);
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!((&active.id, &surplus.id), (&right, &twin));
+}
+
+/// `RULES.md` P5 and V15: neither of two records of one system had a link.
+#[test]
+fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    bench.shared.world().table(&b()).unique = None;
+    let twin = |value: Value| {
+        let cells = [("mail", "a@x".into()), ("no_mail", value)];
+        bench.shared.world().create(&b(), &cells)
+    };
+    let twins = [twin(IN), twin(OUT)];
+    bench.settle();
+    let asked = bench.open_reviews().remove(0).record.unwrap();
+    let other = twins.iter().find(|id| **id != asked.id).unwrap();
+    decide(&bench, Choice::LinkWith(key(&b(), other)));
+    bench.settle();
+    let made = bench.shared.world().live(&a());
+    let [left] = made.as_slice() else { panic!("{made:?}") };
+    check_both(&bench, &(left.clone(), other.clone()), OUT);
+    // Edits of the one that stands aside go nowhere, and that is asked about.
+    let open = bench.open_reviews();
+    let [review] = open.as_slice() else { panic!("{open:?}") };
+    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    assert_eq!((&active.id, surplus), (other, &asked));
 }
 
 /// `RULES.md` P6.

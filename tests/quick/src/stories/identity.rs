@@ -3,8 +3,9 @@
 
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
+use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{EntitySpec, Spec};
-use renkei_sync::state::Matter;
+use renkei_sync::state::{Choice, Matter};
 use renkei_sync::store::{Changes, Restored, Store as _};
 use renkei_sync::value::Value;
 use renkei_worlds::mirror::MirrorStore;
@@ -218,6 +219,38 @@ fn a_newer_value_does_not_go_back_by_policy_when_the_database_is_put_back() {
     assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CFO".into());
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
     assert!(matches!(review.matter, Matter::Conflict { .. }), "{review:?}");
+}
+
+/// RULES.md P14: the record was made after the backup, and somebody has edited it since.
+#[test]
+fn a_newer_value_of_a_record_made_since_does_not_go_back_when_the_database_is_put_back() {
+    for is_linked in [true, false] {
+        let guard = is_linked.then_some(0);
+        let mut bench = bench(EntitySpec { create_guard: guard, ..people() });
+        let empty = bench.store.copy();
+        let left =
+            bench.shared.world().create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
+        bench.settle();
+        let backup = if is_linked { bench.store.copy() } else { empty };
+        for question in bench.open_reviews() {
+            block_on(resolve(&bench.store, &bench.spec, &question.id, Choice::Approve, 1)).unwrap();
+        }
+        bench.settle();
+        let right = bench.shared.world().live(&b())[0].clone();
+        bench.shared.world().edit(&b(), &right, "title", "CTO".into());
+        put_back(&mut bench, backup);
+        bench.settle();
+        assert_eq!(bench.shared.world().cell(&b(), &right, "title"), "CTO".into());
+        assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CEO".into());
+        let open = bench.open_reviews();
+        let [review] = open.as_slice() else { panic!("{open:?}") };
+        assert!(matches!(review.matter, Matter::Conflict { .. }), "{review:?}");
+        let choice = Choice::Value(Some("CTO".into()));
+        block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+        bench.settle();
+        assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CTO".into());
+        assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    }
 }
 
 /// RULES.md P14: nothing is planned before everything has been read again.

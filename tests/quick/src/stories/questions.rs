@@ -196,9 +196,75 @@ fn many_creations_wait_for_approval() {
     }
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, Matter::Creations { limit: 3 }), "{review:?}");
+    assert!(matches!(review.matter, Matter::Creations { limit: 3, count: 7 }), "{review:?}");
     block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
+    assert!(bench.open_reviews().is_empty());
+}
+
+/// `RULES.md` P8: an approval is about the number that was asked about.
+#[test]
+fn approval_of_creations_covers_no_more_than_were_asked_about() {
+    let mut spec = people();
+    spec.create_guard = Some(3);
+    let bench = bench(spec);
+    let create = |people: std::ops::Range<u32>| {
+        for person in people {
+            let mail = format!("{person}@x");
+            bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
+        }
+    };
+    let asked = || {
+        let reviews = bench.open_reviews();
+        let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+        let Matter::Creations { limit: 3, count } = review.matter else { panic!("{review:?}") };
+        (review.id.clone(), count)
+    };
+    create(0..6);
+    bench.settle();
+    let (first, count) = asked();
+    assert_eq!(count, 3);
+    // The question says how many wait now; the one about another number is over.
+    create(6..8);
+    bench.settle();
+    let (second, count) = asked();
+    assert_eq!(count, 5);
+    let late = block_on(resolve(&bench.store, &bench.spec, &first, Choice::Approve, 1));
+    assert!(late.is_err());
+    answer(&bench, &second, Choice::Approve);
+    create(8..70);
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&b()).len(), 8);
+    assert_eq!(asked().1, 62);
+    // Nothing waits any more: there is no question.
+    let mails = |at: &Place| {
+        let world = bench.shared.world();
+        let ids = world.live(at);
+        ids.iter().map(|id| (world.cell(at, id, "mail"), id.clone())).collect::<Vec<_>>()
+    };
+    let made = mails(&b());
+    for (mail, id) in mails(&a()) {
+        if !made.iter().any(|(known, _)| *known == mail) {
+            bench.shared.world().remove(&a(), &id, Removal::Deleted);
+        }
+    }
+    bench.settle();
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+}
+
+/// `RULES.md` P8: a cycle in which nothing could be made uses up no approval.
+#[test]
+fn approval_of_creations_holds_until_something_is_made_by_it() {
+    let mut spec = people();
+    spec.create_guard = Some(0);
+    let bench = bench(spec);
+    bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    bench.settle();
+    answer(&bench, &bench.open_reviews()[0].id, Choice::Approve);
+    bench.shared.world().failing_calls = 1;
+    bench.try_cycle().unwrap();
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.open_reviews().is_empty());
 }

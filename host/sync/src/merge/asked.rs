@@ -1,0 +1,133 @@
+//! What a person is asked about a field, and what a rule has overruled: each system once, with the
+//! value that it holds now (`RULES.md` V20).
+
+use super::{Merge, Part, is_blank};
+use crate::policy::{self, Vote};
+use crate::reason::Reason;
+use crate::spec::FirstLink;
+use crate::state::Matter;
+use crate::value::Cell;
+
+/// Why no policy chooses in a link that was put back.
+const PUT_BACK: &str = "by hand, because the database was put back";
+
+impl Merge<'_> {
+    /// Members want different values: the policy chooses, or a person.
+    pub(super) fn contest(&mut self, votes: &[Vote]) -> Option<Matter> {
+        let policy = match self.rules.by_hand {
+            true => PUT_BACK.to_owned(),
+            false => policy::describe(&self.field.winner),
+        };
+        let chosen = match self.rules.by_hand {
+            true => None,
+            false => policy::choose(self.field, votes).cloned(),
+        };
+        let mut values = self.shown(votes);
+        if chosen.is_none() {
+            self.add_newcomers(&mut values);
+        }
+        let chosen_value = chosen.as_ref().map(|vote| vote.value.clone());
+        let conflict = self.conflict(values, policy.clone(), chosen_value);
+        let Some(chosen) = chosen else {
+            return Some(conflict);
+        };
+        self.decided = Some(conflict);
+        self.adopt(&chosen, Reason::Won { winner: chosen.system.clone(), policy })
+    }
+
+    /// Both have a value at the first link and differ: the preferred system's counts.
+    pub(super) fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
+        let held = Vote {
+            system: self.new.from.clone().unwrap_or_default(),
+            value: self.new.value.clone(),
+            edited: self.new.edited,
+        };
+        let mut values = self.shown(&[held, vote.clone()]);
+        // What a rule has overruled a moment ago stays on record.
+        if let Some(Matter::Conflict { values: overruled, .. }) = self.decided.take() {
+            for (system, value) in overruled {
+                add(&mut values, &system, &value);
+            }
+        }
+        let preferred = match self.rules.first_link {
+            FirstLink::Prefer(preferred) if !self.rules.by_hand => preferred.clone(),
+            _ => {
+                self.add_newcomers(&mut values);
+                let by_hand = if self.rules.by_hand { PUT_BACK } else { "first link, by hand" };
+                return Some(self.first(values, by_hand.to_owned(), None));
+            }
+        };
+        let wins = vote.system == preferred;
+        let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };
+        let policy = format!("first link, {preferred} preferred");
+        self.decided = Some(self.first(values, policy, Some(chosen)));
+        self.notes.push((position, Reason::Preferred(preferred.clone())));
+        self.reason = Reason::Preferred(preferred);
+        if wins {
+            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
+        }
+        None
+    }
+
+    /// A field was emptied and the policy asks; `others` are what was edited besides.
+    pub(super) fn emptied(&self, emptied: &[usize], others: &[usize]) -> Matter {
+        let votes = |positions: &[usize]| -> Vec<Vote> {
+            positions.iter().filter_map(|position| self.vote(*position)).collect()
+        };
+        let mut values = self.shown(&[votes(emptied), votes(others)].concat());
+        self.add_newcomers(&mut values);
+        match values.as_slice() {
+            [(system, _)] => Matter::Cleared {
+                field: self.field.name.clone(),
+                system: system.clone(),
+                value: self.old.value.clone(),
+            },
+            _ => self.conflict(values, "by hand, because it was emptied".to_owned(), None),
+        }
+    }
+
+    pub(super) fn conflict(
+        &self,
+        values: Vec<(String, Cell)>,
+        policy: String,
+        chosen: Option<Cell>,
+    ) -> Matter {
+        let (field, base) = (self.field.name.clone(), self.old.value.clone());
+        Matter::Conflict { field, base, values, policy, chosen }
+    }
+
+    /// A conflict between values of which none was before the other.
+    fn first(&self, values: Vec<(String, Cell)>, policy: String, chosen: Option<Cell>) -> Matter {
+        Matter::Conflict { field: self.field.name.clone(), base: None, values, policy, chosen }
+    }
+
+    /// Each system that wants one of these values or stands for it, with what it holds now. The
+    /// truth that nobody holds any more is nobody's.
+    pub(super) fn shown(&self, votes: &[Vote]) -> Vec<(String, Cell)> {
+        let mut values = Vec::with_capacity(votes.len());
+        for vote in votes {
+            let holds = |part: &&Part<'_>| self.is_same(&part.seen, &vote.value);
+            let own = self.parts.iter().find(|part| part.system == vote.system).filter(holds);
+            if let Some(part) = own.or_else(|| self.parts.iter().find(holds)) {
+                add(&mut values, part.system, &part.seen);
+            }
+        }
+        values
+    }
+
+    /// Members that were never weighed and hold a value: the answer will be about them as well.
+    fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
+        for part in self.parts.iter().filter(|part| part.reads && part.state.base.is_none()) {
+            if !is_blank(&part.seen) {
+                add(values, part.system, &part.seen);
+            }
+        }
+    }
+}
+
+/// Adds a system that is not there yet.
+fn add(values: &mut Vec<(String, Cell)>, system: &str, value: &Cell) {
+    if !values.iter().any(|(known, _)| known == system) {
+        values.push((system.to_owned(), value.clone()));
+    }
+}

@@ -1,0 +1,195 @@
+//! Answers about values that have changed since the question: none of them overrules a newer edit.
+//! And answers that cannot be carried out.
+
+use futures::executor::block_on;
+use renkei_sync::resolve::resolve;
+use renkei_sync::spec::{Clear, FieldKind, FirstLink};
+use renkei_sync::state::{Choice, LinkId, Matter, Review, ReviewStatus};
+use renkei_sync::value::{Cell, Value};
+use renkei_sync::why::{Subject, why};
+
+use super::{bench, check_cell};
+use crate::bench::{Bench, table};
+use crate::scenarios::{a, b, people};
+use crate::world::knobs::Refused;
+
+fn the_question(bench: &Bench) -> Review {
+    let reviews = bench.open_reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    review.clone()
+}
+
+fn decide(bench: &Bench, review: &Review, value: impl Into<Value>) {
+    let choice = Choice::Value(Some(value.into()));
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+}
+
+fn values(review: &Review) -> Vec<(String, Cell)> {
+    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    values.clone()
+}
+
+/// A phone in both systems that was emptied in `a`, about which a person is asked.
+fn emptied() -> (Bench, String, String, Review) {
+    let mut spec = people();
+    spec.fields[2].clear = Clear::Review;
+    let bench = bench(spec);
+    let cells = [("mail", "a@x".into()), ("phone", "1".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().edit(&a(), &left, "phone", Value::Null);
+    bench.settle();
+    let question = the_question(&bench);
+    assert!(matches!(question.matter, Matter::Cleared { .. }), "{question:?}");
+    (bench, left, right, question)
+}
+
+/// `RULES.md` V20.
+#[test]
+fn answer_to_an_emptied_field_overrules_no_edit_made_before_it_is_carried_out() {
+    for answer in [Value::from("1"), Value::Null] {
+        let (bench, left, right, question) = emptied();
+        decide(&bench, &question, answer);
+        bench.shared.world().edit(&b(), &right, "phone", "2".into());
+        bench.settle();
+        check_cell(&bench, &a(), &left, "phone", Value::Null);
+        check_cell(&bench, &b(), &right, "phone", "2");
+        let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
+        assert_eq!(values(&the_question(&bench)), expected);
+        let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None));
+        let told = told.unwrap().unwrap().to_string();
+        assert!(told.contains("about values that had changed; not used"), "{told}");
+        decide(&bench, &the_question(&bench), "2");
+        bench.settle();
+        check_cell(&bench, &a(), &left, "phone", "2");
+        assert!(bench.open_reviews().is_empty());
+    }
+}
+
+/// `RULES.md` V20.
+#[test]
+fn question_about_an_emptied_field_shows_what_the_others_hold_now() {
+    let (bench, left, right, question) = emptied();
+    bench.shared.world().edit(&b(), &right, "phone", "2".into());
+    bench.settle();
+    let now = the_question(&bench);
+    assert_ne!(now.id, question.id);
+    let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
+    assert_eq!(values(&now), expected);
+    let choice = Choice::Value(Some(Value::Null));
+    let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
+    assert!(late.unwrap_err().to_string().contains("is closed"));
+    bench.settle();
+    check_cell(&bench, &b(), &right, "phone", "2");
+    check_cell(&bench, &a(), &left, "phone", Value::Null);
+    // It is typed again: there is no question any more.
+    bench.shared.world().edit(&a(), &left, "phone", "2".into());
+    bench.settle();
+    assert!(bench.open_reviews().is_empty());
+}
+
+/// `RULES.md` V20: also at the first link, where nothing was agreed on yet.
+#[test]
+fn answer_at_the_first_link_overrules_no_edit_made_before_it_is_carried_out() {
+    let mut spec = people();
+    spec.first_link = FirstLink::Review;
+    let bench = bench(spec);
+    let cells = |title: &str| [("mail", "a@x".into()), ("title", title.into())];
+    let left = bench.shared.world().create(&a(), &cells("CEO"));
+    let right = bench.shared.world().create(&b(), &cells("CTO"));
+    bench.settle();
+    decide(&bench, &the_question(&bench), "CEO");
+    bench.shared.world().edit(&b(), &right, "title", "COO".into());
+    bench.settle();
+    check_cell(&bench, &b(), &right, "title", "COO");
+    check_cell(&bench, &a(), &left, "title", "CEO");
+    let expected = [("a".into(), Some("CEO".into())), ("b".into(), Some("COO".into()))];
+    assert_eq!(values(&the_question(&bench)), expected);
+}
+
+/// A city that both systems have edited: a person is asked.
+fn contested() -> (Bench, String, String) {
+    let bench = bench(people());
+    let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
+    bench.shared.world().edit(&b(), &right, "city", "Usa".into());
+    bench.settle();
+    (bench, left, right)
+}
+
+/// `RULES.md` V20.
+#[test]
+fn question_is_over_when_both_put_back_what_was_there() {
+    let (bench, left, right) = contested();
+    the_question(&bench);
+    bench.shared.world().edit(&a(), &left, "city", "Oita".into());
+    bench.shared.world().edit(&b(), &right, "city", "Oita".into());
+    bench.settle();
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+}
+
+/// `RULES.md` V20: the value was taken back before the answer was carried out.
+#[test]
+fn answer_brings_no_value_that_was_taken_back_since() {
+    let (bench, left, right) = contested();
+    decide(&bench, &the_question(&bench), "Usa");
+    bench.shared.world().edit(&b(), &right, "city", "Oita".into());
+    bench.settle();
+    check_cell(&bench, &a(), &left, "city", "Beppu");
+    check_cell(&bench, &b(), &right, "city", "Beppu");
+}
+
+/// `RULES.md` V20: the truth came from `a`, which was edited before it got another one.
+#[test]
+fn conflict_offers_each_system_once_with_what_it_holds_now() {
+    let (bench, left, right) = contested();
+    decide(&bench, &the_question(&bench), "Usa");
+    // The truth is what a person chose, so it came from no system; the write of it is refused.
+    let refused = Refused::Value("Usa".into());
+    bench.shared.world().table(&a()).knobs.refused.insert("city".to_owned(), refused);
+    bench.settle();
+    bench.shared.world().edit(&a(), &left, "city", "Kitsuki".into());
+    bench.settle();
+    let question = the_question(&bench);
+    assert_eq!(question.status, ReviewStatus::Open);
+    let expected = [("a".into(), Some("Kitsuki".into())), ("b".into(), Some("Usa".into()))];
+    assert_eq!(values(&question), expected);
+    check_cell(&bench, &b(), &right, "city", "Usa");
+}
+
+/// `RULES.md` V15.
+#[test]
+fn value_that_no_table_can_write_is_refused_with_those_that_fit() {
+    let mut spec = people();
+    spec.fields[3].kind = FieldKind::Choice;
+    let pairs = [("1", "hot"), ("2", "cold")];
+    let back = pairs.map(|(remote, value)| (value, remote));
+    spec.members[0].groups[3] = table(3, "city", &pairs, &back);
+    let bench = bench(spec);
+    let cells = [("mail", "a@x".into()), ("city", "1".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().edit(&a(), &left, "city", "2".into());
+    bench.shared.world().edit(&b(), &right, "city", "warm".into());
+    bench.settle();
+    let question = the_question(&bench);
+    let answer = |value: Value| {
+        let choice = Choice::Value(Some(value));
+        block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1))
+    };
+    let refused = answer("Nonsense".into()).unwrap_err().to_string();
+    let expected = "`Nonsense` is none of the values of `city`, which are: cold, hot";
+    assert_eq!(refused, expected);
+    // What a system holds, emptied, or another value of the table.
+    for fits in ["warm".into(), Value::Null, "hot".into()] {
+        answer(fits).unwrap();
+    }
+    bench.settle();
+    check_cell(&bench, &a(), &left, "city", "1");
+    check_cell(&bench, &b(), &right, "city", "hot");
+}
