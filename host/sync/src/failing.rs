@@ -178,9 +178,15 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
     failures.drain(..excess);
 }
 
-/// A write got through: what it carried fails no more, and what was refused at the same record a
-/// while ago is worth another try. Whether anything changed.
-pub(crate) fn forgive(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: i64) -> bool {
+/// A write of this record got through: what it carried fails no more, and what was refused at the
+/// same record a while ago is worth another try; what is left names the record, which may have been
+/// made by it (RULES.md V20). Whether anything changed.
+pub(crate) fn forgive(
+    failures: &mut Vec<Failure>,
+    entry: &OutboxEntry,
+    record: &str,
+    now_ms: i64,
+) -> bool {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_over = |failure: &Failure| {
         is_at(failure, entry)
@@ -191,6 +197,10 @@ pub(crate) fn forgive(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: 
     failures.retain(|failure| !is_over(failure));
     let mut changed = failures.len() != before;
     for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
+        if entry.action == Action::Create && failure.id.as_deref() != Some(record) {
+            failure.id = Some(record.to_owned());
+            changed = true;
+        }
         let rested = failure.last_ms.saturating_add(REST_MS) <= now_ms;
         if failure.class == FailureClass::Refused && rested && !failure.digest.is_empty() {
             failure.digest.clear();

@@ -346,6 +346,7 @@ pub(crate) fn apply(state: &mut FieldState, kind: &FieldKind, fate: Fate, cell: 
             state.seen = cell;
             state.unsure = true;
             state.edited = Span::default();
+            state.tries += 1;
         }
     }
 }
