@@ -310,7 +310,7 @@ impl<'a> Settler<'a> {
         let holds = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
         state.base = if is_reference { write.after.clone() } else { holds.clone() };
         if !self.probed || state.seen.is_none() {
-            state.edited = Span::default();
+            (state.edited, state.lost) = (Span::default(), None);
             state.seen = holds;
         }
         !is_reference && state.base != write.after

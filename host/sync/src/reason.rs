@@ -181,6 +181,9 @@ pub enum Reason {
     SuccessorUndecided(RecordKey),
     /// Neither listed nor answered by its id, and no tombstone: it stands still.
     OutOfSight,
+    /// The reference was emptied there because this record is gone: nobody's edit. It follows from
+    /// what becomes of the deletion.
+    FollowsDeletion(RecordKey),
 }
 
 impl Reason {
@@ -211,6 +214,7 @@ impl Reason {
                 | Self::RequiredMissing { .. }
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
+                | Self::FollowsDeletion(_)
         )
     }
 }
@@ -315,6 +319,10 @@ impl Reason {
             Self::OutOfSight => write!(
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"
+            ),
+            Self::FollowsDeletion(key) => write!(
+                f,
+                "emptied there because {key} is gone; nobody's edit, it waits for what becomes of that"
             ),
             Self::ZoneUnknown { column } => {
                 write!(f, "{column} is not carried: the account's time zone is not known yet")

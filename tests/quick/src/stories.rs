@@ -3,7 +3,8 @@
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
-//! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
+//! cannot be read. `associations`: what a reference governs. `bereft`:
+//! references whose record is gone. `consent`: an opt-out, and what a
 //! member that is only written holds. `days`: days and moments in the zone of an account.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
@@ -13,6 +14,7 @@
 mod ahead;
 mod answers;
 mod associations;
+mod bereft;
 mod consent;
 mod days;
 mod defaults;

@@ -401,6 +401,7 @@ impl Prober<'_> {
                 field: None,
                 class: FailureClass::GivenUp,
                 digest: given_up(entry),
+                values: BTreeMap::new(),
                 since_ms: scene.now_ms,
                 last_ms: scene.now_ms,
                 times: 1,

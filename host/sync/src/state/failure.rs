@@ -1,6 +1,8 @@
 //! What could not be read or written, as people see it: kept with its record or its link until it
 //! works or its cause has gone (RULES.md V5, V10, V17).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{LinkId, RecordKey};
@@ -59,6 +61,10 @@ pub struct Failure {
     /// Hash of the write that was refused: the same write is not repeated before
     /// [`RETRY_REFUSED_MS`]. Empty where it may be tried at the next plan.
     pub digest: String,
+    /// Digests of the hub's values that it is about, by the field's name: what was refused once is
+    /// no news for a record that is gone (RULES.md V5).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
     /// When it failed first, ms.
     pub since_ms: i64,
     /// When it failed last, ms.
