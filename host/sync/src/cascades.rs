@@ -59,8 +59,9 @@ impl Cascades {
 /// How many records of which object, `system.object`.
 pub(crate) type Along = BTreeMap<String, u64>;
 
-/// What archiving these records takes along, as far as the store knows the records, and all that go,
-/// these among them. Asks systems whose schemas are not known yet; without their answer nothing is archived.
+/// What archiving these records takes along, as far as the store knows the records, and all that
+/// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
+/// is archived.
 pub(crate) async fn taken_along(
     cycle: &mut Cycle<'_>,
     archives: &BTreeSet<RecordKey>,

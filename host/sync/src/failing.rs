@@ -175,6 +175,31 @@ pub(crate) fn of_refusal(
     (failures.collect(), more)
 }
 
+/// Remembers a create that was not found, so that the next one has its intent.
+pub(crate) fn remember(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: i64) {
+    failures.retain(|one| one.class != FailureClass::Unanswered || !is_at(one, entry));
+    failures.push(Failure {
+        system: entry.system.clone(),
+        object: entry.object.clone(),
+        id: None,
+        field: None,
+        class: FailureClass::Unanswered,
+        problems: Vec::new(),
+        digest: entry.intent.clone(),
+        values: BTreeMap::new(),
+        since_ms: now_ms,
+        last_ms: entry.not_before_ms.min(now_ms),
+        times: entry.attempts.saturating_add(1),
+    });
+}
+
+/// The create that nobody answered and that this one repeats.
+pub(crate) fn repeated<'a>(failures: &'a [Failure], entry: &OutboxEntry) -> Option<&'a Failure> {
+    let is_create = entry.action == Action::Create;
+    let mut mine = failures.iter().filter(|one| is_create && is_at(one, entry));
+    mine.find(|one| one.class == FailureClass::Unanswered)
+}
+
 /// A field and the digest of the hub's value that a write carries.
 pub(crate) fn value_of(write: &FieldWrite) -> (String, String) {
     (write.field.clone(), value_digest(&write.after))
@@ -237,16 +262,20 @@ pub(crate) fn forgive(
     now_ms: i64,
 ) -> bool {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
+    let is_made = |failure: &Failure| {
+        failure.class == FailureClass::Unanswered && entry.action == Action::Create
+    };
     let is_over = |failure: &Failure| {
         is_at(failure, entry)
-            && failure.is_listed()
+            && (failure.is_listed() || is_made(failure))
             && failure.field.as_ref().is_none_or(|field| carries(field))
     };
     let before = failures.len();
     failures.retain(|failure| !is_over(failure));
     let mut changed = failures.len() != before;
     for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
-        if entry.action == Action::Create && failure.id.as_deref() != Some(record) {
+        let is_other = failure.id.as_deref() != Some(record);
+        if entry.action == Action::Create && failure.is_listed() && is_other {
             failure.id = Some(record.to_owned());
             changed = true;
         }
@@ -274,7 +303,7 @@ impl Found<'_> {
     pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
         let mut failures: Vec<Failure> = known
             .iter()
-            .filter(|one| one.class == FailureClass::GivenUp || self.still_wants(one, known))
+            .filter(|one| !one.is_listed() || self.still_wants(one, known))
             .map(|one| self.named(one))
             .collect();
         for news in &mut self.failures {
@@ -296,6 +325,9 @@ impl Found<'_> {
     /// The failure of the record that is there now, or is about to be made, and of the value.
     fn named(&self, failure: &Failure) -> Failure {
         let mut failure = failure.clone();
+        if !failure.is_listed() {
+            return failure;
+        }
         let Some(entry) = self.wanted.iter().find(|entry| is_at(&failure, entry)) else {
             return failure;
         };
@@ -408,7 +440,11 @@ fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
 
 fn is_gating(failure: &Failure, now_ms: i64) -> bool {
     let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
-    failure.class == FailureClass::GivenUp || !failure.digest.is_empty() && !rested
+    match failure.class {
+        FailureClass::GivenUp => true,
+        FailureClass::Unanswered => false,
+        _ => !failure.digest.is_empty() && !rested,
+    }
 }
 
 /// The groups of which an operation writes a column.

@@ -11,7 +11,7 @@ use crate::cascades::WentAlong;
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
-use crate::failing::{Found, TAKEN, narrow, planned, value_of};
+use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
@@ -233,6 +233,7 @@ impl<'s> Chunk<'s> {
         view: &LinkView,
     ) {
         let link = plan.link.id;
+        forget_made(&mut plan.link, view);
         let mut notes = std::mem::take(&mut plan.notes);
         let version = plan.link.version + 1;
         let mut found = self.lacking(&plan);
@@ -252,13 +253,12 @@ impl<'s> Chunk<'s> {
             notes.extend(refused_notes(draft, member, narrowed.left_out));
             goes_on |= narrowed.is_part;
             let Some(mut entry) = narrowed.entry else { continue };
-            entry.intent = match &self.places {
-                Some(places) if entry.action == Action::Create => {
-                    let records = view.records.iter().map(Arc::as_ref);
-                    places.intent(store, &entry, version, origin_of(records))
-                }
-                _ => intent((store.identity(), store.epoch()), &entry, version),
-            };
+            if let Some(before) = repeated(&plan.link.failures, &entry) {
+                (entry.attempts, entry.not_before_ms) = (before.times, before.last_ms);
+                entry.intent.clone_from(&before.digest);
+            } else {
+                entry.intent = self.intent(store, &entry, version, view);
+            }
             Arc::make_mut(&mut plan.link).version = version;
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);
@@ -287,6 +287,22 @@ impl<'s> Chunk<'s> {
         self.changes.waits.push((link, plan.waits));
         if !goes_on {
             self.changes.clean.push(link);
+        }
+    }
+
+    fn intent(
+        &self,
+        store: &dyn Store,
+        entry: &OutboxEntry,
+        version: u64,
+        view: &LinkView,
+    ) -> String {
+        match &self.places {
+            Some(places) if entry.action == Action::Create => {
+                let records = view.records.iter().map(Arc::as_ref);
+                places.intent(store, entry, version, origin_of(records))
+            }
+            _ => intent((store.identity(), store.epoch()), entry, version),
         }
     }
 
@@ -379,6 +395,17 @@ impl<'s> Chunk<'s> {
             questions: count(ReviewStatus::Open),
             decided: count(ReviewStatus::Decided),
         });
+    }
+}
+
+/// What is remembered of creates without an answer is over where the link has had a record since.
+fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
+    let is_made = |failure: &Failure| {
+        failure.class == FailureClass::Unanswered
+            && view.records.iter().any(|record| record.key.system == failure.system)
+    };
+    if link.failures.iter().any(is_made) {
+        Arc::make_mut(link).failures.retain(|failure| !is_made(failure));
     }
 }
 

@@ -149,7 +149,7 @@ pub enum Reason {
     Uncertain,
     /// A probe found what an interrupted run had sent.
     FoundByProbe,
-    /// A probe found nothing of what an interrupted run may have sent: sent again.
+    /// A probe found nothing of what an interrupted run may have sent: planned again.
     SentAgain,
     /// Sent without an answer, and the record has changed since: weighed as a conflict.
     Unclear,
@@ -348,7 +348,7 @@ impl Reason {
             }
             Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
             Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
-            Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),
+            Self::SentAgain => write!(f, "not found after an interrupted run; planned again"),
             Self::Unclear => {
                 write!(f, "sent without an answer and changed since; weighed as a conflict")
             }

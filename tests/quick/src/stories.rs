@@ -9,7 +9,8 @@
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
-//! that are not kept. `ahead`: pages that are read while others are kept.
+//! that are not kept. `ahead`: pages that are read while others are kept. `in_flight`: creates that
+//! nobody answered, and what changed since.
 
 mod ahead;
 mod answers;
@@ -22,6 +23,7 @@ mod deletions;
 mod first_syncs;
 mod forms;
 mod identity;
+mod in_flight;
 mod lag;
 mod moves;
 mod parents;

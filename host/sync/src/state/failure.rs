@@ -27,6 +27,9 @@ pub enum FailureClass {
     Required,
     /// A person gave the create up. A memory, not a failure: it is never listed.
     GivenUp,
+    /// A create that nobody answered and that was not found: the next one has its intent, which is
+    /// kept as the digest, so that both cannot make a record each. A memory, too.
+    Unanswered,
 }
 
 impl FailureClass {
@@ -39,6 +42,7 @@ impl FailureClass {
             Self::Transform => "transform",
             Self::Required => "required",
             Self::GivenUp => "given-up",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -82,7 +86,7 @@ impl Failure {
 
     /// Whether people see it.
     pub fn is_listed(&self) -> bool {
-        self.class != FailureClass::GivenUp
+        !matches!(self.class, FailureClass::GivenUp | FailureClass::Unanswered)
     }
 
     /// The codes, in order.

@@ -1,5 +1,5 @@
-//! References whose record is gone: a system takes it out of them, and nobody edited them (`RULES.md`
-//! V2).
+//! References whose record is gone: a system takes it out of them, and nobody edited them
+//! (`RULES.md` V2).
 
 use renkei_sync::spec::{OnCascade, OnDelete};
 use renkei_sync::state::{Choice, Matter};
