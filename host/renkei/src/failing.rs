@@ -124,6 +124,8 @@ pub(crate) fn describe(failing: &Failing) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use renkei_sync::record::{Problem, Remedy};
     use renkei_sync::state::{FailureClass, LinkId};
 
@@ -144,6 +146,7 @@ mod tests {
             class: FailureClass::Refused,
             problems: vec![problem],
             digest: String::new(),
+            values: BTreeMap::new(),
             since_ms: 0,
             last_ms: 0,
             times: 2,

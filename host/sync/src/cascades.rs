@@ -59,12 +59,13 @@ impl Cascades {
 /// How many records of which object, `system.object`.
 pub(crate) type Along = BTreeMap<String, u64>;
 
-/// What archiving these records takes along, as far as the store knows the records. Asks systems
-/// whose schemas are not known yet; without their answer nothing is archived.
+/// What archiving these records takes along, as far as the store knows the records, and all that
+/// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
+/// is archived.
 pub(crate) async fn taken_along(
     cycle: &mut Cycle<'_>,
     archives: &BTreeSet<RecordKey>,
-) -> Result<Result<Along, PluginError>, StoreError> {
+) -> Result<Result<(Along, BTreeSet<RecordKey>), PluginError>, StoreError> {
     let mut seen = archives.clone();
     let mut parents = archives.clone();
     let mut along = Along::new();
@@ -93,7 +94,7 @@ pub(crate) async fn taken_along(
             break;
         }
     }
-    Ok(Ok(along))
+    Ok(Ok((along, seen)))
 }
 
 /// A column that holds ids of another object.

@@ -208,7 +208,7 @@ impl Item for FieldState {
     }
 
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Self { seen, base, agreed, edited, unsure, filler, tries, preset } = self;
+        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost } = self;
         let mut object = Object { out, is_first: true };
         object.put("seen", seen)?;
         object.unless(seen, "base", base)?;
@@ -217,7 +217,8 @@ impl Item for FieldState {
         object.unless(&false, "unsure", unsure)?;
         object.put("filler", filler)?;
         object.unless(&0, "tries", tries)?;
-        object.unless(&false, "preset", preset)
+        object.unless(&false, "preset", preset)?;
+        object.unless(&None, "lost", lost)
     }
 
     fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
@@ -232,6 +233,7 @@ impl Item for FieldState {
             Filler,
             Tries,
             Preset,
+            Lost,
             #[serde(other)]
             Other,
         }
@@ -247,6 +249,7 @@ impl Item for FieldState {
                 Key::Filler => state.filler = map.next_value()?,
                 Key::Tries => state.tries = map.next_value()?,
                 Key::Preset => state.preset = map.next_value()?,
+                Key::Lost => state.lost = map.next_value()?,
                 Key::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -12,7 +12,10 @@ use crate::record::{Action, Problem, Remedy};
 use crate::render::{given_up, refusal_digest};
 use crate::review::digest;
 use crate::spec::{EntitySpec, MappingGroup, MemberSpec};
-use crate::state::{ColumnWrite, Failure, FailureClass, OutboxEntry, RETRY_REFUSED_MS, RecordKey};
+use crate::state::{
+    ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
+};
+use crate::value::Cell;
 
 /// The code of a write that met a record of another link.
 pub(crate) const TAKEN: &str = "record-of-another-link";
@@ -147,6 +150,7 @@ pub(crate) fn of_refusal(
         class: FailureClass::Refused,
         problems: Vec::new(),
         digest: String::new(),
+        values: BTreeMap::new(),
         since_ms: now_ms,
         last_ms: now_ms,
         times: 1,
@@ -154,16 +158,86 @@ pub(crate) fn of_refusal(
     if guilty.is_empty() {
         let more = entry.action == Action::Update && groups.len() > 1;
         let digest = refusal_digest(entry, &member.digest);
-        return (vec![Failure { problems, digest, ..blank }], more);
+        let values = entry.fields.iter().map(value_of).collect();
+        return (vec![Failure { problems, digest, values, ..blank }], more);
     }
     let waits = entry.action == Action::Create && guilty.iter().any(|(group, _)| group.required);
     let more = guilty.len() < groups.len() && !waits;
     let failures = guilty.into_iter().flat_map(|(group, problems)| {
         let digest = column_digest(group, entry, &member.digest);
         let failure = Failure { digest, problems, ..blank.clone() };
-        fields_of(entity, group).map(move |field| Failure { field: Some(field), ..failure.clone() })
+        fields_of(entity, group).map(move |field| {
+            let write = entry.fields.iter().find(|write| write.field == field);
+            let values = write.map(value_of).into_iter().collect();
+            Failure { field: Some(field), values, ..failure.clone() }
+        })
     });
     (failures.collect(), more)
+}
+
+/// Remembers a create that was not found, so that the next one has its intent.
+pub(crate) fn remember(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: i64) {
+    failures.retain(|one| one.class != FailureClass::Unanswered || !is_at(one, entry));
+    failures.push(Failure {
+        system: entry.system.clone(),
+        object: entry.object.clone(),
+        id: None,
+        field: None,
+        class: FailureClass::Unanswered,
+        problems: Vec::new(),
+        digest: entry.intent.clone(),
+        values: BTreeMap::new(),
+        since_ms: now_ms,
+        last_ms: entry.not_before_ms.min(now_ms),
+        times: entry.attempts.saturating_add(1),
+    });
+}
+
+/// The create that nobody answered and that this one repeats.
+pub(crate) fn repeated<'a>(failures: &'a [Failure], entry: &OutboxEntry) -> Option<&'a Failure> {
+    let is_create = entry.action == Action::Create;
+    let mut mine = failures.iter().filter(|one| is_create && is_at(one, entry));
+    mine.find(|one| one.class == FailureClass::Unanswered)
+}
+
+/// A field and the digest of the hub's value that a write carries.
+pub(crate) fn value_of(write: &FieldWrite) -> (String, String) {
+    (write.field.clone(), value_digest(&write.after))
+}
+
+fn value_digest(value: &Cell) -> String {
+    digest(&["value", &format!("{value:?}")])
+}
+
+/// What is known of a value that a member never got, the weightier last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Undelivered {
+    /// It was refused there, or has no counterpart: nobody's news.
+    Refused,
+    /// The field was refused there, and perhaps with this value.
+    Doubtful,
+    /// It was never tried.
+    News,
+}
+
+/// Whether a member never got a value because that very value was refused there.
+pub(crate) fn undelivered(
+    failures: &[Failure],
+    (system, object): (&str, &str),
+    field: &str,
+    value: &Cell,
+) -> Undelivered {
+    let mine = failures.iter().filter(|one| {
+        let is_about = one.field.as_ref().is_none_or(|name| name == field);
+        one.is_listed() && one.system == system && one.object == object && is_about
+    });
+    let value = value_digest(value);
+    let known = mine.map(|one| match one.values.get(field) {
+        Some(refused) if *refused == value => Undelivered::Refused,
+        None if one.values.is_empty() => Undelivered::Doubtful,
+        _ => Undelivered::News,
+    });
+    known.min().unwrap_or(Undelivered::News)
 }
 
 /// Keeps a failure: as a further time of the one that it is about, if there is one.
@@ -178,19 +252,33 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
     failures.drain(..excess);
 }
 
-/// A write got through: what it carried fails no more, and what was refused at the same record a
-/// while ago is worth another try. Whether anything changed.
-pub(crate) fn forgive(failures: &mut Vec<Failure>, entry: &OutboxEntry, now_ms: i64) -> bool {
+/// A write of this record got through: what it carried fails no more, and what was refused at the
+/// same record a while ago is worth another try; what is left names the record, which may have been
+/// made by it (RULES.md V20). Whether anything changed.
+pub(crate) fn forgive(
+    failures: &mut Vec<Failure>,
+    entry: &OutboxEntry,
+    record: &str,
+    now_ms: i64,
+) -> bool {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
+    let is_made = |failure: &Failure| {
+        failure.class == FailureClass::Unanswered && entry.action == Action::Create
+    };
     let is_over = |failure: &Failure| {
         is_at(failure, entry)
-            && failure.is_listed()
+            && (failure.is_listed() || is_made(failure))
             && failure.field.as_ref().is_none_or(|field| carries(field))
     };
     let before = failures.len();
     failures.retain(|failure| !is_over(failure));
     let mut changed = failures.len() != before;
     for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
+        let is_other = failure.id.as_deref() != Some(record);
+        if entry.action == Action::Create && failure.is_listed() && is_other {
+            failure.id = Some(record.to_owned());
+            changed = true;
+        }
         let rested = failure.last_ms.saturating_add(REST_MS) <= now_ms;
         if failure.class == FailureClass::Refused && rested && !failure.digest.is_empty() {
             failure.digest.clear();
@@ -215,8 +303,8 @@ impl Found<'_> {
     pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
         let mut failures: Vec<Failure> = known
             .iter()
-            .filter(|one| one.class == FailureClass::GivenUp || self.still_wants(one, known))
-            .cloned()
+            .filter(|one| !one.is_listed() || self.still_wants(one, known))
+            .map(|one| self.named(one))
             .collect();
         for news in &mut self.failures {
             if let Some(before) = known.iter().find(|before| before.is_about_same(news)) {
@@ -232,6 +320,26 @@ impl Found<'_> {
         }
         failures.append(&mut self.failures);
         failures
+    }
+
+    /// The failure of the record that is there now, or is about to be made, and of the value.
+    fn named(&self, failure: &Failure) -> Failure {
+        let mut failure = failure.clone();
+        if !failure.is_listed() {
+            return failure;
+        }
+        let Some(entry) = self.wanted.iter().find(|entry| is_at(&failure, entry)) else {
+            return failure;
+        };
+        failure.id.clone_from(&entry.id);
+        if let (true, Some(field)) = (failure.values.is_empty(), &failure.field)
+            && let Some((_, member)) = self.entity.member(&entry.system, &entry.object)
+            && digests(self.entity, member, entry).get(field) == Some(&failure.digest)
+        {
+            let write = entry.fields.iter().find(|write| write.field == *field);
+            failure.values.extend(write.map(value_of));
+        }
+        failure
     }
 
     fn still_wants(&self, failure: &Failure, known: &[Failure]) -> bool {
@@ -288,6 +396,7 @@ pub(crate) fn planned(
         class,
         problems: vec![problem],
         digest: String::new(),
+        values: BTreeMap::new(),
         since_ms: now_ms,
         last_ms: now_ms,
         times: 1,
@@ -331,7 +440,11 @@ fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
 
 fn is_gating(failure: &Failure, now_ms: i64) -> bool {
     let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
-    failure.class == FailureClass::GivenUp || !failure.digest.is_empty() && !rested
+    match failure.class {
+        FailureClass::GivenUp => true,
+        FailureClass::Unanswered => false,
+        _ => !failure.digest.is_empty() && !rested,
+    }
 }
 
 /// The groups of which an operation writes a column.

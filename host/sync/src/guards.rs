@@ -35,6 +35,8 @@ pub struct Brake {
     pub limit: u64,
     /// How many of them go along.
     pub along: u64,
+    /// A person says to leave the others.
+    pub leaves: bool,
 }
 
 /// What would be archived now, and what that means.
@@ -109,11 +111,11 @@ async fn weigh(
 ) -> Result<Option<Brake>, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
-    let (along, is_known) = match taken_along(cycle, records).await? {
-        Ok(along) => (along, true),
+    let (along, all, is_known) = match taken_along(cycle, records).await? {
+        Ok((along, all)) => (along, all, true),
         Err(error) => {
             cycle.tally.failed("schema", &entity.name, &error);
-            (Along::new(), false)
+            (Along::new(), records.clone(), false)
         }
     };
     let limit = entity.delete_guard.limit(engine.store.active_links(&entity.name).await?);
@@ -121,20 +123,22 @@ async fn weigh(
     counts.deleted += unanswered(engine, entity).await?;
     let taken: u64 = along.values().sum();
     let count = records.len() as u64 + taken;
-    let brake = Brake { count, limit, along: taken };
     let asks = taken > 0 && entity.on_cascade == OnCascade::Ask;
     let matter = Matter::Deletions {
         count,
         limit,
         along: along.iter().map(|(object, count)| (object.clone(), *count)).collect(),
-        digest: digest(records),
+        digest: digest(&all),
     };
     let question = review::of_entity(&entity.name, matter, now_ms);
     let known = open.iter().find(|known| known.id == question.id);
     let is_brake =
         |one: &&Review| matches!(one.matter, Matter::Deletions { .. }) && one.id != question.id;
     changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
-    let approved = known.is_some_and(|known| known.choice == Some(Choice::Approve));
+    let answer = known.and_then(|known| known.choice.as_ref());
+    let (approved, leaves) =
+        (answer == Some(&Choice::Approve), is_known && answer == Some(&Choice::Leave));
+    let brake = Brake { count, limit, along: taken, leaves };
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
     if cycle.are_approved(&entity.name, records) {
         waits = !is_known;
@@ -158,7 +162,7 @@ async fn weigh(
         waits,
     });
     match known {
-        Some(known) if !waits => changes.reviews.push(review::closed(known, now_ms)),
+        Some(known) if !waits || leaves => changes.reviews.push(review::closed(known, now_ms)),
         None if waits && is_known => changes.reviews.push(question),
         _ => {}
     }

@@ -333,6 +333,7 @@ pub(crate) fn apply(state: &mut FieldState, kind: &FieldKind, fate: Fate, cell: 
             if is_changed(kind, &state.seen, &cell) {
                 state.edited = span;
             }
+            state.lose(kind, &cell);
             state.seen = cell;
             state.preset = fate == Fate::Default;
             state.tries = 0;
@@ -355,6 +356,7 @@ pub(crate) fn apply(state: &mut FieldState, kind: &FieldKind, fate: Fate, cell: 
             state.seen = cell;
             state.unsure = true;
             state.edited = Span::default();
+            state.tries += 1;
         }
     }
 }

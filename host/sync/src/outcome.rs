@@ -7,6 +7,7 @@ use crate::absorb::{AbsorbError, Source};
 use crate::apply::sent;
 use crate::engine::{Engine, WriteResult};
 use crate::failing;
+use crate::forms::is_form_of;
 use crate::keys;
 use crate::ports::Connector;
 use crate::read::{Reading, read_rows};
@@ -276,12 +277,13 @@ impl<'a> Settler<'a> {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
         }
+        // What is read back may show that it was not kept: that comes after (RULES.md R26).
+        self.forgive(link, entry, &key);
         if let Some(doubt) = doubt {
             altered |= self.observe_write(&mut record, doubt);
         }
         self.touched.insert(key.clone());
         self.records.insert(key.clone(), record);
-        self.forgive(link, entry);
         let reason = match altered {
             _ if self.probed => Reason::FoundByProbe,
             true => Reason::AppliedAltered,
@@ -296,12 +298,19 @@ impl<'a> Settler<'a> {
         let Some(state) = record.fields.get_mut(position.0) else { return false };
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
+        // An answer that shows what stood there before says that nothing was written, and not in
+        // which form: the next reading tells (RULES.md R26).
+        let is_before = |now: &Value| {
+            let is_form = |sent: &Value| is_form_of(&field.kind, sent, now);
+            state.seen.as_ref() == Some(now) && !write.after.as_ref().is_some_and(is_form)
+        };
+        let holds = holds.filter(|now| is_reference || !is_before(now));
         state.agreed.clone_from(&write.after);
         state.filler = None;
         let holds = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
         state.base = if is_reference { write.after.clone() } else { holds.clone() };
         if !self.probed || state.seen.is_none() {
-            state.edited = Span::default();
+            (state.edited, state.lost) = (Span::default(), None);
             state.seen = holds;
         }
         !is_reference && state.base != write.after
@@ -393,10 +402,10 @@ impl<'a> Settler<'a> {
     }
 
     /// A write got through.
-    fn forgive(&mut self, id: LinkId, entry: &OutboxEntry) {
+    fn forgive(&mut self, id: LinkId, entry: &OutboxEntry, record: &RecordKey) {
         if let Some(link) = self.links.get_mut(&id)
             && !link.failures.is_empty()
-            && failing::forgive(&mut link.failures, entry, self.now_ms)
+            && failing::forgive(&mut link.failures, entry, &record.id, self.now_ms)
         {
             self.changes.links.push(link.clone());
         }

@@ -3,14 +3,15 @@
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use crate::absorb::Source;
 use crate::cascades::WentAlong;
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
-use crate::failing::{Found, TAKEN, narrow, planned};
+use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
@@ -23,11 +24,14 @@ use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::stamp::{Places, origin_of};
 use crate::state::{
-    Awaited, EntityPlan, Failure, FailureClass, JournalEntry, LinkId, LinkStatus, LinkView, Matter,
-    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
+    Awaited, EntityPlan, Failure, FailureClass, JournalEntry, Link, LinkId, LinkStatus, LinkView,
+    Matter, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, Store, StoreError};
 use crate::value::Cell;
+
+/// Records looked at in one call.
+const LOOK_MAX: usize = 1_000;
 
 /// Plans the dirty links of an entity; the number of links that were done with.
 pub(crate) async fn plan_entity(
@@ -47,10 +51,51 @@ pub(crate) async fn plan_entity(
         let Some(last) = ids.last() else { return Ok(done) };
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
-        let views = cycle.engine.store.links(&ids).await?;
+        let mut views = cycle.engine.store.links(&ids).await?;
         references.extend(cycle.engine.store, &lanes, &views).await?;
+        if !references.lost_there().is_empty() {
+            if !look_for_lost(cycle, references.lost_there()).await? {
+                continue;
+            }
+            views = cycle.engine.store.links(&ids).await?;
+            references.extend(cycle.engine.store, &lanes, &views).await?;
+        }
         done += plan_chunk(cycle, (&lanes, &references), brake, views).await?;
     }
+}
+
+/// Looks at records that references lost although they seem to be there: readings may be older
+/// than their deletion (RULES.md V2). Whether the systems answered; else the links wait.
+async fn look_for_lost(
+    cycle: &mut Cycle<'_>,
+    lost: &BTreeSet<RecordKey>,
+) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    let mut objects: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for key in lost.iter().filter(|key| cycle.looks_at(key)) {
+        objects.entry((&key.system, &key.object)).or_default().push(key.id.clone());
+    }
+    for ((system, object), ids) in objects {
+        let places = engine.spec.entities().iter();
+        let places = places.filter_map(|entity| Some((entity, entity.member(system, object)?.1)));
+        for (entity, member) in places {
+            let connector = match engine.systems.open(system).await {
+                Ok(connector) => connector,
+                Err(error) => {
+                    cycle.tally.failed(system, "open", &error);
+                    return Ok(false);
+                }
+            };
+            let source = Source::new(engine, entity, member, connector.generation());
+            for ids in ids.chunks(LOOK_MAX) {
+                if let Err(error) = source.read_again(connector.as_ref(), ids).await {
+                    cycle.absorbed(member, error)?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
 }
 
 async fn plan_chunk(
@@ -100,7 +145,8 @@ async fn plan_chunk(
     }
     check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
         .map_err(CycleError::Plan)?;
-    let back = filled(&chunk.changes.records, &views);
+    let mut back = filled(&chunk.changes.records, &views);
+    back.extend(ended(&chunk.changes.links, &views));
     if !back.is_empty() {
         chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
     }
@@ -140,7 +186,13 @@ fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
     after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 
-/// The changes of one chunk of links.
+/// Places of links that ended: what waited for them waits for nothing any more.
+fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
+    let ended = links.iter().filter(|link| link.status == LinkStatus::Ended);
+    let views = ended.flat_map(|link| views.iter().filter(|view| view.link.id == link.id));
+    views.flat_map(|view| view.records.iter().filter_map(|record| record.awaited())).collect()
+}
+
 /// Records of links that are about to lose some, whose newest reading was older than what is known:
 /// somebody may have edited them (RULES.md V1).
 async fn unclear(
@@ -162,6 +214,7 @@ async fn unclear(
     Ok(doubts.into_iter().filter(|(_, doubt)| doubt.stale).map(|(key, _)| key).collect())
 }
 
+/// The changes of one chunk of links.
 struct Chunk<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
@@ -181,13 +234,14 @@ impl<'s> Chunk<'s> {
         view: &LinkView,
     ) {
         let link = plan.link.id;
+        forget_made(&mut plan.link, view);
         let mut notes = std::mem::take(&mut plan.notes);
         let version = plan.link.version + 1;
         let mut found = self.lacking(&plan);
         let mut goes_on = plan.held;
         for (draft, rendered) in rendered {
             let Some(member) = self.entity.members.get(draft.member) else { continue };
-            found.failures.extend(self.unrendered(member, &rendered.notes));
+            found.failures.extend(self.unrendered(member, draft, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
                 settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
@@ -200,18 +254,18 @@ impl<'s> Chunk<'s> {
             notes.extend(refused_notes(draft, member, narrowed.left_out));
             goes_on |= narrowed.is_part;
             let Some(mut entry) = narrowed.entry else { continue };
-            entry.intent = match &self.places {
-                Some(places) if entry.action == Action::Create => {
-                    let records = view.records.iter().map(Arc::as_ref);
-                    places.intent(store, &entry, version, origin_of(records))
-                }
-                _ => intent((store.identity(), store.epoch()), &entry, version),
-            };
+            if let Some(before) = repeated(&plan.link.failures, &entry) {
+                (entry.attempts, entry.not_before_ms) = (before.times, before.last_ms);
+                entry.intent.clone_from(&before.digest);
+            } else {
+                entry.intent = self.intent(store, &entry, version, view);
+            }
             Arc::make_mut(&mut plan.link).version = version;
             self.journal_entry(&entry);
             self.changes.outbox.push(entry);
         }
-        let is_partial = plan.held || found.wanted.iter().any(|one| one.action == Action::Merge);
+        let is_partial =
+            plan.held || plan.stands || found.wanted.iter().any(|one| one.action == Action::Merge);
         let is_whole = plan.link.failures.is_empty() && found.failures.is_empty();
         if !is_partial && !is_whole {
             if plan.link.status != LinkStatus::Active {
@@ -237,6 +291,22 @@ impl<'s> Chunk<'s> {
         }
     }
 
+    fn intent(
+        &self,
+        store: &dyn Store,
+        entry: &OutboxEntry,
+        version: u64,
+        view: &LinkView,
+    ) -> String {
+        match &self.places {
+            Some(places) if entry.action == Action::Create => {
+                let records = view.records.iter().map(Arc::as_ref);
+                places.intent(store, entry, version, origin_of(records))
+            }
+            _ => intent((store.identity(), store.epoch()), entry, version),
+        }
+    }
+
     /// A question about a write that met a record of another link is over when that write is.
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
         let failures = &plan.link.failures;
@@ -259,7 +329,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Values that a member's columns have no counterpart for.
-    fn unrendered(&self, member: &MemberSpec, notes: &[Note]) -> Vec<Failure> {
+    fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
         let failure = |note: &Note| {
             let (class, column) = match &note.reason {
                 Reason::Unmapped { column } => (FailureClass::Unmapped, Some(column.clone())),
@@ -269,7 +339,11 @@ impl<'s> Chunk<'s> {
             };
             let said = (column, note.reason.to_string());
             let record = note.record.as_ref();
-            Some(planned(member, record, note.field.clone(), class, said, self.now_ms))
+            let mut failure = planned(member, record, note.field.clone(), class, said, self.now_ms);
+            let writes =
+                draft.fields.iter().filter(|write| failure.field.as_ref() == Some(&write.field));
+            failure.values = writes.map(value_of).collect();
+            Some(failure)
         };
         notes.iter().filter_map(failure).collect()
     }
@@ -322,6 +396,17 @@ impl<'s> Chunk<'s> {
             questions: count(ReviewStatus::Open),
             decided: count(ReviewStatus::Decided),
         });
+    }
+}
+
+/// What is remembered of creates without an answer is over where the link has had a record since.
+fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
+    let is_made = |failure: &Failure| {
+        failure.class == FailureClass::Unanswered
+            && view.records.iter().any(|record| record.key.system == failure.system)
+    };
+    if link.failures.iter().any(is_made) {
+        Arc::make_mut(link).failures.retain(|failure| !is_made(failure));
     }
 }
 

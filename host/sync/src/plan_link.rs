@@ -25,6 +25,7 @@ use crate::state::{
 use crate::value::{Cell, Value};
 
 mod along;
+mod bereft;
 mod create;
 mod merges;
 mod removal;
@@ -67,6 +68,8 @@ pub struct LinkPlan {
     pub news: Vec<Note>,
     /// It stays dirty: a brake or a cap holds it.
     pub held: bool,
+    /// A person is asked about a record that is gone: what failed there is kept until then.
+    pub stands: bool,
 }
 
 /// A write before it has columns.
@@ -136,6 +139,7 @@ struct FieldOutcome {
 pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     let mut work = Work::new(context, view);
     if view.link.status == LinkStatus::Active {
+        work.follow_deletions();
         if work.removal() {
             work.recalls &= !work.plan.held;
         } else if work.merges() {
@@ -168,6 +172,7 @@ impl<'a> Work<'a> {
                 lacking: Vec::new(),
                 news: Vec::new(),
                 held: false,
+                stands: false,
             },
             records: view.records.clone(),
             reviews: view.reviews.clone(),
@@ -247,7 +252,7 @@ impl<'a> Work<'a> {
             let Some(record) = record else { continue };
             let unsure = outcome.merged.question.is_some();
             let is_news = |state: &FieldState| {
-                let weighed = state.unsure && !unsure;
+                let weighed = (state.unsure || state.lost.is_some()) && !unsure;
                 weighed || state.base != outlook.base || state.agreed != outlook.agreed
             };
             if record.fields.get(position).is_some_and(is_news)
@@ -256,6 +261,7 @@ impl<'a> Work<'a> {
                 state.base.clone_from(&outlook.base);
                 state.agreed.clone_from(&outlook.agreed);
                 state.unsure &= unsure;
+                state.lost = state.lost.take().filter(|_| unsure);
             }
         }
         for (part, reason) in &outcome.merged.notes {

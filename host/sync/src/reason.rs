@@ -149,7 +149,7 @@ pub enum Reason {
     Uncertain,
     /// A probe found what an interrupted run had sent.
     FoundByProbe,
-    /// A probe found nothing of what an interrupted run may have sent: sent again.
+    /// A probe found nothing of what an interrupted run may have sent: planned again.
     SentAgain,
     /// Sent without an answer, and the record has changed since: weighed as a conflict.
     Unclear,
@@ -181,6 +181,9 @@ pub enum Reason {
     SuccessorUndecided(RecordKey),
     /// Neither listed nor answered by its id, and no tombstone: it stands still.
     OutOfSight,
+    /// The reference was emptied there because this record is gone: nobody's edit. It follows from
+    /// what becomes of the deletion.
+    FollowsDeletion(RecordKey),
 }
 
 impl Reason {
@@ -211,6 +214,7 @@ impl Reason {
                 | Self::RequiredMissing { .. }
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
+                | Self::FollowsDeletion(_)
         )
     }
 }
@@ -316,6 +320,10 @@ impl Reason {
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"
             ),
+            Self::FollowsDeletion(key) => write!(
+                f,
+                "emptied there because {key} is gone; nobody's edit, it waits for what becomes of that"
+            ),
             Self::ZoneUnknown { column } => {
                 write!(f, "{column} is not carried: the account's time zone is not known yet")
             }
@@ -340,7 +348,7 @@ impl Reason {
             }
             Self::Uncertain => write!(f, "sent without an answer; probed before sending again"),
             Self::FoundByProbe => write!(f, "found as sent by an interrupted run"),
-            Self::SentAgain => write!(f, "not found after an interrupted run; sent again"),
+            Self::SentAgain => write!(f, "not found after an interrupted run; planned again"),
             Self::Unclear => {
                 write!(f, "sent without an answer and changed since; weighed as a conflict")
             }

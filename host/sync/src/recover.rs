@@ -13,9 +13,11 @@ use crate::engine::{CycleError, Engine};
 use crate::ports::Connector;
 use crate::reason::Reason;
 use crate::record::Action;
+use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{JournalEntry, OutboxEntry, OutboxState};
+use crate::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use crate::store::{Changes, OutboxQuery, StoreError};
+use crate::withhold::questions;
 
 mod create;
 pub(crate) mod update;
@@ -26,13 +28,12 @@ const OUTBOX_MAX: usize = 1_000_000;
 /// Continues after a crash: forgets what was never sent, then probes what was.
 pub(crate) async fn recover(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
     let planned = forget_strangers(cycle.engine).await?;
-    // An operation with attempts was probed and found missing: sending it again is its only way,
-    // unless that was in a database that was put back since.
-    let (forgotten, mut again): (Vec<OutboxEntry>, Vec<OutboxEntry>) =
-        planned.into_iter().partition(|entry| entry.attempts == 0);
-    if cycle.engine.store.restored_ms().await?.is_none() {
-        again.clear();
-    }
+    // What is planned and was not sent is planned again. A create that repeats another has that
+    // one's intent: where no link remembers it, and where the database was put back since, it is
+    // looked for as if it had been sent.
+    let known = remembered(cycle.engine, &planned).await?;
+    let (forgotten, again): (Vec<OutboxEntry>, Vec<OutboxEntry>) =
+        planned.into_iter().partition(|entry| entry.attempts == 0 || known.contains(&entry.intent));
     if !forgotten.is_empty() || !again.is_empty() {
         let unanswered = |entry| OutboxEntry { state: OutboxState::Sent, ..entry };
         let changes = Changes {
@@ -48,14 +49,33 @@ pub(crate) async fn recover(cycle: &mut Cycle<'_>) -> Result<(), CycleError> {
     probe(cycle, Stage::Start).await.map(drop)
 }
 
-/// What is planned; what no member of the configuration can send is forgotten, and said so.
+/// Of these operations, those that repeat a create which their link remembers.
+async fn remembered(
+    engine: &Engine<'_>,
+    planned: &[OutboxEntry],
+) -> Result<BTreeSet<String>, StoreError> {
+    let repeated = planned.iter().filter(|entry| entry.attempts > 0);
+    let links: Vec<LinkId> = repeated.map(|entry| entry.link).collect();
+    if links.is_empty() || engine.store.restored_ms().await?.is_some() {
+        return Ok(BTreeSet::new());
+    }
+    let views = engine.store.links(&links).await?;
+    let failures = views.iter().flat_map(|view| &view.link.failures);
+    let memories = failures.filter(|one| one.class == FailureClass::Unanswered);
+    Ok(memories.map(|one| one.digest.clone()).collect())
+}
+
+/// What is planned; what no member of the configuration can send, or look for, is forgotten, and
+/// said so.
 async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
     let is_known = |entry: &OutboxEntry| {
         let entity = engine.spec.entity(&entry.entity);
         entity.is_some_and(|entity| entity.member(&entry.system, &entry.object).is_some())
     };
     let planned = outbox(engine, OutboxState::Planned, None).await?;
-    let (planned, strangers): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_known);
+    let sent = outbox(engine, OutboxState::Sent, None).await?;
+    let (planned, mut strangers): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_known);
+    strangers.extend(sent.into_iter().filter(|entry| !is_known(entry)));
     if !strangers.is_empty() {
         let line = |entry: &OutboxEntry| JournalEntry {
             at_ms: engine.clock.now_ms(),
@@ -67,7 +87,16 @@ async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, Store
             generation: None,
             reason: Reason::NotConfigured,
         };
+        let now_ms = engine.clock.now_ms();
+        let mut asked = Vec::new();
+        for name in strangers.iter().map(|entry| &entry.entity).collect::<BTreeSet<_>>() {
+            asked.extend(questions(engine.store, name).await?);
+        }
+        asked.retain(|(intent, _)| strangers.iter().any(|entry| entry.intent == *intent));
+        let planned_again = |entry: &&OutboxEntry| engine.spec.entity(&entry.entity).is_some();
         let changes = Changes {
+            dirty: strangers.iter().filter(planned_again).map(|entry| entry.link).collect(),
+            reviews: asked.iter().map(|(_, known)| review::closed(known, now_ms)).collect(),
             journal: strangers.iter().map(line).collect(),
             outbox_done: strangers.into_iter().map(|entry| entry.intent).collect(),
             ..Changes::default()

@@ -5,12 +5,12 @@
 //! planning itself stays pure. What one chunk needed is kept for the next ones of the same pass:
 //! many refer to the same few (RULES.md Q1).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::canonical::primary;
 use crate::lanes::{Lane, Lanes};
 use crate::spec::{FieldIndex, FieldKind, MemberSpec};
-use crate::state::{LinkId, LinkView, RecordKey, Status};
+use crate::state::{FieldState, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, Value};
 
@@ -26,6 +26,12 @@ pub struct References {
     members: HashMap<LinkId, Vec<RecordKey>>,
     /// Values of records referred to, for the columns of new records.
     copied: HashMap<(LinkId, usize), Cell>,
+    /// Records that references lost and that are gone, or that nobody can see.
+    gone: HashSet<RecordKey>,
+    /// Records that references lost and that are there, as far as known.
+    there: BTreeSet<RecordKey>,
+    /// Links that are referred to and of which every record is gone.
+    over: HashSet<LinkId>,
     /// In a preview: entities whose missing members are named instead of awaited.
     preview: bool,
 }
@@ -124,7 +130,9 @@ impl References {
         for view in views {
             let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
+            wanted.extend(losers(lanes, view).flat_map(|(_, _, state)| link_ids(&state.base)));
         }
+        let named = wanted.clone();
         let is_news = |link: &LinkId| !self.members.contains_key(link);
         let wanted: Vec<LinkId> = wanted.into_iter().filter(is_news).collect();
         if !wanted.is_empty() {
@@ -132,7 +140,79 @@ impl References {
                 self.members.entry(link).or_default().push(record);
             }
         }
+        let absent = named.into_iter().filter(|link| !self.members.contains_key(link));
+        self.judge_absent(store, &absent.collect::<Vec<_>>()).await?;
+        self.judge_lost(store, lanes, views).await?;
         self.copy(store, lanes, views).await
+    }
+
+    /// Which of these links without a live record have none left at all.
+    async fn judge_absent(
+        &mut self,
+        store: &dyn Store,
+        absent: &[LinkId],
+    ) -> Result<(), StoreError> {
+        self.over.clear();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let is_over = |view: &LinkView| {
+            let mut records = view.records.iter();
+            let was_left = view.link.status == LinkStatus::Ended || !view.records.is_empty();
+            was_left && records.all(|record| record.status.is_removed())
+        };
+        let views = store.links(absent).await?;
+        self.over.extend(views.iter().filter(|view| is_over(view)).map(|view| view.link.id));
+        Ok(())
+    }
+
+    /// Which of the records that references of these links lost are gone.
+    async fn judge_lost(
+        &mut self,
+        store: &dyn Store,
+        lanes: &Lanes<'_>,
+        views: &[LinkView],
+    ) -> Result<(), StoreError> {
+        (self.gone, self.there) = (HashSet::new(), BTreeSet::new());
+        let lost: BTreeSet<RecordKey> = views
+            .iter()
+            .flat_map(|view| losers(lanes, view))
+            .flat_map(|(record, target, state)| {
+                let ids = state.lost.iter().flatten();
+                ids.map(move |id| remote_key(&record.key.system, target, id))
+            })
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        for record in store.records(&lost.into_iter().collect::<Vec<_>>()).await? {
+            if record.status.is_removed() || record.status == Status::Missing {
+                self.gone.insert(record.key);
+            } else if record.status == Status::Live {
+                self.there.insert(record.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that references of the chunk lost although they seem to be there.
+    pub(crate) fn lost_there(&self) -> &BTreeSet<RecordKey> {
+        &self.there
+    }
+
+    /// Whether a record that a reference lost is gone.
+    pub(crate) fn is_gone(&self, record: &RecordKey) -> bool {
+        self.gone.contains(record)
+    }
+
+    /// Whether every record of a link is gone.
+    pub(crate) fn is_over(&self, link: LinkId) -> bool {
+        self.over.contains(&link)
+    }
+
+    /// The link of a record of a system.
+    pub(crate) fn link_of(&self, record: &RecordKey) -> Option<LinkId> {
+        self.link(&record.system, &record.object, &record.id)
     }
 
     /// Fetches what new records get from those that they refer to.
@@ -309,6 +389,23 @@ fn remote_key(system: &str, object: &str, id: &str) -> RecordKey {
     RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() }
 }
 
+/// References of a link's live records that lost something which is not taken into account yet,
+/// with the object that they refer to.
+fn losers<'v>(
+    lanes: &Lanes<'v>,
+    view: &'v LinkView,
+) -> impl Iterator<Item = (&'v RecordState, &'v str, &'v FieldState)> {
+    let live = view.records.iter().filter(|record| record.status == Status::Live);
+    live.flat_map(move |record| {
+        let member = lanes.member_of(record);
+        lanes.references().iter().filter_map(move |&position| {
+            let state = record.fields.get(position).filter(|state| state.lost.is_some())?;
+            let target = lanes.lane(member?, position)?.mapping.target.as_deref()?;
+            Some((record.as_ref(), target, state))
+        })
+    })
+}
+
 /// Every remote id in a reference column of these links' live records, by system and object.
 fn remote_ids<'v>(
     lanes: &Lanes<'v>,
@@ -327,6 +424,11 @@ fn remote_ids<'v>(
             if let (Some(target), Some(Value::References(ids))) = (target, seen) {
                 let place = keys.entry((&record.key.system, target)).or_default();
                 place.extend(ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
+            }
+            let lost = record.fields.get(position).and_then(|state| state.lost.as_deref());
+            if let (Some(target), Some(lost)) = (target, lost) {
+                let place = keys.entry((&record.key.system, target)).or_default();
+                place.extend(lost.iter().map(String::as_str));
             }
         }
     }

@@ -189,9 +189,11 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             matches!(choice, Choice::Approve | Choice::Separate | Choice::Leave),
             "approve to archive the others too, separate to make the record again, or leave",
         ),
-        Matter::Deletions { .. } | Matter::Creations { .. } => {
-            (matches!(choice, Choice::Approve), "approve")
-        }
+        Matter::Deletions { .. } => (
+            matches!(choice, Choice::Approve | Choice::Leave),
+            "approve to go on with the deletions, or leave to keep the others",
+        ),
+        Matter::Creations { .. } => (matches!(choice, Choice::Approve), "approve"),
         Matter::FirstSync { .. } => (
             matches!(choice, Choice::Approve | Choice::Leave),
             "approve to write it, or leave to write nothing for now",

@@ -3,17 +3,20 @@
 //! `moves`: conversion, merges and surplus records. `questions`: what a person is asked. `parents`:
 //! who is written first. `forms`: tables, lenses and a system's own form. `trouble`: failures and
 //! crashes. `answers`: only what can be done is offered. `refusals`: what a system refuses or what
-//! cannot be read. `associations`: what a reference governs. `consent`: an opt-out, and what a
+//! cannot be read. `associations`: what a reference governs. `bereft`:
+//! references whose record is gone. `consent`: an opt-out, and what a
 //! member that is only written holds. `days`: days and moments in the zone of an account.
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
-//! have changed since. `ahead`: pages that are read while others are kept.
+//! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates that
+//! nobody answered, and what changed since.
 
 mod ahead;
 mod answers;
 mod associations;
+mod bereft;
 mod consent;
 mod days;
 mod defaults;
@@ -21,6 +24,7 @@ mod deletions;
 mod first_syncs;
 mod forms;
 mod identity;
+mod in_flight;
 mod lag;
 mod mappings;
 mod moves;

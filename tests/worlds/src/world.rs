@@ -135,6 +135,10 @@ pub enum Fault {
     Undone,
     /// Answered as done, but not done.
     Pretended,
+    /// Not done, and the answer shows of the record what it always shows, as the knobs say.
+    Ignored,
+    /// The same, and the record's version moves all the same.
+    Touched,
     /// A person deletes the record just before.
     RemoveFirst,
 }

@@ -212,7 +212,10 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
         Matter::Stopped { .. } => Vec::new(),
         Matter::Missing { .. } => vec![meant("approve", "treat it as deleted"), plain("leave")],
         Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
-        Matter::Deletions { .. } => vec![meant("approve", "go on with the deletions")],
+        Matter::Deletions { .. } => vec![
+            meant("approve", "go on with the deletions"),
+            meant("leave", "keep the others, and no longer keep them in step"),
+        ],
         Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
         Matter::FirstSync { .. } => {
             vec![meant("approve", "write it"), meant("leave", "write nothing for now")]

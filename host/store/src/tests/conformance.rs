@@ -4,6 +4,8 @@
 //! The histories keep to what an engine does: a link's entity never changes, links are marked and
 //! match keys replaced only with or after the link or record itself.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -54,6 +56,7 @@ fn failures() -> impl Strategy<Value = Vec<Failure>> {
             class,
             problems: Vec::new(),
             digest: "d".to_owned(),
+            values: BTreeMap::new(),
             since_ms: 0,
             last_ms,
             times: 1,

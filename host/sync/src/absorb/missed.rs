@@ -25,15 +25,19 @@ impl Source<'_> {
         }
         let Weighed::Fields(fates) = weighed else { return Vec::new() };
         let mut refused = Vec::new();
-        let missed = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Missed);
-        for (position, _) in missed {
+        // What is taken back as often as it is written is not kept either, whoever does it.
+        let is_missed = |fate: &Fate| matches!(fate, Fate::Missed | Fate::Unsure);
+        let missed = fates.iter().enumerate().filter(|(_, fate)| is_missed(fate));
+        for (position, fate) in missed {
             let (Some(field), Some(state)) =
                 (self.entity.fields.get(position), record.fields.get_mut(position))
             else {
                 continue;
             };
             let name = Some(field.name.clone());
-            journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
+            if *fate == Fate::Missed {
+                journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
+            }
             let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));
             if state.tries > order::TRIES_MAX
                 && let (Some(digest), Some(link)) = (digest, record.link)

@@ -1,5 +1,7 @@
 //! One record as a row says: its fields, and what of it could not be read.
 
+use std::collections::BTreeMap;
+
 use super::Source;
 use crate::order::{self, Weighed};
 use crate::read::Reading;
@@ -81,6 +83,7 @@ impl Source<'_> {
             class: FailureClass::Unreadable,
             problems: Vec::new(),
             digest: String::new(),
+            values: BTreeMap::new(),
             since_ms: self.now_ms,
             last_ms: self.now_ms,
             times: 1,

@@ -119,6 +119,7 @@ impl Draw {
             filler: self.cell().map(Box::new).filter(|_| self.below(4) == 0),
             tries: self.below(2) as u32,
             preset: self.below(4) == 0,
+            lost: (self.below(4) == 0).then(|| Box::from(["7".to_owned()])),
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Cycle<'a> {
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
     /// Questions about deletions whose followers are counted.
     counted: BTreeSet<String>,
+    /// Records that were looked at because a reference lost them.
+    looked: BTreeSet<RecordKey>,
     /// What deletions take along in their systems, as far as known.
     pub(crate) cascades: Cascades,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
@@ -68,6 +70,7 @@ impl<'a> Cycle<'a> {
             room: BTreeMap::new(),
             approved: BTreeMap::new(),
             counted: BTreeSet::new(),
+            looked: BTreeSet::new(),
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
@@ -109,6 +112,11 @@ impl<'a> Cycle<'a> {
     /// Whether what goes along with these deletions is to be counted now: once.
     pub(crate) fn counts_along(&mut self, question: &str) -> bool {
         self.counted.insert(question.to_owned())
+    }
+
+    /// Whether a record that a reference lost is to be looked at: once in a cycle.
+    pub(crate) fn looks_at(&mut self, record: &RecordKey) -> bool {
+        self.looked.insert(record.clone())
     }
 
     /// Asks a system what a deletion of this object takes along, unless that is known.

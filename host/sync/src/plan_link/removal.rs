@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use super::along::Next;
 use super::{Draft, Work, is_filled};
+use crate::failing::{Undelivered, undelivered};
 use crate::guards::Brake;
 use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
 use crate::spec::{OnDelete, Winner};
-use crate::state::{
-    Choice, FieldState, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status,
-};
+use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
 use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
@@ -66,6 +65,10 @@ impl Work<'_> {
         match self.context.lanes.entity.on_delete {
             // What it held was never seen: no rule can say that nothing of it is lost.
             OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
+            // Whether the value that it never got was refused or is an edit is not known.
+            OnDelete::Archive if self.undelivered() == Some(Undelivered::Doubtful) => {
+                self.ask_about(&gone);
+            }
             OnDelete::Archive => self.archive_others(&gone),
             OnDelete::Unlink => self.end(Reason::Unlinked(gone.system.clone()), Some(gone)),
             OnDelete::Review => self.ask_about(&gone),
@@ -77,7 +80,7 @@ impl Work<'_> {
     /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
     fn outlives(&self) -> Option<Reason> {
         let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
-        if has(Some(News::Edited)).is_some() || self.has_undelivered() {
+        if has(Some(News::Edited)).is_some() || self.undelivered() == Some(Undelivered::News) {
             return Some(Reason::EditBeatsDelete);
         }
         let record = self.records.get(has(Some(News::Added))?.record)?;
@@ -107,26 +110,30 @@ impl Work<'_> {
         .max()
     }
 
-    fn has_undelivered(&self) -> bool {
-        let lanes = self.context.lanes;
-        // Of a field that stood still nothing is known there (RULES.md V13).
-        let is_known = |state: &FieldState| !state.is_still();
-        let is_due = |record: &RecordState, member, position| {
-            let lane = lanes.lane(member, position);
-            let state = record.fields.get(position);
-            let truth = self.truth(position);
-            lane.is_some_and(|lane| lane.mapping.direction.writes() && lane.is_plain())
-                && state.is_some_and(|state| {
-                    is_known(state) && state.agreed != truth && state.base != truth
-                })
-                && (is_filled(&truth) || state.is_some_and(|state| is_filled(&state.base)))
-        };
+    /// What removed records never got of the truth, the weightiest; a value that was refused there
+    /// is nobody's news.
+    fn undelivered(&self) -> Option<Undelivered> {
         let removed = self.records.iter().filter(|record| record.status.is_removed());
-        removed.filter_map(|record| Some((record, lanes.member_of(record)?))).any(
-            |(record, member)| {
-                (0..record.fields.len()).any(|position| is_due(record, member, position))
-            },
-        )
+        let due = removed.flat_map(|record| {
+            (0..record.fields.len()).filter_map(move |position| self.never_got(record, position))
+        });
+        due.max()
+    }
+
+    fn never_got(&self, record: &RecordState, position: usize) -> Option<Undelivered> {
+        let lanes = self.context.lanes;
+        let lane = lanes.lane(lanes.member_of(record)?, position)?;
+        let (state, truth) = (record.fields.get(position)?, self.truth(position));
+        // Of a field that stood still nothing is known there (RULES.md V13).
+        let is_due = lane.mapping.direction.writes()
+            && lane.is_plain()
+            && !state.is_still()
+            && state.agreed != truth
+            && state.base != truth
+            && (is_filled(&truth) || is_filled(&state.base));
+        let name = &lanes.entity.fields.get(position).filter(|_| is_due)?.name;
+        let place = (record.key.system.as_str(), record.key.object.as_str());
+        Some(undelivered(&self.plan.link.failures, place, name, &truth))
     }
 
     /// A removed record whose system has another live one is no news for the link; one out of sight
@@ -168,7 +175,11 @@ impl Work<'_> {
     }
 
     pub(super) fn archive_others(&mut self, gone: &RecordKey) {
-        if let Some(Brake { count, limit, along }) = self.context.brake {
+        if self.context.brake.is_some_and(|brake| brake.leaves) {
+            self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
+            return;
+        }
+        if let Some(Brake { count, limit, along, .. }) = self.context.brake {
             self.plan.held = true;
             self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;
@@ -205,9 +216,9 @@ impl Work<'_> {
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }
-            Some(_) => self.recalls = false,
+            Some(_) => (self.recalls, self.plan.stands) = (false, true),
             None => {
-                self.recalls = false;
+                (self.recalls, self.plan.stands) = (false, true);
                 self.plan.reviews.push(review);
                 let reason = Reason::DeleteUndecided(gone.system.clone());
                 self.note(Some(gone.clone()), None, reason);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{Prober, Stage};
 use crate::absorb::AbsorbError;
 use crate::apply::{columns_of, sent, sent_cells};
+use crate::failing;
 use crate::outcome::Settler;
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -15,7 +16,7 @@ use crate::record::{Applied, Outcome, Problem, Remedy};
 use crate::render::given_up;
 use crate::review;
 use crate::state::{
-    Choice, Failure, FailureClass, LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey,
+    Choice, Failure, FailureClass, LinkId, LinkStatus, LinkWork, Matter, OutboxEntry, RecordKey,
     RecordState, Review, ReviewStatus, SETTLE_MS, SKEW_MS,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
@@ -320,24 +321,31 @@ impl Prober<'_> {
                 self.take(&[(entry.clone(), record.id)]).await?;
                 self.close(scene, entry).await
             }
-            Verdict::SendAgain => {
-                let again = OutboxEntry {
-                    state: OutboxState::Planned,
-                    attempts: entry.attempts + 1,
-                    not_before_ms: 0,
-                    ..entry.clone()
-                };
-                let changes = Changes {
-                    outbox: vec![again],
-                    reviews: self.closed(scene, entry),
-                    journal: vec![self.line(entry, Reason::SentAgain)],
-                    ..Changes::default()
-                };
-                self.engine.store.commit(changes).await?;
-                Ok(1)
-            }
+            Verdict::SendAgain => self.plan_again(scene, entry).await,
             Verdict::Ask(records) => self.ask(scene, entry, records).await,
         }
+    }
+
+    /// Nothing was made: what is made now, if anything, follows from today's mapping and values.
+    /// The intent stays, so that a create which arrives after all and the next one make one record.
+    async fn plan_again(&self, scene: &Scene, entry: &OutboxEntry) -> Result<u64, AbsorbError> {
+        let mut changes = Changes {
+            dirty: vec![entry.link],
+            outbox_done: vec![entry.intent.clone()],
+            reviews: self.closed(scene, entry),
+            journal: vec![self.line(entry, Reason::SentAgain)],
+            ..Changes::default()
+        };
+        for view in self.engine.store.links(&[entry.link]).await? {
+            let mut link = Arc::unwrap_or_clone(view.link);
+            if let LinkStatus::MergedInto(other) = link.status {
+                changes.dirty.push(other);
+            }
+            failing::remember(&mut link.failures, entry, scene.now_ms);
+            changes.links.push(link);
+        }
+        self.engine.store.commit(changes).await?;
+        Ok(1)
     }
 
     /// Asks a person, once: a question that is open stands until it is answered or over.
@@ -401,6 +409,7 @@ impl Prober<'_> {
                 field: None,
                 class: FailureClass::GivenUp,
                 digest: given_up(entry),
+                values: BTreeMap::new(),
                 since_ms: scene.now_ms,
                 last_ms: scene.now_ms,
                 times: 1,

@@ -1,6 +1,8 @@
 //! What could not be read or written, as people see it: kept with its record or its link until it
 //! works or its cause has gone (RULES.md V5, V10, V17).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{LinkId, RecordKey};
@@ -25,6 +27,9 @@ pub enum FailureClass {
     Required,
     /// A person gave the create up. A memory, not a failure: it is never listed.
     GivenUp,
+    /// A create that nobody answered and that was not found: the next one has its intent, which is
+    /// kept as the digest, so that both cannot make a record each. A memory, too.
+    Unanswered,
 }
 
 impl FailureClass {
@@ -37,6 +42,7 @@ impl FailureClass {
             Self::Transform => "transform",
             Self::Required => "required",
             Self::GivenUp => "given-up",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -59,6 +65,10 @@ pub struct Failure {
     /// Hash of the write that was refused: the same write is not repeated before
     /// [`RETRY_REFUSED_MS`]. Empty where it may be tried at the next plan.
     pub digest: String,
+    /// Digests of the hub's values that it is about, by the field's name: what was refused once is
+    /// no news for a record that is gone (RULES.md V5).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
     /// When it failed first, ms.
     pub since_ms: i64,
     /// When it failed last, ms.
@@ -76,7 +86,7 @@ impl Failure {
 
     /// Whether people see it.
     pub fn is_listed(&self) -> bool {
-        self.class != FailureClass::GivenUp
+        !matches!(self.class, FailureClass::GivenUp | FailureClass::Unanswered)
     }
 
     /// The codes, in order.

@@ -17,21 +17,21 @@ use crate::world::{Place, place};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-fn accounts() -> Place {
+pub(super) fn accounts() -> Place {
     place("b", "accounts")
 }
 
-fn opportunities() -> Place {
+pub(super) fn opportunities() -> Place {
     place("b", "opportunities")
 }
 
-fn deals_of_a() -> Place {
+pub(super) fn deals_of_a() -> Place {
     place("a", "deals")
 }
 
 /// A company with so many deals in both systems; in `b` an account takes its opportunities along.
 /// The company's id in `a`.
-fn company_with_deals(count: usize, on_cascade: OnCascade) -> (Bench, String) {
+pub(super) fn company_with_deals(count: usize, on_cascade: OnCascade) -> (Bench, String) {
     let mut world = world();
     for at in [("a", "companies"), ("b", "accounts"), ("a", "deals"), ("b", "opportunities")] {
         world.table(&place(at.0, at.1)).stamped = true;
@@ -62,17 +62,17 @@ fn company_with_deals(count: usize, on_cascade: OnCascade) -> (Bench, String) {
     (bench, company)
 }
 
-fn only_question(bench: &Bench) -> Review {
+pub(super) fn only_question(bench: &Bench) -> Review {
     let mut reviews = bench.open_reviews();
     assert_eq!(reviews.len(), 1, "{reviews:?}");
     reviews.remove(0)
 }
 
-fn answer(bench: &Bench, review: &Review, choice: Choice) {
+pub(super) fn answer(bench: &Bench, review: &Review, choice: Choice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
-fn delete(bench: &Bench, at: &Place, id: &str) {
+pub(super) fn delete(bench: &Bench, at: &Place, id: &str) {
     bench.shared.world().remove(at, id, Removal::Deleted);
 }
 

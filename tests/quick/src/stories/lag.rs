@@ -1,8 +1,10 @@
 //! Readings that are older than what is known, answers that are not kept, and forms of a system's
 //! own (RULES.md V1, V8, R26).
 
+use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, Winner};
+use renkei_sync::store::Store;
 use renkei_sync::value::Value;
 
 use super::{always, bench, check_cell};
@@ -100,6 +102,54 @@ fn an_update_that_is_never_kept_counts_as_refused() {
     run(&bench, 80);
     assert_eq!(bench.shared.world().faults.len(), 16, "one write and three repetitions");
     check_cell(&bench, &a(), &left, "phone", "090-1111-1111");
+}
+
+/// RULES.md R26: however the system answers what it does not keep, and whether its versions move or
+/// not, there is one write and three repetitions of it, and a person sees it.
+#[test]
+fn an_update_that_is_ignored_is_listed_whatever_the_answer_shows() {
+    for (versions, answers) in every_answer() {
+        for (lag, fault) in [
+            (Lag::default(), Fault::Ignored),
+            (Lag::default(), Fault::Touched),
+            (Lag::of_index(20_000), Fault::Ignored),
+        ] {
+            let case = format!("{versions:?} {answers:?} {lag:?} {fault:?}");
+            let (bench, left, right) = pair(people(), &[("title", "CEO".into())]);
+            {
+                let mut world = bench.shared.world();
+                let table = world.table(&b());
+                (table.knobs.versions, table.knobs.answers) = (versions, answers);
+                table.knobs.lag = lag.clone();
+                table.facts.push(("lag-ms".to_owned(), Value::Integer(0)));
+                world.edit(&a(), &left, "phone", "090-1111-1111".into());
+                world.edit(&a(), &left, "title", "CTO".into());
+                world.faults.extend(std::iter::repeat_n(fault, 40));
+            }
+            for _ in 0..30 {
+                bench.shared.world().advance(20_000);
+                bench.cycle();
+            }
+            let done = 40 - bench.shared.world().faults.len();
+            assert_eq!(done, 4, "{case}: one write and three repetitions");
+            let failures = block_on(bench.store.failures(0, 10)).unwrap();
+            // A version that moved may be a person's undo, about which `phone` asks.
+            let asked = bench.open_reviews().len();
+            assert_eq!(failures.len() + asked, 2, "{case}: {failures:?}");
+            check_cell(&bench, &a(), &left, "title", "CTO");
+            check_cell(&bench, &a(), &left, "phone", "090-1111-1111");
+            check_cell(&bench, &b(), &right, "title", "CEO");
+            // The system keeps values again.
+            bench.shared.world().faults.clear();
+            bench.shared.world().advance(25 * 3_600_000);
+            run(&bench, 20);
+            check_cell(&bench, &b(), &right, "title", "CTO");
+            if asked == 0 {
+                check_cell(&bench, &b(), &right, "phone", "090-1111-1111");
+            }
+            assert!(block_on(bench.store.failures(0, 10)).unwrap().is_empty(), "{case}");
+        }
+    }
 }
 
 /// RULES.md R26: the next edit of another field does not bring the old value back unseen.

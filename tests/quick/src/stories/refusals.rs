@@ -2,7 +2,8 @@
 //! it, and it goes on when its cause has gone.
 
 use futures::executor::block_on;
-use renkei_sync::spec::EntitySpec;
+use renkei_sync::record::Removal;
+use renkei_sync::spec::{EntitySpec, OnDelete, Spec};
 use renkei_sync::state::{Failing, FailureClass, LinkId, RecordKey};
 use renkei_sync::store::Store as _;
 use renkei_sync::value::Value;
@@ -12,7 +13,7 @@ use super::{bench, check_cell, references, sales};
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people};
 use crate::world::knobs::Refused;
-use crate::world::{Place, place};
+use crate::world::{Fault, Place, place};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const LONG: &str = "Bungo-Ono";
@@ -287,4 +288,83 @@ fn record_that_lacks_what_the_target_requires_waits_and_is_listed() {
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(failures(&bench).is_empty());
+}
+
+/// `RULES.md` V5: what was refused once is no edit that beats a deletion.
+#[test]
+fn value_that_was_refused_outlives_no_deletion() {
+    let (bench, left, right) = pair(people());
+    edit(&bench, &a(), &left, "city", LONG);
+    bench.settle();
+    bench.shared.world().advance(60_000);
+    bench.shared.world().remove(&b(), &right, Removal::Deleted);
+    bench.settle();
+    assert!(bench.shared.world().live(&a()).is_empty());
+    assert!(bench.shared.world().live(&b()).is_empty(), "a person deleted it");
+    assert!(failures(&bench).is_empty());
+}
+
+/// `RULES.md` V5: another value than was refused is an edit.
+#[test]
+fn value_that_came_after_a_refusal_outlives_a_deletion() {
+    let (bench, left, right) = pair(people());
+    edit(&bench, &a(), &left, "city", LONG);
+    bench.settle();
+    edit(&bench, &a(), &left, "city", "Beppu");
+    bench.shared.world().faults.push_back(Fault::RemoveFirst);
+    bench.settle();
+    assert!(!bench.shared.world().live(&b()).contains(&right));
+    let made = bench.shared.world().live(&b())[0].clone();
+    check_cell(&bench, &b(), &made, "city", "Beppu");
+}
+
+/// `RULES.md` V5: a deletion asks in spite of a value that has no counterpart there, and goes on
+/// asking.
+#[test]
+fn deletion_asks_in_spite_of_a_value_without_a_counterpart() {
+    let mut bench = sales();
+    let mut entities = bench.spec.entities().to_vec();
+    for entity in &mut entities {
+        entity.on_delete = OnDelete::Review;
+    }
+    bench.spec = Spec::new(entities).unwrap();
+    let (deals, opportunities) = (place("a", "deals"), place("b", "opportunities"));
+    let deal = {
+        let mut world = bench.shared.world();
+        let company = world.create(&place("a", "companies"), &[("name", "A".into())]);
+        let cells = [("name", "D".into()), ("company", references(&[&company]))];
+        world.create(&deals, &cells)
+    };
+    bench.settle();
+    let there = bench.shared.world().live(&opportunities)[0].clone();
+    edit(&bench, &opportunities, &there, "stage", "lost");
+    bench.settle();
+    assert_eq!(the_failure(&bench), format!("deals {deal} Some(\"stage\") unmapped"));
+    bench.shared.world().advance(60_000);
+    bench.shared.world().remove(&deals, &deal, Removal::Deleted);
+    for _ in 0..3 {
+        bench.settle();
+        assert!(bench.shared.world().live(&deals).is_empty());
+        assert_eq!(bench.open_reviews().len(), 1);
+        edit(&bench, &opportunities, &there, "stage", "lost");
+    }
+}
+
+/// `RULES.md` V20: a failure names the record that is there.
+#[test]
+fn failure_names_the_record_that_was_made() {
+    let bench = bench(people());
+    refuse_long_cities(&bench);
+    let cells = [("mail", "a@x".into()), ("city", LONG.into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.cycle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    assert_eq!(the_failure(&bench), format!("people {right} Some(\"city\") refused"));
+    bench.shared.world().advance(60_000);
+    bench.shared.world().remove(&b(), &right, Removal::Deleted);
+    edit(&bench, &a(), &left, "phone", "1");
+    bench.settle();
+    let made = bench.shared.world().live(&b())[0].clone();
+    assert_ne!(made, right);
+    assert_eq!(the_failure(&bench), format!("people {made} Some(\"city\") refused"));
 }

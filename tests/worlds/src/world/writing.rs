@@ -44,6 +44,11 @@ impl World {
                     return self.pretend(id, operation);
                 }
             }
+            Fault::Ignored | Fault::Touched => {
+                if let Some(id) = self.target(at, operation.id.as_ref()) {
+                    return self.ignore(at, &id, columns, operation, fault == Fault::Touched);
+                }
+            }
             // Only merges fail as unsupported.
             _ => {}
         }
@@ -81,6 +86,24 @@ impl World {
         let version = Some(self.tick().to_string());
         let (after, modified_ms) = (operation.cells.clone(), Some(self.now_ms));
         Outcome::Applied(Applied { id, created: false, version, modified_ms, after })
+    }
+
+    /// The answer to a write that is not done, as the system answers others.
+    fn ignore(
+        &mut self,
+        at: &Place,
+        id: &str,
+        columns: &[String],
+        operation: &Operation,
+        touches: bool,
+    ) -> Outcome {
+        self.pretended = true;
+        if touches {
+            self.touch(at, id, Who::System);
+        }
+        let cells = columns.iter().cloned().zip(operation.cells.clone());
+        let sent = cells.filter_map(|(column, cell)| Some((column, cell?))).collect();
+        self.applied(at, id, columns, &sent, false)
     }
 
     /// A person takes back what the engine has just written.
