@@ -217,6 +217,12 @@ impl Store for MemoryStore {
         Ok(self.state().accounts.get(system).cloned())
     }
 
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError> {
+        let state = self.state();
+        let names = state.accounts.iter().filter(|(_, known)| *known == account);
+        Ok(names.map(|(system, _)| system.clone()).collect())
+    }
+
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         Ok(self.state().cursors.get(stream).cloned())
     }

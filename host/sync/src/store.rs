@@ -233,6 +233,9 @@ pub trait Store: Send + Sync {
     /// Where reading this stream goes on.
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;
 
+    /// The names under which this database knows an account, in order.
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError>;
+
     /// How far the sweep of this stream has come.
     async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError>;
 

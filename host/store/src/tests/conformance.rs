@@ -225,10 +225,11 @@ fn sweep(record: &RecordState) -> Sweep {
 }
 
 /// What the store is.
-async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>) {
+async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>, Vec<String>) {
     let (epochs, restored_ms) = (store.epochs().await, store.restored_ms().await);
     let account = store.account("hubspot").await;
-    (epochs.unwrap(), restored_ms.unwrap(), account.unwrap())
+    let names = store.systems_of("a").await;
+    (epochs.unwrap(), restored_ms.unwrap(), account.unwrap(), names.unwrap())
 }
 
 /// Every kind of question about the outbox.
