@@ -14,8 +14,8 @@ use async_trait::async_trait;
 
 use crate::spec::FieldIndex;
 use crate::state::{
-    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    LinkWork, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkView, LinkWork,
+    OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
 };
 use crate::store::{
     Candidate, Changes, Counts, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
@@ -26,15 +26,13 @@ use crate::value::Value;
 use doubts::Doubts;
 use outbox::Outbox;
 
+mod aliases;
 mod derived;
 mod doubts;
 mod failures;
 mod guards;
 mod indexes;
 mod outbox;
-
-/// More hops than any chain of merges has.
-const ALIAS_HOPS_MAX: usize = 100;
 
 /// See the module.
 #[derive(Debug)]
@@ -134,6 +132,7 @@ impl State {
             let doubt = doubt.filter(|_| self.records.contains_key(&record));
             self.doubts.put(record, doubt);
         }
+        self.aliases.retain(|key, _| !changes.unaliased.contains(key));
         self.aliases.extend(changes.aliases);
         for link in &changes.clean {
             self.dirty.remove(link);
@@ -167,27 +166,6 @@ impl State {
             Some(Restored::Noticed(_)) | None => {}
             Some(Restored::ReadAgain) => self.restored_ms = None,
         }
-    }
-
-    fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {
-        let mut found = self.aliases.get(key)?;
-        for _ in 0..ALIAS_HOPS_MAX {
-            match self.aliases.get(found) {
-                Some(next) if next != key => found = next,
-                _ => break,
-            }
-        }
-        Some(found.clone())
-    }
-
-    fn final_link(&self, mut id: LinkId) -> LinkId {
-        for _ in 0..ALIAS_HOPS_MAX {
-            match self.links.get(&id).map(|link| link.status) {
-                Some(LinkStatus::MergedInto(next)) => id = next,
-                _ => break,
-            }
-        }
-        id
     }
 
     fn records_of(&self, link: LinkId) -> &[Arc<RecordState>] {
@@ -332,12 +310,7 @@ impl Store for MemoryStore {
 
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError> {
         let state = self.state();
-        let link = |key: &RecordKey| {
-            let stands_for = state.final_alias(key);
-            let record = state.records.get(stands_for.as_ref().unwrap_or(key))?;
-            Some((key.clone(), state.final_link(record.link?)))
-        };
-        Ok(keys.iter().filter_map(link).collect())
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), state.link_of(key)?))).collect())
     }
 
     async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError> {

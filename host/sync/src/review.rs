@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::spec::EntitySpec;
 use crate::state::{Choice, EntityPlan, Link, Matter, RecordKey, Review, ReviewStatus};
 
 /// A review about a link.
@@ -16,6 +17,19 @@ pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) ->
         choice: None,
         at_ms,
     }
+}
+
+/// The question about a surplus record of a link, beside the active one.
+pub fn of_surplus(
+    entity: &EntitySpec,
+    link: &Link,
+    (active, surplus): (RecordKey, RecordKey),
+    at_ms: i64,
+) -> Review {
+    let member = entity.member(&active.system, &active.object);
+    let mergeable = active.object == surplus.object && member.is_some_and(|(_, one)| one.mergeable);
+    let matter = Matter::Surplus { active, surplus, mergeable };
+    of_link(link, matter, ReviewStatus::Open, at_ms)
 }
 
 /// An open review about a record that has no link.

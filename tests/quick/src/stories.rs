@@ -8,7 +8,8 @@
 //! `defaults`: what is put into a new record for want of a value. `deletions`: what a deletion
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
-//! that are not kept. `ahead`: pages that are read while others are kept.
+//! that are not kept. `ahead`: pages that are read while others are kept. `returns`: what comes
+//! back, and what stands twice in one system.
 
 mod ahead;
 mod answers;
@@ -25,6 +26,7 @@ mod moves;
 mod parents;
 mod questions;
 mod refusals;
+mod returns;
 mod trouble;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};

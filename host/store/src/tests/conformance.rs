@@ -70,6 +70,8 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => Just(Status::Archived),
         1 => Just(Status::Withdrawn),
         1 => Just(Status::Deleted),
+        1 => Just(Status::Replaced),
+        1 => Just(Status::Returned),
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
     ];
@@ -183,6 +185,7 @@ fn a_commit() -> impl Strategy<Value = Changes> {
                 .collect(),
             doubts: records.iter().skip(1).map(doubted).collect(),
             swept: records.iter().take(2).map(|(r, _)| (r.key.clone(), 1)).collect(),
+            unaliased: records.iter().skip(1).map(|(r, _)| r.key.clone()).collect(),
             records: records.into_iter().map(|(record, _)| record).collect(),
             aliases,
             clean,
@@ -309,7 +312,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
         say(&store.dirty(entity, LinkId(1), 2).await.unwrap());
-        for work in [LinkWork::Moved, LinkWork::Unlinked] {
+        for work in [LinkWork::Moved, LinkWork::Returned, LinkWork::Unlinked] {
             say(&store.link_work(entity, work, None, 100).await.unwrap());
             say(&store.link_work(entity, work, keys.first(), 2).await.unwrap());
         }
