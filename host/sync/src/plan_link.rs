@@ -117,6 +117,8 @@ struct Work<'a> {
     records: Vec<Arc<RecordState>>,
     reviews: Vec<Review>,
     active: Vec<Active>,
+    /// Records that this plan itself makes surplus: nobody has approved what to do with them.
+    rivals: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(usize, FieldOutcome)>,
     create_reason: Reason,
@@ -173,6 +175,7 @@ impl<'a> Work<'a> {
             records: view.records.clone(),
             reviews: view.reviews.clone(),
             active: context.lanes.active(&view.records),
+            rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
             recalls: true,

@@ -54,8 +54,9 @@ impl Work<'_> {
             Arc::make_mut(record).status = Status::Surplus;
             let Some(active) = self.active_in(&surplus.system) else { continue };
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
-            let asked = self.question((active, surplus));
+            let asked = self.question((active, surplus.clone()));
             self.plan.reviews.push(asked);
+            self.rivals.push(surplus);
         }
     }
 
@@ -98,6 +99,9 @@ impl Work<'_> {
 
     /// Drafts the merge, one per system at a time; whether there is a record to merge with.
     fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
+        if self.rivals.contains(surplus) {
+            return false;
+        }
         let winner = self.active.iter().find_map(|active| {
             let record = self.records.get(active.record)?;
             let alike = record.key.system == surplus.system && record.key.object == surplus.object;
