@@ -98,7 +98,9 @@ impl Host {
                         answers.failures.push((format!("{system}.{object}"), error));
                     }
                 }
-                Err(error @ PluginError::OtherAccount { .. }) => {
+                Err(
+                    error @ (PluginError::OtherAccount { .. } | PluginError::RenamedAccount { .. }),
+                ) => {
                     others.push((system.to_owned(), error));
                 }
                 Err(error) => answers.failures.push((system.to_owned(), error)),
@@ -148,7 +150,7 @@ impl Host {
         let connector = self.runtime.open(system).await?;
         let account = connector.check().await?;
         let (store, generation) = (self.store.as_ref(), connector.generation());
-        self.verified.compare(store, system, &account.id, generation).await?;
+        self.verified.compare(store, &self.spec, system, &account.id, generation).await?;
         let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
         let own = members.filter(|member| member.system == system);
         let objects: Vec<String> = own.map(|member| member.object.clone()).collect();

@@ -35,8 +35,13 @@ pub(crate) async fn run(
 ) -> Result<Cycled, Failure> {
     let observer = Progress { bar: progress.clone(), counts: Mutex::default() };
     let store = host.store.as_ref();
-    let systems = OwnAccounts { systems: host.runtime.as_ref(), store, verified: &host.verified };
     let spec = host.spec_now().await;
+    let systems = OwnAccounts {
+        systems: host.runtime.as_ref(),
+        spec: &spec,
+        store,
+        verified: &host.verified,
+    };
     let engine = Engine {
         spec: &spec,
         systems: &systems,

@@ -17,6 +17,12 @@ pub(crate) fn account(connection: &Connection, system: &str) -> Result<Option<St
     statement.query_row([system], |row| row.get(0)).optional()
 }
 
+pub(crate) fn systems_of(connection: &Connection, account: &str) -> Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT system FROM account WHERE id = ?1 ORDER BY system")?;
+    statement.query_map([account], |row| row.get(0))?.collect()
+}
+
 pub(crate) fn put_epoch(connection: &Connection, epoch: &str) -> Result<()> {
     let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO epoch VALUES (?1)")?;
     statement.execute([epoch])?;

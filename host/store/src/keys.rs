@@ -91,6 +91,13 @@ pub(crate) fn put_alias(connection: &Connection, from: &RecordKey, to: &RecordKe
     Ok(())
 }
 
+pub(crate) fn remove_alias(connection: &Connection, key: &RecordKey) -> Result<()> {
+    let mut statement = connection
+        .prepare_cached("DELETE FROM alias WHERE system = ?1 AND object = ?2 AND id = ?3")?;
+    statement.execute(params![key.system, key.object, key.id])?;
+    Ok(())
+}
+
 pub(crate) fn aliases(
     connection: &Connection,
     keys: &[RecordKey],
@@ -111,7 +118,10 @@ pub(crate) fn resolve(
     let mut found = Vec::with_capacity(keys.len());
     let any_alias = connection.prepare_cached("SELECT 1 FROM alias")?.exists([])?;
     for key in keys {
-        let stands_for = if any_alias { final_alias(connection, key)? } else { None };
+        let stands_for = match any_alias && !records::is_there(connection, key)? {
+            true => final_alias(connection, key)?,
+            false => None,
+        };
         let record = stands_for.as_ref().unwrap_or(key);
         let link = match records::link_of(connection, record)? {
             Some((link, true)) => links::united(connection, link, HOPS_MAX)?,

@@ -121,6 +121,15 @@ pub(crate) fn link_of(connection: &Connection, key: &RecordKey) -> Result<Option
     Ok(link.optional()?.flatten())
 }
 
+/// Whether the record's system has it, as far as known.
+pub(crate) fn is_there(connection: &Connection, key: &RecordKey) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM record WHERE system = ?1 AND object = ?2 AND id = ?3
+         AND status IN ('live', 'surplus', 'missing', 'returned')",
+    )?;
+    statement.exists(params![key.system, key.object, key.id])
+}
+
 pub(crate) fn link_work(
     connection: &Connection,
     layouts: &Layouts,
@@ -192,6 +201,8 @@ fn status_word(status: &Status) -> &'static str {
         Status::Archived => "archived",
         Status::Withdrawn => "withdrawn",
         Status::Deleted => "deleted",
+        Status::Replaced => "replaced",
+        Status::Returned => "returned",
         Status::MergedInto(_) => "merged",
         Status::ConvertedTo(_) => "converted",
     }
@@ -205,6 +216,8 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
         "archived" => Status::Archived,
         "withdrawn" => Status::Withdrawn,
         "deleted" => Status::Deleted,
+        "replaced" => Status::Replaced,
+        "returned" => Status::Returned,
         "merged" => Status::MergedInto(column::read_json(row, 8)?),
         "converted" => Status::ConvertedTo(column::read_json(row, 8)?),
         other => return Err(column::unknown_word(7, other)),
@@ -214,6 +227,7 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
 fn work_word(work: LinkWork) -> &'static str {
     match work {
         LinkWork::Moved => "moved",
+        LinkWork::Returned => "returned",
         LinkWork::Stray => "stray",
         LinkWork::Unlinked => "unlinked",
     }

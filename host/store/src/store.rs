@@ -76,6 +76,11 @@ impl Store for SqliteStore {
         self.read(move |connection, _| identity::account(connection, &system)).await
     }
 
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError> {
+        let account = account.to_owned();
+        self.read(move |connection, _| identity::systems_of(connection, &account)).await
+    }
+
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         let stream = stream.clone();
         self.read(move |connection, _| cursors::get(connection, &stream)).await

@@ -139,6 +139,9 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
     for (record, doubt) in &changes.doubts {
         doubts::put(connection, record, doubt.as_ref())?;
     }
+    for key in &changes.unaliased {
+        keys::remove_alias(connection, key)?;
+    }
     for (from, to) in &changes.aliases {
         keys::put_alias(connection, from, to)?;
     }

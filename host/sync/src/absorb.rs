@@ -319,8 +319,8 @@ impl<'a> Source<'a> {
             changes.aliases.push((key.clone(), successor.clone()));
         }
         let Some(record) = known.get_mut(&key) else { return false };
-        let was_there = matches!(record.status, Status::Live | Status::Surplus | Status::Missing);
-        let moves_on = status.successor().is_some() && record.status.is_removed();
+        let was_there = record.status.is_there();
+        let moves_on = status.successor().is_some() && record.status.is_gone();
         let outdated = match (tombstone.at_ms, record.modified_ms) {
             (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
             _ => false,
@@ -331,13 +331,19 @@ impl<'a> Source<'a> {
         if outdated && !look.is_final(doubt) {
             return true;
         }
-        if record.status == Status::Surplus {
-            record.link = None;
-        }
         // A row from before the removal is older than what is known.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
-        record.status = status;
         changes.dirty.extend(record.link);
+        let is_aside = matches!(record.status, Status::Surplus | Status::Replaced);
+        record.status = match (is_aside, status.successor()) {
+            // The link goes on with the active record.
+            (true, None) => Status::Replaced,
+            (true, Some(_)) => {
+                record.link = None;
+                status
+            }
+            (false, _) => status,
+        };
         changes.records.push(record.clone());
         false
     }

@@ -1,4 +1,5 @@
-//! A database belongs to accounts: a system that is another one is not opened (RULES.md V4).
+//! A database belongs to accounts: a system that is another one, or the one of a system that was
+//! renamed, is not opened (RULES.md V4).
 //!
 //! The account's id is kept at the first use. It is asked for once by each process and again when
 //! another generation of the plugin serves, before anything is read or written. A system whose
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 
 use crate::plugin::{Generation, PluginError};
 use crate::ports::{Connector, Systems};
+use crate::spec::Spec;
 use crate::store::{Changes, Store, StoreError};
 
 /// The systems whose account was looked at since the process began.
@@ -29,14 +31,16 @@ impl Verified {
         known.get(system).is_some_and(|digest| *digest == generation.digest)
     }
 
-    /// Compares the account that a system says it is with the one that the store belongs to, and
-    /// keeps it at the first use.
+    /// Compares the account that a system of this specification says it is with the one that the
+    /// store belongs to, and keeps it at the first use.
     ///
     /// # Errors
-    /// [`PluginError::OtherAccount`]; [`PluginError::Host`] where the store failed.
+    /// [`PluginError::OtherAccount`], [`PluginError::RenamedAccount`]; [`PluginError::Host`] where
+    /// the store failed.
     pub async fn compare(
         &self,
         store: &dyn Store,
+        spec: &Spec,
         system: &str,
         found: &str,
         generation: &Generation,
@@ -57,6 +61,18 @@ impl Verified {
             Some(_) => {}
             None if found.is_empty() => {}
             None => {
+                // Two systems may be one account as long as both are configured.
+                let configured = spec.systems();
+                let names = store.systems_of(found).await.map_err(failed)?;
+                let former = names.into_iter().find(|name| !configured.contains(&name.as_str()));
+                if let Some(known) = former {
+                    return Err(PluginError::RenamedAccount {
+                        plugin: generation.clone(),
+                        system: system.to_owned(),
+                        known,
+                        account: found.to_owned(),
+                    });
+                }
                 let accounts = vec![(system.to_owned(), found.to_owned())];
                 let changes = Changes { accounts, ..Changes::default() };
                 store.commit(changes).await.map_err(failed)?;
@@ -72,6 +88,8 @@ impl Verified {
 pub struct OwnAccounts<'a> {
     /// The configured systems.
     pub systems: &'a dyn Systems,
+    /// What is kept in step with them.
+    pub spec: &'a Spec,
     /// What the accounts belong to.
     pub store: &'a dyn Store,
     /// What was looked at before.
@@ -85,7 +103,7 @@ impl Systems for OwnAccounts<'_> {
         let generation = connector.generation();
         if !self.verified.holds(system, generation) {
             let found = connector.check().await?.id;
-            self.verified.compare(self.store, system, &found, generation).await?;
+            self.verified.compare(self.store, self.spec, system, &found, generation).await?;
         }
         Ok(connector)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! recover -> observe -> first syncs ask
-//!         -> per entity, parents first: follow moves -> link -> plan, check -> apply
+//!         -> per entity, parents first: take back -> follow moves -> link -> plan, check -> apply
 //!         -> probe; then sweep
 //! ```
 //! One commit each: a page that was read, a record that moved, a chunk of records that were linked,
@@ -15,7 +15,7 @@ use crate::apply::apply_entity;
 use crate::engine::{CycleError, Engine, Report};
 use crate::first_sync::begin_or_ask;
 use crate::guards;
-use crate::link::link_records;
+use crate::link::{link_records, take_back};
 use crate::moves::follow_moves;
 use crate::observe::observe;
 use crate::plan::Plan;
@@ -78,6 +78,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
             if cycle.is_waiting(&entity.name) {
                 continue;
             }
+            take_back(engine, entity).await?;
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
             link_records(engine, &cycle.tally, entity, &current).await?;

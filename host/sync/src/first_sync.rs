@@ -10,7 +10,7 @@
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSync, Silent};
 use crate::lens::Lenses;
-use crate::link::link_records;
+use crate::link::{link_records, take_back};
 use crate::moves::follow_moves;
 use crate::plan_entity::plan_entity;
 use crate::review;
@@ -88,6 +88,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut Cycle<'_>) -> Result<(), CycleError
     }
     for entity in engine.spec.entities() {
         let current = cycle.current_systems(entity);
+        take_back(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
         link_records(engine, &cycle.tally, entity, &current).await?;
     }

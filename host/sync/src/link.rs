@@ -6,6 +6,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::engine::{Engine, Event, Tally, journal_of};
 use crate::keys::HELD;
@@ -15,13 +16,17 @@ use crate::reason::Reason;
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Truth,
+    Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Status,
+    Truth,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::withhold::Unanswered;
 
 mod aside;
+mod returned;
 mod stamped;
+
+pub(crate) use returned::take_back;
 
 /// Links all records of an entity that need it. `current` are the systems that were read up to now.
 pub(crate) async fn link_records(
@@ -77,6 +82,56 @@ async fn close_stale(
         return Ok(());
     }
     engine.store.commit(Changes { reviews, ..Changes::default() }).await
+}
+
+/// Fetches everything that shares a key with records, by the values of their keys.
+async fn fetch_candidates(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+    values: &BTreeMap<RecordKey, Vec<(String, String)>>,
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    let store = engine.store;
+    let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let made = values.values().flatten().filter(|(_, value)| value != HELD);
+    for (name, value) in made {
+        by_name.entry(name).or_default().insert(value.clone());
+    }
+    let mut links = BTreeSet::new();
+    for (name, values) in by_name {
+        let is_news =
+            |value: &String| !known.candidates.contains_key(&(name.to_owned(), value.clone()));
+        let values: Vec<String> = values.into_iter().filter(is_news).collect();
+        for candidate in store.candidates(&entity.name, name, &values).await? {
+            links.extend(candidate.link);
+            let place = (name.to_owned(), candidate.value.clone());
+            known.candidates.entry(place).or_default().push(candidate);
+        }
+    }
+    let links: Vec<LinkId> = links.into_iter().collect();
+    for (link, record) in store.members(&links).await? {
+        known.occupied.insert((link, record.system));
+    }
+    Ok(())
+}
+
+/// A link that nothing is known of yet.
+fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
+    Link {
+        id,
+        entity: entity.name.clone(),
+        status: LinkStatus::Active,
+        version: 0,
+        truth: vec![Truth::default(); entity.fields.len()],
+        failures: Vec::new(),
+        restored: false,
+    }
+}
+
+/// The removed records of a link that goes on without them.
+fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState> {
+    let gone = records.into_iter().filter(|record| record.status.is_removed());
+    gone.map(|record| RecordState { status: Status::Replaced, ..Arc::unwrap_or_clone(record) })
 }
 
 /// A match key's name and all records that it fits.
@@ -159,34 +214,12 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    /// Fetches everything that shares a key with the chunk.
+    /// Everything that shares a key with the chunk.
     async fn learn(
         &mut self,
         values: &BTreeMap<RecordKey, Vec<(String, String)>>,
     ) -> Result<(), StoreError> {
-        let store = self.engine.store;
-        let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        let made = values.values().flatten().filter(|(_, value)| value != HELD);
-        for (name, value) in made {
-            by_name.entry(name).or_default().insert(value.clone());
-        }
-        let mut links = BTreeSet::new();
-        for (name, values) in by_name {
-            let is_news = |value: &String| {
-                !self.known.candidates.contains_key(&(name.to_owned(), value.clone()))
-            };
-            let values: Vec<String> = values.into_iter().filter(is_news).collect();
-            for candidate in store.candidates(&self.entity.name, name, &values).await? {
-                links.extend(candidate.link);
-                let place = (name.to_owned(), candidate.value.clone());
-                self.known.candidates.entry(place).or_default().push(candidate);
-            }
-        }
-        let links: Vec<LinkId> = links.into_iter().collect();
-        for (link, record) in store.members(&links).await? {
-            self.known.occupied.insert((link, record.system));
-        }
-        Ok(())
+        fetch_candidates(self.engine, self.entity, values, &mut self.known).await
     }
 
     async fn follow(&mut self, record: &RecordKey, verdict: Verdict) -> Result<(), StoreError> {
@@ -228,15 +261,7 @@ impl<'a> Linker<'a> {
 
     fn found(&mut self) -> LinkId {
         self.next = LinkId(self.next.0 + 1);
-        self.changes.links.push(Link {
-            id: self.next,
-            entity: self.entity.name.clone(),
-            status: LinkStatus::Active,
-            version: 0,
-            truth: vec![Truth::default(); self.entity.fields.len()],
-            failures: Vec::new(),
-            restored: false,
-        });
+        self.changes.links.push(new_link(self.entity, self.next));
         self.next
     }
 

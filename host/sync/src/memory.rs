@@ -26,15 +26,13 @@ use crate::value::Value;
 use doubts::Doubts;
 use outbox::Outbox;
 
+mod aliases;
 mod derived;
 mod doubts;
 mod failures;
 mod guards;
 mod indexes;
 mod outbox;
-
-/// More hops than any chain of merges has.
-const ALIAS_HOPS_MAX: usize = 100;
 
 /// See the module.
 #[derive(Debug)]
@@ -134,6 +132,7 @@ impl State {
             let doubt = doubt.filter(|_| self.records.contains_key(&record));
             self.doubts.put(record, doubt);
         }
+        self.aliases.retain(|key, _| !changes.unaliased.contains(key));
         self.aliases.extend(changes.aliases);
         for link in &changes.clean {
             self.dirty.remove(link);
@@ -174,27 +173,6 @@ impl State {
         }
     }
 
-    fn final_alias(&self, key: &RecordKey) -> Option<RecordKey> {
-        let mut found = self.aliases.get(key)?;
-        for _ in 0..ALIAS_HOPS_MAX {
-            match self.aliases.get(found) {
-                Some(next) if next != key => found = next,
-                _ => break,
-            }
-        }
-        Some(found.clone())
-    }
-
-    fn final_link(&self, mut id: LinkId) -> LinkId {
-        for _ in 0..ALIAS_HOPS_MAX {
-            match self.links.get(&id).map(|link| link.status) {
-                Some(LinkStatus::MergedInto(next)) => id = next,
-                _ => break,
-            }
-        }
-        id
-    }
-
     fn records_of(&self, link: LinkId) -> &[Arc<RecordState>] {
         self.by_link.get(&link).map(Vec::as_slice).unwrap_or_default()
     }
@@ -220,6 +198,12 @@ impl Store for MemoryStore {
 
     async fn account(&self, system: &str) -> Result<Option<String>, StoreError> {
         Ok(self.state().accounts.get(system).cloned())
+    }
+
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError> {
+        let state = self.state();
+        let names = state.accounts.iter().filter(|(_, known)| *known == account);
+        Ok(names.map(|(system, _)| system.clone()).collect())
     }
 
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
@@ -346,12 +330,7 @@ impl Store for MemoryStore {
 
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError> {
         let state = self.state();
-        let link = |key: &RecordKey| {
-            let stands_for = state.final_alias(key);
-            let record = state.records.get(stands_for.as_ref().unwrap_or(key))?;
-            Some((key.clone(), state.final_link(record.link?)))
-        };
-        Ok(keys.iter().filter_map(link).collect())
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), state.link_of(key)?))).collect())
     }
 
     async fn members(&self, links: &[LinkId]) -> Result<Vec<(LinkId, RecordKey)>, StoreError> {

@@ -224,7 +224,7 @@ impl<'a> Merge<'a> {
         }
         let first = votes.first()?.clone();
         if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
-            return self.contest(&votes);
+            return self.contest(&votes, unsure);
         }
         let reason = match votes.len() {
             1 => Reason::ChangedIn(first.system.clone()),

@@ -105,8 +105,8 @@ async fn follow(
     let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     match heir.link {
         // One that nobody ever read takes the link, so that a person is asked about it.
-        Some(_) if heir.status.is_removed() => moving.give_up(record),
-        None if heir.status.is_removed() && heir.was_read() => moving.give_up(record),
+        Some(_) if heir.status.is_gone() => moving.give_up(record),
+        None if heir.status.is_gone() && heir.was_read() => moving.give_up(record),
         Some(to) if to == from => moving.leave(record, heir, left),
         Some(to) => match view(to) {
             Some(right) => moving.unite(record, &heir, left, right),
@@ -205,7 +205,7 @@ impl Move<'_> {
             .iter()
             .find(|other| other.status == Status::Live && other.key.system == heir.key.system);
         if let Some(active) = rival {
-            self.set_aside(&mut heir, active.key.clone(), view);
+            self.set_aside(&mut heir, active.key.clone(), view, None);
         }
         if heir.status == Status::Missing {
             let matter = Matter::Missing { record: heir.key.clone() };
@@ -230,7 +230,10 @@ impl Move<'_> {
         let to = right.link.id;
         for other in left.records.iter().filter(|other| other.key != record.key) {
             let mut other = RecordState::clone(other);
-            other.link = (!other.status.is_removed()).then_some(to);
+            other.link = Some(to);
+            if other.status.is_gone() {
+                other.status = Status::Replaced;
+            }
             let rival = right
                 .records
                 .iter()
@@ -238,7 +241,8 @@ impl Move<'_> {
             if let Some(active) = rival
                 && other.status == Status::Live
             {
-                self.set_aside(&mut other, active.key.clone(), right);
+                let because = Some(record.key.clone());
+                self.set_aside(&mut other, active.key.clone(), right, because);
             }
             self.changes.records.push(other);
         }
@@ -280,12 +284,21 @@ impl Move<'_> {
         self.stays = (known || changed).then_some(link);
     }
 
-    fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, view: &LinkView) {
+    /// Keeps a record beside the active one of its system; `because` is the record whose merge made
+    /// it so, where that was in another system.
+    fn set_aside(
+        &mut self,
+        record: &mut RecordState,
+        active: RecordKey,
+        view: &LinkView,
+        because: Option<RecordKey>,
+    ) {
         record.status = Status::Surplus;
         self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         self.change(view, |entity, link| consent::carry(entity, link, record));
-        let surplus = record.key.clone();
-        let mut review = review::of_surplus(self.entity, &view.link, active, surplus, self.now_ms);
+        let pair = (active, record.key.clone());
+        let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
+        review.record = because;
         let mergeable = matches!(review.matter, Matter::Surplus { mergeable: true, .. });
         if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;

@@ -127,7 +127,7 @@ pub(crate) fn weigh(
 ) -> Weighed {
     let order = order_of(record, doubt, row);
     let is_final = look.is_final(doubt);
-    let is_gone = !matches!(record.status, Status::Live | Status::Surplus | Status::Missing);
+    let is_gone = !record.status.is_there();
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
         return Weighed::Nothing { ask: false };
     }

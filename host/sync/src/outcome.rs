@@ -365,7 +365,8 @@ impl<'a> Settler<'a> {
     }
 
     fn is_of_another(&self, key: &RecordKey, link: LinkId) -> bool {
-        self.records.get(key).and_then(|record| record.link).is_some_and(|known| known != link)
+        let known = self.records.get(key).filter(|record| record.status != Status::Replaced);
+        known.and_then(|record| record.link).is_some_and(|known| known != link)
     }
 
     /// The record that should be written is not there. If reading it again found no tombstone

@@ -120,6 +120,8 @@ struct Work<'a> {
     records: Vec<Arc<RecordState>>,
     reviews: Vec<Review>,
     active: Vec<Active>,
+    /// Records that this plan itself makes surplus: nobody has approved what to do with them.
+    rivals: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(usize, FieldOutcome)>,
     create_reason: Reason,
@@ -139,6 +141,7 @@ struct FieldOutcome {
 pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     let mut work = Work::new(context, view);
     if view.link.status == LinkStatus::Active {
+        work.set_rivals_aside();
         work.follow_deletions();
         if work.removal() {
             work.recalls &= !work.plan.held;
@@ -177,6 +180,7 @@ impl<'a> Work<'a> {
             records: view.records.clone(),
             reviews: view.reviews.clone(),
             active: context.lanes.active(&view.records),
+            rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
             recalls: true,
@@ -353,11 +357,7 @@ impl<'a> Work<'a> {
         // Answers to these need nothing of the planner.
         let idle = |review: &&Review| match &review.matter {
             Matter::Surplus { active, surplus, .. } => {
-                let gone =
-                    |record: &Arc<RecordState>| record.key == *active && record.status.is_removed();
-                review.choice == Some(Choice::Leave)
-                    || self.records.iter().any(gone)
-                    || !is_now(&self.records, surplus, &Status::Surplus)
+                review.choice == Some(Choice::Leave) || !self.stands(review, active, surplus)
             }
             Matter::Deleted { gone } => !self.records.iter().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
@@ -368,8 +368,11 @@ impl<'a> Work<'a> {
             _ => false,
         };
         let now_ms = self.context.now_ms;
-        let over = self.reviews.iter().filter(idle).map(|known| review::closed(known, now_ms));
-        self.plan.reviews.extend(over);
+        let over: Vec<&Review> = self.reviews.iter().filter(idle).collect();
+        let again = over.iter().filter_map(|known| self.asked_again(known));
+        let over = over.iter().map(|known| review::closed(known, now_ms));
+        let reviews: Vec<Review> = over.chain(again).collect();
+        self.plan.reviews.extend(reviews);
         if self.plan.link.restored && self.recalls {
             Arc::make_mut(&mut self.plan.link).restored = false;
         }

@@ -136,6 +136,22 @@ pub enum PluginError {
         /// The account that answers.
         found: String,
     },
+    /// The system's name is new, and its account is known under a name that no system has now: its
+    /// records would be taken for others, and made twice.
+    #[error(
+        "{plugin}: {system} is account {account}, which this database knows as {known}; nothing was \
+         read or written. Name the system {known} again, or use another directory for {system}"
+    )]
+    RenamedAccount {
+        /// Which plugin.
+        plugin: Generation,
+        /// The system's name in the configuration.
+        system: String,
+        /// The name under which the account is known.
+        known: String,
+        /// The account.
+        account: String,
+    },
     /// The thing asked for does not exist.
     #[error("{plugin}: not found: {}", .problem.message)]
     NotFound {

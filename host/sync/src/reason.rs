@@ -167,6 +167,12 @@ pub enum Reason {
     LinkedByChoice,
     /// The two records are one in another system, and a rule or a person says to merge them here.
     MergedElsewhere,
+    /// It was gone and is there again, so its link goes on.
+    CameBack,
+    /// The merge that had swallowed this record was undone.
+    MergeUndone(RecordKey),
+    /// This record of the system is the same thing, but the mapping does not have its object.
+    HasUnmapped(RecordKey),
     /// Took over the link of the record that was merged into it.
     MergedFrom(RecordKey),
     /// Took over the link of the record that was converted into it.
@@ -215,6 +221,7 @@ impl Reason {
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
                 | Self::FollowsDeletion(_)
+                | Self::HasUnmapped(_)
         )
     }
 }
@@ -316,6 +323,13 @@ impl Reason {
             Self::MadeAgain(key) => {
                 write!(f, "went along when {key} was archived; a person says to make it again")
             }
+            Self::CameBack => write!(f, "is there again; its link goes on"),
+            Self::MergeUndone(key) => write!(f, "the merge of {key} was undone"),
+            Self::HasUnmapped(key) => write!(
+                f,
+                "{key} is the same thing there, though the mapping does not have its object; no \
+                 other is made beside it"
+            ),
             Self::OutOfSight => write!(
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"

@@ -19,12 +19,11 @@ pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) ->
     }
 }
 
-/// An open question about a record that stands for the same thing as another one of its system.
+/// The question about a surplus record of a link, beside the active one.
 pub fn of_surplus(
     entity: &EntitySpec,
     link: &Link,
-    active: RecordKey,
-    surplus: RecordKey,
+    (active, surplus): (RecordKey, RecordKey),
     at_ms: i64,
 ) -> Review {
     let member = entity.member(&active.system, &active.object);

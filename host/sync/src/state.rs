@@ -20,6 +20,7 @@ pub use field::FieldState;
 pub use first::{EntityPlan, WriteCounts};
 pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
+pub use record::{LinkWork, RecordState, Status};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod awaited;
@@ -29,6 +30,7 @@ mod field;
 mod first;
 mod guard;
 mod outbox;
+mod record;
 mod stream;
 
 /// One record of one object of one system.
@@ -69,45 +71,6 @@ impl std::fmt::Display for LinkId {
     }
 }
 
-/// What became of a record in its system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// There.
-    Live,
-    /// There, but another record of the same system is the active one of the link: never read for
-    /// values, never written, kept so that references to it resolve.
-    Surplus,
-    /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
-    /// longer visible. Neither read nor written until it comes back or a person decides.
-    Missing,
-    /// Put away.
-    Archived,
-    /// Put away by an operation of the engine's own: what goes along with it is no person's doing.
-    Withdrawn,
-    /// Gone.
-    Deleted,
-    /// Merged into another record of the same object.
-    MergedInto(RecordKey),
-    /// Became a record of another object of the same system.
-    ConvertedTo(RecordKey),
-}
-
-impl Status {
-    /// Deleted or archived.
-    pub fn is_removed(&self) -> bool {
-        matches!(self, Self::Archived | Self::Withdrawn | Self::Deleted)
-    }
-
-    /// Merged or converted: its link passes to its successor.
-    pub fn successor(&self) -> Option<&RecordKey> {
-        match self {
-            Self::MergedInto(key) | Self::ConvertedTo(key) => Some(key),
-            _ => None,
-        }
-    }
-}
-
 /// A span of time in ms: later than `after`, not later than `until`. A missing bound is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Span {
@@ -115,66 +78,6 @@ pub struct Span {
     pub after: Option<i64>,
     /// The record's stamp when the present value was first there.
     pub until: Option<i64>,
-}
-
-/// A record as last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordState {
-    /// Which.
-    pub key: RecordKey,
-    /// The entity's name.
-    pub entity: String,
-    /// The link it belongs to.
-    pub link: Option<LinkId>,
-    /// Its version, compared for equality only.
-    pub version: Option<String>,
-    /// Its own stamp, ms.
-    pub modified_ms: Option<i64>,
-    /// Whether it is there.
-    pub status: Status,
-    /// In the order of the entity's fields.
-    pub fields: Vec<FieldState>,
-    /// Columns as read, kept for mappings that need the present remote value to write back (tables,
-    /// transforms).
-    pub raw: Vec<(String, Cell)>,
-    /// Cells that could not be read.
-    pub failures: Vec<Failure>,
-}
-
-/// Why the linking step looks at a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LinkWork {
-    /// Merged or converted, and still in a link.
-    Moved,
-    /// Live without a link.
-    Unlinked,
-    /// Gone before it was ever read: perhaps what a create made that was never answered.
-    Stray,
-}
-
-impl RecordState {
-    /// What others wait for that want a record of this member in its link.
-    pub fn awaited(&self) -> Option<Awaited> {
-        let RecordKey { system, object, .. } = self.key.clone();
-        Some(Awaited::Member { link: self.link?, system, object })
-    }
-
-    /// Whether the linking step must look at it. Stores keep this as an index.
-    pub fn link_work(&self) -> Option<LinkWork> {
-        match (&self.status, self.link) {
-            (Status::MergedInto(_) | Status::ConvertedTo(_), Some(_)) => Some(LinkWork::Moved),
-            (Status::Live, None) => Some(LinkWork::Unlinked),
-            (status, None) if *status != Status::Surplus && !self.was_read() => {
-                Some(LinkWork::Stray)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether any field of it was ever seen.
-    pub fn was_read(&self) -> bool {
-        self.fields.iter().any(|field| field.seen.is_some())
-    }
 }
 
 /// The hub's value of one field of a link.

@@ -145,7 +145,9 @@ pub struct Changes {
     pub match_keys: Vec<(RecordKey, Vec<(String, String)>)>,
     /// Records whose doubt is replaced, or over. A doubt about an unknown record is not kept.
     pub doubts: Vec<(RecordKey, Option<Doubt>)>,
-    /// An id that now stands for another record: merged or converted. Kept for ever.
+    /// Ids that stand for themselves again: what was merged came back (before `aliases`).
+    pub unaliased: Vec<RecordKey>,
+    /// An id that now stands for another record: merged or converted. Kept until it comes back.
     pub aliases: Vec<(RecordKey, RecordKey)>,
     /// Links to be planned no more (before `dirty`).
     pub clean: Vec<LinkId>,
@@ -195,6 +197,7 @@ impl Changes {
             && self.swept.is_empty()
             && self.match_keys.is_empty()
             && self.doubts.is_empty()
+            && self.unaliased.is_empty()
             && self.aliases.is_empty()
             && self.clean.is_empty()
             && self.dirty.is_empty()
@@ -232,6 +235,9 @@ pub trait Store: Send + Sync {
 
     /// The account of a system that this database belongs to.
     async fn account(&self, system: &str) -> Result<Option<String>, StoreError>;
+
+    /// The names under which this database knows an account, in order.
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError>;
 
     /// Where reading this stream goes on.
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError>;
@@ -306,7 +312,8 @@ pub trait Store: Send + Sync {
     async fn aliases(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, RecordKey)>, StoreError>;
 
     /// The links of these records, through all aliases and united links, in any order; those
-    /// without a link are left out.
+    /// without a link are left out. A record that is there stands for itself
+    /// ([`Status::is_there`](crate::state::Status::is_there)).
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
 
     /// The `Live` records of these links. A united link answers with the records of the link that

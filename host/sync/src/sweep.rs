@@ -233,7 +233,8 @@ impl Sweeper<'_> {
         let known = self.known(&keys).await?;
         let differs = |row: &&Row| {
             known.get(row.id.as_str()).is_none_or(|record| {
-                let there = matches!(record.status, Status::Live | Status::Surplus);
+                let there =
+                    matches!(record.status, Status::Live | Status::Surplus | Status::Returned);
                 !there || row.version.is_none() || record.version != row.version
             })
         };

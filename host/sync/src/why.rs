@@ -439,6 +439,8 @@ fn describe(status: &Status) -> String {
         Status::Archived => "archived".to_owned(),
         Status::Withdrawn => "archived by Renkei, or gone along with such a record".to_owned(),
         Status::Deleted => "deleted".to_owned(),
+        Status::Replaced => "gone; the link goes on without it".to_owned(),
+        Status::Returned => "came back; the next cycle links it".to_owned(),
         Status::MergedInto(key) => format!("merged into {key}"),
         Status::ConvertedTo(key) => format!("converted into {key}"),
     }

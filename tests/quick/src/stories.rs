@@ -11,7 +11,8 @@
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates that
-//! nobody answered, and what changed since.
+//! nobody answered, and what changed since. `returns`: what comes back, and what stands twice in one
+//! system.
 
 mod ahead;
 mod answers;
@@ -32,6 +33,7 @@ mod overtaken;
 mod parents;
 mod questions;
 mod refusals;
+mod returns;
 mod trouble;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};

@@ -52,8 +52,12 @@ impl Bench {
 
     pub fn try_cycle(&self) -> Result<CycleResult, CycleError> {
         let names = Names { calls: &self.transform_calls };
-        let systems =
-            OwnAccounts { systems: &self.shared, store: &self.store, verified: &self.verified };
+        let systems = OwnAccounts {
+            systems: &self.shared,
+            spec: &self.spec,
+            store: &self.store,
+            verified: &self.verified,
+        };
         let engine = Engine {
             spec: &self.spec,
             systems: &systems,

@@ -112,6 +112,10 @@ impl Store for MirrorStore {
         ask!(self.account(system))
     }
 
+    async fn systems_of(&self, account: &str) -> Result<Vec<String>, StoreError> {
+        ask!(self.systems_of(account))
+    }
+
     async fn cursor(&self, stream: &Stream) -> Result<Option<Cursor>, StoreError> {
         ask!(self.cursor(stream))
     }

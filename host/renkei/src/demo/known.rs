@@ -92,7 +92,9 @@ impl Known {
             }
         }
         // A surplus record is kept so that references to it resolve; a review proposes to merge it.
-        let active = view.records.iter().filter(|record| record.status != Status::Surplus);
+        // One that is gone was replaced by another.
+        let is_aside = |status: &Status| matches!(status, Status::Surplus | Status::Replaced);
+        let active = view.records.iter().filter(|record| !is_aside(&record.status));
         let records = active.map(|record| record.key.clone()).collect();
         self.links.push((view.link.entity.clone(), id, records));
     }

@@ -73,6 +73,8 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => Just(Status::Archived),
         1 => Just(Status::Withdrawn),
         1 => Just(Status::Deleted),
+        1 => Just(Status::Replaced),
+        1 => Just(Status::Returned),
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
     ];
@@ -187,6 +189,7 @@ fn a_commit() -> impl Strategy<Value = Changes> {
                 .collect(),
             doubts: records.iter().skip(1).map(doubted).collect(),
             swept: records.iter().take(2).map(|(r, _)| (r.key.clone(), 1)).collect(),
+            unaliased: records.iter().skip(1).map(|(r, _)| r.key.clone()).collect(),
             records: records.into_iter().map(|(record, _)| record).collect(),
             aliases,
             clean,
@@ -229,10 +232,11 @@ fn sweep(record: &RecordState) -> Sweep {
 }
 
 /// What the store is.
-async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>) {
+async fn identity(store: &dyn Store) -> (Vec<String>, Option<i64>, Option<String>, Vec<String>) {
     let (epochs, restored_ms) = (store.epochs().await, store.restored_ms().await);
     let account = store.account("hubspot").await;
-    (epochs.unwrap(), restored_ms.unwrap(), account.unwrap())
+    let names = store.systems_of("a").await;
+    (epochs.unwrap(), restored_ms.unwrap(), account.unwrap(), names.unwrap())
 }
 
 /// Every kind of question about the outbox.
@@ -315,7 +319,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
         say(&store.dirty(entity, LinkId(1), 2).await.unwrap());
-        for work in [LinkWork::Moved, LinkWork::Unlinked] {
+        for work in [LinkWork::Moved, LinkWork::Returned, LinkWork::Unlinked] {
             say(&store.link_work(entity, work, None, 100).await.unwrap());
             say(&store.link_work(entity, work, keys.first(), 2).await.unwrap());
         }

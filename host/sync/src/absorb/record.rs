@@ -12,8 +12,8 @@ use crate::unreadable;
 use crate::value::Value;
 
 impl Source<'_> {
-    /// The record as this row says. One without a link keeps its stamp, which may say where it
-    /// belongs.
+    /// The record as this row says. One without a place in a link keeps its stamp, which may
+    /// say where it belongs.
     pub(crate) fn update(
         &self,
         row: &Row,
@@ -24,10 +24,9 @@ impl Source<'_> {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
         if record.status == Status::Missing || *weighed == Weighed::There {
             record.status = Status::Live;
-        } else if !matches!(record.status, Status::Live | Status::Surplus) {
-            // It came back: it is matched anew, because its link may have ended.
-            record.status = Status::Live;
-            record.link = None;
+        } else if !record.status.is_there() {
+            // The linking step says where it belongs now.
+            record.status = Status::Returned;
         }
         let last_ms = record.modified_ms;
         record.fields.resize_with(self.entity.fields.len(), FieldState::default);
@@ -59,7 +58,8 @@ impl Source<'_> {
         record.version = row.version.clone().filter(|_| !reading.again);
         record.modified_ms = row.modified_ms.or(last_ms);
         record.raw = std::mem::take(&mut reading.raw);
-        if let (None, Some(column), Some(stamp)) = (record.link, &self.member.stamp, stamp) {
+        let has_place = record.link.is_some() && record.status != Status::Returned;
+        if let (false, Some(column), Some(stamp)) = (has_place, &self.member.stamp, stamp) {
             record.raw.push((column.clone(), Some(stamp.into())));
         }
         record

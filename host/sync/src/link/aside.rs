@@ -3,9 +3,8 @@
 //! its opt-out counts (`RULES.md` P5, V15).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::Linker;
+use super::{Linker, replaced};
 use crate::engine::journal_of;
 use crate::merge::consent;
 use crate::plan_link::Note;
@@ -50,9 +49,7 @@ impl Linker<'_> {
         for view in views.into_iter().filter(|view| view.link.status == LinkStatus::Ended) {
             let link = links.entry(view.link.id).or_insert_with(|| Link::clone(&view.link));
             link.status = LinkStatus::Active;
-            let gone = view.records.into_iter().filter(|record| record.status.is_removed());
-            let gone = gone.map(Arc::unwrap_or_clone);
-            self.changes.records.extend(gone.map(|record| RecordState { link: None, ..record }));
+            self.changes.records.extend(replaced(view.records));
         }
         self.changes.links = links.into_values().collect();
         self.wake(keys).await?;
@@ -81,8 +78,8 @@ impl Linker<'_> {
         let reason = Reason::SurplusOf(active.clone());
         let note = Note { record: Some(record.key.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link.id, self.now_ms, [note]));
-        let surplus = record.key.clone();
-        let question = review::of_surplus(self.entity, &link, active, surplus, self.now_ms);
+        let pair = (active, record.key.clone());
+        let question = review::of_surplus(self.entity, &link, pair, self.now_ms);
         self.changes.reviews.push(question);
         link
     }

@@ -11,16 +11,24 @@ use crate::value::Cell;
 /// Why no policy chooses in a link that was put back.
 const PUT_BACK: &str = "by hand, because the database was put back";
 
+/// Why no policy chooses where a write may never have happened (`RULES.md` V1, R26).
+const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
+
 impl Merge<'_> {
-    /// Members want different values: the policy chooses, or a person.
-    pub(super) fn contest(&mut self, votes: &[Vote]) -> Option<Matter> {
-        let policy = match self.rules.by_hand {
-            true => PUT_BACK.to_owned(),
-            false => policy::describe(&self.field.winner),
+    /// Members want different values: the policy chooses, or a person, who alone knows whether one
+    /// of them is an edit at all where that is `unsure`.
+    pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<Matter> {
+        let by_hand = match (self.rules.by_hand, unsure) {
+            (true, _) => Some(PUT_BACK),
+            (false, true) => Some(UNSURE),
+            (false, false) => None,
         };
-        let chosen = match self.rules.by_hand {
-            true => None,
-            false => policy::choose(self.field, votes).cloned(),
+        let (policy, chosen) = match by_hand {
+            Some(why) => (why.to_owned(), None),
+            None => {
+                let chosen = policy::choose(self.field, votes).cloned();
+                (policy::describe(&self.field.winner), chosen)
+            }
         };
         let mut values = self.shown(votes);
         if chosen.is_none() {

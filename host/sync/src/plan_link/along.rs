@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Note, Work};
+use super::{Note, Work, is_now};
 use crate::cascades::question;
 use crate::reason::Reason;
 use crate::state::{Choice, RecordKey, RecordState, Status};
@@ -20,7 +20,7 @@ pub(super) enum Next {
 
 impl Work<'_> {
     /// The removed record of the link that a person deleted, or else one that went along, and with
-    /// which.
+    /// which, or else one that the engine archived.
     pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
         let there = |record: &RecordState| {
             let is_there = |other: &Arc<RecordState>| {
@@ -34,8 +34,15 @@ impl Work<'_> {
             .filter(|record| record.link.is_some() && record.status.is_removed() && !there(record));
         let with = |record: &RecordState| self.context.along.with(&record.key).cloned();
         let all: Vec<_> = removed.map(|record| (record.key.clone(), with(record))).collect();
-        let by_a_person = all.iter().find(|(_, with)| with.is_none());
-        by_a_person.or(all.first()).cloned()
+        let by_a_person = all.iter().find(|(key, with)| with.is_none() && !self.is_withdrawn(key));
+        let along = all.iter().find(|(_, with)| with.is_some());
+        by_a_person.or(along).or(all.first()).cloned()
+    }
+
+    /// Whether the engine archived it by itself: what it was archived for is there again, if the
+    /// link has nothing else that is gone.
+    pub(super) fn is_withdrawn(&self, key: &RecordKey) -> bool {
+        is_now(&self.records, key, &Status::Withdrawn)
     }
 
     pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> Next {

@@ -17,6 +17,7 @@ impl Work<'_> {
         for (position, member) in entity.members.iter().enumerate() {
             if member.create
                 && !self.has_record_in(&member.system)
+                && !self.has_unmapped_in(&member.system)
                 && let Some(draft) = self.create(position, member)
             {
                 self.plan.drafts.push(draft);
@@ -33,6 +34,23 @@ impl Work<'_> {
                 || record.status.successor().is_some()
         });
         active.chain(kept).any(|record| record.key.system == system)
+    }
+
+    /// A live record of an object that the mapping does not have, or no longer: the link has a
+    /// record there all the same (RULES.md V15).
+    fn has_unmapped_in(&mut self, system: &str) -> bool {
+        let lanes = self.context.lanes;
+        let unmapped = self.records.iter().find(|record| {
+            record.status == Status::Live
+                && record.key.system == system
+                && lanes.member_of(record).is_none()
+        });
+        let unmapped = unmapped.map(|record| record.key.clone());
+        let is_there = unmapped.is_some();
+        if let Some(key) = unmapped {
+            self.note(None, None, Reason::HasUnmapped(key));
+        }
+        is_there
     }
 
     fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {

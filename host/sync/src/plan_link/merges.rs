@@ -5,7 +5,10 @@
 //! is to approve, and only while both records stand as the review says. What else is due at the
 //! link waits for what comes of it: the survivor may have another id and other values.
 
+use std::sync::Arc;
+
 use super::{Draft, Work};
+use crate::merge::consent;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
@@ -35,12 +38,72 @@ impl Work<'_> {
         !self.plan.drafts.is_empty()
     }
 
+    /// Two live records of one system in one link, as one that was made beside another, or whose
+    /// object is in the mapping again: one is active, and a person is asked about the other.
+    pub(super) fn set_rivals_aside(&mut self) {
+        let lanes = self.context.lanes;
+        let is_rival = |position: &usize| {
+            let record = self.records.get(*position);
+            record.is_some_and(|record| {
+                record.status == Status::Live && lanes.member_of(record).is_some()
+            }) && !self.active.iter().any(|active| active.record == *position)
+        };
+        let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
+        for position in rivals {
+            let Some(record) = self.records.get_mut(position) else { continue };
+            let surplus = record.key.clone();
+            Arc::make_mut(record).status = Status::Surplus;
+            consent::carry(lanes.entity, &mut self.plan.link, record);
+            let Some(active) = self.active_in(&surplus.system) else { continue };
+            self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
+            let asked = self.question((active, surplus.clone()));
+            self.plan.reviews.push(asked);
+            self.rivals.push(surplus);
+        }
+    }
+
+    /// Whether a question about a surplus record is still one: both are there as it says. An
+    /// approval is used with whatever record is active now.
+    pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
+        let mut records = self.records.iter().filter(|record| record.key == *active);
+        let stands = match review.choice {
+            Some(Choice::Approve) => !records.any(|record| record.status.is_gone()),
+            _ => records.any(|record| {
+                matches!(record.status, Status::Live | Status::Missing)
+                    || record.status.successor().is_some()
+            }),
+        };
+        stands && self.is_surplus(surplus)
+    }
+
+    /// The question about a surplus record whose active one is another now.
+    pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
+        let Matter::Surplus { active, surplus, .. } = &over.matter else { return None };
+        let now = self.active_in(&surplus.system).filter(|now| now != active)?;
+        let is_open = over.choice.is_none() && self.is_surplus(surplus);
+        let asked = is_open.then(|| self.question((now, surplus.clone())))?;
+        Some(Review { record: over.record.clone(), ..asked })
+    }
+
+    fn question(&self, pair: (RecordKey, RecordKey)) -> Review {
+        let (entity, now_ms) = (self.context.lanes.entity, self.context.now_ms);
+        review::of_surplus(entity, &self.plan.link, pair, now_ms)
+    }
+
+    fn active_in(&self, system: &str) -> Option<RecordKey> {
+        let records = self.active.iter().filter_map(|active| self.records.get(active.record));
+        records.map(|record| &record.key).find(|key| key.system == system).cloned()
+    }
+
     fn is_surplus(&self, key: &RecordKey) -> bool {
         self.records.iter().any(|record| record.key == *key && record.status == Status::Surplus)
     }
 
     /// Drafts the merge, one per system at a time; whether there is a record to merge with.
     fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
+        if self.rivals.contains(surplus) {
+            return false;
+        }
         let winner = self.active.iter().find_map(|active| {
             let record = self.records.get(active.record)?;
             let alike = record.key.system == surplus.system && record.key.object == surplus.object;

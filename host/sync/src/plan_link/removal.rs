@@ -44,6 +44,10 @@ impl Work<'_> {
             }
             return true;
         }
+        if with.is_none() && self.is_withdrawn(&gone) {
+            self.forget_removed();
+            return false;
+        }
         if let Some(reason) = self.outlives() {
             // The edit may have been older than the deletion, and carried over long ago.
             if self.plan.link.restored {
@@ -153,15 +157,15 @@ impl Work<'_> {
             .collect();
         for record in self.records.iter_mut().filter(|record| is_gone(record)) {
             if live.contains(&record.key.system) {
-                Arc::make_mut(record).link = None;
+                Arc::make_mut(record).status = Status::Replaced;
             }
         }
     }
 
-    /// Removed records leave the link, so that their systems get new ones.
+    /// The link goes on without its removed records, so that their systems get new ones.
     fn forget_removed(&mut self) {
         for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
-            Arc::make_mut(record).link = None;
+            Arc::make_mut(record).status = Status::Replaced;
         }
     }
 

@@ -40,7 +40,10 @@ impl Prober<'_> {
                 Some(record) if entry.action == Action::Update => {
                     settle(self.entity, entry, &sent, record, false)
                 }
-                Some(record) if !matches!(record.status, Status::Live | Status::Surplus) => {
+                Some(record) if record.status == Status::Missing || !record.status.is_there() => {
+                    if entry.action == Action::Archive && record.status.is_removed() {
+                        record.status = Status::Withdrawn;
+                    }
                     Reason::FoundByProbe
                 }
                 _ => Reason::SentAgain,

@@ -90,6 +90,7 @@ impl InProcess {
             let spec = self.fitted().await;
             let systems = OwnAccounts {
                 systems: &NativeSystems,
+                spec: &spec,
                 store: &self.store,
                 verified: &self.verified,
             };

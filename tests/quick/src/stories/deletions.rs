@@ -13,7 +13,7 @@ use super::{bench, companies, deals, leads, references, with_leads};
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};
 use crate::world::knobs::{OnRemoval, Referrer};
-use crate::world::{Place, place};
+use crate::world::{Place, World, place};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -339,4 +339,33 @@ fn contact_that_nobody_shows_is_asked_about_as_out_of_sight() {
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
     assert!(matches!(question.matter, Matter::Missing { .. }), "{question:?}");
+}
+
+/// `RULES.md` V2: with all that went along, or without.
+#[test]
+fn records_that_went_along_and_come_back_end_the_question() {
+    for whole in [true, false] {
+        let (bench, _) = with_approved_cascade();
+        {
+            let mut world = bench.shared.world();
+            world.advance(60_000);
+            let gone = |world: &World, at: &Place| -> Vec<String> {
+                world.tables[at].records.keys().cloned().collect()
+            };
+            for id in gone(&world, &accounts()) {
+                world.restore(&accounts(), &id);
+            }
+            for id in if whole { gone(&world, &opportunities()) } else { Vec::new() } {
+                world.restore(&opportunities(), &id);
+            }
+            world.advance(60_000);
+        }
+        bench.settle();
+        assert!(bench.open_reviews().is_empty(), "{whole}: {:?}", bench.open_reviews());
+        let world = bench.shared.world();
+        assert_eq!(world.live(&place("a", "companies")).len(), 1, "{whole}");
+        assert_eq!(world.live(&accounts()).len(), 1, "{whole}");
+        assert_eq!(world.live(&deals_of_a()).len(), 2, "{whole}");
+        assert_eq!(world.live(&opportunities()).len(), 2, "{whole}");
+    }
 }

@@ -183,6 +183,40 @@ fn another_account_is_neither_read_nor_written() {
     assert_eq!(column(&bench, &b(), "title"), ["CEO"]);
 }
 
+/// RULES.md V4: a system that has another name now.
+#[test]
+fn a_renamed_system_is_neither_read_nor_doubled() {
+    let keyless = EntitySpec { match_keys: Vec::new(), ..companies() };
+    let mut bench = bench(keyless);
+    firm(&bench, &firms_in_b(), "one");
+    bench.settle();
+    let before = bench.spec.entities().to_vec();
+    let mut entities = before.clone();
+    entities[0].members[0].system = "a2".to_owned();
+    bench.spec = Spec::new(entities).unwrap();
+    {
+        let mut world = bench.shared.world();
+        // The same account, whose records are the same.
+        world.accounts.insert("a2".to_owned(), "a".to_owned());
+        let table = world.tables[&firms_in_a()].clone();
+        world.tables.insert(place("a2", "companies"), table);
+    }
+    // The next process.
+    bench.verified = Default::default();
+    for _ in 0..3 {
+        let report = bench.try_cycle().unwrap().report;
+        let [(system, _, error)] = &report.failures[..] else { panic!("{:?}", report.failures) };
+        assert_eq!(system, "a2");
+        assert!(error.to_string().contains("Name the system a again"), "{error}");
+        assert!(report.read.keys().all(|(system, _)| system == "b"), "{:?}", report.read);
+    }
+    assert_eq!(column(&bench, &firms_in_b(), "name"), ["one"]);
+    bench.spec = Spec::new(before).unwrap();
+    bench.settle();
+    assert_eq!(column(&bench, &firms_in_a(), "name"), ["one"]);
+    assert_eq!(column(&bench, &firms_in_b(), "name"), ["one"]);
+}
+
 /// A person in both systems, a backup, and an edit in `a` that was carried over since.
 fn edited_since_the_backup() -> (Bench, MirrorStore, String, String) {
     let bench = bench(people());
