@@ -20,7 +20,6 @@ mod one_cycle;
 mod output;
 mod plain;
 mod preflight;
-mod small_file;
 mod stop;
 mod table;
 mod tokens;
