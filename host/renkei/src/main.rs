@@ -16,6 +16,7 @@ mod failure;
 mod first_sync;
 mod fitting;
 mod host;
+mod noted;
 mod one_cycle;
 mod output;
 mod plain;
