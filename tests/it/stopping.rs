@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::serving::Serving;
-use crate::site::{Simulators, Site};
+use crate::site::{Simulators, Site, run, run_json};
 
 /// Long enough for a loaded machine; only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,4 +101,45 @@ fn a_second_signal_ends_serve_at_once() {
     // As a shell reports a process that SIGTERM ended.
     assert_eq!(host.stop(), Some(128 + 15));
     assert!(!has_said(&host, "stopped"), "{:?}", host.seen);
+}
+
+/// Its handlers are there before the systems are asked, and so is its socket.
+#[test]
+fn a_signal_counts_while_serve_begins() {
+    let mut simulators = Simulators::start(10);
+    let proxy = HangingProxy::start(&simulators.hubspot.base_url);
+    let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
+    let site = Site::new(&simulators);
+    simulators.hubspot.base_url = direct;
+    proxy.hangs.store(true, Ordering::SeqCst);
+    let mut host = Serving::start(&site);
+    proxy.unanswered.recv_timeout(PATIENCE).unwrap();
+    let answer = run(&["decide", "none", "leave", "--dir", site.path()]);
+    let said = String::from_utf8(answer.stderr).unwrap();
+    assert!(said.contains("there is no review none"), "{said}");
+    assert_eq!(host.stop(), Some(0));
+    assert!(has_said(&host, "stopped"), "{:?}", host.seen);
+}
+
+#[test]
+fn a_decision_does_not_wait_for_a_system_that_hangs() {
+    let mut simulators = Simulators::start(10);
+    let proxy = HangingProxy::start(&simulators.hubspot.base_url);
+    let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
+    let site = Site::new(&simulators);
+    simulators.hubspot.base_url = direct;
+    let mut host = Serving::start(&site);
+    let asks = |line: &Value| line["first_sync"]["question"].is_string();
+    let line = host.event("cycle", asks);
+    let question = line["first_sync"]["question"].as_str().unwrap();
+    proxy.hang();
+    let noted = run_json(&["decide", question, "approve", "--dir", site.path()]);
+    assert_eq!((&noted["review"], &noted["noted"]), (&json!(question), &json!(true)));
+    assert_eq!(host.events("decided").len(), 0);
+    assert_eq!(host.stop(), Some(0));
+    // What was noted outlives the process that noted it.
+    proxy.hangs.store(false, Ordering::SeqCst);
+    let mut host = Serving::start(&site);
+    host.event("decided", |event| event["review"] == json!(question));
+    assert_eq!(host.stop(), Some(0));
 }

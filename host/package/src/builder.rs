@@ -254,7 +254,7 @@ fn build_crates(
 
 /// `version` is the default of a manifest that says none.
 fn read_manifest(path: &Path, version: Option<&str>) -> Result<Manifest, BuildError> {
-    let text = std::fs::read_to_string(path)
+    let text = renkei_files::read_text(path)
         .map_err(|source| BuildError::Io { path: path.to_owned(), source })?;
     Manifest::from_toml(&text, version)
         .map_err(|source| BuildError::Manifest { path: path.to_owned(), source })

@@ -12,8 +12,8 @@ mod million;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -242,13 +242,15 @@ impl Package {
     pub fn bytes_at(path: &Path) -> Result<Vec<u8>, PackageError> {
         let name = name_of(path);
         let io = |source| PackageError::Io { name: name.clone(), source };
-        // Asked before opening: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path).map_err(io)?.is_file() {
-            return Err(PackageError::NotAFile { name });
-        }
         let mut bytes = Vec::new();
         let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        File::open(path).map_err(io)?.take(most).read_to_end(&mut bytes).map_err(io)?;
+        let file = match renkei_files::open(OpenOptions::new().read(true), path) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return Err(PackageError::NotAFile { name });
+            }
+            opened => opened.map_err(io)?,
+        };
+        file.take(most).read_to_end(&mut bytes).map_err(io)?;
         Ok(bytes)
     }
 

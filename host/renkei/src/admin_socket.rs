@@ -4,7 +4,8 @@
 //! `control` in the data directory, for this user alone. A connection carries one line of JSON each
 //! way, of bounded length; a few connections are served at once. A connection that cannot be taken
 //! (no file descriptor is left) is tried again after a pause. Whoever serves takes decisions
-//! between two cycles, so that none comes between a cycle's reading and writing; what is wanted of
+//! between two cycles, so that none comes between a cycle's reading and writing, and notes them in a
+//! long one; what is wanted of
 //! plugins does not touch the database and is done at once, also in a long cycle. The socket is
 //! there as long as the lock of the database is held; what a killed process left behind refuses
 //! connections and is replaced by the next.
@@ -38,7 +39,7 @@ const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections that are served at once; a decision may wait for the end of a long cycle.
+/// Connections that are served at once.
 const CONNECTIONS_MAX: usize = 8;
 
 /// What is asked.

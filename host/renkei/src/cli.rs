@@ -151,7 +151,8 @@ who asked) are there whatever --log says; `--log warn,renkei::audit=off` leaves 
     Why(WhyArgs),
 
     /// Answer an open review, or reverse what a rule decided; the next cycle acts on it. A running
-    /// `renkei serve` is asked to do it between two cycles.
+    /// `renkei serve` is asked to do it between two cycles; during a long one the answer is noted,
+    /// and counts when that has ended.
     #[command(after_help = "Examples:
   renkei status --dir sync                          lists open reviews with their ids
   renkei decide 3f2a take salesforce --dir sync     that system's value stands

@@ -5,7 +5,8 @@
 //! was used last; when that one is gone (a volume that is not mounted, a deleted file) or another
 //! stands in its place, nothing is opened. Removing `store.id` is how to start anew on purpose.
 
-use std::io::ErrorKind;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use renkei_store::SqliteStore;
@@ -13,7 +14,6 @@ use renkei_sync::codec::Layouts;
 use renkei_sync::store::Store as _;
 
 use crate::failure::Failure;
-use crate::small_file;
 
 /// What becomes of what is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) fn require(dir: &Path, data: &Path) -> Result<Option<String>, Failure
 /// The identity of the database that the configuration used last, whether it is there or not.
 pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, Failure> {
     let id = file(dir);
-    match small_file::read_text(&id) {
+    match renkei_files::read_text(&id) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Failure::store(Stranger::Unreadable { id, source })),
@@ -95,7 +95,11 @@ pub(crate) fn known_identity(dir: &Path) -> Result<Option<String>, Failure> {
 /// Without the file a database that is gone later is not missed, and nothing else is worse: a
 /// read-only configuration is no reason not to work.
 pub(crate) fn remember(dir: &Path, identity: &str) {
-    if let Err(error) = std::fs::write(file(dir), format!("{identity}\n")) {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let written =
+        renkei_files::open(&options, &file(dir)).and_then(|mut file| writeln!(file, "{identity}"));
+    if let Err(error) = written {
         tracing::warn!(%error, "store.id cannot be written; a lost database would not be noticed");
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use renkei_runtime::{AdminError, RuntimeError};
+use renkei_store::OpenError;
 
 use crate::plain;
 
@@ -76,6 +77,16 @@ impl Failure {
     /// its result with the failure in it.
     pub(crate) fn reported(self) -> Self {
         Self { reported: true, ..self }
+    }
+
+    /// Another process works on the database.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(OpenError::InUse { .. }))
+    }
+
+    /// The database, or a file beside it, is the trouble.
+    pub(crate) fn is_of_store(&self) -> bool {
+        matches!(self.kind, Kind::Store)
     }
 
     /// Whether the command's own output says it already.

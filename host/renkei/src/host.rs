@@ -220,7 +220,12 @@ impl Host {
     /// What does not answer is not refused here: its cycle fails and the others' work goes on.
     pub(crate) async fn require_fit(&mut self) -> Result<(), Failure> {
         let preflight = self.preflight().await;
-        let errors = fitting::fit(self, &preflight).await?;
+        self.require_fit_of(&preflight).await
+    }
+
+    /// As [`Host::require_fit`], of what the live systems have said.
+    pub(crate) async fn require_fit_of(&mut self, preflight: &Preflight) -> Result<(), Failure> {
+        let errors = fitting::fit(self, preflight).await?;
         if errors.is_empty() {
             return Ok(());
         }

@@ -22,6 +22,7 @@ use crate::failing::Waiting;
 use crate::failure::Failure;
 use crate::first_sync;
 use crate::host::{self, Host};
+use crate::noted;
 use crate::plain;
 
 /// How long a cycle waits for systems that did not answer before it, ms.
@@ -42,6 +43,9 @@ pub(crate) async fn run(
         store,
         verified: &host.verified,
     };
+    let (data, is_copy) = (&host.config.data, !options.apply);
+    let act = async || noted::act(data, &host.store, &spec, host.clock.now_ms(), is_copy).await;
+    let mut decided = act().await?;
     let engine = Engine {
         spec: &spec,
         systems: &systems,
@@ -70,6 +74,7 @@ pub(crate) async fn run(
         CycleError::Store(error) => Failure::store(error),
         other => Failure::from(other),
     })?;
+    decided.extend(act().await?);
     let waiting = Waiting::read(host, began_ms).await?;
     tell(&result.report, &waiting, host.clock.now_ms() - began_ms);
     let silent = |(_, _, error): &(_, _, PluginError)| matches!(error, PluginError::Host { .. });
@@ -77,7 +82,7 @@ pub(crate) async fn run(
         tracing::warn!("{next}");
     }
     let CycleResult { report, plan } = result;
-    Ok(Cycled { report, plan, waiting })
+    Ok(Cycled { report, plan, waiting, decided })
 }
 
 /// The program asks before it writes for the first time, unless a person has said so already.
@@ -93,6 +98,8 @@ pub(crate) struct Cycled {
     pub(crate) report: Report,
     pub(crate) plan: Plan,
     pub(crate) waiting: Waiting,
+    /// The reviews whose noted answers were given.
+    pub(crate) decided: Vec<String>,
 }
 
 /// The log's line of a finished cycle, and one per system that failed: a system that is down fails

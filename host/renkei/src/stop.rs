@@ -8,21 +8,22 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long a cycle may go on after the first signal, ms.
 pub(crate) const GRACE_MS: u64 = 5_000;
 
-/// Returns at the first SIGINT or SIGTERM; the next one ends the process. Where signals cannot be
-/// watched, never.
-pub(crate) async fn requested() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    next(&mut interrupt, &mut terminate).await;
-    tokio::spawn(async move {
-        let number = next(&mut interrupt, &mut terminate).await;
-        tracing::warn!("a second signal: ending at once");
-        // As a shell reports a process that a signal ended.
-        std::process::exit(128_i32.saturating_add(number.as_raw_value()));
-    });
+/// Returns at the first SIGINT or SIGTERM after the call, whenever it is awaited; the next one ends
+/// the process. Where signals cannot be watched, never.
+pub(crate) fn requested() -> impl Future<Output = ()> {
+    let signals = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
+    async move {
+        let Some((mut interrupt, mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        next(&mut interrupt, &mut terminate).await;
+        tokio::spawn(async move {
+            let number = next(&mut interrupt, &mut terminate).await;
+            tracing::warn!("a second signal: ending at once");
+            // As a shell reports a process that a signal ended.
+            std::process::exit(128_i32.saturating_add(number.as_raw_value()));
+        });
+    }
 }
 
 async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> SignalKind {

@@ -4,16 +4,12 @@
 //! Apart from the database, because that one may be copied for support and these are secrets.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use renkei_runtime::{TokenStore, TokenStoreError};
 use secrecy::{ExposeSecret as _, SecretString};
-
-use crate::small_file;
 
 /// See the module. Keys are `system/slot`.
 #[derive(Debug)]
@@ -29,7 +25,7 @@ impl TokenFile {
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>, TokenStoreError> {
-        match small_file::read(&self.path) {
+        match renkei_files::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| self.failed("is not readable")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(self.failed(error)),
@@ -37,17 +33,8 @@ impl TokenFile {
     }
 
     fn write(&self, tokens: &BTreeMap<String, String>) -> Result<(), TokenStoreError> {
-        let fresh = self.path.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file =
-                options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-            file.write_all(&serde_json::to_vec(tokens)?)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, &self.path)?;
-            std::fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
-        };
-        write().map_err(|error| self.failed(error))
+        let text = serde_json::to_vec(tokens).map_err(|error| self.failed(error))?;
+        renkei_files::replace(&self.path, &text).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, reason: impl std::fmt::Display) -> TokenStoreError {

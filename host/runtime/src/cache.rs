@@ -7,7 +7,7 @@
 //! wasmtime's compatibility and the checks depend on; a file is never changed, only replaced by a
 //! rename, and it is read rather than mapped. A refusal also holds under which limits it is true.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -24,6 +24,8 @@ use wasmtime::component::Component;
 use crate::compiler::ARTEFACT_BYTES_MAX;
 
 const KEY_BYTES: usize = 32;
+/// One more than a key has.
+const KEY_BYTES_READ: u64 = 33;
 const TAG_BYTES: usize = 32;
 /// The largest file here, bytes: the largest artefact, its facts and its hash.
 const FILE_BYTES_MAX: u64 = ARTEFACT_BYTES_MAX + (1 << 20);
@@ -123,12 +125,14 @@ impl Cache {
     fn read(&self, digest: &str, kind: &str) -> Option<Vec<u8>> {
         let name = self.name(digest, kind);
         let place = self.folder.join(&name);
-        // What is larger was not written here. A hole in a file costs no disk, but memory.
-        if fs::metadata(&place).ok()?.len() > FILE_BYTES_MAX {
-            tracing::warn!(digest, "a file of the plugin cache is too large; it is made again");
-            return None;
-        }
-        let mut file = fs::read(place).ok()?;
+        let mut file = match renkei_files::read_at_most(&place, FILE_BYTES_MAX) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(digest, %error, "a file of the plugin cache is made again");
+                return None;
+            }
+        };
         let content = file.split_off(TAG_BYTES.min(file.len()));
         if self.mac(&name, &[&content])?.verify_slice(&file).is_err() {
             tracing::warn!(digest, "a file of the plugin cache was tampered with; making it again");
@@ -191,11 +195,12 @@ fn revive(engine: &Engine, artefact: &[u8]) -> wasmtime::Result<Component> {
 
 /// The key in `place`, made at first use and readable by this user only.
 fn key(place: &Path) -> io::Result<Vec<u8>> {
-    match File::open(place) {
-        Ok(mut file) => {
+    match renkei_files::open(OpenOptions::new().read(true), place) {
+        Ok(file) => {
             file.set_permissions(Permissions::from_mode(0o600))?;
             let mut key = Vec::new();
-            file.read_to_end(&mut key)?;
+            // A longer file is no key either.
+            file.take(KEY_BYTES_READ).read_to_end(&mut key)?;
             if key.len() == KEY_BYTES { Ok(key) } else { new_key(place) }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => new_key(place),
@@ -268,6 +273,23 @@ mod tests {
         assert!(cache.load(&engine, "aa").is_none());
         cache.store("aa", &facts(), &compiled(&engine)).unwrap();
         assert!(cache.load(&engine, "aa").is_some(), "it is made again");
+    }
+
+    /// `RULES.md R27`.
+    #[test]
+    fn an_odd_key_is_an_error_and_no_wait() {
+        let engine = engine::start(Pooling::Off).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("key");
+        let made = std::process::Command::new("mkfifo").arg("-m600").arg(&place).status();
+        assert!(made.unwrap().success());
+        let error = Cache::open(folder.path(), &engine).err().unwrap();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        fs::remove_file(&place).unwrap();
+        fs::File::create(&place).unwrap().set_len(3 << 30).unwrap();
+        let key = Cache::open(folder.path(), &engine).unwrap().key;
+        assert_eq!(key.len(), KEY_BYTES);
+        assert_eq!(Cache::open(folder.path(), &engine).unwrap().key, key);
     }
 
     #[test]

@@ -153,6 +153,9 @@ pub enum EngineError {
     /// The compiler died of this file.
     #[error("the compiler crashed on it ({0})")]
     Crashed(String),
+    /// The compiler was killed, which no file does.
+    #[error("the compiler was killed, as systems do that run out of memory")]
+    Killed,
     /// A limit that the host runs under keeps every plugin from being compiled.
     #[error("this machine gives Renkei only {0}; raise that limit and start Renkei again")]
     HostLacks(String),
@@ -171,15 +174,14 @@ impl EngineError {
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Compile(_) | Self::Limit(_) => true,
-            // 9 is also how the system frees memory for others.
-            Self::Crashed(how) => how != "signal 9" && how != "it panicked",
+            Self::Crashed(how) => how != "it panicked",
             _ => false,
         }
     }
 
     /// Whether the same bytes may fare better another time.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Slow(_) | Self::NoCompiler(_) | Self::HostLacks(_))
+        matches!(self, Self::Slow(_) | Self::Killed | Self::NoCompiler(_) | Self::HostLacks(_))
     }
 
     /// What to count it as.

@@ -240,7 +240,9 @@ impl Loader {
         let adopted = self.cache.adopt(engine, digest, &compiled.facts, &compiled.artefact);
         let component = adopted.map_err(|error| {
             *id = id_in(&compiled.facts);
-            let source = EngineError::Compile(words(&format!("{error:#}")));
+            let reason = words(&format!("{error:#}"));
+            let source = compiler::lacks_memory(&reason);
+            let source = source.unwrap_or(EngineError::Compile(reason));
             LoadError::Engine { name: name(), source }
         })?;
         Ok((compiled.facts, component))

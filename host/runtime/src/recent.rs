@@ -21,8 +21,6 @@ use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::record::{Attributes, Batch, Row};
 use renkei_sync::value::{Cell, Value};
 
-use crate::reload::versions;
-
 /// Rows per function.
 const ROWS_KEPT: usize = 256;
 
@@ -107,7 +105,7 @@ impl Recent {
         let kept = entries.filter_map(|entry| {
             let name = entry.file_name();
             let id = name.to_str()?.strip_suffix(".json")?.to_owned();
-            Some((id, serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()?))
+            Some((id, serde_json::from_slice(&renkei_files::read(&entry.path()).ok()?).ok()?))
         });
         let kept = Mutex::new(kept.collect());
         Self { folder, kept, changed: AtomicBool::new(false), passive }
@@ -160,7 +158,7 @@ impl Recent {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             for (id, rings) in &kept {
                 let text = serde_json::to_vec(rings).map_err(io::Error::other)?;
-                versions::replace(&self.folder.join(format!("{id}.json")), &text)?;
+                renkei_files::replace(&self.folder.join(format!("{id}.json")), &text)?;
             }
             Ok(())
         };

@@ -16,13 +16,10 @@ use crate::identity;
 use crate::lock::Lock;
 use crate::migrate::{self, Layout};
 use crate::open::{
-    DRAFT, FILE, OpenError, configure, connect_to_read, connect_to_write, is_there, open_error,
-    quick_check, refusal, remove_draft, sync_dir,
+    BESIDE, DRAFT, FILE, OpenError, configure, connect_to_read, connect_to_write, is_there,
+    open_error, quick_check, refusal, remove_draft, require_file, sync_dir,
 };
 use crate::store::SqliteStore;
-
-/// What SQLite keeps in files beside a database.
-const BESIDE: [&str; 3] = ["renkei.db", "renkei.db-wal", "renkei.db-shm"];
 
 /// What a database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +75,7 @@ impl SqliteStore {
         now_ms: i64,
     ) -> Result<(Contents, Option<PathBuf>), OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
+        require_file(from)?;
         match fs::metadata(from) {
             Ok(found) if found.len() == 0 => {
                 return Err(OpenError::Empty { path: from.to_owned() });

@@ -9,6 +9,9 @@ use std::path::Path;
 
 use crate::open::OpenError;
 
+/// The most that is read of a process's number, bytes.
+const HOLDER_BYTES_MAX: u64 = 32;
+
 /// Held as long as the store is open.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -21,14 +24,15 @@ impl Lock {
         let path = dir.join("renkei.lock");
         let io = |source| OpenError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = renkei_files::open(&options, &path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // Without the number the message is poorer, not wrong.
-                let known = file.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+                let read = (&file).take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
+                let known = read.is_ok() && !holder.trim().is_empty();
                 let holder = if known {
                     format!("process {}", holder.trim())
                 } else {

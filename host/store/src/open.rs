@@ -27,6 +27,8 @@ use crate::writer::Writer;
 pub(crate) const FILE: &str = "renkei.db";
 /// What SQLite keeps beside a database: commits that are not folded in, and an index of them.
 const LOG: &str = "renkei.db-wal";
+/// A database and what SQLite keeps in files beside it.
+pub(crate) const BESIDE: [&str; 3] = [FILE, LOG, "renkei.db-shm"];
 /// A new database until it is whole. What a crash leaves of it holds nothing.
 pub(crate) const DRAFT: [&str; 4] =
     ["renkei.db.new", "renkei.db.new-wal", "renkei.db.new-shm", "renkei.db.new-journal"];
@@ -264,6 +266,10 @@ impl SqliteStore {
 /// worse, fold it into a new database.
 pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
     let path = dir.join(FILE);
+    // SQLite waits at a pipe.
+    for path in BESIDE.map(|name| dir.join(name)) {
+        require_file(&path)?;
+    }
     match fs::metadata(&path) {
         Ok(found) if found.len() == 0 => Err(OpenError::Empty { path }),
         Ok(_) => Ok(true),
@@ -276,6 +282,15 @@ pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
         }
         Err(source) => Err(OpenError::Io { path, source }),
     }
+}
+
+/// Refuses what stands in the place of a file and is none.
+pub(crate) fn require_file(path: &Path) -> Result<(), OpenError> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let source = std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(OpenError::Io { path: path.to_owned(), source });
+    }
+    Ok(())
 }
 
 /// Whether commits wait to be folded into the database in `dir`.

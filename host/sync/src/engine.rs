@@ -59,8 +59,10 @@ pub struct CycleOptions {
     /// Pages that reading the changes of one object may take in a cycle; reading everything may
     /// take [`BACKFILL_SHARE`] times as many.
     pub read_pages: u32,
-    /// How long reading the changes of one object may take in a cycle, ms; likewise.
+    /// How long reading the changes of one object may take in a cycle, ms; the others wait so long.
     pub read_ms: i64,
+    /// How long reading everything of one object may take in a cycle, ms.
+    pub backfill_ms: i64,
 }
 
 /// Who answers for the first sync of an entity (`RULES.md` P15).
@@ -90,7 +92,8 @@ impl Default for CycleOptions {
             sweep_pages: 20,
             cascades: Cascades::default(),
             read_pages: 10_000,
-            read_ms: 600_000,
+            read_ms: 120_000,
+            backfill_ms: 6_000_000,
         }
     }
 }

@@ -270,10 +270,10 @@ impl Reader<'_> {
     fn cut_off(&self, is_backfill: bool, spent: &Spent) -> Option<PluginError> {
         let options = &self.engine.options;
         let Spent { pages, began_ms } = *spent;
-        let share = if is_backfill { BACKFILL_SHARE } else { 1 };
+        let (share, most_ms) =
+            if is_backfill { (BACKFILL_SHARE, options.backfill_ms) } else { (1, options.read_ms) };
         let took_ms = self.engine.clock.now_ms().saturating_sub(began_ms);
-        let is_over = pages >= options.read_pages.saturating_mul(share)
-            || took_ms >= options.read_ms.saturating_mul(i64::from(share));
+        let is_over = pages >= options.read_pages.saturating_mul(share) || took_ms >= most_ms;
         if !is_over {
             return None;
         }

@@ -47,19 +47,17 @@ pub enum ResolveError {
     Store(#[from] StoreError),
 }
 
-/// Answers a review, changes an answer that no cycle has acted on yet, or takes back what a rule
-/// decided, as long as its value stands. Takes effect in the next cycle.
+/// The review, if it takes this choice now. Changes nothing.
 ///
 /// # Errors
 /// The review is unknown, over, overtaken, or asks something else.
-pub async fn resolve(
+pub async fn consider(
     store: &dyn Store,
     spec: &Spec,
     id: &str,
-    choice: Choice,
-    now_ms: i64,
+    choice: &Choice,
 ) -> Result<Review, ResolveError> {
-    let Some(mut review) = store.review(id).await? else {
+    let Some(review) = store.review(id).await? else {
         return Err(ResolveError::Unknown(id.to_owned()));
     };
     match (review.status, &review.choice) {
@@ -72,11 +70,27 @@ pub async fn resolve(
         }
         _ => {}
     }
-    let (fits, possible) = answers(&review.matter, &choice);
+    let (fits, possible) = answers(&review.matter, choice);
     if !fits {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }
     check_value(spec, &review, &choice)?;
+    Ok(review)
+}
+
+/// Answers a review, changes an answer that no cycle has acted on yet, or takes back what a rule
+/// decided, as long as its value stands. Takes effect in the next cycle.
+///
+/// # Errors
+/// The review is unknown, over, overtaken, or asks something else.
+pub async fn resolve(
+    store: &dyn Store,
+    spec: &Spec,
+    id: &str,
+    choice: Choice,
+    now_ms: i64,
+) -> Result<Review, ResolveError> {
+    let mut review = consider(store, spec, id, &choice).await?;
     review.status = ReviewStatus::Chosen;
     review.choice = Some(choice);
     review.at_ms = now_ms;

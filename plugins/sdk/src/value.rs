@@ -30,6 +30,24 @@ impl Value {
         valid.then(|| Self::Decimal(text.to_owned()))
     }
 
+    /// A date, if the text has the form `YYYY-MM-DD`. A year before 0 or after 9999 has not; keep
+    /// such a cell as text, and the host names it as one that cannot be read.
+    ///
+    /// ```
+    /// # use renkei_sdk::Value;
+    /// assert_eq!(Value::date("2026-05-01"), Some(Value::Date("2026-05-01".into())));
+    /// assert_eq!(Value::date("10000-01-01"), None);
+    /// ```
+    pub fn date(text: &str) -> Option<Self> {
+        let form = b"0000-00-00";
+        let fits = |(byte, form): (u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            other => byte == *other,
+        };
+        let valid = text.len() == form.len() && text.bytes().zip(form).all(fits);
+        valid.then(|| Self::Date(text.to_owned()))
+    }
+
     /// Text, or null where it is empty: what most CRMs mean by an empty string.
     pub fn text_or_null(text: &str) -> Self {
         if text.is_empty() { Self::Null } else { Self::Text(text.to_owned()) }

@@ -14,16 +14,18 @@ const BANNED_NAMES: [&str; 5] = ["mod.rs", "common", "utils", "helpers", "manage
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", ".cargo"];
 
 /// Which of our crates each may depend on, outside its tests.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("renkei-sync", &[]),
-    ("renkei-package", &[]),
-    ("renkei-store", &["renkei-sync"]),
-    ("renkei-runtime", &["renkei-package", "renkei-sync"]),
+    ("renkei-files", &[]),
+    ("renkei-package", &["renkei-files"]),
+    ("renkei-store", &["renkei-files", "renkei-sync"]),
+    ("renkei-runtime", &["renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
     (
         "renkei",
         &[
             "renkei-conformance",
+            "renkei-files",
             "renkei-package",
             "renkei-runtime",
             "renkei-sim",

@@ -93,7 +93,7 @@ impl Workspace {
         struct Root {
             profile: Option<BTreeMap<String, toml::Value>>,
         }
-        let text = std::fs::read_to_string(self.workspace_root.join("Cargo.toml"));
+        let text = renkei_files::read_text(&self.workspace_root.join("Cargo.toml"));
         let root: Option<Root> = text.ok().and_then(|text| toml::from_str(&text).ok());
         let profiles = root.and_then(|root| root.profile).unwrap_or_default();
         if profiles.contains_key("guest") { "guest" } else { "release" }

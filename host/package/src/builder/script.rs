@@ -124,7 +124,7 @@ impl Script {
 
     fn npm_package(&self) -> Result<NpmPackage, BuildError> {
         let path = self.dir.join("package.json");
-        let text = std::fs::read_to_string(&path).map_err(io(&path))?;
+        let text = renkei_files::read_text(&path).map_err(io(&path))?;
         serde_json::from_str(&text)
             .map_err(|error| crate_error(&self.dir, &format!("package.json: {error}")))
     }
@@ -173,9 +173,9 @@ impl Script {
         install: impl FnOnce() -> Result<(), BuildError>,
     ) -> Result<(), BuildError> {
         let lock = self.dir.join(lock);
-        let digest = hex::encode(Sha256::digest(std::fs::read(&lock).map_err(io(&lock))?));
+        let digest = hex::encode(Sha256::digest(renkei_files::read(&lock).map_err(io(&lock))?));
         let stamp = self.work_dir().join("installed");
-        let installed = std::fs::read_to_string(&stamp).is_ok_and(|found| found == digest);
+        let installed = renkei_files::read_text(&stamp).is_ok_and(|found| found == digest);
         if installed && tool.is_file() {
             return Ok(());
         }

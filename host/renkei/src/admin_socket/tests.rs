@@ -122,7 +122,7 @@ async fn serve_one(mut socket: ControlSocket, refuse: bool) -> ControlSocket {
     request.answer(if refuse {
         Err(Failure::usage(format!("there is no review {review}")))
     } else {
-        Ok(Decided { review, status: ReviewStatus::Chosen })
+        Ok(Decided { review, status: ReviewStatus::Chosen, noted: false })
     });
     socket
 }
@@ -219,6 +219,7 @@ async fn plugins_are_seen_to_while_a_decision_waits() {
     let reload = renkei_runtime::Request::Reload(None);
     let refused = ask_plugins(dir.path(), &reload).await.err().unwrap();
     assert_eq!(refused.code(), 2, "{refused}");
-    waiting.answer(Ok(Decided { review: "ab".to_owned(), status: ReviewStatus::Chosen }));
+    let (review, status) = ("ab".to_owned(), ReviewStatus::Chosen);
+    waiting.answer(Ok(Decided { review, status, noted: false }));
     assert_eq!(deciding.await.unwrap().unwrap().review, "ab");
 }

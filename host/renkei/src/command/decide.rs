@@ -2,13 +2,16 @@
 //! next cycle.
 //!
 //! Only one process works on a database. Where `renkei serve` does, it decides, asked through its
-//! control socket; otherwise this process does. Both run [`decide`].
+//! control socket; otherwise this process does. Both run [`decide`]. In the middle of a long cycle a
+//! decision is noted (`noted.rs`), so that nobody waits for a system that hangs.
+
+use std::path::Path;
 
 use renkei_store::SqliteStore;
 use renkei_sync::canonical::fit;
 use renkei_sync::codec::Layouts;
 use renkei_sync::ports::Clock as _;
-use renkei_sync::resolve::{ResolveError, resolve};
+use renkei_sync::resolve::{self, ResolveError};
 use renkei_sync::spec::Spec;
 use renkei_sync::state::{Choice, Matter, Review, ReviewStatus};
 use renkei_sync::store::{ReviewQuery, Store as _};
@@ -23,6 +26,7 @@ use crate::config::Config;
 use crate::database::{self, Access};
 use crate::failure::Failure;
 use crate::host;
+use crate::noted;
 use crate::output::Output;
 
 /// What is to be decided, as it was typed.
@@ -38,6 +42,9 @@ pub(crate) struct Decision {
 pub(crate) struct Decided {
     pub(crate) review: String,
     pub(crate) status: ReviewStatus,
+    /// A cycle runs: the answer is kept beside the database and given when that has ended.
+    #[serde(default)]
+    pub(crate) noted: bool,
 }
 
 /// Exit code 2 when the review does not exist, is over, or asks something else.
@@ -47,18 +54,49 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Failure
     let decision = Decision { review: args.review.clone(), answer: args.answer.clone() };
     let decided = match admin_socket::ask(&config.data, &decision).await? {
         Some(decided) => decided,
-        None => {
-            let runtime = host::plugins(dir, Access::Look).await?;
-            let spec = host::spec(&config, &runtime)?;
-            let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Keep)?;
-            decide(&store, &spec, SystemClock::program().now_ms(), &decision).await?
-        }
+        None => decide_here(dir, &config, &decision).await?,
     };
     output.result(&decided, || {
+        if decided.noted {
+            return "noted: a cycle runs now, and the answer counts when that has ended; until \
+                    then `renkei status` shows the question as it is"
+                .to_owned();
+        }
         let dir = dir.display();
         format!("decided; the next cycle acts on it, and `renkei plan --dir {dir}` shows how")
     })?;
     Ok(())
+}
+
+/// Nobody serves. Where another command is in the middle of a cycle, the decision is noted.
+async fn decide_here(dir: &Path, config: &Config, decision: &Decision) -> Result<Decided, Failure> {
+    let runtime = host::plugins(dir, Access::Look).await?;
+    let spec = host::spec(config, &runtime)?;
+    let now_ms = SystemClock::program().now_ms();
+    let open = |access| database::open(dir, &config.data, Layouts::of(&spec), access);
+    match open(Access::Keep) {
+        Ok(store) => {
+            noted::act(&config.data, &store, &spec, now_ms, false).await?;
+            decide(&store, &spec, now_ms, decision).await
+        }
+        Err(failure) if failure.is_in_use() => {
+            let store = open(Access::Look)?;
+            noted::add(&config.data, &store, &spec, now_ms, decision).await
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What deciding so would come to when the cycle that runs has ended. Changes nothing.
+pub(crate) async fn consider(
+    store: &SqliteStore,
+    spec: &Spec,
+    decision: &Decision,
+) -> Result<Decided, Failure> {
+    let review = find(store, &decision.review).await?;
+    let choice = choice(&decision.answer, &review, spec)?;
+    let review = resolve::consider(store, spec, &review.id, &choice).await.map_err(failure)?;
+    Ok(Decided { review: review.id, status: review.status, noted: true })
 }
 
 /// Decides in the database that the caller has, between two cycles.
@@ -70,12 +108,16 @@ pub(crate) async fn decide(
 ) -> Result<Decided, Failure> {
     let review = find(store, &decision.review).await?;
     let choice = choice(&decision.answer, &review, spec)?;
-    let decided =
-        resolve(store, spec, &review.id, choice, now_ms).await.map_err(|error| match error {
-            ResolveError::Store(error) => Failure::store(error),
-            other => Failure::usage(other),
-        })?;
-    Ok(Decided { review: decided.id, status: decided.status })
+    let decided = resolve::resolve(store, spec, &review.id, choice, now_ms).await;
+    let decided = decided.map_err(failure)?;
+    Ok(Decided { review: decided.id, status: decided.status, noted: false })
+}
+
+fn failure(error: ResolveError) -> Failure {
+    match error {
+        ResolveError::Store(error) => Failure::store(error),
+        other => Failure::usage(other),
+    }
 }
 
 /// The one review whose id begins so.

@@ -3,7 +3,10 @@
 //!
 //! A signal during a cycle lets the cycle end within [`stop::GRACE_MS`], because a calm end leaves
 //! nothing to probe; then the cycle is given up. What it has committed is whole at any moment, and
-//! the next one asks the systems about what was sent and not answered.
+//! the next one asks the systems about what was sent and not answered. What people decide during a
+//! cycle that takes long is noted and answered at once.
+
+use std::pin::Pin;
 
 use indicatif::ProgressBar;
 use renkei_runtime::ReloadEvent;
@@ -21,54 +24,78 @@ use crate::command::decide;
 use crate::database::Access;
 use crate::failure::Failure;
 use crate::first_sync;
-use crate::host::{Host, Patience};
+use crate::host::{Host, Patience, Preflight};
+use crate::noted;
 use crate::one_cycle::{self, Cycled};
 use crate::output::Output;
 use crate::stop;
 
+/// How long a decision waits for the end of a cycle before it is noted, ms.
+const PATIENCE_MS: u64 = 2_000;
+
 /// Serves until a signal comes.
 pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), Failure> {
-    let clock = SystemClock::program();
-    let mut host = Host::open(&args.dir.dir, clock, Access::Keep, Patience::Long).await?;
-    host.require_fit().await?;
+    // Before anything that can take long: compiling, and asking the systems.
+    let stop = stop::requested();
+    tokio::pin!(stop);
+    let opening = Host::open(&args.dir.dir, SystemClock::program(), Access::Keep, Patience::Long);
+    let mut host = tokio::select! {
+        biased;
+        host = opening => host?,
+        () = &mut stop => return stopped(),
+    };
+    let mut beginning = Serving::new(&host, output, control(&host));
+    let Some(preflight) = beginning.preflight(&mut stop).await? else { return stopped() };
+    let control = beginning.control.take();
+    host.require_fit_of(&preflight).await?;
     let interval_ms = args
         .interval_seconds
         .map_or(host.config.interval_ms, |seconds| seconds.saturating_mul(1000));
     tracing::info!(dir = %args.dir.dir.display(), interval_ms, "serving");
     output.note("serving; Ctrl-C or SIGTERM ends within seconds, a second one at once");
     output.event(&json!({ "event": "serving", "interval_ms": interval_ms }))?;
-    keep_in_step(&host, interval_ms, output).await
+    Serving::new(&host, output, control).keep_in_step(interval_ms, &mut stop).await
 }
 
-/// The loop, for `serve` and for the demo.
+/// The loop, for the demo.
 pub(crate) async fn keep_in_step(
     host: &Host,
     interval_ms: u64,
     output: Output,
 ) -> Result<(), Failure> {
+    let stop = stop::requested();
+    tokio::pin!(stop);
+    Serving::new(host, output, control(host)).keep_in_step(interval_ms, &mut stop).await
+}
+
+fn stopped() -> Result<(), Failure> {
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn control(host: &Host) -> Option<ControlSocket> {
     let runtime = std::sync::Arc::clone(&host.runtime);
     let control = ControlSocket::open(&host.config.data, runtime).inspect_err(|error| {
         let who = "`renkei decide` and `renkei plugin`";
         tracing::warn!(%error, "no control socket; {who} must wait until this ends");
     });
-    let mut serving = Serving {
-        host,
-        output,
-        events: host.runtime.events(),
-        control: control.ok(),
-        waits_for: None,
-    };
-    let bar = output.progress("serving");
-    let stop = stop::requested();
-    tokio::pin!(stop);
-    loop {
-        if serving.cycle(&bar, &mut stop).await? || serving.pause(interval_ms, &mut stop).await? {
-            break;
-        }
+    control.ok()
+}
+
+/// Returns when the time is over, if there is one.
+async fn over(time: &mut Option<Pin<Box<impl Future<Output = ()>>>>) {
+    match time {
+        Some(time) => time.await,
+        None => std::future::pending().await,
     }
-    bar.finish_and_clear();
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// The next decision that somebody asks for.
+async fn asked(control: &mut Option<ControlSocket>) -> Request {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What happens beside the cycles.
@@ -81,7 +108,41 @@ struct Serving<'a> {
     waits_for: Option<String>,
 }
 
-impl Serving<'_> {
+impl<'a> Serving<'a> {
+    fn new(host: &'a Host, output: Output, control: Option<ControlSocket>) -> Self {
+        Self { host, output, events: host.runtime.events(), control, waits_for: None }
+    }
+
+    /// Asks the systems before the first cycle; nothing where a signal came. What people ask for
+    /// meanwhile is decided at once: no cycle runs yet.
+    async fn preflight(
+        &mut self,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<Option<Preflight>, Failure> {
+        let asking = self.host.preflight();
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut *stop => return Ok(None),
+                request = asked(&mut self.control) => self.decide(request).await?,
+                preflight = &mut asking => return Ok(Some(preflight)),
+            }
+        }
+    }
+
+    /// Cycles and pauses, until a signal comes.
+    async fn keep_in_step(
+        mut self,
+        interval_ms: u64,
+        stop: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<(), Failure> {
+        let bar = self.output.progress("serving");
+        while !self.cycle(&bar, stop).await? && !self.pause(interval_ms, stop).await? {}
+        bar.finish_and_clear();
+        stopped()
+    }
+
     /// Runs one cycle; whether a signal came. After a signal the cycle has a short time to end.
     async fn cycle(
         &mut self,
@@ -89,28 +150,60 @@ impl Serving<'_> {
         stop: &mut (impl Future<Output = ()> + Unpin),
     ) -> Result<bool, Failure> {
         let running = one_cycle::run(self.host, CycleOptions::default(), bar);
-        tokio::pin!(running);
-        loop {
+        let mut running = Box::pin(running);
+        let mut asking = Vec::new();
+        let mut patience = None;
+        let is_over = loop {
             tokio::select! {
                 result = &mut running => {
                     // A failed system is in the log and is tried again; a failed store is the end.
                     self.cycled(&result?)?;
-                    return Ok(false);
+                    break true;
                 }
                 event = self.events.recv() => self.reloaded(event)?,
-                () = &mut *stop => break,
+                () = &mut *stop => break false,
+                request = asked(&mut self.control) => {
+                    asking.push(request);
+                    patience.get_or_insert_with(|| Box::pin(self.host.clock.sleep_ms(PATIENCE_MS)));
+                }
+                () = over(&mut patience) => {
+                    patience = None;
+                    self.note(asking.drain(..)).await?;
+                }
+            }
+        };
+        if !is_over {
+            tracing::info!("draining");
+            let over = self.host.clock.sleep_ms(stop::GRACE_MS);
+            tokio::select! {
+                result = &mut running => self.cycled(&result?)?,
+                () = over => tracing::warn!(
+                    grace_ms = stop::GRACE_MS,
+                    "the cycle did not end in time and is given up; the next one goes on where it \
+                     was"
+                ),
             }
         }
-        tracing::info!("draining");
-        let over = self.host.clock.sleep_ms(stop::GRACE_MS);
-        tokio::select! {
-            result = &mut running => self.cycled(&result?)?,
-            () = over => tracing::warn!(
-                grace_ms = stop::GRACE_MS,
-                "the cycle did not end in time and is given up; the next one goes on where it was"
-            ),
+        // Nothing of it comes between a reading and a writing any more.
+        drop(running);
+        for request in asking {
+            self.decide(request).await?;
         }
-        Ok(true)
+        Ok(!is_over)
+    }
+
+    /// The cycle takes long: what people ask for is kept until it has ended.
+    async fn note(&self, requests: impl Iterator<Item = Request>) -> Result<(), Failure> {
+        let Host { config, store, spec, clock, .. } = self.host;
+        for request in requests.filter(Request::is_wanted) {
+            let (data, now_ms) = (&config.data, clock.now_ms());
+            let noted = noted::add(data, store, spec, now_ms, &request.decision).await;
+            if let Ok(noted) = &noted {
+                self.output.event(&json!({ "event": "noted", "review": noted.review }))?;
+            }
+            request.answer(noted);
+        }
+        Ok(())
     }
 
     /// Waits out the interval and decides what people ask for; whether a signal came. Decisions go
@@ -123,16 +216,10 @@ impl Serving<'_> {
         let over = self.host.clock.sleep_ms(interval_ms);
         tokio::pin!(over);
         loop {
-            let asked = async {
-                match &mut self.control {
-                    Some(control) => control.next().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = &mut *stop => return Ok(true),
-                request = asked => self.decide(request).await?,
+                request = asked(&mut self.control) => self.decide(request).await?,
                 event = self.events.recv() => self.reloaded(event)?,
                 () = &mut over => return Ok(false),
             }
@@ -154,6 +241,9 @@ impl Serving<'_> {
     }
 
     fn cycled(&mut self, cycled: &Cycled) -> Result<(), Failure> {
+        for review in &cycled.decided {
+            self.output.event(&json!({ "event": "decided", "review": review }))?;
+        }
         let waits = cycled.report.first_sync.as_ref().map(first_sync::log_line);
         let (waits_for, line) = waits.unzip();
         if let Some(line) = line.filter(|_| waits_for != self.waits_for) {

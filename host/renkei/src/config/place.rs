@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use crate::plain;
-use crate::small_file;
 
 /// A mistake in the configuration: `file:line: what is wrong and what was expected`.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +39,7 @@ pub(crate) struct Source<T> {
 impl<T: DeserializeOwned> Source<T> {
     /// Reads and parses a file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = small_file::read_text(path).map_err(|error| {
+        let text = renkei_files::read_text(path).map_err(|error| {
             let next = if error.kind() == std::io::ErrorKind::NotFound {
                 "; `renkei init` writes an example"
             } else {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::slips::slip;
-use crate::small_file;
 
 /// Looks secrets up by name.
 pub(crate) struct Secrets {
@@ -52,7 +51,7 @@ impl Secrets {
         if mode & 0o077 != 0 {
             return Err(SecretError::Exposed { path, mode });
         }
-        let text = small_file::read_text(&file).map_err(unreadable)?;
+        let text = renkei_files::read_text(&file).map_err(unreadable)?;
         // The parser's own message could quote the line with the secret, so it is not passed on.
         let values: BTreeMap<String, String> =
             toml::from_str(&text).map_err(|_| SecretError::Malformed { path })?;
@@ -109,6 +108,24 @@ fn variable(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    /// `RULES.md R27`.
+    #[test]
+    fn a_pipe_in_the_place_of_the_configuration_is_an_error_and_no_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = |name: &str| {
+            let path = dir.path().join(name);
+            let made = std::process::Command::new("mkfifo").arg("-m600").arg(&path).status();
+            assert!(made.unwrap().success());
+        };
+        pipe("secrets.toml");
+        let error = Secrets::open(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("secrets.toml") && error.contains("not a regular file"), "{error}");
+        pipe("renkei.toml");
+        let error = Config::read(dir.path()).err().unwrap().to_string();
+        assert!(error.contains("renkei.toml") && error.contains("not a regular file"), "{error}");
+    }
 
     fn dir_with(text: &str, mode: u32) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

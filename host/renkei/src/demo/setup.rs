@@ -72,7 +72,7 @@ pub(crate) fn require_new(dir: &Path) -> Result<(), Failure> {
     if !root.exists() && !dir.join("secrets.toml").exists() {
         return Ok(());
     }
-    let text = std::fs::read_to_string(&root).unwrap_or_default();
+    let text = renkei_files::read_text(&root).unwrap_or_default();
     let place = dir.display();
     Err(Failure::usage(if text.starts_with(HEAD) {
         format!(
@@ -87,7 +87,7 @@ pub(crate) fn require_new(dir: &Path) -> Result<(), Failure> {
 
 /// What to do where the systems of a demo's directory do not answer; nothing for any other.
 pub(crate) fn ended(dir: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(dir.join("renkei.toml")).unwrap_or_default();
+    let text = renkei_files::read_text(&dir.join("renkei.toml")).unwrap_or_default();
     let place = dir.display();
     text.starts_with(HEAD).then(|| {
         format!(

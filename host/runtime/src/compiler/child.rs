@@ -21,6 +21,18 @@ pub const COMPILER_ARGUMENT: &str = "compile-plugin";
 /// The signal of a process that used up its processor time; the same on Linux and macOS.
 pub(super) const SIGXCPU: i32 = 24;
 
+/// The exit code where the bytes are no good.
+pub(super) const FAILED: i32 = 1;
+
+/// The exit code where it could not even begin.
+pub(super) const NOT_STARTED: i32 = 3;
+
+/// Threads of the compiler: each costs address space.
+const THREADS: usize = 4;
+
+/// The stack of the thread that works, bytes: as much as systems commonly give the first one.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Processor time for checking the bytes, s: a good file of 30 MB takes less than one.
 pub(super) const CHECK_SECONDS: u64 = 10;
 
@@ -56,30 +68,61 @@ pub fn compile_as_child(mut arguments: impl Iterator<Item = OsString>) -> Option
         .find(|known| task.as_ref().is_some_and(|task| task == known.word()));
     let mut number = || arguments.next()?.to_str()?.parse::<u64>().ok();
     let outcome = match (task, number(), number()) {
-        (Some(task), Some(memory_bytes), Some(cpu_seconds)) => run(task, memory_bytes, cpu_seconds),
+        (Some(task), Some(memory_bytes), Some(cpu_seconds)) => {
+            begin(task, memory_bytes, cpu_seconds)
+        }
         _ => Err("usage: compile-plugin check|compile MEMORY_BYTES CPU_SECONDS".to_owned()),
     };
-    let Err(reason) = outcome else { return Some(ExitCode::SUCCESS) };
+    let (code, reason) = match outcome {
+        Ok(Ok(())) => return Some(ExitCode::SUCCESS),
+        Ok(Err(reason)) => (FAILED, reason),
+        Err(reason) => (NOT_STARTED, reason),
+    };
     // Nobody reads it where the parent is gone.
     io::stderr().write_all(reason.as_bytes()).ok();
-    Some(ExitCode::FAILURE)
+    Some(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// Sets a limit, or leaves a lower one that was inherited.
-fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), String> {
-    let inherited = getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard);
-    setrlimit(resource, soft.min(inherited), hard.min(inherited))
-        .map_err(|error| format!("no limits can be set: {error}"))
-}
-
-fn run(task: Task, memory_bytes: u64, cpu_seconds: u64) -> Result<(), String> {
-    // One second more as the hard limit: the soft one says what happened, the hard one kills.
-    let hard_seconds = cpu_seconds.saturating_add(1);
+/// Takes what the work needs of the system before a byte is read, so that whatever is not to be had
+/// is the host's lack; then works, and gives what came of that.
+fn begin(task: Task, memory_bytes: u64, cpu_seconds: u64) -> Result<Result<(), String>, String> {
+    let hard_seconds = hard_seconds(cpu_seconds);
     limit(Resource::AS, memory_bytes, memory_bytes)?;
+    limit(Resource::DATA, memory_bytes, memory_bytes)?;
     limit(Resource::CPU, cpu_seconds.min(CHECK_SECONDS), hard_seconds)?;
     for (resource, most) in [(Resource::CORE, 0), (Resource::FSIZE, 0), (Resource::NOFILE, 16)] {
         limit(resource, most, most)?;
     }
+    let no_threads = |error: String| format!("no threads can be started: {error}");
+    if task == Task::Compile {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(THREADS);
+        threads.build_global().map_err(|error| no_threads(format!("{error:?}")))?;
+    }
+    // A stack of its own: that of the first thread is as large as the host's limit says.
+    let work = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || run(task, cpu_seconds))
+        .map_err(|error| no_threads(error.to_string()))?;
+    Ok(work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// One second more: the soft limit says what happened, the hard one kills.
+fn hard_seconds(cpu_seconds: u64) -> u64 {
+    cpu_seconds.saturating_add(1)
+}
+
+/// Sets a limit, or leaves a lower one that was inherited. Of that one's seconds the last is left
+/// for the kill, too.
+fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), String> {
+    let inherited = getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard);
+    let (mut soft, hard) = (soft.min(inherited), hard.min(inherited));
+    if resource == Resource::CPU {
+        soft = soft.min(hard.saturating_sub(1)).max(1);
+    }
+    setrlimit(resource, soft, hard).map_err(|error| format!("no limits can be set: {error}"))
+}
+
+fn run(task: Task, cpu_seconds: u64) -> Result<(), String> {
     let mut wasm = Vec::new();
     let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let read = io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut wasm);
@@ -95,7 +138,7 @@ fn run(task: Task, memory_bytes: u64, cpu_seconds: u64) -> Result<(), String> {
     if task == Task::Check || matches!(verdict, Verdict::Refused(_)) {
         return Ok(());
     }
-    limit(Resource::CPU, cpu_seconds, hard_seconds)?;
+    limit(Resource::CPU, cpu_seconds, hard_seconds(cpu_seconds))?;
     let engine = engine::for_compiling().map_err(|error| error.to_string())?;
     write(&work::compile(&engine, &wasm)?)
 }

@@ -6,7 +6,7 @@
 //! grants in it would be lost.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use renkei_sync::plugin::Generation;
-
-use super::versions;
 
 /// Versions per plugin that can serve again, the one that serves among them.
 pub(crate) const VERSIONS_KEPT: usize = 3;
@@ -255,24 +253,25 @@ impl Book {
 
     fn lock(&self) -> Result<File, BookError> {
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.path.with_extension("lock")).and_then(|file| {
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let path = self.path.with_extension("lock");
+        let file = renkei_files::open(&options, &path).and_then(|file| {
             file.lock()?;
             Ok(file)
         });
-        file.map_err(|source| BookError::Io { path: self.path.clone(), source })
+        file.map_err(|source| BookError::Io { path, source })
     }
 
     fn write(&self) -> Result<(), BookError> {
         let written = Written { format: 1, plugins: &self.pages };
         let text = serde_json::to_vec_pretty(&written).map_err(io::Error::other);
-        text.and_then(|text| versions::replace(&self.path, &text))
+        text.and_then(|text| renkei_files::replace(&self.path, &text))
             .map_err(|source| BookError::Io { path: self.path.clone(), source })
     }
 }
 
 fn read(path: &Path) -> Result<Pages, BookError> {
-    let text = match fs::read(path) {
+    let text = match renkei_files::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pages::new()),
         Err(source) => return Err(BookError::Io { path: path.to_owned(), source }),
@@ -284,6 +283,8 @@ fn read(path: &Path) -> Result<Pages, BookError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn generation(digest: &str) -> Generation {
@@ -358,6 +359,30 @@ mod tests {
         book.refresh().unwrap();
         let page = Book::open(home.path(), true).unwrap().page("a");
         assert!(page.why_bad("two").is_some() && !page.hold && page.versions.len() == 1);
+    }
+
+    /// `RULES.md R27`.
+    #[test]
+    fn pipes_in_the_place_of_its_files_are_errors_and_no_waits() {
+        let home = tempfile::tempdir().unwrap();
+        let pipe = |name| {
+            let path = home.path().join(name);
+            let made = std::process::Command::new("mkfifo").arg("-m600").arg(&path).status();
+            assert!(made.unwrap().success());
+            path
+        };
+        let lock = pipe("plugins.lock");
+        let mut book = Book::open(home.path(), false).unwrap();
+        let error = book.change("a", |page| page.hold = true).unwrap_err().to_string();
+        assert!(error.contains("plugins.lock") && error.contains("not a regular file"), "{error}");
+        fs::remove_file(&lock).unwrap();
+        pipe("plugins.json");
+        let error = Book::open(home.path(), true).err().unwrap().to_string();
+        assert!(error.contains("plugins.json") && error.contains("not a regular file"), "{error}");
+        fs::remove_file(home.path().join("plugins.json")).unwrap();
+        File::create(home.path().join("plugins.json")).unwrap().set_len(3 << 30).unwrap();
+        let error = Book::open(home.path(), true).err().unwrap().to_string();
+        assert!(error.contains("larger than 16 MiB"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,9 +147,6 @@ fn open_plugin(folder: &Path, name: &str) -> Result<Option<(File, Metadata)>, St
     let Some(place) = place(folder, name)? else { return Ok(None) };
     let Some(file) = open(&place).map_err(unreadable)? else { return Ok(None) };
     let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err("not a regular file".to_owned());
-    }
     let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     if metadata.len() > most {
         return Err(format!("{} bytes; the most is {FILE_BYTES_MAX}", metadata.len()));
@@ -173,9 +170,8 @@ fn place(folder: &Path, name: &str) -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Never waits: opening a pipe would wait for its writer.
 fn open(path: &Path) -> io::Result<Option<File>> {
-    match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+    match renkei_files::open(OpenOptions::new().read(true), path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

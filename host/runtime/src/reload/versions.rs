@@ -5,11 +5,12 @@
 //! is never changed: it is written aside, made to last, and renamed. What is read back must still
 //! have its digest.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::PathBuf;
 
+use renkei_package::FILE_BYTES_MAX;
 use sha2::{Digest as _, Sha256};
 
 use crate::loader::Bytes;
@@ -36,12 +37,13 @@ impl Versions {
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         fs::set_permissions(&self.0, Permissions::from_mode(0o700))?;
-        replace(&place, &bytes)
+        renkei_files::replace(&place, &bytes)
     }
 
     /// The bytes with this digest.
     pub(crate) fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
-        let bytes = fs::read(self.place(digest))?;
+        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+        let bytes = renkei_files::read_at_most(&self.place(digest), most)?;
         if hex::encode(Sha256::digest(&bytes)) == digest {
             return Ok(bytes);
         }
@@ -65,26 +67,10 @@ impl Versions {
     }
 }
 
-/// Puts `bytes` at `place` at once and lastingly, readable by this user only. Two writers do not
-/// meet: a draft carries its writer's process and thread.
-pub(crate) fn replace(place: &Path, bytes: &[u8]) -> io::Result<()> {
-    let writer = format!("{}-{:?}.tmp", std::process::id(), std::thread::current().id());
-    let draft = place.with_extension(writer.replace(['(', ')'], ""));
-    fs::remove_file(&draft).ok();
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, place)?;
-        File::open(place.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().inspect_err(|_| {
-        fs::remove_file(&draft).ok();
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

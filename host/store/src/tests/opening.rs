@@ -28,6 +28,24 @@ async fn what_was_committed_is_there_after_reopening() {
     assert_eq!(store.records(&[key("1")]).await.unwrap(), records);
 }
 
+/// RULES.md R27.
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_an_error_and_no_wait() {
+    for name in ["renkei.lock", "renkei.db", "renkei.db-wal"] {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join(name);
+        let made = std::process::Command::new("mkfifo").arg("-m600").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let expected = &format!("{name}: it is not a regular file");
+        check(SqliteStore::open(dir.path(), layouts()), expected);
+        if name != "renkei.lock" {
+            check(SqliteStore::read_only(dir.path(), layouts()), expected);
+            let restored = SqliteStore::restore(dir.path(), &pipe, None, 0).unwrap_err();
+            assert!(restored.to_string().ends_with(expected), "{restored}");
+        }
+    }
+}
+
 #[test]
 fn two_stores_have_two_identities() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -43,9 +43,11 @@ pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 
-/// A moment, which HubSpot writes in ISO 8601 and older values in milliseconds.
+/// A moment of the years 0 to 9999, which HubSpot writes in ISO 8601 and older values in
+/// milliseconds.
 fn moment(text: &str) -> Option<i64> {
-    text.parse().ok().or_else(|| time::parse(text))
+    let ms = text.parse().ok().or_else(|| time::parse(text))?;
+    time::format(ms).map(|_| ms)
 }
 
 /// The day of a date, which is written as such or as the moment of its midnight in UTC.
@@ -114,6 +116,15 @@ mod tests {
         check(Kind::Date, "1773273600000", Value::Date("2026-03-12".into()));
         check(Kind::Date, "2026-03-12T00:00:00Z", Value::Date("2026-03-12".into()));
         check(Kind::Date, "soon", Value::from("soon"));
+        // `host/sync/RULES.md` V10: one cell that does not fit, and no fault of the connector.
+        for odd in ["10000-01-01", "-2026-01-01", "+2026-01-01", "2026-5-1", "9223372036854775807"]
+        {
+            check(Kind::Date, odd, odd.into());
+            check(Kind::Timestamp, odd, odd.into());
+        }
+        for odd in ["1.2.3", "--1", "1e41", "1e99999999999", "1,5", "\u{ff11}"] {
+            check(Kind::Decimal, odd, odd.into());
+        }
         check(Kind::Timestamp, "2026-03-12T10:04:17.969Z", Value::Timestamp(1_773_309_857_969));
         check(Kind::Timestamp, "1773309857969", Value::Timestamp(1_773_309_857_969));
         check(Kind::Choices, "a;b c", Value::Choices(vec!["a".into(), "b c".into()]));

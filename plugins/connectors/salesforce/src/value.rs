@@ -54,7 +54,7 @@ impl Form {
             Self::Boolean => text.parse().ok().map(Value::Boolean),
             Self::Integer => plain_decimal(text).and_then(|t| t.parse().ok()).map(Value::Integer),
             Self::Decimal => plain_decimal(text).map(Value::Decimal),
-            Self::Date => text.get(..10).map(|day| Value::Date(day.to_owned())),
+            Self::Date => Value::date(text.split_once('T').map_or(text, |(day, _)| day)),
             Self::Timestamp => time::parse(text).map(Value::Timestamp),
             Self::Choices => {
                 Some(Value::Choices(text.split(';').map(|choice| choice.to_owned()).collect()))
@@ -156,6 +156,17 @@ mod tests {
             Value::Timestamp(1_777_620_337_000),
         );
         check(Form::Date, r#""2026-05-01""#, Value::Date("2026-05-01".into()));
+        check(Form::Date, r#""2026-05-01T00:00:00.000Z""#, Value::Date("2026-05-01".into()));
+        // `host/sync/RULES.md` V10: one cell that does not fit, and no fault of the connector.
+        for odd in ["10000-01-01", "99999-12-31", "-2026-01-01", "+2026-01-01", "2026-5-1", "soon"]
+        {
+            check(Form::Date, &format!("\"{odd}\""), odd.into());
+            let moment = format!("{odd}T07:25:37.000Z");
+            check(Form::Timestamp, &format!("\"{moment}\""), moment.as_str().into());
+        }
+        for odd in ["9223372036854775808", "1E400000000000", "1.2.3", "--1", "1.5"] {
+            check(Form::Integer, &format!("\"{odd}\""), odd.into());
+        }
         check(Form::Integer, "12", Value::Integer(12));
         check(Form::Integer, "12.0", Value::Integer(12));
         check(Form::Decimal, "12345678901234567.89", Value::Decimal("12345678901234567.89".into()));

@@ -187,8 +187,8 @@ impl Marks {
         loop {
             let process = windows.new_process();
             let mut options = OpenOptions::new();
-            let options = options.write(true).create(true).truncate(false).mode(0o600);
-            let mark = options.open(self.place(process))?;
+            options.write(true).create(true).truncate(false).mode(0o600);
+            let mark = renkei_files::open(&options, &self.place(process))?;
             match mark.try_lock() {
                 Ok(()) => {
                     self.own = Some((process, mark));
@@ -234,7 +234,7 @@ impl Drop for Marks {
 
 /// Whether somebody holds the lock on a mark. Where that cannot be known, somebody may.
 fn lives(mark: &Path) -> bool {
-    match File::open(mark) {
+    match renkei_files::open(OpenOptions::new().read(true), mark) {
         Ok(mark) => mark.try_lock_shared().is_err(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }

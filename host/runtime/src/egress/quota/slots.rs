@@ -56,8 +56,8 @@ impl Slots {
     /// Opens or makes the file, for this user alone.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        Ok(Self { file: options.open(path)?, known: None })
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        Ok(Self { file: renkei_files::open(&options, path)?, known: None })
     }
 
     /// Waits for the lock; it is held until [`Slots::unlock`] or the end of the process.

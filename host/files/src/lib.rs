@@ -1,0 +1,140 @@
+//! Opening, reading and replacing the program's own files: configuration, secrets, tokens, what is known of
+//! plugins, caches, locks.
+//!
+//! A pipe in the place of a file would keep a command waiting for its other end, and a device or a
+//! hole of gigabytes would fill memory; neither is ever meant. So only regular files are opened,
+//! opening never waits, and reading is bounded.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The largest small file, bytes.
+pub const SMALL_BYTES_MAX: u64 = 16 << 20;
+
+/// Opens a regular file as `options` say; they must set no custom flags.
+///
+/// # Errors
+/// What the system says; [`ErrorKind::InvalidInput`] for what is no regular file.
+pub fn open(options: &OpenOptions, path: &Path) -> Result<File> {
+    let odd = || Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+    // Asked before, too: a pipe without a reader has an error of its own, and opening a device can
+    // be an act.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(odd());
+    }
+    let file = options.clone().custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(odd()) }
+}
+
+/// The bytes of a regular file of at most [`SMALL_BYTES_MAX`].
+///
+/// # Errors
+/// As [`read_at_most`].
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(path, SMALL_BYTES_MAX)
+}
+
+/// The text of a regular file of at most [`SMALL_BYTES_MAX`].
+///
+/// # Errors
+/// As [`read`]; [`ErrorKind::InvalidData`] for what is no text.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?)
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// The bytes of a regular file of at most `bytes_max`.
+///
+/// # Errors
+/// As [`open`]; [`ErrorKind::FileTooLarge`] for a larger one, of which nothing is kept.
+pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let too_large = || {
+        let most = match bytes_max >> 20 {
+            0 => format!("{bytes_max} bytes"),
+            mib => format!("{mib} MiB"),
+        };
+        Error::new(ErrorKind::FileTooLarge, format!("it is larger than {most}"))
+    };
+    let file = open(OpenOptions::new().read(true), path)?;
+    let length = file.metadata()?.len();
+    if length > bytes_max {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    // It may have grown meanwhile.
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max) {
+        Ok(bytes)
+    } else {
+        Err(too_large())
+    }
+}
+
+/// Puts `bytes` at `place` at once and lastingly, readable by this user only. Two writers do not
+/// meet: a draft carries its writer's process and thread.
+///
+/// # Errors
+/// What the system says; what was at `place` is still there then.
+pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
+    let writer = format!("{}-{:?}.tmp", std::process::id(), std::thread::current().id());
+    let draft = place.with_extension(writer.replace(['(', ')'], ""));
+    // What an earlier process left there, whatever it is.
+    std::fs::remove_file(&draft).ok();
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, place)?;
+        File::open(place.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().inspect_err(|_| {
+        std::fs::remove_file(&draft).ok();
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `RULES.md R27`.
+    #[test]
+    fn a_pipe_or_a_hole_of_gigabytes_is_an_error_and_no_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg("-m600").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for (read, write) in [(true, false), (false, true), (true, true)] {
+            let mut options = OpenOptions::new();
+            let error = open(options.read(read).write(write).create(write), &pipe).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        }
+        let error = read_text(&pipe).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        assert!(read(dir.path()).unwrap_err().to_string().contains("not a regular file"));
+        assert_eq!(read(&dir.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+        let hole = dir.path().join("hole");
+        File::create(&hole).unwrap().set_len(3 << 30).unwrap();
+        assert!(read(&hole).unwrap_err().to_string().contains("larger than 16 MiB"));
+        assert!(read_at_most(&hole, 32).unwrap_err().to_string().contains("larger than 32 bytes"));
+        std::fs::write(&hole, "text").unwrap();
+        assert_eq!(read_text(&hole).unwrap(), "text");
+        assert_eq!(read_at_most(&hole, 4).unwrap(), b"text");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_for_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("file.json");
+        for bytes in [&b"one"[..], b"two"] {
+            replace(&place, bytes).unwrap();
+            assert_eq!(read(&place).unwrap(), bytes);
+        }
+        let mode = std::fs::metadata(&place).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(replace(&dir.path().join("none/file"), b"").is_err());
+    }
+}
