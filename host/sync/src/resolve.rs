@@ -74,7 +74,7 @@ pub async fn consider(
     if !fits {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }
-    check_value(spec, &review, &choice)?;
+    check_value(spec, &review, choice)?;
     Ok(review)
 }
 

@@ -15,20 +15,15 @@ const PUT_BACK: &str = "by hand, because the database was put back";
 const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
 
 impl Merge<'_> {
-    /// Members want different values: the policy chooses, or a person, who alone knows whether one
-    /// of them is an edit at all where that is `unsure`.
+    /// Members want different values: the policy chooses, or a person. Where one of them is `unsure`
+    /// to be an edit at all, a policy may only keep what the hub has: an old value never wins unseen.
     pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<Matter> {
-        let by_hand = match (self.rules.by_hand, unsure) {
-            (true, _) => Some(PUT_BACK),
-            (false, true) => Some(UNSURE),
-            (false, false) => None,
-        };
-        let (policy, chosen) = match by_hand {
-            Some(why) => (why.to_owned(), None),
-            None => {
-                let chosen = policy::choose(self.field, votes).cloned();
-                (policy::describe(&self.field.winner), chosen)
-            }
+        let chosen = policy::choose(self.field, votes).cloned();
+        let keeps = |vote: &Vote| self.is_same(&vote.value, &self.old.value);
+        let (policy, chosen) = match chosen {
+            _ if self.rules.by_hand => (PUT_BACK.to_owned(), None),
+            Some(vote) if unsure && !keeps(&vote) => (UNSURE.to_owned(), None),
+            chosen => (policy::describe(&self.field.winner), chosen),
         };
         let mut values = self.shown(votes);
         if chosen.is_none() {

@@ -53,7 +53,7 @@ impl Work<'_> {
             let Some(record) = self.records.get_mut(position) else { continue };
             let surplus = record.key.clone();
             Arc::make_mut(record).status = Status::Surplus;
-            consent::carry(lanes.entity, &mut self.plan.link, record);
+            consent::carry(lanes.entity, Arc::make_mut(&mut self.plan.link), record);
             let Some(active) = self.active_in(&surplus.system) else { continue };
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
             let asked = self.question((active, surplus.clone()));
