@@ -146,16 +146,24 @@ fn opt_out_is_taken_back_where_it_was_set_and_nobody_else_ever_held_it() {
 /// `RULES.md` P5: what a rule has overruled is offered once, as the system holds it.
 #[test]
 fn opt_out_that_stands_offers_each_system_once() {
-    let bench = with_opt_out(Direction::Both, Direction::Both);
-    let ids = pair(&bench, OUT, OUT);
+    let bench = with_opt_out(Direction::Read, Direction::Both);
+    let ids = pair(&bench, IN, IN);
     bench.settle();
-    bench.shared.world().edit(&b(), &ids.1, "no_mail", Value::Null);
-    bench.settle();
+    for (at, id, value) in [(b(), &ids.1, OUT), (a(), &ids.0, OUT), (b(), &ids.1, IN)] {
+        bench.shared.world().edit(&at, id, "no_mail", value);
+        bench.settle();
+    }
+    check_both(&bench, &ids, OUT);
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
-    let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(Value::Null))];
+    let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(IN))];
     assert_eq!(values[..], expected);
+    // A person may decide that it was taken back all the same; that stands.
+    let choice = Choice::Value(Some(IN));
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+    bench.settle();
+    check_cell(&bench, &b(), &ids.1, "no_mail", IN);
 }
 
 /// `RULES.md` P5 and P14.

@@ -143,6 +143,36 @@ fn answer_brings_no_value_that_was_taken_back_since() {
     check_cell(&bench, &b(), &right, "city", "Beppu");
 }
 
+/// `RULES.md` V20: a field that went to and fro.
+#[test]
+fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carried_out() {
+    let bench = bench(people());
+    let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    let places = [(b(), &right, "Usa"), (a(), &left, "Oita")];
+    let mut moves = places.iter().cycle();
+    while bench.open_reviews().is_empty() {
+        let (at, id, city) = moves.next().unwrap();
+        bench.shared.world().edit(at, id, "city", (*city).into());
+        // What was written is read before the next one acts.
+        bench.settle();
+    }
+    let question = the_question(&bench);
+    assert!(matches!(question.matter, Matter::Oscillation { .. }), "{question:?}");
+    let held = |at, id: &String| bench.shared.world().cell(at, id, "city");
+    let [in_a, in_b] = [held(&a(), &left), held(&b(), &right)];
+    assert_ne!(in_a, in_b);
+    decide(&bench, &question, in_a.clone());
+    bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
+    bench.settle();
+    check_cell(&bench, &a(), &left, "city", "Beppu");
+    check_cell(&bench, &b(), &right, "city", in_b.clone());
+    let expected = [("a".into(), Some("Beppu".into())), ("b".into(), Some(in_b))];
+    assert_eq!(values(&the_question(&bench)), expected);
+}
+
 /// `RULES.md` V20: the truth came from `a`, which was edited before it got another one.
 #[test]
 fn conflict_offers_each_system_once_with_what_it_holds_now() {
