@@ -266,7 +266,7 @@ impl<'a> Source<'a> {
     ) -> Result<(), AbsorbError> {
         let is_back = |record: &&RecordState| {
             let before = known.get(&record.key).map(|before| &before.status);
-            before.is_some_and(|status| *status == Status::Missing || status.is_removed())
+            before.is_some_and(|status| *status == Status::Missing || status.is_gone())
         };
         let back: Vec<Awaited> =
             fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();

@@ -159,7 +159,7 @@ impl References {
         let is_over = |view: &LinkView| {
             let mut records = view.records.iter();
             let was_left = view.link.status == LinkStatus::Ended || !view.records.is_empty();
-            was_left && records.all(|record| record.status.is_removed())
+            was_left && records.all(|record| record.status.is_gone())
         };
         let views = store.links(absent).await?;
         self.over.extend(views.iter().filter(|view| is_over(view)).map(|view| view.link.id));
@@ -186,7 +186,7 @@ impl References {
             return Ok(());
         }
         for record in store.records(&lost.into_iter().collect::<Vec<_>>()).await? {
-            if record.status.is_removed() || record.status == Status::Missing {
+            if record.status.is_gone() || record.status == Status::Missing {
                 self.gone.insert(record.key);
             } else if record.status == Status::Live {
                 self.there.insert(record.key);

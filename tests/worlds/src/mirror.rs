@@ -23,6 +23,8 @@ use renkei_sync::store::{
 pub struct MirrorStore {
     memory: MemoryStore,
     mirror: Mutex<Option<Mirror>>,
+    /// Both answer, or both commit, before anything else happens.
+    turn: futures::lock::Mutex<()>,
 }
 
 struct Mirror {
@@ -34,14 +36,17 @@ struct Mirror {
 impl MirrorStore {
     /// In memory alone.
     pub fn plain() -> Self {
-        Self { memory: MemoryStore::new("bench"), mirror: Mutex::default() }
+        Self::new(MemoryStore::new("bench"), None)
     }
 
     /// On both.
     pub fn mirrored(layouts: Layouts) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let mirror = Mutex::new(Some(Mirror::open(layouts, dir)));
-        Self { memory: MemoryStore::new("bench"), mirror }
+        Self::new(MemoryStore::new("bench"), Some(Mirror::open(layouts, dir)))
+    }
+
+    fn new(memory: MemoryStore, mirror: Option<Mirror>) -> Self {
+        Self { memory, mirror: Mutex::new(mirror), turn: futures::lock::Mutex::default() }
     }
 
     /// Commits after the next `commits` fail, as if the process had died.
@@ -57,7 +62,7 @@ impl MirrorStore {
             drop(Arc::into_inner(store).unwrap());
             Mirror::open(layouts, dir)
         });
-        Self { memory: self.memory.copy(), mirror: Mutex::new(mirror) }
+        Self::new(self.memory.copy(), mirror)
     }
 
     /// How many commits there were.
@@ -80,6 +85,7 @@ impl Mirror {
 /// Asks both and compares.
 macro_rules! ask {
     ($self:ident.$query:ident($($argument:expr),*)) => {{
+        let _turn = $self.turn.lock().await;
         let answer = $self.memory.$query($($argument),*).await?;
         if let Some(sqlite) = $self.sqlite() {
             let mirrored = sqlite.$query($($argument),*).await?;
@@ -289,6 +295,7 @@ impl Store for MirrorStore {
     /// A crash of the one is a crash of both: what the memory refuses, SQLite never sees.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         let Some(sqlite) = self.sqlite() else { return self.memory.commit(changes).await };
+        let _turn = self.turn.lock().await;
         self.memory.commit(changes.clone()).await?;
         sqlite.commit(changes).await
     }
