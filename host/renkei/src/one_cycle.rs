@@ -39,7 +39,7 @@ pub(crate) async fn run(
     let spec = host.spec_now().await;
     let systems = OwnAccounts {
         systems: host.runtime.as_ref(),
-        spec: &spec,
+        spec: &host.spec,
         store,
         verified: &host.verified,
     };
