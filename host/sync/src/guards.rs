@@ -159,7 +159,7 @@ async fn weigh(
         along,
         today: counts.deleted,
         limit,
-        waits,
+        waits: waits && !leaves,
     });
     match known {
         Some(known) if !waits || leaves => changes.reviews.push(review::closed(known, now_ms)),

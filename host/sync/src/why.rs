@@ -285,6 +285,8 @@ fn standing(
         "was not read there: it holds what cannot be used; see the failure"
     } else if state.seen.is_none() {
         "was not read there"
+    } else if stands && state.tries > 0 {
+        "written, but not kept before; no reading has confirmed it yet"
     } else if stands {
         "in step"
     } else if comparable && direction.reads() && state.seen != state.base {

@@ -142,3 +142,23 @@ fn create_without_an_answer_is_closed_where_its_object_is_no_member_any_more() {
     go_on(&bench);
     assert!(bench.open_reviews().is_empty());
 }
+
+/// I15: wherever the program dies after that, one record is made, with today's values.
+#[test]
+fn create_without_an_answer_is_made_once_wherever_the_program_dies() {
+    for stop in 0.. {
+        let (mut bench, left) = in_flight();
+        bench.shared.world().edit(&a(), &left, "title", "CTO".into());
+        bench.shared.world().advance(70_000);
+        bench.store.stop_after(stop);
+        let died = bench.try_cycle().is_err();
+        bench.store = bench.store.copy();
+        go_on(&bench);
+        assert_eq!(bench.shared.world().live(&b()).len(), 1, "{stop}");
+        assert_eq!(written(&bench, "title"), ["CTO".into()], "{stop}");
+        if !died {
+            assert!(stop > 5, "{stop}");
+            break;
+        }
+    }
+}

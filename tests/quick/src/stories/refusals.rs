@@ -3,9 +3,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
+use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{EntitySpec, OnDelete, Spec};
-use renkei_sync::state::{Failing, FailureClass, LinkId, RecordKey};
-use renkei_sync::store::Store as _;
+use renkei_sync::state::{Choice, Failing, FailureClass, LinkId, RecordKey};
+use renkei_sync::store::{Changes, Store as _};
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
 
@@ -367,4 +368,30 @@ fn failure_names_the_record_that_was_made() {
     let made = bench.shared.world().live(&b())[0].clone();
     assert_ne!(made, right);
     assert_eq!(the_failure(&bench), format!("people {made} Some(\"city\") refused"));
+}
+
+/// `RULES.md` V5: where it is not known whether that very value was refused, a person is asked.
+#[test]
+fn deletion_asks_where_it_is_not_known_what_was_refused() {
+    let (bench, left, right) = pair(people());
+    edit(&bench, &a(), &left, "city", LONG);
+    bench.settle();
+    // As an older program has kept it.
+    let view = block_on(bench.store.links(&[LinkId(1)])).unwrap().remove(0);
+    let mut link = (*view.link).clone();
+    link.failures.iter_mut().for_each(|failure| failure.values.clear());
+    let links = vec![link];
+    block_on(bench.store.commit(Changes { links, ..Changes::default() })).unwrap();
+    bench.shared.world().advance(60_000);
+    bench.shared.world().remove(&b(), &right, Removal::Deleted);
+    for _ in 0..2 {
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&a()), std::slice::from_ref(&left));
+        assert!(bench.shared.world().live(&b()).is_empty());
+        assert_eq!(bench.open_reviews().len(), 1);
+    }
+    let review = bench.open_reviews().remove(0);
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    bench.settle();
+    assert!(bench.shared.world().live(&a()).is_empty());
 }

@@ -177,7 +177,11 @@ impl Drawing<'_> {
             14 if self.has("crashes") => Step::Crash(self.dice.roll(8)),
             15 if self.has("failing-calls") => Step::FailCall(self.dice.roll(12)),
             16 if self.has("meanwhile") => Step::Meanwhile(self.dice.roll(12), self.act()),
-            17 if self.has("pretended") => Step::Arm(Fault::Pretended),
+            17 if self.has("pretended") => Step::Arm(match self.dice.roll(3) {
+                0 => Fault::Ignored,
+                1 => Fault::Touched,
+                _ => Fault::Pretended,
+            }),
             18 if self.has("backups") => Step::Backup,
             19 if self.has("backups") => Step::Restore,
             _ => Step::Cycle,
