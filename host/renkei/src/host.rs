@@ -71,9 +71,16 @@ impl Host {
         options.home.clone_from(&config.data);
         options.passive = access != Access::Keep;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
-        options.quotas = Some(config.data.join("quotas"));
+        options.quotas = Some(quotas(&config));
         let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
-        let spec = spec(&config, &runtime)?;
+        let spec = match spec(&config, &runtime) {
+            Ok(spec) => spec,
+            // It may name a plugin of a file that is still looked at.
+            Err(_) => {
+                runtime.rescan().await;
+                spec(&config, &runtime)?
+            }
+        };
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = setup::ended(dir);
@@ -275,6 +282,8 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
+    options.quotas = Some(quotas(&config));
+    options.resting = config.plugins_of_systems();
     options.passive = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
@@ -293,6 +302,10 @@ fn contain(options: &mut Options, config: &Config) -> Result<(), Failure> {
     config.limits.set(options);
     options.compiler = Compiler::this_program()?;
     Ok(())
+}
+
+fn quotas(config: &Config) -> PathBuf {
+    config.data.join("quotas")
 }
 
 fn cache(config: &Config) -> PathBuf {
