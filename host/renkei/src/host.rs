@@ -65,8 +65,9 @@ impl Host {
             Arc::new(TokenFile::new(dir)),
         );
         contain(&mut options, &config)?;
-        if patience == Patience::Short {
-            options.connects = 2;
+        match patience {
+            Patience::Short => options.connects = 2,
+            Patience::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
         options.passive = access != Access::Keep;

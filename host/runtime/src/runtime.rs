@@ -58,6 +58,9 @@ pub struct Options {
     /// Whether this process only looks: what it makes of the plugin folder is then its own affair,
     /// and nothing is written in `home`.
     pub passive: bool,
+    /// Whether the start waits only for files whose bytes were looked at before, by whatever process;
+    /// the others follow. [`Runtime::rescan`] waits for them.
+    pub hasty: bool,
     /// Whether a plugin that keeps failing is put in quarantine; a test bench wants its failures.
     pub quarantine: bool,
     /// The accounts that connectors serve.
@@ -119,6 +122,7 @@ impl Options {
             home: cache.join("home"),
             cache,
             passive: false,
+            hasty: false,
             quarantine: true,
             systems,
             clock,
@@ -220,7 +224,7 @@ impl Runtime {
             Arc::clone(&view),
             Arc::clone(&recent),
         );
-        reloader.scan().await;
+        reloader.scan(options.hasty).await;
         let (orders, asked) = mpsc::channel(8);
         let rhythm =
             Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
