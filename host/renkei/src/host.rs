@@ -13,7 +13,7 @@ use renkei_store::SqliteStore;
 use renkei_sync::accounts::Verified;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
-use renkei_sync::ports::{Connector, Systems as _};
+use renkei_sync::ports::Systems as _;
 use renkei_sync::spec::days::time_zone;
 use renkei_sync::spec::{MemberSpec, Spec};
 
@@ -21,6 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};
 use crate::database::{self, Access};
 use crate::demo::setup;
+use crate::discover::{Refused, discover};
 use crate::failure::Failure;
 use crate::fitting;
 use crate::plain;
@@ -129,6 +130,11 @@ impl Host {
             stops: Stops::Everything,
         };
         answers.findings.splice(0..0, others.iter().map(other));
+        let clocks = answers.accounts.iter().filter_map(|(system, _)| {
+            let ahead_ms = self.runtime.traffic(system)?.ahead_ms?;
+            preflight::clock_off(system, ahead_ms)
+        });
+        answers.findings.extend(clocks.collect::<Vec<_>>());
         answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
         answers.schemas = schemas;
         answers
@@ -160,7 +166,7 @@ impl Host {
         let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
         let own = members.filter(|member| member.system == system);
         let objects: Vec<String> = own.map(|member| member.object.clone()).collect();
-        let found = self.discover(connector.as_ref(), objects).await?;
+        let found = discover(connector.as_ref(), objects).await?;
         if let Ok(mut stamps) = self.stamps.lock() {
             stamps.extend(found.0.iter().map(|schema| {
                 let column = schema.facts.iter().find(|(code, _)| code == "stamp");
@@ -169,32 +175,6 @@ impl Host {
             }));
         }
         Ok((account, found.0, found.1))
-    }
-
-    /// The schemas of these objects and the objects without one: all at once, or one by one where
-    /// one of them is the trouble.
-    async fn discover(
-        &self,
-        connector: &dyn Connector,
-        objects: Vec<String>,
-    ) -> Result<(Vec<Schema>, Refused), PluginError> {
-        let error = match connector.discover(&objects).await {
-            Ok(schemas) => return Ok((schemas, Refused::new())),
-            Err(error) => error,
-        };
-        if !is_about_one(&error) {
-            return Err(error);
-        }
-        let (mut schemas, mut refused) = (Vec::new(), Refused::new());
-        for object in objects {
-            match connector.discover(std::slice::from_ref(&object)).await {
-                Ok(found) => schemas.extend(found),
-                Err(PluginError::NotFound { .. }) => {}
-                Err(error) if is_about_one(&error) => refused.push((object, error)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((schemas, refused))
     }
 
     /// What is kept in step, with the columns in which the live systems keep the stamps of creates.
@@ -262,15 +242,6 @@ pub(crate) struct Preflight {
     pub(crate) findings: Vec<Finding>,
     /// The live schemas.
     pub(crate) schemas: Schemas,
-}
-
-/// Objects that a system refuses to describe, each with the error.
-type Refused = Vec<(String, PluginError)>;
-
-/// Whether an error may be about one object while others answer.
-fn is_about_one(error: &PluginError) -> bool {
-    use PluginError::{Forbidden, Invalid, NotFound, Unsupported};
-    matches!(error, Forbidden { .. } | Invalid { .. } | NotFound { .. } | Unsupported { .. })
 }
 
 /// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves
