@@ -58,8 +58,8 @@ pub struct Options {
     /// Whether this process only looks: what it makes of the plugin folder is then its own affair,
     /// and nothing is written in `home`.
     pub passive: bool,
-    /// Whether the start waits only for files whose bytes were looked at before, by whatever process;
-    /// the others follow. [`Runtime::rescan`] waits for them.
+    /// Whether the start waits only for files whose bytes were looked at before, by whatever
+    /// process; the others follow. [`Runtime::rescan`] waits for them.
     pub hasty: bool,
     /// Whether a plugin that keeps failing is put in quarantine; a test bench wants its failures.
     pub quarantine: bool,

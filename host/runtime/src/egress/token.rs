@@ -241,8 +241,8 @@ fn refused_with(status: u16, code: Option<&str>, told: &str) -> TokenRefused {
     let said = format!("the token endpoint answered HTTP {status} ({told})");
     match code {
         Some(code) if ABOUT_THE_WAY.contains(&code) => TokenRefused::Unfit(format!(
-            "{said}: the credentials are not what it refuses, but the way in which tokens are asked \
-             for; look at `auth` of this system and at what its app may do there"
+            "{said}: the credentials are not what it refuses, but the way in which tokens are \
+             asked for; look at `auth` of this system and at what its app may do there"
         )),
         _ => TokenRefused::Refused(said),
     }
