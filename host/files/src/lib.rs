@@ -1,5 +1,5 @@
-//! Opening, reading and replacing the program's own files: configuration, secrets, tokens, what is known of
-//! plugins, caches, locks.
+//! Opening, reading and replacing the program's own files: configuration, secrets, tokens, what is
+//! known of plugins, caches, locks.
 //!
 //! A pipe in the place of a file would keep a command waiting for its other end, and a device or a
 //! hole of gigabytes would fill memory; neither is ever meant. So only regular files are opened,

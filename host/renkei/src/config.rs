@@ -99,6 +99,12 @@ impl Config {
         self.root.value.systems.keys().map(String::as_str)
     }
 
+    /// The systems, each with its plugin.
+    pub(crate) fn plugins_of_systems(&self) -> Vec<(String, String)> {
+        let systems = self.root.value.systems.iter();
+        systems.map(|(name, system)| (name.clone(), system.plugin.get_ref().clone())).collect()
+    }
+
     /// The systems with their credentials.
     pub(crate) fn systems(&self, secrets: &Secrets) -> Result<Vec<SystemConfig>, ConfigError> {
         systems::resolve(&self.root, secrets)

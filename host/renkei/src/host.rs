@@ -13,7 +13,7 @@ use renkei_store::SqliteStore;
 use renkei_sync::accounts::Verified;
 use renkei_sync::codec::Layouts;
 use renkei_sync::plugin::{Account, PluginError, Schema};
-use renkei_sync::ports::{Connector, Systems as _};
+use renkei_sync::ports::Systems as _;
 use renkei_sync::spec::days::time_zone;
 use renkei_sync::spec::{MemberSpec, Spec};
 
@@ -21,6 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};
 use crate::database::{self, Access};
 use crate::demo::setup;
+use crate::discover::{Refused, discover};
 use crate::failure::Failure;
 use crate::fitting;
 use crate::plain;
@@ -65,15 +66,23 @@ impl Host {
             Arc::new(TokenFile::new(dir)),
         );
         contain(&mut options, &config)?;
-        if patience == Patience::Short {
-            options.connects = 2;
+        match patience {
+            Patience::Short => options.connects = 2,
+            Patience::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
         options.passive = access != Access::Keep;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
-        options.quotas = Some(config.data.join("quotas"));
+        options.quotas = Some(quotas(&config));
         let runtime = Runtime::start(options).await.map_err(Failure::runtime)?;
-        let spec = spec(&config, &runtime)?;
+        let spec = match spec(&config, &runtime) {
+            Ok(spec) => spec,
+            // It may name a plugin of a file that is still looked at.
+            Err(_) => {
+                runtime.rescan().await;
+                spec(&config, &runtime)?
+            }
+        };
         let layouts = Layouts::of(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = setup::ended(dir);
@@ -123,6 +132,11 @@ impl Host {
             stops: Stops::Everything,
         };
         answers.findings.splice(0..0, others.iter().map(other));
+        let clocks = answers.accounts.iter().filter_map(|(system, _)| {
+            let ahead_ms = self.runtime.traffic(system)?.ahead_ms?;
+            preflight::clock_off(system, ahead_ms)
+        });
+        answers.findings.extend(clocks.collect::<Vec<_>>());
         answers.findings.extend(self.config.idle_limits(&loaded(&self.runtime.list())));
         answers.schemas = schemas;
         answers
@@ -154,7 +168,7 @@ impl Host {
         let members = self.spec.entities().iter().flat_map(|entity| &entity.members);
         let own = members.filter(|member| member.system == system);
         let objects: Vec<String> = own.map(|member| member.object.clone()).collect();
-        let found = self.discover(connector.as_ref(), objects).await?;
+        let found = discover(connector.as_ref(), objects).await?;
         if let Ok(mut stamps) = self.stamps.lock() {
             stamps.extend(found.0.iter().map(|schema| {
                 let column = schema.facts.iter().find(|(code, _)| code == "stamp");
@@ -163,32 +177,6 @@ impl Host {
             }));
         }
         Ok((account, found.0, found.1))
-    }
-
-    /// The schemas of these objects and the objects without one: all at once, or one by one where
-    /// one of them is the trouble.
-    async fn discover(
-        &self,
-        connector: &dyn Connector,
-        objects: Vec<String>,
-    ) -> Result<(Vec<Schema>, Refused), PluginError> {
-        let error = match connector.discover(&objects).await {
-            Ok(schemas) => return Ok((schemas, Refused::new())),
-            Err(error) => error,
-        };
-        if !is_about_one(&error) {
-            return Err(error);
-        }
-        let (mut schemas, mut refused) = (Vec::new(), Refused::new());
-        for object in objects {
-            match connector.discover(std::slice::from_ref(&object)).await {
-                Ok(found) => schemas.extend(found),
-                Err(PluginError::NotFound { .. }) => {}
-                Err(error) if is_about_one(&error) => refused.push((object, error)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((schemas, refused))
     }
 
     /// What is kept in step, with the columns in which the live systems keep the stamps of creates.
@@ -258,15 +246,6 @@ pub(crate) struct Preflight {
     pub(crate) schemas: Schemas,
 }
 
-/// Objects that a system refuses to describe, each with the error.
-type Refused = Vec<(String, PluginError)>;
-
-/// Whether an error may be about one object while others answer.
-fn is_about_one(error: &PluginError) -> bool {
-    use PluginError::{Forbidden, Invalid, NotFound, Unsupported};
-    matches!(error, Forbidden { .. } | Invalid { .. } | NotFound { .. } | Unsupported { .. })
-}
-
 /// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves
 /// what serves as it is.
 pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, Failure> {
@@ -277,6 +256,8 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     let mut options = Options::new(plugins, cache, Vec::new(), clock, Arc::new(NoTokens));
     contain(&mut options, &config)?;
     options.home = home;
+    options.quotas = Some(quotas(&config));
+    options.resting = config.plugins_of_systems();
     options.passive = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
@@ -295,6 +276,10 @@ fn contain(options: &mut Options, config: &Config) -> Result<(), Failure> {
     config.limits.set(options);
     options.compiler = Compiler::this_program()?;
     Ok(())
+}
+
+fn quotas(config: &Config) -> PathBuf {
+    config.data.join("quotas")
 }
 
 fn cache(config: &Config) -> PathBuf {

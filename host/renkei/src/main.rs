@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod database;
 mod demo;
+mod discover;
 mod failing;
 mod failure;
 mod first_sync;

@@ -13,9 +13,13 @@ use renkei_sync::spec::{
     EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
 };
 use renkei_sync::value::Value;
+use renkei_sync::why::span;
 use serde::Serialize;
 
 mod choices;
+
+/// How far a system's clock may be from the host's before it is told, ms; as a cycle tells it.
+const CLOCK_MS: u64 = 600_000;
 
 /// Live schemas by system and object.
 pub(crate) type Schemas = HashMap<(String, String), Schema>;
@@ -100,6 +104,22 @@ pub(crate) fn findings(
     }
     found.sort_by_key(|finding| finding.severity);
     found
+}
+
+/// A system's clock that is far from the host's (`host/sync/RULES.md` R19).
+pub(crate) fn clock_off(system: &str, ahead_ms: i64) -> Option<Finding> {
+    let far_ms = ahead_ms.unsigned_abs();
+    if far_ms <= CLOCK_MS {
+        return None;
+    }
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    Some(Finding {
+        severity: Severity::Warning,
+        place: system.to_owned(),
+        member: "its answers".to_owned(),
+        message: format!("its clock is {} {way} this host's; check both", span(far_ms)),
+        stops: Stops::Everything,
+    })
 }
 
 struct Checked<'a> {
@@ -311,6 +331,15 @@ fn nearest(column: &str, fields: &[SchemaField]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `RULES.md R19`.
+    #[test]
+    fn a_clock_that_is_far_off_is_named() {
+        assert!(clock_off("crm", 600_000).is_none() && clock_off("crm", -600_000).is_none());
+        let said = |ahead_ms| clock_off("crm", ahead_ms).unwrap().to_string();
+        assert!(said(7_200_000).contains("its clock is 2 h ahead of this host's"));
+        assert!(said(-660_000).contains("its clock is 11 min behind this host's"));
+    }
 
     fn check(kind: &FieldKind, live: &str, expected: bool) {
         assert_eq!(fits(kind, live), expected, "{kind:?} {live}");

@@ -94,6 +94,11 @@ impl Cache {
         revive(engine, artefact)
     }
 
+    /// Whether anything is known of the bytes with this digest.
+    pub(crate) fn knows(&self, digest: &str) -> bool {
+        [COMPILED, REFUSED].iter().any(|kind| self.folder.join(self.name(digest, kind)).exists())
+    }
+
     /// Why the bytes with this digest are refused under these limits, if that is known.
     pub(crate) fn refusal(&self, digest: &str, limits: &str) -> Option<Refusal> {
         let refusal: Refusal = serde_json::from_slice(&self.read(digest, REFUSED)?).ok()?;

@@ -10,8 +10,8 @@
 //!
 //! Protocol: WebAssembly on standard input; on standard output one line of JSON ([`Verdict`]), then
 //! the artefact where one was asked for and made. Exit code 0, or 1 with a reason on standard
-//! error, or 3 where it could not even begin. What comes out is native code that the parent trusts, because the child is this program;
-//! nobody else holds the pipe.
+//! error, or 3 where it could not even begin. What comes out is native code that the parent
+//! trusts, because the child is this program; nobody else holds the pipe.
 //!
 //! What the host lacks is told as that, and no file is blamed for it ([`ending`]).
 

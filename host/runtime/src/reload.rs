@@ -228,10 +228,11 @@ impl Reloader {
         }
     }
 
-    /// Looks at every file once and lets the good ones serve; every load is waited for.
-    pub(crate) async fn scan(&mut self) {
+    /// Looks at every file once and lets the good ones serve; every load is waited for, or where
+    /// `hasty` those of bytes that were looked at before.
+    pub(crate) async fn scan(&mut self, hasty: bool) {
         self.find().await;
-        while !self.loads.is_empty() {
+        while if hasty { self.loads.has_known() } else { !self.loads.is_empty() } {
             self.loads.ready().await;
             self.take_loaded().await;
         }

@@ -58,6 +58,9 @@ pub struct Options {
     /// Whether this process only looks: what it makes of the plugin folder is then its own affair,
     /// and nothing is written in `home`.
     pub passive: bool,
+    /// Whether the start waits only for files whose bytes were looked at before, by whatever
+    /// process; the others follow. [`Runtime::rescan`] waits for them.
+    pub hasty: bool,
     /// Whether a plugin that keeps failing is put in quarantine; a test bench wants its failures.
     pub quarantine: bool,
     /// The accounts that connectors serve.
@@ -69,6 +72,9 @@ pub struct Options {
     /// Where the processes that serve these systems share the record of their calls, so that they
     /// keep the quotas together; made if it is not there. Without, this runtime keeps them alone.
     pub quotas: Option<PathBuf>,
+    /// Systems that this runtime opens no way to, each with its plugin: the pauses that they asked
+    /// for are known from `quotas`, and an admin can lift them.
+    pub resting: Vec<(String, String)>,
     /// Seed of the jitter in back-offs.
     pub seed: u64,
     /// Limits of a connector's instance and calls.
@@ -116,11 +122,13 @@ impl Options {
             home: cache.join("home"),
             cache,
             passive: false,
+            hasty: false,
             quarantine: true,
             systems,
             clock,
             tokens,
             quotas: None,
+            resting: Vec::new(),
             seed: 0,
             connector_limits: Limits::connector(),
             transform_limits: Limits::transform(),
@@ -169,6 +177,7 @@ pub struct Runtime {
     limits: KindLimits,
     pub(crate) registry: Arc<Registry>,
     exits: BTreeMap<String, Arc<Exit>>,
+    resting: Vec<Resting>,
     view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,
     orders: mpsc::Sender<Order>,
@@ -179,7 +188,7 @@ impl Runtime {
     /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is
     /// no error here: it is in [`Runtime::list`] with its fault.
     pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
-        let exits = exits(&options)?;
+        let (exits, resting) = (exits(&options)?, resting(&options)?);
         let machine = Arc::new(Machine::start(options.pooling, options.instances)?);
         let engine = &machine.engine;
         let linkers =
@@ -215,12 +224,22 @@ impl Runtime {
             Arc::clone(&view),
             Arc::clone(&recent),
         );
-        reloader.scan().await;
+        reloader.scan(options.hasty).await;
         let (orders, asked) = mpsc::channel(8);
         let rhythm =
             Rhythm { watch: options.watch, debounce: options.debounce, rescan: options.rescan };
         tokio::spawn(reloader.run(rhythm, asked));
-        Ok(Arc::new(Self { machine, limits, registry, exits, view, events, orders, recent }))
+        Ok(Arc::new(Self {
+            machine,
+            limits,
+            registry,
+            exits,
+            resting,
+            view,
+            events,
+            orders,
+            recent,
+        }))
     }
 
     /// The files of the plugin folder as last looked at, bad ones included.
@@ -264,10 +283,16 @@ impl Runtime {
     /// The systems of a plugin that want no calls now.
     async fn paused_systems(&self, plugin: &str) -> Vec<PausedSystem> {
         let mut paused = Vec::new();
-        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
-            let until_ms = exit.held_until_ms().await;
-            let system = || exit.config().name.clone();
+        let mut note = |system: &str, until_ms: Option<i64>| {
+            let system = || system.to_owned();
             paused.extend(until_ms.map(|until_ms| PausedSystem { system: system(), until_ms }));
+        };
+        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
+            note(&exit.config().name, exit.held_until_ms().await);
+        }
+        for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
+            // Why it is not known is in the log.
+            note(&resting.system, resting.gate.held_until_ms().await.ok().flatten());
         }
         paused
     }
@@ -276,6 +301,10 @@ impl Runtime {
     async fn lift_holds(&self, plugin: &str) {
         for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
             exit.lift_holds().await;
+        }
+        for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
+            // Why it fails is in the log, and the pause is shown as it stands.
+            resting.gate.lift().await.ok();
         }
     }
 
@@ -345,6 +374,25 @@ fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError>
         exits.insert(system.name.clone(), Arc::new(exit));
     }
     Ok(exits)
+}
+
+/// A system without a way out, of which calls were recorded before.
+struct Resting {
+    system: String,
+    plugin: String,
+    gate: Arc<Gate>,
+}
+
+fn resting(options: &Options) -> Result<Vec<Resting>, RuntimeError> {
+    let Some(folder) = &options.quotas else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for (system, plugin) in &options.resting {
+        let gate = Gate::kept(Arc::clone(&options.clock), folder, system);
+        let (system, plugin) = (system.clone(), plugin.clone());
+        let gate = gate.map_err(RuntimeError::Quotas)?;
+        all.extend(gate.map(|gate| Resting { system, plugin, gate }));
+    }
+    Ok(all)
 }
 
 /// What a system's way out refused, and what it wondered at.

@@ -6,6 +6,7 @@ mod stop;
 pub use stop::{Cap, StopCause};
 
 use crate::record::{Attributes, Problem};
+use crate::why::span;
 
 /// One loaded version of a plugin. Every operation and log line names the generation that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,7 +93,7 @@ pub struct SchemaField {
 #[non_exhaustive]
 pub enum PluginError {
     /// Ask again after this many ms.
-    #[error("{plugin}: busy, again in {after_ms} ms")]
+    #[error("{plugin}: busy, again in {}", span(*.after_ms))]
     RetryAfter {
         /// Which plugin.
         plugin: Generation,

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{LinkId, RecordKey};
+use crate::why::span;
 
 /// Why something was written or was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -356,7 +357,7 @@ impl Reason {
             Self::AlreadyThere(key) => write!(f, "{key} was there already"),
             Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
             Self::FoundGone => write!(f, "was gone when it should be written"),
-            Self::PutOff { after_ms } => write!(f, "the system asked for {after_ms} ms"),
+            Self::PutOff { after_ms } => write!(f, "the system asked for {}", span(*after_ms)),
             Self::NotKept => {
                 write!(f, "answered as written, but not found there; due again")
             }

@@ -2,8 +2,8 @@
 //! next cycle.
 //!
 //! Only one process works on a database. Where `renkei serve` does, it decides, asked through its
-//! control socket; otherwise this process does. Both run [`decide`]. In the middle of a long cycle a
-//! decision is noted (`noted.rs`), so that nobody waits for a system that hangs.
+//! control socket; otherwise this process does. Both run [`decide`]. In the middle of a long cycle
+//! a decision is noted (`noted.rs`), so that nobody waits for a system that hangs.
 
 use std::path::Path;
 

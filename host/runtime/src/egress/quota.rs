@@ -58,6 +58,16 @@ impl Gate {
         Ok(Self::of(Book::shared(folder, account, clock.as_ref())?, clock))
     }
 
+    /// The windows of an account that were kept there before; nothing is made where there are none.
+    pub(crate) fn kept(
+        clock: Arc<dyn Clock>,
+        folder: &Path,
+        account: &str,
+    ) -> io::Result<Option<Arc<Self>>> {
+        let is_kept = book::is_kept(folder, account);
+        is_kept.then(|| Self::shared(clock, folder, account)).transpose()
+    }
+
     fn of(book: Book, clock: Arc<dyn Clock>) -> Arc<Self> {
         let (done, ended, calls) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
         Arc::new(Self { book, done, ended, calls, clock })

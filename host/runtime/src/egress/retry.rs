@@ -84,14 +84,19 @@ pub(crate) fn retry_after_ms(value: &str, now_ms: i64) -> Option<u64> {
     told_ms(value, now_ms).map(|ms| ms.min(RETRY_AFTER_MS_MAX))
 }
 
+/// A date as HTTP writes it, ms since 1970.
+pub(crate) fn date_ms(value: &str) -> Option<i64> {
+    let at = httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(at.as_millis()).ok()
+}
+
 fn told_ms(value: &str, now_ms: i64) -> Option<u64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a number holds are a long time, too.
         return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
     }
-    let at = httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let at_ms = i64::try_from(at.as_millis()).ok()?;
+    let at_ms = date_ms(value)?;
     Some(u64::try_from(at_ms.saturating_sub(now_ms)).unwrap_or(0))
 }
 

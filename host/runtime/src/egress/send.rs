@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use tokio::time::Instant;
 use url::Url;
 
@@ -173,7 +173,13 @@ impl Send<'_> {
         self.left = self.left.saturating_sub(began.elapsed());
         drop(pass);
         match &outcome {
-            Ok(answer) => counters.answered(answer.status, answer.wire),
+            Ok(answer) => {
+                counters.answered(answer.status, answer.wire);
+                let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
+                if let Some(at_ms) = date.and_then(retry::date_ms) {
+                    counters.clock(at_ms.saturating_sub(self.exit.clock.now_ms()));
+                }
+            }
             Err(_) => add(&counters.unanswered, 1),
         }
         Ok(outcome)

@@ -29,6 +29,9 @@ use crate::text::plain;
 /// An endpoint in trouble is asked so often; a refusal is final.
 const ATTEMPTS: u32 = 3;
 const PAUSE_MS: u64 = 1_000;
+/// Error codes of RFC 6749 5.2 that are about the way of asking and not about the credentials.
+const ABOUT_THE_WAY: [&str; 4] =
+    ["invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
 /// The longest error code that is told on.
 const CODE_BYTES_MAX: usize = 80;
 
@@ -159,14 +162,13 @@ impl Endpoint {
         let status = answer.status;
         let json: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
         let text = |field: &str| json.get(field).and_then(Json::as_str);
-        if !(200..300).contains(&status) {
-            // Searched whole: of a secret that is cut the rest would not be found.
-            let code = text("error").or_else(|| text("status"));
-            let code = code.map(|code| plain(&redactor.text(code.to_owned()), CODE_BYTES_MAX));
-            return Err(match code {
-                Some(code) => TokenRefused::Refused(format!(
-                    "the token endpoint answered HTTP {status} ({code})"
-                )),
+        let is_fine = (200..300).contains(&status);
+        // Searched whole: of a secret that is cut the rest would not be found.
+        let code = text("error").or_else(|| text("status").filter(|_| !is_fine));
+        let told = code.map(|code| plain(&redactor.text(code.to_owned()), CODE_BYTES_MAX));
+        if !is_fine {
+            return Err(match told {
+                Some(told) => refused_with(status, code, &told),
                 None if status == 401 && !is_page(answer) => TokenRefused::Refused(format!(
                     "the token endpoint answered HTTP {status} (no error code)"
                 )),
@@ -174,7 +176,11 @@ impl Endpoint {
             });
         }
         let Some(access_token) = text("access_token") else {
-            return Err(TokenRefused::Unfit(self.unfit(answer)));
+            // Some services refuse with a status that says all is well.
+            return Err(match told {
+                Some(told) => refused_with(status, code, &told),
+                None => TokenRefused::Unfit(self.unfit(answer)),
+            });
         };
         let base = match self.base_url_field.as_deref() {
             Some(field) => Some(self.base(field, text(field))?),
@@ -227,6 +233,18 @@ impl Endpoint {
     fn refused(&self, refusal: &Refusal) -> TokenRefused {
         self.witness.saw(refusal);
         TokenRefused::Unfit(format!("the token endpoint: {refusal}"))
+    }
+}
+
+/// A refusal with an error code, which may say that not the credentials are wrong.
+fn refused_with(status: u16, code: Option<&str>, told: &str) -> TokenRefused {
+    let said = format!("the token endpoint answered HTTP {status} ({told})");
+    match code {
+        Some(code) if ABOUT_THE_WAY.contains(&code) => TokenRefused::Unfit(format!(
+            "{said}: the credentials are not what it refuses, but the way in which tokens are \
+             asked for; look at `auth` of this system and at what its app may do there"
+        )),
+        _ => TokenRefused::Refused(said),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Counters of what was sent for one system, readable by the program.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::refusal::{REASONS, Reason, Refused};
 
-/// Live counters; only ever added to.
+/// Live counters, only ever added to, and what the last answer said of the system's clock.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
@@ -18,6 +19,7 @@ pub(crate) struct Counters {
     pub(crate) redirects: AtomicU64,
     pub(crate) alarms: AtomicU64,
     refused: [AtomicU64; REASONS],
+    ahead_ms: Mutex<Option<i64>>,
 }
 
 /// What was sent for one system since the program started.
@@ -46,6 +48,9 @@ pub struct Traffic {
     pub alarms: u64,
     /// What was not sent, or not taken, by reason.
     pub refused: Refused,
+    /// How far the system's clock was ahead of the host's in the last answer that had a date, ms;
+    /// below zero it was behind.
+    pub ahead_ms: Option<i64>,
 }
 
 pub(crate) fn add(counter: &AtomicU64, amount: usize) {
@@ -67,6 +72,11 @@ impl Counters {
         }
     }
 
+    /// The system's clock was so far ahead of the host's.
+    pub(crate) fn clock(&self, ahead_ms: i64) {
+        *self.ahead_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead_ms);
+    }
+
     pub(crate) fn read(&self) -> Traffic {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Traffic {
@@ -80,6 +90,7 @@ impl Counters {
             target_bytes: get(&self.target_bytes),
             redirects: get(&self.redirects),
             alarms: get(&self.alarms),
+            ahead_ms: *self.ahead_ms.lock().unwrap_or_else(PoisonError::into_inner),
             refused: Refused(self.refused.each_ref().map(get)),
         }
     }

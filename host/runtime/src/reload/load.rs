@@ -35,6 +35,8 @@ struct Loaded {
 struct Loading {
     digest: String,
     priority: Priority,
+    /// Some process looked at these bytes before: they are ready at once.
+    is_known: bool,
     /// The look that found the content.
     look: u64,
     task: AbortHandle,
@@ -54,6 +56,11 @@ pub(super) struct Loads {
 impl Loads {
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty() && self.done.is_empty() && self.held.is_empty()
+    }
+
+    /// Whether something is being loaded that was looked at before.
+    pub(super) fn has_known(&self) -> bool {
+        self.by_file.values().any(|loading| loading.is_known || !loading.is_stranger())
     }
 
     /// Another look begins.
@@ -81,11 +88,11 @@ impl Loads {
     fn begin(
         &mut self,
         (file, digest): (&str, &str),
-        priority: Priority,
+        (priority, is_known): (Priority, bool),
         load: impl Future<Output = Loaded> + Send + 'static,
     ) {
         let (task, look) = (self.tasks.spawn(load), self.look);
-        let loading = Loading { digest: digest.to_owned(), priority, look, task };
+        let loading = Loading { digest: digest.to_owned(), priority, is_known, look, task };
         self.by_file.insert(file.to_owned(), loading);
     }
 
@@ -109,7 +116,8 @@ impl Loads {
     }
 
     /// What has ended and is still wanted. Good strangers of one look are taken together: two that
-    /// say to be the same plugin are found out, whichever is loaded first.
+    /// say to be the same plugin are found out, whichever is loaded first. Those whose bytes are
+    /// known do not wait for the others.
     fn take(&mut self) -> Vec<Loaded> {
         while let Some(joined) = self.tasks.try_join_next() {
             self.note(joined);
@@ -121,15 +129,17 @@ impl Loads {
             wanted.is_some_and(|loading| loading.digest == loaded.digest)
         });
         let files: BTreeSet<String> = ended.iter().map(|loaded| loaded.file.clone()).collect();
-        let going: BTreeSet<u64> = self
+        let going: BTreeSet<(u64, bool)> = self
             .by_file
             .iter()
             .filter(|(file, loading)| loading.is_stranger() && !files.contains(*file))
-            .map(|(_, loading)| loading.look)
+            .map(|(_, loading)| (loading.look, loading.is_known))
             .collect();
         let (held, taken): (Vec<Loaded>, Vec<Loaded>) = ended.into_iter().partition(|loaded| {
             let loading = self.by_file.get(&loaded.file);
-            let waits = |loading: &Loading| loading.is_stranger() && going.contains(&loading.look);
+            let waits = |loading: &Loading| {
+                loading.is_stranger() && going.contains(&(loading.look, loading.is_known))
+            };
             loaded.outcome.is_ok() && loading.is_some_and(waits)
         });
         self.held = held;
@@ -212,12 +222,13 @@ impl Reloader {
             Some(_) => Priority::Known,
             None => Priority::Stranger,
         };
+        let is_known = self.loader.cache.knows(&digest);
         let (loader, file) = (Arc::clone(&self.loader), found.name);
         let versions = (!self.passive).then(|| self.versions.clone());
         let bytes = Arc::new(FileBytes { folder: self.folder.clone(), name: file.clone() });
         let shared: Arc<dyn Bytes> = bytes.clone();
         let (name, wanted) = (file.clone(), digest.clone());
-        self.loads.begin((&name, &wanted), priority, async move {
+        self.loads.begin((&name, &wanted), (priority, is_known), async move {
             let load = loader.load(&file, &digest, priority, shared);
             let outcome = load.await;
             let kept = match versions.filter(|_| outcome.is_ok()) {

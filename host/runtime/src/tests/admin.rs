@@ -1,13 +1,16 @@
 //! What an admin does to plugins, and what a plugin that fails does to itself.
 
+use std::sync::Arc;
+
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::plugin::PluginError;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
+use crate::egress::quota::{Claim, Gate};
 use crate::reload::admin::{AdminError, Answer, PluginReport, Request};
-use crate::stage::{Server, reply, system};
+use crate::stage::{HandClock, Server, reply, system};
 use crate::{Auth, ReloadEvent};
 
 /// The echo under a version of its own, which traps in every call.
@@ -34,6 +37,31 @@ fn reload(name: &str) -> Request {
 
 fn version(house: &House) -> String {
     house.runtime.generation("echo").unwrap().version
+}
+
+/// `RULES.md R25`: without a running `serve` a command opens no way to the systems.
+#[tokio::test]
+async fn a_pause_is_lifted_without_a_way_to_the_system() {
+    let (quotas, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let gate = Gate::shared(clock, quotas.path(), "crm").unwrap();
+    gate.hold(&Arc::new(Claim::new(&[], &[], 8)), 1_800_000).await.unwrap();
+    let house = House::with(&[Fixture::Courier, Fixture::Echo], vec![], |options| {
+        options.quotas = Some(quotas.path().to_owned());
+        let resting = [("crm", "courier"), ("new", "courier")];
+        options.resting = resting.map(|(one, of)| (one.to_owned(), of.to_owned())).to_vec();
+    })
+    .await;
+    let paused = async |request| {
+        let reports = ask(&house, request).await;
+        let paused = reports.iter().flat_map(|report| &report.paused_systems);
+        paused.map(|paused| (paused.system.clone(), paused.until_ms)).collect::<Vec<_>>()
+    };
+    assert_eq!(paused(Request::List).await, [("crm".to_owned(), 1_800_000)]);
+    paused(reload("echo")).await;
+    assert_eq!(gate.held_until_ms().await, Ok(Some(1_800_000)), "another plugin's");
+    assert_eq!(paused(reload("courier")).await, []);
+    assert_eq!(gate.held_until_ms().await, Ok(None));
+    assert!(!quotas.path().join("new").exists(), "nothing is made for what never was");
 }
 
 #[tokio::test]

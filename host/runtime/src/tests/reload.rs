@@ -11,7 +11,7 @@ use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward, put};
 use crate::stage::{Server, reply, system};
-use crate::{Auth, Pooling, ReloadEvent};
+use crate::{Auth, Compiler, Pooling, ReloadEvent};
 
 /// Puts `bytes` over a good `echo.wasm`; the old one must go on and the fault must say `expected`.
 async fn check(bytes: &[u8], expected: &str) {
@@ -40,6 +40,22 @@ async fn check(bytes: &[u8], expected: &str) {
 fn manifest_json(fixture: Fixture) -> String {
     let package = Package::read("x", plugin(fixture)).unwrap();
     package.manifest.to_json().to_string()
+}
+
+/// `RULES.md R1`: what is known begins while a new file is looked at.
+#[tokio::test]
+async fn a_hasty_start_does_not_wait_for_a_stranger() {
+    let house = House::new(&[Fixture::Echo], vec![]).await;
+    house.put("courier.wasm", &plugin(Fixture::Courier));
+    let house = house
+        .again(|options| {
+            options.hasty = true;
+            let arguments = ["-c", "exec sleep 600"].map(Into::into).to_vec();
+            options.compiler = Compiler::Child { program: "/bin/sh".into(), arguments };
+        })
+        .await;
+    assert!(house.runtime.generation("echo").is_ok());
+    assert!(house.runtime.generation("courier").is_err(), "it is still looked at");
 }
 
 #[tokio::test]

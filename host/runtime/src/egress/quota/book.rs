@@ -240,6 +240,11 @@ fn lives(mark: &Path) -> bool {
     }
 }
 
+/// Whether windows of this account were kept before.
+pub(super) fn is_kept(folder: &Path, account: &str) -> bool {
+    folder.join(file_name(account)).exists()
+}
+
 /// An account's name, or what stands for one that is no plain file name.
 fn file_name(account: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';

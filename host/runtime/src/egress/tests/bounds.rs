@@ -122,6 +122,38 @@ async fn what_is_no_token_endpoint_is_told_as_that() {
     }
 }
 
+/// `RULES.md R14`: an error code counts whatever the status is, and not each is about credentials.
+#[tokio::test]
+async fn a_refusal_of_tokens_says_what_is_refused() {
+    for (status, code, is_unfit) in [
+        (200, "invalid_grant", false),
+        (400, "invalid_grant", false),
+        (401, "invalid_client", false),
+        (400, "unsupported_grant_type", true),
+        (200, "invalid_scope", true),
+    ] {
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        let server = Server::start(move |_, _, _| reply(status, body.clone())).await;
+        let exit = exit(&server.base, client_credentials(), &Arc::default(), Arc::new(NoTokens));
+        let refused = door(&exit).send(get("/things")).await.unwrap_err();
+        assert_eq!(matches!(refused, Failure::Unfit(_)), is_unfit, "{code}: {refused:?}");
+        let said = format!("{refused:?}");
+        assert!(said.contains(&format!("HTTP {status} ({code})")), "{said}");
+        assert_eq!(said.contains("`auth` of this system"), is_unfit, "{said}");
+    }
+}
+
+/// `RULES.md R19`: what an answer says of its server's clock is known.
+#[tokio::test]
+async fn the_date_of_an_answer_is_compared_with_the_clock() {
+    let date = || vec![("date", "Thu, 01 Jan 1970 02:00:00 GMT".to_owned())];
+    let server = Server::start(move |_, _, _| (200, date(), vec![])).await;
+    let exit = bearer_exit(&server.base, &Arc::default());
+    assert_eq!(exit.traffic().ahead_ms, None);
+    door(&exit).send(get("/things")).await.unwrap();
+    assert_eq!(exit.traffic().ahead_ms, Some(7_200_000));
+}
+
 /// `RULES.md R15`: a secret that the cut would go through is found before the cut.
 #[tokio::test]
 async fn an_error_code_is_searched_for_secrets_before_it_is_cut() {
