@@ -87,8 +87,8 @@ a real account; --speed 1 is real time.")]
     #[command(after_help = "Examples:
   renkei sim                           both on free ports; prints one JSON line when ready
   renkei sim --systems hubspot --port-base 7100 --people 500 --seed 7
-  renkei sim --no-limits               no quotas, and an edit is found at once: as the real one does,
-                                       HubSpot's search shows it only after some seconds")]
+  renkei sim --no-limits               no quotas, and HubSpot's search shows an edit at once and
+                                       not only after some seconds, as the real one does")]
     Sim(SimArgs),
 
     /// Write an example configuration into a directory.

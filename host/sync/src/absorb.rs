@@ -17,9 +17,7 @@ use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, FieldIndex, MemberSpec};
 use crate::stamp::{Memory, Stamp, recall};
-use crate::state::{
-    Awaited, Doubt, JournalEntry, LinkId, LinkStatus, RecordKey, RecordState, Status,
-};
+use crate::state::{Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, Status};
 use crate::store::{Changes, Restored, Store, StoreError};
 use crate::unreadable;
 use crate::withhold::strays;
@@ -176,7 +174,6 @@ impl<'a> Source<'a> {
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
         let mut stamps: Vec<Stamp> = Vec::new();
         let (mut again, mut missed) = (Vec::new(), Vec::new());
-        let returning = self.returning(&before).await?;
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
@@ -197,7 +194,6 @@ impl<'a> Source<'a> {
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
-            after.link = after.link.or(returning.get(&after.key).copied());
             missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
             let Some(before) = before else {
                 stamps.extend(stamp.and_then(Stamp::parse));
@@ -224,36 +220,6 @@ impl<'a> Source<'a> {
         }
         self.wake(&fresh, known, changes).await?;
         Ok(again)
-    }
-
-    /// Records that were deleted and whose place in their link is still free: restored, they stand
-    /// there again, and nothing has happened (RULES.md V2).
-    async fn returning(
-        &self,
-        known: &[Option<&RecordState>],
-    ) -> Result<BTreeMap<RecordKey, LinkId>, StoreError> {
-        let is_deleted =
-            |record: &&&RecordState| matches!(record.status, Status::Deleted | Status::Archived);
-        let deleted: Vec<&RecordState> =
-            known.iter().flatten().filter(is_deleted).copied().collect();
-        let links: Vec<LinkId> = deleted.iter().filter_map(|record| record.link).collect();
-        if links.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let views = self.store.links(&links).await?;
-        let is_free = |record: &&&RecordState| {
-            let view = views.iter().find(|view| Some(view.link.id) == record.link);
-            view.is_some_and(|view| {
-                let mut others = view.records.iter().filter(|other| other.key != record.key);
-                view.link.status == LinkStatus::Active
-                    && !others.any(|other| {
-                        other.key.system == record.key.system
-                            && matches!(other.status, Status::Live | Status::Surplus)
-                    })
-            })
-        };
-        let returning = deleted.iter().filter(is_free);
-        Ok(returning.filter_map(|record| Some((record.key.clone(), record.link?))).collect())
     }
 
     /// What follows from records that are new or have moved: links that wait for one that is back,

@@ -10,9 +10,9 @@
 //! takes along, and how many there are in a day. `identity`: restored databases, scans cut off,
 //! other accounts. `first_syncs`: what a first sync asks. `lag`: readings that are old, answers
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
-//! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates that
-//! nobody answered, and what changed since. `returns`: what comes back, and what stands twice in one
-//! system.
+//! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
+//! that nobody answered, and what changed since. `bereft`: references to what was deleted.
+//! `returns`: what comes back, and what stands twice in one system.
 
 mod ahead;
 mod answers;

@@ -15,8 +15,9 @@ const PUT_BACK: &str = "by hand, because the database was put back";
 const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
 
 impl Merge<'_> {
-    /// Members want different values: the policy chooses, or a person. Where one of them is `unsure`
-    /// to be an edit at all, a policy may only keep what the hub has: an old value never wins unseen.
+    /// Members want different values: the policy chooses, or a person. Where one of them is
+    /// `unsure` to be an edit at all, a policy may only keep what the hub has: an old value never
+    /// wins unseen.
     pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<Matter> {
         let chosen = policy::choose(self.field, votes).cloned();
         let keeps = |vote: &Vote| self.is_same(&vote.value, &self.old.value);
