@@ -268,7 +268,7 @@ impl<'a> Settler<'a> {
         self.count(entry.action);
         let mut altered = false;
         for write in &entry.fields {
-            altered |= self.take(&mut record, write, &reading);
+            altered |= self.take(&mut record, (entry, write), &reading);
         }
         if entry.action == Action::Create {
             note_defaults(self.member, entry, &reading, &mut record);
@@ -293,21 +293,32 @@ impl<'a> Settler<'a> {
     }
 
     /// Moves seen, base and agreement of one written field; whether the system altered the value.
-    fn take(&self, record: &mut RecordState, write: &FieldWrite, reading: &Reading) -> bool {
+    fn take(
+        &self,
+        record: &mut RecordState,
+        (entry, write): (&OutboxEntry, &FieldWrite),
+        reading: &Reading,
+    ) -> bool {
         let Some((position, field)) = self.entity.field(&write.field) else { return false };
         let Some(state) = record.fields.get_mut(position.0) else { return false };
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         // An answer that shows what stood there before says that nothing was written, and not in
         // which form: the next reading tells (RULES.md R26).
+        let column = self.member.group_of(position).and_then(|group| group.columns.first());
+        let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
+        let wrote = if is_reference { &remote } else { &write.after };
         let is_before = |now: &Value| {
             let is_form = |sent: &Value| is_form_of(&field.kind, sent, now);
-            state.seen.as_ref() == Some(now) && !write.after.as_ref().is_some_and(is_form)
+            state.seen.as_ref() == Some(now) && !wrote.as_ref().is_some_and(is_form)
         };
-        let holds = holds.filter(|now| is_reference || !is_before(now));
+        let holds = match holds {
+            Some(now) if is_before(&now) => wrote.clone(),
+            None if !is_reference => wrote.clone(),
+            holds => holds,
+        };
         state.agreed.clone_from(&write.after);
         state.filler = None;
-        let holds = if is_reference { holds } else { holds.or_else(|| write.after.clone()) };
         state.base = if is_reference { write.after.clone() } else { holds.clone() };
         if !self.probed || state.seen.is_none() {
             (state.edited, state.lost) = (Span::default(), None);
