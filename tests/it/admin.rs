@@ -152,7 +152,6 @@ fn what_was_stopped_is_counted_by_cause() {
     );
 
     std::fs::write(site.file("plugins/bad.wasm"), b"not a plugin").unwrap();
-    std::fs::copy(site.file("plugins/names.wasm"), site.file("plugins/names2.wasm")).unwrap();
     let mut refused = |file: &str, id: &str| {
         let line = host.wait_for("plugin refused", |line| line["file"] == file);
         assert_eq!((&line["cause"], &line["plugin"]), (&json!("refused"), &json!(id)), "{line}");
@@ -162,6 +161,7 @@ fn what_was_stopped_is_counted_by_cause() {
         assert_eq!((&stop["times"], &stop["plugin"]), (&json!(1), &json!(id)), "{stop}");
     };
     refused("bad.wasm", "");
+    std::fs::copy(site.file("plugins/names.wasm"), site.file("plugins/names2.wasm")).unwrap();
     refused("names2.wasm", "names");
     let said = text(&run(&["status", "--dir", site.path()]).stdout);
     assert!(said.contains("plugin file bad.wasm is refused: renkei plugin list"), "{said}");
