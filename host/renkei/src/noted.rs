@@ -137,7 +137,7 @@ mod tests {
         let decision = |review: &str, answer| Decision { review: review.to_owned(), answer };
         let note = async |decision: Decision| add(dir.path(), &store, &spec, 5, &decision).await;
         note(decision("cc", Answer::Approve)).await.unwrap_err();
-        note(decision("aa", Answer::Leave)).await.unwrap_err();
+        note(decision("aa", Answer::Separate)).await.unwrap_err();
         assert!(files(dir.path()).is_empty(), "what does not fit is said at once");
         let noted = note(decision("a", Answer::Approve)).await.unwrap();
         assert!(noted.noted && noted.review == "aa" && noted.status == ReviewStatus::Open);
