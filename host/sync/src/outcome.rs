@@ -268,7 +268,7 @@ impl<'a> Settler<'a> {
         self.count(entry.action);
         let mut altered = false;
         for write in &entry.fields {
-            altered |= self.take(&mut record, (entry, write), &reading);
+            altered |= self.take(&mut record, (entry, write), &reading, doubt.as_ref());
         }
         if entry.action == Action::Create {
             note_defaults(self.member, entry, &reading, &mut record);
@@ -298,6 +298,7 @@ impl<'a> Settler<'a> {
         record: &mut RecordState,
         (entry, write): (&OutboxEntry, &FieldWrite),
         reading: &Reading,
+        doubt: Option<&Doubt>,
     ) -> bool {
         let Some((position, field)) = self.entity.field(&write.field) else { return false };
         let Some(state) = record.fields.get_mut(position.0) else { return false };
@@ -308,15 +309,14 @@ impl<'a> Settler<'a> {
         let column = self.member.group_of(position).and_then(|group| group.columns.first());
         let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
         let wrote = if is_reference { &remote } else { &write.after };
+        let known = doubt.and_then(|doubt| doubt.before(&field.name)).unwrap_or_default();
         let is_before = |now: &Value| {
-            let is_form = |sent: &Value| is_form_of(&field.kind, sent, now);
-            state.seen.as_ref() == Some(now) && !wrote.as_ref().is_some_and(is_form)
+            let is_old = state.seen.as_ref() == Some(now) || known.contains(now);
+            is_old && !wrote.as_ref().is_some_and(|sent| is_form_of(&field.kind, sent, now))
         };
-        let holds = match holds {
-            Some(now) if is_before(&now) => wrote.clone(),
-            None if !is_reference => wrote.clone(),
-            holds => holds,
-        };
+        let is_shown = holds.is_some() || !is_reference;
+        let holds = holds.filter(|now| !is_before(now)).or_else(|| wrote.clone());
+        let holds = holds.filter(|_| is_shown);
         state.agreed.clone_from(&write.after);
         state.filler = None;
         state.base = if is_reference { write.after.clone() } else { holds.clone() };

@@ -11,7 +11,9 @@ use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
 use crate::spec::{OnDelete, Winner};
-use crate::state::{Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, Status};
+use crate::state::{
+    Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
+};
 use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
@@ -137,7 +139,14 @@ impl Work<'_> {
             && (is_filled(&truth) || is_filled(&state.base));
         let name = &lanes.entity.fields.get(position).filter(|_| is_due)?.name;
         let place = (record.key.system.as_str(), record.key.object.as_str());
-        Some(undelivered(&self.plan.link.failures, place, name, &truth))
+        let known = undelivered(&self.plan.link.failures, place, name, &truth);
+        // A value that may have been typed after the deletion was refused for want of the record,
+        // perhaps: a person says which of the two counts.
+        let edited = self.plan.link.truth.get(position).and_then(|truth| truth.edited.until);
+        let is_older = edited
+            .zip(record.modified_ms)
+            .is_some_and(|(edited_ms, gone_ms)| edited_ms.saturating_add(SKEW_MS) < gone_ms);
+        Some(if known == Undelivered::Refused && !is_older { Undelivered::Doubtful } else { known })
     }
 
     /// A removed record whose system has another live one is no news for the link; one out of sight

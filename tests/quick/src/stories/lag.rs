@@ -114,6 +114,10 @@ fn an_update_that_is_ignored_is_listed_whatever_the_answer_shows() {
             (Lag::default(), Fault::Touched),
             (Lag::of_index(20_000), Fault::Ignored),
         ] {
+            if versions == Versions::None && lag != Lag::default() {
+                // The world does not do it: what somebody typed unseen is told from no form there.
+                continue;
+            }
             let case = format!("{versions:?} {answers:?} {lag:?} {fault:?}");
             let (bench, left, right) = pair(people(), &[("title", "CEO".into())]);
             {

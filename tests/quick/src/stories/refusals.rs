@@ -297,7 +297,7 @@ fn value_that_was_refused_outlives_no_deletion() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
     bench.settle();
-    bench.shared.world().advance(60_000);
+    bench.shared.world().advance(600_000);
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
     bench.settle();
     assert!(bench.shared.world().live(&a()).is_empty());

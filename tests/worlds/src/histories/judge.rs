@@ -204,6 +204,7 @@ impl<D: Driver> Judge<'_, D> {
             || self.may_be_filled(last, &last.after)
             || self.is_taken_back(last)
             || self.is_unseen(last)
+            || self.is_left_behind(last)
         {
             return;
         }
@@ -264,6 +265,18 @@ impl<D: Driver> Judge<'_, D> {
         };
         self.world.tables[&last.place].knobs.versions == Versions::None
             && self.world.ledger.iter().any(overwrites)
+    }
+
+    /// A reference to what is gone in that system: whoever clears it does what the system may do
+    /// with it, a limit (RULES.md V2).
+    fn is_left_behind(&self, last: &Entry) -> bool {
+        let Value::References(ids) = &last.before else { return false };
+        let companies = (last.place.0.clone(), Kind::Company.object().to_owned());
+        let is_gone = |id: &String| {
+            let records = self.world.tables.get(&companies).map(|table| &table.records);
+            records.and_then(|records| records.get(id)).is_none_or(|record| record.gone.is_some())
+        };
+        last.after == Value::Null && ids.iter().all(is_gone)
     }
 
     /// To and fro between two looks is no edit that anybody could see.

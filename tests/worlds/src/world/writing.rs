@@ -44,8 +44,11 @@ impl World {
                     return self.pretend(id, operation);
                 }
             }
+            // What somebody typed unseen could not be told from a form: a limit as above.
+            Fault::Ignored | Fault::Touched if self.is_unconditional(at) => {}
             Fault::Ignored | Fault::Touched => {
-                if let Some(id) = self.target(at, operation.id.as_ref()) {
+                let target = self.target(at, operation.id.as_ref());
+                if let Some(id) = target.filter(|id| self.is_as_expected(at, id, operation)) {
                     return self.ignore(at, &id, columns, operation, fault == Fault::Touched);
                 }
             }
@@ -86,6 +89,19 @@ impl World {
         let version = Some(self.tick().to_string());
         let (after, modified_ms) = (operation.cells.clone(), Some(self.now_ms));
         Outcome::Applied(Applied { id, created: false, version, modified_ms, after })
+    }
+
+    /// Whether nothing can be written on condition, while readings are late.
+    fn is_unconditional(&self, at: &Place) -> bool {
+        let knobs = self.tables.get(at).map(|table| &table.knobs);
+        knobs.is_some_and(|knobs| knobs.versions == Versions::None && !knobs.lag.is_off())
+    }
+
+    /// Whether the record has the version on whose condition the operation writes.
+    fn is_as_expected(&self, at: &Place, id: &str, operation: &Operation) -> bool {
+        let table = self.tables.get(at);
+        let version = table.and_then(|table| table.version(table.records.get(id)?));
+        operation.if_version.is_none() || operation.if_version == version
     }
 
     /// The answer to a write that is not done, as the system answers others.
@@ -201,8 +217,7 @@ impl World {
         if record.gone.is_some() {
             return Outcome::Gone;
         }
-        let version = table.version(record);
-        if operation.if_version.is_some() && operation.if_version != version {
+        if !self.is_as_expected(at, id, operation) {
             return Outcome::Conflict;
         }
         if operation.action == Action::Archive {
