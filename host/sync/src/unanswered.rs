@@ -252,7 +252,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     if !settled {
         return Verdict::Wait;
     }
-    if !stamped && !(partly.is_empty() && alike.is_empty()) {
+    if !(*stamped || partly.is_empty() && alike.is_empty()) {
         return ask(&[partly, alike, strays]);
     }
     if strays.is_empty() && (*stamped || *searched) {
