@@ -37,8 +37,7 @@ use cli::{Cli, Command};
 use failure::Failure;
 use output::Output;
 
-/// Nothing else in the program does so much: an allocation for every value of a record. It also
-/// gives memory back, which the first sync's peak would otherwise keep.
+/// Nothing else in the program does so much: an allocation for every value of a record.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
