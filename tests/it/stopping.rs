@@ -66,13 +66,19 @@ fn hand_on(mut client: TcpStream, target: &str, hangs: &AtomicBool, tell: &Sende
     server.shutdown(Shutdown::Both).ok();
 }
 
-/// A `serve` that has done a cycle and now waits for HubSpot.
-fn hung() -> (Simulators, Site, Serving) {
+/// A configuration that reaches HubSpot through the proxy.
+fn behind_proxy() -> (Simulators, HangingProxy, Site) {
     let mut simulators = Simulators::start(10);
     let proxy = HangingProxy::start(&simulators.hubspot.base_url);
     let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
     let site = Site::new(&simulators);
     simulators.hubspot.base_url = direct;
+    (simulators, proxy, site)
+}
+
+/// A `serve` that has done a cycle and now waits for HubSpot.
+fn hung() -> (Simulators, Site, Serving) {
+    let (simulators, proxy, site) = behind_proxy();
     let mut host = Serving::start(&site);
     host.event("cycle", |_| true);
     proxy.hang();
@@ -106,11 +112,7 @@ fn a_second_signal_ends_serve_at_once() {
 /// Its handlers are there before the systems are asked, and so is its socket.
 #[test]
 fn a_signal_counts_while_serve_begins() {
-    let mut simulators = Simulators::start(10);
-    let proxy = HangingProxy::start(&simulators.hubspot.base_url);
-    let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
-    let site = Site::new(&simulators);
-    simulators.hubspot.base_url = direct;
+    let (_simulators, proxy, site) = behind_proxy();
     proxy.hangs.store(true, Ordering::SeqCst);
     let mut host = Serving::start(&site);
     proxy.unanswered.recv_timeout(PATIENCE).unwrap();
@@ -123,11 +125,7 @@ fn a_signal_counts_while_serve_begins() {
 
 #[test]
 fn a_decision_does_not_wait_for_a_system_that_hangs() {
-    let mut simulators = Simulators::start(10);
-    let proxy = HangingProxy::start(&simulators.hubspot.base_url);
-    let direct = std::mem::replace(&mut simulators.hubspot.base_url, proxy.base_url.clone());
-    let site = Site::new(&simulators);
-    simulators.hubspot.base_url = direct;
+    let (_simulators, proxy, site) = behind_proxy();
     let mut host = Serving::start(&site);
     let asks = |line: &Value| line["first_sync"]["question"].is_string();
     let line = host.event("cycle", asks);

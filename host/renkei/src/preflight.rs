@@ -214,7 +214,7 @@ impl Checked<'_> {
                 "`{}` is {} there, which does not fit kind `{}`; change the kind or map through a transform",
                 live.name,
                 live.kind,
-                word(&field.kind)
+                field.kind.word()
             );
             self.refuse(&field.name, &live.name, message);
         }
@@ -302,22 +302,6 @@ fn fits(kind: &FieldKind, live: &str) -> bool {
         FieldKind::Choice => matches!(live, "choice" | "text"),
         FieldKind::Choices => live == "choices",
         FieldKind::Reference { .. } => matches!(live, "reference" | "references"),
-    }
-}
-
-fn word(kind: &FieldKind) -> &'static str {
-    match kind {
-        FieldKind::Text => "text",
-        FieldKind::Mail => "mail",
-        FieldKind::Phone => "phone",
-        FieldKind::Integer => "integer",
-        FieldKind::Decimal => "decimal",
-        FieldKind::Boolean => "boolean",
-        FieldKind::Date => "date",
-        FieldKind::Timestamp => "timestamp",
-        FieldKind::Choice => "choice",
-        FieldKind::Choices => "choices",
-        FieldKind::Reference { .. } => "reference",
     }
 }
 

@@ -34,7 +34,7 @@ impl Linker<'_> {
         records.sort_by_key(|record| self.chosen.contains(&record.key));
         for mut record in records {
             let Some(&id) = self.known.linked.get(&record.key) else { continue };
-            self.settle(&mut record, id, founded.contains(&id));
+            self.give_link(&mut record, id, founded.contains(&id));
             let place = places.entry((id, record.key.system.clone()));
             let active = place.or_insert_with(|| record.key.clone()).clone();
             if active == record.key {
@@ -57,7 +57,7 @@ impl Linker<'_> {
     }
 
     /// Gives a record its link.
-    fn settle(&self, record: &mut RecordState, link: LinkId, founded: bool) {
+    fn give_link(&self, record: &mut RecordState, link: LinkId, founded: bool) {
         record.link = Some(link);
         if founded {
             // What it agreed on with an earlier link, the new one does not know.

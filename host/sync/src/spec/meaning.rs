@@ -57,8 +57,12 @@ impl MemberSpec {
             FieldKind::Date => json!(self.zone_of(group)?),
             _ => Json::Null,
         };
+        let kind = match &field.kind {
+            FieldKind::Reference { entity, many } => json!([entity, many]),
+            kind => json!(kind.word()),
+        };
         let fillers = &group.rules.fillers;
-        Some(json!([kind(&field.kind), names, group.columns, via, group.target, fillers, zone]))
+        Some(json!([kind, names, group.columns, via, group.target, fillers, zone]))
     }
 
     /// The zone in which the days of these columns are days; empty where they hold none but days,
@@ -75,19 +79,22 @@ impl MemberSpec {
     }
 }
 
-/// One word for each kind, as it stays whatever the program calls it.
-fn kind(kind: &FieldKind) -> Json {
-    json!(match kind {
-        FieldKind::Text => "text",
-        FieldKind::Mail => "mail",
-        FieldKind::Phone => "phone",
-        FieldKind::Integer => "integer",
-        FieldKind::Decimal => "decimal",
-        FieldKind::Boolean => "boolean",
-        FieldKind::Date => "date",
-        FieldKind::Timestamp => "timestamp",
-        FieldKind::Choice => "choice",
-        FieldKind::Choices => "choices",
-        FieldKind::Reference { entity, many } => return json!([entity, many]),
-    })
+impl FieldKind {
+    /// The word for it in the configuration, which stays as it is whatever the program calls it; of
+    /// all references `reference`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Mail => "mail",
+            Self::Phone => "phone",
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Choice => "choice",
+            Self::Choices => "choices",
+            Self::Reference { .. } => "reference",
+        }
+    }
 }
