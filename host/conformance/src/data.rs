@@ -113,7 +113,7 @@ impl Source {
         match self.random.random_range(0..20) {
             0 => None,
             1 => Some(Value::Null),
-            _ => Some(Value::Text(self.text())),
+            _ => Some(Value::Text(self.text().into())),
         }
     }
 
@@ -123,11 +123,11 @@ impl Source {
         match self.random.random_range(0..40) {
             0 => Some(Value::Boolean(number > 0)),
             1 => Some(Value::Integer(number)),
-            2 => Some(Value::Decimal("-12345678901234567890.0001".to_owned())),
-            3 => Some(Value::Date("2024-02-29".to_owned())),
+            2 => Some(Value::Decimal("-12345678901234567890.0001".into())),
+            3 => Some(Value::Date("2024-02-29".into())),
             4 => Some(Value::Timestamp(number)),
-            5 => Some(Value::Choices(vec![self.text(), self.text()])),
-            6 => Some(Value::References(vec![self.text()])),
+            5 => Some(Value::Choices(vec![self.text().into(), self.text().into()])),
+            6 => Some(Value::References(vec![self.text().into()])),
             7 => Some(Value::Choices(Vec::new())),
             _ => self.plain_cell(),
         }
@@ -160,16 +160,16 @@ pub fn corners(columns: &[String]) -> Batch {
         None,
         Some(Value::Null),
         Some(Value::from("")),
-        Some(Value::Text("髙".repeat(LONG_CHARS))),
-        Some(Value::Text(" ".repeat(LONG_CHARS))),
-        Some(Value::Text("e\u{301}".repeat(200))),
+        Some(Value::Text("髙".repeat(LONG_CHARS).into())),
+        Some(Value::Text(" ".repeat(LONG_CHARS).into())),
+        Some(Value::Text("e\u{301}".repeat(200).into())),
         Some(Value::Boolean(false)),
         Some(Value::Integer(i64::MIN)),
-        Some(Value::Decimal("0.10".to_owned())),
-        Some(Value::Date("0001-01-01".to_owned())),
+        Some(Value::Decimal("0.10".into())),
+        Some(Value::Date("0001-01-01".into())),
         Some(Value::Timestamp(i64::MAX)),
         Some(Value::Choices(Vec::new())),
-        Some(Value::References(vec!["003000000000001AAA".to_owned()])),
+        Some(Value::References(vec!["003000000000001AAA".into()])),
     ];
     let mut rows = Vec::new();
     for cell in cells {
@@ -236,7 +236,7 @@ fn simpler(cell: &Cell) -> Vec<Cell> {
     let mut all = vec![Some(Value::Null)];
     let chars: Vec<char> = text.chars().collect();
     let half = chars.len() / 2;
-    let of = |chars: &[char]| Some(Value::Text(chars.iter().collect()));
+    let of = |chars: &[char]| Some(Value::Text(chars.iter().copied().collect()));
     if half > 0 {
         all.extend([of(chars.get(..half).unwrap_or_default())]);
         all.extend([of(chars.get(half..).unwrap_or_default())]);
@@ -244,7 +244,7 @@ fn simpler(cell: &Cell) -> Vec<Cell> {
     if chars.len() <= 30 {
         for gone in 0..chars.len() {
             let rest = chars.iter().enumerate().filter(|(place, _)| *place != gone);
-            all.push(Some(Value::Text(rest.map(|(_, letter)| letter).collect())));
+            all.push(Some(Value::Text(rest.map(|(_, letter)| *letter).collect())));
         }
     }
     all

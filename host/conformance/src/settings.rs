@@ -43,7 +43,7 @@ pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
         match setting.kind {
             SettingKind::Text => {
                 case("a number", Some(Value::Integer(7)), true);
-                case("a megabyte of text", Some(Value::Text("x".repeat(HUGE))), false);
+                case("a megabyte of text", Some(Value::Text("x".repeat(HUGE).into())), false);
                 let control = "\u{1b}[2J\r\n\u{7f}\u{202e}";
                 case("control characters", Some(Value::from(control)), false);
                 case("empty", Some(Value::from("")), false);
@@ -99,7 +99,7 @@ pub fn with_defaults(schema: &[Setting], given: &Attributes) -> Attributes {
     let value = |default: &SettingValue| match default {
         SettingValue::Boolean(flag) => Value::Boolean(*flag),
         SettingValue::Integer(number) => Value::Integer(*number),
-        SettingValue::Text(text) => Value::Text(text.clone()),
+        SettingValue::Text(text) => Value::Text(text.clone().into()),
     };
     let given_value = |setting: &Setting| {
         let found = given.iter().find(|(name, _)| *name == setting.name);

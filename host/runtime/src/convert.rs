@@ -17,7 +17,7 @@ use renkei_package::is_hidden;
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_sync::unreadable::UNREADABLE_CELL;
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
 
 use crate::bindings::v1::types;
 use crate::limits::{LimitReached, StopCause};
@@ -60,13 +60,17 @@ pub(crate) fn value_to_guest(value: &Value) -> types::Value {
         Value::Null => types::Value::Null,
         Value::Boolean(flag) => types::Value::Boolean(*flag),
         Value::Integer(number) => types::Value::Integer(*number),
-        Value::Decimal(text) => types::Value::Decimal(text.clone()),
-        Value::Text(text) => types::Value::Text(text.clone()),
-        Value::Date(text) => types::Value::Date(text.clone()),
+        Value::Decimal(text) => types::Value::Decimal(text.to_string()),
+        Value::Text(text) => types::Value::Text(text.to_string()),
+        Value::Date(text) => types::Value::Date(text.to_string()),
         Value::Timestamp(ms) => types::Value::Timestamp(*ms),
-        Value::Choices(items) => types::Value::Choices(items.clone()),
-        Value::References(ids) => types::Value::References(ids.clone()),
+        Value::Choices(items) => types::Value::Choices(strings(items)),
+        Value::References(ids) => types::Value::References(strings(ids)),
     }
+}
+
+fn strings(items: &[SmolStr]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
 }
 
 pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, Breach> {
@@ -74,12 +78,12 @@ pub(crate) fn value_from_guest(value: types::Value) -> Result<Value, Breach> {
         types::Value::Null => Value::Null,
         types::Value::Boolean(flag) => Value::Boolean(flag),
         types::Value::Integer(number) => Value::Integer(number),
-        types::Value::Decimal(text) if is_decimal(&text) => Value::Decimal(text),
+        types::Value::Decimal(text) if is_decimal(&text) => Value::Decimal(text.into()),
         types::Value::Decimal(_) => {
             return Err(Breach::new("a decimal is not `-?[0-9]+(.[0-9]+)?`"));
         }
-        types::Value::Text(text) => Value::Text(without_nul(text)?),
-        types::Value::Date(text) if is_date(&text) => Value::Date(text),
+        types::Value::Text(text) => Value::Text(without_nul(text)?.into()),
+        types::Value::Date(text) if is_date(&text) => Value::Date(text.into()),
         types::Value::Date(_) => return Err(Breach::new("a date is not `YYYY-MM-DD`")),
         types::Value::Timestamp(ms) => Value::Timestamp(ms),
         types::Value::Choices(items) => Value::Choices(texts(items)?),
@@ -142,7 +146,7 @@ pub(crate) fn records_from_guest(
         for (column, cell) in columns.iter().zip(&mut row.cells) {
             if cell.as_ref().is_some_and(has_nul) {
                 *cell = None;
-                let place = [row.id.as_str(), column, "nul"].map(str::to_owned).to_vec();
+                let place = [row.id.as_str(), column, "nul"].map(SmolStr::from).to_vec();
                 unreadable.push((UNREADABLE_CELL.to_owned(), Value::Choices(place)));
             }
         }
@@ -224,8 +228,8 @@ pub(crate) fn error_from_guest(error: types::Error, plugin: &Generation) -> Plug
     }
 }
 
-fn texts(items: Vec<String>) -> Result<Vec<String>, Breach> {
-    items.into_iter().map(without_nul).collect()
+fn texts(items: Vec<String>) -> Result<Vec<SmolStr>, Breach> {
+    items.into_iter().map(|item| without_nul(item).map(SmolStr::from)).collect()
 }
 
 pub(crate) fn without_nul(text: String) -> Result<String, Breach> {

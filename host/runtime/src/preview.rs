@@ -11,7 +11,7 @@ use std::sync::Arc;
 use renkei_package::{Function, Kind};
 use renkei_sync::plugin::{Generation, PluginError};
 use renkei_sync::ports::{TransformCall, Way};
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
 use serde::Serialize;
 
 use crate::engine::Machine;
@@ -304,7 +304,9 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::Boolean(flag) => (*flag).into(),
         Value::Integer(number) | Value::Timestamp(number) => (*number).into(),
         Value::Decimal(text) | Value::Text(text) | Value::Date(text) => text.as_str().into(),
-        Value::Choices(items) | Value::References(items) => items.clone().into(),
+        Value::Choices(items) | Value::References(items) => {
+            items.iter().map(SmolStr::as_str).collect::<Vec<_>>().into()
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::record::{Attributes, Batch, Row};
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
 
 /// Rows per function.
 const ROWS_KEPT: usize = 256;
@@ -81,7 +81,7 @@ fn project(own: &[String], cells: Option<&Vec<Cell>>, columns: &[String]) -> Bat
 fn size(value: &Value) -> usize {
     match value {
         Value::Text(text) | Value::Decimal(text) | Value::Date(text) => text.len(),
-        Value::Choices(items) | Value::References(items) => items.iter().map(String::len).sum(),
+        Value::Choices(items) | Value::References(items) => items.iter().map(SmolStr::len).sum(),
         _ => 8,
     }
 }
@@ -193,7 +193,8 @@ mod tests {
     }
 
     fn rows(texts: impl Iterator<Item = String>) -> Batch {
-        let row = |text: String| Row { cells: vec![Some(Value::Text(text))], ..Row::default() };
+        let row =
+            |text: String| Row { cells: vec![Some(Value::from(text.as_str()))], ..Row::default() };
         Batch { columns: vec!["a".to_owned()], rows: texts.map(row).collect() }
     }
 

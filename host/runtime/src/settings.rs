@@ -31,7 +31,7 @@ fn default(value: &SettingValue) -> Value {
     match value {
         SettingValue::Boolean(flag) => Value::Boolean(*flag),
         SettingValue::Integer(number) => Value::Integer(*number),
-        SettingValue::Text(text) => Value::Text(text.clone()),
+        SettingValue::Text(text) => Value::from(text.as_str()),
     }
 }
 

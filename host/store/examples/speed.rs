@@ -60,7 +60,7 @@ fn key(number: u64) -> RecordKey {
 
 fn batch(first: u64, version: &str) -> Changes {
     let numbers = first..first + BATCH;
-    let value = |field: usize| Some(Value::Text(format!("山田 太郎 {version} {field}")));
+    let value = |field: usize| Some(Value::Text(format!("山田 太郎 {version} {field}").into()));
     let field = |field: usize| FieldState {
         seen: value(field),
         base: value(field),

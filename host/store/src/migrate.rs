@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::column;
 
 /// In order; a released step is never edited, a change is a new file.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("../migrations/001_start.sql"),
     include_str!("../migrations/002_sweep.sql"),
     include_str!("../migrations/003_doubt.sql"),
@@ -17,6 +17,7 @@ const STEPS: [&str; 7] = [
     include_str!("../migrations/005_begun.sql"),
     include_str!("../migrations/006_short.sql"),
     include_str!("../migrations/007_meanings.sql"),
+    include_str!("../migrations/008_bare.sql"),
 ];
 
 /// Marks the file as ours (`RNKI`).

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::lock::Mutex;
+use smol_str::format_smolstr;
 
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event};
@@ -25,7 +26,7 @@ use crate::record::{
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// Sends all planned operations of an entity.
 pub(crate) async fn apply_entity(
@@ -359,9 +360,9 @@ fn removals(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> 
             .field(&write.field)
             .and_then(|(field, _)| member.group_of(field)?.columns.first());
         let record = write.removes.iter().zip(column.into_iter().cycle());
-        record.map(|(record, column)| format!("{} {column} {}", entry.intent, record.id))
+        record.map(|(record, column)| format_smolstr!("{} {column} {}", entry.intent, record.id))
     });
-    let named: Vec<String> = named.collect();
+    let named: Vec<SmolStr> = named.collect();
     if named.is_empty() { Vec::new() } else { vec![("removes".to_owned(), Value::Choices(named))] }
 }
 

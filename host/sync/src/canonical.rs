@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::spec::FieldKind;
 use crate::spec::days::day_of;
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// The value does not fit the field's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell
         (_, Some(Value::Null)) => Ok(Some(Value::Null)),
         (FieldKind::Date, Some(Value::Timestamp(ms))) => {
             let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(Unfit)?;
-            Ok(Some(Value::Date(day)))
+            Ok(Some(Value::Date(day.into())))
         }
         (kind, Some(value)) => fit_value(kind, value).map(Some),
     }
@@ -49,13 +49,13 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
     }
     match kind {
         FieldKind::Integer => integer(&text).map(Value::Integer),
-        FieldKind::Decimal => decimal(&text).map(Value::Decimal),
+        FieldKind::Decimal => decimal(&text).map(|text| Value::Decimal(text.into())),
         FieldKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
             _ => Err(Unfit),
         },
-        FieldKind::Date if is_date(&text) => Ok(Value::Date(text)),
+        FieldKind::Date if is_date(&text) => Ok(Value::Date(text.into())),
         FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| Unfit),
         _ => Err(Unfit),
     }
@@ -106,7 +106,7 @@ pub fn comparable(kind: &FieldKind, cell: &Cell) -> Cell {
         (FieldKind::Mail, Some(Value::Text(text))) => {
             Some(Value::Text(lower(text.trim()).collect()))
         }
-        (_, Some(Value::Text(text))) => Some(Value::Text(composed(text))),
+        (_, Some(Value::Text(text))) => Some(Value::Text(composed(text).into())),
         _ => cell.clone(),
     }
 }
@@ -127,7 +127,7 @@ fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
         Value::Null => Some("".into()),
         Value::Boolean(truth) => Some(truth.to_string().into()),
         Value::Integer(number) | Value::Timestamp(number) => Some(number.to_string().into()),
-        Value::Decimal(text) | Value::Text(text) | Value::Date(text) => Some(text.into()),
+        Value::Decimal(text) | Value::Text(text) | Value::Date(text) => Some(text.as_str().into()),
         Value::Choices(_) | Value::References(_) => None,
     }
 }
@@ -136,7 +136,7 @@ fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
 fn typed(value: Value) -> Result<Value, Unfit> {
     let text = match value {
         Value::Text(text) => text,
-        other => scalar(&other).ok_or(Unfit)?.into_owned(),
+        other => scalar(&other).ok_or(Unfit)?.into(),
     };
     Ok(if text.trim().is_empty() { Value::Null } else { Value::Text(text) })
 }
@@ -180,7 +180,7 @@ fn is_date(text: &str) -> bool {
 fn choices(value: Value) -> Result<Value, Unfit> {
     let mut items = match value {
         Value::Choices(items) => items,
-        other => vec![scalar(&other).ok_or(Unfit)?.into_owned()],
+        other => vec![scalar(&other).ok_or(Unfit)?.into()],
     };
     items.retain(|item| !item.trim().is_empty());
     items.sort_unstable();
@@ -192,16 +192,16 @@ fn choices(value: Value) -> Result<Value, Unfit> {
 fn references(value: Value) -> Result<Value, Unfit> {
     let ids = match value {
         Value::References(ids) => ids,
-        other => vec![plain_text(&other).ok_or(Unfit)?],
+        other => vec![plain_text(&other).ok_or(Unfit)?.into()],
     };
-    let is_empty = ids.iter().all(String::is_empty);
+    let is_empty = ids.iter().all(SmolStr::is_empty);
     Ok(if is_empty { Value::Null } else { Value::References(ids) })
 }
 
 /// The id that a single reference holds; none where there is no primary one.
 pub fn primary(value: &Value) -> Option<&str> {
     match value {
-        Value::References(ids) => ids.first().map(String::as_str).filter(|id| !id.is_empty()),
+        Value::References(ids) => ids.first().map(SmolStr::as_str).filter(|id| !id.is_empty()),
         _ => None,
     }
 }
@@ -212,7 +212,7 @@ fn set_of(value: &Value) -> Vec<&str> {
         _ => &[],
     };
     let mut items: Vec<&str> =
-        items.iter().map(String::as_str).filter(|item| !item.is_empty()).collect();
+        items.iter().map(SmolStr::as_str).filter(|item| !item.is_empty()).collect();
     items.sort_unstable();
     items.dedup();
     items
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn numbers_lose_needless_zeros() {
-        let is = |text: &str| Some(Value::Decimal(text.to_owned()));
+        let is = |text: &str| Some(Value::Decimal(text.into()));
         check(&FieldKind::Decimal, "5000.00".into(), is("5000"));
         check(&FieldKind::Decimal, "-0012.50".into(), is("-12.5"));
         check(&FieldKind::Decimal, "-0.0".into(), is("0"));

@@ -220,7 +220,7 @@ fn parents(lanes: &Lanes<'_>, record: &RecordState, cascades: &Cascades) -> Vec<
             parents.extend(ids.iter().map(|id| RecordKey {
                 system: system.clone(),
                 object: target.to_owned(),
-                id: id.clone(),
+                id: id.to_string(),
             }));
         }
     }

@@ -12,22 +12,26 @@
 //!   where there is none, `null` stands;
 //! - under the empty name, which no field has, stands first what the items share: the time
 //!   (`edited`) and the system (`from`) that an item has unless it says its own;
+//! - a text, an empty value, a truth value or a whole number stands alone where nothing else is to
+//!   be said of its field;
 //! - a field that is missing altogether is the default.
 //!
-//! Before this form everything was written out, so what older programs have written reads as it
-//! did.
+//! Older programs have written more of it out; what they have written reads as it did.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::spec::Spec;
-use crate::state::{FieldState, Span, Truth};
 use crate::store::StoreError;
-use crate::value::Cell;
+use crate::value::Value;
+
+pub use item::{Item, Shared};
+use item::{write_bare, write_shared};
+
+mod item;
 
 /// Bytes that an item usually needs.
 const ITEM_BYTES: usize = 64;
@@ -50,32 +54,6 @@ impl Layout {
         let key = |name: &String| format!("{}:", serde_json::Value::from(name.as_str()));
         Self { keys: names.iter().map(key).collect(), names }
     }
-}
-
-/// What items of one text have in common.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Shared {
-    edited: Span,
-    from: Option<String>,
-}
-
-/// What is known of one field, as a store keeps it.
-pub trait Item: Sized + Default + PartialEq {
-    /// What it may have in common with others.
-    fn shared(&self) -> (Span, Option<&str>);
-
-    /// Writes the inside of an object: all that neither `shared` nor the item itself says.
-    ///
-    /// # Errors
-    /// What the writer says.
-    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()>;
-
-    /// Reads what was written.
-    ///
-    /// # Errors
-    /// What the reader says.
-    fn read<'de, A: MapAccess<'de>>(map: A, shared: &Shared) -> Result<Self, A::Error>;
 }
 
 impl Layouts {
@@ -117,6 +95,11 @@ impl Layouts {
                 out.push(b',');
             }
             out.extend_from_slice(key.as_bytes());
+            if let Some(value) = item.bare(shared)
+                && write_bare(value, &mut out).map_err(unwritable)?
+            {
+                continue;
+            }
             out.push(b'{');
             item.write(shared, &mut out).map_err(unwritable)?;
             out.push(b'}');
@@ -151,156 +134,6 @@ fn most<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<T> {
         }
     }
     found
-}
-
-fn write_shared((edited, from): (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
-    if edited == Span::default() && from.is_none() {
-        return Ok(());
-    }
-    out.extend_from_slice(b"\"\":{");
-    let mut object = Object { out, is_first: true };
-    object.put("edited", &(edited != Span::default()).then_some((edited.after, edited.until)))?;
-    object.put("from", &from)?;
-    out.push(b'}');
-    Ok(())
-}
-
-/// The inside of an object that is being written.
-struct Object<'a> {
-    out: &'a mut Vec<u8>,
-    is_first: bool,
-}
-
-impl Object<'_> {
-    /// A value that may be there; nothing where it is not.
-    fn put<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
-        match value {
-            Some(value) => self.always(key, value),
-            None => Ok(()),
-        }
-    }
-
-    fn always<T: serde::Serialize>(&mut self, key: &str, value: &T) -> serde_json::Result<()> {
-        self.out.extend_from_slice(if std::mem::take(&mut self.is_first) { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        serde_json::to_writer(&mut *self.out, value)
-    }
-
-    /// What differs from what would be read without it.
-    fn unless<T: serde::Serialize + PartialEq>(
-        &mut self,
-        known: &T,
-        key: &str,
-        value: &T,
-    ) -> serde_json::Result<()> {
-        if known == value { Ok(()) } else { self.always(key, value) }
-    }
-
-    fn span(&mut self, known: Span, value: Span) -> serde_json::Result<()> {
-        self.unless(&(known.after, known.until), "edited", &(value.after, value.until))
-    }
-}
-
-impl Item for FieldState {
-    fn shared(&self) -> (Span, Option<&str>) {
-        (self.edited, None)
-    }
-
-    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost } = self;
-        let mut object = Object { out, is_first: true };
-        object.put("seen", seen)?;
-        object.unless(seen, "base", base)?;
-        object.unless(base, "agreed", agreed)?;
-        object.span(shared.0, *edited)?;
-        object.unless(&false, "unsure", unsure)?;
-        object.put("filler", filler)?;
-        object.unless(&0, "tries", tries)?;
-        object.unless(&false, "preset", preset)?;
-        object.unless(&None, "lost", lost)
-    }
-
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(field_identifier, rename_all = "lowercase")]
-        enum Key {
-            Seen,
-            Base,
-            Agreed,
-            Edited,
-            Unsure,
-            Filler,
-            Tries,
-            Preset,
-            Lost,
-            #[serde(other)]
-            Other,
-        }
-        let mut state = Self { edited: shared.edited, ..Self::default() };
-        let (mut base, mut agreed): (Option<Cell>, Option<Cell>) = (None, None);
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Seen => state.seen = map.next_value()?,
-                Key::Base => base = Some(map.next_value()?),
-                Key::Agreed => agreed = Some(map.next_value()?),
-                Key::Edited => state.edited = map.next_value()?,
-                Key::Unsure => state.unsure = map.next_value()?,
-                Key::Filler => state.filler = map.next_value()?,
-                Key::Tries => state.tries = map.next_value()?,
-                Key::Preset => state.preset = map.next_value()?,
-                Key::Lost => state.lost = map.next_value()?,
-                Key::Other => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        state.base = base.unwrap_or_else(|| state.seen.clone());
-        state.agreed = agreed.unwrap_or_else(|| state.base.clone());
-        Ok(state)
-    }
-}
-
-impl Item for Truth {
-    fn shared(&self) -> (Span, Option<&str>) {
-        (self.edited, self.from.as_deref())
-    }
-
-    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Self { value, previous, from, edited, flips } = self;
-        let mut object = Object { out, is_first: true };
-        object.put("value", value)?;
-        object.put("previous", previous)?;
-        object.unless(&shared.1, "from", &from.as_deref())?;
-        object.span(shared.0, *edited)?;
-        object.unless(&0, "flips", flips)
-    }
-
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(field_identifier, rename_all = "lowercase")]
-        enum Key {
-            Value,
-            Previous,
-            From,
-            Edited,
-            Flips,
-            #[serde(other)]
-            Other,
-        }
-        let mut truth = Self { edited: shared.edited, ..Self::default() };
-        let mut from: Option<Option<String>> = None;
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Value => truth.value = map.next_value()?,
-                Key::Previous => truth.previous = map.next_value()?,
-                Key::From => from = Some(map.next_value()?),
-                Key::Edited => truth.edited = map.next_value()?,
-                Key::Flips => truth.flips = map.next_value()?,
-                Key::Other => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        truth.from = from.unwrap_or_else(|| shared.from.clone());
-        Ok(truth)
-    }
 }
 
 /// Reads a whole text.
@@ -396,7 +229,7 @@ impl<'de, T: Item> DeserializeSeed<'de> for One<'_, T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<T, D::Error> {
-        reader.deserialize_map(self)
+        reader.deserialize_any(self)
     }
 }
 
@@ -405,6 +238,27 @@ impl<'de, T: Item> Visitor<'de> for One<'_, T> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "what is known of a field")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::of_bare(Value::Text(text.into()), self.shared))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<T, E> {
+        Ok(T::of_bare(Value::Null, self.shared))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, truth: bool) -> Result<T, E> {
+        Ok(T::of_bare(Value::Boolean(truth), self.shared))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        Ok(T::of_bare(Value::Integer(number), self.shared))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+        let number = i64::try_from(number).map_err(|_| E::custom("too large"))?;
+        Ok(T::of_bare(Value::Integer(number), self.shared))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {

@@ -7,7 +7,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::spec::FieldKind;
-use crate::value::Value;
+use crate::value::{SmolStr, Value};
 
 /// A cut text keeps at least so many characters, so that a short value is no form of a long one.
 const CUT_MIN: usize = 3;
@@ -41,7 +41,7 @@ pub fn is_form_of(kind: &FieldKind, written: &Value, read: &Value) -> bool {
             [1_000, 60_000].iter().any(|unit| written - written.rem_euclid(*unit) == *read)
         }
         (Value::Choices(written), Value::Choices(read)) => {
-            let folded = |items: &[String]| {
+            let folded = |items: &[SmolStr]| {
                 let mut items: Vec<String> = items.iter().map(|item| fold(item)).collect();
                 items.sort_unstable();
                 items.dedup();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn decimal(written: &str, read: &str) -> bool {
-        let value = |text: &str| Value::Decimal(text.to_owned());
+        let value = |text: &str| Value::Decimal(text.into());
         is_form_of(&FieldKind::Text, &value(written), &value(read))
     }
 

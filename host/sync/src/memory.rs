@@ -399,7 +399,7 @@ impl Store for MemoryStore {
                 && record.key.object == stream.object
                 && matches!(record.status, Status::Live | Status::Surplus)
                 && matches!(seen, Some(Value::References(known))
-                    if known.iter().any(|id| ids.contains(id)))
+                    if known.iter().any(|id| ids.iter().any(|one| one == id)))
         };
         Ok(state.records.values().filter(refers).map(|record| record.key.clone()).collect())
     }

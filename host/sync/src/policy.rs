@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::canonical::is_same;
 use crate::spec::{FieldKind, FieldSpec, Winner};
 use crate::state::Span;
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// Two vendors' clocks may differ by so much.
 const CLOCK_SKEW_MS: i64 = 10_000;
@@ -62,7 +62,7 @@ pub fn merge_sets<'a>(truth: &Cell, edits: impl Iterator<Item = (&'a Cell, &'a C
     if merged.is_empty() { Value::Null } else { value_of(merged) }
 }
 
-type Items = BTreeSet<(bool, String)>;
+type Items = BTreeSet<(bool, SmolStr)>;
 
 /// The items of a set value; the flag tells references from choices.
 fn items(cell: &Cell) -> Items {

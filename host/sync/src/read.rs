@@ -178,7 +178,7 @@ impl Reading {
         if text.is_empty() {
             self.put_all(entity, member, group, vec![Some(Value::Null)]);
         } else if let Some(canonical) = table.read.get(&text) {
-            self.put_all(entity, member, group, vec![Some(Value::Text(canonical.clone()))]);
+            self.put_all(entity, member, group, vec![Some(Value::from(canonical.as_str()))]);
         } else {
             let column = group.columns.first().cloned().unwrap_or_default();
             for field in &group.fields {

@@ -7,12 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use smol_str::{ToSmolStr as _, format_smolstr};
+
 use crate::canonical::primary;
 use crate::lanes::{Lane, Lanes};
 use crate::spec::{FieldIndex, FieldKind, MemberSpec};
 use crate::state::{FieldState, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Status};
 use crate::store::{Store, StoreError};
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// Links that are kept for later chunks: what the memory of a pass over any number of links is
 /// bounded by.
@@ -290,7 +292,7 @@ impl References {
         }
         for id in counted.iter().filter(|id| !id.is_empty()) {
             match self.link(system, object, id) {
-                Some(link) => known.push(link.to_string()),
+                Some(link) => known.push(link.0.to_smolstr()),
                 None => unknown.push(remote_key(system, object, id)),
             }
         }
@@ -321,7 +323,7 @@ impl References {
             match self.remote_id(link, system, object, present) {
                 Some(id) => {
                     remote.push(id);
-                    written.push(link.to_string());
+                    written.push(link.0.to_smolstr());
                 }
                 None => missing.push(link),
             }
@@ -355,9 +357,9 @@ impl References {
         system: &str,
         object: &str,
         present: &Cell,
-    ) -> Option<String> {
+    ) -> Option<SmolStr> {
         if let Some(Value::References(ids)) = present {
-            let same = |id: &&String| self.link(system, object, id) == Some(link);
+            let same = |id: &&SmolStr| self.link(system, object, id) == Some(link);
             if let Some(id) = ids.iter().find(same) {
                 return Some(id.clone());
             }
@@ -365,8 +367,8 @@ impl References {
         let records = self.members.get(&link).map(Vec::as_slice).unwrap_or_default();
         let record = records.iter().find(|key| key.system == system && key.object == object);
         match record {
-            Some(record) => Some(record.id.clone()),
-            None if self.preview => Some(format!("(new {object} of link {link})")),
+            Some(record) => Some(record.id.as_str().into()),
+            None if self.preview => Some(format_smolstr!("(new {object} of link {link})")),
             None => None,
         }
     }
@@ -381,7 +383,7 @@ pub fn link_ids(cell: &Cell) -> impl Iterator<Item = LinkId> {
     ids.iter().filter_map(|id| id.parse().ok().map(LinkId))
 }
 
-fn references(ids: Vec<String>) -> Cell {
+fn references(ids: Vec<SmolStr>) -> Cell {
     Some(if ids.is_empty() { Value::Null } else { Value::References(ids) })
 }
 
@@ -423,12 +425,12 @@ fn remote_ids<'v>(
             let target = lane.and_then(|lane| lane.mapping.target.as_deref());
             if let (Some(target), Some(Value::References(ids))) = (target, seen) {
                 let place = keys.entry((&record.key.system, target)).or_default();
-                place.extend(ids.iter().map(String::as_str).filter(|id| !id.is_empty()));
+                place.extend(ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()));
             }
             let lost = record.fields.get(position).and_then(|state| state.lost.as_deref());
             if let (Some(target), Some(lost)) = (target, lost) {
                 let place = keys.entry((&record.key.system, target)).or_default();
-                place.extend(lost.iter().map(String::as_str));
+                place.extend(lost.iter().map(SmolStr::as_str));
             }
         }
     }

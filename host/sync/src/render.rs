@@ -124,7 +124,7 @@ fn look_up(table: &ValueTable, cells: &[Cell]) -> Option<Vec<Cell>> {
         None | Some(Value::Null) => Some(cell.clone()),
         Some(value) => {
             let remote = table.write.get(&plain_text(value)?)?;
-            Some(Some(Value::Text(remote.clone())))
+            Some(Some(Value::from(remote.as_str())))
         }
     };
     cells.iter().map(written).collect()

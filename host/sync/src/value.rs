@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use smol_str::SmolStr;
+
 /// A flat value. Mirrors `renkei:plugin/types.value`; the runtime converts at the Wasm edge.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -19,18 +21,18 @@ pub enum Value {
     /// A whole number.
     Integer(i64),
     /// An exact decimal as text, `-?[0-9]+(\.[0-9]+)?`.
-    Decimal(String),
+    Decimal(SmolStr),
     /// UTF-8 text without NUL.
-    Text(String),
+    Text(SmolStr),
     /// A day, `YYYY-MM-DD`.
-    Date(String),
+    Date(SmolStr),
     /// Milliseconds since 1970-01-01T00:00:00Z.
     Timestamp(i64),
     /// Multi-select values, in the order that the system gives.
-    Choices(Vec<String>),
+    Choices(Vec<SmolStr>),
     /// Ids of records of the object that the column points at; the first is the primary one, and
     /// empty where there could be one and is none.
-    References(Vec<String>),
+    References(Vec<SmolStr>),
 }
 
 /// A value that may not have been read at all.
@@ -53,7 +55,7 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 

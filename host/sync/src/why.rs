@@ -14,7 +14,7 @@ use crate::state::{
     Review, ReviewStatus, Status,
 };
 use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
-use crate::value::{Cell, Shown, Value};
+use crate::value::{Cell, Shown, SmolStr, Value};
 
 /// Lines of the journal that an answer shows.
 const JOURNAL_MAX: usize = 50;
@@ -382,7 +382,7 @@ impl Why {
                 // What a system holds is an id of its own; the hub's value is a number of ours.
                 Some(Value::References(ids)) => {
                     let ids: Vec<&str> =
-                        ids.iter().map(String::as_str).filter(|id| !id.is_empty()).collect();
+                        ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()).collect();
                     writeln!(f, "; it holds id {}", ids.join(", "))?;
                 }
                 Some(_) if member.seen != field.truth => {
@@ -511,7 +511,7 @@ mod tests {
 
     #[test]
     fn words_for_people_say_where_and_only_once() {
-        let links = |id: &str| Some(Value::References(vec![id.to_owned()]));
+        let links = |id: &str| Some(Value::References(vec![id.into()]));
         let member = |id: &str, seen: Cell, standing: &str| MemberWhy {
             record: key(id),
             seen,

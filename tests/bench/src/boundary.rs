@@ -146,7 +146,7 @@ fn repeat<T>(calls: usize, mut call: impl FnMut() -> Result<T>) -> Result<(T, f6
 pub(crate) fn batch(texts: usize) -> Batch {
     let text = |row: usize, text: usize| format!(" 東京都港区 {row} ROPPONGI {text} ");
     let row = |row| Row {
-        cells: (0..texts).map(|column| Some(Value::Text(text(row, column)))).collect(),
+        cells: (0..texts).map(|column| Some(Value::Text(text(row, column).into()))).collect(),
         ..Row::default()
     };
     Batch {

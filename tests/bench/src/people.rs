@@ -15,7 +15,8 @@ use renkei_sync::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
 };
 use renkei_sync::store::Changes;
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
+use smol_str::format_smolstr;
 
 /// The entity whose links are planned.
 pub(crate) const PERSON: &str = "person";
@@ -206,7 +207,7 @@ fn values(person: u64, company: u64) -> Vec<Cell> {
         } else {
             text(format!("Title {}", salt % 300))
         },
-        Some(Value::References(vec![(company + 1).to_string()])),
+        Some(Value::References(vec![SmolStr::from((company + 1).to_string())])),
         text(format!("City {}", salt % 700)),
         if salt.is_multiple_of(4) {
             Some(Value::Null)
@@ -216,13 +217,18 @@ fn values(person: u64, company: u64) -> Vec<Cell> {
         text(country.to_owned()),
         Some(Value::Boolean(salt.is_multiple_of(2))),
         Some(if salt.is_multiple_of(5) {
-            Value::Date(format!("19{:02}-{:02}-{:02}", salt % 100, salt % 12 + 1, salt % 28 + 1))
+            Value::Date(format_smolstr!(
+                "19{:02}-{:02}-{:02}",
+                salt % 100,
+                salt % 12 + 1,
+                salt % 28 + 1
+            ))
         } else {
             Value::Null
         }),
         Some(Value::Choices(vec![
-            format!("topic-{}", salt % 9),
-            format!("topic-{}", salt % 7 + 9),
+            format_smolstr!("topic-{}", salt % 9),
+            format_smolstr!("topic-{}", salt % 7 + 9),
         ])),
     ]
 }
@@ -234,7 +240,7 @@ fn states(person: u64, company: u64, system: &str, object: &str, story: Story) -
             state.seen = seen;
         }
     };
-    let ids = vec![company_key(system, object, company).id];
+    let ids = vec![company_key(system, object, company).id.into()];
     change(EMPLOYER, Some(Value::References(ids)));
     match story {
         Story::Edited if system == HUBSPOT => change(PHONE, text(format!("+81 90 {person:08}"))),
@@ -262,7 +268,7 @@ fn truth(value: Cell) -> Truth {
 }
 
 fn text(text: String) -> Cell {
-    Some(Value::Text(text))
+    Some(Value::Text(text.into()))
 }
 
 fn link(entity: &str, id: LinkId, truth: Vec<Truth>) -> Link {

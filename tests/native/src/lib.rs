@@ -8,19 +8,23 @@ use renkei_sync::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
     Removal, Row, Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
 
 pub fn value_in(value: &Value) -> sdk::Value {
     match value {
         Value::Null => sdk::Value::Null,
         Value::Boolean(flag) => sdk::Value::Boolean(*flag),
         Value::Integer(number) => sdk::Value::Integer(*number),
-        Value::Decimal(text) => sdk::Value::Decimal(text.clone()),
-        Value::Text(text) => sdk::Value::Text(text.clone()),
-        Value::Date(text) => sdk::Value::Date(text.clone()),
+        Value::Decimal(text) => sdk::Value::Decimal(text.to_string()),
+        Value::Text(text) => sdk::Value::Text(text.to_string()),
+        Value::Date(text) => sdk::Value::Date(text.to_string()),
         Value::Timestamp(ms) => sdk::Value::Timestamp(*ms),
-        Value::Choices(items) => sdk::Value::Choices(items.clone()),
-        Value::References(ids) => sdk::Value::References(ids.clone()),
+        Value::Choices(items) => {
+            sdk::Value::Choices(items.iter().map(ToString::to_string).collect())
+        }
+        Value::References(ids) => {
+            sdk::Value::References(ids.iter().map(ToString::to_string).collect())
+        }
     }
 }
 
@@ -29,12 +33,16 @@ fn value_out(value: sdk::Value) -> Value {
         sdk::Value::Null => Value::Null,
         sdk::Value::Boolean(flag) => Value::Boolean(flag),
         sdk::Value::Integer(number) => Value::Integer(number),
-        sdk::Value::Decimal(text) => Value::Decimal(text),
-        sdk::Value::Text(text) => Value::Text(text),
-        sdk::Value::Date(text) => Value::Date(text),
+        sdk::Value::Decimal(text) => Value::Decimal(text.into()),
+        sdk::Value::Text(text) => Value::Text(text.into()),
+        sdk::Value::Date(text) => Value::Date(text.into()),
         sdk::Value::Timestamp(ms) => Value::Timestamp(ms),
-        sdk::Value::Choices(items) => Value::Choices(items),
-        sdk::Value::References(ids) => Value::References(ids),
+        sdk::Value::Choices(items) => {
+            Value::Choices(items.into_iter().map(SmolStr::from).collect())
+        }
+        sdk::Value::References(ids) => {
+            Value::References(ids.into_iter().map(SmolStr::from).collect())
+        }
     }
 }
 

@@ -156,7 +156,7 @@ impl History {
 
     fn score(&mut self) {
         let Some((at, id)) = self.someone() else { return };
-        let value = Value::Decimal(self.dice.roll(100).to_string());
+        let value = Value::Decimal(self.dice.roll(100).to_string().into());
         self.bench.shared.world().edit(&at, &id, "score", value);
     }
 

@@ -118,5 +118,5 @@ fn sales() -> Bench {
 }
 
 fn references(ids: &[&str]) -> Value {
-    Value::References(ids.iter().map(|id| (*id).to_owned()).collect())
+    Value::References(ids.iter().map(|id| (*id).into()).collect())
 }

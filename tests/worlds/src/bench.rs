@@ -137,7 +137,7 @@ impl Transforms for Names<'_> {
         Ok(match (call.plugin, call.way) {
             ("digits", _) => map(call.input, &["key"], |row| {
                 let kept: String = text(row, 0).chars().filter(char::is_ascii_digit).collect();
-                vec![Some(Value::Text(kept))]
+                vec![Some(Value::Text(kept.into()))]
             }),
             (_, Way::Forward) => map(call.input, &["family_name", "given_name"], |row| {
                 let full = text(row, 0);
@@ -146,7 +146,7 @@ impl Transforms for Names<'_> {
             }),
             (_, Way::Backward) => map(call.input, &["full_name"], |row| {
                 let full = format!("{} {}", text(row, 0), text(row, 1));
-                vec![Some(Value::Text(full.trim().to_owned()))]
+                vec![Some(Value::Text(full.trim().into()))]
             }),
         })
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use renkei_sync::record::{Attributes, Removal, Scan};
 use renkei_sync::state::RecordKey;
-use renkei_sync::value::Value;
+use renkei_sync::value::{SmolStr, Value};
 
 use knobs::{Knobs, OnRemoval, Versions};
 
@@ -337,9 +337,10 @@ impl World {
                 if successor.is_none() && referrer.on_removal == OnRemoval::Keep {
                     continue;
                 }
-                let mut left: Vec<String> = Vec::new();
+                let mut left: Vec<SmolStr> = Vec::new();
                 for other in ids {
-                    let other = if other == id { successor.cloned() } else { Some(other) };
+                    let other =
+                        if other == id { successor.map(SmolStr::from) } else { Some(other) };
                     left.extend(other.filter(|other| !left.contains(other)));
                 }
                 let left = if left.is_empty() { Value::Null } else { Value::References(left) };

@@ -74,13 +74,13 @@ fn rank(name: &str) -> usize {
 fn value_of(field: &SchemaField) -> Option<Value> {
     let choice = field.choices.first().map(|(value, _)| value.clone());
     Some(match field.kind.as_str() {
-        "choice" => Value::Text(choice?),
-        "choices" => Value::Choices(vec![choice?]),
-        "text" => Value::Text(choice.unwrap_or_else(|| "Renkei kit".to_owned())),
+        "choice" => Value::Text(choice?.into()),
+        "choices" => Value::Choices(vec![choice?.into()]),
+        "text" => Value::Text(choice.unwrap_or_else(|| "Renkei kit".to_owned()).into()),
         "boolean" => Value::Boolean(false),
         "integer" => Value::Integer(1),
-        "decimal" => Value::Decimal("1".to_owned()),
-        "date" => Value::Date("2030-01-15".to_owned()),
+        "decimal" => Value::Decimal("1".into()),
+        "date" => Value::Date("2030-01-15".into()),
         "timestamp" => Value::Timestamp(1_900_000_000_000),
         _ => return None,
     })
@@ -99,7 +99,7 @@ fn bad(schema: &Schema, text: &SchemaField) -> Option<(String, Value, &'static s
     let mut short = open.filter(|field| field.kind == "text" && !field.unique);
     let field = short.find(|field| field.max_length.is_some_and(|most| most < 100_000))?;
     let most = usize::try_from(field.max_length?).ok()?;
-    let value = Value::Text("x".repeat(most.saturating_add(1)));
+    let value = Value::Text("x".repeat(most.saturating_add(1)).into());
     Some((field.name.clone(), value, "a text that is too long"))
 }
 
@@ -146,7 +146,7 @@ mod tests {
         .unwrap();
         assert_eq!((chosen.text.as_str(), chosen.other.as_deref()), ("family_name", Some("city")));
         assert_eq!(chosen.stamp.as_deref(), Some("key"));
-        assert_eq!(chosen.fill, [("closes".to_owned(), Value::Date("2030-01-15".to_owned()))]);
+        assert_eq!(chosen.fill, [("closes".to_owned(), Value::Date("2030-01-15".into()))]);
         assert_eq!(chosen.bad.unwrap().1, Value::Null);
     }
 

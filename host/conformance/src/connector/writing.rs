@@ -181,7 +181,7 @@ impl Writing<'_> {
             return Err(Stop::not_applicable("the schema has no `stamp` to find by"));
         };
         let columns = [stamp.clone(), self.chosen.text.clone()];
-        let value = |word: &str| Value::Text(self.create(word).intent);
+        let value = |word: &str| Value::Text(self.create(word).intent.into());
         let values = [value("one 0"), value("one 1"), value("nobody has this")];
         let job = self.trial.open().await?;
         let batch = job.find(&self.object.name, &columns, stamp, &values).await?;
@@ -203,7 +203,7 @@ impl Writing<'_> {
         let before = self.live().await;
         let key = format!("{}-{}-upsert", self.trial.run, self.object.name);
         let upsert = |word: &str| {
-            let set = [(&self.chosen.text, text(word)), (&stamp, Value::Text(key.clone()))];
+            let set = [(&self.chosen.text, text(word)), (&stamp, Value::Text(key.clone().into()))];
             let cells = cells(&columns(&self.chosen), &self.chosen.fill, &set);
             let operation = operation(&format!("{key}-{word}"), Action::Upsert, None, cells);
             Operation { key: Some(stamp.clone()), ..operation }
@@ -445,7 +445,7 @@ fn cells(columns: &[String], fill: &[(String, Value)], set: &[(&String, Value)])
 }
 
 fn text(word: &str) -> Value {
-    Value::Text(format!("Renkei kit 試験 {word}"))
+    Value::Text(format!("Renkei kit 試験 {word}").into())
 }
 
 fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Cell>) -> Operation {

@@ -77,7 +77,7 @@ impl Crm {
         let crm = Self { flaw, data: Arc::default() };
         for number in 0..records {
             let cells = [("name", format!("人 {number}")), ("city", "東京".to_owned())];
-            let cells = cells.map(|(name, text)| (name.to_owned(), Value::Text(text)));
+            let cells = cells.map(|(name, text)| (name.to_owned(), Value::Text(text.into())));
             crm.data().add(cells.into());
         }
         crm
@@ -425,7 +425,7 @@ fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation)
     }
     let id = match one.action {
         Action::Create => {
-            let key = Value::Text(one.intent.clone());
+            let key = Value::Text(one.intent.clone().into());
             let known = data.by_key(&key).filter(|_| flaw != Flaw::CreatesTwice);
             cells.insert("key".to_owned(), key);
             known

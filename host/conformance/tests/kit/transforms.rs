@@ -57,7 +57,7 @@ fn invalid(message: &str) -> PluginError {
 
 fn small(cell: &Cell) -> Cell {
     match cell {
-        Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase())),
+        Some(Value::Text(text)) => Some(Value::Text(text.to_lowercase().into())),
         other => other.clone(),
     }
 }

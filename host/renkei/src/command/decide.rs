@@ -150,7 +150,7 @@ fn choice(answer: &Answer, review: &Review, spec: &Spec) -> Result<Choice, Failu
                 entity.field(name).map(|(_, field)| field)
             });
             let field = field.ok_or_else(|| Failure::usage("this review is not about a field"))?;
-            let cell = Some(Value::Text(text.clone()));
+            let cell = Some(Value::Text(text.clone().into()));
             Choice::Value(fit(&field.kind, cell, None).map_err(|_| {
                 Failure::usage(format!("`{text}` does not fit the field `{}`", field.name))
             })?)

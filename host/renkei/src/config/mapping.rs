@@ -314,7 +314,7 @@ impl World<'_> {
             constants: raw
                 .defaults
                 .iter()
-                .map(|(column, text)| (column.clone(), Some(Value::Text(text.clone()))))
+                .map(|(column, text)| (column.clone(), Some(Value::Text(text.clone().into()))))
                 .collect(),
             copies: raw
                 .copies

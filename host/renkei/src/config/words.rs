@@ -156,8 +156,8 @@ pub(super) fn setting_value(value: &toml::Value) -> Value {
     match value {
         toml::Value::Boolean(boolean) => Value::Boolean(*boolean),
         toml::Value::Integer(integer) => Value::Integer(*integer),
-        toml::Value::String(text) => Value::Text(text.clone()),
-        other => Value::Text(other.to_string()),
+        toml::Value::String(text) => Value::Text(text.clone().into()),
+        other => Value::Text(other.to_string().into()),
     }
 }
 

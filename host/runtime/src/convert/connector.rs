@@ -190,7 +190,7 @@ fn no_id() -> Outcome {
 pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
     let facts = attributes_from_guest(account.facts)?.into_iter().map(|(code, value)| {
         let value = match value {
-            Value::Text(text) => Value::Text(words(&text)),
+            Value::Text(text) => Value::Text(words(&text).into()),
             value => value,
         };
         (words(&code), value)

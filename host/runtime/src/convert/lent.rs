@@ -12,7 +12,7 @@ use wasmtime::component::{ComponentType, Lower};
 use renkei_sync::{record, value};
 
 /// `types.value`.
-#[derive(Debug, Clone, Copy, ComponentType, Lower)]
+#[derive(Debug, Clone, ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum Value<'a> {
     #[component(name = "null")]
@@ -30,9 +30,9 @@ pub(crate) enum Value<'a> {
     #[component(name = "timestamp")]
     Timestamp(i64),
     #[component(name = "choices")]
-    Choices(&'a [String]),
+    Choices(Vec<&'a str>),
     #[component(name = "references")]
-    References(&'a [String]),
+    References(Vec<&'a str>),
 }
 
 /// `types.row`.
@@ -72,10 +72,14 @@ impl<'a> From<&'a value::Value> for Value<'a> {
             value::Value::Text(text) => Self::Text(text),
             value::Value::Date(text) => Self::Date(text),
             value::Value::Timestamp(ms) => Self::Timestamp(*ms),
-            value::Value::Choices(items) => Self::Choices(items),
-            value::Value::References(ids) => Self::References(ids),
+            value::Value::Choices(items) => Self::Choices(lent(items)),
+            value::Value::References(ids) => Self::References(lent(ids)),
         }
     }
+}
+
+fn lent(items: &[value::SmolStr]) -> Vec<&str> {
+    items.iter().map(value::SmolStr::as_str).collect()
 }
 
 impl<'a> From<&'a record::Batch> for Batch<'a> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::value::Value;
+use crate::state::{FieldState, Span, Truth};
+use crate::value::{Cell, SmolStr, Value};
 
 fn layouts(fields: &[&str]) -> Layouts {
     let fields = Layout::new(fields.iter().map(|&name| name.to_owned()).collect());
@@ -31,7 +32,14 @@ fn survives_a_changed_mapping() {
 
 #[test]
 fn garbage_is_an_error() {
-    for garbage in ["[1]", "{\"mail\":1}", "{\"mail\":{\"seen\":{\"text\":\"a\"}}", "{} {}", ""] {
+    for garbage in [
+        "[1]",
+        "{\"mail\":1.5}",
+        "{\"mail\":[1]}",
+        "{\"mail\":{\"seen\":{\"text\":\"a\"}}",
+        "{} {}",
+        "",
+    ] {
         let result = layouts(&["mail"]).decode::<FieldState>("person", garbage);
         assert!(matches!(result, Err(StoreError::Corrupt(_))), "{garbage}");
     }
@@ -43,8 +51,7 @@ fn what_is_said_elsewhere_is_left_out() {
     let mut states = vec![settled("a@b.c", 7), settled("1", 7), seen(Value::Null)];
     states.push(FieldState { agreed: None, ..settled("Oslo", 8) });
     let text = layouts.encode("person", &states).unwrap();
-    let expected = "{\"\":{\"edited\":[null,7]},\"mail\":{\"seen\":{\"text\":\"a@b.c\"}},\
-         \"phone\":{\"seen\":{\"text\":\"1\"}},\
+    let expected = "{\"\":{\"edited\":[null,7]},\"mail\":\"a@b.c\",\"phone\":\"1\",\
          \"fax\":{\"seen\":\"null\",\"base\":null,\"edited\":[null,null]},\
          \"city\":{\"seen\":{\"text\":\"Oslo\"},\"agreed\":null,\"edited\":[null,8]}}";
     assert_eq!(text, expected);
@@ -74,6 +81,24 @@ fn what_older_programs_wrote_reads_as_they_meant_it() {
     assert_eq!(layouts.decode::<Truth>("person", text).unwrap(), vec![mail, Truth::default()]);
 }
 
+#[test]
+fn a_value_about_which_nothing_else_is_to_be_said_stands_alone() {
+    let layouts = layouts(&["mail", "null", "ok", "score", "day"]);
+    let settled = |value: Value| FieldState {
+        base: Some(value.clone()),
+        agreed: Some(value.clone()),
+        ..seen(value)
+    };
+    let values = ["null".into(), Value::Null, Value::Boolean(true), Value::Integer(i64::MIN)];
+    let mut states: Vec<FieldState> = values.map(settled).into();
+    states.push(settled(Value::Date("2024-02-29".into())));
+    let text = layouts.encode("person", &states).unwrap();
+    let expected = "{\"mail\":\"null\",\"null\":null,\"ok\":true,\"score\":-9223372036854775808,\
+         \"day\":{\"seen\":{\"date\":\"2024-02-29\"}}}";
+    assert_eq!(text, expected);
+    assert_eq!(layouts.decode::<FieldState>("person", &text).unwrap(), states);
+}
+
 /// As it was written before anything was left out.
 fn written_out<T: serde::Serialize + Default + PartialEq>(names: &[&str], items: &[T]) -> String {
     let named: BTreeMap<&str, &T> =
@@ -96,11 +121,11 @@ impl Draw {
             1 => Value::Null,
             2 => Value::Boolean(self.below(2) == 0),
             3 => Value::Integer(-3),
-            4 => Value::Decimal("1.50".to_owned()),
-            5 => Value::Choices(vec!["a".to_owned(), String::new()]),
-            6 => Value::References(vec!["7".to_owned()]),
-            7 => Value::Text("\"quoted\" \\ \n 山田 \u{1F600} \u{7f}".to_owned()),
-            _ => Value::Text("a".to_owned()),
+            4 => Value::Decimal("1.50".into()),
+            5 => Value::Choices(vec!["a".into(), SmolStr::default()]),
+            6 => Value::References(vec!["7".into()]),
+            7 => Value::Text("\"quoted\" \\ \n 山田 \u{1F600} \u{7f}".into()),
+            _ => Value::Text("a".into()),
         })
     }
 
@@ -119,7 +144,7 @@ impl Draw {
             filler: self.cell().map(Box::new).filter(|_| self.below(4) == 0),
             tries: self.below(2) as u32,
             preset: self.below(4) == 0,
-            lost: (self.below(4) == 0).then(|| Box::from(["7".to_owned()])),
+            lost: (self.below(4) == 0).then(|| Box::from(["7".into()])),
         }
     }
 

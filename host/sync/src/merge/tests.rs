@@ -238,9 +238,8 @@ fn a_member_that_refused_a_write_keeps_its_base() {
 
 #[test]
 fn sets_merge_by_each_members_own_changes() {
-    let set = |items: &[&str]| {
-        Some(Value::Choices(items.iter().map(|item| (*item).to_owned()).collect()))
-    };
+    let set =
+        |items: &[&str]| Some(Value::Choices(items.iter().map(|item| (*item).into()).collect()));
     let field = FieldSpec {
         name: "tags".into(),
         kind: FieldKind::Choices,
@@ -307,9 +306,8 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
 
 #[test]
 fn sets_that_may_be_edits_are_not_united() {
-    let set = |items: &[&str]| {
-        Some(Value::Choices(items.iter().map(|item| (*item).to_owned()).collect()))
-    };
+    let set =
+        |items: &[&str]| Some(Value::Choices(items.iter().map(|item| (*item).into()).collect()));
     let cells = [set(&["x"]), set(&["x", "y"])];
     let merged = unsure(Winner::Manual, FieldKind::Choices, set(&["x"]), cells);
     assert!(merged.question.is_some());

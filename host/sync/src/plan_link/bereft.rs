@@ -7,13 +7,15 @@
 
 use std::sync::Arc;
 
+use smol_str::ToSmolStr as _;
+
 use super::Work;
 use crate::canonical::is_same;
 use crate::reason::Reason;
 use crate::references::{is_many, link_ids};
 use crate::spec::FieldSpec;
 use crate::state::{LinkId, RecordKey};
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// What a reference that a system emptied counts as.
 struct Bereft {
@@ -68,10 +70,10 @@ impl Work<'_> {
         if !many && !seen.is_empty() {
             return None;
         }
-        let key = |id: &String| RecordKey {
+        let key = |id: &SmolStr| RecordKey {
             system: system.clone(),
             object: target.to_owned(),
-            id: id.clone(),
+            id: id.to_string(),
         };
         let lost: Vec<RecordKey> = state.lost.iter().flatten().map(key).collect();
         let gone = lost.iter().find(|record| references.is_gone(record));
@@ -105,7 +107,7 @@ impl Work<'_> {
 
 /// Links as a canonical reference.
 fn cell_of(links: &[LinkId]) -> Cell {
-    let mut names: Vec<String> = links.iter().map(ToString::to_string).collect();
+    let mut names: Vec<SmolStr> = links.iter().map(|link| link.0.to_smolstr()).collect();
     names.sort_unstable();
     Some(if names.is_empty() { Value::Null } else { Value::References(names) })
 }

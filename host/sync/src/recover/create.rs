@@ -118,7 +118,7 @@ impl Prober<'_> {
     ) -> Result<Vec<OutboxEntry>, AbsorbError> {
         let columns = [stamp.to_owned()];
         let intents: Vec<Value> =
-            entries.iter().map(|entry| Value::Text(entry.intent.clone())).collect();
+            entries.iter().map(|entry| Value::from(entry.intent.as_str())).collect();
         let found = self.connector.find(&self.member.object, &columns, stamp, &intents).await?;
         let by_stamp: BTreeMap<&str, &str> = found
             .rows

@@ -113,7 +113,7 @@ mod tests {
             let days = days(zone);
             let start: jiff::Timestamp = moment.parse().unwrap();
             let expected = Some(Some(Value::Timestamp(start.as_millisecond())));
-            assert_eq!(days.outward("closedate", Some(Value::Date(day.to_owned()))), expected);
+            assert_eq!(days.outward("closedate", Some(Value::Date(day.into()))), expected);
             let zone = days.zone().unwrap();
             let of = |ms| day_of(ms, zone).unwrap();
             assert_eq!(of(start.as_millisecond()), day, "{zone:?}");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Span;
 use crate::canonical::is_same;
 use crate::spec::FieldKind;
-use crate::value::{Cell, Value};
+use crate::value::{Cell, SmolStr, Value};
 
 /// What the engine knows of one field in one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct FieldState {
     /// Ids that a reference named and names no more, until that is taken into account: what they
     /// stand for may be gone (RULES.md V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lost: Option<Box<[String]>>,
+    pub lost: Option<Box<[SmolStr]>>,
 }
 
 impl FieldState {
@@ -75,7 +75,7 @@ impl FieldState {
     /// Remembers what a reference will name no more, of a single one the primary record.
     pub(crate) fn lose(&mut self, kind: &FieldKind, now: &Cell) {
         let FieldKind::Reference { many, .. } = kind else { return };
-        fn named(cell: &Cell, many: bool) -> impl Iterator<Item = &String> {
+        fn named(cell: &Cell, many: bool) -> impl Iterator<Item = &SmolStr> {
             let ids = match cell {
                 Some(Value::References(ids)) => ids.as_slice(),
                 _ => &[],
@@ -83,10 +83,10 @@ impl FieldState {
             let most = if many { ids.len() } else { 1 };
             ids.iter().take(most).filter(|id| !id.is_empty())
         }
-        let kept: Vec<&String> = named(now, *many).collect();
+        let kept: Vec<&SmolStr> = named(now, *many).collect();
         let known = self.lost.as_deref().unwrap_or_default();
         let gone = named(&self.seen, *many).chain(known).filter(|id| !kept.contains(id));
-        let mut lost: Vec<String> = gone.cloned().collect();
+        let mut lost: Vec<SmolStr> = gone.cloned().collect();
         lost.sort_unstable();
         lost.dedup();
         self.lost = (!lost.is_empty()).then(|| lost.into_boxed_slice());

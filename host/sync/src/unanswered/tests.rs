@@ -10,7 +10,7 @@ use crate::spec::{
 use crate::state::{FieldState, FieldWrite, LinkId, OutboxState, Status};
 
 fn text(value: &str) -> Cell {
-    Some(Value::Text(value.to_owned()))
+    Some(Value::Text(value.into()))
 }
 
 fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> Trace<'a> {

@@ -225,11 +225,11 @@ fn what_was_told_before_the_link_is_told_of_the_link_too() {
 #[test]
 fn difference_that_a_one_way_field_keeps_is_not_told_as_in_step() {
     let bench = bench(people());
-    let left = [("mail", "a@x".into()), ("score", Value::Decimal("5".to_owned()))];
+    let left = [("mail", "a@x".into()), ("score", Value::Decimal("5".into()))];
     bench.shared.world().create(&a(), &left);
     bench.settle();
     let right = bench.shared.world().live(&b())[0].clone();
-    bench.shared.world().edit(&b(), &right, "score", Value::Decimal("7".to_owned()));
+    bench.shared.world().edit(&b(), &right, "score", Value::Decimal("7".into()));
     bench.settle();
     let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), Some("score")));
     let told = told.unwrap().unwrap().to_string();
@@ -244,7 +244,7 @@ fn value_of_its_own_is_met_as_at_a_first_link_when_the_mapping_reads_it_again() 
         [(FirstLink::Prefer("b".to_owned()), Some("7")), (FirstLink::Review, None)]
     {
         let mut bench = bench(EntitySpec { first_link, ..people() });
-        let score = |text: &str| Value::Decimal(text.to_owned());
+        let score = |text: &str| Value::Decimal(text.into());
         let cells = [("mail", "a@x".into()), ("score", score("5"))];
         let left = bench.shared.world().create(&a(), &cells);
         bench.settle();

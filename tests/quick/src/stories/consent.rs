@@ -278,7 +278,7 @@ fn one_way_field_empties_nothing_that_a_person_typed() {
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
     bench.cycle();
     let right = bench.shared.world().live(&b())[0].clone();
-    let score = |text: &str| Value::Decimal(text.to_owned());
+    let score = |text: &str| Value::Decimal(text.into());
     bench.shared.world().edit(&b(), &right, "score", score("7"));
     bench.settle();
     check_cell(&bench, &b(), &right, "score", score("7"));

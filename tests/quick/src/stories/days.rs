@@ -33,14 +33,14 @@ fn moment(text: &str) -> Value {
         let days = Days::unknown();
         let moments = ["at".to_owned()].into();
         days.learn(DayFacts { zone: time_zone("UTC"), moments });
-        days.outward("at", Some(Value::Date(day.to_owned()))).unwrap().unwrap()
+        days.outward("at", Some(Value::Date(day.into()))).unwrap().unwrap()
     };
     let Value::Timestamp(midnight) = start(day) else { panic!("{text}") };
     Value::Timestamp(midnight + hour.parse::<i64>().unwrap() * 3_600_000)
 }
 
 fn day(text: &str) -> Value {
-    Value::Date(text.to_owned())
+    Value::Date(text.into())
 }
 
 /// `RULES.md` V7.

@@ -37,7 +37,7 @@ pub(super) fn company_with_deals(count: usize, on_cascade: OnCascade) -> (Bench,
         world.table(&place(at.0, at.1)).stamped = true;
     }
     let table = world.table(&accounts());
-    let goes = Value::Choices(vec!["opportunities.company".to_owned()]);
+    let goes = Value::Choices(vec!["opportunities.company".into()]);
     table.facts.push(("cascades".to_owned(), goes));
     table.knobs.referrers.push(Referrer {
         at: opportunities(),

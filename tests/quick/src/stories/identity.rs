@@ -7,7 +7,7 @@ use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{EntitySpec, Spec};
 use renkei_sync::state::{Choice, Matter};
 use renkei_sync::store::{Changes, Restored, Store as _};
-use renkei_sync::value::Value;
+use renkei_sync::value::{SmolStr, Value};
 use renkei_worlds::mirror::MirrorStore;
 
 use super::companies;
@@ -40,13 +40,13 @@ fn firm(bench: &Bench, at: &Place, name: &str) -> String {
 }
 
 /// The values of a column of the live records, in order.
-fn column(bench: &Bench, at: &Place, column: &str) -> Vec<String> {
+fn column(bench: &Bench, at: &Place, column: &str) -> Vec<SmolStr> {
     let world = bench.shared.world();
     let cell = |id: &String| match world.cell(at, id, column) {
         Value::Text(text) => text,
         other => panic!("{other:?}"),
     };
-    let mut found: Vec<String> = world.live(at).iter().map(cell).collect();
+    let mut found: Vec<SmolStr> = world.live(at).iter().map(cell).collect();
     found.sort();
     found
 }

@@ -174,7 +174,7 @@ fn an_edit_after_an_answer_that_was_not_kept_brings_nothing_back() {
 /// values in the answer.
 #[test]
 fn a_form_of_the_systems_own_is_not_copied_back() {
-    let decimal = |text: &str| Value::Decimal(text.to_owned());
+    let decimal = |text: &str| Value::Decimal(text.into());
     let kinds = [
         ("title", "Chairman of the board".into(), Form::Cut(10)),
         ("title", "hot".into(), Form::Capitals),

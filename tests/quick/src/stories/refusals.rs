@@ -204,14 +204,14 @@ fn cell_that_does_not_fit_is_named_and_the_rest_of_the_record_goes_on() {
     edit(&bench, &a(), &left, "title", "CEO");
     bench.settle();
     check_cell(&bench, &b(), &right, "title", "CEO");
-    check_cell(&bench, &b(), &right, "score", Value::Decimal("5".to_owned()));
+    check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
     assert_eq!(the_failure(&bench), format!("contacts {left} Some(\"score\") unreadable"));
     let subject = Subject::Record(key(&a(), &left));
     let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score"))).unwrap().unwrap();
     assert!(told.to_string().contains("\"many\""), "{told}");
     edit(&bench, &a(), &left, "score", "6");
     bench.settle();
-    check_cell(&bench, &b(), &right, "score", Value::Decimal("6".to_owned()));
+    check_cell(&bench, &b(), &right, "score", Value::Decimal("6".into()));
     assert!(failures(&bench).is_empty());
 }
 

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use renkei_sync::ports::{Connector, Systems as _};
 use renkei_sync::record::{Action, Operation, Outcome, PageRequest, Row, Scan, WriteRequest};
 use renkei_sync::spec::{Direction, EntitySpec, MemberSpec, Spec};
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::value::{Cell, SmolStr, Value};
 
 use crate::histories::play::{Cycled, Driver};
 use crate::histories::stage::{DAY, as_day};
@@ -180,11 +180,13 @@ impl Loop {
                 (Value::References(ids), Some(source), Some(target)) => {
                     let source = place(&from.system, source);
                     let target = place(&to.system, target);
-                    let other = |id: &String| {
+                    let other = |id: &SmolStr| {
                         let mut groups = self.memory.groups.iter();
-                        groups.find(|group| group.get(&source) == Some(id))?.get(&target).cloned()
+                        let group =
+                            groups.find(|group| group.get(&source).is_some_and(|at| at == id))?;
+                        group.get(&target).map(SmolStr::from)
                     };
-                    let ids: Vec<String> = ids.iter().filter_map(other).collect();
+                    let ids: Vec<SmolStr> = ids.iter().filter_map(other).collect();
                     if ids.is_empty() { Value::Null } else { Value::References(ids) }
                 }
                 (Value::Date(_) | Value::Timestamp(_), ..) => day_for(to, value),

@@ -216,7 +216,7 @@ impl Drawing<'_> {
         match column {
             "amount" => match self.dice.roll(8) {
                 0 => Value::Null,
-                part => Value::Decimal(format!("{}.{part}", self.dice.roll(50))),
+                part => Value::Decimal(format!("{}.{part}", self.dice.roll(50)).into()),
             },
             OPT_OUT => Value::Boolean(self.dice.one_in(2)),
             _ => self.text(),
@@ -269,7 +269,7 @@ impl Drawing<'_> {
                     }
                 }
                 let value = match column {
-                    super::stage::SCORE => Value::Decimal(self.dice.roll(100).to_string()),
+                    super::stage::SCORE => Value::Decimal(self.dice.roll(100).to_string().into()),
                     DAY => self.day(at.side),
                     column => self.value(column),
                 };

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use renkei_sync::record::Removal;
-use renkei_sync::value::Value;
+use renkei_sync::value::{SmolStr, Value};
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};
 use super::stage::{COMPANY, DAY, Kind, OPT_OUT, PRIVATE, SCORE, at};
@@ -183,7 +183,7 @@ impl<D: Driver> Judge<'_, D> {
         let Value::References(ids) = self.world.cell(place, id, COMPANY) else { return false };
         let companies = (place.0.clone(), Kind::Company.object().to_owned());
         let live = self.world.live(&companies);
-        ids.iter().any(|id| !id.is_empty() && !live.contains(id))
+        ids.iter().any(|id| !id.is_empty() && live.iter().all(|live| live != id))
     }
 
     /// The last value that a person typed stands where it was typed, or people can read that it
@@ -228,12 +228,12 @@ impl<D: Driver> Judge<'_, D> {
             (Value::References(now), Value::References(then)) => {
                 let companies = (place.0.clone(), Kind::Company.object().to_owned());
                 let live = self.world.live(&companies);
-                now.first() == then.first() || !then.iter().any(|id| live.contains(id))
+                now.first() == then.first() || !is_any(then, &live)
             }
             (Value::Null, Value::References(then)) => {
                 let companies = (place.0.clone(), Kind::Company.object().to_owned());
                 let live = self.world.live(&companies);
-                !then.iter().any(|id| live.contains(id))
+                !is_any(then, &live)
             }
             // White space around it is form, not value (RULES.md V8).
             (cell, after) => plain(column, cell) == plain(column, after),
@@ -272,9 +272,11 @@ impl<D: Driver> Judge<'_, D> {
     fn is_left_behind(&self, last: &Entry) -> bool {
         let Value::References(ids) = &last.before else { return false };
         let companies = (last.place.0.clone(), Kind::Company.object().to_owned());
-        let is_gone = |id: &String| {
+        let is_gone = |id: &SmolStr| {
             let records = self.world.tables.get(&companies).map(|table| &table.records);
-            records.and_then(|records| records.get(id)).is_none_or(|record| record.gone.is_some())
+            records
+                .and_then(|records| records.get(id.as_str()))
+                .is_none_or(|record| record.gone.is_some())
         };
         last.after == Value::Null && ids.iter().all(is_gone)
     }
@@ -445,4 +447,9 @@ fn says_other(column: &str, entry: &Entry) -> bool {
         DAY => plain(column, &entry.before) != plain(column, &entry.after),
         _ => entry.before != entry.after,
     }
+}
+
+/// Whether a reference names a live record.
+fn is_any(ids: &[SmolStr], live: &[String]) -> bool {
+    ids.iter().any(|id| live.iter().any(|live| live == id))
 }

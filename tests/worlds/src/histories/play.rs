@@ -1,7 +1,7 @@
 //! Plays a history: people act on the world, a driver keeps it in step, and in the end all rest.
 
 use renkei_sync::record::Removal;
-use renkei_sync::value::Value;
+use renkei_sync::value::{SmolStr, Value};
 
 use super::stage::{COMPANY, Kind, OPT_OUT, PRIVATE, as_day, at, spec, world};
 use super::step::{Act, History, Knob, Step, Table};
@@ -191,7 +191,7 @@ fn turn(world: &mut World, sides: usize, table: Table, knob: &Knob) {
             let people = at(table.side, Kind::Person);
             let column = COMPANY.to_owned();
             if on_removal == OnRemoval::Cascade {
-                let goes = Value::Choices(vec![format!("{}.{column}", people.1)]);
+                let goes = Value::Choices(vec![format!("{}.{column}", people.1).into()]);
                 to.facts.push(("cascades".to_owned(), goes));
             }
             to.knobs.referrers.push(Referrer { at: people, column, on_removal });
@@ -317,10 +317,11 @@ fn put_back(world: &mut World, table: Table, number: usize, column: &str) {
 fn parents(world: &mut World, side: usize, number: usize, companies: &[usize]) {
     let Some((place, id)) = nth(world, Table { side, kind: Kind::Person }, number) else { return };
     let live = world.live(&at(side, Kind::Company));
-    let mut ids: Vec<String> = Vec::new();
+    let mut ids: Vec<SmolStr> = Vec::new();
     for company in companies {
-        let id = live.get(company % live.len().max(1)).filter(|id| !ids.contains(id));
-        ids.extend(id.cloned());
+        let id =
+            live.get(company % live.len().max(1)).filter(|id| ids.iter().all(|named| named != *id));
+        ids.extend(id.map(SmolStr::from));
     }
     let value = if ids.is_empty() { Value::Null } else { Value::References(ids) };
     world.edit(&place, &id, COMPANY, value);
@@ -333,8 +334,8 @@ pub fn plain(column: &str, value: &Value) -> Value {
         Value::Null if column == OPT_OUT => Value::Boolean(false),
         Value::Decimal(text) => match text.split_once('.') {
             Some((whole, part)) => match part.trim_end_matches('0') {
-                "" => Value::Decimal(whole.to_owned()),
-                part => Value::Decimal(format!("{whole}.{part}")),
+                "" => Value::Decimal(whole.into()),
+                part => Value::Decimal(format!("{whole}.{part}").into()),
             },
             None => value.clone(),
         },
@@ -362,7 +363,7 @@ pub fn meaning(world: &World, place: &Place, id: &str, column: &str) -> Value {
         Value::References(ids) if column == COMPANY => {
             let companies = (place.0.clone(), Kind::Company.object().to_owned());
             let live = world.live(&companies);
-            let primary = ids.first().filter(|id| live.contains(id));
+            let primary = ids.first().filter(|id| live.iter().any(|live| live == *id));
             primary.map_or(Value::Null, |id| world.cell(&companies, id, Kind::Company.key()))
         }
         value => value,

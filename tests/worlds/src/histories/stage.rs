@@ -76,7 +76,7 @@ pub fn moment(day: u8, hour: i64) -> Value {
 
 /// A day since 1970, as the other systems keep it.
 pub fn day(number: u8) -> Value {
-    Value::Date(format!("1970-01-{:02}", number + 1))
+    Value::Date(format!("1970-01-{:02}", number + 1).into())
 }
 
 /// The day of a moment; other values as they are.

@@ -154,9 +154,13 @@ impl Form {
                 "" => Value::Null,
                 trimmed => trimmed.into(),
             },
-            (Self::Capitals, Value::Text(text)) => Value::Text(text.to_uppercase()),
-            (Self::Round(places), Value::Decimal(text)) => Value::Decimal(round(&text, *places)),
-            (Self::Scale(places), Value::Decimal(text)) => Value::Decimal(scale(&text, *places)),
+            (Self::Capitals, Value::Text(text)) => Value::Text(text.to_uppercase().into()),
+            (Self::Round(places), Value::Decimal(text)) => {
+                Value::Decimal(round(&text, *places).into())
+            }
+            (Self::Scale(places), Value::Decimal(text)) => {
+                Value::Decimal(scale(&text, *places).into())
+            }
             (Self::Fill(filler), Value::Null) => filler.clone(),
             (_, value) => value,
         }

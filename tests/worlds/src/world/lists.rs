@@ -1,7 +1,7 @@
 //! Columns that hold several records: a write names what it adds and what goes, the rest stays.
 
 use renkei_sync::record::{Operation, WriteRequest};
-use renkei_sync::value::Value;
+use renkei_sync::value::{SmolStr, Value};
 
 use super::{Place, World};
 
@@ -20,7 +20,8 @@ impl World {
         let goes = |column: &str, id: &str| {
             let named = format!("{} {column} {id}", operation.intent);
             request.options.iter().any(|(code, value)| {
-                code == "removes" && matches!(value, Value::Choices(all) if all.contains(&named))
+                code == "removes"
+                    && matches!(value, Value::Choices(all) if all.iter().any(|one| *one == named))
             })
         };
         let mut operation = operation.clone();
@@ -32,9 +33,9 @@ impl World {
             if table.is_some_and(|table| table.lists.contains(column)) {
                 let mut all = ids(cell);
                 let rest = ids(held).into_iter().filter(|id| !id.is_empty() && !all.contains(id));
-                let rest: Vec<String> = rest.filter(|id| !goes(column, id)).collect();
+                let rest: Vec<SmolStr> = rest.filter(|id| !goes(column, id)).collect();
                 if all.is_empty() && !rest.is_empty() {
-                    all.push(String::new());
+                    all.push(SmolStr::default());
                 }
                 all.extend(rest);
                 *cell = if all.is_empty() { Value::Null } else { Value::References(all) };

@@ -83,7 +83,7 @@ impl Table {
     pub(super) fn row(&self, id: &str, version: &Record, columns: &[String]) -> Row {
         let cell = |column: &String| -> Cell {
             if column == "stamp" {
-                return Some(version.stamp.clone().map_or(Value::Null, Value::Text));
+                return Some(version.stamp.as_deref().map_or(Value::Null, Value::from));
             }
             if column == MODIFIED_BY {
                 let ours = version.by == Some(Who::Engine);

@@ -1,0 +1,2 @@
+-- Settled values stand alone in `record.fields` and `link.truth` (host/sync/src/codec.rs). What is there is read as it is;
+-- the layout's number keeps older programs, which cannot read the new form, away.
