@@ -142,6 +142,7 @@ pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     let mut work = Work::new(context, view);
     if view.link.status == LinkStatus::Active {
         work.set_rivals_aside();
+        work.follow_merges();
         work.follow_deletions();
         if work.removal() {
             work.recalls &= !work.plan.held;

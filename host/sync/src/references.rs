@@ -133,6 +133,7 @@ impl References {
             let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
             wanted.extend(losers(lanes, view).flat_map(|(_, _, state)| link_ids(&state.base)));
+            wanted.extend(removed(lanes, view).flat_map(|state| link_ids(&state.agreed)));
         }
         let named = wanted.clone();
         let is_news = |link: &LinkId| !self.members.contains_key(link);
@@ -212,6 +213,30 @@ impl References {
         self.over.contains(&link)
     }
 
+    /// Whether two references name the same things by now: of links that were united each stands
+    /// for the other, and those of which every record is gone do not count.
+    pub(crate) fn is_same_by_now(&self, one: &Cell, other: &Cell) -> bool {
+        // A united link has the members of the one that it is part of.
+        let by_now = |cell: &Cell| -> BTreeSet<(Option<&RecordKey>, Option<LinkId>)> {
+            let left = link_ids(cell).filter(|link| !self.is_over(*link));
+            let named =
+                left.map(|link| match self.members.get(&link).and_then(|all| all.first()) {
+                    Some(record) => (Some(record), None),
+                    None => (None, Some(link)),
+                });
+            named.collect()
+        };
+        by_now(one) == by_now(other)
+    }
+
+    /// Whether two references that name something name the same by now.
+    pub(crate) fn is_renamed(&self, before: &Cell, now: &Cell) -> bool {
+        let is_left = |link| !self.is_over(link);
+        link_ids(before).next().is_some()
+            && link_ids(before).chain(link_ids(now)).all(is_left)
+            && self.is_same_by_now(before, now)
+    }
+
     /// The link of a record of a system.
     pub(crate) fn link_of(&self, record: &RecordKey) -> Option<LinkId> {
         self.link(&record.system, &record.object, &record.id)
@@ -230,7 +255,8 @@ impl References {
         let mut wanted: BTreeMap<LinkId, BTreeSet<FieldIndex>> = BTreeMap::new();
         for (view, member) in views.iter().flat_map(|view| creators.iter().map(move |m| (view, m)))
         {
-            if view.records.iter().any(|record| record.key.system == member.system) {
+            let mut mine = view.records.iter().filter(|record| record.key.system == member.system);
+            if mine.any(|record| !record.status.is_gone()) {
                 continue;
             }
             for copy in &member.copies {
@@ -405,6 +431,15 @@ fn losers<'v>(
             let target = lanes.lane(member?, position)?.mapping.target.as_deref()?;
             Some((record.as_ref(), target, state))
         })
+    })
+}
+
+/// The reference fields of a link's removed records.
+fn removed<'v>(lanes: &Lanes<'v>, view: &'v LinkView) -> impl Iterator<Item = &'v FieldState> {
+    let removed = view.records.iter().filter(|record| record.status.is_removed());
+    let positions = lanes.references().to_vec();
+    removed.flat_map(move |record| {
+        positions.clone().into_iter().filter_map(|position| record.fields.get(position))
     })
 }
 

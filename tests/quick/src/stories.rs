@@ -23,6 +23,7 @@ mod days;
 mod defaults;
 mod deletions;
 mod first_syncs;
+mod followed;
 mod forms;
 mod identity;
 mod in_flight;

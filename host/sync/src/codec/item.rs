@@ -1,4 +1,4 @@
-//! What is known of one field, as it is written and read: a record's state of it and a link's truth.
+//! What is known of one field, written and read: a record's state of it and a link's truth.
 
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};

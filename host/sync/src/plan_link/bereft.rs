@@ -1,4 +1,5 @@
-//! References that were emptied because what they referred to is gone (`RULES.md` V2).
+//! References that were emptied because what they referred to is gone, or name another record
+//! because that one was merged with it (`RULES.md` V2).
 //!
 //! A system takes a record that is deleted out of the references to it. Nobody edited these: they
 //! follow from the deletion. While the deletion waits, or the others are left, nothing is carried
@@ -11,6 +12,7 @@ use smol_str::ToSmolStr as _;
 
 use super::Work;
 use crate::canonical::is_same;
+use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::references::{is_many, link_ids};
 use crate::spec::FieldSpec;
@@ -25,6 +27,54 @@ struct Bereft {
 }
 
 impl Work<'_> {
+    /// A reference to a link that was united with another names that one by now: nobody has edited
+    /// it.
+    pub(super) fn follow_merges(&mut self) {
+        let references = self.context.references;
+        for &position in self.context.lanes.references() {
+            let shown: Vec<(usize, Cell)> = self.shown(position).collect();
+            let Some(truth) = self.plan.link.truth.get(position) else { continue };
+            let is_old =
+                |cell: &Cell, now: &&Cell| cell != *now && references.is_renamed(cell, now);
+            let now = shown.iter().map(|(_, seen)| seen).find(|seen| is_old(&truth.value, seen));
+            if let (Some(now), Some(truth)) =
+                (now, now.and(Arc::make_mut(&mut self.plan.link).truth.get_mut(position)))
+            {
+                truth.value.clone_from(now);
+            }
+            for (record, seen) in &shown {
+                let Some(record) = self.records.get_mut(*record) else { continue };
+                let Some(state) = record.fields.get(position) else { continue };
+                let by_now =
+                    |cell: &Cell| now.into_iter().chain([seen]).find(|now| is_old(cell, now));
+                let (base, agreed) = (by_now(&state.base), by_now(&state.agreed));
+                let record = (base.is_some() || agreed.is_some()).then(|| Arc::make_mut(record));
+                if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
+                    state.base = base.cloned().unwrap_or_else(|| state.base.take());
+                    state.agreed = agreed.cloned().unwrap_or_else(|| state.agreed.take());
+                }
+            }
+        }
+    }
+
+    /// What the records of the link hold in a reference, each with its place, where something was
+    /// taken out of one: most references are in step.
+    fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
+        let lanes = self.context.lanes;
+        let field = lanes.entity.fields.get(position);
+        let state = move |active: &Active| self.records.get(active.record)?.fields.get(position);
+        let mut states = self.active.iter().filter_map(state);
+        let is_due = states.any(|state| state.lost.is_some());
+        self.active.iter().filter(move |_| is_due).filter_map(move |active| {
+            let target = lanes.lane(active.member, position)?.target(&field?.kind)?;
+            let record = self.records.get(active.record)?;
+            let seen = &record.fields.get(position)?.seen;
+            let references = self.context.references;
+            let inward = references.inward(is_many(&field?.kind), &record.key.system, target, seen);
+            Some((active.record, inward.cell))
+        })
+    }
+
     /// Sets references that systems emptied apart from those that people emptied.
     pub(super) fn follow_deletions(&mut self) {
         let lanes = self.context.lanes;

@@ -8,7 +8,7 @@ use super::{bench, check_cell, companies, deals, leads, references, with_leads};
 use crate::bench::{Bench, direct, field};
 use crate::scenarios::{a, b, people, world};
 use crate::world::knobs::Versions;
-use crate::world::place;
+use crate::world::{Place, place};
 
 /// `RULES.md` V6.
 #[test]
@@ -105,6 +105,20 @@ fn new_record_gets_the_name_of_what_it_refers_to() {
     let mut names: Vec<_> = names.collect();
     names.sort();
     assert_eq!(names, [("Big".into(), "ACME".into()), ("Small".into(), "(none)".into())]);
+
+    // Also one that takes the place of a deleted record.
+    let find = |at: &Place| {
+        let world = bench.shared.world();
+        let is_big = |id: &String| world.cell(at, id, "name") == "Big".into();
+        world.live(at).into_iter().find(is_big).unwrap()
+    };
+    let (big, deal) = (find(&made), find(&place("a", "deals")));
+    bench.shared.world().remove(&made, &big, Removal::Deleted);
+    bench.shared.world().edit(&place("a", "deals"), &deal, "stage", "closed".into());
+    bench.settle();
+    let again = find(&made);
+    assert_ne!(again, big);
+    assert_eq!(bench.shared.world().cell(&made, &again, "account_name"), "ACME".into());
 }
 
 /// `RULES.md` V6: a filler elsewhere becomes no fact here.
