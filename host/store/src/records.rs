@@ -205,6 +205,7 @@ fn status_word(status: &Status) -> &'static str {
         Status::Returned => "returned",
         Status::MergedInto(_) => "merged",
         Status::ConvertedTo(_) => "converted",
+        Status::SurplusInto(_) => "surplus-moved",
     }
 }
 
@@ -220,6 +221,7 @@ fn read_status(row: &Row<'_>) -> Result<Status> {
         "returned" => Status::Returned,
         "merged" => Status::MergedInto(column::read_json(row, 8)?),
         "converted" => Status::ConvertedTo(column::read_json(row, 8)?),
+        "surplus-moved" => Status::SurplusInto(column::read_json(row, 8)?),
         other => return Err(column::unknown_word(7, other)),
     })
 }

@@ -300,15 +300,17 @@ impl<'a> Source<'a> {
         // A row from before the removal is older than what is known.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         changes.dirty.extend(record.link);
-        let is_aside = matches!(record.status, Status::Surplus | Status::Replaced);
-        record.status = match (is_aside, status.successor()) {
+        let is_ours = |heir: &RecordKey| self.entity.member(&heir.system, &heir.object).is_some();
+        record.status = match (&record.status, status.successor()) {
             // The link goes on with the active record.
-            (true, None) => Status::Replaced,
-            (true, Some(_)) => {
+            (Status::Surplus | Status::Replaced, None) => Status::Replaced,
+            // What it became stands aside in its stead.
+            (Status::Surplus, Some(heir)) if is_ours(heir) => Status::SurplusInto(heir.clone()),
+            (Status::Surplus | Status::Replaced, Some(_)) => {
                 record.link = None;
                 status
             }
-            (false, _) => status,
+            _ => status,
         };
         changes.records.push(record.clone());
         false

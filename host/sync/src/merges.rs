@@ -107,7 +107,10 @@ impl Merge<'_> {
                 continue;
             }
             changes.aliases.push((record.key.clone(), survivor.clone()));
-            record.status = Status::MergedInto(survivor.clone());
+            record.status = match record.status {
+                Status::Surplus => Status::SurplusInto(survivor.clone()),
+                _ => Status::MergedInto(survivor.clone()),
+            };
             changes.records.push(record);
         }
         let now_ms = self.engine.clock.now_ms();

@@ -6,6 +6,7 @@
 //! surplus, and a person is asked. The alias stays for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::apply::sent_cells;
 use crate::engine::{Engine, Tally, journal_of};
@@ -17,7 +18,7 @@ use crate::recover::update::settle;
 use crate::review;
 use crate::spec::{EntitySpec, OnMerge};
 use crate::state::{
-    Awaited, Choice, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
+    Awaited, Choice, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
     OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{Changes, OutboxQuery, Store, StoreError};
@@ -38,17 +39,19 @@ pub(crate) async fn follow_moves(
         after = Some(last.key.clone());
         moved.extend(chunk);
     }
-    for record in winners_first(store, moved).await? {
-        // One commit each: a later move may build on an earlier one.
-        if let Some(changes) = follow(engine, tally, entity, record).await? {
-            store.commit(changes).await?;
+    for RecordState { key, .. } in winners_first(store, moved).await? {
+        // One commit each: a later move builds on an earlier one, which may have moved this record.
+        for record in store.records(&[key]).await? {
+            if let Some(changes) = follow(engine, tally, entity, record).await? {
+                store.commit(changes).await?;
+            }
         }
     }
     Ok(())
 }
 
 /// Of several records that became the same new one, the one whose values survive goes first, so
-/// that its link is the one that goes on (`RULES.md` P7).
+/// that its link is the one that goes on (`RULES.md` P7); one that stood aside follows its equals.
 async fn winners_first(
     store: &dyn Store,
     mut moved: Vec<RecordState>,
@@ -65,7 +68,7 @@ async fn winners_first(
         let heir = heir.and_then(|key| heirs_known.iter().find(|known| known.key == *key));
         heir.map_or(0, |heir| lost_values(record, heir))
     };
-    moved.sort_by_cached_key(lost);
+    moved.sort_by_cached_key(|record| (lost(record), record.status.is_aside()));
     Ok(moved)
 }
 
@@ -104,11 +107,17 @@ async fn follow(
     };
     let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     match heir.link {
-        // One that nobody ever read takes the link, so that a person is asked about it.
         Some(_) if heir.status.is_gone() => moving.give_up(record),
-        None if heir.status.is_gone() && heir.was_read() => moving.give_up(record),
+        // One that nobody ever read takes the place, so that a person is asked about it.
+        None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
+            moving.give_up(record);
+        }
         Some(to) if to == from => moving.leave(record, heir, left),
         Some(to) => match view(to) {
+            // A link that is kept in step does not end in one that is not.
+            Some(right) if record.status.is_aside() && right.link.status != LinkStatus::Active => {
+                moving.leave(record, heir, left);
+            }
             Some(right) => moving.unite(record, &heir, left, right),
             None => return Ok(None),
         },
@@ -153,6 +162,14 @@ async fn updates_of(
     }
 }
 
+/// The record that has the place of another one's system in a link, if that is not the other one.
+fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<RecordState>> {
+    let here = |other: &&Arc<RecordState>| {
+        other.key.system == beside.key.system && other.key != beside.key
+    };
+    view.records.iter().filter(here).find(|other| other.status.has_place())
+}
+
 struct Move<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
@@ -164,48 +181,51 @@ struct Move<'a> {
 }
 
 impl Move<'_> {
-    /// The successor is gone too: for the link that is a deletion.
+    /// The successor is gone too: for the link that is a deletion, unless it stood aside.
     fn give_up(&mut self, mut record: RecordState) {
-        record.status = Status::Deleted;
+        record.status = if record.status.is_aside() { Status::Replaced } else { Status::Deleted };
         self.changes.dirty.extend(record.link);
         self.changes.records.push(record);
     }
 
     /// The successor has the link already; as a surplus record it becomes the active one, because
-    /// its system says that it is what is left of both.
+    /// its system says that it is what is left of both. What it holds is weighed then, as that of
+    /// any record that is new in its place (`RULES.md` P7).
     fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
-        let is_rival = |other: &RecordState| {
-            other.status == Status::Live
-                && other.key.system == heir.key.system
-                && other.key != record.key
-        };
-        if heir.status == Status::Surplus && !view.records.iter().any(|other| is_rival(other)) {
-            self.pass_on(&record, &mut heir);
+        if heir.status == Status::Surplus
+            && !record.status.is_aside()
+            && in_place(view, &record).is_none()
+        {
+            self.pass_sent(&mut heir);
             heir.status = Status::Live;
             self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
             self.changes.records.push(heir);
         }
-        record.link = None;
+        Self::let_go(&mut record);
         self.changes.records.push(record);
         self.changes.dirty.push(link);
     }
 
-    /// The successor takes over link and base values.
+    /// The successor takes over link and base values, and the place that the record had: also the
+    /// one beside the active record.
     fn inherit(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
-        let reason = match record.status {
-            Status::ConvertedTo(_) => Reason::ConvertedFrom(record.key.clone()),
-            _ => Reason::MergedFrom(record.key.clone()),
+        let is_converted = record.key.object != heir.key.object;
+        let reason = match is_converted {
+            true => Reason::ConvertedFrom(record.key.clone()),
+            false => Reason::MergedFrom(record.key.clone()),
         };
-        self.pass_on(&record, &mut heir);
+        self.pass_bases(&record, &mut heir);
+        self.pass_sent(&mut heir);
         heir.link = Some(link);
-        let rival = view
-            .records
-            .iter()
-            .find(|other| other.status == Status::Live && other.key.system == heir.key.system);
-        if let Some(active) = rival {
-            self.set_aside(&mut heir, active.key.clone(), view, None);
+        let active = in_place(view, &record).map(|active| active.key.clone());
+        match (active, record.status.is_aside()) {
+            (Some(_), _) if heir.status.is_gone() => heir.status = Status::Replaced,
+            (Some(active), true) => self.stay_aside(&mut heir, active, (&record, view)),
+            (Some(active), false) => self.set_aside(&mut heir, active, view, None),
+            (None, true) => self.stand_aside(&mut heir, view),
+            (None, false) => {}
         }
         if heir.status == Status::Missing {
             let matter = Matter::Missing { record: heir.key.clone() };
@@ -214,7 +234,7 @@ impl Move<'_> {
             self.tell(link, heir.key.clone(), Reason::OutOfSight);
         }
         self.tell(link, heir.key.clone(), reason);
-        record.link = None;
+        Self::let_go(&mut record);
         self.changes.records.extend([record, heir]);
         self.changes.dirty.push(link);
     }
@@ -234,19 +254,13 @@ impl Move<'_> {
             if other.status.is_gone() {
                 other.status = Status::Replaced;
             }
-            let rival = right
-                .records
-                .iter()
-                .find(|taken| taken.status == Status::Live && taken.key.system == other.key.system);
-            if let Some(active) = rival
-                && other.status == Status::Live
-            {
-                let because = Some(record.key.clone());
-                self.set_aside(&mut other, active.key.clone(), right, because);
+            let waits = matches!(other.status, Status::Missing | Status::Returned);
+            if !waits && !other.status.is_gone() {
+                self.join(&mut other, right, &record.key);
             }
             self.changes.records.push(other);
         }
-        record.link = None;
+        Self::let_go(&mut record);
         self.changes.records.push(record);
         let surplus =
             left.reviews.iter().filter(|one| matches!(one.matter, Matter::Surplus { .. }));
@@ -260,6 +274,27 @@ impl Move<'_> {
         self.join_consent(left, right);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
+    }
+
+    /// A record comes into the link that stays. Where its system has another one there, also one
+    /// that has just gone, it stands aside: what it holds is weighed once it has the place.
+    fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
+        if other.status.is_aside() {
+            other.fields.iter_mut().for_each(FieldState::stand_aside);
+            return;
+        }
+        let active = in_place(view, other).map(|active| active.key.clone());
+        let is_gone = |gone: &&Arc<RecordState>| {
+            gone.status.is_removed() && gone.key.system == other.key.system
+        };
+        if active.is_none() && !view.records.iter().any(|record| is_gone(&record)) {
+            return;
+        }
+        other.fields.iter_mut().for_each(FieldState::stand_aside);
+        match active {
+            Some(active) => self.set_aside(other, active, view, Some(because.clone())),
+            None => self.stand_aside(other, view),
+        }
     }
 
     /// An opt-out of the link that ends counts in the one that stays.
@@ -293,9 +328,8 @@ impl Move<'_> {
         view: &LinkView,
         because: Option<RecordKey>,
     ) {
-        record.status = Status::Surplus;
+        self.stand_aside(record, view);
         self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
-        self.change(view, |entity, link| consent::carry(entity, link, record));
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
         review.record = because;
@@ -307,9 +341,42 @@ impl Move<'_> {
         self.changes.reviews.push(review);
     }
 
-    /// Base values of a record for its successor, where that has none of its own, and what was sent
-    /// to it without an answer: the successor shows what became of that.
-    fn pass_on(&mut self, record: &RecordState, heir: &mut RecordState) {
+    fn stand_aside(&mut self, record: &mut RecordState, view: &LinkView) {
+        record.status = record.status.aside();
+        self.change(view, |entity, link| consent::carry(entity, link, record));
+    }
+
+    /// What a record became that stood aside stands aside; a person who is asked about the one is
+    /// asked about the other.
+    fn stay_aside(
+        &mut self,
+        heir: &mut RecordState,
+        active: RecordKey,
+        (record, view): (&RecordState, &LinkView),
+    ) {
+        let asked = view.reviews.iter().find(|one| match &one.matter {
+            Matter::Surplus { surplus, .. } => *surplus == record.key,
+            _ => false,
+        });
+        match asked {
+            Some(asked) => self.set_aside(heir, active, view, asked.record.clone()),
+            None => self.stand_aside(heir, view),
+        }
+    }
+
+    /// The record has left its link; what it was merged or converted into stands there.
+    fn let_go(record: &mut RecordState) {
+        record.link = None;
+        if let Status::SurplusInto(heir) = &record.status {
+            record.status = match heir.object == record.key.object {
+                true => Status::MergedInto(heir.clone()),
+                false => Status::ConvertedTo(heir.clone()),
+            };
+        }
+    }
+
+    /// Base values of a record for its successor, where that has none of its own.
+    fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
         let fields = self.entity.fields.iter();
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
             // A record that lacks its predecessor's opt-out is no person who takes it back.
@@ -318,11 +385,17 @@ impl Move<'_> {
                 new.filler.clone_from(&old.filler);
                 new.seen = Some(Value::Null);
             }
+            // What was nobody's edit in the one is none in the other.
+            new.preset |= old.preset && new.seen.is_some() && new.seen == old.seen;
             if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
             }
         }
+    }
+
+    /// What was sent to a record without an answer: its successor shows what became of that.
+    fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
             let reason = settle(self.entity, &entry, &sent, heir, true);
             let note = Note { record: Some(heir.key.clone()), field: None, reason };

@@ -445,6 +445,7 @@ fn describe(status: &Status) -> String {
         Status::Returned => "came back; the next cycle links it".to_owned(),
         Status::MergedInto(key) => format!("merged into {key}"),
         Status::ConvertedTo(key) => format!("converted into {key}"),
+        Status::SurplusInto(key) => format!("stood aside; merged or converted into {key}"),
     }
 }
 

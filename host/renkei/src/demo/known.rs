@@ -93,7 +93,7 @@ impl Known {
         }
         // A surplus record is kept so that references to it resolve; a review proposes to merge it.
         // One that is gone was replaced by another.
-        let is_aside = |status: &Status| matches!(status, Status::Surplus | Status::Replaced);
+        let is_aside = |status: &Status| status.is_aside() || *status == Status::Replaced;
         let active = view.records.iter().filter(|record| !is_aside(&record.status));
         let records = active.map(|record| record.key.clone()).collect();
         self.links.push((view.link.entity.clone(), id, records));

@@ -77,6 +77,7 @@ fn a_record() -> impl Strategy<Value = RecordState> {
         1 => Just(Status::Returned),
         1 => a_key().prop_map(Status::MergedInto),
         1 => a_key().prop_map(Status::ConvertedTo),
+        1 => a_key().prop_map(Status::SurplusInto),
     ];
     (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>(), failures()).prop_map(
         |(key, link, status, modified_ms, failures)| {

@@ -2,7 +2,7 @@
 //! woken. A record whose place in its link is taken stands aside: a person is asked about it, and
 //! its opt-out counts (`RULES.md` P5, V15).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Linker, replaced};
 use crate::engine::journal_of;
@@ -23,7 +23,6 @@ impl Linker<'_> {
         for (link, record) in store.members(&joined).await? {
             places.entry((link, record.system.clone())).or_insert(record);
         }
-        let founded: BTreeSet<LinkId> = self.changes.links.iter().map(|link| link.id).collect();
         let mut links: BTreeMap<LinkId, Link> = std::mem::take(&mut self.changes.links)
             .into_iter()
             .map(|link| (link.id, Link { restored: self.recalled.contains(&link.id), ..link }))
@@ -34,7 +33,7 @@ impl Linker<'_> {
         records.sort_by_key(|record| self.chosen.contains(&record.key));
         for mut record in records {
             let Some(&id) = self.known.linked.get(&record.key) else { continue };
-            self.give_link(&mut record, id, founded.contains(&id));
+            self.give_link(&mut record, id);
             let place = places.entry((id, record.key.system.clone()));
             let active = place.or_insert_with(|| record.key.clone()).clone();
             if active == record.key {
@@ -57,13 +56,11 @@ impl Linker<'_> {
     }
 
     /// Gives a record its link.
-    fn give_link(&self, record: &mut RecordState, link: LinkId, founded: bool) {
+    fn give_link(&self, record: &mut RecordState, link: LinkId) {
         record.link = Some(link);
-        if founded {
-            // What it agreed on with an earlier link, the new one does not know.
-            for state in &mut record.fields {
-                (state.base, state.agreed) = (None, None);
-            }
+        // What it agreed on with an earlier link, the new one does not know.
+        for state in &mut record.fields {
+            (state.base, state.agreed) = (None, None);
         }
         // What it says is done.
         let stamp = self.entity.member(&record.key.system, &record.key.object);

@@ -129,9 +129,7 @@ impl<'a> Returns<'a> {
         let link = view.link.id;
         let place = (link, record.key.system.clone());
         let is_rival = |other: &&Arc<RecordState>| {
-            let has_place = matches!(other.status, Status::Live | Status::Missing);
-            (has_place || other.status.successor().is_some())
-                && other.key.system == record.key.system
+            other.status.has_place() && other.key.system == record.key.system
         };
         let rival = view.records.iter().find(is_rival).map(|other| other.key.clone());
         let rival = rival.or_else(|| self.taken.get(&place).cloned());

@@ -24,7 +24,7 @@ impl Work<'_> {
     pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
         let there = |record: &RecordState| {
             let is_there = |other: &Arc<RecordState>| {
-                other.status == Status::Surplus && other.key.system == record.key.system
+                other.status.is_aside() && other.key.system == record.key.system
             };
             self.records.iter().any(is_there)
         };

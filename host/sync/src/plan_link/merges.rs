@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{Draft, Work};
+use super::{Draft, Work, is_now};
 use crate::merge::consent;
 use crate::reason::Reason;
 use crate::record::Action;
@@ -21,11 +21,13 @@ impl Work<'_> {
         for known in std::mem::take(&mut self.reviews) {
             if let Matter::Surplus { surplus, .. } = &known.matter {
                 let approved = known.choice == Some(Choice::Approve);
-                if !self.is_surplus(surplus) {
+                if !self.is_aside(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
                     continue;
                 }
-                if approved && !self.merge_into_active(surplus) {
+                // What one that moves on becomes is asked about.
+                let waits = !is_now(&self.records, surplus, &Status::Surplus);
+                if approved && !waits && !self.merge_into_active(surplus) {
                     // What was approved cannot be done now: the question stays (RULES.md P8).
                     let open = Review { status: ReviewStatus::Open, choice: None, ..known };
                     self.plan.reviews.push(open.clone());
@@ -68,19 +70,16 @@ impl Work<'_> {
         let mut records = self.records.iter().filter(|record| record.key == *active);
         let stands = match review.choice {
             Some(Choice::Approve) => !records.any(|record| record.status.is_gone()),
-            _ => records.any(|record| {
-                matches!(record.status, Status::Live | Status::Missing)
-                    || record.status.successor().is_some()
-            }),
+            _ => records.any(|record| record.status.has_place()),
         };
-        stands && self.is_surplus(surplus)
+        stands && self.is_aside(surplus)
     }
 
     /// The question about a surplus record whose active one is another now.
     pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
         let Matter::Surplus { active, surplus, .. } = &over.matter else { return None };
         let now = self.active_in(&surplus.system).filter(|now| now != active)?;
-        let is_open = over.choice.is_none() && self.is_surplus(surplus);
+        let is_open = over.choice.is_none() && self.is_aside(surplus);
         let asked = is_open.then(|| self.question((now, surplus.clone())))?;
         Some(Review { record: over.record.clone(), ..asked })
     }
@@ -95,8 +94,8 @@ impl Work<'_> {
         records.map(|record| &record.key).find(|key| key.system == system).cloned()
     }
 
-    fn is_surplus(&self, key: &RecordKey) -> bool {
-        self.records.iter().any(|record| record.key == *key && record.status == Status::Surplus)
+    fn is_aside(&self, key: &RecordKey) -> bool {
+        self.records.iter().any(|record| record.key == *key && record.status.is_aside())
     }
 
     /// Drafts the merge, one per system at a time; whether there is a record to merge with.

@@ -49,11 +49,7 @@ impl Work<'_> {
     /// The id of the question, if a person must say who takes the place in this system.
     fn fill(&mut self, system: &str) -> Option<String> {
         let here = || self.records.iter().filter(|record| record.key.system == system);
-        let is_taken = |record: &Arc<RecordState>| {
-            matches!(record.status, Status::Live | Status::Missing)
-                || record.status.successor().is_some()
-        };
-        if here().any(is_taken) {
+        if here().any(|record| record.status.has_place()) {
             return None;
         }
         let surplus = here().filter(|record| record.status == Status::Surplus);

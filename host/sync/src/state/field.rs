@@ -50,6 +50,13 @@ impl FieldState {
         Self { preset: true, ..Self::default() }
     }
 
+    /// The record stands aside in another link now, which does not know what it agreed on with the
+    /// earlier one. What it holds is nobody's edit there, and is weighed once it has a place.
+    pub(crate) fn stand_aside(&mut self) {
+        (self.base, self.agreed) = (None, None);
+        self.preset |= self.seen.is_some();
+    }
+
     /// The member does not map the field now (RULES.md V13): what was known stands until then.
     pub(crate) fn stand_still(&mut self) {
         if *self != Self::default() {

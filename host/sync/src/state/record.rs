@@ -33,6 +33,9 @@ pub enum Status {
     MergedInto(RecordKey),
     /// Became a record of another object of the same system.
     ConvertedTo(RecordKey),
+    /// Was surplus, and was merged or converted: what it became is yet to stand in its stead
+    /// (RULES.md P7).
+    SurplusInto(RecordKey),
 }
 
 impl Status {
@@ -54,9 +57,25 @@ impl Status {
     /// Merged or converted: its link passes to its successor.
     pub fn successor(&self) -> Option<&RecordKey> {
         match self {
-            Self::MergedInto(key) | Self::ConvertedTo(key) => Some(key),
+            Self::MergedInto(key) | Self::ConvertedTo(key) | Self::SurplusInto(key) => Some(key),
             _ => None,
         }
+    }
+
+    /// Stands aside in its link, or did when it was merged or converted.
+    pub fn is_aside(&self) -> bool {
+        matches!(self, Self::Surplus | Self::SurplusInto(_))
+    }
+
+    /// Has the place of its system in its link, and keeps it for its successor.
+    pub fn has_place(&self) -> bool {
+        let there = matches!(self, Self::Live | Self::Missing);
+        there || self.successor().is_some() && !self.is_aside()
+    }
+
+    /// What becomes of it when it stands aside from now on.
+    pub(crate) fn aside(&self) -> Self {
+        self.successor().map_or(Self::Surplus, |heir| Self::SurplusInto(heir.clone()))
     }
 }
 
@@ -107,7 +126,7 @@ impl RecordState {
     /// Whether the linking step must look at it. Stores keep this as an index.
     pub fn link_work(&self) -> Option<LinkWork> {
         match (&self.status, self.link) {
-            (Status::MergedInto(_) | Status::ConvertedTo(_), Some(_)) => Some(LinkWork::Moved),
+            (status, Some(_)) if status.successor().is_some() => Some(LinkWork::Moved),
             (Status::Live, None) => Some(LinkWork::Unlinked),
             (Status::Returned, _) => Some(LinkWork::Returned),
             (status, None) if *status != Status::Surplus && !self.was_read() => {
