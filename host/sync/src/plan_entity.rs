@@ -44,7 +44,7 @@ pub(crate) async fn plan_entity(
     let preview = !cycle.engine.options.apply;
     let mut references = References::empty(preview);
     let mut after = LinkId::default();
-    let mut done = 0;
+    let mut done = u64::from(brake.is_some_and(|brake| brake.later));
     loop {
         let limit = cycle.engine.options.chunk_links;
         let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;

@@ -12,7 +12,8 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
-//! `returns`: what comes back, and what stands twice in one system.
+//! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
+//! stands twice in one system.
 
 mod ahead;
 mod answers;
@@ -34,6 +35,7 @@ mod overtaken;
 mod parents;
 mod questions;
 mod refusals;
+mod reparented;
 mod returns;
 mod trouble;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
-use crate::plan::{Held, Plan};
+use crate::plan::{Deletions, Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -33,6 +33,8 @@ pub(crate) struct Cycle<'a> {
     room: BTreeMap<String, Room>,
     /// By entity, deletions that a person has approved.
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
+    /// Entities whose deletions were put off until the rest of the cycle has been planned.
+    put_off: BTreeSet<String>,
     /// Questions about deletions whose followers are counted.
     counted: BTreeSet<String>,
     /// Records that were looked at because a reference lost them.
@@ -69,6 +71,7 @@ impl<'a> Cycle<'a> {
             pause_ms: 0,
             room: BTreeMap::new(),
             approved: BTreeMap::new(),
+            put_off: BTreeSet::new(),
             counted: BTreeSet::new(),
             looked: BTreeSet::new(),
             cascades: engine.options.cascades.clone(),
@@ -102,6 +105,12 @@ impl<'a> Cycle<'a> {
     /// Whether a person has approved all of these deletions in this cycle.
     pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
+    }
+
+    /// Whether deletions that take others along wait until everything else of this cycle has been
+    /// planned once. A dry run plans only once.
+    pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
+        self.engine.options.apply && self.put_off.insert(entity.to_owned())
     }
 
     pub(crate) fn approve(&mut self, entity: &str, records: &BTreeSet<RecordKey>) {
@@ -307,6 +316,12 @@ impl<'a> Cycle<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Keeps what a plan says of the deletions of an entity.
+    pub(crate) fn show(&mut self, deletions: Deletions) {
+        self.plan.deletions.retain(|known| known.entity != deletions.entity);
+        self.plan.deletions.push(deletions);
     }
 
     /// Keeps what a dry run shows; `counts` are those of the links.

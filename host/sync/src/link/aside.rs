@@ -62,7 +62,7 @@ impl Linker<'_> {
         if founded {
             // What it agreed on with an earlier link, the new one does not know.
             for state in &mut record.fields {
-                (state.base, state.agreed) = (None, None);
+                (state.base, state.agreed, state.bereft) = (None, None, None);
             }
         }
         // What it says is done.

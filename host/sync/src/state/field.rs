@@ -41,6 +41,10 @@ pub struct FieldState {
     /// stand for may be gone (RULES.md V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Box<[SmolStr]>>,
+    /// What the field named by the hub's account when a deletion emptied it there, until the truth
+    /// moves: whoever sets it anew had that truth (RULES.md V2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bereft: Option<Box<Value>>,
 }
 
 impl FieldState {
@@ -54,7 +58,8 @@ impl FieldState {
     pub(crate) fn stand_still(&mut self) {
         if *self != Self::default() {
             let (base, agreed) = (self.base.take(), self.agreed.take());
-            *self = Self { base, agreed, ..Self::forgotten() };
+            let bereft = self.bereft.take();
+            *self = Self { base, agreed, bereft, ..Self::forgotten() };
         }
     }
 
