@@ -13,7 +13,8 @@
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
 //! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
-//! stands twice in one system.
+//! stands twice in one system. `third`: what is not made beside records that a person is asked
+//! about.
 
 mod ahead;
 mod answers;
@@ -37,6 +38,7 @@ mod questions;
 mod refusals;
 mod reparented;
 mod returns;
+mod third;
 mod trouble;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};

@@ -52,6 +52,15 @@ pub(crate) struct Cycle<'a> {
     listed: (usize, usize),
 }
 
+/// What keeps a chunk of plans from being carried out as a whole.
+#[derive(Default)]
+pub(crate) struct Doubts {
+    /// Records that somebody may have edited since they were read.
+    pub(crate) unclear: BTreeSet<RecordKey>,
+    /// By link and system, a record there that may be the link's.
+    pub(crate) possible: BTreeMap<(LinkId, String), RecordKey>,
+}
+
 /// What a guard still allows.
 #[derive(Default)]
 pub(crate) struct Room {
@@ -223,14 +232,14 @@ impl<'a> Cycle<'a> {
 
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is `unclear`, and creations above the guard, about
-    /// which a person is asked.
+    /// removals while a record of the link is unclear, creations where a person is asked about a
+    /// possible record of the link, and those above the guard, about which a person is asked.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
         plan: &mut LinkPlan,
         view: &LinkView,
-        unclear: &BTreeSet<RecordKey>,
+        doubts: &Doubts,
     ) {
         let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
         let current = if plan.drafts.iter().any(is_final) {
@@ -240,7 +249,7 @@ impl<'a> Cycle<'a> {
         };
         let mut live = view.records.iter().filter(|record| record.status == Status::Live);
         let is_behind = |system: &&str| !current.contains(system);
-        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
+        let is_unclear = |record: &&Arc<RecordState>| doubts.unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
         let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
         if let Some(room) = self.room.get_mut(&entity.name) {
@@ -258,10 +267,13 @@ impl<'a> Cycle<'a> {
             let target = entity.members.get(draft.member);
             let target = target.map(|member| member.system.as_str());
             let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
-            if is_final(&draft)
-                && let Some(system) = behind.or(target.filter(is_behind)).or(doubtful)
-            {
-                let reason = Reason::NotRead(system.to_owned());
+            let unread = behind.or(target.filter(is_behind)).or(doubtful);
+            let unread = unread.filter(|_| is_final(&draft));
+            let may_be = target.filter(|_| is_create).and_then(|system| {
+                doubts.possible.get(&(plan.link.id, system.to_owned())).cloned()
+            });
+            let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
+            if let Some(reason) = unread.or(may_be.map(Reason::MayBe)) {
                 plan.notes.push(Note { record: None, field: None, reason });
                 plan.held = true;
                 if is_create {
