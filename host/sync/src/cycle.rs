@@ -25,7 +25,7 @@ use crate::state::RETRY_REFUSED_MS;
 use crate::store::Changes;
 use crate::sweep::{read_again, sweep};
 
-pub(crate) use progress::Cycle;
+pub(crate) use progress::{Cycle, Doubts};
 
 mod progress;
 

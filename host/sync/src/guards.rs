@@ -37,6 +37,8 @@ pub struct Brake {
     pub along: u64,
     /// A person says to leave the others.
     pub leaves: bool,
+    /// They wait for the rest of this cycle only.
+    pub later: bool,
 }
 
 /// What would be archived now, and what that means.
@@ -136,10 +138,15 @@ async fn weigh(
         |one: &&Review| matches!(one.matter, Matter::Deletions { .. }) && one.id != question.id;
     changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
     let answer = known.and_then(|known| known.choice.as_ref());
-    let (approved, leaves) =
-        (answer == Some(&Choice::Approve), is_known && answer == Some(&Choice::Leave));
-    let brake = Brake { count, limit, along: taken, leaves };
+    let approved = answer == Some(&Choice::Approve);
+    let leaves = is_known && answer == Some(&Choice::Leave);
+    let brake = Brake { count, limit, along: taken, leaves, later: false };
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
+    let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
+    if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
+        // What goes along may belong elsewhere by now, which is planned first.
+        return Ok(Some(Brake { later: true, ..brake }));
+    }
     if cycle.are_approved(&entity.name, records) {
         waits = !is_known;
     } else if approved && is_known {
@@ -152,15 +159,9 @@ async fn weigh(
         let went = GuardCounts { deleted: taken, ..GuardCounts::default() };
         changes.guards.push((entity.name.clone(), hour_of(now_ms), went));
     }
-    cycle.plan.deletions.retain(|known| known.entity != entity.name);
-    cycle.plan.deletions.push(Deletions {
-        entity: entity.name.clone(),
-        records: records.len() as u64,
-        along,
-        today: counts.deleted,
-        limit,
-        waits: waits && !leaves,
-    });
+    let (entity, records, today) = (entity.name.clone(), records.len() as u64, counts.deleted);
+    let stops = waits && !leaves;
+    cycle.show(Deletions { entity, records, along, today, limit, waits: stops });
     match known {
         Some(known) if !waits || leaves => changes.reviews.push(review::closed(known, now_ms)),
         None if waits && is_known => changes.reviews.push(question),

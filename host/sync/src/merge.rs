@@ -92,6 +92,8 @@ pub struct Rules<'a> {
     /// Which of two values is older is not known, because the database was put back: no policy
     /// chooses between them (`RULES.md` P14).
     pub by_hand: bool,
+    /// The truth names nothing but what is gone everywhere: it stands for nobody.
+    pub is_over: bool,
 }
 
 /// Merges one field.
@@ -261,8 +263,11 @@ impl<'a> Merge<'a> {
     /// Whether a member was edited before it had got the truth.
     fn is_behind(&self, position: usize) -> bool {
         self.parts.get(position).is_some_and(|part| {
+            let bereft = part.state.bereft.as_deref();
             let agreed = self.is_same(&part.state.agreed, &self.old.value)
-                || self.is_same(&part.state.base, &self.old.value);
+                || self.is_same(&part.state.base, &self.old.value)
+                || bereft.is_some() && bereft == self.old.value.as_ref()
+                || self.rules.is_over;
             self.old.value.is_some() && (part.is_unsure() || !agreed)
         })
     }

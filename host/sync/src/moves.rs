@@ -390,6 +390,7 @@ impl Move<'_> {
             if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
+                new.bereft.clone_from(&old.bereft);
             }
         }
     }

@@ -318,7 +318,7 @@ impl<'a> Settler<'a> {
         let holds = holds.filter(|now| !is_before(now)).or_else(|| wrote.clone());
         let holds = holds.filter(|_| is_shown);
         state.agreed.clone_from(&write.after);
-        state.filler = None;
+        (state.filler, state.bereft) = (None, None);
         state.base = if is_reference { write.after.clone() } else { holds.clone() };
         if !self.probed || state.seen.is_none() {
             (state.edited, state.lost) = (Span::default(), None);

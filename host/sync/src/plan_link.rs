@@ -234,6 +234,7 @@ impl<'a> Work<'a> {
             // Which of two edits since the backup is older, and was overruled long ago, is not
             // known.
             by_hand: self.plan.link.restored,
+            is_over: self.context.references.are_over(field, &truth.value),
         };
         let choice = review
             .filter(|review| review.status == ReviewStatus::Chosen)
@@ -247,6 +248,7 @@ impl<'a> Work<'a> {
     /// Takes over what the merge says of truth, bases, questions and notes.
     fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
         let truth = &outcome.merged.truth;
+        let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
         if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
             && let Some(known) = Arc::make_mut(&mut self.plan.link).truth.get_mut(position)
         {
@@ -258,11 +260,14 @@ impl<'a> Work<'a> {
             let unsure = outcome.merged.question.is_some();
             let is_news = |state: &FieldState| {
                 let weighed = (state.unsure || state.lost.is_some()) && !unsure;
-                weighed || state.base != outlook.base || state.agreed != outlook.agreed
+                let moved = !stands && state.bereft.is_some();
+                weighed || moved || state.base != outlook.base || state.agreed != outlook.agreed
             };
             if record.fields.get(position).is_some_and(is_news)
                 && let Some(state) = Arc::make_mut(record).fields.get_mut(position)
             {
+                let stands = stands && state.base == outlook.base;
+                state.bereft = state.bereft.take().filter(|_| stands);
                 state.base.clone_from(&outlook.base);
                 state.agreed.clone_from(&outlook.agreed);
                 state.unsure &= unsure;

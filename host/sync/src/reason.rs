@@ -174,6 +174,8 @@ pub enum Reason {
     MergeUndone(RecordKey),
     /// This record of the system is the same thing, but the mapping does not have its object.
     HasUnmapped(RecordKey),
+    /// A person is asked whether this record is the same thing: none is made beside it.
+    MayBe(RecordKey),
     /// Took over the link of the record that was merged into it.
     MergedFrom(RecordKey),
     /// Took over the link of the record that was converted into it.
@@ -223,6 +225,7 @@ impl Reason {
                 | Self::CreateUndecided
                 | Self::FollowsDeletion(_)
                 | Self::HasUnmapped(_)
+                | Self::MayBe(_)
         )
     }
 }
@@ -331,6 +334,9 @@ impl Reason {
                 "{key} is the same thing there, though the mapping does not have its object; no \
                  other is made beside it"
             ),
+            Self::MayBe(key) => {
+                write!(f, "waits until a person has said whether {key} is the same thing")
+            }
             Self::OutOfSight => write!(
                 f,
                 "neither listed nor answered by its id, but not reported as deleted; stands still"

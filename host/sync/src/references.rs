@@ -11,7 +11,7 @@ use smol_str::{ToSmolStr as _, format_smolstr};
 
 use crate::canonical::primary;
 use crate::lanes::{Lane, Lanes};
-use crate::spec::{FieldIndex, FieldKind, MemberSpec};
+use crate::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
 use crate::state::{FieldState, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, SmolStr, Value};
@@ -235,6 +235,13 @@ impl References {
         link_ids(before).next().is_some()
             && link_ids(before).chain(link_ids(now)).all(is_left)
             && self.is_same_by_now(before, now)
+    }
+
+    /// Whether a field that refers to links names some, and of all of them every record is gone.
+    pub(crate) fn are_over(&self, field: &FieldSpec, cell: &Cell) -> bool {
+        matches!(field.kind, FieldKind::Reference { .. })
+            && link_ids(cell).next().is_some()
+            && link_ids(cell).all(|link| self.is_over(link))
     }
 
     /// The link of a record of a system.

@@ -12,8 +12,8 @@ use crate::record::Attributes;
 use crate::spec::days::{DayFacts, Days};
 use crate::value::Cell;
 
-pub(crate) use meaning::CREATE;
 pub use meaning::Meanings;
+pub(crate) use meaning::makes_more;
 pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
 
 mod columns;

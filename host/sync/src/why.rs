@@ -127,6 +127,7 @@ async fn linked(
     let asked = ReviewQuery { link: Some(view.link.id), ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.extend(first_syncs(store, &view.link.entity).await?);
+    reviews.extend(possible(store, &view).await?);
     reviews.retain(|review| {
         let wanted = field.is_none_or(|field| review.field().is_none_or(|name| name == field));
         wanted && review.status != ReviewStatus::Closed
@@ -153,6 +154,17 @@ async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, Sto
     reviews.retain(|review| match &review.matter {
         Matter::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
         _ => false,
+    });
+    Ok(reviews)
+}
+
+/// Questions whether records without a link are the same thing as this link's.
+async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, StoreError> {
+    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = store.reviews(&asked).await?;
+    let is_ours = |key: &RecordKey| view.records.iter().any(|record| record.key == *key);
+    reviews.retain(|review| {
+        matches!(review.matter, Matter::Ambiguous { .. }) && review.asks_about().iter().any(is_ours)
     });
     Ok(reviews)
 }

@@ -12,8 +12,10 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
-//! `returns`: what comes back, and what stands twice in one system. `surplus`: what becomes of
-//! records that stand aside.
+//! `followed`: what follows from a deletion or a merge elsewhere. `reparented`: references that
+//! people set anew meanwhile. `returns`: what comes back, and what stands twice in one system.
+//! `surplus`: what becomes of records that stand aside. `third`: what is not made beside records
+//! that a person is asked about.
 
 mod ahead;
 mod answers;
@@ -35,8 +37,10 @@ mod overtaken;
 mod parents;
 mod questions;
 mod refusals;
+mod reparented;
 mod returns;
 mod surplus;
+mod third;
 mod trouble;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};

@@ -97,9 +97,10 @@ impl Item for FieldState {
     }
 
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value> {
-        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost } = self;
+        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
         let is_settled = seen == base && base == agreed && *edited == shared.0;
-        let is_plain = !unsure && filler.is_none() && *tries == 0 && !preset && lost.is_none();
+        let is_known = filler.is_none() && lost.is_none() && bereft.is_none();
+        let is_plain = is_known && !unsure && *tries == 0 && !preset;
         seen.as_ref().filter(|_| is_settled && is_plain)
     }
 
@@ -110,7 +111,7 @@ impl Item for FieldState {
     }
 
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost } = self;
+        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
         let mut object = Object { out, is_first: true };
         object.put("seen", seen)?;
         object.unless(seen, "base", base)?;
@@ -120,7 +121,8 @@ impl Item for FieldState {
         object.put("filler", filler)?;
         object.unless(&0, "tries", tries)?;
         object.unless(&false, "preset", preset)?;
-        object.unless(&None, "lost", lost)
+        object.unless(&None, "lost", lost)?;
+        object.unless(&None, "bereft", bereft)
     }
 
     fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
@@ -136,6 +138,7 @@ impl Item for FieldState {
             Tries,
             Preset,
             Lost,
+            Bereft,
             #[serde(other)]
             Other,
         }
@@ -152,6 +155,7 @@ impl Item for FieldState {
                 Key::Tries => state.tries = map.next_value()?,
                 Key::Preset => state.preset = map.next_value()?,
                 Key::Lost => state.lost = map.next_value()?,
+                Key::Bereft => state.bereft = map.next_value()?,
                 Key::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }

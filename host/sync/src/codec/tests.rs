@@ -145,6 +145,7 @@ impl Draw {
             tries: self.below(2) as u32,
             preset: self.below(4) == 0,
             lost: (self.below(4) == 0).then(|| Box::from(["7".into()])),
+            bereft: self.cell().map(Box::new).filter(|_| self.below(4) == 0),
         }
     }
 

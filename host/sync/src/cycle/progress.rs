@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
-use crate::plan::{Held, Plan};
+use crate::plan::{Deletions, Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -33,6 +33,8 @@ pub(crate) struct Cycle<'a> {
     room: BTreeMap<String, Room>,
     /// By entity, deletions that a person has approved.
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
+    /// Entities whose deletions were put off until the rest of the cycle has been planned.
+    put_off: BTreeSet<String>,
     /// Questions about deletions whose followers are counted.
     counted: BTreeSet<String>,
     /// Records that were looked at because a reference lost them.
@@ -48,6 +50,15 @@ pub(crate) struct Cycle<'a> {
     pub(crate) plan: Plan,
     /// How much of what is held back the plan lists, and how many other remarks.
     listed: (usize, usize),
+}
+
+/// What keeps a chunk of plans from being carried out as a whole.
+#[derive(Default)]
+pub(crate) struct Doubts {
+    /// Records that somebody may have edited since they were read.
+    pub(crate) unclear: BTreeSet<RecordKey>,
+    /// By link and system, a record there that may be the link's.
+    pub(crate) possible: BTreeMap<(LinkId, String), RecordKey>,
 }
 
 /// What a guard still allows.
@@ -69,6 +80,7 @@ impl<'a> Cycle<'a> {
             pause_ms: 0,
             room: BTreeMap::new(),
             approved: BTreeMap::new(),
+            put_off: BTreeSet::new(),
             counted: BTreeSet::new(),
             looked: BTreeSet::new(),
             cascades: engine.options.cascades.clone(),
@@ -102,6 +114,12 @@ impl<'a> Cycle<'a> {
     /// Whether a person has approved all of these deletions in this cycle.
     pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
+    }
+
+    /// Whether deletions that take others along wait until everything else of this cycle has been
+    /// planned once. A dry run plans only once.
+    pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
+        self.engine.options.apply && self.put_off.insert(entity.to_owned())
     }
 
     pub(crate) fn approve(&mut self, entity: &str, records: &BTreeSet<RecordKey>) {
@@ -214,14 +232,14 @@ impl<'a> Cycle<'a> {
 
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is `unclear`, and creations above the guard, about
-    /// which a person is asked.
+    /// removals while a record of the link is unclear, creations where a person is asked about a
+    /// possible record of the link, and those above the guard, about which a person is asked.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
         plan: &mut LinkPlan,
         view: &LinkView,
-        unclear: &BTreeSet<RecordKey>,
+        doubts: &Doubts,
     ) {
         let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
         let current = if plan.drafts.iter().any(is_final) {
@@ -231,7 +249,7 @@ impl<'a> Cycle<'a> {
         };
         let mut live = view.records.iter().filter(|record| record.status == Status::Live);
         let is_behind = |system: &&str| !current.contains(system);
-        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
+        let is_unclear = |record: &&Arc<RecordState>| doubts.unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
         let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
         if let Some(room) = self.room.get_mut(&entity.name) {
@@ -249,10 +267,13 @@ impl<'a> Cycle<'a> {
             let target = entity.members.get(draft.member);
             let target = target.map(|member| member.system.as_str());
             let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
-            if is_final(&draft)
-                && let Some(system) = behind.or(target.filter(is_behind)).or(doubtful)
-            {
-                let reason = Reason::NotRead(system.to_owned());
+            let unread = behind.or(target.filter(is_behind)).or(doubtful);
+            let unread = unread.filter(|_| is_final(&draft));
+            let may_be = target.filter(|_| is_create).and_then(|system| {
+                doubts.possible.get(&(plan.link.id, system.to_owned())).cloned()
+            });
+            let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
+            if let Some(reason) = unread.or(may_be.map(Reason::MayBe)) {
                 plan.notes.push(Note { record: None, field: None, reason });
                 plan.held = true;
                 if is_create {
@@ -307,6 +328,12 @@ impl<'a> Cycle<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Keeps what a plan says of the deletions of an entity.
+    pub(crate) fn show(&mut self, deletions: Deletions) {
+        self.plan.deletions.retain(|known| known.entity != deletions.entity);
+        self.plan.deletions.push(deletions);
     }
 
     /// Keeps what a dry run shows; `counts` are those of the links.

@@ -60,7 +60,7 @@ impl Linker<'_> {
         record.link = Some(link);
         // What it agreed on with an earlier link, the new one does not know.
         for state in &mut record.fields {
-            (state.base, state.agreed) = (None, None);
+            (state.base, state.agreed, state.bereft) = (None, None, None);
         }
         // What it says is done.
         let stamp = self.entity.member(&record.key.system, &record.key.object);

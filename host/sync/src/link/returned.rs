@@ -209,7 +209,7 @@ impl<'a> Returns<'a> {
             self.drop_stamp(&mut other);
             // What it agreed on with an earlier link, the new one does not know.
             for state in &mut other.fields {
-                (state.base, state.agreed) = (None, None);
+                (state.base, state.agreed, state.bereft) = (None, None, None);
             }
             self.tell(link, &other.key, Reason::MergeUndone(record.key.clone()));
             self.changes.records.push(other);

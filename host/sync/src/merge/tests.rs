@@ -24,7 +24,7 @@ fn value(name: &str) -> Cell {
 }
 
 fn rules<'a>(field: &'a FieldSpec, first_link: &'a FirstLink) -> Rules<'a> {
-    Rules { field, first_link, by_hand: false }
+    Rules { field, first_link, by_hand: false, is_over: false }
 }
 
 fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {

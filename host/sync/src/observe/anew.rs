@@ -3,7 +3,7 @@
 //! (RULES.md V13).
 
 use super::Reader;
-use crate::spec::{CREATE, stopped};
+use crate::spec::{makes_more, stopped};
 use crate::state::{Cursor, FieldState, RecordState};
 use crate::store::{Changes, StoreError};
 
@@ -19,19 +19,20 @@ impl Reader<'_> {
         let fields = self.entity.fields.iter().enumerate();
         let fields = fields.filter(|(_, field)| other.contains(&field.name.as_str()));
         let fields: Vec<usize> = fields.map(|(position, _)| position).collect();
-        let makes_records = other.contains(&CREATE) && self.member.create;
+        // Whichever member it is: the new one has no cursor yet, and may have one from long ago.
+        let makes_more = makes_more(&kept.meanings, &meanings);
         let mut cursor = kept;
         if !fields.is_empty() {
             self.forget(&fields).await?;
             cursor.digest = stopped::left(&cursor.digest);
         }
         cursor.meanings.extend(meanings);
-        if !fields.is_empty() || makes_records {
+        if !fields.is_empty() || makes_more {
             let entity = self.entity.name.clone();
             let changes = Changes {
                 cursors: vec![(self.stream(), cursor.clone())],
                 // What has no record there shows in no reading.
-                dirty_entities: makes_records.then_some(entity).into_iter().collect(),
+                dirty_entities: makes_more.then_some(entity).into_iter().collect(),
                 ..Changes::default()
             };
             self.engine.store.commit(changes).await?;

@@ -4,13 +4,14 @@
 //! A system takes a record that is deleted out of the references to it. Nobody edited these: they
 //! follow from the deletion. While the deletion waits, or the others are left, nothing is carried
 //! over, and what referred to the record does so again where it is restored or made again. Once
-//! every record of what was referred to is gone, the references go with it.
+//! every record of what was referred to is gone, the references go with it. Where a person names
+//! another record meanwhile, that is the only edit, whichever system took what out.
 
 use std::sync::Arc;
 
 use smol_str::ToSmolStr as _;
 
-use super::Work;
+use super::{Context, Work};
 use crate::canonical::is_same;
 use crate::lanes::Active;
 use crate::reason::Reason;
@@ -22,6 +23,8 @@ use crate::value::{Cell, SmolStr, Value};
 /// What a reference that a system emptied counts as.
 struct Bereft {
     base: Cell,
+    /// The truth that the member had, if it had that.
+    had: Option<Value>,
     /// The record that is gone, where the reference waits for what becomes of that.
     waits_for: Option<RecordKey>,
 }
@@ -48,10 +51,14 @@ impl Work<'_> {
                 let by_now =
                     |cell: &Cell| now.into_iter().chain([seen]).find(|now| is_old(cell, now));
                 let (base, agreed) = (by_now(&state.base), by_now(&state.agreed));
-                let record = (base.is_some() || agreed.is_some()).then(|| Arc::make_mut(record));
+                let bereft = by_now(&state.bereft.as_deref().cloned());
+                let is_other = base.is_some() || agreed.is_some() || bereft.is_some();
+                let record = is_other.then(|| Arc::make_mut(record));
                 if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
                     state.base = base.cloned().unwrap_or_else(|| state.base.take());
                     state.agreed = agreed.cloned().unwrap_or_else(|| state.agreed.take());
+                    let bereft = bereft.cloned().flatten().map(Box::new);
+                    state.bereft = bereft.or_else(|| state.bereft.take());
                 }
             }
         }
@@ -91,6 +98,7 @@ impl Work<'_> {
                     state.lost = None;
                     if bereft.waits_for.is_some() {
                         state.agreed = None;
+                        state.bereft = bereft.had.map(Box::new).or(state.bereft.take());
                     }
                 }
                 if let Some(gone) = bereft.waits_for {
@@ -137,9 +145,17 @@ impl Work<'_> {
         };
         if gone.is_some() && base.iter().any(follows) {
             base.retain(|link| !follows(link));
-            return Some(Bereft { base: cell_of(&base), waits_for: gone.cloned() });
+            let has = |cell: &Cell| is_same(&field.kind, cell, truth);
+            let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
+            return Some(Bereft { base: cell_of(&base), had, waits_for: gone.cloned() });
         }
-        // What it waited for is gone everywhere: now the references to that go, too.
+        // What it waited for is gone everywhere: now the references to that go, too, unless a
+        // person has named something else somewhere.
+        if !many && self.is_set_anew(position, field) {
+            let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
+            let nothing = Bereft { base: cell_of(&[]), had: None, waits_for: None };
+            return is_left.then_some(nothing);
+        }
         if state.lost.is_some() || is_same(&field.kind, &state.agreed, truth) {
             return None;
         }
@@ -151,7 +167,24 @@ impl Work<'_> {
             return None;
         }
         base.extend(over);
-        Some(Bereft { base: cell_of(&base), waits_for: None })
+        Some(Bereft { base: cell_of(&base), had: None, waits_for: None })
+    }
+
+    /// Whether a person has named a record in a single reference since it was in step.
+    fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
+        let Context { lanes, references, .. } = self.context;
+        self.active.iter().any(|active| {
+            let lane = lanes.lane(active.member, position);
+            let lane = lane.filter(|lane| lane.mapping.direction.reads());
+            let target = lane.and_then(|lane| lane.target(&field.kind));
+            let record = self.records.get(active.record);
+            let state = record.and_then(|record| record.fields.get(position));
+            target.zip(record).zip(state).is_some_and(|((target, record), state)| {
+                let system = &record.key.system;
+                let seen = references.inward(false, system, target, &state.seen).cell;
+                state.base.is_some() && seen != state.base && link_ids(&seen).next().is_some()
+            })
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a value of a member means for each field: whatever decides how columns become it. Where
 //! that changes, what was known there of the field says nothing any more (RULES.md V13).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 
@@ -9,17 +9,31 @@ use super::{EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Via};
 use crate::review::digest;
 
 /// By the field's name, a digest of what its values mean; under the empty name, which no field has,
-/// whether records are made there.
+/// the members of the entity in which records are made.
 pub type Meanings = BTreeMap<String, String>;
 
-/// The name under which stands whether records are made there.
-pub(crate) const CREATE: &str = "";
+/// The name under which stands in which members records are made, one a line.
+const CREATE: &str = "";
+
+/// Whether records are made now in a member in which none were made before, so that links without
+/// one there lack it, although no reading shows them. A database of before does not say where they
+/// were made.
+pub(crate) fn makes_more(before: &Meanings, now: &Meanings) -> bool {
+    let makes = |meanings: &Meanings| -> BTreeSet<String> {
+        meanings.get(CREATE).into_iter().flat_map(|all| all.lines().map(str::to_owned)).collect()
+    };
+    !makes(now).is_subset(&makes(before))
+}
 
 impl MemberSpec {
-    /// What the values of each mapped field mean. A field of which that is not known now is left
-    /// out.
+    /// What the values of each mapped field mean, and where records of the entity are made. A
+    /// field of which that is not known now is left out.
     pub fn meanings(&self, entity: &EntitySpec) -> Meanings {
-        let create = (CREATE.to_owned(), self.create.to_string());
+        let makes = entity.members.iter().filter(|member| member.create);
+        let mut makes: Vec<String> =
+            makes.map(|member| format!("{}.{}", member.system, member.object)).collect();
+        makes.sort_unstable();
+        let create = (CREATE.to_owned(), makes.join("\n"));
         let fields = self.groups.iter().flat_map(|group| {
             let kept = group.fields.iter().filter_map(|index| entity.fields.get(index.0));
             kept.filter_map(|field| {

@@ -41,6 +41,10 @@ pub struct FieldState {
     /// stand for may be gone (RULES.md V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Box<[SmolStr]>>,
+    /// What the field named by the hub's account when a deletion emptied it there, until the truth
+    /// moves: whoever sets it anew had that truth (RULES.md V2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bereft: Option<Box<Value>>,
 }
 
 impl FieldState {
@@ -53,7 +57,7 @@ impl FieldState {
     /// The record stands aside in another link now, which does not know what it agreed on with the
     /// earlier one. What it holds is nobody's edit there, and is weighed once it has a place.
     pub(crate) fn stand_aside(&mut self) {
-        (self.base, self.agreed) = (None, None);
+        (self.base, self.agreed, self.bereft) = (None, None, None);
         self.preset |= self.seen.is_some();
     }
 
@@ -61,7 +65,8 @@ impl FieldState {
     pub(crate) fn stand_still(&mut self) {
         if *self != Self::default() {
             let (base, agreed) = (self.base.take(), self.agreed.take());
-            *self = Self { base, agreed, ..Self::forgotten() };
+            let bereft = self.bereft.take();
+            *self = Self { base, agreed, bereft, ..Self::forgotten() };
         }
     }
 

@@ -1,13 +1,18 @@
 //! A mapping that changes: what a column holds that is another one is nobody's edit.
 
+use futures::executor::block_on;
+use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{
-    Direction, FieldIndex, FieldKind, FirstLink, MemberSpec, ValueTable, Via, Winner,
+    Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MemberSpec, Spec, ValueTable, Via,
+    Winner,
 };
+use renkei_sync::state::{Choice, Matter};
 use renkei_sync::value::Value;
 
 use super::{bench, check_cell};
-use crate::bench::{Bench, direct, field};
+use crate::bench::{Bench, direct, field, member};
 use crate::scenarios::{a, b, people};
+use crate::world::{Place, place};
 
 /// Changes the member of system `b`, as an admin who edits the mapping.
 fn change(bench: &mut Bench, change: impl Fn(&mut MemberSpec)) {
@@ -18,7 +23,7 @@ fn change(bench: &mut Bench, change: impl Fn(&mut MemberSpec)) {
 }
 
 /// People in step, and their records.
-fn in_step(spec: renkei_sync::spec::EntitySpec) -> (Bench, String, String) {
+fn in_step(spec: EntitySpec) -> (Bench, String, String) {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
@@ -139,4 +144,104 @@ fn record_that_could_not_be_made_is_made_once_it_can() {
         bench.settle();
         assert_eq!(bench.shared.world().live(&b()).len(), 2, "{stopped}");
     }
+}
+
+fn c() -> Place {
+    place("c", "persons")
+}
+
+/// People of three systems.
+fn of_three(create_guard: Option<u64>) -> Spec {
+    let mut spec = people();
+    spec.create_guard = create_guard;
+    spec.members.push(member("c", "persons", spec.members[1].groups.clone()));
+    Spec::new(vec![spec]).unwrap()
+}
+
+/// People in `a` and `b`; then the third system comes, which knows the first of them.
+fn with_a_third_system(count: usize, create_guard: Option<u64>) -> Bench {
+    let mut bench = bench(people());
+    bench.shared.world().table(&c()).stamped = true;
+    let person = |at: &Place, name: &str| {
+        bench.shared.world().create(at, &[("mail", name.into()), ("title", "CEO".into())]);
+    };
+    for number in 0..count {
+        person(&a(), &format!("{number}@x"));
+    }
+    bench.settle();
+    person(&c(), "0@x");
+    person(&c(), "new@x");
+    bench.spec = of_three(create_guard);
+    bench
+}
+
+/// `RULES.md` V13: what was in step before gets a record in a system that comes later.
+#[test]
+fn record_is_made_in_a_system_that_comes_later() {
+    let mut bench = with_a_third_system(3, None);
+    bench.options.apply = false;
+    let plan = bench.try_cycle().unwrap().plan.to_string();
+    assert_eq!(plan.matches("create c.persons/").count(), 2, "{plan}");
+    bench.options.apply = true;
+    bench.settle();
+    for at in [a(), b(), c()] {
+        assert_eq!(bench.shared.world().live(&at).len(), 4, "{at:?}");
+    }
+    assert!(bench.open_reviews().is_empty());
+    // Planned once: nothing is looked at again.
+    assert_eq!(bench.cycle().planned, 0);
+}
+
+#[test]
+fn records_made_in_a_system_that_comes_later_are_guarded() {
+    let bench = with_a_third_system(6, Some(2));
+    bench.settle();
+    let made = |bench: &Bench| bench.shared.world().live(&c()).len();
+    let reviews = bench.open_reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let Matter::Creations { limit: 2, count } = &review.matter else { panic!("{review:?}") };
+    let all = [a(), b(), c()].map(|at| bench.shared.world().live(&at).len());
+    assert_eq!(all.iter().sum::<usize>() as u64 + count, 3 * 7, "{all:?}");
+    assert!(made(&bench) < 7);
+    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    bench.settle();
+    assert_eq!(made(&bench), 7);
+}
+
+/// It was there before, was taken out of the mapping, and knows nobody who came meanwhile; or
+/// another object of its system gets what is new.
+#[test]
+fn record_is_made_in_a_member_that_comes_again() {
+    for other_object in [false, true] {
+        let mut bench = with_a_third_system(2, None);
+        bench.settle();
+        let without = Spec::new(vec![people()]).unwrap();
+        bench.spec = without;
+        bench.settle();
+        bench.shared.world().create(&a(), &[("mail", "later@x".into())]);
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&c()).len(), 3);
+        bench.spec = of_three(None);
+        let others = place("c", "others");
+        if other_object {
+            let mut spec = bench.spec.entities()[0].clone();
+            spec.members[2].create = false;
+            spec.members.push(member("c", "others", spec.members[1].groups.clone()));
+            bench.spec = Spec::new(vec![spec]).unwrap();
+        }
+        bench.settle();
+        let made = [c(), others].map(|at| bench.shared.world().live(&at).len());
+        assert_eq!(made, if other_object { [3, 1] } else { [4, 0] });
+    }
+}
+
+/// Nothing is made there before it was read to its end.
+#[test]
+fn record_waits_for_a_system_that_comes_later_and_does_not_answer() {
+    let bench = with_a_third_system(3, None);
+    bench.shared.world().failing_calls = 3;
+    let report = bench.try_cycle().unwrap().report;
+    assert!(!report.failures.is_empty());
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&c()).len(), 4);
 }
