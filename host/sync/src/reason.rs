@@ -164,6 +164,8 @@ pub enum Reason {
     Founded,
     /// Several records could be the same thing by this match key.
     AmbiguousBy(String),
+    /// A record there could be the same thing by this match key, so none is made.
+    MayBeThere(String),
     /// Linked because a person said so.
     LinkedByChoice,
     /// The two records are one in another system, and a rule or a person says to merge them here.
@@ -218,6 +220,7 @@ impl Reason {
                 | Self::WaitsForLink(_)
                 | Self::WaitsForParent { .. }
                 | Self::NotRead(_)
+                | Self::MayBeThere(_)
                 | Self::RequiredMissing { .. }
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
@@ -300,6 +303,9 @@ impl Reason {
     /// How a record stands, apart from any operation.
     fn fmt_standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MayBeThere(key) => {
+                write!(f, "a record there matches by {key}; waits until a person has decided")
+            }
             Self::TookOver(key) => write!(f, "took the place of {key}, which is gone"),
             Self::SuccessorUndecided(key) => {
                 write!(f, "{key} is gone; a person must say which record takes its place")

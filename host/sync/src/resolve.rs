@@ -71,6 +71,8 @@ pub async fn consider(
         _ => {}
     }
     let (fits, possible) = answers(&review.matter, choice);
+    // No record is linked with itself.
+    let fits = fits && !review.record.iter().any(|own| *choice == Choice::LinkWith(own.clone()));
     if !fits {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
+use crate::link::Contested;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
@@ -43,6 +44,8 @@ pub(crate) struct Cycle<'a> {
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
+    /// By entity, places that stay empty until a person has said who belongs there.
+    contested: BTreeMap<String, Contested>,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
@@ -74,6 +77,7 @@ impl<'a> Cycle<'a> {
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
+            contested: BTreeMap::new(),
             waiting: BTreeSet::new(),
             plan: Plan::default(),
             listed: (0, 0),
@@ -86,8 +90,20 @@ impl<'a> Cycle<'a> {
             tally: self.tally.for_preview(dry.observer),
             cascades: self.cascades.clone(),
             current: self.current.clone(),
+            contested: self.contested.clone(),
             ..Cycle::new(dry)
         }
+    }
+
+    /// What the linking of an entity has left open, until it is done again.
+    pub(crate) fn contest(&mut self, entity: &str, contested: Contested) {
+        self.contested.insert(entity.to_owned(), contested);
+    }
+
+    /// The match key by which a record of this system may belong to a link, as long as a person has
+    /// not said so.
+    fn contested_by(&self, entity: &str, link: LinkId, system: Option<&str>) -> Option<&String> {
+        self.contested.get(entity)?.get(&(link, system?.to_owned()))
     }
 
     /// Leaves an entity alone in this cycle.
@@ -214,8 +230,8 @@ impl<'a> Cycle<'a> {
 
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is `unclear`, and creations above the guard, about
-    /// which a person is asked.
+    /// removals while a record of the link is `unclear`, creations where a record may be there
+    /// already (RULES.md V15) and those above the guard, about which a person is asked.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
@@ -258,6 +274,13 @@ impl<'a> Cycle<'a> {
                 if is_create {
                     self.count_waiting(entity, plan.link.id, false);
                 }
+                continue;
+            }
+            if is_create && let Some(key) = self.contested_by(&entity.name, plan.link.id, target) {
+                let reason = Reason::MayBeThere(key.clone());
+                plan.notes.push(Note { record: None, field: None, reason });
+                plan.held = true;
+                self.count_waiting(entity, plan.link.id, false);
                 continue;
             }
             if is_create && !self.may_create(entity, plan) {
