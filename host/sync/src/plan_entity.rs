@@ -332,7 +332,7 @@ impl<'s> Chunk<'s> {
     fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
         let failure = |note: &Note| {
             let (class, column) = match &note.reason {
-                Reason::Unmapped { column } => (FailureClass::Unmapped, Some(column.clone())),
+                Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
                 Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
                 Reason::TransformFailed { .. } => (FailureClass::Transform, None),
                 _ => return None,

@@ -12,6 +12,7 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
+//! `lists`: lists of choices.
 //! `returns`: what comes back, and what stands twice in one system.
 
 mod ahead;
@@ -27,6 +28,7 @@ mod forms;
 mod identity;
 mod in_flight;
 mod lag;
+mod lists;
 mod mappings;
 mod moves;
 mod overtaken;
