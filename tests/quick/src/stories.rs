@@ -12,7 +12,7 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
-//! `lists`: lists of choices.
+//! `lists`: lists of choices. `pointing`: references that a person gives.
 //! `returns`: what comes back, and what stands twice in one system.
 
 mod ahead;
@@ -33,6 +33,7 @@ mod mappings;
 mod moves;
 mod overtaken;
 mod parents;
+mod pointing;
 mod questions;
 mod refusals;
 mod returns;

@@ -1,8 +1,9 @@
 //! Lists of choices through tables: each item is one of the table, or the field stands still.
 
 use futures::executor::block_on;
+use renkei_sync::resolve::{given, resolve};
 use renkei_sync::spec::FieldKind;
-use renkei_sync::state::{FailureClass, LinkId};
+use renkei_sync::state::{Choice, FailureClass, LinkId, Matter};
 use renkei_sync::store::Store as _;
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
@@ -116,4 +117,33 @@ fn item_that_the_table_of_the_target_lacks_is_named_and_nothing_is_written() {
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     edit(&bench, &a(), &other, &["1"]);
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
+}
+
+/// `RULES.md` V15: a list that a person gives is one of the table, item by item.
+#[test]
+fn list_that_a_person_gives_is_read_item_by_item() {
+    let mut bench = interests();
+    let mut entities = bench.spec.entities().to_vec();
+    entities[0].fields[3].clear = renkei_sync::spec::Clear::Review;
+    bench.spec = renkei_sync::spec::Spec::new(entities).unwrap();
+    let (left, right) = person(&bench, &["1"]);
+    bench.shared.world().edit(&a(), &left, "city", Value::Null);
+    bench.settle();
+    let question = bench.open_reviews().remove(0);
+    assert!(matches!(question.matter, Matter::Cleared { .. }), "{question:?}");
+    let answer = |text: &str| {
+        let value = block_on(given(&bench.store, &bench.spec, &question, text))?;
+        let choice = Choice::Value(Some(value));
+        block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1)).map(drop)
+    };
+    for (text, expected) in [
+        ("sales; odd", "`odd` is none of the values of `city`, which are: sales, service"),
+        (" ; ", "no value was given for `city`; `clear` empties it"),
+    ] {
+        assert_eq!(answer(text).unwrap_err().to_string(), expected);
+    }
+    answer("service; sales").unwrap();
+    bench.settle();
+    check_list(&bench, &a(), &left, &["1", "2"]);
+    check_list(&bench, &b(), &right, &["S", "H"]);
 }
