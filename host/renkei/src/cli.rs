@@ -306,9 +306,11 @@ pub(crate) enum Answer {
     },
     /// A conflict: this value stands.
     #[command(after_help = "Examples:
-  renkei decide 3f2a value '03-1234-5678' --dir sync")]
+  renkei decide 3f2a value '03-1234-5678' --dir sync
+  renkei decide 3f2a value hubspot.companies/501 --dir sync")]
     Value {
-        /// As text.
+        /// As text. Of a list of choices with `;` between; of a reference a record as
+        /// `system.object/id`.
         text: String,
     },
     /// A conflict: the field is emptied.

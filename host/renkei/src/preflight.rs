@@ -179,7 +179,12 @@ impl Checked<'_> {
                     self.kind(field, live);
                     self.primary(field, group, live);
                 }
-                (Via::Table(table), _) => self.table(&name, table, live),
+                (Via::Table(table), fields) => {
+                    if let [field] = fields {
+                        self.lists(field, group, live);
+                    }
+                    self.table(&name, table, live);
+                }
                 _ => {}
             }
         }
@@ -212,6 +217,21 @@ impl Checked<'_> {
         if !fits(&field.kind, &live.kind) {
             let message = format!(
                 "`{}` is {} there, which does not fit kind `{}`; change the kind or map through a transform",
+                live.name,
+                live.kind,
+                field.kind.word()
+            );
+            self.refuse(&field.name, &live.name, message);
+        }
+    }
+
+    /// A table looks up each item of a list: it makes no list of one value, nor the other way.
+    fn lists(&mut self, field: &FieldSpec, group: &MappingGroup, live: &SchemaField) {
+        let is_list = field.kind == FieldKind::Choices;
+        let holds_list = live.kind == "choices";
+        if (holds_list && !is_list) || (is_list && !holds_list && group.direction.writes()) {
+            let message = format!(
+                "`{}` is {} there, which a table of kind `{}` does not fit; change the kind",
                 live.name,
                 live.kind,
                 field.kind.word()

@@ -25,7 +25,7 @@ use crate::state::RETRY_REFUSED_MS;
 use crate::store::Changes;
 use crate::sweep::{read_again, sweep};
 
-pub(crate) use progress::{Cycle, Doubts};
+pub(crate) use progress::Cycle;
 
 mod progress;
 
@@ -81,7 +81,8 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
             take_back(engine, entity).await?;
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
-            link_records(engine, &cycle.tally, entity, &current).await?;
+            let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+            cycle.contest(&entity.name, contested);
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
                 apply_entity(&mut cycle, entity).await?;

@@ -90,7 +90,8 @@ pub(crate) async fn begin_or_ask(cycle: &mut Cycle<'_>) -> Result<(), CycleError
         let current = cycle.current_systems(entity);
         take_back(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
-        link_records(engine, &cycle.tally, entity, &current).await?;
+        let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+        cycle.contest(&entity.name, contested);
     }
     let mut waits = FirstSyncWaits::default();
     let mut entities = Vec::new();

@@ -4,7 +4,6 @@
 //! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
 //! nothing founds a link. A stamp goes before all keys (`stamped`).
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,12 +15,12 @@ use crate::reason::Reason;
 use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Status,
-    Truth,
+    Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Status, Truth,
 };
 use crate::store::{Changes, ReviewQuery, Reviews, StoreError};
 use crate::withhold::Unanswered;
 
+mod answered;
 mod aside;
 mod returned;
 mod stamped;
@@ -29,12 +28,13 @@ mod stamped;
 pub(crate) use returned::take_back;
 
 /// Links all records of an entity that need it. `current` are the systems that were read up to now.
+/// The places that stay empty for now: a question is open about who belongs there.
 pub(crate) async fn link_records(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
     entity: &EntitySpec,
     current: &BTreeSet<&str>,
-) -> Result<(), StoreError> {
+) -> Result<Contested, StoreError> {
     let mut reviews = BTreeMap::new();
     let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
     for review in engine.store.reviews(&query).await? {
@@ -43,8 +43,7 @@ pub(crate) async fn link_records(
         }
     }
     let unanswered = Unanswered::new(engine, tally, entity).await?;
-    let mut asked = BTreeSet::new();
-    let mut groups = BTreeMap::new();
+    let mut pass = Pass::default();
     let mut after: Option<RecordKey> = None;
     loop {
         let limit = engine.options.chunk_links;
@@ -53,22 +52,26 @@ pub(crate) async fn link_records(
         let Some(last) = chunk.last() else { break };
         after = Some(last.key.clone());
         let mut linker = Linker::new(engine, entity, &reviews, &unanswered, current).await?;
-        linker.groups = std::mem::take(&mut groups);
+        linker.known.bound = std::mem::take(&mut pass.bound);
+        linker.pass = pass;
         linker.link(&chunk).await?;
-        groups = std::mem::take(&mut linker.groups);
+        pass = std::mem::take(&mut linker.pass);
+        pass.bound = std::mem::take(&mut linker.known.bound);
         tally.event(&Event::Linked {
             entity: &entity.name,
             matched: linker.matched,
             founded: linker.founded,
             ambiguous: &linker.asked,
         });
-        asked.append(&mut linker.asked);
+        pass.stand.append(&mut linker.asked);
         let changes = linker.finish().await?;
         if !changes.is_empty() {
             engine.store.commit(changes).await?;
         }
     }
-    close_stale(engine, reviews.into_values().filter(|review| !asked.contains(&review.id))).await
+    let over = reviews.into_values().filter(|review| !pass.stand.contains(&review.id));
+    close_stale(engine, over).await?;
+    Ok(pass.contested)
 }
 
 /// Questions that the world has answered meanwhile.
@@ -137,6 +140,22 @@ fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState>
 /// A match key's name and all records that it fits.
 type Group = (String, Vec<RecordKey>);
 
+/// By link and system, a record there without a link of which a person is asked whether it is the
+/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
+pub(crate) type Contested = BTreeMap<(LinkId, String), RecordKey>;
+
+/// What one pass over all records without a link finds out, whatever their chunks.
+#[derive(Debug, Default)]
+struct Pass {
+    /// The groups of records that a question is about, and whether it is a new one.
+    groups: BTreeMap<Group, bool>,
+    /// Questions that are asked or whose answer waits.
+    stand: BTreeSet<String>,
+    /// See [`Known::bound`].
+    bound: BTreeSet<RecordKey>,
+    contested: Contested,
+}
+
 /// Links one chunk of records.
 struct Linker<'a> {
     engine: &'a Engine<'a>,
@@ -153,15 +172,15 @@ struct Linker<'a> {
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
-    /// Records that a person has put with another one: that one keeps its place.
-    chosen: BTreeSet<RecordKey>,
+    /// Records that a person has put with another one, which keeps its place: in the order in which
+    /// they got their link.
+    chosen: Vec<RecordKey>,
     /// Links of records that were made before the database was put back.
     recalled: BTreeSet<LinkId>,
     /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
     waiting: BTreeSet<RecordKey>,
     asked: BTreeSet<String>,
-    /// The groups of records that a question of this pass is about, and whether it is a new one.
-    groups: BTreeMap<Group, bool>,
+    pass: Pass,
     changes: Changes,
     matched: u64,
     founded: u64,
@@ -186,11 +205,11 @@ impl<'a> Linker<'a> {
             known: Known::default(),
             values: BTreeMap::new(),
             joined: BTreeSet::new(),
-            chosen: BTreeSet::new(),
+            chosen: Vec::new(),
             recalled: BTreeSet::new(),
             waiting: BTreeSet::new(),
             asked: BTreeSet::new(),
-            groups: BTreeMap::new(),
+            pass: Pass::default(),
             changes: Changes::default(),
             matched: 0,
             founded: 0,
@@ -233,11 +252,7 @@ impl<'a> Linker<'a> {
                 }
                 self.matched += 1;
             }
-            // What was not read yet may be the same thing (RULES.md P13).
-            Verdict::Found { others, .. }
-                if others.iter().chain([record]).any(|one| self.is_behind(&one.system)) => {}
-            Verdict::Found { others, .. }
-                if others.iter().chain([record]).any(|one| self.unanswered.withholds(one)) => {}
+            Verdict::Found { others, .. } if !self.may_found(record, &others) => {}
             Verdict::Found { others, key } => {
                 let link = self.found();
                 let by_key = key.map(Reason::MatchedBy);
@@ -253,6 +268,13 @@ impl<'a> Linker<'a> {
             Verdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
         }
         Ok(())
+    }
+
+    /// Whether these may found a link now: what was not read yet may be the same thing
+    /// (RULES.md P13), and so may what a create made that nobody answered.
+    fn may_found(&self, record: &RecordKey, others: &[RecordKey]) -> bool {
+        let waits = |one: &RecordKey| self.is_behind(&one.system) || self.unanswered.withholds(one);
+        !others.iter().chain([record]).any(waits)
     }
 
     fn is_behind(&self, system: &str) -> bool {
@@ -271,77 +293,5 @@ impl<'a> Linker<'a> {
         self.changes.dirty.push(link);
         let note = Note { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
-    }
-
-    /// Asks a person, or does what the person has chosen. A group is asked about once, for the
-    /// first of its records that has no link: the answer may settle the others.
-    async fn ask(
-        &mut self,
-        record: &RecordKey,
-        key: &str,
-        records: Vec<RecordKey>,
-    ) -> Result<(), StoreError> {
-        let group = (key.to_owned(), records.clone());
-        let matter = Matter::Ambiguous { key: key.to_owned(), records };
-        let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
-        let known = self.reviews.get(&review.id);
-        match known.and_then(|known| known.choice.as_ref()) {
-            Some(Choice::LinkWith(other)) if self.is_there(other) => {
-                let link = self.link_of(other);
-                self.chosen.insert(record.clone());
-                self.put(record, link, Reason::LinkedByChoice);
-                self.matched += 1;
-            }
-            Some(Choice::Separate) => {
-                let link = self.found();
-                self.put(record, link, Reason::LinkedByChoice);
-                self.founded += 1;
-            }
-            _ => {
-                let is_news = match self.groups.entry(group) {
-                    Entry::Occupied(asked) => *asked.get(),
-                    Entry::Vacant(first) => {
-                        let is_news = known.is_none();
-                        self.asked.insert(review.id.clone());
-                        self.changes.reviews.extend(is_news.then_some(review));
-                        *first.insert(is_news)
-                    }
-                };
-                if is_news {
-                    self.changes.journal.push(crate::state::JournalEntry {
-                        at_ms: self.now_ms,
-                        entity: self.entity.name.clone(),
-                        link: None,
-                        record: Some(record.clone()),
-                        field: None,
-                        intent: None,
-                        generation: None,
-                        reason: Reason::AmbiguousBy(key.to_owned()),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_there(&self, record: &RecordKey) -> bool {
-        self.known.candidates.values().flatten().any(|candidate| candidate.record == *record)
-    }
-
-    /// The link of a candidate; one without gets a new one.
-    fn link_of(&mut self, record: &RecordKey) -> LinkId {
-        let mut candidates = self.known.candidates.values().flatten();
-        let known = candidates.find(|candidate| candidate.record == *record);
-        match known.and_then(|candidate| self.known.link_of(candidate)) {
-            Some(link) => {
-                self.joined.insert(link);
-                link
-            }
-            None => {
-                let link = self.found();
-                self.put(record, link, Reason::LinkedByChoice);
-                link
-            }
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! Whether a record without a link is the same thing as another (rules E1, E2).
 //!
-//! Pure. The records that share a key are one thing only if no system has two of them and at most
-//! one link is among them. Anything else is ambiguous and goes to a person: never a pick.
+//! Pure. The records that share a key are one thing only if at most one link is among them, and no
+//! system has two of those without a link, or one beside the link's own. Records of one link are
+//! one thing already. Anything else is ambiguous and goes to a person: never a pick.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +20,19 @@ pub struct Known {
     pub occupied: BTreeSet<(LinkId, String)>,
     /// Records that got a link since the candidates were fetched.
     pub linked: BTreeMap<RecordKey, LinkId>,
+    /// Records that a person put with another one that has no link yet: they go where it goes.
+    pub bound: BTreeSet<RecordKey>,
 }
 
 impl Known {
     /// The link that a candidate has now.
     pub fn link_of(&self, candidate: &Candidate) -> Option<LinkId> {
         self.linked.get(&candidate.record).copied().or(candidate.link)
+    }
+
+    /// Whether a candidate stands for nothing of its own.
+    fn is_bound(&self, candidate: &Candidate) -> bool {
+        self.bound.contains(&candidate.record) && self.link_of(candidate).is_none()
     }
 }
 
@@ -88,7 +96,7 @@ fn judge_key(
     let all = known.candidates.get(value).map(Vec::as_slice).unwrap_or_default();
     let others: Vec<&Candidate> = all
         .iter()
-        .filter(|other| other.record != *record)
+        .filter(|other| other.record != *record && !known.is_bound(other))
         // Where a key may repeat, a thing that has a record in this system is another thing.
         .filter(|other| key.unique || !known.link_of(other).is_some_and(is_taken))
         .collect();
@@ -101,12 +109,15 @@ fn judge_key(
         return None;
     }
     let links: BTreeSet<LinkId> = others.iter().filter_map(|other| known.link_of(other)).collect();
-    let distinct = systems.len() == others.len() && !systems.contains(record.system.as_str());
+    let free: Vec<&RecordKey> = others
+        .iter()
+        .filter(|other| known.link_of(other).is_none())
+        .map(|other| &other.record)
+        .collect();
     let mut found = links.iter();
     match (found.next(), found.next()) {
-        (link, None) if distinct && !link.is_some_and(|link| is_taken(*link)) => {
-            let free = others.iter().filter(|other| known.link_of(other).is_none());
-            let others = free.map(|other| other.record.clone()).collect();
+        (link, None) if have_room(record, &free, link.copied(), known) => {
+            let others = free.into_iter().cloned().collect();
             Some(match link {
                 Some(link) => Verdict::Join { link: *link, others, key: key.name.clone() },
                 None => Verdict::Found { others, key: Some(key.name.clone()) },
@@ -120,6 +131,16 @@ fn judge_key(
             Some(Verdict::Ambiguous { key: key.name.clone(), records })
         }
     }
+}
+
+/// Whether a record and others without a link have each a system for themselves, also beside what
+/// the link has.
+fn have_room(record: &RecordKey, free: &[&RecordKey], link: Option<LinkId>, known: &Known) -> bool {
+    let mut systems = BTreeSet::new();
+    free.iter().chain([&record]).all(|one| {
+        let is_taken = |link| known.occupied.contains(&(link, one.system.clone()));
+        systems.insert(one.system.as_str()) && !link.is_some_and(is_taken)
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::absorb::Source;
 use crate::cascades::WentAlong;
 use crate::check;
-use crate::cycle::{Cycle, Doubts};
+use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
 use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
@@ -29,7 +29,6 @@ use crate::state::{
 };
 use crate::store::{Changes, Store, StoreError};
 use crate::value::Cell;
-use crate::withhold::possible_members;
 
 /// Records looked at in one call.
 const LOOK_MAX: usize = 1_000;
@@ -110,9 +109,9 @@ async fn plan_chunk(
     let along = WentAlong::fetch(cycle, lanes, &views).await?;
     let context = Context { lanes, references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
-    let doubts = doubts(engine.store, lanes.entity, &plans, &views).await?;
+    let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
-        cycle.hold_back(lanes.entity, plan, view, &doubts);
+        cycle.hold_back(lanes.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
     let drafts: Vec<Draft> =
@@ -192,26 +191,6 @@ fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
     let ended = links.iter().filter(|link| link.status == LinkStatus::Ended);
     let views = ended.flat_map(|link| views.iter().filter(|view| view.link.id == link.id));
     views.flat_map(|view| view.records.iter().filter_map(|record| record.awaited())).collect()
-}
-
-/// What keeps these plans from being carried out as a whole.
-async fn doubts(
-    store: &dyn Store,
-    entity: &EntitySpec,
-    plans: &[LinkPlan],
-    views: &[LinkView],
-) -> Result<Doubts, StoreError> {
-    let unclear = unclear(store, plans, views).await?;
-    let creates = plans
-        .iter()
-        .zip(views)
-        .filter(|(plan, _)| plan.drafts.iter().any(|draft| draft.action == Action::Create));
-    let creating: Vec<&LinkView> = creates.map(|(_, view)| view).collect();
-    let possible = match creating.is_empty() {
-        true => BTreeMap::new(),
-        false => possible_members(store, &entity.name, &creating).await?,
-    };
-    Ok(Doubts { unclear, possible })
 }
 
 /// Records of links that are about to lose some, whose newest reading was older than what is known:
@@ -353,7 +332,7 @@ impl<'s> Chunk<'s> {
     fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
         let failure = |note: &Note| {
             let (class, column) = match &note.reason {
-                Reason::Unmapped { column } => (FailureClass::Unmapped, Some(column.clone())),
+                Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
                 Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
                 Reason::TransformFailed { .. } => (FailureClass::Transform, None),
                 _ => return None,

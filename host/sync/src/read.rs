@@ -1,6 +1,6 @@
 //! From a connector's rows to canonical fields: the inbound half of a mapping.
 
-use crate::canonical::{composed, fit, plain_text};
+use crate::canonical::{composed, fit};
 use crate::lens::Lenses;
 use crate::plugin::PluginError;
 use crate::reason::Reason;
@@ -174,15 +174,14 @@ impl Reading {
         cells: &[Cell],
     ) {
         let Some(Some(value)) = cells.first() else { return };
-        let text = plain_text(value).unwrap_or_default();
-        if text.is_empty() {
-            self.put_all(entity, member, group, vec![Some(Value::Null)]);
-        } else if let Some(canonical) = table.read.get(&text) {
-            self.put_all(entity, member, group, vec![Some(Value::from(canonical.as_str()))]);
-        } else {
-            let column = group.columns.first().cloned().unwrap_or_default();
-            for field in &group.fields {
-                self.fail(*field, Reason::Unmapped { column: column.clone() });
+        match table.inward(value) {
+            Ok(value) => self.put_all(entity, member, group, vec![Some(value)]),
+            Err(items) => {
+                let column = group.columns.first().cloned().unwrap_or_default();
+                let reason = Reason::Unmapped { column, items };
+                for field in &group.fields {
+                    self.fail(*field, reason.clone());
+                }
             }
         }
     }

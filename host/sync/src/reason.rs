@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{LinkId, RecordKey};
+use crate::value::SmolStr;
 use crate::why::span;
 
 /// Why something was written or was not.
@@ -85,6 +86,9 @@ pub enum Reason {
     Unmapped {
         /// The column.
         column: String,
+        /// Of a list, those of its items that are not there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        items: Vec<SmolStr>,
     },
     /// The value cannot be read as the field's kind.
     Unreadable {
@@ -269,7 +273,9 @@ impl fmt::Display for Reason {
             Self::Oscillating => {
                 write!(f, "went to and fro too often; stands still until a person decides")
             }
-            Self::Unmapped { column } => write!(f, "the value of {column} is not in the table"),
+            Self::Unmapped { column, items } if items.is_empty() => {
+                write!(f, "the value of {column} is not in the table")
+            }
             Self::Unreadable { column } => {
                 write!(f, "the value of {column} does not fit the field")
             }
@@ -303,6 +309,10 @@ impl Reason {
     /// How a record stands, apart from any operation.
     fn fmt_standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unmapped { column, items } => {
+                let items: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
+                write!(f, "of the values of {column}, the table has not {}", items.join(", "))
+            }
             Self::TookOver(key) => write!(f, "took the place of {key}, which is gone"),
             Self::SuccessorUndecided(key) => {
                 write!(f, "{key} is gone; a person must say which record takes its place")

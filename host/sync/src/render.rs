@@ -4,7 +4,6 @@
 //! drafts of a chunk. A column that would not change is not written; a value without a counterpart
 //! is told, never guessed (rule B5).
 
-use crate::canonical::plain_text;
 use crate::lens::Lenses;
 use crate::plan_link::{Draft, Note};
 use crate::plugin::PluginError;
@@ -37,7 +36,7 @@ pub async fn render(
 ) -> Result<Vec<Rendered>, PluginError> {
     let mut columns: Vec<Vec<Columns>> = drafts
         .iter()
-        .map(|draft| draft.groups.iter().map(|_| Columns::Unmapped).collect())
+        .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
         .collect();
     for (position, member) in entity.members.iter().enumerate() {
         for (group_position, group) in member.groups.iter().enumerate() {
@@ -68,10 +67,15 @@ pub async fn render(
 /// The columns of one group of a draft.
 enum Columns {
     Cells(Vec<Cell>),
-    /// There is no counterpart.
-    Unmapped,
-    /// A transform fails at it.
+    /// There is no counterpart, or a transform fails at it.
     Failed(Reason),
+}
+
+/// What counts for a group that nothing is said about.
+fn unknown(entity: &EntitySpec, draft: &Draft, group: usize) -> Columns {
+    let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
+    let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
+    Columns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
 /// The columns of one group for the drafts at these places.
@@ -89,10 +93,13 @@ async fn render_group(
         .collect();
     match &group.via {
         Via::Direct => Ok(cells.into_iter().map(|cells| in_days(member, group, cells)).collect()),
-        Via::Table(table) => Ok(cells
-            .iter()
-            .map(|cells| look_up(table, cells).map_or(Columns::Unmapped, Columns::Cells))
-            .collect()),
+        Via::Table(table) => {
+            let drafts = places.iter().filter_map(|(index, _)| drafts.get(*index));
+            Ok(drafts
+                .zip(&cells)
+                .map(|(draft, cells)| look_up(table, group, draft, cells))
+                .collect())
+        }
         Via::Transform(lens) => {
             let old = places.iter().filter_map(|(index, _)| {
                 let draft = drafts.get(*index)?;
@@ -119,15 +126,22 @@ fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Colum
     Columns::Cells(taken)
 }
 
-fn look_up(table: &ValueTable, cells: &[Cell]) -> Option<Vec<Cell>> {
-    let written = |cell: &Cell| match cell {
-        None | Some(Value::Null) => Some(cell.clone()),
-        Some(value) => {
-            let remote = table.write.get(&plain_text(value)?)?;
-            Some(Some(Value::from(remote.as_str())))
+/// The cells of a group in the member's own values.
+fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cell]) -> Columns {
+    let mut written = Vec::with_capacity(cells.len());
+    for (column, cell) in group.columns.iter().zip(cells) {
+        let remote = match cell {
+            None | Some(Value::Null) => Ok(cell.clone()),
+            Some(value) => table.outward(value, &present(draft, column)).map(Some),
+        };
+        match remote {
+            Ok(cell) => written.push(cell),
+            Err(items) => {
+                return Columns::Failed(Reason::Unmapped { column: column.clone(), items });
+            }
         }
-    };
-    cells.iter().map(written).collect()
+    }
+    Columns::Cells(written)
 }
 
 fn present(draft: &Draft, column: &str) -> Cell {
@@ -156,12 +170,6 @@ fn assemble(
             .collect();
         match cells {
             Columns::Failed(reason) => {
-                rendered.notes.extend(held(member, draft, &mine, &reason));
-                sendable &= draft.action != Action::Create;
-            }
-            Columns::Unmapped => {
-                let column = group.columns.first().cloned().unwrap_or_default();
-                let reason = Reason::Unmapped { column };
                 rendered.notes.extend(held(member, draft, &mine, &reason));
                 // A system's default would stand there and come back as a value (RULES.md V17).
                 sendable &= draft.action != Action::Create;

@@ -1,12 +1,14 @@
 //! What a person decides: the choice is kept with its review and the link is planned again.
 
-use crate::canonical::{composed, plain_text};
 use crate::reason::Reason;
 use crate::spec::Spec;
 use crate::state::{Choice, JournalEntry, Matter, RecordKey, Review, ReviewStatus};
 use crate::store::{Changes, Store, StoreError};
-use crate::value::Value;
 use crate::why::moment;
+
+mod value;
+
+pub use value::given;
 
 /// Why a choice cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +44,32 @@ pub enum ResolveError {
         /// What can be written.
         possible: String,
     },
+    /// The value is no link that a reference can point at.
+    #[error("`{value}` cannot be the value of `{field}`: {why}; give {possible}")]
+    Pointless {
+        /// The field.
+        field: String,
+        /// What was given.
+        value: String,
+        /// Why it cannot.
+        why: String,
+        /// What can be given.
+        possible: String,
+    },
+    /// The value is none of the field's kind.
+    #[error("`{value}` does not fit the field `{field}`")]
+    Misfit {
+        /// The field.
+        field: String,
+        /// What was given.
+        value: String,
+    },
+    /// There is no value.
+    #[error("no value was given for `{0}`; `clear` empties it")]
+    Empty(String),
+    /// A value answers a question about something else.
+    #[error("review {0} is not about a field")]
+    NoField(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,10 +99,12 @@ pub async fn consider(
         _ => {}
     }
     let (fits, possible) = answers(&review.matter, choice);
+    // No record is linked with itself.
+    let fits = fits && !review.record.iter().any(|own| *choice == Choice::LinkWith(own.clone()));
     if !fits {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }
-    check_value(spec, &review, choice)?;
+    value::check(store, spec, &review, choice).await?;
     Ok(review)
 }
 
@@ -127,38 +157,6 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
     let truth =
         field.zip(view.as_ref()).and_then(|((index, _), view)| view.link.truth.get(index.0));
     Ok(truth.is_some_and(|truth| truth.value == *chosen))
-}
-
-/// Whether a value can be written wherever a table says what can be; what a system holds is taken
-/// as it is (`RULES.md` V15).
-fn check_value(spec: &Spec, review: &Review, choice: &Choice) -> Result<(), ResolveError> {
-    let Choice::Value(Some(value)) = choice else { return Ok(()) };
-    let entity = spec.entity(&review.entity);
-    let known = entity.and_then(|entity| Some((entity, entity.field(review.field()?)?)));
-    let Some((entity, (index, field))) = known else { return Ok(()) };
-    let is_held = match &review.matter {
-        Matter::Conflict { values, .. } => {
-            values.iter().any(|(_, held)| held.as_ref() == Some(value))
-        }
-        Matter::Oscillation { values, .. } => values.contains(&Some(value.clone())),
-        Matter::Cleared { value: held, .. } => held.as_ref() == Some(value),
-        _ => true,
-    };
-    let Some(possible) = entity.writable_values(index).filter(|_| !is_held) else {
-        return Ok(());
-    };
-    let items: Vec<String> = match value {
-        Value::Choices(items) => items.iter().map(|item| composed(item)).collect(),
-        other => plain_text(other).filter(|text| !text.is_empty()).into_iter().collect(),
-    };
-    match items.into_iter().find(|item| !possible.contains(item.as_str())) {
-        None => Ok(()),
-        Some(strange) => Err(ResolveError::Strange {
-            field: field.name.clone(),
-            value: strange,
-            possible: possible.into_iter().collect::<Vec<_>>().join(", "),
-        }),
-    }
 }
 
 /// Whether a choice answers the question, and which choices do.

@@ -21,6 +21,7 @@ pub mod days;
 mod meaning;
 mod policies;
 pub(crate) mod stopped;
+mod table;
 
 /// Position of a field in [`EntitySpec::fields`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

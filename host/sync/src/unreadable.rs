@@ -53,7 +53,7 @@ pub(crate) fn failures(
 ) -> Vec<Failure> {
     let failure = |(field, reason): (String, Reason)| {
         let (class, column) = match &reason {
-            Reason::Unmapped { column } => (FailureClass::Unmapped, Some(column)),
+            Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column)),
             Reason::Unreadable { column } | Reason::ZoneUnknown { column } => {
                 (FailureClass::Unreadable, Some(column))
             }

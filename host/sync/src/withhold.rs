@@ -10,11 +10,9 @@ use crate::absorb::Source;
 use crate::apply::sent_cells;
 use crate::engine::{Engine, Tally};
 use crate::record::{Action, Tombstone};
-use crate::review;
 use crate::spec::EntitySpec;
 use crate::state::{
-    Choice, LinkId, LinkView, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState,
-    Review, SKEW_MS, Status,
+    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
 };
 use crate::store::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
 use crate::unanswered::{Likeness, likeness, weigh};
@@ -87,48 +85,6 @@ impl<'a> Unanswered<'a> {
         // a Lead that was converted is a Contact.
         self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
     }
-}
-
-/// By link and system, a record there without a link of which a person is asked whether it is the
-/// same thing as the link's: none is made beside it meanwhile (RULES.md P13).
-pub(crate) async fn possible_members(
-    store: &dyn Store,
-    entity: &str,
-    views: &[&LinkView],
-) -> Result<BTreeMap<(LinkId, String), RecordKey>, StoreError> {
-    let records = views.iter().flat_map(|view| &view.records);
-    let live = records.filter(|record| record.status == Status::Live);
-    let homes: BTreeMap<&RecordKey, LinkId> =
-        live.filter_map(|record| Some((&record.key, record.link?))).collect();
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
-    let mut asked = store.reviews(&query).await?;
-    asked.retain(|review| {
-        review.entity == entity && matches!(review.matter, Matter::Ambiguous { .. })
-    });
-    let mut groups = Vec::new();
-    for review in &asked {
-        for record in review.asks_about() {
-            let Some(link) = homes.get(record) else { continue };
-            // A person has said of the link's record that it is none of these.
-            let own = review::of_record(entity, record, review.matter.clone(), 0);
-            let known = store.review(&own.id).await?;
-            if known.is_none_or(|known| known.choice != Some(Choice::Separate)) {
-                groups.push((*link, review.asks_about()));
-            }
-        }
-    }
-    let others: BTreeSet<&RecordKey> =
-        groups.iter().flat_map(|(_, records)| records.iter()).collect();
-    let known = store.records(&others.into_iter().cloned().collect::<Vec<_>>()).await?;
-    let is_free = |record: &&RecordState| record.link.is_none() && record.status == Status::Live;
-    let free: BTreeSet<&RecordKey> = known.iter().filter(is_free).map(|one| &one.key).collect();
-    let mut possible = BTreeMap::new();
-    for (link, records) in groups {
-        for record in records.iter().filter(|record| free.contains(record)) {
-            possible.entry((link, record.system.clone())).or_insert_with(|| record.clone());
-        }
-    }
-    Ok(possible)
 }
 
 /// Whether a record may be what a create made. Once a person is asked, only what the question names

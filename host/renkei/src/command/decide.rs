@@ -8,7 +8,6 @@
 use std::path::Path;
 
 use renkei_store::SqliteStore;
-use renkei_sync::canonical::fit;
 use renkei_sync::codec::Layouts;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::resolve::{self, ResolveError};
@@ -94,7 +93,7 @@ pub(crate) async fn consider(
     decision: &Decision,
 ) -> Result<Decided, Failure> {
     let review = find(store, &decision.review).await?;
-    let choice = choice(&decision.answer, &review, spec)?;
+    let choice = choice(store, spec, &review, &decision.answer).await?;
     let review = resolve::consider(store, spec, &review.id, &choice).await.map_err(failure)?;
     Ok(Decided { review: review.id, status: review.status, noted: true })
 }
@@ -107,7 +106,7 @@ pub(crate) async fn decide(
     decision: &Decision,
 ) -> Result<Decided, Failure> {
     let review = find(store, &decision.review).await?;
-    let choice = choice(&decision.answer, &review, spec)?;
+    let choice = choice(store, spec, &review, &decision.answer).await?;
     let decided = resolve::resolve(store, spec, &review.id, choice, now_ms).await;
     let decided = decided.map_err(failure)?;
     Ok(Decided { review: decided.id, status: decided.status, noted: false })
@@ -136,7 +135,12 @@ async fn find(store: &SqliteStore, start: &str) -> Result<Review, Failure> {
     }
 }
 
-fn choice(answer: &Answer, review: &Review, spec: &Spec) -> Result<Choice, Failure> {
+async fn choice(
+    store: &SqliteStore,
+    spec: &Spec,
+    review: &Review,
+    answer: &Answer,
+) -> Result<Choice, Failure> {
     Ok(match answer {
         Answer::Approve => Choice::Approve,
         Answer::Leave => Choice::Leave,
@@ -145,15 +149,8 @@ fn choice(answer: &Answer, review: &Review, spec: &Spec) -> Result<Choice, Failu
         Answer::Clear => Choice::Value(Some(Value::Null)),
         Answer::Take { system } => Choice::Value(value_of(review, system)?),
         Answer::Value { text } => {
-            let field = review.field().and_then(|name| {
-                let entity = spec.entity(&review.entity)?;
-                entity.field(name).map(|(_, field)| field)
-            });
-            let field = field.ok_or_else(|| Failure::usage("this review is not about a field"))?;
-            let cell = Some(Value::Text(text.clone().into()));
-            Choice::Value(fit(&field.kind, cell, None).map_err(|_| {
-                Failure::usage(format!("`{text}` does not fit the field `{}`", field.name))
-            })?)
+            let value = resolve::given(store, spec, review, text).await.map_err(failure)?;
+            Choice::Value(Some(value))
         }
     })
 }

@@ -10,7 +10,7 @@ use renkei_sync::state::{
     Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
 };
 use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
-use renkei_sync::value::Shown;
+use renkei_sync::value::{self, Cell, Shown};
 use renkei_sync::why::moment;
 use serde_json::{Value, json};
 
@@ -184,11 +184,11 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
             let take = values.iter().enumerate().filter(is_first).map(|(_, (system, value))| {
                 meant(&format!("take {system}"), &Shown(value).to_string())
             });
-            take.chain([plain("value TEXT"), plain("clear")]).collect()
+            let held = values.iter().map(|(_, value)| value);
+            take.chain([plain(given(held)), plain("clear")]).collect()
         }
-        Matter::Oscillation { .. } | Matter::Cleared { .. } => {
-            vec![plain("value TEXT"), plain("clear")]
-        }
+        Matter::Oscillation { values, .. } => vec![plain(given(values.iter())), plain("clear")],
+        Matter::Cleared { value, .. } => vec![plain(given([value])), plain("clear")],
         Matter::Ambiguous { records, .. } => {
             let mut list = with(records);
             list.push(meant("separate", "it is a thing of its own"));
@@ -225,6 +225,15 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
             meant("separate", "make it again"),
             meant("leave", "no longer keep the others in step"),
         ],
+    }
+}
+
+/// How a value of one's own is given where the systems hold these.
+fn given<'a>(held: impl IntoIterator<Item = &'a Cell>) -> &'static str {
+    match held.into_iter().flatten().find(|value| !value.is_null()) {
+        Some(value::Value::References(_)) => "value SYSTEM.OBJECT/ID",
+        Some(value::Value::Choices(_)) => "value 'TEXT;TEXT'",
+        _ => "value TEXT",
     }
 }
 
@@ -397,6 +406,14 @@ mod tests {
                 "value TEXT --dir 'my sync'",
                 "clear --dir 'my sync'",
             ],
+        );
+        check(
+            Matter::Cleared {
+                field: "company".to_owned(),
+                system: "hubspot".to_owned(),
+                value: Some(value::Value::References(vec!["2".into()])),
+            },
+            &["value SYSTEM.OBJECT/ID --dir 'my sync'", "clear --dir 'my sync'"],
         );
         check(
             Matter::Ambiguous { key: "mail".to_owned(), records: vec![record("1"), record("2;x")] },

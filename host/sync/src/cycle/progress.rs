@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
+use crate::link::Contested;
 use crate::plan::{Deletions, Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
@@ -45,20 +46,13 @@ pub(crate) struct Cycle<'a> {
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
+    /// By entity, places that stay empty until a person has said who belongs there.
+    contested: BTreeMap<String, Contested>,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
     /// How much of what is held back the plan lists, and how many other remarks.
     listed: (usize, usize),
-}
-
-/// What keeps a chunk of plans from being carried out as a whole.
-#[derive(Default)]
-pub(crate) struct Doubts {
-    /// Records that somebody may have edited since they were read.
-    pub(crate) unclear: BTreeSet<RecordKey>,
-    /// By link and system, a record there that may be the link's.
-    pub(crate) possible: BTreeMap<(LinkId, String), RecordKey>,
 }
 
 /// What a guard still allows.
@@ -86,6 +80,7 @@ impl<'a> Cycle<'a> {
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
+            contested: BTreeMap::new(),
             waiting: BTreeSet::new(),
             plan: Plan::default(),
             listed: (0, 0),
@@ -98,8 +93,19 @@ impl<'a> Cycle<'a> {
             tally: self.tally.for_preview(dry.observer),
             cascades: self.cascades.clone(),
             current: self.current.clone(),
+            contested: self.contested.clone(),
             ..Cycle::new(dry)
         }
+    }
+
+    /// What the linking of an entity has left open, until it is done again.
+    pub(crate) fn contest(&mut self, entity: &str, contested: Contested) {
+        self.contested.insert(entity.to_owned(), contested);
+    }
+
+    /// A record of this system that may belong to a link, as long as a person has not said so.
+    fn possible(&self, entity: &EntitySpec, link: LinkId, system: &str) -> Option<&RecordKey> {
+        self.contested.get(&entity.name)?.get(&(link, system.to_owned()))
     }
 
     /// Leaves an entity alone in this cycle.
@@ -232,14 +238,14 @@ impl<'a> Cycle<'a> {
 
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is unclear, creations where a person is asked about a
-    /// possible record of the link, and those above the guard, about which a person is asked.
+    /// removals while a record of the link is `unclear`, creations where a record may be there
+    /// already (RULES.md P13, V15) and those above the guard, about which a person is asked.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
         plan: &mut LinkPlan,
         view: &LinkView,
-        doubts: &Doubts,
+        unclear: &BTreeSet<RecordKey>,
     ) {
         let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
         let current = if plan.drafts.iter().any(is_final) {
@@ -249,7 +255,7 @@ impl<'a> Cycle<'a> {
         };
         let mut live = view.records.iter().filter(|record| record.status == Status::Live);
         let is_behind = |system: &&str| !current.contains(system);
-        let is_unclear = |record: &&Arc<RecordState>| doubts.unclear.contains(&record.key);
+        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
         let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
         if let Some(room) = self.room.get_mut(&entity.name) {
@@ -269,11 +275,10 @@ impl<'a> Cycle<'a> {
             let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
             let unread = behind.or(target.filter(is_behind)).or(doubtful);
             let unread = unread.filter(|_| is_final(&draft));
-            let may_be = target.filter(|_| is_create).and_then(|system| {
-                doubts.possible.get(&(plan.link.id, system.to_owned())).cloned()
-            });
+            let possible = target.filter(|_| is_create);
+            let possible = possible.and_then(|system| self.possible(entity, plan.link.id, system));
             let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
-            if let Some(reason) = unread.or(may_be.map(Reason::MayBe)) {
+            if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
                 plan.notes.push(Note { record: None, field: None, reason });
                 plan.held = true;
                 if is_create {

@@ -30,7 +30,7 @@ impl Linker<'_> {
         let views = store.links(&joined).await?;
         let keys: Vec<RecordKey> = self.known.linked.keys().cloned().collect();
         let mut records = store.records(&keys).await?;
-        records.sort_by_key(|record| self.chosen.contains(&record.key));
+        records.sort_by_key(|record| self.chosen.iter().position(|one| *one == record.key));
         for mut record in records {
             let Some(&id) = self.known.linked.get(&record.key) else { continue };
             self.give_link(&mut record, id);

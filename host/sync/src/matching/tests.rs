@@ -50,6 +50,16 @@ fn several_are_never_picked_from() {
     check(false, &[("a", "2", 0), ("b", "1", 0)], "ambiguous among 3");
 }
 
+/// `RULES.md` V15: a person has put the two of `b` together.
+#[test]
+fn records_of_one_link_are_one_thing() {
+    check(false, &[("b", "1", 7), ("b", "2", 7)], "join 7 with 0");
+    check(true, &[("b", "1", 7), ("b", "2", 7)], "join 7 with 0");
+    check(true, &[("b", "1", 7), ("c", "1", 7), ("d", "1", 0)], "join 7 with 1");
+    check(false, &[("b", "1", 7), ("b", "2", 7), ("b", "3", 0)], "ambiguous among 4");
+    check(false, &[("b", "1", 7), ("b", "2", 7), ("c", "1", 8)], "ambiguous among 4");
+}
+
 #[test]
 fn a_repeated_key_makes_separate_links_unless_it_is_unique() {
     check(true, &[("a", "2", 0)], "ambiguous among 2");

@@ -115,7 +115,8 @@ impl Work<'_> {
             let (index, _) = entity.field(failure.field.as_ref()?)?;
             let waits = group.fields.contains(&index) && !is_filled(&self.truth(index.0));
             let column = failure.problems.first()?.field.clone().unwrap_or_default();
-            waits.then(|| (failure.record(), failure.field.clone(), Reason::Unmapped { column }))
+            let reason = Reason::Unmapped { column, items: Vec::new() };
+            waits.then(|| (failure.record(), failure.field.clone(), reason))
         });
         let is_outside = outside.is_some();
         if let Some((record, field, reason)) = outside {

@@ -5,7 +5,7 @@ use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::FirstLink;
-use renkei_sync::state::{Choice, LinkId, Matter, RecordKey, ReviewStatus};
+use renkei_sync::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, check_cell};
@@ -78,6 +78,117 @@ fn a_thing_of_its_own_leaves_the_others_without_a_question() {
     assert_eq!(bench.shared.world().live(&b()).len(), 3);
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     assert_eq!(bench.cycle().written.len(), 1);
+}
+
+/// So many records of one name in `a` and in `b`, linked a few at a time.
+fn namesakes(in_a: usize, in_b: usize, is_unique: bool, chunk_links: usize) -> Bench {
+    let mut spec = people();
+    spec.match_keys = vec![match_key("name", &[1], is_unique)];
+    let mut bench = bench(spec);
+    bench.options.chunk_links = chunk_links;
+    let places = std::iter::repeat_n(a(), in_a).chain(std::iter::repeat_n(b(), in_b));
+    for at in places {
+        bench.shared.world().create(&at, &[("title", "Yamada".into())]);
+    }
+    bench.settle();
+    bench
+}
+
+fn counts(bench: &Bench) -> [usize; 2] {
+    [a(), b()].map(|at| bench.shared.world().live(&at).len())
+}
+
+/// `RULES.md` V15: the third belongs to the two that a person puts together.
+#[test]
+fn what_matches_two_records_that_a_person_puts_together_is_linked_with_them() {
+    for (is_unique, chunk_links) in [(false, 100), (false, 1), (true, 100), (true, 1)] {
+        let bench = namesakes(2, 1, is_unique, chunk_links);
+        let [first, second] = &bench.shared.world().live(&a())[..] else { panic!() };
+        let (id, about) = asked(&bench);
+        assert_eq!(about, key(&a(), first));
+        answer(&bench, &id, Choice::LinkWith(key(&a(), second)));
+        let report = bench.cycle();
+        assert_eq!((report.founded, report.planned), (1, 0), "{is_unique} {chunk_links}");
+        bench.settle();
+        assert_eq!(counts(&bench), [2, 1]);
+        let open = bench.open_reviews();
+        let [review] = open.as_slice() else { panic!("{open:?}") };
+        let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{open:?}") };
+        assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
+        // The one that keeps its place is in step with the other system.
+        bench.shared.world().edit(&a(), second, "phone", "1".into());
+        bench.settle();
+        let right = bench.shared.world().live(&b())[0].clone();
+        check_cell(&bench, &b(), &right, "phone", "1");
+    }
+}
+
+/// `RULES.md` V15: what an answer leaves open is asked, and nothing is made before that.
+#[test]
+fn question_goes_on_with_what_an_answer_leaves() {
+    for chunk_links in [100, 1] {
+        let bench = namesakes(2, 2, false, chunk_links);
+        let [first, second] = &bench.shared.world().live(&a())[..] else { panic!() };
+        let [third, fourth] = &bench.shared.world().live(&b())[..] else { panic!() };
+        let first_asked = bench.open_reviews()[0].id.clone();
+        answer(&bench, &first_asked, Choice::LinkWith(key(&a(), second)));
+        for _ in 0..3 {
+            assert_eq!(bench.cycle().planned, 0);
+        }
+        assert_eq!(counts(&bench), [2, 2]);
+        let is_open = |review: &&Review| review.status == ReviewStatus::Open;
+        let reviews = bench.open_reviews();
+        let next = reviews.iter().find(is_open).unwrap();
+        assert_eq!(next.record, Some(key(&a(), second)));
+        let Matter::Ambiguous { records, .. } = &next.matter else { panic!("{next:?}") };
+        assert_eq!(records, &[key(&a(), second), key(&b(), third), key(&b(), fourth)]);
+        answer(&bench, &next.id, Choice::LinkWith(key(&b(), fourth)));
+        bench.settle();
+        // The two and the fourth are one thing, the third is another: it gets its counterpart.
+        assert_eq!(counts(&bench), [3, 2]);
+        let open = bench.open_reviews();
+        let [review] = open.as_slice() else { panic!("{open:?}") };
+        let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{open:?}") };
+        assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
+    }
+}
+
+/// `RULES.md` V15: one that is linked already is not made where a candidate waits for an answer.
+#[test]
+fn nothing_is_made_where_a_record_may_be_there_already() {
+    let mut spec = people();
+    spec.match_keys = vec![match_key("name", &[1], false)];
+    spec.members[1].groups[2].required = true;
+    let bench = bench(spec);
+    let same = [("title", "Yamada".into())];
+    let left = bench.shared.world().create(&a(), &same);
+    bench.settle();
+    let [one, _two] = [(); 2].map(|()| {
+        let cells = [("title", "Yamada".into()), ("phone", "1".into())];
+        bench.shared.world().create(&b(), &cells)
+    });
+    bench.settle();
+    let (id, about) = asked(&bench);
+    assert_eq!(about, key(&b(), &one));
+    // Now it could be made, if nobody were asked.
+    bench.shared.world().edit(&a(), &left, "phone", "1".into());
+    bench.settle();
+    assert_eq!(counts(&bench), [1, 2]);
+    answer(&bench, &id, Choice::LinkWith(key(&a(), &left)));
+    bench.settle();
+    // The other one is a thing of its own.
+    assert_eq!(counts(&bench), [2, 2]);
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+}
+
+/// `RULES.md` V15.
+#[test]
+fn record_is_not_linked_with_itself() {
+    let (bench, left, _) = ambiguous();
+    let (id, _) = asked(&bench);
+    let choice = Choice::LinkWith(key(&a(), &left));
+    let refused = block_on(resolve(&bench.store, &bench.spec, &id, choice, 1)).unwrap_err();
+    assert!(refused.to_string().contains("cannot be answered that way"), "{refused}");
 }
 
 #[test]
