@@ -377,6 +377,7 @@ impl Move<'_> {
 
     /// Base values of a record for its successor, where that has none of its own.
     fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
+        let was_read = heir.was_read();
         let fields = self.entity.fields.iter();
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
             // A record that lacks its predecessor's opt-out is no person who takes it back.
@@ -391,6 +392,9 @@ impl Move<'_> {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
                 new.bereft.clone_from(&old.bereft);
+            } else if !was_read {
+                // One that nobody ever read lacks nothing: it took over what its predecessor had.
+                new.agreed.clone_from(&old.agreed);
             }
         }
     }

@@ -151,6 +151,11 @@ impl Work<'_> {
             return None;
         }
         let name = &field.name;
+        // Neither it nor what it took over from ever said anything of this field: nobody knows what
+        // it held (RULES.md V12).
+        if !record.was_read() && state.agreed.is_none() && state.base.is_none() {
+            return Some(Undelivered::Doubtful);
+        }
         let place = (record.key.system.as_str(), record.key.object.as_str());
         let known = undelivered(&self.plan.link.failures, place, name, &truth);
         // A value that may have been typed after the deletion was refused for want of the record,
