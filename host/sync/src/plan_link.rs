@@ -64,6 +64,8 @@ pub struct LinkPlan {
     pub notes: Vec<Note>,
     /// Members that get no record because a field that they insist on has no value.
     pub lacking: Vec<(usize, String)>,
+    /// Fields of members that are due and wait until they can be read there.
+    pub unread: Vec<Unread>,
     /// What the journal keeps even while the link is held.
     pub news: Vec<Note>,
     /// It stays dirty: a brake or a cap holds it.
@@ -112,6 +114,17 @@ pub struct Note {
     pub reason: Reason,
 }
 
+/// A field that is due in a member and is not written, because it was not read there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The member's position in the entity.
+    pub member: usize,
+    /// The field's name.
+    pub field: String,
+    /// Its system did not answer it, so that what was refused there may have its cause there.
+    pub not_answered: bool,
+}
+
 /// A link while it is planned.
 struct Work<'a> {
     context: &'a Context<'a>,
@@ -150,6 +163,7 @@ pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
             work.recalls = false;
         } else {
             work.merge_fields();
+            work.note_unread();
             work.updates();
             work.creates();
         }
@@ -174,6 +188,7 @@ impl<'a> Work<'a> {
                 reviews: Vec::new(),
                 notes: Vec::new(),
                 lacking: Vec::new(),
+                unread: Vec::new(),
                 news: Vec::new(),
                 held: false,
                 stands: false,

@@ -16,6 +16,7 @@
 //! people set anew meanwhile. `returns`: what comes back, and what stands twice in one system.
 //! `surplus`: what becomes of records that stand aside. `third`: what is not made beside records
 //! that a person is asked about.
+//! `hidden`: a column that is not answered for a while.
 
 mod ahead;
 mod answers;
@@ -28,6 +29,7 @@ mod deletions;
 mod first_syncs;
 mod followed;
 mod forms;
+mod hidden;
 mod identity;
 mod in_flight;
 mod lag;

@@ -14,6 +14,7 @@ use crate::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::state::{
     Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
 };
+use crate::unreadable::was_not_answered;
 use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
@@ -151,13 +152,15 @@ impl Work<'_> {
             return None;
         }
         let name = &field.name;
-        // Neither it nor what it took over from ever said anything of this field: nobody knows what
-        // it held (RULES.md V12).
-        if !record.was_read() && state.agreed.is_none() && state.base.is_none() {
-            return Some(Undelivered::Doubtful);
-        }
         let place = (record.key.system.as_str(), record.key.object.as_str());
         let known = undelivered(&self.plan.link.failures, place, name, &truth);
+        // Neither it nor what it took over from ever said anything of this field: nobody knows what
+        // it held (RULES.md V12, V13).
+        let is_blank = state.agreed.is_none() && state.base.is_none();
+        let unread = !record.was_read() || was_not_answered(&record.failures, name);
+        if known == Undelivered::News && is_blank && unread {
+            return Some(Undelivered::Doubtful);
+        }
         // A value that may have been typed after the deletion was refused for want of the record,
         // perhaps: a person says which of the two counts.
         let edited = self.plan.link.truth.get(position).and_then(|truth| truth.edited.until);

@@ -320,8 +320,8 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about() {
     assert!(bench.open_reviews().is_empty());
 }
 
-/// A person of `a` who has opted out or not, and has a city; a Lead in `b`, whose Contact has a city
-/// that no Lead has. The Lead is converted, and `last` is what happens before anybody reads that.
+/// A person of `a` who has opted out or not, and has a city; a Lead in `b`, whose Contact has a
+/// city that no Lead has. The Lead is converted, and `last` happens before anybody reads that.
 fn opted_out_and_gone(opt_out: bool, last: impl Fn(&mut World, &str)) -> Bench {
     let mut spec = people();
     let winner = Winner::OptOut { when: true };
