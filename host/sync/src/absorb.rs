@@ -314,6 +314,9 @@ impl<'a> Source<'a> {
         if outdated && !look.is_final(doubt) {
             return true;
         }
+        if record.link.is_none() {
+            record.failures.clear();
+        }
         // A row from before the removal is older than what is known.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         changes.dirty.extend(record.link);

@@ -375,22 +375,27 @@ impl<'a> Work<'a> {
     }
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {
+        self.drop_failures();
+        let is_active = self.plan.link.status == LinkStatus::Active;
         // Answers to these need nothing of the planner.
         let idle = |review: &&Review| match &review.matter {
+            // What became of a create is found out all the same.
+            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            // Nothing is planned any more, whatever a person says (RULES.md V20).
+            _ if !is_active => true,
             Matter::Surplus { active, surplus, .. } => {
                 review.choice == Some(Choice::Leave) || !self.stands(review, active, surplus)
             }
             Matter::Deleted { gone } => !self.records.iter().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
             }),
-            Matter::Uncertain { .. } | Matter::Taken { .. } => {
-                review.status == ReviewStatus::Chosen
-            }
+            Matter::Taken { .. } => review.status == ReviewStatus::Chosen,
             _ => false,
         };
         let now_ms = self.context.now_ms;
         let over: Vec<&Review> = self.reviews.iter().filter(idle).collect();
-        let again = over.iter().filter_map(|known| self.asked_again(known));
+        let again = over.iter().filter(|_| is_active);
+        let again = again.filter_map(|known| self.asked_again(known));
         let over = over.iter().map(|known| review::closed(known, now_ms));
         let reviews: Vec<Review> = over.chain(again).collect();
         self.plan.reviews.extend(reviews);
@@ -404,6 +409,23 @@ impl<'a> Work<'a> {
         self.plan.waits.sort_unstable();
         self.plan.waits.dedup();
         self.plan
+    }
+}
+
+impl Work<'_> {
+    /// What could not be read of a record that is read for nobody any more is no failure, unless a
+    /// deletion is still to be weighed with it (RULES.md V20).
+    fn drop_failures(&mut self) {
+        if self.plan.held || self.plan.stands {
+            return;
+        }
+        let is_over = |record: &RecordState| {
+            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
+            is_aside && !record.failures.is_empty()
+        };
+        for record in self.records.iter_mut().filter(|record| is_over(record)) {
+            Arc::make_mut(record).failures.clear();
+        }
     }
 }
 

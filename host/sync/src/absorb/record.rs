@@ -75,7 +75,9 @@ impl Source<'_> {
         reading: &Reading,
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
-        if reading.problems.is_empty() {
+        // Of a surplus record nothing is read but whether it is there.
+        let is_aside = before.is_some_and(|record| record.status == Status::Surplus);
+        if reading.problems.is_empty() || is_aside {
             return Vec::new();
         }
         let blank = Failure {
