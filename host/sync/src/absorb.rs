@@ -12,7 +12,7 @@ use crate::lens::Lenses;
 use crate::order::{self, Look, Weighed, left_of};
 use crate::plugin::{Generation, PluginError};
 use crate::ports::Connector;
-use crate::read::{Reading, read_rows};
+use crate::read::{Reading, Rows, read_rows};
 use crate::reason::Reason;
 use crate::record::{Page, Removal, Row, Tombstone};
 use crate::spec::{EntitySpec, FieldIndex, MemberSpec};
@@ -24,6 +24,7 @@ use crate::withhold::strays;
 
 mod missed;
 mod record;
+pub(crate) mod unread;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
 const STAMP_MS: i64 = 1000;
@@ -163,8 +164,9 @@ impl<'a> Source<'a> {
     ) -> Result<Vec<String>, AbsorbError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
-        let mut readings =
-            read_rows(self.transforms, self.entity, self.member, &page.batch, &before).await?;
+        let rows = (&page.batch, Rows::Answered);
+        let (transforms, entity, member) = (self.transforms, self.entity, self.member);
+        let mut readings = read_rows(transforms, entity, member, rows, &before).await?;
         let unreadable = unreadable::named(&page.facts);
         let fields = (0..self.entity.fields.len()).map(FieldIndex);
         let unmapped: Vec<FieldIndex> =
@@ -177,15 +179,14 @@ impl<'a> Source<'a> {
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
+            unread::note(reading, before, row);
             let doubt = before.and_then(|before| doubts.get(&before.key));
             let weighed = before.map_or(Weighed::Plain, |before| {
                 order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
             });
-            if let Some(before) = before {
-                let left = left_of(doubt, &weighed, self.entity, row, look);
-                changes.doubts.extend((left.as_ref() != doubt).then(|| (before.key.clone(), left)));
-                again.extend(weighed.asks().then(|| row.id.clone()));
-            }
+            let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
+            changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));
+            again.extend(weighed.asks().then(|| row.id.clone()));
             if matches!(weighed, Weighed::Nothing { .. }) {
                 continue;
             }
@@ -205,7 +206,8 @@ impl<'a> Source<'a> {
                 continue;
             }
             let has_moved = moved(before, &after);
-            if has_moved {
+            // What was refused there waits, or is tried again (RULES.md V13).
+            if has_moved || before.failures != after.failures {
                 changes.dirty.extend(after.link);
             }
             // A key may have failed last time.
@@ -220,6 +222,21 @@ impl<'a> Source<'a> {
         }
         self.wake(&fresh, known, changes).await?;
         Ok(again)
+    }
+
+    /// What is in doubt of a record once a row of it was weighed.
+    fn left_in_doubt(
+        &self,
+        (row, reading, before): (&Row, &Reading, Option<&RecordState>),
+        doubt: Option<&Doubt>,
+        weighed: &Weighed,
+        look: Look,
+    ) -> Option<Doubt> {
+        let left = before.and_then(|_| left_of(doubt, weighed, self.entity, row, look));
+        if matches!(weighed, Weighed::Nothing { .. }) {
+            return left;
+        }
+        unread::left((left, doubt), reading, before, row, self.now_ms)
     }
 
     /// What follows from records that are new or have moved: links that wait for one that is back,
@@ -297,6 +314,9 @@ impl<'a> Source<'a> {
         if outdated && !look.is_final(doubt) {
             return true;
         }
+        if record.link.is_none() {
+            record.failures.clear();
+        }
         // A row from before the removal is older than what is known.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         changes.dirty.extend(record.link);
@@ -343,13 +363,7 @@ impl<'a> Source<'a> {
         before: Option<&RecordState>,
         changes: &mut Changes,
     ) {
-        let told = before.is_some_and(|before| {
-            let same = before.version.is_some() && before.version == row.version;
-            same || (before.version.is_none()
-                && row.modified_ms.is_some()
-                && before.modified_ms == row.modified_ms)
-        });
-        if told {
+        if before.is_some_and(|before| unread::is_as_known(before, row)) {
             return;
         }
         let link = before.and_then(|record| record.link);

@@ -19,7 +19,7 @@ use crate::order::is_older;
 use crate::outcome::{Settled, Settler};
 use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
-use crate::read::read_rows;
+use crate::read::{Rows, read_rows};
 use crate::record::{
     Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
 };
@@ -323,7 +323,8 @@ pub(crate) async fn sent_cells(
     let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
     let batch = Batch { columns: columns.clone(), rows };
     let readings =
-        read_rows(transforms, entity, member, &batch, &vec![None; entries.len()]).await?;
+        read_rows(transforms, entity, member, (&batch, Rows::Carried), &vec![None; entries.len()])
+            .await?;
     Ok(readings.into_iter().map(|reading| reading.cells).collect())
 }
 

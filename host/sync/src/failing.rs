@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::plan_link::Unread;
 use crate::reason::Reason;
 use crate::record::{Action, Problem, Remedy};
 use crate::render::{given_up, refusal_digest};
@@ -296,6 +297,8 @@ pub(crate) struct Found<'a> {
     pub(crate) wanted: Vec<OutboxEntry>,
     /// What keeps it from writing more.
     pub(crate) failures: Vec<Failure>,
+    /// What it would write if it could be read there.
+    pub(crate) unread: Vec<Unread>,
 }
 
 impl Found<'_> {
@@ -328,6 +331,10 @@ impl Found<'_> {
         if !failure.is_listed() {
             return failure;
         }
+        if self.unread(&failure).is_some_and(|unread| unread.not_answered) {
+            // Worth another try as soon as it is answered again.
+            failure.digest.clear();
+        }
         let Some(entry) = self.wanted.iter().find(|entry| is_at(&failure, entry)) else {
             return failure;
         };
@@ -344,11 +351,22 @@ impl Found<'_> {
 
     fn still_wants(&self, failure: &Failure, known: &[Failure]) -> bool {
         let mut mine = self.wanted.iter().filter(|entry| is_at(failure, entry));
-        failure.class == FailureClass::Refused
-            && mine.any(|entry| match &failure.field {
-                Some(field) => entry.fields.iter().any(|write| write.field == *field),
-                None => self.may_meet(failure, entry, known),
-            })
+        let is_written = mine.any(|entry| match &failure.field {
+            Some(field) => entry.fields.iter().any(|write| write.field == *field),
+            None => self.may_meet(failure, entry, known),
+        });
+        failure.class == FailureClass::Refused && (is_written || self.unread(failure).is_some())
+    }
+
+    /// What keeps the field of a failure from being read, so that it is not written either.
+    fn unread(&self, failure: &Failure) -> Option<&Unread> {
+        self.unread.iter().find(|unread| {
+            let member = self.entity.members.get(unread.member);
+            let is_there = member.is_some_and(|member| {
+                member.system == failure.system && member.object == failure.object
+            });
+            is_there && failure.field.as_ref() == Some(&unread.field)
+        })
     }
 
     /// Whether a refusal that named no column is of what this plan writes or of a part of it.

@@ -1,7 +1,8 @@
 //! Match keys of records: compare-only values that are kept apart from what is shown and written.
 //!
 //! A key that a transform fails at is kept as an empty value, which no made key has: the record is
-//! not linked by anything less sure until the key can be made ([`HELD`]).
+//! not linked by anything less sure until the key can be made ([`HELD`]). So is a key of which the
+//! system did not answer a part that nobody knows.
 
 use crate::canonical::{comparable, plain_text};
 use crate::lens::Lenses;
@@ -9,6 +10,7 @@ use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::spec::{EntitySpec, MatchKey};
 use crate::state::{RecordKey, RecordState};
+use crate::unreadable::was_not_answered;
 use crate::value::Cell;
 
 /// Between the parts of a key of several fields; no text of a CRM holds it.
@@ -37,9 +39,17 @@ pub async fn match_keys(
         let mut positions = Vec::new();
         let mut parts = Vec::new();
         for (position, record) in records.iter().enumerate() {
-            if let Some(cells) = parts_of(entity, key, record) {
-                positions.push(position);
-                parts.push(cells);
+            match parts_of(entity, key, record) {
+                Parts::Known(cells) => {
+                    positions.push(position);
+                    parts.push(cells);
+                }
+                Parts::NotAnswered => {
+                    if let Some((_, keys)) = found.get_mut(position) {
+                        keys.push((key.name.clone(), HELD.to_owned()));
+                    }
+                }
+                Parts::Lacking => {}
             }
         }
         let values = match &key.transform {
@@ -64,14 +74,30 @@ pub async fn match_keys(
     Ok((found, failed))
 }
 
-fn parts_of(entity: &EntitySpec, key: &MatchKey, record: &RecordState) -> Option<Vec<Cell>> {
-    let part = |field: &crate::spec::FieldIndex| {
-        let cell = &record.fields.get(field.0)?.seen;
-        let filled = cell.as_ref().is_some_and(|value| !value.is_null());
-        let kind = &entity.fields.get(field.0)?.kind;
-        filled.then(|| comparable(kind, cell))
-    };
-    key.fields.iter().map(part).collect()
+/// What a record has of a key.
+enum Parts {
+    /// All of it, ready to be compared.
+    Known(Vec<Cell>),
+    /// A part is empty.
+    Lacking,
+    /// A part was not answered, and nothing was known of it before.
+    NotAnswered,
+}
+
+fn parts_of(entity: &EntitySpec, key: &MatchKey, record: &RecordState) -> Parts {
+    let mut parts = Vec::with_capacity(key.fields.len());
+    for index in &key.fields {
+        let field = entity.fields.get(index.0).zip(record.fields.get(index.0));
+        let Some((field, state)) = field else { return Parts::Lacking };
+        // What stands still is what was known of it.
+        let cell = if state.is_still() { &state.base } else { &state.seen };
+        match cell {
+            Some(value) if !value.is_null() => parts.push(comparable(&field.kind, cell)),
+            None if was_not_answered(&record.failures, &field.name) => return Parts::NotAnswered,
+            _ => return Parts::Lacking,
+        }
+    }
+    Parts::Known(parts)
 }
 
 fn join(cells: &[Cell]) -> Option<String> {

@@ -85,7 +85,7 @@ async fn follow(
     engine: &Engine<'_>,
     tally: &Tally<'_>,
     entity: &EntitySpec,
-    record: RecordState,
+    mut record: RecordState,
 ) -> Result<Option<Changes>, StoreError> {
     let store = engine.store;
     let (Some(from), Some(successor)) = (record.link, record.status.successor()) else {
@@ -106,6 +106,10 @@ async fn follow(
         return Ok(None);
     };
     let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
+    if !heir.status.is_gone() || heir.link.is_none() && !heir.was_read() {
+        // What could not be read of it, its successor shows or not.
+        record.failures.clear();
+    }
     match heir.link {
         Some(_) if heir.status.is_gone() => moving.give_up(record),
         // One that nobody ever read takes the place, so that a person is asked about it.
@@ -262,13 +266,17 @@ impl Move<'_> {
         }
         Self::let_go(&mut record);
         self.changes.records.push(record);
-        let surplus =
-            left.reviews.iter().filter(|one| matches!(one.matter, Matter::Surplus { .. }));
-        let moved = surplus.map(|one| Review { link: Some(to), ..one.clone() });
+        // These are about records that are in the other link now. All others are over (RULES.md
+        // V20): what still differs there is asked there.
+        let goes_on =
+            |one: &&Review| matches!(one.matter, Matter::Surplus { .. } | Matter::Missing { .. });
+        let moved = left.reviews.iter().filter(goes_on);
+        let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
         self.changes.reviews.extend(moved);
         let mut from = Link::clone(&left.link);
         from.status = LinkStatus::MergedInto(to);
-        self.changes.clean.push(from.id);
+        // Planned once more, which closes what was asked and what failed there.
+        self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
         self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
         self.join_consent(left, right);
@@ -377,6 +385,7 @@ impl Move<'_> {
 
     /// Base values of a record for its successor, where that has none of its own.
     fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
+        let was_read = heir.was_read();
         let fields = self.entity.fields.iter();
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
             // A record that lacks its predecessor's opt-out is no person who takes it back.
@@ -391,6 +400,9 @@ impl Move<'_> {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
                 new.bereft.clone_from(&old.bereft);
+            } else if !was_read {
+                // One that nobody ever read lacks nothing: it took over what its predecessor had.
+                new.agreed.clone_from(&old.agreed);
             }
         }
     }

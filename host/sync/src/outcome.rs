@@ -10,7 +10,7 @@ use crate::failing;
 use crate::forms::is_form_of;
 use crate::keys;
 use crate::ports::Connector;
-use crate::read::{Reading, read_rows};
+use crate::read::{Reading, Rows, read_rows};
 use crate::reason::Reason;
 use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row, can_retry};
 use crate::review;
@@ -191,7 +191,7 @@ impl<'a> Settler<'a> {
             batch.iter().map(|entry| self.target(entry)).collect();
         let batch = Batch { columns: columns.to_vec(), rows };
         let transforms = &self.engine.transforms;
-        Ok(read_rows(transforms, self.entity, self.member, &batch, &known).await?)
+        Ok(read_rows(transforms, self.entity, self.member, (&batch, Rows::Carried), &known).await?)
     }
 
     fn target(&self, entry: &OutboxEntry) -> Option<&RecordState> {

@@ -193,8 +193,8 @@ fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
     views.flat_map(|view| view.records.iter().filter_map(|record| record.awaited())).collect()
 }
 
-/// Records of links that are about to lose some, whose newest reading was older than what is known:
-/// somebody may have edited them (RULES.md V1).
+/// Records of links that are about to lose some, whose newest reading was older than what is known
+/// or lacked a cell: somebody may have edited them (RULES.md V1, V13).
 async fn unclear(
     store: &dyn Store,
     plans: &[LinkPlan],
@@ -211,7 +211,11 @@ async fn unclear(
     let live = records.filter(|record| record.status == Status::Live);
     let keys: Vec<RecordKey> = live.map(|record| record.key.clone()).collect();
     let doubts = store.doubts(&keys).await?;
-    Ok(doubts.into_iter().filter(|(_, doubt)| doubt.stale).map(|(key, _)| key).collect())
+    Ok(doubts
+        .into_iter()
+        .filter(|(_, doubt)| doubt.stale || doubt.unread)
+        .map(|(key, _)| key)
+        .collect())
 }
 
 /// The changes of one chunk of links.
@@ -238,6 +242,7 @@ impl<'s> Chunk<'s> {
         let mut notes = std::mem::take(&mut plan.notes);
         let version = plan.link.version + 1;
         let mut found = self.lacking(&plan);
+        found.unread = std::mem::take(&mut plan.unread);
         let mut goes_on = plan.held;
         for (draft, rendered) in rendered {
             let Some(member) = self.entity.members.get(draft.member) else { continue };
@@ -269,7 +274,9 @@ impl<'s> Chunk<'s> {
         let is_whole = plan.link.failures.is_empty() && found.failures.is_empty();
         if !is_partial && !is_whole {
             if plan.link.status != LinkStatus::Active {
-                found = Found { wanted: Vec::new(), failures: Vec::new(), ..found };
+                found.wanted.clear();
+                found.failures.clear();
+                found.unread.clear();
             }
             let failures = found.renew(&plan.link.failures);
             if failures != plan.link.failures {
@@ -325,7 +332,7 @@ impl<'s> Chunk<'s> {
             Some(planned(member, None, field, class, (None, reason.to_string()), self.now_ms))
         };
         let failures = plan.lacking.iter().filter_map(failure).collect();
-        Found { entity: self.entity, wanted: Vec::new(), failures }
+        Found { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
     }
 
     /// Values that a member's columns have no counterpart for.

@@ -64,6 +64,8 @@ pub struct LinkPlan {
     pub notes: Vec<Note>,
     /// Members that get no record because a field that they insist on has no value.
     pub lacking: Vec<(usize, String)>,
+    /// Fields of members that are due and wait until they can be read there.
+    pub unread: Vec<Unread>,
     /// What the journal keeps even while the link is held.
     pub news: Vec<Note>,
     /// It stays dirty: a brake or a cap holds it.
@@ -112,6 +114,17 @@ pub struct Note {
     pub reason: Reason,
 }
 
+/// A field that is due in a member and is not written, because it was not read there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The member's position in the entity.
+    pub member: usize,
+    /// The field's name.
+    pub field: String,
+    /// Its system did not answer it, so that what was refused there may have its cause there.
+    pub not_answered: bool,
+}
+
 /// A link while it is planned.
 struct Work<'a> {
     context: &'a Context<'a>,
@@ -150,6 +163,7 @@ pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
             work.recalls = false;
         } else {
             work.merge_fields();
+            work.note_unread();
             work.updates();
             work.creates();
         }
@@ -174,6 +188,7 @@ impl<'a> Work<'a> {
                 reviews: Vec::new(),
                 notes: Vec::new(),
                 lacking: Vec::new(),
+                unread: Vec::new(),
                 news: Vec::new(),
                 held: false,
                 stands: false,
@@ -360,22 +375,27 @@ impl<'a> Work<'a> {
     }
 
     fn finish(mut self, view: &LinkView) -> LinkPlan {
+        self.drop_failures();
+        let is_active = self.plan.link.status == LinkStatus::Active;
         // Answers to these need nothing of the planner.
         let idle = |review: &&Review| match &review.matter {
+            // What became of a create is found out all the same.
+            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            // Nothing is planned any more, whatever a person says (RULES.md V20).
+            _ if !is_active => true,
             Matter::Surplus { active, surplus, .. } => {
                 review.choice == Some(Choice::Leave) || !self.stands(review, active, surplus)
             }
             Matter::Deleted { gone } => !self.records.iter().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
             }),
-            Matter::Uncertain { .. } | Matter::Taken { .. } => {
-                review.status == ReviewStatus::Chosen
-            }
+            Matter::Taken { .. } => review.status == ReviewStatus::Chosen,
             _ => false,
         };
         let now_ms = self.context.now_ms;
         let over: Vec<&Review> = self.reviews.iter().filter(idle).collect();
-        let again = over.iter().filter_map(|known| self.asked_again(known));
+        let again = over.iter().filter(|_| is_active);
+        let again = again.filter_map(|known| self.asked_again(known));
         let over = over.iter().map(|known| review::closed(known, now_ms));
         let reviews: Vec<Review> = over.chain(again).collect();
         self.plan.reviews.extend(reviews);
@@ -389,6 +409,23 @@ impl<'a> Work<'a> {
         self.plan.waits.sort_unstable();
         self.plan.waits.dedup();
         self.plan
+    }
+}
+
+impl Work<'_> {
+    /// What could not be read of a record that is read for nobody any more is no failure, unless a
+    /// deletion is still to be weighed with it (RULES.md V20).
+    fn drop_failures(&mut self) {
+        if self.plan.held || self.plan.stands {
+            return;
+        }
+        let is_over = |record: &RecordState| {
+            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
+            is_aside && !record.failures.is_empty()
+        };
+        for record in self.records.iter_mut().filter(|record| is_over(record)) {
+            Arc::make_mut(record).failures.clear();
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Reading {
     pub raw: Vec<(String, Cell)>,
     /// Fields whose value could not be used, and why.
     pub problems: Vec<(FieldIndex, Reason)>,
+    /// Fields that are read from a column of which the row has no cell, with the column.
+    pub absent: Vec<(FieldIndex, String)>,
     /// A transform failed at it, which may do better later.
     pub again: bool,
 }
@@ -31,7 +33,17 @@ impl Reading {
     }
 }
 
+/// What rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// What a system answered: a field of which one column has no cell was not read.
+    Answered,
+    /// What a write carried: a column without a cell was left alone.
+    Carried,
+}
+
 /// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
+/// A field that stands in several columns is read from all of them or not at all.
 ///
 /// # Errors
 /// What a transform says.
@@ -39,13 +51,14 @@ pub async fn read_rows(
     transforms: &Lenses<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
-    batch: &Batch,
+    (batch, rows): (&Batch, Rows),
     known: &[Option<&RecordState>],
 ) -> Result<Vec<Reading>, PluginError> {
     let blank = Reading {
         cells: vec![None; entity.fields.len()],
         raw: Vec::new(),
         problems: Vec::new(),
+        absent: Vec::new(),
         again: false,
     };
     let mut readings = vec![blank; batch.rows.len()];
@@ -58,7 +71,12 @@ pub async fn read_rows(
         if places.iter().all(Option::is_none) {
             continue;
         }
-        let columns = batch.rows.iter().map(|row| pick(row, &places));
+        let mut columns: Vec<Vec<Cell>> = batch.rows.iter().map(|row| pick(row, &places)).collect();
+        if rows == Rows::Answered {
+            for (reading, cells) in readings.iter_mut().zip(&mut columns) {
+                reading.miss(group, &places, cells);
+            }
+        }
         match &group.via {
             Via::Direct => {
                 for (reading, cells) in readings.iter_mut().zip(columns) {
@@ -72,7 +90,6 @@ pub async fn read_rows(
                 }
             }
             Via::Transform(lens) => {
-                let columns: Vec<Vec<Cell>> = columns.collect();
                 let place = (entity, member, group);
                 read_lens(transforms, place, lens, columns, known, &mut readings).await?;
             }
@@ -136,6 +153,18 @@ fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
 }
 
 impl Reading {
+    /// Leaves out a group of which the row lacks a cell: part of a name is no name.
+    fn miss(&mut self, group: &MappingGroup, places: &[Option<usize>], cells: &mut [Cell]) {
+        let mut named = group.columns.iter().zip(places).zip(cells.iter());
+        let absent = named.find(|((_, place), cell)| place.is_some() && cell.is_none());
+        let Some(((column, _), _)) = absent else { return };
+        if group.direction.reads() {
+            let fields = group.fields.iter();
+            self.absent.extend(fields.map(|field| (*field, column.clone())));
+        }
+        cells.fill(None);
+    }
+
     fn put_all(
         &mut self,
         entity: &EntitySpec,

@@ -95,6 +95,11 @@ pub enum Reason {
         /// The column.
         column: String,
     },
+    /// The system did not answer a column that was asked for: nothing is known of it.
+    NotAnswered {
+        /// The column.
+        column: String,
+    },
     /// The day of a moment is not known, because the account's time zone is not.
     ZoneUnknown {
         /// The column.
@@ -219,6 +224,7 @@ impl Reason {
                 | Self::Oscillating
                 | Self::Unmapped { .. }
                 | Self::Unreadable { .. }
+                | Self::NotAnswered { .. }
                 | Self::ZoneUnknown { .. }
                 | Self::TransformFailed { .. }
                 | Self::WaitsForLink(_)
@@ -354,6 +360,11 @@ impl Reason {
             Self::FollowsDeletion(key) => write!(
                 f,
                 "emptied there because {key} is gone; nobody's edit, it waits for what becomes of that"
+            ),
+            Self::NotAnswered { column } => write!(
+                f,
+                "the system did not answer {column}: it is gone there, or may not be read; read again \
+                 until it is answered"
             ),
             Self::ZoneUnknown { column } => {
                 write!(f, "{column} is not carried: the account's time zone is not known yet")

@@ -2,7 +2,7 @@
 
 use crate::reason::Reason;
 use crate::spec::Spec;
-use crate::state::{Choice, JournalEntry, Matter, RecordKey, Review, ReviewStatus};
+use crate::state::{Choice, JournalEntry, LinkStatus, Matter, RecordKey, Review, ReviewStatus};
 use crate::store::{Changes, Store, StoreError};
 use crate::why::moment;
 
@@ -93,6 +93,7 @@ pub async fn consider(
             return Err(ResolveError::Answered(id.to_owned(), moment(review.at_ms)));
         }
         (ReviewStatus::Closed, None) => return Err(ResolveError::Closed(id.to_owned())),
+        _ if is_left(store, &review).await? => return Err(ResolveError::Closed(id.to_owned())),
         (ReviewStatus::Decided, _) if !stands(store, spec, &review).await? => {
             return Err(ResolveError::Moved(id.to_owned()));
         }
@@ -142,6 +143,17 @@ pub async fn resolve(
     };
     store.commit(changes).await?;
     Ok(review)
+}
+
+/// Whether a review is about a link that was united with another or has ended: nothing is planned
+/// there any more (`RULES.md` V20). What became of a create is found out all the same.
+async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError> {
+    let Some(link) = review.link else { return Ok(false) };
+    if matches!(review.matter, Matter::Uncertain { .. }) {
+        return Ok(false);
+    }
+    let view = store.links(&[link]).await?.pop();
+    Ok(view.is_some_and(|view| view.link.status != LinkStatus::Active))
 }
 
 /// Whether what a rule decided is still the truth: what somebody wrote since is not taken back with

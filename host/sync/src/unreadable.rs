@@ -2,7 +2,8 @@
 //! with its record for people, and the rest of the record goes on (RULES.md V10, V17).
 //!
 //! A connector, or the host on its behalf, leaves such a cell absent and names it in a fact of the
-//! page, so that it is not taken for a column that nobody may read.
+//! page, so that it is not taken for a column that nobody may read. One that is absent without a
+//! word was not answered ([`NOT_ANSWERED`]).
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ use crate::value::{Shown, Value};
 
 /// The fact of a page that names a cell that cannot be read: record, column, code.
 pub const UNREADABLE_CELL: &str = "unreadable-cell";
+/// The code of a cell that the system did not answer.
+pub(crate) const NOT_ANSWERED: &str = "not-answered";
 /// Characters of a value that a failure shows.
 const SHOWN_MAX: usize = 200;
 
@@ -54,19 +57,22 @@ pub(crate) fn failures(
     let failure = |(field, reason): (String, Reason)| {
         let (class, column) = match &reason {
             Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column)),
-            Reason::Unreadable { column } | Reason::ZoneUnknown { column } => {
-                (FailureClass::Unreadable, Some(column))
-            }
+            Reason::Unreadable { column }
+            | Reason::ZoneUnknown { column }
+            | Reason::NotAnswered { column } => (FailureClass::Unreadable, Some(column)),
             _ => (FailureClass::Transform, None),
         };
+        let absent = matches!(reason, Reason::NotAnswered { .. });
         let named = column.and_then(|column| cells.iter().find(|(name, _)| name == column));
-        let code = named.map_or(class.word(), |(_, why)| why).to_owned();
+        let word = if absent { NOT_ANSWERED } else { class.word() };
+        let code = named.map_or(word, |(_, why)| why).to_owned();
         let shown = column.and_then(|column| shown(page, row, column));
         let message = match shown {
             Some(shown) => format!("{reason}: {shown}"),
             None => reason.to_string(),
         };
-        let (remedy, column) = (Remedy::SourceData, column.cloned());
+        let remedy = if absent { Remedy::Admin } else { Remedy::SourceData };
+        let column = column.cloned();
         let problems = vec![Problem { code, message, field: column, remedy }];
         let news = Failure { field: Some(field), class, problems, ..blank.clone() };
         match before.iter().find(|known| known.is_about_same(&news)) {
@@ -79,6 +85,12 @@ pub(crate) fn failures(
         }
     };
     problems.map(failure).collect()
+}
+
+/// Whether a system did not answer this field of a record when it was read last.
+pub(crate) fn was_not_answered(failures: &[Failure], field: &str) -> bool {
+    let mut mine = failures.iter().filter(|failure| failure.field.as_deref() == Some(field));
+    mine.any(|failure| failure.problems.iter().any(|problem| problem.code == NOT_ANSWERED))
 }
 
 /// The value that stands there, cut to a length that people read.

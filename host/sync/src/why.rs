@@ -14,6 +14,7 @@ use crate::state::{
     Review, ReviewStatus, Status,
 };
 use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::unreadable::was_not_answered;
 use crate::value::{Cell, Shown, SmolStr, Value};
 
 /// Lines of the journal that an answer shows.
@@ -286,13 +287,17 @@ fn standing(
     let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
     let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
     let stands = if comparable { state.seen == *truth } else { state.base == *truth };
+    let name = lanes.entity.fields.get(position).map(|field| &field.name);
     let fails = |failures: &[Failure]| {
-        let name = lanes.entity.fields.get(position).map(|field| &field.name);
         let here = |one: &&Failure| one.system == *member_of.0 && one.object == *member_of.1;
         failures.iter().filter(here).any(|one| one.field.as_ref() == name)
     };
     let words = if record.status != Status::Live {
         "the record is not the one that is kept in step"
+    } else if state.seen.is_none()
+        && name.is_some_and(|name| was_not_answered(&record.failures, name))
+    {
+        "was not read there: the system did not answer it; see the failure"
     } else if state.seen.is_none() && fails(&record.failures) {
         "was not read there: it holds what cannot be used; see the failure"
     } else if state.seen.is_none() {

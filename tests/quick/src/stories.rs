@@ -12,11 +12,11 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
-//! `followed`: what follows from a deletion or a merge elsewhere. `lists`: lists of choices.
-//! `pointing`: references that a person gives. `reparented`: references that people set anew
-//! meanwhile. `returns`: what comes back, and what stands twice in one system. `surplus`: what
-//! becomes of records that stand aside. `third`: what is not made beside records that a person is
-//! asked about.
+//! `followed`: what follows from a deletion or a merge elsewhere. `hidden`: a column that is not
+//! answered for a while. `lists`: lists of choices. `pointing`: references that a person gives.
+//! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
+//! stands twice in one system. `surplus`: what becomes of records that stand aside. `third`: what
+//! is not made beside records that a person is asked about.
 
 mod ahead;
 mod answers;
@@ -29,6 +29,7 @@ mod deletions;
 mod first_syncs;
 mod followed;
 mod forms;
+mod hidden;
 mod identity;
 mod in_flight;
 mod lag;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Source;
 use crate::order::{self, Weighed};
 use crate::read::Reading;
+use crate::reason::Reason;
 use crate::record::{Page, Row};
 use crate::spec::FieldIndex;
 use crate::state::{Failure, FailureClass, FieldState, RecordState, Span, Status};
@@ -49,9 +50,11 @@ impl Source<'_> {
                 state.stand_still();
             }
         }
-        for (field, _) in &reading.problems {
-            if let Some(state) = record.fields.get_mut(field.0) {
-                state.seen = None;
+        for (field, reason) in &reading.problems {
+            let Some(state) = record.fields.get_mut(field.0) else { continue };
+            match reason {
+                Reason::NotAnswered { .. } => state.stand_still(),
+                _ => state.seen = None,
             }
         }
         // Without a version the next sweep reads it again.
@@ -72,7 +75,9 @@ impl Source<'_> {
         reading: &Reading,
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
-        if reading.problems.is_empty() {
+        // Of a surplus record nothing is read but whether it is there.
+        let is_aside = before.is_some_and(|record| record.status == Status::Surplus);
+        if reading.problems.is_empty() || is_aside {
             return Vec::new();
         }
         let blank = Failure {

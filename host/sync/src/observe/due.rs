@@ -1,5 +1,5 @@
-//! Records that are read by their ids because a reading of them may be old: those of a page at
-//! once, and those whose time has come, found by the store's index (RULES.md V1).
+//! Records that are read by their ids because a reading of them may be old, or lacked a cell: those
+//! of a page at once, and those whose time has come, found by the store's index (RULES.md V1, V13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,13 +33,20 @@ impl Reader<'_> {
             let (asked, over): (Vec<_>, Vec<_>) =
                 due.into_iter().partition(|(_, doubt)| doubt.asks());
             let ids: Vec<String> = asked.iter().map(|(key, _)| key.id.clone()).collect();
+            let all_unread = !ids.is_empty() && asked.iter().all(|(_, doubt)| !doubt.is_open());
             let (mut changes, answered) = match ids.is_empty() {
                 true => (Changes::default(), BTreeSet::new()),
                 false => self.absorb_by_id(&ids).await?,
             };
             postpone(&mut changes, asked, &answered, now_ms);
+            // A column that is still not answered is not asked of all others in the same cycle.
+            let is_unread = |left: &Option<Doubt>| left.as_ref().is_some_and(|left| left.unread);
+            let is_in_vain = all_unread && changes.doubts.iter().all(|(_, left)| is_unread(left));
             changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
             self.commit(changes).await?;
+            if is_in_vain {
+                return Ok(());
+            }
         }
     }
 

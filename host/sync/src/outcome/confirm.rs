@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Settler;
-use crate::absorb::{AbsorbError, moved};
+use crate::absorb::{AbsorbError, moved, unread};
 use crate::failing;
 use crate::order::{self, Fate, Look, Weighed, left_of};
-use crate::read::{Reading, read_rows};
+use crate::read::{Reading, Rows, read_rows};
 use crate::record::{Action, Applied, Outcome, Row};
 use crate::render::refusal_digest;
 use crate::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
@@ -55,8 +55,14 @@ impl Settler<'_> {
             let keys = page.batch.rows.iter().map(|row| self.source().key(&row.id));
             let known: Vec<Option<&RecordState>> = keys.map(|key| self.records.get(&key)).collect();
             let transforms = &self.engine.transforms;
-            let readings =
-                read_rows(transforms, self.entity, self.member, &page.batch, &known).await?;
+            let readings = read_rows(
+                transforms,
+                self.entity,
+                self.member,
+                (&page.batch, Rows::Answered),
+                &known,
+            )
+            .await?;
             for (row, reading) in page.batch.rows.into_iter().zip(readings) {
                 self.shown.rows.insert(row.id.clone(), (row, reading, lag_ms));
             }
@@ -122,9 +128,13 @@ impl Settler<'_> {
             return false;
         };
         let look = Look { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
+        unread::note(&mut reading, Some(record), &row);
         let cells = (&row, reading.cells.as_slice());
         let weighed = order::weigh(self.entity, record, Some(&doubt), cells, look);
-        let left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
+        let mut left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
+        if !matches!(weighed, Weighed::Nothing { .. }) {
+            left = unread::left((left, Some(&doubt)), &reading, Some(record), &row, self.now_ms);
+        }
         if left.is_some() || self.doubts.contains_key(&key) {
             self.changes.doubts.push((key, left));
         }

@@ -14,6 +14,7 @@ use crate::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::state::{
     Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
 };
+use crate::unreadable::was_not_answered;
 use crate::value::{Cell, Value};
 
 /// What a live member has that the hub has not, the weightier last.
@@ -153,6 +154,13 @@ impl Work<'_> {
         let name = &field.name;
         let place = (record.key.system.as_str(), record.key.object.as_str());
         let known = undelivered(&self.plan.link.failures, place, name, &truth);
+        // Neither it nor what it took over from ever said anything of this field: nobody knows what
+        // it held (RULES.md V12, V13).
+        let is_blank = state.agreed.is_none() && state.base.is_none();
+        let unread = !record.was_read() || was_not_answered(&record.failures, name);
+        if known == Undelivered::News && is_blank && unread {
+            return Some(Undelivered::Doubtful);
+        }
         // A value that may have been typed after the deletion was refused for want of the record,
         // perhaps: a person says which of the two counts.
         let edited = self.plan.link.truth.get(position).and_then(|truth| truth.edited.until);

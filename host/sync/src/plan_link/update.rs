@@ -1,16 +1,41 @@
 //! Which members must be told of the truth: only fields that are due, only where the mapping
 //! writes.
 
-use super::{Draft, Work};
+use super::{Draft, Unread, Work};
 use crate::canonical::is_changed;
 use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::spec::{FieldIndex, MappingGroup};
 use crate::state::FieldWrite;
+use crate::unreadable::was_not_answered;
 use crate::value::Cell;
 
 impl Work<'_> {
+    /// What was refused stays a failure while it is due and cannot be read (RULES.md V5, V13).
+    pub(super) fn note_unread(&mut self) {
+        if self.plan.link.failures.is_empty() {
+            return;
+        }
+        let lanes = self.context.lanes;
+        for active in &self.active {
+            let Some(record) = self.records.get(active.record) else { continue };
+            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+            for (position, (field, state)) in fields {
+                let lane = lanes.lane(active.member, position);
+                let direction = lane.map(|lane| lane.mapping.direction);
+                let is_both = direction.is_some_and(|way| way.reads() && way.writes());
+                let truth = self.truth(position);
+                let is_due = truth.is_some() && state.agreed != truth && state.base != truth;
+                if is_both && is_due && state.seen.is_none() {
+                    let not_answered = was_not_answered(&record.failures, &field.name);
+                    let (member, field) = (active.member, field.name.clone());
+                    self.plan.unread.push(Unread { member, field, not_answered });
+                }
+            }
+        }
+    }
+
     pub(super) fn updates(&mut self) {
         if self.merged.is_empty() {
             return;

@@ -1,5 +1,5 @@
-//! What is not certain of a record: a write that no reading has confirmed, or a reading that was
-//! older than what is known.
+//! What is not certain of a record: a write that no reading has confirmed, a reading that was older
+//! than what is known, or a cell that was not answered.
 //!
 //! Kept beside the record and only while it lasts, so that a confirmation rewrites no record
 //! (RULES.md V1).
@@ -34,6 +34,10 @@ pub struct Doubt {
     /// A reading was older than what is known, so the record is read by its id once due.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// A column that was asked for was not answered, so the record is read by its id until it is
+    /// (RULES.md V13).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// The answer to the write named the time of modification: a later one is another's doing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed: bool,
@@ -71,6 +75,29 @@ impl Doubt {
         Self { since_ms: now_ms, due_ms, stale: true, ..Self::default() }
     }
 
+    /// What is left of a doubt, where a row that was just taken in left something unread or not:
+    /// what was unread before is due when it was.
+    pub fn of_row(
+        (left, before): (Option<Self>, Option<&Self>),
+        unread: bool,
+        is_news: bool,
+        now_ms: i64,
+    ) -> Option<Self> {
+        if !unread {
+            let others = left.filter(|doubt| doubt.written || doubt.stale || doubt.archives > 0);
+            return others.map(|doubt| Self { unread, ..doubt });
+        }
+        let known = before.filter(|doubt| doubt.unread);
+        let due_ms = known.map_or(now_ms.saturating_add(LAG_MS), |doubt| doubt.due_ms);
+        let since_ms = known.map_or(now_ms, |doubt| doubt.since_ms);
+        let mut left = left.unwrap_or_else(|| Self { since_ms, due_ms, ..Self::default() });
+        left.unread = true;
+        if is_news {
+            left.since_ms = now_ms;
+        }
+        Some(left)
+    }
+
     /// Remembers what stood in a field before a write.
     pub fn remember(&mut self, field: &str, value: Value) {
         let before = self.before.entry(field.to_owned()).or_default();
@@ -98,6 +125,11 @@ impl Doubt {
 
     /// Whether the record is to be read by its id once this is due.
     pub fn asks(&self) -> bool {
+        self.is_open() || self.unread
+    }
+
+    /// Whether a reading may be older than what is known.
+    pub fn is_open(&self) -> bool {
         self.written && !self.confirmed || self.stale
     }
 }

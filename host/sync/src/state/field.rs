@@ -61,12 +61,12 @@ impl FieldState {
         self.preset |= self.seen.is_some();
     }
 
-    /// The member does not map the field now (RULES.md V13): what was known stands until then.
+    /// The member does not map the field now, or its system did not answer it (RULES.md V13): what
+    /// was known stands until it is read.
     pub(crate) fn stand_still(&mut self) {
         if *self != Self::default() {
-            let (base, agreed) = (self.base.take(), self.agreed.take());
-            let bereft = self.bereft.take();
-            *self = Self { base, agreed, bereft, ..Self::forgotten() };
+            let Self { base, agreed, bereft, filler, unsure, lost, .. } = std::mem::take(self);
+            *self = Self { base, agreed, bereft, filler, unsure, lost, ..Self::forgotten() };
         }
     }
 
@@ -80,7 +80,7 @@ impl FieldState {
     pub(crate) fn wake(&mut self, cell: &Cell) {
         let is_empty = matches!(cell, Some(Value::Null | Value::Boolean(false)));
         if self.is_still() && is_empty {
-            *self = Self::forgotten();
+            *self = Self { filler: self.filler.take(), ..Self::forgotten() };
         }
     }
 

@@ -4,13 +4,13 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{OnCascade, Spec};
+use renkei_sync::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
 use renkei_sync::state::{Choice, Matter, RecordKey, Review};
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, companies, deals, leads, references, with_leads};
-use crate::bench::Bench;
+use crate::bench::{Bench, direct, field, member};
 use crate::scenarios::{a, b, people, world};
 use crate::world::knobs::{OnRemoval, Referrer};
 use crate::world::{Place, World, place};
@@ -318,6 +318,86 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about() {
     bench.settle();
     assert!(bench.shared.world().live(&a()).is_empty());
     assert!(bench.open_reviews().is_empty());
+}
+
+/// A person of `a` who has opted out or not, and has a city; a Lead in `b`, whose Contact has a
+/// city that no Lead has. The Lead is converted, and `last` happens before anybody reads that.
+fn opted_out_and_gone(opt_out: bool, last: impl Fn(&mut World, &str)) -> Bench {
+    let mut spec = people();
+    let winner = Winner::OptOut { when: true };
+    spec.fields.push(field("no_mail", FieldKind::Boolean, winner));
+    for member in &mut spec.members {
+        member.groups.push(direct(5, "no_mail", Direction::Both));
+    }
+    spec.members[1].create = false;
+    let groups = spec.members[1].groups.iter();
+    let groups = groups.filter(|group| group.columns != ["city"]).cloned().collect();
+    spec.members.push(member("b", "leads", groups));
+    let bench = bench(spec);
+    bench.shared.world().table(&leads()).stamped = true;
+    let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.shared.world().edit(&a(), &left, "no_mail", Value::Boolean(opt_out));
+    bench.settle();
+    {
+        let mut world = bench.shared.world();
+        let lead = world.live(&leads())[0].clone();
+        assert_eq!(world.cell(&leads(), &lead, "no_mail"), Value::Boolean(opt_out));
+        let contact = world.convert(&leads(), &lead, &b());
+        world.remove(&b(), &contact, Removal::Deleted);
+        last(&mut world, &left);
+    }
+    bench.settle();
+    bench
+}
+
+/// `RULES.md` V12, P11: neither an opt-out nor a field that no Lead has is anybody's edit.
+#[test]
+fn contact_that_is_gone_before_it_was_read_is_asked_about_whatever_it_had() {
+    for opt_out in [true, false] {
+        let bench = opted_out_and_gone(opt_out, |_, _| {});
+        assert!(bench.shared.world().live(&leads()).is_empty(), "{opt_out}: nobody edited it");
+        let question = only_question(&bench);
+        assert!(matches!(question.matter, Matter::Deleted { .. }), "{opt_out}: {question:?}");
+        answer(&bench, &question, Choice::Leave);
+        bench.settle();
+        assert_eq!(bench.shared.world().live(&a()).len(), 1);
+        assert!(bench.shared.world().live(&leads()).is_empty());
+        assert!(bench.open_reviews().is_empty());
+    }
+}
+
+/// `RULES.md` V12, P11: one who opts out, or takes that back, at that time has edited something.
+#[test]
+fn contact_that_is_gone_before_it_was_read_is_made_again_for_an_opt_out() {
+    for before in [true, false] {
+        let bench = opted_out_and_gone(before, |world, left| {
+            world.edit(&a(), left, "no_mail", Value::Boolean(!before));
+        });
+        let made = bench.shared.world().live(&leads());
+        assert_eq!(made.len(), 1, "{before}");
+        let holds = bench.shared.world().cell(&leads(), &made[0], "no_mail");
+        assert_eq!(holds, Value::Boolean(!before));
+    }
+}
+
+/// `RULES.md` V12, P5: an opt-out outlives a Contact that comes back without it.
+#[test]
+fn contact_that_comes_back_unread_takes_no_opt_out_back() {
+    let bench = opted_out_and_gone(true, |_, _| {});
+    {
+        let mut world = bench.shared.world();
+        let contact = world.gone(&b())[0].clone();
+        world.advance(60_000);
+        world.restore(&b(), &contact);
+        world.edit(&b(), &contact, "no_mail", Value::Boolean(false));
+        world.advance(60_000);
+    }
+    bench.settle();
+    let world = bench.shared.world();
+    let (left, right) = (world.live(&a())[0].clone(), world.live(&b())[0].clone());
+    assert_eq!(world.cell(&a(), &left, "no_mail"), Value::Boolean(true));
+    assert_eq!(world.cell(&b(), &right, "no_mail"), Value::Boolean(true));
 }
 
 /// `RULES.md` V12, P11: an edit does not go nowhere.

@@ -2,15 +2,19 @@
 //! And answers that cannot be carried out.
 
 use futures::executor::block_on;
+use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{Clear, FieldKind, FirstLink};
+use renkei_sync::spec::{Clear, FieldKind, FirstLink, OnDelete, Spec};
+
 use renkei_sync::state::{Choice, LinkId, Matter, Review, ReviewStatus};
+use renkei_sync::store::Store as _;
 use renkei_sync::value::{Cell, Value};
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, table};
 use crate::scenarios::{a, b, people};
+use crate::world::World;
 use crate::world::knobs::Refused;
 
 fn the_question(bench: &Bench) -> Review {
@@ -189,6 +193,148 @@ fn conflict_offers_each_system_once_with_what_it_holds_now() {
     let expected = [("a".into(), Some("Kitsuki".into())), ("b".into(), Some("Usa".into()))];
     assert_eq!(values(&question), expected);
     check_cell(&bench, &b(), &right, "city", "Usa");
+}
+
+/// A city that both systems have edited, about which a person is asked, and another person in both.
+/// A phone is refused in `b`, and a score of `a` cannot be read.
+fn contested_beside_another() -> (Bench, [String; 2], [String; 2]) {
+    let bench = bench(people());
+    let refused = ("phone".to_owned(), Refused::Longer(2));
+    bench.shared.world().table(&b()).knobs.refused.extend([refused]);
+    let ids = ["a@x", "b@x"].map(|mail| {
+        let cells = [("mail", mail.into()), ("city", "Oita".into()), ("phone", "123".into())];
+        let left = bench.shared.world().create(&a(), &cells);
+        bench.settle();
+        let world = bench.shared.world();
+        let mut right = world.live(&b());
+        right.retain(|id| world.cell(&b(), id, "mail") == mail.into());
+        [left, right.remove(0)]
+    });
+    let [one, other] = ids;
+    bench.shared.world().edit(&a(), &one[0], "city", "Beppu".into());
+    bench.shared.world().edit(&b(), &one[1], "city", "Usa".into());
+    bench.shared.world().edit(&a(), &one[0], "score", "odd".into());
+    bench.settle();
+    the_question(&bench);
+    (bench, one, other)
+}
+
+/// What becomes of the first of two people, by their ids.
+type End = fn(&mut World, &[String; 2], &[String; 2]);
+
+fn failing(bench: &Bench) -> Vec<Option<LinkId>> {
+    let failures = block_on(bench.store.failures(i64::MIN, 100)).unwrap();
+    failures.into_iter().map(|failing| failing.link).collect()
+}
+
+/// `RULES.md` V20: whatever becomes of the link, in whichever system.
+#[test]
+fn question_and_failures_of_a_link_are_over_with_the_link() {
+    let ends: [(&str, End); 4] = [
+        ("merged in a", |world, one, other| {
+            world.remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
+        }),
+        ("merged in b", |world, one, other| {
+            world.remove(&b(), &one[1], Removal::MergedInto(other[1].clone()));
+        }),
+        ("merged in both", |world, one, other| {
+            world.remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
+            world.remove(&b(), &one[1], Removal::MergedInto(other[1].clone()));
+        }),
+        ("deleted in both", |world, one, _| {
+            world.remove(&a(), &one[0], Removal::Deleted);
+            world.remove(&b(), &one[1], Removal::Deleted);
+        }),
+    ];
+    for (end, act) in ends {
+        for answered in [false, true] {
+            let (bench, one, other) = contested_beside_another();
+            let question = the_question(&bench);
+            if answered {
+                decide(&bench, &question, "Usa");
+            }
+            let gone = question.link;
+            assert_eq!(failing(&bench).iter().filter(|link| **link == gone).count(), 2, "{end}");
+            act(&mut bench.shared.world(), &one, &other);
+            bench.settle();
+            let open = bench.open_reviews();
+            assert!(open.iter().all(|one| one.id != question.id), "{end}: {open:?}");
+            let choice = Choice::Value(Some("Usa".into()));
+            let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
+            late.unwrap_err();
+            let failing = failing(&bench);
+            assert!(!failing.contains(&gone) && !failing.contains(&None), "{end}: {failing:?}");
+            for review in open {
+                let choice = Choice::Leave;
+                block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+            }
+            bench.settle();
+            assert!(bench.open_reviews().is_empty(), "{end}: {:?}", bench.open_reviews());
+            let kept = bench.shared.world().cell(&a(), &other[0], "city");
+            assert_eq!(kept, "Oita".into(), "{end}");
+        }
+    }
+}
+
+/// `RULES.md` V20: a question about a link that a deletion leaves is over, though its records stay.
+#[test]
+fn question_of_a_link_that_is_left_takes_no_answer() {
+    let (mut bench, one, other) = contested_beside_another();
+    let mut entities = bench.spec.entities().to_vec();
+    entities[0].on_delete = OnDelete::Unlink;
+    bench.spec = Spec::new(entities).unwrap();
+    bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
+    bench.settle();
+    let question = the_question(&bench);
+    assert!(matches!(question.matter, Matter::Surplus { .. }), "{question:?}");
+    bench.shared.world().remove(&a(), &other[0], Removal::Deleted);
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&b()).len(), 2);
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    let choice = Choice::Approve;
+    let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
+    assert!(late.unwrap_err().to_string().contains("is closed"));
+}
+
+/// `RULES.md` V20: nor is what a rule decided taken back where nobody can do it.
+#[test]
+fn decision_of_a_rule_in_a_link_that_is_gone_is_not_taken_back() {
+    let (bench, one, other) = contested_beside_another();
+    bench.shared.world().edit(&a(), &one[0], "title", "CEO".into());
+    bench.shared.world().edit(&b(), &one[1], "title", "CTO".into());
+    bench.settle();
+    let is_title =
+        |one: &Review| matches!(&one.matter, Matter::Conflict { field, .. } if field == "title");
+    let decided = bench.reviews().into_iter().find(is_title).unwrap();
+    assert_eq!(decided.status, ReviewStatus::Decided);
+    bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
+    bench.settle();
+    let choice = Choice::Value(Some("CTO".into()));
+    block_on(resolve(&bench.store, &bench.spec, &decided.id, choice, 1)).unwrap_err();
+}
+
+/// `RULES.md` V20: a record that is out of sight is asked about in the link that it belongs to now.
+#[test]
+fn question_about_a_record_out_of_sight_goes_on_in_the_uniting_link() {
+    let (mut bench, one, other) = contested_beside_another();
+    let mut entities = bench.spec.entities().to_vec();
+    entities[0].sweep_ms = Some(1);
+    bench.spec = Spec::new(entities).unwrap();
+    bench.shared.world().vanish(&b(), &one[1]);
+    for _ in 0..3 {
+        bench.shared.world().advance(1_000_000);
+        bench.settle();
+    }
+    let is_missing = |one: &Review| matches!(one.matter, Matter::Missing { .. });
+    let missing = |bench: &Bench| bench.open_reviews().into_iter().find(is_missing);
+    let asked = missing(&bench).unwrap();
+    bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
+    bench.settle();
+    let now = missing(&bench).unwrap();
+    assert_ne!(now.link, asked.link);
+    block_on(resolve(&bench.store, &bench.spec, &now.id, Choice::Approve, 1)).unwrap();
+    bench.settle();
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
 
 /// `RULES.md` V15.

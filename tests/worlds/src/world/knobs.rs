@@ -33,6 +33,8 @@ pub struct Knobs {
     pub referrers: Vec<Referrer>,
     /// Columns that are not there for now: absent in every answer, refused in a write.
     pub vanished: BTreeSet<String>,
+    /// Cells that are in no answer for now, by the record's id and the column.
+    pub absent: BTreeSet<(String, String)>,
     /// The object does not answer, whatever is asked of it.
     pub down: bool,
     /// Records that this account may not see for now: in no answer, and no tombstone either.

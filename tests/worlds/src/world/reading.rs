@@ -90,7 +90,9 @@ impl Table {
                 return Some(if ours { "integration" } else { "person" }.into());
             }
             let value = || version.cells.get(column).cloned().unwrap_or(Value::Null);
-            (!self.hides(column)).then(value)
+            let absent = &self.knobs.absent;
+            let is_absent = !absent.is_empty() && absent.contains(&(id.to_owned(), column.clone()));
+            (!self.hides(column) && !is_absent).then(value)
         };
         Row {
             id: id.to_owned(),

@@ -149,6 +149,23 @@ fn a_shape_out_of_date_is_described_again() {
 }
 
 #[test]
+fn a_column_that_is_there_again_is_read() {
+    with_org(50, Faults::default(), |desk| {
+        let scanned = desk.backfill("Lead");
+        let cursor = String::from_utf8(scanned.cursor()).unwrap();
+        // As if nobody had been allowed to read the column when the cursor was made.
+        let stale = cursor.replace("\"Email\":\"t\"", "\"Email\":null");
+        assert_ne!(stale, cursor);
+        let request = desk.request("Lead", Scan::Changes, Some(stale.into_bytes()));
+        desk.restart();
+        let page = desk.connector.read_page(&request).unwrap();
+        assert!(page.batch.values("Email").all(|cell| cell.is_some()));
+        let cursor = String::from_utf8(page.cursor).unwrap();
+        assert!(cursor.contains("\"Email\":\"t\""), "{cursor}");
+    });
+}
+
+#[test]
 fn records_are_read_by_id_with_what_became_of_them() {
     with_org(300, Faults::default(), |desk| {
         let ids = ids_in_org("Contact");
