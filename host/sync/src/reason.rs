@@ -40,6 +40,9 @@ pub enum Reason {
     Filled(String),
     /// First link: the systems differed and the preferred system's value counts.
     Preferred(String),
+    /// First link: the member is only written, and another value that stood there gives way to this
+    /// system's.
+    Replaced(String),
     /// The member has no record yet and gets one.
     NewRecord,
     /// The record was deleted while another was edited: the edit wins, so it is made again.
@@ -245,6 +248,9 @@ impl fmt::Display for Reason {
             Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
             Self::Preferred(system) => {
                 write!(f, "differed at the first link; {system} is preferred")
+            }
+            Self::Replaced(system) => {
+                write!(f, "only written there: another value stood there; {system}'s replaces it")
             }
             Self::NewRecord => write!(f, "has no record there yet"),
             Self::EditBeatsDelete => write!(f, "deleted there but edited elsewhere; the edit wins"),
