@@ -140,12 +140,19 @@ pub enum Reason {
     AlreadyThere(RecordKey),
     /// The record had changed meanwhile: read again and planned again.
     ChangedMeanwhile,
+    /// The record had changed, but no reading shows how yet: the next cycle looks again.
+    NotShownYet,
     /// The record was gone when it should be written.
     FoundGone,
     /// The system asked for time.
     PutOff {
         /// How long, ms.
         after_ms: u64,
+    },
+    /// The system could not do it just now and says to try again.
+    ToTryAgain {
+        /// The system's codes.
+        codes: Vec<String>,
     },
     /// Written according to the answer, but a later reading shows what stood there before.
     NotKept,
@@ -362,8 +369,14 @@ impl Reason {
             Self::AppliedAltered => write!(f, "written; the system keeps it in its own form"),
             Self::AlreadyThere(key) => write!(f, "{key} was there already"),
             Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
+            Self::NotShownYet => {
+                write!(f, "had changed, but no reading shows how yet; the next cycle looks again")
+            }
             Self::FoundGone => write!(f, "was gone when it should be written"),
             Self::PutOff { after_ms } => write!(f, "the system asked for {}", span(*after_ms)),
+            Self::ToTryAgain { codes } => {
+                write!(f, "the system says to try again: {}", codes.join(", "))
+            }
             Self::NotKept => {
                 write!(f, "answered as written, but not found there; due again")
             }

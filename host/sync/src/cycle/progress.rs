@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
+use crate::outcome::Pause;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
@@ -29,6 +30,8 @@ pub(crate) struct Cycle<'a> {
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
+    /// Links that are not planned again in this cycle.
+    aside: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
     room: BTreeMap<String, Room>,
     /// By entity, deletions that a person has approved.
@@ -67,6 +70,7 @@ impl<'a> Cycle<'a> {
             tally: Tally::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
+            aside: BTreeSet::new(),
             room: BTreeMap::new(),
             approved: BTreeMap::new(),
             counted: BTreeSet::new(),
@@ -150,13 +154,18 @@ impl<'a> Cycle<'a> {
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
-        self.deferred.contains(&link)
+        self.deferred.contains(&link) || self.aside.contains(&link)
     }
 
-    /// Puts a link off until the system has had its time.
-    pub(crate) fn defer(&mut self, link: LinkId, after_ms: u64) {
-        self.deferred.insert(link);
-        self.pause_ms = self.pause_ms.max(after_ms);
+    /// Puts a link off until the system has had its time, or until the next cycle has read.
+    pub(crate) fn defer(&mut self, link: LinkId, pause: Pause) {
+        match pause {
+            Pause::Ms(after_ms) => {
+                self.deferred.insert(link);
+                self.pause_ms = self.pause_ms.max(after_ms);
+            }
+            Pause::Cycle => drop(self.aside.insert(link)),
+        }
     }
 
     /// Waits for systems that asked for time; how many links go on afterwards.
