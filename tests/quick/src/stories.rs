@@ -12,7 +12,8 @@
 //! that are not kept. `mappings`: a mapping that changes. `overtaken`: answers about values that
 //! have changed since. `ahead`: pages that are read while others are kept. `in_flight`: creates
 //! that nobody answered, and what changed since. `bereft`: references to what was deleted.
-//! `returns`: what comes back, and what stands twice in one system.
+//! `returns`: what comes back, and what stands twice in one system. `waits`: what waits, and for
+//! what.
 
 mod ahead;
 mod answers;
@@ -35,6 +36,7 @@ mod questions;
 mod refusals;
 mod returns;
 mod trouble;
+mod waits;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};
 use renkei_sync::value::Value;

@@ -12,6 +12,7 @@ use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::record::Action;
+use crate::references::Promised;
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{
@@ -49,6 +50,8 @@ pub(crate) struct Cycle<'a> {
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
+    /// In a dry run, the records that it makes of what others refer to.
+    pub(crate) promised: Promised,
     /// How much of what is held back the plan lists, and how many other remarks.
     listed: (usize, usize),
 }
@@ -80,6 +83,7 @@ impl<'a> Cycle<'a> {
             current: BTreeSet::new(),
             waiting: BTreeSet::new(),
             plan: Plan::default(),
+            promised: Promised::new(),
             listed: (0, 0),
         }
     }
@@ -315,6 +319,21 @@ impl<'a> Cycle<'a> {
                 self.tally.object_failed(member, "settle", &error);
                 Ok(())
             }
+        }
+    }
+
+    /// Keeps which records of an entity a dry run makes, for the entities that refer to it.
+    pub(crate) fn promise(&mut self, entity: &EntitySpec, before: Promised, mut made: Promised) {
+        self.promised = before;
+        let all = self.engine.spec.entities();
+        let mut referred = all.iter().flat_map(EntitySpec::references);
+        if self.engine.options.apply || !referred.any(|name| name == entity.name) {
+            return;
+        }
+        for MemberSpec { system, object, .. } in &entity.members {
+            let place = (system.clone(), object.clone());
+            let links = made.remove(&place).unwrap_or_default();
+            self.promised.insert(place, links);
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Draft, Work, is_filled};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::link_ids;
-use crate::spec::{CopiedColumn, MappingGroup, MemberSpec};
+use crate::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
 use crate::state::{FailureClass, FieldWrite, Status};
 use crate::value::Cell;
 
@@ -161,7 +161,12 @@ impl Work<'_> {
             };
             self.note(None, Some(&field), Reason::RequiredMissing { field: field.clone() });
             // What waits for its parent or for an answer is listed as that.
-            if !is_filled(&self.truth(index.0)) && !self.is_frozen(index.0) {
+            let truth = self.truth(index.0);
+            let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
+                matches!(field.kind, FieldKind::Reference { .. })
+                    && self.context.references.is_same_by_now(&truth, &None)
+            });
+            if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
                 self.plan.lacking.push((member, field));
             }
         }

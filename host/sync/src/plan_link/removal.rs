@@ -10,7 +10,7 @@ use crate::lanes::Active;
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::review;
-use crate::spec::{OnDelete, Winner};
+use crate::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::state::{
     Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
 };
@@ -102,18 +102,27 @@ impl Work<'_> {
             let mut waits = Vec::new();
             let references = self.context.references;
             let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then_some((seen, state, &field.winner))
+            lane.mapping.direction.reads().then_some((seen, state, field))
         });
-        seen.filter_map(|(seen, state, winner)| match &state.base {
+        seen.filter_map(|(seen, state, field)| match &state.base {
             Some(base) => {
-                let is_other = *seen != state.base && !(base.is_null() && is_unset(&seen, winner));
+                let is_other = *seen != state.base
+                    && !(base.is_null() && is_unset(&seen, &field.winner))
+                    && !self.follows(field, &state.base, &seen);
                 (seen.is_some() && (is_other || state.unsure)).then_some(News::Edited)
             }
             // What the system put there when the record was made is nobody's (RULES.md P4).
-            None => (is_filled(&seen) && !state.preset && !is_unset(&seen, winner))
+            None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
                 .then_some(News::Added),
         })
         .max()
+    }
+
+    /// Whether a reference differs only because what it named was deleted: that is nobody's edit
+    /// (`RULES.md` V2).
+    fn follows(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
+        matches!(field.kind, FieldKind::Reference { .. })
+            && self.context.references.is_same_by_now(before, now)
     }
 
     /// What removed records never got of the truth, the weightiest; a value that was refused there
