@@ -15,7 +15,7 @@ use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
-use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
+use crate::plan_link::{Context, Draft, Lacking, LinkPlan, Note, plan_link};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::{Promised, References};
@@ -331,11 +331,11 @@ impl<'s> Chunk<'s> {
 
     /// What new records lack.
     fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
-        let failure = |(member, field): &(usize, String)| {
-            let member = self.entity.members.get(*member)?;
-            let reason = Reason::RequiredMissing { field: field.clone() };
-            let (field, class) = (Some(field.clone()), FailureClass::Required);
-            Some(planned(member, None, field, class, (None, reason.to_string()), self.now_ms))
+        let failure = |lacking: &Lacking| {
+            let member = self.entity.members.get(lacking.member)?;
+            let (field, class) = (lacking.field.clone(), FailureClass::Required);
+            let said = (lacking.column.clone(), lacking.reason.to_string());
+            Some(planned(member, None, field, class, said, self.now_ms))
         };
         let failures = plan.lacking.iter().filter_map(failure).collect();
         Found { entity: self.entity, wanted: Vec::new(), failures }

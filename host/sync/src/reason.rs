@@ -122,6 +122,15 @@ pub enum Reason {
         /// The field's name.
         field: String,
     },
+    /// No record is made in this object, because this column of it stands still (RULES.md V13).
+    StandsStill {
+        /// The object.
+        object: String,
+        /// The column.
+        column: String,
+    },
+    /// An admin took the right to it away: it is not sent. The host's own words.
+    NotGranted(String),
     /// The system refused it.
     Refused {
         /// The system's codes.
@@ -229,6 +238,8 @@ impl Reason {
                 | Self::WaitsForParent { .. }
                 | Self::NotRead(_)
                 | Self::RequiredMissing { .. }
+                | Self::StandsStill { .. }
+                | Self::NotGranted(_)
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
                 | Self::FollowsDeletion(_)
@@ -352,6 +363,10 @@ impl Reason {
                 f,
                 "emptied there because {key} is gone; nobody's edit, it waits for what becomes of that"
             ),
+            Self::StandsStill { object, column } => {
+                write!(f, "no {object} is made while {column} stands still there")
+            }
+            Self::NotGranted(words) => write!(f, "not sent: {words}"),
             Self::ZoneUnknown { column } => {
                 write!(f, "{column} is not carried: the account's time zone is not known yet")
             }
