@@ -21,6 +21,7 @@ use crate::outcome::{Pause, Settled, Settler};
 use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
 use crate::read::read_rows;
+use crate::reason::Reason;
 use crate::record::{
     Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
 };
@@ -211,11 +212,32 @@ impl Sender<'_> {
                 return Ok(Left::default());
             }
             Err(error) => {
+                self.take_back(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
                 return Ok(Left::default());
             }
         };
         self.settle(connector, member, &request.columns, &batch, outcomes).await
+    }
+
+    /// What the host itself refused was never sent: it is planned again (RULES.md V18).
+    async fn take_back(
+        &self,
+        connector: &dyn Connector,
+        batch: &[OutboxEntry],
+        error: &PluginError,
+    ) -> Result<(), StoreError> {
+        let Some(words) = error.not_granted() else { return Ok(()) };
+        let now_ms = self.cycle.engine.clock.now_ms();
+        let reason = || Reason::NotGranted(words.to_owned());
+        let line = |entry: &OutboxEntry| entry.line(now_ms, connector.generation(), reason());
+        let changes = Changes {
+            dirty: batch.iter().map(|entry| entry.link).collect(),
+            outbox_done: batch.iter().map(|entry| entry.intent.clone()).collect(),
+            journal: batch.iter().map(line).collect(),
+            ..Changes::default()
+        };
+        self.cycle.engine.store.commit(changes).await
     }
 
     async fn settle(

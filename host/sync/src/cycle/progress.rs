@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
+use crate::observe::Denied;
 use crate::outcome::Pause;
 use crate::plan::{Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
@@ -47,6 +48,8 @@ pub(crate) struct Cycle<'a> {
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
+    /// What an admin does not let connectors do.
+    pub(super) denied: Denied,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
@@ -81,6 +84,7 @@ impl<'a> Cycle<'a> {
             cascades: engine.options.cascades.clone(),
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
+            denied: Denied::new(),
             waiting: BTreeSet::new(),
             plan: Plan::default(),
             promised: Promised::new(),
@@ -94,6 +98,7 @@ impl<'a> Cycle<'a> {
             tally: self.tally.for_preview(dry.observer),
             cascades: self.cascades.clone(),
             current: self.current.clone(),
+            denied: self.denied.clone(),
             ..Cycle::new(dry)
         }
     }
@@ -252,7 +257,9 @@ impl<'a> Cycle<'a> {
         }
         for draft in std::mem::take(&mut plan.drafts) {
             let is_create = draft.action == Action::Create;
-            if !self.may_write(entity, &draft) {
+            let denied = self.not_granted(entity, &draft);
+            if denied.is_some() || !self.may_write(entity, &draft) {
+                plan.notes.extend(denied);
                 plan.held = true;
                 if is_create {
                     self.count_waiting(entity, plan.link.id, false);
@@ -280,6 +287,20 @@ impl<'a> Cycle<'a> {
             }
             plan.drafts.push(draft);
         }
+    }
+
+    /// The right that an admin took away, where a write needs it: it waits, and the failure is
+    /// told, but nothing else of its object stops (RULES.md V18).
+    fn not_granted(&self, entity: &EntitySpec, draft: &Draft) -> Option<Note> {
+        let member = entity.members.get(draft.member)?;
+        let (system, object) = (member.system.clone(), member.object.clone());
+        let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
+        let words = error.not_granted()?.to_owned();
+        if self.engine.options.apply {
+            self.tally.denied(member, error);
+        }
+        let record = draft.id.clone().map(|id| RecordKey { system, object, id });
+        Some(Note { record, field: None, reason: Reason::NotGranted(words) })
     }
 
     /// Whether what a write depends on was read: its object; for a new record every object of the

@@ -3,7 +3,8 @@
 
 use futures::executor::block_on;
 use renkei_sync::plan::Plan;
-use renkei_sync::spec::{OnCascade, Spec};
+use renkei_sync::record::{Action, Removal};
+use renkei_sync::spec::{FieldIndex, OnCascade, Spec};
 use renkei_sync::state::{Choice, LinkId};
 use renkei_sync::store::Store as _;
 use renkei_sync::value::Value;
@@ -17,7 +18,7 @@ use super::{bench, check_cell, references};
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people};
 use crate::world::knobs::Lag;
-use crate::world::{Fault, place};
+use crate::world::{Fault, World, place};
 
 fn told(bench: &Bench, link: u64) -> String {
     let subject = Subject::Link(LinkId(link));
@@ -68,16 +69,12 @@ fn record_that_is_gone_when_it_should_be_written_holds_no_cycle() {
         let at = b();
         // After reading, before the look right before the write.
         let mut world = bench.shared.world();
-        world.schedule(2, move |world| delete_now(world, &at, &right));
+        world.schedule(2, move |world| world.remove(&at, &right, Removal::Deleted));
     }
     let before_ms = bench.shared.world().now_ms;
     bench.cycle();
     assert_eq!(bench.shared.world().now_ms, before_ms, "{}", told(&bench, 1));
     assert!(!told(&bench, 1).contains("asked for"), "{}", told(&bench, 1));
-}
-
-fn delete_now(world: &mut crate::world::World, at: &crate::world::Place, id: &str) {
-    world.remove(at, id, renkei_sync::record::Removal::Deleted);
 }
 
 /// What the conflict was about is not shown yet: the next cycle looks again.
@@ -185,4 +182,81 @@ fn record_that_is_made_again_waits_for_no_id_that_names_nothing() {
     bench.settle();
     assert_eq!(waiting(&bench), 0, "{}", told(&bench, 2));
     assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
+}
+
+/// `RULES.md` V13: no record is made there, and people see why.
+#[test]
+fn record_that_is_not_made_because_a_field_stands_still_is_told() {
+    let mut bench = bench(people());
+    bench.settle();
+    let whole = bench.spec.clone();
+    for (_, member) in bench.spec.members_mut().filter(|(_, member)| member.system == "b") {
+        member.stop_columns(&["mail".to_owned()], &[FieldIndex(0)]);
+    }
+    bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    let why = "no b.people is made while mail stands still there";
+    let said = plan(&mut bench).to_string();
+    assert!(said.contains(&format!("hold person link 1: {why}")), "{said}");
+    bench.settle();
+    assert!(bench.shared.world().live(&b()).is_empty());
+    assert!(told(&bench, 1).contains(why), "{}", told(&bench, 1));
+    let failures = block_on(bench.store.failures(i64::MIN, 100)).unwrap();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    bench.spec = whole;
+    bench.settle();
+    assert_eq!(bench.shared.world().live(&b()).len(), 1);
+    assert!(block_on(bench.store.failures(i64::MIN, 100)).unwrap().is_empty());
+}
+
+fn sent(bench: &Bench) -> u64 {
+    block_on(bench.store.counts()).unwrap().sent
+}
+
+/// `RULES.md` V18: what the host itself refuses was never sent, and nothing else stops.
+#[test]
+fn write_that_is_not_granted_is_held_and_named() {
+    let mut bench = bench(people());
+    let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().table(&b()).knobs.denied.insert(Action::Update);
+    bench.shared.world().edit(&a(), &left, "title", "CTO".into());
+    bench.shared.world().create(&a(), &[("mail", "b@x".into())]);
+    let grant = "not sent: an admin took `write:people:Update` away";
+    let hold = format!("hold person link 1 b.people/{right}: {grant}");
+    for _ in 0..3 {
+        let shown = plan(&mut bench);
+        assert!(shown.to_string().contains(&hold), "{shown}");
+        let failures = bench.try_cycle().unwrap().report.failures;
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures[0].2.to_string().contains("write:people:Update"), "{failures:?}");
+        assert_eq!(sent(&bench), 0);
+    }
+    assert_eq!(bench.shared.world().live(&b()).len(), 2, "creations are granted");
+    assert!(!told(&bench, 1).contains("interrupted"), "{}", told(&bench, 1));
+    bench.shared.world().table(&b()).knobs.denied.clear();
+    bench.settle();
+    check_cell(&bench, &b(), &right, "title", "CTO");
+}
+
+/// The right is taken away between the look and the write.
+#[test]
+fn write_whose_right_is_taken_away_meanwhile_was_never_sent() {
+    let bench = bench(people());
+    let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().edit(&a(), &left, "title", "CTO".into());
+    let deny = |world: &mut World| {
+        world.table(&b()).knobs.denied.insert(Action::Update);
+    };
+    bench.shared.world().schedule(2, deny);
+    let failures = bench.try_cycle().unwrap().report.failures;
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(sent(&bench), 0);
+    assert!(told(&bench, 1).contains("not sent: an admin"), "{}", told(&bench, 1));
+    bench.shared.world().table(&b()).knobs.denied.clear();
+    bench.settle();
+    check_cell(&bench, &b(), &right, "title", "CTO");
+    assert!(!told(&bench, 1).contains("interrupted"), "{}", told(&bench, 1));
 }
