@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use renkei_package::ObjectAction;
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::ports::Connector;
 use renkei_sync::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, WriteRequest,
@@ -105,7 +105,7 @@ impl Watched {
             return Ok(());
         }
         let problem = Problem {
-            code: "not-granted".to_owned(),
+            code: NOT_GRANTED.to_owned(),
             message: format!("an admin took `{word}` away; see `renkei plugin grants`"),
             field: None,
             remedy: Remedy::Admin,
@@ -180,6 +180,10 @@ impl Connector for Watched {
     ) -> Result<Batch, PluginError> {
         self.may_read(object)?;
         self.count(move |job| async move { job.find(object, columns, key, values).await }).await
+    }
+
+    fn refuses(&self, object: &str, action: Action) -> Option<PluginError> {
+        self.may_write(object, as_asked(action)).err()
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {

@@ -11,20 +11,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::lock::Mutex;
 use smol_str::format_smolstr;
 
+use crate::cascades::set_followers_aside;
 use crate::cycle::Cycle;
-use crate::engine::{CycleError, Event};
+use crate::engine::{CycleError, Event, WriteResult};
 use crate::lens::Lenses;
 use crate::merges;
 use crate::order::is_older;
-use crate::outcome::{Settled, Settler};
+use crate::outcome::{Pause, Settled, Settler};
 use crate::plugin::{PluginError, StopCause};
 use crate::ports::Connector;
 use crate::read::{Rows, read_rows};
+use crate::reason::Reason;
 use crate::record::{
     Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
 };
 use crate::spec::{EntitySpec, MemberSpec};
-use crate::state::{LinkId, OutboxEntry, OutboxState, SETTLE_MS};
+use crate::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
 use crate::store::{Changes, OutboxQuery, StoreError};
 use crate::value::{Cell, SmolStr, Value};
 
@@ -42,15 +44,31 @@ pub(crate) async fn apply_entity(
     let settling = Mutex::new(());
     let sender = Sender { cycle, entity, settling: &settling };
     let work = systems.iter().map(|system| sender.run(system));
-    let deferred = futures::future::try_join_all(work).await?;
-    for (link, after_ms) in deferred.into_iter().flatten() {
-        cycle.defer(link, after_ms);
+    let mut left = Left::default();
+    for more in futures::future::try_join_all(work).await? {
+        left.add(more);
     }
-    Ok(())
+    for (link, pause) in left.deferred {
+        cycle.defer(link, pause);
+    }
+    Ok(set_followers_aside(cycle, &left.archived).await?)
 }
 
-/// Links whose system asked for so many ms.
-type Deferred = Vec<(LinkId, u64)>;
+/// What sending leaves for the rest of the cycle.
+#[derive(Default)]
+struct Left {
+    /// Links that are not planned again for a while.
+    deferred: Vec<(LinkId, Pause)>,
+    /// Records that were archived.
+    archived: BTreeSet<RecordKey>,
+}
+
+impl Left {
+    fn add(&mut self, more: Self) {
+        self.deferred.extend(more.deferred);
+        self.archived.extend(more.archived);
+    }
+}
 
 struct Sender<'a> {
     cycle: &'a Cycle<'a>,
@@ -59,8 +77,8 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn run(&self, system: &str) -> Result<Deferred, CycleError> {
-        let mut deferred = Deferred::new();
+    async fn run(&self, system: &str) -> Result<Left, CycleError> {
+        let mut left = Left::default();
         let mut connector: Option<Box<dyn Connector>> = None;
         while !self.cycle.tally.has_failed(system) {
             let batch = self.next_batch(system).await?;
@@ -76,9 +94,9 @@ impl Sender<'_> {
                 }
             }
             let Some(connector) = connector.as_deref() else { break };
-            deferred.extend(self.send(connector, member, batch).await?);
+            left.add(self.send(connector, member, batch).await?);
         }
-        Ok(deferred)
+        Ok(left)
     }
 
     /// The next operations with the same object and action, in the order of the outbox.
@@ -139,21 +157,21 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         batch: Vec<OutboxEntry>,
-    ) -> Result<Deferred, CycleError> {
+    ) -> Result<Left, CycleError> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
                 self.cycle.tally.object_failed(member, "look again", &error);
-                return Ok(Deferred::new());
+                return Ok(Left::default());
             }
         };
         let is_changed =
             |entry: &OutboxEntry| entry.id.as_ref().is_some_and(|id| changed.contains(id));
         let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
         let outcomes = vec![Outcome::Conflict; stale.len()];
-        let mut deferred = self.settle(connector, member, &[], &stale, outcomes).await?;
-        deferred.extend(self.write(connector, member, batch).await?);
-        Ok(deferred)
+        let mut left = self.settle(connector, member, &[], &stale, outcomes).await?;
+        left.add(self.write(connector, member, batch).await?);
+        Ok(left)
     }
 
     async fn write(
@@ -161,9 +179,9 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         mut batch: Vec<OutboxEntry>,
-    ) -> Result<Deferred, CycleError> {
+    ) -> Result<Left, CycleError> {
         if batch.is_empty() {
-            return Ok(Deferred::new());
+            return Ok(Left::default());
         }
         let engine = self.cycle.engine;
         for entry in &mut batch {
@@ -191,14 +209,35 @@ impl Sender<'_> {
                 let plugin = connector.generation().clone();
                 let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Deferred::new());
+                return Ok(Left::default());
             }
             Err(error) => {
+                self.take_back(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Deferred::new());
+                return Ok(Left::default());
             }
         };
         self.settle(connector, member, &request.columns, &batch, outcomes).await
+    }
+
+    /// What the host itself refused was never sent: it is planned again (RULES.md V18).
+    async fn take_back(
+        &self,
+        connector: &dyn Connector,
+        batch: &[OutboxEntry],
+        error: &PluginError,
+    ) -> Result<(), StoreError> {
+        let Some(words) = error.not_granted() else { return Ok(()) };
+        let now_ms = self.cycle.engine.clock.now_ms();
+        let reason = || Reason::NotGranted(words.to_owned());
+        let line = |entry: &OutboxEntry| entry.line(now_ms, connector.generation(), reason());
+        let changes = Changes {
+            dirty: batch.iter().map(|entry| entry.link).collect(),
+            outbox_done: batch.iter().map(|entry| entry.intent.clone()).collect(),
+            journal: batch.iter().map(line).collect(),
+            ..Changes::default()
+        };
+        self.cycle.engine.store.commit(changes).await
     }
 
     async fn settle(
@@ -208,18 +247,18 @@ impl Sender<'_> {
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
-    ) -> Result<Deferred, CycleError> {
-        let mut deferred = Deferred::new();
+    ) -> Result<Left, CycleError> {
+        let mut left = Left::default();
         let mut outcomes = outcomes.into_iter();
         for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
             let outcomes = outcomes.by_ref().take(slice.len()).collect();
             match self.settle_slice(connector, member, columns, (slice, outcomes)).await? {
-                Some(put_off) => deferred.extend(put_off),
+                Some(more) => left.add(more),
                 // The others stay marked as sent.
                 None => break,
             }
         }
-        Ok(deferred)
+        Ok(left)
     }
 
     /// Settles some operations; nothing where a plugin failed, which is told.
@@ -229,7 +268,7 @@ impl Sender<'_> {
         member: &MemberSpec,
         columns: &[String],
         (batch, outcomes): (&[OutboxEntry], Vec<Outcome>),
-    ) -> Result<Option<Deferred>, CycleError> {
+    ) -> Result<Option<Left>, CycleError> {
         let _one_at_a_time = self.settling.lock().await;
         let engine = self.cycle.engine;
         let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
@@ -245,11 +284,12 @@ impl Sender<'_> {
         }
     }
 
-    fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Deferred {
-        let mut deferred = Deferred::new();
+    fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Left {
+        let mut left = Left::default();
         for (entry, settled) in batch.iter().zip(settled) {
-            if let Some(after_ms) = settled.after_ms {
-                deferred.push((entry.link, after_ms));
+            left.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
+            if (entry.action, settled.result) == (Action::Archive, WriteResult::Applied) {
+                left.archived.extend(entry.record());
             }
             self.cycle.tally.event(&Event::Written {
                 system: &member.system,
@@ -258,7 +298,7 @@ impl Sender<'_> {
                 result: settled.result,
             });
         }
-        deferred
+        left
     }
 }
 

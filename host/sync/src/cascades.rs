@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cycle::Cycle;
 use crate::lanes::Lanes;
+use crate::outcome::Pause;
 use crate::plugin::{PluginError, Schema};
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
@@ -95,6 +96,26 @@ pub(crate) async fn taken_along(
         }
     }
     Ok(Ok((along, seen)))
+}
+
+/// Leaves the links of what goes along with these archives alone for the rest of the cycle: what
+/// is known of them is over, and the next cycle reads what became of them.
+pub(crate) async fn set_followers_aside(
+    cycle: &mut Cycle<'_>,
+    archived: &BTreeSet<RecordKey>,
+) -> Result<(), StoreError> {
+    if archived.is_empty() {
+        return Ok(());
+    }
+    // What is not known here was not known when it was archived, either.
+    let Ok((_, all)) = taken_along(cycle, archived).await? else { return Ok(()) };
+    let followers: Vec<RecordKey> = all.difference(archived).cloned().collect();
+    for record in cycle.engine.store.records(&followers).await? {
+        if let Some(link) = record.link {
+            cycle.defer(link, Pause::Cycle);
+        }
+    }
+    Ok(())
 }
 
 /// A column that holds ids of another object.

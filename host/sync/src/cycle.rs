@@ -67,7 +67,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     retry_refused(engine).await?;
     let observed = observe(engine, &cycle.tally).await?;
     let backfilled = observed.backfilled;
-    cycle.current = observed.current;
+    (cycle.current, cycle.denied) = (observed.current, observed.denied);
     if !read_again(&cycle).await? {
         return Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan });
     }

@@ -349,6 +349,19 @@ impl<'a> Tally<'a> {
         self.event(&Event::Failed { system: &member.system, object, doing, error });
     }
 
+    /// A right that an admin took away: told once, and nothing else stops (RULES.md V18).
+    pub(crate) fn denied(&self, member: &MemberSpec, error: &PluginError) {
+        let (system, doing) = (&member.system, "write");
+        let is_known = |(known, _, other): &(String, String, PluginError)| {
+            known == system && other.not_granted() == error.not_granted()
+        };
+        if self.report().failures.iter().any(is_known) {
+            return;
+        }
+        self.report().failures.push((system.clone(), doing.to_owned(), error.clone()));
+        self.observer.event(&Event::Failed { system, object: Some(&member.object), doing, error });
+    }
+
     /// Something of a first sync waits.
     pub(crate) fn first_sync_waits(&self, waits: FirstSyncWaits) {
         self.report().first_sync = Some(waits);

@@ -253,15 +253,24 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
     failures.drain(..excess);
 }
 
+/// What a write that got through changes of what is known to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forgiven {
+    Nothing,
+    Changed,
+    /// What was refused is tried again: the link is to be planned again.
+    TriesAgain,
+}
+
 /// A write of this record got through: what it carried fails no more, and what was refused at the
 /// same record a while ago is worth another try; what is left names the record, which may have been
-/// made by it (RULES.md V20). Whether anything changed.
+/// made by it (RULES.md V20).
 pub(crate) fn forgive(
     failures: &mut Vec<Failure>,
     entry: &OutboxEntry,
     record: &str,
     now_ms: i64,
-) -> bool {
+) -> Forgiven {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered && entry.action == Action::Create
@@ -273,7 +282,7 @@ pub(crate) fn forgive(
     };
     let before = failures.len();
     failures.retain(|failure| !is_over(failure));
-    let mut changed = failures.len() != before;
+    let (mut changed, mut tries_again) = (failures.len() != before, false);
     for failure in failures.iter_mut().filter(|failure| is_at(failure, entry)) {
         let is_other = failure.id.as_deref() != Some(record);
         if entry.action == Action::Create && failure.is_listed() && is_other {
@@ -283,10 +292,14 @@ pub(crate) fn forgive(
         let rested = failure.last_ms.saturating_add(REST_MS) <= now_ms;
         if failure.class == FailureClass::Refused && rested && !failure.digest.is_empty() {
             failure.digest.clear();
-            changed = true;
+            tries_again = true;
         }
     }
-    changed
+    match (changed, tries_again) {
+        (_, true) => Forgiven::TriesAgain,
+        (true, false) => Forgiven::Changed,
+        (false, false) => Forgiven::Nothing,
+    }
 }
 
 /// What a plan found, in place of what plans before it found; refusals stay while the write that

@@ -201,7 +201,10 @@ async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> 
 
 /// The plan of an entity in numbers, made by a dry run; nothing where the entity was not read to
 /// its end or could not be planned as a whole.
-async fn preview(cycle: &Cycle<'_>, entity: &EntitySpec) -> Result<Option<EntityPlan>, CycleError> {
+async fn preview(
+    cycle: &mut Cycle<'_>,
+    entity: &EntitySpec,
+) -> Result<Option<EntityPlan>, CycleError> {
     let engine = cycle.engine;
     if !is_read(cycle, entity) {
         return Ok(None);
@@ -210,7 +213,9 @@ async fn preview(cycle: &Cycle<'_>, entity: &EntitySpec) -> Result<Option<Entity
     let transforms = Lenses::new(engine.transforms.transforms());
     let dry = Engine { transforms, observer: &Silent, options, ..*engine };
     let mut dry = cycle.for_preview(&dry);
+    dry.promised = std::mem::take(&mut cycle.promised);
     plan_entity(&mut dry, entity).await?;
+    cycle.promised = std::mem::take(&mut dry.promised);
     let plan = dry.plan.entities.pop();
     let failures = dry.tally.into_report().failures;
     for (system, doing, error) in &failures {

@@ -17,7 +17,7 @@ use crate::lanes::Lanes;
 use crate::plan::Deletions;
 use crate::plan_link::{Context, plan_link};
 use crate::record::Action;
-use crate::references::References;
+use crate::references::{Promised, References};
 use crate::review;
 use crate::spec::{EntitySpec, OnCascade};
 use crate::state::{
@@ -85,7 +85,8 @@ async fn doomed(cycle: &Cycle<'_>, lanes: &Lanes<'_>) -> Result<Doomed, StoreErr
         let Some(last) = ids.last() else { return Ok(doomed) };
         after = *last;
         let views = engine.store.links(&ids).await?;
-        let references = References::fetch(engine.store, lanes, &views, true).await?;
+        let references =
+            References::fetch(engine.store, lanes, &views, Some(Promised::new())).await?;
         let along = WentAlong::fetch(cycle, lanes, &views).await?;
         let now_ms = engine.clock.now_ms();
         let context =

@@ -45,6 +45,13 @@ impl Part<'_> {
         self.reads && self.state.unsure && self.seen.is_some()
     }
 
+    /// The member is only written, was never weighed and holds a value of its own.
+    fn is_new_own(&self) -> bool {
+        let state = self.state;
+        let is_new = state.base.is_none() && state.agreed.is_none();
+        is_new && !self.reads && self.writes && !is_blank(&self.seen)
+    }
+
     /// The member is only written and holds a value of its own, which was weighed.
     fn is_own(&self) -> bool {
         !self.reads && self.state.base.is_none() && self.state.agreed.is_some()
@@ -157,10 +164,13 @@ impl<'a> Merge<'a> {
 
     fn run(mut self) -> Merged {
         if self.weigh_consent() {
+            self.replace_own(false);
             return self.settle();
         }
         let question = match self.votes() {
-            Ok(votes) => self.count(votes).or_else(|| self.welcome()),
+            Ok(votes) => {
+                self.count(votes).or_else(|| self.welcome()).or_else(|| self.replace_own(true))
+            }
             Err(question) => Some(*question),
         };
         match question {
@@ -394,6 +404,7 @@ impl<'a> Merge<'a> {
             let blank = part.state.base.is_none() && is_blank(&part.seen);
             outlook.due = Some(match &self.new.from {
                 Some(from) if blank => Reason::Filled(from.clone()),
+                Some(from) if part.is_new_own() => Reason::Replaced(from.clone()),
                 _ => self.reason.clone(),
             });
         }

@@ -6,7 +6,7 @@
 
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{Engine, WriteResult};
-use crate::outcome::{RETRY_MS, Settled};
+use crate::outcome::{Pause, RETRY_MS, Settled};
 use crate::ports::Connector;
 use crate::reason::Reason;
 use crate::record::{Outcome, Problem, can_retry};
@@ -45,15 +45,20 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     async fn settle(&self, outcome: Outcome) -> Result<Settled, AbsorbError> {
-        let done = |result| Settled { result, after_ms: None };
+        let done = |result| Settled { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {
                 self.hand_over(&self.source().key(&applied.id)).await?;
                 self.source().read_again(self.connector, &[applied.id]).await?;
                 Ok(done(WriteResult::Applied))
             }
-            Outcome::Rejected(problems) if can_retry(&problems) => self.put_off(RETRY_MS).await,
-            Outcome::RetryAfter(after_ms) => self.put_off(after_ms).await,
+            Outcome::Rejected(problems) if can_retry(&problems) => {
+                let codes = problems.into_iter().map(|problem| problem.code).collect();
+                self.put_off(Reason::ToTryAgain { codes }, RETRY_MS).await
+            }
+            Outcome::RetryAfter(after_ms) => {
+                self.put_off(Reason::PutOff { after_ms }, after_ms).await
+            }
             Outcome::Rejected(problems) => {
                 self.give_back(problems).await?;
                 Ok(done(WriteResult::Refused))
@@ -146,9 +151,9 @@ impl Merge<'_> {
         Ok(std::iter::once(closed).chain(open).collect())
     }
 
-    async fn put_off(&self, after_ms: u64) -> Result<Settled, AbsorbError> {
-        self.commit(self.over(Reason::PutOff { after_ms })).await?;
-        Ok(Settled { result: WriteResult::Later, after_ms: Some(after_ms) })
+    async fn put_off(&self, reason: Reason, after_ms: u64) -> Result<Settled, AbsorbError> {
+        self.commit(self.over(reason)).await?;
+        Ok(Settled { result: WriteResult::Later, pause: Some(Pause::Ms(after_ms)) })
     }
 
     /// The records are other than thought: they are read, and the link is planned from that.
@@ -156,7 +161,7 @@ impl Merge<'_> {
         let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
         self.source().read_again(self.connector, &ids).await?;
         self.commit(self.over(reason)).await?;
-        Ok(Settled { result: WriteResult::Later, after_ms: None })
+        Ok(Settled { result: WriteResult::Later, pause: None })
     }
 
     /// The review that approved it.

@@ -1,13 +1,13 @@
 //! Reading what changed: every stream page by page, each page with its cursor in one commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::absorb::{AbsorbError, Source};
 use crate::engine::{BACKFILL_SHARE, CycleError, Engine, Event, Tally};
 use crate::order::said_lag;
 use crate::plugin::PluginError;
 use crate::ports::Connector;
-use crate::record::{Attributes, Page, PageRequest, Scan};
+use crate::record::{Action, Attributes, Page, PageRequest, Scan};
 use crate::spec::{EntitySpec, MemberSpec, stopped};
 use crate::state::{Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep, SweepStage};
 use crate::store::{Changes, StoreError};
@@ -26,7 +26,12 @@ pub(crate) struct Observed {
     pub(crate) backfilled: BTreeSet<Stream>,
     /// Streams of which a scan was begun just now and read to its end.
     pub(crate) current: BTreeSet<Stream>,
+    /// What an admin does not let a connector do.
+    pub(crate) denied: Denied,
 }
+
+/// What an admin does not let connectors do, by system and object, and what the host says of it.
+pub(crate) type Denied = BTreeMap<(String, String, Action), PluginError>;
 
 /// Reads all streams of all systems, the systems side by side.
 pub(crate) async fn observe(
@@ -39,6 +44,7 @@ pub(crate) async fn observe(
     for read in futures::future::try_join_all(reads).await? {
         observed.backfilled.extend(read.backfilled);
         observed.current.extend(read.current);
+        observed.denied.extend(read.denied);
     }
     Ok(observed)
 }
@@ -61,6 +67,7 @@ async fn observe_system(
             if tally.has_failed(system) {
                 break;
             }
+            observed.denied.extend(denied(connector.as_ref(), member));
             let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
             match reader.run().await {
                 Ok(backfilled) => {
@@ -75,6 +82,14 @@ async fn observe_system(
         }
     }
     Ok(observed)
+}
+
+/// What the host does not let a connector do to the object of a member. Without the right to read
+/// nothing is written anyway, and reading says so.
+fn denied(connector: &dyn Connector, member: &MemberSpec) -> Denied {
+    let place = |action| (member.system.clone(), member.object.clone(), action);
+    let refusal = |action| Some((place(action), connector.refuses(&member.object, action)?));
+    Action::ALL.into_iter().filter_map(refusal).collect()
 }
 
 /// A connector that cannot go on from its cursor with other columns says so, or stops.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::absorb::{AbsorbError, Source};
 use crate::apply::sent;
 use crate::engine::{Engine, WriteResult};
-use crate::failing;
+use crate::failing::{self, Forgiven};
 use crate::forms::is_form_of;
 use crate::keys;
 use crate::ports::Connector;
@@ -16,27 +16,18 @@ use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row, can_r
 use crate::review;
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, Doubt, FieldWrite, LAG_MS, Link, LinkId, LinkStatus, Matter, OutboxEntry,
-    RecordKey, RecordState, Review, ReviewStatus, Span, Status,
+    Awaited, Choice, Doubt, FieldWrite, Link, LinkId, LinkStatus, Matter, OutboxEntry, RecordKey,
+    RecordState, Review, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
 
 use confirm::Shown;
+pub(crate) use pause::{Pause, RETRY_MS, Settled};
 
 mod confirm;
 mod count;
-
-/// How long an operation is put off that may simply be tried again, ms.
-pub(crate) const RETRY_MS: u64 = 1000;
-
-/// How one operation ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settled {
-    pub(crate) result: WriteResult,
-    /// The link is planned again after so many ms.
-    pub(crate) after_ms: Option<u64>,
-}
+mod pause;
 
 /// Settles one batch of one member.
 pub(crate) struct Settler<'a> {
@@ -199,7 +190,7 @@ impl<'a> Settler<'a> {
     }
 
     fn settle_one(&mut self, entry: &OutboxEntry, outcome: Outcome, reading: Reading) -> Settled {
-        let done = |result| Settled { result, after_ms: None };
+        let done = |result| Settled { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {
                 self.applied(entry, &applied, reading);
@@ -209,34 +200,31 @@ impl<'a> Settler<'a> {
                 self.exists(entry, &id);
                 done(WriteResult::AlreadyThere)
             }
-            // What the conflict was about, readings do not show yet.
-            Outcome::Conflict if self.is_as_known(entry) => {
-                self.later(entry, LAG_MS.unsigned_abs())
-            }
             Outcome::Conflict => {
-                self.drop(entry, Reason::ChangedMeanwhile);
-                done(WriteResult::Later)
+                let (reason, pause) = self.conflict(entry);
+                self.drop(entry, reason);
+                Settled { result: WriteResult::Later, pause }
             }
             Outcome::Gone => {
                 self.gone(entry);
                 done(WriteResult::Later)
             }
-            Outcome::Rejected(problems) if can_retry(&problems) => self.later(entry, RETRY_MS),
+            Outcome::Rejected(problems) if can_retry(&problems) => {
+                let codes = problems.into_iter().map(|problem| problem.code).collect();
+                self.later(entry, Reason::ToTryAgain { codes }, RETRY_MS)
+            }
             Outcome::Rejected(problems) => {
                 self.refuse(entry, problems);
                 done(WriteResult::Refused)
             }
-            Outcome::RetryAfter(after_ms) => self.later(entry, after_ms),
+            Outcome::RetryAfter(after_ms) => {
+                self.later(entry, Reason::PutOff { after_ms }, after_ms)
+            }
             Outcome::Uncertain(_) => {
                 self.tell(entry, None, Reason::Uncertain);
                 done(WriteResult::Uncertain)
             }
         }
-    }
-
-    fn is_as_known(&self, entry: &OutboxEntry) -> bool {
-        let version = self.target(entry).and_then(|record| record.version.as_ref());
-        version.is_some() && version == entry.if_version.as_ref()
     }
 
     fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: Reading) {
@@ -415,17 +403,14 @@ impl<'a> Settler<'a> {
 
     /// A write got through.
     fn forgive(&mut self, id: LinkId, entry: &OutboxEntry, record: &RecordKey) {
-        if let Some(link) = self.links.get_mut(&id)
-            && !link.failures.is_empty()
-            && failing::forgive(&mut link.failures, entry, &record.id, self.now_ms)
-        {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let forgiven = failing::forgive(&mut link.failures, entry, &record.id, self.now_ms);
+        if forgiven != Forgiven::Nothing {
             self.changes.links.push(link.clone());
         }
-    }
-
-    fn later(&mut self, entry: &OutboxEntry, after_ms: u64) -> Settled {
-        self.drop(entry, Reason::PutOff { after_ms });
-        Settled { result: WriteResult::Later, after_ms: Some(after_ms) }
+        if forgiven == Forgiven::TriesAgain {
+            self.changes.dirty.push(id);
+        }
     }
 
     /// Forgets the operation and plans the link again from what is known then.

@@ -15,10 +15,10 @@ use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
-use crate::plan_link::{Context, Draft, LinkPlan, Note, plan_link};
+use crate::plan_link::{Context, Draft, Lacking, LinkPlan, Note, plan_link};
 use crate::reason::Reason;
 use crate::record::Action;
-use crate::references::References;
+use crate::references::{Promised, References};
 use crate::render::{Rendered, intent, render};
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
@@ -41,14 +41,15 @@ pub(crate) async fn plan_entity(
     let lanes = Lanes::new(entity);
     let brake = guards::deletions(cycle, &lanes).await?;
     guards::creations(cycle, entity).await?;
-    let preview = !cycle.engine.options.apply;
+    let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
     let mut references = References::empty(preview);
+    let mut made = Promised::new();
     let mut after = LinkId::default();
     let mut done = u64::from(brake.is_some_and(|brake| brake.later));
     loop {
         let limit = cycle.engine.options.chunk_links;
         let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;
-        let Some(last) = ids.last() else { return Ok(done) };
+        let Some(last) = ids.last() else { break };
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
         let mut views = cycle.engine.store.links(&ids).await?;
@@ -60,8 +61,10 @@ pub(crate) async fn plan_entity(
             views = cycle.engine.store.links(&ids).await?;
             references.extend(cycle.engine.store, &lanes, &views).await?;
         }
-        done += plan_chunk(cycle, (&lanes, &references), brake, views).await?;
+        done += plan_chunk(cycle, (&lanes, &references), brake, views, &mut made).await?;
     }
+    cycle.promise(entity, references.into_promised(), made);
+    Ok(done)
 }
 
 /// Looks at records that references lost although they seem to be there: readings may be older
@@ -103,6 +106,7 @@ async fn plan_chunk(
     (lanes, references): (&Lanes<'_>, &References),
     brake: Option<Brake>,
     views: Vec<LinkView>,
+    made: &mut Promised,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
@@ -156,9 +160,18 @@ async fn plan_chunk(
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
     } else {
+        note_made(&chunk.changes.outbox, made);
         cycle.preview(counted, chunk.changes.outbox, chunk.held);
     }
     Ok(done)
+}
+
+/// Keeps which links get a record where.
+fn note_made(planned: &[OutboxEntry], made: &mut Promised) {
+    for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
+        let place = (entry.system.clone(), entry.object.clone());
+        made.entry(place).or_default().insert(entry.link);
+    }
 }
 
 /// How many links match, stand alone and are held back, for a dry run.
@@ -325,11 +338,11 @@ impl<'s> Chunk<'s> {
 
     /// What new records lack.
     fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
-        let failure = |(member, field): &(usize, String)| {
-            let member = self.entity.members.get(*member)?;
-            let reason = Reason::RequiredMissing { field: field.clone() };
-            let (field, class) = (Some(field.clone()), FailureClass::Required);
-            Some(planned(member, None, field, class, (None, reason.to_string()), self.now_ms))
+        let failure = |lacking: &Lacking| {
+            let member = self.entity.members.get(lacking.member)?;
+            let (field, class) = (lacking.field.clone(), FailureClass::Required);
+            let said = (lacking.column.clone(), lacking.reason.to_string());
+            Some(planned(member, None, field, class, said, self.now_ms))
         };
         let failures = plan.lacking.iter().filter_map(failure).collect();
         Found { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }

@@ -62,8 +62,8 @@ pub struct LinkPlan {
     pub reviews: Vec<Review>,
     /// Why something is not written, and other things worth telling.
     pub notes: Vec<Note>,
-    /// Members that get no record because a field that they insist on has no value.
-    pub lacking: Vec<(usize, String)>,
+    /// Members that get no record for want of something.
+    pub lacking: Vec<Lacking>,
     /// Fields of members that are due and wait until they can be read there.
     pub unread: Vec<Unread>,
     /// What the journal keeps even while the link is held.
@@ -72,6 +72,19 @@ pub struct LinkPlan {
     pub held: bool,
     /// A person is asked about a record that is gone: what failed there is kept until then.
     pub stands: bool,
+}
+
+/// What a member lacks, so that no record is made there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The member's position in the entity.
+    pub member: usize,
+    /// The field that it insists on and that has no value.
+    pub field: Option<String>,
+    /// The column that stands still.
+    pub column: Option<String>,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// A write before it has columns.

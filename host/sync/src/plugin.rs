@@ -88,6 +88,9 @@ pub struct SchemaField {
     pub facts: Attributes,
 }
 
+/// The code of a problem that the host itself names: an admin took the right to it away.
+pub const NOT_GRANTED: &str = "not-granted";
+
 /// Why a call to a plugin failed as a whole. Named by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -203,4 +206,16 @@ pub enum PluginError {
         /// Which limit or which rule, for people.
         reason: String,
     },
+}
+
+impl PluginError {
+    /// What the host says of a right that an admin took away: nothing was sent.
+    pub fn not_granted(&self) -> Option<&str> {
+        match self {
+            Self::Forbidden { problem, .. } if problem.code == NOT_GRANTED => {
+                Some(&problem.message)
+            }
+            _ => None,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::plugin::{Account, Generation, PluginError, Schema};
-use crate::record::{Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
+use crate::record::{Action, Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
 use crate::value::Value;
 
 /// One job on one system: a connector instance under exactly one generation. Calls run one after
@@ -33,6 +33,11 @@ pub trait Connector: Send + Sync {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError>;
+    /// What the host itself says to a write of this kind, if an admin took the right to it away
+    /// ([`PluginError::not_granted`]). Asks no system.
+    fn refuses(&self, _object: &str, _action: Action) -> Option<PluginError> {
+        None
+    }
     /// One outcome per operation, in order.
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError>;
     /// Makes `winner` absorb `losers`.

@@ -41,6 +41,9 @@ pub enum Reason {
     Filled(String),
     /// First link: the systems differed and the preferred system's value counts.
     Preferred(String),
+    /// First link: the member is only written, and another value that stood there gives way to this
+    /// system's.
+    Replaced(String),
     /// The member has no record yet and gets one.
     NewRecord,
     /// The record was deleted while another was edited: the edit wins, so it is made again.
@@ -128,6 +131,15 @@ pub enum Reason {
         /// The field's name.
         field: String,
     },
+    /// No record is made in this object, because this column of it stands still (RULES.md V13).
+    StandsStill {
+        /// The object.
+        object: String,
+        /// The column.
+        column: String,
+    },
+    /// An admin took the right to it away: it is not sent. The host's own words.
+    NotGranted(String),
     /// The system refused it.
     Refused {
         /// The system's codes.
@@ -146,12 +158,19 @@ pub enum Reason {
     AlreadyThere(RecordKey),
     /// The record had changed meanwhile: read again and planned again.
     ChangedMeanwhile,
+    /// The record had changed, but no reading shows how yet: the next cycle looks again.
+    NotShownYet,
     /// The record was gone when it should be written.
     FoundGone,
     /// The system asked for time.
     PutOff {
         /// How long, ms.
         after_ms: u64,
+    },
+    /// The system could not do it just now and says to try again.
+    ToTryAgain {
+        /// The system's codes.
+        codes: Vec<String>,
     },
     /// Written according to the answer, but a later reading shows what stood there before.
     NotKept,
@@ -231,6 +250,8 @@ impl Reason {
                 | Self::WaitsForParent { .. }
                 | Self::NotRead(_)
                 | Self::RequiredMissing { .. }
+                | Self::StandsStill { .. }
+                | Self::NotGranted(_)
                 | Self::RefusedBefore { .. }
                 | Self::CreateUndecided
                 | Self::FollowsDeletion(_)
@@ -258,6 +279,9 @@ impl fmt::Display for Reason {
             Self::Filled(system) => write!(f, "was empty at the first link; filled from {system}"),
             Self::Preferred(system) => {
                 write!(f, "differed at the first link; {system} is preferred")
+            }
+            Self::Replaced(system) => {
+                write!(f, "only written there: another value stood there; {system}'s replaces it")
             }
             Self::NewRecord => write!(f, "has no record there yet"),
             Self::EditBeatsDelete => write!(f, "deleted there but edited elsewhere; the edit wins"),
@@ -366,6 +390,10 @@ impl Reason {
                 "the system did not answer {column}: it is gone there, or may not be read; read again \
                  until it is answered"
             ),
+            Self::StandsStill { object, column } => {
+                write!(f, "no {object} is made while {column} stands still there")
+            }
+            Self::NotGranted(words) => write!(f, "not sent: {words}"),
             Self::ZoneUnknown { column } => {
                 write!(f, "{column} is not carried: the account's time zone is not known yet")
             }
@@ -383,8 +411,14 @@ impl Reason {
             Self::AppliedAltered => write!(f, "written; the system keeps it in its own form"),
             Self::AlreadyThere(key) => write!(f, "{key} was there already"),
             Self::ChangedMeanwhile => write!(f, "had changed meanwhile; read again"),
+            Self::NotShownYet => {
+                write!(f, "had changed, but no reading shows how yet; the next cycle looks again")
+            }
             Self::FoundGone => write!(f, "was gone when it should be written"),
             Self::PutOff { after_ms } => write!(f, "the system asked for {}", span(*after_ms)),
+            Self::ToTryAgain { codes } => {
+                write!(f, "the system says to try again: {}", codes.join(", "))
+            }
             Self::NotKept => {
                 write!(f, "answered as written, but not found there; due again")
             }

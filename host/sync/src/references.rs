@@ -20,6 +20,10 @@ use crate::value::{Cell, SmolStr, Value};
 /// bounded by.
 const KEPT_MAX: usize = 50_000;
 
+/// Links of which a dry run would make a record, by system and object. Of an object that is not
+/// there nothing was planned yet: its records count as made.
+pub type Promised = BTreeMap<(String, String), HashSet<LinkId>>;
+
 /// The references of a chunk of links, resolved.
 #[derive(Debug, Default)]
 pub struct References {
@@ -34,8 +38,8 @@ pub struct References {
     there: BTreeSet<RecordKey>,
     /// Links that are referred to and of which every record is gone.
     over: HashSet<LinkId>,
-    /// In a preview: entities whose missing members are named instead of awaited.
-    preview: bool,
+    /// In a preview: what it makes is named instead of awaited.
+    preview: Option<Promised>,
 }
 
 /// A reference as a member reads it.
@@ -72,9 +76,14 @@ pub enum Governs {
 }
 
 impl References {
-    /// None yet; in a preview, missing members are named instead of awaited.
-    pub fn empty(preview: bool) -> Self {
+    /// None yet; in a preview, what it makes is named instead of awaited.
+    pub fn empty(preview: Option<Promised>) -> Self {
         Self { preview, ..Self::default() }
+    }
+
+    /// What the preview was told that it makes.
+    pub(crate) fn into_promised(self) -> Promised {
+        self.preview.unwrap_or_default()
     }
 
     /// Fetches what these links need.
@@ -85,7 +94,7 @@ impl References {
         store: &dyn Store,
         lanes: &Lanes<'_>,
         views: &[LinkView],
-        preview: bool,
+        preview: Option<Promised>,
     ) -> Result<Self, StoreError> {
         let mut resolved = Self::empty(preview);
         resolved.extend(store, lanes, views).await?;
@@ -340,7 +349,8 @@ impl References {
     }
 
     /// Link numbers as ids of `object` in `system`. What `present` holds besides stays, unless the
-    /// field governs it: of several, ids without a link are none of the engine's business (I7).
+    /// field governs it: of several, ids without a link are none of the engine's business (I7). A
+    /// link of which every record is gone is neither written nor missing (`RULES.md` V2).
     pub fn outward(
         &self,
         governs: Governs,
@@ -352,12 +362,14 @@ impl References {
         let mut remote = Vec::new();
         let mut written = Vec::new();
         let mut missing = Vec::new();
+        let mut names_nothing = false;
         for link in link_ids(cell) {
             match self.remote_id(link, system, object, present) {
                 Some(id) => {
                     remote.push(id);
                     written.push(link.0.to_smolstr());
                 }
+                None if self.is_over(link) => names_nothing = true,
                 None => missing.push(link),
             }
         }
@@ -371,7 +383,7 @@ impl References {
             // What stays keeps its place, so that the primary one stays the primary one.
             remote.sort_by_key(|id| held.iter().position(|held| held == id).unwrap_or(held.len()));
         }
-        if remote.is_empty() && !missing.is_empty() {
+        if remote.is_empty() && (names_nothing || !missing.is_empty()) {
             return Outward { remote: None, written: None, missing, removes: Vec::new() };
         }
         let governed = match governs {
@@ -401,9 +413,18 @@ impl References {
         let record = records.iter().find(|key| key.system == system && key.object == object);
         match record {
             Some(record) => Some(record.id.as_str().into()),
-            None if self.preview => Some(format_smolstr!("(new {object} of link {link})")),
+            None if self.is_promised(link, system, object) => {
+                Some(format_smolstr!("(new {object} of link {link})"))
+            }
             None => None,
         }
+    }
+
+    /// Whether a preview counts on a record that is not there.
+    fn is_promised(&self, link: LinkId, system: &str, object: &str) -> bool {
+        let Some(promised) = &self.preview else { return false };
+        let place = (system.to_owned(), object.to_owned());
+        !self.is_over(link) && promised.get(&place).is_none_or(|links| links.contains(&link))
     }
 }
 

@@ -70,6 +70,9 @@ pub struct MemberSpec {
     /// Whether a record is made here when the link has none in this system. At most one member per
     /// system says so.
     pub create: bool,
+    /// Columns that stand still and for want of which no record is made here now, although the
+    /// mapping says so (`RULES.md` V13).
+    pub stops_create: Vec<String>,
     /// How its columns become fields and back. A field stands in at most one group.
     pub groups: Vec<MappingGroup>,
     /// Whether the system lets two of its records become one through its connector, as its live

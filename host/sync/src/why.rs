@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::lanes::Lanes;
 use crate::reason::Reason;
+use crate::references::References;
 use crate::review::standing as standing_of;
-use crate::spec::{EntitySpec, FieldKind, Spec};
+use crate::spec::{FieldKind, Spec};
 use crate::state::{
-    Awaited, Failure, JournalEntry, LinkId, LinkStatus, LinkView, Matter, RecordKey, RecordState,
-    Review, ReviewStatus, Status,
+    Awaited, Failure, JournalEntry, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
+    RecordState, Review, ReviewStatus, Status,
 };
 use crate::store::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
 use crate::unreadable::was_not_answered;
@@ -134,7 +135,14 @@ async fn linked(
         wanted && review.status != ReviewStatus::Closed
     });
     let entity = spec.entity(&view.link.entity);
-    let fields = entity.map(|entity| fields(entity, &view, field)).unwrap_or_default();
+    let fields = match entity {
+        Some(entity) => {
+            let (lanes, views) = (Lanes::new(entity), std::slice::from_ref(&view));
+            let references = References::fetch(store, &lanes, views, None).await?;
+            fields((&lanes, &references), &view, field)
+        }
+        None => Vec::new(),
+    };
     Ok(Why {
         entity: view.link.entity.clone(),
         link: Some(view.link.id),
@@ -245,9 +253,12 @@ fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
     all.filter(is_asked).cloned().collect()
 }
 
-fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<FieldWhy> {
-    let lanes = Lanes::new(entity);
-    let fields = entity.fields.iter().zip(&view.link.truth).enumerate();
+fn fields(
+    (lanes, references): (&Lanes<'_>, &References),
+    view: &LinkView,
+    wanted: Option<&str>,
+) -> Vec<FieldWhy> {
+    let fields = lanes.entity.fields.iter().zip(&view.link.truth).enumerate();
     let wanted = fields.filter(|(_, (field, _))| wanted.is_none_or(|name| field.name == name));
     let answer = |(position, (field, truth)): (usize, (&crate::spec::FieldSpec, _))| {
         let truth: &crate::state::Truth = truth;
@@ -255,7 +266,7 @@ fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<Fie
             Some(MemberWhy {
                 record: record.key.clone(),
                 seen: record.fields.get(position)?.seen.clone(),
-                standing: standing(&lanes, position, record, &truth.value, &view.link.failures)?,
+                standing: standing((lanes, references), position, record, &view.link)?,
             })
         });
         FieldWhy {
@@ -270,12 +281,12 @@ fn fields(entity: &EntitySpec, view: &LinkView, wanted: Option<&str>) -> Vec<Fie
 
 /// How a record's field stands to the truth, in plain words.
 fn standing(
-    lanes: &Lanes<'_>,
+    (lanes, references): (&Lanes<'_>, &References),
     position: usize,
     record: &RecordState,
-    truth: &Cell,
-    link: &[Failure],
+    link: &Link,
 ) -> Option<String> {
+    let truth = &link.truth.get(position)?.value;
     let member = lanes.member_of(record)?;
     let member_of = (&record.key.system, &record.key.object);
     let state = record.fields.get(position)?;
@@ -308,8 +319,10 @@ fn standing(
         "in step"
     } else if comparable && direction.reads() && state.seen != state.base {
         "edited there; not taken over yet, or a person must decide"
-    } else if fails(link) {
+    } else if fails(&link.failures) {
         "differs: what should stand there cannot be written; see the failure"
+    } else if !comparable && !is_empty(truth) && references.is_same_by_now(truth, &None) {
+        "differs: what it refers to is gone everywhere, so nothing is written"
     } else if !direction.writes() {
         "differs: the mapping only reads it there"
     } else if !direction.reads() && state.agreed == *truth && truth.is_some() {

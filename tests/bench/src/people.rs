@@ -128,6 +128,7 @@ fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
         object: object.to_owned(),
         create: true,
         groups: (0..fields).map(group).collect(),
+        stops_create: Vec::new(),
         mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),

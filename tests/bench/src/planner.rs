@@ -101,7 +101,7 @@ fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
     for chunk in (first..first + FEW).step_by(CHUNK as usize) {
         let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
         let views = block_on(store.links(&ids))?;
-        let references = block_on(References::fetch(store, &lanes, &views, false))?;
+        let references = block_on(References::fetch(store, &lanes, &views, None))?;
         let along = WentAlong::default();
         let (references, along) = (&references, &along);
         let context = Context { lanes: &lanes, references, along, now_ms: 0, brake: None };

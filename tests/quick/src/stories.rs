@@ -16,7 +16,7 @@
 //! answered for a while. `lists`: lists of choices. `pointing`: references that a person gives.
 //! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
 //! stands twice in one system. `surplus`: what becomes of records that stand aside. `third`: what
-//! is not made beside records that a person is asked about.
+//! is not made beside records that a person is asked about. `waits`: what waits, and for what.
 
 mod ahead;
 mod answers;
@@ -46,6 +46,7 @@ mod returns;
 mod surplus;
 mod third;
 mod trouble;
+mod waits;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};
 use renkei_sync::value::Value;

@@ -194,6 +194,7 @@ pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSp
         object: object.to_owned(),
         create: true,
         groups,
+        stops_create: Vec::new(),
         mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),

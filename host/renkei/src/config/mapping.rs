@@ -310,6 +310,7 @@ impl World<'_> {
             system,
             object,
             create: raw.create,
+            stops_create: Vec::new(),
             mergeable: false,
             constants: raw
                 .defaults

@@ -119,6 +119,7 @@ mod tests {
             object: "things".to_owned(),
             create: true,
             groups: vec![group],
+            stops_create: Vec::new(),
             mergeable: false,
             constants: Vec::new(),
             copies: Vec::new(),

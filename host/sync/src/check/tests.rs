@@ -20,6 +20,7 @@ fn entity() -> EntitySpec {
             object: "people".to_owned(),
             create: true,
             groups: Vec::new(),
+            stops_create: Vec::new(),
             mergeable: true,
             constants: Vec::new(),
             copies: Vec::new(),

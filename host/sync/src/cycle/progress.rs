@@ -7,11 +7,14 @@ use crate::absorb::AbsorbError;
 use crate::cascades::Cascades;
 use crate::engine::{CycleError, Engine, Tally};
 use crate::link::Contested;
+use crate::observe::Denied;
+use crate::outcome::Pause;
 use crate::plan::{Deletions, Held, Plan};
 use crate::plan_link::{Draft, LinkPlan, Note};
 use crate::plugin::PluginError;
 use crate::reason::Reason;
 use crate::record::Action;
+use crate::references::Promised;
 use crate::review;
 use crate::spec::{EntitySpec, MemberSpec};
 use crate::state::{
@@ -30,6 +33,8 @@ pub(crate) struct Cycle<'a> {
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
+    /// Links that are not planned again in this cycle.
+    aside: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
     room: BTreeMap<String, Room>,
     /// By entity, deletions that a person has approved.
@@ -48,9 +53,13 @@ pub(crate) struct Cycle<'a> {
     pub(super) current: BTreeSet<Stream>,
     /// By entity, places that stay empty until a person has said who belongs there.
     contested: BTreeMap<String, Contested>,
+    /// What an admin does not let connectors do.
+    pub(super) denied: Denied,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: Plan,
+    /// In a dry run, the records that it makes of what others refer to.
+    pub(crate) promised: Promised,
     /// How much of what is held back the plan lists, and how many other remarks.
     listed: (usize, usize),
 }
@@ -72,6 +81,7 @@ impl<'a> Cycle<'a> {
             tally: Tally::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
+            aside: BTreeSet::new(),
             room: BTreeMap::new(),
             approved: BTreeMap::new(),
             put_off: BTreeSet::new(),
@@ -81,8 +91,10 @@ impl<'a> Cycle<'a> {
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
             contested: BTreeMap::new(),
+            denied: Denied::new(),
             waiting: BTreeSet::new(),
             plan: Plan::default(),
+            promised: Promised::new(),
             listed: (0, 0),
         }
     }
@@ -94,6 +106,7 @@ impl<'a> Cycle<'a> {
             cascades: self.cascades.clone(),
             current: self.current.clone(),
             contested: self.contested.clone(),
+            denied: self.denied.clone(),
             ..Cycle::new(dry)
         }
     }
@@ -174,13 +187,18 @@ impl<'a> Cycle<'a> {
     }
 
     pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
-        self.deferred.contains(&link)
+        self.deferred.contains(&link) || self.aside.contains(&link)
     }
 
-    /// Puts a link off until the system has had its time.
-    pub(crate) fn defer(&mut self, link: LinkId, after_ms: u64) {
-        self.deferred.insert(link);
-        self.pause_ms = self.pause_ms.max(after_ms);
+    /// Puts a link off until the system has had its time, or until the next cycle has read.
+    pub(crate) fn defer(&mut self, link: LinkId, pause: Pause) {
+        match pause {
+            Pause::Ms(after_ms) => {
+                self.deferred.insert(link);
+                self.pause_ms = self.pause_ms.max(after_ms);
+            }
+            Pause::Cycle => drop(self.aside.insert(link)),
+        }
     }
 
     /// Waits for systems that asked for time; how many links go on afterwards.
@@ -263,7 +281,9 @@ impl<'a> Cycle<'a> {
         }
         for draft in std::mem::take(&mut plan.drafts) {
             let is_create = draft.action == Action::Create;
-            if !self.may_write(entity, &draft) {
+            let denied = self.not_granted(entity, &draft);
+            if denied.is_some() || !self.may_write(entity, &draft) {
+                plan.notes.extend(denied);
                 plan.held = true;
                 if is_create {
                     self.count_waiting(entity, plan.link.id, false);
@@ -293,6 +313,20 @@ impl<'a> Cycle<'a> {
             }
             plan.drafts.push(draft);
         }
+    }
+
+    /// The right that an admin took away, where a write needs it: it waits, and the failure is
+    /// told, but nothing else of its object stops (RULES.md V18).
+    fn not_granted(&self, entity: &EntitySpec, draft: &Draft) -> Option<Note> {
+        let member = entity.members.get(draft.member)?;
+        let (system, object) = (member.system.clone(), member.object.clone());
+        let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
+        let words = error.not_granted()?.to_owned();
+        if self.engine.options.apply {
+            self.tally.denied(member, error);
+        }
+        let record = draft.id.clone().map(|id| RecordKey { system, object, id });
+        Some(Note { record, field: None, reason: Reason::NotGranted(words) })
     }
 
     /// Whether what a write depends on was read: its object; for a new record every object of the
@@ -339,6 +373,21 @@ impl<'a> Cycle<'a> {
     pub(crate) fn show(&mut self, deletions: Deletions) {
         self.plan.deletions.retain(|known| known.entity != deletions.entity);
         self.plan.deletions.push(deletions);
+    }
+
+    /// Keeps which records of an entity a dry run makes, for the entities that refer to it.
+    pub(crate) fn promise(&mut self, entity: &EntitySpec, before: Promised, mut made: Promised) {
+        self.promised = before;
+        let all = self.engine.spec.entities();
+        let mut referred = all.iter().flat_map(EntitySpec::references);
+        if self.engine.options.apply || !referred.any(|name| name == entity.name) {
+            return;
+        }
+        for MemberSpec { system, object, .. } in &entity.members {
+            let place = (system.clone(), object.clone());
+            let links = made.remove(&place).unwrap_or_default();
+            self.promised.insert(place, links);
+        }
     }
 
     /// Keeps what a dry run shows; `counts` are those of the links.

@@ -11,8 +11,14 @@ use crate::value::Cell;
 /// Why no policy chooses in a link that was put back.
 const PUT_BACK: &str = "by hand, because the database was put back";
 
+/// Why no policy chooses at the first link.
+const BY_HAND: &str = "first link, by hand";
+
 /// Why no policy chooses where a write may never have happened (`RULES.md` V1, R26).
 const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
+
+/// Why a value gives way that a member holds by itself which is only written.
+const ONLY_WRITTEN: &str = "only written there";
 
 impl Merge<'_> {
     /// Members want different values: the policy chooses, or a person. Where one of them is
@@ -57,7 +63,7 @@ impl Merge<'_> {
             FirstLink::Prefer(preferred) if !self.rules.by_hand => preferred.clone(),
             _ => {
                 self.add_newcomers(&mut values);
-                let by_hand = if self.rules.by_hand { PUT_BACK } else { "first link, by hand" };
+                let by_hand = if self.rules.by_hand { PUT_BACK } else { BY_HAND };
                 return Some(self.first(values, by_hand.to_owned(), None));
             }
         };
@@ -71,6 +77,57 @@ impl Merge<'_> {
             self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
         }
         None
+    }
+
+    /// A value that a member holds by itself which is only written gives way to the truth: that
+    /// stays on record, and where a person decides at the first link, a person is asked before
+    /// (`RULES.md` P10).
+    pub(super) fn replace_own(&mut self, asks: bool) -> Option<Matter> {
+        let given_way: Vec<usize> =
+            (0..self.parts.len()).filter(|position| self.gives_way(*position)).collect();
+        let is_first =
+            given_way.iter().filter_map(|one| self.parts.get(*one)).any(Part::is_new_own);
+        let (value, edited) = (self.new.value.clone(), self.new.edited);
+        let held = Vote { system: self.new.from.clone().unwrap_or_default(), value, edited };
+        let mut votes = vec![held];
+        votes.extend(given_way.iter().filter_map(|position| self.vote(*position)));
+        if votes.len() == 1 {
+            return None;
+        }
+        let mut values = self.shown(&votes);
+        let by_hand = self.rules.by_hand || *self.rules.first_link == FirstLink::Review;
+        if asks && is_first && by_hand {
+            self.add_newcomers(&mut values);
+            let policy = if self.rules.by_hand { PUT_BACK } else { BY_HAND };
+            return Some(self.first(values, policy.to_owned(), None));
+        }
+        self.decided = Some(match self.decided.take() {
+            // What a rule has overruled a moment ago stays on record.
+            Some(Matter::Conflict { field, base, values: mut all, policy, chosen }) => {
+                values.iter().for_each(|(system, value)| add(&mut all, system, value));
+                Matter::Conflict { field, base, values: all, policy, chosen }
+            }
+            _ => self.first(values, ONLY_WRITTEN.to_owned(), Some(self.new.value.clone())),
+        });
+        None
+    }
+
+    /// Whether a member that is only written holds a value of its own that a write replaces. What
+    /// the system put there when we made the record is nobody's.
+    fn gives_way(&self, position: usize) -> bool {
+        let parts = self.parts.get(position).zip(self.outlooks.get(position));
+        parts.is_some_and(|(part, outlook)| {
+            let is_own = part.is_new_own() || part.is_own() && !part.state.preset;
+            let is_kept = is_blank(&self.new.value) && part.is_new_own();
+            is_own
+                && part.is_writable()
+                && !is_blank(&part.seen)
+                && self.new.value.is_some()
+                && outlook.agreed != self.new.value
+                && !is_kept
+                && !self.is_same(&part.seen, &self.new.value)
+                && !self.keeps_opt_out(part)
+        })
     }
 
     /// A field was emptied and the policy asks; `others` are what was edited besides.
@@ -121,8 +178,8 @@ impl Merge<'_> {
 
     /// Members that were never weighed and hold a value: the answer will be about them as well.
     fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
-        for part in self.parts.iter().filter(|part| part.reads && part.state.base.is_none()) {
-            if !is_blank(&part.seen) {
+        for part in self.parts.iter().filter(|part| part.state.base.is_none()) {
+            if part.is_new_own() || part.reads && !is_blank(&part.seen) {
                 add(values, part.system, &part.seen);
             }
         }

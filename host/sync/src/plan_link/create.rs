@@ -1,10 +1,10 @@
 //! Which systems have no record of the link yet, and what a new one is made of.
 
-use super::{Draft, Work, is_filled};
+use super::{Draft, Lacking, Work, is_filled};
 use crate::reason::Reason;
 use crate::record::Action;
 use crate::references::link_ids;
-use crate::spec::{CopiedColumn, MappingGroup, MemberSpec};
+use crate::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
 use crate::state::{FailureClass, FieldWrite, Status};
 use crate::value::Cell;
 
@@ -15,14 +15,28 @@ impl Work<'_> {
         }
         let entity = self.context.lanes.entity;
         for (position, member) in entity.members.iter().enumerate() {
-            if member.create
-                && !self.has_record_in(&member.system)
-                && !self.has_unmapped_in(&member.system)
-                && let Some(draft) = self.create(position, member)
+            let stops = member.stops_create.first();
+            if !(member.create || stops.is_some())
+                || self.has_record_in(&member.system)
+                || self.has_unmapped_in(&member.system)
             {
+                continue;
+            }
+            if let Some(column) = stops {
+                self.stands_still(position, member, column);
+            } else if let Some(draft) = self.create(position, member) {
                 self.plan.drafts.push(draft);
             }
         }
+    }
+
+    /// No record is made, and people see why.
+    fn stands_still(&mut self, position: usize, member: &MemberSpec, column: &str) {
+        let (object, column) = (format!("{}.{}", member.system, member.object), column.to_owned());
+        let reason = Reason::StandsStill { object, column: column.clone() };
+        self.note(None, None, reason.clone());
+        let column = Some(column);
+        self.plan.lacking.push(Lacking { member: position, field: None, column, reason });
     }
 
     /// A live record, one that may take its place or come back, or one that is just moving to
@@ -160,10 +174,21 @@ impl Work<'_> {
             let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
                 continue;
             };
-            self.note(None, Some(&field), Reason::RequiredMissing { field: field.clone() });
+            let reason = Reason::RequiredMissing { field: field.clone() };
+            self.note(None, Some(&field), reason.clone());
             // What waits for its parent or for an answer is listed as that.
-            if !is_filled(&self.truth(index.0)) && !self.is_frozen(index.0) {
-                self.plan.lacking.push((member, field));
+            let truth = self.truth(index.0);
+            let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
+                matches!(field.kind, FieldKind::Reference { .. })
+                    && self.context.references.is_same_by_now(&truth, &None)
+            });
+            if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
+                self.plan.lacking.push(Lacking {
+                    member,
+                    field: Some(field),
+                    column: None,
+                    reason,
+                });
             }
         }
     }

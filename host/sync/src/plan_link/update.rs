@@ -102,6 +102,9 @@ impl Work<'_> {
             let record = self.records.get(active.record)?;
             let system = record.key.system.clone();
             let state = record.fields.get(index.0)?.clone();
+            // What a member that is only written holds may never have been taken into account.
+            let is_shown = lane.is_plain() && !lane.mapping.direction.reads();
+            let before = state.seen.clone().filter(|_| is_shown).or(state.base);
             let truth = self.truth(index.0);
             let outward = self.outward(field, lane, &system, &truth, &state.seen);
             if outward.remote.is_none() && truth.is_some() {
@@ -110,7 +113,7 @@ impl Work<'_> {
             news |= is_changed(&field.kind, &state.seen, &outward.remote);
             writes.push(FieldWrite {
                 field: field.name.clone(),
-                before: state.base,
+                before,
                 after: outward.written,
                 reason: reason.clone(),
                 removes: outward.removes,

@@ -31,11 +31,14 @@ impl MemberSpec {
     pub fn stop_columns(&mut self, columns: &[String], match_fields: &[FieldIndex]) {
         let is_stopped =
             |group: &MappingGroup| group.columns.iter().any(|column| columns.contains(column));
-        let mut stopped = self.groups.iter().filter(|group| is_stopped(group));
+        let stopped = self.groups.iter().filter(|group| is_stopped(group));
         let is_needed = |group: &MappingGroup| {
             group.required || group.fields.iter().any(|field| match_fields.contains(field))
         };
-        self.create &= !stopped.any(is_needed);
+        let needed = stopped.filter(|group| self.create && is_needed(group));
+        let needed = needed.flat_map(|group| &group.columns);
+        self.stops_create = needed.filter(|column| columns.contains(column)).cloned().collect();
+        self.create &= self.stops_create.is_empty();
         self.groups.retain(|group| !is_stopped(group));
         self.digest = format!("{}{STOPPED}{}", self.digest, columns.join(","));
     }

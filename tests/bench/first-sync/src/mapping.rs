@@ -80,6 +80,7 @@ fn member(
         object: object.to_owned(),
         create: true,
         groups: FIELDS.iter().enumerate().map(group).collect(),
+        stops_create: Vec::new(),
         mergeable: true,
         constants: Vec::new(),
         copies: Vec::new(),

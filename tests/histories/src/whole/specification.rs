@@ -71,6 +71,7 @@ fn required(mut groups: Vec<MappingGroup>, column: &str) -> Vec<MappingGroup> {
 fn member(system: &str, object: &str, create: bool, groups: Vec<MappingGroup>) -> MemberSpec {
     MemberSpec {
         create,
+        stops_create: Vec::new(),
         mergeable: false,
         days: Days::unknown(),
         read_rows: 3,

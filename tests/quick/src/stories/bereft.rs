@@ -19,7 +19,7 @@ fn companies_of_a() -> Place {
 
 /// A company with so many deals. In `a` a company that is deleted is taken out of its deals; in `b`
 /// the account takes its opportunities along, or is taken out of them, too.
-fn company(count: usize, cascades: bool) -> (Bench, String) {
+pub(super) fn company(count: usize, cascades: bool) -> (Bench, String) {
     let (bench, company) = company_with_deals(count, OnCascade::Ask);
     {
         let mut world = bench.shared.world();

@@ -3,9 +3,10 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{Direction, FieldKind, FirstLink, Spec, Winner};
-use renkei_sync::state::{Choice, Matter, RecordKey};
+use renkei_sync::spec::{Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
+use renkei_sync::state::{Choice, LinkId, Matter, RecordKey};
 use renkei_sync::value::Value;
+use renkei_sync::why::{Subject, why};
 
 use super::identity::put_back;
 use super::{bench, check_cell};
@@ -288,4 +289,81 @@ fn one_way_field_empties_nothing_that_a_person_typed() {
     bench.shared.world().edit(&a(), &left, "score", Value::Null);
     bench.settle();
     check_cell(&bench, &b(), &right, "score", Value::Null);
+}
+
+/// A person in both systems whose score, which `b` only gets, differs at the first link.
+fn with_own_score(first_link: FirstLink) -> (Bench, String) {
+    let bench = bench(EntitySpec { first_link, ..people() });
+    let score = |text: &str| Value::Decimal(text.into());
+    bench.shared.world().create(&a(), &[("mail", "a@x".into()), ("score", score("7"))]);
+    let cells = [("mail", "a@x".into()), ("score", score("5"))];
+    let right = bench.shared.world().create(&b(), &cells);
+    (bench, right)
+}
+
+fn why_score(bench: &Bench) -> String {
+    let subject = Subject::Link(LinkId(1));
+    let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score")));
+    told.unwrap().unwrap().to_string()
+}
+
+/// `RULES.md` P10: what stood there is told, and why it gives way.
+#[test]
+fn value_of_its_own_that_is_replaced_at_the_first_link_is_told() {
+    let (mut bench, right) = with_own_score(FirstLink::Prefer("b".to_owned()));
+    bench.options.apply = false;
+    let plan = bench.try_cycle().unwrap().plan.to_string();
+    assert!(plan.contains("score: \"5\" -> \"7\"  (only written there: another"), "{plan}");
+    bench.options.apply = true;
+    bench.settle();
+    check_cell(&bench, &b(), &right, "score", Value::Decimal("7".into()));
+    assert!(bench.open_reviews().is_empty());
+    let told = why_score(&bench);
+    for said in ["only written there: another value stood there", "b had \"5\"", "in step"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    // A person may put back what stood there.
+    let reviews = bench.reviews();
+    let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
+    let choice = Choice::Value(Some(Value::Decimal("5".into())));
+    block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+    bench.settle();
+    check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
+}
+
+/// `RULES.md` P10: where a person decides at the first link, a person is asked before.
+#[test]
+fn value_of_its_own_is_asked_about_where_a_person_decides_at_the_first_link() {
+    for answer in ["5", "7"] {
+        let (bench, right) = with_own_score(FirstLink::Review);
+        bench.settle();
+        check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
+        let open = bench.open_reviews();
+        let [review] = open.as_slice() else { panic!("{open:?}") };
+        let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+        let held = |text: &str| Some(Value::Decimal(text.into()));
+        assert_eq!(values[..], [("a".to_owned(), held("7")), ("b".to_owned(), held("5"))]);
+        decide(&bench, Choice::Value(held(answer)));
+        bench.settle();
+        check_cell(&bench, &b(), &right, "score", Value::Decimal(answer.into()));
+        assert!(bench.open_reviews().is_empty());
+        bench.settle();
+    }
+}
+
+/// `RULES.md` P10: the same where the first value comes after the first link.
+#[test]
+fn value_of_its_own_that_is_replaced_later_is_on_record() {
+    let bench = bench(people());
+    let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
+    let score = |text: &str| Value::Decimal(text.into());
+    let cells = [("mail", "a@x".into()), ("score", score("5"))];
+    let right = bench.shared.world().create(&b(), &cells);
+    bench.settle();
+    check_cell(&bench, &b(), &right, "score", score("5"));
+    bench.shared.world().edit(&a(), &left, "score", score("7"));
+    bench.settle();
+    check_cell(&bench, &b(), &right, "score", score("7"));
+    let told = why_score(&bench);
+    assert!(told.contains("b had \"5\"") && told.contains("changed in a"), "{told}");
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_sync::record::Action;
 use renkei_sync::value::Value;
 
 use super::Place;
@@ -35,6 +36,8 @@ pub struct Knobs {
     pub vanished: BTreeSet<String>,
     /// Cells that are in no answer for now, by the record's id and the column.
     pub absent: BTreeSet<(String, String)>,
+    /// What an admin does not let the connector do: the host itself refuses it.
+    pub denied: BTreeSet<Action>,
     /// The object does not answer, whatever is asked of it.
     pub down: bool,
     /// Records that this account may not see for now: in no answer, and no tombstone either.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::ports::{Clock, Connector, Systems};
-use renkei_sync::record::{Batch, Outcome, Page, PageRequest, Row, WriteRequest};
+use renkei_sync::record::{
+    Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
+};
 use renkei_sync::value::Value;
 
 use super::reading::Reading;
@@ -130,7 +132,27 @@ impl Connector for FakeConnector {
         Ok(found)
     }
 
+    fn refuses(&self, object: &str, action: Action) -> Option<PluginError> {
+        let world = self.shared.world();
+        let table = world.tables.get(&place(&self.system, object));
+        if !table.is_some_and(|table| table.knobs.denied.contains(&action)) {
+            return None;
+        }
+        let problem = Problem {
+            code: NOT_GRANTED.to_owned(),
+            message: format!("an admin took `write:{object}:{action:?}` away"),
+            field: None,
+            remedy: Remedy::Admin,
+        };
+        Some(PluginError::Forbidden { plugin: self.generation.clone(), problem })
+    }
+
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
+        for operation in &request.operations {
+            if let Some(refusal) = self.refuses(&request.object, operation.action) {
+                return Err(refusal);
+            }
+        }
         let mut world = self.call_on(&request.object).map_err(|error| *error)?;
         let at = place(&self.system, &request.object);
         let operations = request.operations.iter();
