@@ -425,23 +425,6 @@ impl<'a> Work<'a> {
     }
 }
 
-impl Work<'_> {
-    /// What could not be read of a record that is read for nobody any more is no failure, unless a
-    /// deletion is still to be weighed with it (RULES.md V20).
-    fn drop_failures(&mut self) {
-        if self.plan.held || self.plan.stands {
-            return;
-        }
-        let is_over = |record: &RecordState| {
-            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
-            is_aside && !record.failures.is_empty()
-        };
-        for record in self.records.iter_mut().filter(|record| is_over(record)) {
-            Arc::make_mut(record).failures.clear();
-        }
-    }
-}
-
 /// A live record's view of a field, with its position; nothing where its member does not map it.
 fn part<'a>(
     context: &'a Context<'_>,

@@ -91,4 +91,19 @@ impl Work<'_> {
         self.active = self.context.lanes.active(&self.records);
         self.note(Some(heir.clone()), None, Reason::TookOver(gone));
     }
+
+    /// What could not be read of a record that is read for nobody any more is no failure, unless a
+    /// deletion is still to be weighed with it (RULES.md V20).
+    pub(super) fn drop_failures(&mut self) {
+        if self.plan.held || self.plan.stands {
+            return;
+        }
+        let is_over = |record: &RecordState| {
+            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
+            is_aside && !record.failures.is_empty()
+        };
+        for record in self.records.iter_mut().filter(|record| is_over(record)) {
+            Arc::make_mut(record).failures.clear();
+        }
+    }
 }
