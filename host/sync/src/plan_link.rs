@@ -14,13 +14,12 @@ use crate::guards::Brake;
 use crate::lanes::{Active, Lane, Lanes};
 use crate::merge::{self, Merged, Part, Rules, merge};
 use crate::reason::Reason;
-use crate::record::Action;
 use crate::references::{Outward, References, governs, is_many};
 use crate::review;
 use crate::spec::FieldSpec;
 use crate::state::{
-    Awaited, Choice, FieldState, FieldWrite, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
-    RecordState, Review, ReviewStatus, Status, Truth,
+    Awaited, Choice, FieldState, LinkStatus, LinkView, Matter, RecordKey, RecordState, Review,
+    ReviewStatus, Status, Truth,
 };
 use crate::value::{Cell, Value};
 
@@ -28,9 +27,12 @@ mod along;
 mod bereft;
 mod create;
 mod merges;
+mod planned;
 mod removal;
 mod succession;
 mod update;
+
+pub use planned::{Draft, Lacking, LinkPlan, Note, Unread};
 
 /// What planning a link may look at besides the link.
 #[derive(Debug)]
@@ -45,97 +47,6 @@ pub struct Context<'a> {
     pub along: &'a WentAlong,
     /// Deletions wait for approval.
     pub brake: Option<Brake>,
-}
-
-/// What becomes of one link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkPlan {
-    /// The link from now on.
-    pub link: Arc<Link>,
-    /// Its records from now on; those that did not change are not repeated.
-    pub records: Vec<Arc<RecordState>>,
-    /// Writes, in canonical values.
-    pub drafts: Vec<Draft>,
-    /// What it waits for.
-    pub waits: Vec<Awaited>,
-    /// Reviews opened, changed or closed.
-    pub reviews: Vec<Review>,
-    /// Why something is not written, and other things worth telling.
-    pub notes: Vec<Note>,
-    /// Members that get no record for want of something.
-    pub lacking: Vec<Lacking>,
-    /// Fields of members that are due and wait until they can be read there.
-    pub unread: Vec<Unread>,
-    /// What the journal keeps even while the link is held.
-    pub news: Vec<Note>,
-    /// It stays dirty: a brake or a cap holds it.
-    pub held: bool,
-    /// A person is asked about a record that is gone: what failed there is kept until then.
-    pub stands: bool,
-}
-
-/// What a member lacks, so that no record is made there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lacking {
-    /// The member's position in the entity.
-    pub member: usize,
-    /// The field that it insists on and that has no value.
-    pub field: Option<String>,
-    /// The column that stands still.
-    pub column: Option<String>,
-    /// Why.
-    pub reason: Reason,
-}
-
-/// A write before it has columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// The link.
-    pub link: LinkId,
-    /// The member's position in the entity.
-    pub member: usize,
-    /// What to do.
-    pub action: Action,
-    /// The record, except for a create.
-    pub id: Option<String>,
-    /// The record that a merge lets it absorb.
-    pub loser: Option<String>,
-    /// Its version as last seen.
-    pub if_version: Option<String>,
-    /// Its own stamp as last seen, ms.
-    pub if_modified_ms: Option<i64>,
-    /// Groups to write, each with the cells of its fields; references as remote ids.
-    pub groups: Vec<(usize, Vec<Cell>)>,
-    /// The fields, with reasons.
-    pub fields: Vec<FieldWrite>,
-    /// Why.
-    pub reason: Reason,
-    /// Columns as last read, for mappings that must keep what they do not carry.
-    pub raw: Vec<(String, Cell)>,
-    /// Columns of a new record that come from records that it refers to.
-    pub copies: Vec<(String, Cell)>,
-}
-
-/// Something worth telling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// About which record.
-    pub record: Option<RecordKey>,
-    /// About which field.
-    pub field: Option<String>,
-    /// What.
-    pub reason: Reason,
-}
-
-/// A field that is due in a member and is not written, because it was not read there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// The member's position in the entity.
-    pub member: usize,
-    /// The field's name.
-    pub field: String,
-    /// Its system did not answer it, so that what was refused there may have its cause there.
-    pub not_answered: bool,
 }
 
 /// A link while it is planned.

@@ -327,9 +327,6 @@ impl fmt::Display for Reason {
             Self::MergedFrom(key) => write!(f, "took over from {key}, merged into it"),
             Self::ConvertedFrom(key) => write!(f, "took over from {key}, converted into it"),
             Self::LinksUnited(link) => write!(f, "united with link {link} after a merge"),
-            Self::SurplusOf(key) => {
-                write!(f, "{key} is the active record of the link in this system")
-            }
             other => other.fmt_standing(f),
         }
     }
@@ -339,6 +336,9 @@ impl Reason {
     /// How a record stands, apart from any operation.
     fn fmt_standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SurplusOf(key) => {
+                write!(f, "{key} is the active record of the link in this system")
+            }
             Self::Unmapped { column, items } => {
                 let items: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
                 write!(f, "of the values of {column}, the table has not {}", items.join(", "))

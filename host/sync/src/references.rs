@@ -10,11 +10,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use smol_str::{ToSmolStr as _, format_smolstr};
 
 use crate::canonical::primary;
-use crate::lanes::{Lane, Lanes};
+use crate::lanes::Lanes;
 use crate::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
 use crate::state::{FieldState, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, SmolStr, Value};
+
+mod governs;
+
+pub use governs::{Governs, governs, is_many};
 
 /// Links that are kept for later chunks: what the memory of a pass over any number of links is
 /// bounded by.
@@ -62,17 +66,6 @@ pub struct Outward {
     pub missing: Vec<LinkId>,
     /// Records that the member refers to now and no longer afterwards.
     pub removes: Vec<RecordKey>,
-}
-
-/// What a reference field governs of the records that a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Governs {
-    /// The primary one; the others stay (`RULES.md` V3).
-    Primary,
-    /// One, beside which no other stays.
-    One,
-    /// All of them that have a link, as a set.
-    Set,
 }
 
 impl References {
@@ -498,18 +491,4 @@ fn remote_ids<'v>(
         }
     }
     keys
-}
-
-/// Whether a field refers to several links.
-pub fn is_many(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Reference { many: true, .. })
-}
-
-/// What a field governs in a lane.
-pub fn governs(kind: &FieldKind, lane: Lane<'_>) -> Governs {
-    match (is_many(kind), lane.mapping.rules.governs_all) {
-        (true, _) => Governs::Set,
-        (false, true) => Governs::One,
-        (false, false) => Governs::Primary,
-    }
 }
