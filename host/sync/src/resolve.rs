@@ -71,7 +71,10 @@ pub async fn consider(
         _ => {}
     }
     let (fits, possible) = answers(&review.matter, choice);
-    if !fits {
+    // It is linked with another one, never with itself.
+    let is_itself =
+        matches!(choice, Choice::LinkWith(other) if review.record.as_ref() == Some(other));
+    if !fits || is_itself {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }
     check_value(spec, &review, choice)?;
@@ -168,7 +171,7 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             (matches!(choice, Choice::Value(Some(_))), "a value")
         }
         Matter::Ambiguous { records, .. } => {
-            (is_one_of(records, choice), "link with one of its records, or separate")
+            (is_one_of(records, choice), "link with another one of its records, or separate")
         }
         Matter::Uncertain { records, .. } => {
             // Nothing looks like it: a person may know it all the same.
