@@ -64,7 +64,7 @@ fn a_pause_that_salesforce_asks_for_is_kept_by_every_command() {
     pause_is_kept("salesforce", limit, 15);
 }
 
-/// `host/sync/RULES.md` R25: HubSpot's daily limit ends at a midnight that its answer does not tell.
+/// `host/sync/RULES.md` R25: HubSpot's daily limit ends at a midnight that no answer tells.
 #[test]
 fn a_pause_that_hubspot_asks_for_is_kept_by_every_command() {
     let limit = json!({ "rate_limits": true, "daily_limit": 1, "rolling_limit": 1_000 });
