@@ -3,9 +3,11 @@
 //! The simulators keep the vendors' limits and count every request beyond them.
 
 use std::process::Stdio;
+use std::time::SystemTime;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::serving::Serving;
 use crate::site::{Simulators, Site, renkei, text};
 
 const PEOPLE: u32 = 60;
@@ -53,6 +55,66 @@ fn a_killed_command_holds_nobody_back() {
     let marks: Vec<_> = site.everything().into_iter().map(|(path, _)| path).collect();
     let marks = marks.iter().filter(|path| path.extension().is_some_and(|end| end == "mark"));
     assert_eq!(marks.count(), 0);
+}
+
+/// `host/sync/RULES.md` R25: Salesforce says it in a body, without `Retry-After`.
+#[test]
+fn a_pause_that_salesforce_asks_for_is_kept_by_every_command() {
+    let limit = json!({ "rate_limits": true, "daily_limit": 1 });
+    pause_is_kept("salesforce", limit, 15);
+}
+
+/// `host/sync/RULES.md` R25: HubSpot's daily limit ends at a midnight that no answer tells.
+#[test]
+fn a_pause_that_hubspot_asks_for_is_kept_by_every_command() {
+    let limit = json!({ "rate_limits": true, "daily_limit": 1, "rolling_limit": 1_000 });
+    pause_is_kept("hubspot", limit, 60);
+}
+
+fn pause_is_kept(system: &str, limit: Value, minutes: i64) {
+    let simulators = Simulators::start(PEOPLE);
+    let side = if system == "hubspot" { &simulators.hubspot } else { &simulators.salesforce };
+    let site = Site::new(&simulators);
+    site.run_json("sync");
+    side.post("faults", limit);
+    let before = now_ms();
+    let (_, said) = site.attempt("sync");
+    assert!(said.contains("busy, again in"), "{said}");
+    side.post("ledger/reset", json!({}));
+    for command in ["sync", "plan", "check", "sync"] {
+        let (_, said) = site.attempt(command);
+        assert!(said.contains("busy, again in"), "{command}: {said}");
+    }
+    let mut serving = Serving::start(&site);
+    serving.event("cycle", |_| true);
+    for serves in [true, false] {
+        let status = site.run_json("status");
+        let paused = status["paused_systems"].as_array().unwrap();
+        assert_eq!(paused.len(), 1, "served: {serves}: {status}");
+        assert_eq!(paused[0]["system"], json!(system));
+        let after = paused[0]["until_ms"].as_i64().unwrap() - before;
+        assert!((minutes - 1..minutes + 2).contains(&(after / 60_000)), "{after} ms");
+        for command in ["status", "plugin list"] {
+            let said = site.try_command(&command.split(' ').collect::<Vec<_>>()).1;
+            assert!(said.contains(&format!("system {system} ")), "{command}: {said}");
+        }
+        if serves {
+            assert_eq!(serving.stop(), Some(0));
+        }
+    }
+    let ledger = side.get("ledger");
+    assert_eq!((&ledger["made"], &ledger["refused"]), (&json!(0), &json!(0)), "{ledger}");
+    // An admin who knows better.
+    side.post("faults", json!({ "rate_limits": false, "daily_limit": 1_000_000 }));
+    let (code, said) = site.try_command(&["plugin", "reload", system]);
+    assert_eq!(code, 0, "{said}");
+    site.run_json("sync");
+    assert!(side.calls() > 0);
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }
 
 fn start(site: &Site, command: &str) -> std::process::Child {

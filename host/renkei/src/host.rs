@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use renkei_runtime::{Compiler, NoTokens, Options, PluginFile, Runtime};
+use renkei_runtime::{Compiler, NoTokens, Options, PausedSystem, PluginFile, Runtime};
 use renkei_store::SqliteStore;
 use renkei_sync::accounts::Verified;
 use renkei_sync::codec::Layouts;
@@ -261,6 +261,16 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     options.passive = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
+}
+
+/// The systems that asked for a pause that is not over, from what was kept of their calls.
+pub(crate) async fn paused_systems(config: &Config) -> Vec<PausedSystem> {
+    let (clock, systems) = (Arc::new(SystemClock::program()), config.plugins_of_systems());
+    let paused = renkei_runtime::paused_systems(&quotas(config), clock, &systems).await;
+    paused.unwrap_or_else(|error| {
+        tracing::warn!(%error, "which systems asked for a pause is not known");
+        Vec::new()
+    })
 }
 
 /// The configuration, with its data directory made unless a database is missing there.

@@ -39,6 +39,13 @@ struct Guest {
     _place: Place,
 }
 
+impl Guest {
+    /// A wait that it reports, where that is a pause of the account which nobody knows of.
+    fn news(&self, wait_ms: Option<u64>) -> Option<u64> {
+        wait_ms.filter(|ms| self.store.data().is_news(*ms))
+    }
+}
+
 /// Whether a job has its guest.
 enum Life {
     Ready(Box<Guest>),
@@ -49,6 +56,7 @@ enum Life {
 /// See the module's text. Holds its generation, so that a reload in between does not change it.
 pub(crate) struct Job {
     plugin: Arc<Plugin>,
+    exit: Arc<Exit>,
     watch: Watch,
     scans: Mutex<Scans>,
     life: Mutex<Life>,
@@ -83,7 +91,8 @@ impl Job {
         let exports = exports
             .map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
-        let job = Self { plugin, watch, scans: Mutex::default(), life };
+        let exit = Arc::clone(exit);
+        let job = Self { plugin, exit, watch, scans: Mutex::default(), life };
         job.call(0, move |guest| {
             async move {
                 let Guest { store, exports, .. } = guest;
@@ -121,7 +130,13 @@ impl Job {
         match self.watch.run(call(&mut guest)).await {
             Ok(answer) => {
                 let errand = guest.store.data().errand();
+                let pause_ms = match &answer {
+                    Err(types::Error::RetryAfter(ms)) => guest.news(Some(*ms)),
+                    _ => None,
+                };
                 *life = Life::Ready(guest);
+                drop(life);
+                self.heed(pause_ms).await;
                 answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), errand))
             }
             Err(stopped) => {
@@ -131,6 +146,15 @@ impl Job {
             }
         }
     }
+}
+
+/// The longest wait among outcomes, ms.
+fn longest_wait(outcomes: &[Outcome]) -> Option<u64> {
+    let wait = |outcome: &Outcome| match outcome {
+        Outcome::RetryAfter(ms) => Some(*ms),
+        _ => None,
+    };
+    outcomes.iter().filter_map(wait).max()
 }
 
 fn broken(plugin: &Generation, cause: StopCause, reason: String) -> PluginError {
@@ -220,18 +244,24 @@ impl Job {
         let outcomes = call!(self, operations, call_write, &wanted)?;
         let outcomes = outcomes_from_guest(outcomes, operations, columns)
             .map_err(|breach| self.watch.breach(breach))?;
-        if !self.broke_off().await {
+        let (broke_off, pause_ms) = match &*self.life.lock().await {
+            Life::Ready(guest) => {
+                (guest.store.data().broke_off(), guest.news(longest_wait(&outcomes)))
+            }
+            Life::InCall | Life::Stopped(_) => (false, None),
+        };
+        self.heed(pause_ms).await;
+        if !broke_off {
             return Ok(outcomes);
         }
         let told = request.operations.iter().zip(outcomes);
         Ok(told.map(|(one, outcome)| outcome.after_broken_attempt(one.action)).collect())
     }
 
-    /// Whether an attempt of the last call broke off before another was made.
-    async fn broke_off(&self) -> bool {
-        match &*self.life.lock().await {
-            Life::Ready(guest) => guest.store.data().broke_off(),
-            Life::InCall | Life::Stopped(_) => false,
+    /// The guest has read that the system wants no calls for so long (`RULES.md R25`).
+    async fn heed(&self, pause_ms: Option<u64>) {
+        if let Some(ms) = pause_ms {
+            self.exit.pause_all(ms).await;
         }
     }
 

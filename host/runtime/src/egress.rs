@@ -17,6 +17,7 @@ mod credentials;
 mod decode;
 mod errand;
 pub(crate) mod lookup;
+mod pause;
 mod policy;
 pub(crate) mod quota;
 pub(crate) mod reach;
@@ -191,6 +192,7 @@ impl Exit {
             denied: BTreeSet::new(),
             errand: Errand::Idle,
             broke_off: false,
+            told_ms: 0,
         })
     }
 
@@ -290,6 +292,8 @@ pub(crate) struct Door {
     errand: Errand,
     /// An attempt of a request of this call broke off before another was made.
     broke_off: bool,
+    /// The longest wait for a quota that the host told the guest in this call, ms.
+    told_ms: u64,
 }
 
 impl Door {
@@ -298,6 +302,7 @@ impl Door {
         self.refusals_left = REFUSALS_PER_CALL;
         self.errand = Errand::Idle;
         self.broke_off = false;
+        self.told_ms = 0;
     }
 
     /// The same door; that these were taken away is not the guest's doing.
@@ -336,6 +341,9 @@ impl Door {
         let (slot, timeout_ms) = (request.slot.clone(), request.timeout_ms);
         let outcome = self.try_send(request).await;
         self.tell(&outcome);
+        if let Err(Failure::Quota(ms)) = &outcome {
+            self.told_ms = self.told_ms.max(*ms);
+        }
         self.errand = self.errand.max(match &outcome {
             Ok(answer) => Errand::answered(answer.status),
             Err(failure) => Errand::failed(failure, (&slot, timeout_ms), &self.denied),

@@ -84,6 +84,11 @@ impl State {
         self.door.as_ref().map(Door::errand)
     }
 
+    /// See [`Door::is_news`].
+    pub(crate) fn is_news(&self, wait_ms: u64) -> bool {
+        self.door.as_ref().is_some_and(|door| door.is_news(wait_ms))
+    }
+
     /// See [`Door::broke_off`].
     pub(crate) fn broke_off(&self) -> bool {
         self.door.as_ref().is_some_and(Door::broke_off)

@@ -47,6 +47,7 @@ mod convert;
 mod egress;
 mod system;
 
+mod resting;
 mod runtime;
 
 #[cfg(test)]
@@ -72,5 +73,6 @@ pub use reload::admin::{
 pub use reload::book::BookError;
 pub use reload::event::ReloadEvent;
 pub use reload::view::{KnownVersion, PluginFile, Waiting};
+pub use resting::paused_systems;
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use system::{Auth, NoTokens, SystemConfig, TokenStore, TokenStoreError};

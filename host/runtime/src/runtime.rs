@@ -35,6 +35,7 @@ use crate::reload::book::{Book, BookError};
 use crate::reload::event::ReloadEvent;
 use crate::reload::view::{self, PluginFile, Seen};
 use crate::reload::{Order, Reloader, Rhythm};
+use crate::resting::Resting;
 use crate::settings;
 use crate::system::{SystemConfig, TokenStore};
 use crate::transform;
@@ -283,16 +284,13 @@ impl Runtime {
     /// The systems of a plugin that want no calls now.
     async fn paused_systems(&self, plugin: &str) -> Vec<PausedSystem> {
         let mut paused = Vec::new();
-        let mut note = |system: &str, until_ms: Option<i64>| {
-            let system = || system.to_owned();
-            paused.extend(until_ms.map(|until_ms| PausedSystem { system: system(), until_ms }));
-        };
         for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
-            note(&exit.config().name, exit.held_until_ms().await);
+            let system = exit.config().name.clone();
+            let until_ms = exit.held_until_ms().await;
+            paused.extend(until_ms.map(|until_ms| PausedSystem { system, until_ms }));
         }
         for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
-            // Why it is not known is in the log.
-            note(&resting.system, resting.gate.held_until_ms().await.ok().flatten());
+            paused.extend(resting.paused().await);
         }
         paused
     }
@@ -303,8 +301,7 @@ impl Runtime {
             exit.lift_holds().await;
         }
         for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
-            // Why it fails is in the log, and the pause is shown as it stands.
-            resting.gate.lift().await.ok();
+            resting.lift().await;
         }
     }
 
@@ -376,23 +373,9 @@ fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError>
     Ok(exits)
 }
 
-/// A system without a way out, of which calls were recorded before.
-struct Resting {
-    system: String,
-    plugin: String,
-    gate: Arc<Gate>,
-}
-
 fn resting(options: &Options) -> Result<Vec<Resting>, RuntimeError> {
     let Some(folder) = &options.quotas else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
-    for (system, plugin) in &options.resting {
-        let gate = Gate::kept(Arc::clone(&options.clock), folder, system);
-        let (system, plugin) = (system.clone(), plugin.clone());
-        let gate = gate.map_err(RuntimeError::Quotas)?;
-        all.extend(gate.map(|gate| Resting { system, plugin, gate }));
-    }
-    Ok(all)
+    Resting::all(folder, &options.clock, &options.resting)
 }
 
 /// What a system's way out refused, and what it wondered at.

@@ -5,6 +5,7 @@ mod acquittal;
 mod admin;
 mod egress;
 mod hostile;
+mod pauses;
 mod previews;
 mod reload;
 mod swaps;

@@ -178,7 +178,7 @@ fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
             (matches!(choice, Choice::Value(Some(_))), "a value")
         }
         Matter::Ambiguous { records, .. } => {
-            (is_one_of(records, choice), "link with one of its records, or separate")
+            (is_one_of(records, choice), "link with another one of its records, or separate")
         }
         Matter::Uncertain { records, .. } => {
             // Nothing looks like it: a person may know it all the same.

@@ -1,5 +1,6 @@
-//! `renkei status`: what is linked, what waits, and which questions are open; and of a running
-//! `serve`, which plugins keep work waiting. Reads the database and asks that `serve`, only.
+//! `renkei status`: what is linked, what waits, and which questions are open; which systems asked
+//! for a pause; and of a running `serve`, which plugins keep work waiting. Reads the database and
+//! the record of calls and asks that `serve`, only.
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::database::{self, Access};
 use crate::failing;
 use crate::failure::Failure;
+use crate::host;
 use crate::output::Output;
 use crate::plain;
 use crate::table;
@@ -43,14 +45,22 @@ pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
     let failures = store.failures(i64::MIN, FAILING_SHOWN).await.map_err(Failure::store)?;
     let plugins = served(&config.data).await;
+    let paused = match &plugins {
+        Some(plugins) => plugins.iter().flat_map(|one| one.paused_systems.clone()).collect(),
+        None => host::paused_systems(&config).await,
+    };
     let mut facts = facts(&counts, &reviews);
     if let Some(facts) = facts.as_object_mut() {
         let failures: Vec<Value> = failures.iter().map(failing::facts).collect();
         facts.insert("failures".to_owned(), json!(failures));
         facts.insert("plugins".to_owned(), json!(plugins));
+        facts.insert("paused_systems".to_owned(), json!(paused));
     }
     output.result(&facts, || {
-        let plugins = amiss(dir, plugins.as_deref().unwrap_or_default());
+        let plugins = match &plugins {
+            Some(plugins) => amiss(dir, plugins.iter().filter_map(plugin_standing::amiss)),
+            None => amiss(dir, paused.iter().map(plugin_standing::paused)),
+        };
         let failures = list_failures(dir, &failures);
         format!("{}{failures}{plugins}", describe(dir, &counts, &reviews))
     })?;
@@ -66,10 +76,9 @@ async fn served(data: &Path) -> Option<Vec<PluginReport>> {
     })
 }
 
-/// A line per plugin that does not plainly serve.
-fn amiss(dir: &Path, plugins: &[PluginReport]) -> String {
+/// A line per plugin that does not plainly serve, or per system that is left alone.
+fn amiss(dir: &Path, lines: impl Iterator<Item = String>) -> String {
     let dir = quoted(&dir.display().to_string());
-    let lines = plugins.iter().filter_map(plugin_standing::amiss);
     lines.map(|line| format!("\n  {line}: renkei plugin list --dir {dir}")).collect()
 }
 
@@ -318,7 +327,7 @@ fn about(review: &Review) -> String {
             "{surplus} stands for the same thing as {active}, and Renkei cannot merge them: merge or remove one there by hand, or leave"
         ),
         Matter::Taken { record } => format!(
-            "{record}, which is linked to something else, has a value that no two records may have: change or merge one there; the write is tried again daily"
+            "the system takes what is to be written for a duplicate of {record}, which stands for something else: change or merge one there; the write is tried again daily"
         ),
         Matter::Stopped { field, system, object, missing } => {
             format!(

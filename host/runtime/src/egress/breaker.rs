@@ -3,8 +3,8 @@
 //! A system that hangs takes the whole time of each request, so it would hold up a cycle once per
 //! object (`RULES.md R21`). After one request waited in vain, the next two are given [`TRY`] each;
 //! when they get nothing either, requests fail at once, but for one each [`REST`]. Any answer ends
-//! that. A system that always takes longer than [`TRY`] is given the whole time each
-//! [`WHOLE_EVERY`].
+//! that; a connection that is cut after a wait is none. A system that always takes longer than
+//! [`TRY`] is given the whole time each [`WHOLE_EVERY`].
 
 use std::time::Duration;
 
@@ -16,8 +16,21 @@ pub(crate) const TRY: Duration = Duration::from_secs(10);
 pub(crate) const REST: Duration = Duration::from_secs(30);
 /// How often a request has the whole time although the breaker is open.
 const WHOLE_EVERY: Duration = Duration::from_secs(600);
+/// Who cuts a connection this soon is there, and costs no time.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// So many requests without an answer are followed by a rest.
 const IN_VAIN_MAX: u32 = 3;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an answer, or with one that is not taken.
+    Answer,
+    /// The connection was cut before there was one.
+    Cut,
+    /// Nothing came in time, or not all of it.
+    Silence,
+}
 
 /// Closed until a request has waited in vain for long.
 #[derive(Debug, Default)]
@@ -56,8 +69,17 @@ impl CircuitBreaker {
         Ok(wanted.min(TRY))
     }
 
-    /// A request ended without an answer, begun at `began`.
-    pub(crate) fn waited(&mut self, began: Instant, now: Instant) {
+    /// A request ended so, begun at `began`.
+    pub(crate) fn ended(&mut self, began: Instant, now: Instant, ending: Ending) {
+        let at_once = now.saturating_duration_since(began) < AT_ONCE;
+        match ending {
+            Ending::Answer => self.0 = None,
+            Ending::Cut if at_once => self.0 = None,
+            Ending::Cut | Ending::Silence => self.waited(began, now),
+        }
+    }
+
+    fn waited(&mut self, began: Instant, now: Instant) {
         match &mut self.0 {
             Some(outage) => {
                 outage.in_vain = outage.in_vain.saturating_add(1);
@@ -68,11 +90,6 @@ impl CircuitBreaker {
             }
             None => {}
         }
-    }
-
-    /// An answer came.
-    pub(crate) fn heard(&mut self) {
-        self.0 = None;
     }
 }
 
@@ -94,7 +111,7 @@ mod tests {
             for _ in 0..20 {
                 let Ok(time) = breaker.begin(now, WHOLE) else { continue };
                 (cost, now) = (cost + time, now + time);
-                breaker.waited(now - time, now);
+                breaker.ended(now - time, now, Ending::Silence);
             }
             let most = if cycle == 0 { WHOLE + TRY + TRY } else { TRY };
             assert_eq!(cost - before, most, "cycle {cycle}");
@@ -111,11 +128,36 @@ mod tests {
     fn any_answer_closes_the_breaker() {
         let mut breaker = CircuitBreaker::default();
         let now = Instant::now();
-        breaker.waited(now, now + WHOLE);
+        breaker.ended(now, now + WHOLE, Ending::Silence);
         assert_eq!(breaker.begin(now + WHOLE, WHOLE), Ok(TRY));
         assert_eq!(breaker.begin(now + WHOLE, TRY / 2), Ok(TRY / 2));
-        breaker.heard();
+        breaker.ended(now, now + WHOLE, Ending::Answer);
         assert_eq!(breaker.begin(now + WHOLE, WHOLE), Ok(WHOLE));
+    }
+
+    /// A balancer in front of a system that hangs cuts each connection after 25 s.
+    #[test]
+    fn a_connection_that_is_cut_after_a_wait_is_no_answer() {
+        let mut breaker = CircuitBreaker::default();
+        let start = Instant::now();
+        let (mut now, mut cost) = (start, Duration::ZERO);
+        for _ in 0..20 {
+            let Ok(time) = breaker.begin(now, WHOLE) else { continue };
+            let idle = Duration::from_secs(25);
+            let ending = if time < idle { Ending::Silence } else { Ending::Cut };
+            let time = time.min(idle);
+            (cost, now) = (cost + time, now + time);
+            breaker.ended(now - time, now, ending);
+        }
+        assert_eq!(cost, Duration::from_secs(25) + TRY + TRY);
+        // One that takes two seconds to cut them does not end it either; one that resets at once is
+        // there.
+        now += REST;
+        assert_eq!(breaker.begin(now, WHOLE), Ok(TRY));
+        breaker.ended(now, now + 2 * AT_ONCE, Ending::Cut);
+        assert!(breaker.begin(now + 2 * AT_ONCE, WHOLE).is_err());
+        breaker.ended(now, now + AT_ONCE / 2, Ending::Cut);
+        assert_eq!(breaker.begin(now, WHOLE), Ok(WHOLE));
     }
 
     #[test]
@@ -123,7 +165,7 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         let now = Instant::now();
         for _ in 0..10 {
-            breaker.waited(now, now + TRY - Duration::from_millis(1));
+            breaker.ended(now, now + TRY - Duration::from_millis(1), Ending::Silence);
         }
         assert_eq!(breaker.begin(now + TRY, WHOLE), Ok(WHOLE));
     }
@@ -132,7 +174,7 @@ mod tests {
     fn a_slow_system_is_given_the_whole_time_now_and_then() {
         let mut breaker = CircuitBreaker::default();
         let now = Instant::now();
-        breaker.waited(now, now + WHOLE);
+        breaker.ended(now, now + WHOLE, Ending::Silence);
         assert_eq!(breaker.begin(now + WHOLE_EVERY, WHOLE), Ok(WHOLE));
         assert_eq!(breaker.begin(now + WHOLE_EVERY, WHOLE), Ok(TRY));
     }

@@ -19,7 +19,7 @@ use reqwest::{Certificate, Method, redirect, tls};
 use tokio::time::Instant;
 use url::Url;
 
-use super::breaker::CircuitBreaker;
+use super::breaker::{CircuitBreaker, Ending};
 use super::decode::{self, ACCEPTED, Body, Fault};
 use super::lookup::{Guarded, Ways};
 use super::reach::{LOCALHOST, is_near};
@@ -92,6 +92,17 @@ pub(crate) enum NoAnswer {
     Refused(Refusal),
 }
 
+impl NoAnswer {
+    /// What it says of who should have answered.
+    fn ending(&self) -> Ending {
+        match self {
+            Self::NotSent(_) | Self::Timeout | Self::Slow => Ending::Silence,
+            Self::Broken(_) => Ending::Cut,
+            Self::BreakerOpen { .. } | Self::Refused(_) => Ending::Answer,
+        }
+    }
+}
+
 /// See the module's text. Its copies share what it knows about the system.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -148,10 +159,11 @@ impl Client {
         if !matches!(result, Err(NoAnswer::NotSent(_))) {
             self.unreachable.store(false, Ordering::Relaxed);
         }
-        self.breaker(&origin, |breaker| match result {
-            Err(NoAnswer::NotSent(_) | NoAnswer::Timeout) => breaker.waited(began, Instant::now()),
-            _ => breaker.heard(),
-        });
+        let ending = match &result {
+            Err(unheard) => unheard.ending(),
+            Ok(_) => Ending::Answer,
+        };
+        self.breaker(&origin, |breaker| breaker.ended(began, Instant::now(), ending));
         result
     }
 

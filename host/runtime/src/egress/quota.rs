@@ -99,12 +99,16 @@ impl Gate {
         }
     }
 
-    /// The server wants no calls like this one for `ms`: nobody sends one.
-    pub(crate) async fn hold(self: &Arc<Self>, claim: &Arc<Claim>, ms: u64) -> Result<(), Failure> {
+    /// The server wants no calls like this one for `ms`: nobody sends one. Whether it wanted some
+    /// until now.
+    pub(crate) async fn hold(
+        self: &Arc<Self>,
+        claim: &Arc<Claim>,
+        ms: u64,
+    ) -> Result<bool, Failure> {
         let (gate, claim) = (Arc::clone(self), Arc::clone(claim));
         let hold = move |windows: &mut Windows, scene: Scene<'_>| {
-            windows.hold(scene.now_ms, ms, &claim);
-            ((), Change::Some)
+            (windows.hold(scene.now_ms, ms, &claim), Change::Some)
         };
         self.work(move || gate.update(hold)).await
     }

@@ -30,7 +30,7 @@ pub(crate) enum Decision {
     Settle,
     /// Send again after so many ms.
     Again(u64),
-    /// The quota stays used up for longer than the host waits.
+    /// The server said that the quota stays used up for longer than the host waits.
     QuotaFor(u64),
 }
 
@@ -49,8 +49,12 @@ pub(crate) fn decide(
     let last = sent >= most;
     match attempt {
         Attempt::Answer { status, retry_after_ms } if rules.quota_status.contains(&status) => {
-            let wait = retry_after_ms.unwrap_or_else(|| back_off(sent, dice));
-            if last || wait > most_ms { Decision::QuotaFor(wait) } else { Decision::Again(wait) }
+            match retry_after_ms {
+                Some(wait) if last || wait > most_ms => Decision::QuotaFor(wait),
+                // For how long, only the guest can read in the answer.
+                None if last => Decision::Settle,
+                told => Decision::Again(told.unwrap_or_else(|| back_off(sent, dice))),
+            }
         }
         Attempt::Answer { status, retry_after_ms } if rules.transient_status.contains(&status) => {
             let wait = retry_after_ms.unwrap_or_else(|| back_off(sent, dice));
@@ -118,6 +122,8 @@ mod tests {
         check(answer(429, Some(2_000)), 1, false, Decision::Again(2_000));
         check(answer(429, None), 1, false, Decision::Again(250));
         check(answer(429, None), 2, false, Decision::Again(500));
+        check(answer(429, None), 5, false, Decision::Settle);
+        check(answer(429, Some(2_000)), 5, false, Decision::QuotaFor(2_000));
         check(answer(429, Some(3_600_000)), 1, true, Decision::QuotaFor(3_600_000));
         check(answer(429, Some(1_000)), 5, true, Decision::QuotaFor(1_000));
     }

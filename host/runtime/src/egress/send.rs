@@ -12,6 +12,7 @@ use renkei_package::ConnectorManifest;
 
 use super::client::{Answer, NoAnswer, Outgoing, REQUEST_TIMEOUT};
 use super::credentials::Grant;
+use super::pause::WAIT_MOST_MS;
 use super::quota::Claim;
 use super::redirect::{self, Hop};
 use super::refusal::{RedirectFault, Refusal};
@@ -19,10 +20,6 @@ use super::retry::{self, Attempt, Decision};
 use super::traffic::add;
 use super::witness::Witness;
 use super::{Exit, Failure, Request, Response, Slot, policy};
-use crate::system::SystemConfig;
-
-/// How long a request waits for a quota, ms; beyond that the guest is told.
-const QUOTA_WAIT_MAX_MS: u64 = 60_000;
 
 /// See the module's text.
 pub(super) struct Send<'a> {
@@ -159,7 +156,7 @@ impl Send<'_> {
     }
 
     async fn exchange(&mut self, outgoing: Outgoing) -> Result<Result<Answer, NoAnswer>, Failure> {
-        let pass = self.exit.gate.pass(&self.claim, QUOTA_WAIT_MAX_MS).await?;
+        let pass = self.exit.gate.pass(&self.claim, WAIT_MOST_MS).await?;
         let counters = &self.exit.counters;
         add(&counters.requests, 1);
         add(&counters.bytes_out, outgoing.body.len());
@@ -193,18 +190,7 @@ impl Send<'_> {
         else {
             return Ok(());
         };
-        if ms > QUOTA_WAIT_MAX_MS {
-            let SystemConfig { name: system, plugin, .. } = self.exit.config();
-            let (status, wait_s) = (answer.status, ms / 1_000);
-            tracing::warn!(
-                system,
-                status,
-                wait_s,
-                "the system asks for a pause (Retry-After); \
-                `renkei plugin reload {plugin}` lifts it"
-            );
-        }
-        self.exit.gate.hold(&self.claim, ms).await
+        self.exit.pause(&self.claim, ms).await
     }
 
     fn retry_after_ms(&self, answer: &Answer) -> Option<u64> {
@@ -243,7 +229,7 @@ impl Send<'_> {
             self.is_repeatable(),
             &self.manifest.retry,
             self.exit.roll(),
-            QUOTA_WAIT_MAX_MS,
+            WAIT_MOST_MS,
         )
     }
 

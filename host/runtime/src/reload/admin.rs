@@ -89,7 +89,7 @@ pub struct PluginReport {
     pub versions: Vec<KnownVersion>,
 }
 
-/// A system that wants no calls for some time (`Retry-After`).
+/// A system that wants no calls for some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PausedSystem {
     /// Its name in the configuration.

@@ -21,6 +21,10 @@ use wire::{Change, Changed, Contact, FieldInfo, Listing, Me};
 /// How much later than its stamp a change may become visible.
 const LOOK_BACK_MS: i64 = 60_000;
 
+/// How long to wait where the API says that it wants no more calls, and not until when. The host
+/// leaves the whole system alone for a wait of more than a minute.
+const BUSY_MS: u64 = 300_000;
+
 /// The most changes that the API takes in one request.
 const WRITE_ROWS: usize = 50;
 
@@ -148,6 +152,9 @@ fn write_chunk(request: &WriteRequest, operations: &[Operation]) -> Vec<Outcome>
         Err(failure) => return all(failure.into()),
     };
     if !answer.is_success() {
+        if answer.status == 429 {
+            return all(Outcome::RetryAfter(BUSY_MS));
+        }
         let code = answer.status.to_string();
         return all(Outcome::rejected(Problem::new(code, "the API refused", Remedy::Plugin)));
     }
@@ -186,7 +193,8 @@ fn outcome(changed: Changed) -> Outcome {
     }
 }
 
-/// The answer, or the error that its status means. The host has dealt with 401, 429 and 5xx before.
+/// The answer, or the error that its status means. The host has dealt with 401 and 5xx before, and
+/// has waited out a 429 that does not last.
 fn expect_success(answer: Response) -> Result<Response, Error> {
     let code = answer.status.to_string();
     match answer.status {
@@ -194,6 +202,7 @@ fn expect_success(answer: Response) -> Result<Response, Error> {
         401 => Err(Error::unauthorized(code, "the token was refused")),
         403 => Err(Error::forbidden(code, "the token lacks a right")),
         404 => Err(Error::not_found(code, "there is no such thing")),
+        429 => Err(Error::RetryAfter(BUSY_MS)),
         _ => Err(Error::invalid(code, "the API refused")),
     }
 }

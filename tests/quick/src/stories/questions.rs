@@ -67,6 +67,18 @@ fn an_ambiguous_match_goes_to_a_person() {
     assert_eq!(bench.shared.world().live(&a()).len(), 2);
 }
 
+/// `RULES.md` V15: nobody is linked with oneself.
+#[test]
+fn record_that_is_asked_about_is_none_of_the_answers() {
+    let (bench, _, [one, _]) = ambiguous();
+    let (id, about) = asked(&bench);
+    let itself = Choice::LinkWith(about);
+    let refused = block_on(resolve(&bench.store, &bench.spec, &id, itself, 1)).unwrap_err();
+    assert!(refused.to_string().contains("cannot be answered that way"), "{refused}");
+    assert_eq!(bench.open_reviews()[0].status, ReviewStatus::Open);
+    answer(&bench, &id, Choice::LinkWith(key(&b(), &one)));
+}
+
 #[test]
 fn a_thing_of_its_own_leaves_the_others_without_a_question() {
     let (bench, left, _) = ambiguous();

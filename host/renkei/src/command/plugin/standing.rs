@@ -3,7 +3,7 @@
 //! Pure. What serves is told apart from what is in the folder: a plugin whose new file waits or is
 //! refused serves on, and that is said first.
 
-use renkei_runtime::PluginReport;
+use renkei_runtime::{PausedSystem, PluginReport};
 use renkei_sync::why::moment;
 
 /// `renkei_runtime`'s rules of a probation.
@@ -42,7 +42,7 @@ pub(super) fn matter(plugin: &PluginReport) -> String {
         let (system, until) = (&paused.system, moment(paused.until_ms));
         let id = plugin.id.as_deref().unwrap_or_default();
         format!(
-            "system {system} asked for a pause (Retry-After) and is asked again at {until}; \
+            "system {system} asked for a pause and is asked again at {until}; \
              `renkei plugin reload {id}` asks it at once"
         )
     }));
@@ -78,7 +78,7 @@ pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
     }
     matters.extend(plugin.paused_systems.iter().map(|paused| {
         let (system, until) = (&paused.system, moment(paused.until_ms));
-        format!("sends nothing to system {system} until {until}, as it asked (Retry-After)")
+        format!("sends nothing to system {system} until {until}, as it asked")
     }));
     if plugin.fault.is_some() {
         matters.push(format!("serves on although {file} is refused"));
@@ -90,6 +90,12 @@ pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
         matters.push(format!("runs {} one-way", functions.join(", ")));
     }
     (!matters.is_empty()).then(|| format!("plugin {id} {version} {}", matters.join(" and ")))
+}
+
+/// One line on a system that is left alone, where nobody serves.
+pub(crate) fn paused(paused: &PausedSystem) -> String {
+    let (system, until) = (&paused.system, moment(paused.until_ms));
+    format!("nothing is sent to system {system} until {until}, as it asked")
 }
 
 #[cfg(test)]
@@ -170,16 +176,21 @@ mod tests {
     #[test]
     fn a_pause_that_a_system_asked_for_is_said_with_its_end() {
         let (system, until_ms) = ("crm".to_owned(), 1_000);
-        let paused_systems = vec![renkei_runtime::PausedSystem { system, until_ms }];
+        let asked = PausedSystem { system, until_ms };
+        assert_eq!(
+            paused(&asked),
+            "nothing is sent to system crm until 1970-01-01T00:00:01Z, as it asked"
+        );
+        let paused_systems = vec![asked];
         check(
             PluginReport { paused_systems, ..serving("serving") },
             (
                 "serving",
-                "system crm asked for a pause (Retry-After) and is asked again at \
+                "system crm asked for a pause and is asked again at \
                  1970-01-01T00:00:01Z; `renkei plugin reload names` asks it at once",
                 Some(
                     "plugin names 0.2.0 sends nothing to system crm until 1970-01-01T00:00:01Z, \
-                     as it asked (Retry-After)",
+                     as it asked",
                 ),
             ),
         );

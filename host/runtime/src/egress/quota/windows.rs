@@ -183,10 +183,11 @@ impl Windows {
         self.in_flight.len() < before
     }
 
-    /// The server wants no calls like this one for so long.
-    pub(crate) fn hold(&mut self, now_ms: i64, ms: u64, claim: &Claim) {
+    /// The server wants no calls like this one for so long; whether it wanted some until now.
+    pub(crate) fn hold(&mut self, now_ms: i64, ms: u64, claim: &Claim) -> bool {
         let until_ms = now_ms.saturating_add(signed(ms.min(HOLD_MOST_MS)));
         self.not_before_ms.retain(|_, until_ms| *until_ms > now_ms);
+        let is_news = self.not_before_ms.is_empty();
         // Which of its windows is full a server does not say; one that only some calls use is
         // likelier, and if it was the common one, the next call of another kind is told so too.
         let special = claim.names.iter().filter(|name| *name != EVERY);
@@ -195,6 +196,7 @@ impl Windows {
             let held = self.not_before_ms.entry(name.clone()).or_insert(until_ms);
             *held = until_ms.max(*held);
         }
+        is_news
     }
 
     /// Until when the server's word holds, if it does.

@@ -167,6 +167,18 @@ async fn an_error_code_is_searched_for_secrets_before_it_is_cut() {
     }
 }
 
+/// `RULES.md R25`: what a quota status does not say itself, the guest reads in the answer.
+#[tokio::test]
+async fn an_answer_that_names_no_time_is_the_guests_to_read() {
+    let server = Server::start(|_, _, _| reply(429, "DAILY")).await;
+    let clock = Arc::<HandClock>::default();
+    let exit = bearer_exit(&server.base, &clock);
+    let answer = door(&exit).send(post("/things")).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (429, b"DAILY".as_slice()));
+    assert_eq!(exit.traffic().requests, 5, "it may have passed within seconds");
+    assert!(clock.now_ms() < 10_000, "{}", clock.now_ms());
+}
+
 /// `RULES.md R25`: ten years hold for an hour, and an admin's word lifts it.
 #[tokio::test]
 async fn a_servers_word_on_time_is_bounded_and_lifted() {
