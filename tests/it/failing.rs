@@ -71,6 +71,44 @@ fn refused_column_is_shown_by_every_command_and_the_rest_of_the_record_arrives()
     assert_eq!((&again["writes"], &again["refused"]), (&json!(0), &json!(0)));
 }
 
+/// `host/sync/RULES.md` V20.
+#[test]
+fn duplicates_that_the_systems_report_are_questions() {
+    let simulators = Simulators::start(20);
+    let site = Site::new(&simulators);
+    site.run_json("sync");
+    let (contact, record, object) = person(&simulators);
+    let (mobile, phone) = ("+81 90-0000-7777", "+81 3-0000-7777");
+    let fields = json!({ "mobilephone": mobile, "phone": phone });
+    let edit = json!({ "object": "contacts", "id": contact, "fields": fields });
+    simulators.hubspot.post("edit", edit);
+    site.run_json("sync");
+    let new = json!({ "object": "contacts", "fields": { "email": "h@new.example.jp",
+        "full_name": "新 一", "mobilephone": mobile } });
+    simulators.hubspot.post("create", new);
+    let new = json!({ "object": "Lead", "fields": { "Email": "s@new.example.jp",
+        "LastName": "新", "Company": "新", "Phone": phone } });
+    simulators.salesforce.post("create", new);
+    let rule = json!({ "object": "Lead", "against": object, "fields": ["MobilePhone"],
+        "blocks": true });
+    simulators.salesforce.post("faults", json!({ "duplicate_rules": [rule] }));
+    let rule = json!({ "object": "contacts", "field": "phone", "rule": "unique" });
+    simulators.hubspot.post("faults", json!({ "rules": [rule] }));
+    site.run_json("sync");
+    let status = site.run_json("status");
+    let about: Vec<&str> = status["reviews"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["about"].as_str())
+        .collect();
+    for there in [format!("salesforce.{object}/{record}"), format!("hubspot.contacts/{contact}")] {
+        let named =
+            about.iter().filter(|about| about.contains(&format!("a duplicate of {there},")));
+        assert_eq!(named.count(), 1, "{there}: {about:?}");
+    }
+}
+
 /// `host/sync/RULES.md` V14.
 #[test]
 fn object_that_the_account_lacks_is_named_and_the_others_go_on() {

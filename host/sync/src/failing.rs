@@ -24,6 +24,11 @@ const FAILURES_MAX: usize = 64;
 /// A write that gets through lets what was refused longer ago than this be tried again, ms.
 const REST_MS: i64 = 3_600_000;
 
+/// Whether a write meets a record of another link.
+pub(crate) fn is_met(failures: &[Failure]) -> bool {
+    failures.iter().any(|one| one.codes().iter().any(|code| code == TAKEN))
+}
+
 /// What is left of an operation.
 pub(crate) struct Narrowed {
     /// Nothing where all of it was refused before.

@@ -12,20 +12,21 @@ use crate::keys;
 use crate::ports::Connector;
 use crate::read::{Reading, read_rows};
 use crate::reason::Reason;
-use crate::record::{Action, Applied, Batch, Outcome, Problem, Remedy, Row, can_retry};
-use crate::review;
+use crate::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::state::{
-    Awaited, Choice, Doubt, FieldWrite, LAG_MS, Link, LinkId, LinkStatus, Matter, OutboxEntry,
-    RecordKey, RecordState, Review, ReviewStatus, Span, Status,
+    Awaited, Choice, Doubt, FieldWrite, LAG_MS, Link, LinkId, LinkStatus, OutboxEntry, RecordKey,
+    RecordState, Review, ReviewStatus, Span, Status,
 };
 use crate::store::Changes;
 use crate::value::Value;
 
 use confirm::Shown;
+use exists::Alike;
 
 mod confirm;
 mod count;
+mod exists;
 
 /// How long an operation is put off that may simply be tried again, ms.
 pub(crate) const RETRY_MS: u64 = 1000;
@@ -50,6 +51,7 @@ pub(crate) struct Settler<'a> {
     /// Records that this batch gave to a link, for the links that wait for them.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
+    alike: Alike,
     /// Questions about writes that met a record of another link.
     asked: Vec<Review>,
     /// The records were read after the write: what they hold stands, and differs by edits.
@@ -78,6 +80,7 @@ impl<'a> Settler<'a> {
             records: BTreeMap::new(),
             created: Vec::new(),
             touched: BTreeSet::new(),
+            alike: Alike::new(),
             asked: Vec::new(),
             probed: false,
             doubts: BTreeMap::new(),
@@ -102,6 +105,7 @@ impl<'a> Settler<'a> {
     ) -> Result<Vec<Settled>, AbsorbError> {
         self.read_again(batch, &outcomes).await?;
         self.load(batch, &outcomes).await?;
+        self.compare(batch, &outcomes).await?;
         self.read_back(batch, &outcomes).await?;
         let readings = self.after_images(columns, batch, &outcomes).await?;
         self.covered = self.engine.store.begun(&self.entity.name).await?;
@@ -153,13 +157,12 @@ impl<'a> Settler<'a> {
             self.links.insert(view.link.id, Arc::unwrap_or_clone(view.link));
         }
         let source = self.source();
-        let id = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {
-            Outcome::Applied(applied) => Some(applied.id.clone()),
-            Outcome::Exists(id) => Some(id.clone()),
-            _ => entry.id.clone(),
+        let keys = |(entry, outcome): (&OutboxEntry, &Outcome)| match outcome {
+            Outcome::Applied(applied) => vec![source.key(&applied.id)],
+            Outcome::Exists(id) => self.named(id),
+            _ => entry.id.iter().map(|id| source.key(id)).collect(),
         };
-        let keys: Vec<RecordKey> =
-            batch.iter().zip(outcomes).filter_map(id).map(|id| source.key(&id)).collect();
+        let keys: Vec<RecordKey> = batch.iter().zip(outcomes).flat_map(keys).collect();
         for record in store.records(&keys).await? {
             self.records.insert(record.key.clone(), record);
         }
@@ -205,10 +208,7 @@ impl<'a> Settler<'a> {
                 self.applied(entry, &applied, reading);
                 done(WriteResult::Applied)
             }
-            Outcome::Exists(id) => {
-                self.exists(entry, &id);
-                done(WriteResult::AlreadyThere)
-            }
+            Outcome::Exists(id) => done(self.exists(entry, &id)),
             // What the conflict was about, readings do not show yet.
             Outcome::Conflict if self.is_as_known(entry) => {
                 self.later(entry, LAG_MS.unsigned_abs())
@@ -327,40 +327,6 @@ impl<'a> Settler<'a> {
         !is_reference && state.base != write.after
     }
 
-    /// A record with the same unique value is there: it is linked, if it is free.
-    fn exists(&mut self, entry: &OutboxEntry, id: &str) {
-        let key = self.source().key(id);
-        let link = self.final_link(entry.link);
-        let free = self.records.get(&key).is_some_and(|record| {
-            record.status == Status::Live && record.link.is_none_or(|known| known == link)
-        });
-        if !free {
-            self.strange(entry, &key);
-            return;
-        }
-        if let Some(record) = self.records.get_mut(&key) {
-            record.link = Some(link);
-        }
-        self.touched.insert(key.clone());
-        self.created.push(key.clone());
-        self.drop(entry, Reason::AlreadyThere(key));
-    }
-
-    /// The record belongs to another link: a person must look, and the write is not repeated.
-    fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
-        let problem = Problem {
-            code: failing::TAKEN.to_owned(),
-            message: format!("{key} has the same unique value"),
-            field: None,
-            remedy: Remedy::SourceData,
-        };
-        self.refuse(entry, vec![problem]);
-        if let Some(link) = self.links.get(&entry.link) {
-            let matter = Matter::Taken { record: key.clone() };
-            self.asked.push(review::of_link(link, matter, ReviewStatus::Open, self.now_ms));
-        }
-    }
-
     /// Asks what was not asked before; what a person leaves as it is stays answered.
     async fn ask(&mut self) -> Result<(), AbsorbError> {
         for review in std::mem::take(&mut self.asked) {
@@ -415,11 +381,14 @@ impl<'a> Settler<'a> {
 
     /// A write got through.
     fn forgive(&mut self, id: LinkId, entry: &OutboxEntry, record: &RecordKey) {
-        if let Some(link) = self.links.get_mut(&id)
-            && !link.failures.is_empty()
-            && failing::forgive(&mut link.failures, entry, &record.id, self.now_ms)
-        {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let was_met = failing::is_met(&link.failures);
+        if failing::forgive(&mut link.failures, entry, &record.id, self.now_ms) {
             self.changes.links.push(link.clone());
+            // The question about it is over with the next plan.
+            if was_met && !failing::is_met(&link.failures) {
+                self.changes.dirty.push(id);
+            }
         }
     }
 

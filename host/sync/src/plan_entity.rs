@@ -11,7 +11,7 @@ use crate::cascades::WentAlong;
 use crate::check;
 use crate::cycle::Cycle;
 use crate::engine::{CycleError, Event, journal_of};
-use crate::failing::{Found, TAKEN, narrow, planned, repeated, value_of};
+use crate::failing::{Found, is_met, narrow, planned, repeated, value_of};
 use crate::guards::{self, Brake};
 use crate::lanes::Lanes;
 use crate::plan::Held;
@@ -309,8 +309,7 @@ impl<'s> Chunk<'s> {
 
     /// A question about a write that met a record of another link is over when that write is.
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
-        let failures = &plan.link.failures;
-        let is_met = failures.iter().any(|one| one.codes().iter().any(|code| code == TAKEN));
+        let is_met = is_met(&plan.link.failures);
         let taken = view.reviews.iter().filter(|one| matches!(one.matter, Matter::Taken { .. }));
         let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
         plan.reviews.extend(over);

@@ -65,6 +65,8 @@ pub struct Table {
     pub records: BTreeMap<String, Record>,
     /// A create with a value that another record has is answered with `exists`.
     pub unique: Option<String>,
+    /// A change to such a value, too.
+    pub unique_in_changes: bool,
     /// Never to be written.
     pub read_only: BTreeSet<String>,
     /// Columns that hold several records: a write leaves those that it does not name.

@@ -318,7 +318,7 @@ fn about(review: &Review) -> String {
             "{surplus} stands for the same thing as {active}, and Renkei cannot merge them: merge or remove one there by hand, or leave"
         ),
         Matter::Taken { record } => format!(
-            "{record}, which is linked to something else, has a value that no two records may have: change or merge one there; the write is tried again daily"
+            "the system takes what is to be written for a duplicate of {record}, which stands for something else: change or merge one there; the write is tried again daily"
         ),
         Matter::Stopped { field, system, object, missing } => {
             format!(

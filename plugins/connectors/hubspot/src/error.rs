@@ -37,7 +37,7 @@ impl Refusal {
 
     /// What it means for a record that was to be changed.
     pub(crate) fn of_change(&self) -> Outcome {
-        if self.is_not_found() { Outcome::Gone } else { Outcome::Rejected(self.problems()) }
+        if self.is_not_found() { Outcome::Gone } else { self.of_create() }
     }
 
     /// What it means for a whole call.
@@ -59,13 +59,12 @@ impl Refusal {
         Error::Forbidden(Problem { remedy: Remedy::Admin.as_str().into(), ..problem })
     }
 
-    /// The id of the record that already has a unique value of a refused create.
+    /// The id of the record that already has a unique value of a refused write.
     fn existing_id(&self) -> Option<String> {
         let named = self.context.texts("existingId").into_iter().next();
+        let details = self.errors.iter().map(|detail| &detail.message);
         let found = named.or_else(|| {
-            let (_, rest) = self.message.split_once("Existing ID: ")?;
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            Some(digits)
+            std::iter::once(&self.message).chain(details).find_map(|said| holder(said))
         });
         found.filter(|id| id.chars().any(|digit| digit.is_ascii_digit() && digit != '0'))
     }
@@ -120,6 +119,18 @@ impl Refusal {
     }
 }
 
+/// The id in HubSpot's words about a value that another record has: an address or a property of
+/// one's own that is unique.
+fn holder(said: &str) -> Option<String> {
+    let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    // The value comes before, and may say anything.
+    if let Some((before, _)) = said.rsplit_once(" already has that value") {
+        return before.rsplit(' ').next().filter(is_id).map(str::to_owned);
+    }
+    let (_, rest) = said.split_once("Existing ID: ")?;
+    rest.split(|next: char| !next.is_ascii_digit()).next().filter(is_id).map(str::to_owned)
+}
+
 /// Who can do something about a code.
 fn remedy(code: &str) -> Remedy {
     match code {
@@ -155,9 +166,33 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_another_record_has_refuses_a_change() {
-        let json = r#"{"category":"CONFLICT","message":"Existing ID: 42"}"#;
-        assert!(matches!(refusal(json).of_change(), Outcome::Rejected(_)));
+    fn a_value_that_another_record_has_names_it_for_a_change_too() {
+        let check = |json: &str| {
+            for outcome in [refusal(json).of_change(), refusal(json).of_create()] {
+                assert_eq!(outcome, Outcome::Exists("42".into()), "{json}");
+            }
+        };
+        check(r#"{"category":"CONFLICT","message":"Existing ID: 42"}"#);
+        check(&taken("v", "42"));
+        check(&taken("Existing ID: 9. 7 already has that value.", "42"));
+        check(&format!(r#"{{"category":"VALIDATION_ERROR","errors":[{}]}}"#, taken("v", "42")));
+    }
+
+    #[test]
+    fn a_value_that_nobody_is_named_for_is_a_rejection() {
+        for who in ["", "someone", "the record with 42"] {
+            let json = taken("v", who).replace("with 42", "with 4x2");
+            assert!(matches!(refusal(&json).of_create(), Outcome::Rejected(_)), "{json}");
+        }
+    }
+
+    fn taken(value: &str, holder: &str) -> String {
+        format!(
+            r#"{{"category":"VALIDATION_ERROR","message":"Cannot set PropertyValueCoordinates{{
+                portalId=1, objectTypeId=0-1, propertyName=p, value={value}}} on 7. {holder} already
+                has that value."}}"#
+        )
+        .replace("\n                ", " ")
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{Fault, of_answer, of_fault};
 
 /// Subrequests of one `/composite/batch` (apis/salesforce.md 5).
-const BATCH_MAX: usize = 25;
+pub(crate) const BATCH_MAX: usize = 25;
 
 /// Sends, and turns an answer that is no success into an error.
 pub(crate) fn send(request: &Request) -> Result<Response, Error> {
@@ -38,18 +38,19 @@ pub(crate) fn server_time(answer: &Response) -> Option<i64> {
     time::parse_http_date(answer.header("date")?)
 }
 
+/// The answers to the subrequests of a `/composite/batch`, in their order.
 #[derive(Deserialize)]
-struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     #[serde(borrow)]
-    results: Vec<BatchResult<'a>>,
+    pub(crate) results: Vec<BatchResult<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BatchResult<'a> {
-    status_code: u16,
+pub(crate) struct BatchResult<'a> {
+    pub(crate) status_code: u16,
     #[serde(borrow)]
-    result: &'a RawValue,
+    pub(crate) result: &'a RawValue,
 }
 
 /// GETs resources below the root and hands the body of each to `read`, in order: one by itself,

@@ -8,6 +8,8 @@ use renkei_sdk::http::Response;
 use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
 use serde::Deserialize;
 
+/// What a duplicate rule refuses with.
+pub(crate) const DUPLICATES_DETECTED: &str = "DUPLICATES_DETECTED";
 /// How long to leave a locked row or a busy server alone.
 const BUSY_MS: u64 = 5_000;
 /// The daily quota rolls over 24 h, so some calls come free within this time.
@@ -22,6 +24,48 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     #[serde(default)]
     pub(crate) fields: Vec<String>,
+    /// What a duplicate rule found; the vendor misspelt its name for years.
+    #[serde(alias = "duplicateResut", alias = "duplicateResult", default)]
+    pub(crate) duplicate: Option<Duplicate>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Duplicate {
+    /// The object that was written to.
+    duplicate_rule_entity_type: String,
+    match_results: Vec<MatchResult>,
+}
+
+/// What one matching rule found, in one object.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MatchResult {
+    entity_type: String,
+    match_records: Vec<MatchRecord>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct MatchRecord {
+    record: Matched,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Matched {
+    id: String,
+}
+
+impl Duplicate {
+    /// The first record found, one of the object written to before others.
+    fn id(&self) -> Option<&str> {
+        let is_other =
+            |result: &&MatchResult| result.entity_type != self.duplicate_rule_entity_type;
+        let (others, own): (Vec<_>, Vec<_>) = self.match_results.iter().partition(is_other);
+        let records = own.into_iter().chain(others).flat_map(|result| &result.match_records);
+        records.map(|one| one.record.id.as_str()).find(|id| is_id(id))
+    }
 }
 
 impl Fault {
@@ -50,8 +94,12 @@ impl Fault {
         }
     }
 
-    /// The id at the end of "duplicate value found: X duplicates value on record with id: 003...".
+    /// The record that a duplicate rule found, or the id at the end of "duplicate value found: X
+    /// duplicates value on record with id: 003...".
     fn duplicate_id(&self) -> Option<&str> {
+        if let Some(duplicate) = &self.duplicate {
+            return duplicate.id();
+        }
         let (_, id) = self.message.rsplit_once("with id: ")?;
         let id = id.trim_end_matches('.');
         is_id(id).then_some(id)
@@ -75,7 +123,7 @@ fn remedy(code: &str) -> Remedy {
         | "INVALID_TYPE_ON_FIELD_IN_RECORD"
         | "NUMBER_OUTSIDE_VALID_RANGE" => Remedy::SourceData,
         "DUPLICATE_VALUE"
-        | "DUPLICATES_DETECTED"
+        | DUPLICATES_DETECTED
         | "DUPLICATE_EXTERNAL_ID"
         | "DELETE_FAILED"
         | "ENTITY_IS_DELETED"
@@ -104,7 +152,7 @@ fn faults(answer: &Response) -> Vec<Fault> {
         return read;
     }
     let message = format!("HTTP {} without a reason", answer.status);
-    vec![Fault { code: answer.status.to_string(), message, fields: Vec::new() }]
+    vec![Fault { code: answer.status.to_string(), message, ..Fault::default() }]
 }
 
 /// What an answer that is no success means for the whole call.
@@ -146,7 +194,9 @@ pub(crate) fn of_row(action: Action, faults: &[Fault]) -> Outcome {
             ("INVALID_CROSS_REFERENCE_KEY", _) if action == Action::Archive => {
                 return Outcome::Gone;
             }
-            ("DUPLICATE_VALUE", Some(id)) if is_new => return Outcome::Exists(id.to_owned()),
+            ("DUPLICATE_VALUE" | DUPLICATES_DETECTED, Some(id)) => {
+                return Outcome::Exists(id.to_owned());
+            }
             _ => {}
         }
     }
@@ -159,7 +209,7 @@ mod tests {
 
     fn fault(code: &str, message: &str, fields: &[&str]) -> Fault {
         let fields = fields.iter().map(|&field| field.to_owned()).collect();
-        Fault { code: code.into(), message: message.into(), fields }
+        Fault { code: code.into(), message: message.into(), fields, duplicate: None }
     }
 
     fn answer(status: u16, body: &str) -> Response {
@@ -222,7 +272,39 @@ mod tests {
             &[],
         );
         check(Action::Create, duplicate.clone(), Outcome::Exists("003000000000001AAA".into()));
-        check(Action::Update, duplicate.clone(), Outcome::Rejected(vec![duplicate.problem()]));
+        check(Action::Update, duplicate, Outcome::Exists("003000000000001AAA".into()));
+    }
+
+    #[test]
+    fn a_duplicate_rule_names_what_it_found() {
+        let check = |name: &str, results: &str, expected: Option<&str>| {
+            let body = format!(
+                r#"{{"errorCode":"DUPLICATES_DETECTED","message":"Use one of these records?",
+                    "{name}":{{"duplicateRuleEntityType":"Lead","matchResults":[{results}]}}}}"#
+            );
+            let fault: Fault = serde_json::from_str(&body).unwrap();
+            for action in [Action::Create, Action::Update] {
+                let expected = match expected {
+                    Some(id) => Outcome::Exists(id.to_owned()),
+                    None => Outcome::Rejected(vec![fault.problem()]),
+                };
+                assert_eq!(of_row(action, std::slice::from_ref(&fault)), expected, "{results}");
+            }
+        };
+        let found = |object: &str, id: &str| {
+            format!(
+                r#"{{"entityType":"{object}","matchEngine":"FuzzyMatchEngine","matchRecords":
+                    [{{"matchConfidence":100.0,"record":{{"Id":"{id}"}}}}]}}"#
+            )
+        };
+        let lead = found("Lead", "00Q000000000001AAA");
+        let contact = found("Contact", "003000000000001AAA");
+        check("duplicateResut", &lead, Some("00Q000000000001AAA"));
+        check("duplicateResult", &format!("{contact},{lead}"), Some("00Q000000000001AAA"));
+        check("duplicateResult", &contact, Some("003000000000001AAA"));
+        check("duplicateResult", r#"{"entityType":"Lead"}"#, None);
+        check("duplicateResult", "", None);
+        check("unknown", &lead, None);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::Salesforce;
 use crate::client::{check_part, parse, send, server_time};
-use crate::error::is_id;
 use crate::read::query_path;
 use crate::rows::{Found, JsonRow, QueryAnswer, Scope, Wanted};
 use crate::soql::{PATH_LEN_MAX, Query, check_name, chunks, literals, quote};
@@ -60,7 +59,7 @@ impl Salesforce {
         check_name("object", object)?;
         let shape = self.shape(object, columns)?;
         let wanted = Wanted { object, columns, shape: &shape, scope: Scope::All };
-        let ids: Vec<String> = ids.iter().filter(|id| is_id(id)).cloned().collect();
+        let ids: Vec<String> = ids.iter().filter(|id| shape.may_have(id)).cloned().collect();
         let (mut found, mut server_ms) = (wanted.nothing(), None);
         for part in ids.chunks(RETRIEVE_MAX) {
             let body = Retrieve { ids: part, fields: &wanted.select() };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{get_all, parse};
 use crate::config::Config;
+use crate::error::is_id;
 use crate::value::Form;
 
 /// What reading and writing an object needs to know of it.
@@ -29,6 +30,8 @@ pub(crate) struct Shape {
     pub(crate) converted: bool,
     /// getDeleted knows the object.
     pub(crate) replicated: bool,
+    /// How its ids begin; empty where that is not known.
+    pub(crate) prefix: String,
     /// Comes from a describe of this job and knows every column.
     #[serde(skip)]
     pub(crate) whole: bool,
@@ -38,6 +41,11 @@ impl Shape {
     /// Whether nothing has to be described to read these columns.
     pub(crate) fn covers(&self, columns: &[String]) -> bool {
         self.whole || columns.iter().all(|column| self.forms.contains_key(column))
+    }
+
+    /// Whether an id may be one of this object.
+    pub(crate) fn may_have(&self, id: &str) -> bool {
+        is_id(id) && id.starts_with(&self.prefix)
     }
 
     /// The form of a column that can be read.
@@ -64,6 +72,8 @@ pub(crate) struct Described {
     deletable: bool,
     #[serde(default)]
     replicateable: bool,
+    #[serde(default)]
+    key_prefix: Option<String>,
     fields: Vec<DescribedField>,
     #[serde(default)]
     child_relationships: Vec<ChildRelationship>,
@@ -164,6 +174,7 @@ impl Described {
             merged: has("MasterRecordId"),
             converted: has("IsConverted") && has("ConvertedContactId"),
             replicated: self.replicateable,
+            prefix: self.key_prefix.clone().unwrap_or_default(),
             whole: true,
         }
     }

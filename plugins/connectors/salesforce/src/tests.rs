@@ -5,6 +5,7 @@
 
 mod bulk_writing;
 mod changes;
+mod duplicates;
 mod reading;
 mod writing;
 

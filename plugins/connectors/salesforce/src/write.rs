@@ -7,6 +7,7 @@
 //! parallel batches lock parents (apis/salesforce.md 5 and 12).
 
 mod collections;
+mod duplicates;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -105,6 +106,9 @@ impl Salesforce {
                     outcomes.extend(call.rows.into_iter().map(again));
                 }
             }
+        }
+        if stopped.is_none() {
+            self.name_duplicates(request, stamp.as_deref(), &mut outcomes);
         }
         let silent = || ingest::uncertain("the answer has no result for this row");
         let all = 0..request.operations.len();

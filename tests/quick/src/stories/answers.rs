@@ -11,8 +11,9 @@ use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
 
 use super::{bench, check_cell, leads, with_leads};
-use crate::bench::Bench;
+use crate::bench::{Bench, match_key};
 use crate::scenarios::{a, b, people};
+use crate::world::knobs::Lag;
 
 fn answer(bench: &Bench, review: &Review, choice: Choice) -> Result<(), String> {
     let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
@@ -132,6 +133,78 @@ fn duplicate_that_a_person_leaves_is_asked_no_more_and_stays_listed() {
     bench.settle();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     assert_eq!(block_on(bench.store.failures(i64::MIN, 10)).unwrap().len(), 1);
+}
+
+/// `RULES.md` V20: what a system takes for a duplicate may be a guess of its own.
+#[test]
+fn duplicate_that_no_match_key_knows_is_asked_about_and_not_linked() {
+    let mut spec = people();
+    spec.match_keys = vec![match_key("name", &[1], false)];
+    let bench = bench(spec);
+    let mut world = bench.shared.world();
+    world.table(&b()).unique = Some("phone".to_owned());
+    // Two of `b` that match one of `a`: they wait for a person, without a link.
+    world.create(&a(), &[("title", "Yamada".into())]);
+    let waiting = ["1", "2"]
+        .map(|phone| world.create(&b(), &[("title", "Yamada".into()), ("phone", phone.into())]));
+    drop(world);
+    bench.settle();
+    bench.shared.world().create(&a(), &[("title", "Suzuki".into()), ("phone", "1".into())]);
+    bench.settle();
+    let questions = bench.open_reviews();
+    let is_about =
+        |one: &&Review| matches!(&one.matter, Matter::Taken { record } if record.id == waiting[0]);
+    assert_eq!(questions.iter().filter(is_about).count(), 1, "{questions:?}");
+    check_cell(&bench, &b(), &waiting[0], "title", "Yamada");
+}
+
+/// `RULES.md` V20: the index of a system does not show yet what was made there.
+#[test]
+fn duplicate_that_a_match_key_knows_is_linked() {
+    let bench = bench(people());
+    let mut world = bench.shared.world();
+    world.table(&b()).knobs.lag = Lag::of_index(3_600_000);
+    world.create(&a(), &[("mail", "a@x".into()), ("phone", "1".into())]);
+    let right = world.create(&b(), &[("mail", "a@x".into())]);
+    drop(world);
+    bench.settle();
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    assert_eq!(bench.shared.world().live(&b()), [right.clone()]);
+    check_cell(&bench, &b(), &right, "phone", "1");
+}
+
+/// `RULES.md` V20 and V5.
+#[test]
+fn change_that_makes_a_duplicate_is_asked_about_and_the_rest_is_written() {
+    let bench = bench(people());
+    bench.shared.world().table(&b()).unique = Some("phone".to_owned());
+    bench.shared.world().table(&b()).unique_in_changes = true;
+    let [one, two] = ["1", "2"].map(|number| {
+        let cells = [("mail", format!("{number}@x").as_str().into()), ("phone", number.into())];
+        bench.shared.world().create(&a(), &cells)
+    });
+    bench.settle();
+    bench.shared.world().edit(&a(), &two, "phone", "1".into());
+    bench.shared.world().edit(&a(), &two, "title", "CEO".into());
+    bench.settle();
+    let question = the_question(&bench);
+    assert!(matches!(question.matter, Matter::Taken { .. }), "{question:?}");
+    let ids = bench.shared.world().live(&b());
+    let titles = |title: &str| {
+        let world = bench.shared.world();
+        ids.iter().filter(|id| world.cell(&b(), id, "title") == title.into()).count()
+    };
+    assert_eq!(titles("CEO"), 1, "the other field is written");
+    assert_eq!(block_on(bench.store.failures(i64::MIN, 10)).unwrap().len(), 1);
+    bench.shared.world().edit(&a(), &one, "phone", "3".into());
+    bench.shared.world().advance(25 * 3_600_000);
+    bench.settle();
+    assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
+    let phones = |phone: &str| {
+        let world = bench.shared.world();
+        ids.iter().filter(|id| world.cell(&b(), id, "phone") == phone.into()).count()
+    };
+    assert_eq!((phones("1"), phones("2"), phones("3")), (1, 0, 1));
 }
 
 /// `RULES.md` V13.

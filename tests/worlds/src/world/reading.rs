@@ -1,5 +1,7 @@
 //! What the world shows: rows, pages and tombstones, as late and as mixed as the knobs say.
 
+use std::collections::BTreeMap;
+
 use renkei_sync::record::{Page, PageRequest, Removal, Row, Scan, Tombstone};
 use renkei_sync::value::{Cell, Value};
 
@@ -28,6 +30,21 @@ impl From<Scan> for Reading {
 }
 
 impl Table {
+    /// The record, another one than this, that has the unique value among these.
+    pub(super) fn holder(
+        &self,
+        cells: &BTreeMap<String, Value>,
+        this: Option<&str>,
+    ) -> Option<String> {
+        let unique = self.unique.as_ref()?;
+        let value = cells.get(unique)?;
+        let has_it = |(id, record): &(&String, &Record)| {
+            let other = this.is_none_or(|this| this != id.as_str());
+            other && record.gone.is_none() && record.cells.get(unique) == Some(value)
+        };
+        self.records.iter().find(has_it).map(|(id, _)| id.clone())
+    }
+
     /// How late one version of a record is seen.
     fn lag_ms(&self, reading: Reading, version: &Record) -> i64 {
         let lag = &self.knobs.lag;

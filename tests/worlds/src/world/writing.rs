@@ -188,14 +188,8 @@ impl World {
             self.set_at_once(at, &id, &news);
             return self.applied(at, &id, columns, &cells, false);
         }
-        if let Some(unique) = table.unique.clone()
-            && let Some(value) = cells.get(&unique)
-        {
-            let taken =
-                |record: &Record| record.gone.is_none() && record.cells.get(&unique) == Some(value);
-            if let Some((id, _)) = table.records.iter().find(|(_, record)| taken(record)) {
-                return Outcome::Exists(id.clone());
-            }
+        if let Some(id) = table.holder(&cells, None) {
+            return Outcome::Exists(id);
         }
         let id = self.insert(at, cells.clone(), stamped.then(|| intent.to_owned()), Who::Engine);
         if let Some(record) = self.table(at).records.get_mut(&id) {
@@ -219,6 +213,10 @@ impl World {
         }
         if !self.is_as_expected(at, id, operation) {
             return Outcome::Conflict;
+        }
+        let table = &self.tables[at];
+        if let Some(id) = table.holder(&cells, Some(id)).filter(|_| table.unique_in_changes) {
+            return Outcome::Exists(id);
         }
         if operation.action == Action::Archive {
             self.bury(at, id, Removal::Archived, Who::Engine);

@@ -86,6 +86,28 @@ fn each_row_of_a_mixed_batch_has_its_own_outcome() {
     assert_eq!(outcomes[5], Outcome::Exists(applied(&outcomes[0]).id.clone()));
 }
 
+/// A property of the account's own that no two records may share.
+#[test]
+fn whoever_has_a_unique_value_is_named_to_a_new_and_to_a_changed_record() {
+    let sim = Sim::start(10, calm());
+    sim.set(&json!({ "rules": [{ "object": "contacts", "field": "mobilephone",
+        "rule": "unique" }] }));
+    let columns = ["email", "mobilephone"];
+    let row = |intent: &str, mobile: &str| {
+        let cells = vec![format!("{intent}@example.jp").into(), mobile.into()];
+        operation(intent, Action::Create, None, cells)
+    };
+    let there = sim.write(&columns, vec![row("i-1", "090-1"), row("i-2", "090-2")]);
+    let [one, two] = [0, 1].map(|index| applied(&there[index]).id.clone());
+    let mut change = row("i-5", "090-1");
+    (change.action, change.id, change.cells[0]) = (Action::Update, Some(two), None);
+    let mixed = vec![row("i-3", "090-1"), row("i-4", "090-4"), change];
+    let outcomes = sim.write(&columns, mixed);
+    assert_eq!(outcomes[0], Outcome::Exists(one.clone()));
+    assert!(applied(&outcomes[1]).created);
+    assert_eq!(outcomes[2], Outcome::Exists(one));
+}
+
 #[test]
 fn an_unknown_property_spoils_only_the_rows_that_write_it() {
     let sim = Sim::start(10, calm());

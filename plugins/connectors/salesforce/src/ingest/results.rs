@@ -101,7 +101,7 @@ fn read_fault(text: &str) -> Fault {
         }
         _ => (rest, Vec::new()),
     };
-    Fault { code: code.to_owned(), message: message.to_owned(), fields }
+    Fault { code: code.to_owned(), message: message.to_owned(), fields, ..Fault::default() }
 }
 
 #[cfg(test)]

@@ -49,10 +49,10 @@ struct Collection<'a> {
 /// What the API says of one row.
 #[derive(Debug, Deserialize)]
 pub(super) struct RowResult {
-    id: Option<String>,
+    pub(super) id: Option<String>,
     success: bool,
     #[serde(default)]
-    created: bool,
+    pub(super) created: bool,
     #[serde(default)]
     errors: Vec<Fault>,
 }

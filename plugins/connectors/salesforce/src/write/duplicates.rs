@@ -1,0 +1,125 @@
+//! Which record a duplicate rule found (apis/salesforce.md 15).
+//!
+//! The answer to a collection or a job has the code alone; that to a single record names what the
+//! rule found. So rows that were refused like this are written once more, each alone, 25 in a call.
+
+use std::collections::BTreeMap;
+
+use renkei_sdk::http::Request;
+use renkei_sdk::{Applied, Operation, Outcome, Value, WriteRequest, http};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Value as Json, json};
+
+use super::collections::RowResult;
+use super::{Verb, verb};
+use crate::Salesforce;
+use crate::client::{BATCH_MAX, Batch, parse};
+use crate::error::{DUPLICATES_DETECTED, Fault, of_row};
+use crate::ingest::{is_lost, uncertain};
+use crate::value::Written;
+
+/// Rows of one write that are asked about; those beyond stay refused without a name.
+const ROWS_MAX: usize = 1000;
+
+/// The fields of a record by itself.
+struct Fields<'a>(Vec<(&'a str, &'a Value)>);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(None)?;
+        for (field, value) in &self.0 {
+            map.serialize_entry(field, &Written(value))?;
+        }
+        map.end()
+    }
+}
+
+impl Salesforce {
+    /// Finds out what rows are duplicates of, where a rule of the org says that they are.
+    pub(super) fn name_duplicates(
+        &self,
+        request: &WriteRequest,
+        stamp: Option<&str>,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) {
+        let nameless = outcomes.iter().filter(|(_, outcome)| is_nameless(outcome));
+        let rows: Vec<usize> = nameless.map(|(row, _)| *row).take(ROWS_MAX).collect();
+        for part in rows.chunks(BATCH_MAX) {
+            let singles = part.iter().filter_map(|row| {
+                let operation = request.operations.get(*row)?;
+                let verb = verb(operation, stamp).ok()?;
+                Some((*row, operation, self.single(request, operation, &verb)?, verb))
+            });
+            let singles: Vec<(usize, &Operation, Json, Verb)> = singles.collect();
+            let bodies: Vec<&Json> = singles.iter().map(|(_, _, body, _)| body).collect();
+            let call = Request::post(format!("{}/composite/batch", self.config.root))
+                .json(&json!({ "batchRequests": bodies }));
+            let once = singles.iter().any(|(.., verb)| *verb == Verb::Insert);
+            let answer = match (if once { call } else { call.repeatable() }).send() {
+                Ok(answer) if answer.is_success() => answer,
+                Err(failure) if is_lost(&failure) => {
+                    let why = format!("no answer: {failure}");
+                    outcomes.extend(singles.iter().map(|(row, ..)| (*row, uncertain(&why))));
+                    return;
+                }
+                // Nothing was done, and what was refused stays refused.
+                Ok(answer) if !matches!(answer.status, 500 | 502 | 504) => return,
+                Err(_) => return,
+                Ok(answer) => {
+                    let why = format!("answer {}", answer.status);
+                    outcomes.extend(singles.iter().map(|(row, ..)| (*row, uncertain(&why))));
+                    return;
+                }
+            };
+            let Ok(batch) = parse::<Batch<'_>>(&answer.body) else {
+                let why = uncertain("the answer cannot be read");
+                outcomes.extend(singles.iter().map(|(row, ..)| (*row, why.clone())));
+                return;
+            };
+            for ((row, operation, _, verb), result) in singles.iter().zip(&batch.results) {
+                let news = settled(operation, verb, result.status_code, result.result.get());
+                outcomes.extend(news.map(|outcome| (*row, outcome)));
+            }
+        }
+    }
+
+    /// The subrequest that writes one row.
+    fn single(&self, request: &WriteRequest, operation: &Operation, verb: &Verb) -> Option<Json> {
+        let object = &request.object;
+        let (method, below, key) = match verb {
+            Verb::Insert => ("POST", String::new(), None),
+            Verb::Upsert(key) => {
+                let stamp = (*key == self.config.stamp_field).then_some(operation.intent.as_str());
+                let given = request.cell(operation, key).and_then(Value::as_text).or(stamp)?;
+                ("PATCH", format!("/{key}/{}", http::escape(given)), Some(key.as_str()))
+            }
+            Verb::Update => ("PATCH", format!("/{}", operation.id.as_deref()?), None),
+            Verb::Delete => return None,
+        };
+        let fields = request.present(operation).filter(|(column, _)| Some(*column) != key);
+        let version = self.config.root.trim_start_matches("/services/data/");
+        Some(json!({
+            "method": method,
+            "url": format!("{version}/sobjects/{object}{below}"),
+            "richInput": Fields(fields.collect()),
+        }))
+    }
+}
+
+fn is_nameless(outcome: &Outcome) -> bool {
+    let Outcome::Rejected(problems) = outcome else { return false };
+    problems.iter().any(|problem| problem.code == DUPLICATES_DETECTED)
+}
+
+/// What became of a row by itself; nothing where the answer does not say.
+fn settled(operation: &Operation, verb: &Verb, status: u16, body: &str) -> Option<Outcome> {
+    if (200..300).contains(&status) {
+        let result: Option<RowResult> = serde_json::from_str(body).ok()?;
+        let created = *verb == Verb::Insert || result.as_ref().is_some_and(|one| one.created);
+        let id = result.and_then(|one| one.id).or_else(|| operation.id.clone())?;
+        return Some(Outcome::Applied(Applied { created, ..Applied::updated(id) }));
+    }
+    let faults: Vec<Fault> = serde_json::from_str(body).ok()?;
+    (!faults.is_empty()).then(|| of_row(operation.action, &faults))
+}
