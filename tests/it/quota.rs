@@ -3,7 +3,6 @@
 //! The simulators keep the vendors' limits and count every request beyond them.
 
 use std::process::Stdio;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -61,25 +60,24 @@ fn a_killed_command_holds_nobody_back() {
 #[test]
 fn a_pause_that_salesforce_asks_for_is_kept_by_every_command() {
     let limit = json!({ "rate_limits": true, "daily_limit": 1 });
-    pause_is_kept("salesforce", limit, 15);
+    pause_is_kept("salesforce", limit, "15 min");
 }
 
 /// `host/sync/RULES.md` R25: HubSpot's daily limit ends at a midnight that no answer tells.
 #[test]
 fn a_pause_that_hubspot_asks_for_is_kept_by_every_command() {
     let limit = json!({ "rate_limits": true, "daily_limit": 1, "rolling_limit": 1_000 });
-    pause_is_kept("hubspot", limit, 60);
+    pause_is_kept("hubspot", limit, "1 h");
 }
 
-fn pause_is_kept(system: &str, limit: Value, minutes: i64) {
+fn pause_is_kept(system: &str, limit: Value, length: &str) {
     let simulators = Simulators::start(PEOPLE);
     let side = if system == "hubspot" { &simulators.hubspot } else { &simulators.salesforce };
     let site = Site::new(&simulators);
     site.run_json("sync");
     side.post("faults", limit);
-    let before = now_ms();
     let (_, said) = site.attempt("sync");
-    assert!(said.contains("busy, again in"), "{said}");
+    assert!(said.contains(&format!("busy, again in {length}")), "{said}");
     side.post("ledger/reset", json!({}));
     for command in ["sync", "plan", "check", "sync"] {
         let (_, said) = site.attempt(command);
@@ -92,8 +90,7 @@ fn pause_is_kept(system: &str, limit: Value, minutes: i64) {
         let paused = status["paused_systems"].as_array().unwrap();
         assert_eq!(paused.len(), 1, "served: {serves}: {status}");
         assert_eq!(paused[0]["system"], json!(system));
-        let after = paused[0]["until_ms"].as_i64().unwrap() - before;
-        assert!((minutes - 1..minutes + 2).contains(&(after / 60_000)), "{after} ms");
+        assert!(paused[0]["until_ms"].is_i64(), "{status}");
         for command in ["status", "plugin list"] {
             let said = site.try_command(&command.split(' ').collect::<Vec<_>>()).1;
             assert!(said.contains(&format!("system {system} ")), "{command}: {said}");
@@ -110,11 +107,6 @@ fn pause_is_kept(system: &str, limit: Value, minutes: i64) {
     assert_eq!(code, 0, "{said}");
     site.run_json("sync");
     assert!(side.calls() > 0);
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
 }
 
 fn start(site: &Site, command: &str) -> std::process::Child {

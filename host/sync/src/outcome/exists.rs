@@ -2,8 +2,8 @@
 //! (`RULES.md` V20, P9).
 //!
 //! What a system takes for the same thing may be a guess of its own, by a name or a number. So a
-//! new record is taken for the one that is there only where a match key of the mapping says so, too;
-//! in all other cases a person is asked.
+//! new record is taken for the one that is there only where a match key of the mapping agrees; in
+//! all other cases a person is asked.
 
 use std::collections::BTreeSet;
 

@@ -169,7 +169,7 @@ fn duplicate_that_a_match_key_knows_is_linked() {
     drop(world);
     bench.settle();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
-    assert_eq!(bench.shared.world().live(&b()), [right.clone()]);
+    assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right));
     check_cell(&bench, &b(), &right, "phone", "1");
 }
 
