@@ -42,7 +42,9 @@ impl Work<'_> {
         let Some((gone, with)) = self.gone() else { return false };
         let moving = self.records.iter().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
-            if !moving {
+            // What is out of sight is not known to be gone, and is due once it is seen again.
+            let is_hidden = self.records.iter().any(|record| record.status == Status::Missing);
+            if !moving && !is_hidden {
                 self.end(Reason::GoneEverywhere, None);
             }
             return true;

@@ -49,11 +49,6 @@ impl Shape {
         is_id(id) && id.starts_with(&self.prefix)
     }
 
-    /// Whether an id may be one of this object.
-    pub(crate) fn may_have(&self, id: &str) -> bool {
-        is_id(id) && id.starts_with(&self.prefix)
-    }
-
     /// The form of a column that can be read.
     pub(crate) fn form(&self, column: &str) -> Option<Form> {
         self.forms.get(column).copied().flatten()
