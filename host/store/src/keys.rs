@@ -63,7 +63,7 @@ pub(crate) fn candidates(
         "SELECT DISTINCT record.system, record.object, record.id, record.link
          FROM match_key JOIN record ON record.number = match_key.record
          WHERE match_key.name = ?1 AND match_key.value = ?2
-           AND record.entity = ?3 AND record.status = 'live'
+           AND record.entity = ?3 AND record.status IN ('live', 'missing')
          ORDER BY record.system, record.object, record.id",
     )?;
     let mut found = Vec::new();

@@ -303,8 +303,9 @@ impl Store for MemoryStore {
         for value in values {
             let keys = state.by_match_key.get(&(key.to_owned(), value.clone()));
             let records = keys.into_iter().flatten().filter_map(|key| state.records.get(key));
-            let live = records.filter(|r| r.entity == entity && r.status == Status::Live);
-            found.extend(live.map(|record| Candidate {
+            let here = |status: &Status| matches!(status, Status::Live | Status::Missing);
+            let there = records.filter(|r| r.entity == entity && here(&r.status));
+            found.extend(there.map(|record| Candidate {
                 value: value.clone(),
                 record: record.key.clone(),
                 link: record.link,

@@ -292,8 +292,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordState>, StoreError>;
 
-    /// Live records of the entity that have one of these values under this match key. Every match,
-    /// in the order of the values as asked for, then of keys.
+    /// Records of the entity that have one of these values under this match key: live ones, and
+    /// those out of sight, which are the same thing as long as nobody has said that they are gone.
+    /// Every match, in the order of the values as asked for, then of keys.
     async fn candidates(
         &self,
         entity: &str,
