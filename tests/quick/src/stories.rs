@@ -16,7 +16,8 @@
 //! answered for a while. `lists`: lists of choices. `pointing`: references that a person gives.
 //! `reparented`: references that people set anew meanwhile. `returns`: what comes back, and what
 //! stands twice in one system. `surplus`: what becomes of records that stand aside. `third`: what
-//! is not made beside records that a person is asked about. `waits`: what waits, and for what.
+//! is not made beside records that a person is asked about. `unseen`: records that a system does
+//! not show. `waits`: what waits, and for what.
 
 mod ahead;
 mod answers;
@@ -46,6 +47,7 @@ mod returns;
 mod surplus;
 mod third;
 mod trouble;
+mod unseen;
 mod waits;
 
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, MappingGroup, Spec, Winner};
