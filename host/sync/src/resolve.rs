@@ -2,7 +2,9 @@
 
 use crate::reason::Reason;
 use crate::spec::Spec;
-use crate::state::{Choice, JournalEntry, LinkStatus, Matter, RecordKey, Review, ReviewStatus};
+use crate::state::{
+    Choice, JournalEntry, LinkStatus, Matter, RecordKey, Review, ReviewStatus, SKEW_MS, Truth,
+};
 use crate::store::{Changes, Store, StoreError};
 use crate::why::moment;
 
@@ -67,6 +69,21 @@ pub enum ResolveError {
     /// There is no value.
     #[error("no value was given for `{0}`; `clear` empties it")]
     Empty(String),
+    /// Nothing is said by an empty consent.
+    #[error(
+        "emptying `{0}` takes no opt-out back; give its value, as `value true` or `value false`"
+    )]
+    Consent(String),
+    /// A system would refuse it.
+    #[error("{system} makes no {object} without `{field}`, so it cannot be emptied; give a value")]
+    Insists {
+        /// The system.
+        system: String,
+        /// Its object.
+        object: String,
+        /// The field.
+        field: String,
+    },
     /// A value answers a question about something else.
     #[error("review {0} is not about a field")]
     NoField(String),
@@ -168,7 +185,11 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
     let view = store.links(&[link]).await?.pop();
     let truth =
         field.zip(view.as_ref()).and_then(|((index, _), view)| view.link.truth.get(index.0));
-    Ok(truth.is_some_and(|truth| truth.value == *chosen))
+    // The same value may have been taken back and set anew since.
+    let is_later = |truth: &Truth| {
+        truth.edited.until.is_some_and(|until| until > review.at_ms.saturating_add(SKEW_MS))
+    };
+    Ok(truth.is_some_and(|truth| truth.value == *chosen && !is_later(truth)))
 }
 
 /// Whether a choice answers the question, and which choices do.

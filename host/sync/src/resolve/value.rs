@@ -6,7 +6,7 @@ use smol_str::ToSmolStr as _;
 use super::ResolveError;
 use crate::canonical::{composed, fit, plain_text};
 use crate::references::is_many;
-use crate::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec, Spec};
+use crate::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
 use crate::state::{Choice, LinkId, LinkStatus, Matter, RecordKey, Review, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{SmolStr, Value};
@@ -55,7 +55,10 @@ pub(super) async fn check(
 ) -> Result<(), ResolveError> {
     let Choice::Value(Some(value)) = choice else { return Ok(()) };
     let Some((entity, index, field)) = field_of(spec, review) else { return Ok(()) };
-    if *value == Value::Null || is_held(&review.matter, value) {
+    if *value == Value::Null {
+        return emptied(entity, index, field);
+    }
+    if is_held(&review.matter, value) {
         return Ok(());
     }
     if matches!(field.kind, FieldKind::Reference { .. }) {
@@ -72,6 +75,26 @@ pub(super) async fn check(
             field: field.name.clone(),
             value: strange,
             possible: possible.into_iter().collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// Whether a person may empty a field: consent is taken back by its value only, and a system that
+/// insists on one would refuse the write that empties the others.
+fn emptied(entity: &EntitySpec, index: FieldIndex, field: &FieldSpec) -> Result<(), ResolveError> {
+    if field.winner.opted_out().is_some() {
+        return Err(ResolveError::Consent(field.name.clone()));
+    }
+    let insists = |member: &&MemberSpec| {
+        let group = member.group_of(index);
+        group.is_some_and(|group| group.required && group.direction.writes())
+    };
+    match entity.members.iter().find(insists) {
+        None => Ok(()),
+        Some(member) => Err(ResolveError::Insists {
+            system: member.system.clone(),
+            object: member.object.clone(),
+            field: field.name.clone(),
         }),
     }
 }

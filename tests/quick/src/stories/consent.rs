@@ -4,7 +4,7 @@ use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
 use renkei_sync::spec::{Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
-use renkei_sync::state::{Choice, LinkId, Matter, RecordKey};
+use renkei_sync::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
 
@@ -366,4 +366,64 @@ fn value_of_its_own_that_is_replaced_later_is_on_record() {
     check_cell(&bench, &b(), &right, "score", score("7"));
     let told = why_score(&bench);
     assert!(told.contains("b had \"5\"") && told.contains("changed in a"), "{told}");
+}
+
+/// What a rule decided between two members about an opt-out.
+fn decided(bench: &Bench) -> String {
+    let is_decided = |review: &Review| review.status == ReviewStatus::Decided;
+    bench.reviews().into_iter().find(is_decided).unwrap().id
+}
+
+/// `RULES.md` P5: emptying takes nothing back, so no answer does that.
+#[test]
+fn opt_out_is_not_emptied_by_an_answer() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, IN);
+    bench.settle();
+    let id = decided(&bench);
+    let answer =
+        |value| block_on(resolve(&bench.store, &bench.spec, &id, Choice::Value(Some(value)), 1));
+    let error = answer(Value::Null).unwrap_err();
+    assert!(error.to_string().contains("takes no opt-out back"), "{error}");
+    answer(IN).unwrap();
+    bench.settle();
+    check_both(&bench, &ids, IN);
+}
+
+/// `RULES.md` V20: the answer to the first opt-out says nothing of the second.
+#[test]
+fn old_decision_does_not_take_back_an_opt_out_that_was_set_anew() {
+    let bench = with_opt_out(Direction::Both, Direction::Both);
+    let ids = pair(&bench, OUT, IN);
+    bench.settle();
+    let id = decided(&bench);
+    for value in [IN, OUT] {
+        bench.shared.world().advance(1_000_000);
+        bench.shared.world().edit(&b(), &ids.1, "no_mail", value);
+        bench.settle();
+    }
+    let error = block_on(resolve(&bench.store, &bench.spec, &id, Choice::Value(Some(IN)), 1));
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
+    bench.settle();
+    check_both(&bench, &ids, OUT);
+}
+
+/// `RULES.md` V15: a system that insists on a value would refuse to be emptied with the others.
+#[test]
+fn field_that_a_system_insists_on_is_not_emptied_by_an_answer() {
+    let mut spec = people();
+    let title = spec.members[1].groups.iter_mut().find(|group| group.columns == ["title"]);
+    title.unwrap().required = true;
+    let bench = bench(spec);
+    {
+        let mut world = bench.shared.world();
+        world.create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
+        world.create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
+    }
+    bench.settle();
+    let id = decided(&bench);
+    let empty = Choice::Value(Some(Value::Null));
+    let error = block_on(resolve(&bench.store, &bench.spec, &id, empty, 1)).unwrap_err();
+    assert!(error.to_string().contains("cannot be emptied"), "{error}");
 }
