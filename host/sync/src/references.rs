@@ -12,13 +12,15 @@ use smol_str::{ToSmolStr as _, format_smolstr};
 use crate::canonical::primary;
 use crate::lanes::Lanes;
 use crate::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
-use crate::state::{FieldState, LinkId, LinkStatus, LinkView, RecordKey, RecordState, Status};
+use crate::state::{LinkId, LinkStatus, LinkView, RecordKey, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{Cell, SmolStr, Value};
 
 mod governs;
+mod wanted;
 
 pub use governs::{Governs, governs, is_many};
+use wanted::{chosen, losers, remote_ids, removed};
 
 /// Links that are kept for later chunks: what the memory of a pass over any number of links is
 /// bounded by.
@@ -136,6 +138,7 @@ impl References {
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
             wanted.extend(losers(lanes, view).flat_map(|(_, _, state)| link_ids(&state.base)));
             wanted.extend(removed(lanes, view).flat_map(|state| link_ids(&state.agreed)));
+            wanted.extend(chosen(view).flat_map(link_ids));
         }
         let named = wanted.clone();
         let is_news = |link: &LinkId| !self.members.contains_key(link);
@@ -436,59 +439,4 @@ fn references(ids: Vec<SmolStr>) -> Cell {
 
 fn remote_key(system: &str, object: &str, id: &str) -> RecordKey {
     RecordKey { system: system.to_owned(), object: object.to_owned(), id: id.to_owned() }
-}
-
-/// References of a link's live records that lost something which is not taken into account yet,
-/// with the object that they refer to.
-fn losers<'v>(
-    lanes: &Lanes<'v>,
-    view: &'v LinkView,
-) -> impl Iterator<Item = (&'v RecordState, &'v str, &'v FieldState)> {
-    let live = view.records.iter().filter(|record| record.status == Status::Live);
-    live.flat_map(move |record| {
-        let member = lanes.member_of(record);
-        lanes.references().iter().filter_map(move |&position| {
-            let state = record.fields.get(position).filter(|state| state.lost.is_some())?;
-            let target = lanes.lane(member?, position)?.mapping.target.as_deref()?;
-            Some((record.as_ref(), target, state))
-        })
-    })
-}
-
-/// The reference fields of a link's removed records.
-fn removed<'v>(lanes: &Lanes<'v>, view: &'v LinkView) -> impl Iterator<Item = &'v FieldState> {
-    let removed = view.records.iter().filter(|record| record.status.is_removed());
-    let positions = lanes.references().to_vec();
-    removed.flat_map(move |record| {
-        positions.clone().into_iter().filter_map(|position| record.fields.get(position))
-    })
-}
-
-/// Every remote id in a reference column of these links' live records, by system and object.
-fn remote_ids<'v>(
-    lanes: &Lanes<'v>,
-    views: &'v [LinkView],
-) -> BTreeMap<(&'v str, &'v str), BTreeSet<&'v str>> {
-    let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for record in views.iter().flat_map(|view| &view.records) {
-        if record.status != Status::Live {
-            continue;
-        }
-        let Some(member) = lanes.member_of(record) else { continue };
-        for &position in lanes.references() {
-            let seen = record.fields.get(position).and_then(|state| state.seen.as_ref());
-            let lane = lanes.lane(member, position);
-            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
-            if let (Some(target), Some(Value::References(ids))) = (target, seen) {
-                let place = keys.entry((&record.key.system, target)).or_default();
-                place.extend(ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()));
-            }
-            let lost = record.fields.get(position).and_then(|state| state.lost.as_deref());
-            if let (Some(target), Some(lost)) = (target, lost) {
-                let place = keys.entry((&record.key.system, target)).or_default();
-                place.extend(lost.iter().map(SmolStr::as_str));
-            }
-        }
-    }
-    keys
 }

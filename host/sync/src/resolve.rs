@@ -74,6 +74,9 @@ pub enum ResolveError {
         "emptying `{0}` takes no opt-out back; give its value, as `value true` or `value false`"
     )]
     Consent(String),
+    /// The mapping says so.
+    #[error("`{0}` is not emptied: the mapping says `clear = \"ignore\"`; give a value")]
+    NeverEmptied(String),
     /// A system would refuse it.
     #[error("{system} makes no {object} without `{field}`, so it cannot be emptied; give a value")]
     Insists {

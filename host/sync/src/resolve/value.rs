@@ -6,7 +6,7 @@ use smol_str::ToSmolStr as _;
 use super::ResolveError;
 use crate::canonical::{composed, fit, plain_text};
 use crate::references::is_many;
-use crate::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
+use crate::spec::{Clear, EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
 use crate::state::{Choice, LinkId, LinkStatus, Matter, RecordKey, Review, Status};
 use crate::store::{Store, StoreError};
 use crate::value::{SmolStr, Value};
@@ -84,6 +84,9 @@ pub(super) async fn check(
 fn emptied(entity: &EntitySpec, index: FieldIndex, field: &FieldSpec) -> Result<(), ResolveError> {
     if field.winner.opted_out().is_some() {
         return Err(ResolveError::Consent(field.name.clone()));
+    }
+    if field.clear == Clear::Ignore {
+        return Err(ResolveError::NeverEmptied(field.name.clone()));
     }
     let insists = |member: &&MemberSpec| {
         let group = member.group_of(index);

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::resolve::resolve;
-use renkei_sync::spec::{Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
+use renkei_sync::spec::{Clear, Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
 use renkei_sync::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
 use renkei_sync::value::Value;
 use renkei_sync::why::{Subject, why};
@@ -412,18 +412,22 @@ fn old_decision_does_not_take_back_an_opt_out_that_was_set_anew() {
 /// `RULES.md` V15: a system that insists on a value would refuse to be emptied with the others.
 #[test]
 fn field_that_a_system_insists_on_is_not_emptied_by_an_answer() {
-    let mut spec = people();
-    let title = spec.members[1].groups.iter_mut().find(|group| group.columns == ["title"]);
-    title.unwrap().required = true;
-    let bench = bench(spec);
-    {
-        let mut world = bench.shared.world();
-        world.create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
-        world.create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
+    for (required, why) in [(true, "cannot be emptied"), (false, "is not emptied")] {
+        let mut spec = people();
+        let title = spec.members[1].groups.iter_mut().find(|group| group.columns == ["title"]);
+        title.unwrap().required = required;
+        let title = spec.fields.iter_mut().find(|field| field.name == "title");
+        title.unwrap().clear = if required { Clear::Propagate } else { Clear::Ignore };
+        let bench = bench(spec);
+        {
+            let mut world = bench.shared.world();
+            world.create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
+            world.create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
+        }
+        bench.settle();
+        let id = decided(&bench);
+        let empty = Choice::Value(Some(Value::Null));
+        let error = block_on(resolve(&bench.store, &bench.spec, &id, empty, 1)).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
     }
-    bench.settle();
-    let id = decided(&bench);
-    let empty = Choice::Value(Some(Value::Null));
-    let error = block_on(resolve(&bench.store, &bench.spec, &id, empty, 1)).unwrap_err();
-    assert!(error.to_string().contains("cannot be emptied"), "{error}");
 }

@@ -85,6 +85,19 @@ fn reference_takes_a_record_or_a_link() {
     }
 }
 
+/// `RULES.md` V15: also one that neither system has named.
+#[test]
+fn reference_takes_a_record_that_nothing_of_the_link_names() {
+    let (bench, review, _, [deal, opportunity]) = contested();
+    let fourth = bench.shared.world().create(&firms(), &[("name", "four".into())]);
+    bench.settle();
+    answer(&bench, &review, &format!("a.companies/{fourth}")).unwrap();
+    bench.settle();
+    check_cell(&bench, &deals(), &deal, "company", references(&[&fourth]));
+    let four = references(&[&account(&bench, "four")]);
+    check_cell(&bench, &opportunities(), &opportunity, "company", four);
+}
+
 /// `RULES.md` V15: nothing is emptied by a text that names nothing.
 #[test]
 fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
@@ -120,9 +133,12 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
     }
     bench.settle();
     assert_eq!(before(&bench), held);
-    // What a system holds is taken, and emptying says so.
-    for value in [references(&["2"]), references(&["3"]), Value::Null] {
+    // What a system holds is taken; a deal needs its company.
+    for (value, fits) in
+        [(references(&["2"]), true), (references(&["3"]), true), (Value::Null, false)]
+    {
         let choice = Choice::Value(Some(value));
-        block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
+        let taken = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
+        assert_eq!(taken.is_ok(), fits, "{taken:?}");
     }
 }
