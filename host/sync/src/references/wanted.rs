@@ -43,14 +43,16 @@ pub(super) fn removed<'v>(
     })
 }
 
-/// Every remote id in a reference column of these links' live records, by system and object.
+/// Every remote id in a reference column of these links' records that are there, by system and
+/// object.
 pub(super) fn remote_ids<'v>(
     lanes: &Lanes<'v>,
     views: &'v [LinkView],
 ) -> BTreeMap<(&'v str, &'v str), BTreeSet<&'v str>> {
     let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for record in views.iter().flat_map(|view| &view.records) {
-        if record.status != Status::Live {
+        // One that stands aside may get the place while its link is planned.
+        if !matches!(record.status, Status::Live | Status::Surplus) {
             continue;
         }
         let Some(member) = lanes.member_of(record) else { continue };

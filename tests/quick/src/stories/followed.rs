@@ -1,9 +1,11 @@
 //! What follows from a deletion or a merge of another record is nobody's edit, so it undoes no
 //! deletion (`RULES.md` V2).
 
+use futures::executor::block_on;
 use renkei_sync::record::Removal;
 use renkei_sync::spec::{OnCascade, OnDelete, Spec};
 use renkei_sync::state::Matter;
+use renkei_sync::store::Store as _;
 
 use super::deletions::{accounts, deals_of_a, opportunities};
 use super::{companies, deals, references};
@@ -163,6 +165,20 @@ fn move_by_a_person_beats_the_move_that_a_merge_made() {
             assert_eq!(cell, references(&[&third]), "{at:?}");
         }
     }
+}
+
+/// `RULES.md` P7: what stood aside refers to what it always did.
+#[test]
+fn record_that_gets_a_place_waits_for_nothing_that_is_there() {
+    let (bench, _) = two_companies(OnDelete::Review);
+    let deals = bench.shared.world().live(&deals_of_a());
+    bench.shared.world().merge(&deals_of_a(), &deals[0], &[deals[1].as_str()], false);
+    bench.settle();
+    let first = bench.shared.world().live(&opportunities())[0].clone();
+    bench.shared.world().remove(&opportunities(), &first, Removal::Deleted);
+    bench.settle();
+    assert_eq!((live(&bench, &deals_of_a()), live(&bench, &opportunities())), (1, 1));
+    assert_eq!(block_on(bench.store.counts()).unwrap().waiting, 0);
 }
 
 /// Where the companies of a deal are.
