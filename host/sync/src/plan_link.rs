@@ -62,6 +62,9 @@ struct Work<'a> {
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
     merged: Vec<(usize, FieldOutcome)>,
     create_reason: Reason,
+    /// Since the backup that was put back something was taken out of a reference: what is gone may
+    /// have gone along with a deletion of the engine's own, which the backup does not know.
+    may_have_gone_along: bool,
     /// Nothing waits that was found because the database was put back ([`Link::restored`]).
     recalls: bool,
 }
@@ -123,6 +126,7 @@ impl<'a> Work<'a> {
             rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
+            may_have_gone_along: view.link.restored && has_lost(&view.records),
             recalls: true,
         }
     }
@@ -372,6 +376,12 @@ fn seen<'a>(
     let inward = references.inward(many, &record.key.system, target, &state.seen);
     waits.extend(inward.unknown.into_iter().map(Awaited::Linked));
     Cow::Owned(inward.cell)
+}
+
+/// Whether something was taken out of a reference of a live record.
+fn has_lost(records: &[Arc<RecordState>]) -> bool {
+    let mut live = records.iter().filter(|record| record.status == Status::Live);
+    live.any(|record| record.fields.iter().any(|state| state.lost.is_some()))
 }
 
 fn undecided(matter: &Matter) -> Reason {

@@ -74,6 +74,7 @@ impl Work<'_> {
         match self.context.lanes.entity.on_delete {
             // What it held was never seen: no rule can say that nothing of it is lost.
             OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
+            OnDelete::Archive if self.may_have_gone_along => self.ask_about(&gone),
             // Whether the value that it never got was refused or is an edit is not known.
             OnDelete::Archive if self.undelivered() == Some(Undelivered::Doubtful) => {
                 self.ask_about(&gone);
