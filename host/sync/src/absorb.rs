@@ -224,7 +224,7 @@ impl<'a> Source<'a> {
         Ok(again)
     }
 
-    /// What is in doubt of a record once a row of it was weighed.
+    /// The doubt that is left about a record once a row of it was weighed.
     fn left_in_doubt(
         &self,
         (row, reading, before): (&Row, &Reading, Option<&RecordState>),

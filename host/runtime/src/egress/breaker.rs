@@ -16,7 +16,7 @@ pub(crate) const TRY: Duration = Duration::from_secs(10);
 pub(crate) const REST: Duration = Duration::from_secs(30);
 /// How often a request has the whole time although the breaker is open.
 const WHOLE_EVERY: Duration = Duration::from_secs(600);
-/// Who cuts a connection this soon is there, and costs no time.
+/// The time within which a cut connection is an answer: whoever cuts it is there.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// So many requests without an answer are followed by a rest.
 const IN_VAIN_MAX: u32 = 3;

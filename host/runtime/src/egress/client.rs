@@ -93,7 +93,7 @@ pub(crate) enum NoAnswer {
 }
 
 impl NoAnswer {
-    /// What it says of who should have answered.
+    /// The way in which the request ended, for the breaker.
     fn ending(&self) -> Ending {
         match self {
             Self::NotSent(_) | Self::Timeout | Self::Slow => Ending::Silence,

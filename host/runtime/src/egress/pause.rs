@@ -42,8 +42,8 @@ impl Exit {
 }
 
 impl Door {
-    /// Whether a wait that the guest reports for its call is a pause of the account that nobody
-    /// knows of yet: it asked the system, and does not repeat what the host told it.
+    /// Whether the guest reports a pause of the account that nobody knows of yet: it asked the
+    /// system, and does not repeat what the host told it.
     pub(crate) fn is_news(&self, wait_ms: u64) -> bool {
         self.errand != Errand::Idle && wait_ms > self.told_ms.max(WAIT_MOST_MS)
     }

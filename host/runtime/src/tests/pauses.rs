@@ -47,7 +47,7 @@ async fn process(base: &str, quotas: &Path, pause_ms: u64) -> House {
     house
 }
 
-/// What a read of this path is told to wait; nothing where it is answered.
+/// The wait that a read of this path is told, ms; nothing where it is answered.
 async fn read(house: &House, path: &str) -> Option<u64> {
     match house.runtime.open("acme").await.unwrap().read_page(&errand(path)).await {
         Ok(_) => None,

@@ -41,6 +41,19 @@ fn answer(bench: &Bench, review: &Review, choice: Choice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
+/// A person whose record of `b` is deleted while that of `a` is edited, and who is imported into
+/// `b` twice: the id in `a`, and the two.
+fn deleted_and_imported_twice() -> (Bench, String, [String; 2]) {
+    let bench = start();
+    let left = person(&bench, &a());
+    bench.settle();
+    let first = bench.shared.world().live(&b())[0].clone();
+    bench.shared.world().remove(&b(), &first, Removal::Deleted);
+    bench.shared.world().edit(&a(), &left, "phone", "2".into());
+    let twins = [person(&bench, &b()), person(&bench, &b())];
+    (bench, left, twins)
+}
+
 /// Two records of `b` and one of `a` are asked about, `a`'s has a link, and nothing is made. Then
 /// a person answers.
 fn check_asked(bench: &mut Bench, left: &str, twins: &[String; 2]) {
@@ -93,13 +106,7 @@ fn nothing_is_made_beside_two_that_are_asked_about_when_creating_is_switched_on(
 #[test]
 fn nothing_is_made_beside_two_that_came_with_a_deletion() {
     for choice in [Choice::LinkWith(key(&a(), "")), Choice::Separate] {
-        let mut bench = start();
-        let left = person(&bench, &a());
-        bench.settle();
-        let first = bench.shared.world().live(&b())[0].clone();
-        bench.shared.world().remove(&b(), &first, Removal::Deleted);
-        bench.shared.world().edit(&a(), &left, "phone", "2".into());
-        let twins = [person(&bench, &b()), person(&bench, &b())];
+        let (mut bench, left, twins) = deleted_and_imported_twice();
         check_asked(&mut bench, &left, &twins);
         if choice != Choice::Separate {
             check_linked(&bench, &left, &twins);
@@ -118,13 +125,7 @@ fn nothing_is_made_beside_two_that_came_with_a_deletion() {
 /// The record that is asked about is of another object than the one that would be made.
 #[test]
 fn nothing_is_made_beside_two_of_another_object() {
-    let mut bench = start();
-    let left = person(&bench, &a());
-    bench.settle();
-    let first = bench.shared.world().live(&b())[0].clone();
-    bench.shared.world().remove(&b(), &first, Removal::Deleted);
-    bench.shared.world().edit(&a(), &left, "phone", "2".into());
-    let twins = [person(&bench, &b()), person(&bench, &b())];
+    let (mut bench, left, twins) = deleted_and_imported_twice();
     let mut spec = bench.spec.entities()[0].clone();
     spec.members[1].create = false;
     spec.members.push(member("b", "leads", spec.members[1].groups[..3].to_vec()));

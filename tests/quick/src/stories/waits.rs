@@ -144,6 +144,19 @@ fn plan_lists_no_write_that_waits_for_a_record_that_is_not_made() {
     assert_eq!(waiting(&bench), 0);
 }
 
+/// The company is deleted, a person lets its deals go along and then makes them again; nothing is
+/// left waiting.
+fn delete_and_make_again(bench: &Bench, company: &str) {
+    delete(bench, &place("a", "companies"), company);
+    bench.settle();
+    answer(bench, &only_question(bench), Choice::Approve);
+    bench.settle();
+    answer(bench, &only_question(bench), Choice::Separate);
+    bench.settle();
+    bench.settle();
+    assert_eq!(waiting(bench), 0, "{}", told(bench, 2));
+}
+
 /// `RULES.md` V2: nothing waits for a record of a link that is gone everywhere.
 #[test]
 fn record_that_is_made_again_waits_for_nothing_that_is_gone_everywhere() {
@@ -154,14 +167,7 @@ fn record_that_is_made_again_waits_for_nothing_that_is_gone_everywhere() {
             entity.members[1].groups[1].required = required;
         }
         bench.spec = Spec::new(entities).unwrap();
-        delete(&bench, &place("a", "companies"), &id);
-        bench.settle();
-        answer(&bench, &only_question(&bench), Choice::Approve);
-        bench.settle();
-        answer(&bench, &only_question(&bench), Choice::Separate);
-        bench.settle();
-        bench.settle();
-        assert_eq!(waiting(&bench), 0, "{}", told(&bench, 2));
+        delete_and_make_again(&bench, &id);
         let made = bench.shared.world().live(&opportunities());
         assert_eq!(made.len(), if required { 0 } else { 2 }, "{}", told(&bench, 2));
         let failures = block_on(bench.store.failures(i64::MIN, 100)).unwrap();
@@ -173,14 +179,7 @@ fn record_that_is_made_again_waits_for_nothing_that_is_gone_everywhere() {
 #[test]
 fn record_that_is_made_again_waits_for_no_id_that_names_nothing() {
     let (bench, id) = company_with_deals(2, OnCascade::Ask);
-    delete(&bench, &place("a", "companies"), &id);
-    bench.settle();
-    answer(&bench, &only_question(&bench), Choice::Approve);
-    bench.settle();
-    answer(&bench, &only_question(&bench), Choice::Separate);
-    bench.settle();
-    bench.settle();
-    assert_eq!(waiting(&bench), 0, "{}", told(&bench, 2));
+    delete_and_make_again(&bench, &id);
     assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
 }
 

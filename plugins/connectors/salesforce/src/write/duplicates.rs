@@ -1,4 +1,4 @@
-//! Which record a duplicate rule found (apis/salesforce.md 15).
+//! The record that a duplicate rule of Salesforce found (`host/sync/RULES.md` V20).
 //!
 //! The answer to a collection or a job has the code alone; that to a single record names what the
 //! rule found. So rows that were refused like this are written once more, each alone, 25 in a call.
