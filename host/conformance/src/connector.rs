@@ -13,10 +13,10 @@ pub use fields::{Chosen, choose};
 use std::collections::BTreeSet;
 
 use renkei_package::{ConnectorManifest, Object};
-use renkei_sync::plugin::{PluginError, Schema};
+use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::ports::{Clock, Connector, Systems};
-use renkei_sync::record::{Page, PageRequest, Scan};
-use renkei_sync::value::Value;
+use renkei_sync::model::record::{Page, PageRequest, Scan};
+use renkei_sync::model::value::Value;
 
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;

@@ -6,8 +6,8 @@
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::value::{Cell, Value};
 
 /// Texts by what makes them hard. No NUL, which the contract forbids.
 const TEXTS: &[&str] = &[

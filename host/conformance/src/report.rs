@@ -4,7 +4,7 @@
 //! Only a failure makes the run fail; what does not apply is counted, so that a run which tried
 //! little does not look like one that tried everything.
 
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -5,9 +5,9 @@
 //! rule out (a text of a megabyte, control characters, the smallest integer) reaches the plugin.
 
 use renkei_package::{Setting, SettingKind, SettingValue};
-use renkei_sync::plugin::PluginError;
-use renkei_sync::record::Attributes;
-use renkei_sync::value::Value;
+use renkei_sync::model::plugin::PluginError;
+use renkei_sync::model::record::Attributes;
+use renkei_sync::model::value::Value;
 
 /// Bytes of a text that no setting needs.
 const HUGE: usize = 1 << 20;
@@ -124,8 +124,8 @@ pub fn parse(schema: &[Setting], text: &str) -> Result<(String, Value), String> 
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::plugin::{Generation, StopCause};
-    use renkei_sync::record::{Problem, Remedy};
+    use renkei_sync::model::plugin::{Generation, StopCause};
+    use renkei_sync::model::record::{Problem, Remedy};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //! switches.
 //!
 //! The simulators of `renkei sim` answer `GET /_sim/records?object=` and `POST /_sim/faults`
-//! (tests/sim/README.md). A simulator of somebody else may offer the same or nothing; what it does
+//! (host/simulators/README.md). A simulator of somebody else may offer the same or nothing; what it does
 //! not offer, the checks do without.
 
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ use renkei_runtime::{
     RuntimeError, SystemConfig,
 };
 use renkei_sync::ports::{Clock, Systems, Transforms};
-use renkei_sync::record::Attributes;
+use renkei_sync::model::record::Attributes;
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;

@@ -8,10 +8,10 @@ pub mod laws;
 use std::collections::BTreeMap;
 
 use renkei_package::{Function, Shape};
-use renkei_sync::plugin::{PluginError, StopCause};
+use renkei_sync::model::plugin::{PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
-use renkei_sync::record::{Attributes, Batch, Row};
-use renkei_sync::value::Cell;
+use renkei_sync::model::record::{Attributes, Batch, Row};
+use renkei_sync::model::value::Cell;
 
 use crate::data::{self, Source};
 use crate::limits;

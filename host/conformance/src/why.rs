@@ -3,7 +3,7 @@
 //! A rule's own advice is about answers that break it. A call that traps, does not end or meets an
 //! unknown name breaks every rule in the same way, so its advice follows the kind of the error.
 
-use renkei_sync::plugin::{Cap, PluginError, StopCause};
+use renkei_sync::model::plugin::{Cap, PluginError, StopCause};
 
 use crate::rules::{self, Rule};
 

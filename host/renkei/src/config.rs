@@ -24,7 +24,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use renkei_runtime::SystemConfig;
-use renkei_sync::spec::Spec;
+use renkei_sync::model::spec::Spec;
 
 use crate::preflight::Finding;
 

@@ -10,8 +10,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use renkei_store::SqliteStore;
-use renkei_sync::codec::Layouts;
-use renkei_sync::store::Store as _;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::port::Store as _;
 
 use crate::failure::Failure;
 

@@ -1,7 +1,7 @@
 //! The live schemas of a system's objects: all at once, or one by one where one of them is the
 //! trouble.
 
-use renkei_sync::plugin::{PluginError, Schema};
+use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::ports::Connector;
 
 /// Objects that a system does not describe, each with the error.
@@ -45,9 +45,9 @@ fn is_about_one(error: &PluginError) -> bool {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use renkei_sync::plugin::{Account, Generation};
-    use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
-    use renkei_sync::value::Value;
+    use renkei_sync::model::plugin::{Account, Generation};
+    use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+    use renkei_sync::model::value::Value;
 
     use super::*;
 

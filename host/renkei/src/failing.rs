@@ -3,9 +3,9 @@
 //!
 //! The system's sentence may hold values of the record: people who ask see it, the log never does.
 
-use renkei_sync::state::{Failing, Failure};
-use renkei_sync::store::Store as _;
-use renkei_sync::why::{describe_failure, moment};
+use renkei_sync::model::state::{Failing, Failure};
+use renkei_sync::store::port::Store as _;
+use renkei_sync::answers::why::{describe_failure, moment};
 use serde_json::{Value, json};
 
 use crate::failure::Failure as Failed;
@@ -126,8 +126,8 @@ pub(crate) fn describe(failing: &Failing) -> (String, String) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use renkei_sync::record::{Problem, Remedy};
-    use renkei_sync::state::{FailureClass, LinkId};
+    use renkei_sync::model::record::{Problem, Remedy};
+    use renkei_sync::model::state::{FailureClass, LinkId};
 
     use super::*;
 

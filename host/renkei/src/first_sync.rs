@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use renkei_sync::first_sync::FirstSyncWaits;
+use renkei_sync::plan::first_sync::FirstSyncWaits;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -71,8 +71,8 @@ pub(crate) fn failure(dir: &Path) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::review::of_first_sync;
-    use renkei_sync::state::{Choice, EntityPlan, Review};
+    use renkei_sync::model::review::of_first_sync;
+    use renkei_sync::model::state::{Choice, EntityPlan, Review};
 
     use super::*;
 

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use renkei_sync::ports::Clock as _;
-use renkei_sync::spec::FieldIndex;
-use renkei_sync::standstill;
-use renkei_sync::state::{Matter, Stream};
-use renkei_sync::store::Store as _;
-use renkei_sync::value::Value;
+use renkei_sync::model::spec::FieldIndex;
+use renkei_sync::answers::standstill;
+use renkei_sync::model::state::{Matter, Stream};
+use renkei_sync::store::port::Store as _;
+use renkei_sync::model::value::Value;
 
 use crate::failure::Failure;
 use crate::host::{Host, Preflight};

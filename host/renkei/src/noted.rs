@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use renkei_store::SqliteStore;
-use renkei_sync::spec::Spec;
+use renkei_sync::model::spec::Spec;
 
 use crate::command::decide::{self, Decided, Decision};
 use crate::failure::Failure;
@@ -104,9 +104,9 @@ fn folder(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::codec::Layouts;
-    use renkei_sync::state::{Choice, Matter, Review, ReviewStatus};
-    use renkei_sync::store::{Changes, Store as _};
+    use renkei_sync::store::codec::Layouts;
+    use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+    use renkei_sync::store::port::{Changes, Store as _};
 
     use super::*;
     use crate::cli::Answer;

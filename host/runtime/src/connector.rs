@@ -11,9 +11,9 @@ use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use wasmtime::Store;
 
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
-use renkei_sync::value::Value;
+use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::model::value::Value;
 
 use crate::bindings::v1::{ConnectorPlugin, types};
 use crate::convert::connector::{

@@ -14,10 +14,10 @@ pub(crate) mod scans;
 mod tests;
 
 use renkei_package::is_hidden;
-use renkei_sync::plugin::{Generation, PluginError};
-use renkei_sync::record::{Attributes, Batch, Problem, Remedy, Row};
-use renkei_sync::unreadable::UNREADABLE_CELL;
-use renkei_sync::value::{Cell, SmolStr, Value};
+use renkei_sync::model::plugin::{Generation, PluginError};
+use renkei_sync::model::record::{Attributes, Batch, Problem, Remedy, Row};
+use renkei_sync::read::unreadable::UNREADABLE_CELL;
+use renkei_sync::model::value::{Cell, SmolStr, Value};
 
 use crate::bindings::v1::types;
 use crate::limits::{LimitReached, StopCause};

@@ -41,7 +41,7 @@ use rand::{Rng as _, SeedableRng as _};
 use url::Url;
 
 use renkei_package::{Auth as AuthKind, Connection, ConnectorManifest};
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
 use crate::system::{Auth, SystemConfig, TokenStore};

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use wasmtime::{Engine, Store};
 
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 
 use crate::convert::Breach;
 use crate::egress::{Door, Errand};

@@ -8,7 +8,7 @@
 mod cap;
 mod knobs;
 
-pub use renkei_sync::plugin::{Cap, StopCause};
+pub use renkei_sync::model::plugin::{Cap, StopCause};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 pub(crate) use cap::Stops;

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use renkei_package::{Kind, Manifest, ManifestError, PackageFacts, PackagePart};
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use crate::cache::{Cache, Refusal};
 use crate::compiler::{self, Compile, NotCompiled, Priority, Refused};

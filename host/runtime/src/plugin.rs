@@ -7,7 +7,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use renkei_package::{ConnectorManifest, Function, Kind, Manifest};
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 
 use crate::bindings::v1::{
     ConnectorPlugin, ConnectorPluginPre, TransformPlugin, TransformPluginPre,

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use renkei_package::{Function, Kind};
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::ports::{TransformCall, Way};
-use renkei_sync::value::{Cell, SmolStr, Value};
+use renkei_sync::model::value::{Cell, SmolStr, Value};
 use serde::Serialize;
 
 use crate::engine::Machine;

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use renkei_package::{Function, Kind, Shape};
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{TransformCall, Way};
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::value::{Cell, Value};
 
 use crate::engine::Machine;
 use crate::limits::Limits;

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
 use renkei_package::Kind;
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::ports::Clock;
 
 use crate::plugin::Plugin;

@@ -10,9 +10,9 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
-use renkei_sync::record::{Batch, Problem, Remedy};
+use renkei_sync::model::record::{Batch, Problem, Remedy};
 
 use crate::cache::Cache;
 use crate::compiler::{Compile, CompileLimits, Compiler};

@@ -2,8 +2,8 @@
 //! schema.
 
 use renkei_package::{Setting, SettingKind, SettingValue};
-use renkei_sync::record::Attributes;
-use renkei_sync::value::Value;
+use renkei_sync::model::record::Attributes;
+use renkei_sync::model::value::Value;
 
 /// `given` with the defaults of `schema` for what it leaves out; the error names the setting.
 pub(crate) fn complete(schema: &[Setting], given: &Attributes) -> Result<Attributes, String> {

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_package::{ConnectorManifest, Kind, Package};
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
 use crate::system::{Auth, SystemConfig, TokenStore, TokenStoreError};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use renkei_package::ObjectAction;
-use renkei_sync::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
+use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::ports::Connector;
-use renkei_sync::record::{
+use renkei_sync::model::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, WriteRequest,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 use crate::connector::Job;
 use crate::egress::Exit;

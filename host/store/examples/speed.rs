@@ -13,18 +13,18 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use renkei_store::SqliteStore;
-use renkei_sync::codec::Layouts;
-use renkei_sync::reason::Reason;
-use renkei_sync::spec::{
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::model::reason::Reason;
+use renkei_sync::model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
     Spec, Winner,
 };
-use renkei_sync::state::{
+use renkei_sync::model::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, Span,
     Status, Truth,
 };
-use renkei_sync::store::{Changes, Store as _};
-use renkei_sync::value::Value;
+use renkei_sync::store::port::{Changes, Store as _};
+use renkei_sync::model::value::Value;
 
 const FIELDS: usize = 12;
 const BATCH: u64 = 1000;

@@ -1,7 +1,7 @@
 //! Backups: a copy of the database beside an engine that works on it, and putting one back.
 //!
 //! A copy is one consistent state, checked before it gets its name, and readable for its owner
-//! only. A database that is put back says so ([`renkei_sync::store::Store::restored_ms`]): the next
+//! only. A database that is put back says so ([`renkei_sync::store::port::Store::restored_ms`]): the next
 //! cycles read everything again before they write (RULES.md P14). What it replaces is kept aside.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use renkei_sync::store::Restored;
+use renkei_sync::store::port::Restored;
 use rusqlite::{Connection, params};
 
 use crate::identity;

@@ -4,7 +4,7 @@
 //! same commit; in return the file can be read with any SQLite tool, and serde's field names let
 //! old bodies survive new fields.
 
-use renkei_sync::state::{LinkId, RecordKey};
+use renkei_sync::model::state::{LinkId, RecordKey};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::state::{OutboxState, Stream};
-use renkei_sync::store::{Counts, EntityCounts};
+use renkei_sync::model::state::{OutboxState, Stream};
+use renkei_sync::store::port::{Counts, EntityCounts};
 use rusqlite::{Connection, Result};
 
 use crate::{column, failures, journal, outbox, reviews, sweeps};

@@ -1,6 +1,6 @@
 //! Where reading each stream goes on.
 
-use renkei_sync::state::{Cursor, Stream};
+use renkei_sync::model::state::{Cursor, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! What is not certain of a record, only while it lasts.
 
-use renkei_sync::state::{Doubt, RecordKey, Stream};
+use renkei_sync::model::state::{Doubt, RecordKey, Stream};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use renkei_sync::store::StoreError;
+use renkei_sync::store::port::StoreError;
 use rusqlite::ErrorCode;
 
 /// The port's error for one of SQLite's in the file at `path`.

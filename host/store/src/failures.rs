@@ -1,6 +1,6 @@
 //! What could not be read or written: a body with its link or record, found by when it failed.
 
-use renkei_sync::state::{Failing, Failure, LinkId};
+use renkei_sync::model::state::{Failing, Failure, LinkId};
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::column;

@@ -1,7 +1,7 @@
 //! What the guards against many deletions and creations have counted, by the hour, and whose first
 //! sync was approved.
 
-use renkei_sync::state::GuardCounts;
+use renkei_sync::model::state::GuardCounts;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! What the database is: its accounts, its epochs, and whether it was put back.
 
-use renkei_sync::store::Restored;
+use renkei_sync::store::port::Restored;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) fn put_account(connection: &Connection, system: &str, id: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Ways to find a record: its match keys, and the aliases of ids that stand for another record now.
 
-use renkei_sync::state::{LinkId, RecordKey};
-use renkei_sync::store::Candidate;
+use renkei_sync::model::state::{LinkId, RecordKey};
+use renkei_sync::store::port::Candidate;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::{column, links, records};

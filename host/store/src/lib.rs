@@ -1,6 +1,6 @@
 //! What the engine remembers, in one SQLite file.
 //!
-//! [`SqliteStore`] implements the engine's [`renkei_sync::store::Store`]. One thread owns the only
+//! [`SqliteStore`] implements the engine's [`renkei_sync::store::port::Store`]. One thread owns the only
 //! connection that writes and makes one transaction of all commits that wait for it; readers have
 //! connections and threads of their own, so that no query ever waits for a commit or blocks an
 //! asynchronous worker. A commit has returned only when it is on the disk (WAL,

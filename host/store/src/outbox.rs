@@ -1,8 +1,8 @@
 //! Planned effects: written before they are sent, removed with their outcome.
 
-use renkei_sync::record::Action;
-use renkei_sync::state::{LinkId, OutboxEntry, OutboxState};
-use renkei_sync::store::OutboxQuery;
+use renkei_sync::model::record::Action;
+use renkei_sync::model::state::{LinkId, OutboxEntry, OutboxState};
+use renkei_sync::store::port::OutboxQuery;
 use rusqlite::{Connection, Result, params};
 
 use crate::column;

@@ -1,7 +1,7 @@
 //! Questions to people and what they chose.
 
-use renkei_sync::state::{LinkId, Review, ReviewStatus};
-use renkei_sync::store::{ReviewQuery, Reviews};
+use renkei_sync::model::state::{LinkId, Review, ReviewStatus};
+use renkei_sync::store::port::{ReviewQuery, Reviews};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

@@ -1,6 +1,6 @@
 //! How far the sweep of each stream has come, and which records its present round has seen.
 
-use renkei_sync::state::{RecordKey, Stream, Sweep};
+use renkei_sync::model::state::{RecordKey, Stream, Sweep};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;

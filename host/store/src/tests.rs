@@ -3,17 +3,17 @@
 
 use std::path::Path;
 
-use renkei_sync::codec::Layouts;
-use renkei_sync::reason::Reason;
-use renkei_sync::spec::{
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::model::reason::Reason;
+use renkei_sync::model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
     Spec, Winner,
 };
-use renkei_sync::state::{
+use renkei_sync::model::state::{
     Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState, Status,
     Stream, Truth,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 use crate::SqliteStore;
 

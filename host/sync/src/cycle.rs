@@ -11,23 +11,20 @@
 //! cycle (I15). The passes repeat until nothing more can move, so that a parent made in this cycle
 //! lets its children through in the same cycle.
 
-use crate::apply::apply_entity;
+use crate::apply::recover::{Stage, probe, recover};
+use crate::apply::send::apply_entity;
+use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, Engine, Report};
-use crate::first_sync::begin_or_ask;
-use crate::guards;
-use crate::link::{link_records, take_back};
-use crate::moves::follow_moves;
-use crate::observe::observe;
-use crate::plan::Plan;
-use crate::plan_entity::plan_entity;
-use crate::recover::{Stage, probe, recover};
-use crate::state::RETRY_REFUSED_MS;
-use crate::store::Changes;
-use crate::sweep::{read_again, sweep};
-
-pub(crate) use progress::Cycle;
-
-mod progress;
+use crate::link::linker::{link_records, take_back};
+use crate::link::successors::follow_moves;
+use crate::model::preview::Plan;
+use crate::model::state::RETRY_REFUSED_MS;
+use crate::plan::entity::plan_entity;
+use crate::plan::first_sync::begin_or_ask;
+use crate::plan::limits;
+use crate::read::observe::observe;
+use crate::read::sweep::{read_again, sweep};
+use crate::store::port::Changes;
 
 /// More passes than any chain of parents needs.
 const PASSES_MAX: u32 = 8;
@@ -60,7 +57,7 @@ async fn retry_refused(engine: &Engine<'_>) -> Result<(), CycleError> {
 /// The store failed, or the planner broke one of its own rules. What a system or a plugin fails at
 /// is in the report, and the others' work goes on.
 pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
-    let mut cycle = Cycle::new(engine);
+    let mut cycle = CycleState::new(engine);
     if engine.options.apply {
         recover(&mut cycle).await?;
     }
@@ -98,7 +95,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         }
     }
     if engine.options.apply {
-        guards::ask_creations(&cycle).await?;
+        limits::ask_creations(&cycle).await?;
         sweep(&cycle, &backfilled).await?;
     }
     Ok(CycleResult { report: cycle.tally.into_report(), plan: cycle.plan })

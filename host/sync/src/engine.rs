@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::cascades::Cascades;
-use crate::first_sync::FirstSyncWaits;
-use crate::lens::Lenses;
-use crate::plan_link::Note;
-use crate::plugin::PluginError;
+use crate::model::plugin::PluginError;
+use crate::model::record::Action;
+use crate::model::spec::{MemberSpec, Spec};
+use crate::model::state::{JournalEntry, LinkId, SweepCounts};
+use crate::plan::cascades::Cascades;
+use crate::plan::first_sync::FirstSyncWaits;
+use crate::plan::link::Note;
 use crate::ports::{Clock, Systems};
-use crate::record::Action;
-use crate::spec::{MemberSpec, Spec};
-use crate::state::{JournalEntry, LinkId, SweepCounts};
-use crate::store::{Store, StoreError};
+use crate::read::transforms::Lenses;
+use crate::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
 pub struct Engine<'a> {

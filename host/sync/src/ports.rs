@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::plugin::{Account, Generation, PluginError, Schema};
-use crate::record::{Action, Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
-use crate::value::Value;
+use crate::model::plugin::{Account, Generation, PluginError, Schema};
+use crate::model::record::{Action, Attributes, Batch, Outcome, Page, PageRequest, WriteRequest};
+use crate::model::value::Value;
 
 /// One job on one system: a connector instance under exactly one generation. Calls run one after
 /// another.

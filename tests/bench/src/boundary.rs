@@ -12,8 +12,8 @@ use renkei_bench_tidy::Tidy;
 use renkei_runtime::Runtime;
 use renkei_sdk as sdk;
 use renkei_sdk::Transform as _;
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::value::Value;
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::value::Value;
 
 use crate::figures::{Figures, Target};
 use crate::stage::{self, Stage};

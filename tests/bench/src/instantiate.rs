@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use renkei_bench_tidy::Tidy;
 use renkei_sdk as sdk;
 use renkei_sdk::Transform as _;
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::value::Value;
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::value::Value;
 
 use crate::figures::Figures;
 use crate::stage::{self, Stage};

@@ -13,8 +13,8 @@ use anyhow::{Result, ensure};
 use renkei_fixtures::assemble;
 use renkei_package::Manifest;
 use renkei_runtime::Runtime;
-use renkei_sync::plugin::PluginError;
-use renkei_sync::record::{Batch, Row};
+use renkei_sync::model::plugin::PluginError;
+use renkei_sync::model::record::{Batch, Row};
 
 use crate::boundary::batch;
 use crate::figures::Figures;

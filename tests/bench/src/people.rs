@@ -5,17 +5,17 @@
 //! decides, one that a person is asked about) and five are new and need a record in the other
 //! system. Every person refers to a company, anywhere in the store.
 
-use renkei_sync::spec::days::Days;
-use renkei_sync::spec::{
+use renkei_sync::model::spec::days::Days;
+use renkei_sync::model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError, ValueTable,
     Via, Winner,
 };
-use renkei_sync::state::{
+use renkei_sync::model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
 };
-use renkei_sync::store::Changes;
-use renkei_sync::value::{Cell, SmolStr, Value};
+use renkei_sync::store::port::Changes;
+use renkei_sync::model::value::{Cell, SmolStr, Value};
 use smol_str::format_smolstr;
 
 /// The entity whose links are planned.

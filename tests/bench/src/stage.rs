@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Options, Runtime, SystemConfig};
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
-use renkei_sync::record::Batch;
-use renkei_sync::value::Value;
+use renkei_sync::model::record::Batch;
+use renkei_sync::model::value::Value;
 use tempfile::TempDir;
 
 /// A plugin folder and a cache.

@@ -11,11 +11,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use futures::executor::block_on;
 use renkei_store::SqliteStore;
-use renkei_sync::codec::Layouts;
-use renkei_sync::reason::Reason;
-use renkei_sync::spec::Spec;
-use renkei_sync::state::JournalEntry;
-use renkei_sync::store::{Changes, Store as _};
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::model::reason::Reason;
+use renkei_sync::model::spec::Spec;
+use renkei_sync::model::state::JournalEntry;
+use renkei_sync::store::port::{Changes, Store as _};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 

@@ -3,12 +3,12 @@
 //! the types of a component, and checks them.
 
 use renkei_sdk as sdk;
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
-use renkei_sync::record::{
+use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
+use renkei_sync::model::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
     Removal, Row, Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::value::{Cell, SmolStr, Value};
+use renkei_sync::model::value::{Cell, SmolStr, Value};
 
 pub fn value_in(value: &Value) -> sdk::Value {
     match value {

@@ -4,23 +4,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
-use renkei_sync::accounts::{OwnAccounts, Verified};
-use renkei_sync::codec::Layouts;
+use renkei_sync::read::accounts::{OwnAccounts, Verified};
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
-use renkei_sync::lens::Lenses;
-use renkei_sync::plugin::{Generation, PluginError, StopCause};
+use renkei_sync::read::transforms::Lenses;
+use renkei_sync::model::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::ports::{TransformCall, Transforms, Way};
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::spec::days::Days;
-use renkei_sync::spec::{
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::spec::days::Days;
+use renkei_sync::model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, ValueTable,
     Via, Winner,
 };
-use renkei_sync::state::Review;
-use renkei_sync::store::{ReviewQuery, Reviews, Store};
-use renkei_sync::value::Value;
+use renkei_sync::model::state::Review;
+use renkei_sync::store::port::{ReviewQuery, Reviews, Store};
+use renkei_sync::model::value::Value;
 
 use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};

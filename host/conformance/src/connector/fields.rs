@@ -4,8 +4,8 @@
 //! takes the surest mistake that the schema names: a required field left empty, an unknown choice,
 //! a text that is too long.
 
-use renkei_sync::plugin::{Schema, SchemaField};
-use renkei_sync::value::Value;
+use renkei_sync::model::plugin::{Schema, SchemaField};
+use renkei_sync::model::value::Value;
 
 /// Characters of the texts that the kit writes.
 const TEXT_CHARS: u32 = 40;

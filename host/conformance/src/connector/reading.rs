@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_package::Object;
-use renkei_sync::plugin::{PluginError, Schema};
-use renkei_sync::record::{Page, Row, Scan};
+use renkei_sync::model::plugin::{PluginError, Schema};
+use renkei_sync::model::record::{Page, Row, Scan};
 
 use super::{Trial, ids, page_request};
 use crate::report::{Outcome, Report, Stop, none_of};

@@ -1,9 +1,9 @@
 //! Trouble: credentials that are refused, a quota that is used up, small limits.
 
 use renkei_package::{Object, ObjectAction};
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Systems;
-use renkei_sync::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
+use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
 use serde_json::json;
 
 use super::writing::create_request;

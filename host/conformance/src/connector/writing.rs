@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_package::{Object, ObjectAction};
-use renkei_sync::plugin::Schema;
-use renkei_sync::record::{
+use renkei_sync::model::plugin::Schema;
+use renkei_sync::model::record::{
     Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
 };
-use renkei_sync::value::{Cell, Value};
+use renkei_sync::model::value::{Cell, Value};
 
 use super::{Chosen, Trial, choose, ids, page_request};
 use crate::report::{Outcome, Report, Stop, none_of};

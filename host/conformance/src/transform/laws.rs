@@ -3,10 +3,10 @@
 //! The host tries them on a few rows when it loads a file; here it is hundreds of rows from a seed,
 //! and a row that breaks a law is shrunk before it is shown.
 
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Way;
-use renkei_sync::record::{Batch, Row};
-use renkei_sync::value::Cell;
+use renkei_sync::model::record::{Batch, Row};
+use renkei_sync::model::value::Cell;
 
 use super::{Trial, cells_of, one};
 use crate::data::{self, Source};

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use renkei_conformance::Control;
-use renkei_sync::plugin::{Account, Generation, PluginError, Schema, SchemaField};
+use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
 use renkei_sync::ports::{Clock, Connector, Systems};
-use renkei_sync::record::{
+use renkei_sync::model::record::{
     Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
     Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 /// The rule that a connector breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

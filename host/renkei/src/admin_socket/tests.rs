@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use renkei_runtime::{Cap, Cause};
-use renkei_sync::state::ReviewStatus;
+use renkei_sync::model::state::ReviewStatus;
 
 use super::*;
 use crate::cli::Answer;

@@ -1,6 +1,6 @@
 //! `renkei check`: the configuration against the plugins and the live systems. Writes nothing.
 
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 use serde_json::json;
 
 use crate::cli::DirArgs;
@@ -79,7 +79,7 @@ fn describe(preflight: &Preflight, errors: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::plugin::Account;
+    use renkei_sync::model::plugin::Account;
 
     use super::*;
 

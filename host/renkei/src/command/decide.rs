@@ -8,13 +8,13 @@
 use std::path::Path;
 
 use renkei_store::SqliteStore;
-use renkei_sync::codec::Layouts;
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::ports::Clock as _;
-use renkei_sync::resolve::{self, ResolveError};
-use renkei_sync::spec::Spec;
-use renkei_sync::state::{Choice, Matter, Review, ReviewStatus};
-use renkei_sync::store::{ReviewQuery, Store as _};
-use renkei_sync::value::Value;
+use renkei_sync::answers::resolve::{self, ResolveError};
+use renkei_sync::model::spec::Spec;
+use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+use renkei_sync::store::port::{ReviewQuery, Store as _};
+use renkei_sync::model::value::Value;
 use serde::{Deserialize, Serialize};
 
 use super::why::parse_record;
@@ -156,7 +156,7 @@ async fn choice(
 }
 
 /// The value that a system holds in the conflict.
-fn value_of(review: &Review, system: &str) -> Result<renkei_sync::value::Cell, Failure> {
+fn value_of(review: &Review, system: &str) -> Result<renkei_sync::model::value::Cell, Failure> {
     let Matter::Conflict { values, .. } = &review.matter else {
         return Err(Failure::usage("only a conflict between systems takes the value of one"));
     };

@@ -1,7 +1,7 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
 use renkei_sync::engine::{CycleOptions, Report};
-use renkei_sync::plan::Plan;
+use renkei_sync::model::preview::Plan;
 use serde_json::json;
 
 use crate::cli::PlanArgs;
@@ -52,7 +52,7 @@ pub(crate) fn dry(limit: usize) -> CycleOptions {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::plugin::{Generation, PluginError};
+    use renkei_sync::model::plugin::{Generation, PluginError};
 
     use super::*;
 

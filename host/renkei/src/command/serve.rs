@@ -11,7 +11,7 @@ use std::pin::Pin;
 use indicatif::ProgressBar;
 use renkei_runtime::ReloadEvent;
 use renkei_sync::engine::CycleOptions;
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock as _;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use renkei_sim::clock::Clock;
-use renkei_sim::faults::Faults;
-use renkei_sim::serve::{Options, Running};
+use renkei_simulators::clock::Clock;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::serve::{Options, Running};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -72,8 +72,8 @@ async fn wait_for_end_of_input() {
 
 fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, Failure> {
     match name {
-        "hubspot" => Ok(renkei_sim::hubspot::serve(listener, options)?),
-        "salesforce" => Ok(renkei_sim::salesforce::serve(listener, options)?),
+        "hubspot" => Ok(renkei_simulators::hubspot::serve(listener, options)?),
+        "salesforce" => Ok(renkei_simulators::salesforce::serve(listener, options)?),
         _ => Err(Failure::usage(format!(
             "there is no simulator for `{name}`; there are: hubspot, salesforce"
         ))),

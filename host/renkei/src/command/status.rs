@@ -5,14 +5,14 @@
 use std::path::Path;
 
 use renkei_runtime::PluginReport;
-use renkei_sync::codec::Layouts;
-use renkei_sync::review::standing;
-use renkei_sync::state::{
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::model::review::standing;
+use renkei_sync::model::state::{
     Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
 };
-use renkei_sync::store::{Counts, ReviewQuery, Reviews, Store as _};
-use renkei_sync::value::{self, Cell, Shown};
-use renkei_sync::why::moment;
+use renkei_sync::store::port::{Counts, ReviewQuery, Reviews, Store as _};
+use renkei_sync::model::value::{self, Cell, Shown};
+use renkei_sync::answers::why::moment;
 use serde_json::{Value, json};
 
 use crate::admin_socket;
@@ -174,7 +174,7 @@ fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
     text
 }
 
-/// The answers that a question takes (`renkei_sync::resolve`), as `renkei decide` wants them, and
+/// The answers that a question takes (`renkei_sync::answers::resolve`), as `renkei decide` wants them, and
 /// what one means where its word does not say it.
 fn answers(review: &Review) -> Vec<(String, Option<String>)> {
     let plain = |words: &str| (words.to_owned(), None);
@@ -404,7 +404,7 @@ mod tests {
                 base: None,
                 values: vec![
                     ("hubspot".to_owned(), Some("090\u{1b}-1".into())),
-                    ("salesforce".to_owned(), Some(renkei_sync::value::Value::Null)),
+                    ("salesforce".to_owned(), Some(renkei_sync::model::value::Value::Null)),
                 ],
                 policy: "a person decides".to_owned(),
                 chosen: None,

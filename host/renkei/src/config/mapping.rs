@@ -2,14 +2,14 @@
 //! refer to something.
 
 use renkei_package::{Kind, Shape};
-use renkei_sync::record::Attributes;
-use renkei_sync::spec::days::Days;
-use renkei_sync::spec::{
+use renkei_sync::model::record::Attributes;
+use renkei_sync::model::spec::days::Days;
+use renkei_sync::model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Orientation, Spec,
     TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 

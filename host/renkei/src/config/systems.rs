@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use renkei_package::{ConnectorManifest, Kind, Setting, SettingKind};
 use renkei_runtime::{Auth, SystemConfig};
-use renkei_sync::spec::days::time_zone;
+use renkei_sync::model::spec::days::time_zone;
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
 

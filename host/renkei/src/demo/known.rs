@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use renkei_store::SqliteStore;
-use renkei_sync::reason::Reason;
-use renkei_sync::state::{
+use renkei_sync::model::reason::Reason;
+use renkei_sync::model::state::{
     LinkId, LinkStatus, LinkView, Matter, RecordKey, Review, ReviewStatus, Status,
 };
-use renkei_sync::store::{JournalQuery, ReviewQuery, Store as _, StoreError};
+use renkei_sync::store::port::{JournalQuery, ReviewQuery, Store as _, StoreError};
 
 use super::edits::Edit;
 

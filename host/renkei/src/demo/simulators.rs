@@ -87,7 +87,7 @@ impl SimRecord {
     }
 }
 
-/// What the simulators' ledger says, see `tests/sim/src/ledger.rs` for the definitions.
+/// What the simulators' ledger says, see `host/simulators/src/ledger.rs` for the definitions.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Ledger {
     pub(crate) made: u64,

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use renkei_sync::spec::days::time_zone;
-use renkei_sync::state::{LinkId, RecordKey};
+use renkei_sync::model::spec::days::time_zone;
+use renkei_sync::model::state::{LinkId, RecordKey};
 use serde::Serialize;
 
 use super::edits::Edit;

@@ -1,7 +1,7 @@
 //! Two lists of choices that one field joins without a table (`host/sync/RULES.md` V19).
 
-use renkei_sync::plugin::SchemaField;
-use renkei_sync::spec::{EntitySpec, FieldIndex, MemberSpec, Via};
+use renkei_sync::model::plugin::SchemaField;
+use renkei_sync::model::spec::{EntitySpec, FieldIndex, MemberSpec, Via};
 
 use super::{Finding, Schemas, Severity, Standstill, Stops};
 
@@ -95,9 +95,9 @@ fn compare(
 mod tests {
     use std::collections::HashMap;
 
-    use renkei_sync::plugin::Schema;
-    use renkei_sync::spec::days::Days;
-    use renkei_sync::spec::{
+    use renkei_sync::model::plugin::Schema;
+    use renkei_sync::model::spec::days::Days;
+    use renkei_sync::model::spec::{
         Clear, ColumnRules, DeleteGuard, Direction, FieldKind, FieldSpec, FirstLink, MappingGroup,
         OnCascade, OnDelete, OnMerge, Winner,
     };

@@ -1,10 +1,10 @@
 //! Pages, writes, outcomes and schemas: what only connectors exchange with the engine.
 
-use renkei_sync::plugin::{Account, Schema, SchemaField};
-use renkei_sync::record::{
+use renkei_sync::model::plugin::{Account, Schema, SchemaField};
+use renkei_sync::model::record::{
     Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 use super::scans::Scans;
 use super::{

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
-use renkei_sync::record::{Page, PageRequest};
+use renkei_sync::model::record::{Page, PageRequest};
 
 use super::Breach;
 
@@ -76,7 +76,7 @@ impl Scans {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::record::{Batch, Scan};
+    use renkei_sync::model::record::{Batch, Scan};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! What a guest may answer, and what is a breach.
 
-use renkei_sync::record::{Outcome, PageRequest, Scan};
+use renkei_sync::model::record::{Outcome, PageRequest, Scan};
 
 use super::connector::{outcomes_from_guest, scanned_from_guest};
 use super::scans::Scans;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use super::alarm::Unusual;
 use super::refusal::Refusal;

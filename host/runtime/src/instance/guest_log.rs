@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use crate::limits::{Cap, StopCause, Stops};
 use crate::text::{plain, plain_chars};

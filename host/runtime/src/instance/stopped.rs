@@ -6,7 +6,7 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-use renkei_sync::plugin::{Generation, PluginError};
+use renkei_sync::model::plugin::{Generation, PluginError};
 
 use super::wasi::Ended;
 use crate::limits::{Cap, LimitReached, Limits, StopCause};

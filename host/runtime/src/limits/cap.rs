@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use renkei_sync::plugin::{Cap, Generation, StopCause};
+use renkei_sync::model::plugin::{Cap, Generation, StopCause};
 
 use crate::egress::refusal::Reason;
 use crate::text::words;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 /// Versions per plugin that can serve again, the one that serves among them.
 pub(crate) const VERSIONS_KEPT: usize = 3;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use super::book::Page;
 use super::grants;

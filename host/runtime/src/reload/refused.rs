@@ -4,7 +4,7 @@
 //! What is only tried (a preview, a version to go back to) is no file of the folder: whoever asked
 //! is told, and nothing is counted.
 
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use super::event::ReloadEvent;
 use crate::limits::{Cause, Stops};

@@ -149,7 +149,7 @@ impl Reloader {
         &self,
         name: &str,
         plugin: &Plugin,
-        replaced: Option<renkei_sync::plugin::Generation>,
+        replaced: Option<renkei_sync::model::plugin::Generation>,
     ) {
         let (file, generation) = (name.to_owned(), plugin.generation.clone());
         self.registry.tell(ReloadEvent::Loaded { file, generation, replaced });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use renkei_package::Manifest;
-use renkei_sync::plugin::Generation;
+use renkei_sync::model::plugin::Generation;
 
 use super::decide::Wait;
 use super::{FileState, Reloader};

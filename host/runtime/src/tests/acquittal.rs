@@ -4,9 +4,9 @@
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Systems as _;
-use renkei_sync::record::{Page, PageRequest};
+use renkei_sync::model::record::{Page, PageRequest};
 
 use super::{House, batch, errand, forward};
 use crate::reload::admin::Request;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};

@@ -10,9 +10,9 @@ mod places;
 mod secrets;
 
 use renkei_fixtures::Fixture;
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Connector, Systems as _};
-use renkei_sync::record::{Page, PageRequest};
+use renkei_sync::model::record::{Page, PageRequest};
 
 use super::{House, errand};
 use crate::egress::lookup::Ways;

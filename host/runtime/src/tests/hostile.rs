@@ -1,7 +1,7 @@
 //! A guest that misbehaves gets a typed error and harms nobody (TRUST.md 2.6).
 
 use renkei_fixtures::Fixture;
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
 use super::{House, batch, errand, forward, nothing};

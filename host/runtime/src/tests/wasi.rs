@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use renkei_fixtures::assemble_with;
-use renkei_sync::plugin::PluginError;
+use renkei_sync::model::plugin::PluginError;
 
 use super::{House, forward};
 

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
 use renkei_runtime::{Limits, Pooling};
 use renkei_sync::ports::Systems as _;
-use renkei_sync::record::{Action, Operation, WriteRequest};
+use renkei_sync::model::record::{Action, Operation, WriteRequest};
 
 use crate::stand::{Stand, in_time, page_request};
 
@@ -235,7 +235,7 @@ async fn case_22_realloc_that_never_ends_or_lies() {
 
 /// Half of the writes have reached the server when the guest traps; the host takes none of them as
 /// done. What was sent stays marked as sent in the outbox and is probed before anything is repeated
-/// (`host/sync/src/apply.rs`; the quick tests' crash histories go through it): the state that is
+/// (`host/sync/src/apply/send.rs`; the engine tests' crash histories go through it): the state that is
 /// committed is the same whether the guest trapped before, between or after its writes.
 #[tokio::test]
 async fn case_23_traps_after_half_its_writes() {
@@ -284,7 +284,7 @@ async fn case_23_traps_after_half_its_writes() {
 async fn a_panic_is_shown_with_its_place_and_message() {
     let log = r#"(import "renkei:plugin/log@0.1.0" "write" (func $log
         (param i32 i32 i32 i32 i32)))"#;
-    let said = r"panicked at src/read.rs:12:5: no such \1b[2Jstage";
+    let said = r"panicked at src/read/fields.rs:12:5: no such \1b[2Jstage";
     let length = said.len() - 2;
     let body = format!(
         "(call $log (i32.const 3) (i32.const 64) (i32.const {length}) (i32.const 0) (i32.const 0))
@@ -296,7 +296,7 @@ async fn a_panic_is_shown_with_its_place_and_message() {
         .body("forward", &body);
     let stand = Stand::with(&rogue.file()).await;
     let outcome = in_time(stand.beside(stand.transform("rogue", 1))).await;
-    let expected = "a panic in the plugin: panicked at src/read.rs:12:5: no such \\u{1b}[2Jstage";
+    let expected = "a panic in the plugin: panicked at src/read/fields.rs:12:5: no such \\u{1b}[2Jstage";
     stand.stopped(outcome, expected, "trap");
 }
 

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use renkei_sync::memory::MemoryStore;
-use renkei_sync::record::Action;
-use renkei_sync::spec::FieldIndex;
-use renkei_sync::state::{
+use renkei_sync::store::memory::MemoryStore;
+use renkei_sync::model::record::Action;
+use renkei_sync::model::spec::FieldIndex;
+use renkei_sync::model::state::{
     Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, Matter, OutboxEntry, OutboxState,
     Review, ReviewStatus, Sweep, SweepStage,
 };
-use renkei_sync::store::{
+use renkei_sync::store::port::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
 };
 

@@ -1,7 +1,7 @@
 //! How SQLite runs the statements that every planned link needs.
 
-use renkei_sync::state::{LinkId, LinkStatus, Status};
-use renkei_sync::store::{Changes, Store as _};
+use renkei_sync::model::state::{LinkId, LinkStatus, Status};
+use renkei_sync::store::port::{Changes, Store as _};
 use rusqlite::StatementStatus;
 
 use super::{layouts, link, open, record};

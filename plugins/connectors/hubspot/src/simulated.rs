@@ -11,10 +11,10 @@ use renkei_sdk::testing::{loopback, with_http};
 use renkei_sdk::{
     Action, Attributes, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
 };
-use renkei_sim::clock::Clock;
-use renkei_sim::faults::Faults;
-use renkei_sim::hubspot;
-use renkei_sim::serve::{Options, Running};
+use renkei_simulators::clock::Clock;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::hubspot;
+use renkei_simulators::serve::{Options, Running};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};

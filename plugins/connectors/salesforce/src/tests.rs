@@ -15,9 +15,9 @@ use renkei_sdk::{
     Action, Attributes, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value,
     WriteRequest,
 };
-use renkei_sim::clock::Clock;
-use renkei_sim::faults::Faults;
-use renkei_sim::serve::Options;
+use renkei_simulators::clock::Clock;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::serve::Options;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -57,7 +57,7 @@ fn with_host<T>(
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let running = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        renkei_sim::salesforce::serve(listener, options).unwrap()
+        renkei_simulators::salesforce::serve(listener, options).unwrap()
     });
     let token = with_http(loopback(&running.base_url, ""), || token(&running.credentials));
     let mut network = loopback(&running.base_url, &token);

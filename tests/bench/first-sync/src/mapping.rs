@@ -1,7 +1,7 @@
 //! Contacts of both systems, column by column: nine fields, recognised by their mail address.
 
-use renkei_sync::spec::days::Days;
-use renkei_sync::spec::{
+use renkei_sync::model::spec::days::Days;
+use renkei_sync::model::spec::{
     Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
     FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError,
     Via, Winner,

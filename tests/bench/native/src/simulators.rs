@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 
 use anyhow::Result;
 use renkei_bench_first_sync::real_now_ms;
-use renkei_sim::clock::Clock;
-use renkei_sim::faults::Faults;
-use renkei_sim::serve::{Options, Running};
+use renkei_simulators::clock::Clock;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::serve::{Options, Running};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
@@ -21,8 +21,8 @@ pub(crate) fn serve(people: u32, speed: f64) -> Result<()> {
     let faults = Faults { token_lifetime_ms: i64::MAX / 4, ..Faults::none() };
     let options = Options { seed: SEED, people, clock, faults };
     let (hubspot, salesforce) = tokio.block_on(async {
-        let hubspot = renkei_sim::hubspot::serve(listener().await?, options.clone())?;
-        let salesforce = renkei_sim::salesforce::serve(listener().await?, options)?;
+        let hubspot = renkei_simulators::hubspot::serve(listener().await?, options.clone())?;
+        let salesforce = renkei_simulators::salesforce::serve(listener().await?, options)?;
         Ok::<_, std::io::Error>((hubspot, salesforce))
     })?;
     let told = json!({

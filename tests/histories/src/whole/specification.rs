@@ -2,15 +2,15 @@
 //! with the same columns, winners and match keys. Its read and write sizes are smaller, so that a
 //! handful of records fills several pages.
 
-use renkei_sync::plugin::{Account, Schema};
-use renkei_sync::record::Attributes;
-use renkei_sync::spec::days::{Days, time_zone};
-use renkei_sync::spec::{
+use renkei_sync::model::plugin::{Account, Schema};
+use renkei_sync::model::record::Attributes;
+use renkei_sync::model::spec::days::{Days, time_zone};
+use renkei_sync::model::spec::{
     Clear, ColumnRules, CopiedColumn, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind,
     FieldSpec, FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge,
     Orientation, Spec, TransformRef, TransformUse, Via, Winner,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 use renkei_worlds::bench::{direct, field};
 
 const SALESFORCE: &str = "salesforce";

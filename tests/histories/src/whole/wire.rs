@@ -11,11 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use renkei_blackbox::program::Meanwhile;
 use renkei_blackbox::systems::{Door, Side, System, Systems};
 use renkei_sdk::http::{Failure, Request, Response};
-use renkei_sim::clock::Clock;
-use renkei_sim::faults::Faults;
-use renkei_sim::serve::{Answer, Options, Request as SimRequest};
-use renkei_sim::simulator::Simulator;
-use renkei_sim::{hubspot, salesforce};
+use renkei_simulators::clock::Clock;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::serve::{Answer, Options, Request as SimRequest};
+use renkei_simulators::simulator::Simulator;
+use renkei_simulators::{hubspot, salesforce};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 

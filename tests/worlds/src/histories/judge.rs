@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::record::Removal;
-use renkei_sync::value::{SmolStr, Value};
+use renkei_sync::model::record::Removal;
+use renkei_sync::model::value::{SmolStr, Value};
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};
 use super::stage::{COMPANY, DAY, Kind, OPT_OUT, PRIVATE, SCORE, at};

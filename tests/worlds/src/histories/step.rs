@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use renkei_sync::value::{Shown, Value};
+use renkei_sync::model::value::{Shown, Value};
 
 use super::stage::{Kind, SYSTEMS};
 use crate::world::Fault;

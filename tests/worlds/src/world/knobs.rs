@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_sync::record::Action;
-use renkei_sync::value::Value;
+use renkei_sync::model::record::Action;
+use renkei_sync::model::value::Value;
 
 use super::Place;
 

@@ -1,7 +1,7 @@
 //! What people do: they make, edit, remove, merge, convert and restore records.
 
-use renkei_sync::record::Removal;
-use renkei_sync::value::Value;
+use renkei_sync::model::record::Removal;
+use renkei_sync::model::value::Value;
 
 use super::{Place, Record, Who, World};
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
-use renkei_sync::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
+use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
 use renkei_sync::ports::{Clock, Connector, Systems};
-use renkei_sync::record::{
+use renkei_sync::model::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
 };
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 use super::reading::Reading;
 use super::writing::refusal;

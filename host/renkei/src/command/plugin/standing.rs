@@ -4,7 +4,7 @@
 //! refused serves on, and that is said first.
 
 use renkei_runtime::{PausedSystem, PluginReport};
-use renkei_sync::why::moment;
+use renkei_sync::answers::why::moment;
 
 /// `renkei_runtime`'s rules of a probation.
 const PROBATION: &str =

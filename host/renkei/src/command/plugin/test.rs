@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
 use renkei_package::{Kind, Package};
 use renkei_runtime::{Auth, CompileLimits, Compiler};
-use renkei_sim::faults::Faults;
-use renkei_sim::serve::Running;
+use renkei_simulators::faults::Faults;
+use renkei_simulators::serve::Running;
 use renkei_sync::ports::Clock;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -106,8 +106,8 @@ async fn named_by_manifest(args: &TestArgs) -> Option<String> {
 
 /// A simulator of ours, in this process.
 async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
-    let clock = renkei_sim::clock::Clock::manual(now_ms);
-    let options = renkei_sim::serve::Options {
+    let clock = renkei_simulators::clock::Clock::manual(now_ms);
+    let options = renkei_simulators::serve::Options {
         seed: 1,
         people: PEOPLE,
         clock: clock.clone(),
@@ -115,9 +115,9 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let (running, credentials): (_, &[&str]) = match name {
-        "hubspot" => (renkei_sim::hubspot::serve(listener, options)?, &["private_app_token"]),
+        "hubspot" => (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"]),
         "salesforce" => {
-            (renkei_sim::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
+            (renkei_simulators::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
         }
         _ => {
             return Err(Failure::usage(format!(
@@ -206,7 +206,7 @@ fn auth(way: &str) -> Result<Auth, Failure> {
 }
 
 /// The simulator's clock as the host's: whoever waits moves it on, and waits no longer.
-struct MovedByWaits(renkei_sim::clock::Clock);
+struct MovedByWaits(renkei_simulators::clock::Clock);
 
 #[async_trait]
 impl Clock for MovedByWaits {

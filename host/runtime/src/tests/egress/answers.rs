@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use renkei_sync::record::{Action, Operation, Outcome, WriteRequest};
+use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
 use std::io::Write as _;
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@ use super::{Judge, Thing};
 use crate::histories::play::{Driver, plain};
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
-use renkei_sync::value::Value;
+use renkei_sync::model::value::Value;
 
 impl<D: Driver> Judge<'_, D> {
     pub(super) fn judge_deletions(&mut self, thing: &Thing, live: &[(Place, String)]) {

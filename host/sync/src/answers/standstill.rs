@@ -1,0 +1,36 @@
+//! Fields that stand still in a member because the system no longer has what they need: people see
+//! them as questions that end by themselves (RULES.md V13).
+
+use std::collections::BTreeSet;
+
+use crate::model::review;
+use crate::model::state::{Matter, Review};
+use crate::store::port::{Changes, ReviewQuery, Reviews, Store, StoreError};
+
+/// Opens a question for each entity and matter that is new, and closes those that are over.
+///
+/// # Errors
+/// What the store says.
+pub async fn record(
+    store: &dyn Store,
+    stopped: &[(String, Matter)],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut known = store.reviews(&query).await?;
+    known.retain(|review| matches!(review.matter, Matter::Stopped { .. }));
+    let asked: BTreeSet<&String> = known.iter().map(|review| &review.id).collect();
+    let stopped: Vec<Review> = stopped
+        .iter()
+        .map(|(entity, matter)| review::of_entity(entity, matter.clone(), now_ms))
+        .collect();
+    let stands = |known: &Review| stopped.iter().any(|review| review.id == known.id);
+    let over = known.iter().filter(|known| !stands(known));
+    let mut reviews: Vec<Review> = over.map(|known| review::closed(known, now_ms)).collect();
+    let news = stopped.iter().filter(|review| !asked.contains(&review.id));
+    reviews.extend(news.cloned());
+    if reviews.is_empty() {
+        return Ok(());
+    }
+    store.commit(Changes { reviews, ..Changes::default() }).await
+}

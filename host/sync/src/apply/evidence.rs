@@ -1,0 +1,265 @@
+//! What became of a write that was never answered: the rules, all pure (SYNC.md 3.6).
+//!
+//! An update is told by the record: one with the version from before the write was never written;
+//! one that holds what was sent was. A record that changed otherwise proves neither, because a
+//! person may have put the old value back: the field is weighed as a conflict, so that neither
+//! value is lost or comes back unseen (I3, I4).
+//!
+//! A create is told by its stamp. Without one it is never sent again by itself (I5): a record that
+//! was first seen after it and agrees on all that was sent is taken for it if there is exactly one;
+//! what may be it founds no link until that is known; else a person is asked. A record that a match
+//! key brings to the link meanwhile is weighed against what was sent, so that what people changed
+//! in it counts. A stamp that is not found proves that nothing is there, but not that nothing was:
+//! a record of that object that went before it was ever read may have been it, and what a person
+//! deleted is not made again.
+
+use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
+use crate::model::state::{FieldState, OutboxEntry, RecordKey, RecordState, Span};
+use crate::model::value::{Cell, Value};
+use crate::read::canonical::is_same;
+
+/// One field of an update.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace<'a> {
+    /// What values the field holds.
+    pub kind: &'a FieldKind,
+    /// The member's value before the write.
+    pub before: &'a Cell,
+    /// What was sent, as the member reads it.
+    pub sent: &'a Cell,
+    /// What is there now.
+    pub now: &'a Cell,
+}
+
+impl Trace<'_> {
+    /// A value and not a reference. References may be written in a call of their own.
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.kind, FieldKind::Reference { .. })
+    }
+
+    fn holds_sent(&self) -> bool {
+        is_same(self.kind, self.now, self.sent)
+    }
+
+    fn held_before(&self) -> bool {
+        is_same(self.kind, self.before, self.sent)
+    }
+}
+
+/// What became of one field of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Not written: it is planned again.
+    Pending,
+    /// Written.
+    Held,
+    /// Written, and changed by somebody since: an edit of what was sent.
+    Edited,
+    /// Nobody can tell: what is there is weighed against what was sent.
+    Unsure,
+}
+
+/// What became of the fields of an update. `untouched` says that the record is as it was before.
+pub fn fates(untouched: bool, traces: &[Trace<'_>]) -> Vec<Fate> {
+    // One value that arrived proves that all values of the same call did.
+    let arrived = |trace: &Trace<'_>| {
+        trace.is_plain() && trace.sent.is_some() && trace.holds_sent() && !trace.held_before()
+    };
+    let proven = traces.iter().any(arrived);
+    let fate = |trace: &Trace<'_>| match trace {
+        _ if untouched || trace.now.is_none() || trace.sent.is_none() => Fate::Pending,
+        _ if trace.holds_sent() => Fate::Held,
+        _ if proven && trace.is_plain() => Fate::Edited,
+        _ if proven => Fate::Pending,
+        _ => Fate::Unsure,
+    };
+    traces.iter().map(fate).collect()
+}
+
+/// Whether finding this field as it was sent proves that the call arrived: a reference may go in a
+/// call of its own.
+pub fn is_plain(field: &FieldSpec) -> bool {
+    !matches!(field.kind, FieldKind::Reference { .. })
+}
+
+/// Notes what became of a field to which `truth` was sent as `sent`.
+pub fn note(state: &mut FieldState, fate: Fate, truth: &Cell, sent: &Cell, plain: bool) {
+    match fate {
+        Fate::Pending => {}
+        Fate::Held => {
+            state.base = if plain { state.seen.clone() } else { truth.clone() };
+            state.agreed.clone_from(truth);
+            state.edited = Span::default();
+        }
+        Fate::Edited => {
+            state.base.clone_from(sent);
+            state.agreed.clone_from(truth);
+        }
+        Fate::Unsure => {
+            state.base = state.base.take().or_else(|| sent.clone());
+            state.unsure = true;
+            state.edited = Span::default();
+        }
+    }
+}
+
+/// Weighs a record that a match key has brought to a link whose create has no answer. It is what
+/// that made, or a person has made the same thing. What agrees besides the key proves the former:
+/// then what differs was edited since. An empty cell is never proof that somebody emptied it.
+pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &mut RecordState) {
+    let written = entry.fields.iter().filter_map(|write| {
+        let (position, field) = entity.field(&write.field)?;
+        Some((position, is_plain(field), &write.after, sent.get(position.0)?))
+    });
+    let written: Vec<(FieldIndex, bool, &Cell, &Cell)> = written.collect();
+    let seen = |position: FieldIndex| record.fields.get(position.0)?.seen.as_ref();
+    let holds = |position: FieldIndex, sent: &Cell| {
+        let (field, state) = (entity.fields.get(position.0), record.fields.get(position.0));
+        field.zip(state).is_some_and(|(field, state)| is_same(&field.kind, &state.seen, sent))
+    };
+    let agrees = |position: FieldIndex| {
+        sent.get(position.0).is_some_and(|sent| {
+            sent.as_ref().is_some_and(|value| !value.is_null()) && holds(position, sent)
+        })
+    };
+    // The key that found it proves nothing: it would be there anyway.
+    let found_by = entity.match_keys.iter().find(|key| key.fields.iter().all(|one| agrees(*one)));
+    let by_key = |position| found_by.is_some_and(|key| key.fields.contains(&position));
+    let proven = written
+        .iter()
+        .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
+    let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
+        (None, _) | (_, None) => Fate::Pending,
+        _ if holds(position, sent) => Fate::Held,
+        _ if !plain => Fate::Pending,
+        (Some(seen), _) if seen.is_null() && proven => Fate::Unsure,
+        (Some(seen), _) if seen.is_null() => Fate::Pending,
+        _ if proven => Fate::Edited,
+        _ => Fate::Unsure,
+    };
+    let fates: Vec<Fate> =
+        written.iter().map(|(position, plain, _, sent)| fate(*position, *plain, sent)).collect();
+    for ((position, plain, truth, sent), fate) in written.into_iter().zip(fates) {
+        if let Some(state) = record.fields.get_mut(position.0) {
+            note(state, fate, truth, sent, plain);
+        }
+    }
+}
+
+fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
+    entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
+}
+
+/// Whether a record is as it was when an operation was planned. Where neither version nor stamp
+/// says so, it is not known to be.
+pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
+    match (before, now) {
+        ((Some(before), _), (Some(now), _)) => before == now,
+        ((_, Some(before)), (_, Some(now))) => before == now,
+        _ => false,
+    }
+}
+
+/// How much a record looks like what a create sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// It holds everything that was sent.
+    Same,
+    /// It holds some of it: it may have been edited since, or keep a value in a form of its own.
+    Partly,
+    /// It holds nothing of it; or another match key, and less than half of the rest.
+    Other,
+}
+
+/// Compares a record with the fields that a create sent; absent and empty ones say nothing.
+pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Likeness {
+    let (mut same, mut other, mut other_key) = (0, 0, false);
+    let fields = sent.iter().zip(&record.fields).zip(&entity.fields);
+    for (position, ((sent, state), field)) in fields.enumerate() {
+        if sent.as_ref().is_none_or(Value::is_null) || state.seen.is_none() {
+            continue;
+        }
+        let filled = state.seen.as_ref().is_some_and(|value| !value.is_null());
+        if is_same(&field.kind, sent, &state.seen) {
+            same += 1;
+        } else if filled && is_key(entity, FieldIndex(position)) {
+            other_key = true;
+        } else {
+            other += 1;
+        }
+    }
+    match (same, other) {
+        // Somebody may have changed the key of what was made.
+        _ if other_key && (same == 0 || same < other) => Likeness::Other,
+        _ if other_key => Likeness::Partly,
+        (0, 0) => Likeness::Partly,
+        (0, _) => Likeness::Other,
+        (_, 0) => Likeness::Same,
+        _ => Likeness::Partly,
+    }
+}
+
+/// What is known of a create that was not found.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// It would have left a stamp, and no record carries that.
+    pub stamped: bool,
+    /// It carries a match key, by which the system was searched.
+    pub searched: bool,
+    /// The system has had the time to show what it made, to a search by stamp or by key.
+    pub settled: bool,
+    /// What that search found.
+    pub alike: Vec<RecordKey>,
+    /// Records first seen after it that agree on all that was sent.
+    pub same: Vec<RecordKey>,
+    /// Records first seen after it that agree on some of it.
+    pub partly: Vec<RecordKey>,
+    /// Another create without an answer looks like one of `same` too.
+    pub contested: bool,
+    /// Records that went after it and before they were ever read.
+    pub strays: Vec<RecordKey>,
+}
+
+/// What to do about a create that was not found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// This record is what it made.
+    Take(RecordKey),
+    /// It is looked for again later.
+    Wait,
+    /// Nothing was made: it is sent again.
+    SendAgain,
+    /// A person must say which of these records it is, if any.
+    Ask(Vec<RecordKey>),
+}
+
+/// Decides about a create that was not found.
+pub fn judge(evidence: &Evidence) -> Verdict {
+    let Evidence { stamped, searched, settled, alike, same, partly, contested, strays } = evidence;
+    let ask = |groups: &[&Vec<RecordKey>]| {
+        let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
+        records.sort_unstable();
+        records.dedup();
+        Verdict::Ask(records)
+    };
+    if !stamped {
+        match same.as_slice() {
+            [record] if !contested => return Verdict::Take(record.clone()),
+            [] => {}
+            _ => return ask(&[same, partly, alike]),
+        }
+    }
+    if !settled {
+        return Verdict::Wait;
+    }
+    if !(*stamped || partly.is_empty() && alike.is_empty()) {
+        return ask(&[partly, alike, strays]);
+    }
+    if strays.is_empty() && (*stamped || *searched) {
+        return Verdict::SendAgain;
+    }
+    ask(&[strays])
+}
+
+#[cfg(test)]
+mod tests;

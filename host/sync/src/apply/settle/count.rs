@@ -1,0 +1,30 @@
+//! What the guards count of the outcomes of a batch.
+
+use super::Settler;
+use crate::model::record::Action;
+use crate::model::state::{GuardCounts, hour_of};
+
+impl Settler<'_> {
+    /// Counts what was archived and what was made. Creations that a person saw and approved in the
+    /// plan of the first sync use up that approval and nothing of the day (RULES.md P15).
+    pub(super) fn count(&mut self, action: Action) {
+        let (deleted, created) = (action == Action::Archive, action == Action::Create);
+        if !deleted && !created {
+            return;
+        }
+        let name = &self.entity.name;
+        if let Some(covered) = self.covered.as_mut().filter(|left| created && **left > 0) {
+            *covered -= 1;
+            self.changes.begun = vec![(name.clone(), *covered)];
+            return;
+        }
+        if self.changes.guards.is_empty() {
+            let hour = hour_of(self.now_ms);
+            self.changes.guards.push((name.clone(), hour, GuardCounts::default()));
+        }
+        if let Some((_, _, counts)) = self.changes.guards.first_mut() {
+            counts.deleted += u64::from(deleted);
+            counts.created += u64::from(created);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A duplicate that a system reports: nothing was written, and it names the record that is there
+//! (`RULES.md` V20, P9).
+//!
+//! What a system takes for the same thing may be a guess of its own, by a name or a number. So a
+//! new record is taken for the one that is there only where a match key of the mapping agrees; in
+//! all other cases a person is asked.
+
+use std::collections::BTreeSet;
+
+use crate::apply::refused_columns;
+use crate::engine::WriteResult;
+use crate::model::reason::Reason;
+use crate::model::record::{Action, Outcome, Problem, Remedy};
+use crate::model::review;
+use crate::model::state::{
+    LinkId, Matter, OutboxEntry, RecordKey, RecordState, ReviewStatus, Status,
+};
+use crate::read::ingest::AbsorbError;
+use crate::read::keys::{HELD, match_keys};
+
+use super::Settler;
+
+/// Links, and records without one that a match key takes for the same thing.
+pub(super) type Alike = BTreeSet<(LinkId, RecordKey)>;
+
+impl Settler<'_> {
+    /// All records that an id may name which a system says of a duplicate: a rule of it may compare
+    /// with another object.
+    pub(super) fn named(&self, id: &str) -> Vec<RecordKey> {
+        let (own, members) = (self.member, self.entity.members.iter());
+        let others = members.filter(|one| one.system == own.system && one.object != own.object);
+        let other = |object: &String| RecordKey { object: object.clone(), ..self.source().key(id) };
+        let others = others.map(|member| other(&member.object));
+        std::iter::once(self.source().key(id)).chain(others).collect()
+    }
+
+    /// The one of them that is there; where none is known to be, it is of the object written to.
+    fn there(&self, id: &str) -> RecordKey {
+        let is_live = |key: &RecordKey| {
+            self.records.get(key).is_some_and(|record| record.status == Status::Live)
+        };
+        self.named(id).into_iter().find(is_live).unwrap_or_else(|| self.source().key(id))
+    }
+
+    /// Learns which records without a link are the same thing as what was to be made.
+    pub(super) async fn compare(
+        &mut self,
+        batch: &[OutboxEntry],
+        outcomes: &[Outcome],
+    ) -> Result<(), AbsorbError> {
+        for (entry, outcome) in batch.iter().zip(outcomes) {
+            let Outcome::Exists(id) = outcome else { continue };
+            let (key, link) = (self.there(id), self.final_link(entry.link));
+            let record = self.records.get(&key).filter(|record| record.link.is_none());
+            let Some(record) = record else { continue };
+            let Some(view) = self.engine.store.links(&[link]).await?.pop() else { continue };
+            let all = std::iter::once(record).chain(view.records.iter().map(AsRef::as_ref));
+            let all: Vec<&RecordState> = all.collect();
+            let (keys, _) = match_keys(&self.engine.transforms, self.entity, &all).await?;
+            let mut keys = keys.into_iter().map(|(_, values)| values);
+            let mine = keys.next().unwrap_or_default();
+            let mut shared = keys.flatten().filter(|key| key.1 != HELD);
+            if shared.any(|key| mine.contains(&key)) {
+                self.alike.insert((link, key));
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that is there is linked, if it is free and the same thing; else a person must
+    /// look.
+    pub(super) fn exists(&mut self, entry: &OutboxEntry, id: &str) -> WriteResult {
+        let (key, link) = (self.there(id), self.final_link(entry.link));
+        let alike = self.alike.contains(&(link, key.clone()));
+        let record = self.records.get_mut(&key).filter(|record| record.status == Status::Live);
+        let is_mine = record.as_ref().is_some_and(|record| record.link == Some(link));
+        match record {
+            Some(record) if entry.action == Action::Create && (is_mine || alike) => {
+                record.link = Some(link);
+                self.touched.insert(key.clone());
+                self.created.push(key.clone());
+                self.drop(entry, Reason::AlreadyThere(key));
+                WriteResult::AlreadyThere
+            }
+            // Another record of the same thing is a question of its own.
+            _ if is_mine => {
+                self.refuse(entry, vec![duplicate(&key)]);
+                WriteResult::Refused
+            }
+            _ => {
+                self.strange(entry, &key);
+                WriteResult::Refused
+            }
+        }
+    }
+
+    /// The record belongs to another link: a person must look, and the write is not repeated.
+    pub(super) fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
+        self.refuse(entry, vec![duplicate(key)]);
+        if let Some(link) = self.links.get(&entry.link) {
+            let matter = Matter::Taken { record: key.clone() };
+            self.asked.push(review::of_link(link, matter, ReviewStatus::Open, self.now_ms));
+        }
+    }
+}
+
+fn duplicate(key: &RecordKey) -> Problem {
+    Problem {
+        code: refused_columns::TAKEN.to_owned(),
+        message: format!("the system takes it for a duplicate of {key}"),
+        field: None,
+        remedy: Remedy::SourceData,
+    }
+}

@@ -1,0 +1,178 @@
+//! What follows from the outcome of a merge: the survivor takes over, or the question is open
+//! again.
+//!
+//! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
+//! is harmless: by then the system says that the loser is gone, and the review is over.
+
+use crate::apply::settle::{Pause, RETRY_MS, Settled};
+use crate::engine::{Engine, WriteResult};
+use crate::model::reason::Reason;
+use crate::model::record::{Outcome, Problem, can_retry};
+use crate::model::review;
+use crate::model::spec::{EntitySpec, MemberSpec};
+use crate::model::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};
+use crate::ports::Connector;
+use crate::read::ingest::{AbsorbError, Source};
+use crate::store::port::{Changes, ReviewQuery, Reviews};
+
+/// The code of what a connector cannot do at all.
+pub(crate) const UNSUPPORTED: &str = "unsupported";
+
+/// Settles merges of one member, each in a commit of its own.
+pub(crate) async fn settle(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    connector: &dyn Connector,
+    batch: &[OutboxEntry],
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Settled>, AbsorbError> {
+    let mut settled = Vec::with_capacity(batch.len());
+    for (entry, outcome) in batch.iter().zip(outcomes) {
+        let merge = Merge { engine, entity, member, connector, entry };
+        settled.push(merge.settle(outcome).await?);
+    }
+    Ok(settled)
+}
+
+struct Merge<'a> {
+    engine: &'a Engine<'a>,
+    entity: &'a EntitySpec,
+    member: &'a MemberSpec,
+    connector: &'a dyn Connector,
+    entry: &'a OutboxEntry,
+}
+
+impl Merge<'_> {
+    async fn settle(&self, outcome: Outcome) -> Result<Settled, AbsorbError> {
+        let done = |result| Settled { result, pause: None };
+        match outcome {
+            Outcome::Applied(applied) => {
+                self.hand_over(&self.source().key(&applied.id)).await?;
+                self.source().read_again(self.connector, &[applied.id]).await?;
+                Ok(done(WriteResult::Applied))
+            }
+            Outcome::Rejected(problems) if can_retry(&problems) => {
+                let codes = problems.into_iter().map(|problem| problem.code).collect();
+                self.put_off(Reason::ToTryAgain { codes }, RETRY_MS).await
+            }
+            Outcome::RetryAfter(after_ms) => {
+                self.put_off(Reason::PutOff { after_ms }, after_ms).await
+            }
+            Outcome::Rejected(problems) => {
+                self.give_back(problems).await?;
+                Ok(done(WriteResult::Refused))
+            }
+            Outcome::Uncertain(_) => {
+                let journal = vec![self.line(Reason::Uncertain)];
+                self.commit(Changes { journal, ..Changes::default() }).await?;
+                Ok(done(WriteResult::Uncertain))
+            }
+            Outcome::Conflict => self.look_again(Reason::ChangedMeanwhile).await,
+            Outcome::Gone | Outcome::Exists(_) => self.look_again(Reason::FoundGone).await,
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    }
+
+    fn line(&self, reason: Reason) -> crate::model::state::JournalEntry {
+        self.entry.line(self.engine.clock.now_ms(), self.connector.generation(), reason)
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+        Ok(self.engine.store.commit(changes).await?)
+    }
+
+    /// The changes that end the operation and have its link planned again.
+    fn over(&self, reason: Reason) -> Changes {
+        Changes {
+            dirty: vec![self.entry.link],
+            outbox_done: vec![self.entry.intent.clone()],
+            journal: vec![self.line(reason)],
+            ..Changes::default()
+        }
+    }
+
+    fn loser(&self) -> Option<RecordKey> {
+        self.entry.loser.as_ref().map(|id| self.source().key(id))
+    }
+
+    /// The loser, and the winner too where the survivor has a new id, pass to the survivor.
+    async fn hand_over(&self, survivor: &RecordKey) -> Result<(), AbsorbError> {
+        let Some(loser) = self.loser() else { return Ok(()) };
+        let mut changes = self.over(Reason::MergedFrom(loser.clone()));
+        for line in &mut changes.journal {
+            line.record = Some(survivor.clone());
+        }
+        let keys: Vec<RecordKey> = self.entry.record().into_iter().chain([loser]).collect();
+        for mut record in self.engine.store.records(&keys).await? {
+            if record.key == *survivor {
+                continue;
+            }
+            changes.aliases.push((record.key.clone(), survivor.clone()));
+            record.status = match record.status {
+                Status::Surplus => Status::SurplusInto(survivor.clone()),
+                _ => Status::MergedInto(survivor.clone()),
+            };
+            changes.records.push(record);
+        }
+        let now_ms = self.engine.clock.now_ms();
+        changes.reviews = self.review().await?.iter().map(|r| review::closed(r, now_ms)).collect();
+        self.commit(changes).await
+    }
+
+    /// The system refused: the question is open again.
+    async fn give_back(&self, problems: Vec<Problem>) -> Result<(), AbsorbError> {
+        let codes: Vec<String> = problems.into_iter().map(|problem| problem.code).collect();
+        let never = codes.iter().any(|code| code == UNSUPPORTED);
+        let mut changes = self.over(Reason::Refused { codes });
+        let known = self.review().await?;
+        changes.reviews = match known {
+            Some(known) if never => self.by_hand(known).await?,
+            Some(known) => {
+                vec![Review { status: ReviewStatus::Open, choice: None::<Choice>, ..known }]
+            }
+            None => Vec::new(),
+        };
+        self.commit(changes).await
+    }
+
+    /// The connector cannot merge them, whatever its schema says: that is offered no more
+    /// (RULES.md V15).
+    async fn by_hand(&self, known: Review) -> Result<Vec<Review>, AbsorbError> {
+        let now_ms = self.engine.clock.now_ms();
+        let closed = review::closed(&known, now_ms);
+        let Matter::Surplus { active, surplus, .. } = known.matter else { return Ok(vec![closed]) };
+        let matter = Matter::Surplus { active, surplus, mergeable: false };
+        let view = self.engine.store.links(&[self.entry.link]).await?.pop();
+        let open = view.map(|view| review::of_link(&view.link, matter, ReviewStatus::Open, now_ms));
+        Ok(std::iter::once(closed).chain(open).collect())
+    }
+
+    async fn put_off(&self, reason: Reason, after_ms: u64) -> Result<Settled, AbsorbError> {
+        self.commit(self.over(reason)).await?;
+        Ok(Settled { result: WriteResult::Later, pause: Some(Pause::Ms(after_ms)) })
+    }
+
+    /// The records are other than thought: they are read, and the link is planned from that.
+    async fn look_again(&self, reason: Reason) -> Result<Settled, AbsorbError> {
+        let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
+        self.source().read_again(self.connector, &ids).await?;
+        self.commit(self.over(reason)).await?;
+        Ok(Settled { result: WriteResult::Later, pause: None })
+    }
+
+    /// The review that approved it.
+    async fn review(&self) -> Result<Option<Review>, AbsorbError> {
+        let loser = self.loser();
+        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+        let reviews = self.engine.store.reviews(&query).await?;
+        let is_mine = |review: &Review| match &review.matter {
+            Matter::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),
+            _ => false,
+        };
+        Ok(reviews.into_iter().find(is_mine))
+    }
+}

@@ -1,0 +1,416 @@
+//! What a cycle knows while it runs and forgets afterwards: counts, pauses, approvals, the preview.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::apply::settle::Pause;
+use crate::engine::{CycleError, Engine, Tally};
+use crate::link::linker::Contested;
+use crate::model::plugin::PluginError;
+use crate::model::preview::{Deletions, Held, Plan};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::spec::{EntitySpec, MemberSpec};
+use crate::model::state::{
+    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review, Status,
+    Stream, hour_of,
+};
+use crate::plan::cascades::Cascades;
+use crate::plan::link::{Draft, LinkPlan, Note};
+use crate::plan::references::Promised;
+use crate::read::ingest::AbsorbError;
+use crate::read::observe::Denied;
+
+/// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
+/// next cycle.
+const PAUSE_MS_MAX: u64 = 60_000;
+
+/// What a cycle knows while it runs and forgets afterwards.
+pub(crate) struct CycleState<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) tally: Tally<'a>,
+    /// Links that are not planned again before a pause.
+    deferred: BTreeSet<LinkId>,
+    pause_ms: u64,
+    /// Links that are not planned again in this cycle.
+    aside: BTreeSet<LinkId>,
+    /// By entity with a guard on creations.
+    room: BTreeMap<String, Room>,
+    /// By entity, deletions that a person has approved.
+    approved: BTreeMap<String, BTreeSet<RecordKey>>,
+    /// Entities whose deletions were put off until the rest of the cycle has been planned.
+    put_off: BTreeSet<String>,
+    /// Questions about deletions whose followers are counted.
+    counted: BTreeSet<String>,
+    /// Records that were looked at because a reference lost them.
+    looked: BTreeSet<RecordKey>,
+    /// What deletions take along in their systems, as far as known.
+    pub(crate) cascades: Cascades,
+    /// Intents and attempts that were sent and not answered before this cycle read anything.
+    pub(crate) unanswered: BTreeSet<(String, u32)>,
+    /// Streams that were read in this cycle, from the beginning of a scan to its end.
+    pub(super) current: BTreeSet<Stream>,
+    /// By entity, places that stay empty until a person has said who belongs there.
+    contested: BTreeMap<String, Contested>,
+    /// What an admin does not let connectors do.
+    pub(super) denied: Denied,
+    /// Entities whose first sync waits: they are neither planned nor written.
+    waiting: BTreeSet<String>,
+    pub(crate) plan: Plan,
+    /// In a dry run, the records that it makes of what others refer to.
+    pub(crate) promised: Promised,
+    /// How much of what is held back the plan lists, and how many other remarks.
+    listed: (usize, usize),
+}
+
+/// What a guard still allows.
+#[derive(Default)]
+pub(crate) struct Room {
+    pub(crate) left: u64,
+    /// The question by whose approval they may be made.
+    pub(crate) approved: Option<Review>,
+    /// By link, how many creations wait, and whether any of them waits for the guard.
+    pub(crate) waiting: BTreeMap<LinkId, (u64, bool)>,
+}
+
+impl<'a> CycleState<'a> {
+    pub(super) fn new(engine: &'a Engine<'a>) -> Self {
+        Self {
+            engine,
+            tally: Tally::new(engine.observer),
+            deferred: BTreeSet::new(),
+            pause_ms: 0,
+            aside: BTreeSet::new(),
+            room: BTreeMap::new(),
+            approved: BTreeMap::new(),
+            put_off: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            looked: BTreeSet::new(),
+            cascades: engine.options.cascades.clone(),
+            unanswered: BTreeSet::new(),
+            current: BTreeSet::new(),
+            contested: BTreeMap::new(),
+            denied: Denied::new(),
+            waiting: BTreeSet::new(),
+            plan: Plan::default(),
+            promised: Promised::new(),
+            listed: (0, 0),
+        }
+    }
+
+    /// A dry run of the same moment on a dry engine: it knows what was read and what has stopped.
+    pub(crate) fn for_preview<'b>(&self, dry: &'b Engine<'b>) -> CycleState<'b> {
+        CycleState {
+            tally: self.tally.for_preview(dry.observer),
+            cascades: self.cascades.clone(),
+            current: self.current.clone(),
+            contested: self.contested.clone(),
+            denied: self.denied.clone(),
+            ..CycleState::new(dry)
+        }
+    }
+
+    /// What the linking of an entity has left open, until it is done again.
+    pub(crate) fn contest(&mut self, entity: &str, contested: Contested) {
+        self.contested.insert(entity.to_owned(), contested);
+    }
+
+    /// A record of this system that may belong to a link, as long as a person has not said so.
+    fn possible(&self, entity: &EntitySpec, link: LinkId, system: &str) -> Option<&RecordKey> {
+        self.contested.get(&entity.name)?.get(&(link, system.to_owned()))
+    }
+
+    /// Leaves an entity alone in this cycle.
+    pub(crate) fn wait(&mut self, entity: &str) {
+        self.waiting.insert(entity.to_owned());
+    }
+
+    pub(crate) fn is_waiting(&self, entity: &str) -> bool {
+        self.waiting.contains(entity)
+    }
+
+    /// Whether a person has approved all of these deletions in this cycle.
+    pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
+        self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
+    }
+
+    /// Whether deletions that take others along wait until everything else of this cycle has been
+    /// planned once. A dry run plans only once.
+    pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
+        self.engine.options.apply && self.put_off.insert(entity.to_owned())
+    }
+
+    pub(crate) fn approve(&mut self, entity: &str, records: &BTreeSet<RecordKey>) {
+        let approved = self.approved.entry(entity.to_owned()).or_default();
+        approved.extend(records.iter().cloned());
+    }
+
+    /// Whether what goes along with these deletions is to be counted now: once.
+    pub(crate) fn counts_along(&mut self, question: &str) -> bool {
+        self.counted.insert(question.to_owned())
+    }
+
+    /// Whether a record that a reference lost is to be looked at: once in a cycle.
+    pub(crate) fn looks_at(&mut self, record: &RecordKey) -> bool {
+        self.looked.insert(record.clone())
+    }
+
+    /// Asks a system what a deletion of this object takes along, unless that is known.
+    pub(crate) async fn learn(&mut self, system: &str, object: &str) -> Result<(), PluginError> {
+        if self.cascades.knows(system, object) {
+            return Ok(());
+        }
+        let connector = self.engine.systems.open(system).await?;
+        for schema in connector.discover(&[object.to_owned()]).await? {
+            self.cascades.learn(system, &schema);
+        }
+        Ok(())
+    }
+
+    /// Creations that a person approved beyond what the guard allows; with the first of them the
+    /// question is over.
+    pub(crate) fn note_approved(
+        &self,
+        entity: &EntitySpec,
+        planned: &[OutboxEntry],
+        guards: &mut Vec<(String, i64, GuardCounts)>,
+        reviews: &mut Vec<Review>,
+    ) {
+        let creations = planned.iter().filter(|entry| entry.action == Action::Create).count();
+        let approved = self.room.get(&entity.name).and_then(|room| room.approved.as_ref());
+        let Some(question) = approved.filter(|_| creations > 0) else { return };
+        let now_ms = self.engine.clock.now_ms();
+        let counts = GuardCounts { may_create: creations as u64, ..GuardCounts::default() };
+        guards.push((entity.name.clone(), hour_of(now_ms), counts));
+        reviews.push(review::closed(question, now_ms));
+    }
+
+    pub(crate) fn is_deferred(&self, link: LinkId) -> bool {
+        self.deferred.contains(&link) || self.aside.contains(&link)
+    }
+
+    /// Puts a link off until the system has had its time, or until the next cycle has read.
+    pub(crate) fn defer(&mut self, link: LinkId, pause: Pause) {
+        match pause {
+            Pause::Ms(after_ms) => {
+                self.deferred.insert(link);
+                self.pause_ms = self.pause_ms.max(after_ms);
+            }
+            Pause::Cycle => drop(self.aside.insert(link)),
+        }
+    }
+
+    /// Waits for systems that asked for time; how many links go on afterwards.
+    pub(super) async fn pause(&mut self) -> u64 {
+        if self.deferred.is_empty() || self.pause_ms > PAUSE_MS_MAX {
+            return 0;
+        }
+        self.engine.clock.sleep_ms(self.pause_ms).await;
+        self.pause_ms = 0;
+        std::mem::take(&mut self.deferred).len() as u64
+    }
+
+    /// Whether it is settled how many records of an entity may be created in this cycle.
+    pub(crate) fn is_guarded(&self, entity: &str) -> bool {
+        self.room.contains_key(entity)
+    }
+
+    /// Lets so many records of an entity be created in this cycle, perhaps by an approval.
+    pub(crate) fn guard(&mut self, entity: &str, left: u64, approved: Option<Review>) {
+        self.room.insert(entity.to_owned(), Room { left, approved, ..Room::default() });
+    }
+
+    /// How many creations of an entity wait, where it is guarded, and whether any of them waits for
+    /// the guard.
+    pub(crate) fn creations_waiting(&self, entity: &str) -> Option<(u64, bool)> {
+        let waiting = &self.room.get(entity)?.waiting;
+        let count = waiting.values().map(|(count, _)| count).sum();
+        Some((count, waiting.values().any(|(_, is_guarded)| *is_guarded)))
+    }
+
+    /// Counts a creation that waits.
+    fn count_waiting(&mut self, entity: &EntitySpec, link: LinkId, is_guarded: bool) {
+        if let Some(room) = self.room.get_mut(&entity.name) {
+            let known = room.waiting.entry(link).or_default();
+            *known = (known.0 + 1, known.1 || is_guarded);
+        }
+    }
+
+    /// The systems of which all that plays an entity was read up to now: a scan that an earlier
+    /// cycle began says nothing of what came since (RULES.md P13).
+    pub(crate) fn current_systems<'e>(&self, entity: &'e EntitySpec) -> BTreeSet<&'e str> {
+        let is_current = |member: &MemberSpec| {
+            let (system, object) = (member.system.clone(), member.object.clone());
+            self.current.contains(&Stream { system, object })
+        };
+        let behind: BTreeSet<&str> = entity
+            .members
+            .iter()
+            .filter(|member| !is_current(member))
+            .map(|member| member.system.as_str())
+            .collect();
+        let all = entity.members.iter().map(|member| member.system.as_str());
+        all.filter(|system| !behind.contains(system)).collect()
+    }
+
+    /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
+    /// creations and removals while a system of the link or the target is not read up to now,
+    /// removals while a record of the link is `unclear`, creations where a record may be there
+    /// already (RULES.md P13, V15) and those above the guard, about which a person is asked.
+    pub(crate) fn hold_back(
+        &mut self,
+        entity: &EntitySpec,
+        plan: &mut LinkPlan,
+        view: &LinkView,
+        unclear: &BTreeSet<RecordKey>,
+    ) {
+        let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
+        let current = if plan.drafts.iter().any(is_final) {
+            self.current_systems(entity)
+        } else {
+            BTreeSet::new()
+        };
+        let mut live = view.records.iter().filter(|record| record.status == Status::Live);
+        let is_behind = |system: &&str| !current.contains(system);
+        let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
+        let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
+        let behind = live.find_map(|record| Some(record.key.system.as_str()).filter(is_behind));
+        if let Some(room) = self.room.get_mut(&entity.name) {
+            room.waiting.remove(&plan.link.id);
+        }
+        for draft in std::mem::take(&mut plan.drafts) {
+            let is_create = draft.action == Action::Create;
+            let denied = self.not_granted(entity, &draft);
+            if denied.is_some() || !self.may_write(entity, &draft) {
+                plan.notes.extend(denied);
+                plan.held = true;
+                if is_create {
+                    self.count_waiting(entity, plan.link.id, false);
+                }
+                continue;
+            }
+            let target = entity.members.get(draft.member);
+            let target = target.map(|member| member.system.as_str());
+            let doubtful = doubtful.filter(|_| draft.action == Action::Archive);
+            let unread = behind.or(target.filter(is_behind)).or(doubtful);
+            let unread = unread.filter(|_| is_final(&draft));
+            let possible = target.filter(|_| is_create);
+            let possible = possible.and_then(|system| self.possible(entity, plan.link.id, system));
+            let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
+            if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
+                plan.notes.push(Note { record: None, field: None, reason });
+                plan.held = true;
+                if is_create {
+                    self.count_waiting(entity, plan.link.id, false);
+                }
+                continue;
+            }
+            if is_create && !self.may_create(entity, plan) {
+                plan.held = true;
+                self.count_waiting(entity, plan.link.id, true);
+                continue;
+            }
+            plan.drafts.push(draft);
+        }
+    }
+
+    /// The right that an admin took away, where a write needs it: it waits, and the failure is
+    /// told, but nothing else of its object stops (RULES.md V18).
+    fn not_granted(&self, entity: &EntitySpec, draft: &Draft) -> Option<Note> {
+        let member = entity.members.get(draft.member)?;
+        let (system, object) = (member.system.clone(), member.object.clone());
+        let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
+        let words = error.not_granted()?.to_owned();
+        if self.engine.options.apply {
+            self.tally.denied(member, error);
+        }
+        let record = draft.id.clone().map(|id| RecordKey { system, object, id });
+        Some(Note { record, field: None, reason: Reason::NotGranted(words) })
+    }
+
+    /// Whether what a write depends on was read: its object; for a new record every object of the
+    /// entity in that system, where it may stand already.
+    fn may_write(&self, entity: &EntitySpec, draft: &Draft) -> bool {
+        let Some(member) = entity.members.get(draft.member) else { return false };
+        let is_there = |other: &&MemberSpec| {
+            other.system == member.system
+                && (draft.action == Action::Create || other.object == member.object)
+        };
+        let mut objects = entity.members.iter().filter(is_there);
+        !objects.any(|other| self.tally.has_stopped(&other.system, &other.object))
+    }
+
+    /// Takes one of the creations that the guard allows; where there is none left, it waits for a
+    /// person.
+    fn may_create(&mut self, entity: &EntitySpec, plan: &mut LinkPlan) -> bool {
+        let Some(limit) = entity.create_guard else { return true };
+        let Some(room) = self.room.get_mut(&entity.name) else { return true };
+        if let Some(left) = room.left.checked_sub(1) {
+            room.left = left;
+            return true;
+        }
+        plan.notes.push(Note { record: None, field: None, reason: Reason::CreateCap(limit) });
+        false
+    }
+
+    /// A plugin's failure stops its object for this cycle; a failure of the store stops all.
+    pub(crate) fn absorbed(
+        &self,
+        member: &MemberSpec,
+        error: AbsorbError,
+    ) -> Result<(), CycleError> {
+        match error {
+            AbsorbError::Store(error) => Err(error.into()),
+            AbsorbError::Plugin(error) => {
+                self.tally.object_failed(member, "settle", &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps what a plan says of the deletions of an entity.
+    pub(crate) fn show(&mut self, deletions: Deletions) {
+        self.plan.deletions.retain(|known| known.entity != deletions.entity);
+        self.plan.deletions.push(deletions);
+    }
+
+    /// Keeps which records of an entity a dry run makes, for the entities that refer to it.
+    pub(crate) fn promise(&mut self, entity: &EntitySpec, before: Promised, mut made: Promised) {
+        self.promised = before;
+        let all = self.engine.spec.entities();
+        let mut referred = all.iter().flat_map(EntitySpec::references);
+        if self.engine.options.apply || !referred.any(|name| name == entity.name) {
+            return;
+        }
+        for MemberSpec { system, object, .. } in &entity.members {
+            let place = (system.clone(), object.clone());
+            let links = made.remove(&place).unwrap_or_default();
+            self.promised.insert(place, links);
+        }
+    }
+
+    /// Keeps what a dry run shows; `counts` are those of the links.
+    pub(crate) fn preview(
+        &mut self,
+        counts: EntityPlan,
+        operations: Vec<OutboxEntry>,
+        held: Vec<Held>,
+    ) {
+        self.plan.count(counts, &operations);
+        let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());
+        self.plan.omitted += operations.len().saturating_sub(room) as u64;
+        self.plan.operations.extend(operations.into_iter().take(room));
+        for held in held {
+            // What a plan only remarks does not take the room of what it holds back.
+            let holds_back = held.reason.holds_back();
+            let listed = if holds_back { &mut self.listed.0 } else { &mut self.listed.1 };
+            if *listed < self.engine.options.plan_operations {
+                *listed += 1;
+                self.plan.held.push(held);
+            } else {
+                self.plan.held_omitted += u64::from(holds_back);
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Linking: every live record belongs to one link, or a person is asked.
+//!
+//! Links have followed records that were merged or converted before this ([`crate::link::successors`], called
+//! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
+//! nothing founds a link. A stamp goes before all keys (`stamped`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::engine::{Engine, Event, Tally, journal_of};
+use crate::link::matching::{Known, Verdict, judge};
+use crate::link::pending_creates::Unanswered;
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::spec::EntitySpec;
+use crate::model::state::{
+    Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Status, Truth,
+};
+use crate::plan::link::Note;
+use crate::read::keys::HELD;
+use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+
+mod answered;
+mod aside;
+mod returned;
+mod stamped;
+
+pub(crate) use returned::take_back;
+
+/// Links all records of an entity that need it. `current` are the systems that were read up to now.
+/// The places that stay empty for now: a question is open about who belongs there.
+pub(crate) async fn link_records(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+    current: &BTreeSet<&str>,
+) -> Result<Contested, StoreError> {
+    let mut reviews = BTreeMap::new();
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    for review in engine.store.reviews(&query).await? {
+        if review.entity == entity.name && matches!(review.matter, Matter::Ambiguous { .. }) {
+            reviews.insert(review.id.clone(), review);
+        }
+    }
+    let unanswered = Unanswered::new(engine, tally, entity).await?;
+    let mut pass = Pass::default();
+    let mut after: Option<RecordKey> = None;
+    loop {
+        let limit = engine.options.chunk_links;
+        let work = LinkWork::Unlinked;
+        let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.key.clone());
+        let mut linker = Linker::new(engine, entity, &reviews, &unanswered, current).await?;
+        linker.known.bound = std::mem::take(&mut pass.bound);
+        linker.pass = pass;
+        linker.link(&chunk).await?;
+        pass = std::mem::take(&mut linker.pass);
+        pass.bound = std::mem::take(&mut linker.known.bound);
+        tally.event(&Event::Linked {
+            entity: &entity.name,
+            matched: linker.matched,
+            founded: linker.founded,
+            ambiguous: &linker.asked,
+        });
+        pass.stand.append(&mut linker.asked);
+        let changes = linker.finish().await?;
+        if !changes.is_empty() {
+            engine.store.commit(changes).await?;
+        }
+    }
+    let over = reviews.into_values().filter(|review| !pass.stand.contains(&review.id));
+    close_stale(engine, over).await?;
+    Ok(pass.contested)
+}
+
+/// Questions that the world has answered meanwhile.
+async fn close_stale(
+    engine: &Engine<'_>,
+    reviews: impl Iterator<Item = Review>,
+) -> Result<(), StoreError> {
+    let now_ms = engine.clock.now_ms();
+    let reviews: Vec<Review> = reviews.map(|review| review::closed(&review, now_ms)).collect();
+    if reviews.is_empty() {
+        return Ok(());
+    }
+    engine.store.commit(Changes { reviews, ..Changes::default() }).await
+}
+
+/// Fetches everything that shares a key with records, by the values of their keys.
+async fn fetch_candidates(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+    values: &BTreeMap<RecordKey, Vec<(String, String)>>,
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    let store = engine.store;
+    let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let made = values.values().flatten().filter(|(_, value)| value != HELD);
+    for (name, value) in made {
+        by_name.entry(name).or_default().insert(value.clone());
+    }
+    let mut links = BTreeSet::new();
+    for (name, values) in by_name {
+        let is_news =
+            |value: &String| !known.candidates.contains_key(&(name.to_owned(), value.clone()));
+        let values: Vec<String> = values.into_iter().filter(is_news).collect();
+        for candidate in store.candidates(&entity.name, name, &values).await? {
+            links.extend(candidate.link);
+            let place = (name.to_owned(), candidate.value.clone());
+            known.candidates.entry(place).or_default().push(candidate);
+        }
+    }
+    let links: Vec<LinkId> = links.into_iter().collect();
+    for (link, record) in store.members(&links).await? {
+        known.occupied.insert((link, record.system));
+    }
+    Ok(())
+}
+
+/// A link that nothing is known of yet.
+fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
+    Link {
+        id,
+        entity: entity.name.clone(),
+        status: LinkStatus::Active,
+        version: 0,
+        truth: vec![Truth::default(); entity.fields.len()],
+        failures: Vec::new(),
+        restored: false,
+    }
+}
+
+/// The removed records of a link that goes on without them.
+fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState> {
+    let gone = records.into_iter().filter(|record| record.status.is_removed());
+    gone.map(|record| RecordState { status: Status::Replaced, ..Arc::unwrap_or_clone(record) })
+}
+
+/// A match key's name and all records that it fits.
+type Group = (String, Vec<RecordKey>);
+
+/// By link and system, a record there without a link of which a person is asked whether it is the
+/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
+pub(crate) type Contested = BTreeMap<(LinkId, String), RecordKey>;
+
+/// What one pass over all records without a link finds out, whatever their chunks.
+#[derive(Debug, Default)]
+struct Pass {
+    /// The groups of records that a question is about, and whether it is a new one.
+    groups: BTreeMap<Group, bool>,
+    /// Questions that are asked or whose answer waits.
+    stand: BTreeSet<String>,
+    /// See [`Known::bound`].
+    bound: BTreeSet<RecordKey>,
+    contested: Contested,
+}
+
+/// Links one chunk of records.
+struct Linker<'a> {
+    engine: &'a Engine<'a>,
+    entity: &'a EntitySpec,
+    reviews: &'a BTreeMap<String, Review>,
+    /// Creates that nobody answered, and the records that may be what they made.
+    unanswered: &'a Unanswered<'a>,
+    /// The systems that were read up to now.
+    current: &'a BTreeSet<&'a str>,
+    now_ms: i64,
+    next: LinkId,
+    known: Known,
+    /// Match keys of originals that stamps name, by name and value.
+    values: BTreeMap<RecordKey, Vec<(String, String)>>,
+    /// Links that existed before.
+    joined: BTreeSet<LinkId>,
+    /// Records that a person has put with another one, which keeps its place: in the order in which
+    /// they got their link.
+    chosen: Vec<RecordKey>,
+    /// Links of records that were made before the database was put back.
+    recalled: BTreeSet<LinkId>,
+    /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
+    waiting: BTreeSet<RecordKey>,
+    asked: BTreeSet<String>,
+    pass: Pass,
+    changes: Changes,
+    matched: u64,
+    founded: u64,
+}
+
+impl<'a> Linker<'a> {
+    async fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        reviews: &'a BTreeMap<String, Review>,
+        unanswered: &'a Unanswered<'a>,
+        current: &'a BTreeSet<&'a str>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            engine,
+            entity,
+            reviews,
+            unanswered,
+            current,
+            now_ms: engine.clock.now_ms(),
+            next: engine.store.last_link().await?,
+            known: Known::default(),
+            values: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            chosen: Vec::new(),
+            recalled: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            pass: Pass::default(),
+            changes: Changes::default(),
+            matched: 0,
+            founded: 0,
+        })
+    }
+
+    async fn link(&mut self, chunk: &[RecordState]) -> Result<(), StoreError> {
+        let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
+        let values: BTreeMap<RecordKey, Vec<(String, String)>> =
+            self.engine.store.match_keys(&keys).await?.into_iter().collect();
+        self.learn(&values).await?;
+        self.follow_stamps(chunk).await?;
+        for record in &keys {
+            if self.known.linked.contains_key(record) || self.waiting.contains(record) {
+                continue;
+            }
+            let own = values.get(record).map(Vec::as_slice).unwrap_or_default();
+            let verdict = judge(&self.entity.match_keys, record, own, &self.known);
+            self.follow(record, verdict).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that shares a key with the chunk.
+    async fn learn(
+        &mut self,
+        values: &BTreeMap<RecordKey, Vec<(String, String)>>,
+    ) -> Result<(), StoreError> {
+        fetch_candidates(self.engine, self.entity, values, &mut self.known).await
+    }
+
+    async fn follow(&mut self, record: &RecordKey, verdict: Verdict) -> Result<(), StoreError> {
+        match verdict {
+            Verdict::Join { link, .. } if self.unanswered.blocks(record, link) => {}
+            Verdict::Join { link, others, key } => {
+                self.joined.insert(link);
+                self.put(record, link, Reason::MatchedBy(key.clone()));
+                for other in others {
+                    self.put(&other, link, Reason::MatchedBy(key.clone()));
+                }
+                self.matched += 1;
+            }
+            Verdict::Found { others, .. } if !self.may_found(record, &others) => {}
+            Verdict::Found { others, key } => {
+                let link = self.found();
+                let by_key = key.map(Reason::MatchedBy);
+                self.put(record, link, by_key.clone().unwrap_or(Reason::Founded));
+                for other in &others {
+                    self.put(other, link, by_key.clone().unwrap_or(Reason::Founded));
+                }
+                self.matched += u64::from(!others.is_empty());
+                self.founded += 1;
+            }
+            // The reading that failed has told why.
+            Verdict::Held => {}
+            Verdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether these may found a link now: what was not read yet may be the same thing
+    /// (RULES.md P13), and so may what a create made that nobody answered.
+    fn may_found(&self, record: &RecordKey, others: &[RecordKey]) -> bool {
+        let waits = |one: &RecordKey| self.is_behind(&one.system) || self.unanswered.withholds(one);
+        !others.iter().chain([record]).any(waits)
+    }
+
+    fn is_behind(&self, system: &str) -> bool {
+        !self.current.contains(system)
+    }
+
+    fn found(&mut self) -> LinkId {
+        self.next = LinkId(self.next.0 + 1);
+        self.changes.links.push(new_link(self.entity, self.next));
+        self.next
+    }
+
+    fn put(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
+        self.known.linked.insert(record.clone(), link);
+        self.known.occupied.insert((link, record.system.clone()));
+        self.changes.dirty.push(link);
+        let note = Note { record: Some(record.clone()), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
+    }
+}

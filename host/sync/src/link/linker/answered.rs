@@ -1,0 +1,148 @@
+//! Records that a match key cannot tell apart: what a person is asked, and what the answer does.
+//!
+//! An answer is carried out whole, or the question goes on with what is left (`RULES.md` V15). A
+//! record that a person puts with another one goes where that one goes: the two are one thing for
+//! the match keys. So what else shares the key is matched with the two, or asked about.
+
+use super::Linker;
+use crate::link::matching::{Verdict, judge};
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review};
+use crate::store::port::StoreError;
+
+impl Linker<'_> {
+    /// Asks a person, or does what the person has chosen. A group is asked about once, for the
+    /// first of its records that has no link: the answer may settle the others.
+    pub(super) async fn ask(
+        &mut self,
+        record: &RecordKey,
+        key: &str,
+        records: Vec<RecordKey>,
+    ) -> Result<(), StoreError> {
+        let matter = Matter::Ambiguous { key: key.to_owned(), records: records.clone() };
+        let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
+        let known = self.reviews.get(&review.id);
+        match known.and_then(|known| known.choice.as_ref()) {
+            Some(Choice::LinkWith(other)) if self.is_there(other) => {
+                let other = other.clone();
+                self.put_with(record, &other, review.id).await
+            }
+            Some(Choice::Separate) => {
+                let link = self.found();
+                self.put(record, link, Reason::LinkedByChoice);
+                self.founded += 1;
+                Ok(())
+            }
+            _ => self.stand_still(record, (key, records), review).await,
+        }
+    }
+
+    /// A person has put a record with another one, whose link it gets. It waits where that one has
+    /// none yet.
+    async fn put_with(
+        &mut self,
+        record: &RecordKey,
+        other: &RecordKey,
+        answered: String,
+    ) -> Result<(), StoreError> {
+        self.known.bound.insert(record.clone());
+        if self.link_of(other).is_none() && !self.waiting.contains(other) {
+            self.bring(other).await?;
+        }
+        let Some(link) = self.link_of(other) else {
+            self.pass.stand.insert(answered);
+            return Ok(());
+        };
+        self.joined.insert(link);
+        self.chosen.push(record.clone());
+        self.put(record, link, Reason::LinkedByChoice);
+        self.matched += 1;
+        Ok(())
+    }
+
+    /// Links a record that others wait for, as its match keys say.
+    async fn bring(&mut self, record: &RecordKey) -> Result<(), StoreError> {
+        let own: Vec<(String, String)> = self
+            .engine
+            .store
+            .match_keys(std::slice::from_ref(record))
+            .await?
+            .pop()
+            .map_or_else(Vec::new, |(_, own)| own);
+        self.learn(&[(record.clone(), own.clone())].into()).await?;
+        match judge(&self.entity.match_keys, record, &own, &self.known) {
+            Verdict::Found { others, .. } if others.is_empty() => {
+                if self.may_found(record, &others) {
+                    let link = self.found();
+                    self.put(record, link, Reason::LinkedByChoice);
+                    self.founded += 1;
+                }
+                Ok(())
+            }
+            verdict => Box::pin(self.follow(record, verdict)).await,
+        }
+    }
+
+    /// A question is open: its records wait, and nothing is made where one of them may belong.
+    async fn stand_still(
+        &mut self,
+        record: &RecordKey,
+        (key, records): (&str, Vec<RecordKey>),
+        review: Review,
+    ) -> Result<(), StoreError> {
+        let known = self.reviews.contains_key(&review.id);
+        let group = (key.to_owned(), records);
+        let is_news = match self.pass.groups.get(&group) {
+            Some(is_news) => *is_news,
+            None => {
+                self.contest(key, &group.1).await?;
+                self.asked.insert(review.id.clone());
+                self.changes.reviews.extend((!known).then_some(review));
+                self.pass.groups.insert(group, !known);
+                !known
+            }
+        };
+        if is_news {
+            self.changes.journal.push(JournalEntry {
+                at_ms: self.now_ms,
+                entity: self.entity.name.clone(),
+                link: None,
+                record: Some(record.clone()),
+                field: None,
+                intent: None,
+                generation: None,
+                reason: Reason::AmbiguousBy(key.to_owned()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The links of a group get no record where one of the group may be theirs, unless a person has
+    /// set the link apart from this very group.
+    async fn contest(&mut self, key: &str, records: &[RecordKey]) -> Result<(), StoreError> {
+        let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
+            records.iter().partition(|one| self.link_of(one).is_some());
+        for one in linked {
+            let matter = Matter::Ambiguous { key: key.to_owned(), records: records.to_vec() };
+            let question = review::of_record(&self.entity.name, one, matter, self.now_ms);
+            let answered = self.engine.store.review(&question.id).await?;
+            let is_apart = answered.is_some_and(|one| one.choice == Some(Choice::Separate));
+            let Some(link) = self.link_of(one).filter(|_| !is_apart) else { continue };
+            let places = free.iter().map(|&other| ((link, other.system.clone()), other.clone()));
+            self.pass.contested.extend(places);
+        }
+        Ok(())
+    }
+
+    fn is_there(&self, record: &RecordKey) -> bool {
+        self.known.candidates.values().flatten().any(|candidate| candidate.record == *record)
+    }
+
+    /// The link that a candidate has now.
+    fn link_of(&self, record: &RecordKey) -> Option<LinkId> {
+        let mut candidates = self.known.candidates.values().flatten();
+        let known = candidates.find(|candidate| candidate.record == *record);
+        known.and_then(|candidate| self.known.link_of(candidate))
+    }
+}

@@ -1,0 +1,97 @@
+//! What follows from linking a chunk: records with their links, links that ended reopened, waiters
+//! woken. A record whose place in its link is taken stands aside: a person is asked about it, and
+//! its opt-out counts (`RULES.md` P5, V15).
+
+use std::collections::BTreeMap;
+
+use super::{Linker, replaced};
+use crate::engine::journal_of;
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::state::{Awaited, Link, LinkId, LinkStatus, RecordKey, RecordState, Status};
+use crate::plan::link::Note;
+use crate::plan::merge::consent;
+use crate::store::port::{Changes, StoreError};
+
+impl Linker<'_> {
+    /// The changes of this chunk.
+    pub(super) async fn finish(mut self) -> Result<Changes, StoreError> {
+        let store = self.engine.store;
+        let joined: Vec<LinkId> = self.joined.iter().copied().collect();
+        // Whose place is whose: the first one keeps it.
+        let mut places = BTreeMap::new();
+        for (link, record) in store.members(&joined).await? {
+            places.entry((link, record.system.clone())).or_insert(record);
+        }
+        let mut links: BTreeMap<LinkId, Link> = std::mem::take(&mut self.changes.links)
+            .into_iter()
+            .map(|link| (link.id, Link { restored: self.recalled.contains(&link.id), ..link }))
+            .collect();
+        let views = store.links(&joined).await?;
+        let keys: Vec<RecordKey> = self.known.linked.keys().cloned().collect();
+        let mut records = store.records(&keys).await?;
+        records.sort_by_key(|record| self.chosen.iter().position(|one| *one == record.key));
+        for mut record in records {
+            let Some(&id) = self.known.linked.get(&record.key) else { continue };
+            self.give_link(&mut record, id);
+            let place = places.entry((id, record.key.system.clone()));
+            let active = place.or_insert_with(|| record.key.clone()).clone();
+            if active == record.key {
+                self.unanswered.weigh(&mut record, id);
+            } else {
+                let known = || views.iter().find(|view| view.link.id == id);
+                let link = links.remove(&id).or_else(|| Some(Link::clone(&known()?.link)));
+                links.extend(link.map(|link| (id, self.set_aside(&mut record, active, link))));
+            }
+            self.changes.records.push(record);
+        }
+        for view in views.into_iter().filter(|view| view.link.status == LinkStatus::Ended) {
+            let link = links.entry(view.link.id).or_insert_with(|| Link::clone(&view.link));
+            link.status = LinkStatus::Active;
+            self.changes.records.extend(replaced(view.records));
+        }
+        self.changes.links = links.into_values().collect();
+        self.wake(keys).await?;
+        Ok(self.changes)
+    }
+
+    /// Gives a record its link.
+    fn give_link(&self, record: &mut RecordState, link: LinkId) {
+        record.link = Some(link);
+        // What it agreed on with an earlier link, the new one does not know.
+        for state in &mut record.fields {
+            (state.base, state.agreed, state.bereft) = (None, None, None);
+        }
+        // What it says is done.
+        let stamp = self.entity.member(&record.key.system, &record.key.object);
+        let stamp = stamp.and_then(|(_, member)| member.stamp.as_ref());
+        record.raw.retain(|(column, _)| Some(column) != stamp);
+    }
+
+    /// Another record has its place in the link.
+    fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, mut link: Link) -> Link {
+        record.status = Status::Surplus;
+        consent::carry(self.entity, &mut link, record);
+        let reason = Reason::SurplusOf(active.clone());
+        let note = Note { record: Some(record.key.clone()), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link.id, self.now_ms, [note]));
+        let pair = (active, record.key.clone());
+        let question = review::of_surplus(self.entity, &link, pair, self.now_ms);
+        self.changes.reviews.push(question);
+        link
+    }
+
+    /// Marks what waits for the records of this chunk.
+    async fn wake(&mut self, keys: Vec<RecordKey>) -> Result<(), StoreError> {
+        let mut awaited: Vec<Awaited> = keys.into_iter().map(Awaited::Linked).collect();
+        awaited.extend(self.known.linked.iter().map(|(record, link)| Awaited::Member {
+            link: *link,
+            system: record.system.clone(),
+            object: record.object.clone(),
+        }));
+        if !awaited.is_empty() {
+            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Records that came back: a person restored what was deleted or merged, so the thing is wanted
+//! again and its link goes on (RULES.md V2, P7).
+//!
+//! A record that was deleted takes its place in the link that it had last, also where that has
+//! ended, unless its match key belongs to another link now. Where another record of its system has
+//! the place, it is kept as surplus, and a person is asked. A record that was merged gets a link
+//! with the records that became surplus because of its merge: the merge was undone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{fetch_candidates, new_link, replaced};
+use crate::engine::{Engine, journal_of};
+use crate::link::matching::{Known, Verdict, judge};
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::spec::EntitySpec;
+use crate::model::state::{
+    Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState, Review,
+    Status,
+};
+use crate::plan::link::Note;
+use crate::plan::merge::consent;
+use crate::store::port::{Changes, ReviewQuery, StoreError};
+
+/// Says of all records of an entity that came back where they belong.
+pub(crate) async fn take_back(engine: &Engine<'_>, entity: &EntitySpec) -> Result<(), StoreError> {
+    let mut after: Option<RecordKey> = None;
+    loop {
+        let (work, limit) = (LinkWork::Returned, engine.options.chunk_links);
+        let chunk = engine.store.link_work(&entity.name, work, after.as_ref(), limit).await?;
+        let Some(last) = chunk.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        let mut returns = Returns::new(engine, entity, &chunk).await?;
+        for record in chunk {
+            returns.place(record).await?;
+        }
+        let changes = returns.finish().await?;
+        engine.store.commit(changes).await?;
+    }
+}
+
+/// Places one chunk of records.
+struct Returns<'a> {
+    engine: &'a Engine<'a>,
+    entity: &'a EntitySpec,
+    now_ms: i64,
+    next: LinkId,
+    known: Known,
+    values: BTreeMap<RecordKey, Vec<(String, String)>>,
+    /// What the ids of merged records stood for.
+    aliases: BTreeMap<RecordKey, RecordKey>,
+    /// The links that the records had last.
+    homes: BTreeMap<RecordKey, LinkId>,
+    views: BTreeMap<LinkId, LinkView>,
+    /// The active record of a place, where it came back in this chunk.
+    taken: BTreeMap<(LinkId, String), RecordKey>,
+    changes: Changes,
+}
+
+impl<'a> Returns<'a> {
+    async fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        chunk: &[RecordState],
+    ) -> Result<Self, StoreError> {
+        let store = engine.store;
+        let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
+        let values = store.match_keys(&keys).await?.into_iter().collect();
+        let mut known = Known::default();
+        fetch_candidates(engine, entity, &values, &mut known).await?;
+        let homes: BTreeMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
+        let links: Vec<LinkId> = homes.values().copied().collect();
+        let views = store.links(&links).await?.into_iter().map(|view| (view.link.id, view));
+        Ok(Self {
+            engine,
+            entity,
+            now_ms: engine.clock.now_ms(),
+            next: store.last_link().await?,
+            known,
+            values,
+            aliases: store.aliases(&keys).await?.into_iter().collect(),
+            homes,
+            views: views.collect(),
+            taken: BTreeMap::new(),
+            changes: Changes::default(),
+        })
+    }
+
+    async fn place(&mut self, mut record: RecordState) -> Result<(), StoreError> {
+        let home = self.homes.get(&record.key).copied();
+        let heir = self.aliases.get(&record.key).cloned();
+        self.changes.unaliased.extend(heir.as_ref().map(|_| record.key.clone()));
+        let elsewhere = self.elsewhere(&record.key, home);
+        self.changes.dirty.extend(home);
+        if let Some(view) = home.and_then(|home| self.views.get(&home)).cloned()
+            && !elsewhere
+        {
+            self.go_on(record, &view);
+            return Ok(());
+        }
+        if let Some(heir) = heir.filter(|_| !elsewhere)
+            && self.part(&mut record, &heir).await?
+        {
+            return Ok(());
+        }
+        // It is matched anew.
+        record.status = Status::Live;
+        record.link = None;
+        self.changes.records.push(record);
+        Ok(())
+    }
+
+    /// Whether the record's match keys find other links, and not the one that it had.
+    fn elsewhere(&self, record: &RecordKey, home: Option<LinkId>) -> bool {
+        let own = self.values.get(record).map(Vec::as_slice).unwrap_or_default();
+        match judge(&self.entity.match_keys, record, own, &self.known) {
+            Verdict::Join { link, .. } => Some(link) != home,
+            Verdict::Ambiguous { records, .. } if home.is_some() => {
+                let mut candidates = self.known.candidates.values().flatten();
+                !candidates.any(|one| one.link == home && records.contains(&one.record))
+            }
+            Verdict::Ambiguous { .. } | Verdict::Found { .. } | Verdict::Held => false,
+        }
+    }
+
+    /// The link that it had goes on.
+    fn go_on(&mut self, mut record: RecordState, view: &LinkView) {
+        let link = view.link.id;
+        let place = (link, record.key.system.clone());
+        let is_rival = |other: &&Arc<RecordState>| {
+            other.status.has_place() && other.key.system == record.key.system
+        };
+        let rival = view.records.iter().find(is_rival).map(|other| other.key.clone());
+        let rival = rival.or_else(|| self.taken.get(&place).cloned());
+        record.link = Some(link);
+        self.drop_stamp(&mut record);
+        let mut goes_on = Link::clone(&view.link);
+        if goes_on.status == LinkStatus::Ended {
+            goes_on.status = LinkStatus::Active;
+            self.changes.records.extend(replaced(view.records.clone()));
+        }
+        match rival {
+            Some(active) => {
+                record.status = Status::Surplus;
+                consent::carry(self.entity, &mut goes_on, &record);
+                self.tell(link, &record.key, Reason::SurplusOf(active.clone()));
+                let key = record.key.clone();
+                let asked = review::of_surplus(self.entity, &view.link, (active, key), self.now_ms);
+                self.changes.reviews.push(asked);
+            }
+            None => {
+                record.status = Status::Live;
+                self.tell(link, &record.key, Reason::CameBack);
+                self.taken.insert(place, record.key.clone());
+            }
+        }
+        if goes_on != *view.link {
+            // Another record of it may come back in this chunk.
+            if let Some(known) = self.views.get_mut(&link) {
+                known.link = Arc::new(goes_on.clone());
+            }
+            self.changes.links.retain(|known| known.id != link);
+            self.changes.links.push(goes_on);
+        }
+        self.changes.records.push(record);
+    }
+
+    /// A merge was undone: what became surplus because of it belongs to the record again. Whether
+    /// there is anything.
+    async fn part(
+        &mut self,
+        record: &mut RecordState,
+        heir: &RecordKey,
+    ) -> Result<bool, StoreError> {
+        let store = self.engine.store;
+        let united = store.resolve(std::slice::from_ref(heir)).await?;
+        let Some(&(_, united)) = united.first() else { return Ok(false) };
+        let Some(view) = store.links(&[united]).await?.pop() else { return Ok(false) };
+        let query = ReviewQuery { link: Some(united), ..ReviewQuery::default() };
+        let is_of = |one: &&Review| one.record.as_ref() == Some(&record.key);
+        let reviews = store.reviews(&query).await?;
+        let asked: BTreeSet<&RecordKey> = reviews
+            .iter()
+            .filter(is_of)
+            .filter_map(|one| match &one.matter {
+                Matter::Surplus { surplus, .. } => Some(surplus),
+                _ => None,
+            })
+            .collect();
+        let surplus = view.records.iter().filter(|other| {
+            other.status == Status::Surplus
+                && other.key.system != record.key.system
+                && asked.contains(&other.key)
+        });
+        let others: Vec<RecordState> = surplus.map(|other| RecordState::clone(other)).collect();
+        if others.is_empty() {
+            return Ok(false);
+        }
+        self.next = LinkId(self.next.0 + 1);
+        let link = self.next;
+        self.changes.links.push(new_link(self.entity, link));
+        self.changes.dirty.extend([link, united]);
+        let mut systems = BTreeSet::new();
+        for mut other in std::iter::once(record.clone()).chain(others) {
+            other.link = Some(link);
+            let is_first = systems.insert(other.key.system.clone());
+            other.status = if is_first { Status::Live } else { Status::Surplus };
+            self.drop_stamp(&mut other);
+            // What it agreed on with an earlier link, the new one does not know.
+            for state in &mut other.fields {
+                (state.base, state.agreed, state.bereft) = (None, None, None);
+            }
+            self.tell(link, &other.key, Reason::MergeUndone(record.key.clone()));
+            self.changes.records.push(other);
+        }
+        Ok(true)
+    }
+
+    /// What the stamp says is done.
+    fn drop_stamp(&self, record: &mut RecordState) {
+        let member = self.entity.member(&record.key.system, &record.key.object);
+        let stamp = member.and_then(|(_, member)| member.stamp.as_ref());
+        record.raw.retain(|(column, _)| Some(column) != stamp);
+    }
+
+    fn tell(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
+        let note = Note { record: Some(record.clone()), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
+    }
+
+    /// The changes, with what waits for these records.
+    async fn finish(mut self) -> Result<Changes, StoreError> {
+        let linked = self.changes.records.iter().filter(|record| record.status.is_there());
+        let awaited: Vec<Awaited> = linked
+            .flat_map(|record| [Some(Awaited::Linked(record.key.clone())), record.awaited()])
+            .flatten()
+            .collect();
+        self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        Ok(self.changes)
+    }
+}

@@ -1,0 +1,189 @@
+//! Records that may be what an unanswered create made: nothing is founded on them, one that a match
+//! key brings to that create's link is weighed against what was sent, and those that went before
+//! they were read are remembered, until it is known what became of the create (SYNC.md 3.6).
+//! Otherwise the same thing would be made again in the other systems, or an edit of it be lost.
+//! And records that a person is asked about, which may be what a link lacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::apply::evidence::{Likeness, likeness, weigh};
+use crate::apply::send::sent_cells;
+use crate::engine::{Engine, Tally};
+use crate::model::record::{Action, Tombstone};
+use crate::model::spec::EntitySpec;
+use crate::model::state::{
+    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
+};
+use crate::model::value::Cell;
+use crate::read::ingest::Source;
+use crate::store::port::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
+
+/// Records looked at at once.
+const ROWS: usize = 1000;
+
+/// The creates of an entity that nobody answered, and what waits for them.
+pub(crate) struct Unanswered<'a> {
+    entity: &'a EntitySpec,
+    /// With what was sent, in canonical form; nothing if a transform failed on it.
+    creates: Vec<(OutboxEntry, Vec<Cell>)>,
+    /// Records without a link that may be what one of them made.
+    withheld: BTreeSet<RecordKey>,
+}
+
+impl<'a> Unanswered<'a> {
+    pub(crate) async fn new(
+        engine: &Engine<'_>,
+        tally: &Tally<'_>,
+        entity: &'a EntitySpec,
+    ) -> Result<Self, StoreError> {
+        let creates = unanswered(engine.store, &entity.name, None).await?;
+        let creates = with_cells(engine, tally, entity, creates).await;
+        let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
+        if !waiting.creates.is_empty() {
+            waiting.withhold(engine).await?;
+        }
+        Ok(waiting)
+    }
+
+    async fn withhold(&mut self, engine: &Engine<'_>) -> Result<(), StoreError> {
+        let questions = questions(engine.store, &self.entity.name).await?;
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let (name, work) = (&self.entity.name, LinkWork::Unlinked);
+            let records = engine.store.link_work(name, work, after.as_ref(), ROWS).await?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let waits = |record: &&RecordState| {
+                self.creates.iter().any(|(entry, cells)| {
+                    may_be(self.entity, entry, cells, questions.get(&entry.intent), record)
+                })
+            };
+            let waiting: Vec<_> = records.iter().filter(waits).map(|one| one.key.clone()).collect();
+            self.withheld.extend(waiting);
+        }
+    }
+
+    /// Whether no link may be founded on a record.
+    pub(crate) fn withholds(&self, record: &RecordKey) -> bool {
+        self.withheld.contains(record)
+    }
+
+    /// Whether a record may not join a link: what was sent to its place is not known.
+    pub(crate) fn blocks(&self, record: &RecordKey, link: LinkId) -> bool {
+        self.create_of(record, link).is_some_and(|(_, cells)| cells.is_empty())
+    }
+
+    /// A record joins its link: what people changed in it since it was made becomes an edit.
+    pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
+        if let Some((entry, cells)) = self.create_of(&record.key, link) {
+            weigh(self.entity, entry, cells, record);
+        }
+    }
+
+    fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
+        // A link has one place in a system: what was made as one object may be another by now, as
+        // a Lead that was converted is a Contact.
+        self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
+    }
+}
+
+/// Whether a record may be what a create made. Once a person is asked, only what the question names
+/// and what agrees on everything: a system shows what it made before that.
+fn may_be(
+    entity: &EntitySpec,
+    entry: &OutboxEntry,
+    sent: &[Cell],
+    question: Option<&Review>,
+    record: &RecordState,
+) -> bool {
+    if record.key.system != entry.system || record.key.object != entry.object {
+        return false;
+    }
+    let likeness = likeness(entity, sent, record);
+    match question.map(|question| &question.matter) {
+        Some(Matter::Uncertain { records, .. }) => {
+            likeness == Likeness::Same || records.contains(&record.key)
+        }
+        _ => likeness != Likeness::Other,
+    }
+}
+
+/// What each create sent; if a transform fails, nothing is known of that and all may be it.
+async fn with_cells(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+    creates: Vec<OutboxEntry>,
+) -> Vec<(OutboxEntry, Vec<Cell>)> {
+    let mut known = Vec::with_capacity(creates.len());
+    for member in &entity.members {
+        let is_mine =
+            |entry: &&OutboxEntry| entry.system == member.system && entry.object == member.object;
+        let mine: Vec<OutboxEntry> = creates.iter().filter(is_mine).cloned().collect();
+        let cells = match sent_cells(&engine.transforms, entity, member, &mine).await {
+            Ok(cells) => cells,
+            Err(error) => {
+                tally.failed("transform", &entity.name, &error);
+                vec![Vec::new(); mine.len()]
+            }
+        };
+        known.extend(mine.into_iter().zip(cells));
+    }
+    known
+}
+
+/// Tombstones of records that were never read, as records, where one of them may be what an
+/// unanswered create made.
+pub(crate) async fn strays(
+    source: &Source<'_>,
+    unknown: &[&Tombstone],
+) -> Result<Vec<RecordState>, StoreError> {
+    if unknown.is_empty() {
+        return Ok(Vec::new());
+    }
+    let creates = unanswered(source.store, &source.entity.name, Some(source)).await?;
+    let Some(since) = creates.iter().map(OutboxEntry::sent_ms).min() else {
+        return Ok(Vec::new());
+    };
+    let gone_ms = |tombstone: &Tombstone| tombstone.at_ms.unwrap_or(source.now_ms);
+    let recent = unknown.iter().filter(|gone| gone_ms(gone) >= since.saturating_sub(SKEW_MS));
+    let stray = |gone: &&Tombstone| RecordState {
+        status: source.status_of(gone),
+        modified_ms: Some(gone_ms(gone)),
+        ..source.blank(&gone.id)
+    };
+    Ok(recent.map(stray).collect())
+}
+
+/// Creates without an answer: of an entity, or of one of its members.
+async fn unanswered(
+    store: &dyn Store,
+    entity: &str,
+    source: Option<&Source<'_>>,
+) -> Result<Vec<OutboxEntry>, StoreError> {
+    let query = OutboxQuery {
+        state: OutboxState::Sent,
+        entity: Some(entity.to_owned()),
+        system: source.map(|source| source.member.system.clone()),
+        kind: source.map(|source| (source.member.object.clone(), Action::Create)),
+        due_ms: i64::MAX,
+        limit: usize::MAX,
+    };
+    let mut sent = store.outbox(&query).await?;
+    sent.retain(|entry| entry.action == Action::Create);
+    Ok(sent)
+}
+
+/// The questions of an entity about creates, by intent.
+pub(crate) async fn questions(
+    store: &dyn Store,
+    entity: &str,
+) -> Result<BTreeMap<String, Review>, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
+    let by_intent = reviews.filter_map(|review| match &review.matter {
+        Matter::Uncertain { intent, .. } => Some((intent.clone(), review)),
+        _ => None,
+    });
+    Ok(by_intent.collect())
+}

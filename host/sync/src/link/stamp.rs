@@ -1,0 +1,232 @@
+//! The intent of a create, which its record carries as a stamp, and what can be read from it.
+//!
+//! A database that was put back from a backup has forgotten records that it made, and counts again.
+//! So the intent holds an epoch that no two openings share (RULES.md P1), and names the record that
+//! the new one was made from (RULES.md P2). It is lower case and at most 80 characters long:
+//!
+//! ```text
+//! installation epoch - link - version - member [- origin's place - origin's id]
+//! ```
+//! Places are told by the account that a system is, so that a stamp means nothing in another one.
+
+use std::collections::BTreeMap;
+
+use crate::model::review::digest;
+use crate::model::spec::{EntitySpec, MemberSpec};
+use crate::model::state::{LinkId, OutboxEntry, RecordKey, Status};
+use crate::store::port::{Store, StoreError};
+
+/// Characters that every system has room for.
+const LENGTH_MAX: usize = 80;
+/// Hexadecimal digits that tell an installation.
+const INSTALLATION: usize = 6;
+/// Hexadecimal digits of an epoch.
+const EPOCH: usize = 12;
+/// Hexadecimal digits that tell a member.
+const PLACE: usize = 4;
+
+/// What an intent of a create says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    installation: String,
+    epoch: String,
+    link: LinkId,
+    version: u64,
+    /// Place and id of the record that it was made from.
+    origin: Option<(String, String)>,
+}
+
+impl Stamp {
+    /// Reads a stamp of this or another installation.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let head = parts.next().filter(|head| head.len() == INSTALLATION + EPOCH)?;
+        let (installation, epoch) = head.split_at_checked(INSTALLATION)?;
+        let link = LinkId(u64::from_str_radix(parts.next()?, 16).ok()?);
+        let version = u64::from_str_radix(parts.next()?, 16).ok()?;
+        parts.next().filter(|member| member.len() == PLACE)?;
+        let origin = parts.next().zip(parts.next());
+        Some(Self {
+            installation: installation.to_owned(),
+            epoch: epoch.to_owned(),
+            link,
+            version,
+            origin: origin.and_then(|(place, id)| Some((place.to_owned(), decode(id)?))),
+        })
+    }
+}
+
+/// What a store remembers of the creates of these stamps, in order.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn recall(store: &dyn Store, stamps: &[Stamp]) -> Result<Vec<Memory>, StoreError> {
+    let own = installation(store.identity());
+    let links: Vec<LinkId> = stamps.iter().map(|stamp| stamp.link).collect();
+    let epochs = store.epochs().await?;
+    let versions: BTreeMap<LinkId, u64> = store
+        .links(&links)
+        .await?
+        .into_iter()
+        .map(|view| (view.link.id, view.link.version))
+        .collect();
+    let memory = |stamp: &Stamp| {
+        if stamp.installation != own {
+            return Memory::Foreign;
+        }
+        let counted = versions.get(&stamp.link).is_some_and(|version| *version >= stamp.version);
+        if counted && epochs.contains(&stamp.epoch) { Memory::Known } else { Memory::Forgotten }
+    };
+    Ok(stamps.iter().map(memory).collect())
+}
+
+/// Whether a store remembers the create of a stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It does.
+    Known,
+    /// It made it, and has forgotten that since.
+    Forgotten,
+    /// Another installation made it.
+    Foreign,
+}
+
+/// The places of an entity's members, by the accounts that their systems are.
+pub(crate) struct Places<'a> {
+    members: Vec<(String, &'a MemberSpec)>,
+}
+
+impl<'a> Places<'a> {
+    /// Looks up the accounts.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn fetch(
+        store: &dyn Store,
+        entity: &'a EntitySpec,
+    ) -> Result<Self, StoreError> {
+        let mut members = Vec::with_capacity(entity.members.len());
+        for member in &entity.members {
+            let account = store.account(&member.system).await?;
+            let account = account.unwrap_or_else(|| member.system.clone());
+            let place = short(&["place", &account, &member.object], PLACE);
+            members.push((place, member));
+        }
+        Ok(Self { members })
+    }
+
+    fn place(&self, system: &str, object: &str) -> &str {
+        let mut members = self.members.iter();
+        let found = members.find(|(_, one)| one.system == system && one.object == object);
+        found.map(|(place, _)| place.as_str()).unwrap_or_default()
+    }
+
+    /// The record that a stamp names, if it is of one of these places.
+    pub(crate) fn origin(&self, stamp: &Stamp) -> Option<RecordKey> {
+        let (place, id) = stamp.origin.as_ref()?;
+        let mut found = self.members.iter().filter(|(known, _)| known == place);
+        match (found.next(), found.next()) {
+            (Some((_, member)), None) => Some(RecordKey {
+                system: member.system.clone(),
+                object: member.object.clone(),
+                id: id.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The intent of a create for a link with these records.
+    pub(crate) fn intent(
+        &self,
+        store: &dyn Store,
+        entry: &OutboxEntry,
+        version: u64,
+        origin: Option<&RecordKey>,
+    ) -> String {
+        let (installation, epoch) = (installation(store.identity()), store.epoch());
+        let member = self.place(&entry.system, &entry.object);
+        let plain = format!("{installation}{epoch}-{:x}-{version:x}-{member}", entry.link.0);
+        let origin = origin.and_then(|key| {
+            Some(format!("{plain}-{}-{}", self.place(&key.system, &key.object), encode(&key.id)?))
+        });
+        origin.filter(|full| full.len() <= LENGTH_MAX).unwrap_or(plain)
+    }
+}
+
+/// The record that a new one is made from: the first of the link that is there.
+pub(crate) fn origin_of<'a>(
+    records: impl IntoIterator<Item = &'a crate::model::state::RecordState>,
+) -> Option<&'a RecordKey> {
+    let live = records.into_iter().filter(|record| record.status == Status::Live);
+    live.map(|record| &record.key).min()
+}
+
+fn installation(identity: &str) -> String {
+    short(&["installation", identity], INSTALLATION)
+}
+
+fn short(parts: &[&str], digits: usize) -> String {
+    let mut text = digest(parts);
+    text.truncate(digits);
+    text
+}
+
+/// An id in lower case, as systems that compare without case keep it. Nothing where it holds more
+/// than letters and digits.
+fn encode(id: &str) -> Option<String> {
+    let mut text = String::with_capacity(id.len());
+    for character in id.chars() {
+        if character.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(Some(character).filter(char::is_ascii_alphanumeric)?.to_ascii_lowercase());
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut id = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '_' => id.push(characters.next()?.to_ascii_uppercase()),
+            other => id.push(other),
+        }
+    }
+    (!id.is_empty()).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_comes_back_from_a_stamp_when_it_is_letters_and_digits() {
+        let check = |id: &str, expected: Option<&str>| {
+            let text = encode(id);
+            assert_eq!(text.as_deref(), expected, "{id}");
+            if let Some(text) = text {
+                assert_eq!(decode(&text).as_deref(), Some(id));
+            }
+        };
+        check("12345", Some("12345"));
+        check("003Ab0000012xYzAAO", Some("003_ab0000012x_yz_a_a_o"));
+        check("a-b", None);
+        check("", None);
+    }
+
+    /// RULES.md P2.
+    #[test]
+    fn a_stamp_says_which_create_made_it_and_from_what() {
+        let text = "0a1b2cffffffffffff-1f-3-9abc-12de-003_ab";
+        let stamp = Stamp::parse(text).unwrap();
+        assert_eq!((stamp.link, stamp.version), (LinkId(31), 3));
+        assert_eq!((stamp.installation.as_str(), stamp.epoch.as_str()), ("0a1b2c", "ffffffffffff"));
+        assert_eq!(stamp.origin, Some(("12de".to_owned(), "003Ab".to_owned())));
+        let plain = Stamp::parse("0a1b2cffffffffffff-1f-3-9abc").unwrap();
+        assert_eq!(plain.origin, None);
+        for other in ["", "a person's own text", "0a1b2c-1-2-3", &"0".repeat(32)] {
+            assert_eq!(Stamp::parse(other), None, "{other}");
+        }
+    }
+}

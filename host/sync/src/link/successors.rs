@@ -1,0 +1,440 @@
+//! Records that were merged or converted hand their link to their successor (SYNC.md 3.8).
+//!
+//! A successor without a link takes the whole place of its predecessor, base values included, so
+//! that what the merge changed shows as an edit; of an update that nobody answered it takes what
+//! was sent. Two links that meet become one; a record whose place in it is taken is kept as
+//! surplus, and a person is asked. The alias stays for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::apply::recover::update::settle;
+use crate::apply::send::sent_cells;
+use crate::engine::{Engine, Tally, journal_of};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::spec::{EntitySpec, OnMerge};
+use crate::model::state::{
+    Awaited, Choice, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
+    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
+};
+use crate::model::value::{Cell, Value};
+use crate::plan::link::Note;
+use crate::plan::merge::consent;
+use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
+
+/// Lets links follow all moved records of an entity whose successors are known.
+pub(crate) async fn follow_moves(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+) -> Result<(), StoreError> {
+    let mut after: Option<RecordKey> = None;
+    let mut moved: Vec<RecordState> = Vec::new();
+    let (store, limit) = (engine.store, engine.options.chunk_links);
+    loop {
+        let chunk = store.link_work(&entity.name, LinkWork::Moved, after.as_ref(), limit).await?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.key.clone());
+        moved.extend(chunk);
+    }
+    for RecordState { key, .. } in winners_first(store, moved).await? {
+        // One commit each: a later move builds on an earlier one, which may have moved this record.
+        for record in store.records(&[key]).await? {
+            if let Some(changes) = follow(engine, tally, entity, record).await? {
+                store.commit(changes).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of several records that became the same new one, the one whose values survive goes first, so
+/// that its link is the one that goes on (`RULES.md` P7); one that stood aside follows its equals.
+async fn winners_first(
+    store: &dyn Store,
+    mut moved: Vec<RecordState>,
+) -> Result<Vec<RecordState>, StoreError> {
+    if moved.len() < 2 {
+        return Ok(moved);
+    }
+    let keys: Vec<RecordKey> = moved.iter().map(|record| record.key.clone()).collect();
+    let heirs: BTreeMap<RecordKey, RecordKey> = store.aliases(&keys).await?.into_iter().collect();
+    let wanted: BTreeSet<RecordKey> = heirs.values().cloned().collect();
+    let heirs_known = store.records(&wanted.into_iter().collect::<Vec<_>>()).await?;
+    let lost = |record: &RecordState| {
+        let heir = heirs.get(&record.key);
+        let heir = heir.and_then(|key| heirs_known.iter().find(|known| known.key == *key));
+        heir.map_or(0, |heir| lost_values(record, heir))
+    };
+    moved.sort_by_cached_key(|record| (lost(record), record.status.is_aside()));
+    Ok(moved)
+}
+
+/// How many values of a record its successor does not have.
+fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
+    let fields = record.fields.iter().zip(&heir.fields);
+    let lost = fields.filter(|(old, new)| {
+        old.seen.as_ref().is_some_and(|value| !value.is_null()) && old.seen != new.seen
+    });
+    lost.count()
+}
+
+async fn follow(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+    mut record: RecordState,
+) -> Result<Option<Changes>, StoreError> {
+    let store = engine.store;
+    let (Some(from), Some(successor)) = (record.link, record.status.successor()) else {
+        return Ok(None);
+    };
+    let aliases = store.aliases(std::slice::from_ref(&record.key)).await?;
+    let heir = aliases.into_iter().next().map_or_else(|| successor.clone(), |(_, heir)| heir);
+    let Some(heir) = store.records(&[heir]).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let mut ids = vec![from];
+    ids.extend(heir.link);
+    let views = store.links(&ids).await?;
+    let view = |id: LinkId| views.iter().find(|view| view.link.id == id);
+    let Some(left) = view(from) else { return Ok(None) };
+    let now_ms = engine.clock.now_ms();
+    let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
+        return Ok(None);
+    };
+    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
+    if !heir.status.is_gone() || heir.link.is_none() && !heir.was_read() {
+        // What could not be read of it, its successor shows or not.
+        record.failures.clear();
+    }
+    match heir.link {
+        Some(_) if heir.status.is_gone() => moving.give_up(record),
+        // One that nobody ever read takes the place, so that a person is asked about it.
+        None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
+            moving.give_up(record);
+        }
+        Some(to) if to == from => moving.leave(record, heir, left),
+        Some(to) => match view(to) {
+            // A link that is kept in step does not end in one that is not.
+            Some(right) if record.status.is_aside() && right.link.status != LinkStatus::Active => {
+                moving.leave(record, heir, left);
+            }
+            Some(right) => moving.unite(record, &heir, left, right),
+            None => return Ok(None),
+        },
+        None => moving.inherit(record, heir, left),
+    }
+    moving.changes.links.extend(moving.stays.take());
+    let awaited = moving.awaited();
+    moving.changes.dirty.extend(store.waiters(&awaited).await?);
+    Ok(Some(moving.changes))
+}
+
+/// The updates of a record that nobody answered, with what was sent in canonical form; nothing if a
+/// transform fails on them, so that the move waits.
+async fn updates_of(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    entity: &EntitySpec,
+    record: &RecordKey,
+) -> Result<Option<Vec<(OutboxEntry, Vec<Cell>)>>, StoreError> {
+    let query = OutboxQuery {
+        state: OutboxState::Sent,
+        entity: Some(entity.name.clone()),
+        system: Some(record.system.clone()),
+        kind: Some((record.object.clone(), Action::Update)),
+        due_ms: i64::MAX,
+        limit: usize::MAX,
+    };
+    let mut sent = engine.store.outbox(&query).await?;
+    sent.retain(|entry| entry.record().as_ref() == Some(record));
+    let Some((_, member)) = entity.member(&record.system, &record.object) else {
+        return Ok(Some(Vec::new()));
+    };
+    if sent.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    match sent_cells(&engine.transforms, entity, member, &sent).await {
+        Ok(cells) => Ok(Some(sent.into_iter().zip(cells).collect())),
+        Err(error) => {
+            tally.failed("transform", &entity.name, &error);
+            Ok(None)
+        }
+    }
+}
+
+/// The record that has the place of another one's system in a link, if that is not the other one.
+fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<RecordState>> {
+    let here = |other: &&Arc<RecordState>| {
+        other.key.system == beside.key.system && other.key != beside.key
+    };
+    view.records.iter().filter(here).find(|other| other.status.has_place())
+}
+
+struct Move<'a> {
+    entity: &'a EntitySpec,
+    now_ms: i64,
+    changes: Changes,
+    /// Updates of the record that nobody answered, with what was sent.
+    unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
+    /// The link that stays, where it changes.
+    stays: Option<Link>,
+}
+
+impl Move<'_> {
+    /// The successor is gone too: for the link that is a deletion, unless it stood aside.
+    fn give_up(&mut self, mut record: RecordState) {
+        record.status = if record.status.is_aside() { Status::Replaced } else { Status::Deleted };
+        self.changes.dirty.extend(record.link);
+        self.changes.records.push(record);
+    }
+
+    /// The successor has the link already; as a surplus record it becomes the active one, because
+    /// its system says that it is what is left of both. What it holds is weighed then, as that of
+    /// any record that is new in its place (`RULES.md` P7).
+    fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
+        let link = view.link.id;
+        if heir.status == Status::Surplus
+            && !record.status.is_aside()
+            && in_place(view, &record).is_none()
+        {
+            self.pass_sent(&mut heir);
+            heir.status = Status::Live;
+            self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
+            self.changes.records.push(heir);
+        }
+        Self::let_go(&mut record);
+        self.changes.records.push(record);
+        self.changes.dirty.push(link);
+    }
+
+    /// The successor takes over link and base values, and the place that the record had: also the
+    /// one beside the active record.
+    fn inherit(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
+        let link = view.link.id;
+        let is_converted = record.key.object != heir.key.object;
+        let reason = match is_converted {
+            true => Reason::ConvertedFrom(record.key.clone()),
+            false => Reason::MergedFrom(record.key.clone()),
+        };
+        self.pass_bases(&record, &mut heir);
+        self.pass_sent(&mut heir);
+        heir.link = Some(link);
+        let active = in_place(view, &record).map(|active| active.key.clone());
+        match (active, record.status.is_aside()) {
+            (Some(_), _) if heir.status.is_gone() => heir.status = Status::Replaced,
+            (Some(active), true) => self.stay_aside(&mut heir, active, (&record, view)),
+            (Some(active), false) => self.set_aside(&mut heir, active, view, None),
+            (None, true) => self.stand_aside(&mut heir, view),
+            (None, false) => {}
+        }
+        if heir.status == Status::Missing {
+            let matter = Matter::Missing { record: heir.key.clone() };
+            let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
+            self.changes.reviews.push(open);
+            self.tell(link, heir.key.clone(), Reason::OutOfSight);
+        }
+        self.tell(link, heir.key.clone(), reason);
+        Self::let_go(&mut record);
+        self.changes.records.extend([record, heir]);
+        self.changes.dirty.push(link);
+    }
+
+    /// Two links become one: the successor's.
+    fn unite(
+        &mut self,
+        mut record: RecordState,
+        heir: &RecordState,
+        left: &LinkView,
+        right: &LinkView,
+    ) {
+        let to = right.link.id;
+        for other in left.records.iter().filter(|other| other.key != record.key) {
+            let mut other = RecordState::clone(other);
+            other.link = Some(to);
+            if other.status.is_gone() {
+                other.status = Status::Replaced;
+            }
+            let waits = matches!(other.status, Status::Missing | Status::Returned);
+            if !waits && !other.status.is_gone() {
+                self.join(&mut other, right, &record.key);
+            }
+            self.changes.records.push(other);
+        }
+        Self::let_go(&mut record);
+        self.changes.records.push(record);
+        // These are about records that are in the other link now. All others are over (RULES.md
+        // V20): what still differs there is asked there.
+        let goes_on =
+            |one: &&Review| matches!(one.matter, Matter::Surplus { .. } | Matter::Missing { .. });
+        let moved = left.reviews.iter().filter(goes_on);
+        let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
+        self.changes.reviews.extend(moved);
+        let mut from = Link::clone(&left.link);
+        from.status = LinkStatus::MergedInto(to);
+        // Planned once more, which closes what was asked and what failed there.
+        self.changes.dirty.push(from.id);
+        self.changes.waits.push((from.id, Vec::new()));
+        self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.join_consent(left, right);
+        self.changes.links.push(from);
+        self.changes.dirty.push(to);
+    }
+
+    /// A record comes into the link that stays. Where its system has another one there, also one
+    /// that has just gone, it stands aside: what it holds is weighed once it has the place.
+    fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
+        if other.status.is_aside() {
+            other.fields.iter_mut().for_each(FieldState::stand_aside);
+            return;
+        }
+        let active = in_place(view, other).map(|active| active.key.clone());
+        let is_gone = |gone: &&Arc<RecordState>| {
+            gone.status.is_removed() && gone.key.system == other.key.system
+        };
+        if active.is_none() && !view.records.iter().any(|record| is_gone(&record)) {
+            return;
+        }
+        other.fields.iter_mut().for_each(FieldState::stand_aside);
+        match active {
+            Some(active) => self.set_aside(other, active, view, Some(because.clone())),
+            None => self.stand_aside(other, view),
+        }
+    }
+
+    /// An opt-out of the link that ends counts in the one that stays.
+    fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
+        self.change(right, |entity, link| {
+            let mut joins = false;
+            let truths = left.link.truth.iter().zip(&mut link.truth);
+            for (field, (from, to)) in entity.fields.iter().zip(truths) {
+                if let Some(truth) = consent::join(&field.winner, from, to) {
+                    *to = consent::carried(truth);
+                    joins = true;
+                }
+            }
+            joins
+        });
+    }
+
+    /// Changes the link that stays; it is kept if anything was.
+    fn change(&mut self, view: &LinkView, change: impl FnOnce(&EntitySpec, &mut Link) -> bool) {
+        let mut link = self.stays.take().unwrap_or_else(|| Link::clone(&view.link));
+        let (known, changed) = (link != *view.link, change(self.entity, &mut link));
+        self.stays = (known || changed).then_some(link);
+    }
+
+    /// Keeps a record beside the active one of its system; `because` is the record whose merge made
+    /// it so, where that was in another system.
+    fn set_aside(
+        &mut self,
+        record: &mut RecordState,
+        active: RecordKey,
+        view: &LinkView,
+        because: Option<RecordKey>,
+    ) {
+        self.stand_aside(record, view);
+        self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
+        let pair = (active, record.key.clone());
+        let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
+        review.record = because;
+        let mergeable = matches!(review.matter, Matter::Surplus { mergeable: true, .. });
+        if mergeable && self.entity.on_merge == OnMerge::Follow {
+            review.status = ReviewStatus::Chosen;
+            review.choice = Some(Choice::Approve);
+        }
+        self.changes.reviews.push(review);
+    }
+
+    fn stand_aside(&mut self, record: &mut RecordState, view: &LinkView) {
+        record.status = record.status.aside();
+        self.change(view, |entity, link| consent::carry(entity, link, record));
+    }
+
+    /// What a record became that stood aside stands aside; a person who is asked about the one is
+    /// asked about the other.
+    fn stay_aside(
+        &mut self,
+        heir: &mut RecordState,
+        active: RecordKey,
+        (record, view): (&RecordState, &LinkView),
+    ) {
+        let asked = view.reviews.iter().find(|one| match &one.matter {
+            Matter::Surplus { surplus, .. } => *surplus == record.key,
+            _ => false,
+        });
+        match asked {
+            Some(asked) => self.set_aside(heir, active, view, asked.record.clone()),
+            None => self.stand_aside(heir, view),
+        }
+    }
+
+    /// The record has left its link; what it was merged or converted into stands there.
+    fn let_go(record: &mut RecordState) {
+        record.link = None;
+        if let Status::SurplusInto(heir) = &record.status {
+            record.status = match heir.object == record.key.object {
+                true => Status::MergedInto(heir.clone()),
+                false => Status::ConvertedTo(heir.clone()),
+            };
+        }
+    }
+
+    /// Base values of a record for its successor, where that has none of its own.
+    fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
+        let was_read = heir.was_read();
+        let fields = self.entity.fields.iter();
+        for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
+            // A record that lacks its predecessor's opt-out is no person who takes it back.
+            let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
+            if old.is_filler(&field.kind, &new.seen) {
+                new.filler.clone_from(&old.filler);
+                new.seen = Some(Value::Null);
+            }
+            // What was nobody's edit in the one is none in the other.
+            new.preset |= old.preset && new.seen.is_some() && new.seen == old.seen;
+            if new.base.is_none() && !lost {
+                new.base.clone_from(&old.base);
+                new.agreed.clone_from(&old.agreed);
+                new.bereft.clone_from(&old.bereft);
+            } else if !was_read {
+                // One that nobody ever read lacks nothing: it took over what its predecessor had.
+                new.agreed.clone_from(&old.agreed);
+            }
+        }
+    }
+
+    /// What was sent to a record without an answer: its successor shows what became of that.
+    fn pass_sent(&mut self, heir: &mut RecordState) {
+        for (entry, sent) in std::mem::take(&mut self.unanswered) {
+            let reason = settle(self.entity, &entry, &sent, heir, true);
+            let note = Note { record: Some(heir.key.clone()), field: None, reason };
+            let name = &self.entity.name;
+            self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
+            self.changes.outbox_done.push(entry.intent);
+        }
+    }
+
+    fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
+        let note = Note { record: Some(record), field: None, reason };
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
+    }
+
+    /// What others may have waited for.
+    fn awaited(&self) -> Vec<Awaited> {
+        let linked = self.changes.records.iter().filter(|record| record.link.is_some());
+        linked
+            .flat_map(|record| {
+                let member = record.link.map(|link| Awaited::Member {
+                    link,
+                    system: record.key.system.clone(),
+                    object: record.key.object.clone(),
+                });
+                [Some(Awaited::Linked(record.key.clone())), member].into_iter().flatten()
+            })
+            .collect()
+    }
+}

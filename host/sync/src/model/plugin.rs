@@ -1,0 +1,221 @@
+//! What the engine knows of a plugin: which generation it is, what it says of its system, and how
+//! it fails.
+
+mod stop;
+
+pub use stop::{Cap, StopCause};
+
+use crate::answers::why::span;
+use crate::model::record::{Attributes, Problem};
+
+/// One loaded version of a plugin. Every operation and log line names the generation that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Generation {
+    /// The plugin's id, such as `hubspot`.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the file, hex.
+    pub digest: String,
+}
+
+impl Generation {
+    /// Name, version and digest: what the journal keeps of who did something (I16).
+    pub fn in_full(&self) -> String {
+        format!("{self} {}", self.digest)
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.plugin, self.version)
+    }
+}
+
+/// What a connector says of the account it serves.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// The account's own id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Scopes, time zone, calls left.
+    pub facts: Attributes,
+}
+
+/// The live schema of one object.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The object's name.
+    pub object: String,
+    /// Its label for people.
+    pub label: String,
+    /// Its fields.
+    pub fields: Vec<SchemaField>,
+    /// `stamp`, `creatable`, `archivable`, `mergeable`.
+    pub facts: Attributes,
+}
+
+/// One field of a live schema. See `connector.wit` for the meaning of each item.
+#[derive(Debug, Clone)]
+pub struct SchemaField {
+    /// The column's name.
+    pub name: String,
+    /// Its label for people.
+    pub label: String,
+    /// `boolean`, `integer`, `decimal`, `text`, `date`, `timestamp`, `choice`, `choices`,
+    /// `reference`, `references`.
+    pub kind: String,
+    /// May be read.
+    pub readable: bool,
+    /// May be given at creation.
+    pub creatable: bool,
+    /// May be changed.
+    pub updatable: bool,
+    /// A create without it is refused.
+    pub required: bool,
+    /// Unique in the object.
+    pub unique: bool,
+    /// May be empty.
+    pub nullable: bool,
+    /// In Unicode scalar values.
+    pub max_length: Option<u32>,
+    /// Value and label.
+    pub choices: Vec<(String, String)>,
+    /// Objects that a reference may point at.
+    pub targets: Vec<String>,
+    /// Documented codes.
+    pub facts: Attributes,
+}
+
+/// The code of a problem that the host itself names: an admin took the right to it away.
+pub const NOT_GRANTED: &str = "not-granted";
+
+/// Why a call to a plugin failed as a whole. Named by what the caller can do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// Ask again after this many ms.
+    #[error("{plugin}: busy, again in {}", span(*.after_ms))]
+    RetryAfter {
+        /// Which plugin.
+        plugin: Generation,
+        /// How long to wait.
+        after_ms: u64,
+    },
+    /// The credentials were refused: the system pauses until an admin renews them.
+    #[error(
+        "{plugin}: the credentials were refused ({code}); renew the secret of this system and run again"
+    )]
+    Unauthorized {
+        /// Which plugin.
+        plugin: Generation,
+        /// The system's code.
+        code: String,
+        /// The system's words, for people.
+        message: String,
+    },
+    /// The credentials are good but lack a right.
+    #[error("{plugin}: a right is missing ({}): {}", .problem.code, .problem.message)]
+    Forbidden {
+        /// Which plugin.
+        plugin: Generation,
+        /// What the system said.
+        problem: Problem,
+    },
+    /// The system is another account than the one that the database belongs to.
+    #[error(
+        "{plugin}: {system} is account {found}, and this database belongs to account {known}; \
+         nothing was read or written. Set the base URL and the credentials of {known} again, use \
+         another directory for {found}, or declare the move: \
+         `renkei account move {system} --to {found}`"
+    )]
+    OtherAccount {
+        /// Which plugin.
+        plugin: Generation,
+        /// The system's name in the configuration.
+        system: String,
+        /// The account that the database belongs to.
+        known: String,
+        /// The account that answers.
+        found: String,
+    },
+    /// The system's name is new, and its account is known under a name that no system has now: its
+    /// records would be taken for others, and made twice.
+    #[error(
+        "{plugin}: {system} is account {account}, which this database knows as {known}; nothing was \
+         read or written. Name the system {known} again, or use another directory for {system}"
+    )]
+    RenamedAccount {
+        /// Which plugin.
+        plugin: Generation,
+        /// The system's name in the configuration.
+        system: String,
+        /// The name under which the account is known.
+        known: String,
+        /// The account.
+        account: String,
+    },
+    /// The thing asked for does not exist.
+    #[error("{plugin}: not found: {}", .problem.message)]
+    NotFound {
+        /// Which plugin.
+        plugin: Generation,
+        /// What the system said.
+        problem: Problem,
+    },
+    /// The request or the configuration is wrong and will stay wrong.
+    #[error("{plugin}: refused ({}): {}", .problem.code, .problem.message)]
+    Invalid {
+        /// Which plugin.
+        plugin: Generation,
+        /// What the system said.
+        problem: Problem,
+    },
+    /// The cursor is no longer usable: start from a backfill.
+    #[error("{plugin}: the cursor is no longer usable ({})", .problem.code)]
+    CursorLost {
+        /// Which plugin.
+        plugin: Generation,
+        /// What the system said.
+        problem: Problem,
+    },
+    /// The system cannot do this.
+    #[error("{plugin}: not supported: {what}")]
+    Unsupported {
+        /// Which plugin.
+        plugin: Generation,
+        /// What was asked.
+        what: String,
+    },
+    /// The host refused or failed a call underneath: no answer, denied, cancelled.
+    #[error("{plugin}: {reason}")]
+    Host {
+        /// Which plugin.
+        plugin: Generation,
+        /// In plain words.
+        reason: String,
+    },
+    /// The plugin trapped, ran over a limit, or broke the contract. The host is unharmed.
+    #[error("{plugin}: stopped: {reason}")]
+    Broken {
+        /// Which plugin.
+        plugin: Generation,
+        /// Why, for the host.
+        cause: StopCause,
+        /// Which limit or which rule, for people.
+        reason: String,
+    },
+}
+
+impl PluginError {
+    /// What the host says of a right that an admin took away: nothing was sent.
+    pub fn not_granted(&self) -> Option<&str> {
+        match self {
+            Self::Forbidden { problem, .. } if problem.code == NOT_GRANTED => {
+                Some(&problem.message)
+            }
+            _ => None,
+        }
+    }
+}

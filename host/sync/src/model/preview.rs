@@ -1,0 +1,149 @@
+//! What a cycle would write, and what it holds back: an immutable value that prints as text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
+use crate::model::value::Shown;
+
+/// What a cycle would write. Immutable; prints as one line per operation with its reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    /// Operations in the order in which they would be sent.
+    pub operations: Vec<OutboxEntry>,
+    /// Operations beyond the number that is listed.
+    pub omitted: u64,
+    /// Why something is not written: link, record, field, reason.
+    pub held: Vec<Held>,
+    /// What is held back beyond the number that is listed.
+    pub held_omitted: u64,
+    /// Deletions with what they take along, per entity.
+    pub deletions: Vec<Deletions>,
+    /// How much of what is planned, per entity with something to plan; ambiguous matches have no
+    /// link and are not counted.
+    pub entities: Vec<EntityPlan>,
+}
+
+impl Plan {
+    /// Adds a chunk of links of one entity and what is planned for them.
+    pub(crate) fn count(&mut self, counts: EntityPlan, operations: &[OutboxEntry]) {
+        let known = self.entities.iter().position(|known| known.entity == counts.entity);
+        let at = known.unwrap_or(self.entities.len());
+        if known.is_none() {
+            let entity = counts.entity.clone();
+            self.entities.push(EntityPlan { entity, ..EntityPlan::default() });
+        }
+        let Some(plan) = self.entities.get_mut(at) else { return };
+        plan.matched += counts.matched;
+        plan.single += counts.single;
+        plan.held += counts.held;
+        for OutboxEntry { system, object, action, .. } in operations {
+            plan.add(system, object, *action);
+        }
+    }
+}
+
+/// The deletions of an entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Deletions {
+    /// The entity's name.
+    pub entity: String,
+    /// Records to be archived.
+    pub records: u64,
+    /// Records that go along in their systems: `system.object`, and how many.
+    pub along: BTreeMap<String, u64>,
+    /// Deletions of the last 24 hours.
+    pub today: u64,
+    /// How many are allowed in 24 hours.
+    pub limit: u64,
+    /// Whether they wait for a person.
+    pub waits: bool,
+}
+
+impl fmt::Display for Deletions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entity, records, along, today, limit, waits } = self;
+        write!(f, "deletions of {entity}: {records}")?;
+        for (number, (object, count)) in along.iter().enumerate() {
+            let lead = if number == 0 { ", taking along" } else { "," };
+            write!(f, "{lead} {count} {object}")?;
+        }
+        write!(f, "; {today} in the last 24 hours, {limit} allowed")?;
+        if *waits { write!(f, "; waits for approval") } else { Ok(()) }
+    }
+}
+
+/// Something that a plan does not write.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// The entity's name.
+    pub entity: String,
+    /// The link.
+    pub link: LinkId,
+    /// The record.
+    pub record: Option<RecordKey>,
+    /// The field's name.
+    pub field: Option<String>,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for operation in &self.operations {
+            let OutboxEntry { entity, link, system, object, reason, .. } = operation;
+            let id = operation.id.as_deref().unwrap_or("(new)");
+            let action = match operation.action {
+                Action::Create => "create",
+                Action::Update => "update",
+                Action::Upsert => "upsert",
+                Action::Archive => "archive",
+                Action::Restore => "restore",
+                Action::Merge => "merge",
+            };
+            if let Some(loser) = &operation.loser {
+                writeln!(
+                    f,
+                    "{action} {system}.{object}/{loser} into /{id}  {entity} link {link}: {reason}"
+                )?;
+                continue;
+            }
+            writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
+            for write in &operation.fields {
+                let (before, after) = (Shown(&write.before), Shown(&write.after));
+                match operation.action {
+                    Action::Create => writeln!(f, "    {} = {after}", write.field)?,
+                    _ => {
+                        writeln!(f, "    {}: {before} -> {after}  ({})", write.field, write.reason)?
+                    }
+                }
+                for record in &write.removes {
+                    writeln!(f, "      no longer refers to {record}")?;
+                }
+            }
+        }
+        for held in self.held.iter().filter(|held| held.reason.holds_back()) {
+            let Held { entity, link, record, field, reason } = held;
+            write!(f, "hold {entity} link {link}")?;
+            if let Some(record) = record {
+                write!(f, " {record}")?;
+            }
+            if let Some(field) = field {
+                write!(f, " {field}")?;
+            }
+            writeln!(f, ": {reason}")?;
+        }
+        if self.held_omitted > 0 {
+            writeln!(f, "... and {} more held back", self.held_omitted)?;
+        }
+        for deletions in &self.deletions {
+            writeln!(f, "{deletions}")?;
+        }
+        match self.omitted {
+            0 => Ok(()),
+            omitted => writeln!(f, "... and {omitted} more operations"),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Rows, tombstones and outcomes: what a connector reads and writes, in the engine's own types.
+//!
+//! They mirror `wit/v1/types.wit` and `connector.wit`; the meaning of every item is documented
+//! there and not repeated.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::value::{Cell, Value};
+
+/// Growable facts: documented code and value.
+pub type Attributes = Vec<(String, Value)>;
+
+/// A header and rows of cells in the order of the header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows with as many cells as there are columns; the runtime refuses others from a guest.
+    pub rows: Vec<Row>,
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The record's id in its system; empty in a transform.
+    pub id: String,
+    /// Opaque version, compared for equality only.
+    pub version: Option<String>,
+    /// The system's own modification time in ms: a hint, never a tie-breaker by itself.
+    pub modified_ms: Option<i64>,
+    /// One per column; `None` is absent.
+    pub cells: Vec<Cell>,
+}
+
+/// Why a record is no longer there, as the system positively says (SYNC.md 3.8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// Gone.
+    Deleted,
+    /// Put away; may come back.
+    Archived,
+    /// Merged into the record with this id, which may be new.
+    MergedInto(String),
+    /// Became other records: pairs of object and id.
+    ConvertedTo(Vec<(String, String)>),
+}
+
+/// A record that is no longer there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its id.
+    pub id: String,
+    /// Why.
+    pub removal: Removal,
+    /// When, in ms, where the system says so.
+    pub at_ms: Option<i64>,
+}
+
+/// Which part of the records a scan covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// Everything; the last cursor is where `Changes` begins.
+    Backfill,
+    /// What may have changed since the cursor was made.
+    Changes,
+    /// Ids and versions only.
+    Sweep,
+}
+
+/// One page wanted from a connector.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The object's name in its system.
+    pub object: String,
+    /// The columns wanted; the answer has exactly these.
+    pub columns: Vec<String>,
+    /// Which records.
+    pub scan: Scan,
+    /// Opaque; `None` starts the scan.
+    pub cursor: Option<Vec<u8>>,
+    /// Column, operator, values.
+    pub filter: Vec<(String, String, Vec<Value>)>,
+    /// The most rows wanted at once.
+    pub limit: u32,
+    /// Documented codes, see `connector.wit`.
+    pub options: Attributes,
+}
+
+/// One page read.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The records.
+    pub batch: Batch,
+    /// Those that are gone.
+    pub removed: Vec<Tombstone>,
+    /// Where to go on.
+    pub cursor: Vec<u8>,
+    /// Whether this scan has more pages.
+    pub more: bool,
+    /// The server's clock, ms.
+    pub server_time_ms: Option<i64>,
+    /// Documented codes.
+    pub facts: Attributes,
+}
+
+/// What to do with one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Make it, stamped with the intent.
+    Create,
+    /// Change the present cells.
+    Update,
+    /// Make or change by a unique column.
+    Upsert,
+    /// Put it away.
+    Archive,
+    /// Bring it back.
+    Restore,
+    /// Let it absorb another: a call of its own, never part of a write.
+    Merge,
+}
+
+impl Action {
+    /// Every action.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The host's key of this intent.
+    pub intent: String,
+    /// What to do.
+    pub action: Action,
+    /// For update, archive, restore.
+    pub id: Option<String>,
+    /// For upsert: the unique column.
+    pub key: Option<String>,
+    /// For a compare before the write.
+    pub if_version: Option<String>,
+    /// In the order of the request's columns.
+    pub cells: Vec<Cell>,
+}
+
+/// Writes to one object.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    /// The object's name in its system.
+    pub object: String,
+    /// The header of the operations' cells.
+    pub columns: Vec<String>,
+    /// What to do.
+    pub operations: Vec<Operation>,
+    /// Documented codes.
+    pub options: Attributes,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Applied(Applied),
+    /// Changed since `if_version`; nothing was written.
+    Conflict,
+    /// A record with the same unique value is already there: its id.
+    Exists(String),
+    /// The record is gone; nothing was written.
+    Gone,
+    /// Refused, with reasons.
+    Rejected(Vec<Problem>),
+    /// Nothing was written; again after so many ms.
+    RetryAfter(u64),
+    /// Sent, no answer: probe before sending again.
+    Uncertain(String),
+}
+
+impl Outcome {
+    /// What the outcome of a repeated request says: an attempt before it broke off and may have
+    /// made the record, so that "nothing was written" is true of the last one only (RULES.md P16).
+    #[must_use]
+    pub fn after_broken_attempt(self, action: Action) -> Self {
+        let says_nothing = match &self {
+            Self::RetryAfter(_) => true,
+            Self::Rejected(problems) => can_retry(problems),
+            _ => false,
+        };
+        if says_nothing && action == Action::Create {
+            return Self::Uncertain("an attempt before the last one had no answer".to_owned());
+        }
+        self
+    }
+}
+
+/// Whether nothing but another try is needed.
+pub(crate) fn can_retry(problems: &[Problem]) -> bool {
+    !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
+}
+
+/// A write that was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The record's id.
+    pub id: String,
+    /// Whether it is new.
+    pub created: bool,
+    /// Its version now.
+    pub version: Option<String>,
+    /// The system's own time of the write, ms.
+    pub modified_ms: Option<i64>,
+    /// What the system now holds for the request's columns; empty when the answer does not say.
+    pub after: Vec<Cell>,
+}
+
+/// Who can do something about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Trying again.
+    Retry,
+    /// The admin of Renkei or of the system.
+    Admin,
+    /// Whoever keeps the data where the value came from.
+    SourceData,
+    /// Whoever keeps the data where the value should go.
+    TargetData,
+    /// The plugin's author.
+    Plugin,
+    /// Nobody, or unknown.
+    Nobody,
+}
+
+/// One reason for a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The system's or the plugin's code.
+    pub code: String,
+    /// The system's own words; may contain field values, so it goes to `why` and never to the log.
+    pub message: String,
+    /// The column to blame.
+    pub field: Option<String>,
+    /// Who can help.
+    pub remedy: Remedy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `RULES.md` P16.
+    #[test]
+    fn only_a_create_that_says_nothing_is_uncertain() {
+        let problem = |remedy| Problem {
+            code: "LOCK".to_owned(),
+            message: String::new(),
+            field: None,
+            remedy,
+        };
+        let locked = || Outcome::Rejected(vec![problem(Remedy::Retry)]);
+        let wrong = || Outcome::Rejected(vec![problem(Remedy::Retry), problem(Remedy::Admin)]);
+        for outcome in [Outcome::RetryAfter(1), locked()] {
+            let told = outcome.clone().after_broken_attempt(Action::Create);
+            assert!(matches!(told, Outcome::Uncertain(_)), "{told:?}");
+            assert_eq!(outcome.clone().after_broken_attempt(Action::Update), outcome);
+        }
+        let known = [wrong(), Outcome::Gone, Outcome::Conflict, Outcome::Exists("1".to_owned())];
+        for outcome in known {
+            assert_eq!(outcome.clone().after_broken_attempt(Action::Create), outcome);
+        }
+    }
+}

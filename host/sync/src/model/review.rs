@@ -1,0 +1,120 @@
+//! Reviews: questions with ids that depend only on what is asked, so that asking twice asks once.
+
+use sha2::{Digest, Sha256};
+
+use crate::model::spec::EntitySpec;
+use crate::model::state::{Choice, EntityPlan, Link, Matter, RecordKey, Review, ReviewStatus};
+
+/// A review about a link.
+pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) -> Review {
+    Review {
+        id: id(&link.entity, &link.id.to_string(), &matter),
+        entity: link.entity.clone(),
+        link: Some(link.id),
+        record: None,
+        matter,
+        status,
+        choice: None,
+        at_ms,
+    }
+}
+
+/// The question about a surplus record of a link, beside the active one.
+pub fn of_surplus(
+    entity: &EntitySpec,
+    link: &Link,
+    (active, surplus): (RecordKey, RecordKey),
+    at_ms: i64,
+) -> Review {
+    let member = entity.member(&active.system, &active.object);
+    let mergeable = active.object == surplus.object && member.is_some_and(|(_, one)| one.mergeable);
+    let matter = Matter::Surplus { active, surplus, mergeable };
+    of_link(link, matter, ReviewStatus::Open, at_ms)
+}
+
+/// An open review about a record that has no link.
+pub fn of_record(entity: &str, record: &RecordKey, matter: Matter, at_ms: i64) -> Review {
+    Review {
+        id: id(entity, &record.to_string(), &matter),
+        entity: entity.to_owned(),
+        link: None,
+        record: Some(record.clone()),
+        matter,
+        status: ReviewStatus::Open,
+        choice: None,
+        at_ms,
+    }
+}
+
+/// An open review about an entity as a whole.
+pub fn of_entity(entity: &str, matter: Matter, at_ms: i64) -> Review {
+    Review {
+        id: id(entity, "", &matter),
+        entity: entity.to_owned(),
+        link: None,
+        record: None,
+        matter,
+        status: ReviewStatus::Open,
+        choice: None,
+        at_ms,
+    }
+}
+
+/// An open review about the first sync of these entities. Its id depends on their names alone: the
+/// numbers change with every reading.
+pub fn of_first_sync(entities: Vec<EntityPlan>, at_ms: i64) -> Review {
+    let names: Vec<&str> = entities.iter().map(|plan| plan.entity.as_str()).collect();
+    let names = names.join(", ");
+    let asked = of_entity(&names, Matter::FirstSync { entities: Vec::new() }, at_ms);
+    Review { matter: Matter::FirstSync { entities }, ..asked }
+}
+
+/// The same review, over.
+pub fn closed(review: &Review, at_ms: i64) -> Review {
+    Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
+}
+
+/// Whether a review freezes this field.
+pub fn is_about(review: &Review, name: &str) -> bool {
+    match &review.matter {
+        Matter::Conflict { field, .. }
+        | Matter::Oscillation { field, .. }
+        | Matter::Cleared { field, .. } => field == name,
+        _ => false,
+    }
+}
+
+impl ReviewStatus {
+    /// Where it stands, in plain words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Decided => "decided by a rule; may be taken back while its value stands",
+            Self::Chosen => "answered; the next cycle acts on it",
+            Self::Closed => "over",
+        }
+    }
+}
+
+/// Where a review stands, in plain words.
+pub fn standing(review: &Review) -> &'static str {
+    match (&review.matter, &review.choice) {
+        (Matter::FirstSync { .. }, Some(Choice::Leave)) => "left; it waits until it is approved",
+        _ => review.status.words(),
+    }
+}
+
+fn id(entity: &str, about: &str, matter: &Matter) -> String {
+    digest(&[entity, about, &format!("{matter:?}")])
+}
+
+/// 128 bits of SHA-256 over the parts, hex: ids of reviews and intents, digests of writes.
+pub(crate) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let hash = hash.finalize();
+    hex::encode(hash.get(..16).unwrap_or(&hash))
+}

@@ -1,0 +1,483 @@
+//! What is kept in step, and how: entities, their members, fields, mappings and policies.
+//!
+//! Configuration builds these types and checks them against live schemas; the engine only reads
+//! them. Systems, objects, fields and columns have names here; inside the engine a field is its
+//! position in [`EntitySpec::fields`] and a member its position in [`EntitySpec::members`].
+//! [`Spec::new`] orders entities so that a reference always points backwards.
+
+use std::collections::BTreeMap;
+
+use crate::model::plugin::Schema;
+use crate::model::record::Attributes;
+use crate::model::spec::days::{DayFacts, Days};
+use crate::model::value::Cell;
+
+pub use meaning::Meanings;
+pub(crate) use meaning::makes_more;
+pub use policies::{Clear, DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge, Winner};
+
+mod columns;
+pub mod days;
+mod meaning;
+mod policies;
+pub(crate) mod stopped;
+mod table;
+
+/// Position of a field in [`EntitySpec::fields`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldIndex(pub usize);
+
+/// Everything that is kept in step.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    entities: Vec<EntitySpec>,
+}
+
+/// What a record is: person, company, deal.
+#[derive(Debug, Clone)]
+pub struct EntitySpec {
+    /// Its name, such as `person`.
+    pub name: String,
+    /// The objects that play it. In one system at most one live record per link is active.
+    pub members: Vec<MemberSpec>,
+    /// Its canonical fields.
+    pub fields: Vec<FieldSpec>,
+    /// Tried in order until one finds a counterpart (rule E1).
+    pub match_keys: Vec<MatchKey>,
+    /// Whose value counts when two records are linked for the first time and differ (SYNC.md 3.2).
+    pub first_link: FirstLink,
+    /// What happens to the others when one is deleted or archived and nobody edited them.
+    pub on_delete: OnDelete,
+    /// What happens to the others when records of one system are merged.
+    pub on_merge: OnMerge,
+    /// More deletions than this in 24 hours stop for approval.
+    pub delete_guard: DeleteGuard,
+    /// What a deletion does that takes other records along in its system.
+    pub on_cascade: OnCascade,
+    /// More creations than this in 24 hours wait for approval (rule D10). `None` is no limit.
+    pub create_guard: Option<u64>,
+    /// How often each member is swept, ms; `None` is never (SYNC.md 3.7).
+    pub sweep_ms: Option<u64>,
+}
+
+/// One object of one system that plays an entity.
+#[derive(Debug, Clone)]
+pub struct MemberSpec {
+    /// The system's name in the configuration.
+    pub system: String,
+    /// The object's name in that system.
+    pub object: String,
+    /// Whether a record is made here when the link has none in this system. At most one member per
+    /// system says so.
+    pub create: bool,
+    /// Columns that stand still and for want of which no record is made here now, although the
+    /// mapping says so (`RULES.md` V13).
+    pub stops_create: Vec<String>,
+    /// How its columns become fields and back. A field stands in at most one group.
+    pub groups: Vec<MappingGroup>,
+    /// Whether the system lets two of its records become one through its connector, as its live
+    /// schema says.
+    pub mergeable: bool,
+    /// Column and value given at creation only, such as `Company` of a Salesforce Lead.
+    pub constants: Vec<(String, Cell)>,
+    /// Columns given at creation only, from the record that a reference points at; they go before
+    /// `constants`.
+    pub copies: Vec<CopiedColumn>,
+    /// Its account's time zone, and which of its columns hold moments.
+    pub days: Days,
+    /// Changes when the mapping changes; a cursor made under another digest starts again from a
+    /// backfill.
+    pub digest: String,
+    /// The largest page to ask for.
+    pub read_rows: u32,
+    /// The most operations to hand over in one write.
+    pub write_rows: u32,
+    /// The column that holds the intent of a create (`connector.wit`, schema fact `stamp`), where
+    /// the live schema has one. It is read with the others.
+    pub stamp: Option<String>,
+}
+
+/// A column of a new record that gets a value of the record that a reference points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedColumn {
+    /// The column.
+    pub column: String,
+    /// The reference field.
+    pub reference: FieldIndex,
+    /// The field of the entity that it refers to.
+    pub field: FieldIndex,
+}
+
+/// Columns of a member and the fields that they stand for.
+#[derive(Debug, Clone)]
+pub struct MappingGroup {
+    /// The canonical fields, in the order of the transform's columns on that side.
+    pub fields: Vec<FieldIndex>,
+    /// The member's columns, in the order of the transform's columns on that side.
+    pub columns: Vec<String>,
+    /// Which way values may travel.
+    pub direction: Direction,
+    /// How.
+    pub via: Via,
+    /// For reference fields: the object in this system whose ids the column holds.
+    pub target: Option<String>,
+    /// A create without a value for it is never sent: it waits for its parent or for a value.
+    pub required: bool,
+    /// What else is agreed about the columns.
+    pub rules: ColumnRules,
+}
+
+/// What is agreed about columns besides how they are mapped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnRules {
+    /// A field of one reference governs all records that the column holds, and not only the
+    /// primary one.
+    pub governs_all: bool,
+    /// Texts that stand for nothing: read as empty.
+    pub fillers: Vec<String>,
+}
+
+/// Which way values may travel between a member and the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the member only. The hub never writes it.
+    Read,
+    /// To the member only. A change there is drift: journalled, not copied (rule A14).
+    Write,
+    /// Both ways.
+    Both,
+}
+
+impl Direction {
+    /// Whether the member's values count.
+    pub fn reads(self) -> bool {
+        self != Self::Write
+    }
+
+    /// Whether the member may be written.
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// How columns become fields and back.
+#[derive(Debug, Clone)]
+pub enum Via {
+    /// One column, one field, no change but the canonical form of the kind.
+    Direct,
+    /// One column, one field, through a table.
+    Table(ValueTable),
+    /// Through a function of a transform plugin.
+    Transform(TransformUse),
+}
+
+/// Pairs of remote and canonical values. Values not in it are a problem for review, never a silent
+/// null (rule B5).
+#[derive(Debug, Clone, Default)]
+pub struct ValueTable {
+    /// From the member: every remote value that may occur, its text trimmed and in NFC as in
+    /// [`crate::read::canonical::composed`]. Several may lead to the same canonical
+    /// value.
+    pub read: BTreeMap<String, String>,
+    /// To the member: the one remote value to write for each canonical value. A present remote
+    /// value that already leads to the same canonical value is kept instead (SYNC.md 3.5).
+    pub write: BTreeMap<String, String>,
+}
+
+/// A function of a transform plugin, with the column names of its manifest.
+#[derive(Debug, Clone)]
+pub struct TransformRef {
+    /// The plugin's id.
+    pub plugin: String,
+    /// The function's name.
+    pub function: String,
+    /// Its parameters.
+    pub parameters: Attributes,
+    /// Its input columns.
+    pub input: Vec<String>,
+    /// Its output columns.
+    pub output: Vec<String>,
+}
+
+/// A transform in a mapping.
+#[derive(Debug, Clone)]
+pub struct TransformUse {
+    /// Which function.
+    pub function: TransformRef,
+    /// Which way the function's `forward` goes.
+    pub orientation: Orientation,
+}
+
+/// Which way a transform's `forward` goes; its `backward`, where it has one, goes the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orientation {
+    /// `forward` takes the member's columns and gives the fields.
+    ForwardReads,
+    /// `forward` takes the fields and gives the member's columns.
+    ForwardWrites,
+}
+
+/// One canonical field.
+#[derive(Debug, Clone)]
+pub struct FieldSpec {
+    /// Its name.
+    pub name: String,
+    /// What values it holds, and so how they are compared.
+    pub kind: FieldKind,
+    /// Who wins when two members were edited to different values.
+    pub winner: Winner,
+    /// What an emptied field does to the others.
+    pub clear: Clear,
+}
+
+/// What values a field holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Text, compared trimmed and in Unicode NFC.
+    Text,
+    /// A mail address, compared in lower case.
+    Mail,
+    /// A phone number as people write it.
+    Phone,
+    /// A whole number.
+    Integer,
+    /// An exact decimal, compared without trailing zeros.
+    Decimal,
+    /// A truth value.
+    Boolean,
+    /// A day.
+    Date,
+    /// A moment, ms.
+    Timestamp,
+    /// One of a list.
+    Choice,
+    /// Several of a list, compared as a set.
+    Choices,
+    /// Links of another entity.
+    Reference {
+        /// That entity's name.
+        entity: String,
+        /// Whether there may be several; several are merged as sets.
+        many: bool,
+    },
+}
+
+/// One way to recognise the same thing in two systems.
+#[derive(Debug, Clone)]
+pub struct MatchKey {
+    /// Its name, such as `mail`; stored with the values.
+    pub name: String,
+    /// The fields that must all have values.
+    pub fields: Vec<FieldIndex>,
+    /// Makes the compare-only key out of the fields; its first output column is the key. Never
+    /// written back.
+    pub transform: Option<TransformRef>,
+    /// No system may hold two things with the same key: duplicates inside one system go to review
+    /// instead of becoming two links (a mail address, but not a company's name).
+    pub unique: bool,
+}
+
+/// Why a specification cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Entities refer to each other in a ring.
+    #[error("the references of these entities form a ring: {}", .0.join(", "))]
+    Ring(Vec<String>),
+    /// A reference names an entity that is not there.
+    #[error("field {field} of {entity} refers to the unknown entity {target}")]
+    UnknownEntity {
+        /// Whose field.
+        entity: String,
+        /// Which field.
+        field: String,
+        /// What it names.
+        target: String,
+    },
+    /// Two members of one system both want to be created.
+    #[error("{entity}: more than one member of {system} has create = true")]
+    TwoCreators {
+        /// Which entity.
+        entity: String,
+        /// Which system.
+        system: String,
+    },
+    /// Two groups of one member write the same column.
+    #[error("{entity}: two fields write column {column} of {system}.{object}; make one read_only")]
+    WrittenTwice {
+        /// Which entity.
+        entity: String,
+        /// Which column.
+        column: String,
+        /// Which system.
+        system: String,
+        /// Which object.
+        object: String,
+    },
+    /// A field stands in two groups of one member.
+    #[error("{entity}: field {field} is mapped twice in {system}.{object}")]
+    MappedTwice {
+        /// Which entity.
+        entity: String,
+        /// Which field.
+        field: String,
+        /// Which system.
+        system: String,
+        /// Which object.
+        object: String,
+    },
+}
+
+impl Spec {
+    /// Checks the entities and orders them so that a reference always points to an earlier one.
+    ///
+    /// # Errors
+    /// A ring of references, an unknown entity, two creators in one system, a field mapped twice.
+    pub fn new(entities: Vec<EntitySpec>) -> Result<Self, SpecError> {
+        for entity in &entities {
+            entity.check(&entities)?;
+        }
+        let mut waiting = entities;
+        let mut ordered: Vec<EntitySpec> = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let ready = waiting.iter().position(|entity| {
+                entity.references().all(|target| {
+                    target == entity.name || ordered.iter().any(|done| done.name == target)
+                })
+            });
+            match ready {
+                Some(position) => ordered.push(waiting.remove(position)),
+                None => {
+                    return Err(SpecError::Ring(waiting.into_iter().map(|e| e.name).collect()));
+                }
+            }
+        }
+        Ok(Self { entities: ordered })
+    }
+
+    /// The entities, parents first.
+    pub fn entities(&self) -> &[EntitySpec] {
+        &self.entities
+    }
+
+    /// The entity with this name.
+    pub fn entity(&self, name: &str) -> Option<&EntitySpec> {
+        self.entities.iter().find(|entity| entity.name == name)
+    }
+
+    /// Keeps what an account says of its days, before anything of it is read.
+    pub fn learn(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
+        let members = self.entities.iter().flat_map(|entity| &entity.members);
+        for member in members.filter(|member| member.system == system) {
+            if let Some(schema) = schemas.iter().find(|schema| schema.object == member.object) {
+                member.days.learn(DayFacts::new(zone.cloned(), schema));
+            }
+        }
+    }
+
+    /// Systems of which something is still to be learned.
+    pub fn unlearned(&self) -> Vec<&str> {
+        let is_unlearned = |system: &&str| {
+            let mut members = self.entities.iter().flat_map(|entity| &entity.members);
+            members.any(|member| member.system == *system && !member.days.is_known())
+        };
+        self.systems().into_iter().filter(is_unlearned).collect()
+    }
+
+    /// Every system that plays a part, in order of first mention.
+    pub fn systems(&self) -> Vec<&str> {
+        let mut systems = Vec::new();
+        for member in self.entities.iter().flat_map(|entity| &entity.members) {
+            if !systems.contains(&member.system.as_str()) {
+                systems.push(member.system.as_str());
+            }
+        }
+        systems
+    }
+}
+
+impl EntitySpec {
+    /// The member that is this object of this system, with its position.
+    pub fn member(&self, system: &str, object: &str) -> Option<(usize, &MemberSpec)> {
+        self.members
+            .iter()
+            .enumerate()
+            .find(|(_, member)| member.system == system && member.object == object)
+    }
+
+    /// The field with this name, with its position.
+    pub fn field(&self, name: &str) -> Option<(FieldIndex, &FieldSpec)> {
+        let position = self.fields.iter().position(|field| field.name == name)?;
+        Some((FieldIndex(position), self.fields.get(position)?))
+    }
+
+    /// Entities that this one refers to.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter_map(|field| match &field.kind {
+            FieldKind::Reference { entity, .. } => Some(entity.as_str()),
+            _ => None,
+        })
+    }
+
+    fn check(&self, all: &[Self]) -> Result<(), SpecError> {
+        for field in &self.fields {
+            if let FieldKind::Reference { entity, .. } = &field.kind
+                && !all.iter().any(|other| &other.name == entity)
+            {
+                return Err(SpecError::UnknownEntity {
+                    entity: self.name.clone(),
+                    field: field.name.clone(),
+                    target: entity.clone(),
+                });
+            }
+        }
+        for member in &self.members {
+            let creators =
+                self.members.iter().filter(|other| other.create && other.system == member.system);
+            if creators.count() > 1 {
+                return Err(SpecError::TwoCreators {
+                    entity: self.name.clone(),
+                    system: member.system.clone(),
+                });
+            }
+            self.check_groups(member)?;
+        }
+        Ok(())
+    }
+
+    fn check_groups(&self, member: &MemberSpec) -> Result<(), SpecError> {
+        let writing = member.groups.iter().filter(|group| group.direction.writes());
+        let mut written: Vec<&String> = writing.flat_map(|group| &group.columns).collect();
+        written.sort_unstable();
+        if let Some([column, _]) = written.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(SpecError::WrittenTwice {
+                entity: self.name.clone(),
+                column: (*column).clone(),
+                system: member.system.clone(),
+                object: member.object.clone(),
+            });
+        }
+        let mut mapped: Vec<FieldIndex> =
+            member.groups.iter().flat_map(|group| group.fields.iter().copied()).collect();
+        mapped.sort_unstable();
+        match mapped.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+            None => Ok(()),
+            Some(twice) => Err(SpecError::MappedTwice {
+                entity: self.name.clone(),
+                field: self.fields.get(twice.0).map(|field| field.name.clone()).unwrap_or_default(),
+                system: member.system.clone(),
+                object: member.object.clone(),
+            }),
+        }
+    }
+}
+
+impl Spec {
+    /// Where a live schema keeps the stamps of an object's creates.
+    pub fn set_stamp(&mut self, system: &str, object: &str, column: Option<&str>) {
+        let members = self.entities.iter_mut().flat_map(|entity| &mut entity.members);
+        for member in members.filter(|one| one.system == system && one.object == object) {
+            member.stamp = column.map(str::to_owned);
+        }
+    }
+}

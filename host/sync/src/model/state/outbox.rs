@@ -1,0 +1,121 @@
+//! Planned effects: committed before they are sent, removed with their outcome (SYNC.md 3.6).
+//!
+//! An entry keeps what a probe after a crash must know: what was sent, and how the record stood
+//! when it was planned. It is stored as one JSON body, so a new field has a default.
+
+use serde::{Deserialize, Serialize};
+
+use super::{JournalEntry, LinkId, RecordKey};
+use crate::model::plugin::Generation;
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::value::Cell;
+
+/// How long a system may take to show a record that it has made, ms.
+pub const SETTLE_MS: i64 = 60_000;
+
+/// How far a vendor's clock and ours may be apart, ms.
+pub const SKEW_MS: i64 = 60_000;
+
+/// How far an operation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutboxState {
+    /// To be sent, not before `not_before_ms`.
+    Planned,
+    /// Sent, or about to be; the outcome is not known. Probed after a crash, never sent again
+    /// blindly.
+    Sent,
+}
+
+/// One column to write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnWrite {
+    /// The column.
+    pub column: String,
+    /// What to write there.
+    pub cell: Cell,
+}
+
+/// One canonical field that an operation brings to a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldWrite {
+    /// The field's name.
+    pub field: String,
+    /// The member's canonical value before, as far as known.
+    pub before: Cell,
+    /// The hub's value.
+    pub after: Cell,
+    /// Why.
+    pub reason: Reason,
+    /// Records that the member refers to now and no longer afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<RecordKey>,
+}
+
+/// A planned effect: committed before it is sent, removed when its outcome is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Unique for ever: hash over the store, its epoch, the link, its version, member and action.
+    pub intent: String,
+    /// The entity's name.
+    pub entity: String,
+    /// The link it is for.
+    pub link: LinkId,
+    /// The system to write to.
+    pub system: String,
+    /// The object to write to.
+    pub object: String,
+    /// What to do.
+    pub action: Action,
+    /// The record, except for a create.
+    pub id: Option<String>,
+    /// The record that a merge lets it absorb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loser: Option<String>,
+    /// The record's version when it was planned.
+    pub if_version: Option<String>,
+    /// The record's own stamp when it was planned, ms: says what the version says where there is
+    /// none.
+    #[serde(default)]
+    pub if_modified_ms: Option<i64>,
+    /// Columns to write.
+    pub columns: Vec<ColumnWrite>,
+    /// The fields that they stand for, with reasons.
+    pub fields: Vec<FieldWrite>,
+    /// Why this operation exists.
+    pub reason: Reason,
+    /// How far it has come.
+    pub state: OutboxState,
+    /// Not to be sent before, ms; zero is at once.
+    pub not_before_ms: i64,
+    /// How often it was put off.
+    pub attempts: u32,
+}
+
+impl OutboxEntry {
+    /// When it was sent, ms: a system shows what it did until `not_before_ms`.
+    pub fn sent_ms(&self) -> i64 {
+        self.not_before_ms.saturating_sub(SETTLE_MS)
+    }
+
+    /// The record that it writes to; a create has none yet.
+    pub fn record(&self) -> Option<RecordKey> {
+        let id = self.id.clone()?;
+        Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
+    }
+
+    /// A line of the journal about it, told by this generation of its system's plugin.
+    pub fn line(&self, at_ms: i64, generation: &Generation, reason: Reason) -> JournalEntry {
+        JournalEntry {
+            at_ms,
+            entity: self.entity.clone(),
+            link: Some(self.link),
+            record: self.record(),
+            field: None,
+            intent: Some(self.intent.clone()),
+            generation: Some(generation.in_full()),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a deletion takes along in its own system, and what went along with one of the engine's own.
+//!
+//! Some systems delete the records that refer to one that is deleted. A plan must know that before
+//! it archives, and the tombstones of what went along with an archive of the engine's own are no
+//! edits by people: taken as such they would archive the same things everywhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::apply::settle::Pause;
+use crate::cycle_state::CycleState;
+use crate::model::plugin::{PluginError, Schema};
+use crate::model::review;
+use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
+use crate::model::state::{
+    LinkView, Matter, RecordKey, RecordState, Review, ReviewStatus, Status, Stream,
+};
+use crate::model::value::Value;
+use crate::plan::mapping::Lanes;
+use crate::store::port::{Store, StoreError};
+
+/// More generations of children than any chain of references has.
+const GENERATIONS_MAX: usize = 8;
+
+/// Per object of a system, what a deletion there takes along: objects and their columns.
+#[derive(Debug, Clone, Default)]
+pub struct Cascades {
+    known: BTreeMap<(String, String), Vec<(String, String)>>,
+}
+
+impl Cascades {
+    /// Keeps what a live schema says (`connector.wit`, schema fact `cascades`).
+    pub fn learn(&mut self, system: &str, schema: &Schema) {
+        let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
+        let named = match fact.map(|(_, value)| value) {
+            Some(Value::Choices(named)) => named.as_slice(),
+            _ => &[],
+        };
+        let pairs = named.iter().filter_map(|name| name.split_once('.'));
+        let pairs = pairs.map(|(object, column)| (object.to_owned(), column.to_owned()));
+        self.known.insert((system.to_owned(), schema.object.clone()), pairs.collect());
+    }
+
+    /// Whether the object's schema was learned.
+    pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
+        self.of(system, object).is_some()
+    }
+
+    fn of(&self, system: &str, object: &str) -> Option<&[(String, String)]> {
+        self.known.get(&(system.to_owned(), object.to_owned())).map(Vec::as_slice)
+    }
+
+    /// Whether a record goes with the one that this column of it names. What is not known may.
+    fn may_follow(&self, system: &str, parent: &str, object: &str, column: &str) -> bool {
+        self.of(system, parent).is_none_or(|pairs| {
+            pairs.iter().any(|(child, field)| child == object && field == column)
+        })
+    }
+}
+
+/// How many records of which object, `system.object`.
+pub(crate) type Along = BTreeMap<String, u64>;
+
+/// What archiving these records takes along, as far as the store knows the records, and all that
+/// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
+/// is archived.
+pub(crate) async fn taken_along(
+    cycle: &mut CycleState<'_>,
+    archives: &BTreeSet<RecordKey>,
+) -> Result<Result<(Along, BTreeSet<RecordKey>), PluginError>, StoreError> {
+    let mut seen = archives.clone();
+    let mut parents = archives.clone();
+    let mut along = Along::new();
+    for _ in 0..GENERATIONS_MAX {
+        let mut objects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for key in std::mem::take(&mut parents) {
+            objects.entry((key.system, key.object)).or_default().push(key.id);
+        }
+        for ((system, object), ids) in objects {
+            let children = children_of(cycle.engine.spec.entities(), &system, &object);
+            if children.is_empty() {
+                continue;
+            }
+            if let Err(error) = cycle.learn(&system, &object).await {
+                return Ok(Err(error));
+            }
+            for child in children.iter().filter(|child| child.goes(&cycle.cascades, &object)) {
+                parents.extend(child.referring(cycle.engine.store, &ids).await?);
+            }
+        }
+        parents.retain(|key| seen.insert(key.clone()));
+        for key in &parents {
+            *along.entry(format!("{}.{}", key.system, key.object)).or_default() += 1;
+        }
+        if parents.is_empty() {
+            break;
+        }
+    }
+    Ok(Ok((along, seen)))
+}
+
+/// Leaves the links of what goes along with these archives alone for the rest of the cycle: what
+/// is known of them is over, and the next cycle reads what became of them.
+pub(crate) async fn set_followers_aside(
+    cycle: &mut CycleState<'_>,
+    archived: &BTreeSet<RecordKey>,
+) -> Result<(), StoreError> {
+    if archived.is_empty() {
+        return Ok(());
+    }
+    // What is not known here was not known when it was archived, either.
+    let Ok((_, all)) = taken_along(cycle, archived).await? else { return Ok(()) };
+    let followers: Vec<RecordKey> = all.difference(archived).cloned().collect();
+    for record in cycle.engine.store.records(&followers).await? {
+        if let Some(link) = record.link {
+            cycle.defer(link, Pause::Cycle);
+        }
+    }
+    Ok(())
+}
+
+/// A column that holds ids of another object.
+struct Child<'a> {
+    entity: &'a EntitySpec,
+    member: &'a MemberSpec,
+    field: FieldIndex,
+    column: &'a str,
+}
+
+/// Every mapped column of the system that refers to the object.
+fn children_of<'a>(entities: &'a [EntitySpec], system: &str, object: &str) -> Vec<Child<'a>> {
+    let mut children = Vec::new();
+    for entity in entities {
+        for member in entity.members.iter().filter(|member| member.system == system) {
+            for group in member.groups.iter().filter(|g| g.target.as_deref() == Some(object)) {
+                let place = group.fields.first().zip(group.columns.first());
+                children.extend(place.map(|(field, column)| Child {
+                    entity,
+                    member,
+                    field: *field,
+                    column,
+                }));
+            }
+        }
+    }
+    children
+}
+
+impl Child<'_> {
+    fn goes(&self, cascades: &Cascades, parent: &str) -> bool {
+        cascades.may_follow(&self.member.system, parent, &self.member.object, self.column)
+    }
+
+    async fn referring(
+        &self,
+        store: &dyn Store,
+        ids: &[String],
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let MemberSpec { system, object, .. } = self.member;
+        let stream = Stream { system: system.clone(), object: object.clone() };
+        store.referring(&self.entity.name, &stream, self.field, ids).await
+    }
+}
+
+/// Removed records of a chunk that went along with one that the engine archived.
+#[derive(Debug, Default)]
+pub struct WentAlong {
+    with: BTreeMap<RecordKey, RecordKey>,
+    /// The questions about them, by the record that was archived.
+    reviews: BTreeMap<RecordKey, Review>,
+}
+
+impl WentAlong {
+    pub(crate) async fn fetch(
+        cycle: &CycleState<'_>,
+        lanes: &Lanes<'_>,
+        views: &[LinkView],
+    ) -> Result<Self, StoreError> {
+        let store = cycle.engine.store;
+        let mut named: Vec<(RecordKey, RecordKey)> = Vec::new();
+        let removed = views.iter().flat_map(|view| &view.records);
+        for record in removed.filter(|record| record.status.is_removed()) {
+            let parents = parents(lanes, record, &cycle.cascades);
+            named.extend(parents.into_iter().map(|parent| (record.key.clone(), parent)));
+        }
+        let mut went = Self::default();
+        if named.is_empty() {
+            return Ok(went);
+        }
+        let keys: BTreeSet<RecordKey> = named.iter().map(|(_, parent)| parent.clone()).collect();
+        let mut known = store.records(&keys.into_iter().collect::<Vec<_>>()).await?;
+        known.retain(|record| record.status == Status::Withdrawn);
+        named.retain(|(_, parent)| known.iter().any(|record| record.key == *parent));
+        went.with.extend(named);
+        let roots: BTreeSet<&RecordKey> = went.with.values().collect();
+        for root in roots {
+            let id = question(lanes.entity, root, 0).id;
+            let review = store.review(&id).await?;
+            if let Some(review) = review.filter(|known| known.status != ReviewStatus::Closed) {
+                went.reviews.insert(root.clone(), review);
+            }
+        }
+        Ok(went)
+    }
+
+    /// The record that was archived, if this one went along with it.
+    pub(crate) fn with(&self, record: &RecordKey) -> Option<&RecordKey> {
+        self.with.get(record)
+    }
+
+    /// The question that is open or answered.
+    pub(crate) fn review(&self, root: &RecordKey) -> Option<&Review> {
+        self.reviews.get(root)
+    }
+
+    /// The ids of all questions that these records ask.
+    pub(crate) fn asked(&self, entity: &EntitySpec) -> BTreeSet<String> {
+        self.with.values().map(|root| question(entity, root, 0).id).collect()
+    }
+}
+
+/// What to do about the records that went along with this one: one question for all of an entity.
+pub(crate) fn question(entity: &EntitySpec, with: &RecordKey, now_ms: i64) -> Review {
+    review::of_entity(&entity.name, Matter::TookAlong { with: with.clone() }, now_ms)
+}
+
+/// The records whose deletion may have taken this one along.
+fn parents(lanes: &Lanes<'_>, record: &RecordState, cascades: &Cascades) -> Vec<RecordKey> {
+    let mut parents = Vec::new();
+    let Some(member) = lanes.member_of(record) else { return parents };
+    let RecordKey { system, object, .. } = &record.key;
+    for (position, (field, state)) in lanes.entity.fields.iter().zip(&record.fields).enumerate() {
+        let FieldKind::Reference { .. } = &field.kind else { continue };
+        let Some(lane) = lanes.lane(member, position) else { continue };
+        let (Some(target), Some(column)) = (lane.target(&field.kind), lane.mapping.columns.first())
+        else {
+            continue;
+        };
+        if let Some(Value::References(ids)) = &state.seen
+            && cascades.may_follow(system, target, object, column)
+        {
+            parents.extend(ids.iter().map(|id| RecordKey {
+                system: system.clone(),
+                object: target.to_owned(),
+                id: id.to_string(),
+            }));
+        }
+    }
+    parents
+}

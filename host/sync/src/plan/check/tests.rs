@@ -1,0 +1,118 @@
+//! Merges that break a rule are refused.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::model::reason::Reason;
+use crate::model::spec::days::Days;
+use crate::model::spec::{DeleteGuard, FirstLink, OnCascade, OnDelete, OnMerge};
+use crate::model::state::{Link, LinkId, LinkStatus, OutboxState, RecordState};
+
+fn key(id: &str) -> RecordKey {
+    RecordKey { system: "b".to_owned(), object: "people".to_owned(), id: id.to_owned() }
+}
+
+fn entity() -> EntitySpec {
+    EntitySpec {
+        name: "person".to_owned(),
+        members: vec![MemberSpec {
+            system: "b".to_owned(),
+            object: "people".to_owned(),
+            create: true,
+            groups: Vec::new(),
+            stops_create: Vec::new(),
+            mergeable: true,
+            constants: Vec::new(),
+            copies: Vec::new(),
+            days: Days::default(),
+            digest: "1".to_owned(),
+            read_rows: 100,
+            write_rows: 100,
+            stamp: None,
+        }],
+        fields: Vec::new(),
+        match_keys: Vec::new(),
+        first_link: FirstLink::Review,
+        on_delete: OnDelete::Review,
+        on_merge: OnMerge::Follow,
+        delete_guard: DeleteGuard::default(),
+        on_cascade: OnCascade::Ask,
+        create_guard: None,
+        sweep_ms: None,
+    }
+}
+
+/// A link with the live record 1, the surplus record 2 and the archived record 3.
+fn view() -> LinkView {
+    let record = |id: &str, status| {
+        Arc::new(RecordState {
+            key: key(id),
+            entity: "person".to_owned(),
+            link: Some(LinkId(1)),
+            version: None,
+            modified_ms: None,
+            status,
+            fields: Vec::new(),
+            raw: Vec::new(),
+            failures: Vec::new(),
+        })
+    };
+    LinkView {
+        link: Arc::new(Link {
+            id: LinkId(1),
+            entity: "person".to_owned(),
+            status: LinkStatus::Active,
+            version: 0,
+            truth: Vec::new(),
+            failures: Vec::new(),
+            restored: false,
+        }),
+        records: vec![
+            record("1", Status::Live),
+            record("2", Status::Surplus),
+            record("3", Status::Archived),
+        ],
+        reviews: Vec::new(),
+        busy: false,
+    }
+}
+
+fn merge(winner: Option<&str>, loser: Option<&str>) -> OutboxEntry {
+    OutboxEntry {
+        intent: "1".to_owned(),
+        entity: "person".to_owned(),
+        link: LinkId(1),
+        system: "b".to_owned(),
+        object: "people".to_owned(),
+        action: Action::Merge,
+        id: winner.map(str::to_owned),
+        loser: loser.map(str::to_owned),
+        if_version: None,
+        if_modified_ms: None,
+        columns: Vec::new(),
+        fields: Vec::new(),
+        reason: Reason::MergedElsewhere,
+        state: OutboxState::Planned,
+        not_before_ms: 0,
+        attempts: 0,
+    }
+}
+
+fn broken(entry: OutboxEntry) -> String {
+    check(&entity(), &[entry], &[view()], false).unwrap_err()
+}
+
+#[test]
+fn only_a_surplus_record_is_merged_into_the_live_one() {
+    assert_eq!(check(&entity(), &[merge(Some("1"), Some("2"))], &[view()], false), Ok(()));
+    assert!(broken(merge(Some("1"), None)).contains("fewer than two"));
+    assert!(broken(merge(None, Some("2"))).contains("fewer than two"));
+    assert!(broken(merge(Some("1"), Some("1"))).contains("not a surplus record"), "itself");
+    assert!(broken(merge(Some("1"), Some("3"))).contains("not a surplus record"));
+    assert!(broken(merge(Some("1"), Some("4"))).contains("not a surplus record"), "elsewhere");
+    assert!(broken(merge(Some("2"), Some("2"))).contains("not the live record"));
+    let archive = OutboxEntry { action: Action::Archive, ..merge(Some("1"), Some("2")) };
+    assert!(broken(archive).contains("no merge"));
+    let elsewhere = OutboxEntry { object: "leads".to_owned(), ..merge(Some("1"), Some("2")) };
+    assert!(broken(elsewhere).contains("no member"));
+}

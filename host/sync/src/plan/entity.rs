@@ -1,0 +1,477 @@
+//! Planning all dirty links of an entity, a chunk per commit.
+//!
+//! The plan is derived from stored state only, and operations are committed together with the
+//! truths and bases that they follow from, so that a crash loses neither.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::apply::refused_columns::{Found, is_met, narrow, planned, repeated, value_of};
+use crate::cycle_state::CycleState;
+use crate::engine::{CycleError, Event, journal_of};
+use crate::link::stamp::{Places, origin_of};
+use crate::model::preview::Held;
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::spec::{EntitySpec, MemberSpec};
+use crate::model::state::{
+    Awaited, EntityPlan, Failure, FailureClass, JournalEntry, Link, LinkId, LinkStatus, LinkView,
+    Matter, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
+};
+use crate::model::value::Cell;
+use crate::plan::cascades::WentAlong;
+use crate::plan::check;
+use crate::plan::limits::{self, Brake};
+use crate::plan::link::{Context, Draft, Lacking, LinkPlan, Note, plan_link};
+use crate::plan::mapping::Lanes;
+use crate::plan::references::{Promised, References};
+use crate::plan::render::{Rendered, intent, render};
+use crate::read::ingest::Source;
+use crate::store::port::{Changes, Store, StoreError};
+
+/// Records looked at in one call.
+const LOOK_MAX: usize = 1_000;
+
+/// Plans the dirty links of an entity; the number of links that were done with.
+pub(crate) async fn plan_entity(
+    cycle: &mut CycleState<'_>,
+    entity: &EntitySpec,
+) -> Result<u64, CycleError> {
+    let lanes = Lanes::new(entity);
+    let brake = limits::deletions(cycle, &lanes).await?;
+    limits::creations(cycle, entity).await?;
+    let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
+    let mut references = References::empty(preview);
+    let mut made = Promised::new();
+    let mut after = LinkId::default();
+    let mut done = u64::from(brake.is_some_and(|brake| brake.later));
+    loop {
+        let limit = cycle.engine.options.chunk_links;
+        let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;
+        let Some(last) = ids.last() else { break };
+        after = *last;
+        let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
+        let mut views = cycle.engine.store.links(&ids).await?;
+        references.extend(cycle.engine.store, &lanes, &views).await?;
+        if !references.lost_there().is_empty() {
+            if !look_for_lost(cycle, references.lost_there()).await? {
+                continue;
+            }
+            views = cycle.engine.store.links(&ids).await?;
+            references.extend(cycle.engine.store, &lanes, &views).await?;
+        }
+        done += plan_chunk(cycle, (&lanes, &references), brake, views, &mut made).await?;
+    }
+    cycle.promise(entity, references.into_promised(), made);
+    Ok(done)
+}
+
+/// Looks at records that references lost although they seem to be there: readings may be older
+/// than their deletion (RULES.md V2). Whether the systems answered; else the links wait.
+async fn look_for_lost(
+    cycle: &mut CycleState<'_>,
+    lost: &BTreeSet<RecordKey>,
+) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    let mut objects: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for key in lost.iter().filter(|key| cycle.looks_at(key)) {
+        objects.entry((&key.system, &key.object)).or_default().push(key.id.clone());
+    }
+    for ((system, object), ids) in objects {
+        let places = engine.spec.entities().iter();
+        let places = places.filter_map(|entity| Some((entity, entity.member(system, object)?.1)));
+        for (entity, member) in places {
+            let connector = match engine.systems.open(system).await {
+                Ok(connector) => connector,
+                Err(error) => {
+                    cycle.tally.failed(system, "open", &error);
+                    return Ok(false);
+                }
+            };
+            let source = Source::new(engine, entity, member, connector.generation());
+            for ids in ids.chunks(LOOK_MAX) {
+                if let Err(error) = source.read_again(connector.as_ref(), ids).await {
+                    cycle.absorbed(member, error)?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+async fn plan_chunk(
+    cycle: &mut CycleState<'_>,
+    (lanes, references): (&Lanes<'_>, &References),
+    brake: Option<Brake>,
+    views: Vec<LinkView>,
+    made: &mut Promised,
+) -> Result<u64, CycleError> {
+    let engine = cycle.engine;
+    let now_ms = engine.clock.now_ms();
+    let along = WentAlong::fetch(cycle, lanes, &views).await?;
+    let context = Context { lanes, references, along: &along, now_ms, brake };
+    let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
+    let unclear = unclear(engine.store, &plans, &views).await?;
+    for (plan, view) in plans.iter_mut().zip(&views) {
+        cycle.hold_back(lanes.entity, plan, view, &unclear);
+    }
+    let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
+    let drafts: Vec<Draft> =
+        plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
+    let rendered = match render(&engine.transforms, lanes.entity, &drafts).await {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            cycle.tally.failed("transform", &lanes.entity.name, &error);
+            return Ok(0);
+        }
+    };
+    let mut rendered = drafts.iter().zip(rendered);
+    let mut chunk = Chunk {
+        entity: lanes.entity,
+        now_ms,
+        changes: Changes::default(),
+        held: vec![],
+        places: None,
+    };
+    let links = plans.len() as u64;
+    let counted = counts_of(lanes.entity, &plans, &views);
+    let creates = drafts.iter().any(|draft| draft.action == Action::Create);
+    if creates {
+        chunk.places = Some(Places::fetch(engine.store, lanes.entity).await?);
+        chunk.changes.epoch = Some(engine.store.epoch().to_owned());
+    }
+    let mut done = 0;
+    for ((plan, view), count) in plans.into_iter().zip(&views).zip(counts) {
+        done += u64::from(!plan.held);
+        chunk.add(engine.store, plan, rendered.by_ref().take(count), view);
+    }
+    check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
+        .map_err(CycleError::Plan)?;
+    let mut back = filled(&chunk.changes.records, &views);
+    back.extend(ended(&chunk.changes.links, &views));
+    if !back.is_empty() {
+        chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
+    }
+    let Changes { outbox, guards, reviews, .. } = &mut chunk.changes;
+    cycle.note_approved(lanes.entity, outbox, guards, reviews);
+    chunk.tell(cycle, links);
+    if engine.options.apply {
+        engine.store.commit(chunk.changes).await?;
+    } else {
+        note_made(&chunk.changes.outbox, made);
+        cycle.preview(counted, chunk.changes.outbox, chunk.held);
+    }
+    Ok(done)
+}
+
+/// Keeps which links get a record where.
+fn note_made(planned: &[OutboxEntry], made: &mut Promised) {
+    for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
+        let place = (entry.system.clone(), entry.object.clone());
+        made.entry(place).or_default().insert(entry.link);
+    }
+}
+
+/// How many links match, stand alone and are held back, for a dry run.
+fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> EntityPlan {
+    let systems = |view: &&LinkView| {
+        let live = view.records.iter().filter(|record| record.status == Status::Live);
+        live.map(|record| record.key.system.as_str()).collect::<BTreeSet<_>>().len()
+    };
+    EntityPlan {
+        entity: entity.name.clone(),
+        matched: views.iter().filter(|view| systems(view) > 1).count() as u64,
+        single: views.iter().filter(|view| systems(view) == 1).count() as u64,
+        held: plans.iter().filter(|plan| plan.held).count() as u64,
+        ..EntityPlan::default()
+    }
+}
+
+/// Places that have a live record again: children may have waited for one.
+fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
+    let before = views.iter().flat_map(|view| &view.records);
+    let away: HashSet<&RecordKey> =
+        before.filter(|record| record.status != Status::Live).map(|record| &record.key).collect();
+    let is_back =
+        |record: &&RecordState| record.status == Status::Live && away.contains(&record.key);
+    after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
+}
+
+/// Places of links that ended: what waited for them waits for nothing any more.
+fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
+    let ended = links.iter().filter(|link| link.status == LinkStatus::Ended);
+    let views = ended.flat_map(|link| views.iter().filter(|view| view.link.id == link.id));
+    views.flat_map(|view| view.records.iter().filter_map(|record| record.awaited())).collect()
+}
+
+/// Records of links that are about to lose some, whose newest reading was older than what is known
+/// or lacked a cell: somebody may have edited them (RULES.md V1, V13).
+async fn unclear(
+    store: &dyn Store,
+    plans: &[LinkPlan],
+    views: &[LinkView],
+) -> Result<BTreeSet<RecordKey>, StoreError> {
+    let archives =
+        |plan: &&LinkPlan| plan.drafts.iter().any(|draft| draft.action == Action::Archive);
+    let losing: BTreeSet<LinkId> = plans.iter().filter(archives).map(|plan| plan.link.id).collect();
+    if losing.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let views = views.iter().filter(|view| losing.contains(&view.link.id));
+    let records = views.flat_map(|view| &view.records);
+    let live = records.filter(|record| record.status == Status::Live);
+    let keys: Vec<RecordKey> = live.map(|record| record.key.clone()).collect();
+    let doubts = store.doubts(&keys).await?;
+    Ok(doubts
+        .into_iter()
+        .filter(|(_, doubt)| doubt.stale || doubt.unread)
+        .map(|(key, _)| key)
+        .collect())
+}
+
+/// The changes of one chunk of links.
+struct Chunk<'a> {
+    entity: &'a EntitySpec,
+    now_ms: i64,
+    changes: Changes,
+    held: Vec<Held>,
+    /// Where records are, for the stamps of creates; fetched where there are any.
+    places: Option<Places<'a>>,
+}
+
+impl<'s> Chunk<'s> {
+    /// Takes up one plan with its drafts, which were rendered apart.
+    fn add<'d>(
+        &mut self,
+        store: &dyn Store,
+        mut plan: LinkPlan,
+        rendered: impl Iterator<Item = (&'d Draft, Rendered)>,
+        view: &LinkView,
+    ) {
+        let link = plan.link.id;
+        forget_made(&mut plan.link, view);
+        let mut notes = std::mem::take(&mut plan.notes);
+        let version = plan.link.version + 1;
+        let mut found = self.lacking(&plan);
+        found.unread = std::mem::take(&mut plan.unread);
+        let mut goes_on = plan.held;
+        for (draft, rendered) in rendered {
+            let Some(member) = self.entity.members.get(draft.member) else { continue };
+            found.failures.extend(self.unrendered(member, draft, &rendered.notes));
+            notes.extend(rendered.notes);
+            for settled in &rendered.settled {
+                settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
+            }
+            let Some(entry) = rendered.entry else { continue };
+            if !plan.link.failures.is_empty() {
+                found.wanted.push(entry.clone());
+            }
+            let narrowed = narrow(self.entity, member, &plan.link.failures, entry, self.now_ms);
+            notes.extend(refused_notes(draft, member, narrowed.left_out));
+            goes_on |= narrowed.is_part;
+            let Some(mut entry) = narrowed.entry else { continue };
+            if let Some(before) = repeated(&plan.link.failures, &entry) {
+                (entry.attempts, entry.not_before_ms) = (before.times, before.last_ms);
+                entry.intent.clone_from(&before.digest);
+            } else {
+                entry.intent = self.intent(store, &entry, version, view);
+            }
+            Arc::make_mut(&mut plan.link).version = version;
+            self.journal_entry(&entry);
+            self.changes.outbox.push(entry);
+        }
+        let is_partial =
+            plan.held || plan.stands || found.wanted.iter().any(|one| one.action == Action::Merge);
+        let is_whole = plan.link.failures.is_empty() && found.failures.is_empty();
+        if !is_partial && !is_whole {
+            if plan.link.status != LinkStatus::Active {
+                found.wanted.clear();
+                found.failures.clear();
+                found.unread.clear();
+            }
+            let failures = found.renew(&plan.link.failures);
+            if failures != plan.link.failures {
+                Arc::make_mut(&mut plan.link).failures = failures;
+            }
+        }
+        self.close_taken(&mut plan, view);
+        let news = std::mem::take(&mut plan.news);
+        self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, news));
+        self.keep(link, notes, plan.held);
+        if !Arc::ptr_eq(&plan.link, &view.link) && plan.link != view.link {
+            self.changes.links.push(Arc::unwrap_or_clone(plan.link));
+        }
+        self.changes.records.extend(plan.records.into_iter().map(Arc::unwrap_or_clone));
+        self.changes.reviews.extend(plan.reviews);
+        self.changes.waits.push((link, plan.waits));
+        if !goes_on {
+            self.changes.clean.push(link);
+        }
+    }
+
+    fn intent(
+        &self,
+        store: &dyn Store,
+        entry: &OutboxEntry,
+        version: u64,
+        view: &LinkView,
+    ) -> String {
+        match &self.places {
+            Some(places) if entry.action == Action::Create => {
+                let records = view.records.iter().map(Arc::as_ref);
+                places.intent(store, entry, version, origin_of(records))
+            }
+            _ => intent((store.identity(), store.epoch()), entry, version),
+        }
+    }
+
+    /// A question about a write that met a record of another link is over when that write is.
+    fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
+        let is_met = is_met(&plan.link.failures);
+        let taken = view.reviews.iter().filter(|one| matches!(one.matter, Matter::Taken { .. }));
+        let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
+        plan.reviews.extend(over);
+    }
+
+    /// What new records lack.
+    fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
+        let failure = |lacking: &Lacking| {
+            let member = self.entity.members.get(lacking.member)?;
+            let (field, class) = (lacking.field.clone(), FailureClass::Required);
+            let said = (lacking.column.clone(), lacking.reason.to_string());
+            Some(planned(member, None, field, class, said, self.now_ms))
+        };
+        let failures = plan.lacking.iter().filter_map(failure).collect();
+        Found { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
+    }
+
+    /// Values that a member's columns have no counterpart for.
+    fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
+        let failure = |note: &Note| {
+            let (class, column) = match &note.reason {
+                Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
+                Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
+                Reason::TransformFailed { .. } => (FailureClass::Transform, None),
+                _ => return None,
+            };
+            let said = (column, note.reason.to_string());
+            let record = note.record.as_ref();
+            let mut failure = planned(member, record, note.field.clone(), class, said, self.now_ms);
+            let writes =
+                draft.fields.iter().filter(|write| failure.field.as_ref() == Some(&write.field));
+            failure.values = writes.map(value_of).collect();
+            Some(failure)
+        };
+        notes.iter().filter_map(failure).collect()
+    }
+
+    /// Notes go to the journal; those of a held link would come again in every cycle.
+    fn keep(&mut self, link: LinkId, notes: Vec<Note>, held: bool) {
+        let name = &self.entity.name;
+        self.held.extend(notes.iter().map(|note| Held {
+            entity: name.clone(),
+            link,
+            record: note.record.clone(),
+            field: note.field.clone(),
+            reason: note.reason.clone(),
+        }));
+        if !held {
+            self.changes.journal.extend(journal_of(name, link, self.now_ms, notes));
+        }
+    }
+
+    fn journal_entry(&mut self, entry: &OutboxEntry) {
+        let record = entry.record();
+        let line = |field: Option<String>, reason: &Reason| JournalEntry {
+            at_ms: self.now_ms,
+            entity: self.entity.name.clone(),
+            link: Some(entry.link),
+            record: record.clone(),
+            field,
+            intent: Some(entry.intent.clone()),
+            generation: None,
+            reason: reason.clone(),
+        };
+        if entry.action == Action::Update {
+            let fields = entry.fields.iter();
+            let lines = fields.map(|write| line(Some(write.field.clone()), &write.reason));
+            self.changes.journal.extend(lines);
+        } else {
+            self.changes.journal.push(line(None, &entry.reason));
+        }
+    }
+
+    fn tell(&self, cycle: &CycleState<'_>, links: u64) {
+        let count = |status| {
+            let reviews = self.changes.reviews.iter();
+            reviews.filter(|review: &&Review| review.status == status).count() as u64
+        };
+        cycle.tally.event(&Event::Planned {
+            entity: &self.entity.name,
+            links,
+            operations: self.changes.outbox.len() as u64,
+            questions: count(ReviewStatus::Open),
+            decided: count(ReviewStatus::Decided),
+        });
+    }
+}
+
+/// What is remembered of creates without an answer is over where the link has had a record since.
+fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
+    let is_made = |failure: &Failure| {
+        failure.class == FailureClass::Unanswered
+            && view.records.iter().any(|record| record.key.system == failure.system)
+    };
+    if link.failures.iter().any(is_made) {
+        Arc::make_mut(link).failures.retain(|failure| !is_made(failure));
+    }
+}
+
+/// A note for each field that is left out, or one for the record as a whole.
+fn refused_notes(
+    draft: &Draft,
+    member: &MemberSpec,
+    left_out: Vec<(Option<String>, Vec<String>)>,
+) -> Vec<Note> {
+    let record = draft.id.as_ref().map(|id| RecordKey {
+        system: member.system.clone(),
+        object: member.object.clone(),
+        id: id.clone(),
+    });
+    let note = |(field, codes)| Note {
+        record: record.clone(),
+        field,
+        reason: Reason::RefusedBefore { codes },
+    };
+    left_out.into_iter().map(note).collect()
+}
+
+/// A field whose columns say the truth already in the member's own form.
+fn settle(
+    entity: &EntitySpec,
+    records: &mut Vec<Arc<RecordState>>,
+    view: &LinkView,
+    draft: &Draft,
+    field: &str,
+    agreed: &Cell,
+) {
+    let is_target = |record: &RecordState| {
+        Some(&record.key.id) == draft.id.as_ref()
+            && entity.member(&record.key.system, &record.key.object).map(|(position, _)| position)
+                == Some(draft.member)
+    };
+    let Some((position, _)) = entity.field(field) else { return };
+    let mut record = match records.iter().position(|record| is_target(record)) {
+        Some(index) => records.swap_remove(index),
+        None => match view.records.iter().find(|record| is_target(record)) {
+            Some(record) => Arc::clone(record),
+            None => return,
+        },
+    };
+    if let Some(state) = Arc::make_mut(&mut record).fields.get_mut(position.0) {
+        state.agreed.clone_from(agreed);
+    }
+    records.push(record);
+}

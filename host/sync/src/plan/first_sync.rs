@@ -1,0 +1,292 @@
+//! A first sync asks: nothing is written of an entity before a person has seen what it would be
+//! (`RULES.md` P15).
+//!
+//! An entity is begun when somebody has approved its first plan; that stands in the store
+//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read and
+//! linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
+//! question about all entities that are not begun. An entity of which two systems were not read to
+//! their end is not asked about yet: what would be written is not known.
+
+use crate::cycle_state::CycleState;
+use crate::engine::{CycleError, CycleOptions, Engine, FirstSync, Silent};
+use crate::link::linker::{link_records, take_back};
+use crate::link::successors::follow_moves;
+use crate::model::review;
+use crate::model::spec::EntitySpec;
+use crate::model::state::{Choice, EntityPlan, Matter, Review, ReviewStatus};
+use crate::plan::entity::plan_entity;
+use crate::read::transforms::Lenses;
+use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+
+/// What the first sync waits for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirstSyncWaits {
+    /// The question that a person is to answer.
+    pub question: Option<Review>,
+    /// Entities that were not read to their end yet.
+    pub unread: Vec<String>,
+}
+
+impl FirstSyncWaits {
+    /// What would be written, by entity.
+    pub fn plans(&self) -> &[EntityPlan] {
+        self.question.as_ref().map(plans).unwrap_or_default()
+    }
+
+    /// Whether a person has said that nothing is to be written for now.
+    pub fn is_left(&self) -> bool {
+        self.question.as_ref().is_some_and(|question| question.choice == Some(Choice::Leave))
+    }
+}
+
+/// What a question about a first sync says of each entity.
+fn plans(question: &Review) -> &[EntityPlan] {
+    match &question.matter {
+        Matter::FirstSync { entities } => entities,
+        _ => &[],
+    }
+}
+
+/// What becomes of entities whose first plans are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// They are begun.
+    Begin,
+    /// There is nothing to write: their records are compared from now on.
+    Compare,
+    /// A person is asked.
+    Ask,
+}
+
+/// All of them together: one answer is about all that was shown.
+fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
+    if answer == FirstSync::Approved && !plans.is_empty() {
+        Step::Begin
+    } else if plans.iter().all(|plan| plan.writes.is_empty()) {
+        Step::Compare
+    } else {
+        Step::Ask
+    }
+}
+
+/// Begins what a person has approved, and asks about the other entities that nothing was written
+/// of. The cycle plans and writes nothing of those.
+pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
+    let engine = cycle.engine;
+    if !engine.options.apply || engine.options.first_sync == FirstSync::Unasked {
+        return Ok(());
+    }
+    let asked = begin_approved(engine, open_questions(engine).await?).await?;
+    let mut new = Vec::new();
+    for entity in engine.spec.entities() {
+        if engine.store.begun(&entity.name).await?.is_none() {
+            new.push(entity);
+        }
+    }
+    if new.is_empty() {
+        return close(engine, &asked, None).await.map_err(CycleError::from);
+    }
+    for entity in engine.spec.entities() {
+        let current = cycle.current_systems(entity);
+        take_back(engine, entity).await?;
+        follow_moves(engine, &cycle.tally, entity).await?;
+        let contested = link_records(engine, &cycle.tally, entity, &current).await?;
+        cycle.contest(&entity.name, contested);
+    }
+    let mut waits = FirstSyncWaits::default();
+    let mut entities = Vec::new();
+    for entity in new {
+        match preview(cycle, entity).await? {
+            Some(plan) => entities.push((entity, plan)),
+            None => {
+                waits.unread.push(entity.name.clone());
+                cycle.wait(&entity.name);
+            }
+        }
+    }
+    let plans: Vec<EntityPlan> = entities.iter().map(|(_, plan)| plan.clone()).collect();
+    let step = next_step(engine.options.first_sync, &plans);
+    let question = review::of_first_sync(plans, engine.clock.now_ms());
+    match step {
+        Step::Begin => {
+            begin(engine, &question).await?;
+            close(engine, &asked, Some(&question.id)).await?;
+        }
+        Step::Compare => {
+            close(engine, &asked, None).await?;
+            for (entity, _) in &entities {
+                plan_entity(cycle, entity).await?;
+                cycle.wait(&entity.name);
+            }
+        }
+        Step::Ask => {
+            entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
+            close(engine, &asked, Some(&question.id)).await?;
+            waits.question = Some(ask(engine, &asked, question).await?);
+        }
+    }
+    if waits != FirstSyncWaits::default() {
+        cycle.tally.first_sync_waits(waits);
+    }
+    Ok(())
+}
+
+/// Begins the entities of approved questions; the questions that are left.
+async fn begin_approved(
+    engine: &Engine<'_>,
+    questions: Vec<Review>,
+) -> Result<Vec<Review>, StoreError> {
+    let mut left = Vec::new();
+    for question in questions {
+        match question.choice {
+            Some(Choice::Approve) => begin(engine, &question).await?,
+            _ => left.push(question),
+        }
+    }
+    Ok(left)
+}
+
+/// Marks the entities of a question as begun, with the creations that a person has seen and
+/// approved, and keeps the question as answered.
+async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError> {
+    let begun = plans(question).iter().map(|plan| (plan.entity.clone(), plan.creations()));
+    let answered = Review { choice: Some(Choice::Approve), ..question.clone() };
+    let changes = Changes {
+        begun: begun.collect(),
+        reviews: vec![review::closed(&answered, engine.clock.now_ms())],
+        ..Changes::default()
+    };
+    engine.store.commit(changes).await
+}
+
+/// Keeps the question with the numbers of now; what a person has answered stays.
+async fn ask(
+    engine: &Engine<'_>,
+    asked: &[Review],
+    question: Review,
+) -> Result<Review, StoreError> {
+    let known = asked.iter().find(|known| known.id == question.id);
+    let question = match known {
+        Some(known) => Review { matter: question.matter, ..known.clone() },
+        None => question,
+    };
+    if known != Some(&question) {
+        let reviews = vec![question.clone()];
+        engine.store.commit(Changes { reviews, ..Changes::default() }).await?;
+    }
+    Ok(question)
+}
+
+/// Ends all questions but this one: they are about other entities than those that wait now.
+async fn close(
+    engine: &Engine<'_>,
+    asked: &[Review],
+    kept: Option<&str>,
+) -> Result<(), StoreError> {
+    let over = asked.iter().filter(|known| kept != Some(known.id.as_str()));
+    let now_ms = engine.clock.now_ms();
+    let reviews: Vec<Review> = over.map(|known| review::closed(known, now_ms)).collect();
+    match reviews.is_empty() {
+        true => Ok(()),
+        false => engine.store.commit(Changes { reviews, ..Changes::default() }).await,
+    }
+}
+
+async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = engine.store.reviews(&query).await?;
+    reviews.retain(|known| matches!(known.matter, Matter::FirstSync { .. }));
+    Ok(reviews)
+}
+
+/// The plan of an entity in numbers, made by a dry run; nothing where the entity was not read to
+/// its end or could not be planned as a whole.
+async fn preview(
+    cycle: &mut CycleState<'_>,
+    entity: &EntitySpec,
+) -> Result<Option<EntityPlan>, CycleError> {
+    let engine = cycle.engine;
+    if !is_read(cycle, entity) {
+        return Ok(None);
+    }
+    let options = CycleOptions { apply: false, plan_operations: 0, ..engine.options.clone() };
+    let transforms = Lenses::new(engine.transforms.transforms());
+    let dry = Engine { transforms, observer: &Silent, options, ..*engine };
+    let mut dry = cycle.for_preview(&dry);
+    dry.promised = std::mem::take(&mut cycle.promised);
+    plan_entity(&mut dry, entity).await?;
+    cycle.promised = std::mem::take(&mut dry.promised);
+    let plan = dry.plan.entities.pop();
+    let failures = dry.tally.into_report().failures;
+    for (system, doing, error) in &failures {
+        cycle.tally.failed(system, doing, error);
+    }
+    if !failures.is_empty() {
+        return Ok(None);
+    }
+    let name = entity.name.clone();
+    let plan = plan.unwrap_or_else(|| EntityPlan { entity: name, ..EntityPlan::default() });
+    let ambiguous = ambiguous(engine, &plan.entity).await?;
+    Ok(Some(EntityPlan { ambiguous, ..plan }))
+}
+
+/// Whether it is known what would be written: two systems were read to their end, or all there are,
+/// and what was not has failed.
+fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
+    let current = cycle.current_systems(entity);
+    let mut unread =
+        entity.members.iter().filter(|one| !current.contains(one.system.as_str())).peekable();
+    let is_whole = unread.peek().is_none();
+    let has_stopped = |system: &str| {
+        let mut members = entity.members.iter().filter(|one| one.system == system);
+        members.any(|one| cycle.tally.has_stopped(system, &one.object))
+    };
+    is_whole || (current.len() > 1 && unread.all(|one| has_stopped(&one.system)))
+}
+
+/// How many questions about ambiguous matches the entity has.
+async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let reviews = engine.store.reviews(&query).await?;
+    let is_ours = |review: &&Review| {
+        review.entity == entity
+            && review.status == ReviewStatus::Open
+            && matches!(review.matter, Matter::Ambiguous { .. })
+    };
+    Ok(reviews.iter().filter(is_ours).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::Action;
+
+    #[test]
+    fn first_plans_are_asked_about_together_unless_approved_or_empty() {
+        let quiet = EntityPlan { entity: "deal".to_owned(), ..EntityPlan::default() };
+        let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
+        writes.add("hubspot", "contacts", Action::Create);
+        for (answer, plans, expected) in [
+            (FirstSync::Ask, vec![], Step::Compare),
+            (FirstSync::Approved, vec![], Step::Compare),
+            (FirstSync::Ask, vec![quiet.clone()], Step::Compare),
+            (FirstSync::Approved, vec![quiet.clone()], Step::Begin),
+            (FirstSync::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
+            (FirstSync::Approved, vec![quiet, writes], Step::Begin),
+        ] {
+            assert_eq!(next_step(answer, &plans), expected, "{answer:?} {plans:?}");
+        }
+    }
+
+    #[test]
+    fn question_is_the_same_when_only_its_numbers_differ() {
+        let plan = |entity: &str, matched| EntityPlan {
+            entity: entity.to_owned(),
+            matched,
+            ..EntityPlan::default()
+        };
+        let id = |plans: Vec<EntityPlan>| review::of_first_sync(plans, 0).id;
+        assert_eq!(id(vec![plan("deal", 1)]), id(vec![plan("deal", 2)]));
+        assert_ne!(id(vec![plan("deal", 1)]), id(vec![plan("person", 1)]));
+    }
+}

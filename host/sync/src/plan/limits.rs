@@ -1,0 +1,288 @@
+//! Guards against writing far more than was meant: deletions and creations above a number wait for
+//! a person (`RULES.md` V2, P3, P14).
+//!
+//! Both are counted over the last 24 hours, so that many small steps are one large one. Deletions
+//! are counted before any is made, with what they take along in their systems, and a deletion that
+//! takes others along asks in any case unless the admin says otherwise. Creations are counted as
+//! they are planned: so many are made as the guard allows, the others are held. At the end of the
+//! cycle a person is asked about their number; until that is approved no cycle makes any more, and
+//! then so many.
+
+use std::collections::BTreeSet;
+
+use crate::cycle_state::CycleState;
+use crate::engine::{CycleError, Engine, Event, FirstSync};
+use crate::model::preview::Deletions;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::spec::{EntitySpec, OnCascade};
+use crate::model::state::{
+    Choice, GuardCounts, LinkId, Matter, OutboxState, RecordKey, Review, ReviewStatus,
+    first_hour_of, hour_of,
+};
+use crate::plan::cascades::{Along, WentAlong, taken_along};
+use crate::plan::link::{Context, plan_link};
+use crate::plan::mapping::Lanes;
+use crate::plan::references::{Promised, References};
+use crate::store::port::{Changes, OutboxQuery, ReviewQuery, Reviews, StoreError};
+
+/// Why deletions wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brake {
+    /// How many there are, with what they take along.
+    pub count: u64,
+    /// How many are allowed in a day.
+    pub limit: u64,
+    /// How many of them go along.
+    pub along: u64,
+    /// A person says to leave the others.
+    pub leaves: bool,
+    /// They wait for the rest of this cycle only.
+    pub later: bool,
+}
+
+/// What would be archived now, and what that means.
+struct Doomed {
+    records: BTreeSet<RecordKey>,
+    /// Questions about records that went along with an archive, which are still to be answered.
+    asked: BTreeSet<String>,
+}
+
+/// Whether deletions must wait, and the questions about them.
+pub(crate) async fn deletions(
+    cycle: &mut CycleState<'_>,
+    lanes: &Lanes<'_>,
+) -> Result<Option<Brake>, CycleError> {
+    let entity = lanes.entity;
+    let doomed = doomed(cycle, lanes).await?;
+    let open = open_questions(cycle.engine, entity).await?;
+    let mut changes = Changes::default();
+    let now_ms = cycle.engine.clock.now_ms();
+    let is_over = |known: &&Review| match &known.matter {
+        Matter::Deletions { .. } => doomed.records.is_empty(),
+        _ => !doomed.asked.contains(&known.id),
+    };
+    changes.reviews.extend(open.iter().filter(is_over).map(|one| review::closed(one, now_ms)));
+    let brake = match doomed.records.is_empty() {
+        true => None,
+        false => weigh(cycle, entity, &doomed.records, &open, &mut changes).await?,
+    };
+    // A dry run decides nothing that a later cycle builds on.
+    if cycle.engine.options.apply && !changes.is_empty() {
+        cycle.engine.store.commit(changes).await?;
+    }
+    Ok(brake)
+}
+
+/// Plans the links with a removed record as if there were no guard.
+async fn doomed(cycle: &CycleState<'_>, lanes: &Lanes<'_>) -> Result<Doomed, StoreError> {
+    let engine = cycle.engine;
+    let (name, limit) = (&lanes.entity.name, engine.options.chunk_links);
+    let mut doomed = Doomed { records: BTreeSet::new(), asked: BTreeSet::new() };
+    let mut after = LinkId::default();
+    loop {
+        let ids = engine.store.doomed(name, after, limit).await?;
+        let Some(last) = ids.last() else { return Ok(doomed) };
+        after = *last;
+        let views = engine.store.links(&ids).await?;
+        let references =
+            References::fetch(engine.store, lanes, &views, Some(Promised::new())).await?;
+        let along = WentAlong::fetch(cycle, lanes, &views).await?;
+        let now_ms = engine.clock.now_ms();
+        let context =
+            Context { lanes, references: &references, along: &along, now_ms, brake: None };
+        for view in &views {
+            let drafts = plan_link(&context, view).drafts;
+            let archives = drafts.into_iter().filter(|draft| draft.action == Action::Archive);
+            doomed.records.extend(archives.filter_map(|draft| {
+                let member = lanes.entity.members.get(draft.member)?;
+                let (system, object) = (member.system.clone(), member.object.clone());
+                Some(RecordKey { system, object, id: draft.id? })
+            }));
+        }
+        doomed.asked.extend(along.asked(lanes.entity));
+    }
+}
+
+/// Counts what would be deleted and opens, keeps or uses the question about it.
+async fn weigh(
+    cycle: &mut CycleState<'_>,
+    entity: &EntitySpec,
+    records: &BTreeSet<RecordKey>,
+    open: &[Review],
+    changes: &mut Changes,
+) -> Result<Option<Brake>, CycleError> {
+    let engine = cycle.engine;
+    let now_ms = engine.clock.now_ms();
+    let (along, all, is_known) = match taken_along(cycle, records).await? {
+        Ok((along, all)) => (along, all, true),
+        Err(error) => {
+            cycle.tally.failed("schema", &entity.name, &error);
+            (Along::new(), records.clone(), false)
+        }
+    };
+    let limit = entity.delete_guard.limit(engine.store.active_links(&entity.name).await?);
+    let mut counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
+    counts.deleted += unanswered(engine, entity).await?;
+    let taken: u64 = along.values().sum();
+    let count = records.len() as u64 + taken;
+    let asks = taken > 0 && entity.on_cascade == OnCascade::Ask;
+    let matter = Matter::Deletions {
+        count,
+        limit,
+        along: along.iter().map(|(object, count)| (object.clone(), *count)).collect(),
+        digest: digest(&all),
+    };
+    let question = review::of_entity(&entity.name, matter, now_ms);
+    let known = open.iter().find(|known| known.id == question.id);
+    let is_brake =
+        |one: &&Review| matches!(one.matter, Matter::Deletions { .. }) && one.id != question.id;
+    changes.reviews.extend(open.iter().filter(is_brake).map(|one| review::closed(one, now_ms)));
+    let answer = known.and_then(|known| known.choice.as_ref());
+    let approved = answer == Some(&Choice::Approve);
+    let leaves = is_known && answer == Some(&Choice::Leave);
+    let brake = Brake { count, limit, along: taken, leaves, later: false };
+    let mut waits = !is_known || asks || count > counts.deletions_left(limit);
+    let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
+    if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
+        // What goes along may belong elsewhere by now, which is planned first.
+        return Ok(Some(Brake { later: true, ..brake }));
+    }
+    if cycle.are_approved(&entity.name, records) {
+        waits = !is_known;
+    } else if approved && is_known {
+        cycle.approve(&entity.name, records);
+        let approved = GuardCounts { may_delete: count, ..GuardCounts::default() };
+        changes.guards.push((entity.name.clone(), hour_of(now_ms), approved));
+        waits = false;
+    }
+    if !waits && taken > 0 && cycle.counts_along(&question.id) {
+        let went = GuardCounts { deleted: taken, ..GuardCounts::default() };
+        changes.guards.push((entity.name.clone(), hour_of(now_ms), went));
+    }
+    let (entity, records, today) = (entity.name.clone(), records.len() as u64, counts.deleted);
+    let stops = waits && !leaves;
+    cycle.show(Deletions { entity, records, along, today, limit, waits: stops });
+    match known {
+        Some(known) if !waits || leaves => changes.reviews.push(review::closed(known, now_ms)),
+        None if waits && is_known => changes.reviews.push(question),
+        _ => {}
+    }
+    Ok(waits.then_some(brake))
+}
+
+/// Archives that were sent and not answered: perhaps they were done.
+async fn unanswered(engine: &Engine<'_>, entity: &EntitySpec) -> Result<u64, StoreError> {
+    let query = OutboxQuery {
+        state: OutboxState::Sent,
+        entity: Some(entity.name.clone()),
+        system: None,
+        kind: None,
+        due_ms: i64::MAX,
+        limit: usize::MAX,
+    };
+    let sent = engine.store.outbox(&query).await?;
+    Ok(sent.iter().filter(|entry| entry.action == Action::Archive).count() as u64)
+}
+
+fn digest(records: &BTreeSet<RecordKey>) -> String {
+    let names: Vec<String> = records.iter().map(ToString::to_string).collect();
+    review::digest(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+async fn open_questions(
+    engine: &Engine<'_>,
+    entity: &EntitySpec,
+) -> Result<Vec<Review>, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = engine.store.reviews(&query).await?;
+    reviews.retain(|known| {
+        known.entity == entity.name
+            && matches!(known.matter, Matter::Deletions { .. } | Matter::TookAlong { .. })
+    });
+    Ok(reviews)
+}
+
+/// How many records of an entity may be created in this cycle, and the end of the question about
+/// more. The plan of a first sync is asked about as a whole, so the guard does not cut it short.
+pub(crate) async fn creations(
+    cycle: &mut CycleState<'_>,
+    entity: &EntitySpec,
+) -> Result<(), StoreError> {
+    let Some(limit) = entity.create_guard.filter(|_| !cycle.is_guarded(&entity.name)) else {
+        return Ok(());
+    };
+    let engine = cycle.engine;
+    let covered = engine.store.begun(&entity.name).await?;
+    if covered.is_none() && engine.options.first_sync != FirstSync::Unasked {
+        return Ok(());
+    }
+    let now_ms = engine.clock.now_ms();
+    let asked = creation_questions(engine).await?.into_iter().find(|one| {
+        let is_same =
+            matches!(one.matter, Matter::Creations { limit: known, .. } if known == limit);
+        one.entity == entity.name && is_same
+    });
+    match asked {
+        Some(approved) if approved.choice == Some(Choice::Approve) => {
+            let count = match approved.matter {
+                // An older program asked without a number.
+                Matter::Creations { count: 0, .. } => u64::MAX,
+                Matter::Creations { count, .. } => count,
+                _ => 0,
+            };
+            cycle.guard(&entity.name, count, Some(approved));
+        }
+        Some(_) => cycle.guard(&entity.name, 0, None),
+        None => {
+            let counts = engine.store.guarded(&entity.name, first_hour_of(now_ms)).await?;
+            let left = counts.creations_left(limit).saturating_add(covered.unwrap_or(0));
+            cycle.guard(&entity.name, left, None);
+        }
+    }
+    Ok(())
+}
+
+async fn creation_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
+    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let mut reviews = engine.store.reviews(&query).await?;
+    reviews.retain(|known| matches!(known.matter, Matter::Creations { .. }));
+    Ok(reviews)
+}
+
+/// Asks about the creations that wait at the end of a cycle. A question about another number, or
+/// about none, is over; an approval that nothing was made by yet still holds.
+pub(crate) async fn ask_creations(cycle: &CycleState<'_>) -> Result<(), StoreError> {
+    let engine = cycle.engine;
+    let known = creation_questions(engine).await?;
+    let now_ms = engine.clock.now_ms();
+    let mut changes = Changes::default();
+    for entity in engine.spec.entities() {
+        let mine: Vec<&Review> = known.iter().filter(|one| one.entity == entity.name).collect();
+        let waiting = match entity.create_guard {
+            Some(limit) => cycle.creations_waiting(&entity.name).map(|known| (limit, known)),
+            None => Some((0, (0, false))),
+        };
+        // Not planned in this cycle.
+        let Some((limit, (count, is_guarded))) = waiting else { continue };
+        let matter = Matter::Creations { limit, count };
+        let question = review::of_entity(&entity.name, matter, now_ms);
+        let is_over = |one: &&&Review| {
+            let is_other = one.id != question.id && one.status == ReviewStatus::Open;
+            count == 0 || is_other && is_guarded
+        };
+        let over = mine.iter().filter(is_over).map(|one| review::closed(one, now_ms));
+        changes.reviews.extend(over);
+        if is_guarded && mine.iter().all(|one| is_over(&one)) {
+            changes.reviews.push(question);
+            let (entity, questions) = (entity.name.as_str(), 1);
+            let (links, operations, decided) = (0, 0, 0);
+            let event = Event::Planned { entity, links, operations, questions, decided };
+            cycle.tally.event(&event);
+        }
+    }
+    match changes.is_empty() {
+        true => Ok(()),
+        false => engine.store.commit(changes).await,
+    }
+}

@@ -1,0 +1,420 @@
+//! Planning one link: from what is stored to what should be written, with a reason for each.
+//!
+//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
+//! I13). The steps are: is a record gone (`removal`), are records to be merged first (`merges`),
+//! what is the truth of each field
+//! ([`crate::plan::merge`]), which members must be told (`update`), which systems have no record yet
+//! (`create`). The result holds canonical values; [`crate::plan::render`] turns them into columns.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::spec::FieldSpec;
+use crate::model::state::{
+    Awaited, Choice, FieldState, LinkStatus, LinkView, Matter, RecordKey, RecordState, Review,
+    ReviewStatus, Status, Truth,
+};
+use crate::model::value::{Cell, Value};
+use crate::plan::cascades::WentAlong;
+use crate::plan::limits::Brake;
+use crate::plan::mapping::{Active, Lane, Lanes};
+use crate::plan::merge::{self, Merged, Part, Rules, merge};
+use crate::plan::references::{Outward, References, governs, is_many};
+
+mod along;
+mod bereft;
+mod create;
+mod merges;
+mod planned;
+mod removal;
+mod succession;
+mod update;
+
+pub use planned::{Draft, Lacking, LinkPlan, Note, Unread};
+
+/// What planning a link may look at besides the link.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The entity and its lanes.
+    pub lanes: &'a Lanes<'a>,
+    /// References of the whole chunk.
+    pub references: &'a References,
+    /// The time to note in reviews, ms.
+    pub now_ms: i64,
+    /// Removed records that went along with an archive of the engine's own.
+    pub along: &'a WentAlong,
+    /// Deletions wait for approval.
+    pub brake: Option<Brake>,
+}
+
+/// A link while it is planned.
+struct Work<'a> {
+    context: &'a Context<'a>,
+    plan: LinkPlan,
+    /// Shared with the view until one is changed.
+    records: Vec<Arc<RecordState>>,
+    reviews: Vec<Review>,
+    active: Vec<Active>,
+    /// Records that this plan itself makes surplus: nobody has approved what to do with them.
+    rivals: Vec<RecordKey>,
+    /// By field, ordered; most fields have none. Filled by `merge_fields`.
+    merged: Vec<(usize, FieldOutcome)>,
+    create_reason: Reason,
+    /// Since the backup that was put back something was taken out of a reference: what is gone may
+    /// have gone along with a deletion of the engine's own, which the backup does not know.
+    may_have_gone_along: bool,
+    /// Nothing waits that was found because the database was put back ([`Link::restored`]).
+    recalls: bool,
+}
+
+/// A merged field with the positions (in `active`) of its parts.
+struct FieldOutcome {
+    merged: Merged,
+    parts: Vec<usize>,
+    /// The truth is what a person chose.
+    chosen: bool,
+}
+
+/// Plans one link.
+pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
+    let mut work = Work::new(context, view);
+    if view.link.status == LinkStatus::Active {
+        work.set_rivals_aside();
+        work.follow_merges();
+        work.follow_deletions();
+        if work.removal() {
+            work.recalls &= !work.plan.held;
+        } else if work.merges() {
+            work.recalls = false;
+        } else {
+            work.merge_fields();
+            work.note_unread();
+            work.updates();
+            work.creates();
+        }
+    }
+    work.finish(view)
+}
+
+impl<'a> Work<'a> {
+    fn new(context: &'a Context<'a>, view: &LinkView) -> Self {
+        let mut link = Arc::clone(&view.link);
+        let fields = context.lanes.entity.fields.len();
+        if link.truth.len() != fields {
+            Arc::make_mut(&mut link).truth.resize_with(fields, Default::default);
+        }
+        Self {
+            context,
+            plan: LinkPlan {
+                link,
+                records: Vec::new(),
+                drafts: Vec::new(),
+                waits: Vec::new(),
+                reviews: Vec::new(),
+                notes: Vec::new(),
+                lacking: Vec::new(),
+                unread: Vec::new(),
+                news: Vec::new(),
+                held: false,
+                stands: false,
+            },
+            records: view.records.clone(),
+            reviews: view.reviews.clone(),
+            active: context.lanes.active(&view.records),
+            rivals: Vec::new(),
+            merged: Vec::new(),
+            create_reason: Reason::NewRecord,
+            may_have_gone_along: view.link.restored && has_lost(&view.records),
+            recalls: true,
+        }
+    }
+
+    fn merge_fields(&mut self) {
+        let lanes = self.context.lanes;
+        for (position, field) in lanes.entity.fields.iter().enumerate() {
+            if !self.is_quiet(position, field)
+                && let Some(outcome) = self.merge_field(position, field)
+            {
+                self.take(position, field, &outcome);
+                self.merged.push((position, outcome));
+            }
+        }
+    }
+
+    /// Whether the field needs no merge. Most fields of most links do not, so this allocates
+    /// nothing; what references wait for is noted all the same.
+    fn is_quiet(&mut self, position: usize, field: &FieldSpec) -> bool {
+        let Self { context, records, active, plan, reviews, .. } = self;
+        let Some(truth) = plan.link.truth.get(position) else { return true };
+        let waits = &mut plan.waits;
+        let mut quiet = !reviews.iter().any(|review| review::is_about(review, &field.name));
+        for active in active.iter() {
+            let part = part(context, records, *active, (position, field), waits);
+            quiet &= part.is_none_or(|part| merge::is_quiet(field, &part, truth));
+        }
+        quiet
+    }
+
+    fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
+        let lanes = self.context.lanes;
+        let mut positions = Vec::with_capacity(self.active.len());
+        let mut parts = Vec::with_capacity(self.active.len());
+        let waits = &mut self.plan.waits;
+        for (index, active) in self.active.iter().enumerate() {
+            let field = (position, field);
+            if let Some(part) = part(self.context, &self.records, *active, field, waits) {
+                positions.push(index);
+                parts.push(part);
+            }
+        }
+        let truth = self.plan.link.truth.get(position)?;
+        let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
+        let rules = Rules {
+            field,
+            first_link: &lanes.entity.first_link,
+            // Which of two edits since the backup is older, and was overruled long ago, is not
+            // known.
+            by_hand: self.plan.link.restored,
+            is_over: self.context.references.are_over(field, &truth.value),
+        };
+        let choice = review
+            .filter(|review| review.status == ReviewStatus::Chosen)
+            .filter(|review| was_seen(review, rules, truth, &parts))
+            .and_then(|review| review.choice.as_ref());
+        let merged = merge(rules, truth, &parts, choice);
+        self.recalls &= merged.question.is_none();
+        Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
+    }
+
+    /// Takes over what the merge says of truth, bases, questions and notes.
+    fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
+        let truth = &outcome.merged.truth;
+        let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
+        if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
+            && let Some(known) = Arc::make_mut(&mut self.plan.link).truth.get_mut(position)
+        {
+            known.clone_from(truth);
+        }
+        for (index, outlook) in outcome.parts.iter().zip(&outcome.merged.parts) {
+            let record = self.active.get(*index).and_then(|a| self.records.get_mut(a.record));
+            let Some(record) = record else { continue };
+            let unsure = outcome.merged.question.is_some();
+            let is_news = |state: &FieldState| {
+                let weighed = (state.unsure || state.lost.is_some()) && !unsure;
+                let moved = !stands && state.bereft.is_some();
+                weighed || moved || state.base != outlook.base || state.agreed != outlook.agreed
+            };
+            if record.fields.get(position).is_some_and(is_news)
+                && let Some(state) = Arc::make_mut(record).fields.get_mut(position)
+            {
+                let stands = stands && state.base == outlook.base;
+                state.bereft = state.bereft.take().filter(|_| stands);
+                state.base.clone_from(&outlook.base);
+                state.agreed.clone_from(&outlook.agreed);
+                state.unsure &= unsure;
+                state.lost = state.lost.take().filter(|_| unsure);
+            }
+        }
+        for (part, reason) in &outcome.merged.notes {
+            let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
+            self.note(record, Some(&field.name), reason.clone());
+        }
+        self.ask(field, &outcome.merged, outcome.chosen);
+    }
+
+    /// Opens the field's question, and closes the one that is answered or has changed.
+    fn ask(&mut self, field: &FieldSpec, merged: &Merged, chosen: bool) {
+        let now_ms = self.context.now_ms;
+        let link = &self.plan.link;
+        let open = merged
+            .question
+            .as_ref()
+            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Open, now_ms));
+        let decided = merged
+            .decided
+            .as_ref()
+            .map(|matter| review::of_link(link, matter.clone(), ReviewStatus::Decided, now_ms));
+        for known in self.reviews.iter().filter(|known| review::is_about(known, &field.name)) {
+            if open.as_ref().is_none_or(|open| open.id != known.id) {
+                self.plan.reviews.push(review::closed(known, now_ms));
+            }
+            let unused = known.choice.is_some() && !chosen;
+            self.plan.notes.extend(unused.then(|| Note {
+                record: None,
+                field: Some(field.name.clone()),
+                reason: Reason::AnswerOvertaken,
+            }));
+        }
+        if let Some(open) = open
+            && !self.reviews.iter().any(|known| known.id == open.id)
+        {
+            let reason = undecided(&open.matter);
+            self.note(None, Some(&field.name), reason);
+            self.plan.reviews.push(open);
+        }
+        self.plan.reviews.extend(decided);
+    }
+
+    fn outcome(&self, field: usize) -> Option<&FieldOutcome> {
+        self.merged.iter().find(|(merged, _)| *merged == field).map(|(_, outcome)| outcome)
+    }
+
+    fn is_frozen(&self, field: usize) -> bool {
+        self.outcome(field).is_some_and(|outcome| outcome.merged.question.is_some())
+    }
+
+    fn truth(&self, field: usize) -> Cell {
+        self.plan.link.truth.get(field).and_then(|truth| truth.value.clone())
+    }
+
+    fn key_of(&self, active: usize) -> Option<RecordKey> {
+        let active = self.active.get(active)?;
+        self.records.get(active.record).map(|record| record.key.clone())
+    }
+
+    fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
+        self.plan.notes.push(Note { record, field: field.map(str::to_owned), reason });
+    }
+
+    /// A reference as the member is to be written, noting what it waits for.
+    fn outward(
+        &mut self,
+        field: &FieldSpec,
+        lane: Lane<'_>,
+        system: &str,
+        cell: &Cell,
+        present: &Cell,
+    ) -> Outward {
+        let Some(target) = lane.target(&field.kind) else {
+            let (remote, written) = (cell.clone(), cell.clone());
+            return Outward { remote, written, missing: Vec::new(), removes: Vec::new() };
+        };
+        let governs = governs(&field.kind, lane);
+        let mut outward = self.context.references.outward(governs, system, target, cell, present);
+        for link in std::mem::take(&mut outward.missing) {
+            let object = target.to_owned();
+            let reason = Reason::WaitsForParent { link, object: object.clone() };
+            self.note(None, Some(&field.name), reason);
+            self.plan.waits.push(Awaited::Member { link, system: system.to_owned(), object });
+        }
+        outward
+    }
+
+    fn finish(mut self, view: &LinkView) -> LinkPlan {
+        self.drop_failures();
+        let is_active = self.plan.link.status == LinkStatus::Active;
+        // Answers to these need nothing of the planner.
+        let idle = |review: &&Review| match &review.matter {
+            // What became of a create is found out all the same.
+            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            // Nothing is planned any more, whatever a person says (RULES.md V20).
+            _ if !is_active => true,
+            Matter::Surplus { active, surplus, .. } => {
+                review.choice == Some(Choice::Leave) || !self.stands(review, active, surplus)
+            }
+            Matter::Deleted { gone } => !self.records.iter().any(|record| {
+                record.key == *gone && record.link.is_some() && record.status.is_removed()
+            }),
+            Matter::Taken { .. } => review.status == ReviewStatus::Chosen,
+            _ => false,
+        };
+        let now_ms = self.context.now_ms;
+        let over: Vec<&Review> = self.reviews.iter().filter(idle).collect();
+        let again = over.iter().filter(|_| is_active);
+        let again = again.filter_map(|known| self.asked_again(known));
+        let over = over.iter().map(|known| review::closed(known, now_ms));
+        let reviews: Vec<Review> = over.chain(again).collect();
+        self.plan.reviews.extend(reviews);
+        if self.plan.link.restored && self.recalls {
+            Arc::make_mut(&mut self.plan.link).restored = false;
+        }
+        let is_news = |now: &Arc<RecordState>, before| !Arc::ptr_eq(now, before) && now != before;
+        let records = self.records.into_iter().zip(&view.records);
+        let changed = records.filter(|(now, before)| is_news(now, before));
+        self.plan.records = changed.map(|(now, _)| now).collect();
+        self.plan.waits.sort_unstable();
+        self.plan.waits.dedup();
+        self.plan
+    }
+}
+
+/// A live record's view of a field, with its position; nothing where its member does not map it.
+fn part<'a>(
+    context: &'a Context<'_>,
+    records: &'a [Arc<RecordState>],
+    active: Active,
+    (position, field): (usize, &FieldSpec),
+    waits: &mut Vec<Awaited>,
+) -> Option<Part<'a>> {
+    let lane = context.lanes.lane(active.member, position)?;
+    let record = records.get(active.record)?;
+    let state = record.fields.get(position)?;
+    Some(Part {
+        system: &record.key.system,
+        reads: lane.mapping.direction.reads(),
+        writes: lane.mapping.direction.writes(),
+        state,
+        seen: seen(context.references, field, lane, record, state, waits),
+    })
+}
+
+/// A member's value with references as link numbers; a reference that has none yet is awaited.
+fn seen<'a>(
+    references: &References,
+    field: &FieldSpec,
+    lane: Lane<'_>,
+    record: &RecordState,
+    state: &'a FieldState,
+    waits: &mut Vec<Awaited>,
+) -> Cow<'a, Cell> {
+    let Some(target) = lane.target(&field.kind) else {
+        return Cow::Borrowed(&state.seen);
+    };
+    let many = is_many(&field.kind);
+    let inward = references.inward(many, &record.key.system, target, &state.seen);
+    waits.extend(inward.unknown.into_iter().map(Awaited::Linked));
+    Cow::Owned(inward.cell)
+}
+
+/// Whether something was taken out of a reference of a live record.
+fn has_lost(records: &[Arc<RecordState>]) -> bool {
+    let mut live = records.iter().filter(|record| record.status == Status::Live);
+    live.any(|record| record.fields.iter().any(|state| state.lost.is_some()))
+}
+
+fn undecided(matter: &Matter) -> Reason {
+    match matter {
+        Matter::Oscillation { .. } => Reason::Oscillating,
+        Matter::Cleared { system, .. } => Reason::ClearUndecided(system.clone()),
+        Matter::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
+        _ => Reason::Undecided { policy: String::new() },
+    }
+}
+
+/// Whether a record of the link has this status.
+fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &Status) -> bool {
+    records.iter().any(|record| record.key == *key && record.status == *status)
+}
+
+/// Neither absent nor null.
+fn is_filled(cell: &Cell) -> bool {
+    cell.as_ref().is_some_and(|value| *value != Value::Null)
+}
+
+/// Whether the members still hold what the person saw who answered the review. An edit made after
+/// the answer is a new conflict, not overruled by it.
+fn was_seen(review: &Review, rules: Rules<'_>, truth: &Truth, parts: &[Part<'_>]) -> bool {
+    let Matter::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
+        // The same question would be asked now.
+        return merge(rules, truth, parts, None).question.as_ref() == Some(&review.matter);
+    };
+    // What a rule had decided was taken back while it stood.
+    let holds_shown = |part: &Part<'_>| {
+        let unedited = part.state.base.is_none() || *part.seen == part.state.base;
+        let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;
+        unedited || values.iter().any(shown) || *part.seen == truth.value
+    };
+    truth.value == *chosen && parts.iter().filter(|part| part.reads).all(holds_shown)
+}

@@ -1,0 +1,78 @@
+//! A record went because the engine archived the one that it belonged to (`RULES.md` V2).
+//!
+//! Nobody deleted it, so the same thing in other systems stays. A person says once, for all that
+//! went along with the same record, whether the others go too, it is made again, or they are left.
+
+use std::sync::Arc;
+
+use super::{Note, Work, is_now};
+use crate::model::reason::Reason;
+use crate::model::state::{Choice, RecordKey, RecordState, Status};
+use crate::plan::cascades::question;
+
+/// What becomes of a link.
+pub(super) enum Next {
+    /// Nothing more in this plan.
+    Done,
+    /// The record is made again.
+    Again(Reason),
+}
+
+impl Work<'_> {
+    /// The removed record of the link that a person deleted, or else one that went along, and with
+    /// which, or else one that the engine archived.
+    pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
+        let there = |record: &RecordState| {
+            let is_there = |other: &Arc<RecordState>| {
+                other.status.is_aside() && other.key.system == record.key.system
+            };
+            self.records.iter().any(is_there)
+        };
+        let removed = self
+            .records
+            .iter()
+            .filter(|record| record.link.is_some() && record.status.is_removed() && !there(record));
+        let with = |record: &RecordState| self.context.along.with(&record.key).cloned();
+        let all: Vec<_> = removed.map(|record| (record.key.clone(), with(record))).collect();
+        let by_a_person = all.iter().find(|(key, with)| with.is_none() && !self.is_withdrawn(key));
+        let along = all.iter().find(|(_, with)| with.is_some());
+        by_a_person.or(along).or(all.first()).cloned()
+    }
+
+    /// Whether the engine archived it by itself: what it was archived for is there again, if the
+    /// link has nothing else that is gone.
+    pub(super) fn is_withdrawn(&self, key: &RecordKey) -> bool {
+        is_now(&self.records, key, &Status::Withdrawn)
+    }
+
+    pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> Next {
+        let note = Note {
+            record: Some(gone.clone()),
+            field: None,
+            reason: Reason::WentAlong(with.clone()),
+        };
+        for record in self.records.iter_mut().filter(|record| record.key == *gone) {
+            if record.status != Status::Withdrawn {
+                Arc::make_mut(record).status = Status::Withdrawn;
+                self.plan.news.push(note.clone());
+            }
+        }
+        let known = self.context.along.review(&with);
+        match known.and_then(|known| known.choice.as_ref()) {
+            Some(Choice::Approve) => self.archive_others(gone),
+            Some(Choice::Separate) => return Next::Again(Reason::MadeAgain(with)),
+            Some(Choice::Leave) => {
+                self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
+            }
+            _ => {
+                self.plan.held = true;
+                self.plan.notes.push(note);
+                if known.is_none() {
+                    let asked = question(self.context.lanes.entity, &with, self.context.now_ms);
+                    self.plan.reviews.push(asked);
+                }
+            }
+        }
+        Next::Done
+    }
+}

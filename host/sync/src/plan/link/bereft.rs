@@ -1,0 +1,196 @@
+//! References that were emptied because what they referred to is gone, or name another record
+//! because that one was merged with it (`RULES.md` V2).
+//!
+//! A system takes a record that is deleted out of the references to it. Nobody edited these: they
+//! follow from the deletion. While the deletion waits, or the others are left, nothing is carried
+//! over, and what referred to the record does so again where it is restored or made again. Once
+//! every record of what was referred to is gone, the references go with it. Where a person names
+//! another record meanwhile, that is the only edit, whichever system took what out.
+
+use std::sync::Arc;
+
+use smol_str::ToSmolStr as _;
+
+use super::{Context, Work};
+use crate::model::reason::Reason;
+use crate::model::spec::FieldSpec;
+use crate::model::state::{LinkId, RecordKey};
+use crate::model::value::{Cell, SmolStr, Value};
+use crate::plan::mapping::Active;
+use crate::plan::references::{is_many, link_ids};
+use crate::read::canonical::is_same;
+
+/// What a reference that a system emptied counts as.
+struct Bereft {
+    base: Cell,
+    /// The truth that the member had, if it had that.
+    had: Option<Value>,
+    /// The record that is gone, where the reference waits for what becomes of that.
+    waits_for: Option<RecordKey>,
+}
+
+impl Work<'_> {
+    /// A reference to a link that was united with another names that one by now: nobody has edited
+    /// it.
+    pub(super) fn follow_merges(&mut self) {
+        let references = self.context.references;
+        for &position in self.context.lanes.references() {
+            let shown: Vec<(usize, Cell)> = self.shown(position).collect();
+            let Some(truth) = self.plan.link.truth.get(position) else { continue };
+            let is_old =
+                |cell: &Cell, now: &&Cell| cell != *now && references.is_renamed(cell, now);
+            let now = shown.iter().map(|(_, seen)| seen).find(|seen| is_old(&truth.value, seen));
+            if let (Some(now), Some(truth)) =
+                (now, now.and(Arc::make_mut(&mut self.plan.link).truth.get_mut(position)))
+            {
+                truth.value.clone_from(now);
+            }
+            for (record, seen) in &shown {
+                let Some(record) = self.records.get_mut(*record) else { continue };
+                let Some(state) = record.fields.get(position) else { continue };
+                let by_now =
+                    |cell: &Cell| now.into_iter().chain([seen]).find(|now| is_old(cell, now));
+                let (base, agreed) = (by_now(&state.base), by_now(&state.agreed));
+                let bereft = by_now(&state.bereft.as_deref().cloned());
+                let is_other = base.is_some() || agreed.is_some() || bereft.is_some();
+                let record = is_other.then(|| Arc::make_mut(record));
+                if let Some(state) = record.and_then(|record| record.fields.get_mut(position)) {
+                    state.base = base.cloned().unwrap_or_else(|| state.base.take());
+                    state.agreed = agreed.cloned().unwrap_or_else(|| state.agreed.take());
+                    let bereft = bereft.cloned().flatten().map(Box::new);
+                    state.bereft = bereft.or_else(|| state.bereft.take());
+                }
+            }
+        }
+    }
+
+    /// What the records of the link hold in a reference, each with its place, where something was
+    /// taken out of one: most references are in step.
+    fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
+        let lanes = self.context.lanes;
+        let field = lanes.entity.fields.get(position);
+        let state = move |active: &Active| self.records.get(active.record)?.fields.get(position);
+        let mut states = self.active.iter().filter_map(state);
+        let is_due = states.any(|state| state.lost.is_some());
+        self.active.iter().filter(move |_| is_due).filter_map(move |active| {
+            let target = lanes.lane(active.member, position)?.target(&field?.kind)?;
+            let record = self.records.get(active.record)?;
+            let seen = &record.fields.get(position)?.seen;
+            let references = self.context.references;
+            let inward = references.inward(is_many(&field?.kind), &record.key.system, target, seen);
+            Some((active.record, inward.cell))
+        })
+    }
+
+    /// Sets references that systems emptied apart from those that people emptied.
+    pub(super) fn follow_deletions(&mut self) {
+        let lanes = self.context.lanes;
+        for index in 0..self.active.len() {
+            for &position in lanes.references() {
+                let Some(field) = lanes.entity.fields.get(position) else { continue };
+                let Some(bereft) = self.bereft(index, position, field) else { continue };
+                let record = self.active.get(index).map(|active| active.record);
+                let record = record.and_then(|record| self.records.get_mut(record));
+                let Some(record) = record.map(Arc::make_mut) else { continue };
+                let key = record.key.clone();
+                if let Some(state) = record.fields.get_mut(position) {
+                    state.base = bereft.base;
+                    state.lost = None;
+                    if bereft.waits_for.is_some() {
+                        state.agreed = None;
+                        state.bereft = bereft.had.map(Box::new).or(state.bereft.take());
+                    }
+                }
+                if let Some(gone) = bereft.waits_for {
+                    self.note(Some(key), Some(&field.name), Reason::FollowsDeletion(gone));
+                }
+            }
+        }
+    }
+
+    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<Bereft> {
+        let references = self.context.references;
+        let active = self.active.get(active)?;
+        let lane = self.context.lanes.lane(active.member, position)?;
+        let target = lane.target(&field.kind).filter(|_| lane.mapping.direction.reads())?;
+        let record = self.records.get(active.record)?;
+        let state = record.fields.get(position)?;
+        let truth = &self.plan.link.truth.get(position)?.value;
+        // Most references are in step.
+        if state.base.is_none() || state.lost.is_none() && state.base == *truth {
+            return None;
+        }
+        let many = is_many(&field.kind);
+        let system = &record.key.system;
+        let seen = references.inward(many, system, target, &state.seen).cell?;
+        let seen: Vec<LinkId> = link_ids(&Some(seen)).collect();
+        let mut base: Vec<LinkId> = link_ids(&state.base).collect();
+        if !many && !seen.is_empty() {
+            return None;
+        }
+        let key = |id: &SmolStr| RecordKey {
+            system: system.clone(),
+            object: target.to_owned(),
+            id: id.to_string(),
+        };
+        let lost: Vec<RecordKey> = state.lost.iter().flatten().map(key).collect();
+        let gone = lost.iter().find(|record| references.is_gone(record));
+        let by_people: Vec<LinkId> = lost
+            .iter()
+            .filter(|record| !references.is_gone(record))
+            .filter_map(|record| references.link_of(record))
+            .collect();
+        let follows = |link: &LinkId| {
+            !seen.contains(link) && !by_people.contains(link) && !references.is_over(*link)
+        };
+        if gone.is_some() && base.iter().any(follows) {
+            base.retain(|link| !follows(link));
+            let has = |cell: &Cell| is_same(&field.kind, cell, truth);
+            let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
+            return Some(Bereft { base: cell_of(&base), had, waits_for: gone.cloned() });
+        }
+        // What it waited for is gone everywhere: now the references to that go, too, unless a
+        // person has named something else somewhere.
+        if !many && self.is_set_anew(position, field) {
+            let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
+            let nothing = Bereft { base: cell_of(&[]), had: None, waits_for: None };
+            return is_left.then_some(nothing);
+        }
+        if state.lost.is_some() || is_same(&field.kind, &state.agreed, truth) {
+            return None;
+        }
+        let over = |link: &LinkId| {
+            references.is_over(*link) && !seen.contains(link) && !base.contains(link)
+        };
+        let over: Vec<LinkId> = link_ids(truth).filter(over).collect();
+        if over.is_empty() {
+            return None;
+        }
+        base.extend(over);
+        Some(Bereft { base: cell_of(&base), had: None, waits_for: None })
+    }
+
+    /// Whether a person has named a record in a single reference since it was in step.
+    fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
+        let Context { lanes, references, .. } = self.context;
+        self.active.iter().any(|active| {
+            let lane = lanes.lane(active.member, position);
+            let lane = lane.filter(|lane| lane.mapping.direction.reads());
+            let target = lane.and_then(|lane| lane.target(&field.kind));
+            let record = self.records.get(active.record);
+            let state = record.and_then(|record| record.fields.get(position));
+            target.zip(record).zip(state).is_some_and(|((target, record), state)| {
+                let system = &record.key.system;
+                let seen = references.inward(false, system, target, &state.seen).cell;
+                state.base.is_some() && seen != state.base && link_ids(&seen).next().is_some()
+            })
+        })
+    }
+}
+
+/// Links as a canonical reference.
+fn cell_of(links: &[LinkId]) -> Cell {
+    let mut names: Vec<SmolStr> = links.iter().map(|link| link.0.to_smolstr()).collect();
+    names.sort_unstable();
+    Some(if names.is_empty() { Value::Null } else { Value::References(names) })
+}

@@ -1,0 +1,201 @@
+//! Which systems have no record of the link yet, and what a new one is made of.
+
+use super::{Draft, Lacking, Work, is_filled};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
+use crate::model::state::{FailureClass, FieldWrite, Status};
+use crate::model::value::Cell;
+use crate::plan::references::link_ids;
+
+impl Work<'_> {
+    pub(super) fn creates(&mut self) {
+        if self.active.is_empty() {
+            return;
+        }
+        let entity = self.context.lanes.entity;
+        for (position, member) in entity.members.iter().enumerate() {
+            let stops = member.stops_create.first();
+            if !(member.create || stops.is_some())
+                || self.has_record_in(&member.system)
+                || self.has_unmapped_in(&member.system)
+            {
+                continue;
+            }
+            if let Some(column) = stops {
+                self.stands_still(position, member, column);
+            } else if let Some(draft) = self.create(position, member) {
+                self.plan.drafts.push(draft);
+            }
+        }
+    }
+
+    /// No record is made, and people see why.
+    fn stands_still(&mut self, position: usize, member: &MemberSpec, column: &str) {
+        let (object, column) = (format!("{}.{}", member.system, member.object), column.to_owned());
+        let reason = Reason::StandsStill { object, column: column.clone() };
+        self.note(None, None, reason.clone());
+        let column = Some(column);
+        self.plan.lacking.push(Lacking { member: position, field: None, column, reason });
+    }
+
+    /// A live record, one that may take its place or come back, or one that is just moving to
+    /// another id.
+    fn has_record_in(&self, system: &str) -> bool {
+        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let kept = self.records.iter().filter(|record| {
+            matches!(record.status, Status::Surplus | Status::Missing)
+                || record.status.successor().is_some()
+        });
+        active.chain(kept).any(|record| record.key.system == system)
+    }
+
+    /// A live record of an object that the mapping does not have, or no longer: the link has a
+    /// record there all the same (RULES.md V15).
+    fn has_unmapped_in(&mut self, system: &str) -> bool {
+        let lanes = self.context.lanes;
+        let unmapped = self.records.iter().find(|record| {
+            record.status == Status::Live
+                && record.key.system == system
+                && lanes.member_of(record).is_none()
+        });
+        let unmapped = unmapped.map(|record| record.key.clone());
+        let is_there = unmapped.is_some();
+        if let Some(key) = unmapped {
+            self.note(None, None, Reason::HasUnmapped(key));
+        }
+        is_there
+    }
+
+    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {
+        let mut groups = Vec::new();
+        let mut fields = Vec::new();
+        for (index, group) in member.groups.iter().enumerate() {
+            if !group.direction.writes() {
+                continue;
+            }
+            if self.is_outside_table(group) {
+                return None;
+            }
+            match self.new_cells(position, member, group) {
+                Some((cells, writes)) => {
+                    groups.push((index, cells));
+                    fields.extend(writes);
+                }
+                None if group.required && !has_default(member, group) => {
+                    self.note_missing(position, group);
+                    return None;
+                }
+                None => {}
+            }
+        }
+        if groups.is_empty() {
+            return None;
+        }
+        Some(Draft {
+            link: self.plan.link.id,
+            member: position,
+            action: Action::Create,
+            id: None,
+            loser: None,
+            if_version: None,
+            if_modified_ms: None,
+            groups,
+            fields,
+            reason: self.create_reason.clone(),
+            raw: Vec::new(),
+            copies: self.copies(member),
+        })
+    }
+
+    /// What a new record gets from the records that it refers to.
+    fn copies(&self, member: &MemberSpec) -> Vec<(String, Cell)> {
+        let copy = |copy: &CopiedColumn| {
+            let link = link_ids(&self.truth(copy.reference.0)).next()?;
+            let cell = self.context.references.copied(link, copy.field)?;
+            Some((copy.column.clone(), cell.clone()))
+        };
+        member.copies.iter().filter_map(copy).collect()
+    }
+
+    /// Whether a field has no value because a record holds one that stands in no table: the new
+    /// record waits until it is mapped or moves (RULES.md V17).
+    fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
+        let entity = self.context.lanes.entity;
+        let active = self.active.iter().filter_map(|active| self.records.get(active.record));
+        let failures = active.flat_map(|record| &record.failures);
+        let mut unmapped = failures.filter(|one| one.class == FailureClass::Unmapped);
+        let outside = unmapped.find_map(|failure| {
+            let (index, _) = entity.field(failure.field.as_ref()?)?;
+            let waits = group.fields.contains(&index) && !is_filled(&self.truth(index.0));
+            let column = failure.problems.first()?.field.clone().unwrap_or_default();
+            let reason = Reason::Unmapped { column, items: Vec::new() };
+            waits.then(|| (failure.record(), failure.field.clone(), reason))
+        });
+        let is_outside = outside.is_some();
+        if let Some((record, field, reason)) = outside {
+            self.note(record, field.as_deref(), reason);
+        }
+        is_outside
+    }
+
+    /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
+    fn new_cells(
+        &mut self,
+        member: usize,
+        spec: &MemberSpec,
+        group: &MappingGroup,
+    ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
+        let mut cells = Vec::with_capacity(group.fields.len());
+        let mut writes = Vec::with_capacity(group.fields.len());
+        for index in &group.fields {
+            let field = self.context.lanes.entity.fields.get(index.0)?;
+            let lane = self.context.lanes.lane(member, index.0)?;
+            if self.is_frozen(index.0) {
+                return None;
+            }
+            let truth = self.truth(index.0);
+            let outward = self.outward(field, lane, &spec.system, &truth, &None);
+            writes.push(FieldWrite {
+                field: field.name.clone(),
+                before: None,
+                after: outward.written,
+                reason: self.create_reason.clone(),
+                removes: Vec::new(),
+            });
+            cells.push(outward.remote);
+        }
+        cells.iter().any(is_filled).then_some((cells, writes))
+    }
+
+    fn note_missing(&mut self, member: usize, group: &MappingGroup) {
+        let entity = self.context.lanes.entity;
+        for index in &group.fields {
+            let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
+                continue;
+            };
+            let reason = Reason::RequiredMissing { field: field.clone() };
+            self.note(None, Some(&field), reason.clone());
+            // What waits for its parent or for an answer is listed as that.
+            let truth = self.truth(index.0);
+            let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
+                matches!(field.kind, FieldKind::Reference { .. })
+                    && self.context.references.is_same_by_now(&truth, &None)
+            });
+            if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
+                self.plan.lacking.push(Lacking {
+                    member,
+                    field: Some(field),
+                    column: None,
+                    reason,
+                });
+            }
+        }
+    }
+}
+
+/// Whether a new record gets defaults in the columns of a group without a value.
+fn has_default(member: &MemberSpec, group: &MappingGroup) -> bool {
+    let given = |column: &String| member.constants.iter().any(|(name, _)| name == column);
+    group.columns.iter().all(given)
+}

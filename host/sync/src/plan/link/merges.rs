@@ -1,0 +1,131 @@
+//! Merging in one system what was merged in another, where a policy or a person says so (SYNC.md
+//! 3.8).
+//!
+//! A merge cannot be undone, so it is planned only for a review about a surplus record whose choice
+//! is to approve, and only while both records stand as the review says. What else is due at the
+//! link waits for what comes of it: the survivor may have another id and other values.
+
+use std::sync::Arc;
+
+use super::{Draft, Work, is_now};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::state::{Choice, Matter, RecordKey, Review, ReviewStatus, Status};
+use crate::plan::merge::consent;
+
+impl Work<'_> {
+    /// Whether records are to be merged first. Questions about records that are surplus no more are
+    /// over.
+    pub(super) fn merges(&mut self) -> bool {
+        for known in std::mem::take(&mut self.reviews) {
+            if let Matter::Surplus { surplus, .. } = &known.matter {
+                let approved = known.choice == Some(Choice::Approve);
+                if !self.is_aside(surplus) {
+                    self.plan.reviews.push(review::closed(&known, self.context.now_ms));
+                    continue;
+                }
+                // What one that moves on becomes is asked about.
+                let waits = !is_now(&self.records, surplus, &Status::Surplus);
+                if approved && !waits && !self.merge_into_active(surplus) {
+                    // What was approved cannot be done now: the question stays (RULES.md P8).
+                    let open = Review { status: ReviewStatus::Open, choice: None, ..known };
+                    self.plan.reviews.push(open.clone());
+                    self.reviews.push(open);
+                    continue;
+                }
+            }
+            self.reviews.push(known);
+        }
+        !self.plan.drafts.is_empty()
+    }
+
+    /// Two live records of one system in one link, as one that was made beside another, or whose
+    /// object is in the mapping again: one is active, and a person is asked about the other.
+    pub(super) fn set_rivals_aside(&mut self) {
+        let lanes = self.context.lanes;
+        let is_rival = |position: &usize| {
+            let record = self.records.get(*position);
+            record.is_some_and(|record| {
+                record.status == Status::Live && lanes.member_of(record).is_some()
+            }) && !self.active.iter().any(|active| active.record == *position)
+        };
+        let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
+        for position in rivals {
+            let Some(record) = self.records.get_mut(position) else { continue };
+            let surplus = record.key.clone();
+            Arc::make_mut(record).status = Status::Surplus;
+            consent::carry(lanes.entity, Arc::make_mut(&mut self.plan.link), record);
+            let Some(active) = self.active_in(&surplus.system) else { continue };
+            self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
+            let asked = self.question((active, surplus.clone()));
+            self.plan.reviews.push(asked);
+            self.rivals.push(surplus);
+        }
+    }
+
+    /// Whether a question about a surplus record is still one: both are there as it says. An
+    /// approval is used with whatever record is active now.
+    pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
+        let mut records = self.records.iter().filter(|record| record.key == *active);
+        let stands = match review.choice {
+            Some(Choice::Approve) => !records.any(|record| record.status.is_gone()),
+            _ => records.any(|record| record.status.has_place()),
+        };
+        stands && self.is_aside(surplus)
+    }
+
+    /// The question about a surplus record whose active one is another now.
+    pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
+        let Matter::Surplus { active, surplus, .. } = &over.matter else { return None };
+        let now = self.active_in(&surplus.system).filter(|now| now != active)?;
+        let is_open = over.choice.is_none() && self.is_aside(surplus);
+        let asked = is_open.then(|| self.question((now, surplus.clone())))?;
+        Some(Review { record: over.record.clone(), ..asked })
+    }
+
+    fn question(&self, pair: (RecordKey, RecordKey)) -> Review {
+        let (entity, now_ms) = (self.context.lanes.entity, self.context.now_ms);
+        review::of_surplus(entity, &self.plan.link, pair, now_ms)
+    }
+
+    fn active_in(&self, system: &str) -> Option<RecordKey> {
+        let records = self.active.iter().filter_map(|active| self.records.get(active.record));
+        records.map(|record| &record.key).find(|key| key.system == system).cloned()
+    }
+
+    fn is_aside(&self, key: &RecordKey) -> bool {
+        self.records.iter().any(|record| record.key == *key && record.status.is_aside())
+    }
+
+    /// Drafts the merge, one per system at a time; whether there is a record to merge with.
+    fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
+        if self.rivals.contains(surplus) {
+            return false;
+        }
+        let winner = self.active.iter().find_map(|active| {
+            let record = self.records.get(active.record)?;
+            let alike = record.key.system == surplus.system && record.key.object == surplus.object;
+            alike.then_some((active.member, record))
+        });
+        let Some((member, record)) = winner else { return false };
+        let draft = Draft {
+            link: self.plan.link.id,
+            member,
+            action: Action::Merge,
+            id: Some(record.key.id.clone()),
+            loser: Some(surplus.id.clone()),
+            if_version: record.version.clone(),
+            if_modified_ms: record.modified_ms,
+            groups: Vec::new(),
+            fields: Vec::new(),
+            reason: Reason::MergedElsewhere,
+            raw: Vec::new(),
+            copies: Vec::new(),
+        };
+        if !self.plan.drafts.iter().any(|other| other.member == member) {
+            self.plan.drafts.push(draft);
+        }
+        true
+    }
+}

@@ -1,0 +1,265 @@
+//! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
+
+use std::sync::Arc;
+
+use super::along::Next;
+use super::{Draft, Work, is_filled};
+use crate::apply::refused_columns::{Undelivered, undelivered};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review;
+use crate::model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
+use crate::model::state::{
+    Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
+};
+use crate::model::value::{Cell, Value};
+use crate::plan::limits::Brake;
+use crate::plan::mapping::Active;
+use crate::read::unreadable::was_not_answered;
+
+/// What a live member has that the hub has not, the weightier last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    /// A value where none was ever agreed on: somebody filled what was empty, or the record took
+    /// the place of one that had no such field, as the Contact of a Lead that was converted.
+    Added,
+    /// Another value than was agreed on.
+    Edited,
+}
+
+/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md`
+/// P4). Where it says that somebody has opted out it is a value like others.
+fn is_unset(cell: &Cell, winner: &Winner) -> bool {
+    *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
+}
+
+impl Work<'_> {
+    /// Whether the link is done with by what a removal asks for.
+    pub(super) fn removal(&mut self) -> bool {
+        self.settle_missing();
+        self.succeed();
+        self.forget_replaced();
+        let Some((gone, with)) = self.gone() else { return false };
+        let moving = self.records.iter().any(|record| record.status.successor().is_some());
+        if self.active.is_empty() {
+            // What is out of sight is not known to be gone, and is due once it is seen again.
+            let is_hidden = self.records.iter().any(|record| record.status == Status::Missing);
+            if !moving && !is_hidden {
+                self.end(Reason::GoneEverywhere, None);
+            }
+            return true;
+        }
+        if with.is_none() && self.is_withdrawn(&gone) {
+            self.forget_removed();
+            return false;
+        }
+        if let Some(reason) = self.outlives() {
+            // The edit may have been older than the deletion, and carried over long ago.
+            if self.plan.link.restored {
+                self.ask_about(&gone);
+                return true;
+            }
+            self.forget_removed();
+            self.create_reason = reason;
+            return false;
+        }
+        if let Some(with) = with {
+            if let Next::Again(reason) = self.went_along(&gone, with) {
+                self.forget_removed();
+                self.create_reason = reason;
+                return false;
+            }
+            return true;
+        }
+        match self.context.lanes.entity.on_delete {
+            // What it held was never seen: no rule can say that nothing of it is lost.
+            OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
+            OnDelete::Archive if self.may_have_gone_along => self.ask_about(&gone),
+            // Whether the value that it never got was refused or is an edit is not known.
+            OnDelete::Archive if self.undelivered() == Some(Undelivered::Doubtful) => {
+                self.ask_about(&gone);
+            }
+            OnDelete::Archive => self.archive_others(&gone),
+            OnDelete::Unlink => self.end(Reason::Unlinked(gone.system.clone()), Some(gone)),
+            OnDelete::Review => self.ask_about(&gone),
+        }
+        true
+    }
+
+    /// Why the deletion does not spread, if so: a live member was edited since it last agreed with
+    /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
+    fn outlives(&self) -> Option<Reason> {
+        let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
+        if has(Some(News::Edited)).is_some() || self.undelivered() == Some(Undelivered::News) {
+            return Some(Reason::EditBeatsDelete);
+        }
+        let record = self.records.get(has(Some(News::Added))?.record)?;
+        Some(Reason::AddedBeatsDelete(record.key.system.clone()))
+    }
+
+    fn news(&self, active: Active) -> Option<News> {
+        let lanes = self.context.lanes;
+        let record = self.records.get(active.record)?;
+        let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+        let seen = fields.filter_map(|(position, (field, state))| {
+            let lane = lanes.lane(active.member, position)?;
+            let mut waits = Vec::new();
+            let references = self.context.references;
+            let seen = super::seen(references, field, lane, record, state, &mut waits);
+            lane.mapping.direction.reads().then_some((seen, state, field))
+        });
+        seen.filter_map(|(seen, state, field)| match &state.base {
+            Some(base) => {
+                let is_other = *seen != state.base
+                    && !(base.is_null() && is_unset(&seen, &field.winner))
+                    && !self.follows(field, &state.base, &seen);
+                (seen.is_some() && (is_other || state.unsure)).then_some(News::Edited)
+            }
+            // What the system put there when the record was made is nobody's (RULES.md P4).
+            None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
+                .then_some(News::Added),
+        })
+        .max()
+    }
+
+    /// Whether a reference differs only because what it named was deleted or united with another:
+    /// that is nobody's edit (`RULES.md` V2).
+    fn follows(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
+        matches!(field.kind, FieldKind::Reference { .. })
+            && self.context.references.is_same_by_now(before, now)
+    }
+
+    /// What removed records never got of the truth, the weightiest; a value that was refused there
+    /// is nobody's news.
+    fn undelivered(&self) -> Option<Undelivered> {
+        let removed = self.records.iter().filter(|record| record.status.is_removed());
+        let due = removed.flat_map(|record| {
+            (0..record.fields.len()).filter_map(move |position| self.never_got(record, position))
+        });
+        due.max()
+    }
+
+    fn never_got(&self, record: &RecordState, position: usize) -> Option<Undelivered> {
+        let lanes = self.context.lanes;
+        let lane = lanes.lane(lanes.member_of(record)?, position)?;
+        let (state, truth) = (record.fields.get(position)?, self.truth(position));
+        // Of a field that stood still nothing is known there (RULES.md V13).
+        let is_due = lane.mapping.direction.writes()
+            && lane.is_plain()
+            && !state.is_still()
+            && state.agreed != truth
+            && state.base != truth
+            && (is_filled(&truth) || is_filled(&state.base));
+        let field = lanes.entity.fields.get(position).filter(|_| is_due)?;
+        if self.follows(field, &state.agreed, &truth) {
+            return None;
+        }
+        let name = &field.name;
+        let place = (record.key.system.as_str(), record.key.object.as_str());
+        let known = undelivered(&self.plan.link.failures, place, name, &truth);
+        // Neither it nor what it took over from ever said anything of this field: nobody knows what
+        // it held (RULES.md V12, V13).
+        let is_blank = state.agreed.is_none() && state.base.is_none();
+        let unread = !record.was_read() || was_not_answered(&record.failures, name);
+        if known == Undelivered::News && is_blank && unread {
+            return Some(Undelivered::Doubtful);
+        }
+        // A value that may have been typed after the deletion was refused for want of the record,
+        // perhaps: a person says which of the two counts.
+        let edited = self.plan.link.truth.get(position).and_then(|truth| truth.edited.until);
+        let is_older = edited
+            .zip(record.modified_ms)
+            .is_some_and(|(edited_ms, gone_ms)| edited_ms.saturating_add(SKEW_MS) < gone_ms);
+        Some(if known == Undelivered::Refused && !is_older { Undelivered::Doubtful } else { known })
+    }
+
+    /// A removed record whose system has another live one is no news for the link; one out of sight
+    /// does not come back into a place that is taken.
+    fn forget_replaced(&mut self) {
+        let is_gone =
+            |record: &RecordState| record.status.is_removed() || record.status == Status::Missing;
+        if !self.records.iter().any(|record| is_gone(record)) {
+            return;
+        }
+        let records = &self.records;
+        let live: Vec<String> = self
+            .active
+            .iter()
+            .filter_map(|active| records.get(active.record))
+            .map(|record| record.key.system.clone())
+            .collect();
+        for record in self.records.iter_mut().filter(|record| is_gone(record)) {
+            if live.contains(&record.key.system) {
+                Arc::make_mut(record).status = Status::Replaced;
+            }
+        }
+    }
+
+    /// The link goes on without its removed records, so that their systems get new ones.
+    fn forget_removed(&mut self) {
+        for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
+            Arc::make_mut(record).status = Status::Replaced;
+        }
+    }
+
+    pub(super) fn end(&mut self, reason: Reason, record: Option<RecordKey>) {
+        Arc::make_mut(&mut self.plan.link).status = LinkStatus::Ended;
+        self.note(record, None, reason);
+    }
+
+    fn was_never_read(&self, key: &RecordKey) -> bool {
+        self.records.iter().any(|record| record.key == *key && !record.was_read())
+    }
+
+    pub(super) fn archive_others(&mut self, gone: &RecordKey) {
+        if self.context.brake.is_some_and(|brake| brake.leaves) {
+            self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
+            return;
+        }
+        if let Some(Brake { count, limit, along, .. }) = self.context.brake {
+            self.plan.held = true;
+            self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
+            return;
+        }
+        for active in &self.active {
+            let Some(record) = self.records.get(active.record) else { continue };
+            self.plan.drafts.push(Draft {
+                link: self.plan.link.id,
+                member: active.member,
+                action: Action::Archive,
+                id: Some(record.key.id.clone()),
+                loser: None,
+                if_version: record.version.clone(),
+                if_modified_ms: record.modified_ms,
+                groups: Vec::new(),
+                fields: Vec::new(),
+                reason: Reason::DeletedIn(gone.system.clone()),
+                raw: Vec::new(),
+                copies: Vec::new(),
+            });
+        }
+    }
+
+    fn ask_about(&mut self, gone: &RecordKey) {
+        let matter = Matter::Deleted { gone: gone.clone() };
+        let now_ms = self.context.now_ms;
+        let review = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
+        let known = self.reviews.iter().find(|known| known.id == review.id).cloned();
+        match known {
+            Some(known) if known.status == ReviewStatus::Chosen => {
+                self.plan.reviews.push(review::closed(&known, now_ms));
+                match known.choice {
+                    Some(Choice::Approve) => self.archive_others(gone),
+                    _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
+                }
+            }
+            Some(_) => (self.recalls, self.plan.stands) = (false, true),
+            None => {
+                (self.recalls, self.plan.stands) = (false, true);
+                self.plan.reviews.push(review);
+                let reason = Reason::DeleteUndecided(gone.system.clone());
+                self.note(Some(gone.clone()), None, reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A place in the link is empty: who takes it.
+//!
+//! The active record of a system is gone while a surplus one of the same system stands by: the
+//! thing is still there, so that is no deletion (SYNC.md 3.8). One surplus record takes the place
+//! with the base values that it has; between several a person decides. A record that is out of
+//! sight keeps its place until it comes back or a person says that it is gone.
+
+use std::sync::Arc;
+
+use super::{Work, is_now};
+use crate::model::reason::Reason;
+use crate::model::review;
+use crate::model::state::{Choice, Matter, RecordKey, RecordState, Review, ReviewStatus, Status};
+
+impl Work<'_> {
+    /// Closes questions about records that are back, and does what a person said of the others.
+    pub(super) fn settle_missing(&mut self) {
+        let now_ms = self.context.now_ms;
+        for known in &self.reviews {
+            let Matter::Missing { record: key } = &known.matter else { continue };
+            let missing = |record: &&mut Arc<RecordState>| {
+                record.key == *key && record.status == Status::Missing
+            };
+            match (self.records.iter_mut().find(missing), &known.choice) {
+                (Some(_), None) => continue,
+                (Some(record), Some(Choice::Approve)) => {
+                    Arc::make_mut(record).status = Status::Deleted;
+                }
+                _ => {}
+            }
+            self.plan.reviews.push(review::closed(known, now_ms));
+        }
+    }
+
+    /// Fills places whose active record is gone.
+    pub(super) fn succeed(&mut self) {
+        let surplus = self.records.iter().filter(|record| record.status == Status::Surplus);
+        let mut systems: Vec<String> = surplus.map(|record| record.key.system.clone()).collect();
+        systems.dedup();
+        let asked: Vec<String> = systems.iter().filter_map(|system| self.fill(system)).collect();
+        let now_ms = self.context.now_ms;
+        for known in &self.reviews {
+            if matches!(known.matter, Matter::Successor { .. }) && !asked.contains(&known.id) {
+                self.plan.reviews.push(review::closed(known, now_ms));
+            }
+        }
+    }
+
+    /// The id of the question, if a person must say who takes the place in this system.
+    fn fill(&mut self, system: &str) -> Option<String> {
+        let here = || self.records.iter().filter(|record| record.key.system == system);
+        if here().any(|record| record.status.has_place()) {
+            return None;
+        }
+        let surplus = here().filter(|record| record.status == Status::Surplus);
+        let heirs: Vec<RecordKey> = surplus.map(|record| record.key.clone()).collect();
+        let gone = here().find(|record| record.status.is_removed());
+        let gone =
+            gone.map_or_else(|| heirs.first().cloned(), |record| Some(record.key.clone()))?;
+        if let [only] = heirs.as_slice() {
+            let only = only.clone();
+            self.take_over(&only, gone);
+            return None;
+        }
+        let matter = Matter::Successor { gone: gone.clone(), records: heirs };
+        let now_ms = self.context.now_ms;
+        let question = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
+        let known = self.reviews.iter().find(|known| known.id == question.id);
+        match known {
+            Some(Review { choice: Some(Choice::LinkWith(heir)), .. }) => {
+                let heir = heir.clone();
+                self.take_over(&heir, gone);
+                return None;
+            }
+            Some(_) => {}
+            None => {
+                self.note(Some(gone.clone()), None, Reason::SuccessorUndecided(gone));
+                self.plan.reviews.push(question.clone());
+            }
+        }
+        Some(question.id)
+    }
+
+    fn take_over(&mut self, heir: &RecordKey, gone: RecordKey) {
+        if !is_now(&self.records, heir, &Status::Surplus) {
+            return;
+        }
+        for record in self.records.iter_mut().filter(|record| record.key == *heir) {
+            Arc::make_mut(record).status = Status::Live;
+        }
+        self.active = self.context.lanes.active(&self.records);
+        self.note(Some(heir.clone()), None, Reason::TookOver(gone));
+    }
+
+    /// What could not be read of a record that is read for nobody any more is no failure, unless a
+    /// deletion is still to be weighed with it (RULES.md V20).
+    pub(super) fn drop_failures(&mut self) {
+        if self.plan.held || self.plan.stands {
+            return;
+        }
+        let is_over = |record: &RecordState| {
+            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
+            is_aside && !record.failures.is_empty()
+        };
+        for record in self.records.iter_mut().filter(|record| is_over(record)) {
+            Arc::make_mut(record).failures.clear();
+        }
+    }
+}

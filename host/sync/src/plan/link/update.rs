@@ -1,0 +1,125 @@
+//! Which members must be told of the truth: only fields that are due, only where the mapping
+//! writes.
+
+use super::{Draft, Unread, Work};
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::spec::{FieldIndex, MappingGroup};
+use crate::model::state::FieldWrite;
+use crate::model::value::Cell;
+use crate::plan::mapping::Active;
+use crate::read::canonical::is_changed;
+use crate::read::unreadable::was_not_answered;
+
+impl Work<'_> {
+    /// What was refused stays a failure while it is due and cannot be read (RULES.md V5, V13).
+    pub(super) fn note_unread(&mut self) {
+        if self.plan.link.failures.is_empty() {
+            return;
+        }
+        let lanes = self.context.lanes;
+        for active in &self.active {
+            let Some(record) = self.records.get(active.record) else { continue };
+            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+            for (position, (field, state)) in fields {
+                let lane = lanes.lane(active.member, position);
+                let direction = lane.map(|lane| lane.mapping.direction);
+                let is_both = direction.is_some_and(|way| way.reads() && way.writes());
+                let truth = self.truth(position);
+                let is_due = truth.is_some() && state.agreed != truth && state.base != truth;
+                if is_both && is_due && state.seen.is_none() {
+                    let not_answered = was_not_answered(&record.failures, &field.name);
+                    let (member, field) = (active.member, field.name.clone());
+                    self.plan.unread.push(Unread { member, field, not_answered });
+                }
+            }
+        }
+    }
+
+    pub(super) fn updates(&mut self) {
+        if self.merged.is_empty() {
+            return;
+        }
+        for index in 0..self.active.len() {
+            if let Some(draft) = self.update(index) {
+                self.plan.drafts.push(draft);
+            }
+        }
+    }
+
+    fn update(&mut self, index: usize) -> Option<Draft> {
+        let active = *self.active.get(index)?;
+        let member = self.context.lanes.entity.members.get(active.member)?;
+        let mut groups = Vec::new();
+        let mut fields = Vec::new();
+        for (position, group) in member.groups.iter().enumerate() {
+            let due = group.fields.iter().find_map(|field| self.due(index, *field));
+            let frozen = group.fields.iter().any(|field| self.is_frozen(field.0));
+            let Some(reason) = due.filter(|_| !frozen) else { continue };
+            if let Some((cells, writes)) = self.group_cells(active, group, &reason) {
+                groups.push((position, cells));
+                fields.extend(writes);
+            }
+        }
+        let record = self.records.get(active.record)?;
+        let reason = fields.first().map(|field| field.reason.clone())?;
+        Some(Draft {
+            link: self.plan.link.id,
+            member: active.member,
+            action: Action::Update,
+            id: Some(record.key.id.clone()),
+            loser: None,
+            if_version: record.version.clone(),
+            if_modified_ms: record.modified_ms,
+            groups,
+            fields,
+            reason,
+            raw: record.raw.clone(),
+            copies: Vec::new(),
+        })
+    }
+
+    /// Why a field is due at a member, if it is.
+    fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
+        let outcome = self.outcome(field.0)?;
+        let part = outcome.parts.iter().position(|part| *part == active)?;
+        outcome.merged.parts.get(part)?.due.clone()
+    }
+
+    /// The cells of one group; nothing when it must wait, or already stands there.
+    fn group_cells(
+        &mut self,
+        active: Active,
+        group: &MappingGroup,
+        reason: &Reason,
+    ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
+        let mut cells = Vec::with_capacity(group.fields.len());
+        let mut writes = Vec::with_capacity(group.fields.len());
+        let mut news = false;
+        for index in &group.fields {
+            let field = self.context.lanes.entity.fields.get(index.0)?;
+            let lane = self.context.lanes.lane(active.member, index.0)?;
+            let record = self.records.get(active.record)?;
+            let system = record.key.system.clone();
+            let state = record.fields.get(index.0)?.clone();
+            // What a member that is only written holds may never have been taken into account.
+            let is_shown = lane.is_plain() && !lane.mapping.direction.reads();
+            let before = state.seen.clone().filter(|_| is_shown).or(state.base);
+            let truth = self.truth(index.0);
+            let outward = self.outward(field, lane, &system, &truth, &state.seen);
+            if outward.remote.is_none() && truth.is_some() {
+                return None;
+            }
+            news |= is_changed(&field.kind, &state.seen, &outward.remote);
+            writes.push(FieldWrite {
+                field: field.name.clone(),
+                before,
+                after: outward.written,
+                reason: reason.clone(),
+                removes: outward.removes,
+            });
+            cells.push(outward.remote);
+        }
+        news.then_some((cells, writes))
+    }
+}

@@ -1,0 +1,460 @@
+//! The field decision table of SYNC.md 3.2: one field of one link, all its members at once.
+//!
+//! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
+//! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
+//! to it before. An edit made by a member that had not yet got the truth is weighed against the
+//! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
+//! question freezes the field: nothing moves until it is answered (`asked`). `consent` goes before
+//! the table where somebody has opted out, whatever else holds.
+
+use std::borrow::Cow;
+
+use crate::model::reason::Reason;
+use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
+use crate::model::state::{Choice, FieldState, Matter, Span, Truth};
+use crate::model::value::{Cell, Value};
+use crate::plan::policy::{self, Vote};
+use crate::read::canonical::is_same;
+
+/// A field that goes back more often than this right after the engine's own writes stands still.
+const FLIPS_MAX: u32 = 3;
+
+/// One member's view of the field.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    /// The member's system.
+    pub system: &'a str,
+    /// Its values count.
+    pub reads: bool,
+    /// It may be written.
+    pub writes: bool,
+    /// What is known of it.
+    pub state: &'a FieldState,
+    /// The value last seen, with references turned into links.
+    pub seen: Cow<'a, Cell>,
+}
+
+impl Part<'_> {
+    /// The value was read and is not what the hub has taken into account.
+    fn is_edited(&self) -> bool {
+        self.seen.is_some() && *self.seen != self.state.base
+    }
+
+    /// The value may be older than the truth or an edit of it: nobody can tell any more.
+    fn is_unsure(&self) -> bool {
+        self.reads && self.state.unsure && self.seen.is_some()
+    }
+
+    /// The member is only written, was never weighed and holds a value of its own.
+    fn is_new_own(&self) -> bool {
+        let state = self.state;
+        let is_new = state.base.is_none() && state.agreed.is_none();
+        is_new && !self.reads && self.writes && !is_blank(&self.seen)
+    }
+
+    /// The member is only written and holds a value of its own, which was weighed.
+    fn is_own(&self) -> bool {
+        !self.reads && self.state.base.is_none() && self.state.agreed.is_some()
+    }
+
+    /// A value that should have been read but was not is never overwritten.
+    fn is_writable(&self) -> bool {
+        self.writes && (self.seen.is_some() || !self.reads)
+    }
+}
+
+/// What becomes of one member's field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    /// Its base from now on.
+    pub base: Cell,
+    /// What it has agreed to from now on.
+    pub agreed: Cell,
+    /// A write of the truth is due, and why.
+    pub due: Option<Reason>,
+}
+
+/// What becomes of the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The truth from now on.
+    pub truth: Truth,
+    /// One per part, in order.
+    pub parts: Vec<Outlook>,
+    /// What is worth telling, with the position of the part it is about.
+    pub notes: Vec<(usize, Reason)>,
+    /// A conflict that a rule has decided.
+    pub decided: Option<Matter>,
+    /// A question that freezes the field.
+    pub question: Option<Matter>,
+}
+
+/// By what a field is merged.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The field.
+    pub field: &'a FieldSpec,
+    /// Whose value counts at the first link.
+    pub first_link: &'a FirstLink,
+    /// Which of two values is older is not known, because the database was put back: no policy
+    /// chooses between them (`RULES.md` P14).
+    pub by_hand: bool,
+    /// The truth names nothing but what is gone everywhere: it stands for nobody.
+    pub is_over: bool,
+}
+
+/// Merges one field.
+pub fn merge(
+    rules: Rules<'_>,
+    truth: &Truth,
+    parts: &[Part<'_>],
+    choice: Option<&Choice>,
+) -> Merged {
+    let merge = Merge::new(rules, truth, parts);
+    match choice {
+        Some(Choice::Value(value)) => merge.chosen(value),
+        _ => merge.run(),
+    }
+}
+
+/// Whether nothing is to be done about this part of a field that nobody has a question about.
+pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> bool {
+    let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
+    let settled = !part.is_writable()
+        || truth.value.is_none()
+        || part.state.agreed == truth.value
+        || *part.seen == truth.value;
+    taken
+        && settled
+        && (part.state.agreed == truth.value || *part.seen != truth.value)
+        && !consent::is_news(&field.winner, part, truth)
+}
+
+struct Merge<'a> {
+    field: &'a FieldSpec,
+    rules: Rules<'a>,
+    old: &'a Truth,
+    parts: &'a [Part<'a>],
+    new: Truth,
+    outlooks: Vec<Outlook>,
+    notes: Vec<(usize, Reason)>,
+    reason: Reason,
+    decided: Option<Matter>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(rules: Rules<'a>, old: &'a Truth, parts: &'a [Part<'a>]) -> Self {
+        let outlooks = parts.iter().map(|part| Outlook {
+            base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
+            agreed: part.state.agreed.clone(),
+            due: None,
+        });
+        Self {
+            field: rules.field,
+            rules,
+            old,
+            parts,
+            new: old.clone(),
+            outlooks: outlooks.collect(),
+            notes: Vec::new(),
+            reason: old.from.clone().map_or(Reason::Chosen, Reason::ChangedIn),
+            decided: None,
+        }
+    }
+
+    fn run(mut self) -> Merged {
+        if self.weigh_consent() {
+            self.replace_own(false);
+            return self.settle();
+        }
+        let question = match self.votes() {
+            Ok(votes) => {
+                self.count(votes).or_else(|| self.welcome()).or_else(|| self.replace_own(true))
+            }
+            Err(question) => Some(*question),
+        };
+        match question {
+            Some(question) => self.frozen(question),
+            None => self.settle(),
+        }
+    }
+
+    /// A person has chosen: everybody else's value is taken into account and overruled.
+    fn chosen(mut self, value: &Cell) -> Merged {
+        self.new =
+            Truth { value: value.clone(), previous: self.old.value.clone(), ..Truth::default() };
+        self.reason = Reason::Chosen;
+        self.overrule();
+        self.settle()
+    }
+
+    /// The edits; drift and ignored clears are set aside.
+    fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
+        let (mut votes, mut emptied) = (Vec::new(), Vec::new());
+        for (position, part) in self.parts.iter().enumerate() {
+            if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
+                continue;
+            }
+            let system = part.system.to_owned();
+            let cleared = part.is_edited() && is_null(&part.seen) && !is_blank(&self.old.value);
+            if !part.reads {
+                self.notes.push((position, Reason::Drift(system)));
+            } else if cleared && self.field.clear == Clear::Ignore {
+                self.notes.push((position, Reason::ClearIgnored(system)));
+                self.agree(position);
+            } else if cleared && self.field.clear == Clear::Review {
+                emptied.push(position);
+            } else {
+                votes.push(position);
+            }
+        }
+        match emptied.is_empty() {
+            true => Ok(votes),
+            false => Err(Box::new(self.emptied(&emptied, &votes))),
+        }
+    }
+
+    /// Moves the truth by the edits, or asks.
+    fn count(&mut self, edits: Vec<usize>) -> Option<Matter> {
+        let edits = self.weighty(edits);
+        if edits.is_empty() {
+            return None;
+        }
+        let unsure = edits.iter().filter_map(|edit| self.parts.get(*edit)).any(Part::is_unsure);
+        if self.is_set() && !unsure {
+            self.merge_sets(&edits);
+            return None;
+        }
+        let mut votes: Vec<Vote> = edits.iter().filter_map(|edit| self.vote(*edit)).collect();
+        // An edit of the truth by somebody who had it speaks for it.
+        if edits.iter().all(|edit| self.is_behind(*edit)) {
+            votes.push(Vote {
+                system: self.old.from.clone().unwrap_or_default(),
+                value: self.old.value.clone(),
+                edited: self.old.edited,
+            });
+        }
+        let first = votes.first()?.clone();
+        if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
+            return self.contest(&votes, unsure);
+        }
+        let reason = match votes.len() {
+            1 => Reason::ChangedIn(first.system.clone()),
+            _ => Reason::SameChange,
+        };
+        self.adopt(&first, reason)
+    }
+
+    /// A person who only changes the form of a value does not contest another value.
+    fn weighty(&self, edits: Vec<usize>) -> Vec<usize> {
+        let in_form = |edit: &usize| {
+            self.parts
+                .get(*edit)
+                .is_some_and(|part| !part.is_unsure() && self.is_same(&part.seen, &part.state.base))
+        };
+        let (mut forms, values): (Vec<_>, Vec<_>) = edits.into_iter().partition(in_form);
+        forms.retain(|edit| !self.is_behind(*edit));
+        if values.is_empty() { forms } else { values }
+    }
+
+    fn is_same(&self, one: &Cell, other: &Cell) -> bool {
+        is_same(&self.field.kind, one, other)
+    }
+
+    fn vote(&self, position: usize) -> Option<Vote> {
+        let part = self.parts.get(position)?;
+        Some(Vote {
+            system: part.system.to_owned(),
+            value: part.seen.as_ref().clone(),
+            edited: part.state.edited,
+        })
+    }
+
+    /// Whether a member was edited before it had got the truth.
+    fn is_behind(&self, position: usize) -> bool {
+        self.parts.get(position).is_some_and(|part| {
+            let bereft = part.state.bereft.as_deref();
+            let agreed = self.is_same(&part.state.agreed, &self.old.value)
+                || self.is_same(&part.state.base, &self.old.value)
+                || bereft.is_some() && bereft == self.old.value.as_ref()
+                || self.rules.is_over;
+            self.old.value.is_some() && (part.is_unsure() || !agreed)
+        })
+    }
+
+    fn merge_sets(&mut self, edits: &[usize]) {
+        let parts = edits.iter().filter_map(|edit| self.parts.get(*edit));
+        let edits = parts.clone().map(|part| (&part.state.base, part.seen.as_ref()));
+        let merged = policy::merge_sets(&self.old.value, edits);
+        let from = parts.map(|part| part.system.to_owned()).next();
+        self.reason = from.clone().map_or(Reason::SameChange, Reason::ChangedIn);
+        self.replace(Some(merged), from, Span::default(), 0);
+        self.overrule();
+    }
+
+    /// Makes a vote the truth, unless that would be one swing too many.
+    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<Matter> {
+        // A value that comes back from a member to which the engine had just written another.
+        let swings = vote.value == self.old.previous
+            && vote.value != self.old.value
+            && self.old.from.as_ref().is_some_and(|from| from != &vote.system);
+        let flips = if swings { self.old.flips + 1 } else { 0 };
+        if flips > FLIPS_MAX {
+            let values = vec![self.old.value.clone(), vote.value.clone()];
+            return Some(Matter::Oscillation { field: self.field.name.clone(), values });
+        }
+        if vote.value != self.old.value {
+            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, flips);
+        }
+        self.reason = reason;
+        self.overrule();
+        None
+    }
+
+    fn replace(&mut self, value: Cell, from: Option<String>, edited: Span, flips: u32) {
+        let previous = self.new.value.clone();
+        self.new = Truth { value, previous, from, edited, flips };
+        // What was agreed to before the truth moved, perhaps there and back, does not count.
+        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+            if *part.seen != self.new.value {
+                outlook.agreed = None;
+            }
+        }
+    }
+
+    /// Edited members whose value is not the truth have agreed to nothing any more.
+    fn overrule(&mut self) {
+        for (part, outlook) in self.parts.iter().zip(&mut self.outlooks) {
+            let edited = part.is_edited() || part.is_unsure();
+            if part.reads && edited && *part.seen != self.new.value {
+                outlook.agreed = None;
+            }
+        }
+    }
+
+    /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
+    fn welcome(&mut self) -> Option<Matter> {
+        for (position, part) in self.parts.iter().enumerate() {
+            if part.state.base.is_some() || part.seen.is_none() || !part.reads {
+                continue;
+            }
+            let Some(vote) = self.vote(position) else { continue };
+            // A field that was emptied just now is not filled behind that person's back.
+            let emptied = is_null(&self.new.value) && !is_blank(&self.old.value);
+            let nulls = is_null(&self.new.value) && is_null(&vote.value);
+            if is_blank(&self.new.value) && !nulls && !emptied {
+                let system = part.system.to_owned();
+                self.reason = Reason::Filled(system.clone());
+                self.replace(vote.value, Some(system), vote.edited, 0);
+            } else if self.is_set() && !self.rules.by_hand {
+                let union = policy::merge_sets(&self.new.value, [(&None, &vote.value)].into_iter());
+                self.new.value = Some(union);
+            } else if !self.is_same(&vote.value, &self.new.value)
+                && !is_null(&vote.value)
+                && let Some(question) = self.introduce(position, &vote)
+            {
+                return Some(question);
+            }
+        }
+        None
+    }
+
+    /// Says what is due, once the truth is known.
+    fn settle(mut self) -> Merged {
+        for position in 0..self.parts.len() {
+            self.settle_part(position);
+        }
+        Merged {
+            truth: self.new,
+            parts: self.outlooks,
+            notes: self.notes,
+            decided: self.decided,
+            question: None,
+        }
+    }
+
+    fn settle_part(&mut self, position: usize) {
+        let opted_out = self.parts.get(position).is_some_and(|part| self.keeps_opt_out(part));
+        // Another form of the same value stays, unless a person has just changed the form.
+        let says_so = !self.is_form() && self.says_so(position);
+        let (Some(part), Some(outlook)) =
+            (self.parts.get(position), self.outlooks.get_mut(position))
+        else {
+            return;
+        };
+        // What a member that is only written holds by itself is no answer to the truth: should it
+        // be read one day, it is met for the first time.
+        if !part.reads && part.is_edited() && !says_so {
+            outlook.base = None;
+        }
+        // Nothing is emptied of which nobody knows what it holds, nor at the first link.
+        let is_new = part.state.base.is_none() && part.state.agreed.is_none();
+        let unknown = is_new && (part.seen.is_none() || !part.reads);
+        let kept = unknown && is_null(&self.new.value);
+        if *part.seen == self.new.value || kept || says_so {
+            outlook.agreed.clone_from(&self.new.value);
+            return;
+        }
+        if opted_out {
+            outlook.agreed.clone_from(&self.new.value);
+            self.notes.push((position, Reason::OptOutStands(part.system.to_owned())));
+            return;
+        }
+        if part.is_writable() && self.new.value.is_some() && outlook.agreed != self.new.value {
+            let blank = part.state.base.is_none() && is_blank(&part.seen);
+            outlook.due = Some(match &self.new.from {
+                Some(from) if blank => Reason::Filled(from.clone()),
+                Some(from) if part.is_new_own() => Reason::Replaced(from.clone()),
+                _ => self.reason.clone(),
+            });
+        }
+    }
+
+    /// Whether only the form of the truth has moved.
+    fn is_form(&self) -> bool {
+        self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
+    }
+
+    fn says_so(&self, position: usize) -> bool {
+        self.parts.get(position).is_some_and(|part| self.is_same(&part.seen, &self.new.value))
+    }
+
+    fn frozen(self, question: Matter) -> Merged {
+        let still = |part: &Part<'_>| Outlook {
+            base: part.state.base.clone(),
+            agreed: part.state.agreed.clone(),
+            due: None,
+        };
+        Merged {
+            truth: self.old.clone(),
+            parts: self.parts.iter().map(still).collect(),
+            notes: Vec::new(),
+            decided: None,
+            question: Some(question),
+        }
+    }
+
+    fn agree(&mut self, position: usize) {
+        if let Some(outlook) = self.outlooks.get_mut(position) {
+            outlook.agreed.clone_from(&self.old.value);
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        matches!(self.field.kind, FieldKind::Choices | FieldKind::Reference { many: true, .. })
+    }
+}
+
+fn is_null(cell: &Cell) -> bool {
+    cell.as_ref().is_some_and(Value::is_null)
+}
+
+/// Absent or null.
+fn is_blank(cell: &Cell) -> bool {
+    cell.as_ref().is_none_or(Value::is_null)
+}
+
+mod asked;
+pub(crate) mod consent;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What a person is asked about a field, and what a rule has overruled: each system once, with the
+//! value that it holds now (`RULES.md` V20).
+
+use super::{Merge, Part, is_blank};
+use crate::model::reason::Reason;
+use crate::model::spec::FirstLink;
+use crate::model::state::Matter;
+use crate::model::value::Cell;
+use crate::plan::policy::{self, Vote};
+
+/// Why no policy chooses in a link that was put back.
+const PUT_BACK: &str = "by hand, because the database was put back";
+
+/// Why no policy chooses at the first link.
+const BY_HAND: &str = "first link, by hand";
+
+/// Why no policy chooses where a write may never have happened (`RULES.md` V1, R26).
+const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
+
+/// Why a value gives way that a member holds by itself which is only written.
+const ONLY_WRITTEN: &str = "only written there";
+
+impl Merge<'_> {
+    /// Members want different values: the policy chooses, or a person. Where one of them is
+    /// `unsure` to be an edit at all, a policy may only keep what the hub has: an old value never
+    /// wins unseen.
+    pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<Matter> {
+        let chosen = policy::choose(self.field, votes).cloned();
+        let keeps = |vote: &Vote| self.is_same(&vote.value, &self.old.value);
+        let (policy, chosen) = match chosen {
+            _ if self.rules.by_hand => (PUT_BACK.to_owned(), None),
+            Some(vote) if unsure && !keeps(&vote) => (UNSURE.to_owned(), None),
+            chosen => (policy::describe(&self.field.winner), chosen),
+        };
+        let mut values = self.shown(votes);
+        if chosen.is_none() {
+            self.add_newcomers(&mut values);
+        }
+        let chosen_value = chosen.as_ref().map(|vote| vote.value.clone());
+        let conflict = self.conflict(values, policy.clone(), chosen_value);
+        let Some(chosen) = chosen else {
+            return Some(conflict);
+        };
+        self.decided = Some(conflict);
+        self.adopt(&chosen, Reason::Won { winner: chosen.system.clone(), policy })
+    }
+
+    /// Both have a value at the first link and differ: the preferred system's counts.
+    pub(super) fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
+        let held = Vote {
+            system: self.new.from.clone().unwrap_or_default(),
+            value: self.new.value.clone(),
+            edited: self.new.edited,
+        };
+        let mut values = self.shown(&[held, vote.clone()]);
+        // What a rule has overruled a moment ago stays on record.
+        if let Some(Matter::Conflict { values: overruled, .. }) = self.decided.take() {
+            for (system, value) in overruled {
+                add(&mut values, &system, &value);
+            }
+        }
+        let preferred = match self.rules.first_link {
+            FirstLink::Prefer(preferred) if !self.rules.by_hand => preferred.clone(),
+            _ => {
+                self.add_newcomers(&mut values);
+                let by_hand = if self.rules.by_hand { PUT_BACK } else { BY_HAND };
+                return Some(self.first(values, by_hand.to_owned(), None));
+            }
+        };
+        let wins = vote.system == preferred;
+        let chosen = if wins { vote.value.clone() } else { self.new.value.clone() };
+        let policy = format!("first link, {preferred} preferred");
+        self.decided = Some(self.first(values, policy, Some(chosen)));
+        self.notes.push((position, Reason::Preferred(preferred.clone())));
+        self.reason = Reason::Preferred(preferred);
+        if wins {
+            self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, 0);
+        }
+        None
+    }
+
+    /// A value that a member holds by itself which is only written gives way to the truth: that
+    /// stays on record, and where a person decides at the first link, a person is asked before
+    /// (`RULES.md` P10).
+    pub(super) fn replace_own(&mut self, asks: bool) -> Option<Matter> {
+        let given_way: Vec<usize> =
+            (0..self.parts.len()).filter(|position| self.gives_way(*position)).collect();
+        let is_first =
+            given_way.iter().filter_map(|one| self.parts.get(*one)).any(Part::is_new_own);
+        let (value, edited) = (self.new.value.clone(), self.new.edited);
+        let held = Vote { system: self.new.from.clone().unwrap_or_default(), value, edited };
+        let mut votes = vec![held];
+        votes.extend(given_way.iter().filter_map(|position| self.vote(*position)));
+        if votes.len() == 1 {
+            return None;
+        }
+        let mut values = self.shown(&votes);
+        let by_hand = self.rules.by_hand || *self.rules.first_link == FirstLink::Review;
+        if asks && is_first && by_hand {
+            self.add_newcomers(&mut values);
+            let policy = if self.rules.by_hand { PUT_BACK } else { BY_HAND };
+            return Some(self.first(values, policy.to_owned(), None));
+        }
+        self.decided = Some(match self.decided.take() {
+            // What a rule has overruled a moment ago stays on record.
+            Some(Matter::Conflict { field, base, values: mut all, policy, chosen }) => {
+                values.iter().for_each(|(system, value)| add(&mut all, system, value));
+                Matter::Conflict { field, base, values: all, policy, chosen }
+            }
+            _ => self.first(values, ONLY_WRITTEN.to_owned(), Some(self.new.value.clone())),
+        });
+        None
+    }
+
+    /// Whether a member that is only written holds a value of its own that a write replaces. What
+    /// the system put there when we made the record is nobody's.
+    fn gives_way(&self, position: usize) -> bool {
+        let parts = self.parts.get(position).zip(self.outlooks.get(position));
+        parts.is_some_and(|(part, outlook)| {
+            let is_own = part.is_new_own() || part.is_own() && !part.state.preset;
+            let is_kept = is_blank(&self.new.value) && part.is_new_own();
+            is_own
+                && part.is_writable()
+                && !is_blank(&part.seen)
+                && self.new.value.is_some()
+                && outlook.agreed != self.new.value
+                && !is_kept
+                && !self.is_same(&part.seen, &self.new.value)
+                && !self.keeps_opt_out(part)
+        })
+    }
+
+    /// A field was emptied and the policy asks; `others` are what was edited besides.
+    pub(super) fn emptied(&self, emptied: &[usize], others: &[usize]) -> Matter {
+        let votes = |positions: &[usize]| -> Vec<Vote> {
+            positions.iter().filter_map(|position| self.vote(*position)).collect()
+        };
+        let mut values = self.shown(&[votes(emptied), votes(others)].concat());
+        self.add_newcomers(&mut values);
+        match values.as_slice() {
+            [(system, _)] => Matter::Cleared {
+                field: self.field.name.clone(),
+                system: system.clone(),
+                value: self.old.value.clone(),
+            },
+            _ => self.conflict(values, "by hand, because it was emptied".to_owned(), None),
+        }
+    }
+
+    pub(super) fn conflict(
+        &self,
+        values: Vec<(String, Cell)>,
+        policy: String,
+        chosen: Option<Cell>,
+    ) -> Matter {
+        let (field, base) = (self.field.name.clone(), self.old.value.clone());
+        Matter::Conflict { field, base, values, policy, chosen }
+    }
+
+    /// A conflict between values of which none was before the other.
+    fn first(&self, values: Vec<(String, Cell)>, policy: String, chosen: Option<Cell>) -> Matter {
+        Matter::Conflict { field: self.field.name.clone(), base: None, values, policy, chosen }
+    }
+
+    /// Each system that wants one of these values or stands for it, with what it holds now. The
+    /// truth that nobody holds any more is nobody's.
+    pub(super) fn shown(&self, votes: &[Vote]) -> Vec<(String, Cell)> {
+        let mut values = Vec::with_capacity(votes.len());
+        for vote in votes {
+            let holds = |part: &&Part<'_>| self.is_same(&part.seen, &vote.value);
+            let own = self.parts.iter().find(|part| part.system == vote.system).filter(holds);
+            if let Some(part) = own.or_else(|| self.parts.iter().find(holds)) {
+                add(&mut values, part.system, &part.seen);
+            }
+        }
+        values
+    }
+
+    /// Members that were never weighed and hold a value: the answer will be about them as well.
+    fn add_newcomers(&self, values: &mut Vec<(String, Cell)>) {
+        for part in self.parts.iter().filter(|part| part.state.base.is_none()) {
+            if part.is_new_own() || part.reads && !is_blank(&part.seen) {
+                add(values, part.system, &part.seen);
+            }
+        }
+    }
+}
+
+/// Adds a system that is not there yet.
+fn add(values: &mut Vec<(String, Cell)>, system: &str, value: &Cell) {
+    if !values.iter().any(|(known, _)| known == system) {
+        values.push((system.to_owned(), value.clone()));
+    }
+}

@@ -1,0 +1,141 @@
+//! Consent: no rule weakens it, only a person does (`RULES.md` P5).
+//!
+//! One of the two values of such a field says that somebody does not want to be contacted: the
+//! opt-out. It stands over every other value at the first link, in a conflict, after a merge and
+//! after the database was put back. A person takes it back by changing it in one system, unless
+//! another one holds it that cannot be told. Who never held it has no say.
+
+use super::{Merge, Part};
+use crate::model::reason::Reason;
+use crate::model::spec::{EntitySpec, Winner};
+use crate::model::state::{Link, RecordState, Span, Truth};
+use crate::model::value::{Cell, Value};
+use crate::plan::policy::{self, Vote};
+
+impl Merge<'_> {
+    /// Moves the truth where somebody has opted out; `false` where nobody has, so that the decision
+    /// table speaks.
+    pub(super) fn weigh_consent(&mut self) -> bool {
+        let Some(out) = opt_out(&self.field.winner) else { return false };
+        if self.old.value != out {
+            let Some(position) = self.newly_out() else { return false };
+            if let Some(vote) = self.vote(position) {
+                self.replace(vote.value, Some(vote.system), vote.edited, 0);
+                self.stand(&out);
+            }
+        } else if let Some(vote) = self.given_back(&out).and_then(|position| self.vote(position)) {
+            self.replace(vote.value, Some(vote.system.clone()), vote.edited, 0);
+            self.reason = Reason::ChangedIn(vote.system);
+            self.overrule();
+        } else {
+            self.stand(&out);
+        }
+        true
+    }
+
+    /// The member that has opted out and whose word was not weighed yet.
+    fn newly_out(&self) -> Option<usize> {
+        self.parts.iter().position(|part| is_news(&self.field.winner, part, self.old))
+    }
+
+    /// The member where a person has taken the opt-out back, if all others that held it can be
+    /// told. Where the database was put back, one that still holds it may have opted out since.
+    fn given_back(&self, out: &Cell) -> Option<usize> {
+        let mut given = None;
+        for (position, part) in self.parts.iter().enumerate().filter(|(_, part)| part.reads) {
+            if part.seen.is_none() || part.is_unsure() {
+                return None;
+            }
+            match (part.state.base == *out, *part.seen == *out) {
+                (true, true) if part.writes && !self.rules.by_hand => {}
+                (true, false) if matches!(&*part.seen, Some(Value::Boolean(_))) => {
+                    given.get_or_insert(position);
+                }
+                (false, false) => {}
+                _ => return None,
+            }
+        }
+        given
+    }
+
+    /// The opt-out stands over what the others say; what a rule has overruled stays on record.
+    fn stand(&mut self, out: &Cell) {
+        let policy = policy::describe(&self.field.winner);
+        let from = self.new.from.clone().unwrap_or_default();
+        let mut overruled = Vec::new();
+        for (position, part) in self.parts.iter().enumerate() {
+            let news = part.is_edited() || part.is_unsure();
+            if !news || *part.seen == *out {
+                continue;
+            }
+            if !part.reads {
+                let drift = Reason::Drift(part.system.to_owned());
+                self.notes.extend(part.state.base.is_some().then_some((position, drift)));
+            } else if part.state.base.is_some() || matches!(&*part.seen, Some(Value::Boolean(_))) {
+                overruled.extend(self.vote(position));
+            }
+        }
+        self.reason = Reason::ChangedIn(from.clone());
+        if !overruled.is_empty() {
+            self.reason = Reason::Won { winner: from.clone(), policy: policy.clone() };
+            let (value, edited) = (out.clone(), Span::default());
+            overruled.insert(0, Vote { system: from, value, edited });
+            let values = self.shown(&overruled);
+            self.decided = Some(self.conflict(values, policy, Some(out.clone())));
+        }
+        self.overrule();
+    }
+
+    /// Whether a member that is not read has opted out by itself: no rule writes over that.
+    pub(super) fn keeps_opt_out(&self, part: &Part<'_>) -> bool {
+        opt_out(&self.field.winner).is_some_and(|out| {
+            *part.seen == out && self.new.value != out && self.new.previous != out
+        })
+    }
+}
+
+/// Whether a member has opted out and its word was not weighed yet.
+pub(super) fn is_news(winner: &Winner, part: &Part<'_>, truth: &Truth) -> bool {
+    let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
+    // A consent that was just given back may not have got everywhere yet.
+    let pending = truth.previous == out;
+    let unweighed =
+        part.state.base != out || part.is_unsure() || part.state.agreed != truth.value && !pending;
+    part.reads && *part.seen == out && unweighed
+}
+
+/// The value that says that somebody opted out, in a field of consent.
+fn opt_out(winner: &Winner) -> Option<Cell> {
+    winner.opted_out().map(|out| Some(Value::Boolean(out)))
+}
+
+/// The opt-out that one of two links holds that become one, with where it came from.
+pub(crate) fn join<'a>(winner: &Winner, left: &'a Truth, right: &Truth) -> Option<&'a Truth> {
+    let out = opt_out(winner)?;
+    (left.value == out && right.value != out).then_some(left)
+}
+
+/// Lets an opt-out of a record that stands aside count in its link; whether one did.
+pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) -> bool {
+    link.truth.resize_with(entity.fields.len(), Truth::default);
+    let mut carries = false;
+    let fields = entity.fields.iter().zip(&mut link.truth).zip(&record.fields);
+    for ((field, truth), state) in fields {
+        if is_opt_out(&field.winner, &state.seen) && truth.value != state.seen {
+            let (value, from) = (state.seen.clone(), Some(record.key.system.clone()));
+            *truth = Truth { value, from, ..Truth::default() };
+            carries = true;
+        }
+    }
+    carries
+}
+
+/// Whether this is an opt-out in a field of consent.
+pub(crate) fn is_opt_out(winner: &Winner, cell: &Cell) -> bool {
+    opt_out(winner).is_some_and(|out| *cell == out)
+}
+
+/// Makes an opt-out the truth of a link without a member that said so just now.
+pub(crate) fn carried(truth: &Truth) -> Truth {
+    Truth { previous: None, edited: Span::default(), flips: 0, ..truth.clone() }
+}

@@ -1,0 +1,29 @@
+//! What a reference field governs of the records that its column holds.
+
+use crate::model::spec::FieldKind;
+use crate::plan::mapping::Lane;
+
+/// What a reference field governs of the records that a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Governs {
+    /// The primary one; the others stay (`RULES.md` V3).
+    Primary,
+    /// One, beside which no other stays.
+    One,
+    /// All of them that have a link, as a set.
+    Set,
+}
+
+/// Whether a field refers to several links.
+pub fn is_many(kind: &FieldKind) -> bool {
+    matches!(kind, FieldKind::Reference { many: true, .. })
+}
+
+/// What a field governs in a lane.
+pub fn governs(kind: &FieldKind, lane: Lane<'_>) -> Governs {
+    match (is_many(kind), lane.mapping.rules.governs_all) {
+        (true, _) => Governs::Set,
+        (false, true) => Governs::One,
+        (false, false) => Governs::Primary,
+    }
+}

@@ -1,0 +1,75 @@
+//! What a chunk of links refers to, so that it is fetched before they are planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::state::{Choice, FieldState, LinkView, RecordState, Status};
+use crate::model::value::{Cell, SmolStr, Value};
+use crate::plan::mapping::Lanes;
+
+/// References of a link's live records that lost something which is not taken into account yet,
+/// with the object that they refer to.
+pub(super) fn losers<'v>(
+    lanes: &Lanes<'v>,
+    view: &'v LinkView,
+) -> impl Iterator<Item = (&'v RecordState, &'v str, &'v FieldState)> {
+    let live = view.records.iter().filter(|record| record.status == Status::Live);
+    live.flat_map(move |record| {
+        let member = lanes.member_of(record);
+        lanes.references().iter().filter_map(move |&position| {
+            let state = record.fields.get(position).filter(|state| state.lost.is_some())?;
+            let target = lanes.lane(member?, position)?.mapping.target.as_deref()?;
+            Some((record.as_ref(), target, state))
+        })
+    })
+}
+
+/// The values that people chose for fields of a link.
+pub(super) fn chosen(view: &LinkView) -> impl Iterator<Item = &Cell> {
+    view.reviews.iter().filter_map(|review| match &review.choice {
+        Some(Choice::Value(cell)) => Some(cell),
+        _ => None,
+    })
+}
+
+/// The reference fields of a link's removed records.
+pub(super) fn removed<'v>(
+    lanes: &Lanes<'v>,
+    view: &'v LinkView,
+) -> impl Iterator<Item = &'v FieldState> {
+    let removed = view.records.iter().filter(|record| record.status.is_removed());
+    let positions = lanes.references().to_vec();
+    removed.flat_map(move |record| {
+        positions.clone().into_iter().filter_map(|position| record.fields.get(position))
+    })
+}
+
+/// Every remote id in a reference column of these links' records that are there, by system and
+/// object.
+pub(super) fn remote_ids<'v>(
+    lanes: &Lanes<'v>,
+    views: &'v [LinkView],
+) -> BTreeMap<(&'v str, &'v str), BTreeSet<&'v str>> {
+    let mut keys: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for record in views.iter().flat_map(|view| &view.records) {
+        // One that stands aside may get the place while its link is planned.
+        if !matches!(record.status, Status::Live | Status::Surplus) {
+            continue;
+        }
+        let Some(member) = lanes.member_of(record) else { continue };
+        for &position in lanes.references() {
+            let seen = record.fields.get(position).and_then(|state| state.seen.as_ref());
+            let lane = lanes.lane(member, position);
+            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
+            if let (Some(target), Some(Value::References(ids))) = (target, seen) {
+                let place = keys.entry((&record.key.system, target)).or_default();
+                place.extend(ids.iter().map(SmolStr::as_str).filter(|id| !id.is_empty()));
+            }
+            let lost = record.fields.get(position).and_then(|state| state.lost.as_deref());
+            if let (Some(target), Some(lost)) = (target, lost) {
+                let place = keys.entry((&record.key.system, target)).or_default();
+                place.extend(lost.iter().map(SmolStr::as_str));
+            }
+        }
+    }
+    keys
+}

@@ -1,0 +1,275 @@
+//! From a draft in canonical values to an operation in a member's columns.
+//!
+//! Direct values go as they are, tables are looked up, transforms are called once per group for all
+//! drafts of a chunk. A column that would not change is not written; a value without a counterpart
+//! is told, never guessed (rule B5).
+
+use crate::model::plugin::PluginError;
+use crate::model::reason::Reason;
+use crate::model::record::Action;
+use crate::model::review::digest;
+use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
+use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey};
+use crate::model::value::{Cell, Value};
+use crate::plan::link::{Draft, Note};
+use crate::read::transforms::Lenses;
+
+/// What became of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The operation, without its intent; nothing when no column would change.
+    pub entry: Option<OutboxEntry>,
+    /// Fields that stand there already in the member's own form.
+    pub settled: Vec<FieldWrite>,
+    /// Why something of it is not written.
+    pub notes: Vec<Note>,
+}
+
+/// Renders the drafts of one entity, in order.
+///
+/// # Errors
+/// What a transform says.
+pub async fn render(
+    transforms: &Lenses<'_>,
+    entity: &EntitySpec,
+    drafts: &[Draft],
+) -> Result<Vec<Rendered>, PluginError> {
+    let mut columns: Vec<Vec<Columns>> = drafts
+        .iter()
+        .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
+        .collect();
+    for (position, member) in entity.members.iter().enumerate() {
+        for (group_position, group) in member.groups.iter().enumerate() {
+            let places: Vec<(usize, usize)> = drafts
+                .iter()
+                .enumerate()
+                .filter(|(_, draft)| draft.member == position)
+                .filter_map(|(index, draft)| {
+                    let slot = draft.groups.iter().position(|(g, _)| *g == group_position)?;
+                    Some((index, slot))
+                })
+                .collect();
+            let rows = render_group(transforms, member, group, drafts, &places).await?;
+            for ((index, slot), row) in places.into_iter().zip(rows) {
+                if let Some(place) = columns.get_mut(index).and_then(|slots| slots.get_mut(slot)) {
+                    *place = row;
+                }
+            }
+        }
+    }
+    let rendered = drafts.iter().zip(columns).filter_map(|(draft, columns)| {
+        let member = entity.members.get(draft.member)?;
+        Some(assemble(entity, member, draft, columns))
+    });
+    Ok(rendered.collect())
+}
+
+/// The columns of one group of a draft.
+enum Columns {
+    Cells(Vec<Cell>),
+    /// There is no counterpart, or a transform fails at it.
+    Failed(Reason),
+}
+
+/// What counts for a group that nothing is said about.
+fn unknown(entity: &EntitySpec, draft: &Draft, group: usize) -> Columns {
+    let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
+    let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
+    Columns::Failed(Reason::Unmapped { column, items: Vec::new() })
+}
+
+/// The columns of one group for the drafts at these places.
+async fn render_group(
+    transforms: &Lenses<'_>,
+    member: &MemberSpec,
+    group: &MappingGroup,
+    drafts: &[Draft],
+    places: &[(usize, usize)],
+) -> Result<Vec<Columns>, PluginError> {
+    let cells: Vec<Vec<Cell>> = places
+        .iter()
+        .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
+        .map(|(_, cells)| cells.clone())
+        .collect();
+    match &group.via {
+        Via::Direct => Ok(cells.into_iter().map(|cells| in_days(member, group, cells)).collect()),
+        Via::Table(table) => {
+            let drafts = places.iter().filter_map(|(index, _)| drafts.get(*index));
+            Ok(drafts
+                .zip(&cells)
+                .map(|(draft, cells)| look_up(table, group, draft, cells))
+                .collect())
+        }
+        Via::Transform(lens) => {
+            let old = places.iter().filter_map(|(index, _)| {
+                let draft = drafts.get(*index)?;
+                Some(group.columns.iter().map(|column| present(draft, column)).collect())
+            });
+            let answers = transforms.to_columns(lens, cells, old.collect()).await?;
+            Ok(answers
+                .into_iter()
+                .map(|answer| answer.map_or_else(Columns::Failed, Columns::Cells))
+                .collect())
+        }
+    }
+}
+
+/// Days as the columns take them.
+fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Columns {
+    let mut taken = Vec::with_capacity(cells.len());
+    for (column, cell) in group.columns.iter().zip(cells) {
+        match member.days.outward(column, cell) {
+            Some(cell) => taken.push(cell),
+            None => return Columns::Failed(Reason::ZoneUnknown { column: column.clone() }),
+        }
+    }
+    Columns::Cells(taken)
+}
+
+/// The cells of a group in the member's own values.
+fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cell]) -> Columns {
+    let mut written = Vec::with_capacity(cells.len());
+    for (column, cell) in group.columns.iter().zip(cells) {
+        let remote = match cell {
+            None | Some(Value::Null) => Ok(cell.clone()),
+            Some(value) => table.outward(value, &present(draft, column)).map(Some),
+        };
+        match remote {
+            Ok(cell) => written.push(cell),
+            Err(items) => {
+                return Columns::Failed(Reason::Unmapped { column: column.clone(), items });
+            }
+        }
+    }
+    Columns::Cells(written)
+}
+
+fn present(draft: &Draft, column: &str) -> Cell {
+    draft.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
+}
+
+fn assemble(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    draft: &Draft,
+    columns: Vec<Columns>,
+) -> Rendered {
+    let mut rendered = Rendered { entry: None, settled: Vec::new(), notes: Vec::new() };
+    let mut writes: Vec<ColumnWrite> = Vec::new();
+    let mut fields: Vec<FieldWrite> = Vec::new();
+    let mut sendable = true;
+    for ((group, _), cells) in draft.groups.iter().zip(columns) {
+        let Some(group) = member.groups.get(*group) else { continue };
+        let mine: Vec<FieldWrite> = draft
+            .fields
+            .iter()
+            .filter(|write| {
+                entity.field(&write.field).is_some_and(|(f, _)| group.fields.contains(&f))
+            })
+            .cloned()
+            .collect();
+        match cells {
+            Columns::Failed(reason) => {
+                rendered.notes.extend(held(member, draft, &mine, &reason));
+                // A system's default would stand there and come back as a value (RULES.md V17).
+                sendable &= draft.action != Action::Create;
+            }
+            Columns::Cells(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
+            Columns::Cells(cells) => {
+                let named = group.columns.iter().cloned().zip(cells);
+                writes.extend(named.map(|(column, cell)| ColumnWrite { column, cell }));
+                fields.extend(mine);
+            }
+        }
+    }
+    if draft.action == Action::Create {
+        for (column, cell) in draft.copies.iter().chain(&member.constants) {
+            let is_given = |write: &ColumnWrite| {
+                write.column == *column && write.cell.as_ref().is_some_and(|one| !one.is_null())
+            };
+            if !writes.iter().any(is_given) {
+                writes.push(ColumnWrite { column: column.clone(), cell: cell.clone() });
+            }
+        }
+    }
+    writes.retain(|write| {
+        let is_news = draft.action != Action::Create || write.cell != Some(Value::Null);
+        write.cell.is_some() && is_news
+    });
+    let bare = matches!(draft.action, Action::Archive | Action::Merge);
+    if sendable && (bare || !writes.is_empty()) {
+        rendered.entry = Some(entry(entity, member, draft, writes, fields));
+    }
+    rendered
+}
+
+/// Whether the columns, as last read, say the same already.
+fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
+    !matches!(group.via, Via::Direct)
+        && draft.action == Action::Update
+        && group
+            .columns
+            .iter()
+            .zip(cells)
+            .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
+}
+
+fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reason) -> Vec<Note> {
+    let record = draft.id.as_ref().map(|id| RecordKey {
+        system: member.system.clone(),
+        object: member.object.clone(),
+        id: id.clone(),
+    });
+    let note = |write: &FieldWrite| Note {
+        record: record.clone(),
+        field: Some(write.field.clone()),
+        reason: reason.clone(),
+    };
+    fields.iter().map(note).collect()
+}
+
+fn entry(
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    draft: &Draft,
+    columns: Vec<ColumnWrite>,
+    fields: Vec<FieldWrite>,
+) -> OutboxEntry {
+    OutboxEntry {
+        intent: String::new(),
+        entity: entity.name.clone(),
+        link: draft.link,
+        system: member.system.clone(),
+        object: member.object.clone(),
+        action: draft.action,
+        id: draft.id.clone(),
+        loser: draft.loser.clone(),
+        if_version: draft.if_version.clone(),
+        if_modified_ms: draft.if_modified_ms,
+        columns,
+        fields,
+        reason: draft.reason.clone(),
+        state: OutboxState::Planned,
+        not_before_ms: 0,
+        attempts: 0,
+    }
+}
+
+/// The same write looks the same: a refused one is not tried again until this changes.
+pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
+    let OutboxEntry { action, id, columns, .. } = entry;
+    digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
+}
+
+/// What a link remembers of a create that a person gave up, whatever it would hold.
+pub fn given_up(entry: &OutboxEntry) -> String {
+    digest(&["given up", &entry.system, &entry.object])
+}
+
+/// The key of an intent, unique for ever (RULES.md P1): the link's version tells the intents of one
+/// opening of the store apart, and `opening` is its identity and epoch, which no other opening has.
+pub fn intent(opening: (&str, &str), entry: &OutboxEntry, version: u64) -> String {
+    let OutboxEntry { link, system, object, action, .. } = entry;
+    let (identity, epoch) = opening;
+    digest(&[identity, epoch, &format!("{link} {version} {action:?}"), system, object])
+}

@@ -1,0 +1,222 @@
+//! From a connector's rows to canonical fields: the inbound half of a mapping.
+
+use crate::model::plugin::PluginError;
+use crate::model::reason::Reason;
+use crate::model::record::{Batch, Row};
+use crate::model::spec::{
+    EntitySpec, FieldIndex, MappingGroup, MemberSpec, TransformUse, ValueTable, Via,
+};
+use crate::model::state::RecordState;
+use crate::model::value::{Cell, Value};
+use crate::read::canonical::{composed, fit};
+use crate::read::transforms::Lenses;
+
+/// One row as the fields hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// In the order of the entity's fields; absent where the row says nothing usable.
+    pub cells: Vec<Cell>,
+    /// Columns that mappings with a complement must keep.
+    pub raw: Vec<(String, Cell)>,
+    /// Fields whose value could not be used, and why.
+    pub problems: Vec<(FieldIndex, Reason)>,
+    /// Fields that are read from a column of which the row has no cell, with the column.
+    pub absent: Vec<(FieldIndex, String)>,
+    /// A transform failed at it, which may do better later.
+    pub again: bool,
+}
+
+impl Reading {
+    /// A field's value could not be used: whatever was known of it does not count any more.
+    pub(crate) fn fail(&mut self, field: FieldIndex, reason: Reason) {
+        self.problems.push((field, reason));
+    }
+}
+
+/// What rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// What a system answered: a field of which one column has no cell was not read.
+    Answered,
+    /// What a write carried: a column without a cell was left alone.
+    Carried,
+}
+
+/// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
+/// A field that stands in several columns is read from all of them or not at all.
+///
+/// # Errors
+/// What a transform says.
+pub async fn read_rows(
+    transforms: &Lenses<'_>,
+    entity: &EntitySpec,
+    member: &MemberSpec,
+    (batch, rows): (&Batch, Rows),
+    known: &[Option<&RecordState>],
+) -> Result<Vec<Reading>, PluginError> {
+    let blank = Reading {
+        cells: vec![None; entity.fields.len()],
+        raw: Vec::new(),
+        problems: Vec::new(),
+        absent: Vec::new(),
+        again: false,
+    };
+    let mut readings = vec![blank; batch.rows.len()];
+    for group in &member.groups {
+        let places: Vec<Option<usize>> = group
+            .columns
+            .iter()
+            .map(|column| batch.columns.iter().position(|name| name == column))
+            .collect();
+        if places.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut columns: Vec<Vec<Cell>> = batch.rows.iter().map(|row| pick(row, &places)).collect();
+        if rows == Rows::Answered {
+            for (reading, cells) in readings.iter_mut().zip(&mut columns) {
+                reading.miss(group, &places, cells);
+            }
+        }
+        match &group.via {
+            Via::Direct => {
+                for (reading, cells) in readings.iter_mut().zip(columns) {
+                    reading.put_all(entity, member, group, cells);
+                }
+            }
+            Via::Table(table) => {
+                for (reading, cells) in readings.iter_mut().zip(columns) {
+                    reading.keep_raw(group, &cells);
+                    reading.look_up(entity, member, group, table, &cells);
+                }
+            }
+            Via::Transform(lens) => {
+                let place = (entity, member, group);
+                read_lens(transforms, place, lens, columns, known, &mut readings).await?;
+            }
+        }
+    }
+    Ok(readings)
+}
+
+fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
+    let cell = |place: &Option<usize>| row.cells.get((*place)?).cloned().flatten();
+    places.iter().map(cell).collect()
+}
+
+/// Calls a transform for the rows that have anything to say.
+async fn read_lens(
+    transforms: &Lenses<'_>,
+    (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),
+    lens: &TransformUse,
+    columns: Vec<Vec<Cell>>,
+    known: &[Option<&RecordState>],
+    readings: &mut [Reading],
+) -> Result<(), PluginError> {
+    let mut positions = Vec::new();
+    let mut input = Vec::new();
+    let mut old = Vec::new();
+    for (position, cells) in columns.into_iter().enumerate() {
+        if let Some(reading) = readings.get_mut(position) {
+            reading.keep_raw(group, &cells);
+        }
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let known = known.get(position).copied().flatten();
+        positions.push(position);
+        input.push(cells);
+        old.push(group.fields.iter().map(|field| seen(known, *field)).collect());
+    }
+    let answers = transforms.to_fields(lens, input, old).await?;
+    for (position, answer) in positions.into_iter().zip(answers) {
+        let Some(reading) = readings.get_mut(position) else { continue };
+        match answer {
+            Ok(cells) => reading.put_all(entity, member, group, cells),
+            Err(reason) => {
+                reading.again = true;
+                for field in &group.fields {
+                    reading.fail(*field, reason.clone());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_filler(fillers: &[String], cell: &Cell) -> bool {
+    let Some(Value::Text(text)) = cell else { return false };
+    fillers.iter().any(|filler| composed(filler) == composed(text))
+}
+
+fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
+    known?.fields.get(field.0)?.seen.clone()
+}
+
+impl Reading {
+    /// Leaves out a group of which the row lacks a cell: part of a name is no name.
+    fn miss(&mut self, group: &MappingGroup, places: &[Option<usize>], cells: &mut [Cell]) {
+        let mut named = group.columns.iter().zip(places).zip(cells.iter());
+        let absent = named.find(|((_, place), cell)| place.is_some() && cell.is_none());
+        let Some(((column, _), _)) = absent else { return };
+        if group.direction.reads() {
+            let fields = group.fields.iter();
+            self.absent.extend(fields.map(|field| (*field, column.clone())));
+        }
+        cells.fill(None);
+    }
+
+    fn put_all(
+        &mut self,
+        entity: &EntitySpec,
+        member: &MemberSpec,
+        group: &MappingGroup,
+        cells: Vec<Cell>,
+    ) {
+        for (index, (field, cell)) in group.fields.iter().zip(cells).enumerate() {
+            let Some(spec) = entity.fields.get(field.0) else { continue };
+            let Some(place) = self.cells.get_mut(field.0) else { continue };
+            let zone = member.days.zone();
+            let is_moment = zone.is_none() && matches!(cell, Some(Value::Timestamp(_)));
+            match fit(&spec.kind, cell, zone) {
+                Ok(cell) if is_filler(&group.rules.fillers, &cell) => *place = Some(Value::Null),
+                Ok(cell) => *place = cell,
+                Err(_) => {
+                    let column = group.columns.get(index).or(group.columns.first()).cloned();
+                    let column = column.unwrap_or_default();
+                    let reason = match is_moment {
+                        true => Reason::ZoneUnknown { column },
+                        false => Reason::Unreadable { column },
+                    };
+                    self.again |= is_moment;
+                    self.fail(*field, reason);
+                }
+            }
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        entity: &EntitySpec,
+        member: &MemberSpec,
+        group: &MappingGroup,
+        table: &ValueTable,
+        cells: &[Cell],
+    ) {
+        let Some(Some(value)) = cells.first() else { return };
+        match table.inward(value) {
+            Ok(value) => self.put_all(entity, member, group, vec![Some(value)]),
+            Err(items) => {
+                let column = group.columns.first().cloned().unwrap_or_default();
+                let reason = Reason::Unmapped { column, items };
+                for field in &group.fields {
+                    self.fail(*field, reason.clone());
+                }
+            }
+        }
+    }
+
+    fn keep_raw(&mut self, group: &MappingGroup, cells: &[Cell]) {
+        let read = group.columns.iter().zip(cells).filter(|(_, cell)| cell.is_some());
+        self.raw.extend(read.map(|(column, cell)| (column.clone(), cell.clone())));
+    }
+}

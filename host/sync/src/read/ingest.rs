@@ -1,0 +1,402 @@
+//! Taking in what a connector reports: rows and tombstones become record states.
+//!
+//! Nothing is dropped by who made the change and nothing is inferred from absence (SYNC.md 3.4,
+//! 3.8). A repeated row or tombstone changes nothing. A link is marked dirty only when a field or
+//! the status of one of its records moved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::Engine;
+use crate::link::pending_creates::strays;
+use crate::link::stamp::{Memory, Stamp, recall};
+use crate::model::plugin::{Generation, PluginError};
+use crate::model::reason::Reason;
+use crate::model::record::{Page, Removal, Row, Tombstone};
+use crate::model::spec::{EntitySpec, FieldIndex, MemberSpec};
+use crate::model::state::{Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, Status};
+use crate::ports::Connector;
+use crate::read::fields::{Reading, Rows, read_rows};
+use crate::read::keys;
+use crate::read::order::{self, Look, Weighed, left_of};
+use crate::read::transforms::Lenses;
+use crate::read::unreadable;
+use crate::store::port::{Changes, Restored, Store, StoreError};
+
+mod missed;
+mod record;
+pub(crate) mod unread;
+
+/// Stamps of one system may be cut to whole seconds here and not there.
+const STAMP_MS: i64 = 1000;
+
+/// Why a page could not be taken in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum AbsorbError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A transform failed.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+}
+
+/// Where records come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) transforms: &'a Lenses<'a>,
+    pub(crate) entity: &'a EntitySpec,
+    pub(crate) member: &'a MemberSpec,
+    /// The generation of the connector that reads them.
+    pub(crate) generation: &'a Generation,
+    pub(crate) now_ms: i64,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine<'a>,
+        entity: &'a EntitySpec,
+        member: &'a MemberSpec,
+        generation: &'a Generation,
+    ) -> Self {
+        let now_ms = engine.clock.now_ms();
+        Self {
+            store: engine.store,
+            transforms: &engine.transforms,
+            entity,
+            member,
+            generation,
+            now_ms,
+        }
+    }
+
+    pub(crate) fn key(&self, id: &str) -> RecordKey {
+        RecordKey {
+            system: self.member.system.clone(),
+            object: self.member.object.clone(),
+            id: id.to_owned(),
+        }
+    }
+
+    /// Reads records again and takes in what the system says of them.
+    pub(crate) async fn read_again(
+        &self,
+        connector: &dyn Connector,
+        ids: &[String],
+    ) -> Result<(), AbsorbError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let columns = self.member.read_columns();
+        let page = connector.read_records(&self.member.object, &columns, ids).await?;
+        let changes = self.absorb(&page).await?;
+        if !changes.is_empty() {
+            self.store.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// What a page of records changes that were asked for by their ids.
+    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+        Ok(self.absorb_page(page, true).await?.0)
+    }
+
+    /// What a page of a scan changes, without its cursor, and the ids of records that are to be
+    /// read by their ids at once.
+    pub(crate) async fn absorb_scan(
+        &self,
+        page: &Page,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+        self.absorb_page(page, false).await
+    }
+
+    async fn absorb_page(
+        &self,
+        page: &Page,
+        by_id: bool,
+    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+        let ids = page.batch.rows.iter().map(|row| &row.id);
+        let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
+        let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
+        let keys: Vec<RecordKey> = keys.into_iter().collect();
+        let mut known: BTreeMap<RecordKey, RecordState> = BTreeMap::new();
+        for record in self.store.records(&keys).await? {
+            known.insert(record.key.clone(), record);
+        }
+        let doubts: BTreeMap<RecordKey, Doubt> =
+            self.store.doubts(&keys).await?.into_iter().collect();
+        let mut changes = Changes::default();
+        // What is on the page as a row is there, whatever an older tombstone says.
+        let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
+        let look =
+            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let mut outdated: Vec<RecordKey> = Vec::new();
+        for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
+            let doubt = doubts.get(&self.key(&tombstone.id));
+            if self.bury((tombstone, doubt, look), &mut known, &mut changes) {
+                outdated.push(self.key(&tombstone.id));
+            }
+        }
+        let buried = changes.records.iter().map(|record| record.key.clone());
+        changes.doubts =
+            buried.filter(|key| doubts.contains_key(key)).map(|key| (key, None)).collect();
+        changes.doubts.extend(outdated.into_iter().map(|key| {
+            let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
+            let doubt = doubts.get(&key).cloned().unwrap_or_else(stale);
+            (key, Some(Doubt { stale: true, ..doubt }))
+        }));
+        let unknown = page
+            .removed
+            .iter()
+            .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
+        changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
+        let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
+        Ok((changes, again))
+    }
+
+    /// Takes in the rows of a page; the ids of those that may be older than our own write.
+    async fn take_rows(
+        &self,
+        (page, look): (&Page, Look),
+        known: &BTreeMap<RecordKey, RecordState>,
+        doubts: &BTreeMap<RecordKey, Doubt>,
+        changes: &mut Changes,
+    ) -> Result<Vec<String>, AbsorbError> {
+        let before: Vec<Option<&RecordState>> =
+            page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
+        let rows = (&page.batch, Rows::Answered);
+        let (transforms, entity, member) = (self.transforms, self.entity, self.member);
+        let mut readings = read_rows(transforms, entity, member, rows, &before).await?;
+        let unreadable = unreadable::named(&page.facts);
+        let fields = (0..self.entity.fields.len()).map(FieldIndex);
+        let unmapped: Vec<FieldIndex> =
+            fields.filter(|field| self.member.group_of(*field).is_none()).collect();
+        let mut fresh: Vec<RecordState> = Vec::new();
+        let stamp_at = self.member.stamp.as_ref();
+        let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
+        let mut stamps: Vec<Stamp> = Vec::new();
+        let (mut again, mut missed) = (Vec::new(), Vec::new());
+        for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
+            let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            unreadable::add(self.member, reading, cells);
+            unread::note(reading, before, row);
+            let doubt = before.and_then(|before| doubts.get(&before.key));
+            let weighed = before.map_or(Weighed::Plain, |before| {
+                order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
+            });
+            let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
+            changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));
+            again.extend(weighed.asks().then(|| row.id.clone()));
+            if matches!(weighed, Weighed::Nothing { .. }) {
+                continue;
+            }
+            self.tell(row, reading, before, changes);
+            let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
+            let failures = self.failures((page, row, cells), reading, before);
+            let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
+            let mut after = RecordState { failures, ..after };
+            missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
+            let Some(before) = before else {
+                stamps.extend(stamp.and_then(Stamp::parse));
+                fresh.push(after.clone());
+                changes.records.push(after);
+                continue;
+            };
+            if *before == after {
+                continue;
+            }
+            let has_moved = moved(before, &after);
+            // What was refused there waits, or is tried again (RULES.md V13).
+            if has_moved || before.failures != after.failures {
+                changes.dirty.extend(after.link);
+            }
+            // A key may have failed last time.
+            if has_moved || after.link.is_none() {
+                fresh.push(after.clone());
+            }
+            changes.records.push(after);
+        }
+        self.keep_missed(missed, changes).await?;
+        if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
+            changes.restored = Some(Restored::Noticed(self.now_ms));
+        }
+        self.wake(&fresh, known, changes).await?;
+        Ok(again)
+    }
+
+    /// The doubt that is left about a record once a row of it was weighed.
+    fn left_in_doubt(
+        &self,
+        (row, reading, before): (&Row, &Reading, Option<&RecordState>),
+        doubt: Option<&Doubt>,
+        weighed: &Weighed,
+        look: Look,
+    ) -> Option<Doubt> {
+        let left = before.and_then(|_| left_of(doubt, weighed, self.entity, row, look));
+        if matches!(weighed, Weighed::Nothing { .. }) {
+            return left;
+        }
+        unread::left((left, doubt), reading, before, row, self.now_ms)
+    }
+
+    /// What follows from records that are new or have moved: links that wait for one that is back,
+    /// and match keys.
+    async fn wake(
+        &self,
+        fresh: &[RecordState],
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) -> Result<(), AbsorbError> {
+        let is_back = |record: &&RecordState| {
+            let before = known.get(&record.key).map(|before| &before.status);
+            before.is_some_and(|status| *status == Status::Missing || status.is_gone())
+        };
+        let back: Vec<Awaited> =
+            fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();
+        if !back.is_empty() {
+            changes.dirty.extend(self.store.waiters(&back).await?);
+        }
+        let fresh: Vec<&RecordState> = fresh.iter().collect();
+        let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
+        changes.match_keys.extend(match_keys);
+        self.tell_keyless(failed, known, changes);
+        Ok(())
+    }
+
+    /// Records whose match key cannot be made, told once.
+    fn tell_keyless(
+        &self,
+        failed: Vec<(RecordKey, Reason)>,
+        known: &BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) {
+        for (key, reason) in failed {
+            // Without a version the next sweep reads it again.
+            let mine = changes.records.iter_mut().find(|record| record.key == key);
+            let Some(record) = mine else { continue };
+            record.version = None;
+            let link = record.link;
+            let stamp_ms = record.modified_ms;
+            let told = known.get(&key).is_some_and(|before| {
+                before.version.is_none() && stamp_ms.is_some() && before.modified_ms == stamp_ms
+            });
+            if !told {
+                changes.journal.push(self.line(key, link, None, reason));
+            }
+        }
+    }
+
+    /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
+    /// clock that stepped back: then the record is read by its id once readings are current.
+    fn bury(
+        &self,
+        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, Look),
+        known: &mut BTreeMap<RecordKey, RecordState>,
+        changes: &mut Changes,
+    ) -> bool {
+        let key = self.key(&tombstone.id);
+        let status = self.status_of(tombstone);
+        if let Some(successor) = status.successor()
+            && *successor != key
+        {
+            changes.aliases.push((key.clone(), successor.clone()));
+        }
+        let Some(record) = known.get_mut(&key) else { return false };
+        let was_there = record.status.is_there();
+        let moves_on = status.successor().is_some() && record.status.is_gone();
+        let outdated = match (tombstone.at_ms, record.modified_ms) {
+            (Some(at_ms), Some(modified_ms)) => at_ms.saturating_add(STAMP_MS) < modified_ms,
+            _ => false,
+        };
+        if record.status == status || !(was_there || moves_on) {
+            return false;
+        }
+        if outdated && !look.is_final(doubt) {
+            return true;
+        }
+        if record.link.is_none() {
+            record.failures.clear();
+        }
+        // A row from before the removal is older than what is known.
+        record.modified_ms = record.modified_ms.max(tombstone.at_ms);
+        changes.dirty.extend(record.link);
+        let is_ours = |heir: &RecordKey| self.entity.member(&heir.system, &heir.object).is_some();
+        record.status = match (&record.status, status.successor()) {
+            // The link goes on with the active record.
+            (Status::Surplus | Status::Replaced, None) => Status::Replaced,
+            // What it became stands aside in its stead.
+            (Status::Surplus, Some(heir)) if is_ours(heir) => Status::SurplusInto(heir.clone()),
+            (Status::Surplus | Status::Replaced, Some(_)) => {
+                record.link = None;
+                status
+            }
+            _ => status,
+        };
+        changes.records.push(record.clone());
+        false
+    }
+
+    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> Status {
+        match &tombstone.removal {
+            Removal::Deleted => Status::Deleted,
+            Removal::Archived => Status::Archived,
+            Removal::MergedInto(id) => Status::MergedInto(self.key(id)),
+            Removal::ConvertedTo(became) => {
+                let system = &self.member.system;
+                let ours = became
+                    .iter()
+                    .find(|(object, _)| self.entity.member(system, object).is_some())
+                    .or(became.first());
+                ours.map_or(Status::Deleted, |(object, id)| {
+                    let (system, object) = (system.clone(), object.clone());
+                    Status::ConvertedTo(RecordKey { system, object, id: id.clone() })
+                })
+            }
+        }
+    }
+
+    /// Values that cannot be used are told once, when the record is new or has changed.
+    fn tell(
+        &self,
+        row: &Row,
+        reading: &Reading,
+        before: Option<&RecordState>,
+        changes: &mut Changes,
+    ) {
+        if before.is_some_and(|before| unread::is_as_known(before, row)) {
+            return;
+        }
+        let link = before.and_then(|record| record.link);
+        let lines = reading.problems.iter().map(|(field, reason)| {
+            let field = self.entity.fields.get(field.0).map(|field| field.name.clone());
+            self.line(self.key(&row.id), link, field, reason.clone())
+        });
+        changes.journal.extend(lines);
+    }
+
+    fn line(
+        &self,
+        record: RecordKey,
+        link: Option<LinkId>,
+        field: Option<String>,
+        reason: Reason,
+    ) -> JournalEntry {
+        JournalEntry {
+            at_ms: self.now_ms,
+            entity: self.entity.name.clone(),
+            link,
+            record: Some(record),
+            field,
+            intent: None,
+            generation: Some(self.generation.in_full()),
+            reason,
+        }
+    }
+}
+
+/// Whether anything moved that a plan looks at.
+pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
+    before.status != after.status
+        || before.fields.len() != after.fields.len()
+        || before.fields.iter().zip(&after.fields).any(|(old, new)| old.seen != new.seen)
+}

@@ -1,0 +1,94 @@
+//! Writes that were answered and did not happen (RULES.md R26).
+
+use std::sync::Arc;
+
+use super::Source;
+use crate::apply::refused_columns;
+use crate::model::reason::Reason;
+use crate::model::spec::FieldIndex;
+use crate::model::state::{Doubt, Failure, JournalEntry, LinkId, LinkStatus, RecordState};
+use crate::read::order::{self, Fate, Weighed};
+use crate::store::port::{Changes, StoreError};
+
+impl Source<'_> {
+    /// Tells of writes that were answered and did not happen; one that was repeated often enough
+    /// counts as refused, so that a person sees it and it is not repeated for ever.
+    pub(crate) fn missed(
+        &self,
+        record: &mut RecordState,
+        weighed: &Weighed,
+        doubt: Option<&Doubt>,
+        journal: &mut Vec<JournalEntry>,
+    ) -> Vec<(LinkId, Option<Failure>)> {
+        if *weighed == Weighed::There {
+            return self.unarchived(record, doubt, journal).into_iter().collect();
+        }
+        let Weighed::Fields(fates) = weighed else { return Vec::new() };
+        let mut refused = Vec::new();
+        // What is taken back as often as it is written is not kept either, whoever does it.
+        let is_missed = |fate: &Fate| matches!(fate, Fate::Missed | Fate::Unsure);
+        let missed = fates.iter().enumerate().filter(|(_, fate)| is_missed(fate));
+        for (position, fate) in missed {
+            let (Some(field), Some(state)) =
+                (self.entity.fields.get(position), record.fields.get_mut(position))
+            else {
+                continue;
+            };
+            let name = Some(field.name.clone());
+            if *fate == Fate::Missed {
+                journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
+            }
+            let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));
+            if state.tries > order::TRIES_MAX
+                && let (Some(digest), Some(link)) = (digest, record.link)
+            {
+                state.tries = 0;
+                let (member, group) = (self.member, self.member.group_of(FieldIndex(position)));
+                let column = group.and_then(|group| group.columns.first()).cloned();
+                let place = (&record.key, Some(field.name.clone()), column);
+                let failure = refused_columns::not_kept(member, place, digest.clone(), self.now_ms);
+                refused.push((link, Some(failure)));
+            }
+        }
+        refused
+    }
+
+    /// An archive that was answered and did not happen: its link goes on.
+    fn unarchived(
+        &self,
+        record: &RecordState,
+        doubt: Option<&Doubt>,
+        journal: &mut Vec<JournalEntry>,
+    ) -> Option<(LinkId, Option<Failure>)> {
+        journal.push(self.line(record.key.clone(), record.link, None, Reason::NotKept));
+        let is_last = |doubt: &&Doubt| doubt.archives > order::TRIES_MAX;
+        let digest = doubt.filter(is_last).and_then(|doubt| doubt.digests.get("")).cloned();
+        let place = (&record.key, None, None);
+        let failure = |digest| refused_columns::not_kept(self.member, place, digest, self.now_ms);
+        Some((record.link?, digest.map(failure)))
+    }
+
+    /// Keeps what counts as refused with its links; one that had ended goes on.
+    pub(super) async fn keep_missed(
+        &self,
+        missed: Vec<(LinkId, Option<Failure>)>,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<LinkId> = missed.iter().map(|(link, _)| *link).collect();
+        for view in self.store.links(&ids).await? {
+            let mut link = Arc::unwrap_or_clone(view.link);
+            if link.status == LinkStatus::Ended {
+                link.status = LinkStatus::Active;
+            }
+            let own = missed.iter().filter(|(id, _)| *id == link.id);
+            for failure in own.filter_map(|(_, failure)| failure.as_ref()) {
+                refused_columns::keep(&mut link.failures, failure.clone());
+            }
+            changes.links.push(link);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! One record as a row says: its fields, and what of it could not be read.
+
+use std::collections::BTreeMap;
+
+use super::Source;
+use crate::model::reason::Reason;
+use crate::model::record::{Page, Row};
+use crate::model::spec::FieldIndex;
+use crate::model::state::{Failure, FailureClass, FieldState, RecordState, Span, Status};
+use crate::model::value::Value;
+use crate::read::fields::Reading;
+use crate::read::order::{self, Weighed};
+use crate::read::unreadable;
+
+impl Source<'_> {
+    /// The record as this row says. One without a place in a link keeps its stamp, which may
+    /// say where it belongs.
+    pub(crate) fn update(
+        &self,
+        row: &Row,
+        reading: &mut Reading,
+        (before, weighed): (Option<&RecordState>, &Weighed),
+        (stamp, unmapped): (Option<&str>, &[FieldIndex]),
+    ) -> RecordState {
+        let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
+        if record.status == Status::Missing || *weighed == Weighed::There {
+            record.status = Status::Live;
+        } else if !record.status.is_there() {
+            // The linking step says where it belongs now.
+            record.status = Status::Returned;
+        }
+        let last_ms = record.modified_ms;
+        record.fields.resize_with(self.entity.fields.len(), FieldState::default);
+        let cells = std::mem::take(&mut reading.cells);
+        let states = record.fields.iter_mut().zip(&self.entity.fields).enumerate();
+        for ((position, (state, field)), mut cell) in states.zip(cells) {
+            if state.is_filler(&field.kind, &cell) {
+                // What we put there for want of a value is none (`RULES.md` V6).
+                cell = Some(Value::Null);
+            } else if cell.is_some() {
+                state.filler = None;
+            }
+            state.wake(&cell);
+            let after = state.seen.is_some().then_some(last_ms).flatten();
+            let span = Span { after, until: row.modified_ms };
+            order::apply(state, &field.kind, weighed.fate(position), cell, span);
+        }
+        for field in unmapped {
+            if let Some(state) = record.fields.get_mut(field.0) {
+                state.stand_still();
+            }
+        }
+        for (field, reason) in &reading.problems {
+            let Some(state) = record.fields.get_mut(field.0) else { continue };
+            match reason {
+                Reason::NotAnswered { .. } => state.stand_still(),
+                _ => state.seen = None,
+            }
+        }
+        // Without a version the next sweep reads it again.
+        record.version = row.version.clone().filter(|_| !reading.again);
+        record.modified_ms = row.modified_ms.or(last_ms);
+        record.raw = std::mem::take(&mut reading.raw);
+        let has_place = record.link.is_some() && record.status != Status::Returned;
+        if let (false, Some(column), Some(stamp)) = (has_place, &self.member.stamp, stamp) {
+            record.raw.push((column.clone(), Some(stamp.into())));
+        }
+        record
+    }
+
+    /// What this row fails at.
+    pub(super) fn failures(
+        &self,
+        place: (&Page, &Row, &[(&str, &str)]),
+        reading: &Reading,
+        before: Option<&RecordState>,
+    ) -> Vec<Failure> {
+        // Of a surplus record nothing is read but whether it is there.
+        let is_aside = before.is_some_and(|record| record.status == Status::Surplus);
+        if reading.problems.is_empty() || is_aside {
+            return Vec::new();
+        }
+        let blank = Failure {
+            system: self.member.system.clone(),
+            object: self.member.object.clone(),
+            id: Some(place.1.id.clone()),
+            field: None,
+            class: FailureClass::Unreadable,
+            problems: Vec::new(),
+            digest: String::new(),
+            values: BTreeMap::new(),
+            since_ms: self.now_ms,
+            last_ms: self.now_ms,
+            times: 1,
+        };
+        let name = |field: &FieldIndex| self.entity.fields.get(field.0).map(|one| one.name.clone());
+        let problems = reading.problems.iter();
+        let problems = problems.filter_map(|(field, reason)| Some((name(field)?, reason.clone())));
+        let known = before.map(|record| record.failures.as_slice()).unwrap_or_default();
+        unreadable::failures(&blank, place, problems, known)
+    }
+
+    pub(crate) fn blank(&self, id: &str) -> RecordState {
+        RecordState {
+            key: self.key(id),
+            entity: self.entity.name.clone(),
+            link: None,
+            version: None,
+            modified_ms: None,
+            status: Status::Live,
+            fields: vec![FieldState::default(); self.entity.fields.len()],
+            raw: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+}

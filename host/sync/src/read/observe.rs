@@ -1,0 +1,422 @@
+//! Reading what changed: every stream page by page, each page with its cursor in one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::{BACKFILL_SHARE, CycleError, Engine, Event, Tally};
+use crate::model::plugin::PluginError;
+use crate::model::record::{Action, Attributes, Page, PageRequest, Scan};
+use crate::model::spec::{EntitySpec, MemberSpec, stopped};
+use crate::model::state::{
+    Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep, SweepStage,
+};
+use crate::model::value::Value;
+use crate::ports::Connector;
+use crate::read::ingest::{AbsorbError, Source};
+use crate::read::order::said_lag;
+use crate::store::port::{Changes, StoreError};
+
+mod anew;
+mod due;
+
+/// How far a system's clock may be from the host's before it is told, ms.
+const CLOCK_MS: i64 = 600_000;
+
+/// What was read of the streams.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// Streams of which everything was read just now.
+    pub(crate) backfilled: BTreeSet<Stream>,
+    /// Streams of which a scan was begun just now and read to its end.
+    pub(crate) current: BTreeSet<Stream>,
+    /// What an admin does not let a connector do.
+    pub(crate) denied: Denied,
+}
+
+/// What an admin does not let connectors do, by system and object, and what the host says of it.
+pub(crate) type Denied = BTreeMap<(String, String, Action), PluginError>;
+
+/// Reads all streams of all systems, the systems side by side.
+pub(crate) async fn observe(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+) -> Result<Observed, CycleError> {
+    let systems = engine.spec.systems();
+    let reads = systems.iter().map(|system| observe_system(engine, tally, system));
+    let mut observed = Observed::default();
+    for read in futures::future::try_join_all(reads).await? {
+        observed.backfilled.extend(read.backfilled);
+        observed.current.extend(read.current);
+        observed.denied.extend(read.denied);
+    }
+    Ok(observed)
+}
+
+async fn observe_system(
+    engine: &Engine<'_>,
+    tally: &Tally<'_>,
+    system: &str,
+) -> Result<Observed, CycleError> {
+    let mut observed = Observed::default();
+    let connector = match engine.systems.open(system).await {
+        Ok(connector) => connector,
+        Err(error) => {
+            tally.failed(system, "open", &error);
+            return Ok(observed);
+        }
+    };
+    for entity in engine.spec.entities() {
+        for member in entity.members.iter().filter(|member| member.system == system) {
+            if tally.has_failed(system) {
+                break;
+            }
+            observed.denied.extend(denied(connector.as_ref(), member));
+            let reader = Reader { engine, tally, connector: connector.as_ref(), entity, member };
+            match reader.run().await {
+                Ok(backfilled) => {
+                    observed.current.insert(reader.stream());
+                    observed.backfilled.extend(backfilled.then(|| reader.stream()));
+                }
+                Err(AbsorbError::Store(error)) => return Err(error.into()),
+                Err(AbsorbError::Plugin(error)) => {
+                    tally.object_failed(member, &member.object, &error);
+                }
+            }
+        }
+    }
+    Ok(observed)
+}
+
+/// What the host does not let a connector do to the object of a member. Without the right to read
+/// nothing is written anyway, and reading says so.
+fn denied(connector: &dyn Connector, member: &MemberSpec) -> Denied {
+    let place = |action| (member.system.clone(), member.object.clone(), action);
+    let refusal = |action| Some((place(action), connector.refuses(&member.object, action)?));
+    Action::ALL.into_iter().filter_map(refusal).collect()
+}
+
+/// A connector that cannot go on from its cursor with other columns says so, or stops.
+fn cannot_go_on(error: &PluginError) -> bool {
+    use PluginError::{Broken, Invalid, Unsupported};
+    matches!(error, Broken { .. } | Invalid { .. } | Unsupported { .. })
+}
+
+/// What reading one stream has taken of a cycle.
+struct Spent {
+    pages: u32,
+    began_ms: i64,
+}
+
+/// A page, or why there is none, and when it was asked for.
+struct Asked {
+    page: Result<Page, PluginError>,
+    at_ms: i64,
+}
+
+/// A page of a scan and where the scan stands after it.
+struct Scanned<'a> {
+    page: &'a Page,
+    at_ms: i64,
+    cursor: &'a Cursor,
+    is_backfill: bool,
+    is_first: bool,
+}
+
+/// What is to be read because of a page that was kept.
+struct Kept {
+    successors: Vec<RecordKey>,
+    again: Vec<String>,
+}
+
+/// Reads one stream.
+pub(crate) struct Reader<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) tally: &'a Tally<'a>,
+    pub(crate) connector: &'a dyn Connector,
+    pub(crate) entity: &'a EntitySpec,
+    pub(crate) member: &'a MemberSpec,
+}
+
+impl Reader<'_> {
+    /// Reads to the end of what there is; whether that was a backfill. The end of a scan that an
+    /// earlier cycle began says nothing of what came since, so another one follows (RULES.md P13).
+    async fn run(&self) -> Result<bool, AbsorbError> {
+        let kept = self.engine.store.cursor(&self.stream()).await?;
+        let is_first = kept.is_none();
+        let kept = match kept {
+            Some(cursor) => Some(self.meet_anew(cursor).await?),
+            None => None,
+        };
+        let mut spent = Spent { pages: 0, began_ms: self.engine.clock.now_ms() };
+        let mut cursor = match kept {
+            Some(cursor) if cursor.digest == self.member.digest => cursor,
+            Some(cursor) => self.leave(cursor, &mut spent).await?,
+            None => self.start(),
+        };
+        let goes_on = cursor.more && cursor.position.is_some();
+        let backfilled = self.scan(&mut cursor, is_first, &mut spent).await?;
+        if !goes_on {
+            return Ok(backfilled);
+        }
+        Ok(self.scan(&mut cursor, is_first, &mut spent).await? || backfilled)
+    }
+
+    /// Another mapping is read from its beginning. What came since the last cursor is read first: a
+    /// backfill shows nothing that was deleted (RULES.md V13).
+    async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, AbsorbError> {
+        // The end of a scan that was cut off says nothing of what came since.
+        let scans = if kept.more { 2 } else { 1 };
+        let mut left = Cursor { digest: stopped::left(&kept.digest), ..kept };
+        // Kept at once: if the first call fails, the mapping must still count as another one.
+        self.keep_cursor(&left).await?;
+        for _ in 0..if left.backfilled { scans } else { 0 } {
+            match self.scan(&mut left, false, spent).await {
+                // The cursor was lost, and everything was read anew.
+                Ok(true) => return Ok(left),
+                Ok(false) => {}
+                Err(AbsorbError::Plugin(error)) if cannot_go_on(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let meanings = left.meanings;
+        let start = Cursor { meanings, ..self.start() };
+        self.keep_cursor(&start).await?;
+        Ok(start)
+    }
+
+    async fn keep_cursor(&self, cursor: &Cursor) -> Result<(), StoreError> {
+        let cursors = vec![(self.stream(), cursor.clone())];
+        self.engine.store.commit(Changes { cursors, ..Changes::default() }).await
+    }
+
+    /// Reads one scan to its end; whether that was a backfill.
+    async fn scan(
+        &self,
+        cursor: &mut Cursor,
+        is_first: bool,
+        spent: &mut Spent,
+    ) -> Result<bool, AbsorbError> {
+        let mut ahead = None;
+        loop {
+            let began = cursor.position.is_none();
+            let expected = if began && !is_first { self.known_rows().await? } else { None };
+            let Asked { page, at_ms } = match ahead.take() {
+                Some(asked) => asked,
+                None => self.ask(cursor, expected).await,
+            };
+            let page = match page {
+                Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
+                    let meanings = std::mem::take(&mut cursor.meanings);
+                    *cursor = Cursor { meanings, ..self.start() };
+                    continue;
+                }
+                page => page?,
+            };
+            let is_backfill = !cursor.backfilled;
+            cursor.position = Some(page.cursor.clone());
+            cursor.backfilled |= !page.more;
+            cursor.more = page.more;
+            cursor.lag_ms = said_lag(&page);
+            let scanned = Scanned { page: &page, at_ms, cursor, is_backfill, is_first };
+            let reads_ahead = self.reads_ahead(&page, is_backfill, spent);
+            let next =
+                async { if reads_ahead { Some(self.ask(cursor, None).await) } else { None } };
+            // Asked for before anything is kept, so that tests over a store that never waits see
+            // the order that a slow one has.
+            let (next, kept) = futures::join!(next, self.keep(scanned));
+            // What was read ahead of a page that could not be kept is dropped here.
+            let Kept { successors, again } = kept?;
+            // What is read by its id now is newer than what was read ahead, which is read again.
+            ahead = next.filter(|_| successors.is_empty() && again.is_empty());
+            self.tell(&page);
+            self.fetch(successors).await?;
+            self.read_again(&again).await?;
+            self.wait(&page).await;
+            if !page.more {
+                self.read_due().await?;
+                return Ok(is_backfill);
+            }
+            spent.pages = spent.pages.saturating_add(1);
+            if let Some(cut) = self.cut_off(is_backfill, spent) {
+                return Err(cut.into());
+            }
+        }
+    }
+
+    async fn ask(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
+        let at_ms = self.engine.clock.now_ms();
+        let page = self.connector.read_page(&self.request(cursor, expected)).await;
+        Asked { page, at_ms }
+    }
+
+    /// Whether the next page is read while this one is kept (RULES.md Q4): not after the last one,
+    /// not before a pause that the page asks for, and not where the scan is to be cut off.
+    fn reads_ahead(&self, page: &Page, is_backfill: bool, spent: &Spent) -> bool {
+        let Spent { pages, began_ms } = *spent;
+        let spent = Spent { pages: pages.saturating_add(1), began_ms };
+        page.more && wait_ms(page).is_none() && self.cut_off(is_backfill, &spent).is_none()
+    }
+
+    /// Takes in a page and keeps it with its cursor, in one commit.
+    async fn keep(&self, scanned: Scanned<'_>) -> Result<Kept, AbsorbError> {
+        let Scanned { page, at_ms, cursor, is_backfill, is_first } = scanned;
+        // It shows what was there when it was asked for, however long it has waited.
+        let source = Source { now_ms: at_ms, ..self.source() };
+        let (mut changes, again) = source.absorb_scan(page).await?;
+        if is_backfill && !is_first {
+            changes.dirty.extend(self.links_of(page).await?);
+        }
+        let successors = successors(&changes);
+        changes.cursors.push((self.stream(), cursor.clone()));
+        if is_backfill && !page.more {
+            changes.sweeps.push((self.stream(), self.sweep_after_backfill().await?));
+        }
+        self.engine.store.commit(changes).await?;
+        Ok(Kept { successors, again })
+    }
+
+    /// The links of a page: under another mapping they are planned anew though no value has moved.
+    async fn links_of(&self, page: &Page) -> Result<Vec<LinkId>, AbsorbError> {
+        let source = self.source();
+        let keys = page.batch.rows.iter().map(|row| source.key(&row.id));
+        let known = self.engine.store.records(&keys.collect::<Vec<_>>()).await?;
+        Ok(known.into_iter().filter_map(|record| record.link).collect())
+    }
+
+    /// A scan that does not end does not keep the cycle from its end: what was read is kept, and
+    /// the next cycle goes on there (RULES.md R21).
+    fn cut_off(&self, is_backfill: bool, spent: &Spent) -> Option<PluginError> {
+        let options = &self.engine.options;
+        let Spent { pages, began_ms } = *spent;
+        let (share, most_ms) =
+            if is_backfill { (BACKFILL_SHARE, options.backfill_ms) } else { (1, options.read_ms) };
+        let took_ms = self.engine.clock.now_ms().saturating_sub(began_ms);
+        let is_over = pages >= options.read_pages.saturating_mul(share) || took_ms >= most_ms;
+        if !is_over {
+            return None;
+        }
+        let reason = format!(
+            "reading {} did not end in this cycle after {pages} pages and {} s; the next cycle goes \
+             on where it stopped",
+            self.member.object,
+            took_ms / 1_000
+        );
+        Some(PluginError::Host { plugin: self.connector.generation().clone(), reason })
+    }
+
+    /// The first backfill has seen everything. A later one has not seen what was deleted while no
+    /// cursor was followed, so a sweep is due after it.
+    async fn sweep_after_backfill(&self) -> Result<Sweep, AbsorbError> {
+        let known = self.engine.store.sweep(&self.stream()).await?;
+        Ok(match known {
+            None => Sweep { began_ms: self.engine.clock.now_ms(), ..Sweep::default() },
+            Some(sweep) => Sweep { stage: SweepStage::Resting, began_ms: i64::MIN, ..sweep },
+        })
+    }
+
+    /// How many records of the stream are known to be there.
+    pub(crate) async fn known_rows(&self) -> Result<Option<u64>, AbsorbError> {
+        let rows = self.engine.store.live(&self.entity.name, &self.stream()).await?;
+        Ok((rows > 0).then_some(rows))
+    }
+
+    pub(crate) fn stream(&self) -> Stream {
+        Stream { system: self.member.system.clone(), object: self.member.object.clone() }
+    }
+
+    fn start(&self) -> Cursor {
+        let digest = self.member.digest.clone();
+        let meanings = self.member.meanings(self.entity);
+        Cursor { position: None, backfilled: false, more: false, digest, lag_ms: None, meanings }
+    }
+
+    fn request(&self, cursor: &Cursor, expected_rows: Option<u64>) -> PageRequest {
+        PageRequest {
+            object: self.member.object.clone(),
+            columns: self.member.read_columns(),
+            scan: if cursor.backfilled { Scan::Changes } else { Scan::Backfill },
+            cursor: cursor.position.clone(),
+            filter: Vec::new(),
+            limit: self.member.read_rows,
+            options: options(self.engine.clock.now_ms(), expected_rows),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    }
+
+    fn tell(&self, page: &Page) {
+        let now_ms = self.engine.clock.now_ms();
+        let ahead_ms = page.server_time_ms.map(|server_ms| server_ms.saturating_sub(now_ms));
+        if let Some(ahead_ms) = ahead_ms.filter(|ahead| ahead.saturating_abs() > CLOCK_MS) {
+            self.tally.event(&Event::ClockOff { system: &self.member.system, ahead_ms });
+        }
+        self.tally.event(&Event::Read {
+            system: &self.member.system,
+            object: &self.member.object,
+            rows: page.batch.rows.len() as u64,
+            removed: page.removed.len() as u64,
+            more: page.more,
+        });
+    }
+
+    /// Reads records that took over from others and were not read yet.
+    pub(crate) async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), AbsorbError> {
+        let known = self.engine.store.records(&successors).await?;
+        let unknown = |key: &&RecordKey| !known.iter().any(|record| record.key == **key);
+        for key in successors.iter().filter(unknown) {
+            let Some((_, member)) = self.entity.member(&key.system, &key.object) else { continue };
+            let ids = [key.id.clone()];
+            let columns = member.read_columns();
+            let page = self.connector.read_records(&member.object, &columns, &ids).await?;
+            let source = Source { member, ..self.source() };
+            let mut changes = source.absorb(&page).await?;
+            changes.records.extend(gone_unseen(&source, key, &page));
+            self.engine.store.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// A page may ask for a pause before the next call.
+    async fn wait(&self, page: &Page) {
+        if let Some(ms) = wait_ms(page) {
+            self.engine.clock.sleep_ms(u64::try_from(ms).unwrap_or_default()).await;
+        }
+    }
+}
+
+fn wait_ms(page: &Page) -> Option<i64> {
+    match page.facts.iter().find(|(code, _)| code == "wait-ms") {
+        Some((_, Value::Integer(ms))) => Some(*ms),
+        _ => None,
+    }
+}
+
+/// A record that took over from another one and went before it was ever read: as its system says,
+/// or out of sight where the system says nothing. The link must know of it.
+fn gone_unseen(source: &Source<'_>, key: &RecordKey, page: &Page) -> Option<RecordState> {
+    if page.batch.rows.iter().any(|row| row.id == key.id) {
+        return None;
+    }
+    let tombstone = page.removed.iter().find(|gone| gone.id == key.id);
+    let status = tombstone.map_or(Status::Missing, |gone| source.status_of(gone));
+    let modified_ms = tombstone.and_then(|gone| gone.at_ms);
+    Some(RecordState { status, modified_ms, ..source.blank(&key.id) })
+}
+
+/// What the connector may want to know of a scan beforehand (`connector.wit`, page-request).
+pub(crate) fn options(now_ms: i64, expected_rows: Option<u64>) -> Attributes {
+    let rows = expected_rows.and_then(|rows| i64::try_from(rows).ok());
+    let rows = rows.map(|rows| ("expected-rows".to_owned(), Value::Integer(rows)));
+    let now = ("now-ms".to_owned(), Value::Integer(now_ms));
+    rows.into_iter().chain([now]).collect()
+}
+
+/// Records that took over from records which this page reports as moved.
+pub(crate) fn successors(changes: &Changes) -> Vec<RecordKey> {
+    let moved = changes.records.iter().filter_map(|record| record.status.successor());
+    let mut keys: Vec<RecordKey> = moved.cloned().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}

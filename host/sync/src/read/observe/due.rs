@@ -1,0 +1,92 @@
+//! Records that are read by their ids because a reading of them may be old, or lacked a cell: those
+//! of a page at once, and those whose time has come, found by the store's index (RULES.md V1, V13).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Reader, successors};
+use crate::model::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
+use crate::read::ingest::AbsorbError;
+use crate::store::port::Changes;
+
+/// Records read in one call.
+const DUE_MAX: usize = 1_000;
+
+impl Reader<'_> {
+    /// Reads records by their ids that a page has shown perhaps as they were.
+    pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), AbsorbError> {
+        for ids in ids.chunks(DUE_MAX) {
+            let (changes, _) = self.absorb_by_id(ids).await?;
+            self.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has been in doubt for as long as readings may be old. What a scan has confirmed
+    /// meanwhile costs no call.
+    pub(super) async fn read_due(&self) -> Result<(), AbsorbError> {
+        let now_ms = self.engine.clock.now_ms();
+        loop {
+            let due = self.engine.store.due_doubts(&self.stream(), now_ms, DUE_MAX).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let (asked, over): (Vec<_>, Vec<_>) =
+                due.into_iter().partition(|(_, doubt)| doubt.asks());
+            let ids: Vec<String> = asked.iter().map(|(key, _)| key.id.clone()).collect();
+            let all_unread = !ids.is_empty() && asked.iter().all(|(_, doubt)| !doubt.is_open());
+            let (mut changes, answered) = match ids.is_empty() {
+                true => (Changes::default(), BTreeSet::new()),
+                false => self.absorb_by_id(&ids).await?,
+            };
+            postpone(&mut changes, asked, &answered, now_ms);
+            // A column that is still not answered is not asked of all others in the same cycle.
+            let is_unread = |left: &Option<Doubt>| left.as_ref().is_some_and(|left| left.unread);
+            let is_in_vain = all_unread && changes.doubts.iter().all(|(_, left)| is_unread(left));
+            changes.doubts.extend(over.into_iter().map(|(key, _)| (key, None)));
+            self.commit(changes).await?;
+            if is_in_vain {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What is read by these ids, and which of them were answered.
+    async fn absorb_by_id(
+        &self,
+        ids: &[String],
+    ) -> Result<(Changes, BTreeSet<String>), AbsorbError> {
+        let columns = self.member.read_columns();
+        let page = self.connector.read_records(&self.member.object, &columns, ids).await?;
+        let answered = page.batch.rows.iter().map(|row| row.id.clone()).collect();
+        Ok((self.source().absorb(&page).await?, answered))
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+        let successors = successors(&changes);
+        if !changes.is_empty() {
+            self.engine.store.commit(changes).await?;
+        }
+        self.fetch(successors).await
+    }
+}
+
+/// What was read and is in doubt all the same is read again when readings are that old. What is
+/// neither answered nor reported as gone may come into sight again, as it was before our write: it
+/// stays in doubt, and the next sweep asks for it.
+fn postpone(
+    changes: &mut Changes,
+    asked: Vec<(RecordKey, Doubt)>,
+    answered: &BTreeSet<String>,
+    now_ms: i64,
+) {
+    let mut left: BTreeMap<RecordKey, Option<Doubt>> =
+        asked.into_iter().map(|(key, doubt)| (key, Some(doubt))).collect();
+    left.extend(std::mem::take(&mut changes.doubts));
+    for (key, doubt) in &mut left {
+        let pause_ms = if answered.contains(&key.id) { LAG_MS } else { RETRY_REFUSED_MS };
+        if let Some(doubt) = doubt.as_mut().filter(|doubt| doubt.due_ms <= now_ms) {
+            doubt.due_ms = now_ms.saturating_add(pause_ms);
+        }
+    }
+    changes.doubts = left.into_iter().collect();
+}

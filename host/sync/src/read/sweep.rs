@@ -1,0 +1,388 @@
+//! Sweeps: a budgeted look at every id and version that finds what cursors missed (SYNC.md 3.7).
+//!
+//! A record whose version is another than the known one, or that is unknown, is read again. Nothing
+//! is inferred from absence: a known record that a completed listing leaves out is asked for by its
+//! id, and only a tombstone says that it is gone. One that is neither answered nor buried becomes
+//! [`Status::Missing`]: it is left alone and a person is asked (SYNC.md 3.8). Sweeps run at the end
+//! of a cycle, a few pages per system, and go on in the next one; every page is a commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cycle_state::CycleState;
+use crate::engine::{CycleError, Event};
+use crate::model::plugin::PluginError;
+use crate::model::reason::Reason;
+use crate::model::record::{Page, PageRequest, Problem, Remedy, Row, Scan};
+use crate::model::review;
+use crate::model::state::{
+    JournalEntry, LinkId, Matter, RecordKey, RecordState, ReviewStatus, Status, Stream, Sweep,
+    SweepCounts, SweepStage,
+};
+use crate::model::value::Value;
+use crate::ports::Connector;
+use crate::read::ingest::{AbsorbError, moved};
+use crate::read::observe::{Reader, options, successors};
+use crate::store::port::{Changes, Restored, StoreError};
+
+/// Records asked for by id in one call.
+const ASKED_MAX: usize = 500;
+/// A change younger than this may still come by the cursor, ms: vendors' searches lag behind, and
+/// people go on working between two reads.
+const LAG_MS: i64 = 600_000;
+
+/// Goes on with the sweeps that are due. `backfilled` streams were read as a whole in this cycle.
+pub(crate) async fn sweep(
+    cycle: &CycleState<'_>,
+    backfilled: &BTreeSet<Stream>,
+) -> Result<(), CycleError> {
+    let systems = cycle.engine.spec.systems();
+    let sweeps = systems.iter().map(|system| sweep_system(cycle, backfilled, system));
+    futures::future::try_join_all(sweeps).await.map(drop)
+}
+
+/// Reads everything again where the database was put back from a backup or a copy: nothing is
+/// planned before (RULES.md P14). Whether there is nothing left of that.
+pub(crate) async fn read_again(cycle: &CycleState<'_>) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    let Some(since_ms) = engine.store.restored_ms().await? else { return Ok(true) };
+    let systems = engine.spec.systems();
+    let reads = systems.iter().map(|system| read_system_again(cycle, since_ms, system));
+    let read_again = futures::future::try_join_all(reads).await?.into_iter().all(|done| done);
+    if read_again {
+        let restored = Some(Restored::ReadAgain);
+        engine.store.commit(Changes { restored, ..Changes::default() }).await?;
+    }
+    cycle.tally.event(&Event::Restored { read_again });
+    Ok(read_again)
+}
+
+/// One round of each stream, begun since then and read to its end, with no regard to the budget.
+async fn read_system_again(
+    cycle: &CycleState<'_>,
+    since_ms: i64,
+    system: &str,
+) -> Result<bool, CycleError> {
+    let engine = cycle.engine;
+    if cycle.tally.has_failed(system) {
+        return Ok(false);
+    }
+    let connector = match engine.systems.open(system).await {
+        Ok(connector) => connector,
+        Err(error) => {
+            cycle.tally.failed(system, "open", &error);
+            return Ok(false);
+        }
+    };
+    for entity in engine.spec.entities() {
+        for member in entity.members.iter().filter(|member| member.system == system) {
+            if cycle.tally.has_stopped(system, &member.object) {
+                return Ok(false);
+            }
+            let stream = Stream { system: system.to_owned(), object: member.object.clone() };
+            let kept = engine.store.sweep(&stream).await?.unwrap_or_default();
+            let is_new = kept.round > 0 && kept.began_ms >= since_ms;
+            if is_new && kept.stage == SweepStage::Resting {
+                continue;
+            }
+            let sweep = if is_new { kept } else { kept.next_round(engine.clock.now_ms()) };
+            let connector = connector.as_ref();
+            let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
+            let mut sweeper = Sweeper { reader, stream, sweep, pages: u32::MAX };
+            if let Err(error) = sweeper.run().await {
+                cycle.absorbed(member, error)?;
+                return Ok(false);
+            }
+            // A system that asks for a pause goes on in the next cycle.
+            if sweeper.sweep.stage != SweepStage::Resting {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+async fn sweep_system(
+    cycle: &CycleState<'_>,
+    backfilled: &BTreeSet<Stream>,
+    system: &str,
+) -> Result<(), CycleError> {
+    let engine = cycle.engine;
+    let mut connector: Option<Box<dyn Connector>> = None;
+    let mut pages = engine.options.sweep_pages;
+    for entity in engine.spec.entities() {
+        let Some(interval_ms) = entity.sweep_ms else { continue };
+        for member in entity.members.iter().filter(|member| member.system == system) {
+            let stream = Stream { system: system.to_owned(), object: member.object.clone() };
+            if pages == 0
+                || backfilled.contains(&stream)
+                || cycle.tally.has_stopped(system, &member.object)
+            {
+                continue;
+            }
+            // Before the first backfill is over there is nothing to compare with.
+            let follows = engine.store.cursor(&stream).await?.is_some_and(|c| c.backfilled);
+            let kept = engine.store.sweep(&stream).await?.unwrap_or_default();
+            if !follows || !kept.is_due(engine.clock.now_ms(), interval_ms) {
+                continue;
+            }
+            if connector.is_none() {
+                match engine.systems.open(system).await {
+                    Ok(opened) => connector = Some(opened),
+                    Err(error) => {
+                        cycle.tally.failed(system, "open", &error);
+                        return Ok(());
+                    }
+                }
+            }
+            let Some(connector) = connector.as_deref() else { return Ok(()) };
+            let reader = Reader { engine, tally: &cycle.tally, connector, entity, member };
+            let mut sweeper = Sweeper { reader, stream, sweep: kept, pages };
+            let result = sweeper.run().await;
+            pages = sweeper.pages;
+            match result {
+                // It goes on in the next cycle.
+                Ok(()) | Err(AbsorbError::Plugin(PluginError::RetryAfter { .. })) => {}
+                Err(error) => cycle.absorbed(member, error)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sweeps one stream.
+struct Sweeper<'a> {
+    reader: Reader<'a>,
+    stream: Stream,
+    sweep: Sweep,
+    /// Pages that may still be read in this cycle.
+    pages: u32,
+}
+
+impl Sweeper<'_> {
+    async fn run(&mut self) -> Result<(), AbsorbError> {
+        if self.sweep.stage == SweepStage::Resting {
+            self.sweep = self.sweep.next_round(self.now_ms());
+        }
+        while self.pages > 0 {
+            self.pages -= 1;
+            let goes_on = match self.sweep.stage.clone() {
+                SweepStage::Scanning(position) => self.scan(position).await?,
+                SweepStage::Asking(after) => self.ask(after).await?,
+                SweepStage::Resting => false,
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.reader.engine.clock.now_ms()
+    }
+
+    /// One page of ids and versions; whether to go on in this cycle.
+    async fn scan(&mut self, position: Option<Vec<u8>>) -> Result<bool, AbsorbError> {
+        let expected = match (&position, self.sweep.last) {
+            (None, Some((_, last))) => Some(last.rows),
+            (None, None) => self.reader.known_rows().await?,
+            (Some(_), _) => None,
+        };
+        let request = PageRequest {
+            object: self.stream.object.clone(),
+            columns: Vec::new(),
+            scan: Scan::Sweep,
+            cursor: position.clone(),
+            filter: Vec::new(),
+            limit: self.reader.member.read_rows,
+            options: options(self.now_ms(), expected),
+        };
+        let page = match self.reader.connector.read_page(&request).await {
+            Err(PluginError::CursorLost { .. }) if position.is_some() => {
+                self.sweep = self.sweep.next_round(self.now_ms());
+                return Ok(true);
+            }
+            // A system without sweeps: asked again when the next one is due.
+            Err(PluginError::Unsupported { .. }) => {
+                let sweep = Sweep { stage: SweepStage::Resting, ..self.sweep.clone() };
+                self.keep(sweep, Changes::default(), SweepCounts::default()).await?;
+                return Ok(false);
+            }
+            page => page?,
+        };
+        let mut counts = SweepCounts { rows: page.batch.rows.len() as u64, ..Default::default() };
+        counts.missed += self.compare(&page).await?;
+        let round = self.sweep.round;
+        let seen = page.batch.rows.iter().map(|row| (self.reader.source().key(&row.id), round));
+        let changes = Changes { swept: seen.collect(), ..Changes::default() };
+        let stage = match page.more {
+            true => SweepStage::Scanning(Some(page.cursor.clone())),
+            false => SweepStage::Asking(None),
+        };
+        self.keep(Sweep { stage, ..self.sweep.clone() }, changes, counts).await?;
+        // Whoever asks for a pause is asked again in the next cycle.
+        Ok(!page.facts.iter().any(|(code, wait)| code == "wait-ms" && *wait != Value::Integer(0)))
+    }
+
+    /// Reads again what the page shows to be other than known; how much of it was missed.
+    async fn compare(&self, page: &Page) -> Result<u64, AbsorbError> {
+        let gone = Page { removed: page.removed.clone(), ..Page::default() };
+        let mut missed = self.take(&gone).await?;
+        let keys: Vec<RecordKey> =
+            page.batch.rows.iter().map(|row| self.reader.source().key(&row.id)).collect();
+        let known = self.known(&keys).await?;
+        let differs = |row: &&Row| {
+            known.get(row.id.as_str()).is_none_or(|record| {
+                let there =
+                    matches!(record.status, Status::Live | Status::Surplus | Status::Returned);
+                !there || row.version.is_none() || record.version != row.version
+            })
+        };
+        let ids: Vec<String> =
+            page.batch.rows.iter().filter(differs).map(|row| row.id.clone()).collect();
+        for ids in ids.chunks(ASKED_MAX) {
+            missed += self.take(&self.read(ids).await?).await?;
+        }
+        Ok(missed)
+    }
+
+    async fn read(&self, ids: &[String]) -> Result<Page, PluginError> {
+        let columns = self.reader.member.read_columns();
+        self.reader.connector.read_records(&self.stream.object, &columns, ids).await
+    }
+
+    async fn known(&self, keys: &[RecordKey]) -> Result<BTreeMap<String, RecordState>, StoreError> {
+        let records = self.reader.engine.store.records(keys).await?;
+        Ok(records.into_iter().map(|record| (record.key.id.clone(), record)).collect())
+    }
+
+    /// Takes in rows and tombstones; how many of them say something that the cursor should have
+    /// said.
+    async fn take(&self, page: &Page) -> Result<u64, AbsorbError> {
+        let changes = self.reader.source().absorb(page).await?;
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        let keys: Vec<RecordKey> =
+            changes.records.iter().map(|record| record.key.clone()).collect();
+        let known = self.known(&keys).await?;
+        let settled_ms = self.now_ms().saturating_sub(LAG_MS);
+        let is_missed = |record: &&RecordState| {
+            record.modified_ms.is_none_or(|modified_ms| modified_ms <= settled_ms)
+                && known.get(&record.key.id).is_none_or(|before| moved(before, record))
+        };
+        let missed = changes.records.iter().filter(is_missed).count() as u64;
+        let successors = successors(&changes);
+        self.reader.engine.store.commit(changes).await?;
+        self.reader.fetch(successors).await?;
+        Ok(missed)
+    }
+
+    /// Asks for known records that were not listed; whether to go on in this cycle.
+    async fn ask(&mut self, after: Option<String>) -> Result<bool, AbsorbError> {
+        let (store, round) = (self.reader.engine.store, self.sweep.round);
+        let keys = store.unswept(&self.stream, round, after.as_deref(), ASKED_MAX).await?;
+        let Some(last) = keys.last() else {
+            let sweep = self.sweep.completed(self.now_ms());
+            self.keep(sweep, Changes::default(), SweepCounts::default()).await?;
+            return Ok(false);
+        };
+        let ids: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
+        let page = self.read(&ids).await?;
+        let missed = self.take(&page).await?;
+        let rows = page.batch.rows.iter().map(|row| row.id.as_str());
+        let answered: BTreeSet<&str> =
+            rows.chain(page.removed.iter().map(|gone| gone.id.as_str())).collect();
+        let missing: Vec<RecordKey> =
+            keys.iter().filter(|key| !answered.contains(key.id.as_str())).cloned().collect();
+        if let Some(blind) = self.blindness(missing.len() as u64) {
+            return Err(blind.into());
+        }
+        let changes = self.miss(&missing).await?;
+        let found = changes.records.len() as u64;
+        let counts = SweepCounts { missed, missing: found, ..SweepCounts::default() };
+        let stage = SweepStage::Asking(Some(last.id.clone()));
+        self.keep(Sweep { stage, ..self.sweep.clone() }, changes, counts).await?;
+        Ok(true)
+    }
+
+    /// Many records do not vanish at once: then a right was lost or the connector errs, and nothing
+    /// is concluded. The guard against many deletions says what is many.
+    fn blindness(&self, missing: u64) -> Option<PluginError> {
+        let missing = self.sweep.counts.missing + missing;
+        let known = self.sweep.counts.rows + missing;
+        if missing <= self.reader.entity.delete_guard.limit(known) {
+            return None;
+        }
+        Some(PluginError::NotFound {
+            plugin: self.reader.connector.generation().clone(),
+            problem: Problem {
+                code: "records-out-of-sight".to_owned(),
+                message: format!(
+                    "{missing} known {} of {known} are neither listed nor answered; has a right been lost?",
+                    self.stream.object
+                ),
+                field: None,
+                remedy: Remedy::Admin,
+            },
+        })
+    }
+
+    /// Live records that are out of sight stand still, and a person is asked. Surplus ones are
+    /// only aliases: there is nothing to stop.
+    async fn miss(&self, keys: &[RecordKey]) -> Result<Changes, StoreError> {
+        let store = self.reader.engine.store;
+        let mut changes = Changes::default();
+        let records = store.records(keys).await?;
+        let live: Vec<RecordState> =
+            records.into_iter().filter(|record| record.status == Status::Live).collect();
+        let links: Vec<LinkId> = live.iter().filter_map(|record| record.link).collect();
+        for view in store.links(&links).await? {
+            let own = live.iter().filter(|record| record.link == Some(view.link.id));
+            let matters = own.map(|record| Matter::Missing { record: record.key.clone() });
+            changes.reviews.extend(matters.map(|matter| {
+                review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms())
+            }));
+        }
+        changes.dirty = links;
+        for record in live {
+            changes.journal.push(JournalEntry {
+                at_ms: self.now_ms(),
+                entity: record.entity.clone(),
+                link: record.link,
+                record: Some(record.key.clone()),
+                field: None,
+                intent: None,
+                generation: Some(self.reader.connector.generation().in_full()),
+                reason: Reason::OutOfSight,
+            });
+            changes.records.push(RecordState { status: Status::Missing, ..record });
+        }
+        Ok(changes)
+    }
+
+    /// Commits how far the sweep has come, with what it found on the way.
+    async fn keep(
+        &mut self,
+        sweep: Sweep,
+        mut changes: Changes,
+        found: SweepCounts,
+    ) -> Result<(), StoreError> {
+        let add = |counts: &mut SweepCounts| {
+            counts.rows += found.rows;
+            counts.missed += found.missed;
+            counts.missing += found.missing;
+        };
+        self.sweep = sweep;
+        add(&mut self.sweep.counts);
+        changes.sweeps.push((self.stream.clone(), self.sweep.clone()));
+        self.reader.engine.store.commit(changes).await?;
+        self.reader.tally.event(&Event::Swept {
+            system: &self.stream.system,
+            object: &self.stream.object,
+            counts: found,
+            completed: self.sweep.stage == SweepStage::Resting,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! What is known of one field, written and read: a record's state of it and a link's truth.
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess};
+
+use crate::model::state::{FieldState, Span, Truth};
+use crate::model::value::{Cell, Value};
+
+/// What items of one text have in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Shared {
+    edited: Span,
+    from: Option<String>,
+}
+
+/// What is known of one field, as a store keeps it.
+pub trait Item: Sized + Default + PartialEq {
+    /// What it may have in common with others.
+    fn shared(&self) -> (Span, Option<&str>);
+
+    /// The value, where it is all that there is to say beside `shared`.
+    fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
+
+    /// Reads a value that stood alone.
+    fn of_bare(value: Value, shared: &Shared) -> Self;
+
+    /// Writes the inside of an object: all that neither `shared` nor the item itself says.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()>;
+
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// What the reader says.
+    fn read<'de, A: MapAccess<'de>>(map: A, shared: &Shared) -> Result<Self, A::Error>;
+}
+
+/// What most items have in common, as a member of the whole object.
+pub(super) fn write_shared(
+    (edited, from): (Span, Option<&str>),
+    out: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    if edited == Span::default() && from.is_none() {
+        return Ok(());
+    }
+    out.extend_from_slice(b"\"\":{");
+    let mut object = Object { out, is_first: true };
+    object.put("edited", &(edited != Span::default()).then_some((edited.after, edited.until)))?;
+    object.put("from", &from)?;
+    out.push(b'}');
+    Ok(())
+}
+
+/// The inside of an object that is being written.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    is_first: bool,
+}
+
+impl Object<'_> {
+    /// A value that may be there; nothing where it is not.
+    fn put<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
+        match value {
+            Some(value) => self.always(key, value),
+            None => Ok(()),
+        }
+    }
+
+    fn always<T: serde::Serialize>(&mut self, key: &str, value: &T) -> serde_json::Result<()> {
+        self.out.extend_from_slice(if std::mem::take(&mut self.is_first) { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        serde_json::to_writer(&mut *self.out, value)
+    }
+
+    /// What differs from what would be read without it.
+    fn unless<T: serde::Serialize + PartialEq>(
+        &mut self,
+        known: &T,
+        key: &str,
+        value: &T,
+    ) -> serde_json::Result<()> {
+        if known == value { Ok(()) } else { self.always(key, value) }
+    }
+
+    fn span(&mut self, known: Span, value: Span) -> serde_json::Result<()> {
+        self.unless(&(known.after, known.until), "edited", &(value.after, value.until))
+    }
+}
+
+impl Item for FieldState {
+    fn shared(&self) -> (Span, Option<&str>) {
+        (self.edited, None)
+    }
+
+    fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value> {
+        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
+        let is_settled = seen == base && base == agreed && *edited == shared.0;
+        let is_known = filler.is_none() && lost.is_none() && bereft.is_none();
+        let is_plain = is_known && !unsure && *tries == 0 && !preset;
+        seen.as_ref().filter(|_| is_settled && is_plain)
+    }
+
+    fn of_bare(value: Value, shared: &Shared) -> Self {
+        let seen = Some(value);
+        let (base, agreed) = (seen.clone(), seen.clone());
+        Self { seen, base, agreed, edited: shared.edited, ..Self::default() }
+    }
+
+    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
+        let mut object = Object { out, is_first: true };
+        object.put("seen", seen)?;
+        object.unless(seen, "base", base)?;
+        object.unless(base, "agreed", agreed)?;
+        object.span(shared.0, *edited)?;
+        object.unless(&false, "unsure", unsure)?;
+        object.put("filler", filler)?;
+        object.unless(&0, "tries", tries)?;
+        object.unless(&false, "preset", preset)?;
+        object.unless(&None, "lost", lost)?;
+        object.unless(&None, "bereft", bereft)
+    }
+
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "lowercase")]
+        enum Key {
+            Seen,
+            Base,
+            Agreed,
+            Edited,
+            Unsure,
+            Filler,
+            Tries,
+            Preset,
+            Lost,
+            Bereft,
+            #[serde(other)]
+            Other,
+        }
+        let mut state = Self { edited: shared.edited, ..Self::default() };
+        let (mut base, mut agreed): (Option<Cell>, Option<Cell>) = (None, None);
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Seen => state.seen = map.next_value()?,
+                Key::Base => base = Some(map.next_value()?),
+                Key::Agreed => agreed = Some(map.next_value()?),
+                Key::Edited => state.edited = map.next_value()?,
+                Key::Unsure => state.unsure = map.next_value()?,
+                Key::Filler => state.filler = map.next_value()?,
+                Key::Tries => state.tries = map.next_value()?,
+                Key::Preset => state.preset = map.next_value()?,
+                Key::Lost => state.lost = map.next_value()?,
+                Key::Bereft => state.bereft = map.next_value()?,
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        state.base = base.unwrap_or_else(|| state.seen.clone());
+        state.agreed = agreed.unwrap_or_else(|| state.base.clone());
+        Ok(state)
+    }
+}
+
+impl Item for Truth {
+    fn shared(&self) -> (Span, Option<&str>) {
+        (self.edited, self.from.as_deref())
+    }
+
+    fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value> {
+        let Self { value, previous, from, edited, flips } = self;
+        let is_plain = previous.is_none() && *flips == 0;
+        let is_shared = from.as_deref() == shared.1 && *edited == shared.0;
+        value.as_ref().filter(|_| is_plain && is_shared)
+    }
+
+    fn of_bare(value: Value, shared: &Shared) -> Self {
+        let Shared { edited, from } = shared.clone();
+        Self { value: Some(value), from, edited, ..Self::default() }
+    }
+
+    fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Self { value, previous, from, edited, flips } = self;
+        let mut object = Object { out, is_first: true };
+        object.put("value", value)?;
+        object.put("previous", previous)?;
+        object.unless(&shared.1, "from", &from.as_deref())?;
+        object.span(shared.0, *edited)?;
+        object.unless(&0, "flips", flips)
+    }
+
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "lowercase")]
+        enum Key {
+            Value,
+            Previous,
+            From,
+            Edited,
+            Flips,
+            #[serde(other)]
+            Other,
+        }
+        let mut truth = Self { edited: shared.edited, ..Self::default() };
+        let mut from: Option<Option<String>> = None;
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Value => truth.value = map.next_value()?,
+                Key::Previous => truth.previous = map.next_value()?,
+                Key::From => from = Some(map.next_value()?),
+                Key::Edited => truth.edited = map.next_value()?,
+                Key::Flips => truth.flips = map.next_value()?,
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        truth.from = from.unwrap_or_else(|| shared.from.clone());
+        Ok(truth)
+    }
+}
+
+/// Writes a value that can stand alone; whether it can.
+pub(super) fn write_bare(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<bool> {
+    match value {
+        Value::Null => serde_json::to_writer(out, &())?,
+        Value::Boolean(truth) => serde_json::to_writer(out, truth)?,
+        Value::Integer(number) => serde_json::to_writer(out, number)?,
+        Value::Text(text) => serde_json::to_writer(out, text)?,
+        Value::Decimal(_)
+        | Value::Date(_)
+        | Value::Timestamp(_)
+        | Value::Choices(_)
+        | Value::References(_) => return Ok(false),
+    }
+    Ok(true)
+}

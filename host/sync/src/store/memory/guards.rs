@@ -1,0 +1,21 @@
+//! How many active links there are, and what the guards have counted.
+
+use super::State;
+use crate::model::state::{GuardCounts, LinkStatus};
+
+impl State {
+    pub(super) fn active_links(&self, entity: &str) -> u64 {
+        let links = self.links.values();
+        let active =
+            links.filter(|link| link.entity == entity && link.status == LinkStatus::Active);
+        active.count() as u64
+    }
+
+    pub(super) fn guarded(&self, entity: &str, first_hour: i64) -> GuardCounts {
+        let hours = self.guards.iter();
+        let hours = hours.filter(|((name, hour), _)| name == entity && *hour >= first_hour);
+        let mut counts = GuardCounts::default();
+        hours.for_each(|(_, hour)| counts.add(*hour));
+        counts
+    }
+}

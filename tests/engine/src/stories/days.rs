@@ -1,0 +1,95 @@
+//! Days and moments in the time zone of an account.
+
+use renkei_sync::model::spec::days::{DayFacts, Days, time_zone};
+use renkei_sync::model::spec::{Direction, FieldKind};
+use renkei_sync::model::value::Value;
+
+use super::{always, bench, check_cell};
+use crate::bench::{Bench, direct, entity, field, match_key, member};
+use crate::scenarios::{a, b};
+
+/// `a` keeps moments in this zone, `b` days.
+fn with_moments(zone: Option<&str>) -> Bench {
+    let days = Days::unknown();
+    if let Some(zone) = zone {
+        let moments = ["closes".to_owned()].into();
+        days.learn(DayFacts { zone: time_zone(zone), moments });
+    }
+    let fields = vec![
+        field("mail", FieldKind::Mail, always("a")),
+        field("closes", FieldKind::Date, always("a")),
+    ];
+    let groups = || vec![direct(0, "mail", Direction::Both), direct(1, "closes", Direction::Both)];
+    let mut members = vec![member("a", "contacts", groups()), member("b", "people", groups())];
+    members[0].days = days;
+    let mut spec = entity("person", fields, members);
+    spec.match_keys.push(match_key("mail", &[0], true));
+    bench(spec)
+}
+
+fn moment(text: &str) -> Value {
+    let (day, hour) = text.split_once(' ').unwrap();
+    let start = |day: &str| {
+        let days = Days::unknown();
+        let moments = ["at".to_owned()].into();
+        days.learn(DayFacts { zone: time_zone("UTC"), moments });
+        days.outward("at", Some(Value::Date(day.into()))).unwrap().unwrap()
+    };
+    let Value::Timestamp(midnight) = start(day) else { panic!("{text}") };
+    Value::Timestamp(midnight + hour.parse::<i64>().unwrap() * 3_600_000)
+}
+
+fn day(text: &str) -> Value {
+    Value::Date(text.into())
+}
+
+/// `RULES.md` V7.
+#[test]
+fn moment_is_a_day_in_the_zone_of_its_account() {
+    let bench = with_moments(Some("Asia/Tokyo"));
+    let cells = [("mail", "a@x".into()), ("closes", moment("2026-03-31 23"))];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    check_cell(&bench, &b(), &right, "closes", day("2026-04-01"));
+    check_cell(&bench, &a(), &left, "closes", moment("2026-03-31 23"));
+    bench.shared.world().edit(&b(), &right, "closes", day("2026-12-25"));
+    bench.settle();
+    check_cell(&bench, &a(), &left, "closes", moment("2026-12-24 15"));
+    // Another hour of the same day is no change, and stays.
+    bench.shared.world().edit(&a(), &left, "closes", moment("2026-12-25 9"));
+    assert!(bench.cycle().written.is_empty());
+    check_cell(&bench, &a(), &left, "closes", moment("2026-12-25 9"));
+}
+
+/// `RULES.md` V7: the zone is one whose clock changes.
+#[test]
+fn day_is_written_as_its_first_moment_in_summer_and_winter() {
+    let bench = with_moments(Some("America/New_York"));
+    for (number, (text, expected)) in
+        [("2026-01-15", "2026-01-15 5"), ("2026-07-15", "2026-07-15 4")].into_iter().enumerate()
+    {
+        let mail = format!("p{number}@x");
+        let cells = [("mail", mail.as_str().into()), ("closes", day(text))];
+        let right = bench.shared.world().create(&b(), &cells);
+        bench.settle();
+        let left = bench.shared.world().live(&a())[number].clone();
+        check_cell(&bench, &a(), &left, "closes", moment(expected));
+        check_cell(&bench, &b(), &right, "closes", day(text));
+    }
+}
+
+/// `RULES.md` V7: a system that has not said which zone its account has.
+#[test]
+fn no_day_is_guessed_while_the_zone_is_not_known() {
+    let bench = with_moments(None);
+    let cells = [("mail", "a@x".into()), ("closes", moment("2026-03-31 23"))];
+    let left = bench.shared.world().create(&a(), &cells);
+    bench.settle();
+    let right = bench.shared.world().live(&b())[0].clone();
+    check_cell(&bench, &b(), &right, "mail", "a@x");
+    check_cell(&bench, &b(), &right, "closes", Value::Null);
+    bench.shared.world().edit(&b(), &right, "closes", day("2026-12-25"));
+    bench.settle();
+    check_cell(&bench, &a(), &left, "closes", moment("2026-03-31 23"));
+}
