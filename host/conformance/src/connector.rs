@@ -12,11 +12,11 @@ pub use fields::{Chosen, choose};
 
 use std::collections::BTreeSet;
 
-use renkei_package::{ConnectorManifest, Object};
+use renkei_package::{ConnectorManifest, ManifestObject};
 use renkei_sync::model::plugin::{PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::model::record::{Page, PageRequest, Scan};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, Connector, Systems};
 
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;
@@ -93,7 +93,7 @@ impl Trial<'_> {
 
     async fn object(
         &self,
-        object: &Object,
+        object: &ManifestObject,
         schema: &Schema,
         report: &mut Report,
         step: &mut dyn FnMut(&str),

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use renkei_package::{ConnectorManifest, Function, Kind, Manifest, Object, Setting, Shape};
+use renkei_package::{
+    ConnectorManifest, Function, FunctionShape, Manifest, ManifestKind, ManifestObject, Setting,
+};
 
 /// The most rows that the host asks for or hands over at once (`plugins/README.md`).
 const ROWS_MAX: u32 = 10_000;
@@ -20,8 +22,8 @@ pub fn findings(manifest: &Manifest) -> Vec<String> {
         found.push("`title` is blank: people choose by it".to_owned());
     }
     match &manifest.kind {
-        Kind::Connector(connector) => connector_findings(connector, &mut found),
-        Kind::Transform(transform) => {
+        ManifestKind::Connector(connector) => connector_findings(connector, &mut found),
+        ManifestKind::Transform(transform) => {
             for (index, function) in transform.functions.iter().enumerate() {
                 function_findings(index, function, &mut found);
             }
@@ -57,7 +59,7 @@ fn connector_findings(connector: &ConnectorManifest, found: &mut Vec<String>) {
     }
 }
 
-fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
+fn object_findings(index: usize, object: &ManifestObject, found: &mut Vec<String>) {
     for (key, rows) in [("read_rows", object.read_rows), ("write_rows", object.write_rows)] {
         if rows > ROWS_MAX {
             found.push(format!("`object[{index}].{key}` is {rows}; the most is {ROWS_MAX}"));
@@ -72,7 +74,7 @@ fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
 fn function_findings(index: usize, function: &Function, found: &mut Vec<String>) {
     let at = format!("function[{index}]");
     let required = function.parameters.iter().find(|parameter| parameter.required);
-    if let (Shape::TwoWay, Some(parameter)) = (function.shape, required) {
+    if let (FunctionShape::TwoWay, Some(parameter)) = (function.shape, required) {
         found.push(format!(
             "`{at}` is two-way but its parameter `{}` has no default: the host cannot try its laws",
             parameter.name
@@ -85,13 +87,13 @@ fn function_findings(index: usize, function: &Function, found: &mut Vec<String>)
 pub fn remark(manifest: &Manifest) -> String {
     let mut without = Vec::new();
     match &manifest.kind {
-        Kind::Connector(connector) => {
+        ManifestKind::Connector(connector) => {
             settings("setting", &connector.settings, &mut without);
             for secret in connector.secrets.iter().filter(|secret| blank(&secret.help)) {
                 without.push(format!("secret {}", secret.name));
             }
         }
-        Kind::Transform(transform) => {
+        ManifestKind::Transform(transform) => {
             for function in &transform.functions {
                 if blank(&function.help) {
                     without.push(format!("function {}", function.name));

@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use renkei_package::{ConnectorManifest, Kind, Package, PackagePart, Setting};
+use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
     Auth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
     RuntimeError, SystemConfig,
 };
-use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::model::record::Attributes;
+use renkei_sync::ports::{Clock, Systems, Transforms};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
@@ -166,12 +166,12 @@ impl Subject {
         std::fs::create_dir(&plugins)?;
         std::fs::write(plugins.join(format!("{}.wasm", package.manifest.id)), package.bytes())?;
         let (cases, systems) = match &package.manifest.kind {
-            Kind::Connector(connector) => {
+            ManifestKind::Connector(connector) => {
                 let cases = settings::cases(&connector.settings, &given);
                 let systems = systems(&package, options, &given, &cases);
                 (cases, systems)
             }
-            Kind::Transform(_) => (Vec::new(), Vec::new()),
+            ManifestKind::Transform(_) => (Vec::new(), Vec::new()),
         };
         let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
         if let Some(fault) = fault(&ordinary) {
@@ -186,7 +186,7 @@ impl Subject {
     async fn check(&self, options: &Options, report: &mut Report, step: &mut dyn FnMut(&str)) {
         let fault = fault(&self.small);
         match &self.package.manifest.kind {
-            Kind::Transform(transform) => {
+            ManifestKind::Transform(transform) => {
                 let (transforms, ears) = (&*self.ordinary, report.ears.clone());
                 let transforms = Told { transforms, ears };
                 let small: &dyn Transforms = &*self.small;
@@ -206,7 +206,7 @@ impl Subject {
                     trial.check(report).await;
                 }
             }
-            Kind::Connector(connector) => {
+            ManifestKind::Connector(connector) => {
                 step("settings");
                 let missing = settings::missing(&connector.settings, &self.given);
                 if let Some(setting) = missing.first() {
@@ -272,8 +272,8 @@ fn fault(runtime: &Runtime) -> Option<String> {
 /// `--config` read by the schema of the connector, or of all functions that have such a parameter.
 fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
     let schema: Vec<Setting> = match &package.manifest.kind {
-        Kind::Connector(connector) => connector.settings.clone(),
-        Kind::Transform(transform) => {
+        ManifestKind::Connector(connector) => connector.settings.clone(),
+        ManifestKind::Transform(transform) => {
             let functions = transform.functions.iter();
             functions.flat_map(|function| function.parameters.clone()).collect()
         }

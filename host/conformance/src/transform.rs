@@ -7,11 +7,11 @@ pub mod laws;
 
 use std::collections::BTreeMap;
 
-use renkei_package::{Function, Shape};
+use renkei_package::{Function, FunctionShape};
 use renkei_sync::model::plugin::{PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Attributes, Batch, Row};
 use renkei_sync::model::value::Cell;
+use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::data::{self, Source};
 use crate::limits;
@@ -54,7 +54,7 @@ impl Trial<'_> {
     /// Runs all checks of this function into the report.
     pub async fn check(&self, report: &mut Report) {
         let name = &self.function.name;
-        if self.function.shape == Shape::Merge {
+        if self.function.shape == FunctionShape::Merge {
             // Nor does it pass: nothing is known of it.
             let reason = "this host does not call merge functions yet; leave it out until it does";
             return report.add(&rules::TOTAL, name, Err(Stop::failed(reason)));
@@ -71,7 +71,7 @@ impl Trial<'_> {
         report.add(&rules::SAME, name, self.same().await);
         report.add(&rules::ROWS, name, self.rows_apart().await);
         report.add(&rules::LIMITS, name, self.small_limits().await);
-        if self.function.shape == Shape::TwoWay {
+        if self.function.shape == FunctionShape::TwoWay {
             laws::check(self, report).await;
         }
     }
@@ -120,8 +120,8 @@ impl Trial<'_> {
 
     fn ways(&self) -> &'static [Way] {
         match self.function.shape {
-            Shape::TwoWay => &[Way::Forward, Way::Backward],
-            Shape::OneWay | Shape::Merge => &[Way::Forward],
+            FunctionShape::TwoWay => &[Way::Forward, Way::Backward],
+            FunctionShape::OneWay | FunctionShape::Merge => &[Way::Forward],
         }
     }
 

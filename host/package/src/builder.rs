@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::{Manifest, ManifestError};
 use crate::package::{Package, PackageError};
-use cargo::{Crate, Workspace};
+use cargo::{CargoCrate, CargoWorkspace};
 
 /// The compile target of guests.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -47,7 +47,7 @@ pub struct Built {
 /// What a build is doing, for whoever waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Progress {
+pub enum BuildProgress {
     /// The compile target is not installed; `rustup` is asked for it.
     AddingTarget,
     /// A line of Cargo's, such as `Compiling serde v1.0.0`, or the tool that runs.
@@ -56,7 +56,7 @@ pub enum Progress {
     Written(PathBuf),
 }
 
-impl std::fmt::Display for Progress {
+impl std::fmt::Display for BuildProgress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AddingTarget => {
@@ -161,12 +161,12 @@ fn install(tool: &str) -> &'static str {
 pub fn build(
     dir: &Path,
     options: &BuildOptions,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<Built, BuildError> {
     if dir.join("Cargo.toml").is_file() {
         return build_crate(dir, options, report);
     }
-    let script = script::Script::of(dir).ok_or_else(|| {
+    let script = script::ScriptPlugin::find(dir).ok_or_else(|| {
         let reason = "no Cargo.toml, package.json or requirements.txt in it; give the directory of \
                       a plugin, or use `renkei plugin pack` for a component of another language";
         crate_error(dir, reason)
@@ -175,7 +175,7 @@ pub fn build(
     let component = script.componentize(&manifest, report)?;
     let out_dir = options.out_dir.clone().unwrap_or_else(|| script.work_dir());
     let built = component::write(component, &manifest, &out_dir)?;
-    report(Progress::Written(built.path.clone()));
+    report(BuildProgress::Written(built.path.clone()));
     Ok(built)
 }
 
@@ -190,9 +190,9 @@ pub fn pack(component: &Path, manifest: &Path, out_dir: &Path) -> Result<Built, 
 fn build_crate(
     crate_dir: &Path,
     options: &BuildOptions,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<Built, BuildError> {
-    let workspace = Workspace::of(crate_dir)?;
+    let workspace = CargoWorkspace::read(crate_dir)?;
     let guest = workspace.crate_in(crate_dir)?;
     let mut built = build_crates(&workspace, vec![guest], options, report)?;
     built.pop().ok_or_else(|| crate_error(crate_dir, "cargo made nothing"))
@@ -204,21 +204,21 @@ pub fn build_many(
     workspace_dir: &Path,
     packages: &[&str],
     options: &BuildOptions,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<Vec<Built>, BuildError> {
-    let workspace = Workspace::of(workspace_dir)?;
+    let workspace = CargoWorkspace::read(workspace_dir)?;
     let guests: Result<Vec<_>, _> = packages.iter().map(|name| workspace.package(name)).collect();
     build_crates(&workspace, guests?, options, report)
 }
 
 fn build_crates(
-    workspace: &Workspace,
-    guests: Vec<&Crate>,
+    workspace: &CargoWorkspace,
+    guests: Vec<&CargoCrate>,
     options: &BuildOptions,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<Vec<Built>, BuildError> {
     let manifest =
-        |guest: &&Crate| read_manifest(&guest.dir.join("plugin.toml"), Some(&guest.version));
+        |guest: &&CargoCrate| read_manifest(&guest.dir.join("plugin.toml"), Some(&guest.version));
     let manifests: Result<Vec<_>, _> = guests.iter().map(manifest).collect();
     let manifests = manifests?;
     cargo::ensure_target(workspace, report)?;
@@ -228,7 +228,7 @@ fn build_crates(
     };
     // Cargo unifies features over all crates of one call, and a guest with both worlds' features on
     // would have to export both; so there is one call per kind.
-    let mut by_kind: BTreeMap<&str, Vec<&Crate>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<&str, Vec<&CargoCrate>> = BTreeMap::new();
     for (guest, manifest) in guests.iter().zip(&manifests) {
         by_kind.entry(manifest.kind.name()).or_default().push(guest);
     }
@@ -246,7 +246,7 @@ fn build_crates(
             .map_err(|source| BuildError::Io { path: module.clone(), source })?;
         let component = component::componentize(&guest.name, &module, manifest)?;
         let built = component::write(component, manifest, &out_dir)?;
-        report(Progress::Written(built.path.clone()));
+        report(BuildProgress::Written(built.path.clone()));
         all.push(built);
     }
     Ok(all)

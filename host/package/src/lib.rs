@@ -6,8 +6,8 @@
 //! error; it never runs, compiles or trusts them. No wasmtime here, so that the builder, the CLI's
 //! `plugin inspect` and tests stay light.
 
-mod hidden;
-pub use hidden::is_hidden;
+mod invisible_chars;
+pub use invisible_chars::is_invisible;
 
 mod manifest;
 pub use manifest::*;
@@ -23,5 +23,5 @@ pub use package::*;
 mod builder;
 pub use builder::*;
 
-mod new;
-pub use new::*;
+mod new_plugin;
+pub use new_plugin::*;

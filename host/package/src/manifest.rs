@@ -38,20 +38,20 @@ pub struct Manifest {
     /// A semantic version.
     pub version: String,
     /// What it is, with what only that kind has.
-    pub kind: Kind,
+    pub kind: ManifestKind,
     raw: RawManifest,
 }
 
 /// The two kinds of plugin.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum ManifestKind {
     /// Speaks to one CRM; world `connector-plugin`.
     Connector(ConnectorManifest),
     /// Pure functions; world `transform-plugin`.
     Transform(TransformManifest),
 }
 
-impl Kind {
+impl ManifestKind {
     /// `connector` or `transform`, as the manifest's `kind` has it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ pub struct ConnectorManifest {
     /// Which answers are worth repeating.
     pub retry: Retry,
     /// At least one; names are unique.
-    pub objects: Vec<Object>,
+    pub objects: Vec<ManifestObject>,
     /// The configuration schema.
     pub settings: Vec<Setting>,
     /// Secrets beyond those of the connections, usable through `signing` only.
@@ -101,7 +101,7 @@ pub struct Connection {
     /// `/` where the manifest does not say.
     pub paths: Vec<String>,
     /// Ways to authenticate, at least one, in order of preference.
-    pub auth: Vec<Auth>,
+    pub auth: Vec<AuthMethod>,
     /// The token endpoint below the configured base URL; present when `auth` has an OAuth2 way.
     pub token_path: Option<String>,
     /// How the client authenticates at the token endpoint.
@@ -149,7 +149,7 @@ impl Method {
 /// How requests of a connection are authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Auth {
+pub enum AuthMethod {
     /// A fixed token as `authorization: Bearer`.
     Bearer,
     /// A fixed secret in the header that the configuration names.
@@ -160,7 +160,7 @@ pub enum Auth {
     Oauth2ClientCredentials,
 }
 
-impl Auth {
+impl AuthMethod {
     /// As a manifest writes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -215,7 +215,7 @@ pub struct Retry {
 
 /// One kind of record that a connector serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
+pub struct ManifestObject {
     /// The vendor's name of it.
     pub name: String,
     /// Empty: it is only read.
@@ -308,7 +308,7 @@ pub struct Function {
     /// Such as `full-name`.
     pub name: String,
     /// Which calls it takes.
-    pub shape: Shape,
+    pub shape: FunctionShape,
     /// Columns that it reads; empty for a merge.
     pub input: Vec<String>,
     /// Columns that it makes; empty for a merge.
@@ -322,7 +322,7 @@ pub struct Function {
 /// Which calls a function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Shape {
+pub enum FunctionShape {
     /// `forward` only.
     OneWay,
     /// `forward` and `backward`, which obey the laws of SYNC.md 3.5.

@@ -8,7 +8,7 @@
 mod scan;
 
 #[cfg(test)]
-mod million;
+mod fuzz;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +19,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{Kind, Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestError, ManifestKind};
 use crate::wasi;
-use crate::world::{self, World};
+use crate::world::{self, ContractWorld};
 
 /// The largest plugin file, in bytes: a Python guest has 18 MB.
 pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -256,14 +256,14 @@ impl Package {
 
     /// Checks the bytes of a plugin file; `name` is only for errors.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, PackageError> {
-        let Checked { manifest, imports, exports } = check(name, &bytes)?;
+        let CheckedContents { manifest, imports, exports } = check(name, &bytes)?;
         let digest = hex::encode(Sha256::digest(&bytes));
         Ok(Self { bytes, digest, manifest, imports, exports })
     }
 
     /// Checks as [`Package::read`] does; the bytes stay with the caller.
     pub fn check(name: &str, bytes: &[u8]) -> Result<PackageFacts, PackageError> {
-        let Checked { manifest, imports, exports } = check(name, bytes)?;
+        let CheckedContents { manifest, imports, exports } = check(name, bytes)?;
         Ok(PackageFacts { manifest: manifest.to_json(), imports, exports })
     }
 
@@ -298,19 +298,19 @@ impl std::fmt::Debug for Package {
 }
 
 /// What was found in a file.
-struct Checked {
+struct CheckedContents {
     manifest: Manifest,
     imports: Vec<String>,
     exports: Vec<String>,
 }
 
-fn check(name: &str, bytes: &[u8]) -> Result<Checked, PackageError> {
-    let scan = scan::scan(name, bytes)?;
+fn check(name: &str, bytes: &[u8]) -> Result<CheckedContents, PackageError> {
+    let scan = scan::scan_file(name, bytes)?;
     let manifest = Manifest::from_json(scan.manifest)
         .map_err(|source| PackageError::Manifest { name: name.to_owned(), source })?;
     let (imports, exports) = (scan.imports, scan.exports);
     fit(name, &manifest, &imports, &exports, bytes)?;
-    Ok(Checked { manifest, imports, exports })
+    Ok(CheckedContents { manifest, imports, exports })
 }
 
 /// Whether the component fits the world of its kind.
@@ -324,10 +324,10 @@ fn fit(
     let kind = manifest.kind.name();
     let name = name.to_owned();
     let world = match &manifest.kind {
-        Kind::Connector(_) => world::connector(),
-        Kind::Transform(_) => world::transform(),
+        ManifestKind::Connector(_) => world::connector(),
+        ManifestKind::Transform(_) => world::transform(),
     };
-    let world: &World = match world {
+    let world: &ContractWorld = match world {
         Ok(world) => world,
         Err(reason) => return Err(PackageError::Contract { name, reason }),
     };

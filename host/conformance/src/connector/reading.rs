@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_package::Object;
+use renkei_package::ManifestObject;
 use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::model::record::{Page, Row, Scan};
 
@@ -22,7 +22,7 @@ const COLUMNS: usize = 6;
 /// One object, to be read.
 pub(super) struct Reading<'a> {
     pub(super) trial: &'a Trial<'a>,
-    pub(super) object: &'a Object,
+    pub(super) object: &'a ManifestObject,
     pub(super) schema: &'a Schema,
 }
 

@@ -1,9 +1,9 @@
 //! Trouble: credentials that are refused, a quota that is used up, small limits.
 
-use renkei_package::{Object, ObjectAction};
+use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems;
 use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
+use renkei_sync::ports::Systems;
 use serde_json::json;
 
 use super::writing::create_request;
@@ -116,7 +116,7 @@ impl Trial<'_> {
 
     /// A create of the first object that can be made.
     async fn a_create(&self) -> Option<WriteRequest> {
-        let can = |object: &&Object| object.actions.contains(&ObjectAction::Create);
+        let can = |object: &&ManifestObject| object.actions.contains(&ObjectAction::Create);
         for object in self.manifest.objects.iter().filter(can) {
             let Ok(schema) = self.schema(&object.name).await else { continue };
             if let Ok(chosen) = choose(&schema) {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_package::{Object, ObjectAction};
+use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::Schema;
 use renkei_sync::model::record::{
     Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
@@ -27,7 +27,7 @@ const LATE: (usize, u64) = (7, 10_000);
 /// One object, to be written.
 struct Writing<'a> {
     trial: &'a Trial<'a>,
-    object: &'a Object,
+    object: &'a ManifestObject,
     chosen: Chosen,
     /// Where the changes since the backfill begin.
     since: Option<Vec<u8>>,
@@ -40,7 +40,7 @@ struct Writing<'a> {
 /// All checks of one object.
 pub(super) async fn check(
     trial: &Trial<'_>,
-    object: &Object,
+    object: &ManifestObject,
     schema: &Schema,
     since: Option<Vec<u8>>,
     report: &mut Report,

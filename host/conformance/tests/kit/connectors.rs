@@ -2,7 +2,7 @@
 
 use renkei_conformance::connector::Trial;
 use renkei_conformance::{Report, Verdict};
-use renkei_package::{ConnectorManifest, Kind, Manifest};
+use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
 
 use crate::crm::{Crm, Flaw};
 use crate::{failed, found, named};
@@ -28,8 +28,8 @@ write_rows = 100
 
 fn manifest(text: &str) -> ConnectorManifest {
     match Manifest::from_toml(text, None).unwrap().kind {
-        Kind::Connector(connector) => connector,
-        Kind::Transform(_) => panic!("a connector"),
+        ManifestKind::Connector(connector) => connector,
+        ManifestKind::Transform(_) => panic!("a connector"),
     }
 }
 

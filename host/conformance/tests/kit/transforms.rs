@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use renkei_conformance::transform::Trial;
 use renkei_conformance::{Report, Verdict};
-use renkei_package::{Function, Kind, Manifest};
+use renkei_package::{Function, Manifest, ManifestKind};
 use renkei_sync::model::plugin::{Cap, Generation, PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Batch, Problem, Remedy, Row};
 use renkei_sync::model::value::{Cell, Value};
+use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::{failed, found, named};
 
@@ -155,8 +155,8 @@ fn function(shape: &str) -> Function {
          [[function.parameter]]\nname = \"locale\"\nkind = \"text\"\nhelp = \"x\"\n"
     );
     match Manifest::from_toml(&toml, None).unwrap().kind {
-        Kind::Transform(mut transform) => transform.functions.remove(0),
-        Kind::Connector(_) => panic!("a transform"),
+        ManifestKind::Transform(mut transform) => transform.functions.remove(0),
+        ManifestKind::Connector(_) => panic!("a transform"),
     }
 }
 
@@ -295,7 +295,7 @@ async fn a_merge_function_is_not_tried_and_does_not_pass() {
     let function = Function {
         input: Vec::new(),
         output: Vec::new(),
-        shape: renkei_package::Shape::Merge,
+        shape: renkei_package::FunctionShape::Merge,
         ..function("one-way")
     };
     let double = SmallLetters { flaw: Flaw::None, calls: AtomicI64::new(0) };

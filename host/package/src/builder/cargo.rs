@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use super::{BuildError, Progress, TARGET, crate_error};
+use super::{BuildError, BuildProgress, TARGET, crate_error};
 
 /// Variables of an outer build that would change a guest's: flags, wrappers, targets, a job server.
 const FOREIGN: [&str; 16] = [
@@ -35,31 +35,31 @@ const FOREIGN: [&str; 16] = [
 
 /// What `cargo metadata` says of a workspace.
 #[derive(Deserialize)]
-pub(super) struct Workspace {
+pub(super) struct CargoWorkspace {
     pub(super) workspace_root: PathBuf,
     pub(super) target_directory: PathBuf,
-    packages: Vec<Crate>,
+    packages: Vec<CargoCrate>,
 }
 
 /// One package of the workspace.
 #[derive(Deserialize)]
-pub(super) struct Crate {
+pub(super) struct CargoCrate {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) version: String,
     #[serde(rename = "manifest_path", deserialize_with = "parent")]
     pub(super) dir: PathBuf,
-    targets: Vec<Target>,
+    targets: Vec<CargoTarget>,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct CargoTarget {
     crate_types: Vec<String>,
 }
 
-impl Workspace {
+impl CargoWorkspace {
     /// The workspace of the crate, or of the workspace root, in `dir`.
-    pub(super) fn of(dir: &Path) -> Result<Self, BuildError> {
+    pub(super) fn read(dir: &Path) -> Result<Self, BuildError> {
         let manifest = dir.join("Cargo.toml");
         if !manifest.is_file() {
             return Err(crate_error(dir, "no Cargo.toml in it"));
@@ -74,14 +74,14 @@ impl Workspace {
             .map_err(|error| crate_error(dir, &format!("cargo metadata: {error}")))
     }
 
-    pub(super) fn crate_in(&self, dir: &Path) -> Result<&Crate, BuildError> {
+    pub(super) fn crate_in(&self, dir: &Path) -> Result<&CargoCrate, BuildError> {
         let dir =
             dir.canonicalize().map_err(|source| BuildError::Io { path: dir.to_owned(), source })?;
         let found = self.packages.iter().find(|p| p.dir.canonicalize().is_ok_and(|d| d == dir));
         found.ok_or_else(|| crate_error(&dir, "a workspace, not a plugin crate"))?.plugin()
     }
 
-    pub(super) fn package(&self, name: &str) -> Result<&Crate, BuildError> {
+    pub(super) fn package(&self, name: &str) -> Result<&CargoCrate, BuildError> {
         let found = self.packages.iter().find(|p| p.name == name);
         let missing = || crate_error(&self.workspace_root, &format!("no package {name} in it"));
         found.ok_or_else(missing)?.plugin()
@@ -100,9 +100,9 @@ impl Workspace {
     }
 }
 
-impl Crate {
+impl CargoCrate {
     fn plugin(&self) -> Result<&Self, BuildError> {
-        if self.targets.iter().any(Target::is_cdylib) {
+        if self.targets.iter().any(CargoTarget::is_cdylib) {
             return Ok(self);
         }
         let reason = "not a plugin crate; add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]`";
@@ -110,7 +110,7 @@ impl Crate {
     }
 }
 
-impl Target {
+impl CargoTarget {
     fn is_cdylib(&self) -> bool {
         self.crate_types.iter().any(|kind| kind == "cdylib")
     }
@@ -118,8 +118,8 @@ impl Target {
 
 /// Adds the compile target where it is missing, saying so.
 pub(super) fn ensure_target(
-    workspace: &Workspace,
-    report: &mut dyn FnMut(Progress),
+    workspace: &CargoWorkspace,
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<(), BuildError> {
     let mut query = command("rustc", &workspace.workspace_root);
     query.args(["--print", "target-libdir", "--target", TARGET]);
@@ -128,7 +128,7 @@ pub(super) fn ensure_target(
     if answer.status.success() && Path::new(&libdir).is_dir() {
         return Ok(());
     }
-    report(Progress::AddingTarget);
+    report(BuildProgress::AddingTarget);
     let mut add = command("rustup", &workspace.workspace_root);
     add.args(["target", "add", TARGET]);
     let reason = match add.output() {
@@ -141,10 +141,10 @@ pub(super) fn ensure_target(
 
 /// Compiles these crates in one call of Cargo; the core modules by package id.
 pub(super) fn compile(
-    workspace: &Workspace,
-    crates: &[&Crate],
+    workspace: &CargoWorkspace,
+    crates: &[&CargoCrate],
     target_dir: &Path,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let mut cargo = command("cargo", &workspace.workspace_root);
     cargo.args(["build", "--lib", "--message-format", "json-render-diagnostics"]);
@@ -169,7 +169,7 @@ pub(super) fn compile(
 
 /// Reads both pipes to their ends at once, so that neither fills up: messages whole, the other line
 /// by line.
-fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String) {
+fn drain(child: &mut Child, report: &mut dyn FnMut(BuildProgress)) -> (String, String) {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let messages = scope.spawn(move || {
@@ -183,7 +183,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String
         for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
             let Ok(line) = line else { break };
             match line.trim_start() {
-                step if is_step(step) => report(Progress::Step(step.to_owned())),
+                step if is_step(step) => report(BuildProgress::Step(step.to_owned())),
                 _ => {
                     diagnostics.push_str(&line);
                     diagnostics.push('\n');
@@ -214,7 +214,7 @@ fn modules(messages: &str) -> BTreeMap<String, PathBuf> {
     #[derive(Deserialize)]
     struct Artifact {
         package_id: String,
-        target: Target,
+        target: CargoTarget,
         filenames: Vec<PathBuf>,
     }
     let mut modules = BTreeMap::new();

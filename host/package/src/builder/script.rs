@@ -12,21 +12,21 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{BuildError, Progress, crate_error, read_manifest};
+use super::{BuildError, BuildProgress, crate_error, read_manifest};
 use crate::manifest::Manifest;
 use crate::world::WIT;
 
 /// What a plugin is written in, besides Rust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Language {
+enum ScriptLanguage {
     JavaScript,
     Python,
 }
 
 /// See the module's text.
-pub(super) struct Script {
+pub(super) struct ScriptPlugin {
     dir: PathBuf,
-    language: Language,
+    language: ScriptLanguage,
 }
 
 /// What a build takes from `package.json`.
@@ -36,13 +36,13 @@ struct NpmPackage {
     main: Option<String>,
 }
 
-impl Script {
+impl ScriptPlugin {
     /// The plugin in `dir`, if it is one in a language of this module.
-    pub(super) fn of(dir: &Path) -> Option<Self> {
+    pub(super) fn find(dir: &Path) -> Option<Self> {
         let language = if dir.join("package.json").is_file() {
-            Language::JavaScript
+            ScriptLanguage::JavaScript
         } else if dir.join("requirements.txt").is_file() {
-            Language::Python
+            ScriptLanguage::Python
         } else {
             return None;
         };
@@ -61,8 +61,8 @@ impl Script {
             return read_manifest(&path, None);
         }
         let version = match self.language {
-            Language::JavaScript => self.npm_package()?.version,
-            Language::Python => None,
+            ScriptLanguage::JavaScript => self.npm_package()?.version,
+            ScriptLanguage::Python => None,
         };
         read_manifest(&path, version.as_deref())
     }
@@ -71,21 +71,21 @@ impl Script {
     pub(super) fn componentize(
         &self,
         manifest: &Manifest,
-        report: &mut dyn FnMut(Progress),
+        report: &mut dyn FnMut(BuildProgress),
     ) -> Result<Vec<u8>, BuildError> {
         let source = self.source()?;
         let wit = self.write_contract()?;
         let output = absolute(&self.work_dir().join("component.wasm"))?;
         let world = format!("{}-plugin", manifest.kind.name());
         let mut make = match self.language {
-            Language::JavaScript => {
+            ScriptLanguage::JavaScript => {
                 let tool = self.install_npm(report)?;
                 let mut make = self.command("node");
                 make.arg(tool).arg("--wit").arg(&wit).args(["--world", &world, "--sync", "--js"]);
                 make.arg(source).arg("-o").arg(&output);
                 make
             }
-            Language::Python => {
+            ScriptLanguage::Python => {
                 let venv = self.install_pip(report)?;
                 let mut make = self.command(venv.join("bin/componentize-py"));
                 make.env("VIRTUAL_ENV", &venv).arg("-q").arg("-d").arg(&wit);
@@ -95,10 +95,10 @@ impl Script {
             }
         };
         let tool = match self.language {
-            Language::JavaScript => "componentize-qjs",
-            Language::Python => "componentize-py",
+            ScriptLanguage::JavaScript => "componentize-qjs",
+            ScriptLanguage::Python => "componentize-py",
         };
-        report(Progress::Step(format!("{tool}: making the component")));
+        report(BuildProgress::Step(format!("{tool}: making the component")));
         run(tool, &mut make)?;
         std::fs::read(&output).map_err(io(&output))
     }
@@ -106,14 +106,14 @@ impl Script {
     /// The entry point, which must be there before anything is installed; the lock file too.
     fn source(&self) -> Result<PathBuf, BuildError> {
         let name = match self.language {
-            Language::JavaScript => {
+            ScriptLanguage::JavaScript => {
                 if !self.dir.join("package-lock.json").is_file() {
                     let reason = "no package-lock.json in it; run `npm install` there once";
                     return Err(crate_error(&self.dir, reason));
                 }
                 self.npm_package()?.main.unwrap_or_else(|| "index.js".to_owned())
             }
-            Language::Python => "src/plugin.py".to_owned(),
+            ScriptLanguage::Python => "src/plugin.py".to_owned(),
         };
         let path = self.dir.join(&name);
         if path.is_file() {
@@ -141,10 +141,10 @@ impl Script {
     }
 
     /// The script of `componentize-qjs`.
-    fn install_npm(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+    fn install_npm(&self, report: &mut dyn FnMut(BuildProgress)) -> Result<PathBuf, BuildError> {
         let tool = self.dir.join("node_modules/componentize-qjs/cli.mjs");
         self.once("package-lock.json", &tool, || {
-            report(Progress::Step("npm: installing what package-lock.json pins".to_owned()));
+            report(BuildProgress::Step("npm: installing what package-lock.json pins".to_owned()));
             let mut npm = self.command("npm");
             run("npm", npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
         })?;
@@ -152,10 +152,10 @@ impl Script {
     }
 
     /// The virtual environment with `componentize-py` and the plugin's own packages.
-    fn install_pip(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+    fn install_pip(&self, report: &mut dyn FnMut(BuildProgress)) -> Result<PathBuf, BuildError> {
         let venv = self.work_dir().join("venv");
         self.once("requirements.txt", &venv.join("bin/componentize-py"), || {
-            report(Progress::Step("pip: installing what requirements.txt pins".to_owned()));
+            report(BuildProgress::Step("pip: installing what requirements.txt pins".to_owned()));
             let mut python = self.command("python3");
             run("python3", python.args(["-m", "venv", "--clear"]).arg(absolute(&venv)?))?;
             let mut pip = self.command(absolute(&venv)?.join("bin/pip"));

@@ -10,10 +10,11 @@ use super::raw::{
     RawConnection, RawFunction, RawKind, RawManifest, RawObject, RawQuota, RawSecret, RawSetting,
 };
 use super::{
-    AllowedOrigin, Auth, Connection, ConnectorManifest, Function, Kind, Manifest, ManifestError,
-    Method, Object, Quota, Retry, Secret, Setting, Shape, TransformManifest,
+    AllowedOrigin, AuthMethod, Connection, ConnectorManifest, Function, FunctionShape, Manifest,
+    ManifestError, ManifestKind, ManifestObject, Method, Quota, Retry, Secret, Setting,
+    TransformManifest,
 };
-use crate::hidden::{is_hidden, misleads_in_names};
+use crate::invisible_chars::{is_invisible, misleads_in_names};
 
 type Result<T> = std::result::Result<T, ManifestError>;
 
@@ -39,8 +40,8 @@ pub(super) fn manifest(raw: RawManifest) -> Result<Manifest> {
         return wrong("version", &version, "a semantic version such as `1.2.0`");
     }
     let kind = match raw.kind {
-        RawKind::Connector => Kind::Connector(connector(&raw)?),
-        RawKind::Transform => Kind::Transform(transform(&raw)?),
+        RawKind::Connector => ManifestKind::Connector(connector(&raw)?),
+        RawKind::Transform => ManifestKind::Transform(transform(&raw)?),
     };
     let RawManifest { id, title, publisher, .. } = raw.clone();
     Ok(Manifest { id, title, publisher, version, kind, raw })
@@ -115,7 +116,7 @@ fn connection(at: &str, raw: &RawConnection) -> Result<Connection> {
         Some(url) => Some(base_url(&format!("{at}.base_url"), url, &allow)?),
         None => None,
     };
-    let oauth2 = raw.auth.iter().any(|way| !matches!(way, Auth::Bearer | Auth::Header));
+    let oauth2 = raw.auth.iter().any(|way| !matches!(way, AuthMethod::Bearer | AuthMethod::Header));
     let key = format!("{at}.token_path");
     match &raw.token_path {
         Some(path) if !is_token_path(path) => {
@@ -178,7 +179,7 @@ fn quota(at: &str, raw: &RawQuota) -> Result<Quota> {
     Ok(Quota { name: raw.name.clone(), calls: raw.calls, per_ms: raw.per_ms })
 }
 
-fn object(at: &str, raw: &RawObject) -> Result<Object> {
+fn object(at: &str, raw: &RawObject) -> Result<ManifestObject> {
     let key = format!("{at}.name");
     name(&key, &raw.name)?;
     // Grants are listed with commas between them (`read:contacts, read:deals`).
@@ -187,7 +188,7 @@ fn object(at: &str, raw: &RawObject) -> Result<Object> {
     }
     at_least_one(&format!("{at}.read_rows"), u64::from(raw.read_rows))?;
     at_least_one(&format!("{at}.write_rows"), u64::from(raw.write_rows))?;
-    Ok(Object {
+    Ok(ManifestObject {
         name: raw.name.clone(),
         actions: raw.actions.clone(),
         read_rows: raw.read_rows,
@@ -227,9 +228,11 @@ fn function(at: &str, raw: &RawFunction) -> Result<Function> {
     for (key, columns) in [("input", &raw.input), ("output", &raw.output)] {
         let key = format!("{at}.{key}");
         match raw.shape {
-            Shape::OneWay | Shape::TwoWay => some(&key, columns)?,
-            Shape::Merge if columns.is_empty() => {}
-            Shape::Merge => return wrong(&key, columns, "nothing: a merge works on one field"),
+            FunctionShape::OneWay | FunctionShape::TwoWay => some(&key, columns)?,
+            FunctionShape::Merge if columns.is_empty() => {}
+            FunctionShape::Merge => {
+                return wrong(&key, columns, "nothing: a merge works on one field");
+            }
         }
         each(&key, columns, |at, column| name(at, column))?;
         unique(&key, "column", columns.iter())?;
@@ -307,7 +310,7 @@ fn is_name(name: &str, joint: u8) -> bool {
 /// Titles, for people: what reorders or hides other text on the line is none.
 fn title(key: &str, title: &str) -> Result<()> {
     text(key, title)?;
-    match title.chars().find(|&c| is_hidden(c)) {
+    match title.chars().find(|&c| is_invisible(c)) {
         Some(_) => {
             let expected = "a title without direction marks and invisible characters";
             fail(key, &format!("\"{}\"", revealed(title)), expected)

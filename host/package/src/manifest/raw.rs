@@ -7,7 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Method, ObjectAction, SettingKind, SettingValue, Shape, TokenStyle};
+use super::{
+    AuthMethod, FunctionShape, Method, ObjectAction, SettingKind, SettingValue, TokenStyle,
+};
 
 /// Only what says whether the rest can be read.
 #[derive(Deserialize)]
@@ -66,7 +68,7 @@ pub(super) struct RawConnection {
     pub(super) methods: Option<Vec<Method>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) paths: Option<Vec<String>>,
-    pub(super) auth: Vec<Auth>,
+    pub(super) auth: Vec<AuthMethod>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_path: Option<String>,
     #[serde(default)]
@@ -133,7 +135,7 @@ pub(super) struct RawSecret {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFunction {
     pub(super) name: String,
-    pub(super) shape: Shape,
+    pub(super) shape: FunctionShape,
     #[serde(default)]
     pub(super) input: Vec<String>,
     #[serde(default)]

@@ -65,8 +65,8 @@ help = "..."
 
 fn connector(manifest: &Manifest) -> &ConnectorManifest {
     match &manifest.kind {
-        Kind::Connector(connector) => connector,
-        Kind::Transform(_) => panic!("a transform"),
+        ManifestKind::Connector(connector) => connector,
+        ManifestKind::Transform(_) => panic!("a transform"),
     }
 }
 
@@ -83,7 +83,7 @@ fn a_connector_is_read() {
     assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hubspot", "0.3.0"));
     let connector = connector(&manifest);
     assert_eq!(connector.concurrent_requests, 8);
-    assert_eq!(connector.connections[0].auth, [Auth::Bearer, Auth::Oauth2RefreshToken]);
+    assert_eq!(connector.connections[0].auth, [AuthMethod::Bearer, AuthMethod::Oauth2RefreshToken]);
     assert_eq!(connector.retry.transient_status, [500, 521]);
     assert_eq!(connector.settings[0].default, Some(SettingValue::Text("renkei_id".into())));
     assert_eq!(connector.objects[0].actions.len(), 4);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
-use renkei_package::{Kind, Package};
+use renkei_package::{ManifestKind, Package};
 use renkei_runtime::{Auth, CompileLimits, Compiler};
 use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::Running;
@@ -99,8 +99,8 @@ async fn stage(args: &TestArgs, now_ms: i64) -> Result<Stage, Failure> {
 async fn named_by_manifest(args: &TestArgs) -> Option<String> {
     let package = super::read(&args.file, &CompileLimits::default()).await;
     match package.ok()?.manifest.kind {
-        Kind::Connector(connector) => connector.simulator,
-        Kind::Transform(_) => None,
+        ManifestKind::Connector(connector) => connector.simulator,
+        ManifestKind::Transform(_) => None,
     }
 }
 
@@ -115,10 +115,13 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let (running, credentials): (_, &[&str]) = match name {
-        "hubspot" => (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"]),
-        "salesforce" => {
-            (renkei_simulators::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
+        "hubspot" => {
+            (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"])
         }
+        "salesforce" => (
+            renkei_simulators::salesforce::serve(listener, options)?,
+            &["client_secret", "client_id"],
+        ),
         _ => {
             return Err(Failure::usage(format!(
                 "there is no simulator `{name}`; there are: hubspot, salesforce, or the URL of \

@@ -11,10 +11,10 @@
 /// U+200D, the variation selectors.
 ///
 /// ```
-/// assert!(renkei_package::is_hidden('\u{200b}'));
-/// assert!(!renkei_package::is_hidden('\u{200d}') && !renkei_package::is_hidden('顧'));
+/// assert!(renkei_package::is_invisible('\u{200b}'));
+/// assert!(!renkei_package::is_invisible('\u{200d}') && !renkei_package::is_invisible('顧'));
 /// ```
-pub fn is_hidden(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -30,5 +30,5 @@ pub(crate) fn misleads_in_names(character: char) -> bool {
         '\u{180b}'..='\u{180f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{e0100}'..='\u{e01ef}');
     let space = character.is_whitespace() && !matches!(character, ' ' | '\u{3000}');
-    character.is_control() || is_hidden(character) || spelling || space
+    character.is_control() || is_invisible(character) || spelling || space
 }
