@@ -8,7 +8,7 @@ mod reading;
 mod trouble;
 mod writing;
 
-pub use fields::{Chosen, choose};
+pub use fields::{ChosenFields, choose_fields};
 
 use std::collections::BTreeSet;
 
@@ -18,9 +18,9 @@ use renkei_sync::model::record::{Page, PageRequest, Scan};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{Clock, Connector, Systems};
 
-use crate::report::{Outcome, Report, Stop, none_of};
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;
-use crate::simulator_control::Control;
+use crate::simulator_control::SimulatorControl;
 
 /// A scan with more pages does not end.
 const PAGES_MAX: usize = 2_000;
@@ -40,7 +40,7 @@ const KINDS: [&str; 10] = [
 
 /// A connector, the system that it is tried on, and what the kit knows of that system.
 #[derive(Clone, Copy)]
-pub struct Trial<'a> {
+pub struct ConnectorTrial<'a> {
     /// Opens jobs.
     pub systems: &'a dyn Systems,
     /// The same plugin under small limits, if it starts there; the error says why not.
@@ -52,7 +52,7 @@ pub struct Trial<'a> {
     /// What the connector says of itself.
     pub manifest: &'a ConnectorManifest,
     /// The simulator's other side.
-    pub control: &'a dyn Control,
+    pub control: &'a dyn SimulatorControl,
     /// The clock that simulator and host share.
     pub clock: &'a dyn Clock,
     /// Unique for this run: the beginning of every intent.
@@ -61,16 +61,16 @@ pub struct Trial<'a> {
     pub patience_ms: u64,
 }
 
-impl Trial<'_> {
+impl ConnectorTrial<'_> {
     /// Runs all checks into the report; `step` is told what is tried now.
-    pub async fn check(&self, report: &mut Report, step: &mut dyn FnMut(&str)) {
+    pub async fn check(&self, report: &mut ConformanceReport, step: &mut dyn FnMut(&str)) {
         step("account");
         let account = self.account().await;
         let works = account.is_ok();
         report.add(&rules::ACCOUNT, "", account);
         if !works {
             let reason = "`account` failed, so nothing else can be tried";
-            return report.add(&rules::SCHEMA, "", Err(Stop::not_applicable(reason)));
+            return report.add(&rules::SCHEMA, "", Err(NotPassed::not_applicable(reason)));
         }
         step("schema");
         report.add(&rules::SCHEMA, "", self.unknown_object().await);
@@ -95,45 +95,45 @@ impl Trial<'_> {
         &self,
         object: &ManifestObject,
         schema: &Schema,
-        report: &mut Report,
+        report: &mut ConformanceReport,
         step: &mut dyn FnMut(&str),
     ) {
         let name = &object.name;
         step(&format!("reading {name}"));
-        let since = reading::Reading { trial: self, object, schema }.check(report).await;
+        let since = reading::ReadChecks { trial: self, object, schema }.check(report).await;
         step(&format!("writing {name}"));
         writing::check(self, object, schema, since, report).await;
     }
 
-    async fn account(&self) -> Outcome {
+    async fn account(&self) -> CheckResult {
         let account = self.open().await?.check().await?;
         if account.id.is_empty() {
-            return Err(Stop::failed("the account has no id"));
+            return Err(NotPassed::failed("the account has no id"));
         }
         Ok(format!("account {}", account.id))
     }
 
-    async fn unknown_object(&self) -> Outcome {
+    async fn unknown_object(&self) -> CheckResult {
         let unknown = ["renkei_kit_no_such_object".to_owned()];
         match self.open().await?.discover(&unknown).await {
             Err(PluginError::NotFound { .. }) => Ok("an unknown object is not found".to_owned()),
             Err(error) => {
-                Err(Stop::failed(format!("an unknown object is not `not-found`: {error}")))
+                Err(NotPassed::failed(format!("an unknown object is not `not-found`: {error}")))
             }
-            Ok(_) => Err(Stop::failed("an unknown object has a schema")),
+            Ok(_) => Err(NotPassed::failed("an unknown object has a schema")),
         }
     }
 
-    async fn schema(&self, object: &str) -> Result<Schema, Stop> {
+    async fn schema(&self, object: &str) -> Result<Schema, NotPassed> {
         let found = match self.open().await?.discover(&[object.to_owned()]).await {
             Ok(found) => found,
             Err(PluginError::NotFound { .. } | PluginError::Forbidden { .. }) => {
-                return Err(Stop::not_applicable("the simulator does not have this object"));
+                return Err(NotPassed::not_applicable("the simulator does not have this object"));
             }
             Err(error) => return Err(error.into()),
         };
         let schema = found.into_iter().find(|schema| schema.object == object);
-        schema.ok_or_else(|| Stop::failed("no schema of the object asked for"))
+        schema.ok_or_else(|| NotPassed::failed("no schema of the object asked for"))
     }
 
     pub(crate) async fn open(&self) -> Result<Box<dyn Connector>, PluginError> {
@@ -141,7 +141,7 @@ impl Trial<'_> {
     }
 
     /// All pages of a scan from a cursor, read by one fresh job.
-    pub(crate) async fn scan(&self, wanted: PageRequest) -> Result<Vec<Page>, Stop> {
+    pub(crate) async fn scan(&self, wanted: PageRequest) -> Result<Vec<Page>, NotPassed> {
         let job = self.open().await?;
         let mut wanted = wanted;
         let mut pages = Vec::new();
@@ -158,7 +158,7 @@ impl Trial<'_> {
                 return Ok(pages);
             }
         }
-        Err(Stop::failed(format!("the scan does not end within {PAGES_MAX} pages")))
+        Err(NotPassed::failed(format!("the scan does not end within {PAGES_MAX} pages")))
     }
 }
 
@@ -186,7 +186,7 @@ pub(crate) fn ids(pages: &[Page]) -> Vec<String> {
 }
 
 /// Whether a schema can be used.
-fn judge(schema: &Schema) -> Outcome {
+fn judge(schema: &Schema) -> CheckResult {
     let mut found = Vec::new();
     let mut names = BTreeSet::new();
     for field in &schema.fields {

@@ -79,11 +79,11 @@ const TEXTS: &[&str] = &[
 const LONG_CHARS: usize = 5_000;
 
 /// A source of cells.
-pub struct Source {
+pub struct CellGenerator {
     random: ChaCha8Rng,
 }
 
-impl Source {
+impl CellGenerator {
     /// The same seed gives the same cells.
     pub fn new(seed: u64) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(seed) }
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_rows() {
         let columns = ["a".to_owned(), "b".to_owned()];
-        let rows = |seed| Source::new(seed).batch(&columns, 50, Source::any_cell);
+        let rows = |seed| CellGenerator::new(seed).batch(&columns, 50, CellGenerator::any_cell);
         assert_eq!(rows(1), rows(1));
         assert_ne!(rows(1), rows(2));
     }
@@ -287,13 +287,13 @@ mod tests {
     #[test]
     fn no_text_has_a_nul_and_all_states_occur() {
         let columns = ["a".to_owned()];
-        let batch = Source::new(1).batch(&columns, 2_000, Source::any_cell);
+        let batch = CellGenerator::new(1).batch(&columns, 2_000, CellGenerator::any_cell);
         let cells: Vec<&Cell> = batch.rows.iter().flat_map(|row| &row.cells).collect();
         assert!(cells.iter().any(|cell| cell.is_none()));
         assert!(cells.iter().any(|cell| **cell == Some(Value::Null)));
         let texts = cells.iter().filter_map(|cell| cell.as_ref()?.as_text());
         assert!(texts.into_iter().all(|text| !text.contains('\0')));
-        let mut order = Source::new(1).order(9);
+        let mut order = CellGenerator::new(1).order(9);
         assert_ne!(order, (0..9).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..9).collect::<Vec<_>>());

@@ -14,21 +14,21 @@
 //! rule: `tests/kit` does so for each of them.
 
 mod report;
-pub use report::{Check, Outcome, Report, Stop, Verdict};
+pub use report::{CheckResult, CheckVerdict, ConformanceReport, NotPassed, ReportLine};
 
-mod why;
-pub use why::Why;
+mod failure_advice;
+pub use failure_advice::FailureCause;
 
-mod said;
+mod guest_output;
 
 mod rules;
-pub use rules::{RULES, Rule};
+pub use rules::{ContractRule, RULES};
 
-mod subject;
-pub use subject::{KitError, Options, Simulator, test};
+mod run;
+pub use run::{KitError, KitOptions, SimulatorAccess, test_plugin};
 
 mod simulator_control;
-pub use simulator_control::{Control, LoopbackControl, NoControl};
+pub use simulator_control::{LoopbackControl, NoControl, SimulatorControl};
 
 pub mod connector;
 pub mod data;

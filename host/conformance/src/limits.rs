@@ -3,7 +3,7 @@
 
 use renkei_runtime::{Limits, TICK_MS};
 
-use crate::report::{Outcome, Stop};
+use crate::report::{CheckResult, NotPassed};
 
 /// What part of the default memory a plugin gets when it is tried.
 const MEMORY_PART: usize = 16;
@@ -39,16 +39,16 @@ pub(crate) fn judge<T: PartialEq>(
     ordinary: &T,
     small: Result<T, String>,
     after: Result<T, String>,
-) -> Outcome {
+) -> CheckResult {
     if let Err(reason) = &after {
-        return Err(Stop::failed(format!("afterwards it did not answer any more: {reason}")));
+        return Err(NotPassed::failed(format!("afterwards it did not answer any more: {reason}")));
     }
     if after.as_ref() != Ok(ordinary) {
-        return Err(Stop::failed("afterwards it answered something else than before"));
+        return Err(NotPassed::failed("afterwards it answered something else than before"));
     }
     match small {
         Ok(answer) if answer == *ordinary => Ok("it answers the same".to_owned()),
-        Ok(_) => Err(Stop::failed("with small limits it answered something else")),
+        Ok(_) => Err(NotPassed::failed("with small limits it answered something else")),
         Err(reason) => Ok(format!("stopped: {reason}")),
     }
 }
@@ -73,8 +73,8 @@ mod tests {
 
     #[test]
     fn another_answer_fails() {
-        assert!(matches!(judge(&1, Ok(2), Ok(1)), Err(Stop::Failed(_))));
-        assert!(matches!(judge(&1, Ok(1), Ok(2)), Err(Stop::Failed(_))));
-        assert!(matches!(judge(&1, Ok(1), Err("gone".to_owned())), Err(Stop::Failed(_))));
+        assert!(matches!(judge(&1, Ok(2), Ok(1)), Err(NotPassed::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Ok(2)), Err(NotPassed::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Err("gone".to_owned())), Err(NotPassed::Failed(_))));
     }
 }

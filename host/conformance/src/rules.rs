@@ -5,7 +5,7 @@
 
 /// One rule of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct ContractRule {
     /// What reports call it.
     pub name: &'static str,
     /// What a plugin that passes does.
@@ -18,11 +18,11 @@ macro_rules! rules {
     ($($ident:ident $name:literal, $promise:literal, $advice:literal;)*) => {
         $(
             #[doc = $promise]
-            pub(crate) const $ident: Rule =
-                Rule { name: $name, promise: $promise, advice: $advice };
+            pub(crate) const $ident: ContractRule =
+                ContractRule { name: $name, promise: $promise, advice: $advice };
         )*
         /// All rules, in the order of a report.
-        pub const RULES: &[Rule] = &[$($ident),*];
+        pub const RULES: &[ContractRule] = &[$($ident),*];
     };
 }
 
@@ -121,7 +121,7 @@ rules! {
 }
 
 /// The rules that need a simulator.
-pub(crate) const CONNECTOR: &[Rule] = &[
+pub(crate) const CONNECTOR: &[ContractRule] = &[
     ACCOUNT, SCHEMA, PAGES, RESUME, SWEEP, CURSOR, BY_ID, FIND, CREATE, UPSERT, UPDATE, CHANGES,
     PARTIAL, ORDER, ARCHIVE, REFUSED, LIMITS, QUOTA,
 ];

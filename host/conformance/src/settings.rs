@@ -14,7 +14,7 @@ const HUGE: usize = 1 << 20;
 
 /// One configuration to try.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub struct SettingsCase {
     /// The setting that it is about.
     pub name: String,
     /// What is done to it, in words.
@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 /// All cases for a schema over a configuration that is good.
-pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
+pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<SettingsCase> {
     let mut cases = Vec::new();
     for setting in schema {
         let name = &setting.name;
@@ -34,7 +34,7 @@ pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
             let mut given: Attributes =
                 good.iter().filter(|(other, _)| other != name).cloned().collect();
             given.extend(value.map(|value| (name.clone(), value)));
-            cases.push(Case { name: name.clone(), what, given, refused });
+            cases.push(SettingsCase { name: name.clone(), what, given, refused });
         };
         if setting.required {
             case("missing", None, true);
@@ -59,13 +59,13 @@ pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
     let unknown = "no_such_setting";
     let mut given = good.clone();
     given.push((unknown.to_owned(), Value::from("x")));
-    cases.push(Case { name: unknown.to_owned(), what: "unknown", given, refused: true });
+    cases.push(SettingsCase { name: unknown.to_owned(), what: "unknown", given, refused: true });
     cases
 }
 
 /// What is wrong with the answer to a case; nothing where it is as it should be.
-pub fn finding(case: &Case, answer: Result<(), PluginError>) -> Option<String> {
-    let Case { name, what, .. } = case;
+pub fn finding(case: &SettingsCase, answer: Result<(), PluginError>) -> Option<String> {
+    let SettingsCase { name, what, .. } = case;
     match answer {
         Ok(()) if case.refused => Some(format!("`{name}` {what}: accepted")),
         Ok(()) => None,
@@ -133,8 +133,8 @@ mod tests {
         Setting { name: name.to_owned(), kind, required, default: None, help: String::new() }
     }
 
-    fn case(refused: bool) -> Case {
-        Case { name: "depth".to_owned(), what: "null", given: Vec::new(), refused }
+    fn case(refused: bool) -> SettingsCase {
+        SettingsCase { name: "depth".to_owned(), what: "null", given: Vec::new(), refused }
     }
 
     fn plugin() -> Generation {

@@ -13,12 +13,12 @@ use renkei_sync::model::record::{Attributes, Batch, Row};
 use renkei_sync::model::value::Cell;
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 
-use crate::data::{self, Source};
+use crate::data::{self, CellGenerator};
+use crate::failure_advice::FailureCause;
 use crate::limits;
-use crate::report::{Outcome, Report, Stop, none_of};
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;
 use crate::settings;
-use crate::why::Why;
 
 /// Generated rows per batch, beside the corner cases.
 const ROWS: usize = 200;
@@ -29,7 +29,7 @@ const FEW: usize = 7;
 
 /// One function with all that a call needs.
 #[derive(Clone, Copy)]
-pub struct Trial<'a> {
+pub struct FunctionTrial<'a> {
     /// What runs it.
     pub transforms: &'a dyn Transforms,
     /// The same plugin under small limits, if it starts there; the error says why not.
@@ -45,25 +45,25 @@ pub struct Trial<'a> {
 }
 
 /// Rows that the function answers, with their answers.
-struct Sifted {
+struct AnsweredRows {
     input: Batch,
     output: Vec<Vec<Cell>>,
 }
 
-impl Trial<'_> {
+impl FunctionTrial<'_> {
     /// Runs all checks of this function into the report.
-    pub async fn check(&self, report: &mut Report) {
+    pub async fn check(&self, report: &mut ConformanceReport) {
         let name = &self.function.name;
         if self.function.shape == FunctionShape::Merge {
             // Nor does it pass: nothing is known of it.
             let reason = "this host does not call merge functions yet; leave it out until it does";
-            return report.add(&rules::TOTAL, name, Err(Stop::failed(reason)));
+            return report.add(&rules::TOTAL, name, Err(NotPassed::failed(reason)));
         }
         let missing = settings::missing(&self.function.parameters, self.parameters);
         if let Some(parameter) = missing.first() {
             let reason =
                 format!("not tried: `{parameter}` is required; give --config {parameter}=VALUE");
-            return report.add(&rules::TOTAL, name, Err(Stop::failed(reason)));
+            return report.add(&rules::TOTAL, name, Err(NotPassed::failed(reason)));
         }
         report.add(&rules::SETTINGS, name, self.settings().await);
         report.add(&rules::COLUMNS, name, self.columns().await);
@@ -128,19 +128,20 @@ impl Trial<'_> {
     /// Corner cases and generated rows of any kind.
     fn any_rows(&self, way: Way) -> Batch {
         let mut batch = data::corners(self.from(way));
-        let mut source = Source::new(self.seed);
-        batch.rows.extend(source.batch(self.from(way), ROWS, Source::any_cell).rows);
+        let mut source = CellGenerator::new(self.seed);
+        batch.rows.extend(source.batch(self.from(way), ROWS, CellGenerator::any_cell).rows);
         batch
     }
 
-    async fn settings(&self) -> Outcome {
+    async fn settings(&self) -> CheckResult {
         let way = Way::Forward;
-        let input = Source::new(self.seed).batch(self.from(way), 3, Source::plain_cell);
+        let input =
+            CellGenerator::new(self.seed).batch(self.from(way), 3, CellGenerator::plain_cell);
         // What stops it whatever it is given says nothing about parameters.
         let good = self.call(way, &input, &self.nothing(way)).await;
-        if good.as_ref().err().and_then(Why::of).is_some() {
+        if good.as_ref().err().and_then(FailureCause::classify).is_some() {
             let reason = "it does not answer ordinary rows, see `total`";
-            return Err(Stop::not_applicable(reason));
+            return Err(NotPassed::not_applicable(reason));
         }
         let (mut found, mut why) = (Vec::new(), None);
         let cases = settings::cases(&self.function.parameters, self.parameters);
@@ -148,39 +149,40 @@ impl Trial<'_> {
             let nothing = self.nothing(way);
             let call = self.call_on(self.transforms, way, &case.given, &input, &nothing);
             let answer = call.await.map(drop);
-            why = why.or(answer.as_ref().err().and_then(Why::of));
+            why = why.or(answer.as_ref().err().and_then(FailureCause::classify));
             found.extend(settings::finding(case, answer));
         }
         none_of(found, format!("{} cases", cases.len())).map_err(|stop| stop.because(why))
     }
 
-    async fn columns(&self) -> Outcome {
-        let mut source = Source::new(self.seed);
+    async fn columns(&self) -> CheckResult {
+        let mut source = CellGenerator::new(self.seed);
         for way in self.ways() {
             for rows in [FEW, 1, 0] {
-                let input = source.batch(self.from(*way), rows, Source::plain_cell);
+                let input = source.batch(self.from(*way), rows, CellGenerator::plain_cell);
                 let answer = match self.call(*way, &input, &self.nothing(*way)).await {
                     Err(error) if is_breach(&error) => return Err(error.into()),
                     Err(error) => {
                         let reason = format!("it refuses ordinary rows, see `total`: {error}");
-                        return Err(Stop::not_applicable(reason));
+                        return Err(NotPassed::not_applicable(reason));
                     }
                     Ok(answer) => answer,
                 };
-                fits(&answer, self.to(*way), rows).map_err(Stop::failed)?;
+                fits(&answer, self.to(*way), rows).map_err(NotPassed::failed)?;
             }
         }
         Ok(String::new())
     }
 
-    async fn total(&self) -> Outcome {
+    async fn total(&self) -> CheckResult {
         let (mut found, mut first) = (Vec::new(), None);
         let mut tried = 0;
         for way in self.ways() {
             let input = self.any_rows(*way);
-            let mut source = Source::new(self.seed.wrapping_add(1));
+            let mut source = CellGenerator::new(self.seed.wrapping_add(1));
             let rows = input.rows.len();
-            let olds = [self.nothing(*way), source.batch(self.to(*way), rows, Source::any_cell)];
+            let olds =
+                [self.nothing(*way), source.batch(self.to(*way), rows, CellGenerator::any_cell)];
             for old in olds {
                 tried += rows;
                 if let Some((finding, error)) = self.refusal(*way, &input, &old).await {
@@ -189,7 +191,7 @@ impl Trial<'_> {
                 }
             }
         }
-        let why = first.as_ref().and_then(Why::of);
+        let why = first.as_ref().and_then(FailureCause::classify);
         none_of(found, format!("{tried} rows")).map_err(|stop| stop.because(why))
     }
 
@@ -234,19 +236,25 @@ impl Trial<'_> {
         Some((told, error))
     }
 
-    async fn same(&self) -> Outcome {
+    async fn same(&self) -> CheckResult {
         for way in self.ways() {
-            let Sifted { input, output } = self.sift(*way).await;
+            let AnsweredRows { input, output } = self.sift(*way).await;
             needs_rows(&input)?;
             let again = cells(self.call(*way, &input, &self.nothing(*way)).await?);
             if let Some(index) = difference(&output, &again) {
-                return Err(Stop::failed(differs(&input, index, &output, &again, "once more")));
+                return Err(NotPassed::failed(differs(
+                    &input,
+                    index,
+                    &output,
+                    &again,
+                    "once more",
+                )));
             }
         }
         Ok(String::new())
     }
 
-    async fn rows_apart(&self) -> Outcome {
+    async fn rows_apart(&self) -> CheckResult {
         for way in self.ways() {
             let sifted = self.sift(*way).await;
             needs_rows(&sifted.input)?;
@@ -256,13 +264,15 @@ impl Trial<'_> {
                     let input = only(&sifted.input, &indices);
                     let answer = match self.call(*way, &input, &self.nothing(*way)).await {
                         Ok(answer) => cells(answer),
-                        Err(error) => return Err(Stop::of(&error, format!("{words}: {error}"))),
+                        Err(error) => {
+                            return Err(NotPassed::from_call(&error, format!("{words}: {error}")));
+                        }
                     };
                     let pick = |index: &usize| sifted.output.get(*index).cloned();
                     let expected: Vec<_> = indices.iter().filter_map(pick).collect();
                     if let Some(index) = difference(&expected, &answer) {
                         let told = differs(&input, index, &expected, &answer, words);
-                        return Err(Stop::failed(told));
+                        return Err(NotPassed::failed(told));
                     }
                 }
             }
@@ -270,9 +280,9 @@ impl Trial<'_> {
         Ok("in any order and number".to_owned())
     }
 
-    async fn small_limits(&self) -> Outcome {
+    async fn small_limits(&self) -> CheckResult {
         let way = Way::Forward;
-        let Sifted { input, output } = self.sift(way).await;
+        let AnsweredRows { input, output } = self.sift(way).await;
         needs_rows(&input)?;
         let small = match self.small {
             Err(reason) => Err(reason.to_owned()),
@@ -288,12 +298,12 @@ impl Trial<'_> {
 
     /// The rows that are answered. Where the whole batch is refused, each row is asked alone, as
     /// the engine does to save the good ones.
-    async fn sift(&self, way: Way) -> Sifted {
+    async fn sift(&self, way: Way) -> AnsweredRows {
         let input = self.any_rows(way);
         if let Ok(answer) = self.call(way, &input, &self.nothing(way)).await {
-            return Sifted { input, output: cells(answer) };
+            return AnsweredRows { input, output: cells(answer) };
         }
-        let mut sifted = Sifted { input: only(&input, &[]), output: Vec::new() };
+        let mut sifted = AnsweredRows { input: only(&input, &[]), output: Vec::new() };
         for index in 0..input.rows.len() {
             let row = only(&input, &[index]);
             let answer = self.call(way, &row, &self.nothing(way)).await;
@@ -315,9 +325,9 @@ fn is_breach(error: &PluginError) -> bool {
     matches!(error, PluginError::Broken { cause: StopCause::Contract, .. })
 }
 
-fn needs_rows(input: &Batch) -> Result<(), Stop> {
+fn needs_rows(input: &Batch) -> Result<(), NotPassed> {
     if input.rows.is_empty() {
-        return Err(Stop::not_applicable("it answers no row, see `total`"));
+        return Err(NotPassed::not_applicable("it answers no row, see `total`"));
     }
     Ok(())
 }
@@ -347,7 +357,7 @@ fn arrangements(rows: usize, seed: u64) -> BTreeMap<&'static str, Vec<Vec<usize>
         ("in batches of a few rows", all.chunks(FEW).map(<[usize]>::to_vec).collect()),
         ("alone", all.iter().take(ALONE).map(|index| vec![*index]).collect()),
         ("in reverse order", vec![all.iter().rev().copied().collect()]),
-        ("in mixed order", vec![Source::new(seed).order(rows)]),
+        ("in mixed order", vec![CellGenerator::new(seed).order(rows)]),
         ("each row twice", vec![all.iter().take(ROWS).flat_map(twice).collect()]),
     ])
 }

@@ -19,7 +19,7 @@ const PLAIN: [&str; 6] = ["name", "title", "subject", "description", "city", "no
 
 /// What the kit writes of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenFields {
     /// A text that may be set and changed.
     pub text: String,
     /// Another one that may also be empty.
@@ -33,7 +33,7 @@ pub struct Chosen {
 }
 
 /// Chooses, or says why the object cannot be written.
-pub fn choose(schema: &Schema) -> Result<Chosen, String> {
+pub fn choose_fields(schema: &Schema) -> Result<ChosenFields, String> {
     let stamp = schema.facts.iter().find(|(code, _)| code == "stamp");
     let stamp = stamp.and_then(|(_, value)| value.as_text()).map(str::to_owned);
     let mut texts: Vec<&SchemaField> = schema.fields.iter().filter(|f| is_plain(f)).collect();
@@ -49,7 +49,7 @@ pub fn choose(schema: &Schema) -> Result<Chosen, String> {
         }
     }
     let other = other.map(|field| field.name.clone());
-    Ok(Chosen { text: text.name.clone(), other, stamp, fill, bad: bad(schema, text) })
+    Ok(ChosenFields { text: text.name.clone(), other, stamp, fill, bad: bad(schema, text) })
 }
 
 /// A text that takes what the kit writes and gives it back as it was.
@@ -135,7 +135,7 @@ mod tests {
     fn a_plain_text_is_preferred_and_what_is_required_is_filled() {
         let required = |name, kind| SchemaField { required: true, ..field(name, kind) };
         let unique = SchemaField { unique: true, ..field("key", "text") };
-        let chosen = choose(&schema(vec![
+        let chosen = choose_fields(&schema(vec![
             field("email", "text"),
             field("remarks", "text"),
             field("city", "text"),
@@ -155,17 +155,17 @@ mod tests {
         let mut stage = field("stage", "choice");
         stage.choices.push(("a".to_owned(), "A".to_owned()));
         let short = SchemaField { max_length: Some(80), ..field("name", "text") };
-        let chosen = choose(&schema(vec![short.clone(), stage])).unwrap();
+        let chosen = choose_fields(&schema(vec![short.clone(), stage])).unwrap();
         assert_eq!(chosen.bad.unwrap().0, "stage");
-        let (name, value, _) = choose(&schema(vec![short])).unwrap().bad.unwrap();
+        let (name, value, _) = choose_fields(&schema(vec![short])).unwrap().bad.unwrap();
         assert_eq!((name.as_str(), value.as_text().map(str::len)), ("name", Some(81)));
     }
 
     #[test]
     fn an_object_that_cannot_be_written_says_why() {
         let parent = SchemaField { required: true, ..field("owner", "reference") };
-        let reason = choose(&schema(vec![field("name", "text"), parent])).unwrap_err();
+        let reason = choose_fields(&schema(vec![field("name", "text"), parent])).unwrap_err();
         assert_eq!(reason, "a create needs owner");
-        assert!(choose(&schema(vec![field("email", "text")])).is_err());
+        assert!(choose_fields(&schema(vec![field("email", "text")])).is_err());
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_conformance::{Check, KitError, Options, Report, Verdict, test};
+use renkei_conformance::{
+    CheckVerdict, ConformanceReport, KitError, KitOptions, ReportLine, test_plugin,
+};
 use renkei_fixtures::{Fixture, assemble, plugin};
 use renkei_package::Package;
 use renkei_runtime::Compiler;
@@ -23,12 +25,16 @@ impl Clock for Still {
     async fn sleep_ms(&self, _: u64) {}
 }
 
-async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<Report, KitError> {
+async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<ConformanceReport, KitError> {
     compiled(bytes, config, Compiler::InProcess).await
 }
 
-async fn compiled(bytes: Vec<u8>, config: &[&str], compiler: Compiler) -> Result<Report, KitError> {
-    let options = Options {
+async fn compiled(
+    bytes: Vec<u8>,
+    config: &[&str],
+    compiler: Compiler,
+) -> Result<ConformanceReport, KitError> {
+    let options = KitOptions {
         seed: 1,
         run: "kit-1".to_owned(),
         patience_ms: 0,
@@ -37,7 +43,7 @@ async fn compiled(bytes: Vec<u8>, config: &[&str], compiler: Compiler) -> Result
         compiler,
         simulator: None,
     };
-    test("a.wasm", bytes, options, &mut |_| {}).await
+    test_plugin("a.wasm", bytes, options, &mut |_| {}).await
 }
 
 const TRANSFORM: &str = r#"{"id": "tt", "title": "T", "publisher": "acme", "kind": "transform",
@@ -72,7 +78,7 @@ async fn a_manifest_without_help_is_remarked_on_and_one_without_a_title_fails() 
     let help = TRANSFORM.replace(r#", "help": "x""#, "");
     let report = tried(echo(&help), &[]).await.unwrap();
     let manifest = check_of(&report, "manifest");
-    assert_eq!(manifest.verdict, Verdict::Passed, "{}", report.to_text());
+    assert_eq!(manifest.verdict, CheckVerdict::Passed, "{}", report.to_text());
     assert_eq!(manifest.remark, "no `help` for function up");
     let title = TRANSFORM.replace(r#""title": "T""#, r#""title": " ""#);
     let report = tried(echo(&title), &[]).await.unwrap();
@@ -98,13 +104,13 @@ async fn what_the_plugin_said_last_stands_once_beside_what_it_failed() {
     let report = tried(assemble(&wat, "transform-plugin", TRANSFORM), &[]).await.unwrap();
     assert_eq!(failed(&report), ["total"], "{}", report.to_text());
     let total = check_of(&report, "total");
-    assert_eq!(total.said, ["at first", "no such table"], "of the last call, not of all");
+    assert_eq!(total.guest_output, ["at first", "no such table"], "of the last call, not of all");
     assert_eq!(total.advice, "see the plugin's own words above");
     let text = report.to_text();
-    assert_eq!(text.matches("it said: no such table").count(), 1, "{text}");
+    assert_eq!(text.matches("output: no such table").count(), 1, "{text}");
 }
 
-fn check_of<'a>(report: &'a Report, name: &str) -> &'a Check {
+fn check_of<'a>(report: &'a ConformanceReport, name: &str) -> &'a ReportLine {
     report.checks.iter().find(|check| check.check == name).unwrap()
 }
 

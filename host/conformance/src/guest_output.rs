@@ -27,23 +27,23 @@ const LINE_CHARS: usize = 300;
 
 /// The lines heard since they were last taken; clones hear the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ears(Arc<Mutex<Heard>>);
+pub(crate) struct GuestOutput(Arc<Mutex<CapturedLines>>);
 
 #[derive(Debug, Default)]
-struct Heard {
+struct CapturedLines {
     /// Of this call, where calls are told apart.
     now: VecDeque<String>,
     /// Of the last call that was stopped.
     of_stopped: VecDeque<String>,
 }
 
-impl Ears {
-    fn heard(&self) -> MutexGuard<'_, Heard> {
+impl GuestOutput {
+    fn lines(&self) -> MutexGuard<'_, CapturedLines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, line: &str) {
-        let now = &mut self.heard().now;
+    fn add_line(&self, line: &str) {
+        let now = &mut self.lines().now;
         if now.len() == LINES {
             now.pop_front();
         }
@@ -52,32 +52,32 @@ impl Ears {
 
     /// The lines that belong to a check, which are forgotten then; `stopped` says whether it failed
     /// because a call was stopped.
-    pub(crate) fn take(&self, stopped: bool) -> Vec<String> {
-        let Heard { now, of_stopped } = std::mem::take(&mut *self.heard());
+    pub(crate) fn take_lines(&self, stopped: bool) -> Vec<String> {
+        let CapturedLines { now, of_stopped } = std::mem::take(&mut *self.lines());
         let lines = if stopped && !of_stopped.is_empty() { of_stopped } else { now };
         lines.into()
     }
 
     /// What hears; everything that is not about the guest goes on to who listens now.
-    pub(crate) fn listener(&self) -> impl Subscriber + Send + Sync + 'static {
+    pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
         let outer = dispatcher::get_default(Dispatch::clone);
         let level = LevelFilter::current().max(LevelFilter::DEBUG);
-        Listener { ears: self.clone(), outer, level }
+        GuestSubscriber { output: self.clone(), outer, level }
     }
 }
 
 /// A transform whose calls are told apart.
-pub(crate) struct Told<'a> {
+pub(crate) struct CapturingTransforms<'a> {
     pub(crate) transforms: &'a dyn Transforms,
-    pub(crate) ears: Ears,
+    pub(crate) output: GuestOutput,
 }
 
 #[async_trait]
-impl Transforms for Told<'_> {
+impl Transforms for CapturingTransforms<'_> {
     async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
-        self.ears.heard().now.clear();
+        self.output.lines().now.clear();
         let answer = self.transforms.run(call).await;
-        let heard = &mut *self.ears.heard();
+        let heard = &mut *self.output.lines();
         let now = std::mem::take(&mut heard.now);
         if matches!(answer, Err(PluginError::Broken { .. })) && !now.is_empty() {
             heard.of_stopped = now;
@@ -86,13 +86,13 @@ impl Transforms for Told<'_> {
     }
 }
 
-struct Listener {
-    ears: Ears,
+struct GuestSubscriber {
+    output: GuestOutput,
     outer: Dispatch,
     level: LevelFilter,
 }
 
-impl Subscriber for Listener {
+impl Subscriber for GuestSubscriber {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -111,9 +111,9 @@ impl Subscriber for Listener {
 
     fn event(&self, event: &Event<'_>) {
         if event.metadata().target() == GUEST {
-            let mut message = Message(String::new());
+            let mut message = MessageVisitor(String::new());
             event.record(&mut message);
-            self.ears.hear(&message.0);
+            self.output.add_line(&message.0);
         } else {
             self.outer.event(event);
         }
@@ -149,12 +149,12 @@ impl Subscriber for Listener {
 }
 
 /// The words of a line, without its fields.
-struct Message(String);
+struct MessageVisitor(String);
 
-impl Visit for Message {
+impl Visit for MessageVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            // Writing into a string does not fail.
+            // WriteChecks into a string does not fail.
             fmt::Write::write_fmt(&mut self.0, format_args!("{value:?}")).ok();
         }
     }
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn the_last_lines_of_the_guest_are_kept_and_the_audit_is_not() {
-        let (inner, outer) = (Ears::default(), Ears::default());
-        tracing::subscriber::with_default(outer.listener(), || {
-            tracing::subscriber::with_default(inner.listener(), || {
+        let (inner, outer) = (GuestOutput::default(), GuestOutput::default());
+        tracing::subscriber::with_default(outer.subscriber(), || {
+            tracing::subscriber::with_default(inner.subscriber(), || {
                 for line in 0..=LINES {
                     tracing::info!(target: "renkei::plugin", system = "s", "line {line}");
                 }
@@ -176,10 +176,10 @@ mod tests {
             });
             tracing::warn!(target: "renkei::plugin", "{}", "x".repeat(1_000));
         });
-        let lines = inner.take(false);
+        let lines = inner.take_lines(false);
         assert_eq!((lines.len(), lines[0].as_str()), (LINES, "line 1"));
-        assert_eq!(inner.take(false), Vec::<String>::new(), "they are taken once");
-        let lines = outer.take(true);
+        assert_eq!(inner.take_lines(false), Vec::<String>::new(), "they are taken once");
+        let lines = outer.take_lines(true);
         assert_eq!((lines.len(), lines[0].len()), (1, LINE_CHARS), "the inner one's are not here");
     }
 }

@@ -1,15 +1,15 @@
-//! Why a call gave no answer, and what its author should do about that.
+//! FailureCause a call gave no answer, and what its author should do about that.
 //!
 //! A rule's own advice is about answers that break it. A call that traps, does not end or meets an
 //! unknown name breaks every rule in the same way, so its advice follows the kind of the error.
 
 use renkei_sync::model::plugin::{Cap, PluginError, StopCause};
 
-use crate::rules::{self, Rule};
+use crate::rules::{self, ContractRule};
 
 /// The kinds whose advice is not the rule's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum FailureCause {
     /// It trapped, or reported a fault of its own.
     Trap,
     /// It ran out of time.
@@ -22,9 +22,9 @@ pub enum Why {
     Unsupported,
 }
 
-impl Why {
+impl FailureCause {
     /// The kind of an error; none where the rule's own advice fits.
-    pub fn of(error: &PluginError) -> Option<Self> {
+    pub fn classify(error: &PluginError) -> Option<Self> {
         match error {
             PluginError::Unsupported { .. } => Some(Self::Unsupported),
             PluginError::Broken { cause, .. } => match cause {
@@ -38,14 +38,14 @@ impl Why {
         }
     }
 
-    /// What to do; `subject` is the function or object, `said` whether the plugin said anything.
-    pub(crate) fn advice(self, rule: &Rule, subject: &str, said: bool) -> String {
+    /// What to do; `subject` is the function or object, `has_output` whether the plugin wrote any line.
+    pub(crate) fn advice(self, rule: &ContractRule, subject: &str, has_output: bool) -> String {
         // These two speak of such errors themselves.
         if *rule == rules::SETTINGS || (*rule == rules::COLUMNS && self == Self::Contract) {
             return rule.advice.to_owned();
         }
         let advice = match self {
-            Self::Trap if said => "see the plugin's own words above",
+            Self::Trap if has_output => "see the plugin's own words above",
             Self::Trap => "it ended without a word: let it log or print where it goes",
             Self::Time => {
                 "it does not end, or takes far too long: look for a loop without an end and for \

@@ -18,9 +18,9 @@ use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
-use crate::report::{Outcome, Report, Stop, none_of};
-use crate::said::Told;
-use crate::simulator_control::Control;
+use crate::guest_output::CapturingTransforms;
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
+use crate::simulator_control::SimulatorControl;
 use crate::{connector, limits, manifest, rules, settings, transform};
 
 /// The name of the tried system, and of the one with bad credentials.
@@ -30,7 +30,7 @@ const REFUSED: &str = "kit-refused";
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// How a run is set up.
-pub struct Options {
+pub struct KitOptions {
     /// What generated data comes from.
     pub seed: u64,
     /// Unique for this run; the beginning of every record's intent. At most 20 characters.
@@ -44,11 +44,11 @@ pub struct Options {
     /// Where the file is compiled: in a child unless its author is known.
     pub compiler: Compiler,
     /// What a connector is tried on.
-    pub simulator: Option<Simulator>,
+    pub simulator: Option<SimulatorAccess>,
 }
 
 /// A system on loopback that plays the vendor.
-pub struct Simulator {
+pub struct SimulatorAccess {
     /// As the report names it.
     pub name: String,
     /// Such as `http://127.0.0.1:7100`, without a trailing slash.
@@ -56,10 +56,10 @@ pub struct Simulator {
     /// Credentials that it accepts.
     pub auth: Auth,
     /// Its other side.
-    pub control: Box<dyn Control>,
+    pub control: Box<dyn SimulatorControl>,
 }
 
-/// Why a run could not be made at all. What is wrong with the plugin is in the report.
+/// FailureCause a run could not be made at all. What is wrong with the plugin is in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KitError {
@@ -83,15 +83,19 @@ pub enum KitError {
 ///
 /// # Errors
 /// Only where the run itself cannot be made.
-pub async fn test(
+pub async fn test_plugin(
     file: &str,
     bytes: Vec<u8>,
-    options: Options,
+    options: KitOptions,
     step: &mut dyn FnMut(&str),
-) -> Result<Report, KitError> {
+) -> Result<ConformanceReport, KitError> {
     let simulator = options.simulator.as_ref().map(|simulator| simulator.name.clone());
-    let mut report =
-        Report { file: file.to_owned(), seed: options.seed, simulator, ..Report::default() };
+    let mut report = ConformanceReport {
+        file: file.to_owned(),
+        seed: options.seed,
+        simulator,
+        ..ConformanceReport::default()
+    };
     step("file");
     let Some(package) = read(file, bytes, &options, &mut report).await else { return Ok(report) };
     let found = manifest::findings(&package.manifest);
@@ -99,15 +103,16 @@ pub async fn test(
     let world = format!("imports {}", package.imports.join(", "));
     report.add(&rules::WORLD, "", Ok(world));
     step("start");
-    let ears = report.ears.clone();
-    let subject = Subject::start(package, &options).with_subscriber(ears.listener()).await?;
+    let output = report.guest_output.clone();
+    let subject =
+        PluginUnderTest::start(package, &options).with_subscriber(output.subscriber()).await?;
     match subject {
         Ok(subject) => {
             report.add(&rules::START, "", Ok(String::new()));
             let checks = subject.check(&options, &mut report, step);
-            checks.with_subscriber(ears.listener()).await;
+            checks.with_subscriber(output.subscriber()).await;
         }
-        Err(fault) => report.add(&rules::START, "", Err(Stop::failed(fault))),
+        Err(fault) => report.add(&rules::START, "", Err(NotPassed::failed(fault))),
     }
     Ok(report)
 }
@@ -117,8 +122,8 @@ pub async fn test(
 async fn read(
     file: &str,
     bytes: Vec<u8>,
-    options: &Options,
-    report: &mut Report,
+    options: &KitOptions,
+    report: &mut ConformanceReport,
 ) -> Option<Package> {
     let limits = CompileLimits::default();
     match renkei_runtime::read_package(&options.compiler, &limits, file, bytes).await {
@@ -139,28 +144,31 @@ async fn read(
                 PackagePart::World => &rules::WORLD,
                 PackagePart::File | PackagePart::Size => &rules::FILE,
             };
-            report.add(rule, "", Err(Stop::failed(error.to_string())));
+            report.add(rule, "", Err(NotPassed::failed(error.to_string())));
             None
         }
     }
 }
 
 /// A plugin that runs.
-struct Subject {
+struct PluginUnderTest {
     package: Package,
     /// `--config`, read by the manifest's schema.
     given: Attributes,
     /// The malformed configurations of a connector; case `n` is the system `kit-n`.
-    cases: Vec<settings::Case>,
+    cases: Vec<settings::SettingsCase>,
     ordinary: Arc<Runtime>,
     small: Arc<Runtime>,
     _folder: tempfile::TempDir,
 }
 
-impl Subject {
+impl PluginUnderTest {
     /// Starts both runtimes; where the plugin does not start, says why and does not try it again.
-    async fn start(package: Package, options: &Options) -> Result<Result<Self, String>, KitError> {
-        let given = given(&package, &options.config)?;
+    async fn start(
+        package: Package,
+        options: &KitOptions,
+    ) -> Result<Result<Self, String>, KitError> {
+        let given = parse_config(&package, &options.config)?;
         let folder = tempfile::tempdir()?;
         let plugins = folder.path().join("plugins");
         std::fs::create_dir(&plugins)?;
@@ -173,29 +181,34 @@ impl Subject {
             }
             ManifestKind::Transform(_) => (Vec::new(), Vec::new()),
         };
-        let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
+        let ordinary = runtime(folder.path(), systems.clone(), options, LimitSet::Patient).await?;
         if let Some(fault) = fault(&ordinary) {
             return Ok(Err(fault));
         }
-        let small = runtime(folder.path(), systems, options, Pace::Small);
+        let small = runtime(folder.path(), systems, options, LimitSet::Small);
         // That it does not start there is for the report to tell, not for the log.
         let small = small.with_subscriber(NoSubscriber::default()).await?;
         Ok(Ok(Self { package, given, cases, ordinary, small, _folder: folder }))
     }
 
-    async fn check(&self, options: &Options, report: &mut Report, step: &mut dyn FnMut(&str)) {
+    async fn check(
+        &self,
+        options: &KitOptions,
+        report: &mut ConformanceReport,
+        step: &mut dyn FnMut(&str),
+    ) {
         let fault = fault(&self.small);
         match &self.package.manifest.kind {
             ManifestKind::Transform(transform) => {
-                let (transforms, ears) = (&*self.ordinary, report.ears.clone());
-                let transforms = Told { transforms, ears };
+                let (transforms, output) = (&*self.ordinary, report.guest_output.clone());
+                let transforms = CapturingTransforms { transforms, output };
                 let small: &dyn Transforms = &*self.small;
                 for function in &transform.functions {
                     step(&function.name);
                     let known = |name: &String| function.parameters.iter().any(|p| p.name == *name);
                     let parameters: Attributes =
                         self.given.iter().filter(|(name, _)| known(name)).cloned().collect();
-                    let trial = transform::Trial {
+                    let trial = transform::FunctionTrial {
                         transforms: &transforms,
                         small: fault.as_deref().map_or(Ok(small), Err),
                         plugin: &self.package.manifest.id,
@@ -211,7 +224,7 @@ impl Subject {
                 let missing = settings::missing(&connector.settings, &self.given);
                 if let Some(setting) = missing.first() {
                     let reason = format!("`{setting}` is required; give --config {setting}=VALUE");
-                    report.add(&rules::SETTINGS, "", Err(Stop::not_applicable(reason)));
+                    report.add(&rules::SETTINGS, "", Err(NotPassed::not_applicable(reason)));
                     return;
                 }
                 report.add(&rules::SETTINGS, "", self.settings().await);
@@ -223,7 +236,7 @@ impl Subject {
     }
 
     /// Defaults are accepted, malformed settings are refused by name.
-    async fn settings(&self) -> Outcome {
+    async fn settings(&self) -> CheckResult {
         self.ordinary.open(SYSTEM).await?;
         let mut found = Vec::new();
         for (number, case) in self.cases.iter().enumerate() {
@@ -236,20 +249,20 @@ impl Subject {
     async fn against(
         &self,
         manifest: &ConnectorManifest,
-        options: &Options,
+        options: &KitOptions,
         small: Result<&dyn Systems, &str>,
-        report: &mut Report,
+        report: &mut ConformanceReport,
         step: &mut dyn FnMut(&str),
     ) {
         let Some(simulator) = &options.simulator else {
             let reason = "there is no simulator to try it on: name one with --simulator";
             for rule in rules::CONNECTOR {
-                report.add(rule, "", Err(Stop::not_applicable(reason)));
+                report.add(rule, "", Err(NotPassed::not_applicable(reason)));
             }
             return;
         };
         let refused = (!matches!(simulator.auth, Auth::None)).then_some(REFUSED);
-        let trial = connector::Trial {
+        let trial = connector::ConnectorTrial {
             systems: &*self.ordinary,
             small,
             system: SYSTEM,
@@ -264,13 +277,13 @@ impl Subject {
     }
 }
 
-/// Why the plugin does not serve in a runtime.
+/// FailureCause the plugin does not serve in a runtime.
 fn fault(runtime: &Runtime) -> Option<String> {
     runtime.list().iter().find_map(|file| file.fault.clone())
 }
 
 /// `--config` read by the schema of the connector, or of all functions that have such a parameter.
-fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
+fn parse_config(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
     let schema: Vec<Setting> = match &package.manifest.kind {
         ManifestKind::Connector(connector) => connector.settings.clone(),
         ManifestKind::Transform(transform) => {
@@ -288,9 +301,9 @@ fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
 /// The system that is tried, the same with bad credentials, and one per malformed configuration.
 fn systems(
     package: &Package,
-    options: &Options,
+    options: &KitOptions,
     given: &Attributes,
-    cases: &[settings::Case],
+    cases: &[settings::SettingsCase],
 ) -> Vec<SystemConfig> {
     let simulator = options.simulator.as_ref();
     let system = |name: String, auth: Auth, settings: &Attributes| SystemConfig {
@@ -330,7 +343,7 @@ fn spoilt(auth: Auth) -> Auth {
 
 /// Which limits a runtime has.
 #[derive(Debug, Clone, Copy)]
-enum Pace {
+enum LimitSet {
     /// The defaults, with more time for transforms.
     Patient,
     /// A fraction of the defaults.
@@ -340,8 +353,8 @@ enum Pace {
 async fn runtime(
     folder: &Path,
     systems: Vec<SystemConfig>,
-    options: &Options,
-    pace: Pace,
+    options: &KitOptions,
+    pace: LimitSet,
 ) -> Result<Arc<Runtime>, RuntimeError> {
     let (plugins, cache) = (folder.join("plugins"), folder.join("cache"));
     let clock = Arc::clone(&options.clock);
@@ -354,8 +367,8 @@ async fn runtime(
     set.try_laws = false;
     set.quarantine = false;
     match pace {
-        Pace::Patient => set.transform_limits = limits::patient(set.transform_limits),
-        Pace::Small => {
+        LimitSet::Patient => set.transform_limits = limits::patient(set.transform_limits),
+        LimitSet::Small => {
             set.connector_limits = limits::small(set.connector_limits);
             set.transform_limits = limits::small(set.transform_limits);
         }
