@@ -9,6 +9,8 @@
 
 mod cargo;
 mod component;
+mod error;
+mod progress;
 mod script;
 
 #[cfg(test)]
@@ -17,12 +19,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::{Manifest, ManifestError};
-use crate::package::{Package, PackageError};
-use cargo::{CargoCrate, CargoWorkspace};
+pub use component::Built;
+pub use error::BuildError;
+pub use progress::{BuildProgress, TARGET};
 
-/// The compile target of guests.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+use cargo::{CargoCrate, CargoWorkspace};
+use component::read_manifest;
+use error::crate_error;
 
 /// Where a build puts things.
 #[derive(Debug, Clone, Default)]
@@ -33,115 +36,6 @@ pub struct BuildOptions {
     /// The folder of the plugin files, made if need be. Default: `plugins` below the target
     /// directory.
     pub out_dir: Option<PathBuf>,
-}
-
-/// A plugin file that was made.
-#[derive(Debug)]
-pub struct Built {
-    /// `<out_dir>/<id>.wasm`.
-    pub path: PathBuf,
-    /// The file, read back.
-    pub package: Package,
-}
-
-/// What a build is doing, for whoever waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BuildProgress {
-    /// The compile target is not installed; `rustup` is asked for it.
-    AddingTarget,
-    /// A line of Cargo's, such as `Compiling serde v1.0.0`, or the tool that runs.
-    Step(String),
-    /// A plugin file stands at this path.
-    Written(PathBuf),
-}
-
-impl std::fmt::Display for BuildProgress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AddingTarget => {
-                write!(f, "adding the compile target: rustup target add {TARGET}")
-            }
-            Self::Step(line) => f.write_str(line),
-            Self::Written(path) => write!(f, "wrote {}", path.display()),
-        }
-    }
-}
-
-/// Why no plugin file was made. An older file of the same name is still as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A tool is not installed.
-    #[error("{tool} cannot be started: {source}; {}", install(.tool))]
-    Tool {
-        /// `cargo`, `rustc`, `npm`, `node` or `python3`.
-        tool: &'static str,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The directory holds no plugin's sources.
-    #[error("{}: {reason}", .path.display())]
-    Crate {
-        /// The plugin's or the workspace's directory.
-        path: PathBuf,
-        /// A tool's words, or what is missing.
-        reason: String,
-    },
-    /// `plugin.toml` is refused.
-    #[error("{}: {source}", .path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ManifestError,
-    },
-    /// The compile target is missing and could not be added.
-    #[error(
-        "the compile target {TARGET} is missing and could not be added; run `{command}` ({reason})"
-    )]
-    Target {
-        /// What to run by hand.
-        command: String,
-        /// What rustup said.
-        reason: String,
-    },
-    /// The plugin does not compile, or what it is compiled with cannot be installed.
-    #[error("{tool} failed:\n{diagnostics}")]
-    Compile {
-        /// Which tool.
-        tool: &'static str,
-        /// Errors and warnings as it prints them.
-        diagnostics: String,
-    },
-    /// The compiled module is no plugin.
-    #[error("{package}: {reason}")]
-    Component {
-        /// The crate's name.
-        package: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file that was made does not fit its world.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// A directory or file cannot be written or read.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-}
-
-/// Where to get a tool that is not there.
-fn install(tool: &str) -> &'static str {
-    match tool {
-        "npm" | "node" => "install Node.js 18 or later (https://nodejs.org)",
-        "python3" => "install Python 3.10 or later with its venv module",
-        _ => "install Rust with rustup (https://rustup.rs)",
-    }
 }
 
 /// Builds the plugin in `dir`, in whichever language it is.
@@ -250,16 +144,4 @@ fn build_crates(
         all.push(built);
     }
     Ok(all)
-}
-
-/// `version` is the default of a manifest that says none.
-fn read_manifest(path: &Path, version: Option<&str>) -> Result<Manifest, BuildError> {
-    let text = renkei_files::read_text(path)
-        .map_err(|source| BuildError::Io { path: path.to_owned(), source })?;
-    Manifest::from_toml(&text, version)
-        .map_err(|source| BuildError::Manifest { path: path.to_owned(), source })
-}
-
-fn crate_error(path: &Path, reason: &str) -> BuildError {
-    BuildError::Crate { path: path.to_owned(), reason: reason.to_owned() }
 }

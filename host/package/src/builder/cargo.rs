@@ -11,7 +11,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use super::{BuildError, BuildProgress, TARGET, crate_error};
+use super::error::{BuildError, crate_error};
+use super::progress::{BuildProgress, TARGET};
 
 /// Variables of an outer build that would change a guest's: flags, wrappers, targets, a job server.
 const FOREIGN: [&str; 16] = [

@@ -2,14 +2,31 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::ComponentEncoder;
 
-use super::{BuildError, Built};
+use super::error::BuildError;
 use crate::manifest::{Manifest, SECTION};
 use crate::package::Package;
+
+/// A plugin file that was made.
+#[derive(Debug)]
+pub struct Built {
+    /// `<out_dir>/<id>.wasm`.
+    pub path: PathBuf,
+    /// The file, read back.
+    pub package: Package,
+}
+
+/// `version` is the default of a manifest that says none.
+pub(super) fn read_manifest(path: &Path, version: Option<&str>) -> Result<Manifest, BuildError> {
+    let text = renkei_files::read_text(path)
+        .map_err(|source| BuildError::Io { path: path.to_owned(), source })?;
+    Manifest::from_toml(&text, version)
+        .map_err(|source| BuildError::Manifest { path: path.to_owned(), source })
+}
 
 /// Makes `<out_dir>/<id>.wasm` of a component: embeds the manifest, checks, writes.
 pub(super) fn write(

@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{BuildError, BuildProgress, crate_error, read_manifest};
+use super::component::read_manifest;
+use super::error::{BuildError, crate_error};
+use super::progress::BuildProgress;
 use crate::manifest::Manifest;
 use crate::world::WIT;
 

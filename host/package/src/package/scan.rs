@@ -6,11 +6,22 @@
 
 use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 
-use super::{
-    BODY_BYTES_MAX, CUSTOM_BYTES_MAX, FILE_BYTES_MAX, FUNCTIONS_MAX, MANIFEST_BYTES_MAX,
-    NESTING_MAX, PackageError,
-};
+use super::error::PackageError;
 use crate::manifest::SECTION;
+
+/// The largest plugin file, in bytes: a Python guest has 18 MB.
+pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// The most bytes of custom sections, those of nested modules included: names and producers, never
+/// executed.
+pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most functions, over all modules of the file.
+pub const FUNCTIONS_MAX: usize = 50_000;
+/// The largest body of a function, in bytes: compiling is not linear in it.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
+/// The deepest nesting of components, and of component and instance types in one section.
+pub const NESTING_MAX: usize = 100;
 
 /// What guests may use: WebAssembly 2 with extended constants, and the component model without its
 /// asynchronous ABI. No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's
