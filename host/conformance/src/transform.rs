@@ -4,14 +4,19 @@
 //! They call through the engine's port, each call on a fresh instance, as the engine does.
 
 pub mod laws;
+mod trial;
+
+pub use trial::FunctionTrial;
+
+use trial::{cells_of, one_row};
 
 use std::collections::BTreeMap;
 
-use renkei_package::{Function, FunctionShape};
+use renkei_package::FunctionShape;
 use renkei_sync::model::plugin::{PluginError, StopCause};
-use renkei_sync::model::record::{Attributes, Batch, Row};
+use renkei_sync::model::record::Batch;
 use renkei_sync::model::value::Cell;
-use renkei_sync::ports::{TransformCall, Transforms, Way};
+use renkei_sync::ports::Way;
 
 use crate::data::{self, CellGenerator};
 use crate::failure_advice::FailureCause;
@@ -26,23 +31,6 @@ const ROWS: usize = 200;
 const ALONE: usize = 24;
 /// Rows of a small batch.
 const FEW: usize = 7;
-
-/// One function with all that a call needs.
-#[derive(Clone, Copy)]
-pub struct FunctionTrial<'a> {
-    /// What runs it.
-    pub transforms: &'a dyn Transforms,
-    /// The same plugin under small limits, if it starts there; the error says why not.
-    pub small: Result<&'a dyn Transforms, &'a str>,
-    /// The plugin's id.
-    pub plugin: &'a str,
-    /// Its function.
-    pub function: &'a Function,
-    /// What `--config` gave; the host adds the defaults.
-    pub parameters: &'a Attributes,
-    /// Where generated data comes from.
-    pub seed: u64,
-}
 
 /// Rows that the function answers, with their answers.
 struct AnsweredRows {
@@ -76,48 +64,6 @@ impl FunctionTrial<'_> {
         }
     }
 
-    /// One call; `old` without rows means that there is nothing yet.
-    pub(crate) async fn call(
-        &self,
-        way: Way,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError> {
-        self.call_on(self.transforms, way, self.parameters, input, old).await
-    }
-
-    async fn call_on(
-        &self,
-        transforms: &dyn Transforms,
-        way: Way,
-        parameters: &Attributes,
-        input: &Batch,
-        old: &Batch,
-    ) -> Result<Batch, PluginError> {
-        let (plugin, function) = (self.plugin, self.function.name.as_str());
-        transforms.run(TransformCall { plugin, function, way, parameters, input, old }).await
-    }
-
-    /// The columns of the side that a way starts from.
-    pub(crate) fn from(&self, way: Way) -> &[String] {
-        match way {
-            Way::Forward => &self.function.input,
-            Way::Backward => &self.function.output,
-        }
-    }
-
-    /// The columns of the side that a way leads to.
-    pub(crate) fn to(&self, way: Way) -> &[String] {
-        match way {
-            Way::Forward => &self.function.output,
-            Way::Backward => &self.function.input,
-        }
-    }
-
-    pub(crate) fn nothing(&self, way: Way) -> Batch {
-        Batch { columns: self.to(way).to_vec(), rows: Vec::new() }
-    }
-
     fn ways(&self) -> &'static [Way] {
         match self.function.shape {
             FunctionShape::TwoWay => &[Way::Forward, Way::Backward],
@@ -127,18 +73,23 @@ impl FunctionTrial<'_> {
 
     /// Corner cases and generated rows of any kind.
     fn any_rows(&self, way: Way) -> Batch {
-        let mut batch = data::corners(self.from(way));
+        let mut batch = data::corners(self.source_columns(way));
         let mut source = CellGenerator::new(self.seed);
-        batch.rows.extend(source.batch(self.from(way), ROWS, CellGenerator::any_cell).rows);
+        batch
+            .rows
+            .extend(source.batch(self.source_columns(way), ROWS, CellGenerator::any_cell).rows);
         batch
     }
 
     async fn settings(&self) -> CheckResult {
         let way = Way::Forward;
-        let input =
-            CellGenerator::new(self.seed).batch(self.from(way), 3, CellGenerator::plain_cell);
+        let input = CellGenerator::new(self.seed).batch(
+            self.source_columns(way),
+            3,
+            CellGenerator::plain_cell,
+        );
         // What stops it whatever it is given says nothing about parameters.
-        let good = self.call(way, &input, &self.nothing(way)).await;
+        let good = self.call(way, &input, &self.no_old_rows(way)).await;
         if good.as_ref().err().and_then(FailureCause::classify).is_some() {
             let reason = "it does not answer ordinary rows, see `total`";
             return Err(NotPassed::not_applicable(reason));
@@ -146,7 +97,7 @@ impl FunctionTrial<'_> {
         let (mut found, mut why) = (Vec::new(), None);
         let cases = settings::cases(&self.function.parameters, self.parameters);
         for case in &cases {
-            let nothing = self.nothing(way);
+            let nothing = self.no_old_rows(way);
             let call = self.call_on(self.transforms, way, &case.given, &input, &nothing);
             let answer = call.await.map(drop);
             why = why.or(answer.as_ref().err().and_then(FailureCause::classify));
@@ -159,8 +110,9 @@ impl FunctionTrial<'_> {
         let mut source = CellGenerator::new(self.seed);
         for way in self.ways() {
             for rows in [FEW, 1, 0] {
-                let input = source.batch(self.from(*way), rows, CellGenerator::plain_cell);
-                let answer = match self.call(*way, &input, &self.nothing(*way)).await {
+                let input =
+                    source.batch(self.source_columns(*way), rows, CellGenerator::plain_cell);
+                let answer = match self.call(*way, &input, &self.no_old_rows(*way)).await {
                     Err(error) if is_breach(&error) => return Err(error.into()),
                     Err(error) => {
                         let reason = format!("it refuses ordinary rows, see `total`: {error}");
@@ -168,7 +120,7 @@ impl FunctionTrial<'_> {
                     }
                     Ok(answer) => answer,
                 };
-                fits(&answer, self.to(*way), rows).map_err(NotPassed::failed)?;
+                fits(&answer, self.target_columns(*way), rows).map_err(NotPassed::failed)?;
             }
         }
         Ok(String::new())
@@ -181,8 +133,10 @@ impl FunctionTrial<'_> {
             let input = self.any_rows(*way);
             let mut source = CellGenerator::new(self.seed.wrapping_add(1));
             let rows = input.rows.len();
-            let olds =
-                [self.nothing(*way), source.batch(self.to(*way), rows, CellGenerator::any_cell)];
+            let olds = [
+                self.no_old_rows(*way),
+                source.batch(self.target_columns(*way), rows, CellGenerator::any_cell),
+            ];
             for old in olds {
                 tried += rows;
                 if let Some((finding, error)) = self.refusal(*way, &input, &old).await {
@@ -220,8 +174,12 @@ impl FunctionTrial<'_> {
         let cells = cells_of(&row).into_iter().chain(cells_of(&beside)).collect();
         let rows_of = |cells: &[Cell]| {
             let (input, old) = cells.split_at_checked(width).unwrap_or_default();
-            let old = if has_old { one(self.to(way), old) } else { self.nothing(way) };
-            (one(self.from(way), input), old)
+            let old = if has_old {
+                one_row(self.target_columns(way), old)
+            } else {
+                self.no_old_rows(way)
+            };
+            (one_row(self.source_columns(way), input), old)
         };
         let small = data::shrink(cells, async |cells| {
             let (input, old) = rows_of(cells);
@@ -240,7 +198,7 @@ impl FunctionTrial<'_> {
         for way in self.ways() {
             let AnsweredRows { input, output } = self.sift(*way).await;
             needs_rows(&input)?;
-            let again = cells(self.call(*way, &input, &self.nothing(*way)).await?);
+            let again = cells(self.call(*way, &input, &self.no_old_rows(*way)).await?);
             if let Some(index) = difference(&output, &again) {
                 return Err(NotPassed::failed(differs(
                     &input,
@@ -262,7 +220,7 @@ impl FunctionTrial<'_> {
             for (words, batches) in arrangements(rows, self.seed) {
                 for indices in batches {
                     let input = only(&sifted.input, &indices);
-                    let answer = match self.call(*way, &input, &self.nothing(*way)).await {
+                    let answer = match self.call(*way, &input, &self.no_old_rows(*way)).await {
                         Ok(answer) => cells(answer),
                         Err(error) => {
                             return Err(NotPassed::from_call(&error, format!("{words}: {error}")));
@@ -287,12 +245,12 @@ impl FunctionTrial<'_> {
         let small = match self.small {
             Err(reason) => Err(reason.to_owned()),
             Ok(small) => {
-                let nothing = self.nothing(way);
+                let nothing = self.no_old_rows(way);
                 let call = self.call_on(small, way, self.parameters, &input, &nothing);
                 call.await.map(cells).map_err(|error| error.to_string())
             }
         };
-        let after = self.call(way, &input, &self.nothing(way)).await;
+        let after = self.call(way, &input, &self.no_old_rows(way)).await;
         limits::judge(&output, small, after.map(cells).map_err(|error| error.to_string()))
     }
 
@@ -300,13 +258,13 @@ impl FunctionTrial<'_> {
     /// the engine does to save the good ones.
     async fn sift(&self, way: Way) -> AnsweredRows {
         let input = self.any_rows(way);
-        if let Ok(answer) = self.call(way, &input, &self.nothing(way)).await {
+        if let Ok(answer) = self.call(way, &input, &self.no_old_rows(way)).await {
             return AnsweredRows { input, output: cells(answer) };
         }
         let mut sifted = AnsweredRows { input: only(&input, &[]), output: Vec::new() };
         for index in 0..input.rows.len() {
             let row = only(&input, &[index]);
-            let answer = self.call(way, &row, &self.nothing(way)).await;
+            let answer = self.call(way, &row, &self.no_old_rows(way)).await;
             if let Some(answer) = answer.ok().filter(|answer| answer.rows.len() == 1) {
                 sifted.output.extend(cells(answer));
                 sifted.input.rows.extend(row.rows);
@@ -366,17 +324,6 @@ fn arrangements(rows: usize, seed: u64) -> BTreeMap<&'static str, Vec<Vec<usize>
 pub(crate) fn only(batch: &Batch, indices: &[usize]) -> Batch {
     let rows = indices.iter().filter_map(|index| batch.rows.get(*index).cloned()).collect();
     Batch { columns: batch.columns.clone(), rows }
-}
-
-/// A batch of one row.
-pub(crate) fn one(columns: &[String], cells: &[Cell]) -> Batch {
-    let row = Row { cells: cells.to_vec(), ..Row::default() };
-    Batch { columns: columns.to_vec(), rows: vec![row] }
-}
-
-/// The cells of a batch of one row.
-pub(crate) fn cells_of(batch: &Batch) -> Vec<Cell> {
-    batch.rows.first().map(|row| row.cells.clone()).unwrap_or_default()
 }
 
 pub(crate) fn cells(batch: Batch) -> Vec<Vec<Cell>> {

@@ -6,7 +6,7 @@ use renkei_package::ManifestObject;
 use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::model::record::{Page, Row, Scan};
 
-use super::{ConnectorTrial, ids, page_request};
+use super::trial::{ConnectorTrial, ids, page_request};
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;
 

@@ -6,8 +6,9 @@ use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteReq
 use renkei_sync::ports::Systems;
 use serde_json::json;
 
+use super::fields::choose_fields;
+use super::trial::{ConnectorTrial, ids, page_request};
 use super::writing::create_request;
-use super::{ConnectorTrial, choose_fields, ids, page_request};
 use crate::limits;
 use crate::report::{CheckResult, NotPassed};
 

@@ -13,7 +13,8 @@ use renkei_sync::model::record::{
 };
 use renkei_sync::model::value::{Cell, Value};
 
-use super::{ChosenFields, ConnectorTrial, choose_fields, ids, page_request};
+use super::fields::{ChosenFields, choose_fields};
+use super::trial::{ConnectorTrial, ids, page_request};
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules::{self, ContractRule};
 

@@ -8,7 +8,7 @@ use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::Cell;
 use renkei_sync::ports::Way;
 
-use super::{FunctionTrial, cells_of, one};
+use super::trial::{FunctionTrial, cells_of, one_row};
 use crate::data::{self, CellGenerator};
 use crate::report::{ConformanceReport, NotPassed};
 use crate::rules::{self, ContractRule};
@@ -66,7 +66,7 @@ enum LawFailure {
 }
 
 async fn hold(trial: &FunctionTrial<'_>, law: LensLaw) -> Result<String, LawFailure> {
-    let columns = trial.from(Way::Forward);
+    let columns = trial.source_columns(Way::Forward);
     let mut source = CellGenerator::new(trial.seed);
     let first = source.batch(columns, ROWS, CellGenerator::plain_cell);
     let second = source.batch(columns, ROWS, CellGenerator::plain_cell);
@@ -88,11 +88,11 @@ async fn smallest(
     first: Vec<Cell>,
     second: Vec<Cell>,
 ) -> String {
-    let columns = trial.from(Way::Forward);
+    let columns = trial.source_columns(Way::Forward);
     let width = first.len();
     let rows = |cells: &[Cell]| {
         let (first, second) = cells.split_at_checked(width).unwrap_or_default();
-        (one(columns, first), one(columns, second))
+        (one_row(columns, first), one_row(columns, second))
     };
     let broken = async |cells: &[Cell]| {
         let (first, second) = rows(cells);
@@ -125,7 +125,7 @@ async fn breaches(
     first: &Batch,
     second: &Batch,
 ) -> Result<Vec<LawBreach>, PluginError> {
-    let nothing = trial.nothing(Way::Forward);
+    let nothing = trial.no_old_rows(Way::Forward);
     let made = trial.call(Way::Forward, first, &nothing).await?;
     let (expected, found) = match law {
         LensLaw::GetPut => (first.clone(), trial.call(Way::Backward, &made, first).await?),
