@@ -12,6 +12,9 @@ pub use invisible_chars::is_invisible;
 mod manifest;
 pub use manifest::*;
 
+mod permissions;
+pub use permissions::{Permission, PermissionError};
+
 mod wasi;
 
 mod world;

@@ -21,8 +21,8 @@ mod read;
 mod tests;
 
 pub use connector::{
-    AuthMethod, Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, Quota, Retry,
-    Secret, TokenStyle,
+    AuthMethod, Connection, ConnectorManifest, ManifestObject, Method, ObjectAction, PRIMARY_SLOT,
+    Quota, Retry, Secret, TokenStyle,
 };
 pub use error::ManifestError;
 pub use origin::AllowedOrigin;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::manifest::SECTION;
+use crate::manifest::{Manifest, SECTION};
 
 const PLUGIN: &str = r#"
 id = "upper"

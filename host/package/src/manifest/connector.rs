@@ -26,7 +26,10 @@ pub struct ConnectorManifest {
     pub simulator: Option<String>,
 }
 
-/// One way out: a base URL with credentials that the host adds.
+/// The slot whose base URL the configuration of a system may give, and that has its credentials.
+pub const PRIMARY_SLOT: &str = "primary";
+
+/// A slot: a base URL with credentials that the host adds to each request.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// The name by which the guest sends, such as `primary`.
@@ -105,6 +108,10 @@ pub enum AuthMethod {
 }
 
 impl AuthMethod {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Bearer, Self::Header, Self::Oauth2RefreshToken, Self::Oauth2ClientCredentials];
+
     /// As a manifest writes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -128,6 +135,9 @@ pub enum TokenStyle {
 }
 
 impl TokenStyle {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Form, Self::Basic];
+
     /// As a manifest writes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -182,6 +192,24 @@ pub enum ObjectAction {
     Archive,
     Restore,
     Merge,
+}
+
+impl ObjectAction {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Create, Self::Update, Self::Upsert, Self::Archive, Self::Restore, Self::Merge];
+
+    /// As a manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Archive => "archive",
+            Self::Restore => "restore",
+            Self::Merge => "merge",
+        }
+    }
 }
 
 /// A secret that the guest may verify with but never see.
