@@ -1,4 +1,5 @@
-//! The last steps of every build: core module to component, manifest in, check, write in one step.
+//! The first and last steps of every build: read the manifest, make the component, embed the
+//! manifest, check the file, write it in one step.
 
 use std::path::{Path, PathBuf};
 
@@ -67,7 +68,7 @@ pub(super) fn componentize(
         .map_err(|error| failed(format!("{error:#}")))
 }
 
-/// Whether wit-bindgen left its description of the world in the module.
+/// True for a module in which wit-bindgen left its description of the world.
 fn has_component_type(module: &[u8]) -> bool {
     wasmparser::Parser::new(0).parse_all(module).flatten().any(|payload| match payload {
         wasmparser::Payload::CustomSection(section) => section.name().starts_with("component-type"),

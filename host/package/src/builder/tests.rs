@@ -118,7 +118,7 @@ fn of_what_a_tool_prints_the_plugins_part_is_shown() {
                   ModuleNotFoundError: No module named 'nowhere'\n\n\nCaused by:\n    \
                   ModuleNotFoundError: No module named 'nowhere'\n\nStack backtrace:\n   \
                   0: <anyhow::Error>::msg\n  28: _start\n";
-    let lines: Vec<_> = script::useful(python).lines().map(str::trim).collect();
+    let lines: Vec<_> = script::plugin_part(python).lines().map(str::trim).collect();
     let expected = [
         "Traceback (most recent call last):",
         "File \"/0/plugin.py\", line 1, in <module>",
@@ -126,6 +126,9 @@ fn of_what_a_tool_prints_the_plugins_part_is_shown() {
         "ModuleNotFoundError: No module named 'nowhere'",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(script::useful("error: x\n\nCaused by:\n    y\n"), "error: x\n\nCaused by:\n    y");
-    assert_eq!(script::useful("Stack backtrace:\n  0: f\n"), "Stack backtrace:\n  0: f");
+    assert_eq!(
+        script::plugin_part("error: x\n\nCaused by:\n    y\n"),
+        "error: x\n\nCaused by:\n    y"
+    );
+    assert_eq!(script::plugin_part("Stack backtrace:\n  0: f\n"), "Stack backtrace:\n  0: f");
 }

@@ -142,7 +142,7 @@ fn another_contract_is_named_before_anything_else() {
     );
 }
 
-/// `RULES.md R16`.
+/// `host/sync/RULES.md` R16.
 #[test]
 fn versions_are_short_and_titles_show_what_is_there() {
     let version = |bytes: usize| format!("1.2.3-{}", "a".repeat(bytes - 6));

@@ -1,4 +1,4 @@
-//! A million inputs each for the readers of plugin files and of manifests (acceptance 3).
+//! A million mutated inputs each for the readers of plugin files and of manifests: none may panic.
 
 use renkei_mutate::run;
 

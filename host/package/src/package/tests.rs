@@ -179,7 +179,7 @@ fn files_on_disk() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Reading hostile bytes ends in a package or in an error, never in a panic (TRUST.md 2.6).
+    /// Reading hostile bytes ends in a package or in an error, never in a panic.
     #[test]
     fn mutated_bytes_never_panic(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
