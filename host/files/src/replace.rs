@@ -1,9 +1,9 @@
 //! Replacing a file in one step, so that a reader or a crash meets the old file or the new one.
 //!
-//! Steps: write a draft beside the file, flush the draft, rename it over the file, flush the folder.
-//! Without the first flush a power cut can leave an empty file under the right name, without the
-//! second the old one. A draft is hidden and ends in `.draft`, so no reader of a folder takes it for
-//! the file. A failure removes the draft. A crash leaves it, and nobody reads it.
+//! Steps: write a draft beside the file, flush the draft, rename it over the file, flush the
+//! folder. Without the first flush a power cut can leave an empty file under the right name,
+//! without the second the old one. A draft is hidden and ends in `.draft`, so no reader of a folder
+//! takes it for the file. A failure removes the draft. A crash leaves it, and nobody reads it.
 
 use std::fs::{File, Permissions};
 use std::io::{Error, ErrorKind, Result, Write as _};

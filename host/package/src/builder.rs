@@ -2,9 +2,9 @@
 //!
 //! The file that names the dependencies tells the language: `Cargo.toml` (Rust), `package.json`
 //! (JavaScript), `requirements.txt` (Python). A crate is compiled to wasm32-unknown-unknown, which
-//! gives guests no WASI import at all. The core module becomes a component here, without an external
-//! tool. Each file is checked as a host checks it before it is written. It appears under its name in
-//! one step, so a host that watches the folder never sees half a file.
+//! gives guests no WASI import at all. The core module becomes a component here, without an
+//! external tool. Each file is checked as a host checks it before it is written. It appears under
+//! its name in one step, so a host that watches the folder never sees half a file.
 
 mod cargo;
 mod component;

@@ -2,8 +2,8 @@
 //!
 //! A plugin could name an object `contacts` with a hidden character in it, or turn the direction of
 //! the line on which an admin reads what it asks for. So names of manifests hold none of these
-//! characters (`manifest/names.rs`), and whoever shows text of a plugin or a system escapes them. The
-//! list stands once. Control characters are not on it: `char::is_control` knows those.
+//! characters (`manifest/names.rs`), and whoever shows text of a plugin or a system escapes them.
+//! The list stands once. Control characters are not on it: `char::is_control` knows those.
 
 /// True for a character that reorders or hides what a reader sees: marks, embeddings and isolates
 /// of direction, line and paragraph separators, tags, and characters that are drawn as nothing.

@@ -2,8 +2,8 @@
 //!
 //! Authors write `plugin.toml`; the builder embeds the same keys as JSON in the custom section
 //! `renkei:manifest`. `raw.rs` reads both forms and refuses unknown keys, `check.rs` checks every
-//! value. So a [`Manifest`] needs no second look: names are well formed, defaults fit their kind, base
-//! URLs stand on the allowlist. A manifest only asks; the host decides what the plugin may do
+//! value. So a [`Manifest`] needs no second look: names are well formed, defaults fit their kind,
+//! base URLs stand on the allowlist. A manifest only asks; the host decides what the plugin may do
 //! (`permissions.rs`).
 
 mod connector;

@@ -1,5 +1,5 @@
-//! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which are
-//! part of the program.
+//! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which
+//! are part of the program.
 //!
 //! A new plugin builds outside this repository's workspace. It appears under its name in one step,
 //! so a failure leaves nothing behind. The examples are whole plugins that CI builds and tests; a

@@ -4,7 +4,8 @@
 //! StarlingMonkey `wasi:http/types`. A listed interface therefore gives nothing. `renkei-runtime`
 //! decides what works: clocks, random numbers, output to the log, an empty environment and an empty
 //! file system. A call of anything else ends the guest with an error that names it. Sockets and
-//! `wasi:http` never work. An import that is not listed here is refused before anything is compiled.
+//! `wasi:http` never work. An import that is not listed here is refused before anything is
+//! compiled.
 
 /// The namespace of everything here.
 pub(crate) const NAMESPACE: &str = "wasi";
@@ -41,7 +42,8 @@ const OFFERED: [&str; 28] = [
     "wasi:sockets/udp-create-socket",
 ];
 
-/// True for an import of a listed interface in a version 0.2, such as `wasi:clocks/wall-clock@0.2.9`.
+/// True for an import of a listed interface in a version 0.2, such as
+/// `wasi:clocks/wall-clock@0.2.9`.
 pub(crate) fn is_offered(import: &str) -> bool {
     let Some((interface, version)) = import.split_once('@') else { return false };
     let version = semver::Version::parse(version);

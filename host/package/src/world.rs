@@ -1,8 +1,8 @@
 //! The contract itself: the text of `wit/v1`, and the comparison of a component with its worlds.
 //!
 //! `package.rs` compares the names first, because a type error of the component model does not say
-//! which import is too many. `wit_component::targets` then compares the types: one record field more,
-//! another parameter. A component of a scripting language also imports parts of WASI
+//! which import is too many. `wit_component::targets` then compares the types: one record field
+//! more, another parameter. A component of a scripting language also imports parts of WASI
 //! ([`crate::wasi`]). Those join the world for the comparison as the component describes them; the
 //! runtime's linker decides later whether their types fit.
 

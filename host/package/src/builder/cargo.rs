@@ -1,8 +1,8 @@
 //! Cargo, rustc and rustup as child processes.
 //!
-//! Renkei may itself run under `cargo run` or `cargo test`, or in a CI with a compiler wrapper. Then
-//! it inherits variables that are meant for the host's build. Those that would change a guest are
-//! removed; the choice of toolchain stays.
+//! Renkei may itself run under `cargo run` or `cargo test`, or in a CI with a compiler wrapper.
+//! Then it inherits variables that are meant for the host's build. Those that would change a guest
+//! are removed; the choice of toolchain stays.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};

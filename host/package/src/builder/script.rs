@@ -1,4 +1,5 @@
-//! Plugins in JavaScript and Python: the componentizer that their lock file pins makes the component.
+//! Plugins in JavaScript and Python: the componentizer that their lock file pins makes the
+//! component.
 //!
 //! `build/` (and npm's `node_modules/`) below the plugin's directory hold the contract as WIT, the
 //! tools and the component. A changed lock file alone installs the tools again, so a second build

@@ -1,5 +1,5 @@
-//! The manifest as it is written: the same keys in TOML and in JSON. Only names and types of keys are
-//! checked here.
+//! The manifest as it is written: the same keys in TOML and in JSON. Only names and types of keys
+//! are checked here.
 //!
 //! Every struct refuses unknown keys. So a misspelt key is an error at its line and never a silent
 //! default. Tables in a list have a singular name, as TOML writes them (`[[connection]]`).
