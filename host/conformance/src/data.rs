@@ -1,7 +1,8 @@
-//! Generated rows: what people in Japan and elsewhere type into a CRM, and what nobody expects.
+//! Generated rows: texts that people in Japan and elsewhere type into a CRM, and values that nobody
+//! expects.
 //!
-//! Everything comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
-//! small as it still fails, because a row of one letter says more than one of thirty names.
+//! Every row comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
+//! small as it still fails, because one letter shows more than thirty names.
 
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -9,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
 
-/// Texts by what makes them hard. No NUL, which the contract forbids.
+/// Texts, grouped by what makes them hard. No NUL, which the contract forbids.
 const TEXTS: &[&str] = &[
     // Names: kanji, old forms, kana of both widths, particles, one word, commas.
     "山田 太郎",
@@ -78,7 +79,7 @@ const TEXTS: &[&str] = &[
 /// Characters of a text that no form expects.
 const LONG_CHARS: usize = 5_000;
 
-/// A source of cells.
+/// Generates cells from a seed.
 pub struct CellGenerator {
     random: ChaCha8Rng,
 }
@@ -184,7 +185,7 @@ pub fn corners(columns: &[String]) -> Batch {
     Batch { columns: columns.to_vec(), rows }
 }
 
-/// How often [`shrink`] asks whether a smaller row still fails.
+/// The most smaller rows that [`shrink`] tries.
 const TRIES: usize = 200;
 
 /// The smallest row found for which `fails` is still true; `cells` itself fails.

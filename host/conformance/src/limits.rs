@@ -1,13 +1,13 @@
-//! A fraction of the default limits, and what a plugin may do under it: answer the same, or be
-//! stopped with a typed error. Never something else.
+//! A fraction of the default limits. Under it a plugin may answer the same or be stopped with a
+//! typed error; it may never answer something else.
 
 use renkei_runtime::{Limits, TICK_MS};
 
 use crate::report::{CheckResult, NotPassed};
 
-/// What part of the default memory a plugin gets when it is tried.
+/// The default memory is divided by this.
 const MEMORY_PART: usize = 16;
-/// What part of the default time.
+/// The default time is divided by this.
 const TIME_PART: u64 = 100;
 
 /// How many times its default time a transform gets in the ordinary run: that is about what is

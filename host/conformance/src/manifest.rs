@@ -1,8 +1,7 @@
-//! What a valid manifest may still get wrong: things that an admin cannot understand or should not
-//! trust.
+//! Checks of a valid manifest for things that an admin cannot understand or should not trust.
 //!
-//! The package reader has refused what is malformed; here it is about sense. Each finding names the
-//! key as `plugin.toml` has it. A `help` may be left out, so its absence is a remark, no finding.
+//! The package reader has refused malformed manifests already. Each finding names the key as
+//! `plugin.toml` has it. A `help` may be left out, so a missing one is a remark and no finding.
 
 use std::collections::BTreeSet;
 
@@ -82,8 +81,8 @@ fn function_findings(index: usize, function: &Function, found: &mut Vec<String>)
     }
 }
 
-/// What has no `help`, in words for the report; empty where all has. A plugin works without, but an
-/// admin then has nothing but names to go by.
+/// The settings and functions without a `help`, in words for the report; empty where none lacks it.
+/// A plugin works without, but an admin then has nothing but names to go by.
 pub fn remark(manifest: &Manifest) -> String {
     let mut without = Vec::new();
     match &manifest.kind {
