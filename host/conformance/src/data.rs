@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_rows() {
+    fn same_seed_gives_the_same_rows() {
         let columns = ["a".to_owned(), "b".to_owned()];
         let rows = |seed| CellGenerator::new(seed).batch(&columns, 50, CellGenerator::any_cell);
         assert_eq!(rows(1), rows(1));
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_has_a_nul_and_all_states_occur() {
+    fn generated_rows_hold_every_state_and_no_nul() {
         let columns = ["a".to_owned()];
         let batch = CellGenerator::new(1).batch(&columns, 2_000, CellGenerator::any_cell);
         let cells: Vec<&Cell> = batch.rows.iter().flat_map(|row| &row.cells).collect();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_row_is_made_small() {
+    async fn failing_row_is_shrunk() {
         let row = vec![Some(Value::from("山田 太郎x😀y")), Some(Value::from("plenty"))];
         let fails = async |cells: &[Cell]| {
             cells[0].as_ref().and_then(Value::as_text).is_some_and(|text| text.contains('😀'))

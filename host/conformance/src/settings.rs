@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_cases_that_must_be_refused_and_cases_that_may_be() {
+    fn every_setting_kind_has_cases_of_both_sorts() {
         let schema = [
             setting("name", SettingKind::Text, true),
             setting("depth", SettingKind::Integer, false),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_must_be_refused_by_name() {
+    fn malformed_setting_must_be_refused_by_name() {
         assert_eq!(finding(&case(true), Err(invalid("`depth` is no number", None))), None);
         assert_eq!(finding(&case(true), Err(invalid("no number", Some("depth")))), None);
         assert_eq!(finding(&case(false), Ok(())), None);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_read_by_its_kind() {
+    fn typed_setting_is_parsed_by_its_kind() {
         let schema = [setting("depth", SettingKind::Integer, false)];
         assert_eq!(parse(&schema, "depth=7"), Ok(("depth".to_owned(), Value::Integer(7))));
         assert!(parse(&schema, "depth=x").is_err() && parse(&schema, "other=1").is_err());

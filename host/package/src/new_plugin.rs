@@ -211,7 +211,7 @@ mod tests {
     use crate::Manifest;
 
     #[test]
-    fn templates_are_whole() {
+    fn new_plugin_copies_every_file_of_its_template() {
         for (language, folder) in [
             (SourceLanguage::Rust, "template"),
             (SourceLanguage::JavaScript, "examples/javascript"),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_leaves_nothing_behind() {
+    fn refused_new_plugin_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
         let check = |name: &str, sdk: &Path, expected: &str| {
             let (kind, language) = (PluginTemplate::Transform, SourceLanguage::Rust);

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_listed_interfaces_of_version_0_2() {
+    fn only_listed_wasi_interfaces_of_version_0_2_are_accepted() {
         for import in ["wasi:clocks/wall-clock@0.2.0", "wasi:sockets/tcp-create-socket@0.2.12"] {
             assert!(is_offered(import), "{import}");
         }

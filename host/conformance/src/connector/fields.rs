@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_text_is_preferred_and_what_is_required_is_filled() {
+    fn plain_text_is_chosen_and_required_fields_are_filled() {
         let required = |name, kind| SchemaField { required: true, ..field(name, kind) };
         let unique = SchemaField { unique: true, ..field("key", "text") };
         let chosen = choose_fields(&schema(vec![
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_an_unknown_choice_or_a_long_text() {
+    fn bad_value_is_an_unknown_choice_or_a_long_text() {
         let mut stage = field("stage", "choice");
         stage.choices.push(("a".to_owned(), "A".to_owned()));
         let short = SchemaField { max_length: Some(80), ..field("name", "text") };
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_cannot_be_written_says_why() {
+    fn object_that_cannot_be_written_says_why() {
         let parent = SchemaField { required: true, ..field("owner", "reference") };
         let reason = choose_fields(&schema(vec![field("name", "text"), parent])).unwrap_err();
         assert_eq!(reason, "a create needs owner");
