@@ -146,4 +146,16 @@ mod tests {
             assert!(guide.contains(&format!("`{}`", rule.name)), "{} is missing", rule.name);
         }
     }
+
+    #[test]
+    fn readme_names_a_double_for_every_rule() {
+        let readme = include_str!("../README.md");
+        for rule in RULES {
+            assert!(
+                readme.contains(&format!("\n| `{}` | ", rule.name)),
+                "{} is missing",
+                rule.name
+            );
+        }
+    }
 }
