@@ -1,7 +1,7 @@
 //! Checks of a connector against a simulator: reading, writing, and trouble.
 //!
-//! Each scan and each write opens a job of its own, as a host that was restarted in between would.
-//! Records that the kit makes begin with `Renkei kit`; it archives them where the object allows it.
+//! Each scan and each write opens a job of its own, as if the host had been restarted in between.
+//! The records of the kit begin with `Renkei kit`; it archives them where the object allows that.
 
 mod fields;
 mod reading;
@@ -20,7 +20,7 @@ use renkei_sync::model::plugin::{PluginError, Schema};
 use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;
 
-/// Kinds of fields that the contract has.
+/// The kinds of fields in the contract.
 const KINDS: [&str; 10] = [
     "boolean",
     "integer",
@@ -98,7 +98,7 @@ impl ConnectorTrial<'_> {
     }
 }
 
-/// Whether a schema can be used.
+/// Accepts a schema that can be used.
 fn judge(schema: &Schema) -> CheckResult {
     let mut found = Vec::new();
     let mut names = BTreeSet::new();

@@ -1,7 +1,8 @@
-//! Generated rows: what people in Japan and elsewhere type into a CRM, and what nobody expects.
+//! Generated rows: texts that people in Japan and elsewhere type into a CRM, and values that nobody
+//! expects.
 //!
-//! Everything comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
-//! small as it still fails, because a row of one letter says more than one of thirty names.
+//! Every row comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
+//! small as it still fails, because one letter shows more than thirty names.
 
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -9,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
 
-/// Texts by what makes them hard. No NUL, which the contract forbids.
+/// Texts, grouped by what makes them hard. No NUL, which the contract forbids.
 const TEXTS: &[&str] = &[
     // Names: kanji, old forms, kana of both widths, particles, one word, commas.
     "山田 太郎",
@@ -78,7 +79,7 @@ const TEXTS: &[&str] = &[
 /// Characters of a text that no form expects.
 const LONG_CHARS: usize = 5_000;
 
-/// A source of cells.
+/// Generates cells from a seed.
 pub struct CellGenerator {
     random: ChaCha8Rng,
 }
@@ -184,7 +185,7 @@ pub fn corners(columns: &[String]) -> Batch {
     Batch { columns: columns.to_vec(), rows }
 }
 
-/// How often [`shrink`] asks whether a smaller row still fails.
+/// The most smaller rows that [`shrink`] tries.
 const TRIES: usize = 200;
 
 /// The smallest row found for which `fails` is still true; `cells` itself fails.
@@ -277,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_rows() {
+    fn same_seed_gives_the_same_rows() {
         let columns = ["a".to_owned(), "b".to_owned()];
         let rows = |seed| CellGenerator::new(seed).batch(&columns, 50, CellGenerator::any_cell);
         assert_eq!(rows(1), rows(1));
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_has_a_nul_and_all_states_occur() {
+    fn generated_rows_hold_every_state_and_no_nul() {
         let columns = ["a".to_owned()];
         let batch = CellGenerator::new(1).batch(&columns, 2_000, CellGenerator::any_cell);
         let cells: Vec<&Cell> = batch.rows.iter().flat_map(|row| &row.cells).collect();
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_row_is_made_small() {
+    async fn failing_row_is_shrunk() {
         let row = vec![Some(Value::from("山田 太郎x😀y")), Some(Value::from("plenty"))];
         let fails = async |cells: &[Cell]| {
             cells[0].as_ref().and_then(Value::as_text).is_some_and(|text| text.contains('😀'))

@@ -1,8 +1,8 @@
-//! What the plugin says while it is tried: its last lines, for the report instead of the log.
+//! Capture of the plugin's log lines: the report shows its last lines, the log none of them.
 //!
-//! Hundreds of calls that end the same way would write hundreds of times the same lines. So the
-//! guest's lines are kept, a few of one call, and the report shows them once, beside what failed.
-//! The audit says nothing that the report does not. Every other line goes where it always went.
+//! Hundreds of calls that end the same way would log hundreds of equal lines. So the kit keeps a
+//! few lines of one call, and the report shows them once, beside the check that failed. Lines of
+//! the audit are dropped, because the report says the same. Every other line goes on to the log.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
@@ -17,23 +17,23 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher, span};
 
-/// Where the host writes what guests say, and what it does about them.
+/// The log targets of the host for lines of guests and for lines about them.
 const GUEST: &str = "renkei::plugin";
 const AUDIT: &str = "renkei::audit";
-/// The last lines that are kept; the last is the one that names an error.
+/// The number of last lines that are kept; the last one names an error.
 const LINES: usize = 8;
 /// Characters of a line.
 const LINE_CHARS: usize = 300;
 
-/// The lines heard since they were last taken; clones hear the same.
+/// The lines captured since they were last taken; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GuestOutput(Arc<Mutex<CapturedLines>>);
 
 #[derive(Debug, Default)]
 struct CapturedLines {
-    /// Of this call, where calls are told apart.
+    /// Lines of this call, where calls are separated.
     now: VecDeque<String>,
-    /// Of the last call that was stopped.
+    /// Lines of the last call that the host stopped.
     of_stopped: VecDeque<String>,
 }
 
@@ -50,15 +50,15 @@ impl GuestOutput {
         now.push_back(line.chars().take(LINE_CHARS).collect());
     }
 
-    /// The lines that belong to a check, which are forgotten then; `stopped` says whether it failed
-    /// because a call was stopped.
+    /// Removes and gives the lines that belong to a check. `stopped` is true for a check that
+    /// failed because the host stopped a call.
     pub(crate) fn take_lines(&self, stopped: bool) -> Vec<String> {
         let CapturedLines { now, of_stopped } = std::mem::take(&mut *self.lines());
         let lines = if stopped && !of_stopped.is_empty() { of_stopped } else { now };
         lines.into()
     }
 
-    /// What hears; everything that is not about the guest goes on to who listens now.
+    /// Captures lines of guests; every other line goes on to the current subscriber.
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
         let outer = dispatcher::get_default(Dispatch::clone);
         let level = LevelFilter::current().max(LevelFilter::DEBUG);
@@ -66,7 +66,7 @@ impl GuestOutput {
     }
 }
 
-/// A transform whose calls are told apart.
+/// A transform whose calls have separate lines.
 pub(crate) struct CapturingTransforms<'a> {
     pub(crate) transforms: &'a dyn Transforms,
     pub(crate) output: GuestOutput,
@@ -148,13 +148,13 @@ impl Subscriber for GuestSubscriber {
     }
 }
 
-/// The words of a line, without its fields.
+/// The message of a line, without its fields.
 struct MessageVisitor(String);
 
 impl Visit for MessageVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            // WriteChecks into a string does not fail.
+            // Writing into a string does not fail.
             fmt::Write::write_fmt(&mut self.0, format_args!("{value:?}")).ok();
         }
     }
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_the_guest_are_kept_and_the_audit_is_not() {
+    fn capture_keeps_the_last_guest_lines_and_drops_audit_lines() {
         let (inner, outer) = (GuestOutput::default(), GuestOutput::default());
         tracing::subscriber::with_default(outer.subscriber(), || {
             tracing::subscriber::with_default(inner.subscriber(), || {

@@ -1,7 +1,7 @@
-//! What a run found: one line per check, for people and as JSON.
+//! The report of a run: one line per check, for people and as JSON.
 //!
-//! A check passes, fails with what was seen and what to do, or does not apply, with the reason.
-//! Only a failure makes the run fail; what does not apply is counted, so that a run which tried
+//! A check passes, fails with findings and advice, or does not apply, with the reason. Only a
+//! failure makes the run fail. Checks that do not apply are counted, so that a run which tried
 //! little does not look like one that tried everything.
 
 use renkei_sync::model::plugin::PluginError;
@@ -17,18 +17,18 @@ const FOUND_MAX: usize = 5;
 /// Characters of one finding.
 const FINDING_CHARS: usize = 400;
 
-/// FailureCause a check stopped before it passed.
+/// A check that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotPassed {
-    /// The rule is broken; what was seen.
+    /// The rule is broken; the findings.
     Failed(Vec<String>),
-    /// A call gave no answer for a reason that is not about the rule; what was seen.
+    /// A call gave no answer for a reason that is not about the rule; the findings.
     CallFailed(Vec<String>, FailureCause),
     /// The rule does not concern this plugin, or cannot be tried here.
     NotApplicable(String),
 }
 
-/// How a check ended; the text is a remark for the report, often empty.
+/// The end of a check; the text is a remark for the report, often empty.
 pub type CheckResult = Result<String, NotPassed>;
 
 impl NotPassed {
@@ -37,7 +37,7 @@ impl NotPassed {
         Self::Failed(vec![found.into()])
     }
 
-    /// A failure because of a call that ended with this error, told in these words.
+    /// A failure because a call ended with this error; `words` is the finding.
     pub fn from_call(error: &PluginError, words: impl Into<String>) -> Self {
         Self::failed(words).because(FailureCause::classify(error))
     }
@@ -67,15 +67,15 @@ pub(crate) fn none_of(found: Vec<String>, remark: impl Into<String>) -> CheckRes
     if found.is_empty() { Ok(remark.into()) } else { Err(NotPassed::Failed(found)) }
 }
 
-/// What became of a check.
+/// The verdict on a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckVerdict {
-    /// The rule holds as far as it was tried.
+    /// The rule holds as far as the check tried it.
     Passed,
-    /// It does not.
+    /// The rule does not hold.
     Failed,
-    /// It was not tried.
+    /// The rule was not tried.
     NotApplicable,
 }
 
@@ -87,15 +87,15 @@ pub struct ReportLine {
     /// The object or function that it was tried on; empty for the whole plugin.
     #[serde(rename = "on")]
     pub subject: String,
-    /// How it ended.
+    /// The verdict.
     pub verdict: CheckVerdict,
     /// A remark, or why it does not apply; may be empty.
     pub remark: String,
-    /// What was seen, where it failed.
+    /// The findings, where it failed.
     pub found: Vec<String>,
     /// The plugin's own last lines, where it failed.
     pub guest_output: Vec<String>,
-    /// What to do about it, where it failed.
+    /// The advice, where it failed.
     pub advice: String,
 }
 
@@ -108,11 +108,11 @@ pub struct ConformanceReport {
     pub plugin: Value,
     /// The simulator of a connector, as it was named.
     pub simulator: Option<String>,
-    /// What the generated data came from: the same seed makes the same run.
+    /// The seed of generated rows: the same seed makes the same run.
     pub seed: u64,
     /// In the order tried.
     pub checks: Vec<ReportLine>,
-    /// What hears the plugin meanwhile.
+    /// Captures the plugin's lines meanwhile.
     #[serde(skip)]
     pub(crate) guest_output: GuestOutput,
 }
@@ -150,7 +150,7 @@ impl ConformanceReport {
         });
     }
 
-    /// Whether this rule failed on this object or function.
+    /// True where this rule failed on this object or function.
     pub(crate) fn has_failed(&self, rule: &ContractRule, subject: &str) -> bool {
         self.checks.iter().any(|check| {
             check.verdict == CheckVerdict::Failed
@@ -159,12 +159,12 @@ impl ConformanceReport {
         })
     }
 
-    /// How many checks ended so.
+    /// The number of checks with this verdict.
     pub fn count(&self, verdict: &CheckVerdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == *verdict).count()
     }
 
-    /// Whether no check failed.
+    /// True where no check failed.
     pub fn passed(&self) -> bool {
         self.count(&CheckVerdict::Failed) == 0
     }
@@ -183,7 +183,7 @@ impl ConformanceReport {
         })
     }
 
-    /// The report for people: a line per check, failures with what was seen and what to do.
+    /// The report for people: a line per check, failures with findings and advice.
     pub fn to_text(&self) -> String {
         let mut text = self.headline();
         let name =
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failure_fails_the_run() {
+    fn run_fails_only_when_a_check_fails() {
         let mut report = report();
         assert!(!report.passed());
         report.checks.remove(1);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_what_was_seen_and_what_to_do() {
+    fn failure_shows_findings_and_advice() {
         let text = report().to_text();
         assert!(text.contains("FAILED          total same"), "{text}");
         assert!(text.contains("saw: it trapped\n") && text.contains("do:  "), "{text}");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn many_findings_are_counted_and_long_ones_are_cut() {
+    fn findings_are_cut_and_counted_when_there_are_many() {
         let found = shown(vec!["x".repeat(1_000); 9]);
         assert_eq!(found.len(), FOUND_MAX + 1);
         assert_eq!(found[0].len(), FINDING_CHARS + 3);

@@ -1,8 +1,8 @@
-//! One run: read the file, start it in a runtime of its own, try everything, report.
+//! One run: read the file, start it in a runtime of its own, run all checks, report.
 //!
-//! The plugin is copied into a private folder, so that what is tried is what was read, and runs in
-//! two runtimes: one with the ordinary limits, one with small ones. It is compiled where the caller
-//! says, once, and gets the same way out as in the program, to the simulator only.
+//! The plugin may be a stranger's. So it is copied into a private folder, it is compiled in the
+//! process that the caller names, and it reaches the simulator only, through the egress of the
+//! program. It runs in two runtimes: one with the ordinary limits, one with small ones.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,24 +26,24 @@ use crate::{connector, limits, manifest, rules, settings, transform};
 /// The name of the tried system, and of the one with bad credentials.
 const SYSTEM: &str = "kit";
 const REFUSED: &str = "kit-refused";
-/// Where a connector without a simulator would send: nothing listens on the discard port.
+/// The base URL of a connector without a simulator: nothing listens on the discard port.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// How a run is set up.
+/// The options of a run.
 pub struct KitOptions {
-    /// What generated data comes from.
+    /// The seed of generated rows.
     pub seed: u64,
     /// Unique for this run; the beginning of every record's intent. At most 20 characters.
     pub run: String,
     /// The clock of quotas and waits; with a simulator in this process, the simulator's own.
     pub clock: Arc<dyn Clock>,
-    /// Longer waits for a quota are not waited out, ms of the clock.
+    /// The longest wait for a quota that the kit waits out, ms of the clock.
     pub patience_ms: u64,
     /// Settings or parameters, as `NAME=VALUE`.
     pub config: Vec<String>,
-    /// Where the file is compiled: in a child unless its author is known.
+    /// The process that compiles the file: a child unless its author is known.
     pub compiler: Compiler,
-    /// What a connector is tried on.
+    /// The simulator that a connector is tested on.
     pub simulator: Option<SimulatorAccess>,
 }
 
@@ -55,20 +55,20 @@ pub struct SimulatorAccess {
     pub base_url: String,
     /// Credentials that it accepts.
     pub auth: Auth,
-    /// Its other side.
+    /// The control of it.
     pub control: Box<dyn SimulatorControl>,
 }
 
-/// FailureCause a run could not be made at all. What is wrong with the plugin is in the report.
+/// A reason why a run could not be made at all. Faults of the plugin are in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KitError {
     /// `--config` does not fit the manifest.
     #[error("--config {given}: {reason}")]
     Config {
-        /// What was given.
+        /// The text of `--config`.
         given: String,
-        /// What is wrong with it.
+        /// The fault of it.
         reason: String,
     },
     /// The runtime does not start on this machine.
@@ -79,7 +79,7 @@ pub enum KitError {
     Io(#[from] std::io::Error),
 }
 
-/// Tries the plugin file with these bytes; `step` is told what is tried now.
+/// Tests the plugin file with these bytes; `step` gets the name of the current step.
 ///
 /// # Errors
 /// Only where the run itself cannot be made.
@@ -117,8 +117,7 @@ pub async fn test_plugin(
     Ok(report)
 }
 
-/// Reads the file as the runtime does; what is wrong with it is reported under the rule that it
-/// breaks.
+/// Reads the file as the runtime does, and reports a fault of it under the rule that it breaks.
 async fn read(
     file: &str,
     bytes: Vec<u8>,
@@ -150,7 +149,7 @@ async fn read(
     }
 }
 
-/// A plugin that runs.
+/// A running plugin.
 struct PluginUnderTest {
     package: Package,
     /// `--config`, read by the manifest's schema.
@@ -163,7 +162,8 @@ struct PluginUnderTest {
 }
 
 impl PluginUnderTest {
-    /// Starts both runtimes; where the plugin does not start, says why and does not try it again.
+    /// Starts both runtimes. Where the plugin does not start in the first, the inner error says
+    /// why.
     async fn start(
         package: Package,
         options: &KitOptions,
@@ -186,7 +186,7 @@ impl PluginUnderTest {
             return Ok(Err(fault));
         }
         let small = runtime(folder.path(), systems, options, LimitSet::Small);
-        // That it does not start there is for the report to tell, not for the log.
+        // The report tells that it does not start there; the log does not.
         let small = small.with_subscriber(NoSubscriber::default()).await?;
         Ok(Ok(Self { package, given, cases, ordinary, small, _folder: folder }))
     }
@@ -277,12 +277,12 @@ impl PluginUnderTest {
     }
 }
 
-/// FailureCause the plugin does not serve in a runtime.
+/// The reason why the plugin does not serve in a runtime.
 fn fault(runtime: &Runtime) -> Option<String> {
     runtime.list().iter().find_map(|file| file.fault.clone())
 }
 
-/// `--config` read by the schema of the connector, or of all functions that have such a parameter.
+/// Parses `--config` by the schema of the connector, or of all functions with such a parameter.
 fn parse_config(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
     let schema: Vec<Setting> = match &package.manifest.kind {
         ManifestKind::Connector(connector) => connector.settings.clone(),
@@ -298,7 +298,7 @@ fn parse_config(package: &Package, config: &[String]) -> Result<Attributes, KitE
     config.iter().map(parse).collect()
 }
 
-/// The system that is tried, the same with bad credentials, and one per malformed configuration.
+/// The tested system, the same with bad credentials, and one for each malformed configuration.
 fn systems(
     package: &Package,
     options: &KitOptions,
@@ -325,7 +325,7 @@ fn systems(
     systems
 }
 
-/// The same way to authenticate with a secret that nobody issued.
+/// The same way to authenticate, with a secret that nobody issued.
 fn spoilt(auth: Auth) -> Auth {
     let wrong = || "renkei-kit-no-such-secret".into();
     match auth {
@@ -341,7 +341,7 @@ fn spoilt(auth: Auth) -> Auth {
     }
 }
 
-/// Which limits a runtime has.
+/// The limits of a runtime.
 #[derive(Debug, Clone, Copy)]
 enum LimitSet {
     /// The defaults, with more time for transforms.

@@ -1,9 +1,9 @@
-//! What the kit asks of a simulator beside the vendor's own API: what it really holds, and its
+//! The control of a simulator, beside the vendor's own API: the records that it holds, its
 //! switches.
 //!
 //! The simulators of `renkei sim` answer `GET /_sim/records?object=` and `POST /_sim/faults`
-//! (host/simulators/README.md). A simulator of somebody else may offer the same or nothing; what it does
-//! not offer, the checks do without.
+//! (host/simulators/README.md). A simulator of somebody else may offer the same or nothing; what it
+//! does not offer, the checks do without.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// See the module's text.
+/// Reads a simulator's records and sets its switches.
 #[async_trait]
 pub trait SimulatorControl: Send + Sync {
-    /// The ids of the live records of an object, if the simulator tells.
+    /// The ids of the live records of an object; none where the simulator does not tell.
     async fn live_records(&self, object: &str) -> Option<BTreeSet<String>>;
-    /// Changes switches; false where the simulator has none such.
+    /// Sets switches; false where the simulator lacks one of them.
     async fn set_faults(&self, patch: &Value) -> bool;
 }
 

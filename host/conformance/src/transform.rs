@@ -1,7 +1,7 @@
-//! Checks of one function of a transform: declared columns, any data, same input same cells, rows
-//! apart, and for two-way functions the laws ([`laws`]).
+//! Checks of one function of a transform: declared columns, any data, equal answers to equal input,
+//! independent rows, and for two-way functions the laws ([`laws`]).
 //!
-//! They call through the engine's port, each call on a fresh instance, as the engine does.
+//! Each call goes through the engine's port to a fresh instance, as the engine's calls do.
 
 pub mod laws;
 mod trial;
@@ -43,7 +43,7 @@ impl FunctionTrial<'_> {
     pub async fn check(&self, report: &mut ConformanceReport) {
         let name = &self.function.name;
         if self.function.shape == FunctionShape::Merge {
-            // Nor does it pass: nothing is known of it.
+            // A merge does not pass either: nothing is known of it.
             let reason = "this host does not call merge functions yet; leave it out until it does";
             return report.add(&rules::TOTAL, name, Err(NotPassed::failed(reason)));
         }
@@ -88,7 +88,7 @@ impl FunctionTrial<'_> {
             3,
             CellGenerator::plain_cell,
         );
-        // What stops it whatever it is given says nothing about parameters.
+        // A function that answers nothing at all says nothing about parameters.
         let good = self.call(way, &input, &self.no_old_rows(way)).await;
         if good.as_ref().err().and_then(FailureCause::classify).is_some() {
             let reason = "it does not answer ordinary rows, see `total`";
@@ -149,7 +149,7 @@ impl FunctionTrial<'_> {
         none_of(found, format!("{tried} rows")).map_err(|stop| stop.because(why))
     }
 
-    /// What is refused of a batch, made small, in words and as the error.
+    /// The smallest row that is refused of a batch, in words and as the error.
     async fn refusal(&self, way: Way, input: &Batch, old: &Batch) -> Option<(String, PluginError)> {
         let whole = self.call(way, input, old).await.err()?;
         let mut worst = None;
@@ -254,8 +254,8 @@ impl FunctionTrial<'_> {
         limits::judge(&output, small, after.map(cells).map_err(|error| error.to_string()))
     }
 
-    /// The rows that are answered. Where the whole batch is refused, each row is asked alone, as
-    /// the engine does to save the good ones.
+    /// The rows that are answered. Where the whole batch is refused, each row is a call of its own,
+    /// as the engine does to save the good ones.
     async fn sift(&self, way: Way) -> AnsweredRows {
         let input = self.any_rows(way);
         if let Ok(answer) = self.call(way, &input, &self.no_old_rows(way)).await {
@@ -269,7 +269,7 @@ impl FunctionTrial<'_> {
                 sifted.output.extend(cells(answer));
                 sifted.input.rows.extend(row.rows);
             }
-            // A plugin that answers nothing at all need not be asked three hundred times.
+            // A plugin that answers nothing at all is not called three hundred times.
             if index == FEW && sifted.output.is_empty() {
                 break;
             }
@@ -278,7 +278,7 @@ impl FunctionTrial<'_> {
     }
 }
 
-/// Whether the host says that the answer does not fit the contract.
+/// True where the host stopped the call because its answer does not fit the contract.
 fn is_breach(error: &PluginError) -> bool {
     matches!(error, PluginError::Broken { cause: StopCause::Contract, .. })
 }
@@ -290,7 +290,7 @@ fn needs_rows(input: &Batch) -> Result<(), NotPassed> {
     Ok(())
 }
 
-/// Whether an answer has the declared columns and as many rows as were asked.
+/// Accepts an answer with the declared columns and one row for each row of input.
 fn fits(answer: &Batch, columns: &[String], rows: usize) -> Result<(), String> {
     if answer.columns != columns {
         return Err(format!("columns {:?} instead of {columns:?}", answer.columns));

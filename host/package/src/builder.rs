@@ -1,11 +1,10 @@
 //! From a plugin's sources to a plugin file: compile, wrap, embed the manifest, check, write.
 //!
-//! The language is that of the file that names the dependencies: `Cargo.toml` (Rust),
-//! `package.json` (JavaScript), `requirements.txt` (Python). A crate is compiled to
-//! wasm32-unknown-unknown, which gives guests no WASI import at all; the core module becomes a
-//! component here, with no external tool (WASM.md T). What is written was read back by
-//! [`Package::read`] before, and it appears under its name in one step, so that a host that watches
-//! the folder never sees half a file.
+//! The file that names the dependencies tells the language: `Cargo.toml` (Rust), `package.json`
+//! (JavaScript), `requirements.txt` (Python). A crate is compiled to wasm32-unknown-unknown, which
+//! gives guests no WASI import at all. The core module becomes a component here, without an
+//! external tool. Each file is checked as a host checks it before it is written. It appears under
+//! its name in one step, so a host that watches the folder never sees half a file.
 
 mod cargo;
 mod component;
@@ -27,7 +26,7 @@ use cargo::{CargoCrate, CargoWorkspace};
 use component::read_manifest;
 use error::crate_error;
 
-/// Where a build puts things.
+/// The folders of a build.
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
     /// Cargo's directory for intermediate files. Default: `guests` below the workspace's own target

@@ -1,14 +1,15 @@
-//! Characters that a reader does not see, or that make a reader see something else than what is
-//! there (TRUST.md 2.4).
+//! Characters that a reader does not see, or that show a reader something else than what is there.
 //!
-//! One list for all: names of manifests must not hold them (`manifest/check.rs`), and whoever shows
-//! the words of others escapes them. Controls are not among them: `char::is_control` knows those.
+//! A plugin could name an object `contacts` with a hidden character in it, or turn the direction of
+//! the line on which an admin reads what it asks for. So names of manifests hold none of these
+//! characters (`manifest/names.rs`), and whoever shows text of a plugin or a system escapes them.
+//! The list stands once. Control characters are not on it: `char::is_control` knows those.
 
-/// Whether `character` reorders or hides what a reader sees: marks, embeddings and isolates of
-/// direction, line and paragraph separators, tags, and characters that are drawn as nothing.
+/// True for a character that reorders or hides what a reader sees: marks, embeddings and isolates
+/// of direction, line and paragraph separators, tags, and characters that are drawn as nothing.
 ///
-/// What is part of a script's or an emoji's spelling is not among them: the joiners U+200C and
-/// U+200D, the variation selectors.
+/// Parts of the spelling of a script or an emoji are not among them: the joiners U+200C and U+200D,
+/// the variation selectors.
 ///
 /// ```
 /// assert!(renkei_package::is_invisible('\u{200b}'));
@@ -23,8 +24,8 @@ pub fn is_invisible(character: char) -> bool {
         | '\u{e0000}'..='\u{e00ff}')
 }
 
-/// Whether a name that people compare by eye may not hold `character`: two names that look the same
-/// are the same. Spaces are the plain one and the ideographic one of Japanese names.
+/// True for a character that no name may hold: two names that look the same must be the same. The
+/// spaces of names are the plain one and the ideographic one of Japanese.
 pub(crate) fn misleads_in_names(character: char) -> bool {
     let spelling = matches!(character,
         '\u{180b}'..='\u{180f}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}'

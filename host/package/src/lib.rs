@@ -1,10 +1,9 @@
-//! One plugin file: what it says of itself, reading it without running it, and making it from a
-//! crate.
+//! One plugin file: its manifest and permissions, reading it without running it, building it.
 //!
 //! A plugin is a WebAssembly component of one of the two worlds in `wit/v1` with its manifest in a
-//! custom section. [`Package::read`] takes any bytes and gives a checked package or one clear
-//! error; it never runs, compiles or trusts them. No wasmtime here, so that the builder, the CLI's
-//! `plugin inspect` and tests stay light.
+//! custom section. [`Package::read`] turns any bytes into a checked package or one clear error; it
+//! never runs, compiles or trusts them. No wasmtime here, so that the builder, `renkei plugin
+//! inspect` and tests stay light.
 
 mod invisible_chars;
 pub use invisible_chars::is_invisible;

@@ -1,10 +1,10 @@
-//! The manifest: what a plugin says of itself, typed and checked.
+//! The manifest: a plugin's own description, typed and checked.
 //!
 //! Authors write `plugin.toml`; the builder embeds the same keys as JSON in the custom section
-//! `renkei:manifest`. Both forms are read into one raw shape that refuses unknown keys (`raw.rs`)
-//! and then checked (`check.rs`), so whoever holds a [`Manifest`] need not doubt it: names are well
-//! formed, defaults fit their kind, base URLs stand on the allow-list. A manifest only asks. What a
-//! plugin may do is the manifest *and* the host's grants.
+//! `renkei:manifest`. `raw.rs` reads both forms and refuses unknown keys, `check.rs` checks every
+//! value. So a [`Manifest`] needs no second look: names are well formed, defaults fit their kind,
+//! base URLs stand on the allowlist. A manifest only asks; the host decides what the plugin may do
+//! (`permissions.rs`).
 
 mod connector;
 mod error;
@@ -40,18 +40,18 @@ pub const SECTION: &str = "renkei:manifest";
 /// `renkei:plugin@0.1.0`).
 pub const CONTRACT: &str = "0.1";
 
-/// What a plugin says of itself.
+/// A plugin's own description.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     /// `[a-z][a-z0-9-]{1,40}`, unique among a host's plugins.
     pub id: String,
     /// For people.
     pub title: String,
-    /// Who made it; same form as `id`.
+    /// Name of the publisher; same form as `id`.
     pub publisher: String,
     /// A semantic version.
     pub version: String,
-    /// What it is, with what only that kind has.
+    /// The kind of plugin, with the part that only that kind has.
     pub kind: ManifestKind,
     raw: RawManifest,
 }

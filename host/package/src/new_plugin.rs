@@ -1,9 +1,9 @@
 //! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which
 //! are part of the program.
 //!
-//! It stands alone: it builds outside this repository's workspace. It appears under its name in one
-//! step, so that a failure leaves nothing behind. The examples are whole plugins that CI builds and
-//! tries; in a copy, who it is (id, title, publisher, version) is as in a new plugin in Rust.
+//! A new plugin builds outside this repository's workspace. It appears under its name in one step,
+//! so a failure leaves nothing behind. The examples are whole plugins that CI builds and tests; a
+//! copy gets the id, title, publisher and version of a new plugin.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use crate::manifest::{ID_FORM, is_id};
 
-/// Which template to copy.
+/// The kinds of template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PluginTemplate {
     /// A connector for a small CRM.
@@ -20,7 +20,7 @@ pub enum PluginTemplate {
     Transform,
 }
 
-/// What a new plugin is written in.
+/// The language of a new plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceLanguage {
     /// A crate on our SDK.
@@ -32,7 +32,7 @@ pub enum SourceLanguage {
     Python,
 }
 
-/// Why no crate was made.
+/// A reason why no plugin was made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NewError {
@@ -48,9 +48,9 @@ pub enum NewError {
     /// A file or directory cannot be written.
     #[error("{}: {source}", .path.display())]
     Io {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
@@ -64,7 +64,7 @@ macro_rules! files {
     };
 }
 
-/// What the examples are, and what every new plugin is, as the Rust templates have it.
+/// Version of the examples; version and publisher of every new plugin, as in the Rust templates.
 const EXAMPLE_VERSION: &str = "1.0.0";
 const NEW_VERSION: &str = "0.1.0";
 const NEW_PUBLISHER: &str = "my-company";
@@ -111,7 +111,7 @@ impl FromStr for PluginTemplate {
     }
 }
 
-/// Where the SDK was when this program was compiled; a path that a new crate can depend on while
+/// The folder of the SDK when this program was compiled. A new crate can depend on that path while
 /// the checkout is there.
 pub fn sdk_dir() -> PathBuf {
     let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/sdk"));
@@ -211,7 +211,7 @@ mod tests {
     use crate::Manifest;
 
     #[test]
-    fn templates_are_whole() {
+    fn new_plugin_copies_every_file_of_its_template() {
         for (language, folder) in [
             (SourceLanguage::Rust, "template"),
             (SourceLanguage::JavaScript, "examples/javascript"),
@@ -271,13 +271,13 @@ mod tests {
         fs::read_dir(dir).unwrap().map(|entry| count(entry.unwrap())).sum()
     }
 
-    /// What building leaves behind.
+    /// True for a folder that a build makes.
     fn is_made(path: &Path) -> bool {
         ["target", "build", "node_modules", "__pycache__"].iter().any(|name| path.ends_with(name))
     }
 
     #[test]
-    fn what_is_refused_leaves_nothing_behind() {
+    fn refused_new_plugin_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
         let check = |name: &str, sdk: &Path, expected: &str| {
             let (kind, language) = (PluginTemplate::Transform, SourceLanguage::Rust);

@@ -1,9 +1,10 @@
-//! Reading a plugin file: bytes in, a checked package or one clear error out. Nothing in the file
-//! is run or compiled.
+//! Reading a plugin file: bytes in, a checked package or one clear error out.
 //!
-//! The bytes stay with the package, so that what was hashed and checked is what the runtime
-//! compiles (TRUST.md 2.6, case 11). Caps come before any work that grows with the input.
-//! `renkei_package` never accepts precompiled code: a `.cwasm` is native code of whoever wrote it.
+//! Any file can lie in the plugin folder. It may be made to crash the reader, to cost hours, to be
+//! native code, or to be exchanged between the check and the use. So nothing in it is run or
+//! compiled here, caps come before any work that grows with the input, precompiled code (`.cwasm`)
+//! is refused, and the package keeps the bytes that it checked and hashed: the runtime compiles
+//! those.
 
 mod error;
 mod scan;
@@ -36,23 +37,23 @@ pub struct Package {
     bytes: Vec<u8>,
     /// SHA-256 of the file, hex.
     pub digest: String,
-    /// What it says of itself.
+    /// The manifest in it.
     pub manifest: Manifest,
-    /// What it imports, such as `renkei:plugin/log@0.1.0`.
+    /// Names of its imports, such as `renkei:plugin/log@0.1.0`.
     pub imports: Vec<String>,
-    /// What it exports.
+    /// Names of its exports.
     pub exports: Vec<String>,
 }
 
-/// What reading a file found, as plain data: whoever reads strangers' files in another process gets
-/// it from there.
+/// The contents of a checked file as plain data. A child process that reads a stranger's file
+/// hands them to its parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PackageFacts {
     /// The manifest, as the file holds it.
     pub manifest: serde_json::Value,
-    /// What it imports.
+    /// Names of its imports.
     pub imports: Vec<String>,
-    /// What it exports.
+    /// Names of its exports.
     pub exports: Vec<String>,
 }
 
@@ -97,7 +98,8 @@ impl Package {
         Ok(PackageFacts { manifest: manifest.to_json(), imports, exports })
     }
 
-    /// What [`Package::check`] found in another process, together with the bytes that it read.
+    /// Joins the facts that [`Package::check`] found in another process with the bytes that it
+    /// checked.
     pub fn from_facts(
         name: &str,
         bytes: Vec<u8>,
@@ -127,7 +129,7 @@ impl std::fmt::Debug for Package {
     }
 }
 
-/// What was found in a file.
+/// Manifest, imports and exports of a checked file.
 struct CheckedContents {
     manifest: Manifest,
     imports: Vec<String>,
@@ -143,7 +145,7 @@ fn check(name: &str, bytes: &[u8]) -> Result<CheckedContents, PackageError> {
     Ok(CheckedContents { manifest, imports, exports })
 }
 
-/// Whether the component fits the world of its kind.
+/// Accepts a component that fits the world of its kind.
 fn fit(
     name: &str,
     manifest: &Manifest,

@@ -5,9 +5,9 @@
 //! no two permissions have the same text, and a text that is not exactly what this module prints is
 //! no permission.
 //!
-//! Whatever decides where a slot's credentials go is a permission of that slot: its hosts, its base
-//! URL, the token endpoint, the field that replaces the base URL, the ways to authenticate. A new
-//! version that changes any of them therefore asks for something new.
+//! A new version must not send a slot's credentials elsewhere unasked. So each thing that decides
+//! where they go is a permission of that slot: hosts, base URL, token endpoint, the field that
+//! replaces the base URL, ways to authenticate. A change of any of them asks for something new.
 
 use std::cmp::Ordering;
 use std::fmt;

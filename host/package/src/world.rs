@@ -1,10 +1,10 @@
-//! The contract itself: the text of `wit/v1`, and whether a component fits one of its worlds.
+//! The contract itself: the text of `wit/v1`, and the comparison of a component with its worlds.
 //!
-//! Names are compared first, because the component model's own type errors do not say which import
-//! is too many. What the names leave open (a record field more, another parameter) is then decided
-//! by `wit_component::targets`. What a language's runtime imports besides (see [`crate::wasi`]) is
-//! taken into the world for that comparison as the component describes it: the runtime's linker
-//! decides whether it has the types of what is offered.
+//! `package.rs` compares the names first, because a type error of the component model does not say
+//! which import is too many. `wit_component::targets` then compares the types: one record field
+//! more, another parameter. A component of a scripting language also imports parts of WASI
+//! ([`crate::wasi`]). Those join the world for the comparison as the component describes them; the
+//! runtime's linker decides later whether their types fit.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use wit_parser::{Resolve, SourceMap, WorldId, WorldItem, WorldKey};
 
 use crate::wasi;
 
-/// The contract's files with their text, as a plugin's author needs them.
+/// The files of the contract with their text; an author's tools need them.
 pub const WIT: [(&str, &str); 5] = [
     ("types.wit", include_str!("../../../wit/v1/types.wit")),
     ("log.wit", include_str!("../../../wit/v1/log.wit")),
@@ -48,8 +48,8 @@ pub(crate) fn transform() -> Result<&'static ContractWorld, String> {
 }
 
 impl ContractWorld {
-    /// Whether every import and export has the type that the world gives it; the error says which
-    /// does not.
+    /// Accepts a component whose every import and export has the type that the world gives it; the
+    /// error names one that has another.
     pub(crate) fn fits(&self, component: &[u8]) -> Result<(), String> {
         wit_component::targets(&self.resolve, self.id, component)
             .map_err(|error| error.root_cause().to_string())

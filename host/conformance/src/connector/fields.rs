@@ -1,8 +1,8 @@
-//! Which columns of an object the kit writes, with which values, from its live schema alone.
+//! The choice of fields and values that the kit writes, from an object's live schema alone.
 //!
-//! It looks for a plain text that may hold anything, fills what a create needs, and for a bad row
-//! takes the surest mistake that the schema names: a required field left empty, an unknown choice,
-//! a text that is too long.
+//! The kit writes a plain text that may hold anything and fills the fields that a create needs. For
+//! a bad row it makes a mistake that the schema names: a required field left empty, an unknown
+//! choice, a text that is too long.
 
 use renkei_sync::model::plugin::{Schema, SchemaField};
 use renkei_sync::model::value::Value;
@@ -17,7 +17,7 @@ const PICKY: [&str; 17] = [
 /// Parts of names that promise a text for people, the best first.
 const PLAIN: [&str; 6] = ["name", "title", "subject", "description", "city", "note"];
 
-/// What the kit writes of an object.
+/// The fields of an object that the kit writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChosenFields {
     /// A text that may be set and changed.
@@ -26,13 +26,13 @@ pub struct ChosenFields {
     pub other: Option<String>,
     /// The unique column for the intent of a create.
     pub stamp: Option<String>,
-    /// What else a create needs, with values.
+    /// Other fields that a create needs, with values.
     pub fill: Vec<(String, Value)>,
     /// A column with a value that must be refused, and why.
     pub bad: Option<(String, Value, &'static str)>,
 }
 
-/// Chooses, or says why the object cannot be written.
+/// Chooses the fields; the error says why the object cannot be written.
 pub fn choose_fields(schema: &Schema) -> Result<ChosenFields, String> {
     let stamp = schema.facts.iter().find(|(code, _)| code == "stamp");
     let stamp = stamp.and_then(|(_, value)| value.as_text()).map(str::to_owned);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_text_is_preferred_and_what_is_required_is_filled() {
+    fn plain_text_is_chosen_and_required_fields_are_filled() {
         let required = |name, kind| SchemaField { required: true, ..field(name, kind) };
         let unique = SchemaField { unique: true, ..field("key", "text") };
         let chosen = choose_fields(&schema(vec![
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_an_unknown_choice_or_a_long_text() {
+    fn bad_value_is_an_unknown_choice_or_a_long_text() {
         let mut stage = field("stage", "choice");
         stage.choices.push(("a".to_owned(), "A".to_owned()));
         let short = SchemaField { max_length: Some(80), ..field("name", "text") };
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_cannot_be_written_says_why() {
+    fn object_that_cannot_be_written_says_why() {
         let parent = SchemaField { required: true, ..field("owner", "reference") };
         let reason = choose_fields(&schema(vec![field("name", "text"), parent])).unwrap_err();
         assert_eq!(reason, "a create needs owner");

@@ -1,4 +1,5 @@
-//! ReadChecks: pages to the end, resuming from every cursor, sweeps, foreign cursors, records by id.
+//! Checks of reading: pages to the end, resuming from every cursor, sweeps, foreign cursors,
+//! records by id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ const BY_ID: usize = 25;
 /// The most columns that are read.
 const COLUMNS: usize = 6;
 
-/// One object, to be read.
+/// The read checks of one object.
 pub(super) struct ReadChecks<'a> {
     pub(super) trial: &'a ConnectorTrial<'a>,
     pub(super) object: &'a ManifestObject,
@@ -160,7 +161,7 @@ impl ReadChecks<'_> {
     }
 }
 
-/// What one set of ids has and the other has not.
+/// The ids that only one of two sets has, in words.
 fn difference(what: &str, expected: &BTreeSet<String>, got: &BTreeSet<String>) -> Option<String> {
     let missing: Vec<&String> = expected.difference(got).collect();
     let more: Vec<&String> = got.difference(expected).collect();

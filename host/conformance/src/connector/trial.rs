@@ -11,7 +11,8 @@ use crate::simulator_control::SimulatorControl;
 
 /// A scan with more pages does not end.
 const PAGES_MAX: usize = 2_000;
-/// A connector, the system that it is tried on, and what the kit knows of that system.
+
+/// A connector, and the system that it is tested on.
 #[derive(Clone, Copy)]
 pub struct ConnectorTrial<'a> {
     /// Opens jobs.
@@ -20,21 +21,22 @@ pub struct ConnectorTrial<'a> {
     pub small: Result<&'a dyn Systems, &'a str>,
     /// The system's name there.
     pub system: &'a str,
-    /// The same system with credentials that are no good, if it has any.
+    /// The same system with credentials that nobody issued, if it needs any.
     pub refused: Option<&'a str>,
-    /// What the connector says of itself.
+    /// The connector's own description.
     pub manifest: &'a ConnectorManifest,
-    /// The simulator's other side.
+    /// The control of the simulator.
     pub control: &'a dyn SimulatorControl,
     /// The clock that simulator and host share.
     pub clock: &'a dyn Clock,
-    /// Unique for this run: the beginning of every intent.
+    /// Unique for this run; every intent begins with it.
     pub run: &'a str,
-    /// Longer waits for a quota are not waited out, ms of the clock.
+    /// The longest wait for a quota that the kit waits out, ms of the clock.
     pub patience_ms: u64,
 }
 
 impl ConnectorTrial<'_> {
+    /// The live schema of one object.
     pub(super) async fn schema(&self, object: &str) -> Result<Schema, NotPassed> {
         let found = match self.open().await?.discover(&[object.to_owned()]).await {
             Ok(found) => found,
@@ -47,6 +49,7 @@ impl ConnectorTrial<'_> {
         schema.ok_or_else(|| NotPassed::failed("no schema of the object asked for"))
     }
 
+    /// Opens a job of its own.
     pub(crate) async fn open(&self) -> Result<Box<dyn Connector>, PluginError> {
         self.systems.open(self.system).await
     }
@@ -73,7 +76,7 @@ impl ConnectorTrial<'_> {
     }
 }
 
-/// What to ask for a page.
+/// The request of a scan's first page.
 pub(crate) fn page_request(
     object: &str,
     scan: Scan,

@@ -1,4 +1,4 @@
-//! LawFailure: credentials that are refused, a quota that is used up, small limits.
+//! Checks of trouble: refused credentials, a used-up quota, small limits.
 
 use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::PluginError;
@@ -73,7 +73,7 @@ impl ConnectorTrial<'_> {
         }
     }
 
-    /// The longest wait that was told.
+    /// The longest wait that a read or a write got, ms.
     async fn without_quota(&self, create: Option<WriteRequest>) -> Result<u64, NotPassed> {
         // The first call of the day may still be answered.
         let mut read_ms = None;
@@ -99,7 +99,7 @@ impl ConnectorTrial<'_> {
         self.open().await?.read_page(&self.first_page()).await.map(drop)
     }
 
-    /// How long a create is to wait; it must not be done.
+    /// The wait that a create gets instead of being done, ms.
     async fn refused_create(&self, request: &WriteRequest) -> Result<u64, NotPassed> {
         let before = self.control.live_records(&request.object).await;
         let answer = match self.open().await {

@@ -1,8 +1,8 @@
-//! WriteChecks: creates that are made once, upserts, updates, a bad row among good ones, many rows in
-//! order, archiving; and that `changes` sees what was written.
+//! Checks of writing: creates that are made once, upserts, updates, a bad row among good ones, many
+//! rows in order, archiving, and `changes` after each.
 //!
 //! The checks of an object build on each other's records. A check that cannot be tried because an
-//! earlier one failed says so and is not counted as a failure of its own.
+//! earlier one failed is not applicable, and names the earlier one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,19 +22,19 @@ use crate::rules::{self, ContractRule};
 const FEW: usize = 3;
 /// Rows of the write of many rows: more than one request of most APIs takes.
 const MANY: usize = 230;
-/// How often `changes` is asked again for what it may tell late, and after how long.
+/// The number of scans of `changes` for records that may show late, and the pause between them, ms.
 const LATE: (usize, u64) = (7, 10_000);
 
-/// One object, to be written.
+/// The write checks of one object.
 struct WriteChecks<'a> {
     trial: &'a ConnectorTrial<'a>,
     object: &'a ManifestObject,
     chosen: ChosenFields,
-    /// Where the changes since the backfill begin.
+    /// The cursor at which the changes since the backfill begin.
     since: Option<Vec<u8>>,
     /// Records made so far that are still there.
     made: Vec<String>,
-    /// Records that were put away.
+    /// Records that the kit archived.
     gone: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl WriteChecks<'_> {
         Ok(outcomes)
     }
 
-    /// The text of each of these records as it is now, and which are told as removed.
+    /// The current text of each of these records, and the records that are reported as removed.
     async fn texts(
         &self,
         ids: &[String],
@@ -274,8 +274,8 @@ impl WriteChecks<'_> {
         Ok(format!("{} records", wanted.len()))
     }
 
-    /// What `changes` tells since the backfill, scan after scan, until it is enough: rows and
-    /// removals.
+    /// The rows and the removals that `changes` gives since the backfill, scan after scan, until
+    /// they are enough.
     async fn changed(
         &self,
         enough: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> bool,
@@ -309,7 +309,7 @@ impl WriteChecks<'_> {
         Ok((seen, removed))
     }
 
-    /// Puts one record away, then writes it and a bad value among good rows.
+    /// Archives one record, then writes it and a bad value among good rows.
     async fn partial(&mut self) -> CheckResult {
         let [one, two, three] = self.three()?;
         let mut operations =

@@ -1,7 +1,7 @@
-//! The lens laws of two-way functions over generated rows (SYNC.md 3.5, `wit/v1/transform.wit`).
+//! The lens laws of two-way functions (`wit/v1/transform.wit`) over generated rows.
 //!
-//! The host tries them on a few rows when it loads a file; here it is hundreds of rows from a seed,
-//! and a row that breaks a law is shrunk before it is shown.
+//! The host checks the laws on a few rows when it loads a file. The kit checks hundreds of rows
+//! from a seed, and shrinks a row that breaks a law before it shows it.
 
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, Row};
@@ -34,7 +34,7 @@ struct LawBreach {
     found: Vec<Cell>,
 }
 
-/// Tries all three.
+/// Checks all three laws.
 pub async fn check(trial: &FunctionTrial<'_>, report: &mut ConformanceReport) {
     for (rule, law) in [
         (&rules::GET_PUT, LensLaw::GetPut),
@@ -43,7 +43,7 @@ pub async fn check(trial: &FunctionTrial<'_>, report: &mut ConformanceReport) {
     ] {
         let rule: &ContractRule = rule;
         let name = &trial.function.name;
-        // A call that gives no answer breaks no law; `total` has told of it, unless it passed.
+        // A call that gives no answer breaks no law; `total` reports it, unless it passed.
         let told = report.has_failed(&rules::TOTAL, name);
         let outcome = match hold(trial, law).await {
             Err(LawFailure::NoAnswer(_)) if told => {
@@ -57,9 +57,9 @@ pub async fn check(trial: &FunctionTrial<'_>, report: &mut ConformanceReport) {
     }
 }
 
-/// FailureCause a law was not seen to hold.
+/// A law that was not seen to hold.
 enum LawFailure {
-    /// A row breaks it; in words.
+    /// A row breaks the law; in words.
     Broken(String),
     /// A call ended without an answer.
     NoAnswer(PluginError),

@@ -6,10 +6,10 @@ use renkei_sync::model::record::{Attributes, Batch, Row};
 use renkei_sync::model::value::Cell;
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 
-/// One function with all that a call needs.
+/// One function, with the arguments of its calls.
 #[derive(Clone, Copy)]
 pub struct FunctionTrial<'a> {
-    /// What runs it.
+    /// Runs the function.
     pub transforms: &'a dyn Transforms,
     /// The same plugin under small limits, if it starts there; the error says why not.
     pub small: Result<&'a dyn Transforms, &'a str>,
@@ -17,14 +17,14 @@ pub struct FunctionTrial<'a> {
     pub plugin: &'a str,
     /// Its function.
     pub function: &'a Function,
-    /// What `--config` gave; the host adds the defaults.
+    /// Parameters of `--config`; the host adds the defaults.
     pub parameters: &'a Attributes,
-    /// Where generated data comes from.
+    /// The seed of generated rows.
     pub seed: u64,
 }
 
 impl FunctionTrial<'_> {
-    /// One call; `old` without rows means that there is nothing yet.
+    /// Calls the function; `old` without rows means that nothing was made yet.
     pub(crate) async fn call(
         &self,
         way: Way,

@@ -59,7 +59,7 @@ async fn check(flaw: CrmFlaw, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn one_that_keeps_every_rule_passes_every_check() {
+async fn connector_that_keeps_every_rule_passes_every_check() {
     let small = Crm::new(CrmFlaw::None, 35);
     let report = tried(CrmFlaw::None, MANIFEST, &small).await;
     assert_eq!(failed(&report), Vec::<&str>::new(), "{}", report.to_text());
@@ -68,7 +68,7 @@ async fn one_that_keeps_every_rule_passes_every_check() {
 }
 
 #[tokio::test]
-async fn who_it_is_and_what_there_is() {
+async fn broken_account_and_schema_fail_their_checks() {
     check(CrmFlaw::NoAccount, &["account"]).await;
     check(CrmFlaw::KnowsEveryObject, &["schema"]).await;
     // Without its stamp nothing is idempotent either.
@@ -83,7 +83,7 @@ fn found_anywhere(report: &ConformanceReport, name: &str, words: &str) -> bool {
 }
 
 #[tokio::test]
-async fn pages_that_repeat_skip_or_never_end() {
+async fn broken_pages_fail_the_pages_check() {
     check(CrmFlaw::LargePages, &["pages"]).await;
     let small = Crm::new(CrmFlaw::None, 35);
     for (flaw, words) in [
@@ -97,7 +97,7 @@ async fn pages_that_repeat_skip_or_never_end() {
 }
 
 #[tokio::test]
-async fn reading_that_breaks_a_rule() {
+async fn broken_reading_fails_the_check_of_its_rule() {
     check(CrmFlaw::RemembersItself, &["resume"]).await;
     check(CrmFlaw::SweepMisses, &["sweep"]).await;
     check(CrmFlaw::TakesAnyCursor, &["garbage-cursor"]).await;
@@ -106,7 +106,7 @@ async fn reading_that_breaks_a_rule() {
 }
 
 #[tokio::test]
-async fn writing_that_breaks_a_rule() {
+async fn broken_writing_fails_the_check_of_its_rule() {
     check(CrmFlaw::CreatesTwice, &["create-once"]).await;
     check(CrmFlaw::OtherIds, &["create-once"]).await;
     check(CrmFlaw::UpsertCreates, &["upsert"]).await;
@@ -123,7 +123,7 @@ async fn writing_that_breaks_a_rule() {
 }
 
 #[tokio::test]
-async fn trouble_that_is_not_told_as_what_it_is() {
+async fn broken_error_kinds_fail_the_check_of_their_rule() {
     check(CrmFlaw::TakesAnyCredentials, &["refused-credentials"]).await;
     check(CrmFlaw::QuotaIsInvalid, &["quota"]).await;
     check(CrmFlaw::WritesWithoutQuota, &["quota"]).await;
@@ -133,7 +133,7 @@ async fn trouble_that_is_not_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_only_read_is_only_read() {
+async fn read_only_object_is_not_written() {
     let text = MANIFEST.replace("actions = [\"create\", \"update\", \"upsert\", \"archive\"]", "");
     let small = Crm::new(CrmFlaw::None, 35);
     let report = tried(CrmFlaw::None, &text, &small).await;

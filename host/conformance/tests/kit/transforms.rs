@@ -189,7 +189,7 @@ async fn check(flaw: TransformFlaw, expected: &[&str]) -> ConformanceReport {
 }
 
 #[tokio::test]
-async fn one_that_keeps_every_rule_passes_every_check() {
+async fn transform_that_keeps_every_rule_passes_every_check() {
     let report = check(TransformFlaw::None, &[]).await;
     let all = [
         "settings",
@@ -206,7 +206,7 @@ async fn one_that_keeps_every_rule_passes_every_check() {
 }
 
 #[tokio::test]
-async fn answers_of_another_shape_are_told() {
+async fn answer_of_another_shape_fails_the_columns_check() {
     let columns = check(TransformFlaw::WrongColumn, &["columns"]).await;
     assert!(found(&columns, "columns").contains("large"), "{}", columns.to_text());
     let report = tried(TransformFlaw::LosesRow, TransformFlaw::LosesRow).await;
@@ -214,7 +214,7 @@ async fn answers_of_another_shape_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_shown_shrunk_and_the_other_rows_are_still_tried() {
+async fn refused_row_is_shown_shrunk_and_other_rows_are_still_tried() {
     let report = check(TransformFlaw::RefusesEmoji, &["total"]).await;
     assert!(found(&report, "total").contains("forward of \"😀\": "), "{}", report.to_text());
     assert!(named(&report, &CheckVerdict::Passed).contains(&"row-independent"));
@@ -225,7 +225,7 @@ async fn what_is_refused_is_shown_shrunk_and_the_other_rows_are_still_tried() {
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_breaks_no_law() {
+async fn call_without_an_answer_breaks_no_law() {
     // Backward is never answered: what needs it is not tried, and `stable` does without.
     let report = check(TransformFlaw::TrapsBackward, &["total"]).await;
     let skipped = named(&report, &CheckVerdict::NotApplicable);
@@ -236,7 +236,7 @@ async fn a_call_without_an_answer_breaks_no_law() {
 }
 
 #[tokio::test]
-async fn what_to_do_follows_why_no_answer_came() {
+async fn advice_follows_the_cause_of_a_failed_call() {
     for (flaw, words) in [
         (TransformFlaw::Stops(StopCause::Trap), "it ended without a word"),
         (TransformFlaw::Stops(StopCause::Limit(Cap::RunTime)), "it does not end"),
@@ -255,7 +255,7 @@ async fn what_to_do_follows_why_no_answer_came() {
 }
 
 #[tokio::test]
-async fn state_shows() {
+async fn state_between_calls_fails_its_checks() {
     let report = tried(TransformFlaw::CountsCalls, TransformFlaw::CountsCalls).await;
     let failed = failed(&report);
     assert!(failed.contains(&"deterministic") && failed.contains(&"row-independent"));
@@ -265,7 +265,7 @@ async fn state_shows() {
 }
 
 #[tokio::test]
-async fn broken_laws_are_shown_at_the_smallest_row() {
+async fn broken_law_is_shown_at_the_smallest_row() {
     let report = check(TransformFlaw::ForgetsOld, &["lens-get-put"]).await;
     let words = found(&report, "lens-get-put");
     assert!(words.starts_with("a = [\"") && words.contains("expected ["), "{words}");
@@ -277,7 +277,7 @@ async fn broken_laws_are_shown_at_the_smallest_row() {
 }
 
 #[tokio::test]
-async fn malformed_parameters_must_be_refused_by_name() {
+async fn malformed_parameter_must_be_refused_by_name() {
     for (flaw, words) in [
         (TransformFlaw::AcceptsAnything, "accepted"),
         (TransformFlaw::HidesTheName, "does not name it"),
@@ -289,13 +289,13 @@ async fn malformed_parameters_must_be_refused_by_name() {
 }
 
 #[tokio::test]
-async fn another_answer_under_small_limits_is_told() {
+async fn other_answer_under_small_limits_fails() {
     let report = tried(TransformFlaw::None, TransformFlaw::CountsCalls).await;
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn a_merge_function_is_not_tried_and_does_not_pass() {
+async fn merge_function_is_not_tried_and_does_not_pass() {
     let function = Function {
         input: Vec::new(),
         output: Vec::new(),

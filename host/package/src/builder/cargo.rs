@@ -1,8 +1,8 @@
-//! Cargo, rustc and rustup as child processes; the only place of the host that starts any.
+//! Cargo, rustc and rustup as child processes.
 //!
-//! When Renkei itself runs under `cargo run` or `cargo test`, or in a CI with a compiler wrapper,
-//! variables meant for the host's build are inherited. Those that would change a guest are removed;
-//! the choice of toolchain is kept.
+//! Renkei may itself run under `cargo run` or `cargo test`, or in a CI with a compiler wrapper.
+//! Then it inherits variables that are meant for the host's build. Those that would change a guest
+//! are removed; the choice of toolchain stays.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -34,7 +34,7 @@ const FOREIGN: [&str; 16] = [
     "RUSTFLAGS",
 ];
 
-/// What `cargo metadata` says of a workspace.
+/// The answer of `cargo metadata`.
 #[derive(Deserialize)]
 pub(super) struct CargoWorkspace {
     pub(super) workspace_root: PathBuf,
@@ -88,7 +88,7 @@ impl CargoWorkspace {
         found.ok_or_else(missing)?.plugin()
     }
 
-    /// Our own workspace has a profile for guests; an integrator's crate need not.
+    /// The profile `guest` where the workspace has it, else `release`.
     fn profile(&self) -> &'static str {
         #[derive(Deserialize)]
         struct Root {
@@ -117,7 +117,7 @@ impl CargoTarget {
     }
 }
 
-/// Adds the compile target where it is missing, saying so.
+/// Installs the compile target where it is missing, and reports that.
 pub(super) fn ensure_target(
     workspace: &CargoWorkspace,
     report: &mut dyn FnMut(BuildProgress),
@@ -175,8 +175,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(BuildProgress)) -> (String, S
     std::thread::scope(|scope| {
         let messages = scope.spawn(move || {
             let mut text = Vec::new();
-            // What could be read before a broken pipe is still good; the exit status tells the
-            // rest.
+            // Lines before a broken pipe are still good; the exit status tells the rest.
             let _read = stdout.map(|mut pipe| pipe.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });
@@ -195,7 +194,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(BuildProgress)) -> (String, S
     })
 }
 
-/// Whether a line of Cargo's is progress and no diagnostic.
+/// True for a line of Cargo that is progress and no diagnostic.
 fn is_step(line: &str) -> bool {
     let steps = [
         "Adding ",

@@ -1,4 +1,4 @@
-//! Why a build makes no plugin file.
+//! The reasons why a build makes no plugin file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::progress::TARGET;
 use crate::manifest::ManifestError;
 use crate::package::PackageError;
 
-/// Why no plugin file was made. An older file of the same name is still as it was.
+/// A reason why no plugin file was made. An older file of the same name stays as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -15,7 +15,7 @@ pub enum BuildError {
     Tool {
         /// `cargo`, `rustc`, `npm`, `node` or `python3`.
         tool: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The directory holds no plugin's sources.
@@ -23,7 +23,7 @@ pub enum BuildError {
     Crate {
         /// The plugin's or the workspace's directory.
         path: PathBuf,
-        /// A tool's words, or what is missing.
+        /// The words of a tool, or the file that is missing.
         reason: String,
     },
     /// `plugin.toml` is refused.
@@ -31,7 +31,7 @@ pub enum BuildError {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: ManifestError,
     },
     /// The compile target is missing and could not be added.
@@ -39,15 +39,15 @@ pub enum BuildError {
         "the compile target {TARGET} is missing and could not be added; run `{command}` ({reason})"
     )]
     Target {
-        /// What to run by hand.
+        /// The command to run by hand.
         command: String,
-        /// What rustup said.
+        /// The answer of rustup.
         reason: String,
     },
     /// The plugin does not compile, or what it is compiled with cannot be installed.
     #[error("{tool} failed:\n{diagnostics}")]
     Compile {
-        /// Which tool.
+        /// The tool.
         tool: &'static str,
         /// Errors and warnings as it prints them.
         diagnostics: String,
@@ -57,7 +57,7 @@ pub enum BuildError {
     Component {
         /// The crate's name.
         package: String,
-        /// What is wrong with it.
+        /// The fault of it.
         reason: String,
     },
     /// The file that was made does not fit its world.
@@ -66,14 +66,14 @@ pub enum BuildError {
     /// A directory or file cannot be written or read.
     #[error("{}: {source}", .path.display())]
     Io {
-        /// Which.
+        /// The directory or file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// Where to get a tool that is not there.
+/// The source of a tool that is missing.
 fn install(tool: &str) -> &'static str {
     match tool {
         "npm" | "node" => "install Node.js 18 or later (https://nodejs.org)",

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 /// The compile target of guests.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What a build is doing, for whoever waits.
+/// A step of a build, for whoever waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildProgress {
-    /// The compile target is not installed; `rustup` is asked for it.
+    /// The compile target is missing; `rustup` installs it.
     AddingTarget,
-    /// A line of Cargo's, such as `Compiling serde v1.0.0`, or the tool that runs.
+    /// A line of Cargo, such as `Compiling serde v1.0.0`, or the tool that runs.
     Step(String),
     /// A plugin file stands at this path.
     Written(PathBuf),

@@ -1,9 +1,10 @@
-//! Plugins in JavaScript and Python: install the componentizer that their lock file pins, run it.
+//! Plugins in JavaScript and Python: the componentizer that their lock file pins makes the
+//! component.
 //!
-//! Everything goes to `build/` (and npm's `node_modules/`) below the plugin's directory: the
-//! contract as WIT, the tools, the component. The tools are installed again only when the lock file
-//! changed, so that a second build needs no network. npm runs no scripts of packages, and pip
-//! takes nothing without a hash.
+//! `build/` (and npm's `node_modules/`) below the plugin's directory hold the contract as WIT, the
+//! tools and the component. A changed lock file alone installs the tools again, so a second build
+//! needs no network. A package could run code on the author's machine when it is installed, so npm
+//! runs no scripts of packages and pip accepts nothing without a hash.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,20 +19,20 @@ use super::progress::BuildProgress;
 use crate::manifest::Manifest;
 use crate::world::WIT;
 
-/// What a plugin is written in, besides Rust.
+/// The languages of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScriptLanguage {
     JavaScript,
     Python,
 }
 
-/// See the module's text.
+/// A plugin in a scripting language, and the folder of its sources.
 pub(super) struct ScriptPlugin {
     dir: PathBuf,
     language: ScriptLanguage,
 }
 
-/// What a build takes from `package.json`.
+/// The keys of `package.json` that a build reads.
 #[derive(Deserialize)]
 struct NpmPackage {
     version: Option<String>,
@@ -51,7 +52,7 @@ impl ScriptPlugin {
         Some(Self { dir: dir.to_owned(), language })
     }
 
-    /// Where intermediate files go.
+    /// The folder of intermediate files.
     pub(super) fn work_dir(&self) -> PathBuf {
         self.dir.join("build")
     }
@@ -203,13 +204,13 @@ fn run(tool: &'static str, command: &mut Command) -> Result<(), BuildError> {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
-    let diagnostics = useful(&String::from_utf8_lossy(&text)).to_owned();
+    let diagnostics = plugin_part(&String::from_utf8_lossy(&text)).to_owned();
     Err(BuildError::Compile { tool, diagnostics })
 }
 
-/// What a tool says of the plugin: without its own backtrace, and of Python's tracebacks the last,
-/// which is the plugin's, to its error.
-pub(super) fn useful(printed: &str) -> &str {
+/// The part of a tool's output that is about the plugin: without the tool's backtrace, and of
+/// Python's tracebacks the last one, which is the plugin's.
+pub(super) fn plugin_part(printed: &str) -> &str {
     const TRACEBACK: &str = "Traceback (most recent call last):";
     let head = |text: &str, sign: &str| text.find(sign).unwrap_or(text.len());
     let told = printed.get(..head(printed, "Stack backtrace:")).unwrap_or(printed);

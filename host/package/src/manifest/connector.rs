@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::origin::AllowedOrigin;
 use super::setting::Setting;
 
-/// What a connector needs from the host and offers to it.
+/// The part of a manifest that only a connector has: what it needs from the host and offers.
 #[derive(Debug, Clone)]
 pub struct ConnectorManifest {
     /// At least one; slots are unique.
@@ -14,7 +14,7 @@ pub struct ConnectorManifest {
     pub quotas: Vec<Quota>,
     /// The most requests in flight per system.
     pub concurrent_requests: u32,
-    /// Which answers are worth repeating.
+    /// Answers that are worth repeating.
     pub retry: Retry,
     /// At least one; names are unique.
     pub objects: Vec<ManifestObject>,
@@ -40,18 +40,18 @@ pub struct Connection {
     /// The field of the token answer that replaces the base URL; the new one is checked against
     /// `allow` too.
     pub base_url_field: Option<String>,
-    /// Where requests may go, at least one entry.
+    /// Hosts that requests may go to, at least one entry.
     pub allow: Vec<AllowedOrigin>,
-    /// By which methods; all of them where the manifest does not say.
+    /// Methods of requests; all of them where the manifest names none.
     pub methods: Vec<Method>,
     /// Beginnings of paths, such as `/crm/v3`: a request's path is one of them or lies below it.
-    /// `/` where the manifest does not say.
+    /// `/` where the manifest names none.
     pub paths: Vec<String>,
     /// Ways to authenticate, at least one, in order of preference.
     pub auth: Vec<AuthMethod>,
     /// The token endpoint below the configured base URL; present when `auth` has an OAuth2 way.
     pub token_path: Option<String>,
-    /// How the client authenticates at the token endpoint.
+    /// The place of client id and secret in a request for a token.
     pub token_style: TokenStyle,
     /// Statuses that mean refused credentials: renew once and repeat.
     pub refused_status: Vec<u16>,
@@ -65,11 +65,11 @@ pub enum Method {
     Get,
     /// Reads without the body.
     Head,
-    /// Does what the path says.
+    /// Does the act that the path names.
     Post,
-    /// Puts a whole thing there.
+    /// Replaces a whole resource.
     Put,
-    /// Changes parts of a thing.
+    /// Changes parts of a resource.
     Patch,
     /// Deletes.
     Delete,
@@ -93,7 +93,7 @@ impl Method {
     }
 }
 
-/// How requests of a connection are authenticated.
+/// A way to authenticate the requests of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthMethod {
@@ -123,7 +123,7 @@ impl AuthMethod {
     }
 }
 
-/// How client id and secret are sent to a token endpoint.
+/// The place of client id and secret in a request to the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenStyle {
@@ -181,7 +181,7 @@ pub struct ManifestObject {
     pub write_rows: u32,
 }
 
-/// What a connector can do to an object besides reading it.
+/// An action of a connector on records of an object, besides reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the words of connector.wit")]

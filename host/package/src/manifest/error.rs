@@ -1,8 +1,8 @@
-//! Why a manifest is refused: the key, what stands there, what is expected there.
+//! The reasons to refuse a manifest: the key, the value that stands there, what is expected.
 
 use super::CONTRACT;
 
-/// Why a manifest is refused.
+/// A reason to refuse a manifest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -15,9 +15,9 @@ pub enum ManifestError {
     Value {
         /// Such as `connection[0].base_url`.
         key: String,
-        /// What stands there.
+        /// The value that stands there.
         found: String,
-        /// What may stand there.
+        /// The values that may stand there.
         expected: String,
     },
     /// Written for a contract that this host does not bind.
@@ -26,7 +26,7 @@ pub enum ManifestError {
          rebuild it with SDK {CONTRACT} or update Renkei"
     )]
     Contract {
-        /// What the manifest says.
+        /// The contract that the manifest names.
         found: String,
     },
 }

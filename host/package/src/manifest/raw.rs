@@ -1,9 +1,8 @@
-//! The manifest as it is written: the same keys in TOML and in JSON, nothing checked but names and
-//! types.
+//! The manifest as it is written: the same keys in TOML and in JSON. Only names and types of keys
+//! are checked here.
 //!
-//! Every struct refuses unknown keys, so that a misspelt key is an error at its line and never a
-//! silent default. Items that are tables in a list have the singular name that TOML wants
-//! (`[[connection]]`).
+//! Every struct refuses unknown keys. So a misspelt key is an error at its line and never a silent
+//! default. Tables in a list have a singular name, as TOML writes them (`[[connection]]`).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ use super::{
     AuthMethod, FunctionShape, Method, ObjectAction, SettingKind, SettingValue, TokenStyle,
 };
 
-/// Only what says whether the rest can be read.
+/// The one key that is read before all others: the contract decides what the others mean.
 #[derive(Deserialize)]
 pub(super) struct RawContract {
     pub(super) contract: Option<String>,
@@ -31,7 +30,7 @@ pub(super) struct RawManifest {
     pub(super) title: String,
     pub(super) publisher: String,
     pub(super) kind: RawKind,
-    // Compared before this struct is read; kept so that it is written again.
+    // It is compared before this struct is read, and kept to be written again.
     pub(super) contract: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,

@@ -6,8 +6,7 @@ use super::raw::{RawContract, RawManifest};
 use super::{CONTRACT, Manifest};
 
 impl Manifest {
-    /// Reads an author's `plugin.toml`; `crate_version` stands in for a `version` that it does not
-    /// give.
+    /// Reads an author's `plugin.toml`. `crate_version` stands in for a missing `version`.
     pub fn from_toml(text: &str, crate_version: Option<&str>) -> Result<Self, ManifestError> {
         Self::check_contract(toml::from_str(text))?;
         let mut raw: RawManifest =
@@ -26,8 +25,8 @@ impl Manifest {
         check_manifest(raw)
     }
 
-    /// Comes first, because a manifest of another contract may well have keys that this host does
-    /// not know.
+    /// Refuses another contract first, because its manifest may have keys that this host does not
+    /// know.
     fn check_contract<E>(contract: Result<RawContract, E>) -> Result<(), ManifestError> {
         match contract.ok().and_then(|raw| raw.contract) {
             Some(found) if found != CONTRACT => Err(ManifestError::Contract { found }),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Setting {
     /// `[a-z][a-z0-9_]{0,40}`.
     pub name: String,
-    /// What values it takes.
+    /// The values that it takes.
     pub kind: SettingKind,
     /// A configuration without it is refused; never set together with `default`.
     pub required: bool,
@@ -17,7 +17,7 @@ pub struct Setting {
     pub help: String,
 }
 
-/// What values a setting takes.
+/// The values that a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]

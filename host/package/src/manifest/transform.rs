@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::setting::Setting;
 
-/// What a transform offers.
+/// The functions that a transform offers.
 #[derive(Debug, Clone)]
 pub struct TransformManifest {
     /// At least one; names are unique.
@@ -22,7 +22,7 @@ pub struct Function {
     pub input: Vec<String>,
     /// Columns that it makes; empty for a merge.
     pub output: Vec<String>,
-    /// What a mapping may say to it.
+    /// Parameters that a mapping may set.
     pub parameters: Vec<Setting>,
     /// For people.
     pub help: String,
@@ -34,7 +34,7 @@ pub struct Function {
 pub enum FunctionShape {
     /// `forward` only.
     OneWay,
-    /// `forward` and `backward`, which obey the laws of SYNC.md 3.5.
+    /// `forward` and `backward`, which obey the laws in `wit/v1/transform.wit`.
     TwoWay,
     /// `merge` only.
     Merge,

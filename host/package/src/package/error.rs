@@ -1,4 +1,4 @@
-//! Why a file is no plugin for this host. Every message begins with the file's name.
+//! The reasons why a file is no plugin for this host. Every message begins with the file's name.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub enum PackagePart {
     World,
 }
 
-/// Why a file is not a plugin for this host. Every message begins with the file's name.
+/// A reason why a file is no plugin for this host. Every message begins with the file's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackageError {
@@ -27,7 +27,7 @@ pub enum PackageError {
     Io {
         /// The file.
         name: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A directory, a device, a pipe.
@@ -62,7 +62,7 @@ pub enum PackageError {
     Truncated {
         /// The file.
         name: String,
-        /// How many bytes there are.
+        /// The number of bytes.
         bytes: usize,
     },
     /// Not valid, or using a feature of WebAssembly that plugins do not have (threads, GC,
@@ -79,9 +79,9 @@ pub enum PackageError {
     TooLarge {
         /// The file.
         name: String,
-        /// What is too large.
+        /// The thing that is too large.
         what: &'static str,
-        /// How large it is.
+        /// The size of it.
         found: usize,
         /// The cap.
         max: usize,
@@ -95,7 +95,7 @@ pub enum PackageError {
         /// The file.
         name: String,
     },
-    /// What `build` or `pack` made was packed again.
+    /// A file that `build` or `pack` made is packed again.
     #[error(
         "{name}: has a manifest already; `pack` takes a bare component (to change the manifest, \
          build it again)"
@@ -109,7 +109,7 @@ pub enum PackageError {
     Manifest {
         /// The file.
         name: String,
-        /// Why.
+        /// The reason.
         source: ManifestError,
     },
     /// It wants something that its world does not offer.
@@ -129,7 +129,7 @@ pub enum PackageError {
     Export {
         /// The file.
         name: String,
-        /// What is missing.
+        /// The export that is missing.
         export: String,
         /// `connector` or `transform`.
         kind: &'static str,
@@ -142,7 +142,7 @@ pub enum PackageError {
     Types {
         /// The file.
         name: String,
-        /// Which type differs.
+        /// The type that differs.
         reason: String,
     },
     /// This build of Renkei has a broken contract in it.
@@ -150,7 +150,7 @@ pub enum PackageError {
     Contract {
         /// The file.
         name: String,
-        /// What is wrong with it.
+        /// The fault of it.
         reason: String,
     },
 }

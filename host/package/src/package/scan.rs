@@ -1,8 +1,7 @@
-//! One pass over the sections of a file: what it is, its manifest, imports and exports, and whether
-//! the caps hold.
+//! One pass over the sections of a file: manifest, imports, exports, and the caps.
 //!
-//! The pass only steps from section to section and needs no memory of its own; full validation
-//! comes after the caps.
+//! The pass steps from section to section and needs no memory of its own. Full validation comes
+//! after the caps, because it costs more than the pass.
 
 use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 
@@ -23,13 +22,13 @@ pub const BODY_BYTES_MAX: usize = 512 * 1024;
 /// The deepest nesting of components, and of component and instance types in one section.
 pub const NESTING_MAX: usize = 100;
 
-/// What guests may use: WebAssembly 2 with extended constants, and the component model without its
+/// Features of guests: WebAssembly 2 with extended constants, and the component model without its
 /// asynchronous ABI. No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's
 /// engine refuses them as well.
 const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
 
-/// What one pass finds.
+/// The contents that one pass finds.
 pub(super) struct FileScan<'a> {
     pub(super) manifest: &'a [u8],
     pub(super) imports: Vec<String>,
@@ -38,7 +37,7 @@ pub(super) struct FileScan<'a> {
 
 #[derive(Default)]
 struct SectionTotals<'a> {
-    /// How many modules and components enclose the payload; 1 at the root.
+    /// The number of modules and components that enclose the payload; 0 at the root.
     depth: usize,
     type_depth: usize,
     custom_bytes: usize,

@@ -60,7 +60,7 @@ impl Manifest {
     }
 }
 
-/// What a connection asks for, each permission of its slot.
+/// The permissions of one slot that a connection asks for.
 fn slot_permissions(connection: &Connection) -> Vec<Permission> {
     let slot = || connection.slot.clone();
     let mut asked = vec![Permission::Slot { slot: slot() }];
