@@ -5,6 +5,7 @@
 
 mod fields;
 mod reading;
+mod requests;
 mod trial;
 mod trouble;
 mod writing;

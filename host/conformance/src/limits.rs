@@ -10,8 +10,8 @@ const MEMORY_PART: usize = 16;
 /// The default time is divided by this.
 const TIME_PART: u64 = 100;
 
-/// How many times its default time a transform gets in the ordinary run: that is about what is
-/// answered, and it may share its processors with a build.
+/// The default time of a transform is multiplied by this in the ordinary run, which is about its
+/// answers and may share the processors with a build.
 const TIME_TIMES: u64 = 4;
 
 /// A transform's limits with time to spare.

@@ -7,8 +7,8 @@ use renkei_sync::ports::Systems;
 use serde_json::json;
 
 use super::fields::choose_fields;
+use super::requests::create_request;
 use super::trial::{ConnectorTrial, ids, page_request};
-use super::writing::create_request;
 use crate::limits;
 use crate::report::{CheckResult, NotPassed};
 

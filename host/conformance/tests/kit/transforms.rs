@@ -63,7 +63,7 @@ fn small(cell: &Cell) -> Cell {
 }
 
 impl SmallLetters {
-    /// What the host does before a plugin sees its parameters.
+    /// The host's check of parameters before a plugin sees them.
     fn parameters(&self, call: &TransformCall<'_>) -> Result<(), PluginError> {
         if self.flaw == TransformFlaw::AcceptsAnything {
             return Ok(());
