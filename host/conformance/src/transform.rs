@@ -91,7 +91,7 @@ impl FunctionTrial<'_> {
         // A function that answers nothing at all says nothing about parameters.
         let good = self.call(way, &input, &self.no_old_rows(way)).await;
         if good.as_ref().err().and_then(FailureCause::classify).is_some() {
-            let reason = "it does not answer ordinary rows, see `total`";
+            let reason = "the function does not answer ordinary rows, see `total`";
             return Err(NotPassed::not_applicable(reason));
         }
         let (mut found, mut why) = (Vec::new(), None);
@@ -115,7 +115,8 @@ impl FunctionTrial<'_> {
                 let answer = match self.call(*way, &input, &self.no_old_rows(*way)).await {
                     Err(error) if is_breach(&error) => return Err(error.into()),
                     Err(error) => {
-                        let reason = format!("it refuses ordinary rows, see `total`: {error}");
+                        let reason =
+                            format!("the function refuses ordinary rows, see `total`: {error}");
                         return Err(NotPassed::not_applicable(reason));
                     }
                     Ok(answer) => answer,
@@ -285,7 +286,7 @@ fn is_breach(error: &PluginError) -> bool {
 
 fn needs_rows(input: &Batch) -> Result<(), NotPassed> {
     if input.rows.is_empty() {
-        return Err(NotPassed::not_applicable("it answers no row, see `total`"));
+        return Err(NotPassed::not_applicable("the function answers no row, see `total`"));
     }
     Ok(())
 }

@@ -287,7 +287,7 @@ pub(crate) fn is_there(dir: &Path) -> Result<bool, OpenError> {
 /// Refuses what stands in the place of a file and is none.
 pub(crate) fn require_file(path: &Path) -> Result<(), OpenError> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let source = std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        let source = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
         return Err(OpenError::Io { path: path.to_owned(), source });
     }
     Ok(())

@@ -38,7 +38,7 @@ fn a_socket_in_the_place_of_a_file_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join(name);
         let _listens = UnixListener::bind(&socket).unwrap();
-        let expected = &format!("{name}: it is not a regular file");
+        let expected = &format!("{name}: not a regular file");
         check(SqliteStore::open(dir.path(), layouts()), expected);
         if name != "renkei.lock" {
             check(SqliteStore::read_only(dir.path(), layouts()), expected);
