@@ -51,8 +51,8 @@ impl FailureCause {
                 "the plugin ended without a line of output: let it log or print where it is"
             }
             Self::Time => {
-                "the call does not end, or takes far too long: look for a loop without an end and for \
-                 work that grows faster than the rows"
+                "the call does not end, or takes far too long: look for a loop without an end and \
+                 for work that grows faster than the rows"
             }
             Self::Limit => "stay below the limit named above: hold less at once",
             Self::Contract => {

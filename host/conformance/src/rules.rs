@@ -38,13 +38,13 @@ rules! {
         "build against the wit/v1 of this host and stub out what a language runtime adds";
     START "start",
         "The component compiles and can be instantiated.",
-        "do nothing but initialise in start functions and globals, and stay below the memory limit; \
+        "do nothing but initialise in start functions and globals, stay below the memory limit; \
          the compiler takes long over very large functions";
     SETTINGS "settings",
         "The defaults are accepted; malformed settings are errors that name the setting.",
         "answer `invalid` with the setting's name in the message; never trap on a value";
     LIMITS "small-limits",
-        "With a fraction of memory and time the answer is the same, or a typed error stops the call.",
+        "With a fraction of memory and time the answer is equal, or a typed error ends the call.",
         "let a failed allocation or a late answer end the call; never answer something else";
     COLUMNS "columns",
         "An answer has the declared columns, one row per row of input.",
