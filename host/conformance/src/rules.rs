@@ -110,7 +110,7 @@ rules! {
         "A write of many rows gives each its outcome, in order.",
         "map answers back to operations; split what is more than a request takes";
     ARCHIVE "archive",
-        "An archived record is told as removed by `read-records` and by `changes` or a sweep.",
+        "An archived record is reported as removed by `read-records` and by `changes` or a sweep.",
         "report what the system says is gone in `removed`";
     REFUSED "refused-credentials",
         "Refused credentials are `unauthorized`.",

@@ -167,8 +167,9 @@ impl FunctionTrial<'_> {
         };
         let Some((row, beside)) = worst else {
             let rows = input.rows.len();
-            let told = format!("{words}: {rows} rows at once, each of which passes alone: {whole}");
-            return Some((told, whole));
+            let finding =
+                format!("{words}: {rows} rows at once, each of which passes alone: {whole}");
+            return Some((finding, whole));
         };
         let width = row.columns.len();
         let has_old = !beside.rows.is_empty();
@@ -191,8 +192,8 @@ impl FunctionTrial<'_> {
         let error = self.call(way, &input, &old).await.err().unwrap_or(whole);
         let beside =
             if has_old { format!(" over {}", data::show(&cells_of(&old))) } else { String::new() };
-        let told = format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input)));
-        Some((told, error))
+        let finding = format!("{words} of {}{beside}: {error}", data::show(&cells_of(&input)));
+        Some((finding, error))
     }
 
     async fn same(&self) -> CheckResult {
@@ -230,8 +231,8 @@ impl FunctionTrial<'_> {
                     let pick = |index: &usize| sifted.output.get(*index).cloned();
                     let expected: Vec<_> = indices.iter().filter_map(pick).collect();
                     if let Some(index) = difference(&expected, &answer) {
-                        let told = differs(&input, index, &expected, &answer, words);
-                        return Err(NotPassed::failed(told));
+                        let finding = differs(&input, index, &expected, &answer, words);
+                        return Err(NotPassed::failed(finding));
                     }
                 }
             }

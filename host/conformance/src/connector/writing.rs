@@ -260,7 +260,9 @@ impl WriteChecks<'_> {
         let (seen, _) = self.changed(|seen, _| wanted.is_subset(seen)).await?;
         let missed: Vec<&String> = wanted.difference(&seen).collect();
         if !missed.is_empty() {
-            return Err(NotPassed::failed(format!("{missed:?} were written and are never told")));
+            return Err(NotPassed::failed(format!(
+                "{missed:?} were written and are never reported"
+            )));
         }
         Ok(format!("{} records", wanted.len()))
     }
@@ -397,13 +399,15 @@ impl WriteChecks<'_> {
         if !still.is_empty() {
             found.push(format!("`read-records` still gives {still:?}"));
         }
-        let untold = all.difference(&removed).count();
-        if untold > 0 {
-            found
-                .push(format!("`read-records` does not tell {untold} of {} as removed", all.len()));
+        let unreported = all.difference(&removed).count();
+        if unreported > 0 {
+            found.push(format!(
+                "`read-records` does not report {unreported} of {} as removed",
+                all.len()
+            ));
         }
         let (_, removed) = self.changed(|_, removed| all.is_subset(removed)).await?;
-        let told = all.intersection(&removed).count();
+        let reported = all.intersection(&removed).count();
         let sweep = page_request(&self.object.name, Scan::Sweep, &[], self.object.read_rows);
         let swept = ids(&self.trial.scan(sweep).await?);
         let swept = swept.iter().filter(|id| all.contains(*id)).count();
@@ -417,6 +421,6 @@ impl WriteChecks<'_> {
                 found.push(format!("archived once more: {}", describe(&outcome)));
             }
         }
-        none_of(found, format!("{told} of {} are told by `changes`", all.len()))
+        none_of(found, format!("{reported} of {} are reported by `changes`", all.len()))
     }
 }

@@ -1,4 +1,4 @@
-//! Checks of trouble: refused credentials, a used-up quota, small limits.
+//! Checks of refusals: refused credentials, a used-up quota, small limits.
 
 use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::PluginError;
@@ -23,7 +23,7 @@ impl ConnectorTrial<'_> {
         };
         match answer {
             Err(PluginError::Unauthorized { code, .. }) => Ok(format!("unauthorized ({code})")),
-            Err(error) => Err(NotPassed::failed(format!("told as: {error}"))),
+            Err(error) => Err(NotPassed::failed(format!("reported as: {error}"))),
             Ok(()) => {
                 Err(NotPassed::failed("accepted: the simulator or the connector checks nothing"))
             }
@@ -81,7 +81,9 @@ impl ConnectorTrial<'_> {
             match self.read_once().await {
                 Ok(()) => {}
                 Err(PluginError::RetryAfter { after_ms, .. }) => read_ms = Some(after_ms),
-                Err(error) => return Err(NotPassed::failed(format!("a read is told as: {error}"))),
+                Err(error) => {
+                    return Err(NotPassed::failed(format!("a read is reported as: {error}")));
+                }
             }
         }
         let read_ms = read_ms.ok_or_else(|| NotPassed::failed("reads go on without a quota"))?;
@@ -111,7 +113,7 @@ impl ConnectorTrial<'_> {
         }
         match answer {
             Err(PluginError::RetryAfter { after_ms, .. }) => Ok(after_ms),
-            Err(error) => Err(NotPassed::failed(format!("a write is told as: {error}"))),
+            Err(error) => Err(NotPassed::failed(format!("a write is reported as: {error}"))),
             Ok(outcomes) => match outcomes.as_slice() {
                 [Written::RetryAfter(after_ms)] => Ok(*after_ms),
                 other => Err(NotPassed::failed(format!("a write ends as {other:?}"))),
