@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use renkei_sync::model::state::{OutboxState, Stream};
-use renkei_sync::store::port::{Counts, EntityCounts};
+use renkei_sync::store::port::{EntityCounts, StoreCounts};
 use rusqlite::{Connection, Result};
 
 use crate::{column, failures, journal, outbox, reviews, sweeps};
 
-pub(crate) fn get(connection: &Connection) -> Result<Counts> {
+pub(crate) fn get(connection: &Connection) -> Result<StoreCounts> {
     let waiting = connection
         .prepare_cached("SELECT count(DISTINCT link) FROM wait")?
         .query_row([], |row| column::unsigned(row, 0))?;
-    Ok(Counts {
+    Ok(StoreCounts {
         entities: entities(connection)?,
         planned: outbox::count(connection, OutboxState::Planned)?,
         sent: outbox::count(connection, OutboxState::Sent)?,

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
 use rusqlite::Connection;
 
@@ -281,7 +281,7 @@ impl Store for SqliteStore {
         self.read(move |connection, _| failures::links(connection, before_ms, limit)).await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         self.read(|connection, _| counts::get(connection)).await
     }
 

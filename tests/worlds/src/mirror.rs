@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
 
 /// A store in memory and, for stories, its mirror.
@@ -288,7 +288,7 @@ impl Store for MirrorStore {
         ask!(self.failing_links(before_ms, limit))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         ask!(self.counts())
     }
 

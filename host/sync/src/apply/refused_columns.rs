@@ -15,7 +15,7 @@ use crate::model::state::{
     ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
 };
 use crate::model::value::Cell;
-use crate::plan::link::Unread;
+use crate::plan::link::UnreadField;
 use crate::plan::render::refusal_digest;
 
 mod narrow;
@@ -171,7 +171,7 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
 
 /// What a write that got through changes of what is known to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forgiven {
+pub(crate) enum ClearedRefusals {
     Nothing,
     Changed,
     /// What was refused is tried again: the link is to be planned again.
@@ -186,7 +186,7 @@ pub(crate) fn forgive(
     entry: &OutboxEntry,
     record: &str,
     now_ms: i64,
-) -> Forgiven {
+) -> ClearedRefusals {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered && entry.action == Action::Create
@@ -212,25 +212,25 @@ pub(crate) fn forgive(
         }
     }
     match (changed, tries_again) {
-        (_, true) => Forgiven::TriesAgain,
-        (true, false) => Forgiven::Changed,
-        (false, false) => Forgiven::Nothing,
+        (_, true) => ClearedRefusals::TriesAgain,
+        (true, false) => ClearedRefusals::Changed,
+        (false, false) => ClearedRefusals::Nothing,
     }
 }
 
 /// What a plan found, in place of what plans before it found; refusals stay while the write that
 /// was refused is still wanted.
-pub(crate) struct Found<'a> {
+pub(crate) struct PlanFindings<'a> {
     pub(crate) entity: &'a EntitySpec,
     /// What this plan would write, before anything was left out.
     pub(crate) wanted: Vec<OutboxEntry>,
     /// What keeps it from writing more.
     pub(crate) failures: Vec<Failure>,
     /// What it would write if it could be read there.
-    pub(crate) unread: Vec<Unread>,
+    pub(crate) unread: Vec<UnreadField>,
 }
 
-impl Found<'_> {
+impl PlanFindings<'_> {
     /// The failures from now on.
     pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
         let mut failures: Vec<Failure> = known
@@ -288,7 +288,7 @@ impl Found<'_> {
     }
 
     /// What keeps the field of a failure from being read, so that it is not written either.
-    fn unread(&self, failure: &Failure) -> Option<&Unread> {
+    fn unread(&self, failure: &Failure) -> Option<&UnreadField> {
         self.unread.iter().find(|unread| {
             let member = self.entity.members.get(unread.member);
             let is_there = member.is_some_and(|member| {

@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::lock::Mutex;
 use smol_str::format_smolstr;
 
-use crate::apply::settle::{Pause, Settled, Settler};
+use crate::apply::settle::{BatchSettler, LinkPause, SettledOperation};
 use crate::apply::settle_merge;
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Event, WriteResult};
+use crate::engine::{CycleError, CycleEvent, WriteResult};
 use crate::model::plugin::{PluginError, StopCause};
 use crate::model::reason::Reason;
 use crate::model::record::{
@@ -25,9 +25,9 @@ use crate::model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS
 use crate::model::value::{Cell, SmolStr, Value};
 use crate::plan::cascades::set_followers_aside;
 use crate::ports::Connector;
-use crate::read::fields::{Rows, read_rows};
+use crate::read::fields::{RowsKind, read_rows};
 use crate::read::order::is_older;
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 use crate::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
@@ -44,7 +44,7 @@ pub(crate) async fn apply_entity(
     let settling = Mutex::new(());
     let sender = Sender { cycle, entity, settling: &settling };
     let work = systems.iter().map(|system| sender.run(system));
-    let mut left = Left::default();
+    let mut left = SendSummary::default();
     for more in futures::future::try_join_all(work).await? {
         left.add(more);
     }
@@ -56,14 +56,14 @@ pub(crate) async fn apply_entity(
 
 /// What sending leaves for the rest of the cycle.
 #[derive(Default)]
-struct Left {
+struct SendSummary {
     /// Links that are not planned again for a while.
-    deferred: Vec<(LinkId, Pause)>,
+    deferred: Vec<(LinkId, LinkPause)>,
     /// Records that were archived.
     archived: BTreeSet<RecordKey>,
 }
 
-impl Left {
+impl SendSummary {
     fn add(&mut self, more: Self) {
         self.deferred.extend(more.deferred);
         self.archived.extend(more.archived);
@@ -77,8 +77,8 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn run(&self, system: &str) -> Result<Left, CycleError> {
-        let mut left = Left::default();
+    async fn run(&self, system: &str) -> Result<SendSummary, CycleError> {
+        let mut left = SendSummary::default();
         let mut connector: Option<Box<dyn Connector>> = None;
         while !self.cycle.tally.has_failed(system) {
             let batch = self.next_batch(system).await?;
@@ -157,12 +157,12 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         batch: Vec<OutboxEntry>,
-    ) -> Result<Left, CycleError> {
+    ) -> Result<SendSummary, CycleError> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
                 self.cycle.tally.object_failed(member, "look again", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
         };
         let is_changed =
@@ -179,9 +179,9 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         mut batch: Vec<OutboxEntry>,
-    ) -> Result<Left, CycleError> {
+    ) -> Result<SendSummary, CycleError> {
         if batch.is_empty() {
-            return Ok(Left::default());
+            return Ok(SendSummary::default());
         }
         let engine = self.cycle.engine;
         for entry in &mut batch {
@@ -209,12 +209,12 @@ impl Sender<'_> {
                 let plugin = connector.generation().clone();
                 let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
             Err(error) => {
                 self.take_back(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
         };
         self.settle(connector, member, &request.columns, &batch, outcomes).await
@@ -247,8 +247,8 @@ impl Sender<'_> {
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
-    ) -> Result<Left, CycleError> {
-        let mut left = Left::default();
+    ) -> Result<SendSummary, CycleError> {
+        let mut left = SendSummary::default();
         let mut outcomes = outcomes.into_iter();
         for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
             let outcomes = outcomes.by_ref().take(slice.len()).collect();
@@ -268,14 +268,14 @@ impl Sender<'_> {
         member: &MemberSpec,
         columns: &[String],
         (batch, outcomes): (&[OutboxEntry], Vec<Outcome>),
-    ) -> Result<Option<Left>, CycleError> {
+    ) -> Result<Option<SendSummary>, CycleError> {
         let _one_at_a_time = self.settling.lock().await;
         let engine = self.cycle.engine;
         let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
         let settled = if merge {
             settle_merge::settle(engine, self.entity, member, connector, batch, outcomes).await
         } else {
-            let mut settler = Settler::new(engine, self.entity, member, connector);
+            let mut settler = BatchSettler::new(engine, self.entity, member, connector);
             settler.settle(columns, batch, outcomes).await
         };
         match settled {
@@ -284,14 +284,19 @@ impl Sender<'_> {
         }
     }
 
-    fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Left {
-        let mut left = Left::default();
+    fn tell(
+        &self,
+        member: &MemberSpec,
+        batch: &[OutboxEntry],
+        settled: Vec<SettledOperation>,
+    ) -> SendSummary {
+        let mut left = SendSummary::default();
         for (entry, settled) in batch.iter().zip(settled) {
             left.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
             if (entry.action, settled.result) == (Action::Archive, WriteResult::Applied) {
                 left.archived.extend(entry.record());
             }
-            self.cycle.tally.event(&Event::Written {
+            self.cycle.tally.event(&CycleEvent::Written {
                 system: &member.system,
                 object: &member.object,
                 action: entry.action,
@@ -353,7 +358,7 @@ pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
 /// # Errors
 /// What a transform says.
 pub(crate) async fn sent_cells(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
     entries: &[OutboxEntry],
@@ -362,9 +367,14 @@ pub(crate) async fn sent_cells(
     let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
     let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
     let batch = Batch { columns: columns.clone(), rows };
-    let readings =
-        read_rows(transforms, entity, member, (&batch, Rows::Carried), &vec![None; entries.len()])
-            .await?;
+    let readings = read_rows(
+        transforms,
+        entity,
+        member,
+        (&batch, RowsKind::Carried),
+        &vec![None; entries.len()],
+    )
+    .await?;
     Ok(readings.into_iter().map(|reading| reading.cells).collect())
 }
 

@@ -3,27 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{self, Forgiven};
+use crate::apply::refused_columns::{self, ClearedRefusals};
 use crate::apply::send::sent;
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
-    Awaited, Choice, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey,
-    RecordState, Review, ReviewStatus, Span, Status,
+    Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
+    RecordStatus, Review, ReviewChoice, ReviewStatus, Span,
 };
 use crate::model::value::Value;
 use crate::ports::Connector;
-use crate::read::fields::{Reading, Rows, read_rows};
+use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
-use crate::read::ingest::{AbsorbError, Source};
+use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
 use crate::store::port::Changes;
 
-use confirm::Shown;
-use exists::Alike;
-pub(crate) use pause::{Pause, RETRY_MS, Settled};
+use confirm::ReadBack;
+use exists::Lookalikes;
+pub(crate) use pause::{LinkPause, RETRY_MS, SettledOperation};
 
 mod confirm;
 mod count;
@@ -31,7 +31,7 @@ mod exists;
 mod pause;
 
 /// Settles one batch of one member.
-pub(crate) struct Settler<'a> {
+pub(crate) struct BatchSettler<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
@@ -42,19 +42,19 @@ pub(crate) struct Settler<'a> {
     /// Records that this batch gave to a link, for the links that wait for them.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
-    alike: Alike,
+    alike: Lookalikes,
     /// Questions about writes that met a record of another link.
     asked: Vec<Review>,
     /// The records were read after the write: what they hold stands, and differs by edits.
     probed: bool,
     doubts: BTreeMap<RecordKey, Doubt>,
-    shown: Shown,
+    shown: ReadBack,
     /// Creations that the approval of a first sync still covers.
     covered: Option<u64>,
     changes: Changes,
 }
 
-impl<'a> Settler<'a> {
+impl<'a> BatchSettler<'a> {
     pub(crate) fn new(
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
@@ -71,11 +71,11 @@ impl<'a> Settler<'a> {
             records: BTreeMap::new(),
             created: Vec::new(),
             touched: BTreeSet::new(),
-            alike: Alike::new(),
+            alike: Lookalikes::new(),
             asked: Vec::new(),
             probed: false,
             doubts: BTreeMap::new(),
-            shown: Shown::default(),
+            shown: ReadBack::default(),
             covered: None,
             changes: Changes::default(),
         }
@@ -93,7 +93,7 @@ impl<'a> Settler<'a> {
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
-    ) -> Result<Vec<Settled>, AbsorbError> {
+    ) -> Result<Vec<SettledOperation>, IngestError> {
         self.read_again(batch, &outcomes).await?;
         self.load(batch, &outcomes).await?;
         self.compare(batch, &outcomes).await?;
@@ -114,10 +114,10 @@ impl<'a> Settler<'a> {
         Ok(settled)
     }
 
-    fn source(&self) -> Source<'a> {
+    fn source(&self) -> IngestSource<'a> {
         let generation = self.connector.generation();
-        let source = Source::new(self.engine, self.entity, self.member, generation);
-        Source { now_ms: self.now_ms, ..source }
+        let source = IngestSource::new(self.engine, self.entity, self.member, generation);
+        IngestSource { now_ms: self.now_ms, ..source }
     }
 
     /// Reads records that turned out to be other than thought. An observation, with its own commit.
@@ -125,7 +125,7 @@ impl<'a> Settler<'a> {
         &self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let mut ids: Vec<String> = Vec::new();
         for (entry, outcome) in batch.iter().zip(outcomes) {
             match outcome {
@@ -141,7 +141,7 @@ impl<'a> Settler<'a> {
         &mut self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let store = self.engine.store;
         let ids: Vec<LinkId> = batch.iter().map(|entry| entry.link).collect();
         for view in store.links(&ids).await? {
@@ -167,7 +167,7 @@ impl<'a> Settler<'a> {
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<Vec<Reading>, AbsorbError> {
+    ) -> Result<Vec<RowReading>, IngestError> {
         let mut rows = Vec::with_capacity(batch.len());
         for (entry, outcome) in batch.iter().zip(outcomes) {
             let after = match outcome {
@@ -185,15 +185,21 @@ impl<'a> Settler<'a> {
             batch.iter().map(|entry| self.target(entry)).collect();
         let batch = Batch { columns: columns.to_vec(), rows };
         let transforms = &self.engine.transforms;
-        Ok(read_rows(transforms, self.entity, self.member, (&batch, Rows::Carried), &known).await?)
+        Ok(read_rows(transforms, self.entity, self.member, (&batch, RowsKind::Carried), &known)
+            .await?)
     }
 
     fn target(&self, entry: &OutboxEntry) -> Option<&RecordState> {
         self.records.get(&self.source().key(entry.id.as_ref()?))
     }
 
-    fn settle_one(&mut self, entry: &OutboxEntry, outcome: Outcome, reading: Reading) -> Settled {
-        let done = |result| Settled { result, pause: None };
+    fn settle_one(
+        &mut self,
+        entry: &OutboxEntry,
+        outcome: Outcome,
+        reading: RowReading,
+    ) -> SettledOperation {
+        let done = |result| SettledOperation { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {
                 self.applied(entry, &applied, reading);
@@ -203,7 +209,7 @@ impl<'a> Settler<'a> {
             Outcome::Conflict => {
                 let (reason, pause) = self.conflict(entry);
                 self.drop(entry, reason);
-                Settled { result: WriteResult::Later, pause }
+                SettledOperation { result: WriteResult::Later, pause }
             }
             Outcome::Gone => {
                 self.gone(entry);
@@ -227,7 +233,7 @@ impl<'a> Settler<'a> {
         }
     }
 
-    fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: Reading) {
+    fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: RowReading) {
         self.changes.outbox_done.push(entry.intent.clone());
         let key = self.source().key(&applied.id);
         let link = self.final_link(entry.link);
@@ -245,12 +251,12 @@ impl<'a> Settler<'a> {
         if self.probed {
             self.changes.dirty.push(link);
         } else {
-            record.status = Status::Live;
+            record.status = RecordStatus::Live;
             record.version.clone_from(&applied.version);
             record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
         if entry.action == Action::Archive {
-            record.status = Status::Withdrawn;
+            record.status = RecordStatus::Withdrawn;
             self.changes.dirty.push(link);
         }
         self.count(entry.action);
@@ -285,7 +291,7 @@ impl<'a> Settler<'a> {
         &self,
         record: &mut RecordState,
         (entry, write): (&OutboxEntry, &FieldWrite),
-        reading: &Reading,
+        reading: &RowReading,
         doubt: Option<&Doubt>,
     ) -> bool {
         let Some((position, field)) = self.entity.field(&write.field) else { return false };
@@ -316,11 +322,11 @@ impl<'a> Settler<'a> {
     }
 
     /// Asks what was not asked before; what a person leaves as it is stays answered.
-    async fn ask(&mut self) -> Result<(), AbsorbError> {
+    async fn ask(&mut self) -> Result<(), IngestError> {
         for review in std::mem::take(&mut self.asked) {
             let known = self.engine.store.review(&review.id).await?;
             let stands = known.is_some_and(|known| {
-                known.status != ReviewStatus::Closed || known.choice == Some(Choice::Leave)
+                known.status != ReviewStatus::Closed || known.choice == Some(ReviewChoice::Leave)
             });
             if !stands {
                 self.changes.reviews.push(review);
@@ -330,7 +336,7 @@ impl<'a> Settler<'a> {
     }
 
     fn is_of_another(&self, key: &RecordKey, link: LinkId) -> bool {
-        let known = self.records.get(key).filter(|record| record.status != Status::Replaced);
+        let known = self.records.get(key).filter(|record| record.status != RecordStatus::Replaced);
         known.and_then(|record| record.link).is_some_and(|known| known != link)
     }
 
@@ -340,9 +346,9 @@ impl<'a> Settler<'a> {
         if let Some(id) = &entry.id {
             let key = self.source().key(id);
             if let Some(record) = self.records.get_mut(&key)
-                && record.status == Status::Live
+                && record.status == RecordStatus::Live
             {
-                record.status = Status::Deleted;
+                record.status = RecordStatus::Deleted;
                 self.touched.insert(key);
             }
         }
@@ -373,14 +379,14 @@ impl<'a> Settler<'a> {
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_met = refused_columns::is_met(&link.failures);
         let forgiven = refused_columns::forgive(&mut link.failures, entry, &record.id, self.now_ms);
-        if forgiven != Forgiven::Nothing {
+        if forgiven != ClearedRefusals::Nothing {
             self.changes.links.push(link.clone());
             // The question about it is over with the next plan.
             if was_met && !refused_columns::is_met(&link.failures) {
                 self.changes.dirty.push(id);
             }
         }
-        if forgiven == Forgiven::TriesAgain {
+        if forgiven == ClearedRefusals::TriesAgain {
             self.changes.dirty.push(id);
         }
     }
@@ -407,7 +413,7 @@ impl<'a> Settler<'a> {
     }
 
     /// Links that waited for what this batch made.
-    async fn wake(&mut self) -> Result<(), AbsorbError> {
+    async fn wake(&mut self) -> Result<(), IngestError> {
         let made = self.created.iter().filter_map(|key| self.records.get(key));
         let mut awaited: Vec<Awaited> = Vec::new();
         for record in made {
@@ -424,7 +430,7 @@ impl<'a> Settler<'a> {
         Ok(())
     }
 
-    async fn add_match_keys(&mut self) -> Result<(), AbsorbError> {
+    async fn add_match_keys(&mut self) -> Result<(), IngestError> {
         let written: Vec<&RecordState> =
             self.touched.iter().filter_map(|key| self.records.get(key)).collect();
         let (keys, _) = keys::match_keys(&self.engine.transforms, self.entity, &written).await?;
@@ -437,7 +443,7 @@ impl<'a> Settler<'a> {
 fn note_defaults(
     member: &MemberSpec,
     entry: &OutboxEntry,
-    reading: &Reading,
+    reading: &RowReading,
     record: &mut RecordState,
 ) {
     let fields = record.fields.iter_mut().zip(&reading.cells).enumerate();

@@ -6,23 +6,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::evidence::{Likeness, likeness, weigh};
+use crate::apply::evidence::{CreateLikeness, likeness, weigh};
 use crate::apply::send::sent_cells;
-use crate::engine::{Engine, Tally};
+use crate::engine::{CycleCounters, Engine};
 use crate::model::record::{Action, Tombstone};
 use crate::model::spec::EntitySpec;
 use crate::model::state::{
-    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
+    LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
+    SKEW_MS,
 };
 use crate::model::value::Cell;
-use crate::read::ingest::Source;
-use crate::store::port::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::read::ingest::IngestSource;
+use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 /// Records looked at at once.
 const ROWS: usize = 1000;
 
 /// The creates of an entity that nobody answered, and what waits for them.
-pub(crate) struct Unanswered<'a> {
+pub(crate) struct UnansweredCreates<'a> {
     entity: &'a EntitySpec,
     /// With what was sent, in canonical form; nothing if a transform failed on it.
     creates: Vec<(OutboxEntry, Vec<Cell>)>,
@@ -30,10 +31,10 @@ pub(crate) struct Unanswered<'a> {
     withheld: BTreeSet<RecordKey>,
 }
 
-impl<'a> Unanswered<'a> {
+impl<'a> UnansweredCreates<'a> {
     pub(crate) async fn new(
         engine: &Engine<'_>,
-        tally: &Tally<'_>,
+        tally: &CycleCounters<'_>,
         entity: &'a EntitySpec,
     ) -> Result<Self, StoreError> {
         let creates = unanswered(engine.store, &entity.name, None).await?;
@@ -101,17 +102,17 @@ fn may_be(
     }
     let likeness = likeness(entity, sent, record);
     match question.map(|question| &question.matter) {
-        Some(Matter::Uncertain { records, .. }) => {
-            likeness == Likeness::Same || records.contains(&record.key)
+        Some(ReviewSubject::Uncertain { records, .. }) => {
+            likeness == CreateLikeness::Same || records.contains(&record.key)
         }
-        _ => likeness != Likeness::Other,
+        _ => likeness != CreateLikeness::Other,
     }
 }
 
 /// What each create sent; if a transform fails, nothing is known of that and all may be it.
 async fn with_cells(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     creates: Vec<OutboxEntry>,
 ) -> Vec<(OutboxEntry, Vec<Cell>)> {
@@ -135,7 +136,7 @@ async fn with_cells(
 /// Tombstones of records that were never read, as records, where one of them may be what an
 /// unanswered create made.
 pub(crate) async fn strays(
-    source: &Source<'_>,
+    source: &IngestSource<'_>,
     unknown: &[&Tombstone],
 ) -> Result<Vec<RecordState>, StoreError> {
     if unknown.is_empty() {
@@ -159,7 +160,7 @@ pub(crate) async fn strays(
 async fn unanswered(
     store: &dyn Store,
     entity: &str,
-    source: Option<&Source<'_>>,
+    source: Option<&IngestSource<'_>>,
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
@@ -179,10 +180,10 @@ pub(crate) async fn questions(
     store: &dyn Store,
     entity: &str,
 ) -> Result<BTreeMap<String, Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
     let by_intent = reviews.filter_map(|review| match &review.matter {
-        Matter::Uncertain { intent, .. } => Some((intent.clone(), review)),
+        ReviewSubject::Uncertain { intent, .. } => Some((intent.clone(), review)),
         _ => None,
     });
     Ok(by_intent.collect())

@@ -20,7 +20,7 @@ pub use field::FieldState;
 pub use first::{EntityPlan, WriteCounts};
 pub use guard::{GuardCounts, first_hour_of, hour_of};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
-pub use record::{LinkWork, RecordState, Status};
+pub use record::{LinkWork, RecordState, RecordStatus};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod awaited;
@@ -153,11 +153,11 @@ pub struct Review {
     /// The record it is about.
     pub record: Option<RecordKey>,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ReviewSubject,
     /// Whether it is open.
     pub status: ReviewStatus,
     /// What a person chose.
-    pub choice: Option<Choice>,
+    pub choice: Option<ReviewChoice>,
     /// When it was opened or last changed, ms.
     pub at_ms: i64,
 }
@@ -179,7 +179,7 @@ pub enum ReviewStatus {
 /// What a review is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Matter {
+pub enum ReviewSubject {
     /// Members differ in a field.
     Conflict {
         /// The field's name.
@@ -301,7 +301,7 @@ pub enum Matter {
 /// What a person chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Choice {
+pub enum ReviewChoice {
     /// This value of a field.
     Value(Cell),
     /// Link the record with this one.

@@ -6,16 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settle::Pause;
+use crate::apply::settle::LinkPause;
 use crate::cycle_state::CycleState;
 use crate::model::plugin::{PluginError, Schema};
 use crate::model::review;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
-    LinkView, Matter, RecordKey, RecordState, Review, ReviewStatus, Status, Stream,
+    LinkView, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject, Stream,
 };
 use crate::model::value::Value;
-use crate::plan::mapping::Lanes;
+use crate::plan::mapping::FieldMappings;
 use crate::store::port::{Store, StoreError};
 
 /// More generations of children than any chain of references has.
@@ -58,7 +58,7 @@ impl Cascades {
 }
 
 /// How many records of which object, `system.object`.
-pub(crate) type Along = BTreeMap<String, u64>;
+pub(crate) type TakenAlong = BTreeMap<String, u64>;
 
 /// What archiving these records takes along, as far as the store knows the records, and all that
 /// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
@@ -66,10 +66,10 @@ pub(crate) type Along = BTreeMap<String, u64>;
 pub(crate) async fn taken_along(
     cycle: &mut CycleState<'_>,
     archives: &BTreeSet<RecordKey>,
-) -> Result<Result<(Along, BTreeSet<RecordKey>), PluginError>, StoreError> {
+) -> Result<Result<(TakenAlong, BTreeSet<RecordKey>), PluginError>, StoreError> {
     let mut seen = archives.clone();
     let mut parents = archives.clone();
-    let mut along = Along::new();
+    let mut along = TakenAlong::new();
     for _ in 0..GENERATIONS_MAX {
         let mut objects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for key in std::mem::take(&mut parents) {
@@ -112,7 +112,7 @@ pub(crate) async fn set_followers_aside(
     let followers: Vec<RecordKey> = all.difference(archived).cloned().collect();
     for record in cycle.engine.store.records(&followers).await? {
         if let Some(link) = record.link {
-            cycle.defer(link, Pause::Cycle);
+            cycle.defer(link, LinkPause::Cycle);
         }
     }
     Ok(())
@@ -172,7 +172,7 @@ pub struct WentAlong {
 impl WentAlong {
     pub(crate) async fn fetch(
         cycle: &CycleState<'_>,
-        lanes: &Lanes<'_>,
+        lanes: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<Self, StoreError> {
         let store = cycle.engine.store;
@@ -188,7 +188,7 @@ impl WentAlong {
         }
         let keys: BTreeSet<RecordKey> = named.iter().map(|(_, parent)| parent.clone()).collect();
         let mut known = store.records(&keys.into_iter().collect::<Vec<_>>()).await?;
-        known.retain(|record| record.status == Status::Withdrawn);
+        known.retain(|record| record.status == RecordStatus::Withdrawn);
         named.retain(|(_, parent)| known.iter().any(|record| record.key == *parent));
         went.with.extend(named);
         let roots: BTreeSet<&RecordKey> = went.with.values().collect();
@@ -220,11 +220,11 @@ impl WentAlong {
 
 /// What to do about the records that went along with this one: one question for all of an entity.
 pub(crate) fn question(entity: &EntitySpec, with: &RecordKey, now_ms: i64) -> Review {
-    review::of_entity(&entity.name, Matter::TookAlong { with: with.clone() }, now_ms)
+    review::of_entity(&entity.name, ReviewSubject::TookAlong { with: with.clone() }, now_ms)
 }
 
 /// The records whose deletion may have taken this one along.
-fn parents(lanes: &Lanes<'_>, record: &RecordState, cascades: &Cascades) -> Vec<RecordKey> {
+fn parents(lanes: &FieldMappings<'_>, record: &RecordState, cascades: &Cascades) -> Vec<RecordKey> {
     let mut parents = Vec::new();
     let Some(member) = lanes.member_of(record) else { return parents };
     let RecordKey { system, object, .. } = &record.key;

@@ -6,28 +6,30 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{Found, is_met, narrow, planned, repeated, value_of};
+use crate::apply::refused_columns::{PlanFindings, is_met, narrow, planned, repeated, value_of};
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Event, journal_of};
-use crate::link::stamp::{Places, origin_of};
-use crate::model::preview::Held;
+use crate::engine::{CycleError, CycleEvent, journal_of};
+use crate::link::stamp::{MemberPlaces, origin_of};
+use crate::model::preview::HeldLink;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
     Awaited, EntityPlan, Failure, FailureClass, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    Matter, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
+    OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject,
 };
 use crate::model::value::Cell;
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
-use crate::plan::limits::{self, Brake};
-use crate::plan::link::{Context, Draft, Lacking, LinkPlan, Note, plan_link};
-use crate::plan::mapping::Lanes;
-use crate::plan::references::{Promised, References};
-use crate::plan::render::{Rendered, intent, render};
-use crate::read::ingest::Source;
+use crate::plan::limits::{self, DeletionHold};
+use crate::plan::link::{
+    LinkPlan, MissingRequirement, PlanContext, PlanNote, PlannedWrite, plan_link,
+};
+use crate::plan::mapping::FieldMappings;
+use crate::plan::references::{PromisedRecords, References};
+use crate::plan::render::{RenderedWrite, intent, render};
+use crate::read::ingest::IngestSource;
 use crate::store::port::{Changes, Store, StoreError};
 
 /// Records looked at in one call.
@@ -38,12 +40,12 @@ pub(crate) async fn plan_entity(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
-    let lanes = Lanes::new(entity);
+    let lanes = FieldMappings::new(entity);
     let brake = limits::deletions(cycle, &lanes).await?;
     limits::creations(cycle, entity).await?;
     let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
     let mut references = References::empty(preview);
-    let mut made = Promised::new();
+    let mut made = PromisedRecords::new();
     let mut after = LinkId::default();
     let mut done = u64::from(brake.is_some_and(|brake| brake.later));
     loop {
@@ -89,7 +91,7 @@ async fn look_for_lost(
                     return Ok(false);
                 }
             };
-            let source = Source::new(engine, entity, member, connector.generation());
+            let source = IngestSource::new(engine, entity, member, connector.generation());
             for ids in ids.chunks(LOOK_MAX) {
                 if let Err(error) = source.read_again(connector.as_ref(), ids).await {
                     cycle.absorbed(member, error)?;
@@ -103,22 +105,22 @@ async fn look_for_lost(
 
 async fn plan_chunk(
     cycle: &mut CycleState<'_>,
-    (lanes, references): (&Lanes<'_>, &References),
-    brake: Option<Brake>,
+    (lanes, references): (&FieldMappings<'_>, &References),
+    brake: Option<DeletionHold>,
     views: Vec<LinkView>,
-    made: &mut Promised,
+    made: &mut PromisedRecords,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
     let along = WentAlong::fetch(cycle, lanes, &views).await?;
-    let context = Context { lanes, references, along: &along, now_ms, brake };
+    let context = PlanContext { lanes, references, along: &along, now_ms, brake };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
         cycle.hold_back(lanes.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
-    let drafts: Vec<Draft> =
+    let drafts: Vec<PlannedWrite> =
         plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
     let rendered = match render(&engine.transforms, lanes.entity, &drafts).await {
         Ok(rendered) => rendered,
@@ -128,7 +130,7 @@ async fn plan_chunk(
         }
     };
     let mut rendered = drafts.iter().zip(rendered);
-    let mut chunk = Chunk {
+    let mut chunk = LinkChunk {
         entity: lanes.entity,
         now_ms,
         changes: Changes::default(),
@@ -139,7 +141,7 @@ async fn plan_chunk(
     let counted = counts_of(lanes.entity, &plans, &views);
     let creates = drafts.iter().any(|draft| draft.action == Action::Create);
     if creates {
-        chunk.places = Some(Places::fetch(engine.store, lanes.entity).await?);
+        chunk.places = Some(MemberPlaces::fetch(engine.store, lanes.entity).await?);
         chunk.changes.epoch = Some(engine.store.epoch().to_owned());
     }
     let mut done = 0;
@@ -167,7 +169,7 @@ async fn plan_chunk(
 }
 
 /// Keeps which links get a record where.
-fn note_made(planned: &[OutboxEntry], made: &mut Promised) {
+fn note_made(planned: &[OutboxEntry], made: &mut PromisedRecords) {
     for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
         let place = (entry.system.clone(), entry.object.clone());
         made.entry(place).or_default().insert(entry.link);
@@ -177,7 +179,7 @@ fn note_made(planned: &[OutboxEntry], made: &mut Promised) {
 /// How many links match, stand alone and are held back, for a dry run.
 fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> EntityPlan {
     let systems = |view: &&LinkView| {
-        let live = view.records.iter().filter(|record| record.status == Status::Live);
+        let live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
         live.map(|record| record.key.system.as_str()).collect::<BTreeSet<_>>().len()
     };
     EntityPlan {
@@ -192,10 +194,12 @@ fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> Ent
 /// Places that have a live record again: children may have waited for one.
 fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
     let before = views.iter().flat_map(|view| &view.records);
-    let away: HashSet<&RecordKey> =
-        before.filter(|record| record.status != Status::Live).map(|record| &record.key).collect();
+    let away: HashSet<&RecordKey> = before
+        .filter(|record| record.status != RecordStatus::Live)
+        .map(|record| &record.key)
+        .collect();
     let is_back =
-        |record: &&RecordState| record.status == Status::Live && away.contains(&record.key);
+        |record: &&RecordState| record.status == RecordStatus::Live && away.contains(&record.key);
     after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 
@@ -221,7 +225,7 @@ async fn unclear(
     }
     let views = views.iter().filter(|view| losing.contains(&view.link.id));
     let records = views.flat_map(|view| &view.records);
-    let live = records.filter(|record| record.status == Status::Live);
+    let live = records.filter(|record| record.status == RecordStatus::Live);
     let keys: Vec<RecordKey> = live.map(|record| record.key.clone()).collect();
     let doubts = store.doubts(&keys).await?;
     Ok(doubts
@@ -232,22 +236,22 @@ async fn unclear(
 }
 
 /// The changes of one chunk of links.
-struct Chunk<'a> {
+struct LinkChunk<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
-    held: Vec<Held>,
+    held: Vec<HeldLink>,
     /// Where records are, for the stamps of creates; fetched where there are any.
-    places: Option<Places<'a>>,
+    places: Option<MemberPlaces<'a>>,
 }
 
-impl<'s> Chunk<'s> {
+impl<'s> LinkChunk<'s> {
     /// Takes up one plan with its drafts, which were rendered apart.
     fn add<'d>(
         &mut self,
         store: &dyn Store,
         mut plan: LinkPlan,
-        rendered: impl Iterator<Item = (&'d Draft, Rendered)>,
+        rendered: impl Iterator<Item = (&'d PlannedWrite, RenderedWrite)>,
         view: &LinkView,
     ) {
         let link = plan.link.id;
@@ -330,26 +334,32 @@ impl<'s> Chunk<'s> {
     /// A question about a write that met a record of another link is over when that write is.
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
         let is_met = is_met(&plan.link.failures);
-        let taken = view.reviews.iter().filter(|one| matches!(one.matter, Matter::Taken { .. }));
+        let taken =
+            view.reviews.iter().filter(|one| matches!(one.matter, ReviewSubject::Taken { .. }));
         let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
         plan.reviews.extend(over);
     }
 
     /// What new records lack.
-    fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
-        let failure = |lacking: &Lacking| {
+    fn lacking(&self, plan: &LinkPlan) -> PlanFindings<'s> {
+        let failure = |lacking: &MissingRequirement| {
             let member = self.entity.members.get(lacking.member)?;
             let (field, class) = (lacking.field.clone(), FailureClass::Required);
             let said = (lacking.column.clone(), lacking.reason.to_string());
             Some(planned(member, None, field, class, said, self.now_ms))
         };
         let failures = plan.lacking.iter().filter_map(failure).collect();
-        Found { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
+        PlanFindings { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
     }
 
     /// Values that a member's columns have no counterpart for.
-    fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
-        let failure = |note: &Note| {
+    fn unrendered(
+        &self,
+        member: &MemberSpec,
+        draft: &PlannedWrite,
+        notes: &[PlanNote],
+    ) -> Vec<Failure> {
+        let failure = |note: &PlanNote| {
             let (class, column) = match &note.reason {
                 Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
                 Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
@@ -368,9 +378,9 @@ impl<'s> Chunk<'s> {
     }
 
     /// Notes go to the journal; those of a held link would come again in every cycle.
-    fn keep(&mut self, link: LinkId, notes: Vec<Note>, held: bool) {
+    fn keep(&mut self, link: LinkId, notes: Vec<PlanNote>, held: bool) {
         let name = &self.entity.name;
-        self.held.extend(notes.iter().map(|note| Held {
+        self.held.extend(notes.iter().map(|note| HeldLink {
             entity: name.clone(),
             link,
             record: note.record.clone(),
@@ -408,7 +418,7 @@ impl<'s> Chunk<'s> {
             let reviews = self.changes.reviews.iter();
             reviews.filter(|review: &&Review| review.status == status).count() as u64
         };
-        cycle.tally.event(&Event::Planned {
+        cycle.tally.event(&CycleEvent::Planned {
             entity: &self.entity.name,
             links,
             operations: self.changes.outbox.len() as u64,
@@ -431,16 +441,16 @@ fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
 
 /// A note for each field that is left out, or one for the record as a whole.
 fn refused_notes(
-    draft: &Draft,
+    draft: &PlannedWrite,
     member: &MemberSpec,
     left_out: Vec<(Option<String>, Vec<String>)>,
-) -> Vec<Note> {
+) -> Vec<PlanNote> {
     let record = draft.id.as_ref().map(|id| RecordKey {
         system: member.system.clone(),
         object: member.object.clone(),
         id: id.clone(),
     });
-    let note = |(field, codes)| Note {
+    let note = |(field, codes)| PlanNote {
         record: record.clone(),
         field,
         reason: Reason::RefusedBefore { codes },
@@ -453,7 +463,7 @@ fn settle(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    draft: &Draft,
+    draft: &PlannedWrite,
     field: &str,
     agreed: &Cell,
 ) {

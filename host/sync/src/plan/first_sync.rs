@@ -8,15 +8,15 @@
 //! their end is not asked about yet: what would be written is not known.
 
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, CycleOptions, Engine, FirstSync, Silent};
+use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
 use crate::link::linker::{link_records, take_back};
 use crate::link::successors::follow_moves;
 use crate::model::review;
 use crate::model::spec::EntitySpec;
-use crate::model::state::{Choice, EntityPlan, Matter, Review, ReviewStatus};
+use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use crate::plan::entity::plan_entity;
-use crate::read::transforms::Lenses;
-use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+use crate::read::transforms::TransformCalls;
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// What the first sync waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +35,14 @@ impl FirstSyncWaits {
 
     /// Whether a person has said that nothing is to be written for now.
     pub fn is_left(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| question.choice == Some(Choice::Leave))
+        self.question.as_ref().is_some_and(|question| question.choice == Some(ReviewChoice::Leave))
     }
 }
 
 /// What a question about a first sync says of each entity.
 fn plans(question: &Review) -> &[EntityPlan] {
     match &question.matter {
-        Matter::FirstSync { entities } => entities,
+        ReviewSubject::FirstSync { entities } => entities,
         _ => &[],
     }
 }
@@ -59,8 +59,8 @@ enum Step {
 }
 
 /// All of them together: one answer is about all that was shown.
-fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
-    if answer == FirstSync::Approved && !plans.is_empty() {
+fn next_step(answer: FirstSyncAnswer, plans: &[EntityPlan]) -> Step {
+    if answer == FirstSyncAnswer::Approved && !plans.is_empty() {
         Step::Begin
     } else if plans.iter().all(|plan| plan.writes.is_empty()) {
         Step::Compare
@@ -73,7 +73,7 @@ fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
 /// of. The cycle plans and writes nothing of those.
 pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
     let engine = cycle.engine;
-    if !engine.options.apply || engine.options.first_sync == FirstSync::Unasked {
+    if !engine.options.apply || engine.options.first_sync == FirstSyncAnswer::Unasked {
         return Ok(());
     }
     let asked = begin_approved(engine, open_questions(engine).await?).await?;
@@ -139,7 +139,7 @@ async fn begin_approved(
     let mut left = Vec::new();
     for question in questions {
         match question.choice {
-            Some(Choice::Approve) => begin(engine, &question).await?,
+            Some(ReviewChoice::Approve) => begin(engine, &question).await?,
             _ => left.push(question),
         }
     }
@@ -150,7 +150,7 @@ async fn begin_approved(
 /// approved, and keeps the question as answered.
 async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError> {
     let begun = plans(question).iter().map(|plan| (plan.entity.clone(), plan.creations()));
-    let answered = Review { choice: Some(Choice::Approve), ..question.clone() };
+    let answered = Review { choice: Some(ReviewChoice::Approve), ..question.clone() };
     let changes = Changes {
         begun: begun.collect(),
         reviews: vec![review::closed(&answered, engine.clock.now_ms())],
@@ -193,9 +193,9 @@ async fn close(
 }
 
 async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| matches!(known.matter, Matter::FirstSync { .. }));
+    reviews.retain(|known| matches!(known.matter, ReviewSubject::FirstSync { .. }));
     Ok(reviews)
 }
 
@@ -210,8 +210,8 @@ async fn preview(
         return Ok(None);
     }
     let options = CycleOptions { apply: false, plan_operations: 0, ..engine.options.clone() };
-    let transforms = Lenses::new(engine.transforms.transforms());
-    let dry = Engine { transforms, observer: &Silent, options, ..*engine };
+    let transforms = TransformCalls::new(engine.transforms.transforms());
+    let dry = Engine { transforms, observer: &SilentObserver, options, ..*engine };
     let mut dry = cycle.for_preview(&dry);
     dry.promised = std::mem::take(&mut cycle.promised);
     plan_entity(&mut dry, entity).await?;
@@ -246,12 +246,12 @@ fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
 
 /// How many questions about ambiguous matches the entity has.
 async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = engine.store.reviews(&query).await?;
     let is_ours = |review: &&Review| {
         review.entity == entity
             && review.status == ReviewStatus::Open
-            && matches!(review.matter, Matter::Ambiguous { .. })
+            && matches!(review.matter, ReviewSubject::Ambiguous { .. })
     };
     Ok(reviews.iter().filter(is_ours).count() as u64)
 }
@@ -267,12 +267,12 @@ mod tests {
         let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
         writes.add("hubspot", "contacts", Action::Create);
         for (answer, plans, expected) in [
-            (FirstSync::Ask, vec![], Step::Compare),
-            (FirstSync::Approved, vec![], Step::Compare),
-            (FirstSync::Ask, vec![quiet.clone()], Step::Compare),
-            (FirstSync::Approved, vec![quiet.clone()], Step::Begin),
-            (FirstSync::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
-            (FirstSync::Approved, vec![quiet, writes], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![], Step::Compare),
+            (FirstSyncAnswer::Ask, vec![quiet.clone()], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![quiet.clone()], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
+            (FirstSyncAnswer::Approved, vec![quiet, writes], Step::Begin),
         ] {
             assert_eq!(next_step(answer, &plans), expected, "{answer:?} {plans:?}");
         }

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use smol_str::{ToSmolStr as _, format_smolstr};
 
 use crate::model::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
-use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, Status};
+use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, RecordStatus};
 use crate::model::value::{Cell, SmolStr, Value};
-use crate::plan::mapping::Lanes;
+use crate::plan::mapping::FieldMappings;
 use crate::read::canonical::primary;
 use crate::store::port::{Store, StoreError};
 
@@ -28,7 +28,7 @@ const KEPT_MAX: usize = 50_000;
 
 /// Links of which a dry run would make a record, by system and object. Of an object that is not
 /// there nothing was planned yet: its records count as made.
-pub type Promised = BTreeMap<(String, String), HashSet<LinkId>>;
+pub type PromisedRecords = BTreeMap<(String, String), HashSet<LinkId>>;
 
 /// The references of a chunk of links, resolved.
 #[derive(Debug, Default)]
@@ -45,12 +45,12 @@ pub struct References {
     /// Links that are referred to and of which every record is gone.
     over: HashSet<LinkId>,
     /// In a preview: what it makes is named instead of awaited.
-    preview: Option<Promised>,
+    preview: Option<PromisedRecords>,
 }
 
 /// A reference as a member reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inward {
+pub struct ReadReference {
     /// As link numbers; absent when it has no link yet.
     pub cell: Cell,
     /// Records that have no link yet.
@@ -59,7 +59,7 @@ pub struct Inward {
 
 /// A reference as a member is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outward {
+pub struct WrittenReference {
     /// As remote ids; absent when nothing of it can be written.
     pub remote: Cell,
     /// The part of it that is written, as link numbers.
@@ -72,12 +72,12 @@ pub struct Outward {
 
 impl References {
     /// None yet; in a preview, what it makes is named instead of awaited.
-    pub fn empty(preview: Option<Promised>) -> Self {
+    pub fn empty(preview: Option<PromisedRecords>) -> Self {
         Self { preview, ..Self::default() }
     }
 
     /// What the preview was told that it makes.
-    pub(crate) fn into_promised(self) -> Promised {
+    pub(crate) fn into_promised(self) -> PromisedRecords {
         self.preview.unwrap_or_default()
     }
 
@@ -87,9 +87,9 @@ impl References {
     /// What the store says.
     pub async fn fetch(
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        lanes: &FieldMappings<'_>,
         views: &[LinkView],
-        preview: Option<Promised>,
+        preview: Option<PromisedRecords>,
     ) -> Result<Self, StoreError> {
         let mut resolved = Self::empty(preview);
         resolved.extend(store, lanes, views).await?;
@@ -104,7 +104,7 @@ impl References {
     pub async fn extend(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        lanes: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
         if lanes.references().is_empty() {
@@ -178,7 +178,7 @@ impl References {
     async fn judge_lost(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        lanes: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
         (self.gone, self.there) = (HashSet::new(), BTreeSet::new());
@@ -194,9 +194,9 @@ impl References {
             return Ok(());
         }
         for record in store.records(&lost.into_iter().collect::<Vec<_>>()).await? {
-            if record.status.is_gone() || record.status == Status::Missing {
+            if record.status.is_gone() || record.status == RecordStatus::Missing {
                 self.gone.insert(record.key);
-            } else if record.status == Status::Live {
+            } else if record.status == RecordStatus::Live {
                 self.there.insert(record.key);
             }
         }
@@ -258,7 +258,7 @@ impl References {
     async fn copy(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        lanes: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
         let members = lanes.entity.members.iter();
@@ -292,7 +292,12 @@ impl References {
     }
 
     /// The links that a field of a link may refer to, as its truth or one of its records says.
-    fn referred(&self, lanes: &Lanes<'_>, view: &LinkView, field: FieldIndex) -> Vec<LinkId> {
+    fn referred(
+        &self,
+        lanes: &FieldMappings<'_>,
+        view: &LinkView,
+        field: FieldIndex,
+    ) -> Vec<LinkId> {
         let truth = view.link.truth.get(field.0).map(|truth| link_ids(&truth.value));
         let mut links: Vec<LinkId> = truth.into_iter().flatten().collect();
         for record in &view.records {
@@ -318,15 +323,15 @@ impl References {
 
     /// A member's reference as link numbers. A single one is the primary one and absent while it
     /// has no link; of several, those with a link count.
-    pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> Inward {
+    pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> ReadReference {
         let Some(value @ Value::References(ids)) = cell else {
-            return Inward { cell: cell.clone(), unknown: Vec::new() };
+            return ReadReference { cell: cell.clone(), unknown: Vec::new() };
         };
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         let counted = if many { ids.as_slice() } else { ids.get(..1).unwrap_or_default() };
         if !many && primary(value).is_none() {
-            return Inward { cell: Some(Value::Null), unknown };
+            return ReadReference { cell: Some(Value::Null), unknown };
         }
         for id in counted.iter().filter(|id| !id.is_empty()) {
             match self.link(system, object, id) {
@@ -341,7 +346,7 @@ impl References {
             (true, true) => Some(Value::Null),
             (true, false) => None,
         };
-        Inward { cell, unknown }
+        ReadReference { cell, unknown }
     }
 
     /// Link numbers as ids of `object` in `system`. What `present` holds besides stays, unless the
@@ -354,7 +359,7 @@ impl References {
         object: &str,
         cell: &Cell,
         present: &Cell,
-    ) -> Outward {
+    ) -> WrittenReference {
         let mut remote = Vec::new();
         let mut written = Vec::new();
         let mut missing = Vec::new();
@@ -380,7 +385,7 @@ impl References {
             remote.sort_by_key(|id| held.iter().position(|held| held == id).unwrap_or(held.len()));
         }
         if remote.is_empty() && (names_nothing || !missing.is_empty()) {
-            return Outward { remote: None, written: None, missing, removes: Vec::new() };
+            return WrittenReference { remote: None, written: None, missing, removes: Vec::new() };
         }
         let governed = match governs {
             Governs::Primary => held.get(..1).unwrap_or_default(),
@@ -388,7 +393,12 @@ impl References {
         };
         let goes = governed.iter().filter(|id| !id.is_empty() && !remote.contains(id));
         let removes = goes.map(|id| remote_key(system, object, id)).collect();
-        Outward { remote: references(remote), written: references(written), missing, removes }
+        WrittenReference {
+            remote: references(remote),
+            written: references(written),
+            missing,
+            removes,
+        }
     }
 
     /// A present id that stands for the link already is kept; else its live record's.

@@ -15,12 +15,13 @@ use async_trait::async_trait;
 use crate::model::spec::FieldIndex;
 use crate::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    LinkWork, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    LinkWork, OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, Stream,
+    Sweep,
 };
 use crate::model::value::Value;
 use crate::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
-    StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, Restored, ReviewFilter, ReviewQuery, Store,
+    StoreCounts, StoreError,
 };
 
 use doubts::Doubts;
@@ -217,7 +218,7 @@ impl Store for MemoryStore {
     async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
         let state = self.state();
         let live = state.records.values().filter(|record| {
-            record.status == Status::Live
+            record.status == RecordStatus::Live
                 && record.entity == entity
                 && record.key.system == stream.system
                 && record.key.object == stream.object
@@ -236,7 +237,7 @@ impl Store for MemoryStore {
         let there = state.records.values().filter(|record| {
             record.key.system == stream.system
                 && record.key.object == stream.object
-                && matches!(record.status, Status::Live | Status::Surplus)
+                && matches!(record.status, RecordStatus::Live | RecordStatus::Surplus)
         });
         let keys = there.map(|record| &record.key).filter(|key| {
             state.swept.get(key) != Some(&round) && after.is_none_or(|after| *key.id > *after)
@@ -303,7 +304,9 @@ impl Store for MemoryStore {
         for value in values {
             let keys = state.by_match_key.get(&(key.to_owned(), value.clone()));
             let records = keys.into_iter().flatten().filter_map(|key| state.records.get(key));
-            let here = |status: &Status| matches!(status, Status::Live | Status::Missing);
+            let here = |status: &RecordStatus| {
+                matches!(status, RecordStatus::Live | RecordStatus::Missing)
+            };
             let there = records.filter(|r| r.entity == entity && here(&r.status));
             found.extend(there.map(|record| Candidate {
                 value: value.clone(),
@@ -339,7 +342,7 @@ impl Store for MemoryStore {
         let mut found = Vec::new();
         for &link in links {
             let records = state.records_of(state.final_link(link));
-            let live = records.iter().filter(|record| record.status == Status::Live);
+            let live = records.iter().filter(|record| record.status == RecordStatus::Live);
             found.extend(live.map(|record| (link, record.key.clone())));
         }
         Ok(found)
@@ -398,7 +401,7 @@ impl Store for MemoryStore {
             record.entity == entity
                 && record.key.system == stream.system
                 && record.key.object == stream.object
-                && matches!(record.status, Status::Live | Status::Surplus)
+                && matches!(record.status, RecordStatus::Live | RecordStatus::Surplus)
                 && matches!(seen, Some(Value::References(known))
                     if known.iter().any(|id| ids.iter().any(|one| one == id)))
         };
@@ -447,11 +450,11 @@ impl Store for MemoryStore {
         let state = self.state();
         let reviews = state.reviews.values().filter(|review| {
             let stands = match query.stand {
-                Reviews::All => true,
-                Reviews::Stopping => {
+                ReviewFilter::All => true,
+                ReviewFilter::Stopping => {
                     matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
                 }
-                Reviews::Decided => review.status == ReviewStatus::Decided,
+                ReviewFilter::Decided => review.status == ReviewStatus::Decided,
             };
             stands && (query.link.is_none() || review.link == query.link)
         });
@@ -480,7 +483,7 @@ impl Store for MemoryStore {
         Ok(self.state().failing_links(before_ms, limit))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         Ok(self.state().counts())
     }
 

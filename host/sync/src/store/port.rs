@@ -60,7 +60,7 @@ pub struct OutboxQuery {
 
 /// Where the reviews stand that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reviews {
+pub enum ReviewFilter {
     /// All, those that are over among them.
     #[default]
     All,
@@ -74,7 +74,7 @@ pub enum Reviews {
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
     /// Where they stand.
-    pub stand: Reviews,
+    pub stand: ReviewFilter,
     /// About this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.
@@ -94,7 +94,7 @@ pub struct JournalQuery {
 
 /// Numbers for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct StoreCounts {
     /// Per entity.
     pub entities: Vec<EntityCounts>,
     /// Operations planned.
@@ -314,7 +314,7 @@ pub trait Store: Send + Sync {
 
     /// The links of these records, through all aliases and united links, in any order; those
     /// without a link are left out. A record that is there stands for itself
-    /// ([`Status::is_there`](crate::model::state::Status::is_there)).
+    /// ([`RecordStatus::is_there`](crate::model::state::RecordStatus::is_there)).
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
 
     /// The `Live` records of these links. A united link answers with the records of the link that
@@ -390,7 +390,7 @@ pub trait Store: Send + Sync {
     async fn failing_links(&self, until_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError>;
 
     /// Numbers for `status`.
-    async fn counts(&self) -> Result<Counts, StoreError>;
+    async fn counts(&self) -> Result<StoreCounts, StoreError>;
 
     /// All of it, or nothing; durable when it returns.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;

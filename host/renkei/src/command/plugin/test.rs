@@ -115,10 +115,13 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let (running, credentials): (_, &[&str]) = match name {
-        "hubspot" => (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"]),
-        "salesforce" => {
-            (renkei_simulators::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
+        "hubspot" => {
+            (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"])
         }
+        "salesforce" => (
+            renkei_simulators::salesforce::serve(listener, options)?,
+            &["client_secret", "client_id"],
+        ),
         _ => {
             return Err(Failure::usage(format!(
                 "there is no simulator `{name}`; there are: hubspot, salesforce, or the URL of \

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{Prober, Stage};
-use crate::apply::evidence::{Fate, Trace, fates, is_untouched, note};
+use super::{ProbeStage, Prober};
+use crate::apply::evidence::{SentField, SentFieldOutcome, fates, is_untouched, note};
 use crate::apply::send::sent_cells;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::EntitySpec;
-use crate::model::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
+use crate::model::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, RecordStatus, Span};
 use crate::model::value::Cell;
-use crate::read::ingest::AbsorbError;
+use crate::read::ingest::IngestError;
 use crate::store::port::Changes;
 
 impl Prober<'_> {
     /// Reads the records and settles what they prove; the planner sees to the rest.
-    pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), AbsorbError> {
+    pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), IngestError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -40,9 +40,11 @@ impl Prober<'_> {
                 Some(record) if entry.action == Action::Update => {
                     settle(self.entity, entry, &sent, record, false)
                 }
-                Some(record) if record.status == Status::Missing || !record.status.is_there() => {
+                Some(record)
+                    if record.status == RecordStatus::Missing || !record.status.is_there() =>
+                {
                     if entry.action == Action::Archive && record.status.is_removed() {
-                        record.status = Status::Withdrawn;
+                        record.status = RecordStatus::Withdrawn;
                     }
                     Reason::FoundByProbe
                 }
@@ -57,7 +59,7 @@ impl Prober<'_> {
     }
 
     fn hands_on(&self, entry: &OutboxEntry, record: &RecordState) -> bool {
-        self.stage == Stage::Start
+        self.stage == ProbeStage::Start
             && entry.action == Action::Update
             && record.status.successor().is_some()
     }
@@ -66,7 +68,7 @@ impl Prober<'_> {
     pub(super) async fn sent_cells(
         &self,
         entries: &[OutboxEntry],
-    ) -> Result<Vec<Vec<Cell>>, AbsorbError> {
+    ) -> Result<Vec<Vec<Cell>>, IngestError> {
         let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
     }
@@ -91,11 +93,11 @@ pub(crate) fn settle(
         .iter()
         .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
         .collect();
-    let traces: Vec<Trace<'_>> = written
+    let traces: Vec<SentField<'_>> = written
         .iter()
         .filter_map(|(position, write)| {
             let field = entity.fields.get(*position)?;
-            Some(Trace {
+            Some(SentField {
                 kind: &field.kind,
                 before: &write.before,
                 sent: sent.get(*position)?,
@@ -104,18 +106,18 @@ pub(crate) fn settle(
         })
         .collect();
     let fates = fates(untouched, &traces);
-    let plain: Vec<bool> = traces.iter().map(Trace::is_plain).collect();
+    let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
     let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
     for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
         let Some(state) = record.fields.get_mut(position) else { continue };
         note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
-        if *fate == Fate::Edited {
+        if *fate == SentFieldOutcome::Edited {
             state.edited = since;
         }
     }
-    if fates.contains(&Fate::Unsure) {
+    if fates.contains(&SentFieldOutcome::Unsure) {
         Reason::Unclear
-    } else if fates.contains(&Fate::Held) {
+    } else if fates.contains(&SentFieldOutcome::Held) {
         Reason::FoundByProbe
     } else {
         Reason::SentAgain

@@ -5,10 +5,10 @@
 //! the match keys. So what else shares the key is matched with the two, or asked about.
 
 use super::Linker;
-use crate::link::matching::{Verdict, judge};
+use crate::link::matching::{MatchVerdict, judge};
 use crate::model::reason::Reason;
 use crate::model::review;
-use crate::model::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review};
+use crate::model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
 use crate::store::port::StoreError;
 
 impl Linker<'_> {
@@ -20,15 +20,15 @@ impl Linker<'_> {
         key: &str,
         records: Vec<RecordKey>,
     ) -> Result<(), StoreError> {
-        let matter = Matter::Ambiguous { key: key.to_owned(), records: records.clone() };
+        let matter = ReviewSubject::Ambiguous { key: key.to_owned(), records: records.clone() };
         let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
         let known = self.reviews.get(&review.id);
         match known.and_then(|known| known.choice.as_ref()) {
-            Some(Choice::LinkWith(other)) if self.is_there(other) => {
+            Some(ReviewChoice::LinkWith(other)) if self.is_there(other) => {
                 let other = other.clone();
                 self.put_with(record, &other, review.id).await
             }
-            Some(Choice::Separate) => {
+            Some(ReviewChoice::Separate) => {
                 let link = self.found();
                 self.put(record, link, Reason::LinkedByChoice);
                 self.founded += 1;
@@ -72,7 +72,7 @@ impl Linker<'_> {
             .map_or_else(Vec::new, |(_, own)| own);
         self.learn(&[(record.clone(), own.clone())].into()).await?;
         match judge(&self.entity.match_keys, record, &own, &self.known) {
-            Verdict::Found { others, .. } if others.is_empty() => {
+            MatchVerdict::Found { others, .. } if others.is_empty() => {
                 if self.may_found(record, &others) {
                     let link = self.found();
                     self.put(record, link, Reason::LinkedByChoice);
@@ -124,10 +124,11 @@ impl Linker<'_> {
         let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
             records.iter().partition(|one| self.link_of(one).is_some());
         for one in linked {
-            let matter = Matter::Ambiguous { key: key.to_owned(), records: records.to_vec() };
+            let matter =
+                ReviewSubject::Ambiguous { key: key.to_owned(), records: records.to_vec() };
             let question = review::of_record(&self.entity.name, one, matter, self.now_ms);
             let answered = self.engine.store.review(&question.id).await?;
-            let is_apart = answered.is_some_and(|one| one.choice == Some(Choice::Separate));
+            let is_apart = answered.is_some_and(|one| one.choice == Some(ReviewChoice::Separate));
             let Some(link) = self.link_of(one).filter(|_| !is_apart) else { continue };
             let places = free.iter().map(|&other| ((link, other.system.clone()), other.clone()));
             self.pass.contested.extend(places);

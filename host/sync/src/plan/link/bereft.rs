@@ -11,17 +11,17 @@ use std::sync::Arc;
 
 use smol_str::ToSmolStr as _;
 
-use super::{Context, Work};
+use super::{LinkPlanner, PlanContext};
 use crate::model::reason::Reason;
 use crate::model::spec::FieldSpec;
 use crate::model::state::{LinkId, RecordKey};
 use crate::model::value::{Cell, SmolStr, Value};
-use crate::plan::mapping::Active;
+use crate::plan::mapping::ActiveMember;
 use crate::plan::references::{is_many, link_ids};
 use crate::read::canonical::is_same;
 
 /// What a reference that a system emptied counts as.
-struct Bereft {
+struct LostReference {
     base: Cell,
     /// The truth that the member had, if it had that.
     had: Option<Value>,
@@ -29,7 +29,7 @@ struct Bereft {
     waits_for: Option<RecordKey>,
 }
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// A reference to a link that was united with another names that one by now: nobody has edited
     /// it.
     pub(super) fn follow_merges(&mut self) {
@@ -69,7 +69,8 @@ impl Work<'_> {
     fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
         let lanes = self.context.lanes;
         let field = lanes.entity.fields.get(position);
-        let state = move |active: &Active| self.records.get(active.record)?.fields.get(position);
+        let state =
+            move |active: &ActiveMember| self.records.get(active.record)?.fields.get(position);
         let mut states = self.active.iter().filter_map(state);
         let is_due = states.any(|state| state.lost.is_some());
         self.active.iter().filter(move |_| is_due).filter_map(move |active| {
@@ -108,7 +109,7 @@ impl Work<'_> {
         }
     }
 
-    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<Bereft> {
+    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<LostReference> {
         let references = self.context.references;
         let active = self.active.get(active)?;
         let lane = self.context.lanes.lane(active.member, position)?;
@@ -147,13 +148,13 @@ impl Work<'_> {
             base.retain(|link| !follows(link));
             let has = |cell: &Cell| is_same(&field.kind, cell, truth);
             let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
-            return Some(Bereft { base: cell_of(&base), had, waits_for: gone.cloned() });
+            return Some(LostReference { base: cell_of(&base), had, waits_for: gone.cloned() });
         }
         // What it waited for is gone everywhere: now the references to that go, too, unless a
         // person has named something else somewhere.
         if !many && self.is_set_anew(position, field) {
             let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
-            let nothing = Bereft { base: cell_of(&[]), had: None, waits_for: None };
+            let nothing = LostReference { base: cell_of(&[]), had: None, waits_for: None };
             return is_left.then_some(nothing);
         }
         if state.lost.is_some() || is_same(&field.kind, &state.agreed, truth) {
@@ -167,12 +168,12 @@ impl Work<'_> {
             return None;
         }
         base.extend(over);
-        Some(Bereft { base: cell_of(&base), had: None, waits_for: None })
+        Some(LostReference { base: cell_of(&base), had: None, waits_for: None })
     }
 
     /// Whether a person has named a record in a single reference since it was in step.
     fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
-        let Context { lanes, references, .. } = self.context;
+        let PlanContext { lanes, references, .. } = self.context;
         self.active.iter().any(|active| {
             let lane = lanes.lane(active.member, position);
             let lane = lane.filter(|lane| lane.mapping.direction.reads());

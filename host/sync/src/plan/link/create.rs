@@ -1,14 +1,14 @@
 //! Which systems have no record of the link yet, and what a new one is made of.
 
-use super::{Draft, Lacking, Work, is_filled};
+use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
-use crate::model::state::{FailureClass, FieldWrite, Status};
+use crate::model::state::{FailureClass, FieldWrite, RecordStatus};
 use crate::model::value::Cell;
 use crate::plan::references::link_ids;
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     pub(super) fn creates(&mut self) {
         if self.active.is_empty() {
             return;
@@ -36,7 +36,12 @@ impl Work<'_> {
         let reason = Reason::StandsStill { object, column: column.clone() };
         self.note(None, None, reason.clone());
         let column = Some(column);
-        self.plan.lacking.push(Lacking { member: position, field: None, column, reason });
+        self.plan.lacking.push(MissingRequirement {
+            member: position,
+            field: None,
+            column,
+            reason,
+        });
     }
 
     /// A live record, one that may take its place or come back, or one that is just moving to
@@ -44,7 +49,7 @@ impl Work<'_> {
     fn has_record_in(&self, system: &str) -> bool {
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
         let kept = self.records.iter().filter(|record| {
-            matches!(record.status, Status::Surplus | Status::Missing)
+            matches!(record.status, RecordStatus::Surplus | RecordStatus::Missing)
                 || record.status.successor().is_some()
         });
         active.chain(kept).any(|record| record.key.system == system)
@@ -55,7 +60,7 @@ impl Work<'_> {
     fn has_unmapped_in(&mut self, system: &str) -> bool {
         let lanes = self.context.lanes;
         let unmapped = self.records.iter().find(|record| {
-            record.status == Status::Live
+            record.status == RecordStatus::Live
                 && record.key.system == system
                 && lanes.member_of(record).is_none()
         });
@@ -67,7 +72,7 @@ impl Work<'_> {
         is_there
     }
 
-    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {
+    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<PlannedWrite> {
         let mut groups = Vec::new();
         let mut fields = Vec::new();
         for (index, group) in member.groups.iter().enumerate() {
@@ -92,7 +97,7 @@ impl Work<'_> {
         if groups.is_empty() {
             return None;
         }
-        Some(Draft {
+        Some(PlannedWrite {
             link: self.plan.link.id,
             member: position,
             action: Action::Create,
@@ -183,7 +188,7 @@ impl Work<'_> {
                     && self.context.references.is_same_by_now(&truth, &None)
             });
             if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
-                self.plan.lacking.push(Lacking {
+                self.plan.lacking.push(MissingRequirement {
                     member,
                     field: Some(field),
                     column: None,

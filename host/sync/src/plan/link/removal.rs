@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use super::along::Next;
-use super::{Draft, Work, is_filled};
+use super::along::RemovalStep;
+use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::apply::refused_columns::{Undelivered, undelivered};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::model::state::{
-    Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
+    LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus, ReviewSubject,
+    SKEW_MS,
 };
 use crate::model::value::{Cell, Value};
-use crate::plan::limits::Brake;
-use crate::plan::mapping::Active;
+use crate::plan::limits::DeletionHold;
+use crate::plan::mapping::ActiveMember;
 use crate::read::unreadable::was_not_answered;
 
 /// What a live member has that the hub has not, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum News {
+enum UnsharedContent {
     /// A value where none was ever agreed on: somebody filled what was empty, or the record took
     /// the place of one that had no such field, as the Contact of a Lead that was converted.
     Added,
@@ -33,7 +34,7 @@ fn is_unset(cell: &Cell, winner: &Winner) -> bool {
     *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
 }
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// Whether the link is done with by what a removal asks for.
     pub(super) fn removal(&mut self) -> bool {
         self.settle_missing();
@@ -43,7 +44,8 @@ impl Work<'_> {
         let moving = self.records.iter().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
             // What is out of sight is not known to be gone, and is due once it is seen again.
-            let is_hidden = self.records.iter().any(|record| record.status == Status::Missing);
+            let is_hidden =
+                self.records.iter().any(|record| record.status == RecordStatus::Missing);
             if !moving && !is_hidden {
                 self.end(Reason::GoneEverywhere, None);
             }
@@ -64,7 +66,7 @@ impl Work<'_> {
             return false;
         }
         if let Some(with) = with {
-            if let Next::Again(reason) = self.went_along(&gone, with) {
+            if let RemovalStep::Again(reason) = self.went_along(&gone, with) {
                 self.forget_removed();
                 self.create_reason = reason;
                 return false;
@@ -90,14 +92,16 @@ impl Work<'_> {
     /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
     fn outlives(&self) -> Option<Reason> {
         let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
-        if has(Some(News::Edited)).is_some() || self.undelivered() == Some(Undelivered::News) {
+        if has(Some(UnsharedContent::Edited)).is_some()
+            || self.undelivered() == Some(Undelivered::News)
+        {
             return Some(Reason::EditBeatsDelete);
         }
-        let record = self.records.get(has(Some(News::Added))?.record)?;
+        let record = self.records.get(has(Some(UnsharedContent::Added))?.record)?;
         Some(Reason::AddedBeatsDelete(record.key.system.clone()))
     }
 
-    fn news(&self, active: Active) -> Option<News> {
+    fn news(&self, active: ActiveMember) -> Option<UnsharedContent> {
         let lanes = self.context.lanes;
         let record = self.records.get(active.record)?;
         let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
@@ -113,11 +117,11 @@ impl Work<'_> {
                 let is_other = *seen != state.base
                     && !(base.is_null() && is_unset(&seen, &field.winner))
                     && !self.follows(field, &state.base, &seen);
-                (seen.is_some() && (is_other || state.unsure)).then_some(News::Edited)
+                (seen.is_some() && (is_other || state.unsure)).then_some(UnsharedContent::Edited)
             }
             // What the system put there when the record was made is nobody's (RULES.md P4).
             None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
-                .then_some(News::Added),
+                .then_some(UnsharedContent::Added),
         })
         .max()
     }
@@ -176,8 +180,9 @@ impl Work<'_> {
     /// A removed record whose system has another live one is no news for the link; one out of sight
     /// does not come back into a place that is taken.
     fn forget_replaced(&mut self) {
-        let is_gone =
-            |record: &RecordState| record.status.is_removed() || record.status == Status::Missing;
+        let is_gone = |record: &RecordState| {
+            record.status.is_removed() || record.status == RecordStatus::Missing
+        };
         if !self.records.iter().any(|record| is_gone(record)) {
             return;
         }
@@ -190,7 +195,7 @@ impl Work<'_> {
             .collect();
         for record in self.records.iter_mut().filter(|record| is_gone(record)) {
             if live.contains(&record.key.system) {
-                Arc::make_mut(record).status = Status::Replaced;
+                Arc::make_mut(record).status = RecordStatus::Replaced;
             }
         }
     }
@@ -198,7 +203,7 @@ impl Work<'_> {
     /// The link goes on without its removed records, so that their systems get new ones.
     fn forget_removed(&mut self) {
         for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
-            Arc::make_mut(record).status = Status::Replaced;
+            Arc::make_mut(record).status = RecordStatus::Replaced;
         }
     }
 
@@ -216,14 +221,14 @@ impl Work<'_> {
             self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
             return;
         }
-        if let Some(Brake { count, limit, along, .. }) = self.context.brake {
+        if let Some(DeletionHold { count, limit, along, .. }) = self.context.brake {
             self.plan.held = true;
             self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;
         }
         for active in &self.active {
             let Some(record) = self.records.get(active.record) else { continue };
-            self.plan.drafts.push(Draft {
+            self.plan.drafts.push(PlannedWrite {
                 link: self.plan.link.id,
                 member: active.member,
                 action: Action::Archive,
@@ -241,7 +246,7 @@ impl Work<'_> {
     }
 
     fn ask_about(&mut self, gone: &RecordKey) {
-        let matter = Matter::Deleted { gone: gone.clone() };
+        let matter = ReviewSubject::Deleted { gone: gone.clone() };
         let now_ms = self.context.now_ms;
         let review = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
         let known = self.reviews.iter().find(|known| known.id == review.id).cloned();
@@ -249,7 +254,7 @@ impl Work<'_> {
             Some(known) if known.status == ReviewStatus::Chosen => {
                 self.plan.reviews.push(review::closed(&known, now_ms));
                 match known.choice {
-                    Some(Choice::Approve) => self.archive_others(gone),
+                    Some(ReviewChoice::Approve) => self.archive_others(gone),
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }

@@ -1,17 +1,17 @@
 //! Which members must be told of the truth: only fields that are due, only where the mapping
 //! writes.
 
-use super::{Draft, Unread, Work};
+use super::{LinkPlanner, PlannedWrite, UnreadField};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{FieldIndex, MappingGroup};
 use crate::model::state::FieldWrite;
 use crate::model::value::Cell;
-use crate::plan::mapping::Active;
+use crate::plan::mapping::ActiveMember;
 use crate::read::canonical::is_changed;
 use crate::read::unreadable::was_not_answered;
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// What was refused stays a failure while it is due and cannot be read (RULES.md V5, V13).
     pub(super) fn note_unread(&mut self) {
         if self.plan.link.failures.is_empty() {
@@ -30,7 +30,7 @@ impl Work<'_> {
                 if is_both && is_due && state.seen.is_none() {
                     let not_answered = was_not_answered(&record.failures, &field.name);
                     let (member, field) = (active.member, field.name.clone());
-                    self.plan.unread.push(Unread { member, field, not_answered });
+                    self.plan.unread.push(UnreadField { member, field, not_answered });
                 }
             }
         }
@@ -47,7 +47,7 @@ impl Work<'_> {
         }
     }
 
-    fn update(&mut self, index: usize) -> Option<Draft> {
+    fn update(&mut self, index: usize) -> Option<PlannedWrite> {
         let active = *self.active.get(index)?;
         let member = self.context.lanes.entity.members.get(active.member)?;
         let mut groups = Vec::new();
@@ -63,7 +63,7 @@ impl Work<'_> {
         }
         let record = self.records.get(active.record)?;
         let reason = fields.first().map(|field| field.reason.clone())?;
-        Some(Draft {
+        Some(PlannedWrite {
             link: self.plan.link.id,
             member: active.member,
             action: Action::Update,
@@ -89,7 +89,7 @@ impl Work<'_> {
     /// The cells of one group; nothing when it must wait, or already stands there.
     fn group_cells(
         &mut self,
-        active: Active,
+        active: ActiveMember,
         group: &MappingGroup,
         reason: &Reason,
     ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {

@@ -5,14 +5,14 @@
 //! after the database was put back. A person takes it back by changing it in one system, unless
 //! another one holds it that cannot be told. Who never held it has no say.
 
-use super::{Merge, Part};
+use super::{FieldMerge, MemberField};
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, Winner};
 use crate::model::state::{Link, RecordState, Span, Truth};
 use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
 
-impl Merge<'_> {
+impl FieldMerge<'_> {
     /// Moves the truth where somebody has opted out; `false` where nobody has, so that the decision
     /// table speaks.
     pub(super) fn weigh_consent(&mut self) -> bool {
@@ -87,7 +87,7 @@ impl Merge<'_> {
     }
 
     /// Whether a member that is not read has opted out by itself: no rule writes over that.
-    pub(super) fn keeps_opt_out(&self, part: &Part<'_>) -> bool {
+    pub(super) fn keeps_opt_out(&self, part: &MemberField<'_>) -> bool {
         opt_out(&self.field.winner).is_some_and(|out| {
             *part.seen == out && self.new.value != out && self.new.previous != out
         })
@@ -95,7 +95,7 @@ impl Merge<'_> {
 }
 
 /// Whether a member has opted out and its word was not weighed yet.
-pub(super) fn is_news(winner: &Winner, part: &Part<'_>, truth: &Truth) -> bool {
+pub(super) fn is_news(winner: &Winner, part: &MemberField<'_>, truth: &Truth) -> bool {
     let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
     // A consent that was just given back may not have got everywhere yet.
     let pending = truth.previous == out;

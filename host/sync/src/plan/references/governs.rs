@@ -1,7 +1,7 @@
 //! What a reference field governs of the records that its column holds.
 
 use crate::model::spec::FieldKind;
-use crate::plan::mapping::Lane;
+use crate::plan::mapping::FieldMapping;
 
 /// What a reference field governs of the records that a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub fn is_many(kind: &FieldKind) -> bool {
 }
 
 /// What a field governs in a lane.
-pub fn governs(kind: &FieldKind, lane: Lane<'_>) -> Governs {
+pub fn governs(kind: &FieldKind, lane: FieldMapping<'_>) -> Governs {
     match (is_many(kind), lane.mapping.rules.governs_all) {
         (true, _) => Governs::Set,
         (false, true) => Governs::One,

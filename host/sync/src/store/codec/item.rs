@@ -9,7 +9,7 @@ use crate::model::value::{Cell, Value};
 /// What items of one text have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Shared {
+pub struct SharedFacts {
     edited: Span,
     from: Option<String>,
 }
@@ -23,7 +23,7 @@ pub trait Item: Sized + Default + PartialEq {
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
 
     /// Reads a value that stood alone.
-    fn of_bare(value: Value, shared: &Shared) -> Self;
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self;
 
     /// Writes the inside of an object: all that neither `shared` nor the item itself says.
     ///
@@ -35,7 +35,7 @@ pub trait Item: Sized + Default + PartialEq {
     ///
     /// # Errors
     /// What the reader says.
-    fn read<'de, A: MapAccess<'de>>(map: A, shared: &Shared) -> Result<Self, A::Error>;
+    fn read<'de, A: MapAccess<'de>>(map: A, shared: &SharedFacts) -> Result<Self, A::Error>;
 }
 
 /// What most items have in common, as a member of the whole object.
@@ -104,7 +104,7 @@ impl Item for FieldState {
         seen.as_ref().filter(|_| is_settled && is_plain)
     }
 
-    fn of_bare(value: Value, shared: &Shared) -> Self {
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self {
         let seen = Some(value);
         let (base, agreed) = (seen.clone(), seen.clone());
         Self { seen, base, agreed, edited: shared.edited, ..Self::default() }
@@ -125,7 +125,7 @@ impl Item for FieldState {
         object.unless(&None, "bereft", bereft)
     }
 
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &SharedFacts) -> Result<Self, A::Error> {
         #[derive(Deserialize)]
         #[serde(field_identifier, rename_all = "lowercase")]
         enum Key {
@@ -177,8 +177,8 @@ impl Item for Truth {
         value.as_ref().filter(|_| is_plain && is_shared)
     }
 
-    fn of_bare(value: Value, shared: &Shared) -> Self {
-        let Shared { edited, from } = shared.clone();
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self {
+        let SharedFacts { edited, from } = shared.clone();
         Self { value: Some(value), from, edited, ..Self::default() }
     }
 
@@ -192,7 +192,7 @@ impl Item for Truth {
         object.unless(&0, "flips", flips)
     }
 
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &SharedFacts) -> Result<Self, A::Error> {
         #[derive(Deserialize)]
         #[serde(field_identifier, rename_all = "lowercase")]
         enum Key {
