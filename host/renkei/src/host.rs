@@ -83,7 +83,7 @@ impl Host {
                 spec(&config, &runtime)?
             }
         };
-        let layouts = Layouts::of(&spec);
+        let layouts = Layouts::from_spec(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = setup::ended(dir);
         let (verified, stamps) = (VerifiedAccounts::default(), Mutex::default());

@@ -131,7 +131,7 @@ mod tests {
     async fn what_is_noted_is_done_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let spec = Spec::new(Vec::new()).unwrap();
-        let store = SqliteStore::open(dir.path(), Layouts::of(&spec)).unwrap();
+        let store = SqliteStore::open(dir.path(), Layouts::from_spec(&spec)).unwrap();
         let reviews = vec![review("aa"), review("bb")];
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
         let decision = |review: &str, answer| Decision { review: review.to_owned(), answer };

@@ -49,7 +49,7 @@ fn layouts() -> Layouts {
         create_guard: None,
         sweep_ms: None,
     };
-    Layouts::of(&Spec::new(vec![person]).unwrap())
+    Layouts::from_spec(&Spec::new(vec![person]).unwrap())
 }
 
 fn key(number: u64) -> RecordKey {

@@ -84,7 +84,7 @@ impl SqliteStore {
             Err(source) => return Err(OpenError::Io { path: from.to_owned(), source }),
         }
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let _lock = Lock::take(dir)?;
+        let _lock = Lock::acquire(dir)?;
         let connection = open_copy(from)?;
         quick_check(&connection, from)?;
         remove_draft(dir)?;
@@ -110,7 +110,7 @@ impl SqliteStore {
         if !is_there(dir)? {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
-        let _lock = Lock::take(dir)?;
+        let _lock = Lock::acquire(dir)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         let mut connection = connect_to_write(&path)?;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures, outbox, records, reviews};
 
-pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
+pub(crate) fn upsert_link(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO link (number, entity, status, successor, version, truth, failures,
                            failing_ms, failing, restored)

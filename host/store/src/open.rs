@@ -161,7 +161,7 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let lock = Lock::take(dir)?;
+        let lock = Lock::acquire(dir)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         if !is_there(dir)? {
@@ -338,17 +338,17 @@ pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
 pub(crate) fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
-        .and_then(|connection| settle(connection, -16_384))
+        .and_then(|connection| configure_connection(connection, -16_384))
         .map_err(|error| open_error(path, error))
 }
 
 pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    settle(Connection::open_with_flags(path, flags)?, -8_192)
+    configure_connection(Connection::open_with_flags(path, flags)?, -8_192)
 }
 
 /// What holds for every connection; a negative cache size is in KiB.
-fn settle(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
+fn configure_connection(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A plan must not depend on bound values (`RULES.md Q3`): without this, each statement whose

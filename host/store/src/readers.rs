@@ -42,7 +42,7 @@ impl Readers {
     }
 
     /// Runs a query on a thread that reads.
-    pub(crate) async fn ask<T: Send + 'static>(
+    pub(crate) async fn run_query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -30,7 +30,11 @@ pub(crate) const LINK_OF: &str = "SELECT record.link, link.successor FROM record
      LEFT JOIN link ON link.number = record.link \
      WHERE record.system = ?1 AND record.object = ?2 AND record.id = ?3";
 
-pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
+pub(crate) fn upsert_record(
+    connection: &Connection,
+    layouts: &Layouts,
+    record: &RecordState,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status,
                              successor, work, fields, raw, failures, failing_ms, failing)

@@ -11,7 +11,7 @@ use crate::column;
 pub(crate) const STOPPING: &str = "SELECT link, body FROM review \
      WHERE link IN (SELECT value FROM json_each(?1)) AND +status IN ('open', 'chosen') ORDER BY id";
 
-pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
+pub(crate) fn upsert_review(connection: &Connection, review: &Review) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO review (id, link, status, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE

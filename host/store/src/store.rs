@@ -49,7 +49,7 @@ impl SqliteStore {
         query: impl FnOnce(&Connection, &Layouts) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let layouts = Arc::clone(&self.layouts);
-        self.readers.ask(move |connection| query(connection, &layouts)).await
+        self.readers.run_query(move |connection| query(connection, &layouts)).await
     }
 }
 
@@ -126,7 +126,7 @@ impl Store for SqliteStore {
 
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
         let keys = keys.to_vec();
-        self.read(move |connection, _| doubts::of(connection, &keys)).await
+        self.read(move |connection, _| doubts::find_doubts(connection, &keys)).await
     }
 
     async fn due_doubts(

@@ -44,7 +44,7 @@ fn layouts() -> Layouts {
         create_guard: None,
         sweep_ms: None,
     };
-    Layouts::of(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
+    Layouts::from_spec(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
 }
 
 fn open(dir: &Path) -> SqliteStore {

@@ -79,7 +79,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
             let contested = link_records(engine, &cycle.tally, entity, &current).await?;
-            cycle.contest(&entity.name, contested);
+            cycle.note_contested_places(&entity.name, contested);
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
                 apply_entity(&mut cycle, entity).await?;

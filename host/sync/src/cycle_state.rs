@@ -112,7 +112,7 @@ impl<'a> CycleState<'a> {
     }
 
     /// What the linking of an entity has left open, until it is done again.
-    pub(crate) fn contest(&mut self, entity: &str, contested: ContestedPlaces) {
+    pub(crate) fn note_contested_places(&mut self, entity: &str, contested: ContestedPlaces) {
         self.contested.insert(entity.to_owned(), contested);
     }
 

@@ -50,9 +50,9 @@ pub(crate) fn run() -> Result<Figures> {
     let memory = MemoryStore::new("bench");
     fill(&memory, FEW)?;
     let dir = tempfile::tempdir()?;
-    let few = SqliteStore::open(&dir.path().join("few"), Layouts::of(&spec))?;
+    let few = SqliteStore::open(&dir.path().join("few"), Layouts::from_spec(&spec))?;
     fill(&few, FEW)?;
-    let many = SqliteStore::open(&dir.path().join("many"), Layouts::of(&spec))?;
+    let many = SqliteStore::open(&dir.path().join("many"), Layouts::from_spec(&spec))?;
     fill(&many, MANY)?;
     let (mut alone, mut quick, mut small, mut large) = (vec![], vec![], vec![], vec![]);
     let mut growth = Vec::new();

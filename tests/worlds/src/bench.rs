@@ -38,7 +38,7 @@ pub struct Bench {
 impl Bench {
     /// On both stores.
     pub fn new(world: World, spec: Spec) -> Self {
-        let store = MirrorStore::mirrored(Layouts::of(&spec));
+        let store = MirrorStore::mirrored(Layouts::from_spec(&spec));
         Self { store, ..Self::in_memory(world, spec) }
     }
 

@@ -72,7 +72,7 @@ async fn decide_here(dir: &Path, config: &Config, decision: &Decision) -> Result
     let runtime = host::plugins(dir, Access::Look).await?;
     let spec = host::spec(config, &runtime)?;
     let now_ms = SystemClock::program().now_ms();
-    let open = |access| database::open(dir, &config.data, Layouts::of(&spec), access);
+    let open = |access| database::open(dir, &config.data, Layouts::from_spec(&spec), access);
     match open(Access::Keep) {
         Ok(store) => {
             noted::act(&config.data, &store, &spec, now_ms, false).await?;

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
         Some(field) => Some(field_of(&spec, &subject, entity.as_deref(), field)?),
         None => None,
     };
-    let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Look)?;
+    let store = database::open(dir, &config.data, Layouts::from_spec(&spec), Access::Look)?;
     let answer = why(&store, &spec, &subject, field).await;
     let answer = answer
         .map_err(Failure::store)?

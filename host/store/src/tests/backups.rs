@@ -45,7 +45,8 @@ async fn a_restored_database_is_as_it_was_and_says_so() {
     let identity = store.identity().to_owned();
     let file = dir.path().join("monday.db");
     SqliteStore::back_up(dir.path(), &file).unwrap();
-    let changes = Changes { records: vec![record("2", None, RecordStatus::Live)], ..Changes::default() };
+    let changes =
+        Changes { records: vec![record("2", None, RecordStatus::Live)], ..Changes::default() };
     store.commit(changes).await.unwrap();
     let restore = || SqliteStore::restore(dir.path(), &file, Some(&identity), 77);
     let in_use = restore().unwrap_err();

@@ -11,7 +11,7 @@ use crate::store::port::{Changes, Store, StoreError};
 
 mod value;
 
-pub use value::given;
+pub use value::parse_given_value;
 
 /// Why a choice cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -169,7 +169,7 @@ impl Sender<'_> {
             |entry: &OutboxEntry| entry.id.as_ref().is_some_and(|id| changed.contains(id));
         let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
         let outcomes = vec![Outcome::Conflict; stale.len()];
-        let mut left = self.settle(connector, member, &[], &stale, outcomes).await?;
+        let mut left = self.settle_outcomes(connector, member, &[], &stale, outcomes).await?;
         left.add(self.write(connector, member, batch).await?);
         Ok(left)
     }
@@ -217,7 +217,7 @@ impl Sender<'_> {
                 return Ok(SendSummary::default());
             }
         };
-        self.settle(connector, member, &request.columns, &batch, outcomes).await
+        self.settle_outcomes(connector, member, &request.columns, &batch, outcomes).await
     }
 
     /// What the host itself refused was never sent: it is planned again (RULES.md V18).
@@ -240,7 +240,7 @@ impl Sender<'_> {
         self.cycle.engine.store.commit(changes).await
     }
 
-    async fn settle(
+    async fn settle_outcomes(
         &self,
         connector: &dyn Connector,
         member: &MemberSpec,
@@ -273,18 +273,19 @@ impl Sender<'_> {
         let engine = self.cycle.engine;
         let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
         let settled = if merge {
-            settle_merge::settle(engine, self.entity, member, connector, batch, outcomes).await
+            settle_merge::settle_merges(engine, self.entity, member, connector, batch, outcomes)
+                .await
         } else {
             let mut settler = BatchSettler::new(engine, self.entity, member, connector);
-            settler.settle(columns, batch, outcomes).await
+            settler.settle_batch(columns, batch, outcomes).await
         };
         match settled {
-            Ok(settled) => Ok(Some(self.tell(member, batch, settled))),
+            Ok(settled) => Ok(Some(self.report_settled(member, batch, settled))),
             Err(error) => self.cycle.absorbed(member, error).map(|()| None),
         }
     }
 
-    fn tell(
+    fn report_settled(
         &self,
         member: &MemberSpec,
         batch: &[OutboxEntry],

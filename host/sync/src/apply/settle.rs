@@ -88,7 +88,7 @@ impl<'a> BatchSettler<'a> {
     }
 
     /// Commits what follows from the outcomes; they are in the order of `batch`.
-    pub(crate) async fn settle(
+    pub(crate) async fn settle_batch(
         &mut self,
         columns: &[String],
         batch: &[OutboxEntry],
@@ -104,7 +104,7 @@ impl<'a> BatchSettler<'a> {
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
             settled.push(self.settle_one(entry, outcome, reading));
         }
-        self.ask().await?;
+        self.add_reviews().await?;
         self.wake().await?;
         self.add_match_keys().await?;
         let records = &self.records;
@@ -227,7 +227,7 @@ impl<'a> BatchSettler<'a> {
                 self.later(entry, Reason::PutOff { after_ms }, after_ms)
             }
             Outcome::Uncertain(_) => {
-                self.tell(entry, None, Reason::Uncertain);
+                self.add_journal_entry(entry, None, Reason::Uncertain);
                 done(WriteResult::Uncertain)
             }
         }
@@ -238,7 +238,7 @@ impl<'a> BatchSettler<'a> {
         let key = self.source().key(&applied.id);
         let link = self.final_link(entry.link);
         if self.is_of_another(&key, link) {
-            self.strange(entry, &key);
+            self.reject_foreign_record(entry, &key);
             return;
         }
         let mut record =
@@ -262,7 +262,8 @@ impl<'a> BatchSettler<'a> {
         self.count(entry.action);
         let mut altered = false;
         for write in &entry.fields {
-            altered |= self.take(&mut record, (entry, write), &reading, doubt.as_ref());
+            altered |=
+                self.take_written_fields(&mut record, (entry, write), &reading, doubt.as_ref());
         }
         if entry.action == Action::Create {
             note_defaults(self.member, entry, &reading, &mut record);
@@ -283,11 +284,11 @@ impl<'a> BatchSettler<'a> {
             true => Reason::AppliedAltered,
             false => Reason::Applied,
         };
-        self.tell(entry, Some(key), reason);
+        self.add_journal_entry(entry, Some(key), reason);
     }
 
     /// Moves seen, base and agreement of one written field; whether the system altered the value.
-    fn take(
+    fn take_written_fields(
         &self,
         record: &mut RecordState,
         (entry, write): (&OutboxEntry, &FieldWrite),
@@ -322,7 +323,7 @@ impl<'a> BatchSettler<'a> {
     }
 
     /// Asks what was not asked before; what a person leaves as it is stays answered.
-    async fn ask(&mut self) -> Result<(), IngestError> {
+    async fn add_reviews(&mut self) -> Result<(), IngestError> {
         for review in std::mem::take(&mut self.asked) {
             let known = self.engine.store.review(&review.id).await?;
             let stands = known.is_some_and(|known| {
@@ -358,7 +359,7 @@ impl<'a> BatchSettler<'a> {
     fn refuse(&mut self, entry: &OutboxEntry, problems: Vec<Problem>) {
         let codes = problems.iter().map(|problem| problem.code.clone()).collect();
         self.changes.outbox_done.push(entry.intent.clone());
-        self.tell(entry, None, Reason::Refused { codes });
+        self.add_journal_entry(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
         let (entity, member) = (self.entity, self.member);
         let (failures, more) =
@@ -395,7 +396,7 @@ impl<'a> BatchSettler<'a> {
     fn drop(&mut self, entry: &OutboxEntry, reason: Reason) {
         self.changes.outbox_done.push(entry.intent.clone());
         self.changes.dirty.push(self.final_link(entry.link));
-        self.tell(entry, None, reason);
+        self.add_journal_entry(entry, None, reason);
     }
 
     /// The link may have been united with another since the operation was planned.
@@ -406,7 +407,12 @@ impl<'a> BatchSettler<'a> {
         }
     }
 
-    fn tell(&mut self, entry: &OutboxEntry, record: Option<RecordKey>, reason: Reason) {
+    fn add_journal_entry(
+        &mut self,
+        entry: &OutboxEntry,
+        record: Option<RecordKey>,
+        reason: Reason,
+    ) {
         let mut line = entry.line(self.now_ms, self.connector.generation(), reason);
         line.record = record.or(line.record);
         self.changes.journal.push(line);

@@ -21,7 +21,7 @@ use crate::store::port::{Changes, ReviewFilter, ReviewQuery};
 pub(crate) const UNSUPPORTED: &str = "unsupported";
 
 /// Settles merges of one member, each in a commit of its own.
-pub(crate) async fn settle(
+pub(crate) async fn settle_merges(
     engine: &Engine<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
@@ -32,7 +32,7 @@ pub(crate) async fn settle(
     let mut settled = Vec::with_capacity(batch.len());
     for (entry, outcome) in batch.iter().zip(outcomes) {
         let merge = MergeSettler { engine, entity, member, connector, entry };
-        settled.push(merge.settle(outcome).await?);
+        settled.push(merge.settle_outcome(outcome).await?);
     }
     Ok(settled)
 }
@@ -46,7 +46,7 @@ struct MergeSettler<'a> {
 }
 
 impl MergeSettler<'_> {
-    async fn settle(&self, outcome: Outcome) -> Result<SettledOperation, IngestError> {
+    async fn settle_outcome(&self, outcome: Outcome) -> Result<SettledOperation, IngestError> {
         let done = |result| SettledOperation { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {

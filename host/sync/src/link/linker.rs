@@ -255,9 +255,9 @@ impl<'a> Linker<'a> {
             MatchVerdict::Join { link, .. } if self.unanswered.blocks(record, link) => {}
             MatchVerdict::Join { link, others, key } => {
                 self.joined.insert(link);
-                self.put(record, link, Reason::MatchedBy(key.clone()));
+                self.join_link(record, link, Reason::MatchedBy(key.clone()));
                 for other in others {
-                    self.put(&other, link, Reason::MatchedBy(key.clone()));
+                    self.join_link(&other, link, Reason::MatchedBy(key.clone()));
                 }
                 self.matched += 1;
             }
@@ -265,16 +265,18 @@ impl<'a> Linker<'a> {
             MatchVerdict::Found { others, key } => {
                 let link = self.found();
                 let by_key = key.map(Reason::MatchedBy);
-                self.put(record, link, by_key.clone().unwrap_or(Reason::Founded));
+                self.join_link(record, link, by_key.clone().unwrap_or(Reason::Founded));
                 for other in &others {
-                    self.put(other, link, by_key.clone().unwrap_or(Reason::Founded));
+                    self.join_link(other, link, by_key.clone().unwrap_or(Reason::Founded));
                 }
                 self.matched += u64::from(!others.is_empty());
                 self.founded += 1;
             }
             // The reading that failed has told why.
             MatchVerdict::Held => {}
-            MatchVerdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
+            MatchVerdict::Ambiguous { key, records } => {
+                self.ask_about_matches(record, &key, records).await?
+            }
         }
         Ok(())
     }
@@ -296,7 +298,7 @@ impl<'a> Linker<'a> {
         self.next
     }
 
-    fn put(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
+    fn join_link(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
         self.known.linked.insert(record.clone(), link);
         self.known.occupied.insert((link, record.system.clone()));
         self.changes.dirty.push(link);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::recover::update::settle;
+use crate::apply::recover::update::settle_unanswered_update;
 use crate::apply::send::sent_cells;
 use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::reason::Reason;
@@ -205,7 +205,7 @@ impl Succession<'_> {
         {
             self.pass_sent(&mut heir);
             heir.status = RecordStatus::Live;
-            self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
+            self.add_journal_entry(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
             self.changes.records.push(heir);
         }
         Self::let_go(&mut record);
@@ -237,9 +237,9 @@ impl Succession<'_> {
             let matter = ReviewSubject::Missing { record: heir.key.clone() };
             let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
             self.changes.reviews.push(open);
-            self.tell(link, heir.key.clone(), Reason::OutOfSight);
+            self.add_journal_entry(link, heir.key.clone(), Reason::OutOfSight);
         }
-        self.tell(link, heir.key.clone(), reason);
+        self.add_journal_entry(link, heir.key.clone(), reason);
         Self::let_go(&mut record);
         self.changes.records.extend([record, heir]);
         self.changes.dirty.push(link);
@@ -281,7 +281,7 @@ impl Succession<'_> {
         // Planned once more, which closes what was asked and what failed there.
         self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
-        self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.add_journal_entry(to, heir.key.clone(), Reason::LinksUnited(from.id));
         self.join_consent(left, right);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
@@ -340,7 +340,7 @@ impl Succession<'_> {
         because: Option<RecordKey>,
     ) {
         self.stand_aside(record, view);
-        self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
+        self.add_journal_entry(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
         review.record = because;
@@ -413,7 +413,7 @@ impl Succession<'_> {
     /// What was sent to a record without an answer: its successor shows what became of that.
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
-            let reason = settle(self.entity, &entry, &sent, heir, true);
+            let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
             let note = PlanNote { record: Some(heir.key.clone()), field: None, reason };
             let name = &self.entity.name;
             self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
@@ -421,7 +421,7 @@ impl Succession<'_> {
         }
     }
 
-    fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
+    fn add_journal_entry(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
         let note = PlanNote { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }

@@ -42,16 +42,16 @@ impl Cascades {
 
     /// Whether the object's schema was learned.
     pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
-        self.of(system, object).is_some()
+        self.pairs_of(system, object).is_some()
     }
 
-    fn of(&self, system: &str, object: &str) -> Option<&[(String, String)]> {
+    fn pairs_of(&self, system: &str, object: &str) -> Option<&[(String, String)]> {
         self.known.get(&(system.to_owned(), object.to_owned())).map(Vec::as_slice)
     }
 
     /// Whether a record goes with the one that this column of it names. What is not known may.
     fn may_follow(&self, system: &str, parent: &str, object: &str, column: &str) -> bool {
-        self.of(system, parent).is_none_or(|pairs| {
+        self.pairs_of(system, parent).is_none_or(|pairs| {
             pairs.iter().any(|(child, field)| child == object && field == column)
         })
     }

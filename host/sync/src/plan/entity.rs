@@ -158,7 +158,7 @@ async fn plan_chunk(
     }
     let Changes { outbox, guards, reviews, .. } = &mut chunk.changes;
     cycle.note_approved(lanes.entity, outbox, guards, reviews);
-    chunk.tell(cycle, links);
+    chunk.report_events(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
     } else {
@@ -266,7 +266,14 @@ impl<'s> LinkChunk<'s> {
             found.failures.extend(self.unrendered(member, draft, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
-                settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
+                mark_field_told(
+                    self.entity,
+                    &mut plan.records,
+                    view,
+                    draft,
+                    &settled.field,
+                    &settled.after,
+                );
             }
             let Some(entry) = rendered.entry else { continue };
             if !plan.link.failures.is_empty() {
@@ -413,7 +420,7 @@ impl<'s> LinkChunk<'s> {
         }
     }
 
-    fn tell(&self, cycle: &CycleState<'_>, links: u64) {
+    fn report_events(&self, cycle: &CycleState<'_>, links: u64) {
         let count = |status| {
             let reviews = self.changes.reviews.iter();
             reviews.filter(|review: &&Review| review.status == status).count() as u64
@@ -459,7 +466,7 @@ fn refused_notes(
 }
 
 /// A field whose columns say the truth already in the member's own form.
-fn settle(
+fn mark_field_told(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,

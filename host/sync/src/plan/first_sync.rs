@@ -91,7 +91,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         take_back(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
         let contested = link_records(engine, &cycle.tally, entity, &current).await?;
-        cycle.contest(&entity.name, contested);
+        cycle.note_contested_places(&entity.name, contested);
     }
     let mut waits = FirstSyncWaits::default();
     let mut entities = Vec::new();
@@ -122,7 +122,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         Step::Ask => {
             entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
             close(engine, &asked, Some(&question.id)).await?;
-            waits.question = Some(ask(engine, &asked, question).await?);
+            waits.question = Some(add_review(engine, &asked, question).await?);
         }
     }
     if waits != FirstSyncWaits::default() {
@@ -160,7 +160,7 @@ async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError>
 }
 
 /// Keeps the question with the numbers of now; what a person has answered stays.
-async fn ask(
+async fn add_review(
     engine: &Engine<'_>,
     asked: &[Review],
     question: Review,

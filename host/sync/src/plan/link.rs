@@ -137,7 +137,7 @@ impl<'a> LinkPlanner<'a> {
             if !self.is_quiet(position, field)
                 && let Some(outcome) = self.merge_field(position, field)
             {
-                self.take(position, field, &outcome);
+                self.add_field_outcome(position, field, &outcome);
                 self.merged.push((position, outcome));
             }
         }
@@ -189,7 +189,7 @@ impl<'a> LinkPlanner<'a> {
     }
 
     /// Takes over what the merge says of truth, bases, questions and notes.
-    fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
+    fn add_field_outcome(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
         let truth = &outcome.merged.truth;
         let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
         if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
@@ -221,11 +221,11 @@ impl<'a> LinkPlanner<'a> {
             let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
             self.note(record, Some(&field.name), reason.clone());
         }
-        self.ask(field, &outcome.merged, outcome.chosen);
+        self.add_review(field, &outcome.merged, outcome.chosen);
     }
 
     /// Opens the field's question, and closes the one that is answered or has changed.
-    fn ask(&mut self, field: &FieldSpec, merged: &MergedField, chosen: bool) {
+    fn add_review(&mut self, field: &FieldSpec, merged: &MergedField, chosen: bool) {
         let now_ms = self.context.now_ms;
         let link = &self.plan.link;
         let open = merged

@@ -165,17 +165,18 @@ impl<'a> FieldMerge<'a> {
     fn run(mut self) -> MergedField {
         if self.weigh_consent() {
             self.replace_own(false);
-            return self.settle();
+            return self.into_merged_field();
         }
         let question = match self.votes() {
-            Ok(votes) => {
-                self.count(votes).or_else(|| self.welcome()).or_else(|| self.replace_own(true))
-            }
+            Ok(votes) => self
+                .count(votes)
+                .or_else(|| self.adopt_first_values())
+                .or_else(|| self.replace_own(true)),
             Err(question) => Some(*question),
         };
         match question {
             Some(question) => self.frozen(question),
-            None => self.settle(),
+            None => self.into_merged_field(),
         }
     }
 
@@ -185,7 +186,7 @@ impl<'a> FieldMerge<'a> {
             Truth { value: value.clone(), previous: self.old.value.clone(), ..Truth::default() };
         self.reason = Reason::Chosen;
         self.overrule();
-        self.settle()
+        self.into_merged_field()
     }
 
     /// The edits; drift and ignored clears are set aside.
@@ -237,7 +238,7 @@ impl<'a> FieldMerge<'a> {
         }
         let first = votes.first()?.clone();
         if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
-            return self.contest(&votes, unsure);
+            return self.resolve_conflict(&votes, unsure);
         }
         let reason = match votes.len() {
             1 => Reason::ChangedIn(first.system.clone()),
@@ -334,7 +335,7 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
-    fn welcome(&mut self) -> Option<ReviewSubject> {
+    fn adopt_first_values(&mut self) -> Option<ReviewSubject> {
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_some() || part.seen.is_none() || !part.reads {
                 continue;
@@ -361,7 +362,7 @@ impl<'a> FieldMerge<'a> {
     }
 
     /// Says what is due, once the truth is known.
-    fn settle(mut self) -> MergedField {
+    fn into_merged_field(mut self) -> MergedField {
         for position in 0..self.parts.len() {
             self.settle_part(position);
         }

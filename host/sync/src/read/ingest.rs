@@ -139,7 +139,7 @@ impl<'a> IngestSource<'a> {
         let mut outdated: Vec<RecordKey> = Vec::new();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             let doubt = doubts.get(&self.key(&tombstone.id));
-            if self.bury((tombstone, doubt, look), &mut known, &mut changes) {
+            if self.apply_tombstone((tombstone, doubt, look), &mut known, &mut changes) {
                 outdated.push(self.key(&tombstone.id));
             }
         }
@@ -196,7 +196,7 @@ impl<'a> IngestSource<'a> {
             if matches!(weighed, RowVerdict::Nothing { .. }) {
                 continue;
             }
-            self.tell(row, reading, before, changes);
+            self.add_unusable_values(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
@@ -296,7 +296,7 @@ impl<'a> IngestSource<'a> {
 
     /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
     /// clock that stepped back: then the record is read by its id once readings are current.
-    fn bury(
+    fn apply_tombstone(
         &self,
         (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),
         known: &mut BTreeMap<RecordKey, RecordState>,
@@ -366,7 +366,7 @@ impl<'a> IngestSource<'a> {
     }
 
     /// Values that cannot be used are told once, when the record is new or has changed.
-    fn tell(
+    fn add_unusable_values(
         &self,
         row: &Row,
         reading: &RowReading,

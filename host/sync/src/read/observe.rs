@@ -201,7 +201,7 @@ impl Reader<'_> {
             let expected = if began && !is_first { self.known_rows().await? } else { None };
             let Asked { page, at_ms } = match ahead.take() {
                 Some(asked) => asked,
-                None => self.ask(cursor, expected).await,
+                None => self.request_page(cursor, expected).await,
             };
             let page = match page {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
@@ -218,8 +218,9 @@ impl Reader<'_> {
             cursor.lag_ms = said_lag(&page);
             let scanned = Scanned { page: &page, at_ms, cursor, is_backfill, is_first };
             let reads_ahead = self.reads_ahead(&page, is_backfill, spent);
-            let next =
-                async { if reads_ahead { Some(self.ask(cursor, None).await) } else { None } };
+            let next = async {
+                if reads_ahead { Some(self.request_page(cursor, None).await) } else { None }
+            };
             // Asked for before anything is kept, so that tests over a store that never waits see
             // the order that a slow one has.
             let (next, kept) = futures::join!(next, self.keep(scanned));
@@ -227,7 +228,7 @@ impl Reader<'_> {
             let Kept { successors, again } = kept?;
             // What is read by its id now is newer than what was read ahead, which is read again.
             ahead = next.filter(|_| successors.is_empty() && again.is_empty());
-            self.tell(&page);
+            self.report_page(&page);
             self.fetch(successors).await?;
             self.read_again(&again).await?;
             self.wait(&page).await;
@@ -242,7 +243,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn ask(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
+    async fn request_page(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
         let at_ms = self.engine.clock.now_ms();
         let page = self.connector.read_page(&self.request(cursor, expected)).await;
         Asked { page, at_ms }
@@ -345,7 +346,7 @@ impl Reader<'_> {
         IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
-    fn tell(&self, page: &Page) {
+    fn report_page(&self, page: &Page) {
         let now_ms = self.engine.clock.now_ms();
         let ahead_ms = page.server_time_ms.map(|server_ms| server_ms.saturating_sub(now_ms));
         if let Some(ahead_ms) = ahead_ms.filter(|ahead| ahead.saturating_abs() > CLOCK_MS) {

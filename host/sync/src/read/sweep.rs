@@ -167,7 +167,7 @@ impl Sweeper<'_> {
             self.pages -= 1;
             let goes_on = match self.sweep.stage.clone() {
                 SweepStage::Scanning(position) => self.scan(position).await?,
-                SweepStage::Asking(after) => self.ask(after).await?,
+                SweepStage::Asking(after) => self.ask_unseen_ids(after).await?,
                 SweepStage::Resting => false,
             };
             if !goes_on {
@@ -227,7 +227,7 @@ impl Sweeper<'_> {
     /// Reads again what the page shows to be other than known; how much of it was missed.
     async fn compare(&self, page: &Page) -> Result<u64, IngestError> {
         let gone = Page { removed: page.removed.clone(), ..Page::default() };
-        let mut missed = self.take(&gone).await?;
+        let mut missed = self.ingest_page(&gone).await?;
         let keys: Vec<RecordKey> =
             page.batch.rows.iter().map(|row| self.reader.source().key(&row.id)).collect();
         let known = self.known(&keys).await?;
@@ -243,7 +243,7 @@ impl Sweeper<'_> {
         let ids: Vec<String> =
             page.batch.rows.iter().filter(differs).map(|row| row.id.clone()).collect();
         for ids in ids.chunks(ASKED_MAX) {
-            missed += self.take(&self.read(ids).await?).await?;
+            missed += self.ingest_page(&self.read(ids).await?).await?;
         }
         Ok(missed)
     }
@@ -260,7 +260,7 @@ impl Sweeper<'_> {
 
     /// Takes in rows and tombstones; how many of them say something that the cursor should have
     /// said.
-    async fn take(&self, page: &Page) -> Result<u64, IngestError> {
+    async fn ingest_page(&self, page: &Page) -> Result<u64, IngestError> {
         let changes = self.reader.source().absorb(page).await?;
         if changes.is_empty() {
             return Ok(0);
@@ -281,7 +281,7 @@ impl Sweeper<'_> {
     }
 
     /// Asks for known records that were not listed; whether to go on in this cycle.
-    async fn ask(&mut self, after: Option<String>) -> Result<bool, IngestError> {
+    async fn ask_unseen_ids(&mut self, after: Option<String>) -> Result<bool, IngestError> {
         let (store, round) = (self.reader.engine.store, self.sweep.round);
         let keys = store.unswept(&self.stream, round, after.as_deref(), ASKED_MAX).await?;
         let Some(last) = keys.last() else {
@@ -291,7 +291,7 @@ impl Sweeper<'_> {
         };
         let ids: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
         let page = self.read(&ids).await?;
-        let missed = self.take(&page).await?;
+        let missed = self.ingest_page(&page).await?;
         let rows = page.batch.rows.iter().map(|row| row.id.as_str());
         let answered: BTreeSet<&str> =
             rows.chain(page.removed.iter().map(|gone| gone.id.as_str())).collect();

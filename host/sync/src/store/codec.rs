@@ -58,7 +58,7 @@ impl Layout {
 
 impl Layouts {
     /// The layouts of a specification.
-    pub fn of(spec: &Spec) -> Self {
+    pub fn from_spec(spec: &Spec) -> Self {
         let names = |fields: &[crate::model::spec::FieldSpec]| {
             Layout::new(fields.iter().map(|field| field.name.clone()).collect())
         };

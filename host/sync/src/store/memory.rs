@@ -131,7 +131,7 @@ impl State {
         }
         for (record, doubt) in changes.doubts {
             let doubt = doubt.filter(|_| self.records.contains_key(&record));
-            self.doubts.put(record, doubt);
+            self.doubts.replace(record, doubt);
         }
         self.aliases.retain(|key, _| !changes.unaliased.contains(key));
         self.aliases.extend(changes.aliases);
@@ -152,7 +152,7 @@ impl State {
             }
         }
         for entry in changes.outbox {
-            self.outbox.put(entry);
+            self.outbox.replace(entry);
         }
         for intent in &changes.outbox_done {
             self.outbox.remove(intent);
@@ -266,7 +266,7 @@ impl Store for MemoryStore {
     }
 
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
-        Ok(self.state().doubts.of(keys))
+        Ok(self.state().doubts.find(keys))
     }
 
     async fn due_doubts(

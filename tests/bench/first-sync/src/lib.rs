@@ -66,7 +66,7 @@ pub fn text(system: &Json, name: &str) -> Result<String> {
 pub async fn run(systems: &dyn Systems, clock: Arc<Fast>) -> Result<Json> {
     let spec = mapping::spec()?;
     let data = tempfile::tempdir()?;
-    let store = SqliteStore::open(data.path(), Layouts::of(&spec))?;
+    let store = SqliteStore::open(data.path(), Layouts::from_spec(&spec))?;
     let engine = Engine {
         spec: &spec,
         systems,

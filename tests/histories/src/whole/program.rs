@@ -61,7 +61,7 @@ impl InProcess {
     /// An empty database; in memory, or in SQLite as well with every answer compared.
     pub(crate) fn new(wire: Rc<Wire>, is_mirrored: bool) -> Self {
         let store = if is_mirrored {
-            MirrorStore::mirrored(Layouts::of(&specification()))
+            MirrorStore::mirrored(Layouts::from_spec(&specification()))
         } else {
             MirrorStore::plain()
         };

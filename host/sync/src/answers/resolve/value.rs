@@ -18,7 +18,7 @@ use crate::store::port::{Store, StoreError};
 ///
 /// # Errors
 /// It is no value of the field.
-pub async fn given(
+pub async fn parse_given_value(
     store: &dyn Store,
     spec: &Spec,
     review: &Review,

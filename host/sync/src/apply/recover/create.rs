@@ -133,13 +133,13 @@ impl Prober<'_> {
             .iter()
             .filter_map(|entry| Some((entry.clone(), id(entry)?.to_owned())))
             .collect();
-        self.take(&taken).await?;
+        self.settle_as_made(&taken).await?;
         Ok(entries.iter().filter(|entry| id(entry).is_none()).cloned().collect())
     }
 
     /// These creates got through. The records are read first, so that what somebody changed since
     /// shows as an edit of what was sent.
-    async fn take(&self, found: &[(OutboxEntry, String)]) -> Result<(), IngestError> {
+    async fn settle_as_made(&self, found: &[(OutboxEntry, String)]) -> Result<(), IngestError> {
         if found.is_empty() {
             return Ok(());
         }
@@ -150,7 +150,7 @@ impl Prober<'_> {
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
         BatchSettler::new(self.engine, self.entity, self.member, self.connector)
             .found_by_probe()
-            .settle(&columns_of(&batch), &batch, outcomes)
+            .settle_batch(&columns_of(&batch), &batch, outcomes)
             .await
             .map(drop)
     }
@@ -322,11 +322,11 @@ impl Prober<'_> {
         match verdict {
             CreateVerdict::Wait => Ok(0),
             CreateVerdict::Take(record) => {
-                self.take(&[(entry.clone(), record.id)]).await?;
+                self.settle_as_made(&[(entry.clone(), record.id)]).await?;
                 self.close(scene, entry).await
             }
             CreateVerdict::SendAgain => self.plan_again(scene, entry).await,
-            CreateVerdict::Ask(records) => self.ask(scene, entry, records).await,
+            CreateVerdict::Ask(records) => self.add_review(scene, entry, records).await,
         }
     }
 
@@ -357,7 +357,7 @@ impl Prober<'_> {
     }
 
     /// Asks a person, once: a question that is open stands until it is answered or over.
-    async fn ask(
+    async fn add_review(
         &self,
         scene: &ProbedObject,
         entry: &OutboxEntry,

@@ -38,7 +38,7 @@ impl Prober<'_> {
                 // Its successor takes over what was sent, once it has been read.
                 Some(record) if self.hands_on(entry, record) => continue,
                 Some(record) if entry.action == Action::Update => {
-                    settle(self.entity, entry, &sent, record, false)
+                    settle_unanswered_update(self.entity, entry, &sent, record, false)
                 }
                 Some(record)
                     if record.status == RecordStatus::Missing || !record.status.is_there() =>
@@ -76,7 +76,7 @@ impl Prober<'_> {
 
 /// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
 /// what became of the update as a whole.
-pub(crate) fn settle(
+pub(crate) fn settle_unanswered_update(
     entity: &EntitySpec,
     entry: &OutboxEntry,
     sent: &[Cell],

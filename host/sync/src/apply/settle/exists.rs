@@ -89,14 +89,14 @@ impl BatchSettler<'_> {
                 WriteResult::Refused
             }
             _ => {
-                self.strange(entry, &key);
+                self.reject_foreign_record(entry, &key);
                 WriteResult::Refused
             }
         }
     }
 
     /// The record belongs to another link: a person must look, and the write is not repeated.
-    pub(super) fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
+    pub(super) fn reject_foreign_record(&mut self, entry: &OutboxEntry, key: &RecordKey) {
         self.refuse(entry, vec![duplicate(key)]);
         if let Some(link) = self.links.get(&entry.link) {
             let matter = ReviewSubject::Taken { record: key.clone() };

@@ -14,7 +14,7 @@ use crate::store::port::StoreError;
 impl Linker<'_> {
     /// Asks a person, or does what the person has chosen. A group is asked about once, for the
     /// first of its records that has no link: the answer may settle the others.
-    pub(super) async fn ask(
+    pub(super) async fn ask_about_matches(
         &mut self,
         record: &RecordKey,
         key: &str,
@@ -30,7 +30,7 @@ impl Linker<'_> {
             }
             Some(ReviewChoice::Separate) => {
                 let link = self.found();
-                self.put(record, link, Reason::LinkedByChoice);
+                self.join_link(record, link, Reason::LinkedByChoice);
                 self.founded += 1;
                 Ok(())
             }
@@ -56,7 +56,7 @@ impl Linker<'_> {
         };
         self.joined.insert(link);
         self.chosen.push(record.clone());
-        self.put(record, link, Reason::LinkedByChoice);
+        self.join_link(record, link, Reason::LinkedByChoice);
         self.matched += 1;
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Linker<'_> {
             MatchVerdict::Found { others, .. } if others.is_empty() => {
                 if self.may_found(record, &others) {
                     let link = self.found();
-                    self.put(record, link, Reason::LinkedByChoice);
+                    self.join_link(record, link, Reason::LinkedByChoice);
                     self.founded += 1;
                 }
                 Ok(())
@@ -96,7 +96,7 @@ impl Linker<'_> {
         let is_news = match self.pass.groups.get(&group) {
             Some(is_news) => *is_news,
             None => {
-                self.contest(key, &group.1).await?;
+                self.note_contested_places(key, &group.1).await?;
                 self.asked.insert(review.id.clone());
                 self.changes.reviews.extend((!known).then_some(review));
                 self.pass.groups.insert(group, !known);
@@ -120,7 +120,11 @@ impl Linker<'_> {
 
     /// The links of a group get no record where one of the group may be theirs, unless a person has
     /// set the link apart from this very group.
-    async fn contest(&mut self, key: &str, records: &[RecordKey]) -> Result<(), StoreError> {
+    async fn note_contested_places(
+        &mut self,
+        key: &str,
+        records: &[RecordKey],
+    ) -> Result<(), StoreError> {
         let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
             records.iter().partition(|one| self.link_of(one).is_some());
         for one in linked {

@@ -146,14 +146,14 @@ impl<'a> Returns<'a> {
             Some(active) => {
                 record.status = RecordStatus::Surplus;
                 consent::carry(self.entity, &mut goes_on, &record);
-                self.tell(link, &record.key, Reason::SurplusOf(active.clone()));
+                self.add_journal_entry(link, &record.key, Reason::SurplusOf(active.clone()));
                 let key = record.key.clone();
                 let asked = review::of_surplus(self.entity, &view.link, (active, key), self.now_ms);
                 self.changes.reviews.push(asked);
             }
             None => {
                 record.status = RecordStatus::Live;
-                self.tell(link, &record.key, Reason::CameBack);
+                self.add_journal_entry(link, &record.key, Reason::CameBack);
                 self.taken.insert(place, record.key.clone());
             }
         }
@@ -213,7 +213,7 @@ impl<'a> Returns<'a> {
             for state in &mut other.fields {
                 (state.base, state.agreed, state.bereft) = (None, None, None);
             }
-            self.tell(link, &other.key, Reason::MergeUndone(record.key.clone()));
+            self.add_journal_entry(link, &other.key, Reason::MergeUndone(record.key.clone()));
             self.changes.records.push(other);
         }
         Ok(true)
@@ -226,7 +226,7 @@ impl<'a> Returns<'a> {
         record.raw.retain(|(column, _)| Some(column) != stamp);
     }
 
-    fn tell(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
+    fn add_journal_entry(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
         let note = PlanNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }

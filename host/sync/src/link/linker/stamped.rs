@@ -52,7 +52,7 @@ impl Linker<'_> {
                     if !self.is_behind(&origin.system) {
                         let mut records = vec![record.clone(), origin];
                         records.sort_unstable();
-                        self.ask(&record, STAMP, records).await?;
+                        self.ask_about_matches(&record, STAMP, records).await?;
                     }
                 }
             }
@@ -153,6 +153,6 @@ impl Linker<'_> {
         let mut records = there;
         records.push(record.clone());
         records.sort_unstable();
-        self.ask(record, STAMP, records).await
+        self.ask_about_matches(record, STAMP, records).await
     }
 }

@@ -24,7 +24,11 @@ impl FieldMerge<'_> {
     /// Members want different values: the policy chooses, or a person. Where one of them is
     /// `unsure` to be an edit at all, a policy may only keep what the hub has: an old value never
     /// wins unseen.
-    pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<ReviewSubject> {
+    pub(super) fn resolve_conflict(
+        &mut self,
+        votes: &[Vote],
+        unsure: bool,
+    ) -> Option<ReviewSubject> {
         let chosen = policy::choose(self.field, votes).cloned();
         let keeps = |vote: &Vote| self.is_same(&vote.value, &self.old.value);
         let (policy, chosen) = match chosen {

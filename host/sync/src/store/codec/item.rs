@@ -48,8 +48,11 @@ pub(super) fn write_shared(
     }
     out.extend_from_slice(b"\"\":{");
     let mut object = Object { out, is_first: true };
-    object.put("edited", &(edited != Span::default()).then_some((edited.after, edited.until)))?;
-    object.put("from", &from)?;
+    object.write_entry(
+        "edited",
+        &(edited != Span::default()).then_some((edited.after, edited.until)),
+    )?;
+    object.write_entry("from", &from)?;
     out.push(b'}');
     Ok(())
 }
@@ -62,7 +65,7 @@ struct Object<'a> {
 
 impl Object<'_> {
     /// A value that may be there; nothing where it is not.
-    fn put<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
+    fn write_entry<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
         match value {
             Some(value) => self.always(key, value),
             None => Ok(()),
@@ -113,12 +116,12 @@ impl Item for FieldState {
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
         let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
         let mut object = Object { out, is_first: true };
-        object.put("seen", seen)?;
+        object.write_entry("seen", seen)?;
         object.unless(seen, "base", base)?;
         object.unless(base, "agreed", agreed)?;
         object.span(shared.0, *edited)?;
         object.unless(&false, "unsure", unsure)?;
-        object.put("filler", filler)?;
+        object.write_entry("filler", filler)?;
         object.unless(&0, "tries", tries)?;
         object.unless(&false, "preset", preset)?;
         object.unless(&None, "lost", lost)?;
@@ -185,8 +188,8 @@ impl Item for Truth {
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
         let Self { value, previous, from, edited, flips } = self;
         let mut object = Object { out, is_first: true };
-        object.put("value", value)?;
-        object.put("previous", previous)?;
+        object.write_entry("value", value)?;
+        object.write_entry("previous", previous)?;
         object.unless(&shared.1, "from", &from.as_deref())?;
         object.span(shared.0, *edited)?;
         object.unless(&0, "flips", flips)
