@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use renkei_sync::plan::first_sync::FirstSyncWaits;
+use renkei_sync::model::first_sync::FirstSyncWaits;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;

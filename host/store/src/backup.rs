@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use renkei_sync::store::port::Restored;
 use rusqlite::{Connection, params};
 
+use crate::error::OpenError;
 use crate::identity;
 use crate::lock::Lock;
 use crate::migrate::{self, Layout};
 use crate::open::{
-    BESIDE, DRAFT, FILE, OpenError, configure, connect_to_read, connect_to_write, is_there,
-    open_error, quick_check, refusal, remove_draft, require_file, sync_dir,
+    BESIDE, DRAFT, FILE, configure, connect_to_read, connect_to_write, is_there, open_error,
+    quick_check, refusal, remove_draft, require_file, sync_dir,
 };
 use crate::store::SqliteStore;
 

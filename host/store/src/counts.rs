@@ -24,7 +24,7 @@ pub(crate) fn get(connection: &Connection) -> Result<StoreCounts> {
     })
 }
 
-pub(crate) fn live(connection: &Connection, entity: &str, stream: &Stream) -> Result<u64> {
+pub(crate) fn count_live(connection: &Connection, entity: &str, stream: &Stream) -> Result<u64> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM record
          WHERE entity = ?1 AND status = 'live' AND system = ?2 AND object = ?3",

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use crate::open::OpenError;
+use crate::error::OpenError;
 
 /// The most that is read of a process's number, bytes.
 const HOLDER_BYTES_MAX: u64 = 32;

@@ -11,8 +11,8 @@ use renkei_sync::store::port::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error::OpenError;
 use crate::error::store_error;
-use crate::open::OpenError;
 
 /// Queries that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;

@@ -18,8 +18,8 @@ use renkei_sync::store::port::{Changes, StoreError};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error::OpenError;
 use crate::error::store_error;
-use crate::open::OpenError;
 use crate::{
     cursors, doubts, guards, identity, journal, keys, links, outbox, records, reviews, sweeps,
 };

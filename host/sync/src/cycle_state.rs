@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::settle::LinkPause;
+use crate::apply::settled::LinkPause;
 use crate::engine::{CycleCounters, CycleError, Engine};
-use crate::link::linker::ContestedPlaces;
+use crate::model::cascades::Cascades;
 use crate::model::plugin::PluginError;
 use crate::model::preview::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::model::reason::Reason;
@@ -16,15 +16,20 @@ use crate::model::state::{
     EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, RecordStatus,
     Review, Stream, hour_of,
 };
-use crate::plan::cascades::Cascades;
 use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
 use crate::plan::references::PromisedRecords;
 use crate::read::ingest::IngestError;
-use crate::read::observe::DeniedPermissions;
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
 const PAUSE_MS_MAX: u64 = 60_000;
+
+/// By link and system, a record there without a link of which a person is asked whether it is the
+/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
+pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
+
+/// What an admin does not let connectors do, by system and object, and what the host says of it.
+pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
 
 /// What a cycle knows while it runs and forgets afterwards.
 pub(crate) struct CycleState<'a> {

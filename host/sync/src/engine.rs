@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::model::cascades::Cascades;
+use crate::model::first_sync::FirstSyncWaits;
 use crate::model::plugin::PluginError;
 use crate::model::record::Action;
 use crate::model::spec::{MemberSpec, Spec};
 use crate::model::state::{JournalEntry, LinkId, SweepCounts};
-use crate::plan::cascades::Cascades;
-use crate::plan::first_sync::FirstSyncWaits;
 use crate::plan::link::PlanNote;
 use crate::ports::{Clock, Systems};
 use crate::read::transforms::TransformCalls;

@@ -94,17 +94,17 @@ fn fill(store: &dyn Store, people: u64) -> Result<()> {
 /// Seconds per link of the pure function alone.
 fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
     let entity = spec.entity(PERSON).context("the specification has people")?;
-    let lanes = FieldMappings::new(entity);
+    let mappings = FieldMappings::new(entity);
     let first = people::companies(FEW);
     let mut seconds = 0.0;
     let mut drafts = 0;
     for chunk in (first..first + FEW).step_by(CHUNK as usize) {
         let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
         let views = block_on(store.links(&ids))?;
-        let references = block_on(References::fetch(store, &lanes, &views, None))?;
+        let references = block_on(References::fetch(store, &mappings, &views, None))?;
         let along = WentAlong::default();
         let (references, along) = (&references, &along);
-        let context = PlanContext { lanes: &lanes, references, along, now_ms: 0, brake: None };
+        let context = PlanContext { mappings: &mappings, references, along, now_ms: 0, hold: None };
         let (planned, Spent { cpu, .. }) = spend(|| {
             let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
             plans.map(|plan| plan.drafts.len() as u64).sum::<u64>()

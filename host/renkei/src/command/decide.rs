@@ -149,7 +149,8 @@ async fn choice(
         Answer::Clear => ReviewChoice::Value(Some(Value::Null)),
         Answer::Take { system } => ReviewChoice::Value(value_of(review, system)?),
         Answer::Value { text } => {
-            let value = resolve::given(store, spec, review, text).await.map_err(failure)?;
+            let value =
+                resolve::parse_given_value(store, spec, review, text).await.map_err(failure)?;
             ReviewChoice::Value(Some(value))
         }
     })

@@ -276,8 +276,8 @@ fn awaited(keys: &[RecordKey]) -> Vec<Awaited> {
 }
 
 async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std::fmt::Debug)) {
-    say(&store.doomed(entity, LinkId(0), 100).await.unwrap());
-    say(&store.doomed(entity, LinkId(1), 2).await.unwrap());
+    say(&store.pending_deletions(entity, LinkId(0), 100).await.unwrap());
+    say(&store.pending_deletions(entity, LinkId(1), 2).await.unwrap());
     say(&store.active_links(entity).await.unwrap());
     let ids = ["1".to_owned(), "2".to_owned()];
     say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
@@ -296,7 +296,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
 
     say(&store.cursor(&stream()).await.unwrap());
     say(&store.sweep(&stream()).await.unwrap());
-    say(&store.live("person", &stream()).await.unwrap());
+    say(&store.count_live("person", &stream()).await.unwrap());
     for (round, after, limit) in [(1, None, 100), (1, Some("1"), 1), (2, None, 100)] {
         say(&store.unswept(&stream(), round, after, limit).await.unwrap());
     }
@@ -318,9 +318,9 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         say(&store.failing_links(ms, limit).await.unwrap());
     }
     for id in &links {
-        say(&store.waits(*id).await.unwrap());
+        say(&store.awaited_by(*id).await.unwrap());
     }
-    say(&store.waiters(&awaited(&keys)).await.unwrap());
+    say(&store.links_waiting_for(&awaited(&keys)).await.unwrap());
     for entity in ["person", "company"] {
         guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());

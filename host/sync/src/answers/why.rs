@@ -141,9 +141,9 @@ async fn linked(
     let entity = spec.entity(&view.link.entity);
     let fields = match entity {
         Some(entity) => {
-            let (lanes, views) = (FieldMappings::new(entity), std::slice::from_ref(&view));
-            let references = References::fetch(store, &lanes, views, None).await?;
-            fields((&lanes, &references), &view, field)
+            let (mappings, views) = (FieldMappings::new(entity), std::slice::from_ref(&view));
+            let references = References::fetch(store, &mappings, views, None).await?;
+            fields((&mappings, &references), &view, field)
         }
         None => Vec::new(),
     };
@@ -153,7 +153,7 @@ async fn linked(
         status: Some(view.link.status),
         records: view.records.iter().map(|r| (r.key.clone(), r.status.clone())).collect(),
         fields,
-        waits: store.waits(view.link.id).await?,
+        waits: store.awaited_by(view.link.id).await?,
         failures: failures(&view, field),
         reviews,
         journal,
@@ -259,11 +259,11 @@ fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
 }
 
 fn fields(
-    (lanes, references): (&FieldMappings<'_>, &References),
+    (mappings, references): (&FieldMappings<'_>, &References),
     view: &LinkView,
     wanted: Option<&str>,
 ) -> Vec<FieldExplanation> {
-    let fields = lanes.entity.fields.iter().zip(&view.link.truth).enumerate();
+    let fields = mappings.entity.fields.iter().zip(&view.link.truth).enumerate();
     let wanted = fields.filter(|(_, (field, _))| wanted.is_none_or(|name| field.name == name));
     let answer = |(position, (field, truth)): (usize, (&crate::model::spec::FieldSpec, _))| {
         let truth: &crate::model::state::Truth = truth;
@@ -271,7 +271,7 @@ fn fields(
             Some(MemberExplanation {
                 record: record.key.clone(),
                 seen: record.fields.get(position)?.seen.clone(),
-                standing: standing((lanes, references), position, record, &view.link)?,
+                standing: standing((mappings, references), position, record, &view.link)?,
             })
         });
         FieldExplanation {
@@ -286,24 +286,24 @@ fn fields(
 
 /// How a record's field stands to the truth, in plain words.
 fn standing(
-    (lanes, references): (&FieldMappings<'_>, &References),
+    (mappings, references): (&FieldMappings<'_>, &References),
     position: usize,
     record: &RecordState,
     link: &Link,
 ) -> Option<String> {
     let truth = &link.truth.get(position)?.value;
-    let member = lanes.member_of(record)?;
+    let member = mappings.member_of(record)?;
     let member_of = (&record.key.system, &record.key.object);
     let state = record.fields.get(position)?;
-    let Some(lane) = lanes.lane(member, position) else {
+    let Some(mapping) = mappings.mapping(member, position) else {
         return Some("not mapped there".to_owned());
     };
-    let direction = lane.mapping.direction;
+    let direction = mapping.group.direction;
     // A reference is seen as ids of its system and kept as links, so the two do not compare.
-    let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
+    let kind = mappings.entity.fields.get(position).map(|field| &field.kind);
     let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
     let stands = if comparable { state.seen == *truth } else { state.base == *truth };
-    let name = lanes.entity.fields.get(position).map(|field| &field.name);
+    let name = mappings.entity.fields.get(position).map(|field| &field.name);
     let fails = |failures: &[Failure]| {
         let here = |one: &&Failure| one.system == *member_of.0 && one.object == *member_of.1;
         failures.iter().filter(here).any(|one| one.field.as_ref() == name)

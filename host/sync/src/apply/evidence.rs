@@ -13,8 +13,9 @@
 //! a record of that object that went before it was ever read may have been it, and what a person
 //! deleted is not made again.
 
+use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
-use crate::model::state::{FieldState, OutboxEntry, RecordKey, RecordState, Span};
+use crate::model::state::{FieldState, FieldWrite, OutboxEntry, RecordKey, RecordState, Span};
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::is_same;
 
@@ -266,6 +267,56 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
         return CreateVerdict::SendAgain;
     }
     ask(&[strays])
+}
+
+/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
+/// what became of the update as a whole.
+pub(crate) fn settle_unanswered_update(
+    entity: &EntitySpec,
+    entry: &OutboxEntry,
+    sent: &[Cell],
+    record: &mut RecordState,
+    heir: bool,
+) -> Reason {
+    let untouched = !heir
+        && is_untouched(
+            (entry.if_version.as_deref(), entry.if_modified_ms),
+            (record.version.as_deref(), record.modified_ms),
+        );
+    let written: Vec<(usize, &FieldWrite)> = entry
+        .fields
+        .iter()
+        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
+        .collect();
+    let traces: Vec<SentField<'_>> = written
+        .iter()
+        .filter_map(|(position, write)| {
+            let field = entity.fields.get(*position)?;
+            Some(SentField {
+                kind: &field.kind,
+                before: &write.before,
+                sent: sent.get(*position)?,
+                now: &record.fields.get(*position)?.seen,
+            })
+        })
+        .collect();
+    let fates = fates(untouched, &traces);
+    let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
+    let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
+    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
+        let Some(state) = record.fields.get_mut(position) else { continue };
+        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
+        if *fate == SentFieldOutcome::Edited {
+            state.edited = since;
+        }
+    }
+    if fates.contains(&SentFieldOutcome::Unsure) {
+        Reason::Unclear
+    } else if fates.contains(&SentFieldOutcome::Held) {
+        Reason::FoundByProbe
+    } else {
+        Reason::SentAgain
+    }
 }
 
 #[cfg(test)]

@@ -12,14 +12,16 @@ use crate::model::record::{Action, Problem, Remedy};
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{
-    ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
+    Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
 };
 use crate::model::value::Cell;
 use crate::plan::link::UnreadField;
 use crate::plan::render::refusal_digest;
 
+mod columns;
 mod narrow;
 
+use columns::{column_digest, fields_of, groups_of, is_at};
 pub(crate) use narrow::narrow;
 use narrow::{halves, only};
 
@@ -379,42 +381,4 @@ pub(crate) fn digests(
         fields_of(entity, group).map(move |field| (field, digest.clone()))
     });
     named.collect()
-}
-
-fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
-    failure.system == entry.system && failure.object == entry.object
-}
-
-fn is_gating(failure: &Failure, now_ms: i64) -> bool {
-    let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
-    match failure.class {
-        FailureClass::GivenUp => true,
-        FailureClass::Unanswered => false,
-        _ => !failure.digest.is_empty() && !rested,
-    }
-}
-
-/// The groups of which an operation writes a column.
-fn groups_of<'a>(member: &'a MemberSpec, entry: &OutboxEntry) -> Vec<&'a MappingGroup> {
-    let is_written = |group: &&MappingGroup| entry.columns.iter().any(|write| writes(group, write));
-    member.groups.iter().filter(is_written).collect()
-}
-
-fn writes(group: &MappingGroup, write: &ColumnWrite) -> bool {
-    group.direction.writes() && group.columns.contains(&write.column)
-}
-
-fn fields_of<'a>(
-    entity: &'a EntitySpec,
-    group: &'a MappingGroup,
-) -> impl Iterator<Item = String> + 'a {
-    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
-}
-
-/// The same columns with the same values under the same mapping look the same, whether they are
-/// part of a create or of an update.
-fn column_digest(group: &MappingGroup, entry: &OutboxEntry, mapping: &str) -> String {
-    let written = entry.columns.iter().filter(|write| writes(group, write));
-    let written: Vec<&ColumnWrite> = written.collect();
-    digest(&["column", &format!("{written:?}"), mapping])
 }

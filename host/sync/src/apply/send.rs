@@ -11,23 +11,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::lock::Mutex;
 use smol_str::format_smolstr;
 
-use crate::apply::settle::{BatchSettler, LinkPause, SettledOperation};
+use crate::apply::settle::BatchSettler;
 use crate::apply::settle_merge;
+use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleEvent, WriteResult};
 use crate::model::plugin::{PluginError, StopCause};
 use crate::model::reason::Reason;
-use crate::model::record::{
-    Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
-};
+use crate::model::record::{Action, Attributes, Operation, Outcome, Problem, Remedy, WriteRequest};
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
-use crate::model::value::{Cell, SmolStr, Value};
+use crate::model::value::{SmolStr, Value};
 use crate::plan::cascades::set_followers_aside;
 use crate::ports::Connector;
-use crate::read::fields::{RowsKind, read_rows};
 use crate::read::order::is_older;
-use crate::read::transforms::TransformCalls;
+use crate::read::sent::{columns_of, sent};
 use crate::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
@@ -342,43 +340,6 @@ async fn changed_since(
     Ok(moved.map(|row| row.id).chain(gone).collect())
 }
 
-/// The union of the columns that operations write.
-pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
-    let mut columns: Vec<String> = Vec::new();
-    for write in batch.iter().flat_map(|entry| &entry.columns) {
-        if !columns.contains(&write.column) {
-            columns.push(write.column.clone());
-        }
-    }
-    columns
-}
-
-/// What operations sent, as their member reads it: per operation, in the order of the entity's
-/// fields.
-///
-/// # Errors
-/// What a transform says.
-pub(crate) async fn sent_cells(
-    transforms: &TransformCalls<'_>,
-    entity: &EntitySpec,
-    member: &MemberSpec,
-    entries: &[OutboxEntry],
-) -> Result<Vec<Vec<Cell>>, PluginError> {
-    let columns = columns_of(entries);
-    let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
-    let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
-    let batch = Batch { columns: columns.clone(), rows };
-    let readings = read_rows(
-        transforms,
-        entity,
-        member,
-        (&batch, RowsKind::Carried),
-        &vec![None; entries.len()],
-    )
-    .await?;
-    Ok(readings.into_iter().map(|reading| reading.cells).collect())
-}
-
 /// What becomes of a merge that the connector cannot make: the question about it is open again, and
 /// the system's other work goes on.
 fn refused(what: String) -> Outcome {
@@ -416,10 +377,4 @@ fn removals(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> 
     });
     let named: Vec<SmolStr> = named.collect();
     if named.is_empty() { Vec::new() } else { vec![("removes".to_owned(), Value::Choices(named))] }
-}
-
-/// What an operation writes to a column.
-pub(crate) fn sent(entry: &OutboxEntry, column: &str) -> Cell {
-    let write = entry.columns.iter().find(|write| write.column == column);
-    write.and_then(|write| write.cell.clone())
 }

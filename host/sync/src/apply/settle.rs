@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::refused_columns::{self, ClearedRefusals};
-use crate::apply::send::sent;
+use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
@@ -19,16 +19,25 @@ use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
+use crate::read::sent::sent;
 use crate::store::port::Changes;
-
-use confirm::ReadBack;
-use exists::Lookalikes;
-pub(crate) use pause::{LinkPause, RETRY_MS, SettledOperation};
 
 mod confirm;
 mod count;
 mod exists;
 mod pause;
+
+/// Links, and records without one that a match key takes for the same thing.
+type Lookalikes = BTreeSet<(LinkId, RecordKey)>;
+
+/// What was read back of the records that were written.
+#[derive(Default)]
+struct ReadBack {
+    /// By id, with how old the row may be, ms.
+    rows: BTreeMap<String, (Row, RowReading, i64)>,
+    /// How old the scans of the stream may be, ms.
+    stream_ms: i64,
+}
 
 /// Settles one batch of one member.
 pub(crate) struct BatchSettler<'a> {
@@ -431,7 +440,7 @@ impl<'a> BatchSettler<'a> {
             }));
         }
         if !awaited.is_empty() {
-            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+            self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
 //! is harmless: by then the system says that the loser is gone, and the review is over.
 
-use crate::apply::settle::{LinkPause, RETRY_MS, SettledOperation};
+use crate::apply::settled::{LinkPause, RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Outcome, Problem, can_retry};

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cycle_state::ContestedPlaces;
 use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
 use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::link::pending_creates::UnansweredCreates;
@@ -144,10 +145,6 @@ fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState>
 
 /// A match key's name and all records that it fits.
 type Group = (String, Vec<RecordKey>);
-
-/// By link and system, a record there without a link of which a person is asked whether it is the
-/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
-pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
 
 /// What one pass over all records without a link finds out, whatever their chunks.
 #[derive(Debug, Default)]

@@ -7,16 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::evidence::{CreateLikeness, likeness, weigh};
-use crate::apply::send::sent_cells;
 use crate::engine::{CycleCounters, Engine};
-use crate::model::record::{Action, Tombstone};
-use crate::model::spec::EntitySpec;
+use crate::model::record::Action;
+use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
     LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
-    SKEW_MS,
 };
 use crate::model::value::Cell;
-use crate::read::ingest::IngestSource;
+use crate::read::sent::sent_cells;
 use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 /// Records looked at at once.
@@ -37,7 +35,7 @@ impl<'a> UnansweredCreates<'a> {
         tally: &CycleCounters<'_>,
         entity: &'a EntitySpec,
     ) -> Result<Self, StoreError> {
-        let creates = unanswered(engine.store, &entity.name, None).await?;
+        let creates = unanswered_creates(engine.store, &entity.name, None).await?;
         let creates = with_cells(engine, tally, entity, creates).await;
         let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
         if !waiting.creates.is_empty() {
@@ -133,40 +131,17 @@ async fn with_cells(
     known
 }
 
-/// Tombstones of records that were never read, as records, where one of them may be what an
-/// unanswered create made.
-pub(crate) async fn strays(
-    source: &IngestSource<'_>,
-    unknown: &[&Tombstone],
-) -> Result<Vec<RecordState>, StoreError> {
-    if unknown.is_empty() {
-        return Ok(Vec::new());
-    }
-    let creates = unanswered(source.store, &source.entity.name, Some(source)).await?;
-    let Some(since) = creates.iter().map(OutboxEntry::sent_ms).min() else {
-        return Ok(Vec::new());
-    };
-    let gone_ms = |tombstone: &Tombstone| tombstone.at_ms.unwrap_or(source.now_ms);
-    let recent = unknown.iter().filter(|gone| gone_ms(gone) >= since.saturating_sub(SKEW_MS));
-    let stray = |gone: &&Tombstone| RecordState {
-        status: source.status_of(gone),
-        modified_ms: Some(gone_ms(gone)),
-        ..source.blank(&gone.id)
-    };
-    Ok(recent.map(stray).collect())
-}
-
 /// Creates without an answer: of an entity, or of one of its members.
-async fn unanswered(
+pub(crate) async fn unanswered_creates(
     store: &dyn Store,
     entity: &str,
-    source: Option<&IngestSource<'_>>,
+    member: Option<&MemberSpec>,
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
         entity: Some(entity.to_owned()),
-        system: source.map(|source| source.member.system.clone()),
-        kind: source.map(|source| (source.member.object.clone(), Action::Create)),
+        system: member.map(|member| member.system.clone()),
+        kind: member.map(|member| (member.object.clone(), Action::Create)),
         due_ms: i64::MAX,
         limit: usize::MAX,
     };

@@ -8,8 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::recover::update::settle_unanswered_update;
-use crate::apply::send::sent_cells;
+use crate::apply::evidence::settle_unanswered_update;
 use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
@@ -22,6 +21,7 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::read::sent::sent_cells;
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
 /// Lets links follow all moved records of an entity whose successors are known.
@@ -130,7 +130,7 @@ async fn follow(
     }
     moving.changes.links.extend(moving.stays.take());
     let awaited = moving.awaited();
-    moving.changes.dirty.extend(store.waiters(&awaited).await?);
+    moving.changes.dirty.extend(store.links_waiting_for(&awaited).await?);
     Ok(Some(moving.changes))
 }
 

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settle::LinkPause;
+use crate::apply::settled::LinkPause;
 use crate::cycle_state::CycleState;
-use crate::model::plugin::{PluginError, Schema};
+use crate::model::cascades::Cascades;
+use crate::model::plugin::PluginError;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
@@ -20,42 +21,6 @@ use crate::store::port::{Store, StoreError};
 
 /// More generations of children than any chain of references has.
 const GENERATIONS_MAX: usize = 8;
-
-/// Per object of a system, what a deletion there takes along: objects and their columns.
-#[derive(Debug, Clone, Default)]
-pub struct Cascades {
-    known: BTreeMap<(String, String), Vec<(String, String)>>,
-}
-
-impl Cascades {
-    /// Keeps what a live schema says (`connector.wit`, schema fact `cascades`).
-    pub fn learn(&mut self, system: &str, schema: &Schema) {
-        let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
-        let named = match fact.map(|(_, value)| value) {
-            Some(Value::Choices(named)) => named.as_slice(),
-            _ => &[],
-        };
-        let pairs = named.iter().filter_map(|name| name.split_once('.'));
-        let pairs = pairs.map(|(object, column)| (object.to_owned(), column.to_owned()));
-        self.known.insert((system.to_owned(), schema.object.clone()), pairs.collect());
-    }
-
-    /// Whether the object's schema was learned.
-    pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
-        self.pairs_of(system, object).is_some()
-    }
-
-    fn pairs_of(&self, system: &str, object: &str) -> Option<&[(String, String)]> {
-        self.known.get(&(system.to_owned(), object.to_owned())).map(Vec::as_slice)
-    }
-
-    /// Whether a record goes with the one that this column of it names. What is not known may.
-    fn may_follow(&self, system: &str, parent: &str, object: &str, column: &str) -> bool {
-        self.pairs_of(system, parent).is_none_or(|pairs| {
-            pairs.iter().any(|(child, field)| child == object && field == column)
-        })
-    }
-}
 
 /// How many records of which object, `system.object`.
 pub(crate) type TakenAlong = BTreeMap<String, u64>;
@@ -172,14 +137,14 @@ pub struct WentAlong {
 impl WentAlong {
     pub(crate) async fn fetch(
         cycle: &CycleState<'_>,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<Self, StoreError> {
         let store = cycle.engine.store;
         let mut named: Vec<(RecordKey, RecordKey)> = Vec::new();
         let removed = views.iter().flat_map(|view| &view.records);
         for record in removed.filter(|record| record.status.is_removed()) {
-            let parents = parents(lanes, record, &cycle.cascades);
+            let parents = parents(mappings, record, &cycle.cascades);
             named.extend(parents.into_iter().map(|parent| (record.key.clone(), parent)));
         }
         let mut went = Self::default();
@@ -193,7 +158,7 @@ impl WentAlong {
         went.with.extend(named);
         let roots: BTreeSet<&RecordKey> = went.with.values().collect();
         for root in roots {
-            let id = question(lanes.entity, root, 0).id;
+            let id = question(mappings.entity, root, 0).id;
             let review = store.review(&id).await?;
             if let Some(review) = review.filter(|known| known.status != ReviewStatus::Closed) {
                 went.reviews.insert(root.clone(), review);
@@ -224,14 +189,20 @@ pub(crate) fn question(entity: &EntitySpec, with: &RecordKey, now_ms: i64) -> Re
 }
 
 /// The records whose deletion may have taken this one along.
-fn parents(lanes: &FieldMappings<'_>, record: &RecordState, cascades: &Cascades) -> Vec<RecordKey> {
+fn parents(
+    mappings: &FieldMappings<'_>,
+    record: &RecordState,
+    cascades: &Cascades,
+) -> Vec<RecordKey> {
     let mut parents = Vec::new();
-    let Some(member) = lanes.member_of(record) else { return parents };
+    let Some(member) = mappings.member_of(record) else { return parents };
     let RecordKey { system, object, .. } = &record.key;
-    for (position, (field, state)) in lanes.entity.fields.iter().zip(&record.fields).enumerate() {
+    for (position, (field, state)) in mappings.entity.fields.iter().zip(&record.fields).enumerate()
+    {
         let FieldKind::Reference { .. } = &field.kind else { continue };
-        let Some(lane) = lanes.lane(member, position) else { continue };
-        let (Some(target), Some(column)) = (lane.target(&field.kind), lane.mapping.columns.first())
+        let Some(mapping) = mappings.mapping(member, position) else { continue };
+        let (Some(target), Some(column)) =
+            (mapping.target(&field.kind), mapping.group.columns.first())
         else {
             continue;
         };

@@ -22,7 +22,8 @@ use crate::model::state::{
 use crate::model::value::Cell;
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
-use crate::plan::limits::{self, DeletionHold};
+use crate::plan::deletion_hold::DeletionHold;
+use crate::plan::limits;
 use crate::plan::link::{
     LinkPlan, MissingRequirement, PlanContext, PlanNote, PlannedWrite, plan_link,
 };
@@ -40,14 +41,14 @@ pub(crate) async fn plan_entity(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
-    let lanes = FieldMappings::new(entity);
-    let brake = limits::deletions(cycle, &lanes).await?;
+    let mappings = FieldMappings::new(entity);
+    let hold = limits::deletions(cycle, &mappings).await?;
     limits::creations(cycle, entity).await?;
     let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
     let mut references = References::empty(preview);
     let mut made = PromisedRecords::new();
     let mut after = LinkId::default();
-    let mut done = u64::from(brake.is_some_and(|brake| brake.later));
+    let mut done = u64::from(hold.is_some_and(|hold| hold.later));
     loop {
         let limit = cycle.engine.options.chunk_links;
         let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;
@@ -55,15 +56,15 @@ pub(crate) async fn plan_entity(
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
         let mut views = cycle.engine.store.links(&ids).await?;
-        references.extend(cycle.engine.store, &lanes, &views).await?;
+        references.extend(cycle.engine.store, &mappings, &views).await?;
         if !references.lost_there().is_empty() {
             if !look_for_lost(cycle, references.lost_there()).await? {
                 continue;
             }
             views = cycle.engine.store.links(&ids).await?;
-            references.extend(cycle.engine.store, &lanes, &views).await?;
+            references.extend(cycle.engine.store, &mappings, &views).await?;
         }
-        done += plan_chunk(cycle, (&lanes, &references), brake, views, &mut made).await?;
+        done += plan_chunk(cycle, (&mappings, &references), hold, views, &mut made).await?;
     }
     cycle.promise(entity, references.into_promised(), made);
     Ok(done)
@@ -105,43 +106,43 @@ async fn look_for_lost(
 
 async fn plan_chunk(
     cycle: &mut CycleState<'_>,
-    (lanes, references): (&FieldMappings<'_>, &References),
-    brake: Option<DeletionHold>,
+    (mappings, references): (&FieldMappings<'_>, &References),
+    hold: Option<DeletionHold>,
     views: Vec<LinkView>,
     made: &mut PromisedRecords,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
-    let along = WentAlong::fetch(cycle, lanes, &views).await?;
-    let context = PlanContext { lanes, references, along: &along, now_ms, brake };
+    let along = WentAlong::fetch(cycle, mappings, &views).await?;
+    let context = PlanContext { mappings, references, along: &along, now_ms, hold };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
-        cycle.hold_back(lanes.entity, plan, view, &unclear);
+        cycle.hold_back(mappings.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
     let drafts: Vec<PlannedWrite> =
         plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
-    let rendered = match render(&engine.transforms, lanes.entity, &drafts).await {
+    let rendered = match render(&engine.transforms, mappings.entity, &drafts).await {
         Ok(rendered) => rendered,
         Err(error) => {
-            cycle.tally.failed("transform", &lanes.entity.name, &error);
+            cycle.tally.failed("transform", &mappings.entity.name, &error);
             return Ok(0);
         }
     };
     let mut rendered = drafts.iter().zip(rendered);
     let mut chunk = LinkChunk {
-        entity: lanes.entity,
+        entity: mappings.entity,
         now_ms,
         changes: Changes::default(),
         held: vec![],
         places: None,
     };
     let links = plans.len() as u64;
-    let counted = counts_of(lanes.entity, &plans, &views);
+    let counted = counts_of(mappings.entity, &plans, &views);
     let creates = drafts.iter().any(|draft| draft.action == Action::Create);
     if creates {
-        chunk.places = Some(MemberPlaces::fetch(engine.store, lanes.entity).await?);
+        chunk.places = Some(MemberPlaces::fetch(engine.store, mappings.entity).await?);
         chunk.changes.epoch = Some(engine.store.epoch().to_owned());
     }
     let mut done = 0;
@@ -149,15 +150,15 @@ async fn plan_chunk(
         done += u64::from(!plan.held);
         chunk.add(engine.store, plan, rendered.by_ref().take(count), view);
     }
-    check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
+    check::check(mappings.entity, &chunk.changes.outbox, &views, hold.is_some())
         .map_err(CycleError::Plan)?;
     let mut back = filled(&chunk.changes.records, &views);
     back.extend(ended(&chunk.changes.links, &views));
     if !back.is_empty() {
-        chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
+        chunk.changes.dirty.extend(engine.store.links_waiting_for(&back).await?);
     }
     let Changes { outbox, guards, reviews, .. } = &mut chunk.changes;
-    cycle.note_approved(lanes.entity, outbox, guards, reviews);
+    cycle.note_approved(mappings.entity, outbox, guards, reviews);
     chunk.report_events(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;

@@ -11,41 +11,13 @@ use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
 use crate::link::linker::{link_records, take_back};
 use crate::link::successors::follow_moves;
+use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use crate::plan::entity::plan_entity;
 use crate::read::transforms::TransformCalls;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
-
-/// What the first sync waits for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FirstSyncWaits {
-    /// The question that a person is to answer.
-    pub question: Option<Review>,
-    /// Entities that were not read to their end yet.
-    pub unread: Vec<String>,
-}
-
-impl FirstSyncWaits {
-    /// What would be written, by entity.
-    pub fn plans(&self) -> &[EntityPlan] {
-        self.question.as_ref().map(plans).unwrap_or_default()
-    }
-
-    /// Whether a person has said that nothing is to be written for now.
-    pub fn is_left(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| question.choice == Some(ReviewChoice::Leave))
-    }
-}
-
-/// What a question about a first sync says of each entity.
-fn plans(question: &Review) -> &[EntityPlan] {
-    match &question.matter {
-        ReviewSubject::FirstSync { entities } => entities,
-        _ => &[],
-    }
-}
 
 /// What becomes of entities whose first plans are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

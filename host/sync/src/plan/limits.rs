@@ -21,25 +21,11 @@ use crate::model::state::{
     first_hour_of, hour_of,
 };
 use crate::plan::cascades::{TakenAlong, WentAlong, taken_along};
+use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::link::{PlanContext, plan_link};
 use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
 use crate::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
-
-/// Why deletions wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeletionHold {
-    /// How many there are, with what they take along.
-    pub count: u64,
-    /// How many are allowed in a day.
-    pub limit: u64,
-    /// How many of them go along.
-    pub along: u64,
-    /// A person says to leave the others.
-    pub leaves: bool,
-    /// They wait for the rest of this cycle only.
-    pub later: bool,
-}
 
 /// What would be archived now, and what that means.
 struct PendingDeletions {
@@ -51,59 +37,59 @@ struct PendingDeletions {
 /// Whether deletions must wait, and the questions about them.
 pub(crate) async fn deletions(
     cycle: &mut CycleState<'_>,
-    lanes: &FieldMappings<'_>,
+    mappings: &FieldMappings<'_>,
 ) -> Result<Option<DeletionHold>, CycleError> {
-    let entity = lanes.entity;
-    let doomed = doomed(cycle, lanes).await?;
+    let entity = mappings.entity;
+    let pending = find_pending(cycle, mappings).await?;
     let open = open_questions(cycle.engine, entity).await?;
     let mut changes = Changes::default();
     let now_ms = cycle.engine.clock.now_ms();
     let is_over = |known: &&Review| match &known.matter {
-        ReviewSubject::Deletions { .. } => doomed.records.is_empty(),
-        _ => !doomed.asked.contains(&known.id),
+        ReviewSubject::Deletions { .. } => pending.records.is_empty(),
+        _ => !pending.asked.contains(&known.id),
     };
     changes.reviews.extend(open.iter().filter(is_over).map(|one| review::closed(one, now_ms)));
-    let brake = match doomed.records.is_empty() {
+    let hold = match pending.records.is_empty() {
         true => None,
-        false => weigh(cycle, entity, &doomed.records, &open, &mut changes).await?,
+        false => weigh(cycle, entity, &pending.records, &open, &mut changes).await?,
     };
     // A dry run decides nothing that a later cycle builds on.
     if cycle.engine.options.apply && !changes.is_empty() {
         cycle.engine.store.commit(changes).await?;
     }
-    Ok(brake)
+    Ok(hold)
 }
 
 /// Plans the links with a removed record as if there were no guard.
-async fn doomed(
+async fn find_pending(
     cycle: &CycleState<'_>,
-    lanes: &FieldMappings<'_>,
+    mappings: &FieldMappings<'_>,
 ) -> Result<PendingDeletions, StoreError> {
     let engine = cycle.engine;
-    let (name, limit) = (&lanes.entity.name, engine.options.chunk_links);
-    let mut doomed = PendingDeletions { records: BTreeSet::new(), asked: BTreeSet::new() };
+    let (name, limit) = (&mappings.entity.name, engine.options.chunk_links);
+    let mut pending = PendingDeletions { records: BTreeSet::new(), asked: BTreeSet::new() };
     let mut after = LinkId::default();
     loop {
-        let ids = engine.store.doomed(name, after, limit).await?;
-        let Some(last) = ids.last() else { return Ok(doomed) };
+        let ids = engine.store.pending_deletions(name, after, limit).await?;
+        let Some(last) = ids.last() else { return Ok(pending) };
         after = *last;
         let views = engine.store.links(&ids).await?;
         let references =
-            References::fetch(engine.store, lanes, &views, Some(PromisedRecords::new())).await?;
-        let along = WentAlong::fetch(cycle, lanes, &views).await?;
+            References::fetch(engine.store, mappings, &views, Some(PromisedRecords::new())).await?;
+        let along = WentAlong::fetch(cycle, mappings, &views).await?;
         let now_ms = engine.clock.now_ms();
         let context =
-            PlanContext { lanes, references: &references, along: &along, now_ms, brake: None };
+            PlanContext { mappings, references: &references, along: &along, now_ms, hold: None };
         for view in &views {
             let drafts = plan_link(&context, view).drafts;
             let archives = drafts.into_iter().filter(|draft| draft.action == Action::Archive);
-            doomed.records.extend(archives.filter_map(|draft| {
-                let member = lanes.entity.members.get(draft.member)?;
+            pending.records.extend(archives.filter_map(|draft| {
+                let member = mappings.entity.members.get(draft.member)?;
                 let (system, object) = (member.system.clone(), member.object.clone());
                 Some(RecordKey { system, object, id: draft.id? })
             }));
         }
-        doomed.asked.extend(along.asked(lanes.entity));
+        pending.asked.extend(along.asked(mappings.entity));
     }
 }
 
@@ -145,12 +131,12 @@ async fn weigh(
     let answer = known.and_then(|known| known.choice.as_ref());
     let approved = answer == Some(&ReviewChoice::Approve);
     let leaves = is_known && answer == Some(&ReviewChoice::Leave);
-    let brake = DeletionHold { count, limit, along: taken, leaves, later: false };
+    let hold = DeletionHold { count, limit, along: taken, leaves, later: false };
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
     let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
     if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
         // What goes along may belong elsewhere by now, which is planned first.
-        return Ok(Some(DeletionHold { later: true, ..brake }));
+        return Ok(Some(DeletionHold { later: true, ..hold }));
     }
     if cycle.are_approved(&entity.name, records) {
         waits = !is_known;
@@ -172,7 +158,7 @@ async fn weigh(
         None if waits && is_known => changes.reviews.push(question),
         _ => {}
     }
-    Ok(waits.then_some(brake))
+    Ok(waits.then_some(hold))
 }
 
 /// Archives that were sent and not answered: perhaps they were done.

@@ -18,7 +18,7 @@ use crate::model::state::{
 };
 use crate::model::value::{Cell, Value};
 use crate::plan::cascades::WentAlong;
-use crate::plan::limits::DeletionHold;
+use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
 use crate::plan::merge::{self, MemberField, MergeRules, MergedField, merge};
 use crate::plan::references::{References, WrittenReference, governs, is_many};
@@ -37,8 +37,8 @@ pub use planned::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite, UnreadFi
 /// What planning a link may look at besides the link.
 #[derive(Debug)]
 pub struct PlanContext<'a> {
-    /// The entity and its lanes.
-    pub lanes: &'a FieldMappings<'a>,
+    /// The entity and its mappings.
+    pub mappings: &'a FieldMappings<'a>,
     /// References of the whole chunk.
     pub references: &'a References,
     /// The time to note in reviews, ms.
@@ -46,7 +46,7 @@ pub struct PlanContext<'a> {
     /// Removed records that went along with an archive of the engine's own.
     pub along: &'a WentAlong,
     /// Deletions wait for approval.
-    pub brake: Option<DeletionHold>,
+    pub hold: Option<DeletionHold>,
 }
 
 /// A link while it is planned.
@@ -101,7 +101,7 @@ pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
 impl<'a> LinkPlanner<'a> {
     fn new(context: &'a PlanContext<'a>, view: &LinkView) -> Self {
         let mut link = Arc::clone(&view.link);
-        let fields = context.lanes.entity.fields.len();
+        let fields = context.mappings.entity.fields.len();
         if link.truth.len() != fields {
             Arc::make_mut(&mut link).truth.resize_with(fields, Default::default);
         }
@@ -122,7 +122,7 @@ impl<'a> LinkPlanner<'a> {
             },
             records: view.records.clone(),
             reviews: view.reviews.clone(),
-            active: context.lanes.active(&view.records),
+            active: context.mappings.active(&view.records),
             rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
@@ -132,8 +132,8 @@ impl<'a> LinkPlanner<'a> {
     }
 
     fn merge_fields(&mut self) {
-        let lanes = self.context.lanes;
-        for (position, field) in lanes.entity.fields.iter().enumerate() {
+        let mappings = self.context.mappings;
+        for (position, field) in mappings.entity.fields.iter().enumerate() {
             if !self.is_quiet(position, field)
                 && let Some(outcome) = self.merge_field(position, field)
             {
@@ -158,7 +158,7 @@ impl<'a> LinkPlanner<'a> {
     }
 
     fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let mut positions = Vec::with_capacity(self.active.len());
         let mut parts = Vec::with_capacity(self.active.len());
         let waits = &mut self.plan.waits;
@@ -173,7 +173,7 @@ impl<'a> LinkPlanner<'a> {
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
         let rules = MergeRules {
             field,
-            first_link: &lanes.entity.first_link,
+            first_link: &mappings.entity.first_link,
             // Which of two edits since the backup is older, and was overruled long ago, is not
             // known.
             by_hand: self.plan.link.restored,
@@ -282,16 +282,16 @@ impl<'a> LinkPlanner<'a> {
     fn outward(
         &mut self,
         field: &FieldSpec,
-        lane: FieldMapping<'_>,
+        mapping: FieldMapping<'_>,
         system: &str,
         cell: &Cell,
         present: &Cell,
     ) -> WrittenReference {
-        let Some(target) = lane.target(&field.kind) else {
+        let Some(target) = mapping.target(&field.kind) else {
             let (remote, written) = (cell.clone(), cell.clone());
             return WrittenReference { remote, written, missing: Vec::new(), removes: Vec::new() };
         };
-        let governs = governs(&field.kind, lane);
+        let governs = governs(&field.kind, mapping);
         let mut outward = self.context.references.outward(governs, system, target, cell, present);
         for link in std::mem::take(&mut outward.missing) {
             let object = target.to_owned();
@@ -348,15 +348,15 @@ fn part<'a>(
     (position, field): (usize, &FieldSpec),
     waits: &mut Vec<Awaited>,
 ) -> Option<MemberField<'a>> {
-    let lane = context.lanes.lane(active.member, position)?;
+    let mapping = context.mappings.mapping(active.member, position)?;
     let record = records.get(active.record)?;
     let state = record.fields.get(position)?;
     Some(MemberField {
         system: &record.key.system,
-        reads: lane.mapping.direction.reads(),
-        writes: lane.mapping.direction.writes(),
+        reads: mapping.group.direction.reads(),
+        writes: mapping.group.direction.writes(),
         state,
-        seen: seen(context.references, field, lane, record, state, waits),
+        seen: seen(context.references, field, mapping, record, state, waits),
     })
 }
 
@@ -364,12 +364,12 @@ fn part<'a>(
 fn seen<'a>(
     references: &References,
     field: &FieldSpec,
-    lane: FieldMapping<'_>,
+    mapping: FieldMapping<'_>,
     record: &RecordState,
     state: &'a FieldState,
     waits: &mut Vec<Awaited>,
 ) -> Cow<'a, Cell> {
-    let Some(target) = lane.target(&field.kind) else {
+    let Some(target) = mapping.target(&field.kind) else {
         return Cow::Borrowed(&state.seen);
     };
     let many = is_many(&field.kind);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MappingGroup, MemberSpec};
 use crate::model::state::{RecordState, RecordStatus};
 
-/// An entity with a table of its lanes.
+/// An entity with a table of how each member maps each field.
 #[derive(Debug)]
 pub struct FieldMappings<'a> {
     /// The entity.
@@ -19,22 +19,19 @@ pub struct FieldMappings<'a> {
 /// How a field travels between one member and the hub.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldMapping<'a> {
-    /// The group's position in the member.
-    pub group: usize,
-    /// The group.
-    pub mapping: &'a MappingGroup,
+    /// The group of columns that carries the field.
+    pub group: &'a MappingGroup,
 }
 
 impl<'a> FieldMappings<'a> {
     /// Builds the table.
     pub fn new(entity: &'a EntitySpec) -> Self {
-        let lane = |member: &'a MemberSpec, field| {
-            let mut groups = member.groups.iter().enumerate();
-            let (group, mapping) = groups.find(|(_, group)| group.fields.contains(&field))?;
-            Some(FieldMapping { group, mapping })
+        let mapping = |member: &'a MemberSpec, field| {
+            let group = member.groups.iter().find(|group| group.fields.contains(&field))?;
+            Some(FieldMapping { group })
         };
         let row = |member| {
-            (0..entity.fields.len()).map(|field| lane(member, FieldIndex(field))).collect()
+            (0..entity.fields.len()).map(|field| mapping(member, FieldIndex(field))).collect()
         };
         let fields = entity.fields.iter().enumerate();
         let references = fields.filter(|(_, f)| matches!(f.kind, FieldKind::Reference { .. }));
@@ -47,8 +44,8 @@ impl<'a> FieldMappings<'a> {
         &self.references
     }
 
-    /// The lane of a field in a member.
-    pub fn lane(&self, member: usize, field: usize) -> Option<FieldMapping<'a>> {
+    /// A field's mapping in a member.
+    pub fn mapping(&self, member: usize, field: usize) -> Option<FieldMapping<'a>> {
         self.table.get(member)?.get(field).copied().flatten()
     }
 
@@ -87,13 +84,13 @@ pub struct ActiveMember {
 impl<'a> FieldMapping<'a> {
     /// Whether it carries values of its own and not references.
     pub fn is_plain(&self) -> bool {
-        self.mapping.target.is_none()
+        self.group.target.is_none()
     }
 
     /// The object whose ids the column holds, if the field is a reference.
     pub fn target(&self, kind: &FieldKind) -> Option<&'a str> {
         match kind {
-            FieldKind::Reference { .. } => self.mapping.target.as_deref(),
+            FieldKind::Reference { .. } => self.group.target.as_deref(),
             _ => None,
         }
     }

@@ -127,7 +127,7 @@ pub(crate) fn is_quiet(field: &FieldSpec, part: &MemberField<'_>, truth: &Truth)
     taken
         && settled
         && (part.state.agreed == truth.value || *part.seen != truth.value)
-        && !consent::is_news(&field.winner, part, truth)
+        && !part.has_newly_opted_out(&field.winner, truth)
 }
 
 struct FieldMerge<'a> {

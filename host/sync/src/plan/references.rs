@@ -87,12 +87,12 @@ impl References {
     /// What the store says.
     pub async fn fetch(
         store: &dyn Store,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
         preview: Option<PromisedRecords>,
     ) -> Result<Self, StoreError> {
         let mut resolved = Self::empty(preview);
-        resolved.extend(store, lanes, views).await?;
+        resolved.extend(store, mappings, views).await?;
         Ok(resolved)
     }
 
@@ -104,20 +104,21 @@ impl References {
     pub async fn extend(
         &mut self,
         store: &dyn Store,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
-        if lanes.references().is_empty() {
+        if mappings.references().is_empty() {
             return Ok(());
         }
-        let refers_to_itself = lanes.entity.references().any(|other| other == lanes.entity.name);
+        let refers_to_itself =
+            mappings.entity.references().any(|other| other == mappings.entity.name);
         if refers_to_itself || self.members.len() > KEPT_MAX {
             (self.links, self.members) = (BTreeMap::new(), HashMap::new());
         }
         self.copied = HashMap::new();
         let mut wanted = BTreeSet::new();
         let mut news = Vec::new();
-        for ((system, object), ids) in remote_ids(lanes, views) {
+        for ((system, object), ids) in remote_ids(mappings, views) {
             let known = self.links.get(system).and_then(|objects| objects.get(object));
             for id in ids {
                 match known.and_then(|known| known.get(id)) {
@@ -134,10 +135,11 @@ impl References {
             }
         }
         for view in views {
-            let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
+            let truths =
+                mappings.references().iter().filter_map(|field| view.link.truth.get(*field));
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
-            wanted.extend(losers(lanes, view).flat_map(|(_, _, state)| link_ids(&state.base)));
-            wanted.extend(removed(lanes, view).flat_map(|state| link_ids(&state.agreed)));
+            wanted.extend(losers(mappings, view).flat_map(|(_, _, state)| link_ids(&state.base)));
+            wanted.extend(removed(mappings, view).flat_map(|state| link_ids(&state.agreed)));
             wanted.extend(chosen(view).flat_map(link_ids));
         }
         let named = wanted.clone();
@@ -150,8 +152,8 @@ impl References {
         }
         let absent = named.into_iter().filter(|link| !self.members.contains_key(link));
         self.judge_absent(store, &absent.collect::<Vec<_>>()).await?;
-        self.judge_lost(store, lanes, views).await?;
-        self.copy(store, lanes, views).await
+        self.judge_lost(store, mappings, views).await?;
+        self.copy(store, mappings, views).await
     }
 
     /// Which of these links without a live record have none left at all.
@@ -178,13 +180,13 @@ impl References {
     async fn judge_lost(
         &mut self,
         store: &dyn Store,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
         (self.gone, self.there) = (HashSet::new(), BTreeSet::new());
         let lost: BTreeSet<RecordKey> = views
             .iter()
-            .flat_map(|view| losers(lanes, view))
+            .flat_map(|view| losers(mappings, view))
             .flat_map(|(record, target, state)| {
                 let ids = state.lost.iter().flatten();
                 ids.map(move |id| remote_key(&record.key.system, target, id))
@@ -258,10 +260,10 @@ impl References {
     async fn copy(
         &mut self,
         store: &dyn Store,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
-        let members = lanes.entity.members.iter();
+        let members = mappings.entity.members.iter();
         let creators: Vec<&MemberSpec> =
             members.filter(|member| member.create && !member.copies.is_empty()).collect();
         let mut wanted: BTreeMap<LinkId, BTreeSet<FieldIndex>> = BTreeMap::new();
@@ -272,7 +274,7 @@ impl References {
                 continue;
             }
             for copy in &member.copies {
-                for link in self.referred(lanes, view, copy.reference) {
+                for link in self.referred(mappings, view, copy.reference) {
                     wanted.entry(link).or_default().insert(copy.field);
                 }
             }
@@ -294,15 +296,16 @@ impl References {
     /// The links that a field of a link may refer to, as its truth or one of its records says.
     fn referred(
         &self,
-        lanes: &FieldMappings<'_>,
+        mappings: &FieldMappings<'_>,
         view: &LinkView,
         field: FieldIndex,
     ) -> Vec<LinkId> {
         let truth = view.link.truth.get(field.0).map(|truth| link_ids(&truth.value));
         let mut links: Vec<LinkId> = truth.into_iter().flatten().collect();
         for record in &view.records {
-            let lane = lanes.member_of(record).and_then(|member| lanes.lane(member, field.0));
-            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
+            let mapping =
+                mappings.member_of(record).and_then(|member| mappings.mapping(member, field.0));
+            let target = mapping.and_then(|mapping| mapping.group.target.as_deref());
             let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
             if let (Some(target), Some(id)) = (target, seen.and_then(primary)) {
                 links.extend(self.link(&record.key.system, target, id));

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
-use crate::link::pending_creates::strays;
 use crate::link::stamp::{CreateStamp, StampMemory, recall};
 use crate::model::plugin::{Generation, PluginError};
 use crate::model::reason::Reason;
@@ -26,6 +25,7 @@ use crate::store::port::{Changes, Restored, Store, StoreError};
 
 mod missed;
 mod record;
+mod strays;
 pub(crate) mod unread;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
@@ -155,7 +155,7 @@ impl<'a> IngestSource<'a> {
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
+        changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
         let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
@@ -262,7 +262,7 @@ impl<'a> IngestSource<'a> {
         let back: Vec<Awaited> =
             fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();
         if !back.is_empty() {
-            changes.dirty.extend(self.store.waiters(&back).await?);
+            changes.dirty.extend(self.store.links_waiting_for(&back).await?);
         }
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;

@@ -1,7 +1,8 @@
 //! Reading what changed: every stream page by page, each page with its cursor in one commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::cycle_state::DeniedPermissions;
 use crate::engine::{BACKFILL_SHARE, CycleCounters, CycleError, CycleEvent, Engine};
 use crate::model::plugin::PluginError;
 use crate::model::record::{Action, Attributes, Page, PageRequest, Scan};
@@ -31,9 +32,6 @@ pub(crate) struct Observed {
     /// What an admin does not let a connector do.
     pub(crate) denied: DeniedPermissions,
 }
-
-/// What an admin does not let connectors do, by system and object, and what the host says of it.
-pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
 
 /// Reads all streams of all systems, the systems side by side.
 pub(crate) async fn observe(
@@ -316,7 +314,7 @@ impl Reader<'_> {
 
     /// How many records of the stream are known to be there.
     pub(crate) async fn known_rows(&self) -> Result<Option<u64>, IngestError> {
-        let rows = self.engine.store.live(&self.entity.name, &self.stream()).await?;
+        let rows = self.engine.store.count_live(&self.entity.name, &self.stream()).await?;
         Ok((rows > 0).then_some(rows))
     }
 

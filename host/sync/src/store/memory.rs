@@ -215,7 +215,7 @@ impl Store for MemoryStore {
         Ok(self.state().sweeps.get(stream).cloned())
     }
 
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
         let state = self.state();
         let live = state.records.values().filter(|record| {
             record.status == RecordStatus::Live
@@ -373,7 +373,7 @@ impl Store for MemoryStore {
         Ok(ids.take(limit).collect())
     }
 
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
@@ -416,14 +416,14 @@ impl Store for MemoryStore {
         Ok(self.state().begun.get(entity).copied())
     }
 
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
         let state = self.state();
         let waits = state.waits.iter();
         let found = waits.filter(|(_, waits)| waits.iter().any(|wait| awaited.contains(wait)));
         Ok(found.map(|(link, _)| *link).collect())
     }
 
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
         Ok(self.state().waits.get(&link).cloned().unwrap_or_default())
     }
 

@@ -246,7 +246,7 @@ pub trait Store: Send + Sync {
     async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError>;
 
     /// How many live records of the entity the stream has.
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
 
     /// Live and surplus records of the stream that this round of its sweep has not seen, with ids
     /// greater than `after`, in the order of ids.
@@ -338,7 +338,7 @@ pub trait Store: Send + Sync {
 
     /// Dirty active links of the entity that have a removed record, with ids greater than `after`,
     /// in the order of ids.
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
@@ -365,10 +365,10 @@ pub trait Store: Send + Sync {
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError>;
 
     /// Links that wait for one of these.
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
 
     /// What these links wait for.
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
 
     /// Operations of the outbox.
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError>;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{ProbeStage, Prober};
 use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
 use crate::apply::refused_columns;
-use crate::apply::send::{columns_of, sent, sent_cells};
 use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::model::plugin::PluginError;
@@ -22,6 +21,7 @@ use crate::model::state::{
 use crate::model::value::{Cell, Value};
 use crate::plan::render::given_up;
 use crate::read::ingest::IngestError;
+use crate::read::sent::{columns_of, sent, sent_cells};
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// Records of which nobody has spoken yet, asked for at once.

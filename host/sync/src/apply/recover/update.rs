@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::{ProbeStage, Prober};
-use crate::apply::evidence::{SentField, SentFieldOutcome, fates, is_untouched, note};
-use crate::apply::send::sent_cells;
+use crate::apply::evidence::settle_unanswered_update;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, RecordStatus, Span};
+use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
 use crate::model::value::Cell;
 use crate::read::ingest::IngestError;
+use crate::read::sent::sent_cells;
 use crate::store::port::Changes;
 
 impl Prober<'_> {
@@ -71,55 +70,5 @@ impl Prober<'_> {
     ) -> Result<Vec<Vec<Cell>>, IngestError> {
         let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
-    }
-}
-
-/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
-/// what became of the update as a whole.
-pub(crate) fn settle_unanswered_update(
-    entity: &EntitySpec,
-    entry: &OutboxEntry,
-    sent: &[Cell],
-    record: &mut RecordState,
-    heir: bool,
-) -> Reason {
-    let untouched = !heir
-        && is_untouched(
-            (entry.if_version.as_deref(), entry.if_modified_ms),
-            (record.version.as_deref(), record.modified_ms),
-        );
-    let written: Vec<(usize, &FieldWrite)> = entry
-        .fields
-        .iter()
-        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
-        .collect();
-    let traces: Vec<SentField<'_>> = written
-        .iter()
-        .filter_map(|(position, write)| {
-            let field = entity.fields.get(*position)?;
-            Some(SentField {
-                kind: &field.kind,
-                before: &write.before,
-                sent: sent.get(*position)?,
-                now: &record.fields.get(*position)?.seen,
-            })
-        })
-        .collect();
-    let fates = fates(untouched, &traces);
-    let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
-    let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
-    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
-        let Some(state) = record.fields.get_mut(position) else { continue };
-        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
-        if *fate == SentFieldOutcome::Edited {
-            state.edited = since;
-        }
-    }
-    if fates.contains(&SentFieldOutcome::Unsure) {
-        Reason::Unclear
-    } else if fates.contains(&SentFieldOutcome::Held) {
-        Reason::FoundByProbe
-    } else {
-        Reason::SentAgain
     }
 }

@@ -1,6 +1,6 @@
 //! An operation without what was refused of it before.
 
-use super::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
+use super::columns::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
 use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{ColumnWrite, Failure, OutboxEntry};

@@ -5,24 +5,15 @@ use std::collections::BTreeMap;
 
 use super::BatchSettler;
 use crate::apply::refused_columns;
-use crate::model::record::{Action, Applied, Outcome, Row};
+use crate::model::record::{Action, Applied, Outcome};
 use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
 use crate::plan::render::refusal_digest;
-use crate::read::fields::{RowReading, RowsKind, read_rows};
+use crate::read::fields::{RowsKind, read_rows};
 use crate::read::ingest::{IngestError, moved, unread};
 use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, left_of};
 
 /// Records read back in one call: what the largest interfaces take.
 const READ_BACK_MAX: usize = 2_000;
-
-/// What was read back of the records that were written.
-#[derive(Default)]
-pub(super) struct ReadBack {
-    /// By id, with how old the row may be, ms.
-    rows: BTreeMap<String, (Row, RowReading, i64)>,
-    /// How old the scans of the stream may be, ms.
-    stream_ms: i64,
-}
 
 fn is_unnamed(entry: &OutboxEntry, applied: &Applied) -> bool {
     matches!(entry.action, Action::Create | Action::Update) && applied.version.is_none()

@@ -5,23 +5,18 @@
 //! new record is taken for the one that is there only where a match key of the mapping agrees; in
 //! all other cases a person is asked.
 
-use std::collections::BTreeSet;
-
 use crate::apply::refused_columns;
 use crate::engine::WriteResult;
 use crate::model::reason::Reason;
 use crate::model::record::{Action, Outcome, Problem, Remedy};
 use crate::model::review;
 use crate::model::state::{
-    LinkId, OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
+    OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
 };
 use crate::read::ingest::IngestError;
 use crate::read::keys::{HELD, match_keys};
 
 use super::BatchSettler;
-
-/// Links, and records without one that a match key takes for the same thing.
-pub(super) type Lookalikes = BTreeSet<(LinkId, RecordKey)>;
 
 impl BatchSettler<'_> {
     /// All records that an id may name which a system says of a duplicate: a rule of it may compare

@@ -4,29 +4,10 @@
 //! is left to the next one, which reads first.
 
 use super::BatchSettler;
+use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::engine::WriteResult;
 use crate::model::reason::Reason;
 use crate::model::state::OutboxEntry;
-
-/// How long an operation is put off that may simply be tried again, ms.
-pub(crate) const RETRY_MS: u64 = 1000;
-
-/// How one operation ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SettledOperation {
-    pub(crate) result: WriteResult,
-    /// How long the link is not planned again.
-    pub(crate) pause: Option<LinkPause>,
-}
-
-/// How long a link is not planned again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkPause {
-    /// So many ms, which the system needs.
-    Ms(u64),
-    /// For the rest of the cycle: the next one reads what this one cannot know.
-    Cycle,
-}
 
 impl BatchSettler<'_> {
     /// What is known of a record that is not as it was planned from, now that it was read again.

@@ -92,7 +92,7 @@ impl Linker<'_> {
             object: record.object.clone(),
         }));
         if !awaited.is_empty() {
-            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+            self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         }
         Ok(())
     }

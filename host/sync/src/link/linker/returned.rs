@@ -238,7 +238,7 @@ impl<'a> Returns<'a> {
             .flat_map(|record| [Some(Awaited::Linked(record.key.clone())), record.awaited()])
             .flatten()
             .collect();
-        self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         Ok(self.changes)
     }
 }

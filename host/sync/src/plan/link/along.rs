@@ -68,7 +68,7 @@ impl LinkPlanner<'_> {
                 self.plan.held = true;
                 self.plan.notes.push(note);
                 if known.is_none() {
-                    let asked = question(self.context.lanes.entity, &with, self.context.now_ms);
+                    let asked = question(self.context.mappings.entity, &with, self.context.now_ms);
                     self.plan.reviews.push(asked);
                 }
             }

@@ -34,7 +34,7 @@ impl LinkPlanner<'_> {
     /// it.
     pub(super) fn follow_merges(&mut self) {
         let references = self.context.references;
-        for &position in self.context.lanes.references() {
+        for &position in self.context.mappings.references() {
             let shown: Vec<(usize, Cell)> = self.shown(position).collect();
             let Some(truth) = self.plan.link.truth.get(position) else { continue };
             let is_old =
@@ -67,14 +67,14 @@ impl LinkPlanner<'_> {
     /// What the records of the link hold in a reference, each with its place, where something was
     /// taken out of one: most references are in step.
     fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
-        let lanes = self.context.lanes;
-        let field = lanes.entity.fields.get(position);
+        let mappings = self.context.mappings;
+        let field = mappings.entity.fields.get(position);
         let state =
             move |active: &ActiveMember| self.records.get(active.record)?.fields.get(position);
         let mut states = self.active.iter().filter_map(state);
         let is_due = states.any(|state| state.lost.is_some());
         self.active.iter().filter(move |_| is_due).filter_map(move |active| {
-            let target = lanes.lane(active.member, position)?.target(&field?.kind)?;
+            let target = mappings.mapping(active.member, position)?.target(&field?.kind)?;
             let record = self.records.get(active.record)?;
             let seen = &record.fields.get(position)?.seen;
             let references = self.context.references;
@@ -85,10 +85,10 @@ impl LinkPlanner<'_> {
 
     /// Sets references that systems emptied apart from those that people emptied.
     pub(super) fn follow_deletions(&mut self) {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         for index in 0..self.active.len() {
-            for &position in lanes.references() {
-                let Some(field) = lanes.entity.fields.get(position) else { continue };
+            for &position in mappings.references() {
+                let Some(field) = mappings.entity.fields.get(position) else { continue };
                 let Some(bereft) = self.bereft(index, position, field) else { continue };
                 let record = self.active.get(index).map(|active| active.record);
                 let record = record.and_then(|record| self.records.get_mut(record));
@@ -112,8 +112,8 @@ impl LinkPlanner<'_> {
     fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<LostReference> {
         let references = self.context.references;
         let active = self.active.get(active)?;
-        let lane = self.context.lanes.lane(active.member, position)?;
-        let target = lane.target(&field.kind).filter(|_| lane.mapping.direction.reads())?;
+        let mapping = self.context.mappings.mapping(active.member, position)?;
+        let target = mapping.target(&field.kind).filter(|_| mapping.group.direction.reads())?;
         let record = self.records.get(active.record)?;
         let state = record.fields.get(position)?;
         let truth = &self.plan.link.truth.get(position)?.value;
@@ -173,11 +173,11 @@ impl LinkPlanner<'_> {
 
     /// Whether a person has named a record in a single reference since it was in step.
     fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
-        let PlanContext { lanes, references, .. } = self.context;
+        let PlanContext { mappings, references, .. } = self.context;
         self.active.iter().any(|active| {
-            let lane = lanes.lane(active.member, position);
-            let lane = lane.filter(|lane| lane.mapping.direction.reads());
-            let target = lane.and_then(|lane| lane.target(&field.kind));
+            let mapping = mappings.mapping(active.member, position);
+            let mapping = mapping.filter(|mapping| mapping.group.direction.reads());
+            let target = mapping.and_then(|mapping| mapping.target(&field.kind));
             let record = self.records.get(active.record);
             let state = record.and_then(|record| record.fields.get(position));
             target.zip(record).zip(state).is_some_and(|((target, record), state)| {

@@ -13,7 +13,7 @@ impl LinkPlanner<'_> {
         if self.active.is_empty() {
             return;
         }
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         for (position, member) in entity.members.iter().enumerate() {
             let stops = member.stops_create.first();
             if !(member.create || stops.is_some())
@@ -58,11 +58,11 @@ impl LinkPlanner<'_> {
     /// A live record of an object that the mapping does not have, or no longer: the link has a
     /// record there all the same (RULES.md V15).
     fn has_unmapped_in(&mut self, system: &str) -> bool {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let unmapped = self.records.iter().find(|record| {
             record.status == RecordStatus::Live
                 && record.key.system == system
-                && lanes.member_of(record).is_none()
+                && mappings.member_of(record).is_none()
         });
         let unmapped = unmapped.map(|record| record.key.clone());
         let is_there = unmapped.is_some();
@@ -126,7 +126,7 @@ impl LinkPlanner<'_> {
     /// Whether a field has no value because a record holds one that stands in no table: the new
     /// record waits until it is mapped or moves (RULES.md V17).
     fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
         let failures = active.flat_map(|record| &record.failures);
         let mut unmapped = failures.filter(|one| one.class == FailureClass::Unmapped);
@@ -154,13 +154,13 @@ impl LinkPlanner<'_> {
         let mut cells = Vec::with_capacity(group.fields.len());
         let mut writes = Vec::with_capacity(group.fields.len());
         for index in &group.fields {
-            let field = self.context.lanes.entity.fields.get(index.0)?;
-            let lane = self.context.lanes.lane(member, index.0)?;
+            let field = self.context.mappings.entity.fields.get(index.0)?;
+            let mapping = self.context.mappings.mapping(member, index.0)?;
             if self.is_frozen(index.0) {
                 return None;
             }
             let truth = self.truth(index.0);
-            let outward = self.outward(field, lane, &spec.system, &truth, &None);
+            let outward = self.outward(field, mapping, &spec.system, &truth, &None);
             writes.push(FieldWrite {
                 field: field.name.clone(),
                 before: None,
@@ -174,7 +174,7 @@ impl LinkPlanner<'_> {
     }
 
     fn note_missing(&mut self, member: usize, group: &MappingGroup) {
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         for index in &group.fields {
             let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
                 continue;

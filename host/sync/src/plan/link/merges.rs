@@ -45,11 +45,11 @@ impl LinkPlanner<'_> {
     /// Two live records of one system in one link, as one that was made beside another, or whose
     /// object is in the mapping again: one is active, and a person is asked about the other.
     pub(super) fn set_rivals_aside(&mut self) {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let is_rival = |position: &usize| {
             let record = self.records.get(*position);
             record.is_some_and(|record| {
-                record.status == RecordStatus::Live && lanes.member_of(record).is_some()
+                record.status == RecordStatus::Live && mappings.member_of(record).is_some()
             }) && !self.active.iter().any(|active| active.record == *position)
         };
         let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
@@ -57,7 +57,7 @@ impl LinkPlanner<'_> {
             let Some(record) = self.records.get_mut(position) else { continue };
             let surplus = record.key.clone();
             Arc::make_mut(record).status = RecordStatus::Surplus;
-            consent::carry(lanes.entity, Arc::make_mut(&mut self.plan.link), record);
+            consent::carry(mappings.entity, Arc::make_mut(&mut self.plan.link), record);
             let Some(active) = self.active_in(&surplus.system) else { continue };
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
             let asked = self.question((active, surplus.clone()));
@@ -87,7 +87,7 @@ impl LinkPlanner<'_> {
     }
 
     fn question(&self, pair: (RecordKey, RecordKey)) -> Review {
-        let (entity, now_ms) = (self.context.lanes.entity, self.context.now_ms);
+        let (entity, now_ms) = (self.context.mappings.entity, self.context.now_ms);
         review::of_surplus(entity, &self.plan.link, pair, now_ms)
     }
 

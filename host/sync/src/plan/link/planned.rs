@@ -28,7 +28,7 @@ pub struct LinkPlan {
     pub unread: Vec<UnreadField>,
     /// What the journal keeps even while the link is held.
     pub news: Vec<PlanNote>,
-    /// It stays dirty: a brake or a cap holds it.
+    /// It stays dirty: a hold or a cap holds it.
     pub held: bool,
     /// A person is asked about a record that is gone: what failed there is kept until then.
     pub stands: bool,

@@ -14,7 +14,7 @@ use crate::model::state::{
     SKEW_MS,
 };
 use crate::model::value::{Cell, Value};
-use crate::plan::limits::DeletionHold;
+use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
 use crate::read::unreadable::was_not_answered;
 
@@ -73,7 +73,7 @@ impl LinkPlanner<'_> {
             }
             return true;
         }
-        match self.context.lanes.entity.on_delete {
+        match self.context.mappings.entity.on_delete {
             // What it held was never seen: no rule can say that nothing of it is lost.
             OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
             OnDelete::Archive if self.may_have_gone_along => self.ask_about(&gone),
@@ -102,15 +102,15 @@ impl LinkPlanner<'_> {
     }
 
     fn news(&self, active: ActiveMember) -> Option<UnsharedContent> {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let record = self.records.get(active.record)?;
-        let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+        let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
         let seen = fields.filter_map(|(position, (field, state))| {
-            let lane = lanes.lane(active.member, position)?;
+            let mapping = mappings.mapping(active.member, position)?;
             let mut waits = Vec::new();
             let references = self.context.references;
-            let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then_some((seen, state, field))
+            let seen = super::seen(references, field, mapping, record, state, &mut waits);
+            mapping.group.direction.reads().then_some((seen, state, field))
         });
         seen.filter_map(|(seen, state, field)| match &state.base {
             Some(base) => {
@@ -144,17 +144,17 @@ impl LinkPlanner<'_> {
     }
 
     fn never_got(&self, record: &RecordState, position: usize) -> Option<Undelivered> {
-        let lanes = self.context.lanes;
-        let lane = lanes.lane(lanes.member_of(record)?, position)?;
+        let mappings = self.context.mappings;
+        let mapping = mappings.mapping(mappings.member_of(record)?, position)?;
         let (state, truth) = (record.fields.get(position)?, self.truth(position));
         // Of a field that stood still nothing is known there (RULES.md V13).
-        let is_due = lane.mapping.direction.writes()
-            && lane.is_plain()
+        let is_due = mapping.group.direction.writes()
+            && mapping.is_plain()
             && !state.is_still()
             && state.agreed != truth
             && state.base != truth
             && (is_filled(&truth) || is_filled(&state.base));
-        let field = lanes.entity.fields.get(position).filter(|_| is_due)?;
+        let field = mappings.entity.fields.get(position).filter(|_| is_due)?;
         if self.follows(field, &state.agreed, &truth) {
             return None;
         }
@@ -217,11 +217,11 @@ impl LinkPlanner<'_> {
     }
 
     pub(super) fn archive_others(&mut self, gone: &RecordKey) {
-        if self.context.brake.is_some_and(|brake| brake.leaves) {
+        if self.context.hold.is_some_and(|hold| hold.leaves) {
             self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
             return;
         }
-        if let Some(DeletionHold { count, limit, along, .. }) = self.context.brake {
+        if let Some(DeletionHold { count, limit, along, .. }) = self.context.hold {
             self.plan.held = true;
             self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;

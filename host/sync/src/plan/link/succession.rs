@@ -91,7 +91,7 @@ impl LinkPlanner<'_> {
         for record in self.records.iter_mut().filter(|record| record.key == *heir) {
             Arc::make_mut(record).status = RecordStatus::Live;
         }
-        self.active = self.context.lanes.active(&self.records);
+        self.active = self.context.mappings.active(&self.records);
         self.note(Some(heir.clone()), None, Reason::TookOver(gone));
     }
 

@@ -17,13 +17,13 @@ impl LinkPlanner<'_> {
         if self.plan.link.failures.is_empty() {
             return;
         }
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         for active in &self.active {
             let Some(record) = self.records.get(active.record) else { continue };
-            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+            let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
             for (position, (field, state)) in fields {
-                let lane = lanes.lane(active.member, position);
-                let direction = lane.map(|lane| lane.mapping.direction);
+                let mapping = mappings.mapping(active.member, position);
+                let direction = mapping.map(|mapping| mapping.group.direction);
                 let is_both = direction.is_some_and(|way| way.reads() && way.writes());
                 let truth = self.truth(position);
                 let is_due = truth.is_some() && state.agreed != truth && state.base != truth;
@@ -49,7 +49,7 @@ impl LinkPlanner<'_> {
 
     fn update(&mut self, index: usize) -> Option<PlannedWrite> {
         let active = *self.active.get(index)?;
-        let member = self.context.lanes.entity.members.get(active.member)?;
+        let member = self.context.mappings.entity.members.get(active.member)?;
         let mut groups = Vec::new();
         let mut fields = Vec::new();
         for (position, group) in member.groups.iter().enumerate() {
@@ -97,16 +97,16 @@ impl LinkPlanner<'_> {
         let mut writes = Vec::with_capacity(group.fields.len());
         let mut news = false;
         for index in &group.fields {
-            let field = self.context.lanes.entity.fields.get(index.0)?;
-            let lane = self.context.lanes.lane(active.member, index.0)?;
+            let field = self.context.mappings.entity.fields.get(index.0)?;
+            let mapping = self.context.mappings.mapping(active.member, index.0)?;
             let record = self.records.get(active.record)?;
             let system = record.key.system.clone();
             let state = record.fields.get(index.0)?.clone();
             // What a member that is only written holds may never have been taken into account.
-            let is_shown = lane.is_plain() && !lane.mapping.direction.reads();
+            let is_shown = mapping.is_plain() && !mapping.group.direction.reads();
             let before = state.seen.clone().filter(|_| is_shown).or(state.base);
             let truth = self.truth(index.0);
-            let outward = self.outward(field, lane, &system, &truth, &state.seen);
+            let outward = self.outward(field, mapping, &system, &truth, &state.seen);
             if outward.remote.is_none() && truth.is_some() {
                 return None;
             }

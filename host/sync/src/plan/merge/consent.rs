@@ -35,7 +35,7 @@ impl FieldMerge<'_> {
 
     /// The member that has opted out and whose word was not weighed yet.
     fn newly_out(&self) -> Option<usize> {
-        self.parts.iter().position(|part| is_news(&self.field.winner, part, self.old))
+        self.parts.iter().position(|part| part.has_newly_opted_out(&self.field.winner, self.old))
     }
 
     /// The member where a person has taken the opt-out back, if all others that held it can be
@@ -94,14 +94,17 @@ impl FieldMerge<'_> {
     }
 }
 
-/// Whether a member has opted out and its word was not weighed yet.
-pub(super) fn is_news(winner: &Winner, part: &MemberField<'_>, truth: &Truth) -> bool {
-    let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
-    // A consent that was just given back may not have got everywhere yet.
-    let pending = truth.previous == out;
-    let unweighed =
-        part.state.base != out || part.is_unsure() || part.state.agreed != truth.value && !pending;
-    part.reads && *part.seen == out && unweighed
+impl MemberField<'_> {
+    /// The member has opted out and its word was not weighed yet.
+    pub(super) fn has_newly_opted_out(&self, winner: &Winner, truth: &Truth) -> bool {
+        let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
+        // A consent that was just given back may not have got everywhere yet.
+        let pending = truth.previous == out;
+        let unweighed = self.state.base != out
+            || self.is_unsure()
+            || self.state.agreed != truth.value && !pending;
+        self.reads && *self.seen == out && unweighed
+    }
 }
 
 /// The value that says that somebody opted out, in a field of consent.

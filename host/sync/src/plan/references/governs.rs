@@ -19,9 +19,9 @@ pub fn is_many(kind: &FieldKind) -> bool {
     matches!(kind, FieldKind::Reference { many: true, .. })
 }
 
-/// What a field governs in a lane.
-pub fn governs(kind: &FieldKind, lane: FieldMapping<'_>) -> Governs {
-    match (is_many(kind), lane.mapping.rules.governs_all) {
+/// What a field governs in a mapping.
+pub fn governs(kind: &FieldKind, mapping: FieldMapping<'_>) -> Governs {
+    match (is_many(kind), mapping.group.rules.governs_all) {
         (true, _) => Governs::Set,
         (false, true) => Governs::One,
         (false, false) => Governs::Primary,

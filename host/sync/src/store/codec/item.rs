@@ -65,7 +65,11 @@ struct Object<'a> {
 
 impl Object<'_> {
     /// A value that may be there; nothing where it is not.
-    fn write_entry<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
+    fn write_entry<T: serde::Serialize>(
+        &mut self,
+        key: &str,
+        value: &Option<T>,
+    ) -> serde_json::Result<()> {
         match value {
             Some(value) => self.always(key, value),
             None => Ok(()),
