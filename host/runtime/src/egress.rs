@@ -286,7 +286,7 @@ pub(crate) struct Door {
     slots: BTreeMap<String, Slot>,
     refusals_left: u32,
     witness: Witness,
-    /// What the admin took away, in the words of `reload/grants.rs`.
+    /// What the admin took away, in the words of `lifecycle/grants.rs`.
     denied: BTreeSet<String>,
     /// What the requests of this call came to.
     errand: Errand,

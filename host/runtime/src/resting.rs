@@ -7,7 +7,7 @@ use std::sync::Arc;
 use renkei_sync::ports::Clock;
 
 use crate::egress::quota::Gate;
-use crate::reload::admin::PausedSystem;
+use crate::lifecycle::admin::PausedSystem;
 use crate::runtime::RuntimeError;
 
 /// One of them, of which calls were recorded before.

@@ -8,6 +8,7 @@ mod hostile;
 mod pauses;
 mod previews;
 mod reload;
+pub(crate) mod stage;
 mod swaps;
 mod waiting;
 mod wasi;
@@ -19,11 +20,11 @@ use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 
-use crate::stage::{HandClock, TokensInMemory};
+use crate::tests::stage::{HandClock, TokensInMemory};
 use crate::{Limits, Options, Pooling, Runtime, SystemConfig};
 
 /// A runtime over a folder of fixtures, with a short patience.

@@ -35,7 +35,7 @@ impl Errand {
     }
 
     /// No answer came to a request on `slot` that gave the server `timeout_ms`; the admin took
-    /// `denied` away (the words of `reload/grants.rs`).
+    /// `denied` away (the words of `lifecycle/grants.rs`).
     pub(super) fn failed(
         failure: &Failure,
         (slot, timeout_ms): (&str, Option<u32>),

@@ -86,7 +86,7 @@ mod tests {
     use renkei_package::AllowedOrigin;
 
     use super::*;
-    use crate::stage::connector_manifest;
+    use crate::tests::stage::connector_manifest;
 
     const FROM: &str = "https://api.example.com/a/b?c";
 

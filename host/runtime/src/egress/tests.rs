@@ -11,11 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::refusal::Reason;
 use super::*;
-use crate::stage::{
+use crate::system::NoTokens;
+use crate::tests::stage::{
     HandClock, Reply, Server, TokensInMemory, client_credentials, connector_manifest, generation,
     refresh_token, reply, system, token,
 };
-use crate::system::NoTokens;
 use renkei_fixtures::Fixture;
 
 fn exit(base: &str, auth: Auth, clock: &Arc<HandClock>, tokens: Arc<dyn TokenStore>) -> Arc<Exit> {

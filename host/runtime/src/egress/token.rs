@@ -24,7 +24,7 @@ use super::redact::Redactor;
 use super::refusal::Refusal;
 use super::traffic::add;
 use super::witness::Witness;
-use crate::text::plain;
+use crate::sandbox::escape::plain;
 
 /// An endpoint in trouble is asked so often; a refusal is final.
 const ATTEMPTS: u32 = 3;

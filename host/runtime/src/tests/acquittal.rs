@@ -5,12 +5,12 @@
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::{Page, PageRequest};
+use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
-use crate::reload::admin::Request;
-use crate::stage::{Server, reply, system};
+use crate::lifecycle::admin::Request;
+use crate::tests::stage::{Server, reply, system};
 use crate::{Auth, ReloadEvent};
 
 const RETRY_AFTER: u8 = 0;

@@ -9,8 +9,8 @@ use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
 use crate::egress::quota::{Claim, Gate};
-use crate::reload::admin::{AdminError, Answer, PluginReport, Request};
-use crate::stage::{HandClock, Server, reply, system};
+use crate::lifecycle::admin::{AdminError, Answer, PluginReport, Request};
+use crate::tests::stage::{HandClock, Server, reply, system};
 use crate::{Auth, ReloadEvent};
 
 /// The echo under a version of its own, which traps in every call.

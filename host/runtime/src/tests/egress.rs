@@ -11,13 +11,13 @@ mod secrets;
 
 use renkei_fixtures::Fixture;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Connector, Systems as _};
 use renkei_sync::model::record::{Page, PageRequest};
+use renkei_sync::ports::{Connector, Systems as _};
 
 use super::{House, errand};
 use crate::egress::lookup::Ways;
-use crate::stage::audit::Audit;
-use crate::stage::{Server, reply, system};
+use crate::tests::stage::audit::Audit;
+use crate::tests::stage::{Server, reply, system};
 use crate::{Auth, Options, Reason, SystemConfig};
 
 const TOKEN: &str = "fixed-token-1/with+signs";

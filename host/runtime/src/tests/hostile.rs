@@ -5,7 +5,7 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
 use super::{House, batch, errand, forward, nothing};
-use crate::stage::{Server, client_credentials, reply, system, token};
+use crate::tests::stage::{Server, client_credentials, reply, system, token};
 use crate::{Auth, SystemConfig};
 
 fn systems(fixtures: &[Fixture], base: &str) -> Vec<SystemConfig> {

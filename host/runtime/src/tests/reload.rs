@@ -10,7 +10,7 @@ use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward, put};
-use crate::stage::{Server, reply, system};
+use crate::tests::stage::{Server, reply, system};
 use crate::{Auth, Compiler, Pooling, ReloadEvent};
 
 /// Puts `bytes` over a good `echo.wasm`; the old one must go on and the fault must say `expected`.
@@ -65,7 +65,7 @@ async fn a_bad_file_leaves_the_old_one_serving() {
     check(b"\0asm\x01\0\0\0", "a core module").await;
     let good = plugin(Fixture::Echo);
     check(&good[..good.len() / 2], "echo.wasm").await;
-    let engine = crate::engine::start(Pooling::Off).unwrap();
+    let engine = crate::sandbox::engine::start(Pooling::Off).unwrap();
     let native = wasmtime::component::Component::from_binary(&engine, &good).unwrap();
     check(&native.serialize().unwrap(), "precompiled native code").await;
 }

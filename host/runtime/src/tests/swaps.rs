@@ -21,7 +21,7 @@ use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward, put};
-use crate::stage::{Server, reply, system};
+use crate::tests::stage::{Server, reply, system};
 use crate::{Auth, Pooling, ReloadEvent, Runtime};
 
 /// Swaps of each of the two plugins.

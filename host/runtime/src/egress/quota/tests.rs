@@ -8,7 +8,7 @@ use renkei_package::Quota;
 use tempfile::TempDir;
 
 use super::*;
-use crate::stage::HandClock;
+use crate::tests::stage::HandClock;
 
 const WAIT_MS: u64 = 60_000;
 

@@ -2,7 +2,7 @@
 
 use super::super::addresses::NotPublic;
 use super::*;
-use crate::stage::connector_manifest;
+use crate::tests::stage::connector_manifest;
 
 fn connection(allow: &[&str]) -> Connection {
     let mut connection = connector_manifest().connections.remove(0);

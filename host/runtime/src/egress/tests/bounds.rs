@@ -2,7 +2,7 @@
 //! endpoint says.
 
 use super::*;
-use crate::stage::rogue::{Names, Rogue};
+use crate::tests::stage::rogue::{Names, Rogue};
 
 /// `RULES.md R3`: repeats do not prolong what the guest asked for.
 #[tokio::test]

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::egress::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
-use crate::stage::client_credentials;
-use crate::stage::rogue::{Act, Names, Rogue};
+use crate::tests::stage::client_credentials;
+use crate::tests::stage::rogue::{Act, Names, Rogue};
 
 /// 64 MiB of zeros, by Node's `zlib.brotliCompressSync`.
 const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe\

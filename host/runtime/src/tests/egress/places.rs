@@ -6,8 +6,8 @@ use renkei_fixtures::plugin_with;
 use super::*;
 use crate::Cause;
 use crate::egress::alarm::TARGET_BYTES_USUAL;
-use crate::stage::rogue::{Act, Names, Rogue};
-use crate::stage::{client_credentials, token};
+use crate::tests::stage::rogue::{Act, Names, Rogue};
+use crate::tests::stage::{client_credentials, token};
 
 const PUBLIC: &str = "93.184.216.34";
 const NAMES: &[&str] = &["api.example.com", "eu.pods.example.com"];

@@ -10,8 +10,8 @@ use flate2::write::GzEncoder;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::*;
-use crate::stage::rogue::{Act, Rogue};
-use crate::stage::{client_credentials, refresh_token, token};
+use crate::tests::stage::rogue::{Act, Rogue};
+use crate::tests::stage::{client_credentials, refresh_token, token};
 
 fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
