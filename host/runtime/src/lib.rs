@@ -19,27 +19,25 @@
     reason = "a PluginError names its generation; it ends a call and is never in a hot loop"
 )]
 
-mod egress;
 mod lifecycle;
 mod reload;
-mod resting;
 mod runtime;
 mod sandbox;
-mod system;
 
 #[cfg(test)]
 mod tests;
 
-pub use egress::refusal::{Reason, Refused};
-pub use egress::traffic::Traffic;
 pub use lifecycle::admin::{
-    AdminError, Answer, GrantsReport, GrantsWaiting, PausedSystem, PluginReport, Request,
+    AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request,
 };
 pub use lifecycle::event::ReloadEvent;
 pub use lifecycle::plugin_state::BookError;
 pub use lifecycle::preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
 pub use lifecycle::view::{KnownVersion, PluginFile, Waiting};
-pub use resting::paused_systems;
+pub use renkei_egress::{
+    NoTokens, PausedSystem, RefusalCounts, RefusalReason, SystemAuth, SystemConfig, TokenStore,
+    TokenStoreError, Traffic, paused_systems,
+};
 pub use runtime::{Options, Runtime, RuntimeError};
 pub use sandbox::compiler::{
     COMPILER_ARGUMENT, CompileLimits, Compiler, ReadError, compile_as_child, read_package,
@@ -50,4 +48,3 @@ pub use sandbox::limits::{
     Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCause,
     StopCount, TICK_MS,
 };
-pub use system::{Auth, NoTokens, SystemConfig, TokenStore, TokenStoreError};

@@ -33,6 +33,7 @@ use crate::lifecycle::admin::{AdminError, Answer, Request};
 use crate::lifecycle::copies::Versions;
 use crate::lifecycle::decide::Wait;
 use crate::lifecycle::plugin_state::{Book, Page};
+use crate::lifecycle::preview::{Pair, Paired};
 use crate::lifecycle::registry::Registry;
 use crate::lifecycle::samples::Recent;
 use crate::lifecycle::view::Seen;
@@ -94,19 +95,6 @@ pub(crate) enum Order {
     Admin(Request, oneshot::Sender<Result<Answer, AdminError>>),
     /// Load what serves a plugin and what these bytes are, to be compared.
     Pair { name: String, bytes: Vec<u8>, id: Option<String>, reply: oneshot::Sender<Paired> },
-}
-
-/// Two versions to be compared, or why there are none.
-pub(crate) type Paired = Result<Pair, AdminError>;
-
-/// See [`Paired`].
-pub(crate) struct Pair {
-    /// What serves, if anything does; where the file serves, the version before.
-    pub(crate) other: Option<Arc<Plugin>>,
-    /// What the file holds.
-    pub(crate) candidate: Plugin,
-    /// The file serves already.
-    pub(crate) serves: bool,
 }
 
 /// The task's own state.

@@ -7,7 +7,6 @@ pub(crate) mod compiler;
 pub(crate) mod connector;
 pub(crate) mod convert;
 pub(crate) mod engine;
-pub(crate) mod escape;
 pub(crate) mod generation;
 pub(crate) mod instance;
 pub(crate) mod instance_permits;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use renkei_egress::PausedSystem;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::plugin_state::BookError;
@@ -86,15 +87,6 @@ pub struct PluginReport {
     pub paused_systems: Vec<PausedSystem>,
     /// Versions that can serve again, newest first.
     pub versions: Vec<KnownVersion>,
-}
-
-/// A system that wants no calls for some time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PausedSystem {
-    /// Its name in the configuration.
-    pub system: String,
-    /// When it is asked again, ms since 1970.
-    pub until_ms: i64,
 }
 
 impl From<&PluginFile> for PluginReport {

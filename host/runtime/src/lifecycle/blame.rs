@@ -4,7 +4,7 @@
 //! - Pure, and by types alone: a guest chooses its words and which of its errors it answers with,
 //!   so neither acquits it. A guest that was stopped is at fault by its
 //!   [`StopCause`](renkei_sync::model::plugin::StopCause); an error that it answers with is weighed
-//!   against what its requests came to in that call ([`Errand`]). A transform asks nobody, so it
+//!   against what its requests came to in that call ([`CallEvidence`]). A transform asks nobody, so it
 //!   has nobody to blame.
 //! - An error that says no more than that the input is wrong is in doubt: it counts where the
 //!   version before takes the same input, and never leads to quarantine, where an admin would no
@@ -12,8 +12,8 @@
 
 use renkei_sync::model::plugin::PluginError;
 
-use crate::egress::Errand;
 use crate::lifecycle::health::Unit;
+use renkei_egress::CallEvidence;
 
 /// A call that failed, and who says so.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Failed {
     /// The host: it stopped the guest, could not take its answer, or never asked it.
     Host(PluginError),
     /// The guest, with what its requests came to; a transform has no way to send one.
-    Guest(PluginError, Option<Errand>),
+    Guest(PluginError, Option<CallEvidence>),
 }
 
 impl From<PluginError> for Failed {
@@ -54,22 +54,22 @@ pub(crate) fn judge<T>(result: &Result<T, Failed>) -> Blame {
         Ok(_) => Blame::Good,
         Err(Failed::Host(PluginError::Broken { cause, .. })) if cause.is_its_own() => Blame::Fault,
         Err(Failed::Host(_)) => Blame::Excused,
-        Err(Failed::Guest(error, errand)) => said(error, *errand),
+        Err(Failed::Guest(error, evidence)) => said(error, *evidence),
     }
 }
 
-fn said(error: &PluginError, errand: Option<Errand>) -> Blame {
+fn said(error: &PluginError, evidence: Option<CallEvidence>) -> Blame {
     use PluginError::{Broken, Forbidden, Host, Invalid, NotFound, Unsupported};
-    match (error, errand) {
+    match (error, evidence) {
         (Broken { .. }, _) => Blame::Fault,
         // Bad rows fail over and over, in ever smaller batches.
         (Invalid { .. }, None) => Blame::Doubt,
         (_, None) => Blame::Fault,
-        (_, Some(Errand::Failed)) => Blame::Excused,
+        (_, Some(CallEvidence::ExternalFailure)) => Blame::Excused,
         (Host { .. } | Unsupported { .. }, _) => Blame::Fault,
-        (_, Some(Errand::Asked)) => Blame::Excused,
+        (_, Some(CallEvidence::Answered)) => Blame::Excused,
         (Invalid { .. } | NotFound { .. } | Forbidden { .. }, _) => Blame::Doubt,
-        (_, Some(Errand::Idle)) => Blame::Fault,
+        (_, Some(CallEvidence::NoRequest)) => Blame::Fault,
     }
 }
 
@@ -136,7 +136,12 @@ mod tests {
         };
         let (code, message, what) = ("x".to_owned(), "no".to_owned(), "no connection".to_owned());
         let reason = what.clone();
-        let errands = [None, Some(Errand::Idle), Some(Errand::Asked), Some(Errand::Failed)];
+        let evidences = [
+            None,
+            Some(CallEvidence::NoRequest),
+            Some(CallEvidence::Answered),
+            Some(CallEvidence::ExternalFailure),
+        ];
         for (error, expected) in [
             (broken(StopCause::OwnFault, "maximum concurrent"), [Fault, Fault, Fault, Fault]),
             (PluginError::Host { plugin: plugin(), reason }, [Fault, Fault, Fault, Excused]),
@@ -166,9 +171,9 @@ mod tests {
                 [Fault, Doubt, Excused, Excused],
             ),
         ] {
-            for (errand, expected) in errands.into_iter().zip(expected) {
-                let found = judge::<()>(&Err(Failed::Guest(error.clone(), errand)));
-                assert_eq!(found, expected, "{error} {errand:?}");
+            for (evidence, expected) in evidences.into_iter().zip(expected) {
+                let found = judge::<()>(&Err(Failed::Guest(error.clone(), evidence)));
+                assert_eq!(found, expected, "{error} {evidence:?}");
             }
         }
     }

@@ -21,7 +21,7 @@ use renkei_package::{
 };
 
 use super::plugin_state::Page;
-use crate::egress::PRIMARY;
+use renkei_egress::PRIMARY_SLOT;
 
 /// What a manifest asks for; a transform asks for nothing.
 pub(crate) fn asked(manifest: &Manifest) -> BTreeSet<String> {
@@ -67,7 +67,7 @@ fn cut(connector: &mut ConnectorManifest, may: impl Fn(&str) -> bool) {
     connector.connections.retain_mut(|connection| {
         narrow_connection(connection, &may);
         // The configuration can give the base of `primary` alone; without one there is no slot.
-        let based = connection.base_url.is_some() || connection.slot == PRIMARY;
+        let based = connection.base_url.is_some() || connection.slot == PRIMARY_SLOT;
         based && may(&slot(&connection.slot))
     });
     connector.objects.retain(|object| may(&read(&object.name)));
@@ -379,7 +379,7 @@ mod tests {
         assert_eq!((slots.len(), &slots[0].base_url), (2, &None), "the configuration can give it");
         let denied = without(&format!("base:status-page:{STATUS}"));
         let slots = &connector(&denied).connections;
-        assert_eq!((slots.len(), slots[0].slot.as_str()), (1, PRIMARY));
+        assert_eq!((slots.len(), slots[0].slot.as_str()), (1, PRIMARY_SLOT));
     }
 
     #[test]

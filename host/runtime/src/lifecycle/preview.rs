@@ -14,6 +14,7 @@ use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::ports::{TransformCall, Way};
 use serde::Serialize;
 
+use crate::lifecycle::admin::AdminError;
 use crate::lifecycle::samples::Sample;
 
 use crate::sandbox::engine::Machine;
@@ -21,6 +22,19 @@ use crate::sandbox::generation::Plugin;
 use crate::sandbox::limits::Limits;
 use crate::sandbox::settings;
 use crate::sandbox::transform;
+
+/// Two versions to be compared, or why there are none.
+pub(crate) type Paired = Result<Pair, AdminError>;
+
+/// See [`Paired`].
+pub(crate) struct Pair {
+    /// What serves, if anything does; where the file serves, the version before.
+    pub(crate) other: Option<Arc<Plugin>>,
+    /// What the file holds.
+    pub(crate) candidate: Plugin,
+    /// The file serves already.
+    pub(crate) serves: bool,
+}
 
 /// Examples per field.
 const EXAMPLES: usize = 3;

@@ -14,7 +14,6 @@ use renkei_sync::model::record::{
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::Connector;
 
-use crate::egress::Exit;
 use crate::lifecycle::blame::{self, Blame, Failed};
 use crate::lifecycle::grants;
 use crate::lifecycle::registry::Unit;
@@ -22,18 +21,19 @@ use crate::sandbox::connector::Job;
 use crate::sandbox::engine::Machine;
 use crate::sandbox::generation::Plugin;
 use crate::sandbox::loader::KindLimits;
+use renkei_egress::SystemEgress;
 
 /// Opens jobs on one system.
 pub(crate) struct Opener {
     pub(crate) machine: Arc<Machine>,
     pub(crate) limits: KindLimits,
-    pub(crate) exit: Arc<Exit>,
+    pub(crate) system: Arc<SystemEgress>,
 }
 
 impl Opener {
     async fn open(&self, plugin: Arc<Plugin>) -> Result<Job, Failed> {
         let limits = self.limits.of(&plugin);
-        Job::open(&self.machine, &limits, plugin, &self.exit).await
+        Job::open(&self.machine, &limits, plugin, &self.system).await
     }
 }
 
@@ -50,12 +50,12 @@ impl Watched {
     pub(crate) async fn open(unit: Unit, opener: Opener) -> Result<Self, PluginError> {
         let opened = opener.open(Arc::clone(unit.plugin())).await;
         if opened.is_err() {
-            let blame = fault::judge(&opened);
+            let blame = blame::judge(&opened);
             let before = match in_doubt(&unit, blame) {
-                Some(fallback) => Some(fault::judge(&opener.open(fallback).await)),
+                Some(fallback) => Some(blame::judge(&opener.open(fallback).await)),
                 None => None,
             };
-            unit.tell(fault::weigh(blame, before));
+            unit.tell(blame::weigh(blame, before));
         }
         Ok(Self { job: Arc::new(opened?), unit, opener })
     }
@@ -72,15 +72,15 @@ impl Watched {
     {
         self.unit.may_go_on()?;
         let answer = call(Arc::clone(&self.job)).await;
-        let blame = fault::judge(&answer);
+        let blame = blame::judge(&answer);
         let before = match in_doubt(&self.unit, blame) {
             Some(fallback) => Some(match self.opener.open(fallback).await {
-                Ok(job) => fault::judge(&call(Arc::new(job)).await),
-                Err(failed) => fault::judge::<T>(&Err(failed)),
+                Ok(job) => blame::judge(&call(Arc::new(job)).await),
+                Err(failed) => blame::judge::<T>(&Err(failed)),
             }),
             None => None,
         };
-        self.unit.tell(fault::weigh(blame, before));
+        self.unit.tell(blame::weigh(blame, before));
         Ok(answer?)
     }
 
@@ -92,9 +92,9 @@ impl Watched {
     ) -> Result<T, PluginError> {
         self.unit.may_go_on()?;
         let answer = call.await;
-        let blame = fault::judge(&answer);
+        let blame = blame::judge(&answer);
         let before = in_doubt(&self.unit, blame).map(|_| Blame::Good);
-        self.unit.tell(fault::weigh(blame, before));
+        self.unit.tell(blame::weigh(blame, before));
         Ok(answer?)
     }
 

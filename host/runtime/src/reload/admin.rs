@@ -12,7 +12,7 @@ use crate::lifecycle::event::ReloadEvent;
 use crate::lifecycle::grants;
 use crate::lifecycle::plugin_state::Page;
 use crate::lifecycle::view::{PluginFile, describe};
-use crate::sandbox::escape::words;
+use renkei_egress::escape::words;
 
 /// The beginning of a digest as typed, in lower case.
 fn checked(digest: &str) -> Result<String, AdminError> {

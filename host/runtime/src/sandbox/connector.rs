@@ -15,7 +15,6 @@ use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
 
-use crate::egress::Exit;
 use crate::lifecycle::blame::Failed;
 use crate::sandbox::bindings::v1::{ConnectorPlugin, types};
 use crate::sandbox::convert::connector::{
@@ -32,6 +31,7 @@ use crate::sandbox::instance::{State, Watch};
 use crate::sandbox::instance_permits::Place;
 use crate::sandbox::limits::{Limits, StopCause};
 use crate::sandbox::settings;
+use renkei_egress::{JobEgress, SystemEgress};
 
 /// A guest that is ready for a call.
 struct Guest {
@@ -44,7 +44,7 @@ struct Guest {
 impl Guest {
     /// A wait that it reports, where that is a pause of the account which nobody knows of.
     fn news(&self, wait_ms: Option<u64>) -> Option<u64> {
-        wait_ms.filter(|ms| self.store.data().is_news(*ms))
+        wait_ms.filter(|ms| self.store.data().is_new_pause(*ms))
     }
 }
 
@@ -58,7 +58,7 @@ enum Life {
 /// See the module's text. Holds its generation, so that a reload in between does not change it.
 pub(crate) struct Job {
     plugin: Arc<Plugin>,
-    exit: Arc<Exit>,
+    system: Arc<SystemEgress>,
     watch: Watch,
     scans: Mutex<Scans>,
     life: Mutex<Life>,
@@ -67,34 +67,35 @@ pub(crate) struct Job {
 type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 
 impl Job {
-    /// Instantiates the connector for the system behind `exit` and configures it.
+    /// Instantiates the connector for the system behind `system` and configures it.
     pub(crate) async fn open(
         machine: &Arc<Machine>,
         limits: &Limits,
         plugin: Arc<Plugin>,
-        exit: &Arc<Exit>,
+        system: &Arc<SystemEgress>,
     ) -> Result<Self, Failed> {
         let (manifest, code) = plugin.connector()?;
         let generation = &plugin.generation;
         let misconfigured = |reason: String| PluginError::Host {
             plugin: generation.clone(),
-            reason: format!("the configuration of system `{}`: {reason}", exit.config().name),
+            reason: format!("the configuration of system `{}`: {reason}", system.config().name),
         };
-        let given = &exit.config().settings;
+        let given = &system.config().settings;
         let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
         let settings = attributes_to_guest(&settings);
-        let door = exit.door(manifest, generation).map_err(misconfigured)?.without(&plugin.denied);
-        let watch = Watch::new(machine, limits, generation, &exit.config().name);
+        let egress = JobEgress::open(system, manifest, generation).map_err(misconfigured)?;
+        let egress = egress.without(&plugin.denied);
+        let watch = Watch::new(machine, limits, generation, &system.config().name);
         let place = machine.places.jobs.take(plugin.needs).await;
         let _place = place.map_err(|reached| watch.limit(reached))?;
-        let secrets = Arc::new(exit.config().secrets.clone());
-        let mut store = watch.store(State::new(&watch).with_door(door, secrets));
+        let secrets = Arc::new(system.config().secrets.clone());
+        let mut store = watch.store(State::new(&watch).with_egress(egress, secrets));
         let exports = watch.run(code.instantiate_async(&mut store)).await;
         let exports = exports
             .map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
         let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
-        let exit = Arc::clone(exit);
-        let job = Self { plugin, exit, watch, scans: Mutex::default(), life };
+        let system = Arc::clone(system);
+        let job = Self { plugin, system, watch, scans: Mutex::default(), life };
         job.call(0, move |guest| {
             async move {
                 let Guest { store, exports, .. } = guest;
@@ -131,7 +132,7 @@ impl Job {
         guest.store.data_mut().begin_call(rows);
         match self.watch.run(call(&mut guest)).await {
             Ok(answer) => {
-                let errand = guest.store.data().errand();
+                let evidence = guest.store.data().evidence();
                 let pause_ms = match &answer {
                     Err(types::Error::RetryAfter(ms)) => guest.news(Some(*ms)),
                     _ => None,
@@ -139,7 +140,7 @@ impl Job {
                 *life = Life::Ready(guest);
                 drop(life);
                 self.heed(pause_ms).await;
-                answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), errand))
+                answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), evidence))
             }
             Err(stopped) => {
                 let stopped = stopped.with_panic(guest.store.data().panic());
@@ -263,7 +264,7 @@ impl Job {
     /// The guest has read that the system wants no calls for so long (`RULES.md R25`).
     async fn heed(&self, pause_ms: Option<u64>) {
         if let Some(ms) = pause_ms {
-            self.exit.pause_all(ms).await;
+            self.system.pause_all(ms).await;
         }
     }
 

@@ -20,8 +20,8 @@ use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::read::unreadable::UNREADABLE_CELL;
 
 use crate::sandbox::bindings::v1::types;
-use crate::sandbox::escape::words;
 use crate::sandbox::limits::{LimitReached, StopCause};
+use renkei_egress::escape::words;
 
 /// The longest that a guest may put its work off, ms: it is asked again after 30 days.
 pub(crate) const RETRY_AFTER_MS_MAX: u64 = 30 * 24 * 3_600_000;

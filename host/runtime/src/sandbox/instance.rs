@@ -22,10 +22,10 @@ use wasmtime::{Engine, Store};
 
 use renkei_sync::model::plugin::{Generation, PluginError};
 
-use crate::egress::{Door, Errand};
 use crate::sandbox::convert::Breach;
 use crate::sandbox::engine::Machine;
 use crate::sandbox::limits::{Cap, LimitReached, Limits, Meter, StopCause};
+use renkei_egress::{CallEvidence, JobEgress};
 
 use guest_log::GuestLog;
 use patience::Patience;
@@ -40,7 +40,7 @@ pub(crate) struct State {
     guest_log: GuestLog,
     patience: Patience,
     /// The way out; a transform has none.
-    door: Option<Door>,
+    egress: Option<JobEgress>,
     secrets: Arc<Secrets>,
     /// Clock and random numbers of guests whose language's runtime asks for them.
     surroundings: wasi::Surroundings,
@@ -53,24 +53,24 @@ impl State {
             meter: Meter::new(watch.limits.clone()),
             guest_log: GuestLog::new(watch.plugin.clone(), &watch.system, stops),
             patience: watch.patience.clone(),
-            door: None,
+            egress: None,
             secrets: Arc::default(),
             surroundings: wasi::Surroundings::fixed(),
         }
     }
 
     /// The state of a connector's guest.
-    pub(crate) fn with_door(self, door: Door, secrets: Arc<Secrets>) -> Self {
-        let surroundings = wasi::Surroundings::real(door.clock());
-        Self { door: Some(door), secrets, surroundings, ..self }
+    pub(crate) fn with_egress(self, egress: JobEgress, secrets: Arc<Secrets>) -> Self {
+        let surroundings = wasi::Surroundings::real(egress.clock());
+        Self { egress: Some(egress), secrets, surroundings, ..self }
     }
 
     /// A new call that carries `rows` rows begins.
     pub(crate) fn begin_call(&mut self, rows: usize) {
         self.meter.begin_call(rows);
         self.guest_log.begin_call();
-        if let Some(door) = &mut self.door {
-            door.begin_call();
+        if let Some(egress) = &mut self.egress {
+            egress.begin_call();
         }
     }
 
@@ -79,19 +79,19 @@ impl State {
         self.guest_log.panic()
     }
 
-    /// What the guest's requests came to in this call; none without a way out.
-    pub(crate) fn errand(&self) -> Option<Errand> {
-        self.door.as_ref().map(Door::errand)
+    /// The evidence about the guest's requests in this call; none without a way out.
+    pub(crate) fn evidence(&self) -> Option<CallEvidence> {
+        self.egress.as_ref().map(JobEgress::evidence)
     }
 
-    /// See [`Door::is_news`].
-    pub(crate) fn is_news(&self, wait_ms: u64) -> bool {
-        self.door.as_ref().is_some_and(|door| door.is_news(wait_ms))
+    /// True where the guest reports a pause that nobody knows of yet.
+    pub(crate) fn is_new_pause(&self, wait_ms: u64) -> bool {
+        self.egress.as_ref().is_some_and(|egress| egress.is_new_pause(wait_ms))
     }
 
-    /// See [`Door::broke_off`].
+    /// True where an attempt of this call may have had its effect without an answer.
     pub(crate) fn broke_off(&self) -> bool {
-        self.door.as_ref().is_some_and(Door::broke_off)
+        self.egress.as_ref().is_some_and(JobEgress::broke_off)
     }
 }
 

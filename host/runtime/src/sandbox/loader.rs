@@ -17,12 +17,12 @@ use renkei_sync::model::plugin::Generation;
 use crate::sandbox::cache::{Cache, Refusal};
 use crate::sandbox::compiler::{self, Compile, NotCompiled, Priority, Refused};
 use crate::sandbox::engine::{EngineError, Machine};
-use crate::sandbox::escape::words;
 use crate::sandbox::generation::{Code, Linkers, Plugin};
 use crate::sandbox::instance::{State, Stopped, Watch};
 use crate::sandbox::instance_permits::Needs;
 use crate::sandbox::limits::{Cap, Cause, LimitChanges, LimitReached, Limits};
 use crate::sandbox::probe;
+use renkei_egress::escape::words;
 
 /// The limits of both kinds of plugin, and what the configuration changes for single ones.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use rlimit::{Resource, getrlimit};
 
 use super::{CompileLimits, child};
 use crate::sandbox::engine::EngineError;
-use crate::sandbox::escape::words;
 use crate::sandbox::limits::{Cap, LimitReached};
+use renkei_egress::escape::words;
 
 /// What Rust's and the C library's allocators and the loader say when there is nothing left.
 const STARVED: [&str; 4] =

@@ -5,7 +5,7 @@ use renkei_package::{Package, PackageFacts, PackagePart};
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 
-use crate::sandbox::escape::words;
+use renkei_egress::escape::words;
 
 /// What checking the bytes came to: the first line that the child writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use super::{
     cells_to_guest, is_id, problem_from_guest, records_from_guest, value_to_guest, without_nul,
 };
 use crate::sandbox::bindings::v1::{calls, types};
-use crate::sandbox::escape::words;
 use crate::sandbox::limits::{Cap, LimitReached};
+use renkei_egress::escape::words;
 
 /// The largest cursor that is kept, bytes: it is written with every page.
 const CURSOR_BYTES_MAX: usize = 64 << 10;

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use renkei_sync::model::plugin::Generation;
 
-use crate::sandbox::escape::{plain, plain_chars};
 use crate::sandbox::limits::{Cap, StopCause, Stops};
+use renkei_egress::escape::{plain, plain_chars};
 
 use super::lines::Lines;
 

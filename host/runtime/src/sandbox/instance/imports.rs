@@ -5,8 +5,10 @@ use reqwest::Method;
 use super::State;
 use super::guest_log::Level;
 use super::signing::{self, Algorithm};
-use crate::egress::{DECODED_BYTES_MAX, Failure, Refusal, Request, Response, WIRE_BYTES_MAX};
 use crate::sandbox::bindings::v1::{http, log, signing as signing_v1, types};
+use renkei_egress::{
+    DECODED_BYTES_MAX, HttpRequest, HttpResponse, Refusal, SendError, WIRE_BYTES_MAX,
+};
 
 impl types::Host for State {}
 
@@ -50,10 +52,10 @@ impl http::Host for State {
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Failure>> {
         self.meter.request()?;
-        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
-        let outcome = door.send(request_from_guest(request)).await;
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
+        let outcome = egress.send(request_from_guest(request)).await;
         // What is refused at once is no wait: a guest that asks for it in a loop runs.
-        if !matches!(&outcome, Err(Failure::Refused(refusal)) if !refusal.is_of_answer()) {
+        if !matches!(&outcome, Err(SendError::Refused(refusal)) if !refusal.is_of_answer()) {
             self.meter.waited();
         }
         Ok(outcome.map(response_to_guest).map_err(failure_to_guest))
@@ -61,34 +63,34 @@ impl http::Host for State {
 
     async fn refused(&mut self, slot: String) -> wasmtime::Result<Result<(), http::Failure>> {
         self.meter.request()?;
-        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
-        Ok(door.refused(&slot).await.map_err(failure_to_guest))
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
+        Ok(egress.report_refused(&slot).await.map_err(failure_to_guest))
     }
 
     async fn wait(&mut self, ms: u64) -> wasmtime::Result<Result<(), http::Failure>> {
         // Counted, or a guest that waits for no time at all would never be found running.
         self.meter.request()?;
-        let Some(door) = &mut self.door else { return Ok(Err(no_door())) };
+        let Some(egress) = &mut self.egress else { return Ok(Err(no_egress())) };
         if !self.meter.may_wait(ms) {
             if self.meter.could_wait(ms) {
-                door.waited_in_vain();
+                egress.record_wait_in_vain();
             }
             return Ok(Err(http::Failure::Timeout));
         }
         let waiting = self.patience.wait();
-        door.wait(ms).await;
+        egress.wait(ms).await;
         drop(waiting);
         self.meter.waited();
         Ok(Ok(()))
     }
 }
 
-fn no_door() -> http::Failure {
+fn no_egress() -> http::Failure {
     http::Failure::Denied("this instance has no way out".to_owned())
 }
 
-fn request_from_guest(request: http::Request) -> Request {
-    Request {
+fn request_from_guest(request: http::Request) -> HttpRequest {
+    HttpRequest {
         slot: request.slot,
         method: match request.method {
             http::Method::Get => Method::GET,
@@ -107,18 +109,18 @@ fn request_from_guest(request: http::Request) -> Request {
     }
 }
 
-fn response_to_guest(response: Response) -> http::Response {
+fn response_to_guest(response: HttpResponse) -> http::Response {
     http::Response { status: response.status, headers: response.headers, body: response.body }
 }
 
-fn failure_to_guest(failure: Failure) -> http::Failure {
+fn failure_to_guest(failure: SendError) -> http::Failure {
     match failure {
-        Failure::Quota(ms) => http::Failure::Quota(ms),
-        Failure::NoAnswer(reason) => http::Failure::NoAnswer(reason),
-        Failure::Refused(refusal) => refusal_to_guest(&refusal),
-        Failure::Timeout => http::Failure::Timeout,
-        Failure::Unauthorized(reason) => http::Failure::Unauthorized(reason),
-        Failure::Unfit(reason) => http::Failure::Denied(reason),
+        SendError::Quota(ms) => http::Failure::Quota(ms),
+        SendError::NoAnswer(reason) => http::Failure::NoAnswer(reason),
+        SendError::Refused(refusal) => refusal_to_guest(&refusal),
+        SendError::Timeout => http::Failure::Timeout,
+        SendError::Unauthorized(reason) => http::Failure::Unauthorized(reason),
+        SendError::Unfit(reason) => http::Failure::Denied(reason),
     }
 }
 

@@ -9,8 +9,8 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 use renkei_sync::model::plugin::{Generation, PluginError};
 
 use super::wasi::Ended;
-use crate::sandbox::escape::words;
 use crate::sandbox::limits::{Cap, LimitReached, Limits, StopCause};
+use renkei_egress::escape::words;
 
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -145,7 +145,7 @@ fn refuse(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::stage::HandClock;
+    use renkei_test_support::HandClock;
 
     #[test]
     fn a_connector_has_the_hosts_clock_which_never_goes_back_for_it() {

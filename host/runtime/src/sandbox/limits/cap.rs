@@ -6,15 +6,15 @@
 //! runtime and not a global recorder: their owner is plain, tests read them, and `renkei plugin
 //! list` shows them without a second registry. Their labels are ids that the host checked, names of
 //! the configuration and names of this file, so that no guest makes a new label (TRUST.md 2.6, case
-//! 29). What the way out refuses it counts itself (`egress/traffic.rs`).
+//! 29). What the way out refuses it counts itself (``renkei_egress::Traffic``).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use renkei_sync::model::plugin::{Cap, Generation, StopCause};
 
-use crate::egress::refusal::Reason;
-use crate::sandbox::escape::words;
+use renkei_egress::RefusalReason;
+use renkei_egress::escape::words;
 
 /// The most plugins that are counted apart; what comes later counts as [`OTHERS`].
 const PLUGINS_MAX: usize = 1_000;
@@ -71,7 +71,7 @@ pub enum Cause {
     Refused,
     /// What a guest asked of the way out, or the answer to it, was not let through; the guest was
     /// told.
-    Egress(Reason),
+    Egress(RefusalReason),
     /// What a guest told allowed hosts was far beyond any API's habit; it was sent.
     Unusual,
 }
