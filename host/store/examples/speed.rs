@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use renkei_store::SqliteStore;
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::reason::Reason;
 use renkei_sync::model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
@@ -22,9 +23,8 @@ use renkei_sync::model::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, Span,
     Status, Truth,
 };
-use renkei_sync::model::value::Value;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{Changes, Store as _};
+use renkei_sync::model::value::Value;
 
 const FIELDS: usize = 12;
 const BATCH: u64 = 1000;

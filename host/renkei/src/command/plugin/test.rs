@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
 use renkei_package::{Kind, Package};
-use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
+use renkei_runtime::{Auth, CompileLimits, Compiler};
 use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::Running;
 use renkei_sync::ports::Clock;
@@ -115,13 +115,10 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let (running, credentials): (_, &[&str]) = match name {
-        "hubspot" => {
-            (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"])
+        "hubspot" => (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"]),
+        "salesforce" => {
+            (renkei_simulators::salesforce::serve(listener, options)?, &["client_secret", "client_id"])
         }
-        "salesforce" => (
-            renkei_simulators::salesforce::serve(listener, options)?,
-            &["client_secret", "client_id"],
-        ),
         _ => {
             return Err(Failure::usage(format!(
                 "there is no simulator `{name}`; there are: hubspot, salesforce, or the URL of \
@@ -134,14 +131,14 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
         text.unwrap_or_default().to_owned()
     };
     let auth = match credentials {
-        [secret, client] => SystemAuth::ClientCredentials {
+        [secret, client] => Auth::ClientCredentials {
             client_id: credential(client),
             client_secret: credential(secret).into(),
             scope: None,
         },
-        _ => SystemAuth::Bearer(
-            credentials.first().map(|key| credential(key)).unwrap_or_default().into(),
-        ),
+        _ => {
+            Auth::Bearer(credentials.first().map(|key| credential(key)).unwrap_or_default().into())
+        }
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
@@ -183,19 +180,19 @@ async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
     }
 }
 
-fn auth(way: &str) -> Result<SystemAuth, Failure> {
+fn auth(way: &str) -> Result<Auth, Failure> {
     let secret = || {
         let secrets = Secrets::open(Path::new(".")).map_err(Failure::usage)?;
         secrets.get("simulator").map_err(Failure::usage)
     };
     let (way, rest) = way.split_once(':').unwrap_or((way, ""));
     Ok(match (way, rest) {
-        ("none", "") => SystemAuth::None,
-        ("bearer", "") => SystemAuth::Bearer(secret()?),
+        ("none", "") => Auth::None,
+        ("bearer", "") => Auth::Bearer(secret()?),
         ("header", name) if !name.is_empty() => {
-            SystemAuth::Header { name: name.to_lowercase(), value: secret()? }
+            Auth::Header { name: name.to_lowercase(), value: secret()? }
         }
-        ("client-credentials", id) if !id.is_empty() => SystemAuth::ClientCredentials {
+        ("client-credentials", id) if !id.is_empty() => Auth::ClientCredentials {
             client_id: id.to_owned(),
             client_secret: secret()?,
             scope: None,
