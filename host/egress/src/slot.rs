@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use renkei_package::{Auth as AuthKind, Connection};
+use renkei_package::{AuthMethod, Connection};
 use url::Url;
 
 use crate::allowlist::Allowlist;
@@ -79,10 +79,10 @@ impl ConfiguredSlot {
 fn check_auth(auth: &SystemAuth, connection: &Connection) -> Result<(), String> {
     let kind = match auth {
         SystemAuth::None => return Ok(()),
-        SystemAuth::Bearer(_) => AuthKind::Bearer,
-        SystemAuth::Header { .. } => AuthKind::Header,
-        SystemAuth::ClientCredentials { .. } => AuthKind::Oauth2ClientCredentials,
-        SystemAuth::RefreshToken { .. } => AuthKind::Oauth2RefreshToken,
+        SystemAuth::Bearer(_) => AuthMethod::Bearer,
+        SystemAuth::Header { .. } => AuthMethod::Header,
+        SystemAuth::ClientCredentials { .. } => AuthMethod::Oauth2ClientCredentials,
+        SystemAuth::RefreshToken { .. } => AuthMethod::Oauth2RefreshToken,
     };
     if connection.auth.contains(&kind) {
         return Ok(());

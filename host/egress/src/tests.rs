@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use renkei_package::{ConnectorManifest, Kind, Manifest};
+use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock as _;
 use renkei_test_servers::{Reply, Server, reply, token};
@@ -63,8 +63,8 @@ impl TokenStore for TokensInMemory {
 pub(crate) fn connector_manifest() -> ConnectorManifest {
     let manifest = Manifest::from_toml(&manifest::connector("courier"), None).unwrap();
     match manifest.kind {
-        Kind::Connector(manifest) => manifest,
-        Kind::Transform(_) => panic!("the courier is a connector"),
+        ManifestKind::Connector(manifest) => manifest,
+        ManifestKind::Transform(_) => panic!("the courier is a connector"),
     }
 }
 

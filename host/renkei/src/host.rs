@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use renkei_runtime::{Compiler, NoTokens, Options, PausedSystem, PluginFile, Runtime};
 use renkei_store::SqliteStore;
-use renkei_sync::read::accounts::Verified;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
+use renkei_sync::ports::Systems as _;
+use renkei_sync::read::accounts::Verified;
+use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};
@@ -257,7 +257,7 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     contain(&mut options, &config)?;
     options.home = home;
     options.quotas = Some(quotas(&config));
-    options.resting = config.plugins_of_systems();
+    options.unopened_systems = config.plugins_of_systems();
     options.passive = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)
