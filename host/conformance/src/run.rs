@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
-    SystemAuth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
-    RuntimeError, SystemConfig,
+    CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError,
+    SystemAuth, SystemConfig,
 };
 use renkei_sync::model::record::Attributes;
 use renkei_sync::ports::{Clock, Systems, Transforms};

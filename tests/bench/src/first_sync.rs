@@ -16,7 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use renkei_bench_first_sync::{Fast, Simulated, mapping, text};
 use renkei_package::{BuildOptions, build_many};
-use renkei_runtime::{SystemAuth, NoTokens, Options, Runtime, SystemConfig};
+use renkei_runtime::{NoTokens, Options, Runtime, SystemAuth, SystemConfig};
 use serde_json::Value as Json;
 
 use crate::figures::{Figures, Target};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use renkei_fixtures::{Fixture, plugin_version};
-use renkei_runtime::{SystemAuth, Runtime, SystemConfig};
+use renkei_runtime::{Runtime, SystemAuth, SystemConfig};
 use renkei_sync::model::record::{Batch, PageRequest, Scan};
 use renkei_sync::ports::Systems as _;
 

@@ -99,7 +99,11 @@ fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigEr
     Ok(Some(url.get_ref().trim_end_matches('/').to_owned()))
 }
 
-fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<SystemAuth, ConfigError> {
+fn auth(
+    root: &File,
+    raw: &Spanned<AuthFile>,
+    secrets: &Secrets,
+) -> Result<SystemAuth, ConfigError> {
     let file = raw.get_ref();
     let secret = |key: &str, name: &Option<Spanned<String>>| -> Result<SecretString, ConfigError> {
         let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
 use renkei_package::{ManifestKind, Package};
-use renkei_runtime::{SystemAuth, CompileLimits, Compiler};
+use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
 use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::Running;
 use renkei_sync::ports::Clock;
@@ -139,9 +139,9 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
             client_secret: credential(secret).into(),
             scope: None,
         },
-        _ => {
-            SystemAuth::Bearer(credentials.first().map(|key| credential(key)).unwrap_or_default().into())
-        }
+        _ => SystemAuth::Bearer(
+            credentials.first().map(|key| credential(key)).unwrap_or_default().into(),
+        ),
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
