@@ -21,11 +21,6 @@
 //! [`SystemEgress`] holds what all jobs of one system share: the HTTP client, quotas, credentials
 //! and counters. This crate knows nothing of WebAssembly.
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a refusal says what was refused; it ends a request and is never in a hot loop"
-)]
-
 mod allowlist;
 mod anomaly;
 mod audit;
