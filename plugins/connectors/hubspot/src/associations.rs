@@ -12,8 +12,8 @@ use renkei_sdk::Value;
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
+use crate::client::wire::{AssociatedPair, AssociationList, AssociationsOf, Refusal, Results};
 use crate::client::{Failed, call, send};
-use crate::wire::{AssociatedPair, AssociationList, AssociationsOf, Refusal, Results};
 
 /// How many records or pairs one call takes.
 const INPUTS_MAX: usize = 1000;
@@ -167,7 +167,7 @@ impl Relation {
         Ok(links)
     }
 
-    fn link(&self, one: &crate::wire::AssociatedObject) -> Link {
+    fn link(&self, one: &crate::client::wire::AssociatedObject) -> Link {
         let types = || one.association_types.iter().map(|one| one.type_id);
         let own = |id: u32| id == self.default_type || Some(id) == self.primary_type;
         Link {
@@ -288,5 +288,4 @@ fn says_none(refusal: &Refusal) -> bool {
 }
 
 #[cfg(test)]
-#[path = "associations/tests.rs"]
 mod tests;

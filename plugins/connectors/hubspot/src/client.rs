@@ -4,11 +4,17 @@
 //! here is the last answer. Writes need to know whether a failed request may have had an effect,
 //! so [`Failed`] keeps that apart; reads turn it into an error with `?`.
 
+pub(crate) mod account;
+#[cfg(test)]
+pub(crate) mod scripted;
+pub(crate) mod search;
+pub(crate) mod wire;
+
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::{Error, Outcome, time};
 use serde::de::DeserializeOwned;
 
-use crate::wire::Refusal;
+use crate::client::wire::Refusal;
 
 /// A lock is held for seconds (`apis/hubspot.md` 8).
 const LOCKED_MS: u64 = 2_000;

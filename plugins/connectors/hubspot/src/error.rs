@@ -6,7 +6,7 @@
 use renkei_sdk::{Error, Outcome, Problem, Remedy};
 use serde_json::Value as Json;
 
-use crate::wire::{Detail, Refusal};
+use crate::client::wire::{Detail, Refusal};
 
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
 const CONFLICT: &str = "CONFLICT";

@@ -4,32 +4,21 @@
 //! [`values`] and [`view`] are pure and hold the wire's details; [`client`] and [`error`] say what
 //! an answer means. Written from `apis/hubspot.md`; limits and quirks are in the README.
 
+mod client;
 mod config;
+mod error;
 
-mod lookup;
+mod schema;
+mod value;
+
+mod find;
 mod read;
 mod write;
 
-mod account;
-mod activities;
-mod merge;
-mod schema;
+mod activity;
 mod webhook;
 
 mod associations;
-mod cursor;
-mod search;
-mod values;
-mod view;
-
-mod client;
-mod error;
-mod wire;
-
-#[cfg(test)]
-mod simulated;
-#[cfg(test)]
-mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,7 +30,7 @@ use renkei_sdk::{
 
 use crate::config::Config;
 use crate::schema::Properties;
-use crate::view::View;
+use crate::value::rows::View;
 
 /// One HubSpot account for the length of a job.
 #[derive(Debug)]
@@ -74,7 +63,7 @@ impl HubSpot {
         if properties.can_stamp(stamp) {
             return write::write(request, &properties, stamp);
         }
-        let refused = activities::without_stamp(&request.object, stamp);
+        let refused = activity::without_stamp(&request.object, stamp);
         Ok(vec![refused; request.operations.len()])
     }
 }
@@ -85,7 +74,7 @@ impl Connector for HubSpot {
     }
 
     fn check(&mut self) -> Result<Account, Error> {
-        account::check()
+        client::account::check()
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {
@@ -111,7 +100,7 @@ impl Connector for HubSpot {
         ids: &[String],
     ) -> Result<Page, Error> {
         let properties = self.properties(object)?;
-        lookup::records(&View::new(object, columns, &properties), ids)
+        find::records(&View::new(object, columns, &properties), ids)
     }
 
     fn find(
@@ -122,7 +111,7 @@ impl Connector for HubSpot {
         values: &[Value],
     ) -> Result<Batch, Error> {
         let properties = self.properties(object)?;
-        lookup::find(&View::new(object, columns, &properties), &properties, key, values)
+        find::find(&View::new(object, columns, &properties), &properties, key, values)
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
@@ -131,11 +120,11 @@ impl Connector for HubSpot {
     }
 
     fn merge(&mut self, object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
-        merge::merge(object, winner, losers)
+        write::merge::merge(object, winner, losers)
     }
 
     fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
-        let (groups, mut outcomes) = activities::groups(activities);
+        let (groups, mut outcomes) = activity::groups(activities);
         for (done, group) in groups.into_iter().enumerate() {
             let added = match self.add(&group.request) {
                 Ok(added) => added,

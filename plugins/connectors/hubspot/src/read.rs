@@ -5,18 +5,20 @@
 //! before the last scan's beginning and then lists what is archived. The host's filter is left to
 //! the host: a record that ceases to match must still be seen.
 
+mod cursor;
+
 use std::collections::BTreeMap;
 
+use renkei_sdk::cursor::{begin_changes, check_moment};
 use renkei_sdk::http::{Request, escape};
-use renkei_sdk::{Attributes, Error, Page, PageRequest, Scan, cursor, time};
+use renkei_sdk::{Attributes, Error, Page, PageRequest, Scan, time};
 
+use crate::client::search;
+use crate::client::wire::{Record, Results};
 use crate::client::{Answer, call};
 use crate::config::Config;
-use crate::cursor::Cursor;
-use crate::lookup;
-use crate::search;
-use crate::view::{self, Associations, View};
-use crate::wire::{Record, Results};
+use crate::find;
+use crate::value::rows::{self, Associations, View};
 
 /// Rows per page of a list.
 const LIST_MAX: u32 = 100;
@@ -38,11 +40,11 @@ pub(crate) fn page(config: &Config, view: &View<'_>, request: &PageRequest) -> R
         }
         (Scan::Changes, None) => search(config, view, options, limit, Position::default()),
         (Scan::Changes, Some(Cursor::Search { since, begun, last_id, archived })) => {
-            cursor::check_moment(options, begun.unwrap_or(since))?;
+            check_moment(options, begun.unwrap_or(since))?;
             search(config, view, options, limit, Position { since, begun, last_id, archived })
         }
         (Scan::Changes, Some(Cursor::Archived { since, after, pages })) => {
-            cursor::check_moment(options, since)?;
+            check_moment(options, since)?;
             archived(view, limit, since, after.as_deref(), pages)
         }
         (Scan::Sweep, None) => sweep(view, options, limit, None, false, None),
@@ -78,7 +80,7 @@ fn backfill(
     }
     let batch = view.batch(&records, Associations::Listed)?;
     let more = matches!(cursor, Cursor::Backfill { .. });
-    let removed = view::merged_into(&records);
+    let removed = rows::merged_into(&records);
     Ok(Page { removed, server_time, more, ..Page::last(batch, cursor.encode()?) })
 }
 
@@ -87,7 +89,7 @@ fn with_properties(view: &View<'_>, listed: Vec<Record>) -> Result<Vec<Record>, 
     let ids: Vec<String> = listed.iter().map(|record| record.id.clone()).collect();
     let mut associations: BTreeMap<String, _> =
         listed.into_iter().map(|record| (record.id, record.associations)).collect();
-    let read = lookup::batch_read(view.object, &view.properties(), None, &ids, false)?;
+    let read = find::batch_read(view.object, &view.properties(), None, &ids, false)?;
     // A record that was merged away in between answers as its survivor, which has its own row.
     let with = |mut record: Record| {
         record.associations = associations.remove(&record.id)?;
@@ -151,7 +153,7 @@ fn search(
         None => Cursor::Archived { since: begun, after: at.archived, pages: 0 },
     };
     let batch = view.batch(&records, Associations::Apart)?;
-    let removed = view::merged_into(&records);
+    let removed = rows::merged_into(&records);
     let page = Page::more(batch, cursor.encode()?);
     Ok(Page { removed, server_time, ..page }.lag(search::LAG_MS))
 }
@@ -174,7 +176,7 @@ fn archived(
         Cursor::changes(since, next)
     };
     let batch = view.batch(&[], Associations::Listed)?;
-    let removed = view::archived(&answer.body.results);
+    let removed = rows::archived(&answer.body.results);
     let page = Page::last(batch, cursor.encode()?);
     Ok(Page { removed, more, server_time: answer.server_time, ..page })
 }
@@ -197,9 +199,9 @@ fn sweep(
     };
     let records = &answer.body.results;
     let (live, removed) = if archived {
-        (&[][..], view::archived(records))
+        (&[][..], rows::archived(records))
     } else {
-        (records.as_slice(), view::merged_into(records))
+        (records.as_slice(), rows::merged_into(records))
     };
     let batch = view.batch(live, Associations::Listed)?;
     let more = matches!(cursor, Cursor::Sweep { .. });
@@ -239,9 +241,8 @@ fn list(
 fn now(options: &Attributes, answer: &Answer<Results<Record>>) -> i64 {
     let times = answer.body.results.iter().filter_map(|record| record.updated_at.as_deref());
     let newest = times.filter_map(time::parse).max();
-    cursor::begin_changes(options, answer.server_time, newest).unwrap_or_default()
+    begin_changes(options, answer.server_time, newest).unwrap_or_default()
 }
 
 #[cfg(test)]
-#[path = "read/tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::associations;
 use crate::client::call;
-use crate::wire::Results;
+use crate::client::wire::Results;
 
 /// Text properties hold as many characters at most (`apis/hubspot.md` 10).
 const TEXT_LENGTH_MAX: u32 = 65_536;

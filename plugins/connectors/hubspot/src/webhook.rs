@@ -10,7 +10,7 @@ use renkei_sdk::signing::{Algorithm, verify};
 use renkei_sdk::{Error, Hint, Hook, Reply};
 use serde::Deserialize;
 
-use crate::wire::id;
+use crate::client::wire::id;
 
 const SECRET: &str = "client_secret";
 const AGE_MAX_MS: u64 = 300_000;

@@ -4,6 +4,7 @@
 //! batch as a whole all the same, the rows that the answer names are taken out, and if it names
 //! none, the batch is sent in halves. A call fails as a whole only if nothing was written.
 
+pub(crate) mod merge;
 mod plan;
 mod relate;
 
@@ -11,10 +12,10 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Action, Applied, Error, Outcome, WriteRequest};
 use serde_json::{Value as Json, json};
 
+use crate::client::wire::{Record, Refusal, Results};
 use crate::client::{Failed, call, send, uncertain};
 use crate::schema::Properties;
-use crate::view::View;
-use crate::wire::{Record, Refusal, Results};
+use crate::value::rows::View;
 
 use self::plan::{Batch, Item, Step, Verb};
 

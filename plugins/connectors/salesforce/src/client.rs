@@ -1,5 +1,8 @@
 //! Sending requests and reading answers whose parts are borrowed from the body.
 
+pub(crate) mod account;
+pub(crate) mod soql;
+
 use renkei_sdk::http::{Request, Response};
 use renkei_sdk::{Error, time};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use renkei_sdk::{Attributes, Error, Facts};
 
-use crate::soql::check_name;
+use crate::client::soql::check_name;
 
 /// Checked settings.
 #[derive(Debug, Clone)]

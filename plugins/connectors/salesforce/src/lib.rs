@@ -5,37 +5,30 @@
 //! `bulk`, `lookup` (single records), `write`, `ingest`, `activity`, `error`; `README.md` has
 //! limits, quirks and permissions. A job keeps nothing but the shapes of the objects it met.
 
-mod activity;
-mod bulk;
 mod client;
 mod config;
-mod cursor;
 mod error;
-mod ingest;
-mod lookup;
-mod read;
-mod rows;
+
 mod schema;
-mod soql;
 mod value;
+
+mod find;
+mod read;
 mod write;
 
-#[cfg(test)]
-mod tests;
+mod activity;
+mod webhook;
 
 use std::collections::BTreeMap;
 
-use renkei_sdk::http::Request;
 use renkei_sdk::{
-    Account, Activity, Attributes, Batch, Connector, Error, Outcome, Page, PageRequest, Schema,
-    Value, WriteRequest,
+    Account, Activity, Attributes, Batch, Connector, Error, Hook, Outcome, Page, PageRequest,
+    Reply, Schema, Value, WriteRequest,
 };
-use serde::Deserialize;
 
-use crate::client::{parse, send};
+use crate::client::soql::check_name;
 use crate::config::Config;
 use crate::schema::Shape;
-use crate::soql::check_name;
 
 /// A connector for one org.
 #[derive(Debug)]
@@ -52,18 +45,7 @@ impl Connector for Salesforce {
     }
 
     fn check(&mut self) -> Result<Account, Error> {
-        // Limits first: an expired token is a 401 there, which the host renews, and a 403 below.
-        let answer = send(&Request::get(format!("{}/limits", self.config.root)))?;
-        let limits: Limits = parse(&answer.body)?;
-        let answer = send(&Request::get("/services/oauth2/userinfo"))?;
-        let user: UserInfo = parse(&answer.body)?;
-        let mut account = Account::new(user.organization_id, user.preferred_username)
-            .fact("daily-calls-left", limits.daily_api_requests.remaining)
-            .fact("daily-calls", limits.daily_api_requests.max);
-        if let Some(zone) = user.zoneinfo {
-            account = account.fact("time-zone", zone);
-        }
-        Ok(account)
+        client::account::check(&self.config)
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {
@@ -105,29 +87,10 @@ impl Connector for Salesforce {
     fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
         self.add_tasks(activities)
     }
-}
 
-/// `/services/oauth2/userinfo`.
-#[derive(Deserialize)]
-struct UserInfo {
-    organization_id: String,
-    #[serde(default)]
-    preferred_username: String,
-    zoneinfo: Option<String>,
-}
-
-/// `/limits`, as far as it is used.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Limits {
-    daily_api_requests: Limit,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Limit {
-    max: i64,
-    remaining: i64,
+    fn webhook(&mut self, _: &Hook) -> Result<Reply, Error> {
+        webhook::receive()
+    }
 }
 
 impl Salesforce {

@@ -5,18 +5,21 @@
 //! as following locators would (apis/salesforce.md 4). `SystemModstamp` is the stamp of a
 //! transaction and has whole seconds, so changes reach back by `lookback_ms` each time.
 
+mod bulk;
+mod cursor;
+
+use renkei_sdk::cursor::{begin_changes, check_moment, decode, encode};
 use renkei_sdk::http::{Failure, Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, cursor, time};
+use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, time};
 use serde::Deserialize;
 
+use self::cursor::{Cursor, Job, Step};
 use crate::Salesforce;
-use crate::bulk;
+use crate::client::soql::{Query, after_stamp, check_name, condition, quote};
 use crate::client::{parse, send, server_time};
-use crate::cursor::{Cursor, Job, Step};
 use crate::error::of_answer;
-use crate::rows::{Found, QueryAnswer, Scope, Wanted};
-use crate::soql::{Query, after_stamp, check_name, condition, quote};
 use crate::value::iso;
+use crate::value::rows::{Found, QueryAnswer, Scope, Wanted};
 
 /// The most rows that a query answers at once.
 pub(crate) const PAGE_ROWS: u32 = 2000;
@@ -43,7 +46,7 @@ impl Salesforce {
     /// One page of a scan.
     pub(crate) fn page(&mut self, request: &PageRequest) -> Result<Page, Error> {
         check_name("object", &request.object)?;
-        let cursor: Option<Cursor> = cursor::decode(request.cursor.as_deref())?;
+        let cursor: Option<Cursor> = decode(request.cursor.as_deref())?;
         let (known, step) = cursor.map(|Cursor { shape, step }| (shape, step)).unzip();
         if let Some(shape) = known {
             self.remember(&request.object, shape);
@@ -92,7 +95,7 @@ impl Reading<'_> {
     /// The server's clock as far as the host's allows, or the last stamp on the page.
     fn now(&self, fetched: &Fetched) -> Option<i64> {
         let last = fetched.found.last.as_ref().map(|(stamp_ms, _)| *stamp_ms);
-        cursor::begin_changes(&self.request.options, fetched.server_ms, last)
+        begin_changes(&self.request.options, fetched.server_ms, last)
     }
 
     fn rows(&self) -> u32 {
@@ -102,7 +105,7 @@ impl Reading<'_> {
     fn page(&self, found: Found, step: Step, server_ms: Option<i64>) -> Result<Page, Error> {
         let more = !matches!(step, Step::Since { .. });
         let shape = self.wanted.shape.of_columns(self.wanted.columns);
-        let cursor = cursor::encode(&Cursor { shape, step })?;
+        let cursor = encode(&Cursor { shape, step })?;
         let Found { batch, removed, .. } = found;
         // A query shows what was committed when it ran.
         Ok(Page { removed, more, server_time: server_ms, ..Page::last(batch, cursor) }.lag(0))
@@ -211,7 +214,7 @@ impl Reading<'_> {
 
     /// The first page of changes fixes where the next changes begin: at the server's clock now.
     fn first_changes(&self, at_ms: i64) -> Result<Page, Error> {
-        cursor::check_moment(&self.request.options, at_ms)?;
+        check_moment(&self.request.options, at_ms)?;
         let from_ms = (at_ms - self.salesforce.config.lookback_ms).max(0) / 1000 * 1000;
         let from = format!("SystemModstamp >= {}", iso(from_ms));
         let mut fetched = self.fetch_changes(from)?;

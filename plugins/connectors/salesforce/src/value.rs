@@ -4,6 +4,8 @@
 //! end, in plain digits without an exponent and without idle zeros, so that equal amounts are equal
 //! values (apis/salesforce.md 4 and 5).
 
+pub(crate) mod rows;
+
 use renkei_sdk::http::read_json;
 use renkei_sdk::{Value, time};
 use serde::{Deserialize, Serialize};

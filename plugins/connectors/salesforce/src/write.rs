@@ -8,15 +8,17 @@
 
 mod collections;
 mod duplicates;
+mod ingest;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use renkei_sdk::{Action, Error, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
 
 use crate::Salesforce;
+use crate::client::soql::check_name;
 use crate::config::Config;
-use crate::ingest::{self, Ran};
-use crate::soql::check_name;
+
+use self::ingest::Ran;
 
 /// Rows of one collection.
 pub(crate) const ROWS_MAX: usize = 200;

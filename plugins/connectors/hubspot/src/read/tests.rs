@@ -7,7 +7,7 @@ use renkei_sdk::http::Failure;
 use renkei_sdk::{Connector, Removal, Value};
 
 use super::*;
-use crate::testing::{NOW_MS, Sent, names, ok, scripted};
+use crate::client::scripted::{NOW_MS, Sent, names, ok, scripted};
 
 fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest {
     PageRequest {

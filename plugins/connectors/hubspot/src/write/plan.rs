@@ -9,7 +9,7 @@ use renkei_sdk::{Action, Operation, Outcome, Problem, Remedy, Value, WriteReques
 use serde_json::{Map, Value as Json, json};
 
 use crate::associations;
-use crate::values;
+use crate::value;
 
 /// Inputs of one batch (`apis/hubspot.md` 4).
 const BATCH_MAX: usize = 100;
@@ -60,7 +60,7 @@ pub(super) fn step(request: &WriteRequest, operation: &Operation, stamp: Option<
             Step::Send(Verb::Upsert(stamp.to_owned()), operation.intent.clone())
         }
         (Action::Create, None, _) => Step::Send(Verb::Create, String::new()),
-        (Action::Upsert, _, Some(key)) => match request.cell(operation, key).map(values::write) {
+        (Action::Upsert, _, Some(key)) => match request.cell(operation, key).map(value::write) {
             Some(value) if !value.is_empty() => Step::Send(Verb::Upsert(key.to_owned()), value),
             _ => refuse("key-missing", "the upsert has no value for its key"),
         },
@@ -129,7 +129,7 @@ fn properties(request: &WriteRequest, operation: &Operation) -> Map<String, Json
     let written = request
         .present(operation)
         .filter(|(column, value)| !associations::is_column(column) && !clears_nothing(value));
-    written.map(|(column, value)| (column.to_owned(), values::write(value).into())).collect()
+    written.map(|(column, value)| (column.to_owned(), value::write(value).into())).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use renkei_sdk::http::Failure;
 use renkei_sdk::{Connector, Operation, Value};
 
 use super::*;
-use crate::testing::{Sent, names, ok, scripted, status};
+use crate::client::scripted::{Sent, names, ok, scripted, status};
 
 fn operation(intent: &str, action: Action, id: Option<&str>, email: &str) -> Operation {
     Operation {

@@ -12,8 +12,8 @@ use super::{Call, Sent, Verb};
 use crate::Salesforce;
 use crate::client::parse;
 use crate::error::{Fault, of_answer, of_row};
-use crate::ingest::{is_lost, uncertain};
 use crate::value::Written;
+use crate::write::ingest::{is_lost, uncertain};
 
 /// A row of a collection. `attributes` comes first or Salesforce refuses the row.
 pub(super) struct Record<'a> {

@@ -16,8 +16,8 @@ use super::{Verb, verb};
 use crate::Salesforce;
 use crate::client::{BATCH_MAX, Batch, parse};
 use crate::error::{DUPLICATES_DETECTED, Fault, of_row};
-use crate::ingest::{is_lost, uncertain};
 use crate::value::Written;
+use crate::write::ingest::{is_lost, uncertain};
 
 /// Rows of one write that are asked about; those beyond stay refused without a name.
 const ROWS_MAX: usize = 1000;

@@ -7,8 +7,8 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Applied, Error, Outcome};
 use serde_json::json;
 
+use crate::client::wire::Record;
 use crate::client::{Failed, call, uncertain};
-use crate::wire::Record;
 
 /// Merges the losers into the winner, one after another.
 ///

@@ -8,7 +8,7 @@ use renkei_sdk::{Account, Error};
 use serde::Deserialize;
 
 use crate::client::send;
-use crate::wire::id;
+use crate::client::wire::id;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,6 +3,8 @@
 //! Every property value is text on the wire, and empty text is the same as null. What does not
 //! parse as its kind stays text, so that nothing is lost or made up.
 
+pub(crate) mod rows;
+
 use renkei_sdk::{Kind, Value, time};
 
 /// A property's text as a value of its kind.

@@ -3,12 +3,26 @@
 //! The simulator is written from `apis/salesforce.md` by other hands. Its clock is manual, so a
 //! test passes hours at once; its control API plays the people who use the org.
 
-mod bulk_writing;
-mod changes;
-mod duplicates;
-mod reading;
-mod writing;
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
 
+#[path = "simulated/bulk.rs"]
+mod bulk;
+#[path = "simulated/changes.rs"]
+mod changes;
+#[path = "simulated/duplicates.rs"]
+mod duplicates;
+#[path = "simulated/reads.rs"]
+mod reads;
+#[path = "simulated/writes.rs"]
+mod writes;
+
+use renkei_connector_salesforce::Salesforce;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{loopback, with_http, with_wait};
 use renkei_sdk::{
@@ -21,8 +35,6 @@ use renkei_simulators::serve::Options;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-
-use crate::Salesforce;
 
 /// What a test has in hand: the connector, the org's clock, and how the host asks.
 struct Desk {

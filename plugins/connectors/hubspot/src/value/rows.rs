@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use renkei_sdk::{Batch, Cell, Error, Kind, Removal, Row, Tombstone, time};
 
 use crate::associations::{self, Links, Relation};
+use crate::client::wire::Record;
 use crate::schema::Properties;
-use crate::values;
-use crate::wire::Record;
+use crate::value;
 
 /// Properties that name the records merged into this one (`apis/hubspot.md` 7); the second has
 /// `id:time` pairs.
@@ -111,7 +111,7 @@ impl<'a> View<'a> {
 }
 
 fn property_cell(record: &Record, name: &str, kind: Kind) -> Cell {
-    record.properties.get(name).map(|text| values::read(kind, text.as_deref()))
+    record.properties.get(name).map(|text| value::read(kind, text.as_deref()))
 }
 
 fn associated(
@@ -141,7 +141,7 @@ pub(crate) fn merged_into(records: &[Record]) -> Vec<Tombstone> {
         let mut losers: Vec<String> = MERGED
             .iter()
             .filter_map(|name| record.text(name))
-            .flat_map(values::split)
+            .flat_map(value::split)
             .map(|part| part.split(':').next().unwrap_or(part).to_owned())
             .filter(|id| *id != record.id)
             .collect();

@@ -3,9 +3,20 @@
 //! The simulator's clock is manual: searches see a write once the test has moved it by the lag.
 //! Quota windows are off, because pacing is the host's business.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is test code; clippy's own exception covers only the test functions"
+)]
+
+#[path = "simulated/reads.rs"]
 mod reads;
+#[path = "simulated/writes.rs"]
 mod writes;
 
+use renkei_connector_hubspot::HubSpot;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http};
 use renkei_sdk::{
@@ -18,9 +29,6 @@ use renkei_simulators::serve::{Options, Running};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-
-use crate::HubSpot;
-use crate::testing::names;
 
 const START_MS: i64 = 1_773_309_857_000;
 /// Longer than the simulator's search lag.
@@ -160,6 +168,11 @@ fn ids(pages: &[Page]) -> Vec<String> {
 fn sorted(mut ids: Vec<String>) -> Vec<String> {
     ids.sort();
     ids
+}
+
+/// Names as a list of columns or ids.
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Value>) -> Operation {

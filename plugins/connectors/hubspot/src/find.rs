@@ -9,11 +9,12 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Batch, Error, Page, Value};
 use serde_json::{Value as Json, json};
 
+use crate::client::search;
+use crate::client::wire::{Record, Results};
 use crate::client::{Failed, call};
 use crate::schema::Properties;
-use crate::view::{self, Associations, View};
-use crate::wire::{Record, Results};
-use crate::{search, values};
+use crate::value;
+use crate::value::rows::{self, Associations, View};
 
 /// Inputs of one batch read.
 const BATCH_MAX: usize = 100;
@@ -26,13 +27,13 @@ pub(crate) fn records(view: &View<'_>, ids: &[String]) -> Result<Page, Error> {
     // A merged-away id answers as its survivor, perhaps beside the survivor's own id.
     let mut seen = BTreeSet::new();
     found.retain(|record| seen.insert(record.id.clone()));
-    let mut removed = view::merged_into(&found);
+    let mut removed = rows::merged_into(&found);
     removed.retain(|tombstone| wanted.contains(&tombstone.id));
     let merged: BTreeSet<&String> = removed.iter().map(|tombstone| &tombstone.id).collect();
     let missing = ids.iter().filter(|id| !seen.contains(*id) && !merged.contains(id));
     let missing: Vec<String> = missing.cloned().collect();
     let put_away = batch_read(view.object, &[], None, &missing, true)?;
-    removed.extend(view::archived(&put_away));
+    removed.extend(rows::archived(&put_away));
     let batch = view.batch(&found, Associations::Apart)?;
     Ok(Page { removed, ..Page::last(batch, Vec::new()) }.lag(0))
 }
@@ -51,7 +52,7 @@ pub(crate) fn find(
     // Addresses are kept in lower case, and a search compares with the value in lower case.
     let text = |value: &Value| match value {
         Value::Text(text) if !unique || key == "email" => text.to_lowercase(),
-        other => values::write(other),
+        other => value::write(other),
     };
     let texts: BTreeSet<String> = wanted.iter().map(text).collect();
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();

@@ -9,14 +9,14 @@ use renkei_sdk::http::{Failure, Request};
 use renkei_sdk::{Error, Value, log};
 use serde::Deserialize;
 
+use crate::client::soql::Query;
 use crate::client::{parse, send};
 use crate::config::Config;
-use crate::cursor::Job;
 use crate::error::of_answer;
+use crate::read::cursor::Job;
 use crate::read::{Fetched, PAGE_ROWS};
-use crate::rows::{Found, Source, Wanted};
-use crate::soql::Query;
 use crate::value::Form;
+use crate::value::rows::{Found, Source, Wanted};
 
 /// A page of results stays below so many bytes, so that the guest stays small.
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
@@ -151,8 +151,8 @@ fn read_csv(wanted: &Wanted<'_>, body: &[u8]) -> Result<Found, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Scope;
     use crate::schema::Shape;
+    use crate::value::rows::Scope;
 
     fn first_page(total: u64, bytes: u64) -> Fetched {
         let shape = Shape::default();

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::Salesforce;
+use crate::client::soql::{PATH_LEN_MAX, Query, check_name, chunks, literals, quote};
 use crate::client::{check_part, parse, send, server_time};
 use crate::read::query_path;
-use crate::rows::{Found, JsonRow, QueryAnswer, Scope, Wanted};
-use crate::soql::{PATH_LEN_MAX, Query, check_name, chunks, literals, quote};
+use crate::value::rows::{Found, JsonRow, QueryAnswer, Scope, Wanted};
 
 /// Ids of one retrieve.
 const RETRIEVE_MAX: usize = 2000;
