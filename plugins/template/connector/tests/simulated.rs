@@ -1,14 +1,17 @@
-//! The connector against the API in memory: what it sends, and what it makes of the answers.
+//! The connector against an API in memory: what it sends, and what it makes of the answers.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use renkei_sdk::Cell;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{respond, with_http};
+use renkei_sdk::{
+    Action, Applied, Attributes, Cell, Connector, Error, Field, Kind, Operation, Outcome,
+    PageRequest, Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
+};
 use serde_json::json;
 
-use super::*;
+use {{crate}}::Crm;
 
 /// Runs `call` while each request takes the next answer; gives back the result and the requests as
 /// `METHOD path body`.
@@ -25,7 +28,7 @@ fn run<T>(
         log.borrow_mut().push(line.trim_end().to_owned());
         answers.next().expect("an answer for each request")
     };
-    let result = with_http(handler, || call(&mut Crm));
+    let result = with_http(handler, || call(&mut Crm::configure(&Attributes::new()).unwrap()));
     (result, sent.take())
 }
 

@@ -1,72 +1,63 @@
-//! The API on the wire. It is made up:
-//!
-//! | request | answer |
-//! |---|---|
-//! | `GET /me` | [`Me`] |
-//! | `GET /fields` | list of [`FieldInfo`] |
-//! | `GET /contacts?since=MS&after=ID&limit=N` | [`Listing`] in the order of `changed` and `id` |
-//! | `POST /contacts/read` `{"ids": [..]}` | [`Listing`] |
-//! | `POST /contacts/find` `{"field": "email", "values": [..]}` | [`Listing`] |
-//! | `POST /contacts/write` list of [`Change`], 50 at most | list of [`Changed`], in order |
+//! The JSON shapes of the API's requests and answers (`API.md`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 /// The account behind the token.
 #[derive(Debug, Deserialize)]
-pub struct Me {
-    pub id: String,
-    pub name: String,
+pub(crate) struct Me {
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// One field that contacts have.
 #[derive(Debug, Deserialize)]
-pub struct FieldInfo {
-    pub name: String,
-    pub label: String,
+pub(crate) struct FieldInfo {
+    pub(crate) name: String,
+    pub(crate) label: String,
     #[serde(default)]
-    pub unique: bool,
+    pub(crate) unique: bool,
 }
 
 /// Some contacts.
 #[derive(Debug, Deserialize)]
-pub struct Listing {
-    pub items: Vec<Contact>,
+pub(crate) struct Listing {
+    pub(crate) items: Vec<Contact>,
     /// Whether there are more behind the last item.
     #[serde(default)]
-    pub more: bool,
+    pub(crate) more: bool,
     /// The server's clock, ms.
-    pub now: i64,
+    pub(crate) now: i64,
 }
 
 /// One contact, or what is left of it.
 #[derive(Debug, Deserialize)]
-pub struct Contact {
-    pub id: String,
+pub(crate) struct Contact {
+    pub(crate) id: String,
     /// When it last changed, ms.
-    pub changed: i64,
+    pub(crate) changed: i64,
     #[serde(default)]
-    pub deleted: bool,
+    pub(crate) deleted: bool,
     /// Text or null by name.
     #[serde(default)]
-    pub fields: Map<String, Json>,
+    pub(crate) fields: Map<String, Json>,
 }
 
 /// One thing to do. Doing it again with the same key does nothing and answers the same.
 #[derive(Debug, Serialize)]
-pub struct Change {
-    pub key: String,
+pub(crate) struct Change {
+    pub(crate) key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub delete: bool,
-    pub fields: Map<String, Json>,
+    pub(crate) delete: bool,
+    pub(crate) fields: Map<String, Json>,
 }
 
 /// What became of it.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
-pub enum Changed {
+pub(crate) enum Changed {
     Created { id: String },
     Updated { id: String },
     Deleted { id: String },

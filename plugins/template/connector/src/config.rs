@@ -1,0 +1,26 @@
+//! The settings of one system (`plugin.toml`, `[[setting]]`).
+//!
+//! The host has checked names and kinds against the manifest; what is left is their meaning. The
+//! defaults are the manifest's, repeated for tests that give no settings.
+
+use renkei_sdk::{Attributes, Error, Facts};
+
+/// Checked settings.
+pub(crate) struct Config {
+    /// How much later than its stamp a change may become visible, ms.
+    pub(crate) lookback_ms: i64,
+}
+
+impl Config {
+    /// Reads the settings; one that is missing has the manifest's default.
+    ///
+    /// # Errors
+    /// `invalid` for a look-back that lies in the future.
+    pub(crate) fn read(settings: &Attributes) -> Result<Self, Error> {
+        let lookback_ms = settings.integer("lookback_ms").unwrap_or(60_000);
+        if lookback_ms < 0 {
+            return Err(Error::invalid("setting", "lookback_ms must not be negative"));
+        }
+        Ok(Self { lookback_ms })
+    }
+}
