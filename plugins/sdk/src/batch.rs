@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_is_read_from_the_first_row_to_the_last() {
+    fn column_is_read_from_the_first_row_to_the_last() {
         let mut batch = Batch::new(["id", "name"]);
         batch.rows.push(Row::of(vec![None, Some("one".into())]));
         batch.rows.push(Row::of(vec![Some(Value::Null), None]));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_gives_its_present_cells() {
+    fn row_gives_its_present_cells() {
         let mut batch = Batch::new(["a", "b", "c"]);
         batch.rows.push(Row::new("1", vec![Some("x".into()), None, Some(Value::Null)]));
         let rows: Vec<_> = batch.iter().collect();

@@ -147,6 +147,16 @@ impl Method {
     }
 }
 
+impl Failure {
+    /// Whether the request may have reached the system, so that its effect is unknown.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Timeout | Self::Cancelled => true,
+            Self::Quota(_) | Self::Denied(_) | Self::Unauthorized(_) => false,
+        }
+    }
+}
+
 impl Response {
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
@@ -295,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_built_step_by_step() {
+    fn request_has_what_each_step_set() {
         let request = Request::post("/search")
             .query("a", "1 2")
             .query("b", "&")
@@ -315,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_another_shape_is_an_error_that_does_not_quote_it() {
+    fn body_of_another_shape_is_an_error_that_does_not_quote_it() {
         let answer = |body: &str| {
             let response = Response { status: 200, headers: Vec::new(), body: body.into() };
             response.json::<Vec<u32>>().unwrap_err()
@@ -343,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_say_what_the_host_does_next() {
+    fn failure_becomes_the_error_that_the_host_acts_on() {
         assert_eq!(Error::from(Failure::Quota(250)), Error::RetryAfter(250));
         assert!(matches!(Failure::Unauthorized("no".into()).into(), Error::Unauthorized(_)));
         assert_eq!(Error::from(Failure::Timeout), Error::Host("timeout".into()));

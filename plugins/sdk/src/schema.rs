@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_request_says_whether_its_effect_is_known() {
+    fn failed_request_says_whether_its_effect_is_known() {
         assert_eq!(Outcome::from(Failure::Quota(9)), Outcome::RetryAfter(9));
         assert_eq!(Outcome::from(Failure::Timeout), Outcome::Uncertain("timeout".into()));
         let rejected = Outcome::rejected(Problem::new("not-sent", "grant", Remedy::Plugin));

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_nest_and_go() {
+    fn handlers_nest_and_end() {
         assert_eq!(status(), None);
         with_http(
             |_| Ok(respond(200, "{}")),

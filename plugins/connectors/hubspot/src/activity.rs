@@ -1,7 +1,7 @@
-//! Activities: notes, calls, mails, meetings and tasks at a record (`apis/hubspot.md` 6, 10).
+//! Activities: notes, calls, mails, meetings and tasks at a record (`API.md`, H-activity-1).
 //!
-//! An activity is an object of its own, associated with the records it belongs to. Its intent is
-//! kept in the stamp property, so that a repeated call makes no second one; an activity object
+//! An activity is an object of its own, associated with the records it belongs to. The stamp
+//! property holds its intent, so that a repeated call makes no second one. An activity object
 //! without that property is refused, because nothing else tells two notes apart reliably.
 
 use renkei_sdk::{Action, Activity, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_has_its_subject_in_the_body() {
+    fn note_has_its_subject_in_the_body() {
         let body = |kind| {
             groups(&[activity(kind, "contacts")]).0[0].request.operations[0].cells[1].clone()
         };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hubspot_has_no_place_for_is_refused() {
+    fn activity_without_object_or_association_is_refused() {
         let check = |kind, object| {
             let (groups, outcomes) = groups(&[activity(kind, object)]);
             assert!(groups.is_empty() && outcomes[0].is_some());

@@ -1,4 +1,4 @@
-//! Associations as reference columns (`apis/hubspot.md` 6).
+//! Associations as reference columns (`API.md`, H-link-2, H-link-6).
 //!
 //! A column `associations.companies` holds the ids of the associated companies: the primary one
 //! first, the others by age; the first id is empty where none of them is the primary one. A write
@@ -12,15 +12,16 @@ use renkei_sdk::Value;
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
-use crate::client::wire::{AssociatedPair, AssociationList, AssociationsOf, Refusal, Results};
-use crate::client::{Failed, call, send};
+use crate::client::wire::{AssociatedPair, AssociationList, AssociationsOf, Results};
+use crate::client::{call, send};
+use crate::error::{ApiError, CallFailure};
 
-/// How many records or pairs one call takes.
+/// How many records or pairs one call takes (H-link-3).
 const INPUTS_MAX: usize = 1000;
 /// What the names of association columns begin with.
 pub(crate) const PREFIX: &str = "associations.";
 
-/// A direction in which two objects are associated, with HubSpot's own type ids.
+/// A direction in which two objects are associated, with HubSpot's own type ids (H-link-1).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Relation {
     pub(crate) from: &'static str,
@@ -144,7 +145,7 @@ impl Relation {
 
     /// Reads the associations of these records, a thousand at a time. A record without any has
     /// no entry.
-    pub(crate) fn read(&self, ids: &[String]) -> Result<Links, Failed> {
+    pub(crate) fn read(&self, ids: &[String]) -> Result<Links, CallFailure> {
         let mut links = Links::new();
         for chunk in ids.chunks(INPUTS_MAX) {
             let mut inputs: Vec<Json> = chunk.iter().map(|id| json!({ "id": id })).collect();
@@ -152,7 +153,7 @@ impl Relation {
                 let request = self.batch("read").json(&json!({ "inputs": inputs })).repeatable();
                 let answer = call::<Results<AssociationsOf>>(&request)?.body;
                 if let Some(refusal) = answer.errors.iter().find(|one| !says_none(one)) {
-                    return Err(Failed::Refused(207, Box::new(refusal.clone())));
+                    return Err(CallFailure::Refused(207, Box::new(refusal.clone())));
                 }
                 inputs = Vec::new();
                 for of in answer.results {
@@ -178,7 +179,10 @@ impl Relation {
     }
 
     /// Associates pairs; answers those that HubSpot did not associate.
-    pub(crate) fn create(&self, pairs: &[NewPair]) -> Result<BTreeSet<(String, String)>, Failed> {
+    pub(crate) fn create(
+        &self,
+        pairs: &[NewPair],
+    ) -> Result<BTreeSet<(String, String)>, CallFailure> {
         let mut missing: BTreeSet<(String, String)> =
             pairs.iter().map(|pair| (pair.from.clone(), pair.to.clone())).collect();
         let mut queue: Vec<&[NewPair]> = pairs.chunks(INPUTS_MAX).collect();
@@ -192,11 +196,11 @@ impl Relation {
                     }
                 }
                 // One bad pair fails them all, and the answer need not say which.
-                Err(Failed::Refused(..)) if chunk.len() > 1 => {
+                Err(CallFailure::Refused(..)) if chunk.len() > 1 => {
                     let (left, right) = chunk.split_at(chunk.len() / 2);
                     queue.extend([right, left]);
                 }
-                Err(Failed::Refused(..)) => {}
+                Err(CallFailure::Refused(..)) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -215,7 +219,7 @@ impl Relation {
     }
 
     /// Removes pairs, given as the record and the records it loses.
-    pub(crate) fn archive(&self, lost: &[(String, Vec<String>)]) -> Result<(), Failed> {
+    pub(crate) fn archive(&self, lost: &[(String, Vec<String>)]) -> Result<(), CallFailure> {
         for chunk in lost.chunks(INPUTS_MAX) {
             let ids = |ids: &[String]| ids.iter().map(|id| json!({ "id": id })).collect::<Json>();
             let inputs: Vec<Json> = chunk
@@ -281,8 +285,8 @@ impl Relation {
     }
 }
 
-/// HubSpot reports a record without associations as an error.
-fn says_none(refusal: &Refusal) -> bool {
+/// HubSpot reports a record without associations as an error (H-link-4).
+fn says_none(refusal: &ApiError) -> bool {
     refusal.is_not_found()
         || refusal.sub_category.as_deref() == Some("crm.associations.NO_ASSOCIATIONS_FOUND")
 }

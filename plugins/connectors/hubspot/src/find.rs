@@ -1,4 +1,4 @@
-//! Records by id or by value (`apis/hubspot.md` 4, batch read; 5, search).
+//! Records by id and by value (`API.md`, H-batch-2).
 //!
 //! Batch reads see every record at once. Searches lag behind writes, so they serve only
 //! properties whose values are not unique; the stamp and the e-mail address never depend on them.
@@ -9,9 +9,10 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Batch, Error, Page, Value};
 use serde_json::{Value as Json, json};
 
+use crate::client::call;
 use crate::client::search;
 use crate::client::wire::{Record, Results};
-use crate::client::{Failed, call};
+use crate::error::CallFailure;
 use crate::schema::Properties;
 use crate::value;
 use crate::value::rows::{self, Associations, View};
@@ -107,8 +108,8 @@ pub(crate) fn batch_read(
                 }
                 found.extend(answer.body.results);
             }
-            Err(Failed::Refused(_, refusal)) if refusal.is_not_found() => {}
-            Err(failed) => return Err(failed.into()),
+            Err(CallFailure::Refused(_, refusal)) if refusal.is_not_found() => {}
+            Err(failure) => return Err(failure.into()),
         }
     }
     Ok(found)

@@ -1,8 +1,8 @@
 //! HubSpot as a Renkei connector: contacts, companies, deals, and whatever else has a CRM object.
 //!
-//! Reading order: [`read`] scans, [`lookup`] finds, [`write`] writes; [`search`], [`cursor`],
-//! [`values`] and [`view`] are pure and hold the wire's details; [`client`] and [`error`] say what
-//! an answer means. Written from `apis/hubspot.md`; limits and quirks are in the README.
+//! The files are those of every connector, and each function of the contract stands in the file of
+//! its name. `API.md` states the facts of the wire; comments cite them by name, such as
+//! H-search-3. `README.md` lists limits and quirks.
 
 mod client;
 mod config;

@@ -1,9 +1,9 @@
-//! Scans: backfill by list, changes by search, sweep by list (`apis/hubspot.md` 4, 5).
+//! Scans: backfill by list, changes by search, sweep by list (`API.md`, H-list-2, H-search-4).
 //!
-//! Lists are complete and go by id, but cannot filter; searches filter by time, but lag behind
-//! writes by up to 30 s and never show archived records. So a scan of changes searches from
-//! before the last scan's beginning and then lists what is archived. The host's filter is left to
-//! the host: a record that ceases to match must still be seen.
+//! Lists are complete and go by id, but cannot filter. Searches filter by time, but lag behind
+//! writes and never show archived records. So a scan of changes searches from before the last
+//! scan's beginning and then lists what is archived. The host applies its filter itself: a record
+//! that ceases to match must still be seen.
 
 mod cursor;
 
@@ -20,9 +20,11 @@ use crate::config::Config;
 use crate::find;
 use crate::value::rows::{self, Associations, View};
 
-/// Rows per page of a list.
+use self::cursor::Cursor;
+
+/// Rows per page of a list (H-list-1).
 const LIST_MAX: u32 = 100;
-/// HubSpot refuses longer request lines with 414; then properties are read by batch instead.
+/// The longest address that HubSpot takes (H-call-3); beyond it properties are read by batch.
 const PATH_LEN_MAX: usize = 8_000;
 /// Pages of archived records that one scan of changes reads; the next scan goes on from there,
 /// so that a heap of old archived records does not make every scan long.
@@ -129,7 +131,7 @@ fn search(
             Ok(answer) => answer,
             // What was read is kept; the next page meets the failure again, if it lasts.
             Err(_) if !records.is_empty() => break,
-            Err(failed) => return Err(failed.into()),
+            Err(failure) => return Err(failure.into()),
         };
         begun = begun.or_else(|| Some(now(options, &answer).max(at.since)));
         server_time = answer.server_time;

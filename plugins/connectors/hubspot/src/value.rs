@@ -1,7 +1,7 @@
-//! Values between HubSpot's texts and the contract's kinds (`apis/hubspot.md` 4).
+//! Values between HubSpot's texts and the contract's kinds (`API.md`, H-record-2, H-record-5).
 //!
-//! Every property value is text on the wire, and empty text is the same as null. What does not
-//! parse as its kind stays text, so that nothing is lost or made up.
+//! Every property value is text on the wire, and empty text is the same as null. Text that does
+//! not parse as its kind stays text, so that nothing is lost or made up.
 
 pub(crate) mod rows;
 
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_value_reads_back_as_itself() {
+    fn written_value_reads_back_as_itself() {
         let check = |kind, value: Value| assert_eq!(read(kind, Some(&write(&value))), value);
         check(Kind::Text, Value::Null);
         check(Kind::Boolean, Value::Boolean(false));

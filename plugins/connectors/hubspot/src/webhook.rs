@@ -1,8 +1,9 @@
-//! Webhooks: the signature, and which records to read again (`apis/hubspot.md` 9).
+//! Webhooks: the signature, and which records to read again (`API.md`, H-webhook-2, H-webhook-3).
 //!
-//! HubSpot signs with the app's client secret: v3 over method, address, body and a timestamp that
-//! makes a replay useless after five minutes; v1 and v2 are older and only believed where v3 is
-//! missing. Nothing in the body is believed but object types and ids.
+//! Anybody may call, so a call is believed only if it is signed with the app's client secret: v3
+//! over method, address, body and a timestamp that makes a replay useless after five minutes. The
+//! older v1 and v2 (H-webhook-5) count only where v3 is missing. Nothing in the body is believed
+//! but object types and ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +15,7 @@ use crate::client::wire::id;
 
 const SECRET: &str = "client_secret";
 const AGE_MAX_MS: u64 = 300_000;
-/// The escapes that HubSpot decodes before it signs.
+/// The escapes that HubSpot decodes before it signs (H-webhook-4).
 const DECODED: [(&str, &str); 12] = [
     ("%3A", ":"),
     ("%2F", "/"),
@@ -29,7 +30,7 @@ const DECODED: [(&str, &str); 12] = [
     ("%2C", ","),
     ("%3B", ";"),
 ];
-/// Object names by the first word of an event's type, and by object type id.
+/// Object names by the first word of an event's type, and by object type id (H-call-4).
 const OBJECTS: [(&str, &str, &str); 6] = [
     ("contact", "0-1", "contacts"),
     ("company", "0-2", "companies"),

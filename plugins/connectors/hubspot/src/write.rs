@@ -1,8 +1,8 @@
-//! Writes in batches of 100, one outcome per operation (`apis/hubspot.md` 4).
+//! Writes in batches of 100, one outcome per operation (`API.md`, H-batch-5).
 //!
-//! Inputs carry an `objectWriteTraceId`, with which HubSpot answers row by row. Where it refuses a
-//! batch as a whole all the same, the rows that the answer names are taken out, and if it names
-//! none, the batch is sent in halves. A call fails as a whole only if nothing was written.
+//! Each input carries an `objectWriteTraceId`, with which HubSpot answers row by row. Where it
+//! refuses a batch as a whole all the same, the rows that the answer names are taken out. If it
+//! names none, the batch is sent in halves. A call fails as a whole only if nothing was written.
 
 pub(crate) mod merge;
 mod plan;
@@ -12,8 +12,9 @@ use renkei_sdk::http::Request;
 use renkei_sdk::{Action, Applied, Error, Outcome, WriteRequest};
 use serde_json::{Value as Json, json};
 
-use crate::client::wire::{Record, Refusal, Results};
-use crate::client::{Failed, call, send, uncertain};
+use crate::client::wire::{Record, Results};
+use crate::client::{call, send, uncertain};
+use crate::error::{ApiError, CallFailure};
 use crate::schema::Properties;
 use crate::value::rows::View;
 
@@ -69,23 +70,25 @@ impl<'a> Job<'a> {
         while let Some(items) = queue.pop() {
             match self.answer(&batch.verb, &items) {
                 Ok(answer) => queue.extend(self.read(&batch.verb, items, answer)),
-                Err(Failed::Refused(status, refusal)) if refusal.is_unknown_object() => {
+                Err(CallFailure::Refused(status, refusal)) if refusal.is_unknown_object() => {
                     return Err(refusal.error(status));
                 }
-                Err(Failed::Refused(_, refusal)) => queue.extend(self.isolate(items, &refusal)),
-                Err(Failed::Unknown(error)) => {
+                Err(CallFailure::Refused(_, refusal)) => {
+                    queue.extend(self.isolate(items, &refusal))
+                }
+                Err(CallFailure::Unknown(error)) => {
                     for item in &items {
                         self.settle(item.index, uncertain(&error));
                     }
                     return Err(error);
                 }
-                Err(Failed::Stop(error)) => return Err(error),
+                Err(CallFailure::Stopped(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
-    fn answer(&self, verb: &Verb, items: &[Item<'a>]) -> Result<Results<Record>, Failed> {
+    fn answer(&self, verb: &Verb, items: &[Item<'a>]) -> Result<Results<Record>, CallFailure> {
         let request = self.batch_request(verb, items);
         if *verb == Verb::Archive {
             send(&request)?;
@@ -163,7 +166,7 @@ impl<'a> Job<'a> {
     }
 
     /// What is left to send after a batch was refused as a whole.
-    fn isolate(&mut self, items: Vec<Item<'a>>, refusal: &Refusal) -> Vec<Vec<Item<'a>>> {
+    fn isolate(&mut self, items: Vec<Item<'a>>, refusal: &ApiError) -> Vec<Vec<Item<'a>>> {
         if items.len() <= 1 {
             self.refuse(&items, refusal);
             return Vec::new();
@@ -184,13 +187,9 @@ impl<'a> Job<'a> {
         if others.is_empty() { Vec::new() } else { vec![others] }
     }
 
-    fn refuse(&mut self, items: &[Item<'a>], refusal: &Refusal) {
+    fn refuse(&mut self, items: &[Item<'a>], refusal: &ApiError) {
         for item in items {
-            let outcome = match item.operation.action {
-                Action::Create | Action::Upsert => refusal.of_create(),
-                _ => refusal.of_change(),
-            };
-            self.settle(item.index, outcome);
+            self.settle(item.index, refusal.outcome(item.operation.action));
         }
     }
 
@@ -243,7 +242,7 @@ fn wait_of(error: &Error) -> u64 {
 }
 
 /// Whether a refusal is about an item.
-fn names(refusal: &Refusal, item: &Item<'_>) -> bool {
+fn names(refusal: &ApiError, item: &Item<'_>) -> bool {
     let says = |name: &str, text: &str| refusal.context.texts(name).iter().any(|one| one == text);
     says("objectWriteTraceId", &item.index.to_string())
         || !item.key.is_empty() && (says("ids", &item.key) || says("id", &item.key))

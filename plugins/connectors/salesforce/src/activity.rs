@@ -1,8 +1,8 @@
-//! Activities as completed tasks, each at most once per intent.
+//! Activities as completed tasks, each at most once per intent (`API.md`, S-task-1).
 //!
-//! With the stamp field on Task a repeat is harmless. Without it the intent is written at the end
-//! of the description and looked for before a task is made: a description cannot be filtered by,
-//! so the tasks of the same record and day are read (apis/salesforce.md 10).
+//! With the stamp field on Task a repeat is harmless. Without it the intent stands at the end of
+//! the description and is looked for before a task is made. A description cannot be filtered by
+//! (S-query-8), so the tasks of the same record are read.
 
 use std::collections::BTreeMap;
 

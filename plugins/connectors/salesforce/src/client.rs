@@ -1,4 +1,8 @@
-//! Sending requests and reading answers whose parts are borrowed from the body.
+//! One request and what its answer means; bodies whose parts are borrowed.
+//!
+//! The host adds credentials, waits for quotas and repeats what is safe to repeat; what arrives
+//! here is the last answer. A write needs to know whether a failed request may have had an effect,
+//! so [`send_write`] says it; a read turns a failure into an error at once.
 
 pub(crate) mod account;
 pub(crate) mod soql;
@@ -9,15 +13,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::config::Config;
-use crate::error::{Fault, of_answer, of_fault};
+use crate::error::{ApiError, CallFailure, read_error};
 
-/// Subrequests of one `/composite/batch` (apis/salesforce.md 5).
+/// Subrequests of one `/composite/batch` (S-collection-6).
 pub(crate) const BATCH_MAX: usize = 25;
 
 /// Sends, and turns an answer that is no success into an error.
 pub(crate) fn send(request: &Request) -> Result<Response, Error> {
     let answer = request.send()?;
-    if answer.is_success() { Ok(answer) } else { Err(of_answer(&answer)) }
+    if answer.is_success() { Ok(answer) } else { Err(read_error(&answer)) }
+}
+
+/// Sends a request that writes; the failure says whether it may have had an effect.
+pub(crate) fn send_write(request: &Request) -> Result<Response, CallFailure> {
+    let answer = request.send()?;
+    if answer.is_success() { Ok(answer) } else { Err(CallFailure::read(&answer)) }
 }
 
 /// A body of this shape, which may borrow from it.
@@ -87,6 +97,6 @@ pub(crate) fn check_part(status: u16, body: &RawValue) -> Result<(), Error> {
     if (200..300).contains(&status) {
         return Ok(());
     }
-    let faults: Vec<Fault> = serde_json::from_str(body.get()).unwrap_or_default();
-    Err(of_fault(status, &faults.into_iter().next().unwrap_or_default()))
+    let errors: Vec<ApiError> = serde_json::from_str(body.get()).unwrap_or_default();
+    Err(errors.into_iter().next().unwrap_or_default().error(status))
 }

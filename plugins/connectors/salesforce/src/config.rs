@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_has_its_default() {
+    fn missing_setting_has_its_default() {
         let config = read("api_version", "66.0").unwrap();
         assert_eq!(config.root, "/services/data/v66.0");
         assert_eq!(config.stamp_field, "Renkei_Id__c");
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_setting_is_refused() {
         assert!(read("api_version", "v60").is_err());
         let refused = format!("{:?}", read("stamp_field", "a b").unwrap_err());
         assert!(refused.contains("stamp_field"), "{refused}");

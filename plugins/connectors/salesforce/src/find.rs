@@ -1,7 +1,7 @@
-//! Single records: by id, and by the value of a column.
+//! Single records: by id, and by the value of a column (`API.md`, S-collection-5).
 //!
-//! Values travel in the URL, so many of them need several queries; `/composite` carries five
-//! queries in one call (apis/salesforce.md 5 and 8).
+//! Values travel in the address, so many of them need several queries; `/composite` carries five
+//! queries in one call (S-collection-6).
 
 use renkei_sdk::http::Request;
 use renkei_sdk::{Batch, Error, Page, Value, cursor};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::Salesforce;
 use crate::client::soql::{PATH_LEN_MAX, Query, check_name, chunks, literals, quote};
 use crate::client::{check_part, parse, send, server_time};
-use crate::read::query_path;
+use crate::read::query::query_path;
 use crate::value::rows::{Found, JsonRow, QueryAnswer, Scope, Wanted};
 
 /// Ids of one retrieve.
@@ -87,7 +87,8 @@ impl Salesforce {
         self.by_literals(&wanted, "Id", ids.iter().map(|id| quote(id)).collect())
     }
 
-    /// All records whose `key` equals one of `values`; a null equals nothing.
+    /// All records whose `key` equals one of `values`, as SOQL compares them (S-query-6); a null
+    /// equals nothing.
     pub(crate) fn by_key(
         &mut self,
         object: &str,

@@ -1,9 +1,9 @@
-//! The Salesforce connector: REST, sObject Collections and Bulk 2.0 behind the connector contract.
+//! Salesforce as a Renkei connector: REST, sObject Collections and Bulk 2.0.
 //!
-//! Written from `apis/salesforce.md`. The files in reading order: `config` (settings), `schema`
-//! (describe), `value` and `rows` (cells and rows), `soql` (queries), `cursor` and `read` (scans),
-//! `bulk`, `lookup` (single records), `write`, `ingest`, `activity`, `error`; `README.md` has
-//! limits, quirks and permissions. A job keeps nothing but the shapes of the objects it met.
+//! The files are those of every connector, and each function of the contract stands in the file of
+//! its name. `API.md` states the facts of the wire; comments cite them by name, such as
+//! S-query-3. `README.md` lists limits, quirks and permissions. A job keeps nothing but the shapes
+//! of the objects it met.
 
 mod client;
 mod config;

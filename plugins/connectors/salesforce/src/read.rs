@@ -1,46 +1,28 @@
-//! Scans: backfill and sweep by id, changes by stamp.
+//! Scans: backfill and sweep by id, changes by stamp (`API.md`, S-query-2, S-query-4).
 //!
-//! Every page is a query of its own that begins after the last row seen, so a cursor works after a
-//! crash, after query locators expired, and with any number of equal stamps; it costs as many calls
-//! as following locators would (apis/salesforce.md 4). `SystemModstamp` is the stamp of a
-//! transaction and has whole seconds, so changes reach back by `lookback_ms` each time.
+//! Every page is a query of its own that begins after the last row seen. So a cursor works after a
+//! crash, after query locators expired, and with any number of equal stamps, for as many calls as
+//! following locators would take. `SystemModstamp` is the stamp of a transaction, which may commit
+//! later, so changes reach back by `lookback_ms` each time.
 
 mod bulk;
 mod cursor;
+mod deleted;
+pub(crate) mod query;
 
 use renkei_sdk::cursor::{begin_changes, check_moment, decode, encode};
-use renkei_sdk::http::{Failure, Request, escape};
-use renkei_sdk::{Error, Page, PageRequest, Removal, Scan, Tombstone, Value, time};
-use serde::Deserialize;
+use renkei_sdk::{Error, Page, PageRequest, Scan, Value};
 
-use self::cursor::{Cursor, Job, Step};
 use crate::Salesforce;
 use crate::client::soql::{Query, after_stamp, check_name, condition, quote};
-use crate::client::{parse, send, server_time};
-use crate::error::of_answer;
 use crate::value::iso;
-use crate::value::rows::{Found, QueryAnswer, Scope, Wanted};
+use crate::value::rows::{Found, Scope, Wanted};
 
-/// The most rows that a query answers at once.
-pub(crate) const PAGE_ROWS: u32 = 2000;
-/// The fewest rows that a page is halved to when its answer is too large.
-const PAGE_ROWS_MIN: u32 = 50;
+use self::cursor::{Cursor, Job, Step};
+use self::query::{Fetched, PAGE_ROWS, PAGE_ROWS_MIN};
+
 /// From this age on, a cursor may have missed rows that left the recycle bin early.
 const STALE_MS: i64 = 24 * 3_600_000;
-/// How long the recycle bin keeps a row at most.
-const BIN_MS: i64 = 15 * 24 * 3_600_000;
-
-/// One page of rows as fetched.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) found: Found,
-    pub(crate) more: bool,
-    /// Rows that the whole query would find.
-    pub(crate) total: u64,
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
-    pub(crate) server_ms: Option<i64>,
-}
 
 impl Salesforce {
     /// One page of a scan.
@@ -244,103 +226,4 @@ impl Reading<'_> {
 fn waiting(mut page: Page, wait_ms: i64) -> Page {
     page.facts.push(("wait-ms".to_owned(), Value::Integer(wait_ms)));
     page
-}
-
-impl Salesforce {
-    /// Runs a query and sorts its rows. It asks for one row more than wanted, which is never on the
-    /// page but tells whether there is another; `counted` asks for all of them instead, to know how
-    /// many there are. An answer too large for the host is asked for again with half the rows.
-    pub(crate) fn fetch(
-        &self,
-        wanted: &Wanted<'_>,
-        mut query: Query<'_>,
-        mut rows: u32,
-        counted: bool,
-    ) -> Result<Fetched, Error> {
-        let answer = loop {
-            query.limit = (!counted).then_some(rows + 1);
-            match self.query_request(&query, wanted.scope).send() {
-                Err(Failure::TooLarge(_)) if rows > PAGE_ROWS_MIN && !counted => rows /= 2,
-                Err(failure) => return Err(failure.into()),
-                Ok(answer) if answer.is_success() => break answer,
-                Ok(answer) => return Err(of_answer(&answer)),
-            }
-        };
-        let read: QueryAnswer<'_> = parse(&answer.body)?;
-        let mut found = wanted.nothing();
-        let rows = rows as usize;
-        for record in read.records.iter().take(rows) {
-            found.add(wanted, record)?;
-        }
-        Ok(Fetched {
-            found,
-            more: !read.done || read.records.len() > rows,
-            total: read.total_size,
-            rows: read.records.len() as u64,
-            bytes: answer.body.len() as u64,
-            server_ms: server_time(&answer),
-        })
-    }
-
-    /// The request of a query; below its root, for a composite call.
-    pub(crate) fn query_request(&self, query: &Query<'_>, scope: Scope) -> Request {
-        Request::get(format!("{}{}", self.config.root, query_path(query, scope)))
-    }
-
-    /// Deletions from the delete log, for a cursor so old that the recycle bin may have been
-    /// emptied since. What a query still knows is left to the query, which knows more about it.
-    fn deleted_since(
-        &self,
-        wanted: &Wanted<'_>,
-        from_ms: i64,
-        now_ms: i64,
-    ) -> Result<Vec<Tombstone>, Error> {
-        if !wanted.shape.replicated {
-            return if now_ms - from_ms < BIN_MS { Ok(Vec::new()) } else { Err(purged()) };
-        }
-        let span = format!("start={}&end={}", iso(from_ms), iso(now_ms));
-        let span = span.replace(':', "%3A");
-        let path = format!("{}/sobjects/{}/deleted/?{span}", self.config.root, wanted.object);
-        let answer = send(&Request::get(path))?;
-        let log: DeleteLog = parse(&answer.body)?;
-        if time::parse(&log.earliest_date_available).is_none_or(|earliest| earliest > from_ms) {
-            return Err(purged());
-        }
-        let ids: Vec<String> = log.deleted_records.iter().map(|gone| gone.id.clone()).collect();
-        let known = self.known_anywhere(wanted, &ids)?;
-        let unknown: std::collections::BTreeSet<&str> = known.missing(&ids).into_iter().collect();
-        let gone = log.deleted_records.iter().filter(|gone| unknown.contains(gone.id.as_str()));
-        Ok(gone.map(DeletedRecord::tombstone).collect())
-    }
-}
-
-/// Path and query of a query, below the root.
-pub(crate) fn query_path(query: &Query<'_>, scope: Scope) -> String {
-    let resource = if scope == Scope::All { "queryAll" } else { "query" };
-    format!("/{resource}?q={}", escape(&query.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeleteLog {
-    deleted_records: Vec<DeletedRecord>,
-    earliest_date_available: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeletedRecord {
-    id: String,
-    deleted_date: String,
-}
-
-impl DeletedRecord {
-    fn tombstone(&self) -> Tombstone {
-        let at = time::parse(&self.deleted_date);
-        Tombstone { id: self.id.clone(), removal: Removal::Deleted, at }
-    }
-}
-
-fn purged() -> Error {
-    Error::cursor_lost("delete-log-purged", "the log of deletions does not reach back so far")
 }

@@ -1,7 +1,7 @@
 //! Describe: the schema for the host, and the [`Shape`] that reading and writing need.
 //!
-//! A describe has hundreds of kilobytes, so the shape of the columns in use travels in the cursor
-//! and an idle cycle needs no describe (apis/salesforce.md 3).
+//! A describe has hundreds of kilobytes (`API.md`, S-describe-1), so the shape of the columns in
+//! use travels in the cursor and an idle cycle needs no describe.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::value::Form;
 #[serde(default)]
 pub(crate) struct Shape {
     /// Columns with the form of their values; none for a column that is not there, or that this
-    /// user may not see.
+    /// user may not see (S-describe-3).
     pub(crate) forms: BTreeMap<String, Option<Form>>,
     /// The stamp field is there, unique and an external id.
     pub(crate) stamped: bool,
@@ -90,7 +90,8 @@ struct ChildRelationship {
     cascade_delete: bool,
 }
 
-/// Deleting the first deletes what refers to it by the others, whatever a describe says.
+/// Deleting the first deletes what refers to it by the others, whatever a describe says
+/// (S-describe-5).
 const ALWAYS_CASCADES: [(&str, &str, &str); 2] =
     [("Account", "Contact", "AccountId"), ("Account", "Opportunity", "AccountId")];
 
@@ -188,7 +189,7 @@ impl Described {
 }
 
 impl DescribedField {
-    /// Kind and form; nothing for what is no single value (addresses, files).
+    /// Kind and form; nothing for what is no single value (S-describe-4).
     fn forms(&self) -> Option<(Kind, Form)> {
         Some(match self.kind.as_str() {
             "boolean" => (Kind::Boolean, Form::Boolean),
@@ -210,7 +211,7 @@ impl DescribedField {
         field.creatable = self.createable;
         field.updatable = self.updateable;
         field.nullable = self.nillable;
-        // A checkbox is never null, yet a create may leave it out.
+        // A checkbox is never null, yet a create may leave it out (S-describe-7).
         field.required =
             self.createable && !self.nillable && !self.defaulted_on_create && kind != Kind::Boolean;
         field.unique = self.unique || self.kind == "id";
@@ -256,7 +257,7 @@ mod tests {
          "createable":true,"updateable":true,"externalId":true,"unique":true}]}"#;
 
     #[test]
-    fn a_describe_becomes_a_schema() {
+    fn describe_becomes_a_schema() {
         let described: Described = parse(LEAD.as_bytes()).unwrap();
         let schema = described.schema("Renkei_Id__c");
         let field = |name| schema.fields.iter().find(|field: &&Field| field.name == name);
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_knows_what_is_not_there() {
+    fn shape_knows_missing_columns() {
         let shape = parse::<Described>(LEAD.as_bytes()).unwrap().shape("Renkei_Id__c");
         assert!(shape.converted && shape.stamped && !shape.merged && !shape.binned);
         let columns = ["LastName".to_owned(), "Secret__c".to_owned()];

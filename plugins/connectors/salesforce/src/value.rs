@@ -1,8 +1,7 @@
-//! One cell: from JSON or CSV to a value, and back to JSON.
+//! One cell: from JSON or CSV to a value, and back to JSON (`API.md`, S-value-1, S-value-2).
 //!
-//! Which form a text has comes from describe, never from its looks. Numbers stay text from end to
-//! end, in plain digits without an exponent and without idle zeros, so that equal amounts are equal
-//! values (apis/salesforce.md 4 and 5).
+//! The describe says which form a text has, never its looks. Numbers stay text from end to end, in
+//! plain digits without an exponent and without idle zeros, so that equal amounts are equal values.
 
 pub(crate) mod rows;
 
@@ -58,6 +57,7 @@ impl Form {
             Self::Decimal => plain_decimal(text).map(Value::Decimal),
             Self::Date => Value::date(text.split_once('T').map_or(text, |(day, _)| day)),
             Self::Timestamp => time::parse(text).map(Value::Timestamp),
+            // S-value-3.
             Self::Choices => {
                 Some(Value::Choices(text.split(';').map(|choice| choice.to_owned()).collect()))
             }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_plain() {
+    fn numbers_become_plain_digits() {
         let check = |text, expected: Option<&str>| {
             assert_eq!(plain_decimal(text).as_deref(), expected, "{text}");
         };

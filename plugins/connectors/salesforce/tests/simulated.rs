@@ -1,11 +1,10 @@
 //! The whole connector against the simulated org, over real loopback HTTP.
 //!
-//! The simulator is written from `apis/salesforce.md` by other hands. Its clock is manual, so a
+//! The simulator is written from `API.md` alone, not from the connector. Its clock is manual, so a
 //! test passes hours at once; its control API plays the people who use the org.
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "all of this is test code; clippy's own exception covers only the test functions"

@@ -70,7 +70,7 @@ fn blocks_do_not_overlap() {
 }
 
 #[test]
-fn what_was_given_back_is_used_again() {
+fn freed_block_is_used_again() {
     let allocator = Allocator::new(System);
     let block = Block::take(&allocator, 30, 1, 1);
     let at = block.at;

@@ -53,7 +53,7 @@ fn page_request(scan: Scan, cursor: Option<Vec<u8>>) -> PageRequest {
 }
 
 #[test]
-fn a_page_has_the_columns_asked_for_and_the_deleted_apart() {
+fn page_has_wanted_columns_and_deleted_records_apart() {
     let answer = json!({ "now": 900_000, "more": true, "items": [
         { "id": "1", "changed": 500_000, "fields": { "name": "山田", "email": "" } },
         { "id": "2", "changed": 600_000, "deleted": true },
@@ -81,7 +81,7 @@ fn a_page_has_the_columns_asked_for_and_the_deleted_apart() {
 }
 
 #[test]
-fn a_cursor_of_another_kind_is_lost() {
+fn cursor_of_another_kind_is_lost() {
     let request = page_request(Scan::Changes, Some(b"?".to_vec()));
     let (page, _) = run(vec![], |crm| crm.read_page(&request));
     assert!(matches!(page, Err(Error::CursorLost(_))), "{page:?}");
@@ -124,7 +124,7 @@ fn each_operation_has_its_outcome_in_order() {
 }
 
 #[test]
-fn one_request_takes_fifty_and_a_lost_answer_is_uncertain() {
+fn request_takes_fifty_and_lost_answer_is_uncertain() {
     let operations: Vec<_> = (0..60)
         .map(|n| operation(&format!("i{n}"), Action::Create, None, vec![None, None]))
         .collect();
@@ -156,7 +156,7 @@ fn records_are_found_by_value_and_read_by_id() {
 }
 
 #[test]
-fn the_account_and_the_schema_are_asked_for() {
+fn account_and_schema_are_asked_for() {
     let me = json!({ "id": "acct", "name": "Example" });
     let (account, _) = run(vec![ok(&me)], |crm| crm.check().unwrap());
     assert_eq!((account.id.as_str(), account.name.as_str()), ("acct", "Example"));

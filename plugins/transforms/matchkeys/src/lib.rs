@@ -1,7 +1,7 @@
 //! `matchkeys`: one-way functions that turn what people type into keys that are equal where the
 //! thing is the same.
 //!
-//! A key is for matching and is never shown or written back (SYNC.md 6). Two different things with
+//! A key is for matching and is never shown or written back. Two different things with
 //! one key are worse than one thing with two keys, because an equal key links records; so nothing
 //! here guesses, and what gives no key is null.
 

@@ -81,7 +81,7 @@ fn japanese_phone_numbers_become_e164() {
 }
 
 #[test]
-fn foreign_and_broken_phone_numbers() {
+fn foreign_phone_numbers_have_keys_and_broken_ones_have_none() {
     check_phone("+1 (212) 555-0123", "+12125550123");
     check_phone("010-1-212-555-0123", "+12125550123");
     check_phone("+44 (0)20 7946 0958", "+442079460958");
@@ -93,7 +93,7 @@ fn foreign_and_broken_phone_numbers() {
 }
 
 #[test]
-fn the_country_is_a_parameter() {
+fn country_parameter_decides_how_local_numbers_are_read() {
     let us = |text: &str| run("phone", "phone", Some(text.into()), &[("country", "US")]);
     assert_eq!(us("(212) 555-0123"), Some("+12125550123".into()));
     assert_eq!(us("1-212-555-0123"), Some("+12125550123".into()));
@@ -210,7 +210,7 @@ fn compound(function: &str, columns: &[&str], texts: &[&str]) -> Option<String> 
 }
 
 #[test]
-fn a_person_is_the_same_only_with_phone_and_both_names() {
+fn person_is_the_same_only_with_phone_and_both_names() {
     let person = |phone, family, given| {
         compound("person", &["phone", "family_name", "given_name"], &[phone, family, given])
     };
@@ -222,7 +222,7 @@ fn a_person_is_the_same_only_with_phone_and_both_names() {
 }
 
 #[test]
-fn a_company_is_the_same_only_in_its_city() {
+fn company_is_the_same_only_in_its_city() {
     let company = |name, city| compound("company-in-city", &["name", "city"], &[name, city]);
     assert_eq!(company("㈱山田商事", "横濱市").as_deref(), Some("山田商事|横浜市"));
     assert_eq!(company("山田商事", "横浜市"), company("山田商事株式会社", "横浜 市"));

@@ -19,7 +19,7 @@ fn ids(ids: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_cell_has_the_primary_first_and_the_others_by_id() {
+fn cell_has_the_primary_first_and_the_others_by_id() {
     let check = |links: &[Link], expected| assert_eq!(contact_to_company().cell(links), expected);
     check(&[], Value::Null);
     check(
@@ -32,7 +32,7 @@ fn a_cell_has_the_primary_first_and_the_others_by_id() {
 }
 
 #[test]
-fn a_list_tells_the_primary_by_its_type() {
+fn list_tells_the_primary_by_its_type() {
     let list: AssociationList = serde_json::from_str(
         r#"{"results":[{"id":"7","type":"contact_to_company_unlabeled"},
             {"id":"9","type":"contact_to_company"},
@@ -45,7 +45,7 @@ fn a_list_tells_the_primary_by_its_type() {
 }
 
 #[test]
-fn a_list_with_a_next_page_is_not_complete() {
+fn list_with_a_next_page_is_not_complete() {
     let list: AssociationList =
         serde_json::from_str(r#"{"results":[{"id":"7"}],"paging":{"next":{"after":"7"}}}"#)
             .unwrap();
@@ -53,7 +53,7 @@ fn a_list_with_a_next_page_is_not_complete() {
 }
 
 #[test]
-fn a_change_adds_removes_what_goes_and_keeps_labelled_pairs() {
+fn change_adds_removes_what_goes_and_keeps_labelled_pairs() {
     let check = |has: &[Link], wanted: &[&str], add: &[(&str, bool)], remove: &[&str]| {
         let change = contact_to_company().change("1", has, &ids(wanted), |to| to == "5");
         let added: Vec<_> =
@@ -73,14 +73,14 @@ fn a_change_adds_removes_what_goes_and_keeps_labelled_pairs() {
 }
 
 #[test]
-fn a_labelled_pair_that_stays_is_in_the_state_afterwards() {
+fn labelled_pair_that_stays_is_in_the_state_afterwards() {
     let has = [link("5", true, true)];
     let change = contact_to_company().change("1", &has, &ids(&["6"]), |_| true);
     assert_eq!(contact_to_company().cell(&change.after), Value::References(ids(&["6", "5"])));
 }
 
 #[test]
-fn a_record_without_associations_is_an_error_in_the_answer_only() {
+fn record_without_associations_is_an_error_in_the_answer_only() {
     let links = with_http(
         |request| {
             assert_eq!(request.path, "/crm/v4/associations/contacts/companies/batch/read");

@@ -1,7 +1,7 @@
-//! Who the account is, and how many calls it has left (`apis/hubspot.md` 2, 8).
+//! The account behind the credentials, and how many calls it has left.
 //!
-//! Granted scopes are not told: HubSpot answers them only to who holds the token, and the token
-//! stays with the host. A missing scope shows as `forbidden` with its name.
+//! Granted scopes are not in it: HubSpot tells them only to the holder of the token (`API.md`,
+//! H-auth-5), and that is the host. A missing scope shows as `forbidden` with its name.
 
 use renkei_sdk::http::Request;
 use renkei_sdk::{Account, Error};
@@ -32,7 +32,7 @@ pub(crate) fn check() -> Result<Account, Error> {
         .fact("edition", details.account_type)
         .fact("time-zone", details.time_zone)
         .fact("currency", details.company_currency);
-    // Only private apps and service keys are told of the daily limit.
+    // Only private apps and service keys are told of the daily limit (H-limit-3).
     let left = response.header("x-hubspot-ratelimit-daily-remaining");
     if let Some(left) = left.and_then(|left| left.parse::<i64>().ok()) {
         account = account.fact("daily-calls-left", left);

@@ -1,21 +1,21 @@
-//! Bodies of searches (`apis/hubspot.md` 5). Pure.
+//! Bodies of searches (`API.md`, H-search-1, H-search-3). Pure.
 //!
 //! A search answers 10,000 results at most, however they are paged. So nothing here pages by
-//! offset: every search sorts by id and asks for ids above the last one seen, which neither the cap
-//! nor equal timestamps nor rows that move while they are read can disturb.
+//! offset: every search sorts by id and asks for ids above the last one seen. Neither the cap nor
+//! equal stamps nor rows that move while they are read can disturb that (H-search-8).
 
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
-/// How long the index of searches lags behind writes, ms; 30 s are usual.
+/// How long the index of searches may lag behind writes, ms (H-search-4).
 pub(crate) const LAG_MS: i64 = 60_000;
 /// Rows per page.
 pub(crate) const PAGE_MAX: u32 = 200;
-/// Values of one `IN`, and the characters in them.
+/// Values of one `IN`, and the characters in them (H-search-9).
 const VALUES_MAX: usize = 100;
 const CHARACTERS_MAX: usize = 2_500;
 
-/// The property that moves with every change of a record.
+/// The property that moves with every change of a record (H-search-6).
 pub(crate) fn modified_property(object: &str) -> &'static str {
     if object == "contacts" { "lastmodifieddate" } else { "hs_lastmodifieddate" }
 }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_page_filters_by_time_and_sorts_by_id() {
+    fn first_page_filters_by_time_and_sorts_by_id() {
         let filter = modified_since("contacts", 1_773_309_857_969);
         let request = page("contacts", &filter, None, &["email".into()], 500);
         assert_eq!(
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_asks_for_ids_above_the_last() {
+    fn next_page_asks_for_ids_above_the_last() {
         let request = page("deals", &modified_since("deals", 5), Some("77"), &[], 10);
         let body = body(&request);
         let filters = &body["filterGroups"][0]["filters"];

@@ -1,13 +1,15 @@
-//! The JSON shapes of HubSpot's answers (`apis/hubspot.md` 3, 4, 6).
+//! The JSON shapes of HubSpot's answers (`API.md`, H-record-1, H-list-4, H-link-3).
 //!
 //! Every item may be missing, so every item has a default. Ids are text in v3 and numbers in v4
-//! and in webhooks; both become text here.
+//! and in webhooks (H-record-3); both become text here.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
+
+use crate::error::ApiError;
 
 /// What lists, searches and batches answer.
 #[derive(Debug, Deserialize)]
@@ -18,7 +20,7 @@ pub(crate) struct Results<T> {
     #[serde(default)]
     pub(crate) paging: Option<Paging>,
     #[serde(default)]
-    pub(crate) errors: Vec<Refusal>,
+    pub(crate) errors: Vec<ApiError>,
 }
 
 /// Where the next page begins; missing on the last page.
@@ -58,7 +60,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The associations with an object, which a list names with spaces (`line items`; from memory).
+    /// The associations with an object, which a list may name with spaces (`line items`).
     pub(crate) fn listed(&self, object: &str) -> Option<&AssociationList> {
         let list = self.associations.get(object);
         list.or_else(|| self.associations.get(&object.replace('_', " ")))
@@ -131,51 +133,6 @@ pub(crate) struct AssociatedPair {
     pub(crate) from_object_id: String,
     #[serde(deserialize_with = "id")]
     pub(crate) to_object_id: String,
-}
-
-/// An error answer, or one item of `errors` in a 207.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Refusal {
-    pub(crate) category: String,
-    pub(crate) sub_category: Option<String>,
-    pub(crate) message: String,
-    /// Which limit a 429 hit.
-    pub(crate) policy_name: Option<String>,
-    pub(crate) context: Context,
-    pub(crate) errors: Vec<Detail>,
-}
-
-/// One reason inside an error.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Detail {
-    pub(crate) message: String,
-    pub(crate) code: Option<String>,
-    #[serde(rename = "in")]
-    pub(crate) place: Option<String>,
-    pub(crate) context: Context,
-}
-
-/// Facts of an error: names with a list of texts.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Context(BTreeMap<String, serde_json::Value>);
-
-impl Context {
-    /// The texts and numbers under a name; HubSpot mostly sends lists, sometimes a single one.
-    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        let text = |value: &serde_json::Value| match value {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        match self.0.get(name) {
-            Some(serde_json::Value::Array(items)) => items.iter().filter_map(text).collect(),
-            Some(single) => text(single).into_iter().collect(),
-            None => Vec::new(),
-        }
-    }
 }
 
 /// Reads an id that is text or a number; null is no id.

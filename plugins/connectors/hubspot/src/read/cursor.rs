@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_comes_back_as_it_was() {
+    fn cursor_reads_back_as_it_was_written() {
         for cursor in every_kind() {
             let bytes = cursor.encode().unwrap();
             assert_eq!(Cursor::decode(Some(&bytes)).unwrap(), Some(cursor));
@@ -86,16 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn no_cursor_begins_and_foreign_bytes_are_lost() {
+    fn missing_cursor_begins_and_foreign_cursor_is_lost() {
         assert_eq!(Cursor::decode(None).unwrap(), None);
         assert!(matches!(Cursor::decode(Some(b"{}")), Err(Error::CursorLost(_))));
         assert!(matches!(Cursor::decode(Some(b"\xff")), Err(Error::CursorLost(_))));
     }
 
-    /// A million inputs (the hostile plugins' issue, acceptance 3): the host keeps cursors, but
-    /// what it gives back need not be what this version wrote.
+    /// The host keeps cursors for months, and what it gives back need not be what this version
+    /// wrote, so a million inputs are tried.
     #[test]
-    fn no_bytes_make_the_decoder_panic() {
+    fn cursor_decoder_never_panics_on_any_bytes() {
         let seeds: Vec<Vec<u8>> = every_kind().map(|cursor| cursor.encode().unwrap()).into();
         renkei_mutate::run(&seeds, |bytes| {
             let _checked = Cursor::decode(Some(bytes));

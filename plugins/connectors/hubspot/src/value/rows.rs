@@ -1,7 +1,7 @@
-//! The wanted columns of an object, and rows made of records.
+//! The columns of a request, and rows made of records.
 //!
-//! A cell is absent where HubSpot did not answer the property (it does not exist, or the token may
-//! not read it), and null where it is empty.
+//! A cell is absent where HubSpot does not answer the property, because it does not exist or the
+//! token may not read it (`API.md`, H-record-4). A cell is null where the property is empty.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::client::wire::Record;
 use crate::schema::Properties;
 use crate::value;
 
-/// Properties that name the records merged into this one (`apis/hubspot.md` 7); the second has
-/// `id:time` pairs.
+/// Properties that name the records merged into this one; the second has `id:time` pairs
+/// (H-merge-3).
 const MERGED: [&str; 2] = ["hs_merged_object_ids", "hs_calculated_merged_vids"];
 
 /// What one column shows.
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn merged_ids_are_told_once_and_never_of_the_survivor_itself() {
+    fn merged_ids_are_tombstones_once_and_never_the_survivor_itself() {
         let survivor = record(
             r#"{"id":"9","properties":{"hs_merged_object_ids":"7; 8","hs_calculated_merged_vids":
                 "8:1700000000000;9:1700000000000;6:1"}}"#,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archived_record_has_its_time() {
+    fn archived_record_has_its_time() {
         let tombstones = archived(&[record(
             r#"{"id":"5","archived":true,"archivedAt":"1970-01-01T00:00:01Z"}"#,
         )]);

@@ -1,6 +1,6 @@
-//! The vectors of `apis/hubspot.md` 9, and hints of each sort of event.
+//! The known signatures (H-webhook-6), and the hints of each sort of event.
 //!
-//! Secrets come from the test harness; the signatures were made by other implementations.
+//! Secrets come from the test harness; other implementations made the signatures.
 
 use renkei_sdk::testing::with_secret;
 
@@ -41,7 +41,7 @@ fn v3(timestamp: &str, signature: &str) -> Hook {
 }
 
 #[test]
-fn a_v3_signature_holds_for_five_minutes() {
+fn v3_signature_holds_for_five_minutes() {
     let sent = SENT_MS.to_string();
     assert!(signed(&v3(&sent, V3)));
     let at = |received_at| Hook { received_at, ..v3(&sent, V3) };
@@ -51,7 +51,7 @@ fn a_v3_signature_holds_for_five_minutes() {
 }
 
 #[test]
-fn a_v3_signature_covers_everything() {
+fn v3_signature_covers_everything() {
     let sent = SENT_MS.to_string();
     assert!(!signed(&v3("1718000000001", V3)));
     assert!(!signed(&v3(&sent, "bm90IGl0")));
@@ -120,7 +120,7 @@ fn each_sort_of_event_names_its_records() {
 }
 
 #[test]
-fn a_reply_names_a_record_once() {
+fn reply_names_a_record_once() {
     let body = concat!(
         r#"[{"subscriptionType":"contact.creation","objectId":5},"#,
         r#"{"subscriptionType":"contact.creation","objectId":5}]"#,
@@ -135,10 +135,10 @@ fn a_reply_names_a_record_once() {
     assert!(matches!(refused, Err(Error::Unauthorized(_))));
 }
 
-/// A million calls (the hostile plugins' issue, acceptance 3): method, address, headers and body,
-/// each broken in turn. None is believed, because none is signed.
+/// Anybody may call, so a million calls are tried: method, address, headers and body, each broken
+/// in turn. None is believed, because none is signed.
 #[test]
-fn no_call_makes_the_verifier_panic() {
+fn verifier_never_panics_on_any_call() {
     let call = |headers: &[&str], body: &str| {
         let parts = [&["POST", "https://www.example.com/web%3Ahook"], headers, &[body]].concat();
         parts.join("\n").into_bytes()
@@ -168,7 +168,7 @@ fn no_call_makes_the_verifier_panic() {
 
 /// A million bodies of which the signature is good.
 #[test]
-fn no_body_makes_the_events_panic() {
+fn event_reader_never_panics_on_any_body() {
     let merged = r#"[{"subscriptionType":"object.merge","objectTypeId":"0-1","objectId":"1",
         "primaryObjectId":2,"mergedObjectIds":[3,"4"],"newObjectId":5}]"#;
     let related = r#"[{"subscriptionType":"contact.associationChange","fromObjectId":1,

@@ -1,14 +1,15 @@
-//! Merges of two or more records (`apis/hubspot.md` 7).
+//! Merges of two or more records (`API.md`, H-merge-1, H-merge-2).
 //!
-//! Each merge takes one loser, and may leave the survivor under a new id, which the next one goes
-//! on with. A merge cannot be undone or repeated.
+//! Each merge takes one loser and may leave the survivor under a new id, with which the next merge
+//! goes on. A merge cannot be undone or repeated.
 
 use renkei_sdk::http::Request;
-use renkei_sdk::{Applied, Error, Outcome};
+use renkei_sdk::{Action, Applied, Error, Outcome};
 use serde_json::json;
 
 use crate::client::wire::Record;
-use crate::client::{Failed, call, uncertain};
+use crate::client::{call, uncertain};
+use crate::error::CallFailure;
 
 /// Merges the losers into the winner, one after another.
 ///
@@ -26,15 +27,15 @@ pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Out
                 survivor.version = answer.body.updated_at;
             }
             // The host reads the records again to see how far it went.
-            Err(Failed::Unknown(error)) => return Ok(uncertain(&error)),
-            Err(failed) if done > 0 => {
-                let why = format!("merged {done} of {}: {failed:?}", losers.len());
+            Err(CallFailure::Unknown(error)) => return Ok(uncertain(&error)),
+            Err(failure) if done > 0 => {
+                let why = format!("merged {done} of {}: {failure:?}", losers.len());
                 return Ok(Outcome::Uncertain(why));
             }
-            Err(Failed::Refused(_, refusal)) if !refusal.is_unknown_object() => {
-                return Ok(refusal.of_change());
+            Err(CallFailure::Refused(_, refusal)) if !refusal.is_unknown_object() => {
+                return Ok(refusal.outcome(Action::Update));
             }
-            Err(failed) => return Err(failed.into()),
+            Err(failure) => return Err(failure.into()),
         }
     }
     Ok(survivor.into())

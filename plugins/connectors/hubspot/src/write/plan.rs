@@ -1,7 +1,7 @@
 //! Which operations share which request. Pure.
 //!
-//! A batch takes 100 inputs of one verb and refuses an id that it holds twice, so two operations
-//! on one record go into two requests, in their order.
+//! A batch takes 100 inputs of one verb and refuses an id that it holds twice (`API.md`,
+//! H-batch-6), so two operations on one record go into two requests, in their order.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::associations;
 use crate::value;
 
-/// Inputs of one batch (`apis/hubspot.md` 4).
+/// Inputs of one batch (H-batch-1).
 const BATCH_MAX: usize = 100;
 
 /// What a batch does.
@@ -71,6 +71,7 @@ pub(super) fn step(request: &WriteRequest, operation: &Operation, stamp: Option<
         (Action::Update, ..) => Step::Send(Verb::Update, id),
         (Action::Archive, ..) => Step::Send(Verb::Archive, id),
         (Action::Upsert, ..) => refuse("key-missing", "the upsert names no key"),
+        // H-merge-5.
         (Action::Restore, ..) => refuse("unsupported", "HubSpot restores records by hand only"),
     }
 }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_create_is_an_upsert_by_its_intent_where_that_can_be_kept() {
+    fn create_is_an_upsert_by_its_intent_where_that_can_be_kept() {
         assert_eq!(
             body(Action::Create, None, cells(), Some("renkei_id")),
             json!({
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_clears_what_is_null_and_leaves_alone_what_is_absent() {
+    fn update_clears_what_is_null_and_leaves_alone_what_is_absent() {
         assert_eq!(
             body(Action::Update, Some("9"), vec![None, Some(Value::Null), None], Some("renkei_id")),
             json!({ "id": "9", "objectWriteTraceId": "4", "properties": { "phone": "" } })
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused_or_only_related() {
+    fn unsendable_operation_is_refused_or_only_related() {
         let check = |action, id, cells, expected: &str| {
             let request = request(vec![operation(action, id, cells)]);
             let step = format!("{:?}", step(&request, &request.operations[0], None));

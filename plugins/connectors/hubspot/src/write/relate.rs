@@ -1,13 +1,14 @@
-//! Association columns of a write, after its properties (`apis/hubspot.md` 6).
+//! Association columns of a write, after its properties (`API.md`, H-link-5).
 //!
-//! Per column at most one read, one create and one archive for up to a thousand pairs. A record
-//! that was just created has no associations, so nothing is read for it. All of it comes to the
-//! same when it is repeated.
+//! Each column costs at most one read, one create and one archive for up to a thousand pairs. A
+//! record that was just created has no associations, so nothing is read for it. Repeating all of
+//! it comes to the same.
 
 use renkei_sdk::{Applied, Facts, Operation, Outcome, Problem, Remedy, Value, WriteRequest, log};
 
 use crate::associations::{self, Change, Link, NewPair, Relation};
-use crate::client::{Failed, uncertain};
+use crate::client::uncertain;
+use crate::error::CallFailure;
 
 use super::{Job, relates, wait_of};
 
@@ -45,8 +46,8 @@ impl Job<'_> {
             if wishes.is_empty() {
                 continue;
             }
-            if let Err(failed) = self.fulfil(column, relation, &wishes) {
-                let outcome = outcome(failed);
+            if let Err(failure) = self.fulfil(column, relation, &wishes) {
+                let outcome = make_outcome(failure);
                 for wish in wishes {
                     self.settle(wish.index, outcome.clone());
                 }
@@ -87,7 +88,7 @@ impl Job<'_> {
         column: usize,
         relation: &Relation,
         wishes: &[Wish],
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CallFailure> {
         let old = wishes.iter().filter(|wish| !wish.created);
         let old: Vec<String> = old.map(|wish| wish.id.clone()).collect();
         let has = relation.read(&old)?;
@@ -154,10 +155,10 @@ fn refused(relation: &Relation) -> Outcome {
     Outcome::rejected(problem.on(relation.column()))
 }
 
-fn outcome(failed: Failed) -> Outcome {
-    match failed {
-        Failed::Refused(_, refusal) => Outcome::Rejected(refusal.problems()),
-        Failed::Unknown(error) => uncertain(&error),
-        Failed::Stop(error) => Outcome::RetryAfter(wait_of(&error)),
+fn make_outcome(failure: CallFailure) -> Outcome {
+    match failure {
+        CallFailure::Refused(_, refusal) => Outcome::Rejected(refusal.problems()),
+        CallFailure::Unknown(error) => uncertain(&error),
+        CallFailure::Stopped(error) => Outcome::RetryAfter(wait_of(&error)),
     }
 }

@@ -11,7 +11,7 @@ fn removed(pages: &[Page]) -> Vec<&Tombstone> {
 }
 
 #[test]
-fn a_backfill_reads_every_record_once_and_its_cursor_misses_nothing() {
+fn backfill_reads_every_record_once_and_its_cursor_misses_nothing() {
     let sim = Sim::start(300, Faults { short_pages_every: 3, ..calm() });
     let columns = ["email", "lastname", "associations.companies"];
     let (pages, cursor) = sim.scan(Scan::Backfill, None, &columns, 100);
@@ -58,7 +58,7 @@ fn changes_hidden_by_the_lag_are_seen_by_a_later_scan() {
 }
 
 #[test]
-fn more_records_of_one_moment_than_a_search_can_page_to() {
+fn changes_are_complete_when_more_records_share_a_stamp_than_a_search_pages_to() {
     let sim = Sim::start(14_000, Faults { seed_with_one_stamp: true, ..calm() });
     sim.advance(LAG_MS);
     let (pages, _) = sim.scan(Scan::Changes, None, &["email"], 1000);
@@ -68,7 +68,7 @@ fn more_records_of_one_moment_than_a_search_can_page_to() {
 }
 
 #[test]
-fn a_merged_record_leads_to_its_survivor() {
+fn merged_record_leads_to_its_survivor() {
     let check = |merge_makes_new_id: bool| {
         let sim = Sim::start(20, Faults { merge_makes_new_id, ..calm() });
         let (pages, cursor) = sim.scan(Scan::Backfill, None, &["email"], 100);
@@ -99,7 +99,7 @@ fn a_merged_record_leads_to_its_survivor() {
 }
 
 #[test]
-fn an_archived_record_is_told_by_each_way_of_reading() {
+fn archived_record_is_a_tombstone_in_each_way_of_reading() {
     let sim = Sim::start(20, calm());
     let (pages, cursor) = sim.scan(Scan::Backfill, None, &["email"], 100);
     let id = ids(&pages)[0].clone();
@@ -194,7 +194,7 @@ fn records_are_found_by_unique_and_by_other_values() {
 }
 
 #[test]
-fn the_schema_tells_stamp_stages_and_rights() {
+fn schema_has_stamp_stages_and_rights() {
     let sim = Sim::start(10, calm());
     let objects = names(&["contacts", "companies", "deals"]);
     let schemas = sim.with(|hubspot| hubspot.discover(&objects)).unwrap();
@@ -211,7 +211,7 @@ fn the_schema_tells_stamp_stages_and_rights() {
 }
 
 #[test]
-fn the_account_is_told_with_its_quota() {
+fn account_has_its_quota() {
     let sim = Sim::start(10, Faults::default());
     let account = sim.with(|hubspot| hubspot.check()).unwrap();
     assert_eq!(account.id, "62515");

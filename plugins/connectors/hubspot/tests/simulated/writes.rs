@@ -18,7 +18,7 @@ fn applied(outcome: &Outcome) -> &Applied {
 }
 
 #[test]
-fn the_same_create_twice_makes_one_record() {
+fn repeated_create_makes_one_record() {
     let sim = Sim::start(10, calm());
     let before = sim.live("contacts").len();
     let all = || vec![create("i-1", "one@example.jp"), create("i-2", "two@example.jp")];
@@ -34,7 +34,7 @@ fn the_same_create_twice_makes_one_record() {
 }
 
 #[test]
-fn a_create_whose_answer_was_lost_is_found_by_its_intent() {
+fn create_whose_answer_was_lost_is_found_by_its_intent() {
     let sim = Sim::start(10, Faults { lose_reply_after_write: 1, ..calm() });
     let before = sim.live("contacts").len();
     let outcomes = sim.write(&["email"], vec![create("i-1", "one@example.jp")]);
@@ -88,7 +88,7 @@ fn each_row_of_a_mixed_batch_has_its_own_outcome() {
 
 /// A property of the account's own that no two records may share.
 #[test]
-fn whoever_has_a_unique_value_is_named_to_a_new_and_to_a_changed_record() {
+fn holder_of_a_unique_value_is_named_to_new_and_changed_records() {
     let sim = Sim::start(10, calm());
     sim.set(&json!({ "rules": [{ "object": "contacts", "field": "mobilephone",
         "rule": "unique" }] }));
@@ -109,7 +109,7 @@ fn whoever_has_a_unique_value_is_named_to_a_new_and_to_a_changed_record() {
 }
 
 #[test]
-fn an_unknown_property_spoils_only_the_rows_that_write_it() {
+fn unknown_property_fails_only_rows_that_write_it() {
     let sim = Sim::start(10, calm());
     let mut without = create("i-1", "one@example.jp");
     without.cells.push(None);
@@ -122,7 +122,7 @@ fn an_unknown_property_spoils_only_the_rows_that_write_it() {
 }
 
 #[test]
-fn a_thousand_creates_take_eleven_calls() {
+fn thousand_creates_take_eleven_calls() {
     let sim = Sim::start(10, calm());
     let company = sim.live("companies")[0].clone();
     let all = (0..1000).map(|n| {
@@ -176,7 +176,7 @@ fn associations_follow_the_column() {
 }
 
 #[test]
-fn an_archived_record_is_gone_for_the_next_write() {
+fn archived_record_is_gone_for_the_next_write() {
     let sim = Sim::start(10, calm());
     let id = sim.live("contacts")[0].clone();
     let archive = || vec![operation("i-1", Action::Archive, Some(&id), Vec::new())];
@@ -188,7 +188,7 @@ fn an_archived_record_is_gone_for_the_next_write() {
 }
 
 #[test]
-fn a_merge_gives_the_id_of_the_survivor() {
+fn merge_gives_the_id_of_the_survivor() {
     let sim = Sim::start(20, calm());
     let all = sim.live("contacts");
     let losers = names(&[&all[1], &all[2]]);
@@ -205,7 +205,7 @@ fn a_merge_gives_the_id_of_the_survivor() {
 }
 
 #[test]
-fn a_note_is_added_once_where_its_intent_can_be_kept() {
+fn note_is_added_once_where_its_intent_can_be_kept() {
     let sim = Sim::start(10, calm());
     let note = Activity {
         intent: "n-1".into(),

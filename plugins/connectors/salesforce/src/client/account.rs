@@ -1,7 +1,7 @@
-//! The org behind the credentials, and how many calls it has left.
+//! The org behind the credentials, and how many calls it has left (`API.md`, S-auth-4).
 //!
-//! `/limits` comes first: an expired token is a 401 there, which the host renews, and a 403 at
-//! `/userinfo`.
+//! `/limits` comes first: a session that ended is a 401 there, which the host renews, and a 403 at
+//! `/userinfo` (S-auth-3).
 
 use renkei_sdk::http::Request;
 use renkei_sdk::{Account, Error};

@@ -1,8 +1,8 @@
-//! SOQL: literals, conditions and whole queries as text. Pure.
+//! SOQL: literals, conditions and whole queries as text (`API.md`, S-query-5). Pure.
 //!
-//! Nothing from outside reaches a query unescaped: names must look like names, texts are quoted
-//! (apis/salesforce.md 4). A query travels in the URL, which with all headers may have 16,384
-//! bytes (8), so long lists of values are cut into several queries.
+//! Nothing from outside reaches a query unescaped: names must look like names, texts are quoted.
+//! A query travels in the address, whose length has a limit (S-call-1), so long lists of values are
+//! cut into several queries.
 
 use std::fmt;
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn names_must_be_names() {
+    fn text_that_is_no_api_name_is_refused() {
         for name in ["Id", "Renkei_Id__c", "Amount2"] {
             assert!(check_name("column", name).is_ok(), "{name}");
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_written_in_order() {
+    fn query_is_written_in_order() {
         let mut query = Query { select: vec!["Id", "Name"], from: "Account", ..Query::default() };
         assert_eq!(query.to_string(), "SELECT Id,Name FROM Account");
         query.conditions = vec!["Id > '001'".into(), "IsConverted = false".into()];

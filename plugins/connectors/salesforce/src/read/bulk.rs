@@ -1,9 +1,9 @@
-//! Bulk 2.0 query jobs, for scans of many rows (apis/salesforce.md 4).
+//! Bulk 2.0 query jobs, for scans of many rows (`API.md`, S-bulk-1, S-bulk-2).
 //!
 //! A job costs a call to start, calls to ask whether it is done, and a call per page of results;
 //! its pages hold more rows than a query's. It is started only where that is cheaper, without
-//! ORDER BY, which would keep Salesforce from splitting it. A guest cannot sleep, so a page without
-//! rows carries the fact `wait-ms` and the host asks again later.
+//! ORDER BY, which would keep Salesforce from splitting it (S-bulk-3). A guest cannot sleep
+//! between pages, so a page without rows carries the fact `wait-ms` and the host asks again later.
 
 use renkei_sdk::http::{Failure, Request};
 use renkei_sdk::{Error, Value, log};
@@ -12,9 +12,9 @@ use serde::Deserialize;
 use crate::client::soql::Query;
 use crate::client::{parse, send};
 use crate::config::Config;
-use crate::error::of_answer;
+use crate::error::read_error;
 use crate::read::cursor::Job;
-use crate::read::{Fetched, PAGE_ROWS};
+use crate::read::query::{Fetched, PAGE_ROWS};
 use crate::value::Form;
 use crate::value::rows::{Found, Source, Wanted};
 
@@ -107,7 +107,7 @@ pub(crate) fn go_on(config: &Config, wanted: &Wanted<'_>, job: &Job) -> Result<P
     match answer.status {
         200 => {}
         400 | 404 => return Ok(lost(job)),
-        _ => return Err(of_answer(&answer)),
+        _ => return Err(read_error(&answer)),
     }
     // The last page says so with the word `null`.
     let next = answer.header("sforce-locator").filter(|next| *next != "null" && !next.is_empty());
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_started_only_where_it_saves_calls() {
+    fn job_is_started_only_where_it_saves_calls() {
         let check = |total, bytes, limit, expected| {
             assert_eq!(pays(&first_page(total, bytes), limit, 2000), expected, "{total} {limit}");
         };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_doubles_to_a_bound() {
+    fn wait_doubles_up_to_a_bound() {
         let job = |polls| Job {
             id: String::new(),
             locator: None,

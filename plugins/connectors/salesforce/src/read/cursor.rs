@@ -1,7 +1,7 @@
-//! What a scan remembers between pages: where it is, and the shape of its columns.
+//! The cursor of a scan: where it is, and the shape of its columns.
 //!
 //! Every step can be taken again after a crash or a month later: a scan goes on from the last id or
-//! stamp that it saw, never from a query locator, which expires (apis/salesforce.md 4).
+//! stamp that it saw, never from a query locator, which expires (`API.md`, S-query-2).
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ mod tests {
     use crate::value::Form;
 
     #[test]
-    fn cursors_survive_the_wire() {
+    fn cursor_reads_back_as_it_was_written() {
         let mut shape = Shape { stamped: true, ..Shape::default() };
         shape.forms.insert("Amount".into(), Some(Form::Decimal));
         shape.forms.insert("Hidden__c".into(), None);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_the_first_version_is_read() {
+    fn cursor_of_the_first_version_is_read() {
         let bytes =
             br#"{"shape":{"forms":{"Name":"t"},"binned":true},"step":{"since":{"at_ms":9}}}"#;
         let cursor = decode::<Option<Cursor>>(Some(bytes)).unwrap().unwrap();
@@ -72,9 +72,10 @@ mod tests {
         assert!(cursor.shape.binned && !cursor.shape.replicated);
     }
 
-    /// A million inputs (the hostile plugins' issue, acceptance 3).
+    /// The host keeps cursors for months, and what it gives back need not be what this version
+    /// wrote, so a million inputs are tried.
     #[test]
-    fn no_bytes_make_the_decoder_panic() {
+    fn cursor_decoder_never_panics_on_any_bytes() {
         let mut shape = Shape { stamped: true, ..Shape::default() };
         shape.forms.insert("Amount".into(), Some(Form::Decimal));
         let job = Job {

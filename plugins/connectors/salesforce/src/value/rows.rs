@@ -1,7 +1,7 @@
-//! From rows as the API gives them, JSON or CSV, to rows and tombstones.
+//! From rows as the API gives them, JSON or CSV, to rows and tombstones (`API.md`, S-query-1).
 //!
 //! A row that says it is deleted or converted becomes a tombstone and nothing else. Merged losers
-//! are deleted rows with a `MasterRecordId` (apis/salesforce.md 4 and 6).
+//! are deleted rows with a `MasterRecordId` (S-query-3).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,7 +151,7 @@ impl Found {
     }
 }
 
-/// An id of 18 characters is one of 15 with a checksum (apis/salesforce.md 4).
+/// An id of 18 characters is one of 15 with a checksum (S-call-2).
 fn without_checksum(id: &str) -> &str {
     id.get(..15).unwrap_or(id)
 }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_row_has_its_cells_in_order() {
+    fn live_row_has_its_cells_in_order() {
         let found = read(
             r#"{"attributes":{"type":"Lead"},"Id":"00Q1",
                 "SystemModstamp":"2026-05-01T07:25:37.000+0000",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_gone_say_why() {
+    fn removed_row_says_why() {
         let check = |extra: &str, expected: Removal| {
             let found = read(&format!(
                 r#"{{"Id":"00Q1","SystemModstamp":"2026-05-01T07:25:37.000+0000",{extra}}}"#
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_selected_twice() {
+    fn column_is_selected_once() {
         let (shape, columns) = (shape(), ["Id", "LastName", "Hidden__c"].map(str::to_owned));
         let mut wanted =
             Wanted { object: "Lead", columns: &columns, shape: &shape, scope: Scope::Live };

@@ -1,5 +1,5 @@
 //! sObject Collections: 200 rows in a call, results in the order of the rows, HTTP 200 even where
-//! all of them fail (apis/salesforce.md 5).
+//! all of them fail (`API.md`, S-collection-2).
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,13 @@ use renkei_sdk::{Action, Applied, Operation, Outcome, Value, WriteRequest};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Call, Sent, Verb};
+use super::call::{Call, Sent, Verb};
 use crate::Salesforce;
-use crate::client::parse;
-use crate::error::{Fault, of_answer, of_row};
+use crate::client::{parse, send_write};
+use crate::error::{ApiError, CallFailure, row_outcome};
 use crate::value::Written;
-use crate::write::ingest::{is_lost, uncertain};
 
-/// A row of a collection. `attributes` comes first or Salesforce refuses the row.
+/// A row of a collection, with its `attributes` first (S-collection-3).
 pub(super) struct Record<'a> {
     pub(super) object: &'a str,
     /// The field that names the row, and its value.
@@ -54,14 +53,14 @@ pub(super) struct RowResult {
     #[serde(default)]
     pub(super) created: bool,
     #[serde(default)]
-    errors: Vec<Fault>,
+    errors: Vec<ApiError>,
 }
 
 impl Salesforce {
     /// Sends one collection.
     pub(super) fn send_collection(&self, request: &WriteRequest, call: &Call) -> Sent {
-        let why = match self.http_request(request, call).send() {
-            Ok(answer) if answer.is_success() => match parse(&answer.body) {
+        let why = match send_write(&self.http_request(request, call)) {
+            Ok(answer) => match parse(&answer.body) {
                 Ok(results) => {
                     let mut outcomes = BTreeMap::new();
                     settle(request, call, results, &mut outcomes);
@@ -69,14 +68,11 @@ impl Salesforce {
                 }
                 Err(_) => "the answer cannot be read".to_owned(),
             },
-            Ok(answer) if matches!(answer.status, 500 | 502 | 504) => {
-                format!("answer {}", answer.status)
-            }
-            Ok(answer) => return Sent::Refused(of_answer(&answer)),
-            Err(failure) if is_lost(&failure) => format!("no answer: {failure}"),
-            Err(failure) => return Sent::Refused(failure.into()),
+            Err(CallFailure::Unknown(why)) => why,
+            Err(CallFailure::Refused(error)) => return Sent::Refused(error),
         };
-        let outcomes = call.rows.iter().map(|row| (*row, uncertain(&why))).collect();
+        let outcomes =
+            call.rows.iter().map(|row| (*row, Outcome::Uncertain(why.clone()))).collect();
         Sent::Written { outcomes, declined: Vec::new() }
     }
 
@@ -130,7 +126,7 @@ pub(super) fn settle(
                 let created = result.created || call.verb == Verb::Insert;
                 Outcome::Applied(Applied { created, ..Applied::updated(id) })
             }
-            _ => of_row(operation.action, &result.errors),
+            _ => row_outcome(operation.action, &result.errors),
         };
         outcomes.insert(*row, outcome);
     }

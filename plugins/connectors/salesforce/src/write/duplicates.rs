@@ -1,4 +1,5 @@
-//! The record that a duplicate rule of Salesforce found (`host/sync/RULES.md` V20).
+//! The record that a duplicate rule of Salesforce found (`host/sync/RULES.md` V20; `API.md`,
+//! S-error-5).
 //!
 //! The answer to a collection or a job has the code alone; that to a single record names what the
 //! rule found. So rows that were refused like this are written once more, each alone, 25 in a call.
@@ -11,13 +12,13 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
+use super::call::Verb;
 use super::collections::RowResult;
-use super::{Verb, verb};
+use super::plan::choose_verb;
 use crate::Salesforce;
-use crate::client::{BATCH_MAX, Batch, parse};
-use crate::error::{DUPLICATES_DETECTED, Fault, of_row};
+use crate::client::{BATCH_MAX, Batch, parse, send_write};
+use crate::error::{ApiError, CallFailure, DUPLICATES_DETECTED, row_outcome};
 use crate::value::Written;
-use crate::write::ingest::{is_lost, uncertain};
 
 /// Rows of one write that are asked about; those beyond stay refused without a name.
 const ROWS_MAX: usize = 1000;
@@ -48,7 +49,7 @@ impl Salesforce {
         for part in rows.chunks(BATCH_MAX) {
             let singles = part.iter().filter_map(|row| {
                 let operation = request.operations.get(*row)?;
-                let verb = verb(operation, stamp).ok()?;
+                let verb = choose_verb(operation, stamp).ok()?;
                 Some((*row, operation, self.single(request, operation, &verb)?, verb))
             });
             let singles: Vec<(usize, &Operation, Json, Verb)> = singles.collect();
@@ -56,26 +57,18 @@ impl Salesforce {
             let call = Request::post(format!("{}/composite/batch", self.config.root))
                 .json(&json!({ "batchRequests": bodies }));
             let once = singles.iter().any(|(.., verb)| *verb == Verb::Insert);
-            let answer = match (if once { call } else { call.repeatable() }).send() {
-                Ok(answer) if answer.is_success() => answer,
-                Err(failure) if is_lost(&failure) => {
-                    let why = format!("no answer: {failure}");
-                    outcomes.extend(singles.iter().map(|(row, ..)| (*row, uncertain(&why))));
-                    return;
-                }
+            let doubt = |why: &str| {
+                let unknown = Outcome::Uncertain(why.to_owned());
+                singles.iter().map(move |(row, ..)| (*row, unknown.clone()))
+            };
+            let answer = match send_write(&if once { call } else { call.repeatable() }) {
+                Ok(answer) => answer,
                 // Nothing was done, and what was refused stays refused.
-                Ok(answer) if !matches!(answer.status, 500 | 502 | 504) => return,
-                Err(_) => return,
-                Ok(answer) => {
-                    let why = format!("answer {}", answer.status);
-                    outcomes.extend(singles.iter().map(|(row, ..)| (*row, uncertain(&why))));
-                    return;
-                }
+                Err(CallFailure::Refused(_)) => return,
+                Err(CallFailure::Unknown(why)) => return outcomes.extend(doubt(&why)),
             };
             let Ok(batch) = parse::<Batch<'_>>(&answer.body) else {
-                let why = uncertain("the answer cannot be read");
-                outcomes.extend(singles.iter().map(|(row, ..)| (*row, why.clone())));
-                return;
+                return outcomes.extend(doubt("the answer cannot be read"));
             };
             for ((row, operation, _, verb), result) in singles.iter().zip(&batch.results) {
                 let news = settled(operation, verb, result.status_code, result.result.get());
@@ -84,7 +77,7 @@ impl Salesforce {
         }
     }
 
-    /// The subrequest that writes one row.
+    /// The subrequest that writes one row (S-record-1, S-record-2).
     fn single(&self, request: &WriteRequest, operation: &Operation, verb: &Verb) -> Option<Json> {
         let object = &request.object;
         let (method, below, key) = match verb {
@@ -120,6 +113,6 @@ fn settled(operation: &Operation, verb: &Verb, status: u16, body: &str) -> Optio
         let id = result.and_then(|one| one.id).or_else(|| operation.id.clone())?;
         return Some(Outcome::Applied(Applied { created, ..Applied::updated(id) }));
     }
-    let faults: Vec<Fault> = serde_json::from_str(body).ok()?;
-    (!faults.is_empty()).then(|| of_row(operation.action, &faults))
+    let errors: Vec<ApiError> = serde_json::from_str(body).ok()?;
+    (!errors.is_empty()).then(|| row_outcome(operation.action, &errors))
 }

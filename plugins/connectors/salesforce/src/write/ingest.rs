@@ -1,21 +1,22 @@
-//! Bulk 2.0 ingest jobs, for writes of many rows (apis/salesforce.md 5).
+//! Bulk 2.0 ingest jobs, for writes of many rows (`API.md`, S-bulk-4).
 //!
 //! A job costs a call to start, one to upload, one to close, calls to ask whether it is done, and a
 //! call per list of results; collections cost a call per 200 rows. Nothing is written before the
-//! close, so whatever fails until then leaves nothing behind. After it, what the job does not tell
-//! is uncertain. Results come in any order and are known by the key that was uploaded with the row.
+//! close, so whatever fails until then leaves nothing behind. After it, a row that the job does not
+//! tell of is uncertain. Results come in any order and are known by the key that was uploaded with
+//! the row.
 
 mod results;
 mod sheet;
 
-use renkei_sdk::http::{Failure, Request, wait};
-use renkei_sdk::{Error, Outcome, log};
+use renkei_sdk::http::{Request, wait};
+use renkei_sdk::{Error, log};
 use serde::Deserialize;
 
-use crate::client::{parse, send};
+use crate::client::{parse, send, send_write};
 use crate::config::Config;
-use crate::error::of_answer;
-use crate::write::{Job, ROWS_MAX, Verb};
+use crate::error::CallFailure;
+use crate::write::call::{IngestJob, ROWS_MAX, Verb};
 
 pub(crate) use results::Results;
 pub(crate) use sheet::{bytes, fits, name};
@@ -25,7 +26,7 @@ const JOB_CALLS: usize = 8;
 /// An upload stays below so many bytes, so that it and its results, which repeat it, pass the
 /// host's limits; the API takes 100 MB.
 pub(crate) const UPLOAD_BYTES: usize = 8 * 1024 * 1024;
-/// The first question comes after this and a millisecond for each row.
+/// The first question comes after this and a millisecond for each row (S-bulk-10).
 const FIRST_WAIT_MS: u64 = 1_000;
 /// Later pauses grow by half up to this.
 const WAIT_MAX_MS: u64 = 30_000;
@@ -63,7 +64,7 @@ struct Info {
 }
 
 /// Writes rows by a job and waits for it.
-pub(crate) fn run(config: &Config, job: &Job<'_>) -> Ran {
+pub(crate) fn run(config: &Config, job: &IngestJob<'_>) -> Ran {
     let id = match start(config, job) {
         Ok(Some(id)) => id,
         Ok(None) => return Ran::Declined,
@@ -86,7 +87,7 @@ pub(crate) fn run(config: &Config, job: &Job<'_>) -> Ran {
 
 /// Starts a job; nothing where the org does not allow one. Repeatable: a job that is never closed
 /// does nothing.
-fn start(config: &Config, job: &Job<'_>) -> Result<Option<String>, Error> {
+fn start(config: &Config, job: &IngestJob<'_>) -> Result<Option<String>, Error> {
     let mut body = serde_json::json!({
         "object": job.request.object,
         "operation": match job.verb {
@@ -114,7 +115,7 @@ fn start(config: &Config, job: &Job<'_>) -> Result<Option<String>, Error> {
 
 /// A second upload is refused, so one whose answer was lost cannot be told from a broken one; the
 /// job is thrown away and the rows come again.
-fn upload(path: &str, job: &Job<'_>) -> Result<(), Error> {
+fn upload(path: &str, job: &IngestJob<'_>) -> Result<(), Error> {
     let sheet = sheet::write(job)?;
     let request = Request::put(format!("{path}/batches")).body(sheet, "text/csv; charset=UTF-8");
     match send(&request) {
@@ -128,20 +129,10 @@ fn upload(path: &str, job: &Job<'_>) -> Result<(), Error> {
 /// Hands the job over. An answer that was lost is no error here: the job says where it stands.
 fn close(path: &str) -> Result<(), Error> {
     let request = Request::patch(path).json(&serde_json::json!({"state": "UploadComplete"}));
-    match request.send() {
-        Ok(answer) if answer.is_success() || matches!(answer.status, 500 | 502 | 504) => Ok(()),
-        Ok(answer) => Err(of_answer(&answer)),
-        Err(failure) if is_lost(&failure) => Ok(()),
-        Err(failure) => Err(failure.into()),
+    match send_write(&request) {
+        Ok(_) | Err(CallFailure::Unknown(_)) => Ok(()),
+        Err(CallFailure::Refused(error)) => Err(error),
     }
-}
-
-/// Whether the request may have arrived all the same.
-pub(crate) fn is_lost(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::NoAnswer(_) | Failure::Timeout | Failure::Cancelled | Failure::TooLarge(_)
-    )
 }
 
 /// Stops a job; whether it is certain to do nothing more.
@@ -155,7 +146,7 @@ fn abort(path: &str) -> bool {
 
 /// Asks until the job has ended; the error says why that is not known. A job that is not done when
 /// the host waits no longer is stopped, so that it cannot write old values hours later.
-fn follow(path: &str, job: &Job<'_>) -> Result<Info, String> {
+fn follow(path: &str, job: &IngestJob<'_>) -> Result<Info, String> {
     let rows = u64::try_from(job.rows.len()).unwrap_or(u64::MAX);
     let mut pause_ms = FIRST_WAIT_MS.saturating_add(rows).min(WAIT_MAX_MS);
     let mut faults = 0;
@@ -198,7 +189,7 @@ fn stopped(path: &str, why: &str) -> Result<Info, String> {
 
 /// Fetches the lists of results that have rows. A list that cannot be had leaves its rows
 /// uncertain.
-fn read_results(path: &str, job: &Job<'_>, info: &Info) -> Ran {
+fn read_results(path: &str, job: &IngestJob<'_>, info: &Info) -> Ran {
     let processed = info.number_records_processed.unwrap_or(usize::MAX);
     let failed = info.number_records_failed.unwrap_or(usize::MAX);
     let complete = info.state == "JobComplete";
@@ -217,17 +208,12 @@ fn read_results(path: &str, job: &Job<'_>, info: &Info) -> Ran {
             why = format!("the results of the job are missing: {error}");
         }
     }
-    // Some fault of the upload as a whole: row by row it has a name and a field.
+    // The upload as a whole is at fault (S-bulk-9): row by row the fault has a name and a field.
     if info.state == "Failed" && info.error_message.starts_with("InvalidBatch") {
         results.decline_unprocessed();
     }
     log::info("an ingest job ended", &[("state", &info.state), ("object", &job.request.object)]);
     Ran::Known(results, why)
-}
-
-/// What to say of rows whose effect is not known.
-pub(crate) fn uncertain(why: &str) -> Outcome {
-    Outcome::Uncertain(why.to_owned())
 }
 
 #[cfg(test)]

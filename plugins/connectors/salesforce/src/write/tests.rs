@@ -1,7 +1,10 @@
 //! How operations become requests, and results become outcomes.
 
-use renkei_sdk::{Applied, Attributes};
+use renkei_sdk::{Action, Applied, Attributes, Operation, Value};
 
+use crate::config::Config;
+
+use super::call::Verb;
 use super::collections::{Record, settle};
 use super::*;
 
@@ -42,7 +45,7 @@ fn rows_of_one_parent_stay_together() {
             .map(|(n, account)| operation(Action::Update, &n.to_string(), of_account(account)))
             .collect(),
     );
-    let calls = plan(&request, None, &config(), &mut BTreeMap::new());
+    let calls = plan_calls(&request, None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [[1, 3, 0, 2]]);
 }
 
@@ -50,30 +53,30 @@ fn rows_of_one_parent_stay_together() {
 fn requests_hold_two_hundred_rows_and_no_record_twice() {
     let many = (0..450).map(|n| operation(Action::Create, &n.to_string(), vec![None, None]));
     let calls =
-        plan(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
+        plan_calls(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
     assert_eq!(calls.iter().map(|call| call.rows.len()).collect::<Vec<_>>(), [200, 200, 50]);
     assert_eq!(calls[0].verb, Verb::Upsert("Renkei_Id__c".into()));
 
     let twice = ["x", "y", "x"].map(|id| operation(Action::Update, id, vec![None, None]));
-    let calls = plan(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
+    let calls = plan_calls(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
     assert_eq!(rows(&calls), [vec![0, 1], vec![2]]);
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_alone() {
+fn unsendable_operation_is_refused_alone() {
     let mut lost = operation(Action::Update, "x", vec![None, None]);
     lost.id = None;
     let restore = operation(Action::Restore, "y", vec![None, None]);
     let archive = operation(Action::Archive, "z", vec![None, None]);
     let mut outcomes = BTreeMap::new();
-    let calls = plan(&request(vec![lost, restore, archive]), None, &config(), &mut outcomes);
+    let calls = plan_calls(&request(vec![lost, restore, archive]), None, &config(), &mut outcomes);
     assert_eq!(rows(&calls), [[2]]);
     assert!(matches!(outcomes[&0], Outcome::Rejected(_)));
     assert!(matches!(outcomes[&1], Outcome::Rejected(_)));
 }
 
 #[test]
-fn a_record_begins_with_its_attributes_and_key() {
+fn record_begins_with_its_attributes_and_key() {
     let name = Value::Text("山田".into());
     let other = Value::Text("someone else's".into());
     let record = Record {
@@ -91,7 +94,7 @@ fn a_record_begins_with_its_attributes_and_key() {
 }
 
 #[test]
-fn results_go_to_the_operations_they_are_of() {
+fn results_go_to_their_operations() {
     let request = request(
         ["0031", "0032"].map(|id| operation(Action::Update, id, vec![None, None])).to_vec(),
     );

@@ -76,7 +76,7 @@ fn many_rows_travel_by_a_job() {
 const NO_CELLS: [(&str, &str); 0] = [];
 
 #[test]
-fn by_default_a_job_changes_no_record_that_people_can_edit() {
+fn job_changes_no_editable_record_by_default() {
     with_org(10, Faults::default(), |desk| {
         desk.connector = Salesforce::configure(&Vec::new()).unwrap();
         desk.connector.discover(&["Lead".to_owned()]).unwrap();
@@ -94,7 +94,7 @@ fn by_default_a_job_changes_no_record_that_people_can_edit() {
 }
 
 #[test]
-fn a_job_twice_makes_no_record_twice() {
+fn repeated_job_makes_no_record_twice() {
     with_org(10, Faults::default(), |desk| {
         let first = desk.write("Lead", creates());
         let there = ids_in_org("Lead");
@@ -136,7 +136,7 @@ fn every_row_of_a_job_has_its_own_outcome() {
 }
 
 #[test]
-fn a_cell_arrives_as_it_is() {
+fn cell_arrives_as_it_is() {
     const TEXTS: [&str; 9] = [
         "改行\nと\r\n改行",
         "引用\"符\"",
@@ -206,7 +206,7 @@ fn locked_rows_are_tried_again_later() {
 }
 
 #[test]
-fn what_a_stopped_job_left_over_is_tried_again_later() {
+fn rest_of_stopped_job_is_tried_again_later() {
     with_org(10, Faults { ingest_stops_after: 1_500, ..Faults::default() }, |desk| {
         let before = ids_in_org("Lead").len();
         let outcomes = desk.write("Lead", creates());
@@ -218,7 +218,7 @@ fn what_a_stopped_job_left_over_is_tried_again_later() {
 }
 
 #[test]
-fn an_upload_that_is_wrong_as_a_whole_goes_by_collections() {
+fn upload_that_is_wrong_as_a_whole_goes_by_collections() {
     with_org(10, Faults::default(), |desk| {
         let mut request = written("Lead", creates());
         request.columns[3] = "Nope__c".to_owned();
@@ -234,7 +234,7 @@ fn an_upload_that_is_wrong_as_a_whole_goes_by_collections() {
 }
 
 #[test]
-fn without_a_stamp_field_creates_do_not_go_by_jobs() {
+fn creates_do_not_go_by_jobs_when_object_has_no_stamp_field() {
     with_org(10, Faults::default(), |desk| {
         let settings = vec![("stamp_field".to_owned(), "Not_There__c".into())];
         desk.connector = Salesforce::configure(&settings).unwrap();
@@ -267,7 +267,7 @@ fn sends(request: &Request, text: &str) -> bool {
 }
 
 #[test]
-fn an_answer_lost_before_the_close_leaves_nothing_behind() {
+fn answer_lost_before_the_close_leaves_nothing_behind() {
     with_losses(
         |request| request.path.ends_with("/jobs/ingest"),
         |_, outcomes, made| {
@@ -287,7 +287,7 @@ fn an_answer_lost_before_the_close_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_lost_answer_to_the_close_is_asked_for() {
+fn lost_answer_to_the_close_is_asked_for() {
     with_losses(
         |request| sends(request, "UploadComplete"),
         |_, outcomes, made| {
@@ -297,7 +297,7 @@ fn a_lost_answer_to_the_close_is_asked_for() {
 }
 
 #[test]
-fn what_is_lost_after_the_close_is_uncertain() {
+fn rows_are_uncertain_when_lost_after_the_close() {
     // Whether the job is done.
     with_losses(
         |request| request.method == Method::Get && request.path.contains("/jobs/"),
@@ -311,7 +311,7 @@ fn what_is_lost_after_the_close_is_uncertain() {
 }
 
 #[test]
-fn a_job_that_takes_too_long_is_stopped() {
+fn job_that_takes_too_long_is_stopped() {
     // Not begun: nothing was written, and nothing will be.
     with_org(10, Faults::default(), |desk| {
         let before = ids_in_org("Lead").len();

@@ -11,7 +11,7 @@ fn edit(object: &str, id: &str, last_name: &str) {
 }
 
 #[test]
-fn an_idle_cycle_is_one_call() {
+fn idle_cycle_is_one_call() {
     with_org(300, Faults::default(), |desk| {
         let mut since = desk.backfill("Contact");
         for _ in 0..3 {
@@ -27,7 +27,7 @@ fn an_idle_cycle_is_one_call() {
 }
 
 #[test]
-fn an_edit_is_seen_and_seen_no_more_after_the_look_back() {
+fn edit_is_seen_and_seen_no_more_after_the_look_back() {
     with_org(50, Faults::default(), |desk| {
         let since = desk.backfill("Contact");
         let id = &ids_in_org("Contact")[0];
@@ -50,7 +50,7 @@ fn an_edit_is_seen_and_seen_no_more_after_the_look_back() {
 
 /// RULES.md R19: one answer whose `Date` lies 70 years ahead.
 #[test]
-fn an_edit_is_seen_when_the_orgs_clock_was_wrong_for_one_answer() {
+fn edit_is_seen_when_the_orgs_clock_was_wrong_for_one_answer() {
     const WRONG_MS: i64 = 70 * 365 * 24 * HOUR_MS;
     with_org(50, Faults::default(), |desk| {
         desk.now_ms = Some(1_790_000_000_000);
@@ -73,7 +73,7 @@ fn an_edit_is_seen_when_the_orgs_clock_was_wrong_for_one_answer() {
 }
 
 #[test]
-fn what_commits_late_is_inside_the_look_back() {
+fn late_commit_is_inside_the_look_back() {
     with_org(50, Faults { late_commit_ms: 60_000, ..Faults::default() }, |desk| {
         let mut since = desk.backfill("Contact");
         let ids = ids_in_org("Contact");
@@ -110,7 +110,7 @@ fn equal_stamps_beyond_a_page_do_not_stall() {
 }
 
 #[test]
-fn a_scan_of_changes_goes_on_from_every_cursor() {
+fn scan_of_changes_goes_on_from_every_cursor() {
     let faults = Faults { seed_with_one_stamp: true, ..Faults::default() };
     with_org(800, faults, |desk| {
         let since = desk.backfill("Contact");
@@ -130,7 +130,7 @@ fn a_scan_of_changes_goes_on_from_every_cursor() {
 }
 
 #[test]
-fn what_is_gone_says_why() {
+fn removed_record_says_why() {
     with_org(300, Faults::default(), |desk| {
         let contacts = desk.backfill("Contact");
         let leads = desk.backfill("Lead");
@@ -164,7 +164,7 @@ fn what_is_gone_says_why() {
 }
 
 #[test]
-fn an_old_cursor_asks_the_delete_log() {
+fn old_cursor_asks_the_delete_log() {
     with_org(100, Faults::default(), |desk| {
         let since = desk.backfill("Contact");
         desk.clock.advance(HOUR_MS);
@@ -179,7 +179,7 @@ fn an_old_cursor_asks_the_delete_log() {
 }
 
 #[test]
-fn a_cursor_older_than_the_delete_log_is_lost() {
+fn cursor_older_than_the_delete_log_is_lost() {
     with_org(100, Faults::default(), |desk| {
         let since = desk.backfill("Contact");
         desk.clock.advance(20 * 24 * HOUR_MS);
@@ -190,7 +190,7 @@ fn a_cursor_older_than_the_delete_log_is_lost() {
 }
 
 #[test]
-fn a_cursor_of_another_scan_or_of_nobody_is_lost() {
+fn cursor_of_another_scan_or_plugin_is_lost() {
     with_org(10, Faults::default(), |desk| {
         let since = desk.backfill("Contact");
         for (scan, cursor) in [

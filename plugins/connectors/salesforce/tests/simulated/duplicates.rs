@@ -16,7 +16,7 @@ fn guard_addresses() {
 }
 
 #[test]
-fn what_a_new_or_changed_row_is_a_duplicate_of_is_named() {
+fn duplicate_of_new_or_changed_row_is_named() {
     with_org(10, Faults::default(), |desk| {
         let there = [lead(Action::Create, "i-1", "1@x.jp"), lead(Action::Create, "i-2", "2@x.jp")];
         let there = desk.write("Lead", there.to_vec());
@@ -41,7 +41,7 @@ fn what_a_new_or_changed_row_is_a_duplicate_of_is_named() {
 }
 
 #[test]
-fn a_record_of_another_object_is_named_too_and_is_none_of_this_one() {
+fn duplicate_of_another_object_is_named_and_is_no_record_of_this_one() {
     with_org(10, Faults::default(), |desk| {
         let cells = [("LastName", "山田"), ("Email", "1@x.jp")];
         let made = operation(Action::Create, "i-1", "Contact", &cells);
@@ -58,7 +58,7 @@ fn a_record_of_another_object_is_named_too_and_is_none_of_this_one() {
 }
 
 #[test]
-fn without_a_stamp_field_a_duplicate_is_named_and_nothing_is_made_twice() {
+fn duplicate_is_named_and_made_once_when_object_has_no_stamp_field() {
     with_org(10, Faults::default(), |desk| {
         let settings = vec![("stamp_field".to_owned(), "Not_There__c".into())];
         desk.connector = Salesforce::configure(&settings).unwrap();
@@ -72,7 +72,7 @@ fn without_a_stamp_field_a_duplicate_is_named_and_nothing_is_made_twice() {
 }
 
 #[test]
-fn a_duplicate_in_a_job_is_named() {
+fn duplicate_in_a_job_is_named() {
     with_org(10, Faults::default(), |desk| {
         let there = desk.write("Lead", vec![lead(Action::Create, "i-1", "1@x.jp")]);
         guard_addresses();
@@ -88,7 +88,7 @@ fn a_duplicate_in_a_job_is_named() {
 }
 
 #[test]
-fn a_lost_answer_about_a_duplicate_is_uncertain() {
+fn lost_answer_about_a_duplicate_is_uncertain() {
     let lose = |request: &Request| {
         let single = request.path.contains("/composite/batch");
         single.then(|| Failure::NoAnswer("the connection broke".to_owned()))

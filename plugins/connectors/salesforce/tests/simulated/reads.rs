@@ -5,7 +5,7 @@ use renkei_sdk::Removal;
 use super::*;
 
 #[test]
-fn check_says_who_and_how_many_calls_are_left() {
+fn check_has_account_and_calls_left() {
     with_org(10, Faults::default(), |desk| {
         let account = desk.connector.check().unwrap();
         assert!(account.id.starts_with("00D"), "{}", account.id);
@@ -14,7 +14,7 @@ fn check_says_who_and_how_many_calls_are_left() {
 }
 
 #[test]
-fn discover_tells_fields_and_stamp() {
+fn discover_has_fields_and_stamp() {
     with_org(10, Faults::default(), |desk| {
         let objects = ["Account", "Lead"].map(str::to_owned);
         let schemas = desk.connector.discover(&objects).unwrap();
@@ -30,7 +30,7 @@ fn discover_tells_fields_and_stamp() {
 }
 
 #[test]
-fn a_backfill_finds_every_record_once() {
+fn backfill_finds_every_record_once() {
     with_org(6000, Faults::default(), |desk| {
         for object in ["Account", "Contact", "Lead", "Opportunity"] {
             calls();
@@ -53,7 +53,7 @@ fn short_pages_lose_nothing() {
 }
 
 #[test]
-fn a_backfill_goes_on_from_every_cursor() {
+fn backfill_goes_on_from_every_cursor() {
     with_org(1500, Faults::default(), |desk| {
         desk.limit = 200;
         let whole = desk.backfill("Contact");
@@ -102,7 +102,7 @@ fn large_backfills_use_a_bulk_job_and_outlive_it() {
 }
 
 #[test]
-fn a_backfill_leaves_out_what_the_filter_leaves_out() {
+fn backfill_leaves_out_what_the_filter_leaves_out() {
     with_org(300, Faults::default(), |desk| {
         let mut request = desk.request("Lead", Scan::Backfill, None);
         request.filter = vec![("Email".into(), "=".into(), vec![Value::Null])];
@@ -113,7 +113,7 @@ fn a_backfill_leaves_out_what_the_filter_leaves_out() {
 }
 
 #[test]
-fn a_sweep_has_ids_and_versions_only() {
+fn sweep_has_ids_and_versions_only() {
     with_org(300, Faults::default(), |desk| {
         let swept = desk.scan("Lead", Scan::Sweep, None);
         assert_eq!(swept.ids(), ids_in_org("Lead"));
@@ -123,7 +123,7 @@ fn a_sweep_has_ids_and_versions_only() {
 }
 
 #[test]
-fn a_column_that_is_not_there_reads_as_absent() {
+fn column_that_is_not_there_reads_as_absent() {
     with_org(50, Faults::default(), |desk| {
         let mut request = desk.request("Lead", Scan::Backfill, None);
         request.columns.push("Hidden__c".into());
@@ -134,7 +134,7 @@ fn a_column_that_is_not_there_reads_as_absent() {
 }
 
 #[test]
-fn a_shape_out_of_date_is_described_again() {
+fn stale_shape_is_described_again() {
     with_org(50, Faults::default(), |desk| {
         let scanned = desk.backfill("Lead");
         let cursor = String::from_utf8(scanned.cursor()).unwrap();
@@ -149,7 +149,7 @@ fn a_shape_out_of_date_is_described_again() {
 }
 
 #[test]
-fn a_column_that_is_there_again_is_read() {
+fn column_that_is_there_again_is_read() {
     with_org(50, Faults::default(), |desk| {
         let scanned = desk.backfill("Lead");
         let cursor = String::from_utf8(scanned.cursor()).unwrap();
@@ -187,7 +187,7 @@ fn records_are_read_by_id_with_what_became_of_them() {
 }
 
 #[test]
-fn records_are_found_by_value_all_matches_of_it() {
+fn all_records_with_a_value_are_found() {
     with_org(3000, Faults::default(), |desk| {
         let all = desk.backfill("Contact");
         let emails: Vec<Value> = all.texts("Email").into_iter().map(Value::from).collect();

@@ -14,7 +14,7 @@ fn update(id: &str, last_name: impl Into<Value> + Clone) -> Operation {
 }
 
 #[test]
-fn the_same_intent_twice_makes_one_record() {
+fn repeated_intent_makes_one_record() {
     with_org(10, Faults::default(), |desk| {
         let before = ids_in_org("Lead").len();
         let first = desk.write("Lead", vec![create("intent-1", "山田")]);
@@ -84,7 +84,7 @@ fn every_operation_has_its_own_outcome_in_order() {
 }
 
 #[test]
-fn a_converted_lead_is_gone() {
+fn converted_lead_is_gone() {
     with_org(50, Faults::default(), |desk| {
         let lead = ids_in_org("Lead")[0].clone();
         control("convert", &json!({"id": lead}));
@@ -93,7 +93,7 @@ fn a_converted_lead_is_gone() {
 }
 
 #[test]
-fn a_locked_row_is_tried_again_later() {
+fn locked_row_is_tried_again_later() {
     with_org(50, Faults { lock_error_every: 1, ..Faults::default() }, |desk| {
         let updates: Vec<Operation> =
             ids_in_org("Lead").iter().take(6).map(|id| update(id, "鍵")).collect();
@@ -141,7 +141,7 @@ fn values_come_back_as_they_were_written() {
 }
 
 #[test]
-fn a_lost_answer_is_uncertain_and_probed_by_the_stamp() {
+fn lost_answer_is_uncertain_and_probed_by_the_stamp() {
     let lose = |request: &Request| {
         let write = request.path.contains("/composite/sobjects");
         write.then(|| Failure::NoAnswer("the connection broke".to_owned()))
@@ -156,7 +156,7 @@ fn a_lost_answer_is_uncertain_and_probed_by_the_stamp() {
 }
 
 #[test]
-fn what_was_written_before_the_quota_ran_out_is_told() {
+fn write_tells_what_was_written_before_quota_ran_out() {
     with_org(10, Faults::default(), |desk| {
         desk.connector.discover(&["Lead".to_owned()]).unwrap();
         let used = desk.connector.check().unwrap();
@@ -206,11 +206,11 @@ fn check_added_once(stamp_field: &str) {
 }
 
 #[test]
-fn an_activity_is_added_once() {
+fn activity_is_added_once() {
     check_added_once("Renkei_Id__c");
 }
 
 #[test]
-fn an_activity_is_added_once_without_a_stamp_field() {
+fn activity_is_added_once_without_a_stamp_field() {
     check_added_once("Not_There__c");
 }

@@ -1,12 +1,12 @@
-//! What a job says of its rows: three lists of CSV, in any order (apis/salesforce.md 5).
+//! What a job says of its rows: three lists of CSV, in any order (`API.md`, S-bulk-7).
 
 use std::collections::BTreeMap;
 
 use renkei_sdk::{Applied, Error, Outcome};
 
 use super::sheet::{key_column, name, short};
-use crate::error::{Fault, is_id, of_row};
-use crate::write::{Job, Verb};
+use crate::error::{ApiError, is_id, row_outcome};
+use crate::write::call::{IngestJob, Verb};
 
 /// How long the host leaves rows alone that a job left unprocessed.
 pub(super) const AGAIN_MS: u64 = 5_000;
@@ -23,7 +23,7 @@ pub(crate) struct Results {
 
 impl Results {
     /// Nothing known yet.
-    pub(super) fn new(job: &Job<'_>) -> Self {
+    pub(super) fn new(job: &IngestJob<'_>) -> Self {
         let rows = job.rows.iter().zip(job.operations());
         let named =
             rows.filter_map(|(row, operation)| Some((name(job, operation)?.to_owned(), *row)));
@@ -34,7 +34,12 @@ impl Results {
     ///
     /// # Errors
     /// The list is no CSV or lacks the columns that say what became of a row.
-    pub(super) fn read(&mut self, job: &Job<'_>, list: &str, body: &[u8]) -> Result<(), Error> {
+    pub(super) fn read(
+        &mut self,
+        job: &IngestJob<'_>,
+        list: &str,
+        body: &[u8],
+    ) -> Result<(), Error> {
         let broken = |fault: csv::Error| {
             let line = fault.position().map_or(0, csv::Position::line);
             Error::bug(format!("{list} of an ingest job is not CSV at line {line}"))
@@ -62,9 +67,10 @@ impl Results {
                     }),
                     None => continue,
                 },
-                "failedResults" => {
-                    of_row(operation.action, &[read_fault(text(error).unwrap_or_default())])
-                }
+                "failedResults" => row_outcome(
+                    operation.action,
+                    &[read_row_error(text(error).unwrap_or_default())],
+                ),
                 _ => {
                     self.unprocessed.push(row);
                     Outcome::RetryAfter(AGAIN_MS)
@@ -84,8 +90,9 @@ impl Results {
     }
 }
 
-/// `CODE:message:Field, Field--`, where the fields may be empty and the message has colons.
-fn read_fault(text: &str) -> Fault {
+/// `CODE:message:Field, Field--`, where the fields may be empty and the message has colons
+/// (S-bulk-8).
+fn read_row_error(text: &str) -> ApiError {
     let text = text.trim_end().trim_end_matches("--").trim_end();
     let (code, rest) = text.split_once(':').unwrap_or((text, ""));
     let is_name = |name: &str| {
@@ -101,7 +108,7 @@ fn read_fault(text: &str) -> Fault {
         }
         _ => (rest, Vec::new()),
     };
-    Fault { code: code.to_owned(), message: message.to_owned(), fields, ..Fault::default() }
+    ApiError { code: code.to_owned(), message: message.to_owned(), fields, ..ApiError::default() }
 }
 
 #[cfg(test)]
@@ -109,11 +116,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_read_with_their_fields() {
+    fn row_errors_are_read_with_their_fields() {
         fn check(text: &str, code: &str, message: &str, fields: &[&str]) {
-            let fault = read_fault(text);
-            assert_eq!((fault.code.as_str(), fault.message.as_str()), (code, message), "{text}");
-            assert_eq!(fault.fields, fields, "{text}");
+            let error = read_row_error(text);
+            assert_eq!((error.code.as_str(), error.message.as_str()), (code, message), "{text}");
+            assert_eq!(error.fields, fields, "{text}");
         }
         let missing = "Required fields are missing: [LastName, Company]";
         check(

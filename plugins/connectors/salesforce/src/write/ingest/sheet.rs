@@ -1,4 +1,4 @@
-//! The CSV of an upload: one row per operation (apis/salesforce.md 5).
+//! The CSV of an upload: one row per operation (`API.md`, S-bulk-5, S-bulk-6).
 //!
 //! An empty cell leaves a field alone and `#N/A` clears it. So an empty text, which REST takes for
 //! null, is written as `#N/A`, and a text that *is* `#N/A` cannot travel this way.
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use renkei_sdk::{Action, Error, Operation, Value};
 
 use crate::value::iso;
-use crate::write::{Job, Verb};
+use crate::write::call::{IngestJob, Verb};
 
 /// Clears a field.
 const NULL: &str = "#N/A";
@@ -18,7 +18,7 @@ const ROW_CHARS_MAX: usize = 400_000;
 
 /// What tells the row of an operation from the others of its job: its key for an upsert, else the
 /// first 15 characters of its id, as the other three only repeat their capitals.
-pub(crate) fn name<'a>(job: &Job<'a>, operation: &'a Operation) -> Option<&'a str> {
+pub(crate) fn name<'a>(job: &IngestJob<'a>, operation: &'a Operation) -> Option<&'a str> {
     match (job.verb, operation.action) {
         (Verb::Upsert(_), Action::Create) => Some(operation.intent.as_str()),
         (Verb::Upsert(key), _) => job.request.cell(operation, key)?.as_text(),
@@ -33,7 +33,7 @@ pub(super) fn short(id: &str) -> &str {
 }
 
 /// Whether an operation can be a row of an upload.
-pub(crate) fn fits(job: &Job<'_>, operation: &Operation) -> bool {
+pub(crate) fn fits(job: &IngestJob<'_>, operation: &Operation) -> bool {
     let mut chars = 0;
     let mut small = |(_, value): (&str, &Value)| {
         let cell = cell(value);
@@ -47,13 +47,13 @@ pub(crate) fn fits(job: &Job<'_>, operation: &Operation) -> bool {
 }
 
 /// About how many bytes the row of an operation has.
-pub(crate) fn bytes(job: &Job<'_>, operation: &Operation) -> usize {
+pub(crate) fn bytes(job: &IngestJob<'_>, operation: &Operation) -> usize {
     let cells = job.request.present(operation).map(|(_, value)| cell(value).len() + 3);
     cells.sum::<usize>() + job.request.columns.len() + operation.intent.len() + 20
 }
 
 /// The upload of a job.
-pub(super) fn write(job: &Job<'_>) -> Result<Vec<u8>, Error> {
+pub(super) fn write(job: &IngestJob<'_>) -> Result<Vec<u8>, Error> {
     let broken = |_| Error::bug("an upload cannot be written as CSV");
     let key = key_column(job);
     let columns = columns(job, key);
@@ -77,7 +77,7 @@ pub(super) fn write(job: &Job<'_>) -> Result<Vec<u8>, Error> {
 }
 
 /// The column that names a row.
-pub(super) fn key_column<'a>(job: &Job<'a>) -> &'a str {
+pub(super) fn key_column<'a>(job: &IngestJob<'a>) -> &'a str {
     match job.verb {
         Verb::Upsert(key) => key,
         _ => "Id",
@@ -85,7 +85,7 @@ pub(super) fn key_column<'a>(job: &Job<'a>) -> &'a str {
 }
 
 /// The columns that any row has a value for, the key aside.
-fn columns<'a>(job: &Job<'a>, key: &str) -> Vec<&'a str> {
+fn columns<'a>(job: &IngestJob<'a>, key: &str) -> Vec<&'a str> {
     let all = job.request.columns.iter().filter(|column| **column != key);
     let used = all.filter(|column| {
         *job.verb != Verb::Delete

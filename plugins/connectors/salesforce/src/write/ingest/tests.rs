@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use renkei_sdk::http::{Method, Response};
 use renkei_sdk::testing::{respond, waited, with_http};
-use renkei_sdk::{Action, Attributes, Operation, Value, WriteRequest};
+use renkei_sdk::{Action, Attributes, Operation, Outcome, Value, WriteRequest};
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn play(
     };
     let config = Config::read(&Attributes::new()).unwrap();
     let rows: Vec<usize> = (0..request.operations.len()).collect();
-    let job = Job { request, verb, rows: &rows };
+    let job = IngestJob { request, verb, rows: &rows };
     let ran = with_http(handler, || run(&config, &job));
     let (lines, upload) = sent.take();
     (ran, lines, upload)
@@ -63,7 +63,7 @@ fn csv(text: &str) -> Response {
 }
 
 #[test]
-fn a_job_must_save_calls() {
+fn job_must_save_calls() {
     let check = |rows, bulk_rows, expected| {
         assert_eq!(pays(rows, bulk_rows), expected, "{rows} {bulk_rows}");
     };
@@ -103,7 +103,7 @@ fn rows_are_known_by_their_ids_in_either_form_and_any_order() {
 }
 
 #[test]
-fn an_org_without_jobs_gets_collections() {
+fn org_without_jobs_gets_collections() {
     let request = request(Action::Update, 1, |_| None);
     for code in ["API_DISABLED_FOR_ORG", "FUNCTIONALITY_NOT_ENABLED"] {
         let script = move |_: &Request, _| refusal(403, code);
@@ -114,7 +114,7 @@ fn an_org_without_jobs_gets_collections() {
 }
 
 #[test]
-fn a_job_that_cannot_be_closed_is_given_up() {
+fn job_that_cannot_be_closed_is_given_up() {
     let request = request(Action::Update, 1, |_| None);
     let (ran, lines, _) =
         play(&Verb::Update, &request, |request, before| match (request.method, before) {
@@ -128,7 +128,7 @@ fn a_job_that_cannot_be_closed_is_given_up() {
 }
 
 #[test]
-fn a_close_that_never_arrived_must_not_arrive_later() {
+fn lost_close_is_aborted_so_that_it_cannot_arrive_later() {
     let request = request(Action::Update, 2, |_| None);
     let (ran, _, _) = play(&Verb::Update, &request, |request, before| {
         match (request.method, before, request.path.ends_with("unprocessedrecords")) {
@@ -148,7 +148,7 @@ fn a_close_that_never_arrived_must_not_arrive_later() {
 }
 
 #[test]
-fn an_upload_has_null_and_nothing() {
+fn upload_has_null_and_nothing() {
     let cells = |n| match n {
         1 => Some("a\"b,c\nd".into()),
         2 => Some(Value::Null),
@@ -159,12 +159,12 @@ fn an_upload_has_null_and_nothing() {
     let request = request(Action::Create, 5, cells);
     let verb = Verb::Upsert("Renkei_Id__c".into());
     let rows = [0, 1, 2, 3, 4];
-    let upload = sheet::write(&Job { request: &request, verb: &verb, rows: &rows }).unwrap();
+    let upload = sheet::write(&IngestJob { request: &request, verb: &verb, rows: &rows }).unwrap();
     assert_eq!(
         String::from_utf8(upload).unwrap(),
         "Renkei_Id__c,LastName\ni1,\"a\"\"b,c\nd\"\ni2,#N/A\ni3,#N/A\ni4,x;y\ni5,\n"
     );
-    let deletes = Job {
+    let deletes = IngestJob {
         verb: &Verb::Delete,
         request: &self::request(Action::Archive, 1, |_| None),
         rows: &[0],
@@ -173,10 +173,10 @@ fn an_upload_has_null_and_nothing() {
 }
 
 #[test]
-fn what_csv_cannot_say_does_not_fit() {
+fn cell_that_csv_cannot_say_does_not_fit() {
     let check = |cell: Value, expected: bool| {
         let request = request(Action::Update, 1, |_| Some(cell.clone()));
-        let job = Job { request: &request, verb: &Verb::Update, rows: &[0] };
+        let job = IngestJob { request: &request, verb: &Verb::Update, rows: &[0] };
         assert_eq!(fits(&job, &request.operations[0]), expected, "{cell:?}");
     };
     check("#N/A".into(), false);
@@ -185,6 +185,6 @@ fn what_csv_cannot_say_does_not_fit() {
     check(Value::Null, true);
     check("".into(), true);
     let create = request(Action::Create, 1, |_| None);
-    let job = Job { request: &create, verb: &Verb::Insert, rows: &[0] };
+    let job = IngestJob { request: &create, verb: &Verb::Insert, rows: &[0] };
     assert!(!fits(&job, &create.operations[0]), "nothing tells its row from others");
 }
