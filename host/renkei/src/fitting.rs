@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use renkei_sync::ports::Clock as _;
-use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::answers::standstill;
+use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{Matter, Stream};
-use renkei_sync::store::port::Store as _;
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::Clock as _;
+use renkei_sync::store::port::Store as _;
 
 use crate::failure::Failure;
 use crate::host::{Host, Preflight};

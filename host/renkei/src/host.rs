@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use renkei_runtime::{Compiler, NoTokens, Options, PausedSystem, PluginFile, Runtime};
 use renkei_store::SqliteStore;
-use renkei_sync::read::accounts::Verified;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::plugin::{Account, PluginError, Schema};
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
+use renkei_sync::ports::Systems as _;
+use renkei_sync::read::accounts::Verified;
+use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded, Secrets};

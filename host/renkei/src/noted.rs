@@ -104,8 +104,8 @@ fn folder(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::store::codec::Layouts;
     use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+    use renkei_sync::store::codec::Layouts;
     use renkei_sync::store::port::{Changes, Store as _};
 
     use super::*;

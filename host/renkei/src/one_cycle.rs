@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::ProgressBar;
-use renkei_sync::read::accounts::OwnAccounts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{
     CycleError, CycleOptions, Engine, Event, FirstSync, Observer, Report, WriteResult,
 };
-use renkei_sync::read::transforms::Lenses;
-use renkei_sync::model::preview::Plan;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Clock as _;
+use renkei_sync::model::preview::Plan;
 use renkei_sync::model::record::Action;
+use renkei_sync::ports::Clock as _;
+use renkei_sync::read::accounts::OwnAccounts;
+use renkei_sync::read::transforms::Lenses;
 use serde_json::{Value, json};
 
 use crate::failing::Waiting;

@@ -8,13 +8,13 @@
 use std::path::Path;
 
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::ports::Clock as _;
 use renkei_sync::answers::resolve::{self, ResolveError};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
-use renkei_sync::store::port::{ReviewQuery, Store as _};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::Clock as _;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::port::{ReviewQuery, Store as _};
 use serde::{Deserialize, Serialize};
 
 use super::why::parse_record;

@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use renkei_sync::engine::{CycleOptions, FirstSync, Report};
-use renkei_sync::ports::Clock as _;
 use renkei_sync::model::record::Action;
+use renkei_sync::ports::Clock as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -5,14 +5,14 @@
 use std::path::Path;
 
 use renkei_runtime::PluginReport;
-use renkei_sync::store::codec::Layouts;
+use renkei_sync::answers::why::moment;
 use renkei_sync::model::review::standing;
 use renkei_sync::model::state::{
     Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
 };
-use renkei_sync::store::port::{Counts, ReviewQuery, Reviews, Store as _};
 use renkei_sync::model::value::{self, Cell, Shown};
-use renkei_sync::answers::why::moment;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::port::{Counts, ReviewQuery, Reviews, Store as _};
 use serde_json::{Value, json};
 
 use crate::admin_socket;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::store::codec::Layouts;
+use renkei_sync::answers::why::{Subject, why};
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{LinkId, RecordKey};
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::codec::Layouts;
 
 use crate::cli::WhyArgs;
 use crate::config::Config;
