@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::value::Facts as _;
 use crate::{Attributes, Error};
 
-/// How far a server's clock may be ahead of the host's and still be believed, ms.
+/// The time by which a server's clock may be ahead of the host's and still be believed, ms.
 const AHEAD_MS: i64 = 24 * 3_600_000;
 
 /// The bytes that go into `page.cursor`.
