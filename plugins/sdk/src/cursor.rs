@@ -36,8 +36,8 @@ pub fn decode<T: DeserializeOwned + Default>(bytes: Option<&[u8]>) -> Result<T, 
 ///
 /// `server` is the server's clock when it answered and `newest` the newest stamp on the page. A
 /// wrong clock must not move a cursor past changes to come. So a server's clock that is a day ahead
-/// of the host's (option `now-ms`) is not believed, the rows' own stamps stand for it, and nothing
-/// goes past the host's clock. Too early a moment costs repeats and loses nothing. `None` where
+/// of the host's (option `now-ms`) is not believed; the rows' own stamps stand for it. Nothing goes
+/// past the host's clock. Too early a moment costs repeats and loses nothing. `None` where
 /// nothing tells the time.
 ///
 /// ```

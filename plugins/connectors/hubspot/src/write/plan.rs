@@ -1,7 +1,7 @@
 //! The requests of a write, and the operations in each. Pure.
 //!
 //! A batch takes 100 inputs of one verb and refuses an id that it holds twice (`API.md`,
-//! H-batch-6), so two operations on one record go into two requests, in their order.
+//! H-batch-6). So two operations on one record go into two requests, in their order.
 
 use std::collections::BTreeSet;
 
