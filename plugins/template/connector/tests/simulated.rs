@@ -6,8 +6,8 @@ use std::rc::Rc;
 use renkei_sdk::http::{Failure, Request, Response};
 use renkei_sdk::testing::{respond, texts, with_http};
 use renkei_sdk::{
-    Action, Applied, Attributes, Connector, Error, Field, Kind, Operation, Outcome,
-    PageRequest, Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
+    Action, Applied, Attributes, Connector, Error, Field, Kind, Operation, Outcome, PageRequest,
+    Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
 };
 use serde_json::json;
 
@@ -117,7 +117,7 @@ fn each_operation_has_its_outcome_in_order() {
 #[test]
 fn request_takes_fifty_and_lost_answer_is_uncertain() {
     let operations: Vec<_> = (0..60)
-        .map(|n| Operation::new(&format!("i{n}"), Action::Create, None, vec![None, None]))
+        .map(|n| Operation::new(format!("i{n}"), Action::Create, None, vec![None, None]))
         .collect();
     let created: Vec<_> =
         (0..50).map(|n| json!({ "status": "created", "id": n.to_string() })).collect();
