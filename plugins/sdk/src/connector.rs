@@ -16,7 +16,7 @@ pub use world::{
     Reply, Scan, Schema, WriteRequest,
 };
 
-/// What a connector does. The meaning of every argument and result is in `wit/v1/connector.wit`.
+/// The functions of a connector. `wit/v1/connector.wit` says what every argument and result means.
 pub trait Connector: Sized + 'static {
     /// Makes the connector from the system's settings, which the host checked against the manifest.
     ///
@@ -24,7 +24,8 @@ pub trait Connector: Sized + 'static {
     /// `invalid` where the settings contradict each other.
     fn configure(configuration: &Attributes) -> Result<Self, Error>;
 
-    /// Who am I, with which rights, and how much quota is left. One cheap request.
+    /// The account behind the credentials, its permissions, and the quota that is left. One cheap
+    /// request.
     ///
     /// # Errors
     /// `unauthorized`, `forbidden`.
@@ -100,7 +101,7 @@ pub trait Connector: Sized + 'static {
     }
 }
 
-/// Where the export macro keeps the connector of this instance.
+/// The place where the export macro keeps the connector of this instance.
 #[doc(hidden)]
 pub trait Held: Connector {
     /// The one place of this type.

@@ -87,7 +87,7 @@ impl Request {
     /// Sets a JSON body.
     ///
     /// # Panics
-    /// Where the value has no JSON form, such as a map with keys that are not text: a fault of the
+    /// For a value that has no JSON form, such as a map with keys that are not text: a fault of the
     /// plugin, which the host reports as a trap.
     #[must_use]
     #[expect(clippy::expect_used, reason = "only a Serialize of the plugin's own can fail here")]
@@ -148,7 +148,7 @@ impl Method {
 }
 
 impl Failure {
-    /// Whether the request may have reached the system, so that its effect is unknown.
+    /// True if the request may have reached the system, so that its effect is unknown.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::NoAnswer(_) | Self::TooLarge(_) | Self::Timeout | Self::Cancelled => true,
@@ -158,7 +158,7 @@ impl Failure {
 }
 
 impl Response {
-    /// Whether the status is 2xx.
+    /// True for a status of 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -166,6 +166,11 @@ impl Response {
     /// The first header of this name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The server's clock when it answered, ms; its `date` header says so.
+    pub fn server_time(&self) -> Option<i64> {
+        crate::time::parse_http_date(self.header("date")?)
     }
 
     /// The body as JSON of this shape. Look at the status first: an error page has another shape.

@@ -31,9 +31,9 @@ thread_local! {
 /// One line that the plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// How grave.
+    /// The severity.
     pub level: Level,
-    /// What happened.
+    /// The text.
     pub message: String,
     /// Names and ids.
     pub attributes: Vec<(String, String)>,
@@ -111,6 +111,11 @@ pub fn with_secret<T>(name: &str, value: &[u8], test: impl FnOnce() -> T) -> T {
 /// The lines logged on this thread since the last call.
 pub fn logged() -> Vec<Line> {
     LINES.take()
+}
+
+/// Texts as a list of columns, ids or names.
+pub fn texts(items: &[&str]) -> Vec<String> {
+    items.iter().map(|item| (*item).to_owned()).collect()
 }
 
 /// A JSON answer.

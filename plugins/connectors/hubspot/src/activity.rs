@@ -9,33 +9,38 @@ use renkei_sdk::{Action, Activity, Operation, Outcome, Problem, Remedy, Value, W
 use crate::associations;
 
 /// An activity object: the contract's kind, HubSpot's object, its subject and body properties.
-struct Shape {
+struct ActivityShape {
     kind: &'static str,
     object: &'static str,
     subject: Option<&'static str>,
     body: &'static str,
 }
 
-const SHAPES: [Shape; 5] = [
-    Shape { kind: "note", object: "notes", subject: None, body: "hs_note_body" },
-    Shape { kind: "call", object: "calls", subject: None, body: "hs_call_body" },
-    Shape {
+const SHAPES: [ActivityShape; 5] = [
+    ActivityShape { kind: "note", object: "notes", subject: None, body: "hs_note_body" },
+    ActivityShape { kind: "call", object: "calls", subject: None, body: "hs_call_body" },
+    ActivityShape {
         kind: "mail",
         object: "emails",
         subject: Some("hs_email_subject"),
         body: "hs_email_text",
     },
-    Shape {
+    ActivityShape {
         kind: "meeting",
         object: "meetings",
         subject: Some("hs_meeting_title"),
         body: "hs_meeting_body",
     },
-    Shape { kind: "task", object: "tasks", subject: Some("hs_task_subject"), body: "hs_task_body" },
+    ActivityShape {
+        kind: "task",
+        object: "tasks",
+        subject: Some("hs_task_subject"),
+        body: "hs_task_body",
+    },
 ];
 
 /// Activities that one write makes.
-pub(crate) struct Group {
+pub(crate) struct ActivityGroup {
     pub(crate) request: WriteRequest,
     /// Places in the caller's list.
     pub(crate) places: Vec<usize>,
@@ -43,13 +48,15 @@ pub(crate) struct Group {
 
 /// Sorts activities into one write per activity object and object they belong to, and refuses
 /// those that HubSpot has no object or association for. Outcomes are in the caller's order.
-pub(crate) fn groups(activities: &[Activity]) -> (Vec<Group>, Vec<Option<Outcome>>) {
-    let mut groups: Vec<Group> = Vec::new();
+pub(crate) fn group_activities(
+    activities: &[Activity],
+) -> (Vec<ActivityGroup>, Vec<Option<Outcome>>) {
+    let mut groups: Vec<ActivityGroup> = Vec::new();
     let mut outcomes = Vec::new();
     for (place, activity) in activities.iter().enumerate() {
-        match shape_of(activity) {
+        match find_shape(activity) {
             Some(shape) => {
-                add(&mut groups, place, shape, activity);
+                add_to_group(&mut groups, place, shape, activity);
                 outcomes.push(None);
             }
             None => {
@@ -62,16 +69,21 @@ pub(crate) fn groups(activities: &[Activity]) -> (Vec<Group>, Vec<Option<Outcome
     (groups, outcomes)
 }
 
-fn shape_of(activity: &Activity) -> Option<&'static Shape> {
+fn find_shape(activity: &Activity) -> Option<&'static ActivityShape> {
     let shape = SHAPES.iter().find(|shape| shape.kind == activity.kind)?;
-    associations::relation_of(shape.object, &column(&activity.object))?;
+    associations::find_relation(shape.object, &association_column(&activity.object))?;
     Some(shape)
 }
 
-fn add(groups: &mut Vec<Group>, place: usize, shape: &Shape, activity: &Activity) {
+fn add_to_group(
+    groups: &mut Vec<ActivityGroup>,
+    place: usize,
+    shape: &ActivityShape,
+    activity: &Activity,
+) {
     let columns = columns(shape, &activity.object);
-    let operation = operation(shape, activity);
-    let same = |group: &&mut Group| {
+    let operation = make_operation(shape, activity);
+    let same = |group: &&mut ActivityGroup| {
         group.request.object == shape.object && group.request.columns == columns
     };
     if let Some(group) = groups.iter_mut().find(same) {
@@ -81,25 +93,25 @@ fn add(groups: &mut Vec<Group>, place: usize, shape: &Shape, activity: &Activity
     }
     let (object, operations) = (shape.object.to_owned(), vec![operation]);
     let request = WriteRequest { object, columns, operations, options: Vec::new() };
-    groups.push(Group { request, places: vec![place] });
+    groups.push(ActivityGroup { request, places: vec![place] });
 }
 
-/// What every activity of a group becomes where its intent cannot be kept.
-pub(crate) fn without_stamp(object: &str, stamp: &str) -> Outcome {
+/// The outcome of every activity of a group where its intent cannot be kept.
+pub(crate) fn refuse_without_stamp(object: &str, stamp: &str) -> Outcome {
     let message = format!("make a text property {stamp} with unique values on {object}");
     Outcome::rejected(Problem::new("stamp-missing", message, Remedy::Admin))
 }
 
-fn columns(shape: &Shape, object: &str) -> Vec<String> {
-    let names = ["hs_timestamp", shape.body, &column(object)].map(str::to_owned);
+fn columns(shape: &ActivityShape, object: &str) -> Vec<String> {
+    let names = ["hs_timestamp", shape.body, &association_column(object)].map(str::to_owned);
     names.into_iter().chain(shape.subject.map(str::to_owned)).collect()
 }
 
-fn column(object: &str) -> String {
+fn association_column(object: &str) -> String {
     format!("{}{object}", associations::PREFIX)
 }
 
-fn operation(shape: &Shape, activity: &Activity) -> Operation {
+fn make_operation(shape: &ActivityShape, activity: &Activity) -> Operation {
     let body = match shape.subject {
         None if !activity.subject.is_empty() => {
             format!("{}\n{}", activity.subject, activity.body)
@@ -109,14 +121,8 @@ fn operation(shape: &Shape, activity: &Activity) -> Operation {
     let cells =
         [Value::Timestamp(activity.at), Value::Text(body), Value::References(activity.ids.clone())];
     let subject = shape.subject.map(|_| Value::Text(activity.subject.clone()));
-    Operation {
-        intent: activity.intent.clone(),
-        action: Action::Create,
-        id: None,
-        key: None,
-        if_version: None,
-        cells: cells.into_iter().chain(subject).map(Some).collect(),
-    }
+    let cells = cells.into_iter().chain(subject).map(Some).collect();
+    Operation::new(&activity.intent, Action::Create, None, cells)
 }
 
 #[cfg(test)]
@@ -144,7 +150,7 @@ mod tests {
             activity("note", "contacts"),
             activity("note", "companies"),
         ];
-        let (groups, outcomes) = groups(&all);
+        let (groups, outcomes) = group_activities(&all);
         let places: Vec<&[usize]> = groups.iter().map(|group| &*group.places).collect();
         assert_eq!(places, [&[0, 2][..], &[1], &[3]]);
         assert!(outcomes.iter().all(Option::is_none));
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn note_has_its_subject_in_the_body() {
         let body = |kind| {
-            groups(&[activity(kind, "contacts")]).0[0].request.operations[0].cells[1].clone()
+            group_activities(&[activity(kind, "contacts")]).0[0].request.operations[0].cells[1]
+                .clone()
         };
         assert_eq!(body("note"), Some(Value::from("Estimate\nsent")));
         assert_eq!(body("task"), Some(Value::from("sent")));
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn activity_without_object_or_association_is_refused() {
         let check = |kind, object| {
-            let (groups, outcomes) = groups(&[activity(kind, object)]);
+            let (groups, outcomes) = group_activities(&[activity(kind, object)]);
             assert!(groups.is_empty() && outcomes[0].is_some());
         };
         check("fax", "contacts");

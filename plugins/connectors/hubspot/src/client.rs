@@ -11,7 +11,7 @@ pub(crate) mod search;
 pub(crate) mod wire;
 
 use renkei_sdk::http::{Request, Response};
-use renkei_sdk::{Error, Outcome, time};
+use renkei_sdk::{Error, Outcome};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, CallFailure};
@@ -34,7 +34,7 @@ pub(crate) struct Answer<T> {
 /// Sends a request and reads its answer.
 pub(crate) fn call<T: DeserializeOwned>(request: &Request) -> Result<Answer<T>, CallFailure> {
     let response = send(request)?;
-    let server_time = response.header("date").and_then(time::parse_http_date);
+    let server_time = response.server_time();
     let body = response.json().map_err(CallFailure::Unknown)?;
     Ok(Answer { body, server_time })
 }
@@ -79,7 +79,7 @@ fn wait_ms(response: &Response) -> Option<u64> {
 }
 
 /// The outcome of a write whose request ended like this.
-pub(crate) fn uncertain(error: &Error) -> Outcome {
+pub(crate) fn make_uncertain(error: &Error) -> Outcome {
     Outcome::Uncertain(match error {
         Error::Host(text) | Error::Bug(text) => text.clone(),
         other => format!("{other:?}"),

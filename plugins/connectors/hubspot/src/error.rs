@@ -12,10 +12,10 @@ use serde_json::Value as Json;
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
 const CONFLICT: &str = "CONFLICT";
 const NO_SUCH_PROPERTY: &str = "PROPERTY_DOESNT_EXIST";
-/// How HubSpot words an object type that it does not know (H-error-6).
+/// HubSpot's words for an object type that it does not know (H-error-6).
 const UNKNOWN_OBJECT: &str = "Unable to infer object type";
 
-/// Why a request has no good answer.
+/// The reason why a call has no good answer.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
     /// HubSpot refused the request itself; nothing was done.
@@ -42,7 +42,7 @@ pub(crate) struct ApiError {
     pub(crate) category: String,
     pub(crate) sub_category: Option<String>,
     pub(crate) message: String,
-    /// Which limit a 429 hit.
+    /// The limit that a 429 hit.
     pub(crate) policy_name: Option<String>,
     pub(crate) context: ApiErrorContext,
     pub(crate) errors: Vec<ApiErrorDetail>,
@@ -81,17 +81,17 @@ impl ApiErrorContext {
 }
 
 impl ApiError {
-    /// Whether a record does not exist (any more).
+    /// True for a record that does not exist, or no more.
     pub(crate) fn is_not_found(&self) -> bool {
         self.category == NOT_FOUND
     }
 
-    /// Whether the object type itself is unknown.
+    /// True where the object type itself is unknown.
     pub(crate) fn is_unknown_object(&self) -> bool {
         self.message.starts_with(UNKNOWN_OBJECT)
     }
 
-    /// Whether a row has the same unique value as another one of its batch, which has no id yet.
+    /// True for a row with the same unique value as another one of its batch, which has no id yet.
     pub(crate) fn is_conflict_within_batch(&self) -> bool {
         self.category == CONFLICT && self.existing_id().is_none()
     }
@@ -196,7 +196,7 @@ fn holder(said: &str) -> Option<String> {
     rest.split(|next: char| !next.is_ascii_digit()).next().filter(is_id).map(str::to_owned)
 }
 
-/// Who can do something about a code.
+/// The remedy for a code.
 fn remedy(code: &str) -> Remedy {
     match code {
         NO_SUCH_PROPERTY | "READ_ONLY_VALUE" | "MISSING_SCOPES" => Remedy::Admin,

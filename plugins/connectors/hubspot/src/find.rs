@@ -15,33 +15,33 @@ use crate::client::wire::{Record, Results};
 use crate::error::CallFailure;
 use crate::schema::Properties;
 use crate::value;
-use crate::value::rows::{self, Associations, View};
+use crate::value::rows::{self, LinkSource, Selection};
 
 /// Inputs of one batch read.
 const BATCH_MAX: usize = 100;
 
 /// These records as they are now; what was archived or merged away is in `removed`.
-pub(crate) fn records(view: &View<'_>, ids: &[String]) -> Result<Page, Error> {
+pub(crate) fn read_records(selection: &Selection<'_>, ids: &[String]) -> Result<Page, Error> {
     let wanted: BTreeSet<&String> = ids.iter().collect();
     let ids: Vec<String> = wanted.iter().map(|id| (*id).clone()).collect();
-    let mut found = batch_read(view.object, &view.properties(), None, &ids, false)?;
+    let mut found = read_batch(selection.object, &selection.properties(), None, &ids, false)?;
     // A merged-away id answers as its survivor, perhaps beside the survivor's own id.
     let mut seen = BTreeSet::new();
     found.retain(|record| seen.insert(record.id.clone()));
-    let mut removed = rows::merged_into(&found);
+    let mut removed = rows::merged_tombstones(&found);
     removed.retain(|tombstone| wanted.contains(&tombstone.id));
     let merged: BTreeSet<&String> = removed.iter().map(|tombstone| &tombstone.id).collect();
     let missing = ids.iter().filter(|id| !seen.contains(*id) && !merged.contains(id));
     let missing: Vec<String> = missing.cloned().collect();
-    let put_away = batch_read(view.object, &[], None, &missing, true)?;
-    removed.extend(rows::archived(&put_away));
-    let batch = view.batch(&found, Associations::Apart)?;
+    let put_away = read_batch(selection.object, &[], None, &missing, true)?;
+    removed.extend(rows::archived_tombstones(&put_away));
+    let batch = selection.make_batch(&found, LinkSource::Apart)?;
     Ok(Page { removed, ..Page::last(batch, Vec::new()) }.lag(0))
 }
 
 /// All records whose `key` is one of the values, as HubSpot compares them.
-pub(crate) fn find(
-    view: &View<'_>,
+pub(crate) fn find_records(
+    selection: &Selection<'_>,
     properties: &Properties,
     key: &str,
     wanted: &[Value],
@@ -49,32 +49,42 @@ pub(crate) fn find(
     if properties.kind(key).is_none() {
         return Err(Error::invalid("unknown-key", format!("no property {key} to find by")));
     }
-    let unique = properties.is_unique(view.object, key);
+    let unique = properties.is_unique(selection.object, key);
     // Addresses are kept in lower case, and a search compares with the value in lower case.
     let text = |value: &Value| match value {
         Value::Text(text) if !unique || key == "email" => text.to_lowercase(),
-        other => value::write(other),
+        other => value::write_text(other),
     };
     let texts: BTreeSet<String> = wanted.iter().map(text).collect();
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     let found = if unique {
         let id_property = Some(key).filter(|key| *key != "hs_object_id");
-        batch_read(view.object, &view.properties(), id_property, &texts, false)?
+        read_batch(selection.object, &selection.properties(), id_property, &texts, false)?
     } else {
-        searched(view, key, texts)?
+        search_records(selection, key, texts)?
     };
-    view.batch(&found, Associations::Apart)
+    selection.make_batch(&found, LinkSource::Apart)
 }
 
-fn searched(view: &View<'_>, key: &str, texts: Vec<String>) -> Result<Vec<Record>, Error> {
+fn search_records(
+    selection: &Selection<'_>,
+    key: &str,
+    texts: Vec<String>,
+) -> Result<Vec<Record>, Error> {
     let mut found = Vec::new();
-    for chunk in search::chunks(texts) {
-        let filter = search::one_of(key, &chunk);
+    for chunk in search::split_values(texts) {
+        let filter = search::filter_one_of(key, &chunk);
         let mut last_id: Option<String> = None;
         loop {
-            let properties = view.properties();
+            let properties = selection.properties();
             let after = last_id.as_deref();
-            let request = search::page(view.object, &filter, after, &properties, search::PAGE_MAX);
+            let request = search::request_page(
+                selection.object,
+                &filter,
+                after,
+                &properties,
+                search::PAGE_MAX,
+            );
             let answer = call::<Results<Record>>(&request)?.body;
             let more = answer.after().is_some();
             last_id = answer.results.last().map(|record| record.id.clone());
@@ -91,7 +101,7 @@ fn searched(view: &View<'_>, key: &str, texts: Vec<String>) -> Result<Vec<Record
 ///
 /// # Errors
 /// Any refusal but that a record does not exist.
-pub(crate) fn batch_read(
+pub(crate) fn read_batch(
     object: &str,
     properties: &[String],
     id_property: Option<&str>,
@@ -100,7 +110,7 @@ pub(crate) fn batch_read(
 ) -> Result<Vec<Record>, Error> {
     let mut found = Vec::new();
     for chunk in ids.chunks(BATCH_MAX) {
-        let request = read_request(object, properties, id_property, chunk, archived);
+        let request = make_read_request(object, properties, id_property, chunk, archived);
         match call::<Results<Record>>(&request) {
             Ok(answer) => {
                 if let Some(refusal) = answer.body.errors.iter().find(|one| !one.is_not_found()) {
@@ -115,7 +125,7 @@ pub(crate) fn batch_read(
     Ok(found)
 }
 
-fn read_request(
+fn make_read_request(
     object: &str,
     properties: &[String],
     id_property: Option<&str>,

@@ -76,14 +76,14 @@ impl Properties {
         self.0.get(name).map(Property::kind)
     }
 
-    /// Whether no two records have the same value of a property. The e-mail address of a contact
+    /// True if no two records have the same value of a property. The e-mail address of a contact
     /// is unique although its property does not say so (H-schema-4).
     pub(crate) fn is_unique(&self, object: &str, name: &str) -> bool {
         let declared = self.0.get(name).is_some_and(|property| property.has_unique_value);
         declared || name == "hs_object_id" || (object, name) == ("contacts", "email")
     }
 
-    /// Whether this property can hold the intent of a create (H-schema-3).
+    /// True if this property can hold the intent of a create (H-schema-3).
     pub(crate) fn can_stamp(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|property| {
             property.has_unique_value && property.kind() == Kind::Text && !property.is_read_only()
@@ -128,7 +128,7 @@ impl Property {
 ///
 /// # Errors
 /// `not-found` for an object that the account does not have.
-pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties), Error> {
+pub(crate) fn discover_object(object: &str, stamp: &str) -> Result<(Schema, Properties), Error> {
     let properties = Properties::fetch(object)?;
     let mergeable = MERGEABLE.contains(&object);
     let mut schema = Schema::new(object, object)
@@ -143,7 +143,7 @@ pub(crate) fn discover(object: &str, stamp: &str) -> Result<(Schema, Properties)
         schema = schema.field(property.field(unique));
     }
     add_stages(&mut schema, object)?;
-    for relation in associations::relations_of(object) {
+    for relation in associations::list_relations(object) {
         let column = relation.column();
         let field = Field::new(column, Kind::References).label(relation.to).target(relation.to);
         let field = field.fact("primary", relation.has_primary());
@@ -205,7 +205,7 @@ mod tests {
                 let pipelines = request.path == "/crm/v3/pipelines/deals";
                 Ok(respond(200, if pipelines { PIPELINES } else { DEALS }))
             },
-            || discover("deals", stamp),
+            || discover_object("deals", stamp),
         );
         discovered.unwrap().0
     }

@@ -8,7 +8,7 @@ pub(crate) mod rows;
 use renkei_sdk::{Kind, Value, time};
 
 /// A property's text as a value of its kind.
-pub(crate) fn read(kind: Kind, text: Option<&str>) -> Value {
+pub(crate) fn read_text(kind: Kind, text: Option<&str>) -> Value {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Value::Null;
     };
@@ -19,16 +19,16 @@ pub(crate) fn read(kind: Kind, text: Option<&str>) -> Value {
             _ => None,
         },
         Kind::Decimal => plain_decimal(text).map(Value::Decimal),
-        Kind::Timestamp => moment(text).map(Value::Timestamp),
-        Kind::Date => date(text).map(Value::Date),
-        Kind::Choices => Some(Value::Choices(split(text).map(str::to_owned).collect())),
+        Kind::Timestamp => read_moment(text).map(Value::Timestamp),
+        Kind::Date => read_date(text).map(Value::Date),
+        Kind::Choices => Some(Value::Choices(split_choices(text).map(str::to_owned).collect())),
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 /// A value as HubSpot takes it; null becomes the empty text, which clears the property.
-pub(crate) fn write(value: &Value) -> String {
+pub(crate) fn write_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Boolean(truth) => truth.to_string(),
@@ -41,20 +41,20 @@ pub(crate) fn write(value: &Value) -> String {
 }
 
 /// The parts of a list that HubSpot joins with semicolons.
-pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split_choices(text: &str) -> impl Iterator<Item = &str> {
     text.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 
 /// A moment of the years 0 to 9999, which HubSpot writes in ISO 8601 and older values in
 /// milliseconds.
-fn moment(text: &str) -> Option<i64> {
+fn read_moment(text: &str) -> Option<i64> {
     let ms = text.parse().ok().or_else(|| time::parse(text))?;
     time::format(ms).map(|_| ms)
 }
 
 /// The day of a date, which is written as such or as the moment of its midnight in UTC.
-fn date(text: &str) -> Option<String> {
-    let midnight = time::parse(&format!("{text}T00:00:00Z")).or_else(|| moment(text))?;
+fn read_date(text: &str) -> Option<String> {
+    let midnight = time::parse(&format!("{text}T00:00:00Z")).or_else(|| read_moment(text))?;
     time::format(midnight)?.get(..10).map(str::to_owned)
 }
 
@@ -69,7 +69,7 @@ fn plain_decimal(text: &str) -> Option<String> {
         None => ("", mantissa.strip_prefix('+').unwrap_or(mantissa)),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let (whole, fraction) = shift(whole, fraction, exponent)?;
+    let (whole, fraction) = shift_point(whole, fraction, exponent)?;
     let point = if fraction.is_empty() { "" } else { "." };
     let whole = if whole.is_empty() { "0" } else { &whole };
     match Value::decimal(&format!("{sign}{whole}{point}{fraction}"))? {
@@ -79,7 +79,7 @@ fn plain_decimal(text: &str) -> Option<String> {
 }
 
 /// Moves the point by `exponent` places; refuses what is far from any number in a CRM.
-fn shift(whole: &str, fraction: &str, exponent: i32) -> Option<(String, String)> {
+fn shift_point(whole: &str, fraction: &str, exponent: i32) -> Option<(String, String)> {
     if whole.is_empty() && fraction.is_empty() || exponent.abs() > 40 {
         return None;
     }
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn texts_become_values_of_their_kind() {
-        let check = |kind, text, expected| assert_eq!(read(kind, Some(text)), expected, "{text}");
+        let check =
+            |kind, text, expected| assert_eq!(read_text(kind, Some(text)), expected, "{text}");
         check(Kind::Boolean, "true", Value::Boolean(true));
         check(Kind::Boolean, "yes", Value::from("yes"));
         check(Kind::Decimal, "5000.00", Value::Decimal("5000.00".into()));
@@ -133,12 +134,13 @@ mod tests {
         check(Kind::Choice, "a;b", Value::from("a;b"));
         check(Kind::Text, "0012", Value::from("0012"));
         check(Kind::Text, "", Value::Null);
-        assert_eq!(read(Kind::Decimal, None), Value::Null);
+        assert_eq!(read_text(Kind::Decimal, None), Value::Null);
     }
 
     #[test]
     fn written_value_reads_back_as_itself() {
-        let check = |kind, value: Value| assert_eq!(read(kind, Some(&write(&value))), value);
+        let check =
+            |kind, value: Value| assert_eq!(read_text(kind, Some(&write_text(&value))), value);
         check(Kind::Text, Value::Null);
         check(Kind::Boolean, Value::Boolean(false));
         check(Kind::Decimal, Value::Decimal("-12.50".into()));

@@ -17,7 +17,7 @@ mod writes;
 
 use renkei_connector_hubspot::HubSpot;
 use renkei_sdk::http::Request;
-use renkei_sdk::testing::{loopback, with_http};
+use renkei_sdk::testing::{loopback, texts, with_http};
 use renkei_sdk::{
     Action, Attributes, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
 };
@@ -126,7 +126,7 @@ impl Sim {
         loop {
             let request = PageRequest {
                 object: object.to_owned(),
-                columns: names(columns),
+                columns: texts(columns),
                 scan,
                 cursor: cursor.take(),
                 filter: Vec::new(),
@@ -153,7 +153,7 @@ impl Sim {
         operations: Vec<Operation>,
         options: Attributes,
     ) -> Vec<Outcome> {
-        let (object, columns) = ("contacts".to_owned(), names(columns));
+        let (object, columns) = ("contacts".to_owned(), texts(columns));
         let request = WriteRequest { object, columns, operations, options };
         self.with(|hubspot| hubspot.write(&request)).unwrap()
     }
@@ -169,18 +169,6 @@ fn sorted(mut ids: Vec<String>) -> Vec<String> {
     ids
 }
 
-/// Names as a list of columns or ids.
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
 fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Value>) -> Operation {
-    Operation {
-        intent: intent.to_owned(),
-        action,
-        id: id.map(str::to_owned),
-        key: None,
-        if_version: None,
-        cells: cells.into_iter().map(Some).collect(),
-    }
+    Operation::new(intent, action, id, cells.into_iter().map(Some).collect())
 }

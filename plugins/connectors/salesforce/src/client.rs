@@ -7,8 +7,8 @@
 pub(crate) mod account;
 pub(crate) mod soql;
 
+use renkei_sdk::Error;
 use renkei_sdk::http::{Request, Response};
-use renkei_sdk::{Error, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -46,14 +46,9 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> 
     })
 }
 
-/// The server's clock when it answered, ms.
-pub(crate) fn server_time(answer: &Response) -> Option<i64> {
-    time::parse_http_date(answer.header("date")?)
-}
-
 /// The answers to the subrequests of a `/composite/batch`, in their order.
 #[derive(Deserialize)]
-pub(crate) struct Batch<'a> {
+pub(crate) struct BatchAnswer<'a> {
     #[serde(borrow)]
     pub(crate) results: Vec<BatchResult<'a>>,
 }
@@ -76,7 +71,7 @@ pub(crate) fn get_all(
     if let [path] = paths {
         return read(&send(&Request::get(format!("{}{path}", config.root)))?.body);
     }
-    let version = config.root.trim_start_matches("/services/data/");
+    let version = config.version();
     for part in paths.chunks(BATCH_MAX) {
         let get = |path| serde_json::json!({"method": "GET", "url": format!("{version}{path}")});
         let requests: Vec<_> = part.iter().map(get).collect();
@@ -84,7 +79,7 @@ pub(crate) fn get_all(
             .json(&serde_json::json!({"batchRequests": requests}))
             .repeatable();
         let answer = send(&request)?;
-        for part in parse::<Batch<'_>>(&answer.body)?.results {
+        for part in parse::<BatchAnswer<'_>>(&answer.body)?.results {
             check_part(part.status_code, part.result)?;
             read(part.result.get().as_bytes())?;
         }

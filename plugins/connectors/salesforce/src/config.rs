@@ -4,6 +4,9 @@ use renkei_sdk::{Attributes, Error, Facts};
 
 use crate::client::soql::check_name;
 
+/// The path that all versions are below.
+const VERSIONS: &str = "/services/data/";
+
 /// Checked settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -11,11 +14,11 @@ pub(crate) struct Config {
     pub(crate) root: String,
     /// The unique external id that holds the host's key of a create.
     pub(crate) stamp_field: String,
-    /// How far a read of changes reaches back, for transactions that commit late.
+    /// The time by which a read of changes reaches back, for transactions that commit late.
     pub(crate) lookback_ms: i64,
     /// Remaining rows from which a Bulk 2.0 job is considered.
     pub(crate) bulk_rows: u64,
-    /// Whether jobs may change and delete too, not only create.
+    /// Jobs may change and delete too, not only create.
     pub(crate) bulk_changes: bool,
 }
 
@@ -31,19 +34,18 @@ impl Config {
         }
         let stamp_field = settings.text("stamp_field").unwrap_or("Renkei_Id__c").to_owned();
         check_name("stamp_field", &stamp_field)?;
-        let amount = |code, default| match settings.integer(code) {
-            Some(negative) if negative < 0 => {
-                Err(Error::invalid("setting", format!("{code} is not negative")))
-            }
-            given => Ok(given.unwrap_or(default)),
-        };
         Ok(Self {
-            root: format!("/services/data/v{version}"),
+            root: format!("{VERSIONS}v{version}"),
             stamp_field,
-            lookback_ms: amount("lookback_ms", 120_000)?,
-            bulk_rows: amount("bulk_rows", 2000)?.unsigned_abs(),
+            lookback_ms: settings.amount("lookback_ms", 120_000)?,
+            bulk_rows: settings.amount("bulk_rows", 2000)?.unsigned_abs(),
             bulk_changes: settings.boolean("bulk_changes").unwrap_or(false),
         })
+    }
+
+    /// The root as the address of a subrequest has it, such as `v60.0`.
+    pub(crate) fn version(&self) -> &str {
+        self.root.trim_start_matches(VERSIONS)
     }
 }
 

@@ -8,15 +8,15 @@ use renkei_sdk::http::{Failure, Response};
 use renkei_sdk::{Action, Error, Outcome, Problem, Remedy};
 use serde::Deserialize;
 
-/// What a duplicate rule refuses with.
+/// The code with which a duplicate rule refuses.
 pub(crate) const DUPLICATES_DETECTED: &str = "DUPLICATES_DETECTED";
-/// How long to leave a locked row or a busy server alone.
+/// The wait for a locked row or a busy server.
 const BUSY_MS: u64 = 5_000;
 /// The daily quota rolls over 24 h and no answer says how long to wait (S-limit-3), so some calls
 /// come free within this time.
 const DAILY_MS: u64 = 900_000;
 
-/// Why a call that writes has no good answer.
+/// The reason why a call that writes has no good answer.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
     /// Nothing was done: Salesforce refused the request, or the host did not send it.
@@ -55,20 +55,20 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     #[serde(default)]
     pub(crate) fields: Vec<String>,
-    /// What a duplicate rule found; the vendor misspelt its name for years.
+    /// The findings of a duplicate rule; the vendor misspelt its name for years.
     #[serde(alias = "duplicateResut", alias = "duplicateResult", default)]
-    pub(crate) duplicate: Option<Duplicate>,
+    pub(crate) duplicate: Option<DuplicateResult>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Duplicate {
+pub(crate) struct DuplicateResult {
     /// The object that was written to.
     duplicate_rule_entity_type: String,
     match_results: Vec<MatchResult>,
 }
 
-/// What one matching rule found, in one object.
+/// The records that one matching rule found, in one object.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct MatchResult {
@@ -79,16 +79,16 @@ struct MatchResult {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct MatchRecord {
-    record: Matched,
+    record: MatchedId,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Matched {
+struct MatchedId {
     id: String,
 }
 
-impl Duplicate {
+impl DuplicateResult {
     /// The first record found, one of the object written to before others.
     fn id(&self) -> Option<&str> {
         let is_other =
@@ -133,7 +133,7 @@ impl ApiError {
         self.fields.first().map(String::as_str).or_else(|| quoted().map(|(field, _)| field))
     }
 
-    /// How long until it is worth trying again, for a refusal that passes by itself.
+    /// The time after which a retry is worth it, for a refusal that passes by itself.
     fn passes_after_ms(&self) -> Option<u64> {
         match self.code.as_str() {
             "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Some(BUSY_MS),
@@ -156,7 +156,7 @@ impl ApiError {
     }
 }
 
-/// Whether this may be a record's id: 15 or 18 letters and digits.
+/// True for a text that may be a record's id: 15 or 18 letters and digits.
 pub(crate) fn is_id(text: &str) -> bool {
     matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }

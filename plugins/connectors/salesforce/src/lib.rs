@@ -28,13 +28,13 @@ use renkei_sdk::{
 
 use crate::client::soql::check_name;
 use crate::config::Config;
-use crate::schema::Shape;
+use crate::schema::ObjectShape;
 
 /// A connector for one org.
 #[derive(Debug)]
 pub struct Salesforce {
     config: Config,
-    shapes: BTreeMap<String, Shape>,
+    shapes: BTreeMap<String, ObjectShape>,
 }
 
 renkei_sdk::export_connector!(Salesforce);
@@ -45,20 +45,20 @@ impl Connector for Salesforce {
     }
 
     fn check(&mut self) -> Result<Account, Error> {
-        client::account::check(&self.config)
+        client::account::check_account(&self.config)
     }
 
     fn discover(&mut self, objects: &[String]) -> Result<Vec<Schema>, Error> {
         objects.iter().try_for_each(|object| check_name("object", object))?;
         let stamp = &self.config.stamp_field;
-        let described = schema::describe(&self.config, objects)?;
+        let described = schema::describe_objects(&self.config, objects)?;
         let shapes = objects.iter().zip(&described);
         self.shapes.extend(shapes.map(|(object, found)| (object.clone(), found.shape(stamp))));
         Ok(described.iter().map(|found| found.schema(stamp)).collect())
     }
 
     fn read_page(&mut self, request: &PageRequest) -> Result<Page, Error> {
-        self.page(request)
+        self.read_scan_page(request)
     }
 
     fn read_records(
@@ -67,7 +67,7 @@ impl Connector for Salesforce {
         columns: &[String],
         ids: &[String],
     ) -> Result<Page, Error> {
-        self.by_ids(object, columns, ids)
+        self.retrieve_records(object, columns, ids)
     }
 
     fn find(
@@ -77,11 +77,11 @@ impl Connector for Salesforce {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, Error> {
-        self.by_key(object, columns, key, values)
+        self.find_records(object, columns, key, values)
     }
 
     fn write(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
-        self.write_all(request)
+        self.write_operations(request)
     }
 
     fn add_activities(&mut self, activities: &[Activity]) -> Result<Vec<Outcome>, Error> {
@@ -89,17 +89,17 @@ impl Connector for Salesforce {
     }
 
     fn webhook(&mut self, _: &Hook) -> Result<Reply, Error> {
-        webhook::receive()
+        webhook::refuse_call()
     }
 }
 
 impl Salesforce {
     /// The shape of an object, described only if what this job knows does not cover the columns.
-    fn shape(&mut self, object: &str, columns: &[String]) -> Result<Shape, Error> {
+    fn get_shape(&mut self, object: &str, columns: &[String]) -> Result<ObjectShape, Error> {
         if let Some(shape) = self.shapes.get(object).filter(|shape| shape.covers(columns)) {
             return Ok(shape.clone());
         }
-        for described in schema::describe(&self.config, &[object.to_owned()])? {
+        for described in schema::describe_objects(&self.config, &[object.to_owned()])? {
             let shape = described.shape(&self.config.stamp_field);
             self.shapes.insert(object.to_owned(), shape);
         }
@@ -107,14 +107,14 @@ impl Salesforce {
     }
 
     /// Takes over the shape that a cursor carries, unless this job knows better.
-    fn remember(&mut self, object: &str, shape: Shape) {
+    fn keep_shape(&mut self, object: &str, shape: ObjectShape) {
         if self.shapes.get(object).is_none_or(|known| !known.whole) {
             self.shapes.insert(object.to_owned(), shape);
         }
     }
 
     /// Drops a shape that came from a cursor; false if it was described in this job.
-    fn forget(&mut self, object: &str) -> bool {
+    fn drop_shape(&mut self, object: &str) -> bool {
         let stale = self.shapes.get(object).is_some_and(|shape| !shape.whole);
         stale && self.shapes.remove(object).is_some()
     }

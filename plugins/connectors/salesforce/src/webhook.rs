@@ -9,6 +9,6 @@ use renkei_sdk::{Error, Reply};
 ///
 /// # Errors
 /// `unsupported`, always.
-pub(crate) fn receive() -> Result<Reply, Error> {
+pub(crate) fn refuse_call() -> Result<Reply, Error> {
     Err(Error::unsupported("webhook"))
 }

@@ -19,11 +19,11 @@ use renkei_sdk::{Action, Error, Outcome, WriteRequest};
 use crate::Salesforce;
 use crate::client::soql::check_name;
 
-use self::call::{Call, IngestJob, Sent};
-use self::ingest::Ran;
+use self::call::{CallOutcome, IngestJob, WriteCall};
+use self::ingest::IngestEnd;
 use self::plan::{cut_calls, plan_calls};
 
-/// How long the host leaves operations alone that could not be sent.
+/// The wait of operations that could not be sent.
 const UNSENT_MS: u64 = 1_000;
 
 impl Salesforce {
@@ -31,10 +31,13 @@ impl Salesforce {
     ///
     /// # Errors
     /// Only where nothing at all was written.
-    pub(crate) fn write_all(&mut self, request: &WriteRequest) -> Result<Vec<Outcome>, Error> {
+    pub(crate) fn write_operations(
+        &mut self,
+        request: &WriteRequest,
+    ) -> Result<Vec<Outcome>, Error> {
         check_name("object", &request.object)?;
         let creates = request.operations.iter().any(|op| op.action == Action::Create);
-        let stamped = creates && self.shape(&request.object, &[])?.stamped;
+        let stamped = creates && self.get_shape(&request.object, &[])?.stamped;
         let stamp = stamped.then(|| self.config.stamp_field.clone());
         let mut outcomes = BTreeMap::new();
         let planned = plan_calls(request, stamp.as_deref(), &self.config, &mut outcomes);
@@ -43,20 +46,20 @@ impl Salesforce {
         let mut effects = false;
         while let Some(call) = calls.pop_front() {
             let sent = match stopped {
-                Some(after_ms) => Sent::Refused(Error::RetryAfter(after_ms)),
+                Some(after_ms) => CallOutcome::Refused(Error::RetryAfter(after_ms)),
                 None if call.by_job => self.send_job(request, &call),
                 None => self.send_collection(request, &call),
             };
             match sent {
-                Sent::Written { outcomes: known, declined } => {
+                CallOutcome::Written { outcomes: known, declined } => {
                     effects |= !known.is_empty();
                     outcomes.extend(known);
                     for part in cut_calls(request, &call.verb, &declined).into_iter().rev() {
                         calls.push_front(part);
                     }
                 }
-                Sent::Refused(error) if !effects => return Err(error),
-                Sent::Refused(error) => {
+                CallOutcome::Refused(error) if !effects => return Err(error),
+                CallOutcome::Refused(error) => {
                     let after_ms = match error {
                         Error::RetryAfter(after_ms) => after_ms,
                         _ => UNSENT_MS,
@@ -75,20 +78,22 @@ impl Salesforce {
         Ok(all.map(|row| outcomes.remove(&row).unwrap_or_else(silent)).collect())
     }
 
-    fn send_job(&self, request: &WriteRequest, call: &Call) -> Sent {
-        match ingest::run(&self.config, &IngestJob { request, verb: &call.verb, rows: &call.rows })
-        {
-            Ran::Known(results, why) => {
-                let ingest::Results { mut outcomes, declined, .. } = results;
+    fn send_job(&self, request: &WriteRequest, call: &WriteCall) -> CallOutcome {
+        match ingest::run_job(
+            &self.config,
+            &IngestJob { request, verb: &call.verb, rows: &call.rows },
+        ) {
+            IngestEnd::Known(results, why) => {
+                let ingest::IngestResults { mut outcomes, declined, .. } = results;
                 let elsewhere: BTreeSet<&usize> = declined.iter().collect();
                 for row in call.rows.iter().filter(|row| !elsewhere.contains(row)) {
                     outcomes.entry(*row).or_insert_with(|| Outcome::Uncertain(why.clone()));
                 }
-                Sent::Written { outcomes, declined }
+                CallOutcome::Written { outcomes, declined }
             }
-            Ran::Refused(error) => Sent::Refused(error),
-            Ran::Declined => {
-                Sent::Written { outcomes: BTreeMap::new(), declined: call.rows.clone() }
+            IngestEnd::Refused(error) => CallOutcome::Refused(error),
+            IngestEnd::Declined => {
+                CallOutcome::Written { outcomes: BTreeMap::new(), declined: call.rows.clone() }
             }
         }
     }

@@ -35,7 +35,7 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-/// What a test has in hand: the connector, the org's clock, and how the host asks.
+/// The tools of a test: the connector, the org's clock, and the host's limits.
 struct Desk {
     connector: Salesforce,
     clock: Clock,
@@ -111,7 +111,7 @@ fn control(what: &str, body: &Json) -> Json {
     Request::post(format!("/_sim/{what}")).json(body).send().unwrap().json().unwrap()
 }
 
-/// What the ledger counted since the last time: calls made, and the fewest possible.
+/// The ledger's counts since the last time: calls made, and the fewest possible.
 fn calls() -> (u64, u64) {
     let report: Json = Request::get("/_sim/ledger").send().unwrap().json().unwrap();
     control("ledger/reset", &json!({}));
@@ -241,14 +241,8 @@ fn operation(
         let given = cells.iter().find(|(name, _)| name == column);
         given.map(|(_, value)| value.clone().into())
     };
-    Operation {
-        intent: name.into(),
-        action,
-        id: (action != Action::Create).then(|| name.to_owned()),
-        key: None,
-        if_version: None,
-        cells: columns(object).iter().map(cell).collect(),
-    }
+    let id = (action != Action::Create).then_some(name);
+    Operation::new(name, action, id, columns(object).iter().map(cell).collect())
 }
 
 fn applied_id(outcome: &Outcome) -> &str {

@@ -7,7 +7,7 @@ use renkei_sdk::{Attributes, Error, Facts};
 
 /// Checked settings.
 pub(crate) struct Config {
-    /// How much later than its stamp a change may become visible, ms.
+    /// The time by which a change may become visible later than its stamp says, ms.
     pub(crate) lookback_ms: i64,
 }
 
@@ -17,10 +17,6 @@ impl Config {
     /// # Errors
     /// `invalid` for a look-back that lies in the future.
     pub(crate) fn read(settings: &Attributes) -> Result<Self, Error> {
-        let lookback_ms = settings.integer("lookback_ms").unwrap_or(60_000);
-        if lookback_ms < 0 {
-            return Err(Error::invalid("setting", "lookback_ms must not be negative"));
-        }
-        Ok(Self { lookback_ms })
+        Ok(Self { lookback_ms: settings.amount("lookback_ms", 60_000)? })
     }
 }

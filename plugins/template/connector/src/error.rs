@@ -1,9 +1,9 @@
-//! What the API's refusals mean to the host (`API.md`, statuses).
+//! The API's refusals as the contract's errors and outcomes (`API.md`, statuses).
 
 use renkei_sdk::http::{Failure, Response};
 use renkei_sdk::{Error, Outcome, Problem, Remedy};
 
-/// How long to wait where the API says that it wants no more calls, and not until when. The host
+/// The wait where the API says that it wants no more calls, and not until when. The host
 /// leaves the whole system alone for a wait of more than a minute.
 const BUSY_MS: u64 = 300_000;
 
@@ -12,7 +12,7 @@ pub(crate) struct ApiError {
     status: u16,
 }
 
-/// Why a call has no good answer.
+/// The reason why a call has no good answer.
 pub(crate) enum CallFailure {
     /// The API refused the request; nothing was done.
     Refused(ApiError),

@@ -16,7 +16,7 @@ use crate::value::make_page;
 /// The most contacts that the API gives in one answer.
 const PAGE_ROWS_MAX: u32 = 100;
 
-/// Where a scan goes on: behind the contact `after`, which changed at `since`.
+/// The position of a scan: behind the contact `after`, which changed at `since`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Cursor {
     since: i64,

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use renkei_sdk::http::{Failure, Request, Response};
-use renkei_sdk::testing::{respond, with_http};
+use renkei_sdk::testing::{respond, texts, with_http};
 use renkei_sdk::{
-    Action, Applied, Attributes, Cell, Connector, Error, Field, Kind, Operation, Outcome,
-    PageRequest, Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
+    Action, Applied, Attributes, Connector, Error, Field, Kind, Operation, Outcome, PageRequest,
+    Problem, Remedy, Removal, Scan, Tombstone, Value, WriteRequest,
 };
 use serde_json::json;
 
@@ -34,10 +34,6 @@ fn run<T>(
 
 fn ok(json: &serde_json::Value) -> Result<Response, Failure> {
     Ok(respond(200, &json.to_string()))
-}
-
-fn texts(items: &[&str]) -> Vec<String> {
-    items.iter().map(|item| (*item).to_owned()).collect()
 }
 
 fn page_request(scan: Scan, cursor: Option<Vec<u8>>) -> PageRequest {
@@ -87,11 +83,6 @@ fn cursor_of_another_kind_is_lost() {
     assert!(matches!(page, Err(Error::CursorLost(_))), "{page:?}");
 }
 
-fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Cell>) -> Operation {
-    let id = id.map(str::to_owned);
-    Operation { intent: intent.into(), action, id, key: None, if_version: None, cells }
-}
-
 fn write_request(operations: Vec<Operation>) -> WriteRequest {
     let columns = texts(&["email", "name"]);
     WriteRequest { object: "contacts".into(), columns, operations, options: vec![] }
@@ -100,9 +91,9 @@ fn write_request(operations: Vec<Operation>) -> WriteRequest {
 #[test]
 fn each_operation_has_its_outcome_in_order() {
     let request = write_request(vec![
-        operation("a", Action::Create, None, vec![Some("a@example.jp".into()), None]),
-        operation("b", Action::Update, Some("2"), vec![None, Some(Value::Null)]),
-        operation("c", Action::Archive, Some("3"), vec![None, None]),
+        Operation::new("a", Action::Create, None, vec![Some("a@example.jp".into()), None]),
+        Operation::new("b", Action::Update, Some("2"), vec![None, Some(Value::Null)]),
+        Operation::new("c", Action::Archive, Some("3"), vec![None, None]),
     ]);
     let answer = json!([
         { "status": "created", "id": "9" },
@@ -126,7 +117,7 @@ fn each_operation_has_its_outcome_in_order() {
 #[test]
 fn request_takes_fifty_and_lost_answer_is_uncertain() {
     let operations: Vec<_> = (0..60)
-        .map(|n| operation(&format!("i{n}"), Action::Create, None, vec![None, None]))
+        .map(|n| Operation::new(format!("i{n}"), Action::Create, None, vec![None, None]))
         .collect();
     let created: Vec<_> =
         (0..50).map(|n| json!({ "status": "created", "id": n.to_string() })).collect();

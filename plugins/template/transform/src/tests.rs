@@ -8,7 +8,7 @@ const NULL: Cell = Some(Value::Null);
 
 fn one(column: &str, cell: Cell) -> Batch {
     let mut batch = Batch::new([column]);
-    batch.rows.push(Row::of(vec![cell]));
+    batch.rows.push(Row::from_cells(vec![cell]));
     batch
 }
 

@@ -8,7 +8,7 @@ use crate::MatchKeys;
 fn run(function: &str, column: &str, cell: Cell, parameters: &[(&str, &str)]) -> Cell {
     let parameters = parameters.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
     let mut input = Batch::new([column]);
-    input.rows.push(Row::of(vec![cell]));
+    input.rows.push(Row::from_cells(vec![cell]));
     let output =
         MatchKeys::forward(function, &parameters, &input, &Batch::default()).expect("keys");
     assert_eq!((output.columns.as_slice(), output.rows.len()), (["key".to_owned()].as_slice(), 1));
@@ -201,8 +201,8 @@ fn absent_stays_absent_null_stays_null_numbers_are_read() {
 /// The key of the second of two rows; the first has no key, so that rows are seen to stay apart.
 fn compound(function: &str, columns: &[&str], texts: &[&str]) -> Option<String> {
     let mut input = Batch::new(columns.iter().copied());
-    input.rows.push(Row::of(columns.iter().map(|_| Some(Value::Null)).collect()));
-    input.rows.push(Row::of(texts.iter().map(|text| Some(Value::from(*text))).collect()));
+    input.rows.push(Row::from_cells(columns.iter().map(|_| Some(Value::Null)).collect()));
+    input.rows.push(Row::from_cells(texts.iter().map(|text| Some(Value::from(*text))).collect()));
     let output =
         MatchKeys::forward(function, &Vec::new(), &input, &Batch::default()).expect("keys");
     assert_eq!(output.rows[0].cells[0], Some(Value::Null));

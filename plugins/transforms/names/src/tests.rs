@@ -11,7 +11,7 @@ fn text(text: &str) -> Cell {
 
 fn one(columns: &[&str], cells: Vec<Cell>) -> Batch {
     let mut batch = Batch::new(columns.iter().copied());
-    batch.rows.push(Row::of(cells));
+    batch.rows.push(Row::from_cells(cells));
     batch
 }
 
@@ -186,7 +186,7 @@ fn absent_name_stays_absent_and_absent_part_comes_from_old_name() {
 fn each_row_gives_one_row() {
     let mut input = Batch::new(["full_name"]);
     for name in ["山田 太郎", "Taro Yamada"] {
-        input.rows.push(Row::of(vec![text(name)]));
+        input.rows.push(Row::from_cells(vec![text(name)]));
     }
     let output = Names::forward("full-name", &vec![], &input, &Batch::default()).unwrap();
     let families: Vec<_> = output.values("family_name").map(|cell| cell.cloned()).collect();

@@ -12,7 +12,7 @@ use crate::client::wire::id;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Details {
+struct AccountDetails {
     #[serde(deserialize_with = "id")]
     portal_id: String,
     account_type: String,
@@ -24,9 +24,9 @@ struct Details {
 ///
 /// # Errors
 /// `unauthorized`, `forbidden`.
-pub(crate) fn check() -> Result<Account, Error> {
+pub(crate) fn check_account() -> Result<Account, Error> {
     let response = send(&Request::get("/account-info/v3/details"))?;
-    let details: Details = response.json()?;
+    let details: AccountDetails = response.json()?;
     let name = format!("HubSpot {}", details.portal_id);
     let mut account = Account::new(details.portal_id, name)
         .fact("edition", details.account_type)

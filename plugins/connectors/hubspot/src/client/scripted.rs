@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::HubSpot;
 
-/// When the scripted server answers: `Thu, 12 Mar 2026 10:04:17 GMT`.
+/// The scripted server's clock: `Thu, 12 Mar 2026 10:04:17 GMT`.
 pub(crate) const NOW_MS: i64 = 1_773_309_857_000;
 
 const PROPERTIES: &str = r#"{"results":[
@@ -26,7 +26,7 @@ const PROPERTIES: &str = r#"{"results":[
 
 /// One sent request.
 #[derive(Debug, Clone)]
-pub(crate) struct Sent {
+pub(crate) struct SentRequest {
     pub(crate) path: String,
     pub(crate) body: Json,
     pub(crate) repeatable: bool,
@@ -37,7 +37,7 @@ pub(crate) struct Sent {
 pub(crate) fn scripted<T>(
     answers: Vec<Result<Response, Failure>>,
     call: impl FnOnce(&mut HubSpot) -> T,
-) -> (T, Vec<Sent>) {
+) -> (T, Vec<SentRequest>) {
     let sent = Rc::new(RefCell::new(Vec::new()));
     let left = Rc::new(RefCell::new(VecDeque::from(answers)));
     let (log, queue) = (Rc::clone(&sent), Rc::clone(&left));
@@ -45,7 +45,7 @@ pub(crate) fn scripted<T>(
         if request.path.starts_with("/crm/v3/properties/") {
             return Ok(respond(200, PROPERTIES));
         }
-        log.borrow_mut().push(Sent {
+        log.borrow_mut().push(SentRequest {
             path: request.path.clone(),
             body: serde_json::from_slice(&request.body).unwrap_or_default(),
             repeatable: request.repeatable,
@@ -71,9 +71,4 @@ pub(crate) fn status(status: u16, json: &str) -> Result<Response, Failure> {
     let mut response = respond(status, json);
     response.headers.push(("date".to_owned(), "Thu, 12 Mar 2026 10:04:17 GMT".to_owned()));
     Ok(response)
-}
-
-/// Names as column or id lists.
-pub(crate) fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -7,7 +7,7 @@
 use renkei_sdk::http::Request;
 use serde_json::{Value as Json, json};
 
-/// How long the index of searches may lag behind writes, ms (H-search-4).
+/// The time by which the index of searches may lag behind writes, ms (H-search-4).
 pub(crate) const LAG_MS: i64 = 60_000;
 /// Rows per page.
 pub(crate) const PAGE_MAX: u32 = 200;
@@ -21,18 +21,18 @@ pub(crate) fn modified_property(object: &str) -> &'static str {
 }
 
 /// Records modified at `from_ms` or later.
-pub(crate) fn modified_since(object: &str, from_ms: i64) -> Json {
+pub(crate) fn filter_modified_since(object: &str, from_ms: i64) -> Json {
     let property = modified_property(object);
     json!({ "propertyName": property, "operator": "GTE", "value": from_ms.to_string() })
 }
 
 /// Records with one of these values.
-pub(crate) fn one_of(property: &str, values: &[String]) -> Json {
+pub(crate) fn filter_one_of(property: &str, values: &[String]) -> Json {
     json!({ "propertyName": property, "operator": "IN", "values": values })
 }
 
 /// The page after `last_id` of the records that the filter lets through.
-pub(crate) fn page(
+pub(crate) fn request_page(
     object: &str,
     filter: &Json,
     last_id: Option<&str>,
@@ -56,7 +56,7 @@ pub(crate) fn page(
 }
 
 /// Splits values into lists that one `IN` takes.
-pub(crate) fn chunks(values: Vec<String>) -> Vec<Vec<String>> {
+pub(crate) fn split_values(values: Vec<String>) -> Vec<Vec<String>> {
     let mut chunks: Vec<Vec<String>> = Vec::new();
     let mut characters = 0;
     for value in values {
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn first_page_filters_by_time_and_sorts_by_id() {
-        let filter = modified_since("contacts", 1_773_309_857_969);
-        let request = page("contacts", &filter, None, &["email".into()], 500);
+        let filter = filter_modified_since("contacts", 1_773_309_857_969);
+        let request = request_page("contacts", &filter, None, &["email".into()], 500);
         assert_eq!(
             body(&request),
             json!({
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn next_page_asks_for_ids_above_the_last() {
-        let request = page("deals", &modified_since("deals", 5), Some("77"), &[], 10);
+        let request =
+            request_page("deals", &filter_modified_since("deals", 5), Some("77"), &[], 10);
         let body = body(&request);
         let filters = &body["filterGroups"][0]["filters"];
         assert_eq!(filters[0]["propertyName"], "hs_lastmodifieddate");
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn values_are_split_by_number_and_by_length() {
         let check = |values: Vec<String>, expected: &[usize]| {
-            let lengths: Vec<usize> = chunks(values).iter().map(Vec::len).collect();
+            let lengths: Vec<usize> = split_values(values).iter().map(Vec::len).collect();
             assert_eq!(lengths, expected);
         };
         check(vec!["a".into(); 250], &[100, 100, 50]);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
 
-/// What lists, searches and batches answer.
+/// The answer of lists, searches and batches.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", bound = "T: Deserialize<'de>")]
 pub(crate) struct Results<T> {
@@ -23,16 +23,16 @@ pub(crate) struct Results<T> {
     pub(crate) errors: Vec<ApiError>,
 }
 
-/// Where the next page begins; missing on the last page.
+/// The beginning of the next page; missing on the last page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Paging {
-    pub(crate) next: Option<Next>,
+    pub(crate) next: Option<NextPage>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Next {
+pub(crate) struct NextPage {
     pub(crate) after: String,
 }
 
@@ -66,7 +66,7 @@ impl Record {
         list.or_else(|| self.associations.get(&object.replace('_', " ")))
     }
 
-    /// When it was last changed, ms, as the system says.
+    /// The time of the last change, ms, as HubSpot says.
     pub(crate) fn modified_ms(&self) -> Option<i64> {
         self.updated_at.as_deref().and_then(renkei_sdk::time::parse)
     }

@@ -1,4 +1,4 @@
-//! Where a scan stands. The host keeps it between jobs; only this module's variants are ever in it.
+//! The cursor of a scan. The host keeps it between jobs.
 //!
 //! `since` is the server's clock when the scan began, ms: the next scan of changes starts there,
 //! less the look-back. Scans go by id, so each visits a record once and ends although records
@@ -20,7 +20,8 @@ pub(crate) enum Cursor {
         begun: Option<i64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_id: Option<String>,
-        /// Where the list of archived records goes on if the scan before could not finish it.
+        /// The page at which the list of archived records goes on, if the scan before did not
+        /// finish it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         archived: Option<String>,
     },
@@ -42,7 +43,7 @@ pub(crate) enum Cursor {
 }
 
 impl Cursor {
-    /// Where a scan of changes begins.
+    /// The beginning of a scan of changes.
     pub(crate) fn changes(since: i64, archived: Option<String>) -> Self {
         Self::Search { since, begun: None, last_id: None, archived }
     }

@@ -4,15 +4,16 @@
 //! the simulator in `simulated/reads.rs`.
 
 use renkei_sdk::http::Failure;
+use renkei_sdk::testing::texts;
 use renkei_sdk::{Connector, Removal, Value};
 
 use super::*;
-use crate::client::scripted::{NOW_MS, Sent, names, ok, scripted};
+use crate::client::scripted::{NOW_MS, SentRequest, ok, scripted};
 
 fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest {
     PageRequest {
         object: "contacts".into(),
-        columns: names(columns),
+        columns: texts(columns),
         scan,
         cursor: cursor.map(|cursor| cursor.encode().unwrap()),
         filter: Vec::new(),
@@ -21,7 +22,7 @@ fn request(scan: Scan, cursor: Option<Cursor>, columns: &[&str]) -> PageRequest 
     }
 }
 
-fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<Sent>) {
+fn read(request: &PageRequest, answers: &[&str]) -> (Page, Cursor, Vec<SentRequest>) {
     let answers = answers.iter().map(|json| ok(json)).collect();
     let (page, sent) = scripted(answers, |hubspot| hubspot.read_page(request));
     let page = page.unwrap();
@@ -46,7 +47,7 @@ fn backfill_lists_with_properties_and_associations() {
     let row = &page.batch.rows[0];
     assert_eq!(
         row.cells,
-        [Some(Value::from("a@example.jp")), Some(Value::References(names(&["9"]))), None]
+        [Some(Value::from("a@example.jp")), Some(Value::References(texts(&["9"]))), None]
     );
     assert_eq!(row.version.as_deref(), Some("2026-03-12T10:04:17.969Z"));
     assert_eq!((row.modified, page.server_time), (Some(1_773_309_857_969), Some(NOW_MS)));
@@ -84,13 +85,13 @@ fn properties_are_read_by_batch_when_address_is_too_long() {
         },
         || crate::schema::Properties::fetch("contacts"),
     );
-    let view = View::new("contacts", &many, fetched.as_ref().unwrap());
+    let selection = Selection::new("contacts", &many, fetched.as_ref().unwrap());
     let (page, sent) = scripted(
         vec![
             ok(r#"{"results":[{"id":"1"},{"id":"2"}]}"#),
             ok(r#"{"results":[{"id":"2","properties":{"a_long_property_name_0":"x"}}]}"#),
         ],
-        |_| backfill(&view, &Vec::new(), 100, None, None),
+        |_| read_backfill(&selection, &Vec::new(), 100, None, None),
     );
     assert_eq!(sent[0].path, "/crm/v3/objects/contacts?limit=100");
     assert_eq!(sent[1].path, "/crm/v3/objects/contacts/batch/read");

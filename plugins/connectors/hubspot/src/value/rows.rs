@@ -16,7 +16,7 @@ use crate::value;
 /// (H-merge-3).
 const MERGED: [&str; 2] = ["hs_merged_object_ids", "hs_calculated_merged_vids"];
 
-/// What one column shows.
+/// The content of one column.
 #[derive(Debug)]
 enum Column {
     Property(String, Kind),
@@ -26,24 +26,24 @@ enum Column {
 
 /// The columns of one request.
 #[derive(Debug)]
-pub(crate) struct View<'a> {
+pub(crate) struct Selection<'a> {
     pub(crate) object: &'a str,
     names: &'a [String],
     columns: Vec<Column>,
 }
 
-/// Where the associations of records are.
+/// The place where the associations of records are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Associations {
+pub(crate) enum LinkSource {
     /// In the records, as lists answer them.
     Listed,
     /// To be read apart.
     Apart,
 }
 
-impl<'a> View<'a> {
+impl<'a> Selection<'a> {
     pub(crate) fn new(object: &'a str, names: &'a [String], properties: &Properties) -> Self {
-        let column = |name: &String| match associations::relation_of(object, name) {
+        let column = |name: &String| match associations::find_relation(object, name) {
             Some(relation) => Column::Association(relation),
             None => properties
                 .kind(name)
@@ -77,21 +77,25 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// Whatever stops reading the associations.
-    pub(crate) fn batch(&self, records: &[Record], source: Associations) -> Result<Batch, Error> {
+    pub(crate) fn make_batch(
+        &self,
+        records: &[Record],
+        source: LinkSource,
+    ) -> Result<Batch, Error> {
         let mut links: BTreeMap<&str, Links> = BTreeMap::new();
         for relation in self.relations() {
-            links.insert(relation.to, associated(relation, records, source)?);
+            links.insert(relation.to, read_links(relation, records, source)?);
         }
-        let rows = records.iter().map(|record| self.row(record, &links)).collect();
+        let rows = records.iter().map(|record| self.make_row(record, &links)).collect();
         Ok(Batch { columns: self.names.to_vec(), rows })
     }
 
-    fn row(&self, record: &Record, links: &BTreeMap<&str, Links>) -> Row {
+    fn make_row(&self, record: &Record, links: &BTreeMap<&str, Links>) -> Row {
         let cell = |column: &Column| match column {
-            Column::Property(name, kind) => property_cell(record, name, *kind),
+            Column::Property(name, kind) => read_cell(record, name, *kind),
             Column::Association(relation) => {
                 let of = links.get(relation.to).and_then(|links| links.get(&record.id));
-                Some(relation.cell(of.map_or(&[], Vec::as_slice)))
+                Some(relation.make_cell(of.map_or(&[], Vec::as_slice)))
             }
             Column::Unknown => None,
         };
@@ -100,48 +104,48 @@ impl<'a> View<'a> {
         Row { id: record.id.clone(), version: record.updated_at.clone(), modified, cells }
     }
 
-    /// What the system says it holds after a write; associations are known to the writer only.
-    pub(crate) fn after(&self, record: &Record) -> Vec<Cell> {
+    /// The cells that HubSpot holds after a write; associations are known to the writer only.
+    pub(crate) fn cells_after_write(&self, record: &Record) -> Vec<Cell> {
         let cell = |column: &Column| match column {
-            Column::Property(name, kind) => property_cell(record, name, *kind),
+            Column::Property(name, kind) => read_cell(record, name, *kind),
             _ => None,
         };
         self.columns.iter().map(cell).collect()
     }
 }
 
-fn property_cell(record: &Record, name: &str, kind: Kind) -> Cell {
-    record.properties.get(name).map(|text| value::read(kind, text.as_deref()))
+fn read_cell(record: &Record, name: &str, kind: Kind) -> Cell {
+    record.properties.get(name).map(|text| value::read_text(kind, text.as_deref()))
 }
 
-fn associated(
+fn read_links(
     relation: &'static Relation,
     records: &[Record],
-    source: Associations,
+    source: LinkSource,
 ) -> Result<Links, Error> {
     let mut links = Links::new();
     let mut apart = Vec::new();
     for record in records {
         let listed = match source {
-            Associations::Listed => relation.listed(record.listed(relation.to)),
-            Associations::Apart => None,
+            LinkSource::Listed => relation.read_listed(record.listed(relation.to)),
+            LinkSource::Apart => None,
         };
         match listed {
             Some(list) => drop(links.insert(record.id.clone(), list)),
             None => apart.push(record.id.clone()),
         }
     }
-    links.extend(relation.read(&apart)?);
+    links.extend(relation.read_links(&apart)?);
     Ok(links)
 }
 
 /// The records that were merged into these.
-pub(crate) fn merged_into(records: &[Record]) -> Vec<Tombstone> {
+pub(crate) fn merged_tombstones(records: &[Record]) -> Vec<Tombstone> {
     let merged = |record: &Record| {
         let mut losers: Vec<String> = MERGED
             .iter()
             .filter_map(|name| record.text(name))
-            .flat_map(value::split)
+            .flat_map(value::split_choices)
             .map(|part| part.split(':').next().unwrap_or(part).to_owned())
             .filter(|id| *id != record.id)
             .collect();
@@ -158,7 +162,7 @@ pub(crate) fn merged_into(records: &[Record]) -> Vec<Tombstone> {
 }
 
 /// Archived records as tombstones.
-pub(crate) fn archived(records: &[Record]) -> Vec<Tombstone> {
+pub(crate) fn archived_tombstones(records: &[Record]) -> Vec<Tombstone> {
     let tombstone = |record: &Record| Tombstone {
         id: record.id.clone(),
         removal: Removal::Archived,
@@ -181,19 +185,20 @@ mod tests {
             r#"{"id":"9","properties":{"hs_merged_object_ids":"7; 8","hs_calculated_merged_vids":
                 "8:1700000000000;9:1700000000000;6:1"}}"#,
         );
-        let told: Vec<String> = merged_into(&[survivor, record(r#"{"id":"5","properties":{}}"#)])
-            .into_iter()
-            .map(|tombstone| {
-                assert_eq!(tombstone.removal, Removal::MergedInto("9".into()));
-                tombstone.id
-            })
-            .collect();
+        let told: Vec<String> =
+            merged_tombstones(&[survivor, record(r#"{"id":"5","properties":{}}"#)])
+                .into_iter()
+                .map(|tombstone| {
+                    assert_eq!(tombstone.removal, Removal::MergedInto("9".into()));
+                    tombstone.id
+                })
+                .collect();
         assert_eq!(told, ["6", "7", "8"]);
     }
 
     #[test]
     fn archived_record_has_its_time() {
-        let tombstones = archived(&[record(
+        let tombstones = archived_tombstones(&[record(
             r#"{"id":"5","archived":true,"archivedAt":"1970-01-01T00:00:01Z"}"#,
         )]);
         assert_eq!((tombstones[0].at, &tombstones[0].removal), (Some(1_000), &Removal::Archived));

@@ -62,7 +62,7 @@ fn v3_signature_covers_everything() {
 
 #[test]
 fn escapes_are_decoded_as_hubspot_does() {
-    assert_eq!(decoded("https://a/b%3Ac%2fd%20e"), "https://a/b:c/d%20e");
+    assert_eq!(decode_escapes("https://a/b%3Ac%2fd%20e"), "https://a/b:c/d%20e");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn v1_covers_the_body() {
 }
 
 fn hints(body: &str) -> Vec<(String, String, String)> {
-    let events: Vec<Event> = serde_json::from_str(body).unwrap();
-    let hints = events.iter().flat_map(Event::hints);
+    let events: Vec<WebhookEvent> = serde_json::from_str(body).unwrap();
+    let hints = events.iter().flat_map(WebhookEvent::hints);
     hints.map(|hint| (hint.object, hint.id, hint.what)).collect()
 }
 
@@ -129,9 +129,9 @@ fn reply_names_a_record_once() {
     let signature = "47eyfZsPeo14pbBmW1T6sugwhR1EbBWFD6AEGy8uFZE=";
     let headers =
         [("x-hubspot-signature-v3", signature), ("x-hubspot-request-timestamp", "1718000000000")];
-    let reply = with_secret(SECRET, KEY, || receive(&hook(&headers, body))).unwrap();
+    let reply = with_secret(SECRET, KEY, || receive_call(&hook(&headers, body))).unwrap();
     assert_eq!((reply.status, reply.hints.len()), (200, 1));
-    let refused = with_secret(SECRET, b"other", || receive(&hook(&headers, body)));
+    let refused = with_secret(SECRET, b"other", || receive_call(&hook(&headers, body)));
     assert!(matches!(refused, Err(Error::Unauthorized(_))));
 }
 
@@ -160,7 +160,7 @@ fn verifier_never_panics_on_any_call() {
             body: line().into_bytes(),
             received_at: SENT_MS,
         };
-        let taken = with_secret(SECRET, KEY, || receive(&hook));
+        let taken = with_secret(SECRET, KEY, || receive_call(&hook));
         // The v1 vector signs a body alone, so that a call around it may change and hold.
         assert!(taken.is_err() || hook.body == SDK_BODY.as_bytes());
     });
@@ -176,11 +176,11 @@ fn event_reader_never_panics_on_any_body() {
         "associationType":"CONTACT_TO_COMPANY"}]"#;
     let seeds = [SDK_BODY, merged, related].map(|body| body.as_bytes().to_vec());
     for seed in &seeds {
-        assert!(serde_json::from_slice::<Vec<Event>>(seed).is_ok());
+        assert!(serde_json::from_slice::<Vec<WebhookEvent>>(seed).is_ok());
     }
     renkei_mutate::run(&seeds, |bytes| {
-        if let Ok(events) = serde_json::from_slice::<Vec<Event>>(bytes) {
-            let _hints: Vec<Hint> = events.iter().flat_map(Event::hints).collect();
+        if let Ok(events) = serde_json::from_slice::<Vec<WebhookEvent>>(bytes) {
+            let _hints: Vec<Hint> = events.iter().flat_map(WebhookEvent::hints).collect();
         }
     });
 }

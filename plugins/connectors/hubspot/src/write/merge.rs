@@ -8,14 +8,18 @@ use renkei_sdk::{Action, Applied, Error, Outcome};
 use serde_json::json;
 
 use crate::client::wire::Record;
-use crate::client::{call, uncertain};
+use crate::client::{call, make_uncertain};
 use crate::error::CallFailure;
 
 /// Merges the losers into the winner, one after another.
 ///
 /// # Errors
 /// Only where nothing was merged yet.
-pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Outcome, Error> {
+pub(crate) fn merge_records(
+    object: &str,
+    winner: &str,
+    losers: &[String],
+) -> Result<Outcome, Error> {
     let mut survivor = Applied::updated(winner);
     for (done, loser) in losers.iter().enumerate() {
         let body = json!({ "primaryObjectId": survivor.id, "objectIdToMerge": loser });
@@ -27,7 +31,7 @@ pub(crate) fn merge(object: &str, winner: &str, losers: &[String]) -> Result<Out
                 survivor.version = answer.body.updated_at;
             }
             // The host reads the records again to see how far it went.
-            Err(CallFailure::Unknown(error)) => return Ok(uncertain(&error)),
+            Err(CallFailure::Unknown(error)) => return Ok(make_uncertain(&error)),
             Err(failure) if done > 0 => {
                 let why = format!("merged {done} of {}: {failure:?}", losers.len());
                 return Ok(Outcome::Uncertain(why));

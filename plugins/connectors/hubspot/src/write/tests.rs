@@ -4,20 +4,14 @@
 //! reads as a list.
 
 use renkei_sdk::http::Failure;
+use renkei_sdk::testing::texts;
 use renkei_sdk::{Connector, Operation, Value};
 
 use super::*;
-use crate::client::scripted::{Sent, names, ok, scripted, status};
+use crate::client::scripted::{SentRequest, ok, scripted, status};
 
 fn operation(intent: &str, action: Action, id: Option<&str>, email: &str) -> Operation {
-    Operation {
-        intent: intent.into(),
-        action,
-        id: id.map(str::to_owned),
-        key: None,
-        if_version: None,
-        cells: vec![Some(email.into())],
-    }
+    Operation::new(intent, action, id, vec![Some(email.into())])
 }
 
 fn update(id: &str) -> Operation {
@@ -29,14 +23,14 @@ fn create(intent: &str) -> Operation {
 }
 
 fn request(columns: &[&str], operations: Vec<Operation>) -> WriteRequest {
-    let columns = names(columns);
+    let columns = texts(columns);
     WriteRequest { object: "contacts".into(), columns, operations, options: Vec::new() }
 }
 
 fn write(
     operations: Vec<Operation>,
     answers: Vec<Result<renkei_sdk::http::Response, Failure>>,
-) -> (Vec<Outcome>, Vec<Sent>) {
+) -> (Vec<Outcome>, Vec<SentRequest>) {
     let request = request(&["email"], operations);
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     (outcomes.unwrap(), sent)
@@ -200,7 +194,7 @@ fn archived_records_answer_nothing() {
 
 #[test]
 fn new_record_gets_its_associations_in_one_more_call() {
-    let cells = vec![Some("x@example.jp".into()), Some(Value::References(names(&["7", "8"])))];
+    let cells = vec![Some("x@example.jp".into()), Some(Value::References(texts(&["7", "8"])))];
     let request =
         request(&["email", "associations.companies"], vec![Operation { cells, ..create("a") }]);
     let answers = vec![
@@ -214,7 +208,7 @@ fn new_record_gets_its_associations_in_one_more_call() {
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     let outcomes = outcomes.unwrap();
     let Outcome::Applied(applied) = &outcomes[0] else { panic!() };
-    assert_eq!(applied.after, [None, Some(Value::References(names(&["7", "8"])))]);
+    assert_eq!(applied.after, [None, Some(Value::References(texts(&["7", "8"])))]);
     let types: Vec<i64> = (0..2)
         .map(|n| sent[1].body["inputs"][n]["types"][0]["associationTypeId"].as_i64().unwrap())
         .collect();
@@ -223,7 +217,7 @@ fn new_record_gets_its_associations_in_one_more_call() {
 
 #[test]
 fn changed_company_is_read_added_and_removed_beside_another() {
-    let cells = vec![None, Some(Value::References(names(&["8"])))];
+    let cells = vec![None, Some(Value::References(texts(&["8"])))];
     let operation = Operation { cells, ..update("1") };
     let goes = format!("{} associations.companies 7", operation.intent);
     let mut request = request(&["email", "associations.companies"], vec![operation]);
@@ -238,7 +232,7 @@ fn changed_company_is_read_added_and_removed_beside_another() {
     let (outcomes, sent) = scripted(answers, |hubspot| hubspot.write(&request));
     let outcomes = outcomes.unwrap();
     let Outcome::Applied(applied) = &outcomes[0] else { panic!() };
-    assert_eq!(applied.after, [None, Some(Value::References(names(&["8", "9"])))]);
+    assert_eq!(applied.after, [None, Some(Value::References(texts(&["8", "9"])))]);
     assert_eq!(
         sent[2].body,
         json!({ "inputs": [{ "from": { "id": "1" }, "to": [{ "id": "7" }] }] })
@@ -247,7 +241,7 @@ fn changed_company_is_read_added_and_removed_beside_another() {
 
 #[test]
 fn refused_association_of_an_old_record_is_a_rejection() {
-    let cells = vec![None, Some(Value::References(names(&["8"])))];
+    let cells = vec![None, Some(Value::References(texts(&["8"])))];
     let request =
         request(&["email", "associations.companies"], vec![Operation { cells, ..update("1") }]);
     let answers = vec![

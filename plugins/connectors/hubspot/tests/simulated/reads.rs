@@ -88,8 +88,8 @@ fn merged_record_leads_to_its_survivor() {
         assert!(ids(&pages).contains(&survivor.to_owned()));
         assert!(gone.iter().all(|one| one.id != survivor));
 
-        let columns = names(&["email"]);
-        let asked = names(&[loser, survivor, "999999999"]);
+        let columns = texts(&["email"]);
+        let asked = texts(&[loser, survivor, "999999999"]);
         let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &asked)).unwrap();
         assert_eq!(ids(std::slice::from_ref(&page)), [survivor]);
         assert_eq!(page.removed, [Tombstone { id: loser.to_owned(), removal: into, at: None }]);
@@ -115,7 +115,7 @@ fn archived_record_is_a_tombstone_in_each_way_of_reading() {
     let (pages, _) = sim.scan(Scan::Sweep, None, &[], 100);
     tombstone(&pages);
     assert_eq!(ids(&pages), sim.live("contacts"));
-    let columns = names(&["email"]);
+    let columns = texts(&["email"]);
     let asked = [id.clone()];
     let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &asked)).unwrap();
     tombstone(std::slice::from_ref(&page));
@@ -134,7 +134,7 @@ fn all_ways_of_reading_agree_on_a_record() {
     sim.advance(LAG_MS);
     assert_eq!(rows(sim.scan(Scan::Changes, None, &columns, 1000).0), backfill);
     let all = sim.live("contacts");
-    let wished = names(&columns);
+    let wished = texts(&columns);
     let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &all)).unwrap();
     assert_eq!(rows(vec![page]), backfill);
     let version = |row: &renkei_sdk::Row| (row.id.clone(), row.version.clone(), row.modified);
@@ -180,7 +180,7 @@ fn records_are_found_by_unique_and_by_other_values() {
     });
     let row = row.expect("a contact with an address and a name");
     let find = |key: &str, value: Value| {
-        let columns = names(&columns);
+        let columns = texts(&columns);
         let values = [value, Value::from("nobody@example.invalid")];
         sim.with(|hubspot| hubspot.find("contacts", &columns, key, &values)).unwrap().rows
     };
@@ -196,7 +196,7 @@ fn records_are_found_by_unique_and_by_other_values() {
 #[test]
 fn schema_has_stamp_stages_and_rights() {
     let sim = Sim::start(10, calm());
-    let objects = names(&["contacts", "companies", "deals"]);
+    let objects = texts(&["contacts", "companies", "deals"]);
     let schemas = sim.with(|hubspot| hubspot.discover(&objects)).unwrap();
     assert!(schemas.iter().all(|schema| schema.facts.text("stamp") == Some("renkei_id")));
     let field = |object: usize, name: &str| {
@@ -206,7 +206,7 @@ fn schema_has_stamp_stages_and_rights() {
     assert!(!field(0, "lastmodifieddate").updatable);
     assert!(field(2, "dealstage").choices.iter().any(|(value, _)| value == "closedwon"));
     assert_eq!(field(2, "associations.companies").targets, ["companies"]);
-    let unknown = sim.with(|hubspot| hubspot.discover(&names(&["butterflies"])));
+    let unknown = sim.with(|hubspot| hubspot.discover(&texts(&["butterflies"])));
     assert!(matches!(unknown, Err(renkei_sdk::Error::NotFound(_))), "{unknown:?}");
 }
 

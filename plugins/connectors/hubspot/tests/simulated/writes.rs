@@ -39,7 +39,7 @@ fn create_whose_answer_was_lost_is_found_by_its_intent() {
     let before = sim.live("contacts").len();
     let outcomes = sim.write(&["email"], vec![create("i-1", "one@example.jp")]);
     assert!(matches!(outcomes[0], Outcome::Uncertain(_)), "{outcomes:?}");
-    let columns = names(&["renkei_id", "email"]);
+    let columns = texts(&["renkei_id", "email"]);
     let values = [Value::from("i-1")];
     let found = sim.with(|hubspot| hubspot.find("contacts", &columns, "renkei_id", &values));
     let found = found.unwrap().rows;
@@ -161,7 +161,7 @@ fn associations_follow_the_column() {
         let options = if removes.is_empty() { Vec::new() } else { options };
         let outcomes = sim.write_with(&columns, vec![update], options);
         assert_eq!(applied(&outcomes[0]).after[1], Some(expected.clone()));
-        let wished = names(&columns);
+        let wished = texts(&columns);
         let asked = [id.clone()];
         let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &asked)).unwrap();
         assert_eq!(page.batch.rows[0].cells[1], Some(expected));
@@ -191,11 +191,11 @@ fn archived_record_is_gone_for_the_next_write() {
 fn merge_gives_the_id_of_the_survivor() {
     let sim = Sim::start(20, calm());
     let all = sim.live("contacts");
-    let losers = names(&[&all[1], &all[2]]);
+    let losers = texts(&[&all[1], &all[2]]);
     let outcome = sim.with(|hubspot| hubspot.merge("contacts", &all[0], &losers)).unwrap();
     let survivor = applied(&outcome).id.clone();
     assert_eq!(sim.live("contacts").len(), all.len() - 2);
-    let columns = names(&["email"]);
+    let columns = texts(&["email"]);
     let page = sim.with(|hubspot| hubspot.read_records("contacts", &columns, &losers)).unwrap();
     let into = Removal::MergedInto(survivor);
     assert_eq!(page.removed.len(), 2);
@@ -235,7 +235,7 @@ fn locks_and_server_errors_lose_and_double_nothing() {
     let before = sim.live("contacts").len();
     let mut open: Vec<Operation> =
         (0..250).map(|n| create(&format!("i-{n}"), &format!("n{n}@example.jp"))).collect();
-    let columns = names(&["email"]);
+    let columns = texts(&["email"]);
     for _ in 0..40 {
         let request = WriteRequest {
             object: "contacts".into(),

@@ -22,7 +22,7 @@ struct UserInfo {
 /// `/limits`, as far as it is used.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Limits {
+struct OrgLimits {
     daily_api_requests: Limit,
 }
 
@@ -37,9 +37,9 @@ struct Limit {
 ///
 /// # Errors
 /// `unauthorized`, `forbidden`.
-pub(crate) fn check(config: &Config) -> Result<Account, Error> {
+pub(crate) fn check_account(config: &Config) -> Result<Account, Error> {
     let answer = send(&Request::get(format!("{}/limits", config.root)))?;
-    let limits: Limits = parse(&answer.body)?;
+    let limits: OrgLimits = parse(&answer.body)?;
     let answer = send(&Request::get("/services/oauth2/userinfo"))?;
     let user: UserInfo = parse(&answer.body)?;
     let mut account = Account::new(user.organization_id, user.preferred_username)

@@ -9,7 +9,7 @@ use std::fmt;
 use renkei_sdk::http::escape;
 use renkei_sdk::{Error, Value};
 
-use crate::value::iso;
+use crate::value::format_moment;
 
 /// Bytes that a path with its query may have, so that headers and token fit beside it.
 pub(crate) const PATH_LEN_MAX: usize = 14_000;
@@ -63,14 +63,14 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// The literals of one value: none for an empty list, several for references.
-pub(crate) fn literals(value: &Value) -> Vec<String> {
+pub(crate) fn write_literals(value: &Value) -> Vec<String> {
     match value {
         Value::Null => vec!["null".to_owned()],
         Value::Boolean(value) => vec![value.to_string()],
         Value::Integer(value) => vec![value.to_string()],
-        Value::Decimal(text) => vec![number(text)],
-        Value::Date(text) => vec![date(text)],
-        Value::Timestamp(at_ms) => vec![iso(*at_ms)],
+        Value::Decimal(text) => vec![write_number(text)],
+        Value::Date(text) => vec![write_date(text)],
+        Value::Timestamp(at_ms) => vec![format_moment(*at_ms)],
         Value::Text(text) => vec![quote(text)],
         Value::Choices(chosen) => vec![quote(&chosen.join(";"))],
         Value::References(ids) => ids.iter().map(|id| quote(id)).collect(),
@@ -78,12 +78,12 @@ pub(crate) fn literals(value: &Value) -> Vec<String> {
 }
 
 /// Decimals and dates go in bare, but only if they are what they say.
-fn number(text: &str) -> String {
+fn write_number(text: &str) -> String {
     let bare = text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
     if bare && !text.is_empty() { text.to_owned() } else { quote(text) }
 }
 
-fn date(text: &str) -> String {
+fn write_date(text: &str) -> String {
     let bare = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     if bare { text.to_owned() } else { quote(text) }
 }
@@ -99,8 +99,8 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
 
 /// The condition for one entry of a filter, or nothing where SOQL has no such thing: the host
 /// filters again, so a condition left out costs rows but no correctness.
-pub(crate) fn condition(field: &str, operator: &str, values: &[Value]) -> Option<String> {
-    let literals: Vec<String> = values.iter().flat_map(literals).collect();
+pub(crate) fn write_condition(field: &str, operator: &str, values: &[Value]) -> Option<String> {
+    let literals: Vec<String> = values.iter().flat_map(write_literals).collect();
     match (operator, literals.as_slice()) {
         ("=" | "!=" | "<" | "<=" | ">" | ">=", [one]) => Some(format!("{field} {operator} {one}")),
         ("in" | "=", [_, ..]) => Some(format!("{field} IN ({})", literals.join(","))),
@@ -111,13 +111,13 @@ pub(crate) fn condition(field: &str, operator: &str, values: &[Value]) -> Option
 
 /// Rows after `(stamp, id)` in the order `SystemModstamp, Id`, so that equal stamps beyond a page
 /// cannot stall a scan.
-pub(crate) fn after_stamp(stamp_ms: i64, id: &str) -> String {
-    let (stamp, id) = (iso(stamp_ms), quote(id));
+pub(crate) fn follow_stamp(stamp_ms: i64, id: &str) -> String {
+    let (stamp, id) = (format_moment(stamp_ms), quote(id));
     format!("(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {id}))")
 }
 
 /// Cuts a list of literals so that each part, encoded and with its commas, fits in `room` bytes.
-pub(crate) fn chunks(literals: &[String], room: usize) -> Vec<&[String]> {
+pub(crate) fn split_literals(literals: &[String], room: usize) -> Vec<&[String]> {
     let mut parts = Vec::new();
     let (mut start, mut used) = (0, 0);
     for (index, literal) in literals.iter().enumerate() {
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn values_become_literals() {
-        let check = |value, expected: &str| assert_eq!(literals(&value).join("|"), expected);
+        let check = |value, expected: &str| assert_eq!(write_literals(&value).join("|"), expected);
         check(Value::Integer(-3), "-3");
         check(Value::Decimal("12.50".into()), "12.50");
         check(Value::Decimal("1 OR Id != null".into()), "'1 OR Id != null'");
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn filters_become_conditions() {
         let check = |operator, values: &[Value], expected: Option<&str>| {
-            assert_eq!(condition("City", operator, values).as_deref(), expected);
+            assert_eq!(write_condition("City", operator, values).as_deref(), expected);
         };
         let (tokyo, osaka) = (Value::Text("東京".into()), Value::Text("大阪".into()));
         check("=", std::slice::from_ref(&tokyo), Some("City = '東京'"));
@@ -202,9 +202,9 @@ mod tests {
     fn long_lists_are_cut_by_their_encoded_length() {
         let all = vec!["'あ'".to_owned(); 10];
         // Three bytes of kana are nine characters, each quote and each comma are three.
-        let parts = chunks(&all, 3 * 18);
+        let parts = split_literals(&all, 3 * 18);
         assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [3, 3, 3, 1]);
-        assert_eq!(chunks(&all, 1).len(), 10);
-        assert!(chunks(&[], 100).is_empty());
+        assert_eq!(split_literals(&all, 1).len(), 10);
+        assert!(split_literals(&[], 100).is_empty());
     }
 }

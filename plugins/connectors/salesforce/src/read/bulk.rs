@@ -13,10 +13,10 @@ use crate::client::soql::Query;
 use crate::client::{parse, send};
 use crate::config::Config;
 use crate::error::read_error;
-use crate::read::cursor::Job;
-use crate::read::query::{Fetched, PAGE_ROWS};
-use crate::value::Form;
-use crate::value::rows::{Found, Source, Wanted};
+use crate::read::cursor::QueryJob;
+use crate::read::query::{PAGE_ROWS, QueryPage};
+use crate::value::ValueForm;
+use crate::value::rows::{FoundRows, RowSource, Selection};
 
 /// A page of results stays below so many bytes, so that the guest stays small.
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
@@ -26,13 +26,13 @@ const JOB_CALLS: u64 = 3;
 /// After half an hour of waiting, queries are faster.
 const POLLS_MAX: u32 = 60;
 
-/// What became of a job.
+/// The progress of a job.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(crate) enum QueryJobProgress {
     /// Not done yet.
     Unfinished,
     /// A page of results, and the locator of the next.
-    Rows(Found, Option<String>),
+    Rows(FoundRows, Option<String>),
     /// The page was larger than the host takes.
     TooLarge,
     /// Failed, aborted, forgotten or stuck.
@@ -40,37 +40,37 @@ pub(crate) enum Progress {
 }
 
 /// Rows of a page of results, by the size of those of the first page.
-pub(crate) fn rows_of_page(first: &Fetched, limit: u32) -> u32 {
+pub(crate) fn count_page_rows(first: &QueryPage, limit: u32) -> u32 {
     let bytes_of_row = (first.bytes / first.rows.max(1)).max(1);
     let fitting = u32::try_from(PAGE_BYTES / bytes_of_row).unwrap_or(u32::MAX);
     fitting.clamp(PAGE_ROWS, limit.max(PAGE_ROWS))
 }
 
-/// Whether a job for the rows after the first page costs fewer calls than queries.
-pub(crate) fn pays(first: &Fetched, limit: u32, bulk_rows: u64) -> bool {
+/// True if a job for the rows after the first page costs fewer calls than queries.
+pub(crate) fn saves_calls(first: &QueryPage, limit: u32, bulk_rows: u64) -> bool {
     let rest = first.total.saturating_sub(first.rows);
-    let results = rest.div_ceil(u64::from(rows_of_page(first, limit)));
+    let results = rest.div_ceil(u64::from(count_page_rows(first, limit)));
     rest > bulk_rows && JOB_CALLS + results < rest.div_ceil(u64::from(PAGE_ROWS))
 }
 
-/// How long to wait before asking whether the job is done: 2 s, doubling up to 32 s.
-pub(crate) fn wait_ms(job: &Job) -> i64 {
+/// The wait before asking again about the job: 2 s, doubling up to 32 s.
+pub(crate) fn wait_ms(job: &QueryJob) -> i64 {
     2000 << job.polls.min(4)
 }
 
 #[derive(Deserialize)]
-struct State {
+struct QueryJobInfo {
     id: String,
     state: String,
 }
 
 /// Starts a job; nothing where the org does not allow one. Repeatable: an orphaned job is harmless.
-pub(crate) fn start(config: &Config, query: &Query<'_>) -> Result<Option<String>, Error> {
+pub(crate) fn start_job(config: &Config, query: &Query<'_>) -> Result<Option<String>, Error> {
     let query = Query { order: "", ..query.clone() };
     let body = serde_json::json!({"operation": "query", "query": query.to_string()});
     let request = Request::post(format!("{}/jobs/query", config.root)).json(&body).repeatable();
     match send(&request) {
-        Ok(answer) => Ok(Some(parse::<State>(&answer.body)?.id)),
+        Ok(answer) => Ok(Some(parse::<QueryJobInfo>(&answer.body)?.id)),
         Err(Error::Invalid(problem) | Error::Forbidden(problem) | Error::NotFound(problem)) => {
             log::warn("no bulk job, reading by queries", &[("code", &problem.code)]);
             Ok(None)
@@ -80,17 +80,21 @@ pub(crate) fn start(config: &Config, query: &Query<'_>) -> Result<Option<String>
 }
 
 /// Asks whether a new job is done, and reads the next page of one that is.
-pub(crate) fn go_on(config: &Config, wanted: &Wanted<'_>, job: &Job) -> Result<Progress, Error> {
+pub(crate) fn continue_job(
+    config: &Config,
+    selection: &Selection<'_>,
+    job: &QueryJob,
+) -> Result<QueryJobProgress, Error> {
     let path = format!("{}/jobs/query/{}", config.root, job.id);
     if job.locator.is_none() {
         match send(&Request::get(&path)) {
-            Ok(answer) => match parse::<State>(&answer.body)?.state.as_str() {
+            Ok(answer) => match parse::<QueryJobInfo>(&answer.body)?.state.as_str() {
                 "JobComplete" => {}
-                "Failed" | "Aborted" => return Ok(lost(job)),
-                _ if job.polls >= POLLS_MAX => return Ok(lost(job)),
-                _ => return Ok(Progress::Unfinished),
+                "Failed" | "Aborted" => return Ok(report_lost(job)),
+                _ if job.polls >= POLLS_MAX => return Ok(report_lost(job)),
+                _ => return Ok(QueryJobProgress::Unfinished),
             },
-            Err(Error::NotFound(_)) => return Ok(lost(job)),
+            Err(Error::NotFound(_)) => return Ok(report_lost(job)),
             Err(error) => return Err(error),
         }
     }
@@ -101,22 +105,22 @@ pub(crate) fn go_on(config: &Config, wanted: &Wanted<'_>, job: &Job) -> Result<P
         results = results.query("locator", locator);
     }
     let answer = match results.send() {
-        Err(Failure::TooLarge(_)) => return Ok(Progress::TooLarge),
+        Err(Failure::TooLarge(_)) => return Ok(QueryJobProgress::TooLarge),
         other => other?,
     };
     match answer.status {
         200 => {}
-        400 | 404 => return Ok(lost(job)),
+        400 | 404 => return Ok(report_lost(job)),
         _ => return Err(read_error(&answer)),
     }
     // The last page says so with the word `null`.
     let next = answer.header("sforce-locator").filter(|next| *next != "null" && !next.is_empty());
-    Ok(Progress::Rows(read_csv(wanted, &answer.body)?, next.map(str::to_owned)))
+    Ok(QueryJobProgress::Rows(read_csv(selection, &answer.body)?, next.map(str::to_owned)))
 }
 
-fn lost(job: &Job) -> Progress {
+fn report_lost(job: &QueryJob) -> QueryJobProgress {
     log::warn("the bulk job is lost, reading by queries", &[("job", &job.id)]);
-    Progress::Lost
+    QueryJobProgress::Lost
 }
 
 /// One row of results with the header's columns.
@@ -125,25 +129,25 @@ struct CsvRow<'a> {
     cells: &'a csv::ByteRecord,
 }
 
-impl Source for CsvRow<'_> {
-    fn value(&self, column: &str, form: Form) -> Option<Value> {
+impl RowSource for CsvRow<'_> {
+    fn value(&self, column: &str, form: ValueForm) -> Option<Value> {
         let index = self.header.iter().position(|name| name == column)?;
         // What is no text becomes a NUL, with which the host names the cell.
         Some(form.read_text(std::str::from_utf8(self.cells.get(index)?).unwrap_or("\0")))
     }
 }
 
-fn read_csv(wanted: &Wanted<'_>, body: &[u8]) -> Result<Found, Error> {
+fn read_csv(selection: &Selection<'_>, body: &[u8]) -> Result<FoundRows, Error> {
     let broken = |fault: csv::Error| {
         let line = fault.position().map_or(0, csv::Position::line);
         Error::bug(format!("a page of bulk results is not CSV at line {line}"))
     };
-    let mut found = wanted.nothing();
+    let mut found = selection.empty();
     let mut reader = csv::Reader::from_reader(body);
     let header = reader.headers().map_err(broken)?.clone();
     let mut cells = csv::ByteRecord::new();
     while reader.read_byte_record(&mut cells).map_err(broken)? {
-        found.add(wanted, &CsvRow { header: &header, cells: &cells })?;
+        found.add_row(selection, &CsvRow { header: &header, cells: &cells })?;
     }
     Ok(found)
 }
@@ -151,20 +155,25 @@ fn read_csv(wanted: &Wanted<'_>, body: &[u8]) -> Result<Found, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Shape;
-    use crate::value::rows::Scope;
+    use crate::schema::ObjectShape;
+    use crate::value::rows::QueryScope;
 
-    fn first_page(total: u64, bytes: u64) -> Fetched {
-        let shape = Shape::default();
-        let wanted = Wanted { object: "Lead", columns: &[], shape: &shape, scope: Scope::Live };
-        let found = wanted.nothing();
-        Fetched { found, more: true, total, rows: 2000, bytes, server_ms: None }
+    fn first_page(total: u64, bytes: u64) -> QueryPage {
+        let shape = ObjectShape::default();
+        let selection =
+            Selection { object: "Lead", columns: &[], shape: &shape, scope: QueryScope::Live };
+        let found = selection.empty();
+        QueryPage { found, more: true, total, rows: 2000, bytes, server_ms: None }
     }
 
     #[test]
     fn job_is_started_only_where_it_saves_calls() {
         let check = |total, bytes, limit, expected| {
-            assert_eq!(pays(&first_page(total, bytes), limit, 2000), expected, "{total} {limit}");
+            assert_eq!(
+                saves_calls(&first_page(total, bytes), limit, 2000),
+                expected,
+                "{total} {limit}"
+            );
         };
         check(20_000, 1_000_000, 10_000, true);
         check(20_000, 1_000_000, 2000, false);
@@ -178,17 +187,17 @@ mod tests {
     fn csv_is_read_by_form() {
         let columns = ["LastName", "Amount", "Tags__c"].map(str::to_owned);
         let forms = columns.iter().cloned().zip([
-            Some(Form::Text),
-            Some(Form::Decimal),
-            Some(Form::Choices),
+            Some(ValueForm::Text),
+            Some(ValueForm::Decimal),
+            Some(ValueForm::Choices),
         ]);
-        let shape = Shape { forms: forms.collect(), ..Shape::default() };
-        let wanted =
-            Wanted { object: "Lead", columns: &columns, shape: &shape, scope: Scope::Live };
+        let shape = ObjectShape { forms: forms.collect(), ..ObjectShape::default() };
+        let selection =
+            Selection { object: "Lead", columns: &columns, shape: &shape, scope: QueryScope::Live };
         let body = "\"Id\",\"SystemModstamp\",\"LastName\",\"Amount\",\"Tags__c\"\n\
             \"00Q1\",\"2026-05-01T07:25:37.000Z\",\"山田 \"\"T\"\"\n太郎\",\"1.50\",\"\"\n\
             \"00Q2\",\"2026-05-01T07:25:37.000Z\",\"\",\"\",\"a;b\"\n";
-        let found = read_csv(&wanted, body.as_bytes()).unwrap();
+        let found = read_csv(&selection, body.as_bytes()).unwrap();
         let cells = |row: usize| found.batch.rows[row].cells.clone();
         assert_eq!(
             cells(0),
@@ -204,7 +213,7 @@ mod tests {
 
     #[test]
     fn wait_doubles_up_to_a_bound() {
-        let job = |polls| Job {
+        let job = |polls| QueryJob {
             id: String::new(),
             locator: None,
             after: String::new(),

@@ -5,23 +5,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::Shape;
+use crate::schema::ObjectShape;
 
 /// The cursor of a page, JSON on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
-    pub(crate) shape: Shape,
-    pub(crate) step: Step,
+    pub(crate) shape: ObjectShape,
+    pub(crate) step: ScanStep,
 }
 
-/// Where a scan is.
+/// The position of a scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Step {
+pub(crate) enum ScanStep {
     /// In a backfill or sweep by id: rows after this one.
     After { id: String, since_ms: i64 },
     /// In a backfill or sweep by a Bulk 2.0 job.
-    Job(Job),
+    Job(QueryJob),
     /// In changes: rows after this stamp and id.
     Stamps { stamp_ms: i64, id: String, since_ms: Option<i64> },
     /// Between scans: the next `changes` begins here, less the look-back.
@@ -30,7 +30,7 @@ pub(crate) enum Step {
 
 /// A Bulk 2.0 query job under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Job {
+pub(crate) struct QueryJob {
     pub(crate) id: String,
     /// The next page of results; none before the first.
     pub(crate) locator: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) after: String,
     /// Rows in a page of results.
     pub(crate) rows: u32,
-    /// How often the job was found unfinished.
+    /// The number of times that the job was found unfinished.
     pub(crate) polls: u32,
     pub(crate) since_ms: i64,
 }
@@ -48,14 +48,14 @@ mod tests {
     use renkei_sdk::cursor::{decode, encode};
 
     use super::*;
-    use crate::value::Form;
+    use crate::value::ValueForm;
 
     #[test]
     fn cursor_reads_back_as_it_was_written() {
-        let mut shape = Shape { stamped: true, ..Shape::default() };
-        shape.forms.insert("Amount".into(), Some(Form::Decimal));
+        let mut shape = ObjectShape { stamped: true, ..ObjectShape::default() };
+        shape.forms.insert("Amount".into(), Some(ValueForm::Decimal));
         shape.forms.insert("Hidden__c".into(), None);
-        let step = Step::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) };
+        let step = ScanStep::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) };
         let cursor = Cursor { shape, step };
         let bytes = encode(&cursor).unwrap();
         assert_eq!(decode::<Option<Cursor>>(Some(&bytes)).unwrap(), Some(cursor));
@@ -68,7 +68,7 @@ mod tests {
         let bytes =
             br#"{"shape":{"forms":{"Name":"t"},"binned":true},"step":{"since":{"at_ms":9}}}"#;
         let cursor = decode::<Option<Cursor>>(Some(bytes)).unwrap().unwrap();
-        assert_eq!(cursor.step, Step::Since { at_ms: 9 });
+        assert_eq!(cursor.step, ScanStep::Since { at_ms: 9 });
         assert!(cursor.shape.binned && !cursor.shape.replicated);
     }
 
@@ -76,9 +76,9 @@ mod tests {
     /// wrote, so a million inputs are tried.
     #[test]
     fn cursor_decoder_never_panics_on_any_bytes() {
-        let mut shape = Shape { stamped: true, ..Shape::default() };
-        shape.forms.insert("Amount".into(), Some(Form::Decimal));
-        let job = Job {
+        let mut shape = ObjectShape { stamped: true, ..ObjectShape::default() };
+        shape.forms.insert("Amount".into(), Some(ValueForm::Decimal));
+        let job = QueryJob {
             id: "750".into(),
             locator: Some("MTAw".into()),
             after: "003".into(),
@@ -87,10 +87,10 @@ mod tests {
             since_ms: 5,
         };
         let steps = [
-            Step::After { id: "003".into(), since_ms: 5 },
-            Step::Job(job),
-            Step::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) },
-            Step::Since { at_ms: 9 },
+            ScanStep::After { id: "003".into(), since_ms: 5 },
+            ScanStep::Job(job),
+            ScanStep::Stamps { stamp_ms: 7, id: "003".into(), since_ms: Some(5) },
+            ScanStep::Since { at_ms: 9 },
         ];
         let seeds = steps.map(|step| encode(&Cursor { shape: shape.clone(), step }).unwrap());
         renkei_mutate::run(&seeds, |bytes| {

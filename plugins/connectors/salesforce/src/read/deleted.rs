@@ -11,10 +11,10 @@ use serde::Deserialize;
 
 use crate::Salesforce;
 use crate::client::{parse, send};
-use crate::value::iso;
-use crate::value::rows::Wanted;
+use crate::value::format_moment;
+use crate::value::rows::Selection;
 
-/// How long the recycle bin keeps a row at most (S-record-3).
+/// The longest time that the recycle bin keeps a row (S-record-3).
 const BIN_MS: i64 = 15 * 24 * 3_600_000;
 
 impl Salesforce {
@@ -22,25 +22,25 @@ impl Salesforce {
     /// more about it.
     pub(super) fn deleted_since(
         &self,
-        wanted: &Wanted<'_>,
+        selection: &Selection<'_>,
         from_ms: i64,
         now_ms: i64,
     ) -> Result<Vec<Tombstone>, Error> {
         // Without a log, only the bin tells (S-describe-6).
-        if !wanted.shape.replicated {
+        if !selection.shape.replicated {
             return if now_ms - from_ms < BIN_MS { Ok(Vec::new()) } else { Err(purged()) };
         }
-        let span = format!("start={}&end={}", iso(from_ms), iso(now_ms));
+        let span = format!("start={}&end={}", format_moment(from_ms), format_moment(now_ms));
         let span = span.replace(':', "%3A");
-        let path = format!("{}/sobjects/{}/deleted/?{span}", self.config.root, wanted.object);
+        let path = format!("{}/sobjects/{}/deleted/?{span}", self.config.root, selection.object);
         let answer = send(&Request::get(path))?;
         let log: DeleteLog = parse(&answer.body)?;
         if time::parse(&log.earliest_date_available).is_none_or(|earliest| earliest > from_ms) {
             return Err(purged());
         }
         let ids: Vec<String> = log.deleted_records.iter().map(|gone| gone.id.clone()).collect();
-        let known = self.known_anywhere(wanted, &ids)?;
-        let unknown: BTreeSet<&str> = known.missing(&ids).into_iter().collect();
+        let known = self.find_anywhere(selection, &ids)?;
+        let unknown: BTreeSet<&str> = known.missing_ids(&ids).into_iter().collect();
         let gone = log.deleted_records.iter().filter(|gone| unknown.contains(gone.id.as_str()));
         Ok(gone.map(DeletedRecord::tombstone).collect())
     }

@@ -4,10 +4,10 @@ use renkei_sdk::Error;
 use renkei_sdk::http::{Failure, Request, escape};
 
 use crate::Salesforce;
+use crate::client::parse;
 use crate::client::soql::Query;
-use crate::client::{parse, server_time};
 use crate::error::read_error;
-use crate::value::rows::{Found, QueryAnswer, Scope, Wanted};
+use crate::value::rows::{FoundRows, QueryAnswer, QueryScope, Selection};
 
 /// The most rows that a query answers at once (S-query-1).
 pub(crate) const PAGE_ROWS: u32 = 2000;
@@ -16,8 +16,8 @@ pub(super) const PAGE_ROWS_MIN: u32 = 50;
 
 /// One page of rows as fetched.
 #[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) found: Found,
+pub(crate) struct QueryPage {
+    pub(crate) found: FoundRows,
     pub(crate) more: bool,
     /// Rows that the whole query would find.
     pub(crate) total: u64,
@@ -32,14 +32,14 @@ impl Salesforce {
     /// many there are. An answer too large for the host is asked for again with half the rows.
     pub(crate) fn fetch(
         &self,
-        wanted: &Wanted<'_>,
+        selection: &Selection<'_>,
         mut query: Query<'_>,
         mut rows: u32,
         counted: bool,
-    ) -> Result<Fetched, Error> {
+    ) -> Result<QueryPage, Error> {
         let answer = loop {
             query.limit = (!counted).then_some(rows + 1);
-            match self.query_request(&query, wanted.scope).send() {
+            match self.query_request(&query, selection.scope).send() {
                 Err(Failure::TooLarge(_)) if rows > PAGE_ROWS_MIN && !counted => rows /= 2,
                 Err(failure) => return Err(failure.into()),
                 Ok(answer) if answer.is_success() => break answer,
@@ -47,29 +47,29 @@ impl Salesforce {
             }
         };
         let read: QueryAnswer<'_> = parse(&answer.body)?;
-        let mut found = wanted.nothing();
+        let mut found = selection.empty();
         let rows = rows as usize;
         for record in read.records.iter().take(rows) {
-            found.add(wanted, record)?;
+            found.add_row(selection, record)?;
         }
-        Ok(Fetched {
+        Ok(QueryPage {
             found,
             more: !read.done || read.records.len() > rows,
             total: read.total_size,
             rows: read.records.len() as u64,
             bytes: answer.body.len() as u64,
-            server_ms: server_time(&answer),
+            server_ms: answer.server_time(),
         })
     }
 
     /// The request of a query; below its root, for a composite call.
-    pub(crate) fn query_request(&self, query: &Query<'_>, scope: Scope) -> Request {
+    pub(crate) fn query_request(&self, query: &Query<'_>, scope: QueryScope) -> Request {
         Request::get(format!("{}{}", self.config.root, query_path(query, scope)))
     }
 }
 
 /// Path and query of a query, below the root.
-pub(crate) fn query_path(query: &Query<'_>, scope: Scope) -> String {
-    let resource = if scope == Scope::All { "queryAll" } else { "query" };
+pub(crate) fn query_path(query: &Query<'_>, scope: QueryScope) -> String {
+    let resource = if scope == QueryScope::All { "queryAll" } else { "query" };
     format!("/{resource}?q={}", escape(&query.to_string()))
 }

@@ -9,17 +9,17 @@ use renkei_sdk::{Batch, Error, Removal, Row, Tombstone, Value, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::schema::Shape;
-use crate::value::Form;
+use crate::schema::ObjectShape;
+use crate::value::ValueForm;
 
 /// One row of an answer.
-pub(crate) trait Source {
+pub(crate) trait RowSource {
     /// The value of a column; `None` where the row does not have the column.
-    fn value(&self, column: &str, form: Form) -> Option<Value>;
+    fn value(&self, column: &str, form: ValueForm) -> Option<Value>;
 
     /// The text of a column that has one.
     fn text(&self, column: &str) -> Option<String> {
-        match self.value(column, Form::Text)? {
+        match self.value(column, ValueForm::Text)? {
             Value::Text(text) => Some(text),
             _ => None,
         }
@@ -29,8 +29,8 @@ pub(crate) trait Source {
 /// A row of JSON, its values still as they came.
 pub(crate) type JsonRow<'a> = BTreeMap<&'a str, &'a RawValue>;
 
-impl Source for JsonRow<'_> {
-    fn value(&self, column: &str, form: Form) -> Option<Value> {
+impl RowSource for JsonRow<'_> {
+    fn value(&self, column: &str, form: ValueForm) -> Option<Value> {
         Some(form.read_json(self.get(column)?))
     }
 }
@@ -45,22 +45,22 @@ pub(crate) struct QueryAnswer<'a> {
     pub(crate) records: Vec<JsonRow<'a>>,
 }
 
-/// Which rows a query may find.
+/// The rows that a query may find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// What is there now.
+pub(crate) enum QueryScope {
+    /// Live rows only.
     Live,
     /// The recycle bin and converted leads too.
     All,
 }
 
-/// What a read is to find: the columns wanted of an object of this shape.
+/// The columns that a read asks for, of an object of this shape.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Selection<'a> {
     pub(crate) object: &'a str,
     pub(crate) columns: &'a [String],
-    pub(crate) shape: &'a Shape,
-    pub(crate) scope: Scope,
+    pub(crate) shape: &'a ObjectShape,
+    pub(crate) scope: QueryScope,
 }
 
 /// Columns that say what became of a converted row, and of which object.
@@ -70,10 +70,10 @@ const CONVERTED: [(&str, &str); 3] = [
     ("ConvertedOpportunityId", "Opportunity"),
 ];
 
-impl Wanted<'_> {
+impl Selection<'_> {
     /// The columns to ask for: those of the row itself, those of tombstones, those wanted.
-    pub(crate) fn select(&self) -> Vec<&str> {
-        let all = self.scope == Scope::All;
+    pub(crate) fn columns_to_ask(&self) -> Vec<&str> {
+        let all = self.scope == QueryScope::All;
         let mut select = vec!["Id", "SystemModstamp"];
         if all && self.shape.binned {
             select.push("IsDeleted");
@@ -95,47 +95,51 @@ impl Wanted<'_> {
 
     /// Conditions that keep out what is only a tombstone.
     pub(crate) fn conditions(&self) -> Vec<String> {
-        if self.scope == Scope::Live && self.shape.converted {
+        if self.scope == QueryScope::Live && self.shape.converted {
             return vec!["IsConverted = false".to_owned()];
         }
         Vec::new()
     }
 
     /// An empty collection of such rows.
-    pub(crate) fn nothing(&self) -> Found {
-        Found { batch: Batch::new(self.columns), removed: Vec::new(), last: None }
+    pub(crate) fn empty(&self) -> FoundRows {
+        FoundRows { batch: Batch::new(self.columns), removed: Vec::new(), last: None }
     }
 }
 
 /// Rows and tombstones found so far.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundRows {
     pub(crate) batch: Batch,
     pub(crate) removed: Vec<Tombstone>,
     /// Stamp and id of the row read last.
     pub(crate) last: Option<(i64, String)>,
 }
 
-impl Found {
+impl FoundRows {
     /// Sorts one row in.
     ///
     /// # Errors
     /// `bug` for a row without an id or a stamp, which every query asks for.
-    pub(crate) fn add(&mut self, wanted: &Wanted<'_>, source: &impl Source) -> Result<(), Error> {
-        let missing = |column| Error::bug(format!("a row of {} has no {column}", wanted.object));
+    pub(crate) fn add_row(
+        &mut self,
+        selection: &Selection<'_>,
+        source: &impl RowSource,
+    ) -> Result<(), Error> {
+        let missing = |column| Error::bug(format!("a row of {} has no {column}", selection.object));
         let id = source.text("Id").ok_or_else(|| missing("Id"))?;
         let stamp = source.text("SystemModstamp").and_then(|text| time::parse(&text));
         let stamp_ms = stamp.ok_or_else(|| missing("SystemModstamp"))?;
         self.last = Some((stamp_ms, id.clone()));
-        match removal(source) {
+        match read_removal(source) {
             Some(removal) => self.removed.push(Tombstone { id, removal, at: Some(stamp_ms) }),
             None => {
-                let cell = |column: &String| source.value(column, wanted.shape.form(column)?);
+                let cell = |column: &String| source.value(column, selection.shape.form(column)?);
                 self.batch.rows.push(Row {
                     id,
                     version: Some(stamp_ms.to_string()),
                     modified: Some(stamp_ms),
-                    cells: wanted.columns.iter().map(cell).collect(),
+                    cells: selection.columns.iter().map(cell).collect(),
                 });
             }
         }
@@ -143,7 +147,7 @@ impl Found {
     }
 
     /// The given ids of which nothing was found, neither there nor gone.
-    pub(crate) fn missing<'a>(&self, ids: &'a [String]) -> Vec<&'a str> {
+    pub(crate) fn missing_ids<'a>(&self, ids: &'a [String]) -> Vec<&'a str> {
         let there = self.batch.rows.iter().map(|row| without_checksum(&row.id));
         let gone = self.removed.iter().map(|tombstone| without_checksum(&tombstone.id));
         let found: BTreeSet<&str> = there.chain(gone).collect();
@@ -156,9 +160,9 @@ fn without_checksum(id: &str) -> &str {
     id.get(..15).unwrap_or(id)
 }
 
-/// Why the row is gone, if it says so.
-fn removal(source: &impl Source) -> Option<Removal> {
-    let holds = |column| source.value(column, Form::Boolean) == Some(Value::Boolean(true));
+/// The removal that a row tells of, if it does.
+fn read_removal(source: &impl RowSource) -> Option<Removal> {
+    let holds = |column| source.value(column, ValueForm::Boolean) == Some(Value::Boolean(true));
     if holds("IsConverted") {
         let became = |(column, object): (&str, &str)| Some((object.into(), source.text(column)?));
         return Some(Removal::ConvertedTo(CONVERTED.into_iter().filter_map(became).collect()));
@@ -174,17 +178,18 @@ mod tests {
     use super::*;
     use crate::client::parse;
 
-    fn shape() -> Shape {
-        let forms = [("LastName", Some(Form::Text)), ("Hidden__c", None)];
+    fn shape() -> ObjectShape {
+        let forms = [("LastName", Some(ValueForm::Text)), ("Hidden__c", None)];
         let forms = forms.into_iter().map(|(name, form)| (name.to_owned(), form)).collect();
-        Shape { forms, binned: true, merged: true, converted: true, ..Shape::default() }
+        ObjectShape { forms, binned: true, merged: true, converted: true, ..ObjectShape::default() }
     }
 
-    fn read(json: &str) -> Found {
+    fn read(json: &str) -> FoundRows {
         let (shape, columns) = (shape(), ["LastName".to_owned(), "Hidden__c".to_owned()]);
-        let wanted = Wanted { object: "Lead", columns: &columns, shape: &shape, scope: Scope::All };
-        let mut found = wanted.nothing();
-        found.add(&wanted, &parse::<JsonRow<'_>>(json.as_bytes()).unwrap()).unwrap();
+        let selection =
+            Selection { object: "Lead", columns: &columns, shape: &shape, scope: QueryScope::All };
+        let mut found = selection.empty();
+        found.add_row(&selection, &parse::<JsonRow<'_>>(json.as_bytes()).unwrap()).unwrap();
         found
     }
 
@@ -225,12 +230,12 @@ mod tests {
     #[test]
     fn column_is_selected_once() {
         let (shape, columns) = (shape(), ["Id", "LastName", "Hidden__c"].map(str::to_owned));
-        let mut wanted =
-            Wanted { object: "Lead", columns: &columns, shape: &shape, scope: Scope::Live };
-        assert_eq!(wanted.select(), ["Id", "SystemModstamp", "LastName"]);
-        assert_eq!(wanted.conditions(), ["IsConverted = false"]);
-        wanted.scope = Scope::All;
-        assert_eq!(wanted.select().len(), 9);
-        assert!(wanted.conditions().is_empty());
+        let mut selection =
+            Selection { object: "Lead", columns: &columns, shape: &shape, scope: QueryScope::Live };
+        assert_eq!(selection.columns_to_ask(), ["Id", "SystemModstamp", "LastName"]);
+        assert_eq!(selection.conditions(), ["IsConverted = false"]);
+        selection.scope = QueryScope::All;
+        assert_eq!(selection.columns_to_ask().len(), 9);
+        assert!(selection.conditions().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What one request of a write carries, and what became of it.
+//! One request of a write: its operations and its outcome.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use renkei_sdk::{Error, Operation, Outcome, WriteRequest};
 
 /// Rows of one collection.
 pub(super) const ROWS_MAX: usize = 200;
-/// What one request does with its rows.
+/// The action of one request on its rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verb {
+pub(super) enum WriteVerb {
     Insert,
     /// By this external id.
     Upsert(String),
@@ -18,8 +18,8 @@ pub(super) enum Verb {
 
 /// One request: what it does, and the operations it carries, by index.
 #[derive(Debug)]
-pub(super) struct Call {
-    pub(super) verb: Verb,
+pub(super) struct WriteCall {
+    pub(super) verb: WriteVerb,
     pub(super) rows: Vec<usize>,
     /// By a job, not by a collection.
     pub(super) by_job: bool,
@@ -29,7 +29,7 @@ pub(super) struct Call {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IngestJob<'a> {
     pub(super) request: &'a WriteRequest,
-    pub(super) verb: &'a Verb,
+    pub(super) verb: &'a WriteVerb,
     pub(super) rows: &'a [usize],
 }
 
@@ -41,9 +41,9 @@ impl<'a> IngestJob<'a> {
     }
 }
 
-/// What became of one request.
-pub(super) enum Sent {
-    /// What is known of its rows, and the rows that must travel as a collection instead.
+/// The outcome of one request.
+pub(super) enum CallOutcome {
+    /// The known outcomes of its rows, and the rows that must travel as a collection instead.
     Written { outcomes: BTreeMap<usize, Outcome>, declined: Vec<usize> },
     /// Nothing was written.
     Refused(Error),

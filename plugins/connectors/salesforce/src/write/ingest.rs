@@ -16,10 +16,10 @@ use serde::Deserialize;
 use crate::client::{parse, send, send_write};
 use crate::config::Config;
 use crate::error::CallFailure;
-use crate::write::call::{IngestJob, ROWS_MAX, Verb};
+use crate::write::call::{IngestJob, ROWS_MAX, WriteVerb};
 
-pub(crate) use results::Results;
-pub(crate) use sheet::{bytes, fits, name};
+pub(crate) use results::IngestResults;
+pub(crate) use sheet::{count_bytes, fits_csv, row_key};
 
 /// Calls of a job: start, upload, close, three questions whether it is done, two lists of results.
 const JOB_CALLS: usize = 8;
@@ -33,28 +33,28 @@ const WAIT_MAX_MS: u64 = 30_000;
 /// So many questions in a row may fail before the job is given up.
 const FAULTS_MAX: u32 = 3;
 
-/// Whether a job for so many rows costs fewer calls than collections. With the default of
+/// True if a job for so many rows costs fewer calls than collections. With the default of
 /// `bulk_rows` the vendor's own advice decides (more than 2,000 rows); below 1,600 rows a job would
 /// cost more calls than it saves.
-pub(crate) fn pays(rows: usize, bulk_rows: u64) -> bool {
+pub(crate) fn saves_calls(rows: usize, bulk_rows: u64) -> bool {
     u64::try_from(rows).is_ok_and(|rows| rows > bulk_rows) && JOB_CALLS < rows.div_ceil(ROWS_MAX)
 }
 
-/// What became of a job.
+/// The end of a job.
 #[derive(Debug)]
-pub(crate) enum Ran {
-    /// What is known of its rows; the others are uncertain for this reason.
-    Known(Results, String),
+pub(crate) enum IngestEnd {
+    /// The known outcomes of its rows; the others are uncertain for this reason.
+    Known(IngestResults, String),
     /// Nothing was written.
     Refused(Error),
     /// Nothing was written, and no job can be had for these rows.
     Declined,
 }
 
-/// What a job says of itself.
+/// The description of a job.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Info {
+struct IngestJobInfo {
     id: String,
     state: String,
     #[serde(default)]
@@ -64,47 +64,47 @@ struct Info {
 }
 
 /// Writes rows by a job and waits for it.
-pub(crate) fn run(config: &Config, job: &IngestJob<'_>) -> Ran {
-    let id = match start(config, job) {
+pub(crate) fn run_job(config: &Config, job: &IngestJob<'_>) -> IngestEnd {
+    let id = match start_job(config, job) {
         Ok(Some(id)) => id,
-        Ok(None) => return Ran::Declined,
-        Err(error) => return Ran::Refused(error),
+        Ok(None) => return IngestEnd::Declined,
+        Err(error) => return IngestEnd::Refused(error),
     };
     let path = format!("{}/jobs/ingest/{id}", config.root);
-    if let Err(error) = upload(&path, job) {
-        abort(&path);
-        return Ran::Refused(error);
+    if let Err(error) = upload_rows(&path, job) {
+        abort_job(&path);
+        return IngestEnd::Refused(error);
     }
-    if let Err(error) = close(&path) {
-        abort(&path);
-        return Ran::Refused(error);
+    if let Err(error) = close_job(&path) {
+        abort_job(&path);
+        return IngestEnd::Refused(error);
     }
-    match follow(&path, job) {
+    match await_job(&path, job) {
         Ok(info) => read_results(&path, job, &info),
-        Err(why) => Ran::Known(Results::default(), why),
+        Err(why) => IngestEnd::Known(IngestResults::default(), why),
     }
 }
 
 /// Starts a job; nothing where the org does not allow one. Repeatable: a job that is never closed
 /// does nothing.
-fn start(config: &Config, job: &IngestJob<'_>) -> Result<Option<String>, Error> {
+fn start_job(config: &Config, job: &IngestJob<'_>) -> Result<Option<String>, Error> {
     let mut body = serde_json::json!({
         "object": job.request.object,
         "operation": match job.verb {
-            Verb::Insert => "insert",
-            Verb::Upsert(_) => "upsert",
-            Verb::Update => "update",
-            Verb::Delete => "delete",
+            WriteVerb::Insert => "insert",
+            WriteVerb::Upsert(_) => "upsert",
+            WriteVerb::Update => "update",
+            WriteVerb::Delete => "delete",
         },
         "contentType": "CSV",
         "lineEnding": "LF",
     });
-    if let (Verb::Upsert(key), Some(fields)) = (job.verb, body.as_object_mut()) {
+    if let (WriteVerb::Upsert(key), Some(fields)) = (job.verb, body.as_object_mut()) {
         fields.insert("externalIdFieldName".to_owned(), key.as_str().into());
     }
     let request = Request::post(format!("{}/jobs/ingest", config.root)).json(&body).repeatable();
     match send(&request) {
-        Ok(answer) => Ok(Some(parse::<Info>(&answer.body)?.id)),
+        Ok(answer) => Ok(Some(parse::<IngestJobInfo>(&answer.body)?.id)),
         Err(Error::Invalid(problem) | Error::Forbidden(problem) | Error::NotFound(problem)) => {
             log::warn("no ingest job, writing by collections", &[("code", &problem.code)]);
             Ok(None)
@@ -115,8 +115,8 @@ fn start(config: &Config, job: &IngestJob<'_>) -> Result<Option<String>, Error> 
 
 /// A second upload is refused, so one whose answer was lost cannot be told from a broken one; the
 /// job is thrown away and the rows come again.
-fn upload(path: &str, job: &IngestJob<'_>) -> Result<(), Error> {
-    let sheet = sheet::write(job)?;
+fn upload_rows(path: &str, job: &IngestJob<'_>) -> Result<(), Error> {
+    let sheet = sheet::write_sheet(job)?;
     let request = Request::put(format!("{path}/batches")).body(sheet, "text/csv; charset=UTF-8");
     match send(&request) {
         Ok(_) => Ok(()),
@@ -127,7 +127,7 @@ fn upload(path: &str, job: &IngestJob<'_>) -> Result<(), Error> {
 }
 
 /// Hands the job over. An answer that was lost is no error here: the job says where it stands.
-fn close(path: &str) -> Result<(), Error> {
+fn close_job(path: &str) -> Result<(), Error> {
     let request = Request::patch(path).json(&serde_json::json!({"state": "UploadComplete"}));
     match send_write(&request) {
         Ok(_) | Err(CallFailure::Unknown(_)) => Ok(()),
@@ -136,9 +136,9 @@ fn close(path: &str) -> Result<(), Error> {
 }
 
 /// Stops a job; whether it is certain to do nothing more.
-fn abort(path: &str) -> bool {
+fn abort_job(path: &str) -> bool {
     let request = Request::patch(path).json(&serde_json::json!({"state": "Aborted"}));
-    let answer = send(&request).and_then(|answer| Ok(parse::<Info>(&answer.body)?.state));
+    let answer = send(&request).and_then(|answer| Ok(parse::<IngestJobInfo>(&answer.body)?.state));
     let aborted = answer.is_ok_and(|state| state == "Aborted");
     log::warn("an ingest job was given up", &[("aborted", if aborted { "yes" } else { "no" })]);
     aborted
@@ -146,20 +146,20 @@ fn abort(path: &str) -> bool {
 
 /// Asks until the job has ended; the error says why that is not known. A job that is not done when
 /// the host waits no longer is stopped, so that it cannot write old values hours later.
-fn follow(path: &str, job: &IngestJob<'_>) -> Result<Info, String> {
+fn await_job(path: &str, job: &IngestJob<'_>) -> Result<IngestJobInfo, String> {
     let rows = u64::try_from(job.rows.len()).unwrap_or(u64::MAX);
     let mut pause_ms = FIRST_WAIT_MS.saturating_add(rows).min(WAIT_MAX_MS);
     let mut faults = 0;
     loop {
         if wait(pause_ms).is_err() {
-            return stopped(path, "the job takes longer than the host waits");
+            return stop_job(path, "the job takes longer than the host waits");
         }
         pause_ms = (pause_ms.saturating_mul(3) / 2).min(WAIT_MAX_MS);
-        match ask(path) {
+        match read_info(path) {
             Ok(info) => match info.state.as_str() {
                 "JobComplete" | "Failed" | "Aborted" => return Ok(info),
                 // The close was lost on its way and must not arrive later.
-                "Open" => return stopped(path, "the job could not be closed"),
+                "Open" => return stop_job(path, "the job could not be closed"),
                 _ => faults = 0,
             },
             Err(Error::RetryAfter(after_ms)) if after_ms > WAIT_MAX_MS => {
@@ -175,25 +175,25 @@ fn follow(path: &str, job: &IngestJob<'_>) -> Result<Info, String> {
     }
 }
 
-fn ask(path: &str) -> Result<Info, Error> {
+fn read_info(path: &str) -> Result<IngestJobInfo, Error> {
     parse(&send(&Request::get(path))?.body)
 }
 
 /// Stops the job and asks how far it came.
-fn stopped(path: &str, why: &str) -> Result<Info, String> {
-    if !abort(path) {
+fn stop_job(path: &str, why: &str) -> Result<IngestJobInfo, String> {
+    if !abort_job(path) {
         return Err(why.to_owned());
     }
-    ask(path).map_err(|_| why.to_owned())
+    read_info(path).map_err(|_| why.to_owned())
 }
 
 /// Fetches the lists of results that have rows. A list that cannot be had leaves its rows
 /// uncertain.
-fn read_results(path: &str, job: &IngestJob<'_>, info: &Info) -> Ran {
+fn read_results(path: &str, job: &IngestJob<'_>, info: &IngestJobInfo) -> IngestEnd {
     let processed = info.number_records_processed.unwrap_or(usize::MAX);
     let failed = info.number_records_failed.unwrap_or(usize::MAX);
     let complete = info.state == "JobComplete";
-    let mut results = Results::new(job);
+    let mut results = IngestResults::new(job);
     let mut why = "the job has no result for this row".to_owned();
     let lists = [
         ("successfulResults", processed > failed || processed == usize::MAX),
@@ -202,7 +202,7 @@ fn read_results(path: &str, job: &IngestJob<'_>, info: &Info) -> Ran {
     ];
     for (list, _) in lists.into_iter().filter(|(_, has_rows)| *has_rows) {
         let request = Request::get(format!("{path}/{list}")).header("accept", "text/csv");
-        let read = send(&request).and_then(|answer| results.read(job, list, &answer.body));
+        let read = send(&request).and_then(|answer| results.read_list(job, list, &answer.body));
         if let Err(error) = read {
             log::warn("results of an ingest job are missing", &[("list", list)]);
             why = format!("the results of the job are missing: {error}");
@@ -213,7 +213,7 @@ fn read_results(path: &str, job: &IngestJob<'_>, info: &Info) -> Ran {
         results.decline_unprocessed();
     }
     log::info("an ingest job ended", &[("state", &info.state), ("object", &job.request.object)]);
-    Ran::Known(results, why)
+    IngestEnd::Known(results, why)
 }
 
 #[cfg(test)]

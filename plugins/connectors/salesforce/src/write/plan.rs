@@ -1,10 +1,10 @@
-//! Which operations share which request (`API.md`, S-collection-4). Pure.
+//! The requests of a write, and the operations in each (`API.md`, S-collection-4). Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use renkei_sdk::{Action, Operation, Outcome, Problem, Remedy, Value, WriteRequest};
 
-use super::call::{Call, IngestJob, ROWS_MAX, Verb};
+use super::call::{IngestJob, ROWS_MAX, WriteCall, WriteVerb};
 use super::ingest;
 use crate::client::soql::check_name;
 use crate::config::Config;
@@ -15,8 +15,8 @@ pub(super) fn plan_calls(
     stamp: Option<&str>,
     config: &Config,
     outcomes: &mut BTreeMap<usize, Outcome>,
-) -> Vec<Call> {
-    let mut by_verb: BTreeMap<Verb, Vec<usize>> = BTreeMap::new();
+) -> Vec<WriteCall> {
+    let mut by_verb: BTreeMap<WriteVerb, Vec<usize>> = BTreeMap::new();
     for (row, operation) in request.operations.iter().enumerate() {
         match choose_verb(operation, stamp) {
             Ok(verb) => by_verb.entry(verb).or_default().push(row),
@@ -39,13 +39,18 @@ pub(super) fn plan_calls(
 /// same record twice, because its rows are written in no order. Unless the settings allow more,
 /// jobs only create: nobody edits a record that is not there yet, while a change that waits in a
 /// job for minutes would overwrite what a person edits meanwhile.
-fn plan_jobs(request: &WriteRequest, verb: &Verb, rows: &[usize], config: &Config) -> Vec<Call> {
+fn plan_jobs(
+    request: &WriteRequest,
+    verb: &WriteVerb,
+    rows: &[usize],
+    config: &Config,
+) -> Vec<WriteCall> {
     let creates = |row: &usize| {
         let operation = request.operations.get(*row);
         operation.is_some_and(|operation| operation.action == Action::Create)
     };
     let allowed = config.bulk_changes || rows.iter().all(creates);
-    let pays = |rows: &[usize]| ingest::pays(rows.len(), config.bulk_rows);
+    let pays = |rows: &[usize]| ingest::saves_calls(rows.len(), config.bulk_rows);
     if !allowed || !pays(rows) {
         return Vec::new();
     }
@@ -54,11 +59,11 @@ fn plan_jobs(request: &WriteRequest, verb: &Verb, rows: &[usize], config: &Confi
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for (row, operation) in rows.iter().zip(job.operations()) {
-        let again = ingest::name(&job, operation).is_some_and(|name| !named.insert(name));
-        if again || !ingest::fits(&job, operation) {
+        let again = ingest::row_key(&job, operation).is_some_and(|name| !named.insert(name));
+        if again || !ingest::fits_csv(&job, operation) {
             continue;
         }
-        let bytes = ingest::bytes(&job, operation);
+        let bytes = ingest::count_bytes(&job, operation);
         match parts.last_mut() {
             Some(part) if bytes <= room => part.push(*row),
             _ => {
@@ -69,26 +74,28 @@ fn plan_jobs(request: &WriteRequest, verb: &Verb, rows: &[usize], config: &Confi
         room = room.saturating_sub(bytes);
     }
     let paying = parts.into_iter().filter(|rows| pays(rows));
-    paying.map(|rows| Call { verb: verb.clone(), rows, by_job: true }).collect()
+    paying.map(|rows| WriteCall { verb: verb.clone(), rows, by_job: true }).collect()
 }
 
 pub(super) fn choose_verb(
     operation: &Operation,
     stamp: Option<&str>,
-) -> Result<Verb, Box<Problem>> {
+) -> Result<WriteVerb, Box<Problem>> {
     let refuse = |code: &str, message| Box::new(Problem::new(code, message, Remedy::Plugin));
     let with_id = |verb| match operation.id {
         Some(_) => Ok(verb),
         None => Err(refuse("id-missing", "an update or archive names its record")),
     };
     match operation.action {
-        Action::Create => Ok(stamp.map_or(Verb::Insert, |stamp| Verb::Upsert(stamp.to_owned()))),
+        Action::Create => {
+            Ok(stamp.map_or(WriteVerb::Insert, |stamp| WriteVerb::Upsert(stamp.to_owned())))
+        }
         Action::Upsert => match &operation.key {
-            Some(key) if check_name("column", key).is_ok() => Ok(Verb::Upsert(key.clone())),
+            Some(key) if check_name("column", key).is_ok() => Ok(WriteVerb::Upsert(key.clone())),
             _ => Err(refuse("key-missing", "an upsert names its unique column")),
         },
-        Action::Update => with_id(Verb::Update),
-        Action::Archive => with_id(Verb::Delete),
+        Action::Update => with_id(WriteVerb::Update),
+        Action::Archive => with_id(WriteVerb::Delete),
         Action::Restore => {
             Err(refuse("restore-unsupported", "REST cannot take records out of the recycle bin"))
         }
@@ -106,8 +113,12 @@ fn find_parent(request: &WriteRequest, row: usize) -> Option<&str> {
 
 /// Cuts rows into requests of at most 200, none with the same record twice, which Salesforce
 /// refuses.
-pub(super) fn cut_calls(request: &WriteRequest, verb: &Verb, rows: &[usize]) -> Vec<Call> {
-    let mut calls: Vec<Call> = Vec::new();
+pub(super) fn cut_calls(
+    request: &WriteRequest,
+    verb: &WriteVerb,
+    rows: &[usize],
+) -> Vec<WriteCall> {
+    let mut calls: Vec<WriteCall> = Vec::new();
     let mut named: BTreeSet<&str> = BTreeSet::new();
     let mut part = Vec::new();
     for row in rows {
@@ -120,13 +131,13 @@ pub(super) fn cut_calls(request: &WriteRequest, verb: &Verb, rows: &[usize]) -> 
         let repeated = name.is_some_and(|name| !named.insert(name));
         if repeated || part.len() == ROWS_MAX {
             let rows = std::mem::take(&mut part);
-            calls.push(Call { verb: verb.clone(), rows, by_job: false });
+            calls.push(WriteCall { verb: verb.clone(), rows, by_job: false });
             named = name.into_iter().collect();
         }
         part.push(*row);
     }
     if !part.is_empty() {
-        calls.push(Call { verb: verb.clone(), rows: part, by_job: false });
+        calls.push(WriteCall { verb: verb.clone(), rows: part, by_job: false });
     }
     calls
 }

@@ -1,11 +1,11 @@
-//! How operations become requests, and results become outcomes.
+//! Operations become requests, and results become outcomes.
 
 use renkei_sdk::{Action, Applied, Attributes, Operation, Value};
 
 use crate::config::Config;
 
-use super::call::Verb;
-use super::collections::{Record, settle};
+use super::call::WriteVerb;
+use super::collections::{CollectionRecord, assign_results};
 use super::*;
 
 fn config() -> Config {
@@ -13,14 +13,8 @@ fn config() -> Config {
 }
 
 fn operation(action: Action, name: &str, cells: Vec<Option<Value>>) -> Operation {
-    Operation {
-        intent: format!("intent-{name}"),
-        action,
-        id: (action != Action::Create).then(|| name.to_owned()),
-        key: None,
-        if_version: None,
-        cells,
-    }
+    let id = (action != Action::Create).then_some(name);
+    Operation::new(format!("intent-{name}"), action, id, cells)
 }
 
 fn request(operations: Vec<Operation>) -> WriteRequest {
@@ -28,7 +22,7 @@ fn request(operations: Vec<Operation>) -> WriteRequest {
     WriteRequest { object: "Contact".into(), columns, operations, options: Vec::new() }
 }
 
-fn rows(calls: &[Call]) -> Vec<Vec<usize>> {
+fn rows(calls: &[WriteCall]) -> Vec<Vec<usize>> {
     calls.iter().map(|call| call.rows.clone()).collect()
 }
 
@@ -55,7 +49,7 @@ fn requests_hold_two_hundred_rows_and_no_record_twice() {
     let calls =
         plan_calls(&request(many.collect()), Some("Renkei_Id__c"), &config(), &mut BTreeMap::new());
     assert_eq!(calls.iter().map(|call| call.rows.len()).collect::<Vec<_>>(), [200, 200, 50]);
-    assert_eq!(calls[0].verb, Verb::Upsert("Renkei_Id__c".into()));
+    assert_eq!(calls[0].verb, WriteVerb::Upsert("Renkei_Id__c".into()));
 
     let twice = ["x", "y", "x"].map(|id| operation(Action::Update, id, vec![None, None]));
     let calls = plan_calls(&request(twice.to_vec()), None, &config(), &mut BTreeMap::new());
@@ -79,7 +73,7 @@ fn unsendable_operation_is_refused_alone() {
 fn record_begins_with_its_attributes_and_key() {
     let name = Value::Text("山田".into());
     let other = Value::Text("someone else's".into());
-    let record = Record {
+    let record = CollectionRecord {
         object: "Contact",
         key: Some(("Renkei_Id__c", "intent-1")),
         fields: vec![("LastName", &name), ("Renkei_Id__c", &other), ("Phone", &Value::Null)],
@@ -102,9 +96,9 @@ fn results_go_to_their_operations() {
         {"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"entity is deleted",
                                     "fields":[]}]},
         {"id":"0031","success":true,"errors":[]}]"#;
-    let call = Call { verb: Verb::Update, rows: vec![1, 0], by_job: false };
+    let call = WriteCall { verb: WriteVerb::Update, rows: vec![1, 0], by_job: false };
     let mut outcomes = BTreeMap::new();
-    settle(&request, &call, serde_json::from_str(results).unwrap(), &mut outcomes);
+    assign_results(&request, &call, serde_json::from_str(results).unwrap(), &mut outcomes);
     assert_eq!(outcomes[&1], Outcome::Gone);
     assert_eq!(outcomes[&0], Outcome::Applied(Applied::updated("0031")));
 }

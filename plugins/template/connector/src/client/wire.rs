@@ -23,7 +23,7 @@ pub(crate) struct FieldInfo {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Listing {
     pub(crate) items: Vec<Contact>,
-    /// Whether there are more behind the last item.
+    /// There are more behind the last item.
     #[serde(default)]
     pub(crate) more: bool,
     /// The server's clock, ms.
@@ -34,7 +34,7 @@ pub(crate) struct Listing {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) id: String,
-    /// When it last changed, ms.
+    /// The time of the last change, ms.
     pub(crate) changed: i64,
     #[serde(default)]
     pub(crate) deleted: bool,
@@ -54,7 +54,7 @@ pub(crate) struct Change {
     pub(crate) fields: Map<String, Json>,
 }
 
-/// What became of it.
+/// The result of one change.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub(crate) enum Changed {

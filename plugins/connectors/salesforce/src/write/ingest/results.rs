@@ -1,19 +1,19 @@
-//! What a job says of its rows: three lists of CSV, in any order (`API.md`, S-bulk-7).
+//! The results of an ingest job: three lists of CSV, in any order (`API.md`, S-bulk-7).
 
 use std::collections::BTreeMap;
 
 use renkei_sdk::{Applied, Error, Outcome};
 
-use super::sheet::{key_column, name, short};
+use super::sheet::{key_column, row_key, short_id};
 use crate::error::{ApiError, is_id, row_outcome};
-use crate::write::call::{IngestJob, Verb};
+use crate::write::call::{IngestJob, WriteVerb};
 
-/// How long the host leaves rows alone that a job left unprocessed.
+/// The wait of rows that a job left unprocessed.
 pub(super) const AGAIN_MS: u64 = 5_000;
 
 /// Outcomes by the operation's index in the request.
 #[derive(Debug, Default)]
-pub(crate) struct Results {
+pub(crate) struct IngestResults {
     pub(crate) outcomes: BTreeMap<usize, Outcome>,
     /// Rows that the job cannot take; nothing was written of them.
     pub(crate) declined: Vec<usize>,
@@ -21,12 +21,12 @@ pub(crate) struct Results {
     unprocessed: Vec<usize>,
 }
 
-impl Results {
+impl IngestResults {
     /// Nothing known yet.
     pub(super) fn new(job: &IngestJob<'_>) -> Self {
         let rows = job.rows.iter().zip(job.operations());
         let named =
-            rows.filter_map(|(row, operation)| Some((name(job, operation)?.to_owned(), *row)));
+            rows.filter_map(|(row, operation)| Some((row_key(job, operation)?.to_owned(), *row)));
         Self { by_name: named.collect(), ..Self::default() }
     }
 
@@ -34,7 +34,7 @@ impl Results {
     ///
     /// # Errors
     /// The list is no CSV or lacks the columns that say what became of a row.
-    pub(super) fn read(
+    pub(super) fn read_list(
         &mut self,
         job: &IngestJob<'_>,
         list: &str,
@@ -54,7 +54,7 @@ impl Results {
             let text = |place: Option<usize>| place.and_then(|place| cells.get(place));
             let id = text(id).filter(|id| is_id(id));
             let row = text(key).or(id).and_then(|key| match job.verb {
-                Verb::Update | Verb::Delete => self.by_name.get(short(key)),
+                WriteVerb::Update | WriteVerb::Delete => self.by_name.get(short_id(key)),
                 _ => self.by_name.get(key),
             });
             let Some(row) = row.copied() else { continue };
