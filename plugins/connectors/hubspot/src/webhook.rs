@@ -87,7 +87,7 @@ fn is_signed_before_v3(hook: &Hook) -> bool {
     verify(SECRET, Algorithm::Sha256Prefixed, &message, &expected)
 }
 
-fn header<'a>(hook: &'a Hook, name: &str) -> Option<&'a str> {
+fn find_header<'a>(hook: &'a Hook, name: &str) -> Option<&'a str> {
     let found = hook.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
 }
