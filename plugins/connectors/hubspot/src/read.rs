@@ -27,7 +27,7 @@ const LIST_MAX: u32 = 100;
 /// The longest address that HubSpot takes (H-call-3); beyond it properties are read by batch.
 const PATH_LEN_MAX: usize = 8_000;
 /// Pages of archived records that one scan of changes reads; the next scan goes on from there,
-/// so that a heap of old archived records does not make every scan long.
+/// so that many old archived records do not make every scan long.
 const ARCHIVED_PAGES_MAX: u32 = 10;
 
 /// The next page of a scan.

@@ -185,18 +185,18 @@ impl<'a> WriteJob<'a> {
             return Vec::new();
         }
         let unknown = refusal.unknown_properties();
-        let guilty = |item: &PlannedOperation<'_>| {
+        let named = |item: &PlannedOperation<'_>| {
             let mut written = self.request.present(item.operation);
             is_about(refusal, item)
                 || written.any(|(column, _)| unknown.iter().any(|one| one == column))
         };
-        let (guilty, mut others): (Vec<_>, Vec<_>) = items.into_iter().partition(guilty);
-        if guilty.is_empty() {
+        let (named, mut others): (Vec<_>, Vec<_>) = items.into_iter().partition(named);
+        if named.is_empty() {
             let second_half = others.split_off(others.len() / 2);
             // The queue is taken from its end: the first half goes first.
             return vec![second_half, others];
         }
-        self.refuse_operations(&guilty, refusal);
+        self.refuse_operations(&named, refusal);
         if others.is_empty() { Vec::new() } else { vec![others] }
     }
 

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 /// The tools of a test: the connector, the org's clock, and the host's limits.
-struct Desk {
+struct OrgSession {
     connector: Salesforce,
     clock: Clock,
     limit: u32,
@@ -50,7 +50,7 @@ fn pass(_: &Request) -> Option<Failure> {
 }
 
 /// Runs `test` against an org of so many people.
-fn with_org<T>(people: u32, faults: Faults, test: impl FnOnce(&mut Desk) -> T) -> T {
+fn with_org<T>(people: u32, faults: Faults, test: impl FnOnce(&mut OrgSession) -> T) -> T {
     with_host(people, faults, pass, test)
 }
 
@@ -59,7 +59,7 @@ fn with_host<T>(
     people: u32,
     faults: Faults,
     mut fails: impl FnMut(&Request) -> Option<Failure> + 'static,
-    test: impl FnOnce(&mut Desk) -> T,
+    test: impl FnOnce(&mut OrgSession) -> T,
 ) -> T {
     let clock = Clock::manual(1_790_000_000_000);
     // The host renews sessions; here one lasts for ever.
@@ -84,7 +84,7 @@ fn with_host<T>(
     with_http(host, || {
         let connector = Salesforce::configure(&settings()).unwrap();
         let now_ms = None;
-        with_wait(sleeper, || test(&mut Desk { connector, clock, limit: 2000, now_ms }))
+        with_wait(sleeper, || test(&mut OrgSession { connector, clock, limit: 2000, now_ms }))
     })
 }
 
@@ -163,7 +163,7 @@ impl Scanned {
     }
 }
 
-impl Desk {
+impl OrgSession {
     /// Another job: the same org, with nothing remembered.
     fn restart(&mut self) {
         self.connector = Salesforce::configure(&settings()).unwrap();

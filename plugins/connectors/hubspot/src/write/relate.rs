@@ -42,14 +42,14 @@ impl WriteJob<'_> {
             let Some(relation) = associations::find_relation(&self.request.object, name) else {
                 continue;
             };
-            let wishes = self.collect_wanted(column);
-            if wishes.is_empty() {
+            let records = self.collect_wanted(column);
+            if records.is_empty() {
                 continue;
             }
-            if let Err(failure) = self.associate(column, relation, &wishes) {
+            if let Err(failure) = self.associate(column, relation, &records) {
                 let outcome = make_outcome(failure);
-                for wish in wishes {
-                    self.set_outcome(wish.index, outcome.clone());
+                for record in records {
+                    self.set_outcome(record.index, outcome.clone());
                 }
             }
         }
@@ -58,8 +58,8 @@ impl WriteJob<'_> {
     /// Marks everything that still lacks its associations as to be repeated.
     pub(super) fn postpone(&mut self, wait_ms: u64) {
         for column in 0..self.request.columns.len() {
-            for wish in self.collect_wanted(column) {
-                self.set_outcome(wish.index, Outcome::RetryAfter(wait_ms));
+            for record in self.collect_wanted(column) {
+                self.set_outcome(record.index, Outcome::RetryAfter(wait_ms));
             }
         }
     }
@@ -71,7 +71,7 @@ impl WriteJob<'_> {
             return Vec::new();
         }
         let both = self.request.operations.iter().zip(&self.outcomes).enumerate();
-        let wish = |(index, (operation, outcome)): (usize, (&_, &Option<Outcome>))| {
+        let record = |(index, (operation, outcome)): (usize, (&_, &Option<Outcome>))| {
             let operation: &Operation = operation;
             let Some(Outcome::Applied(applied)) = outcome else { return None };
             let cell = operation.cells.get(column)?.as_ref()?;
@@ -80,45 +80,47 @@ impl WriteJob<'_> {
             let removes = read_removed(self.request, operation, name);
             Some(WantedLinks { index, id, created, wanted, removes })
         };
-        both.filter_map(wish).filter(|wish| !(wish.created && wish.wanted.is_empty())).collect()
+        both.filter_map(record)
+            .filter(|record| !(record.created && record.wanted.is_empty()))
+            .collect()
     }
 
     fn associate(
         &mut self,
         column: usize,
         relation: &Relation,
-        wishes: &[WantedLinks],
+        records: &[WantedLinks],
     ) -> Result<(), CallFailure> {
-        let old = wishes.iter().filter(|wish| !wish.created);
-        let old: Vec<String> = old.map(|wish| wish.id.clone()).collect();
+        let old = records.iter().filter(|record| !record.created);
+        let old: Vec<String> = old.map(|record| record.id.clone()).collect();
         let has = relation.read_links(&old)?;
         let none: &[Link] = &[];
-        let changes: Vec<LinkChange> = wishes
+        let changes: Vec<LinkChange> = records
             .iter()
-            .map(|wish| {
-                let has = has.get(&wish.id).map_or(none, Vec::as_slice);
-                relation.plan_change(&wish.id, has, &wish.wanted, |to| wish.loses(to))
+            .map(|record| {
+                let has = has.get(&record.id).map_or(none, Vec::as_slice);
+                relation.plan_change(&record.id, has, &record.wanted, |to| record.loses(to))
             })
             .collect();
         let pairs: Vec<NewPair> = changes.iter().flat_map(|change| change.add.clone()).collect();
         let missing = relation.create_pairs(&pairs)?;
-        let lost = wishes.iter().zip(&changes).filter(|(_, change)| !change.remove.is_empty());
+        let lost = records.iter().zip(&changes).filter(|(_, change)| !change.remove.is_empty());
         let lost: Vec<_> =
-            lost.map(|(wish, change)| (wish.id.clone(), change.remove.clone())).collect();
+            lost.map(|(record, change)| (record.id.clone(), change.remove.clone())).collect();
         relation.archive_pairs(&lost)?;
-        for (wish, mut change) in wishes.iter().zip(changes) {
+        for (record, mut change) in records.iter().zip(changes) {
             let wanted = change.after.len();
-            change.after.retain(|link| !missing.contains(&(wish.id.clone(), link.to.clone())));
-            if change.after.len() < wanted && !wish.created {
-                self.set_outcome(wish.index, refuse_association(relation));
+            change.after.retain(|link| !missing.contains(&(record.id.clone(), link.to.clone())));
+            if change.after.len() < wanted && !record.created {
+                self.set_outcome(record.index, refuse_association(relation));
                 continue;
             }
             if change.after.len() < wanted {
                 // The id of the new record matters more to the host than the association.
-                let attributes = [("column", &*relation.column()), ("id", &*wish.id)];
+                let attributes = [("column", &*relation.column()), ("id", &*record.id)];
                 log::warn("HubSpot refused an association of a new record", &attributes);
             }
-            self.set_after(wish.index, column, relation.make_cell(&change.after));
+            self.set_after(record.index, column, relation.make_cell(&change.after));
         }
         Ok(())
     }

@@ -134,8 +134,8 @@ fn all_ways_of_reading_agree_on_a_record() {
     sim.advance(LAG_MS);
     assert_eq!(rows(sim.scan(Scan::Changes, None, &columns, 1000).0), backfill);
     let all = sim.live("contacts");
-    let wished = texts(&columns);
-    let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &all)).unwrap();
+    let wanted_columns = texts(&columns);
+    let page = sim.with(|hubspot| hubspot.read_records("contacts", &wanted_columns, &all)).unwrap();
     assert_eq!(rows(vec![page]), backfill);
     let version = |row: &renkei_sdk::Row| (row.id.clone(), row.version.clone(), row.modified);
     let sweep = rows(sim.scan(Scan::Sweep, None, &[], 100).0);

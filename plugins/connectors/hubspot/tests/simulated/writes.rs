@@ -161,9 +161,10 @@ fn associations_follow_the_column() {
         let options = if removes.is_empty() { Vec::new() } else { options };
         let outcomes = sim.write_with(&columns, vec![update], options);
         assert_eq!(applied(&outcomes[0]).after[1], Some(expected.clone()));
-        let wished = texts(&columns);
+        let wanted_columns = texts(&columns);
         let asked = [id.clone()];
-        let page = sim.with(|hubspot| hubspot.read_records("contacts", &wished, &asked)).unwrap();
+        let page =
+            sim.with(|hubspot| hubspot.read_records("contacts", &wanted_columns, &asked)).unwrap();
         assert_eq!(page.batch.rows[0].cells[1], Some(expected));
     };
     check(refer(&[2]), &[0], refer(&[2, 1]));

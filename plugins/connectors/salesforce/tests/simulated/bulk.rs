@@ -45,11 +45,11 @@ fn unknown(outcome: &Outcome) -> bool {
 
 #[test]
 fn many_rows_travel_by_a_job() {
-    with_org(10, Faults::default(), |desk| {
+    with_org(10, Faults::default(), |session| {
         let before = ids_in_org("Lead").len();
-        desk.connector.discover(&["Lead".to_owned()]).unwrap();
+        session.connector.discover(&["Lead".to_owned()]).unwrap();
         calls();
-        let created = desk.write("Lead", creates());
+        let created = session.write("Lead", creates());
         // Start, upload, close, one question, one list of results; collections would take eleven.
         assert_eq!(calls(), (5, 5));
         let ids = ids(&created);
@@ -58,15 +58,15 @@ fn many_rows_travel_by_a_job() {
         assert_eq!(count(&created, new), MANY);
 
         let updates = ids.iter().map(|id| update(id, id.as_str())).collect();
-        let updated = desk.write("Lead", updates);
+        let updated = session.write("Lead", updates);
         assert_eq!(calls(), (5, 5));
         assert_eq!(self::ids(&updated), ids);
-        let page = desk.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
         assert!(page.batch.iter().all(|row| row.text("LastName") == Some(row.row.id.as_str())));
 
         let archives = ids.iter().map(|id| operation(Action::Archive, id, "Lead", &NO_CELLS));
         calls();
-        let archived = desk.write("Lead", archives.collect());
+        let archived = session.write("Lead", archives.collect());
         assert_eq!(calls(), (5, 5));
         assert_eq!(self::ids(&archived), ids);
         assert_eq!(ids_in_org("Lead").len(), before);
@@ -77,17 +77,17 @@ const NO_CELLS: [(&str, &str); 0] = [];
 
 #[test]
 fn job_changes_no_editable_record_by_default() {
-    with_org(10, Faults::default(), |desk| {
-        desk.connector = Salesforce::configure(&Vec::new()).unwrap();
-        desk.connector.discover(&["Lead".to_owned()]).unwrap();
+    with_org(10, Faults::default(), |session| {
+        session.connector = Salesforce::configure(&Vec::new()).unwrap();
+        session.connector.discover(&["Lead".to_owned()]).unwrap();
         calls();
-        let ids = ids(&desk.write("Lead", creates()));
+        let ids = ids(&session.write("Lead", creates()));
         assert_eq!(calls(), (5, 5));
-        let updated = desk.write("Lead", ids.iter().map(|id| update(id, "変更")).collect());
+        let updated = session.write("Lead", ids.iter().map(|id| update(id, "変更")).collect());
         assert_eq!(calls(), (11, 11));
         assert_eq!(count(&updated, applied), MANY);
         let archives = ids.iter().map(|id| operation(Action::Archive, id, "Lead", &NO_CELLS));
-        let archived = desk.write("Lead", archives.collect());
+        let archived = session.write("Lead", archives.collect());
         assert_eq!(calls(), (11, 11));
         assert_eq!(count(&archived, applied), MANY);
     });
@@ -95,11 +95,11 @@ fn job_changes_no_editable_record_by_default() {
 
 #[test]
 fn repeated_job_makes_no_record_twice() {
-    with_org(10, Faults::default(), |desk| {
-        let first = desk.write("Lead", creates());
+    with_org(10, Faults::default(), |session| {
+        let first = session.write("Lead", creates());
         let there = ids_in_org("Lead");
-        desk.restart();
-        let second = desk.write("Lead", creates());
+        session.restart();
+        let second = session.write("Lead", creates());
         assert_eq!(ids(&first), ids(&second));
         assert!(second.iter().all(|outcome| !matches!(outcome, Outcome::Applied(a) if a.created)));
         assert_eq!(ids_in_org("Lead"), there);
@@ -108,8 +108,8 @@ fn repeated_job_makes_no_record_twice() {
 
 #[test]
 fn every_row_of_a_job_has_its_own_outcome() {
-    with_org(10, Faults::default(), |desk| {
-        let ids = ids(&desk.write("Lead", creates()));
+    with_org(10, Faults::default(), |session| {
+        let ids = ids(&session.write("Lead", creates()));
         control("delete", &json!({"object": "Lead", "id": ids[7]}));
         let mut updates: Vec<Operation> = ids.iter().map(|id| update(id, "変更")).collect();
         updates[3] = update(&ids[3], Value::Null);
@@ -117,7 +117,7 @@ fn every_row_of_a_job_has_its_own_outcome() {
         // The short form of an id names the same record.
         updates[5].id = Some(ids[5].chars().take(15).collect::<String>());
         updates.push(update(&ids[6], "二度目"));
-        let outcomes = desk.write("Lead", updates);
+        let outcomes = session.write("Lead", updates);
         let rejected = |row: usize| match &outcomes[row] {
             Outcome::Rejected(problems) => problems[0].clone(),
             other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ fn every_row_of_a_job_has_its_own_outcome() {
         assert_eq!(outcomes[7], Outcome::Gone);
         assert_eq!(count(&outcomes, applied), MANY - 3 + 1);
         // The same record twice: the second goes after the job.
-        let page = desk.connector.read_records("Lead", &columns("Lead"), &ids[6..7]).unwrap();
+        let page = session.connector.read_records("Lead", &columns("Lead"), &ids[6..7]).unwrap();
         assert_eq!(page.batch.iter().next().unwrap().text("LastName"), Some("二度目"));
     });
 }
@@ -148,14 +148,14 @@ fn cell_arrives_as_it_is() {
         "\"",
         "𠮷野家",
     ];
-    with_org(10, Faults::default(), |desk| {
+    with_org(10, Faults::default(), |session| {
         let text = |n: usize| TEXTS[n % TEXTS.len()];
         let many = (0..MANY).map(|n| {
             let cells = [("LastName", "氏"), ("Company", "社"), ("Description", text(n))];
             operation(Action::Create, &format!("intent-{n}"), "Lead", &cells)
         });
-        let ids = ids(&desk.write("Lead", many.collect()));
-        let page = desk.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        let ids = ids(&session.write("Lead", many.collect()));
+        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
         for row in page.batch.iter() {
             let n = ids.iter().position(|id| *id == row.row.id).unwrap();
             assert_eq!(row.text("Description"), Some(text(n)));
@@ -170,8 +170,8 @@ fn cell_arrives_as_it_is() {
         };
         let updates = ids.iter().enumerate();
         let updates = updates.map(|(n, id)| operation(Action::Update, id, "Lead", &clear(n)));
-        assert_eq!(count(&desk.write("Lead", updates.collect()), applied), MANY);
-        let page = desk.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
+        assert_eq!(count(&session.write("Lead", updates.collect()), applied), MANY);
+        let page = session.connector.read_records("Lead", &columns("Lead"), &ids).unwrap();
         for row in page.batch.iter() {
             let n = ids.iter().position(|id| *id == row.row.id).unwrap();
             let expected = if n % 2 == 0 { None } else { Some(text(n)) };
@@ -182,14 +182,14 @@ fn cell_arrives_as_it_is() {
 
 #[test]
 fn contacts_keep_their_accounts() {
-    with_org(50, Faults::default(), |desk| {
+    with_org(50, Faults::default(), |session| {
         let account = ids_in_org("Account")[0].clone();
         let of_account = Value::References(vec![account.clone()]);
         let cells = [("LastName", Value::from("氏")), ("AccountId", of_account.clone())];
         let many =
             (0..MANY).map(|n| operation(Action::Create, &format!("intent-{n}"), "Contact", &cells));
-        let ids = ids(&desk.write("Contact", many.collect()));
-        let page = desk.connector.read_records("Contact", &columns("Contact"), &ids).unwrap();
+        let ids = ids(&session.write("Contact", many.collect()));
+        let page = session.connector.read_records("Contact", &columns("Contact"), &ids).unwrap();
         assert_eq!(page.batch.rows.len(), MANY);
         assert!(page.batch.rows.iter().all(|row| row.cells[1] == Some(of_account.clone())));
     });
@@ -197,8 +197,8 @@ fn contacts_keep_their_accounts() {
 
 #[test]
 fn locked_rows_are_tried_again_later() {
-    with_org(10, Faults { lock_error_every: 2, ..Faults::default() }, |desk| {
-        let outcomes = desk.write("Lead", creates());
+    with_org(10, Faults { lock_error_every: 2, ..Faults::default() }, |session| {
+        let outcomes = session.write("Lead", creates());
         let locked = count(&outcomes, later);
         assert!(locked > 100, "{locked}");
         assert_eq!(count(&outcomes, applied), MANY - locked);
@@ -207,25 +207,25 @@ fn locked_rows_are_tried_again_later() {
 
 #[test]
 fn rest_of_stopped_job_is_tried_again_later() {
-    with_org(10, Faults { ingest_stops_after: 1_500, ..Faults::default() }, |desk| {
+    with_org(10, Faults { ingest_stops_after: 1_500, ..Faults::default() }, |session| {
         let before = ids_in_org("Lead").len();
-        let outcomes = desk.write("Lead", creates());
+        let outcomes = session.write("Lead", creates());
         assert_eq!((count(&outcomes, applied), count(&outcomes, later)), (1_500, MANY - 1_500));
         control("faults", &json!({"ingest_stops_after": 0}));
-        assert_eq!(count(&desk.write("Lead", creates()), applied), MANY);
+        assert_eq!(count(&session.write("Lead", creates()), applied), MANY);
         assert_eq!(ids_in_org("Lead").len(), before + MANY);
     });
 }
 
 #[test]
 fn upload_that_is_wrong_as_a_whole_goes_by_collections() {
-    with_org(10, Faults::default(), |desk| {
+    with_org(10, Faults::default(), |session| {
         let mut request = written("Lead", creates());
         request.columns[3] = "Nope__c".to_owned();
         for operation in request.operations.iter_mut().skip(1) {
             operation.cells[3] = Some("x".into());
         }
-        let outcomes = desk.connector.write(&request).unwrap();
+        let outcomes = session.connector.write(&request).unwrap();
         assert!(applied(&outcomes[0]), "{:?}", outcomes[0]);
         let Outcome::Rejected(problems) = &outcomes[1] else { panic!("{:?}", outcomes[1]) };
         assert_eq!(problems[0].code, "INVALID_FIELD");
@@ -235,12 +235,12 @@ fn upload_that_is_wrong_as_a_whole_goes_by_collections() {
 
 #[test]
 fn creates_do_not_go_by_jobs_when_object_has_no_stamp_field() {
-    with_org(10, Faults::default(), |desk| {
+    with_org(10, Faults::default(), |session| {
         let settings = vec![("stamp_field".to_owned(), "Not_There__c".into())];
-        desk.connector = Salesforce::configure(&settings).unwrap();
-        desk.connector.discover(&["Lead".to_owned()]).unwrap();
+        session.connector = Salesforce::configure(&settings).unwrap();
+        session.connector.discover(&["Lead".to_owned()]).unwrap();
         calls();
-        let outcomes = desk.write("Lead", creates());
+        let outcomes = session.write("Lead", creates());
         assert_eq!((count(&outcomes, applied), calls().0), (MANY, 11));
     });
 }
@@ -248,17 +248,17 @@ fn creates_do_not_go_by_jobs_when_object_has_no_stamp_field() {
 /// Writes the creates while answers to these requests are lost, each after it had its effect.
 fn with_losses(
     lost: impl Fn(&Request) -> bool + 'static,
-    test: impl FnOnce(&mut Desk, Result<Vec<Outcome>, Error>, usize),
+    test: impl FnOnce(&mut OrgSession, Result<Vec<Outcome>, Error>, usize),
 ) {
     let fails = move |request: &Request| {
         let lose = !request.path.starts_with("/_sim") && lost(request);
         lose.then(|| Failure::NoAnswer("broken pipe".into()))
     };
-    with_host(10, Faults::default(), fails, |desk| {
+    with_host(10, Faults::default(), fails, |session| {
         let before = ids_in_org("Lead").len();
-        let outcomes = desk.connector.write(&written("Lead", creates()));
+        let outcomes = session.connector.write(&written("Lead", creates()));
         let made = ids_in_org("Lead").len() - before;
-        test(desk, outcomes, made);
+        test(session, outcomes, made);
     });
 }
 
@@ -277,10 +277,10 @@ fn answer_lost_before_the_close_leaves_nothing_behind() {
     );
     with_losses(
         |request| request.path.ends_with("/batches"),
-        |desk, outcomes, made| {
+        |session, outcomes, made| {
             assert!(matches!(outcomes, Err(Error::RetryAfter(_))), "{outcomes:?}");
             let there = ids_in_org("Lead");
-            desk.clock.advance(600_000);
+            session.clock.advance(600_000);
             assert_eq!((made, ids_in_org("Lead")), (0, there));
         },
     );
@@ -313,29 +313,29 @@ fn rows_are_uncertain_when_lost_after_the_close() {
 #[test]
 fn job_that_takes_too_long_is_stopped() {
     // Not begun: nothing was written, and nothing will be.
-    with_org(10, Faults::default(), |desk| {
+    with_org(10, Faults::default(), |session| {
         let before = ids_in_org("Lead").len();
-        let outcomes = with_wait(|_| Err(Failure::Timeout), || desk.write("Lead", creates()));
+        let outcomes = with_wait(|_| Err(Failure::Timeout), || session.write("Lead", creates()));
         assert_eq!(count(&outcomes, later), MANY);
-        desk.clock.advance(600_000);
+        session.clock.advance(600_000);
         assert_eq!(ids_in_org("Lead").len(), before);
     });
     // Half way: what it did is known.
-    with_org(10, Faults::default(), |desk| {
-        let clock = desk.clock.clone();
+    with_org(10, Faults::default(), |session| {
+        let clock = session.clock.clone();
         let sleeper = move |_: u64| {
             clock.advance(1_400);
             Err(Failure::Timeout)
         };
-        let outcomes = with_wait(sleeper, || desk.write("Lead", creates()));
+        let outcomes = with_wait(sleeper, || session.write("Lead", creates()));
         assert_eq!((count(&outcomes, applied), count(&outcomes, later)), (800, MANY - 800));
     });
     // And where it cannot be stopped for certain, the host must find out.
     let fails = |request: &Request| {
         sends(request, "Aborted").then(|| Failure::NoAnswer("broken pipe".into()))
     };
-    with_host(10, Faults::default(), fails, |desk| {
-        let outcomes = with_wait(|_| Err(Failure::Timeout), || desk.write("Lead", creates()));
+    with_host(10, Faults::default(), fails, |session| {
+        let outcomes = with_wait(|_| Err(Failure::Timeout), || session.write("Lead", creates()));
         assert_eq!(count(&outcomes, unknown), MANY);
     });
 }
