@@ -20,7 +20,7 @@ use crate::rules::{DuplicateRule, FieldRule, OptionChange};
 pub struct Faults {
     /// Enforce the vendor's quota windows; off also keeps the ledger free of breaches.
     pub rate_limits: bool,
-    /// HubSpot: requests per app in any 10 s (`apis/hubspot.md` 8).
+    /// HubSpot: requests per app in any 10 s (H-limit-1).
     pub rolling_limit: u32,
     /// HubSpot: searches per account in any second.
     pub search_limit: u32,
@@ -74,7 +74,8 @@ pub struct Faults {
     pub read_lag_ms: i64,
     /// Up to so much is added to both lags, a fixed share for each record.
     pub lag_spread_ms: i64,
-    /// HubSpot: so long after a write the vendor's own calculations restamp the record; 0 is off.
+    /// HubSpot: so long after a write the vendor's own calculations restamp the record
+    /// (H-record-8); 0 is off.
     pub recalculate_after_ms: i64,
     /// Every n-th later page of a search comes after a calculation restamped a row before it.
     pub drift_every: u32,
@@ -122,7 +123,7 @@ pub struct Faults {
     /// HubSpot: a new or removed association restamps both records (unverified; where derived
     /// counters stand in the way). Off, no read by time shows it.
     pub links_restamp: bool,
-    /// HubSpot: removing the primary company makes another one primary (open).
+    /// HubSpot: removing the primary company makes another one primary (open, H-link-7).
     pub primary_is_inherited: bool,
     /// HubSpot: a contact with a mail domain gets a company of that domain, made if need be.
     pub companies_by_domain: bool,

@@ -1,5 +1,7 @@
 //! HubSpot CRM: a state machine in the vendor's wire shape.
 //!
+//! Facts of the wire, such as H-search-3, stand in `plugins/connectors/hubspot/API.md`.
+//!
 //! One request runs through: token, route, quota, faults, then the handler of its area, whose
 //! result is an answer with a count of rows for the ledger. Handlers change the [`store`] only
 //! after every check has passed. [`human`] is what people do behind the API's back.

@@ -2,6 +2,8 @@
 //!
 //! Every finding names its file and line and says what to do; all findings are listed at once.
 
+mod connectors;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;

@@ -27,7 +27,7 @@ pub(crate) const SLOT_MODIFIED: usize = 4;
 pub(crate) const SLOT_MODIFIED_BY: usize = 5;
 pub(crate) const SLOT_STAMP: usize = 6;
 
-/// The wire types in use (apis/salesforce.md 3), with the facts that belong to one type only.
+/// The wire types in use (S-describe-2), with the facts that belong to one type only.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Id,

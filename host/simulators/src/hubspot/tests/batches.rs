@@ -1,4 +1,4 @@
-//! Batches and their partial failures (`apis/hubspot.md` 4).
+//! Batches and their partial failures (H-batch-1 to H-batch-8).
 //!
 //! What fails as a whole and what in part follows the recorded answers.
 

@@ -1,4 +1,4 @@
-//! Associations over the wire (`apis/hubspot.md` 6).
+//! Associations over the wire (H-link-1 to H-link-7).
 //!
 //! Which types an association has is tested beside its code.
 
