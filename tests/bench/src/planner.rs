@@ -12,22 +12,23 @@ use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use futures::executor::block_on;
 use renkei_store::SqliteStore;
-use renkei_sync::plan::cascades::WentAlong;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
-use renkei_sync::plan::mapping::Lanes;
-use renkei_sync::read::transforms::Lenses;
-use renkei_sync::store::memory::MemoryStore;
-use renkei_sync::plan::link::{Context, plan_link};
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
-use renkei_sync::plan::references::References;
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::LinkId;
-use renkei_sync::store::port::{Changes, Store};
 use renkei_sync::model::value::Value;
+use renkei_sync::plan::cascades::WentAlong;
+use renkei_sync::plan::link::{Context, plan_link};
+use renkei_sync::plan::mapping::Lanes;
+use renkei_sync::plan::references::References;
+use renkei_sync::ports::{Connector, Systems, TransformCall, Transforms};
+use renkei_sync::read::transforms::Lenses;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::memory::MemoryStore;
+use renkei_sync::store::port::{Changes, Store};
+use renkei_test_support::HandClock;
 
 use crate::figures::{Figures, Target};
 use crate::people::{self, PERSON, Story};
@@ -124,7 +125,7 @@ fn cycles(spec: &Spec, store: &dyn Store, people: u64, cycles: u64) -> Result<f6
         systems: &Still,
         transforms: Lenses::new(&Still),
         store,
-        clock: &Still,
+        clock: &HandClock::at(1_700_000_000_000),
         observer: &seen,
         options: CycleOptions { apply: false, ..CycleOptions::default() },
     };
@@ -183,15 +184,6 @@ impl Systems for Still {
             digest: "0".into(),
         })))
     }
-}
-
-#[async_trait]
-impl Clock for Still {
-    fn now_ms(&self) -> i64 {
-        1_700_000_000_000
-    }
-
-    async fn sleep_ms(&self, _: u64) {}
 }
 
 #[async_trait]

@@ -1,30 +1,22 @@
 //! The connector's checks on the CRM in memory, one flaw at a time.
 
+use std::sync::LazyLock;
+
 use renkei_conformance::connector::Trial;
 use renkei_conformance::{Report, Verdict};
 use renkei_package::{ConnectorManifest, Kind, Manifest};
+use renkei_test_support::HandClock;
+use renkei_test_support::manifest::connector;
 
 use crate::crm::{Crm, Flaw};
 use crate::{failed, found, named};
 
-const MANIFEST: &str = r#"
-id = "double"
-title = "Double"
-publisher = "acme"
-kind = "connector"
-contract = "0.1"
-version = "1.0.0"
-[[connection]]
-slot = "primary"
-base_url = "https://api.acme.example"
-allow = ["https://api.acme.example"]
-auth = ["bearer"]
-[[object]]
-name = "contacts"
-actions = ["create", "update", "upsert", "archive"]
-read_rows = 50
-write_rows = 100
-"#;
+/// A connector that upserts, and reads half as many rows at once.
+static MANIFEST: LazyLock<String> = LazyLock::new(|| {
+    let text = connector("double").replace("\"things\"", "\"contacts\"");
+    let text = text.replace("read_rows = 100", "read_rows = 50");
+    text.replace("\"update\"", "\"update\", \"upsert\"")
+});
 
 fn manifest(text: &str) -> ConnectorManifest {
     match Manifest::from_toml(text, None).unwrap().kind {
@@ -42,7 +34,7 @@ async fn tried(flaw: Flaw, text: &str, small: &Crm) -> Report {
         refused: Some("refused"),
         manifest: &manifest,
         control: &crm,
-        clock: &crm,
+        clock: &HandClock::default(),
         run: "kit-1",
         patience_ms: 1_000,
     };
@@ -54,14 +46,14 @@ async fn tried(flaw: Flaw, text: &str, small: &Crm) -> Report {
 /// The flaw fails these checks and no others.
 async fn check(flaw: Flaw, expected: &[&str]) {
     let small = Crm::new(Flaw::None, 35);
-    let report = tried(flaw, MANIFEST, &small).await;
+    let report = tried(flaw, &MANIFEST, &small).await;
     assert_eq!(failed(&report), expected, "{flaw:?}: {}", report.to_text());
 }
 
 #[tokio::test]
 async fn one_that_keeps_every_rule_passes_every_check() {
     let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::None, MANIFEST, &small).await;
+    let report = tried(Flaw::None, &MANIFEST, &small).await;
     assert_eq!(failed(&report), Vec::<&str>::new(), "{}", report.to_text());
     assert_eq!(named(&report, &Verdict::NotApplicable), Vec::<&str>::new());
     assert_eq!(named(&report, &Verdict::Passed).len(), 18, "{}", report.to_text());
@@ -91,7 +83,7 @@ async fn pages_that_repeat_skip_or_never_end() {
         (Flaw::SkipsARow, "are missing"),
         (Flaw::NeverEnds, "does not end"),
     ] {
-        let report = tried(flaw, MANIFEST, &small).await;
+        let report = tried(flaw, &MANIFEST, &small).await;
         assert!(found(&report, "pages").contains(words), "{flaw:?}: {}", report.to_text());
     }
 }
@@ -118,7 +110,7 @@ async fn writing_that_breaks_a_rule() {
     check(Flaw::LosesOutcomes, &["outcomes"]).await;
     check(Flaw::SilentArchive, &["archive"]).await;
     let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::WritesGone, MANIFEST, &small).await;
+    let report = tried(Flaw::WritesGone, &MANIFEST, &small).await;
     assert!(failed(&report).contains(&"partial-failure"), "{}", report.to_text());
 }
 
@@ -128,7 +120,7 @@ async fn trouble_that_is_not_told_as_what_it_is() {
     check(Flaw::QuotaIsInvalid, &["quota"]).await;
     check(Flaw::WritesWithoutQuota, &["quota"]).await;
     let other = Crm::new(Flaw::None, 3);
-    let report = tried(Flaw::None, MANIFEST, &other).await;
+    let report = tried(Flaw::None, &MANIFEST, &other).await;
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 
