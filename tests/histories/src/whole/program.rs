@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use futures::future::{self, Either};
 use rand::Rng as _;
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
-use renkei_simulators::clock::Clock as SimClock;
+use renkei_simulators::clock::SimClock;
 use renkei_sync::answers::why::{Subject, why};
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Silent};

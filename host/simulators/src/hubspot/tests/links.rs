@@ -1,6 +1,6 @@
 //! Associations over the wire (`apis/hubspot.md` 6).
 //!
-//! Which types an association has is tested beside its code.
+//! Types of an association are tested beside their code.
 
 use super::*;
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::json::Json;
-use super::super::schema::Schema;
-use super::super::store::Store;
-use super::super::write::By;
+use super::super::schema::OrgSchema;
+use super::super::store::OrgStore;
+use super::super::write::WriteAuthor;
 use super::*;
 use crate::control::Origin;
 
@@ -13,13 +13,13 @@ use crate::control::Origin;
 const NOW_MS: i64 = 1_790_000_000_000;
 
 /// Two accounts and five contacts, one per minute.
-fn store() -> Store {
-    let mut store = Store::new(Schema::standard());
+fn store() -> OrgStore {
+    let mut store = OrgStore::new(OrgSchema::standard());
     let mut add = |object: &str, minute: i64, fields: Value| {
         let table = store.schema.table(object).unwrap();
         let Json::Object(fields) = Json::from(fields) else { panic!("no object") };
         let at_ms = NOW_MS + minute * 60_000;
-        let by = By { user: "0055g00000000001AAA".into(), at_ms, origin: Origin::Human };
+        let by = WriteAuthor { user: "0055g00000000001AAA".into(), at_ms, origin: Origin::Human };
         let serial = store.create(table, &fields, &by).unwrap();
         store.id(table, serial)
     };
@@ -33,7 +33,7 @@ fn store() -> Store {
     store
 }
 
-fn run(store: &Store, soql: &str) -> Result<Vec<Json>, Fault> {
+fn run(store: &OrgStore, soql: &str) -> Result<Vec<Json>, ApiFault> {
     let plan = bind(store, soql, &parse(soql)?, NOW_MS)?;
     let rows = select(store, &plan, false);
     Ok(render(store, &plan, &rows, "/services/data/v60.0"))
