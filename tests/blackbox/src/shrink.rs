@@ -26,7 +26,7 @@ pub fn shrink(
             let until = (from + length).min(shorter.steps.len());
             shorter.steps.drain(from..until);
             match play(&shorter)? {
-                Some(found) if found.rule == broken.rule => (best, broken) = (shorter, found),
+                Some(found) if found.promise == broken.promise => (best, broken) = (shorter, found),
                 _ => from = until,
             }
         }

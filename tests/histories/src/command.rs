@@ -184,9 +184,9 @@ impl Histories {
             Engine::Whole => {
                 let summary = whole::run(seeds, threads(), progress);
                 let named = summary.violations.iter();
-                let named = named.map(|(promise, count)| ((*promise).to_owned(), *count));
+                let named = named.map(|(promise, count)| (promise.to_string(), *count));
                 let seeds = summary.seeds.iter();
-                let seeds = seeds.map(|(seed, failing)| (*seed, vec![failing.rule.to_owned()]));
+                let seeds = seeds.map(|(seed, failing)| (*seed, vec![failing.promise.to_string()]));
                 Found {
                     histories: summary.histories,
                     violations: named.collect(),

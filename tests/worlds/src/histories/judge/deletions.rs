@@ -5,6 +5,7 @@ use crate::histories::play::{Driver, plain};
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
 use renkei_sync::model::value::Value;
+use renkei_test_support::Promise;
 
 impl<D: Driver> Judge<'_, D> {
     pub(super) fn judge_deletions(&mut self, thing: &Thing, live: &[(Place, String)]) {
@@ -25,12 +26,15 @@ impl<D: Driver> Judge<'_, D> {
             {
                 let who = if entry.who == Who::Engine { "the engine" } else { "a cascade" };
                 found.push((
-                    "unwanted-deletion",
+                    Promise::UnwantedDeletion,
                     format!("{who} deleted {:?} in {place:?}", thing.key),
                 ));
             }
             if is_first && entry.who == Who::Engine && self.is_over(thing, position) {
-                found.push(("resurrected", format!("{:?} was made again in {place:?}", thing.key)));
+                found.push((
+                    Promise::Resurrected,
+                    format!("{:?} was made again in {place:?}", thing.key),
+                ));
             }
         }
         if let Some(deleted) = self.last_deletion(thing, ledger.len())
@@ -42,7 +46,10 @@ impl<D: Driver> Judge<'_, D> {
                     && !self.driver.explains(place, id, thing.kind.key())
             };
             for (place, _) in live.iter().filter(was_there) {
-                found.push(("missed-deletion", format!("{:?} is still in {place:?}", thing.key)));
+                found.push((
+                    Promise::MissedDeletion,
+                    format!("{:?} is still in {place:?}", thing.key),
+                ));
             }
         }
         for (promise, text) in found {
