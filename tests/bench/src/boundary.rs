@@ -29,7 +29,7 @@ const CALLS: usize = 20;
 /// How often more a long call does its work, and how many of them are in one round.
 const TIMES: u32 = 10;
 const LONG_CALLS: usize = 5;
-/// Throughput over the boundary, native being 1 (DESIGN.md 9).
+/// Throughput over the boundary, native being 1 (README.md).
 const OF_NATIVE: f64 = 0.25;
 /// The same, Extism with JSON being 1.
 #[cfg(feature = "peers")]

@@ -42,7 +42,7 @@ const CYCLES: u64 = 20;
 const CHUNK: u64 = 500;
 /// Links per second and core over the real store (`tests/bench/README.md`).
 const LINKS_PER_SECOND: f64 = 120_000.0;
-/// Time per link at many links over that at few (DESIGN.md 9).
+/// Time per link at many links over that at few (README.md).
 const GROWTH: f64 = 1.2;
 
 /// Runs it.

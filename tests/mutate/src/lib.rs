@@ -1,5 +1,4 @@
-//! Inputs for parsers that must not panic whatever they are given (acceptance 3 of the hostile
-//! plugins' issue, TRUST.md 2.6).
+//! Mutated inputs for parsers that must not panic, whatever bytes they get from outside.
 //!
 //! Input number `n` is made from `n` and the seeds alone, so that a failure names all that is
 //! needed to have it again ([`input`]). Seeds are real files and parts of them; mutations are those
