@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_twice_is_counted() {
+    fn request_that_comes_twice_is_counted() {
         let server = Server::start().unwrap();
         let mut stream = TcpStream::connect(server.address).unwrap();
         for path in ["/a", "/b", "/a"] {

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_given_and_a_panic_is_named() {
+    fn run_tries_all_inputs_and_names_one_that_panics() {
         let given = AtomicU64::new(0);
         run(&[b"x".to_vec()], |_| {
             given.fetch_add(1, Ordering::Relaxed);
