@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::rules::Rule;
 use crate::said::Ears;
-use crate::why::Why;
+use crate::why::Explanation;
 
 /// Findings of one check that are shown; the rest is counted.
 const FOUND_MAX: usize = 5;
@@ -23,7 +23,7 @@ pub enum Stop {
     /// The rule is broken; what was seen.
     Failed(Vec<String>),
     /// A call gave no answer for a reason that is not about the rule; what was seen.
-    Stopped(Vec<String>, Why),
+    Stopped(Vec<String>, Explanation),
     /// The rule does not concern this plugin, or cannot be tried here.
     NotApplicable(String),
 }
@@ -39,11 +39,11 @@ impl Stop {
 
     /// A failure because of a call that ended with this error, told in these words.
     pub fn of(error: &PluginError, words: impl Into<String>) -> Self {
-        Self::failed(words).because(Why::of(error))
+        Self::failed(words).because(Explanation::of(error))
     }
 
     /// The same failure, whose advice follows the kind of an error.
-    pub(crate) fn because(self, why: Option<Why>) -> Self {
+    pub(crate) fn because(self, why: Option<Explanation>) -> Self {
         match (self, why) {
             (Self::Failed(found), Some(why)) => Self::Stopped(found, why),
             (other, _) => other,

@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 
 use renkei_package::{Function, Shape};
 use renkei_sync::model::plugin::{PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Attributes, Batch, Row};
 use renkei_sync::model::value::Cell;
+use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::data::{self, Source};
 use crate::limits;
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;
 use crate::settings;
-use crate::why::Why;
+use crate::why::Explanation;
 
 /// Generated rows per batch, beside the corner cases.
 const ROWS: usize = 200;
@@ -138,7 +138,7 @@ impl Trial<'_> {
         let input = Source::new(self.seed).batch(self.from(way), 3, Source::plain_cell);
         // What stops it whatever it is given says nothing about parameters.
         let good = self.call(way, &input, &self.nothing(way)).await;
-        if good.as_ref().err().and_then(Why::of).is_some() {
+        if good.as_ref().err().and_then(Explanation::of).is_some() {
             let reason = "it does not answer ordinary rows, see `total`";
             return Err(Stop::not_applicable(reason));
         }
@@ -148,7 +148,7 @@ impl Trial<'_> {
             let nothing = self.nothing(way);
             let call = self.call_on(self.transforms, way, &case.given, &input, &nothing);
             let answer = call.await.map(drop);
-            why = why.or(answer.as_ref().err().and_then(Why::of));
+            why = why.or(answer.as_ref().err().and_then(Explanation::of));
             found.extend(settings::finding(case, answer));
         }
         none_of(found, format!("{} cases", cases.len())).map_err(|stop| stop.because(why))
@@ -189,7 +189,7 @@ impl Trial<'_> {
                 }
             }
         }
-        let why = first.as_ref().and_then(Why::of);
+        let why = first.as_ref().and_then(Explanation::of);
         none_of(found, format!("{tried} rows")).map_err(|stop| stop.because(why))
     }
 

@@ -3,9 +3,9 @@
 //!
 //! The system's sentence may hold values of the record: people who ask see it, the log never does.
 
+use renkei_sync::answers::why::{describe_failure, moment};
 use renkei_sync::model::state::{Failing, Failure};
 use renkei_sync::store::port::Store as _;
-use renkei_sync::answers::why::{describe_failure, moment};
 use serde_json::{Value, json};
 
 use crate::failure::Failure as Failed;

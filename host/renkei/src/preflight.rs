@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 
-use renkei_sync::read::canonical::composed;
+use renkei_sync::answers::why::span;
 use renkei_sync::model::plugin::{Schema, SchemaField};
 use renkei_sync::model::spec::{
     EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Spec, ValueTable, Via,
 };
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::span;
+use renkei_sync::read::canonical::composed;
 use serde::Serialize;
 
 mod choices;
