@@ -1,4 +1,4 @@
-//! What an admin does about plugins beside a running `renkei serve`, and what the log says of it.
+//! An admin's acts on plugins beside a running `renkei serve`, and their audit lines.
 
 use renkei_fixtures::{Fixture, plugin_version, plugin_with};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn audited(host: &mut Serving, message: &str, plugin: &str) -> Value {
     line
 }
 
-/// Who asked for what.
+/// User and request of an audit line.
 fn asked(host: &mut Serving, what: &str, plugin: &str) {
     let line = host.wait_for("an admin asks", |line| line["asked"] == what);
     assert_eq!((&line["plugin"], &line["target"]), (&json!(plugin), &json!("renkei::audit")));

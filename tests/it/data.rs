@@ -1,4 +1,4 @@
-//! What is kept is kept: a database that lost its content, is gone or was exchanged is never taken
+//! Data that is kept: a database that lost its content, is gone or was exchanged is never taken
 //! for a new one, and a data directory that cannot be used is one clear mistake.
 
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What people do beside a running `renkei serve`, and what it says of itself.
+//! Decisions beside a running `renkei serve`, and its own reports.
 
 use serde_json::{Value, json};
 

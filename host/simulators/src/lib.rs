@@ -5,8 +5,8 @@
 //! Every unpleasant fact of a vendor is either plain behaviour or a switch in [`faults::Faults`].
 //! [`vendors`] names the vendors, in one table.
 //! The parts: [`clock`] owns time, [`world`] the seeded data both vendors start from, [`rules`]
-//! the rules of administrators, [`ledger`] counts calls, [`quota`] keeps windows, [`control`] is the
-//! `/_sim/` API for tests and the demo, [`http`] is a request and an answer,
+//! the rules of administrators, [`ledger`] counts calls, [`quota`] keeps windows, [`control`]
+//! is the `/_sim/` API for tests and the demo, [`http`] is a request and an answer,
 //! [`simulator`] answers without a socket, [`serve`] owns the sockets.
 
 pub mod clock;

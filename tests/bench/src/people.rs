@@ -35,7 +35,7 @@ const CITY: usize = 6;
 const COUNTRY: usize = 8;
 const PHONE: usize = 3;
 
-/// What has happened to a person since the last cycle.
+/// Change of a person since the last cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Story {
     /// Nothing.
@@ -48,7 +48,7 @@ pub(crate) enum Story {
     New,
 }
 
-/// What happens to the person with this number.
+/// Change of the person with this number.
 pub(crate) fn story(person: u64) -> Story {
     match scatter(person) % 100 {
         0..80 => Story::Idle,
@@ -119,7 +119,7 @@ fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> Entit
     EntitySpec { first_link, ..spec::entity(name, fields, members) }
 }
 
-/// How many companies so many people work for; their links come first.
+/// Number of companies that so many people work for; their links come first.
 pub(crate) fn companies(people: u64) -> u64 {
     people.div_ceil(STAFF)
 }

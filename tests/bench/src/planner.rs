@@ -1,4 +1,4 @@
-//! How fast links are planned: `plan_link` alone, and whole dry cycles over the store in memory and
+//! Speed of planning links: `plan_link` alone, and whole dry cycles over the store in memory and
 //! over the real one.
 //!
 //! A cycle without `apply` observes systems where nothing has changed, plans every dirty link and
@@ -143,7 +143,7 @@ fn cycles(spec: &Spec, store: &dyn Store, people: u64, cycles: u64) -> Result<f6
     Ok(all.as_secs_f64() / (people * cycles) as f64)
 }
 
-/// How many operations a right plan has: one for an edit, one for a creation, and one for a title
+/// Number of operations in a right plan: one for an edit, one for a creation, and one for a title
 /// that a rule decides.
 fn operations(people: u64) -> u64 {
     (0..people).filter(|person| people::story(*person) != Story::Idle).count() as u64
@@ -169,7 +169,7 @@ impl CycleObserver for Seen {
 #[derive(Debug, Clone, Copy)]
 struct Still;
 
-/// What is asked of systems where nothing happens must not be asked by a dry run.
+/// Error of a call that no dry run makes to systems where nothing happens.
 fn unused(what: &str) -> PluginError {
     let plugin = Generation { plugin: "still".into(), version: "1".into(), digest: "0".into() };
     PluginError::Unsupported { plugin, what: what.to_owned() }

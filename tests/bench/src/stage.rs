@@ -48,12 +48,12 @@ impl Stage {
         self.tokio.block_on(future)
     }
 
-    /// Where it is.
+    /// Its directory.
     pub(crate) fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// How many plugin files it has.
+    /// Number of its plugin files.
     pub(crate) fn files(&self) -> Result<usize> {
         Ok(std::fs::read_dir(self.folder())?.count())
     }

@@ -212,7 +212,7 @@ fn find_lost_association(people: &People) -> anyhow::Result<Option<Violation>> {
     Ok(None)
 }
 
-/// Whether an open question, a refusal or a wait explains what stands still about a field.
+/// True if an open question, a refusal or a wait explains what stands still about a field.
 fn explains(why: &Value, field: &str) -> bool {
     let open = why["reviews"].as_array().into_iter().flatten().any(|review| {
         let about = review.to_string();
@@ -222,7 +222,7 @@ fn explains(why: &Value, field: &str) -> bool {
     open || listed("refusals") || listed("failures")
 }
 
-/// Whether a question about the record, or a refusal, is open.
+/// True if a question about the record, or a refusal, is open.
 fn is_asked(program: &impl Program, record: &Record) -> anyhow::Result<bool> {
     let why = program.why(&key(record))?;
     let reviews = why["reviews"].as_array().cloned().unwrap_or_default();

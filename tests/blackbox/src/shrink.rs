@@ -6,7 +6,7 @@ use crate::judge::Violation;
 /// Leaves out ever smaller runs of steps while the rule stays broken, within so many plays.
 ///
 /// # Errors
-/// What `play` fails with.
+/// The error of `play`.
 pub fn shrink(
     history: History,
     violation: &Violation,

@@ -20,7 +20,7 @@ use crate::simulators::Simulators;
 const PLUGINS: [&str; 4] =
     ["connectors/hubspot", "connectors/salesforce", "transforms/matchkeys", "transforms/names"];
 
-/// What all histories share: the binary and a prepared directory.
+/// Parts that all histories share: the binary and a prepared directory.
 pub(crate) struct Template {
     pub(crate) binary: PathBuf,
     dir: tempfile::TempDir,
@@ -79,7 +79,7 @@ pub(crate) struct Site<'a> {
     is_backed_up: bool,
 }
 
-/// How a command ended.
+/// Result of a command.
 struct Ended {
     code: Option<i32>,
     json: Value,

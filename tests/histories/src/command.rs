@@ -15,7 +15,7 @@ use renkei_worlds::histories::{run, tell_in_full, tell_shortest};
 
 use crate::whole;
 
-/// What can be played.
+/// Commands that play histories.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Play random histories and count broken promises.
@@ -27,7 +27,7 @@ pub enum Command {
 /// Arguments of `contest`.
 #[derive(Debug, Args)]
 pub struct Contest {
-    /// How many histories.
+    /// Number of histories.
     #[arg(long, default_value_t = 100_000)]
     histories: u64,
     /// The first seed.
@@ -44,7 +44,7 @@ pub struct Contest {
 /// Arguments of `histories`.
 #[derive(Debug, Args)]
 pub struct Histories {
-    /// What is played.
+    /// Engine that is played.
     #[arg(long, value_enum, default_value = "planner")]
     engine: Engine,
     /// The range of seeds, such as 0..1000; a later run goes on where this one ended.
@@ -78,7 +78,7 @@ enum Engine {
 /// The most failing seeds that scripts are told.
 const SEEDS_SHOWN: usize = 1_000;
 
-/// What a range of seeds came to, of either engine.
+/// Result of a range of seeds, of either engine.
 struct Found {
     histories: u64,
     violations: BTreeMap<String, u64>,

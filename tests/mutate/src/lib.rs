@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// How many inputs a parser gets.
+/// Number of inputs that a parser gets.
 pub const INPUTS: u64 = 1_000_000;
 
 /// Bytes that mean something to parsers of text or of WebAssembly.
@@ -34,7 +34,7 @@ const WORDS: &[&[u8]] = &[
 /// Gives `check` [`INPUTS`] inputs made from `seeds`, on all processors.
 ///
 /// # Panics
-/// Where `check` panics; the message names the input.
+/// If `check` panics; the message names the input.
 pub fn run(seeds: &[Vec<u8>], check: impl Fn(&[u8]) + Sync) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let step = u64::try_from(threads).unwrap_or(1);

@@ -43,11 +43,11 @@ impl Contestant {
     }
 }
 
-/// What one of them left behind.
+/// Result of one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Score {
     pub histories: u64,
-    /// How often each promise was broken.
+    /// Number of times that each promise was broken.
     pub broken: BTreeMap<Promise, u64>,
     pub writes: u64,
     pub calls: u64,

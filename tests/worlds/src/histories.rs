@@ -34,11 +34,11 @@ const TWICE: u64 = 50;
 /// Seeds that a worker takes at a time.
 const SLICE: u64 = 64;
 
-/// What a range of seeds came to.
+/// Result of a range of seeds.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     pub histories: u64,
-    /// How many histories broke each promise.
+    /// Number of histories that broke each promise.
     pub violations: BTreeMap<Promise, u64>,
     /// The seeds that did, lowest first; no more than [`SEEDS_MAX`].
     pub seeds: BTreeMap<u64, Vec<Promise>>,
@@ -47,7 +47,7 @@ pub struct Summary {
 /// Failing seeds that are remembered.
 pub const SEEDS_MAX: usize = 1000;
 
-/// What is wrong with the history, a panic included.
+/// Broken promises of the history, a panic included.
 pub fn check(history: &History) -> Vec<Finding> {
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let (played, ours) = play(history, Ours::new);

@@ -1,7 +1,7 @@
 //! Error bodies in HubSpot's schema (`apis/hubspot.md` 4 and 8).
 //!
-//! A write that is refused is a [`WriteRefusal`] first. Its form on the wire differs between a single
-//! request, a whole batch, and an item of a 207 answer.
+//! A write that is refused is a [`WriteRefusal`] first. Its form on the wire differs between a
+//! single request, a whole batch, and an item of a 207 answer.
 
 use std::collections::BTreeMap;
 

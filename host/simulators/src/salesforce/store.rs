@@ -1,9 +1,9 @@
 //! The org's rows with the indexes that keep every request off a full scan.
 //!
 //! Each table is indexed by serial (id), by `SystemModstamp`, and by the text of each lookup,
-//! unique and reference field. All changes of rows go through [`OrgStore::put_row`], so an index can
-//! never disagree with its rows. Soft-deleted rows stay, flagged, until the recycle bin lets them
-//! go. Where reads lag, a second store follows this one by its journal.
+//! unique and reference field. All changes of rows go through [`OrgStore::put_row`], so an
+//! index can never disagree with its rows. Soft-deleted rows stay, flagged, until the recycle
+//! bin lets them go. Where reads lag, a second store follows this one by its journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -32,7 +32,7 @@ fn run(bench: &Bench, cycles: u32) {
     }
 }
 
-/// What the engine has written to a column of a place.
+/// Values that the engine has written to a column of a place.
 fn writes(bench: &Bench, at: &Place, column: &str) -> Vec<Value> {
     let world = bench.shared.world();
     let by_engine = world.ledger.iter().filter(|entry| {

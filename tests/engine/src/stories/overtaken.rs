@@ -219,7 +219,7 @@ fn contested_beside_another() -> (Bench, [String; 2], [String; 2]) {
     (bench, one, other)
 }
 
-/// What becomes of the first of two people, by their ids.
+/// Fate of the first of two people, by their ids.
 type End = fn(&mut World, &[String; 2], &[String; 2]);
 
 fn failing(bench: &Bench) -> Vec<Option<LinkId>> {

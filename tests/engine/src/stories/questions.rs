@@ -1,4 +1,4 @@
-//! What a person is asked, what the answer does, and how a decision of a rule is taken back:
+//! Reviews for a person, the effects of answers, and how a decision of a rule is taken back:
 //! ambiguous matches, conflicts, many deletions and many creations.
 
 use futures::executor::block_on;

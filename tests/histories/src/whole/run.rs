@@ -24,7 +24,7 @@ const SQLITE_EVERY: u64 = 50;
 /// Plays that shortening may take.
 const SHRINK_PLAYS: u32 = 400;
 
-/// What a range of seeds came to.
+/// Result of a range of seeds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
     /// Histories played.

@@ -14,16 +14,16 @@ use renkei_sync::model::value::Value;
 use renkei_test_support::example::{EMAIL_OPT_OUT, HUBSPOT, PERSON_COLUMNS, SALESFORCE};
 use renkei_test_support::spec::{self, direct, field};
 
-/// What is written for a person without a company.
+/// Company name of a person without a company.
 const NO_COMPANY: &str = "(未登録)";
 
-/// What is kept in step.
+/// Specification of companies and people.
 pub(crate) fn specification() -> Spec {
     // Its entities have no rings and no field twice.
     Spec::new(vec![company(), person()]).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What the live systems say of it, as `Host::preflight` learns it.
+/// Takes over facts of the live systems, as the program does before a cycle.
 pub(crate) fn learn(spec: &mut Spec, system: &str, account: &Account, schemas: &[Schema]) {
     let named = account.facts.iter().find(|(code, _)| code == "time-zone");
     let zone = named.and_then(|(_, value)| value.as_text()).and_then(time_zone);

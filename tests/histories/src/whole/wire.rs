@@ -1,4 +1,4 @@
-//! What stands between connectors and simulators: credentials, repeats, time, and everything that
+//! The way between connectors and simulators: credentials, repeats, time, and everything that
 //! happens at a request by number.
 
 use std::cell::{Cell, RefCell};
@@ -21,9 +21,9 @@ use sha2::{Digest as _, Sha256};
 
 /// 2026-09-21, a Monday.
 const START_MS: i64 = 1_790_000_000_000;
-/// How long a person takes to save something, ms.
+/// Time that a person takes to save something, ms.
 const HAND_MS: i64 = 7;
-/// How often the host sends one request at most.
+/// Most times that the host sends one request.
 const ATTEMPTS_MAX: u32 = 5;
 
 /// Both simulators and the way to them.
@@ -39,11 +39,11 @@ pub(crate) struct Wire {
     /// An attempt broke off before another was made, as the host notes it.
     broke_off: Cell<bool>,
     trace: RefCell<Sha256>,
-    /// What is told of a run, where it is told in full.
+    /// Lines about a run, where it is told in full.
     lines: RefCell<Option<Vec<String>>>,
 }
 
-/// What happens at a request by number.
+/// Event at a request by number.
 pub(crate) enum Event {
     /// A person acts just before it.
     Act(Meanwhile),
@@ -53,7 +53,7 @@ pub(crate) enum Event {
     Trap,
 }
 
-/// What has become of what runs.
+/// State of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fate {
     /// It runs.
@@ -109,7 +109,7 @@ impl Wire {
         self.planned.borrow_mut().push((self.calls.get() + calls, event));
     }
 
-    /// What is still planned is not to happen any more.
+    /// Removes and returns the events that are still planned.
     pub(crate) fn forget_plans(&self) -> Vec<Event> {
         self.planned.take().into_iter().map(|(_, event)| event).collect()
     }
@@ -118,7 +118,7 @@ impl Wire {
         self.fate.get()
     }
 
-    /// Whether an attempt broke off before another was made since this was asked last.
+    /// True if an attempt broke off before another was made since this was asked last.
     pub(crate) fn take_broke_off(&self) -> bool {
         self.broke_off.take()
     }
@@ -215,7 +215,7 @@ impl Wire {
         Ok(Response { status, headers, body: answer.body })
     }
 
-    /// What is planned for this request; what is to become of the process after it.
+    /// Runs the events planned for this request; returns the fate of the process after it.
     fn happen(&self) -> Option<Fate> {
         let number = self.calls.get();
         self.calls.set(number + 1);

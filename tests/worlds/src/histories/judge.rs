@@ -19,7 +19,7 @@ mod deletions;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub promise: Promise,
-    /// What happened.
+    /// Description of the finding.
     pub text: String,
 }
 
@@ -88,7 +88,7 @@ impl<D: Driver> Judge<'_, D> {
             && self.world.cell(place, id, thing.kind.key()) == thing.key
     }
 
-    /// Whether people have merged it with another thing: then nobody can say from outside which
+    /// True if people have merged it with another thing: then nobody can say from outside which
     /// values and records should be left. It still must come to rest, and keep consent.
     fn is_merged(&self, thing: &Thing) -> bool {
         self.places(thing.kind).any(|place| {
@@ -162,7 +162,7 @@ impl<D: Driver> Judge<'_, D> {
         }
     }
 
-    /// Whether a record refers to a company that is not there any more. That it does not follow to
+    /// True if a record refers to a company that is not there any more. That it does not follow to
     /// the one that was made again is a limit (RULES.md V3).
     fn dangles(&self, place: &Place, id: &str) -> bool {
         let Value::References(ids) = self.world.cell(place, id, COMPANY) else { return false };
@@ -225,14 +225,14 @@ impl<D: Driver> Judge<'_, D> {
         }
     }
 
-    /// Whether the record was there before: what is restored with it was not typed.
+    /// True if the record was there before: what is restored with it was not typed.
     fn is_restored(&self, position: usize, entry: &Entry) -> bool {
         self.world.ledger[..position].iter().any(|other| {
             other.column.is_none() && other.place == entry.place && other.id == entry.id
         })
     }
 
-    /// Whether a record of the same thing is read late, and so linked for the first time later.
+    /// True if a record of the same thing is read late, and so linked for the first time later.
     fn is_linked_late(&self, at: &Entry) -> bool {
         self.world.tables.iter().any(|(place, table)| {
             place.1 == at.place.1 && *place != at.place && table.knobs.lag != Lag::default()
@@ -285,7 +285,7 @@ impl<D: Driver> Judge<'_, D> {
         lags.map(|lag| lag.changes_ms.max(lag.by_id_ms)).max().unwrap_or(0)
     }
 
-    /// Whether a person did it, or the system right after a deletion by a person: what that takes
+    /// True if a person did it, or the system right after a deletion by a person: what that takes
     /// along in its own system was chosen with it.
     fn is_by_person(&self, position: usize) -> bool {
         let ledger = &self.world.ledger;
@@ -319,7 +319,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// What the engine wrote: no value that nobody wants, nothing against a direction.
+    /// The engine's writes: no value that nobody wants, nothing against a direction.
     fn judge_writes(&mut self) {
         let ledger = &self.world.ledger;
         for (position, write) in ledger.iter().enumerate() {
@@ -426,7 +426,7 @@ impl<D: Driver> Judge<'_, D> {
     }
 }
 
-/// Whether an edit says something else than what stood there: of a day another moment does not.
+/// True if an edit says something else than what stood there: of a day another moment does not.
 fn says_other(column: &str, entry: &Entry) -> bool {
     match column {
         DAY => plain(column, &entry.before) != plain(column, &entry.after),
@@ -434,7 +434,7 @@ fn says_other(column: &str, entry: &Entry) -> bool {
     }
 }
 
-/// Whether a reference names a live record.
+/// True if a reference names a live record.
 fn is_any(ids: &[SmolStr], live: &[String]) -> bool {
     ids.iter().any(|id| live.iter().any(|live| live == id))
 }

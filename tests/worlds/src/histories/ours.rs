@@ -26,7 +26,7 @@ pub struct Ours {
     /// The specification with every column there.
     whole: Spec,
     copy: Option<MirrorStore>,
-    /// What people could read before a copy replaced the database.
+    /// Reviews that people could read before a copy replaced the database.
     told: Vec<Review>,
 }
 
@@ -75,7 +75,7 @@ impl Ours {
         block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column))).unwrap()
     }
 
-    /// What a plan made now would not do, and why.
+    /// Writes that a plan made now would hold back, and why.
     pub fn held_back(&mut self) -> Vec<String> {
         self.bench.options.apply = false;
         let plan = self.bench.try_cycle().map(|result| result.plan);

@@ -57,7 +57,7 @@ impl<D: Driver> Judge<'_, D> {
         }
     }
 
-    /// Where a person deleted a record of the thing last, before this position.
+    /// Position at which a person last deleted a record of the thing, before this one.
     fn last_deletion(&self, thing: &Thing, before: usize) -> Option<usize> {
         let ledger = &self.world.ledger;
         (0..before).rfind(|position| {
@@ -68,7 +68,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// Whether people work on the thing between two positions: they make, restore or edit it.
+    /// True if people work on the thing between two positions: they make, restore or edit it.
     fn is_worked_on(&self, thing: &Thing, from: usize, to: usize) -> bool {
         self.world.ledger[from..to].iter().any(|entry| self.is_work(thing, entry))
     }
@@ -88,7 +88,7 @@ impl<D: Driver> Judge<'_, D> {
         entry.human && is_edit && self.is(thing, &entry.place, &entry.id)
     }
 
-    /// Whether it carries out an earlier deletion by a person, of what was there then: the first
+    /// True if it carries out an earlier deletion by a person, of what was there then: the first
     /// attempt was answered and not done. What people made since is another thing of that name.
     fn is_late(&self, thing: &Thing, entry: &Entry) -> bool {
         if !self.world.pretended {
@@ -105,7 +105,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// Whether a person has deleted the thing, everything before was in step, and nobody has worked
+    /// True if a person has deleted the thing, everything before was in step, and nobody has worked
     /// on it since.
     fn is_over(&self, thing: &Thing, before: usize) -> bool {
         let Some(deleted) = self.last_deletion(thing, before) else { return false };
@@ -113,7 +113,7 @@ impl<D: Driver> Judge<'_, D> {
         !self.is_worked_on(thing, calm.unwrap_or(0), before)
     }
 
-    /// Whether a deletion that no person did follows from one that a person did, as far as could be
+    /// True if a deletion that no person did follows from one that a person did, as far as could be
     /// known when its cycle began.
     fn is_wanted(&self, thing: &Thing, position: usize) -> bool {
         let Some(deleted) = self.last_deletion(thing, position) else { return false };
@@ -141,7 +141,7 @@ impl<D: Driver> Judge<'_, D> {
     }
 }
 
-/// Whether the column stands at the end as it stood before: no edit that anybody could see.
+/// True if the column stands at the end as it stood before: no edit that anybody could see.
 fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
     let same = |other: &&Entry| {
         other.place == entry.place && other.id == entry.id && other.column == entry.column
