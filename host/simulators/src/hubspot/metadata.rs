@@ -11,7 +11,7 @@ use super::account::HubSpot;
 use super::errors::ApiError;
 use super::kinds::ObjectKind;
 use super::portal::portal_id;
-use super::reply::{HandlerResult, HubSpotReply, body, is_true, reply};
+use super::reply::{HandlerResult, HubSpotReply, body, is_true, limit, reply};
 use super::route::{PipelineStages, PropertyCall};
 use super::schema::{DEAL_STAGES, DefineError, OWNERS, TICKET_STAGES, options};
 use super::stamp;

@@ -5,7 +5,7 @@
 //! its rows as unprocessed. Batches of a job run side by side, so results come in any order.
 
 use super::csv_rows::{CsvSheet, read, write};
-use super::job::{IngestJob, JobKind, invalid_job, invalid_state};
+use super::job::{BulkJob, INGEST_PACE, IngestJob, JobKind, invalid_job, invalid_state};
 use crate::salesforce::error::ApiFault;
 use crate::salesforce::json::{Json, JsonPairs};
 use crate::salesforce::org::Org;
@@ -72,7 +72,7 @@ impl Org {
         let Some(job) = self.jobs.by_id.get(id) else { return };
         let start_ms = job.run_ms.map_or(now_ms, |(start, _)| start);
         let ms = usize::try_from(now_ms - start_ms).unwrap_or(0);
-        self.run_rows(id, Some(ms * super::INGEST_PACE.rows_per_ms));
+        self.run_rows(id, Some(ms * INGEST_PACE.rows_per_ms));
     }
 
     /// Writes the first `most` rows; how many are left over.
@@ -103,7 +103,7 @@ impl Org {
         let row_writer = RowWriter { operation: &operation, table, key: key.as_deref(), end_ms };
         let (succeeded, failed) = self.write_rows(&sheet, &row_writer);
         let left = unprocessed.len();
-        if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(Job::ingest) {
+        if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(BulkJob::ingest) {
             ingest.upload.header = sheet.header;
             ingest.succeeded = shuffled(succeeded);
             ingest.failed = shuffled(failed);

@@ -16,8 +16,8 @@ pub(super) const QUERY_PACE: JobPace = JobPace { queued_ms: 200, rows_per_ms: 50
 pub(super) const INGEST_PACE: JobPace = JobPace { queued_ms: 1_000, rows_per_ms: 2 };
 
 pub(super) struct JobPace {
-    queued_ms: i64,
-    rows_per_ms: usize,
+    pub(super) queued_ms: i64,
+    pub(super) rows_per_ms: usize,
 }
 
 /// All jobs by id.
