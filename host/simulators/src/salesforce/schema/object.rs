@@ -30,8 +30,8 @@ pub(crate) struct OrgObject {
     /// The client cannot see the object at all.
     pub(crate) absent: bool,
     pub(super) by_name: HashMap<String, usize>,
-    overlays: Vec<FieldOverlay>,
-    shown: Vec<bool>,
+    pub(super) overlays: Vec<FieldOverlay>,
+    pub(super) shown: Vec<bool>,
 }
 
 impl OrgObject {
