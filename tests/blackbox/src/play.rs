@@ -72,7 +72,7 @@ impl<P: Program> Play<P> {
                 self.people.borrow_mut().ledger.restored = true;
                 if let Some(refused) = self.program.restore()? {
                     let story = format!("restore failed: {refused}");
-                    return Ok(Some(Violation::new("restore", story)));
+                    return Ok(Some(Violation::new(Promise::Restore, story)));
                 }
             }
             Step::Rest => return self.rest(),
