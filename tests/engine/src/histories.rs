@@ -10,12 +10,12 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use futures::executor::block_on;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store;
+use renkei_test_support::Promise;
 
 use renkei_worlds::contest::{Contestant, hold};
 use renkei_worlds::histories as several;
@@ -476,7 +476,7 @@ fn history_that_fails_shrinks_to_the_steps_that_matter() {
 #[test]
 fn loops_lose_edits_on_histories_that_ours_keeps() {
     let scores = hold(0, 500, &KNOBS, 2, |_| {});
-    let lost = |who| scores[&who].broken.get("lost-edit").copied().unwrap_or(0);
+    let lost = |who| scores[&who].broken.get(&Promise::LostEdit).copied().unwrap_or(0);
     assert_eq!(scores[&Contestant::Ours].broken.len(), 0, "{scores:?}");
     assert!(lost(Contestant::LastWriter) > 0 && lost(Contestant::IgnoresOwn) > 0, "{scores:?}");
 }

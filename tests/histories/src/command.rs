@@ -258,7 +258,7 @@ fn row(who: Contestant, score: &Score) -> serde_json::Value {
         "calls": score.calls,
     });
     for (promise, title) in COLUMNS {
-        row[title] = json!(score.broken.get(promise).unwrap_or(&0));
+        row[title] = json!(score.broken.get(&promise).unwrap_or(&0));
     }
     row
 }
