@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{PlanContext as _, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use futures::executor::block_on;
 use renkei_store::SqliteStore;
