@@ -268,8 +268,8 @@ impl Succession<'_> {
         }
         Self::let_go(&mut record);
         self.changes.records.push(record);
-        // These are about records that are in the other link now. All others are over (RULES.md
-        // V20): what still differs there is asked there.
+        // These are about records that are in the other link now. All others are over
+        // (RULES.md V20): what still differs there is asked there.
         let goes_on = |one: &&Review| {
             matches!(one.matter, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
         };
