@@ -65,7 +65,7 @@ async fn broken_account_and_schema_fail_their_checks() {
     check(CrmFlaw::KnowsEveryObject, &["schema"]).await;
     // Without its stamp nothing is idempotent either.
     let small = Crm::new(CrmFlaw::None, 35);
-    let report = tried(CrmFlaw::StampOfNothing, MANIFEST, &small).await;
+    let report = tried(CrmFlaw::StampOfNothing, &MANIFEST, &small).await;
     assert!(found_anywhere(&report, "schema", "`stamp` names no unique"), "{}", report.to_text());
 }
 
