@@ -1,4 +1,4 @@
-//! What an admin does about plugins beside a running `renkei serve`, and what the log says of it.
+//! An admin's acts on plugins beside a running `renkei serve`, and their audit lines.
 
 use renkei_fixtures::{Fixture, plugin_version, plugin_with};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn audited(host: &mut Serving, message: &str, plugin: &str) -> Value {
     line
 }
 
-/// Who asked for what.
+/// User and request of an audit line.
 fn asked(host: &mut Serving, what: &str, plugin: &str) {
     let line = host.wait_for("an admin asks", |line| line["asked"] == what);
     assert_eq!((&line["plugin"], &line["target"]), (&json!(plugin), &json!("renkei::audit")));
@@ -37,7 +37,7 @@ fn asked(host: &mut Serving, what: &str, plugin: &str) {
 }
 
 #[test]
-fn what_asks_for_more_waits_until_it_is_allowed() {
+fn version_that_asks_for_more_waits_until_it_is_allowed() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let file = site.file("plugins/courier.wasm");
@@ -75,7 +75,7 @@ fn what_asks_for_more_waits_until_it_is_allowed() {
 }
 
 #[test]
-fn what_is_held_is_previewed_then_approved_then_rolled_back() {
+fn held_version_is_previewed_then_approved_then_rolled_back() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     // So that rows of it are kept.
@@ -130,7 +130,7 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
 }
 
 #[test]
-fn what_was_stopped_is_counted_by_cause() {
+fn stops_are_counted_by_cause() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let_in(&site, &simulators, Fixture::Hog);

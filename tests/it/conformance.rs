@@ -119,7 +119,7 @@ fn fixtures_that_misbehave_fail() {
     fails(Fixture::Hog, "account");
 }
 
-/// What compiling may take there is a matter of the runtime's tests (case 7).
+/// The runtime's tests hold the limits of compiling.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_is_compiled_in_a_process_of_its_own() {

@@ -1,4 +1,4 @@
-//! Acceptance 6: a plugin that misbehaves is stopped with a typed error, and the other systems'
+//! A plugin that misbehaves is stopped with a typed error, and the other systems'
 //! work goes on.
 
 use renkei_fixtures::{Fixture, plugin};
@@ -48,26 +48,26 @@ fn check(fixture: Fixture, words: &[&str]) {
 }
 
 #[test]
-fn a_guest_that_loops() {
+fn guest_that_loops_is_stopped() {
     check(Fixture::Loops, &["limit"]);
 }
 
 #[test]
-fn a_guest_that_eats_memory() {
+fn guest_that_eats_memory_is_stopped() {
     check(Fixture::Hog, &["memory"]);
 }
 
 #[test]
-fn a_guest_that_traps() {
+fn guest_that_traps_is_stopped() {
     check(Fixture::Traps, &["trap"]);
 }
 
 #[test]
-fn a_guest_that_calls_an_unknown_host() {
+fn guest_that_calls_an_unknown_host_is_refused() {
     check(Fixture::Stranger, &["absolute URLs are not taken"]);
 }
 
 #[test]
-fn a_guest_that_returns_malformed_rows() {
+fn guest_that_returns_malformed_rows_is_stopped() {
     check(Fixture::Malformed, &["contract"]);
 }

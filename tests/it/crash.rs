@@ -58,8 +58,8 @@ const OBJECTS: [(&str, &str); 7] = [
     ("salesforce", "Opportunity"),
 ];
 
-/// What people see: all live records by object, without ids, stamps and times, references by the
-/// name of what they point at.
+/// Records as people see them: all live ones by object, without ids, stamps and times,
+/// references by the name of what they point at.
 fn end_state(simulators: &Simulators) -> BTreeMap<&'static str, Vec<String>> {
     let names = names(simulators);
     let mut state = BTreeMap::new();

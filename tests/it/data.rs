@@ -1,4 +1,4 @@
-//! What is kept is kept: a database that lost its content, is gone or was exchanged is never taken
+//! Data that is kept: a database that lost its content, is gone or was exchanged is never taken
 //! for a new one, and a data directory that cannot be used is one clear mistake.
 
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::mistakes::check;
 use crate::site::{Simulators, Site, copy_files};
 
 #[test]
-fn a_database_that_lost_its_content() {
+fn database_that_lost_its_content_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.run_json("sync");
@@ -19,7 +19,7 @@ fn a_database_that_lost_its_content() {
 }
 
 #[test]
-fn a_database_that_is_gone_or_was_exchanged() {
+fn database_that_is_gone_or_was_exchanged_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     assert_ne!(site.run_json("sync")["writes"], json!(0));
@@ -43,7 +43,7 @@ fn a_database_that_is_gone_or_was_exchanged() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_used() {
+fn data_directory_that_cannot_be_used_is_one_mistake() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     std::fs::remove_dir_all(site.file("data")).unwrap();

@@ -1,4 +1,4 @@
-//! What fails is seen and stops nothing else: a refused column, an object that the account lacks.
+//! A failure is shown and stops nothing else: a refused column, an object that the account lacks.
 
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::serving::Serving;
 use crate::site::{Simulators, Site, run, run_json, text};
 
-/// How many records stand in the simulators that were made over their APIs.
+/// Number of records in the simulators that were made over their APIs.
 fn made(simulators: &Simulators) -> usize {
     let systems = [
         (&simulators.hubspot, ["companies", "contacts", "deals"].as_slice()),

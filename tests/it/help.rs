@@ -109,7 +109,7 @@ fn a_missing_file_is_said_once() {
 }
 
 #[test]
-fn what_a_plugin_is_can_be_read_by_scripts() {
+fn scripts_can_read_the_facts_of_a_plugin() {
     let inspected = run_json(&["plugin", "inspect", path(&plugins().join("names.wasm"))]);
     assert_eq!(inspected["id"], "names");
     let into = tempfile::tempdir().unwrap();

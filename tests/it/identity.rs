@@ -8,7 +8,7 @@ use crate::mistakes::check;
 use crate::serving::Serving;
 use crate::site::{Simulators, Site, path, run, run_json, text};
 
-/// How a backup comes back.
+/// Way in which a backup comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// `renkei restore`.

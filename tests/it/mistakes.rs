@@ -31,7 +31,7 @@ fn nothing_was_written(simulators: &Simulators) {
 }
 
 #[test]
-fn a_property_that_the_system_lacks() {
+fn property_that_the_system_lacks_is_named() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/person.toml", "\"jobtitle\"", "\"job_titel\"");
@@ -41,7 +41,7 @@ fn a_property_that_the_system_lacks() {
 }
 
 #[test]
-fn a_wrong_type() {
+fn field_of_a_wrong_type_is_named() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/company.toml", "kind = \"integer\"", "kind = \"boolean\"");
@@ -71,7 +71,7 @@ fn a_reference_to_nothing_has_file_and_line() {
 }
 
 #[test]
-fn a_revoked_token() {
+fn revoked_token_is_named() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     simulators.hubspot.post("revoke", json!({}));
@@ -80,7 +80,7 @@ fn a_revoked_token() {
 }
 
 #[test]
-fn a_missing_secret() {
+fn missing_secret_is_named() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     std::fs::remove_file(site.file("secrets.toml")).unwrap();
@@ -88,7 +88,7 @@ fn a_missing_secret() {
 }
 
 #[test]
-fn a_port_in_use() {
+fn port_in_use_is_named() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let output = renkei().args(["sim", "--port-base", &port]).output().unwrap();
@@ -98,7 +98,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn an_empty_plugin_folder() {
+fn empty_plugin_folder_is_named() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     for entry in std::fs::read_dir(site.file("plugins")).unwrap().flatten() {
@@ -108,7 +108,7 @@ fn an_empty_plugin_folder() {
 }
 
 #[test]
-fn a_plugin_for_another_contract() {
+fn plugin_for_another_contract_is_refused() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let file = site.file("plugins/names.wasm");
@@ -120,7 +120,7 @@ fn a_plugin_for_another_contract() {
 }
 
 #[test]
-fn a_demo_that_has_ended() {
+fn demo_that_has_ended_is_explained() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     drop(simulators);
@@ -136,7 +136,7 @@ fn a_demo_that_has_ended() {
 }
 
 #[test]
-fn a_full_disk() {
+fn full_disk_is_named() {
     let simulators = Simulators::start(200);
     let site = Site::new(&simulators);
     // No file may grow beyond so many KiB: a write fails half-way, as on a disk that is full.

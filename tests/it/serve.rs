@@ -1,4 +1,4 @@
-//! What people do beside a running `renkei serve`, and what it says of itself.
+//! Decisions beside a running `renkei serve`, and its own reports.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn a_decision_beside_a_running_serve_is_obeyed_by_the_next_cycle() {
 }
 
 #[test]
-fn what_a_killed_serve_leaves_behind_stops_nobody() {
+fn serve_starts_after_one_that_was_killed() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let mut host = Serving::start(&site);

@@ -37,7 +37,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<Value> {
     receive
 }
 
-/// What a log line says, with its `target`.
+/// Text of a log line, with its `target`.
 fn fields(line: &Value) -> Value {
     let mut fields = line["fields"].clone();
     if let Some(fields) = fields.as_object_mut() {

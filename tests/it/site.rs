@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use renkei_test_support::example::{root_file, secrets_file};
 use serde_json::{Value, json};
 
 /// The program under test.
@@ -180,20 +181,9 @@ impl Site {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         run_json(&["init", "--dir", site.path()]);
         let (hubspot, salesforce) = (&simulators.hubspot, &simulators.salesforce);
-        site.write(
-            "renkei.toml",
-            &format!(
-                "[schedule]\ninterval_seconds = 1\n\
-                 [systems.hubspot]\nplugin = \"hubspot\"\nbase_url = \"{}\"\n\
-                 [systems.hubspot.auth]\nscheme = \"bearer\"\ntoken_secret = \"hubspot_token\"\n\
-                 [systems.salesforce]\nplugin = \"salesforce\"\nbase_url = \"{}\"\n\
-                 [systems.salesforce.auth]\nscheme = \"oauth2-client-credentials\"\n\
-                 client_id = \"{}\"\nclient_secret = \"salesforce_client_secret\"\n",
-                hubspot.base_url,
-                salesforce.base_url,
-                salesforce.credential("client_id"),
-            ),
-        );
+        let client_id = salesforce.credential("client_id");
+        let root = root_file(1, &hubspot.base_url, &salesforce.base_url, client_id);
+        site.write("renkei.toml", &root);
         site.secrets(
             hubspot.credential("private_app_token"),
             salesforce.credential("client_secret"),
@@ -206,8 +196,7 @@ impl Site {
     /// Writes the secrets file, readable by its owner only.
     pub(crate) fn secrets(&self, hubspot: &str, salesforce: &str) {
         let file = self.file("secrets.toml");
-        let text =
-            format!("hubspot_token = \"{hubspot}\"\nsalesforce_client_secret = \"{salesforce}\"\n");
+        let text = secrets_file(hubspot, salesforce);
         let mut options = std::fs::OpenOptions::new();
         let mut file =
             options.write(true).create(true).truncate(true).mode(0o600).open(file).unwrap();

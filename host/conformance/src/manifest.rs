@@ -120,54 +120,21 @@ fn blank(help: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use renkei_test_support::manifest as text;
+
     use super::*;
 
-    const CONNECTOR: &str = r#"
-id = "acme"
-title = "Acme"
-publisher = "acme"
-kind = "connector"
-contract = "0.1"
-version = "1.0.0"
-[[connection]]
-slot = "primary"
-base_url = "https://api.acme.example"
-allow = ["https://api.acme.example"]
-auth = ["bearer"]
-[[quota]]
-name = "all"
-calls = 1
-per_ms = 1000
-[[object]]
-name = "contacts"
-actions = ["create"]
-[[setting]]
-name = "depth"
-kind = "integer"
-help = "How deep."
-[[secret]]
-name = "signing"
-help = "Signs."
-"#;
+    static CONNECTOR: LazyLock<String> = LazyLock::new(|| text::connector("acme"));
 
-    const TRANSFORM: &str = r#"
-id = "upper"
-title = "Upper"
-publisher = "acme"
-kind = "transform"
-contract = "0.1"
-version = "1.0.0"
-[[function]]
-name = "upper"
-shape = "two-way"
-input = ["a"]
-output = ["b"]
-help = "Upper case."
-[[function.parameter]]
-name = "locale"
-kind = "text"
-help = "Whose letters."
-"#;
+    /// A transform whose first function has a parameter.
+    static TRANSFORM: LazyLock<String> = LazyLock::new(|| {
+        let parameter = "name = \"locale\"\nkind = \"text\"\nhelp = \"Whose letters.\"";
+        let help = "help = \"Gives back what it gets.\"";
+        let with = format!("{help}\n[[function.parameter]]\n{parameter}");
+        text::transform("upper").replace(help, &with)
+    });
 
     /// Replaces `from` by `to` in a good manifest; the finding begins so.
     fn check(good: &str, from: &str, to: &str, expected: &str) {
@@ -179,50 +146,55 @@ help = "Whose letters."
 
     #[test]
     fn good_manifest_has_no_findings() {
-        for text in [CONNECTOR, TRANSFORM] {
+        for text in [CONNECTOR.as_str(), TRANSFORM.as_str()] {
             assert_eq!(findings(&Manifest::from_toml(text, None).unwrap()), Vec::<String>::new());
         }
     }
 
     #[test]
     fn untrustworthy_keys_are_findings() {
-        let plain = "[\"https://api.acme.example\", \"http://127.0.0.1:1\"]";
-        check(CONNECTOR, "[\"https://api.acme.example\"]", plain, "`connection[0].allow` has");
-        check(CONNECTOR, "[\"bearer\"]", "[\"bearer\", \"bearer\"]", "`connection[0].auth`");
-        check(CONNECTOR, "1000", "99999999999", "`quota[0].per_ms`");
+        let plain = "\"https://api.example.com\", \"http://127.0.0.1:1\", \"https://*";
+        check(
+            &CONNECTOR,
+            "\"https://api.example.com\", \"https://*",
+            plain,
+            "`connection[0].allow` has",
+        );
+        check(&CONNECTOR, "[\"bearer\"", "[\"bearer\", \"bearer\"", "`connection[0].auth`");
+        check(&CONNECTOR, "10000", "99999999999", "`quota[0].per_ms`");
     }
 
     #[test]
     fn base_url_without_tls_is_a_finding() {
-        let text = CONNECTOR.replace("https://api.acme.example", "http://127.0.0.1:1");
+        let text = CONNECTOR.replace("https://api.example.com", "http://127.0.0.1:1");
         let found = findings(&Manifest::from_toml(&text, None).unwrap());
         assert!(found[0].starts_with("`connection[0].base_url`"), "{found:?}");
     }
 
     #[test]
     fn unclear_keys_are_findings() {
-        check(CONNECTOR, "\"Acme\"", "\" \"", "`title`");
+        check(&CONNECTOR, "title = \"acme\"", "title = \" \"", "`title`");
         let required = "required = true\nhelp = \"Whose letters.\"";
-        check(TRANSFORM, "help = \"Whose letters.\"", required, "`function[0]` is two-way");
+        check(&TRANSFORM, "help = \"Whose letters.\"", required, "`function[0]` is two-way");
     }
 
     #[test]
     fn missing_help_is_a_remark() {
         for (good, helps, expected) in [
-            (CONNECTOR, &[][..], ""),
-            (CONNECTOR, &["How deep."], "no `help` for setting depth"),
-            (CONNECTOR, &["Signs."], "no `help` for secret signing"),
-            (TRANSFORM, &["Upper case."], "no `help` for function upper"),
-            (TRANSFORM, &["Whose letters."], "no `help` for parameter locale"),
+            (&CONNECTOR, &[][..], ""),
+            (&CONNECTOR, &["Nothing."], "no `help` for setting depth"),
+            (&CONNECTOR, &["Signs webhooks."], "no `help` for secret signing"),
+            (&TRANSFORM, &["Gives back what it gets."], "no `help` for function same"),
+            (&TRANSFORM, &["Whose letters."], "no `help` for parameter locale"),
             (
-                TRANSFORM,
-                &["Upper case.", "Whose letters."],
-                "no `help` for function upper and 1 more",
+                &TRANSFORM,
+                &["Gives back what it gets.", "Whose letters."],
+                "no `help` for function same and 1 more",
             ),
         ] {
             let left_out =
                 |text: String, help: &&str| text.replace(&format!("help = \"{help}\""), "");
-            let text = helps.iter().fold(good.to_owned(), left_out);
+            let text = helps.iter().fold(good.to_string(), left_out);
             let manifest = Manifest::from_toml(&text, None).unwrap();
             assert_eq!(remark(&manifest), expected);
             assert_eq!(findings(&manifest), Vec::<String>::new());
@@ -231,12 +203,11 @@ help = "Whose letters."
 
     #[test]
     fn oversized_batches_and_repeated_actions_are_findings() {
-        let rows = |key: &str| format!("actions = [\"create\"]\n{key} = 20000");
         for key in ["read_rows", "write_rows"] {
             let expected = format!("`object[0].{key}` is 20000");
-            check(CONNECTOR, "actions = [\"create\"]", &rows(key), &expected);
+            check(&CONNECTOR, &format!("{key} = 100"), &format!("{key} = 20000"), &expected);
         }
-        let twice = "actions = [\"create\", \"create\"]";
-        check(CONNECTOR, "actions = [\"create\"]", twice, "`object[0].actions`");
+        let twice = "actions = [\"create\", \"create\"";
+        check(&CONNECTOR, "actions = [\"create\"", twice, "`object[0].actions`");
     }
 }

@@ -9,8 +9,10 @@ mod database;
 mod plugin;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand};
+use renkei_simulators::vendors::VendorEntry;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -245,10 +247,13 @@ pub(crate) struct DemoArgs {
     pub(crate) speed: f64,
 }
 
+/// All simulated vendors, as `--systems` lists them.
+static SIMULATED: LazyLock<String> = LazyLock::new(|| VendorEntry::list_names().replace(", ", ","));
+
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
     /// Which systems, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "hubspot,salesforce", value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', default_value = SIMULATED.as_str(), value_name = "LIST")]
     pub(crate) systems: Vec<String>,
     /// How many people the world has.
     #[arg(long, default_value_t = 200, value_name = "N")]

@@ -1,6 +1,6 @@
 //! Virtual time of a simulator: the only place in this crate that reads the real time.
 //!
-//! A manual clock moves only by [`Clock::advance`], so unit tests need no sleep. A scaled clock
+//! A manual clock moves only by [`SimClock::advance`], so unit tests need no sleep. A scaled clock
 //! runs `speed` times as fast as the real one, so a demo passes 20 s of search lag in a moment;
 //! a host that uses the same origin and speed sees the same time.
 
@@ -10,30 +10,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A shared clock in milliseconds since the Unix epoch; clones see the same time.
 #[derive(Clone, Debug)]
-pub struct Clock {
-    source: Arc<Source>,
-    /// How far this system's clock is ahead of the shared one.
+pub struct SimClock {
+    source: Arc<TimeSource>,
+    /// Offset of this system's clock from the shared one.
     offset_ms: Arc<AtomicI64>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum TimeSource {
     Manual(AtomicI64),
     Scaled { origin_ms: i64, speed: f64 },
 }
 
-impl Clock {
+impl SimClock {
     /// A clock that stands at `start_ms` until advanced.
     pub fn manual(start_ms: i64) -> Self {
-        Self::of_source(Source::Manual(AtomicI64::new(start_ms)))
+        Self::of_source(TimeSource::Manual(AtomicI64::new(start_ms)))
     }
 
     /// Virtual time `origin_ms + (real - origin_ms) * speed`.
     pub fn scaled(origin_ms: i64, speed: f64) -> Self {
-        Self::of_source(Source::Scaled { origin_ms, speed })
+        Self::of_source(TimeSource::Scaled { origin_ms, speed })
     }
 
-    fn of_source(source: Source) -> Self {
+    fn of_source(source: TimeSource) -> Self {
         Self { source: Arc::new(source), offset_ms: Arc::default() }
     }
 
@@ -56,8 +56,8 @@ impl Clock {
     /// Virtual milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         let now_ms = match &*self.source {
-            Source::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
-            Source::Scaled { origin_ms, speed } => {
+            TimeSource::Manual(now_ms) => now_ms.load(Ordering::SeqCst),
+            TimeSource::Scaled { origin_ms, speed } => {
                 origin_ms + ((real_now_ms() - origin_ms) as f64 * speed) as i64
             }
         };
@@ -67,11 +67,11 @@ impl Clock {
     /// Moves a manual clock forward; returns false for a scaled one, which nobody moves.
     pub fn advance(&self, by_ms: i64) -> bool {
         match &*self.source {
-            Source::Manual(now_ms) => {
+            TimeSource::Manual(now_ms) => {
                 now_ms.fetch_add(by_ms, Ordering::SeqCst);
                 true
             }
-            Source::Scaled { .. } => false,
+            TimeSource::Scaled { .. } => false,
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {
-        let clock = Clock::manual(5);
+        let clock = SimClock::manual(5);
         let seen_elsewhere = clock.clone();
         assert!(clock.advance(10));
         assert_eq!(seen_elsewhere.now_ms(), 15);
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_clock_of_ones_own_is_ahead_alone() {
-        let clock = Clock::manual(5);
+        let clock = SimClock::manual(5);
         let own = clock.own();
         own.set_offset(-3);
         clock.advance(10);
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_scaled_clock_runs_ahead_of_its_origin() {
-        let real_ms = Clock::real().now_ms();
+        let real_ms = SimClock::real().now_ms();
         let origin_ms = real_ms - 1_000;
-        let clock = Clock::scaled(origin_ms, 60.0);
+        let clock = SimClock::scaled(origin_ms, 60.0);
         assert!(clock.now_ms() >= origin_ms + 60_000);
         assert!(!clock.advance(1));
     }

@@ -1,6 +1,6 @@
 //! The `/_sim/` control API of every simulator, for tests and the demo, never for connectors.
 //!
-//! The routes are generic over [`System`], which each vendor's state machine implements; they
+//! The routes are generic over [`Vendor`], which each vendor's state machine implements; they
 //! neither need a token nor count in the ledger. All bodies are JSON:
 //! `GET ledger`, `POST ledger/reset`, `GET records?object=`, `POST edit|create|delete|merge|
 //! convert|restore|link|unlink|faults|revoke|advance`, `GET faults`, `GET clock`.
@@ -12,18 +12,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::clock::Clock;
+use crate::clock::SimClock;
 use crate::faults::Faults;
-use crate::ledger::Ledger;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
+use crate::ledger::CallLedger;
 
 /// A vendor's state machine: pure, no I/O, one call at a time.
-pub trait System: Send + 'static {
+pub trait Vendor: Send + 'static {
     /// Answers one request of the vendor's own API.
-    fn handle(&mut self, request: &Request) -> Answer;
+    fn handle(&mut self, request: &SimRequest) -> SimAnswer;
 
     /// All records of an object, archived ones flagged, merged-away ones left out.
-    fn records<'a>(&'a self, object: &str) -> Result<Records<'a>, ControlError>;
+    fn records<'a>(&'a self, object: &str) -> Result<RecordViews<'a>, ControlError>;
 
     /// A human changes fields in the vendor's user interface.
     fn edit(
@@ -51,12 +51,12 @@ pub trait System: Send + 'static {
     fn restore(&mut self, object: &str, id: &str) -> Result<(), ControlError>;
 
     /// A human relates two records.
-    fn link(&mut self, _link: &Link) -> Result<(), ControlError> {
+    fn link(&mut self, _link: &RecordLink) -> Result<(), ControlError> {
         Err(ControlError::Unsupported("link records but by a field"))
     }
 
     /// A human takes a relation away, whole or one of its labels.
-    fn unlink(&mut self, _link: &Link) -> Result<(), ControlError> {
+    fn unlink(&mut self, _link: &RecordLink) -> Result<(), ControlError> {
         Err(ControlError::Unsupported("unlink records but by a field"))
     }
 
@@ -64,7 +64,7 @@ pub trait System: Send + 'static {
     fn revoke(&mut self);
 
     /// The counts of its calls.
-    fn ledger(&mut self) -> &mut Ledger;
+    fn ledger(&mut self) -> &mut CallLedger;
 
     /// Its switches.
     fn faults(&self) -> &Faults;
@@ -73,13 +73,13 @@ pub trait System: Send + 'static {
     fn set_faults(&mut self, faults: Faults);
 
     /// Its time.
-    fn clock(&self) -> &Clock;
+    fn clock(&self) -> &SimClock;
 }
 
 /// Records one by one: those of a large account should not stand in memory at once.
-pub type Records<'a> = Box<dyn Iterator<Item = RecordView> + 'a>;
+pub type RecordViews<'a> = Box<dyn Iterator<Item = RecordView> + 'a>;
 
-/// Why a control request was not done.
+/// Reason why a control request was not done.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
@@ -95,7 +95,7 @@ pub enum ControlError {
     Malformed(String),
 }
 
-/// Who made a record.
+/// Maker of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -117,7 +117,7 @@ pub struct RecordView {
     pub references: BTreeMap<String, Vec<String>>,
 }
 
-/// What `POST /_sim/create` takes beside the object.
+/// Body of `POST /_sim/create` beside the object.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct NewRecord {
     #[serde(default)]
@@ -128,7 +128,7 @@ pub struct NewRecord {
 
 /// A relation that `POST /_sim/link` makes and `unlink` takes away.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Link {
+pub struct RecordLink {
     pub object: String,
     pub id: String,
     pub to_object: String,
@@ -142,48 +142,48 @@ pub struct Link {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct RecordTarget {
     object: String,
     id: String,
 }
 
 #[derive(Deserialize)]
-struct Edit {
+struct EditAct {
     object: String,
     id: String,
     fields: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct Create {
+struct CreateAct {
     object: String,
     #[serde(flatten)]
     new: NewRecord,
 }
 
 #[derive(Deserialize)]
-struct Merge {
+struct MergeAct {
     object: String,
     winner: String,
     loser: String,
 }
 
 #[derive(Deserialize)]
-struct Convert {
+struct ConvertAct {
     id: String,
 }
 
 #[derive(Deserialize)]
-struct Advance {
+struct AdvanceClock {
     ms: i64,
 }
 
 /// Answers one request whose path begins with `/_sim/`; errors are `{"error": text}`.
-pub fn answer(system: &mut dyn System, request: &Request) -> Answer {
+pub fn answer(system: &mut dyn Vendor, request: &SimRequest) -> SimAnswer {
     let answer = if request.path == "/_sim/records" {
         listed(system, request.query("object").unwrap_or_default())
     } else {
-        route(system, request).map(|value| Answer::json(StatusCode::OK, &value))
+        route(system, request).map(|value| SimAnswer::json(StatusCode::OK, &value))
     };
     answer.unwrap_or_else(|error| {
         let status = match error {
@@ -192,11 +192,11 @@ pub fn answer(system: &mut dyn System, request: &Request) -> Answer {
             }
             _ => StatusCode::BAD_REQUEST,
         };
-        Answer::json(status, &json!({"error": error.to_string()}))
+        SimAnswer::json(status, &json!({"error": error.to_string()}))
     })
 }
 
-fn listed(system: &dyn System, object: &str) -> Result<Answer, ControlError> {
+fn listed(system: &dyn Vendor, object: &str) -> Result<SimAnswer, ControlError> {
     let mut body = Vec::from(b"[");
     for record in system.records(object)? {
         if body.len() > 1 {
@@ -206,10 +206,10 @@ fn listed(system: &dyn System, object: &str) -> Result<Answer, ControlError> {
         written.map_err(|error| ControlError::Malformed(error.to_string()))?;
     }
     body.push(b']');
-    Ok(Answer::typed(StatusCode::OK, "application/json", body))
+    Ok(SimAnswer::typed(StatusCode::OK, "application/json", body))
 }
 
-fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlError> {
+fn route(system: &mut dyn Vendor, request: &SimRequest) -> Result<Value, ControlError> {
     let done = json!({"ok": true});
     match (request.method.as_str(), request.path.trim_start_matches("/_sim/")) {
         ("GET", "ledger") => Ok(json!(system.ledger().report())),
@@ -218,25 +218,25 @@ fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlErr
             Ok(done)
         }
         ("POST", "edit") => {
-            let edit: Edit = body(request)?;
+            let edit: EditAct = body(request)?;
             system.edit(&edit.object, &edit.id, &edit.fields)?;
             Ok(done)
         }
         ("POST", "create") => {
-            let create: Create = body(request)?;
+            let create: CreateAct = body(request)?;
             Ok(json!({"id": system.create(&create.object, &create.new)?}))
         }
         ("POST", "delete") => {
-            let target: Target = body(request)?;
+            let target: RecordTarget = body(request)?;
             system.delete(&target.object, &target.id)?;
             Ok(done)
         }
         ("POST", "merge") => {
-            let merge: Merge = body(request)?;
+            let merge: MergeAct = body(request)?;
             Ok(json!({"id": system.merge(&merge.object, &merge.winner, &merge.loser)?}))
         }
         ("POST", "restore") => {
-            let target: Target = body(request)?;
+            let target: RecordTarget = body(request)?;
             system.restore(&target.object, &target.id)?;
             Ok(done)
         }
@@ -248,7 +248,7 @@ fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlErr
             system.unlink(&body(request)?)?;
             Ok(done)
         }
-        ("POST", "convert") => system.convert(&body::<Convert>(request)?.id),
+        ("POST", "convert") => system.convert(&body::<ConvertAct>(request)?.id),
         ("GET", "faults") => Ok(json!(system.faults())),
         ("POST", "faults") => change_faults(system, &body(request)?),
         ("POST", "revoke") => {
@@ -261,20 +261,20 @@ fn route(system: &mut dyn System, request: &Request) -> Result<Value, ControlErr
     }
 }
 
-fn change_faults(system: &mut dyn System, patch: &Value) -> Result<Value, ControlError> {
+fn change_faults(system: &mut dyn Vendor, patch: &Value) -> Result<Value, ControlError> {
     let faults =
         system.faults().patched(patch).map_err(|e| ControlError::Malformed(e.to_string()))?;
     system.set_faults(faults.clone());
     Ok(json!(faults))
 }
 
-fn advance(system: &mut dyn System, by: &Advance) -> Result<Value, ControlError> {
+fn advance(system: &mut dyn Vendor, by: &AdvanceClock) -> Result<Value, ControlError> {
     if !system.clock().advance(by.ms) {
         return Err(ControlError::Unsupported("advance a clock that follows the real time"));
     }
     Ok(json!({"now_ms": system.clock().now_ms()}))
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+fn body<T: DeserializeOwned>(request: &SimRequest) -> Result<T, ControlError> {
     serde_json::from_slice(&request.body).map_err(|e| ControlError::Malformed(e.to_string()))
 }

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-/// How a call counts towards the minimum.
+/// Weight of a call in the minimum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum CallShape {
     /// A page of a scan; `first` when the request carried no cursor.
     Page { first: bool },
     /// Rows that could travel together with others of the same kind.
@@ -40,12 +40,12 @@ pub enum Shape {
 
 /// One answered request.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// What was done, such as `search` or `update`.
+pub struct LedgerCall<'a> {
+    /// Name of the call, such as `search` or `update`.
     pub kind: &'static str,
     /// To which object, as the vendor names it; empty where there is none.
     pub object: &'a str,
-    pub shape: Shape,
+    pub shape: CallShape,
     /// Rows that the answer or the request carried; 0 for a failed request.
     pub rows: usize,
     /// Most rows that one such request can carry.
@@ -54,21 +54,21 @@ pub struct Call<'a> {
 
 /// The counts of one simulator since its start or the last reset.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    kinds: BTreeMap<(&'static str, String), Kind>,
+pub struct CallLedger {
+    kinds: BTreeMap<(&'static str, String), KindCounts>,
     metadata: u64,
     token: u64,
     refused: u64,
-    breaches: BTreeMap<&'static str, Breach>,
+    breaches: BTreeMap<&'static str, QuotaBreach>,
 }
 
 #[derive(Debug, Default)]
-struct Kind {
+struct KindCounts {
     calls: u64,
     rows: u64,
     cap: u64,
     batch_rows: u64,
-    /// What one job for all rows of batches would take.
+    /// Requests that one job for all rows of batches would take.
     job_steps: Option<u64>,
     /// Steps of jobs, each once, and the rows that the jobs carried.
     shared: BTreeSet<&'static str>,
@@ -81,7 +81,7 @@ struct Kind {
 
 /// Requests beyond one quota window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Breach {
+pub struct QuotaBreach {
     pub window: &'static str,
     pub limit: u32,
     pub count: u64,
@@ -91,18 +91,18 @@ pub struct Breach {
 
 /// The ledger as `GET /_sim/ledger` answers it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct LedgerReport {
     pub made: u64,
     pub minimum: u64,
     pub metadata: u64,
     pub token: u64,
     /// Requests answered with the vendor's rate limit error, for whatever cause.
     pub refused: u64,
-    pub breaches: Vec<Breach>,
+    pub breaches: Vec<QuotaBreach>,
     pub by_kind: Vec<KindReport>,
 }
 
-/// One line of [`Report::by_kind`].
+/// One line of [`LedgerReport::by_kind`].
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct KindReport {
     pub kind: &'static str,
@@ -113,12 +113,12 @@ pub struct KindReport {
     pub minimum: u64,
 }
 
-impl Ledger {
+impl CallLedger {
     /// Notes one answered request.
-    pub fn note(&mut self, call: Call<'_>) {
+    pub fn note(&mut self, call: LedgerCall<'_>) {
         match call.shape {
-            Shape::Metadata => self.metadata += 1,
-            Shape::Token => self.token += 1,
+            CallShape::Metadata => self.metadata += 1,
+            CallShape::Token => self.token += 1,
             _ => {
                 self.kinds.entry((call.kind, call.object.to_owned())).or_default().note(&call);
             }
@@ -127,7 +127,7 @@ impl Ledger {
 
     /// Notes a request beyond the quota `window`, whose limit is `limit`.
     pub fn breach(&mut self, window: &'static str, limit: u32, at_ms: i64) {
-        let breach = self.breaches.entry(window).or_insert(Breach {
+        let breach = self.breaches.entry(window).or_insert(QuotaBreach {
             window,
             limit,
             count: 0,
@@ -149,9 +149,9 @@ impl Ledger {
     }
 
     /// The counts so far; a scan under way counts as if it had ended.
-    pub fn report(&self) -> Report {
-        let by_kind: Vec<KindReport> = self.kinds.iter().map(Kind::report).collect();
-        Report {
+    pub fn report(&self) -> LedgerReport {
+        let by_kind: Vec<KindReport> = self.kinds.iter().map(KindCounts::report).collect();
+        LedgerReport {
             made: by_kind.iter().map(|kind| kind.calls).sum(),
             minimum: by_kind.iter().map(|kind| kind.minimum).sum(),
             metadata: self.metadata,
@@ -163,29 +163,29 @@ impl Ledger {
     }
 }
 
-impl Kind {
-    fn note(&mut self, call: &Call<'_>) {
+impl KindCounts {
+    fn note(&mut self, call: &LedgerCall<'_>) {
         let rows = call.rows as u64;
         self.calls += 1;
         self.rows += rows;
         self.cap = self.cap.max(call.cap as u64);
         match call.shape {
-            Shape::Page { first: true } => {
+            CallShape::Page { first: true } => {
                 self.settled += self.open_scan();
                 self.scan_rows = Some(rows);
             }
-            Shape::Page { first: false } => *self.scan_rows.get_or_insert(0) += rows,
-            Shape::Batch => self.batch_rows += rows,
-            Shape::BatchOrJob { steps } => {
+            CallShape::Page { first: false } => *self.scan_rows.get_or_insert(0) += rows,
+            CallShape::Batch => self.batch_rows += rows,
+            CallShape::BatchOrJob { steps } => {
                 self.batch_rows += rows;
                 self.job_steps = Some(steps);
             }
-            Shape::SharedStep(step) => {
+            CallShape::SharedStep(step) => {
                 self.shared.insert(step);
                 self.shared_rows += rows;
             }
-            Shape::Step { needed } => self.settled += u64::from(needed),
-            Shape::Metadata | Shape::Token => {}
+            CallShape::Step { needed } => self.settled += u64::from(needed),
+            CallShape::Metadata | CallShape::Token => {}
         }
     }
 
@@ -213,10 +213,10 @@ impl Kind {
 mod tests {
     use super::*;
 
-    fn check(calls: &[(Shape, usize)], made: u64, minimum: u64) {
-        let mut ledger = Ledger::default();
+    fn check(calls: &[(CallShape, usize)], made: u64, minimum: u64) {
+        let mut ledger = CallLedger::default();
         for &(shape, rows) in calls {
-            ledger.note(Call { kind: "k", object: "o", shape, rows, cap: 100 });
+            ledger.note(LedgerCall { kind: "k", object: "o", shape, rows, cap: 100 });
         }
         let report = ledger.report();
         assert_eq!((report.made, report.minimum), (made, minimum), "{calls:?}");
@@ -224,27 +224,31 @@ mod tests {
 
     #[test]
     fn the_minimum_follows_the_definition() {
-        let first = Shape::Page { first: true };
-        let next = Shape::Page { first: false };
+        let first = CallShape::Page { first: true };
+        let next = CallShape::Page { first: false };
         check(&[(first, 0)], 1, 1);
         check(&[(first, 100), (next, 50)], 2, 2);
         check(&[(first, 20), (next, 20)], 2, 1);
         check(&[(first, 1), (first, 1)], 2, 2);
-        check(&[(Shape::Batch, 100), (Shape::Batch, 1)], 2, 2);
-        check(&[(Shape::Batch, 1), (Shape::Batch, 1)], 2, 1);
-        check(&[(Shape::Batch, 0)], 1, 0);
-        check(&[(Shape::Step { needed: true }, 0), (Shape::Step { needed: false }, 0)], 2, 1);
-        check(&[(Shape::Metadata, 0), (Shape::Token, 0)], 0, 0);
+        check(&[(CallShape::Batch, 100), (CallShape::Batch, 1)], 2, 2);
+        check(&[(CallShape::Batch, 1), (CallShape::Batch, 1)], 2, 1);
+        check(&[(CallShape::Batch, 0)], 1, 0);
+        check(
+            &[(CallShape::Step { needed: true }, 0), (CallShape::Step { needed: false }, 0)],
+            2,
+            1,
+        );
+        check(&[(CallShape::Metadata, 0), (CallShape::Token, 0)], 0, 0);
     }
 
     #[test]
     fn jobs_are_needed_where_they_are_cheaper() {
-        let written = |rows| (Shape::BatchOrJob { steps: 5 }, rows);
+        let written = |rows| (CallShape::BatchOrJob { steps: 5 }, rows);
         check(&[written(100), written(100)], 2, 2);
         check(&vec![written(100); 9], 9, 5);
         let job = |rows| {
             let steps = ["create", "upload", "close", "status", "status", "successful"];
-            steps.map(|step| (Shape::SharedStep(step), if step == "upload" { rows } else { 0 }))
+            steps.map(|step| (CallShape::SharedStep(step), if step == "upload" { rows } else { 0 }))
         };
         check(&job(2000), 6, 5);
         check(&[job(2000), job(2000)].concat(), 12, 5);
@@ -254,12 +258,12 @@ mod tests {
 
     #[test]
     fn breaches_are_counted_per_window() {
-        let mut ledger = Ledger::default();
+        let mut ledger = CallLedger::default();
         ledger.breach("daily", 3, 10);
         ledger.breach("daily", 3, 20);
         let breaches = ledger.report().breaches;
         let expected =
-            Breach { window: "daily", limit: 3, count: 2, first_at_ms: 10, last_at_ms: 20 };
+            QuotaBreach { window: "daily", limit: 3, count: 2, first_at_ms: 10, last_at_ms: 20 };
         assert_eq!(breaches, [expected]);
     }
 }

@@ -8,19 +8,19 @@ const DAY_MS: i64 = 86_400_000;
 
 /// At most `limit` requests in any `window_ms`.
 #[derive(Debug)]
-pub struct Rolling {
+pub struct RollingWindow {
     window_ms: i64,
     taken_at_ms: VecDeque<i64>,
 }
 
-impl Rolling {
+impl RollingWindow {
     /// An unused window of `window_ms`.
     pub fn new(window_ms: i64) -> Self {
         Self { window_ms, taken_at_ms: VecDeque::new() }
     }
 
     /// Takes one request and returns how many remain, or `None` when the window is full.
-    pub fn take(&mut self, now_ms: i64, limit: u32) -> Option<u32> {
+    pub fn admit(&mut self, now_ms: i64, limit: u32) -> Option<u32> {
         while self.taken_at_ms.front().is_some_and(|&at_ms| at_ms <= now_ms - self.window_ms) {
             self.taken_at_ms.pop_front();
         }
@@ -33,13 +33,13 @@ impl Rolling {
 
 /// At most `limit` requests per day of a time zone `offset_ms` east of UTC.
 #[derive(Debug)]
-pub struct Daily {
+pub struct DailyWindow {
     offset_ms: i64,
     day: i64,
     used: u32,
 }
 
-impl Daily {
+impl DailyWindow {
     /// A day in a time zone `offset_ms` east of UTC, unused.
     pub fn new(offset_ms: i64) -> Self {
         Self { offset_ms, day: 0, used: 0 }
@@ -51,7 +51,7 @@ impl Daily {
     }
 
     /// Takes one request and returns how many remain today, or `None` when the day is used up.
-    pub fn take(&mut self, now_ms: i64, limit: u32) -> Option<u32> {
+    pub fn admit(&mut self, now_ms: i64, limit: u32) -> Option<u32> {
         let day = (now_ms + self.offset_ms).div_euclid(DAY_MS);
         if day != self.day {
             self.day = day;
@@ -69,19 +69,19 @@ mod tests {
 
     #[test]
     fn a_rolling_window_frees_a_slot_when_the_oldest_leaves() {
-        let mut window = Rolling::new(1_000);
-        assert_eq!(window.take(0, 2), Some(1));
-        assert_eq!(window.take(500, 2), Some(0));
-        assert_eq!(window.take(999, 2), None);
-        assert_eq!(window.take(1_000, 2), Some(0));
+        let mut window = RollingWindow::new(1_000);
+        assert_eq!(window.admit(0, 2), Some(1));
+        assert_eq!(window.admit(500, 2), Some(0));
+        assert_eq!(window.admit(999, 2), None);
+        assert_eq!(window.admit(1_000, 2), Some(0));
     }
 
     #[test]
     fn a_day_ends_at_local_midnight() {
-        let mut day = Daily::new(9 * 3_600_000);
+        let mut day = DailyWindow::new(9 * 3_600_000);
         let before_midnight_in_tokyo = 15 * 3_600_000 - 1;
-        assert_eq!(day.take(before_midnight_in_tokyo, 1), Some(0));
-        assert_eq!(day.take(before_midnight_in_tokyo, 1), None);
-        assert_eq!(day.take(before_midnight_in_tokyo + 1, 1), Some(0));
+        assert_eq!(day.admit(before_midnight_in_tokyo, 1), Some(0));
+        assert_eq!(day.admit(before_midnight_in_tokyo, 1), None);
+        assert_eq!(day.admit(before_midnight_in_tokyo + 1, 1), Some(0));
     }
 }

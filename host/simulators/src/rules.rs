@@ -1,4 +1,4 @@
-//! What administrators set up in their account: rules about fields, duplicates and options.
+//! Rules that administrators set up in their account: about fields, duplicates and options.
 //!
 //! They are part of [`crate::faults::Faults`], so that they come, change and go while a system
 //! runs. Objects and fields are named as the vendor names them: `contacts` and `city` in HubSpot,
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 pub struct FieldRule {
     pub object: String,
     pub field: String,
-    pub rule: Rule,
+    pub rule: FieldConstraint,
 }
 
-/// What a field refuses; people at the screen are bound by all but `ReadOnly` and `Hidden`.
+/// Values that a field refuses; all but `ReadOnly` and `Hidden` bind people at the screen too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum FieldConstraint {
     /// A text of more characters than this.
     MaxLength(usize),
     /// A text that contains this, as a validation rule of the administrator.
@@ -37,7 +37,7 @@ pub enum Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DuplicateRule {
-    /// Whose new and changed records are compared.
+    /// Object whose new and changed records are compared.
     pub object: String,
     /// With whose records; the same object where it is absent.
     #[serde(default)]
@@ -49,7 +49,7 @@ pub struct DuplicateRule {
     pub blocks: bool,
 }
 
-/// What became of one option of a picklist.
+/// Change of one option of a picklist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptionChange {
@@ -57,7 +57,7 @@ pub struct OptionChange {
     pub field: String,
     /// The value that the API names it by.
     pub value: String,
-    /// What people read from now on.
+    /// Label from now on.
     #[serde(default)]
     pub label: Option<String>,
     /// Salesforce: the value that stands for it from now on, in records as well.
@@ -67,7 +67,7 @@ pub struct OptionChange {
     pub state: OptionState,
 }
 
-/// Whether an option can be chosen.
+/// True if an option can be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptionState {
@@ -82,12 +82,12 @@ pub enum OptionState {
 
 /// The rules about one field, collected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Overlay {
-    pub(crate) rules: Vec<Rule>,
+pub(crate) struct FieldOverlay {
+    pub(crate) rules: Vec<FieldConstraint>,
     pub(crate) options: Vec<OptionChange>,
 }
 
-impl Overlay {
+impl FieldOverlay {
     /// The rules of `all` and options of `options` about a field whose object has these names.
     pub(crate) fn collect(
         rules: &[FieldRule],
@@ -108,25 +108,27 @@ impl Overlay {
         }
     }
 
-    pub(crate) fn has(&self, rule: &Rule) -> bool {
+    pub(crate) fn has(&self, rule: &FieldConstraint) -> bool {
         self.rules.contains(rule)
     }
 
     /// The least of the lengths that rules allow.
     pub(crate) fn max_length(&self) -> Option<usize> {
         let lengths = self.rules.iter().filter_map(|rule| match rule {
-            Rule::MaxLength(length) => Some(*length),
+            FieldConstraint::MaxLength(length) => Some(*length),
             _ => None,
         });
         lengths.min()
     }
 
-    /// Whether a validation rule refuses this text.
+    /// True if a validation rule refuses this text.
     pub(crate) fn refuses(&self, text: &str) -> bool {
-        self.rules.iter().any(|rule| matches!(rule, Rule::Without(part) if text.contains(part)))
+        self.rules
+            .iter()
+            .any(|rule| matches!(rule, FieldConstraint::Without(part) if text.contains(part)))
     }
 
-    /// What became of an option.
+    /// Change of an option, if there is one.
     pub(crate) fn option(&self, value: &str) -> Option<&OptionChange> {
         self.options.iter().find(|option| option.value == value)
     }
@@ -158,13 +160,13 @@ mod tests {
             rule,
         };
         let rules = [
-            rule("city", Rule::MaxLength(10)),
-            rule("city", Rule::MaxLength(8)),
-            rule("phone", Rule::Hidden),
+            rule("city", FieldConstraint::MaxLength(10)),
+            rule("city", FieldConstraint::MaxLength(8)),
+            rule("phone", FieldConstraint::Hidden),
         ];
-        let city = Overlay::collect(&rules, &[], &["contact", "contacts"], "city");
-        assert_eq!((city.max_length(), city.has(&Rule::Hidden)), (Some(8), false));
-        assert!(Overlay::collect(&rules, &[], &["company"], "city").rules.is_empty());
+        let city = FieldOverlay::collect(&rules, &[], &["contact", "contacts"], "city");
+        assert_eq!((city.max_length(), city.has(&FieldConstraint::Hidden)), (Some(8), false));
+        assert!(FieldOverlay::collect(&rules, &[], &["company"], "city").rules.is_empty());
     }
 
     #[test]
@@ -172,9 +174,9 @@ mod tests {
         let rule: FieldRule =
             serde_json::from_str(r#"{"object":"contacts","field":"city","rule":{"without":"x"}}"#)
                 .unwrap();
-        assert_eq!(rule.rule, Rule::Without("x".to_owned()));
-        let rule: Rule = serde_json::from_str(r#""hidden""#).unwrap();
-        assert_eq!(rule, Rule::Hidden);
+        assert_eq!(rule.rule, FieldConstraint::Without("x".to_owned()));
+        let rule: FieldConstraint = serde_json::from_str(r#""hidden""#).unwrap();
+        assert_eq!(rule, FieldConstraint::Hidden);
     }
 
     #[test]

@@ -4,16 +4,18 @@
 //!
 //! `org` is the state machine and the way of a request through it; `store` holds the rows and
 //! `write` every rule about them; `soql` finds rows. One file per resource family: `sobjects`,
-//! `collections`, `composite`, `query`, `bulk`, `replication`, `login`. `control` is
-//! what people do in the user interface. All of it is pure but for `serve`.
+//! `collections`, `composite`, `query`, `bulk`, `replication`, `login`. `control` holds the acts of
+//! people in the user interface. All of it is pure but for `serve`.
 
 mod auth;
 mod bulk;
 mod collections;
 mod composite;
 mod control;
+mod cursors;
 mod describe;
 mod error;
+pub mod faults;
 mod ids;
 mod json;
 mod lifecycle;
@@ -34,8 +36,8 @@ use std::io;
 
 use tokio::net::TcpListener;
 
-use crate::serve::{Options, Running, start};
-use crate::simulator::Simulator;
+use crate::serve::{RunningSimulator, start};
+use crate::simulator::{SimOptions, SimulatedSystem};
 
 /// Serves an org on the listener, filled from the options' seed.
 ///
@@ -44,19 +46,15 @@ use crate::simulator::Simulator;
 ///
 /// # Errors
 /// The listener has no local address.
-pub fn serve(listener: TcpListener, options: Options) -> io::Result<Running> {
-    start(listener, |base_url| {
-        let org = org::Org::new(&options, base_url);
-        let credentials = org.credentials();
-        (org, credentials)
-    })
+pub fn serve(listener: TcpListener, options: SimOptions) -> io::Result<RunningSimulator> {
+    start(listener, |base_url| simulator(&options, base_url))
 }
 
 /// An org without a socket, filled from the options' seed; `base_url` appears in its answers.
-pub fn simulator(options: &Options, base_url: &str) -> Simulator {
+pub fn simulator(options: &SimOptions, base_url: &str) -> SimulatedSystem {
     let org = org::Org::new(options, base_url);
     let credentials = org.credentials();
-    Simulator::new(org, credentials)
+    SimulatedSystem::new(org, credentials)
 }
 
 #[cfg(test)]

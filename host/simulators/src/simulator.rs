@@ -1,7 +1,7 @@
 //! A simulated system with the people who use it: one request in, one answer out, no socket.
 //!
-//! [`crate::serve`] puts it behind loopback HTTP; tests call [`Simulator::handle`] themselves, on a
-//! clock that they advance. What people do through `/_sim/` is kept in a diary with its time. An
+//! [`crate::serve`] puts it behind loopback HTTP; tests call [`SimulatedSystem::handle`] on a clock
+//! that they advance. What people do through `/_sim/` is kept in a diary with its time. An
 //! act can wait for the next write of its record, so that a person edits while a client writes.
 
 use axum::http::{Method, StatusCode};
@@ -10,24 +10,36 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::control::{self, System};
-use crate::faults::Every;
-use crate::serve::{Answer, Request};
+use crate::clock::SimClock;
+use crate::control::{self, Vendor};
+use crate::faults::{EveryNth, Faults};
+use crate::http::{SimAnswer, SimRequest};
 
-/// What people do; each is a route of the control API.
+/// Acts of people; each is a route of the control API.
 const ACTS: [&str; 8] =
     ["edit", "create", "delete", "merge", "convert", "restore", "link", "unlink"];
 
-/// A vendor's state machine and its people.
-pub struct Simulator {
-    system: Box<dyn System>,
-    credentials: Value,
-    waiting: Vec<Waiting>,
-    diary: Vec<Act>,
-    dropped: Every,
+/// Options of a simulated system.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// Seed of the sample data; both systems need the same one.
+    pub seed: u64,
+    /// Number of people in the sample data.
+    pub people: u32,
+    pub clock: SimClock,
+    pub faults: Faults,
 }
 
-impl std::fmt::Debug for Simulator {
+/// A vendor's state machine and its people.
+pub struct SimulatedSystem {
+    system: Box<dyn Vendor>,
+    credentials: Value,
+    waiting: Vec<WaitingAct>,
+    diary: Vec<PersonAct>,
+    dropped: EveryNth,
+}
+
+impl std::fmt::Debug for SimulatedSystem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Simulator").field("acts", &self.diary.len()).finish_non_exhaustive()
     }
@@ -35,60 +47,60 @@ impl std::fmt::Debug for Simulator {
 
 /// Something that a person did or tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Act {
+pub struct PersonAct {
     pub at_ms: i64,
     /// The route, such as `edit`.
     pub act: String,
-    /// What the person wanted.
+    /// Body that the person sent.
     pub wanted: Value,
-    /// What came of it, with `error` where the vendor refused.
+    /// Answer of the vendor, with `error` where it refused.
     pub answer: Value,
 }
 
 /// An act that happens together with a client's next write of a record.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingAct {
     act: String,
     wanted: Value,
     id: String,
     before: bool,
 }
 
-impl Simulator {
+impl SimulatedSystem {
     /// A system with the credentials that open it.
-    pub fn new(system: impl System, credentials: Value) -> Self {
+    pub fn new(system: impl Vendor, credentials: Value) -> Self {
         Self {
             system: Box::new(system),
             credentials,
             waiting: Vec::new(),
             diary: Vec::new(),
-            dropped: Every::default(),
+            dropped: EveryNth::default(),
         }
     }
 
-    /// What a client needs to log in; the keys are the vendor's.
+    /// Credentials of a client; the keys are the vendor's.
     pub fn credentials(&self) -> &Value {
         &self.credentials
     }
 
     /// The state machine, for tests that look at it without a request.
-    pub fn system(&mut self) -> &mut dyn System {
+    pub fn system(&mut self) -> &mut dyn Vendor {
         &mut *self.system
     }
 
-    /// What people did so far, oldest first.
-    pub fn diary(&self) -> &[Act] {
+    /// Acts of people so far, oldest first.
+    pub fn diary(&self) -> &[PersonAct] {
         &self.diary
     }
 
     /// Answers a request of the vendor's API or of `/_sim/`.
-    pub fn handle(&mut self, request: &Request) -> Answer {
+    pub fn handle(&mut self, request: &SimRequest) -> SimAnswer {
         if let Some(route) = request.path.strip_prefix("/_sim/") {
             return self.control(route, request);
         }
         let every = self.system.faults().drop_request_every;
         if self.dropped.hits(every) {
-            return Answer { lost: true, ..Answer::empty(StatusCode::BAD_GATEWAY) };
+            return SimAnswer { lost: true, ..SimAnswer::empty(StatusCode::BAD_GATEWAY) };
         }
         self.run_waiting(request, true);
         let answer = self.system.handle(request);
@@ -97,9 +109,9 @@ impl Simulator {
         answer.with_header("date", &http_date(now_ms))
     }
 
-    fn control(&mut self, route: &str, request: &Request) -> Answer {
+    fn control(&mut self, route: &str, request: &SimRequest) -> SimAnswer {
         if (request.method.as_str(), route) == ("GET", "diary") {
-            return Answer::json(StatusCode::OK, &self.diary);
+            return SimAnswer::json(StatusCode::OK, &self.diary);
         }
         let act = ACTS.contains(&route) && request.method == Method::POST;
         let wanted: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -111,56 +123,56 @@ impl Simulator {
             Some(when @ ("before_write" | "after_write")) => self.wait(route, &wanted, when),
             Some(when) => {
                 let error = format!("`when` is before_write or after_write, not {when}");
-                Answer::json(StatusCode::BAD_REQUEST, &json!({"error": error}))
+                SimAnswer::json(StatusCode::BAD_REQUEST, &json!({"error": error}))
             }
         }
     }
 
-    fn wait(&mut self, act: &str, wanted: &Value, when: &str) -> Answer {
+    fn wait(&mut self, act: &str, wanted: &Value, when: &str) -> SimAnswer {
         let mut wanted = wanted.clone();
         if let Some(fields) = wanted.as_object_mut() {
             fields.remove("when");
         }
         let Some(id) = wanted.get("id").and_then(Value::as_str).map(str::to_owned) else {
             let error = json!({"error": "an act that waits names its record by `id`"});
-            return Answer::json(StatusCode::BAD_REQUEST, &error);
+            return SimAnswer::json(StatusCode::BAD_REQUEST, &error);
         };
         let before = when == "before_write";
-        self.waiting.push(Waiting { act: act.to_owned(), wanted, id, before });
-        Answer::json(StatusCode::OK, &json!({"ok": true, "waits": true}))
+        self.waiting.push(WaitingAct { act: act.to_owned(), wanted, id, before });
+        SimAnswer::json(StatusCode::OK, &json!({"ok": true, "waits": true}))
     }
 
-    fn perform(&mut self, act: &str, wanted: Value) -> Answer {
+    fn perform(&mut self, act: &str, wanted: Value) -> SimAnswer {
         let path = format!("/_sim/{act}");
         let headers = axum::http::HeaderMap::new();
-        let request = Request::new(Method::POST, &path, headers, wanted.to_string());
+        let request = SimRequest::new(Method::POST, &path, headers, wanted.to_string());
         let answer = control::answer(&mut *self.system, &request);
         let at_ms = self.system.clock().now_ms();
         let shown = serde_json::from_slice(&answer.body).unwrap_or_default();
-        self.diary.push(Act { at_ms, act: act.to_owned(), wanted, answer: shown });
+        self.diary.push(PersonAct { at_ms, act: act.to_owned(), wanted, answer: shown });
         answer
     }
 
     /// Does what waits for this request, on one side of it.
-    fn run_waiting(&mut self, request: &Request, before: bool) {
+    fn run_waiting(&mut self, request: &SimRequest, before: bool) {
         if self.waiting.is_empty() || !writes(request) {
             return;
         }
         let body = String::from_utf8_lossy(&request.body);
-        let due = |one: &Waiting| {
+        let due = |one: &WaitingAct| {
             one.before == before && (request.path.contains(&one.id) || body.contains(&one.id))
         };
         let (due, rest) = std::mem::take(&mut self.waiting).into_iter().partition(due);
         self.waiting = rest;
-        let due: Vec<Waiting> = due;
-        for Waiting { act, wanted, .. } in due {
+        let due: Vec<WaitingAct> = due;
+        for WaitingAct { act, wanted, .. } in due {
             self.perform(&act, wanted);
         }
     }
 }
 
-/// Whether a request of either vendor can change a record.
-fn writes(request: &Request) -> bool {
+/// True if a request of either vendor can change a record.
+fn writes(request: &SimRequest) -> bool {
     let reads = ["/search", "/batch/read", "/token", "/introspect"];
     request.method != Method::GET && !reads.iter().any(|end| request.path.ends_with(end))
 }

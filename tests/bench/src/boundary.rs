@@ -1,4 +1,4 @@
-//! What the way into a plugin and back costs: the same function over the boundary and linked
+//! Cost of the way into a plugin and back: the same function over the boundary and linked
 //! natively, on a thousand rows of thirty texts and of two of the thirty; with the feature `peers`
 //! against Extism and JSON too.
 //!
@@ -26,10 +26,10 @@ const ROWS: usize = 1000;
 const ROUNDS: usize = 15;
 /// Calls in one round, so that they take as long as the kernel can tell.
 const CALLS: usize = 20;
-/// How often more a long call does its work, and how many of them are in one round.
+/// Factor of work in a long call, and the number of long calls in one round.
 const TIMES: u32 = 10;
 const LONG_CALLS: usize = 5;
-/// Throughput over the boundary, native being 1 (DESIGN.md 9).
+/// Throughput over the boundary, native being 1 (README.md).
 const OF_NATIVE: f64 = 0.25;
 /// The same, Extism with JSON being 1.
 #[cfg(feature = "peers")]

@@ -1,4 +1,4 @@
-//! What a start costs that must compile a plugin, over one that finds it compiled.
+//! Cost of a start that must compile a plugin, over one that finds it compiled.
 //!
 //! Both are whole starts of the runtime on a folder with one plugin (read, check, compile or load,
 //! link, start once, probe), on the wall, because the compiler has threads of its own. A start on

@@ -1,4 +1,4 @@
-//! How much memory a loaded plugin takes that nobody calls: 10, 100 and 1,000 of them, each with a
+//! Memory of a loaded plugin that nobody calls: 10, 100 and 1,000 of them, each with a
 //! system of its own, and as many systems that share one.
 //!
 //! The plugins are copies of `tidy` under other ids, so that none shares compiled code. They are

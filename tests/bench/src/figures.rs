@@ -1,11 +1,11 @@
-//! What one name has measured, as it is printed.
+//! Figures of one name, as they are printed.
 //!
 //! Figures carry their unit in their name. Where the target is a ratio there is a `ratio`, a
 //! `target` and a `met`, with a prefix where a name has several.
 
 use serde_json::{Map, Value, json};
 
-/// Which side of the target is the good one.
+/// Good side of a target.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     /// The ratio should be at most this.

@@ -23,7 +23,7 @@ use crate::figures::{Figures, Target};
 use crate::timing::median;
 
 const ROUNDS: usize = 5;
-/// Over native connectors (issue 3, acceptance 5).
+/// Target for the time over that with native connectors (README.md).
 const OF_NATIVE: f64 = 1.3;
 const SPEED: f64 = 1000.0;
 const PLUGINS: [&str; 2] = ["renkei-connector-hubspot", "renkei-connector-salesforce"];

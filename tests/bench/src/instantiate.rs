@@ -1,4 +1,4 @@
-//! What the smallest call of a transform costs: a fresh instance and its first call, one row with
+//! Cost of the smallest call of a transform: a fresh instance and its first call, one row with
 //! one text, in microseconds and in units of the same call linked natively; and what a guest's
 //! calls of the host cost (`instantiate/imports.rs`).
 

@@ -39,12 +39,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(subcommand)]
     play: Option<Command>,
-    /// What to measure; nothing means all.
+    /// Measure these names only. Default: all.
     names: Vec<Name>,
     /// Print one JSON object instead of lines of text.
     #[arg(long)]
     json: bool,
-    /// How many people the world of `first-sync` has; the design's size is 100000.
+    /// Number of people in the world of `first-sync`; the design's size is 100000.
     #[arg(long, default_value_t = 5_000)]
     people: u32,
     /// Run one sync with the plugins in this directory against those simulated systems.
@@ -55,7 +55,7 @@ struct Cli {
     load: Option<Vec<String>>,
 }
 
-/// What can be measured, in the order of the README.
+/// Names that can be measured, in the order of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
     Boundary,

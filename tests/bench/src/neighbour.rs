@@ -1,4 +1,4 @@
-//! What a well-behaved plugin notices of a hostile neighbour: its throughput beside a plugin that
+//! Effect of a hostile neighbour on a well-behaved plugin: its throughput beside a plugin that
 //! spins, takes all the memory that it may have, or calls the host without end, over its throughput
 //! beside nobody.
 //!

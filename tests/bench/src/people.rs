@@ -5,17 +5,16 @@
 //! decides, one that a person is asked about) and five are new and need a record in the other
 //! system. Every person refers to a company, anywhere in the store.
 
-use renkei_sync::model::spec::days::Days;
 use renkei_sync::model::spec::{
-    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError, ValueTable,
-    Via, Winner,
+    Direction, EntitySpec, FieldKind, FieldSpec, FirstLink, MemberSpec, Spec, SpecError,
+    ValueTable, Via, Winner,
 };
 use renkei_sync::model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, Span, Truth,
 };
 use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::store::port::Changes;
+use renkei_test_support::spec::{self, field};
 use smol_str::format_smolstr;
 
 /// The entity whose links are planned.
@@ -36,7 +35,7 @@ const CITY: usize = 6;
 const COUNTRY: usize = 8;
 const PHONE: usize = 3;
 
-/// What has happened to a person since the last cycle.
+/// Change of a person since the last cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Story {
     /// Nothing.
@@ -49,7 +48,7 @@ pub(crate) enum Story {
     New,
 }
 
-/// What happens to the person with this number.
+/// Change of the person with this number.
 pub(crate) fn story(person: u64) -> Story {
     match scatter(person) % 100 {
         0..80 => Story::Idle,
@@ -102,10 +101,6 @@ pub(crate) fn spec() -> Result<Spec, SpecError> {
     Spec::new(vec![entity(COMPANY, vec![name], companies), entity(PERSON, fields, members)])
 }
 
-fn field(name: &str, kind: FieldKind, winner: Winner) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), kind, winner, clear: Clear::Propagate }
-}
-
 fn countries() -> ValueTable {
     let pairs = [("Japan", "jp"), ("Germany", "de"), ("France", "fr"), ("Brazil", "br")];
     let read = pairs.map(|(remote, canonical)| (remote.to_owned(), canonical.to_owned()));
@@ -114,49 +109,17 @@ fn countries() -> ValueTable {
 }
 
 fn member(system: &str, object: &str, fields: usize) -> MemberSpec {
-    let group = |position| MappingGroup {
-        fields: vec![FieldIndex(position)],
-        columns: vec![format!("column_{position}")],
-        direction: Direction::Both,
-        via: Via::Direct,
-        target: None,
-        required: false,
-        rules: ColumnRules::default(),
-    };
-    MemberSpec {
-        system: system.to_owned(),
-        object: object.to_owned(),
-        create: true,
-        groups: (0..fields).map(group).collect(),
-        stops_create: Vec::new(),
-        mergeable: true,
-        constants: Vec::new(),
-        copies: Vec::new(),
-        days: Days::default(),
-        digest: "1".to_owned(),
-        read_rows: 1000,
-        write_rows: 1000,
-        stamp: None,
-    }
+    let group = |position| spec::direct(position, &format!("column_{position}"), Direction::Both);
+    let groups = (0..fields).map(group).collect();
+    MemberSpec { read_rows: 1000, stamp: None, ..spec::member(system, object, groups) }
 }
 
 fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
-    EntitySpec {
-        name: name.to_owned(),
-        members,
-        fields,
-        match_keys: Vec::new(),
-        first_link: FirstLink::Prefer(SALESFORCE.to_owned()),
-        on_delete: OnDelete::Archive,
-        on_merge: OnMerge::Review,
-        delete_guard: DeleteGuard::default(),
-        on_cascade: OnCascade::Ask,
-        create_guard: None,
-        sweep_ms: None,
-    }
+    let first_link = FirstLink::Prefer(SALESFORCE.to_owned());
+    EntitySpec { first_link, ..spec::entity(name, fields, members) }
 }
 
-/// How many companies so many people work for; their links come first.
+/// Number of companies that so many people work for; their links come first.
 pub(crate) fn companies(people: u64) -> u64 {
     people.div_ceil(STAFF)
 }

@@ -1,4 +1,4 @@
-//! How fast links are planned: `plan_link` alone, and whole dry cycles over the store in memory and
+//! Speed of planning links: `plan_link` alone, and whole dry cycles over the store in memory and
 //! over the real one.
 //!
 //! A cycle without `apply` observes systems where nothing has changed, plans every dirty link and
@@ -23,11 +23,12 @@ use renkei_sync::plan::cascades::WentAlong;
 use renkei_sync::plan::link::{PlanContext, plan_link};
 use renkei_sync::plan::mapping::FieldMappings;
 use renkei_sync::plan::references::References;
-use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
+use renkei_sync::ports::{Connector, Systems, TransformCall, Transforms};
 use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{Changes, Store};
+use renkei_test_support::HandClock;
 
 use crate::figures::{Figures, Target};
 use crate::people::{self, PERSON, Story};
@@ -41,7 +42,7 @@ const CYCLES: u64 = 20;
 const CHUNK: u64 = 500;
 /// Links per second and core over the real store (`tests/bench/README.md`).
 const LINKS_PER_SECOND: f64 = 120_000.0;
-/// Time per link at many links over that at few (DESIGN.md 9).
+/// Time per link at many links over that at few (README.md).
 const GROWTH: f64 = 1.2;
 
 /// Runs it.
@@ -124,7 +125,7 @@ fn cycles(spec: &Spec, store: &dyn Store, people: u64, cycles: u64) -> Result<f6
         systems: &Still,
         transforms: TransformCalls::new(&Still),
         store,
-        clock: &Still,
+        clock: &HandClock::at(1_700_000_000_000),
         observer: &seen,
         options: CycleOptions { apply: false, ..CycleOptions::default() },
     };
@@ -142,7 +143,7 @@ fn cycles(spec: &Spec, store: &dyn Store, people: u64, cycles: u64) -> Result<f6
     Ok(all.as_secs_f64() / (people * cycles) as f64)
 }
 
-/// How many operations a right plan has: one for an edit, one for a creation, and one for a title
+/// Number of operations in a right plan: one for an edit, one for a creation, and one for a title
 /// that a rule decides.
 fn operations(people: u64) -> u64 {
     (0..people).filter(|person| people::story(*person) != Story::Idle).count() as u64
@@ -168,7 +169,7 @@ impl CycleObserver for Seen {
 #[derive(Debug, Clone, Copy)]
 struct Still;
 
-/// What is asked of systems where nothing happens must not be asked by a dry run.
+/// Error of a call that no dry run makes to systems where nothing happens.
 fn unused(what: &str) -> PluginError {
     let plugin = Generation { plugin: "still".into(), version: "1".into(), digest: "0".into() };
     PluginError::Unsupported { plugin, what: what.to_owned() }
@@ -183,15 +184,6 @@ impl Systems for Still {
             digest: "0".into(),
         })))
     }
-}
-
-#[async_trait]
-impl Clock for Still {
-    fn now_ms(&self) -> i64 {
-        1_700_000_000_000
-    }
-
-    async fn sleep_ms(&self, _: u64) {}
 }
 
 #[async_trait]

@@ -35,7 +35,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// How many paths came more than once, and how many of so many did not come.
+    /// Number of paths that came more than once, and of those that did not come.
     pub(crate) fn count(&self, expected: u64) -> (u64, u64) {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let twice = counts.values().filter(|times| **times > 1).count() as u64;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_twice_is_counted() {
+    fn request_that_comes_twice_is_counted() {
         let server = Server::start().unwrap();
         let mut stream = TcpStream::connect(server.address).unwrap();
         for path in ["/a", "/b", "/a"] {

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use async_trait::async_trait;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Options, Runtime, SystemConfig};
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::Batch;
 use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
+use renkei_sync::ports::{TransformCall, Transforms as _, Way};
+use renkei_test_support::HandClock;
 use tempfile::TempDir;
 
 /// A plugin folder and a cache.
@@ -49,12 +48,12 @@ impl Stage {
         self.tokio.block_on(future)
     }
 
-    /// Where it is.
+    /// Its directory.
     pub(crate) fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// How many plugin files it has.
+    /// Number of its plugin files.
     pub(crate) fn files(&self) -> Result<usize> {
         Ok(std::fs::read_dir(self.folder())?.count())
     }
@@ -82,7 +81,7 @@ impl Stage {
 
     /// Starts the runtime; an error if any file of the folder does not serve.
     pub(crate) fn start(&self, systems: Vec<SystemConfig>) -> Result<Arc<Runtime>> {
-        let (clock, tokens) = (Arc::<Idle>::default(), Arc::new(NoTokens));
+        let (clock, tokens) = (Arc::new(HandClock::at(1_700_000_000_000)), Arc::new(NoTokens));
         let mut options = Options::new(self.folder(), self.cache(), systems, clock, tokens);
         options.watch = false;
         // What is stopped is called again at once; a quarantine would refuse it before it ran.
@@ -143,22 +142,6 @@ pub(crate) fn tidy() -> Result<Vec<u8>> {
     let built = build(&crate_dir, &BuildOptions::default(), &mut |_| {})
         .context("the plugin `tidy` cannot be built")?;
     Ok(built.package.bytes().to_vec())
-}
-
-/// Time that moves only where somebody waits, and then at once.
-#[derive(Default)]
-struct Idle(AtomicI64);
-
-#[async_trait]
-impl Clock for Idle {
-    fn now_ms(&self) -> i64 {
-        1_700_000_000_000 + self.0.load(Ordering::SeqCst)
-    }
-
-    async fn sleep_ms(&self, ms: u64) {
-        self.0.fetch_add(i64::try_from(ms).unwrap_or(i64::MAX), Ordering::SeqCst);
-        tokio::task::yield_now().await;
-    }
 }
 
 #[cfg(test)]

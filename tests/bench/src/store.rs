@@ -1,4 +1,4 @@
-//! What the store costs over SQLite itself: commits through the port against bare inserts of the
+//! Cost of the store over SQLite itself: commits through the port against bare inserts of the
 //! very rows that they left behind.
 //!
 //! Both sides have the same schema with the same indexes, the same pragmas, the same number of
@@ -63,7 +63,7 @@ pub(crate) fn run() -> Result<Figures> {
     Ok(figures)
 }
 
-/// What linking so many new people commits, as many commits as there are chunks.
+/// Changes that linking so many new people commits, one set per chunk.
 fn changes() -> Vec<Changes> {
     let chunk = PEOPLE / COMMITS;
     (0..COMMITS)
@@ -91,7 +91,7 @@ fn changes() -> Vec<Changes> {
         .collect()
 }
 
-/// What all commits through the port took.
+/// Time of all commits through the port.
 fn commits(spec: &Spec, dir: &Path) -> Result<Spent> {
     let store = SqliteStore::open(dir, Layouts::from_spec(spec))?;
     let changes = changes();
@@ -124,7 +124,7 @@ fn read_back(dir: &Path) -> Result<(Vec<String>, Vec<Rows>)> {
     Ok((items.into_iter().map(|(.., sql)| sql).collect(), rows))
 }
 
-/// What the same rows took in as many transactions, each with its share of every table.
+/// Time of the same rows in as many transactions, each with its share of every table.
 fn inserts(schema: &[String], rows: &[Rows], path: &Path) -> Result<Spent> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "page_size", 8192)?;

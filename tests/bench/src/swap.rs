@@ -29,7 +29,7 @@ const EVERY_MS: u64 = 100;
 pub(crate) const SYSTEM: &str = "courier";
 const ROWS: usize = 100;
 
-/// What the callers saw in one stretch.
+/// Results of the callers in one stretch.
 #[derive(Default)]
 struct Seen {
     /// Seconds per call of the transform.
@@ -82,7 +82,7 @@ fn put(stage: &Stage, tidy: &[u8], number: usize) -> Result<()> {
     stage.put(Fixture::Courier.id(), &plugin_version(Fixture::Courier, &version))
 }
 
-/// Whether the last versions serve.
+/// True if the last versions serve.
 fn serving(runtime: &Runtime) -> Result<bool> {
     let last = format!("{}.{}.{}", SWAPS / 100 % 10, SWAPS / 10 % 10, SWAPS % 10);
     let version = |plugin| Ok::<_, anyhow::Error>(runtime.generation(plugin)?.version);
@@ -174,7 +174,7 @@ pub(crate) fn system(server: &Server) -> SystemConfig {
     }
 }
 
-/// What makes the courier send one GET of this path.
+/// Page request that makes the courier send one GET of this path.
 pub(crate) fn request(path: String) -> PageRequest {
     PageRequest {
         object: path,

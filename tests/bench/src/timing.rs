@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What a piece of work took.
+/// Time of a piece of work.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
     /// On the wall.

@@ -51,7 +51,7 @@ impl Field {
     }
 }
 
-/// What a person does to a record.
+/// Act of a person on a record.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Types a new value (never used before) into a field, or empties it.
@@ -100,7 +100,7 @@ pub enum Step {
     Rest,
 }
 
-/// What happens, in order.
+/// The steps, in order.
 #[derive(Clone, Debug)]
 pub struct History {
     pub steps: Vec<Step>,

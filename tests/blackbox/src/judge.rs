@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use renkei_test_support::Promise;
 use serde_json::Value;
 
 use crate::history::{FIELDS, Field, PEOPLE};
@@ -14,14 +15,13 @@ use crate::systems::{Record, SIDES, Side};
 /// A broken promise.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which promise, in a word.
-    pub rule: &'static str,
+    pub promise: Promise,
     pub story: String,
 }
 
 impl Violation {
-    pub fn new(rule: &'static str, story: String) -> Self {
-        Self { rule, story }
+    pub fn new(promise: Promise, story: String) -> Self {
+        Self { promise, story }
     }
 }
 
@@ -45,7 +45,7 @@ pub fn judge(program: &impl Program, people: &mut People) -> anyhow::Result<Opti
     for side in SIDES {
         let breaches = &people.systems.of(side).get("ledger")?["breaches"];
         if breaches.as_array().is_some_and(|breaches| !breaches.is_empty()) {
-            return Ok(Some(Violation::new("quota", breaches.to_string())));
+            return Ok(Some(Violation::new(Promise::Quota, breaches.to_string())));
         }
     }
     let mut living = BTreeSet::new();
@@ -81,7 +81,8 @@ fn judge_person(
                 return Ok(None);
             }
             let ids: Vec<_> = records.iter().map(key).collect();
-            return Ok(Some(Violation::new("duplicate", format!("person {who}: {ids:?}"))));
+            let story = format!("person {who}: {ids:?}");
+            return Ok(Some(Violation::new(Promise::Duplicate, story)));
         }
     }
     let (Some(left), Some(right)) = (hubspot.first(), salesforce.first()) else {
@@ -89,7 +90,7 @@ fn judge_person(
     };
     if people.ledger.is_deleted(who) && !is_asked(program, left)? {
         let story = format!("person {who} was deleted last of all and lives on both sides");
-        return Ok(Some(Violation::new("resurrected", story)));
+        return Ok(Some(Violation::new(Promise::Resurrected, story)));
     }
     for field in FIELDS {
         let (a, b) = (left.text(field.hubspot), right.text(field.column(&right.object)));
@@ -98,7 +99,7 @@ fn judge_person(
             let why = why()?;
             if !explains(&why, field.name) {
                 let story = format!("person {who} {}: `{a}` and `{b}`; {why}", field.name);
-                return Ok(Some(Violation::new("unexplained", story)));
+                return Ok(Some(Violation::new(Promise::Unexplained, story)));
             }
             continue;
         }
@@ -130,7 +131,7 @@ fn judge_value(
             return Ok(None);
         }
         let story = format!("person {who} {}: `{value}` stands, typed {candidates:?}", field.name);
-        return Ok(Some(Violation::new("returned", story)));
+        return Ok(Some(Violation::new(Promise::ReturnedValue, story)));
     }
     if !both || ledger.restored || ledger.is_late(who, field) {
         return Ok(None);
@@ -143,7 +144,7 @@ fn judge_value(
     });
     Ok(lost.map(|lost| {
         let story = format!("person {who} {}: `{lost}` lost to `{value}`", field.name);
-        Violation::new("lost", story)
+        Violation::new(Promise::LostEdit, story)
     }))
 }
 
@@ -158,16 +159,17 @@ fn judge_single(
         let gone =
             people.ledger.was_ever_deleted(who) || people.ledger.recent(who).next().is_none();
         return Ok((!gone).then(|| {
-            Violation::new("unwanted deletion", format!("person {who} is gone everywhere"))
+            Violation::new(Promise::UnwantedDeletion, format!("person {who} is gone everywhere"))
         }));
     };
     if is_asked(program, record)? {
         return Ok(None);
     }
-    let rule = if people.ledger.is_deleted(who) { "missed deletion" } else { "unexplained" };
+    let promise =
+        if people.ledger.is_deleted(who) { Promise::MissedDeletion } else { Promise::Unexplained };
     let why = program.why(&key(record))?;
     let story = format!("person {who} is on one side only: {}; {why}", key(record));
-    Ok(Some(Violation::new(rule, story)))
+    Ok(Some(Violation::new(promise, story)))
 }
 
 /// Records that are archived although nobody deleted anything of that person.
@@ -180,14 +182,14 @@ fn find_unwanted_deletion(people: &People) -> anyhow::Result<Option<Violation>> 
                 let Some(who) = who else { continue };
                 if record.archived && !people.ledger.was_ever_deleted(who) {
                     let story = format!("person {who}: {} is archived", key(&record));
-                    return Ok(Some(Violation::new("unwanted deletion", story)));
+                    return Ok(Some(Violation::new(Promise::UnwantedDeletion, story)));
                 }
             }
         }
         for record in people.systems.of(side).records(side.companies())? {
             if record.archived {
                 let story = format!("company {} is archived", key(&record));
-                return Ok(Some(Violation::new("unwanted deletion", story)));
+                return Ok(Some(Violation::new(Promise::UnwantedDeletion, story)));
             }
         }
     }
@@ -204,13 +206,13 @@ fn find_lost_association(people: &People) -> anyhow::Result<Option<Violation>> {
         let companies = contact.references.get("companies").cloned().unwrap_or_default();
         if !companies.contains(company) {
             let story = format!("contact {} and company {company}; has {companies:?}", contact.id);
-            return Ok(Some(Violation::new("association", story)));
+            return Ok(Some(Violation::new(Promise::Association, story)));
         }
     }
     Ok(None)
 }
 
-/// Whether an open question, a refusal or a wait explains what stands still about a field.
+/// True if an open question, a refusal or a wait explains what stands still about a field.
 fn explains(why: &Value, field: &str) -> bool {
     let open = why["reviews"].as_array().into_iter().flatten().any(|review| {
         let about = review.to_string();
@@ -220,7 +222,7 @@ fn explains(why: &Value, field: &str) -> bool {
     open || listed("refusals") || listed("failures")
 }
 
-/// Whether a question about the record, or a refusal, is open.
+/// True if a question about the record, or a refusal, is open.
 fn is_asked(program: &impl Program, record: &Record) -> anyhow::Result<bool> {
     let why = program.why(&key(record))?;
     let reviews = why["reviews"].as_array().cloned().unwrap_or_default();

@@ -36,11 +36,11 @@ pub enum Deed {
 /// A field of a person.
 pub type Spot = (usize, Field);
 
-/// What happened since the start, and what had been agreed at the last rest.
+/// Acts since the start, and the values agreed at the last rest.
 #[derive(Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
-    /// Where the entries since the last rest begin.
+    /// Position of the first entry since the last rest.
     since: usize,
     /// The value on which both sides agreed at the last rest.
     settled: BTreeMap<Spot, String>,
@@ -83,7 +83,7 @@ impl Ledger {
         self.entries[self.since..].iter().filter(move |entry| entry.who == who)
     }
 
-    /// Whether a person deleted this person's record, nobody did anything to it afterwards, and
+    /// True if a person deleted this person's record, nobody did anything to it afterwards, and
     /// nobody had worked on it elsewhere since the last rest: an edit stands against a deletion
     /// that did not know it.
     pub fn is_deleted(&self, who: usize) -> bool {
@@ -97,19 +97,19 @@ impl Ledger {
         !is_work(&last.deed) && !self.recent(who).any(elsewhere)
     }
 
-    /// Whether people entered this person on that side since the last rest.
+    /// True if people entered this person on that side since the last rest.
     pub fn is_new(&self, who: usize, side: Side) -> bool {
         self.recent(who).any(|entry| entry.side == side && matches!(entry.deed, Deed::Entered))
     }
 
-    /// Whether anybody ever deleted a record of this person.
+    /// True if anybody ever deleted a record of this person.
     pub fn was_ever_deleted(&self, who: usize) -> bool {
         let mut mine = self.entries.iter().filter(|entry| entry.who == who);
         mine.any(|entry| matches!(entry.deed, Deed::Deleted { .. }))
     }
 
-    /// What the field may hold now: the last value typed on each side since the last rest, else
-    /// what was agreed on. The flag says that both sides typed.
+    /// Values that the field may hold now: the last value typed on each side since the last
+    /// rest, else what was agreed on. The flag says that both sides typed.
     pub fn candidates(&self, who: usize, field: Field) -> (Vec<String>, bool) {
         let mut last: BTreeMap<Side, String> = BTreeMap::new();
         for entry in self.recent(who) {
@@ -127,7 +127,7 @@ impl Ledger {
         (values, both)
     }
 
-    /// Whether somebody typed into the field while nobody could see it.
+    /// True if somebody typed into the field while nobody could see it.
     pub fn is_late(&self, who: usize, field: Field) -> bool {
         self.recent(who).any(|entry| {
             entry.is_late
@@ -135,7 +135,7 @@ impl Ledger {
         })
     }
 
-    /// Whether somebody typed another value over this one, on any side, and so knew it.
+    /// True if somebody typed another value over this one, on any side, and so knew it.
     pub fn was_replaced_by_hand(&self, who: usize, field: Field, value: &str) -> bool {
         self.recent(who).any(|entry| {
             matches!(&entry.deed, Deed::Typed { field: typed, before, .. }
@@ -143,19 +143,19 @@ impl Ledger {
         })
     }
 
-    /// Whether the person was entered on that side and not deleted there since.
+    /// True if the person was entered on that side and not deleted there since.
     pub fn is_entered(&self, who: usize, side: Side) -> bool {
         let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
         let last = mine.find(|e| matches!(e.deed, Deed::Entered | Deed::Deleted { .. }));
         last.is_some_and(|entry| matches!(entry.deed, Deed::Entered))
     }
 
-    /// Whether a person deleted or entered this person's record since the last rest.
+    /// True if a person deleted or entered this person's record since the last rest.
     pub fn is_disturbed(&self, who: usize) -> bool {
         self.recent(who).any(|entry| !matches!(entry.deed, Deed::Typed { .. }))
     }
 
-    /// What the field held before its present value, as people typed it on that side.
+    /// Values that the field held before its present one, as people typed it on that side.
     pub fn former(&self, who: usize, side: Side, field: Field) -> Option<String> {
         let mut mine = self.entries.iter().rev().filter(|e| e.who == who && e.side == side);
         mine.find_map(|entry| match &entry.deed {

@@ -62,7 +62,7 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     Ok(number(first)?..number(end)?)
 }
 
-/// What was found so far.
+/// Findings so far.
 #[derive(Default)]
 struct Found {
     played: u64,
@@ -136,8 +136,8 @@ fn note(found: &Mutex<Found>, seed: u64, end: anyhow::Result<Option<Violation>>)
         Ok(None) => found.played += 1,
         Ok(Some(violation)) => {
             found.played += 1;
-            *found.broken.entry(violation.rule).or_default() += 1;
-            print_error(&format!("seed {seed}: {}: {}", violation.rule, violation.story));
+            *found.broken.entry(violation.promise.name()).or_default() += 1;
+            print_error(&format!("seed {seed}: {}: {}", violation.promise, violation.story));
             if found.first.as_ref().is_none_or(|(first, _)| seed < *first) {
                 found.first = Some((seed, violation));
             }
@@ -159,7 +159,7 @@ fn report(
     let history = History::draw(seed);
     let (short, violation) =
         shrink(history, violation, arguments.shrink, |shorter| play_once(template, shorter))?;
-    print_error(&format!("seed {seed} breaks `{}`: {}", violation.rule, violation.story));
+    print_error(&format!("seed {seed} breaks `{}`: {}", violation.promise, violation.story));
     for (number, step) in short.steps.iter().enumerate() {
         print_error(&format!("  {}. {step:?}", number + 1));
     }

@@ -1,4 +1,4 @@
-//! What people do in the two systems, noted in the judge's ledger.
+//! Acts of people in the two systems, noted in the judge's ledger.
 
 use std::cell::Cell;
 

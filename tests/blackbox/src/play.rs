@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use renkei_test_support::Promise;
+
 use crate::history::{Act, History, Step, calm};
 use crate::judge::{Violation, judge};
 use crate::people::People;
@@ -70,7 +72,7 @@ impl<P: Program> Play<P> {
                 self.people.borrow_mut().ledger.restored = true;
                 if let Some(refused) = self.program.restore()? {
                     let story = format!("restore failed: {refused}");
-                    return Ok(Some(Violation::new("restore", story)));
+                    return Ok(Some(Violation::new(Promise::Restore, story)));
                 }
             }
             Step::Rest => return self.rest(),
@@ -99,6 +101,6 @@ impl<P: Program> Play<P> {
                 return judge(&self.program, &mut self.people.borrow_mut());
             }
         }
-        Ok(Some(Violation::new("quiescence", format!("no rest in {ROUNDS_MAX} cycles: {last}"))))
+        Ok(Some(Violation::new(Promise::Quiet, format!("no rest in {ROUNDS_MAX} cycles: {last}"))))
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps the two systems in step, as whoever runs it sees it.
+//! The program that keeps the two systems in step, as whoever runs it sees it.
 
 use std::rc::Rc;
 
@@ -69,18 +69,18 @@ pub trait Program {
     fn questions(&self) -> anyhow::Result<Vec<String>>;
 }
 
-/// How a cycle ended.
+/// Result of a cycle.
 #[derive(Debug, Clone, Default)]
 pub struct Synced {
     /// Everything was done that was to be done, and nothing was written.
     pub quiet: bool,
-    /// What was said of it.
+    /// Text about it.
     pub told: String,
 }
 
 /// A service for a while.
 pub struct Service {
-    /// How long, ms.
+    /// Duration, ms.
     pub ms: u64,
     /// Somebody acts in the middle of it.
     pub meanwhile: Option<Meanwhile>,

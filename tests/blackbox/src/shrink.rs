@@ -6,7 +6,7 @@ use crate::judge::Violation;
 /// Leaves out ever smaller runs of steps while the rule stays broken, within so many plays.
 ///
 /// # Errors
-/// What `play` fails with.
+/// The error of `play`.
 pub fn shrink(
     history: History,
     violation: &Violation,
@@ -26,7 +26,7 @@ pub fn shrink(
             let until = (from + length).min(shorter.steps.len());
             shorter.steps.drain(from..until);
             match play(&shorter)? {
-                Some(found) if found.rule == broken.rule => (best, broken) = (shorter, found),
+                Some(found) if found.promise == broken.promise => (best, broken) = (shorter, found),
                 _ => from = until,
             }
         }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use renkei_blackbox::systems::{Door, SIDES, Side, System, Systems};
 use serde_json::Value;
 
-/// How much faster than real time a history runs.
+/// Speed of a history, real time being 1.
 const SPEED: u32 = 60;
 
 /// A clock that simulators and program share: it runs `speed` times as fast since `origin_ms`.
@@ -27,7 +27,7 @@ impl TrialClock {
         Self { origin_ms: now_ms, speed: SPEED }
     }
 
-    /// What the program takes as `--trial-clock`.
+    /// Value of the program's `--trial-clock`.
     pub(crate) fn argument(self) -> String {
         format!("{}:{}", self.origin_ms, self.speed)
     }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use anyhow::{Context as _, bail};
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
 use renkei_blackbox::systems::Side;
+use renkei_test_support::example::{root_file, secrets_file};
 use serde_json::Value;
 
 use crate::simulators::Simulators;
@@ -19,7 +20,7 @@ use crate::simulators::Simulators;
 const PLUGINS: [&str; 4] =
     ["connectors/hubspot", "connectors/salesforce", "transforms/matchkeys", "transforms/names"];
 
-/// What all histories share: the binary and a prepared directory.
+/// Parts that all histories share: the binary and a prepared directory.
 pub(crate) struct Template {
     pub(crate) binary: PathBuf,
     dir: tempfile::TempDir,
@@ -78,7 +79,7 @@ pub(crate) struct Site<'a> {
     is_backed_up: bool,
 }
 
-/// How a command ended.
+/// Result of a command.
 struct Ended {
     code: Option<i32>,
     json: Value,
@@ -92,13 +93,8 @@ impl<'a> Site<'a> {
         copy(template.dir.path(), dir.path())?;
         let site = Self { template, dir, simulators, is_backed_up: false };
         let simulators = &site.simulators;
-        let root = format!(
-            "[schedule]\ninterval_seconds = 10\n\
-             [systems.hubspot]\nplugin = \"hubspot\"\nbase_url = \"{}\"\n\
-             [systems.hubspot.auth]\nscheme = \"bearer\"\ntoken_secret = \"hubspot_token\"\n\
-             [systems.salesforce]\nplugin = \"salesforce\"\nbase_url = \"{}\"\n\
-             [systems.salesforce.auth]\nscheme = \"oauth2-client-credentials\"\n\
-             client_id = \"{}\"\nclient_secret = \"salesforce_client_secret\"\n",
+        let root = root_file(
+            10,
             simulators.base_url(Side::HubSpot),
             simulators.base_url(Side::Salesforce),
             simulators.credential(Side::Salesforce, "client_id")?,
@@ -106,8 +102,7 @@ impl<'a> Site<'a> {
         fs::write(site.path().join("renkei.toml"), root)?;
         let token = simulators.credential(Side::HubSpot, "private_app_token")?;
         let secret = simulators.credential(Side::Salesforce, "client_secret")?;
-        let secrets =
-            format!("hubspot_token = \"{token}\"\nsalesforce_client_secret = \"{secret}\"\n");
+        let secrets = secrets_file(token, secret);
         let mut file = fs::OpenOptions::new();
         let file = file.write(true).create_new(true).mode(0o600);
         file.open(site.path().join("secrets.toml"))?.write_all(secrets.as_bytes())?;

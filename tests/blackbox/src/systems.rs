@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Which of the two systems.
+/// One of the two systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// HubSpot.
@@ -120,7 +120,7 @@ impl Systems {
 }
 
 impl System {
-    /// See [`Door::get`].
+    /// Calls [`Door::get`].
     ///
     /// # Errors
     /// As there.
@@ -128,7 +128,7 @@ impl System {
         self.0.get(path)
     }
 
-    /// See [`Door::post`].
+    /// Calls [`Door::post`].
     ///
     /// # Errors
     /// As there.

@@ -95,7 +95,7 @@ fn pair() -> (Bench, String, String) {
 }
 
 #[test]
-fn the_only_record_that_agrees_is_the_create() {
+fn create_is_found_in_the_only_record_that_agrees() {
     let bench = unmarked();
     let left = ceo(&bench);
     arm(&bench, Fault::LostReply);
@@ -113,7 +113,7 @@ fn the_only_record_that_agrees_is_the_create() {
 }
 
 #[test]
-fn without_a_stamp_a_person_says_what_became_of_a_create() {
+fn create_without_a_stamp_is_reviewed_when_its_answer_is_lost() {
     let bench = unmarked();
     ceo(&bench);
     arm(&bench, Fault::LostRequest);
@@ -151,7 +151,7 @@ fn a_create_that_is_given_up_is_not_made_later() {
 }
 
 #[test]
-fn several_records_that_agree_go_to_a_person_and_found_nothing() {
+fn create_is_reviewed_when_several_records_agree() {
     let bench = unmarked();
     let left = ceo(&bench);
     arm(&bench, Fault::LostReply);
@@ -174,7 +174,7 @@ fn several_records_that_agree_go_to_a_person_and_found_nothing() {
 }
 
 #[test]
-fn what_was_edited_since_is_asked_about_and_the_edit_is_kept() {
+fn create_that_was_edited_since_is_reviewed_and_keeps_the_edit() {
     let bench = unmarked();
     let left = ceo(&bench);
     arm(&bench, Fault::LostReply);
@@ -212,7 +212,7 @@ fn an_edit_of_what_a_match_key_finds_again_is_an_edit() {
 }
 
 #[test]
-fn what_a_person_deleted_after_a_crash_is_not_made_again() {
+fn create_that_a_person_deleted_after_a_crash_is_not_repeated() {
     for stop in 0..30 {
         let mut bench = bench(people());
         bench.shared.world().table(&b()).stamped = false;
@@ -304,7 +304,7 @@ fn the_source_may_change_its_key_while_an_answer_is_lost() {
 }
 
 #[test]
-fn another_key_in_what_may_have_been_made_is_asked_about() {
+fn create_is_reviewed_when_its_key_differs() {
     let (bench, left, made) = unanswered();
     bench.shared.world().edit(&b(), &made, "mail", "new@x".into());
     wait(&bench);
@@ -395,7 +395,7 @@ fn an_update_that_never_arrived_is_sent_without_a_question() {
 }
 
 #[test]
-fn what_a_person_deleted_is_not_made_again() {
+fn create_that_a_person_deleted_is_not_repeated() {
     let bench = bench(people());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
     arm(&bench, Fault::LostThenUndone);

@@ -10,13 +10,12 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{ReviewChoice, ReviewStatus, ReviewSubject};
+use renkei_sync::model::state::{ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store;
+use renkei_test_support::Promise;
 
 use renkei_worlds::contest::{Contestant, hold};
 use renkei_worlds::histories as several;
@@ -206,31 +205,16 @@ impl History {
         for _ in 0..12 {
             self.bench.shared.world().advance(70_000);
             let written = self.bench.cycle().written;
-            quiet = if written.is_empty() && !self.answer() { quiet + 1 } else { 0 };
+            quiet = if written.is_empty() && !self.bench.answer_uncertain_creates() {
+                quiet + 1
+            } else {
+                0
+            };
             // What a sweep finds at the end of a cycle is written in the next one.
             if quiet > u32::from(self.swept) {
                 break;
             }
         }
-    }
-
-    /// A person looks what became of creates without an answer; whether there were any.
-    fn answer(&self) -> bool {
-        let open = self.bench.open_reviews();
-        let unanswered = open.iter().filter_map(|review| match &review.matter {
-            ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
-                Some((review, intent))
-            }
-            _ => None,
-        });
-        let mut asked = false;
-        for (review, intent) in unanswered {
-            asked = true;
-            let made = self.bench.shared.world().made_by(intent);
-            let choice = made.map_or(ReviewChoice::Separate, ReviewChoice::LinkWith);
-            block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
-        }
-        asked
     }
 
     fn check(&self) {
@@ -492,7 +476,7 @@ fn history_that_fails_shrinks_to_the_steps_that_matter() {
 #[test]
 fn loops_lose_edits_on_histories_that_ours_keeps() {
     let scores = hold(0, 500, &KNOBS, 2, |_| {});
-    let lost = |who| scores[&who].broken.get("lost-edit").copied().unwrap_or(0);
+    let lost = |who| scores[&who].broken.get(&Promise::LostEdit).copied().unwrap_or(0);
     assert_eq!(scores[&Contestant::Ours].broken.len(), 0, "{scores:?}");
     assert!(lost(Contestant::LastWriter) > 0 && lost(Contestant::IgnoresOwn) > 0, "{scores:?}");
 }

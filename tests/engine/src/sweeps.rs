@@ -130,7 +130,7 @@ fn no_sweep_follows_a_first_backfill_before_a_day_and_one_follows_a_repeated_one
 }
 
 #[test]
-fn a_record_out_of_sight_stands_still_until_it_is_back() {
+fn missing_record_is_not_written_until_it_is_back() {
     let (bench, ids) = people_in_step(2);
     bench.cycle();
     let right = bench.shared.world().live(&b());
@@ -159,7 +159,7 @@ fn a_record_out_of_sight_stands_still_until_it_is_back() {
 }
 
 #[test]
-fn a_person_may_say_that_a_record_out_of_sight_is_gone() {
+fn missing_record_counts_as_deleted_when_a_person_says_so() {
     let (bench, ids) = people_in_step(2);
     bench.cycle();
     bench.shared.world().vanish(&a(), &ids[0]);
@@ -173,7 +173,7 @@ fn a_person_may_say_that_a_record_out_of_sight_is_gone() {
 }
 
 #[test]
-fn when_many_records_are_out_of_sight_nothing_is_concluded() {
+fn cycle_concludes_nothing_when_many_records_are_missing() {
     let (bench, ids) = people_in_step(30);
     bench.cycle();
     for id in &ids[..25] {

@@ -15,7 +15,7 @@ use renkei_worlds::histories::{run, tell_in_full, tell_shortest};
 
 use crate::whole;
 
-/// What can be played.
+/// Commands that play histories.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Play random histories and count broken promises.
@@ -27,7 +27,7 @@ pub enum Command {
 /// Arguments of `contest`.
 #[derive(Debug, Args)]
 pub struct Contest {
-    /// How many histories.
+    /// Number of histories.
     #[arg(long, default_value_t = 100_000)]
     histories: u64,
     /// The first seed.
@@ -44,7 +44,7 @@ pub struct Contest {
 /// Arguments of `histories`.
 #[derive(Debug, Args)]
 pub struct Histories {
-    /// What is played.
+    /// Engine that is played.
     #[arg(long, value_enum, default_value = "planner")]
     engine: Engine,
     /// The range of seeds, such as 0..1000; a later run goes on where this one ended.
@@ -78,7 +78,7 @@ enum Engine {
 /// The most failing seeds that scripts are told.
 const SEEDS_SHOWN: usize = 1_000;
 
-/// What a range of seeds came to, of either engine.
+/// Result of a range of seeds, of either engine.
 struct Found {
     histories: u64,
     violations: BTreeMap<String, u64>,
@@ -184,9 +184,9 @@ impl Histories {
             Engine::Whole => {
                 let summary = whole::run(seeds, threads(), progress);
                 let named = summary.violations.iter();
-                let named = named.map(|(promise, count)| ((*promise).to_owned(), *count));
+                let named = named.map(|(promise, count)| (promise.to_string(), *count));
                 let seeds = summary.seeds.iter();
-                let seeds = seeds.map(|(seed, failing)| (*seed, vec![failing.rule.to_owned()]));
+                let seeds = seeds.map(|(seed, failing)| (*seed, vec![failing.promise.to_string()]));
                 Found {
                     histories: summary.histories,
                     violations: named.collect(),
@@ -258,7 +258,7 @@ fn row(who: Contestant, score: &Score) -> serde_json::Value {
         "calls": score.calls,
     });
     for (promise, title) in COLUMNS {
-        row[title] = json!(score.broken.get(promise).unwrap_or(&0));
+        row[title] = json!(score.broken.get(&promise).unwrap_or(&0));
     }
     row
 }

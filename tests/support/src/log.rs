@@ -17,7 +17,7 @@ struct LogLine {
 
 type Lines = Arc<Mutex<Vec<LogLine>>>;
 
-/// What this thread logs to some targets, until the capture is dropped.
+/// Log lines of this thread to some targets, until the capture is dropped.
 #[derive(Debug)]
 pub struct CapturedLog {
     lines: Lines,

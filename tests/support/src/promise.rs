@@ -32,6 +32,8 @@ pub enum Promise {
     HeldBack,
     /// No quota of a system is exceeded.
     Quota,
+    /// A backup can be restored.
+    Restore,
     /// The same seed makes the same history.
     Determinism,
     /// Nothing panics.
@@ -57,6 +59,7 @@ impl Promise {
             Self::Association => "association",
             Self::HeldBack => "held-back",
             Self::Quota => "quota",
+            Self::Restore => "restore",
             Self::Determinism => "determinism",
             Self::Panic => "panic",
             Self::Judged => "not-judged",

@@ -4,23 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
+use renkei_sync::answers::resolve::resolve;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, CycleReport, Engine, SilentObserver};
 use renkei_sync::model::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::model::record::{Batch, Row};
-use renkei_sync::model::spec::days::Days;
-use renkei_sync::model::spec::{
-    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, ValueTable,
-    Via, Winner,
-};
-use renkei_sync::model::state::Review;
+use renkei_sync::model::spec::Spec;
+use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
 use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store};
+
+pub use renkei_test_support::spec::{direct, entity, field, match_key, member, reference, table};
 
 use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};
@@ -48,6 +46,26 @@ impl Bench {
         let (options, transform_calls) = (CycleOptions::default(), AtomicU64::new(0));
         let verified = VerifiedAccounts::default();
         Self { shared, spec, store, options, verified, transform_calls }
+    }
+
+    /// A person answers each review about a create without an answer, and links what it made if it
+    /// made something. True if there was such a review.
+    pub fn answer_uncertain_creates(&self) -> bool {
+        let open = self.open_reviews();
+        let uncertain = open.iter().filter_map(|review| match &review.matter {
+            ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
+                Some((review, intent))
+            }
+            _ => None,
+        });
+        let mut answered = false;
+        for (review, intent) in uncertain {
+            answered = true;
+            let made = self.shared.world().made_by(intent);
+            let choice = made.map_or(ReviewChoice::Separate, ReviewChoice::LinkWith);
+            block_on(resolve(&self.store, &self.spec, &review.id, choice, 1)).unwrap();
+        }
+        answered
     }
 
     pub fn try_cycle(&self) -> Result<CycleResult, CycleError> {
@@ -149,84 +167,5 @@ impl Transforms for Names<'_> {
                 vec![Some(Value::Text(full.trim().into()))]
             }),
         })
-    }
-}
-
-// A few words to write specifications with.
-
-pub fn field(name: &str, kind: FieldKind, winner: Winner) -> FieldSpec {
-    FieldSpec { name: name.to_owned(), kind, winner, clear: Clear::Propagate }
-}
-
-pub fn direct(field: usize, column: &str, direction: Direction) -> MappingGroup {
-    MappingGroup {
-        fields: vec![FieldIndex(field)],
-        columns: vec![column.to_owned()],
-        direction,
-        via: Via::Direct,
-        target: None,
-        required: false,
-        rules: ColumnRules::default(),
-    }
-}
-
-pub fn reference(field: usize, column: &str, target: &str, required: bool) -> MappingGroup {
-    let target = Some(target.to_owned());
-    MappingGroup { target, required, ..direct(field, column, Direction::Both) }
-}
-
-pub fn table(
-    field: usize,
-    column: &str,
-    pairs: &[(&str, &str)],
-    back: &[(&str, &str)],
-) -> MappingGroup {
-    let owned = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
-    };
-    let table = ValueTable { read: owned(pairs), write: owned(back) };
-    MappingGroup { via: Via::Table(table), ..direct(field, column, Direction::Both) }
-}
-
-pub fn member(system: &str, object: &str, groups: Vec<MappingGroup>) -> MemberSpec {
-    MemberSpec {
-        system: system.to_owned(),
-        object: object.to_owned(),
-        create: true,
-        groups,
-        stops_create: Vec::new(),
-        mergeable: true,
-        constants: Vec::new(),
-        copies: Vec::new(),
-        days: Days::default(),
-        digest: "1".to_owned(),
-        read_rows: 2,
-        write_rows: 1000,
-        stamp: Some("stamp".to_owned()),
-    }
-}
-
-pub fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> EntitySpec {
-    EntitySpec {
-        name: name.to_owned(),
-        members,
-        fields,
-        match_keys: Vec::new(),
-        first_link: FirstLink::Prefer("a".to_owned()),
-        on_delete: OnDelete::Archive,
-        on_merge: OnMerge::Review,
-        delete_guard: DeleteGuard::default(),
-        on_cascade: OnCascade::Ask,
-        create_guard: None,
-        sweep_ms: None,
-    }
-}
-
-pub fn match_key(name: &str, fields: &[usize], unique: bool) -> MatchKey {
-    MatchKey {
-        name: name.to_owned(),
-        fields: fields.iter().map(|field| FieldIndex(*field)).collect(),
-        transform: None,
-        unique,
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use loops::{Loop, Pattern};
+use renkei_test_support::Promise;
 
 use crate::histories::draw::draw;
 use crate::histories::judge::judge;
@@ -42,23 +43,23 @@ impl Contestant {
     }
 }
 
-/// What one of them left behind.
+/// Result of one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Score {
     pub histories: u64,
-    /// How often each promise was broken.
-    pub broken: BTreeMap<&'static str, u64>,
+    /// Number of times that each promise was broken.
+    pub broken: BTreeMap<Promise, u64>,
     pub writes: u64,
     pub calls: u64,
 }
 
 /// The columns of the table: the promise and its title.
-pub const COLUMNS: [(&str, &str); 5] = [
-    ("lost-edit", "lost_edits"),
-    ("returned-value", "returned_values"),
-    ("duplicate", "duplicates"),
-    ("missed-deletion", "missed_deletions"),
-    ("unwanted-deletion", "unwanted_deletions"),
+pub const COLUMNS: [(Promise, &str); 5] = [
+    (Promise::LostEdit, "lost_edits"),
+    (Promise::ReturnedValue, "returned_values"),
+    (Promise::Duplicate, "duplicates"),
+    (Promise::MissedDeletion, "missed_deletions"),
+    (Promise::UnwantedDeletion, "unwanted_deletions"),
 ];
 
 impl Score {
@@ -115,7 +116,7 @@ fn score(history: &History, who: Contestant) -> Score {
         }
     }));
     scored.unwrap_or_else(|_| {
-        let broken = BTreeMap::from([("panic", 1)]);
+        let broken = BTreeMap::from([(Promise::Panic, 1)]);
         Score { histories: 1, broken, ..Score::default() }
     })
 }

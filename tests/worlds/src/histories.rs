@@ -15,6 +15,7 @@ use draw::draw;
 use judge::{Finding, judge};
 use ours::Ours;
 use play::{Driver as _, Played, play};
+use renkei_test_support::Promise;
 use step::History;
 
 use crate::world::Entry;
@@ -33,20 +34,20 @@ const TWICE: u64 = 50;
 /// Seeds that a worker takes at a time.
 const SLICE: u64 = 64;
 
-/// What a range of seeds came to.
+/// Result of a range of seeds.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     pub histories: u64,
-    /// How many histories broke each promise.
-    pub violations: BTreeMap<&'static str, u64>,
+    /// Number of histories that broke each promise.
+    pub violations: BTreeMap<Promise, u64>,
     /// The seeds that did, lowest first; no more than [`SEEDS_MAX`].
-    pub seeds: BTreeMap<u64, Vec<&'static str>>,
+    pub seeds: BTreeMap<u64, Vec<Promise>>,
 }
 
 /// Failing seeds that are remembered.
 pub const SEEDS_MAX: usize = 1000;
 
-/// What is wrong with the history, a panic included.
+/// Broken promises of the history, a panic included.
 pub fn check(history: &History) -> Vec<Finding> {
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let (played, ours) = play(history, Ours::new);
@@ -55,7 +56,7 @@ pub fn check(history: &History) -> Vec<Finding> {
             let (again, our_own) = play(history, Ours::new);
             if hash_of(&played, &ours) != hash_of(&again, &our_own) {
                 let text = "the same seed made another history".to_owned();
-                findings.push(Finding { promise: "determinism", text });
+                findings.push(Finding { promise: Promise::Determinism, text });
             }
         }
         findings
@@ -63,7 +64,7 @@ pub fn check(history: &History) -> Vec<Finding> {
     checked.unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().cloned();
         let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        vec![Finding { promise: "panic", text: text.unwrap_or_default() }]
+        vec![Finding { promise: Promise::Panic, text: text.unwrap_or_default() }]
     })
 }
 
@@ -109,12 +110,12 @@ fn run_slice(seeds: Range<u64>, knobs: &[&'static str]) -> Summary {
     let mut summary = Summary::default();
     for seed in seeds {
         summary.histories += 1;
-        let mut promises: Vec<&'static str> =
+        let mut promises: Vec<Promise> =
             check(&draw(seed, knobs)).iter().map(|finding| finding.promise).collect();
         promises.sort_unstable();
         promises.dedup();
         for promise in &promises {
-            *summary.violations.entry(promise).or_default() += 1;
+            *summary.violations.entry(*promise).or_default() += 1;
         }
         if !promises.is_empty() {
             summary.seeds.insert(seed, promises);

@@ -54,7 +54,7 @@ impl MirrorStore {
         self.memory.stop_after(commits);
     }
 
-    /// What the next process finds: the same content, and SQLite's file opened again. This one is
+    /// The store of the next process: the same content, and SQLite's file opened again. This one is
     /// left without a mirror.
     pub fn copy(&self) -> Self {
         let mirror = self.mirror.lock().unwrap().take().map(|mirror| {
@@ -65,7 +65,7 @@ impl MirrorStore {
         Self::new(self.memory.copy(), mirror)
     }
 
-    /// How many commits there were.
+    /// Number of commits so far.
     pub fn commits(&self) -> u64 {
         self.memory.commits()
     }

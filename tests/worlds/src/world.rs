@@ -29,7 +29,7 @@ pub type Place = (String, String);
 pub struct World {
     pub tables: BTreeMap<Place, Table>,
     pub now_ms: i64,
-    /// What happens to the next operations, one each; none left is no fault.
+    /// Faults of the next operations, one each; none left is no fault.
     pub faults: VecDeque<Fault>,
     /// The next calls that fail as a whole, before anything is done.
     pub failing_calls: u32,
@@ -51,9 +51,9 @@ pub struct World {
     pub unseen: BTreeSet<(Place, String)>,
     /// The id of each system's account; its name where none is given.
     pub accounts: BTreeMap<String, String>,
-    /// How long each call takes, ms.
+    /// Duration of each call, ms.
     pub call_ms: i64,
-    /// What happens just before a call, by the number of the call.
+    /// Acts just before a call, by the number of the call.
     pub meanwhile: BTreeMap<u64, Vec<Event>>,
     /// Scans asked for, and how many rows the engine expected.
     pub scans: Vec<(Place, Scan, Option<i64>)>,
@@ -75,11 +75,11 @@ pub struct Table {
     pub hidden: BTreeSet<String>,
     /// Values longer than this are cut, in characters.
     pub cut: Option<usize>,
-    /// Whether creates are stamped.
+    /// True if creates are stamped.
     pub stamped: bool,
-    /// What the schema says of the object beside `stamp`.
+    /// Facts of the object's schema beside `stamp`.
     pub facts: Attributes,
-    /// How unpleasant it is.
+    /// Its unpleasant behaviours.
     pub knobs: Knobs,
 }
 
@@ -90,14 +90,14 @@ pub struct Record {
     pub stamp: Option<String>,
     /// The intent that made it: what nobody but the test knows where there is no stamp.
     pub intent: Option<String>,
-    /// When it changed last, by the world's own clock.
+    /// Time of its last change, by the world's own clock.
     pub modified_ms: i64,
     /// The same by the system's clock.
     stamped_ms: i64,
-    /// Who changed it last.
+    /// Author of its last change.
     by: Option<Who>,
     sequence: u64,
-    /// What stood there before, oldest first; kept only where readings lag.
+    /// Earlier versions, oldest first; kept only where readings lag.
     past: Vec<Self>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Debug for Event {
     }
 }
 
-/// What happens to one operation.
+/// Fault of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -145,7 +145,7 @@ pub enum Fault {
     RemoveFirst,
 }
 
-/// Who changed something.
+/// Author of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     /// A person, by number.
@@ -214,7 +214,7 @@ impl World {
         record.cells.get(column).cloned().unwrap_or(Value::Null)
     }
 
-    /// What a create has made, whether it is there or gone.
+    /// Record that a create has made, live or gone.
     pub fn made_by(&self, intent: &str) -> Option<RecordKey> {
         self.tables.iter().find_map(|((system, object), table)| {
             let mut records = table.records.iter();
@@ -275,7 +275,7 @@ impl World {
         id
     }
 
-    /// What the system makes of a value.
+    /// Form that the system gives a value.
     fn form(&self, at: &Place, column: &str, value: Value) -> Value {
         let form = self.tables.get(at).and_then(|table| table.knobs.forms.get(column));
         form.map_or(value.clone(), |form| form.apply(value))
@@ -323,7 +323,7 @@ impl World {
         self.follow(at, id, successor.as_ref());
     }
 
-    /// What becomes of the records that refer to one that is gone.
+    /// Effects on the records that refer to one that is gone.
     fn follow(&mut self, at: &Place, id: &str, successor: Option<&String>) {
         for referrer in self.table(at).knobs.referrers.clone() {
             for child in self.live(&referrer.at) {

@@ -1,30 +1,22 @@
 //! The connector's checks on the CRM in memory, one flaw at a time.
 
+use std::sync::LazyLock;
+
 use renkei_conformance::connector::ConnectorTrial;
 use renkei_conformance::{CheckVerdict, ConformanceReport};
 use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
+use renkei_test_support::HandClock;
+use renkei_test_support::manifest::connector;
 
 use crate::crm::{Crm, CrmFlaw};
 use crate::{failed, found, named};
 
-const MANIFEST: &str = r#"
-id = "double"
-title = "Double"
-publisher = "acme"
-kind = "connector"
-contract = "0.1"
-version = "1.0.0"
-[[connection]]
-slot = "primary"
-base_url = "https://api.acme.example"
-allow = ["https://api.acme.example"]
-auth = ["bearer"]
-[[object]]
-name = "contacts"
-actions = ["create", "update", "upsert", "archive"]
-read_rows = 50
-write_rows = 100
-"#;
+/// A connector that upserts, and reads half as many rows at once.
+static MANIFEST: LazyLock<String> = LazyLock::new(|| {
+    let text = connector("double").replace("\"things\"", "\"contacts\"");
+    let text = text.replace("read_rows = 100", "read_rows = 50");
+    text.replace("\"update\"", "\"update\", \"upsert\"")
+});
 
 fn manifest(text: &str) -> ConnectorManifest {
     match Manifest::from_toml(text, None).unwrap().kind {
@@ -42,7 +34,7 @@ async fn tried(flaw: CrmFlaw, text: &str, small: &Crm) -> ConformanceReport {
         refused: Some("refused"),
         manifest: &manifest,
         control: &crm,
-        clock: &crm,
+        clock: &HandClock::default(),
         run: "kit-1",
         patience_ms: 1_000,
     };
@@ -54,14 +46,14 @@ async fn tried(flaw: CrmFlaw, text: &str, small: &Crm) -> ConformanceReport {
 /// The flaw fails these checks and no others.
 async fn check(flaw: CrmFlaw, expected: &[&str]) {
     let small = Crm::new(CrmFlaw::None, 35);
-    let report = tried(flaw, MANIFEST, &small).await;
+    let report = tried(flaw, &MANIFEST, &small).await;
     assert_eq!(failed(&report), expected, "{flaw:?}: {}", report.to_text());
 }
 
 #[tokio::test]
 async fn connector_that_keeps_every_rule_passes_every_check() {
     let small = Crm::new(CrmFlaw::None, 35);
-    let report = tried(CrmFlaw::None, MANIFEST, &small).await;
+    let report = tried(CrmFlaw::None, &MANIFEST, &small).await;
     assert_eq!(failed(&report), Vec::<&str>::new(), "{}", report.to_text());
     assert_eq!(named(&report, &CheckVerdict::NotApplicable), Vec::<&str>::new());
     assert_eq!(named(&report, &CheckVerdict::Passed).len(), 18, "{}", report.to_text());
@@ -73,7 +65,7 @@ async fn broken_account_and_schema_fail_their_checks() {
     check(CrmFlaw::KnowsEveryObject, &["schema"]).await;
     // Without its stamp nothing is idempotent either.
     let small = Crm::new(CrmFlaw::None, 35);
-    let report = tried(CrmFlaw::StampOfNothing, MANIFEST, &small).await;
+    let report = tried(CrmFlaw::StampOfNothing, &MANIFEST, &small).await;
     assert!(found_anywhere(&report, "schema", "`stamp` names no unique"), "{}", report.to_text());
 }
 
@@ -91,7 +83,7 @@ async fn broken_pages_fail_the_pages_check() {
         (CrmFlaw::SkipsARow, "are missing"),
         (CrmFlaw::NeverEnds, "does not end"),
     ] {
-        let report = tried(flaw, MANIFEST, &small).await;
+        let report = tried(flaw, &MANIFEST, &small).await;
         assert!(found(&report, "pages").contains(words), "{flaw:?}: {}", report.to_text());
     }
 }
@@ -118,7 +110,7 @@ async fn broken_writing_fails_the_check_of_its_rule() {
     check(CrmFlaw::LosesOutcomes, &["outcomes"]).await;
     check(CrmFlaw::SilentArchive, &["archive"]).await;
     let small = Crm::new(CrmFlaw::None, 35);
-    let report = tried(CrmFlaw::WritesGone, MANIFEST, &small).await;
+    let report = tried(CrmFlaw::WritesGone, &MANIFEST, &small).await;
     assert!(failed(&report).contains(&"partial-failure"), "{}", report.to_text());
 }
 
@@ -128,7 +120,7 @@ async fn broken_error_kinds_fail_the_check_of_their_rule() {
     check(CrmFlaw::QuotaIsInvalid, &["quota"]).await;
     check(CrmFlaw::WritesWithoutQuota, &["quota"]).await;
     let other = Crm::new(CrmFlaw::None, 3);
-    let report = tried(CrmFlaw::None, MANIFEST, &other).await;
+    let report = tried(CrmFlaw::None, &MANIFEST, &other).await;
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 

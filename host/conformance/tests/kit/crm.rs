@@ -14,7 +14,7 @@ use renkei_sync::model::record::{
     Scan, Tombstone, WriteRequest,
 };
 use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Clock, Connector, Systems};
+use renkei_sync::ports::{Connector, Systems};
 
 /// The rule that a connector breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,15 +127,6 @@ impl SimulatorControl for Crm {
         self.data().no_quota = patch["rate_limits"] == true;
         true
     }
-}
-
-#[async_trait]
-impl Clock for Crm {
-    fn now_ms(&self) -> i64 {
-        0
-    }
-
-    async fn sleep_ms(&self, _: u64) {}
 }
 
 #[async_trait]

@@ -1,29 +1,17 @@
 //! Files that break a rule before anything of them runs, and one that does not start.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use async_trait::async_trait;
 use renkei_conformance::{
     CheckVerdict, ConformanceReport, KitError, KitOptions, ReportLine, test_plugin,
 };
 use renkei_fixtures::{Fixture, assemble, plugin};
 use renkei_package::Package;
 use renkei_runtime::Compiler;
-use renkei_sync::ports::Clock;
+use renkei_test_support::HandClock;
+use renkei_test_support::manifest::{to_json, transform};
 
 use crate::{failed, found};
-
-/// Stands still.
-struct Still;
-
-#[async_trait]
-impl Clock for Still {
-    fn now_ms(&self) -> i64 {
-        0
-    }
-
-    async fn sleep_ms(&self, _: u64) {}
-}
 
 async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<ConformanceReport, KitError> {
     compiled(bytes, config, Compiler::InProcess).await
@@ -38,7 +26,7 @@ async fn compiled(
         seed: 1,
         run: "kit-1".to_owned(),
         patience_ms: 0,
-        clock: Arc::new(Still),
+        clock: Arc::<HandClock>::default(),
         config: config.iter().map(|text| (*text).to_owned()).collect(),
         compiler,
         simulator: None,
@@ -46,9 +34,12 @@ async fn compiled(
     test_plugin("a.wasm", bytes, options, &mut |_| {}).await
 }
 
-const TRANSFORM: &str = r#"{"id": "tt", "title": "T", "publisher": "acme", "kind": "transform",
-    "contract": "0.1", "version": "1.0.0",
-    "function": [{"name": "up", "shape": "one-way", "input": ["a"], "output": ["b"], "help": "x"}]}"#;
+/// A transform that the fixture `echo` is not: one function, one way, other columns.
+static TRANSFORM: LazyLock<String> = LazyLock::new(|| {
+    let text = transform("tt").replace("two-way", "one-way");
+    let (first, _) = text.rsplit_once("[[function]]").unwrap();
+    to_json(&first.replace("output = [\"a\", \"b\"]", "output = [\"c\"]"))
+});
 
 /// The fixture `echo` with another manifest, or another fixture's world.
 fn echo(manifest: &str) -> Vec<u8> {
@@ -66,7 +57,7 @@ async fn check(bytes: Vec<u8>, name: &str, words: &str) {
 async fn unreadable_file_fails_the_check_of_its_rule() {
     check(b"\0asm\x01\0\0\0".to_vec(), "file", "a core module").await;
     check(plugin(Fixture::Echo)[..500].to_vec(), "file", "cut off").await;
-    let id = TRANSFORM.replace("\"tt\"", "\"T t\"");
+    let id = TRANSFORM.replace("\"id\":\"tt\"", "\"id\":\"T t\"");
     check(echo(&id), "manifest", "`id`").await;
     let kind = TRANSFORM.replace("transform", "connector");
     check(echo(&kind), "manifest", "function").await;
@@ -75,12 +66,12 @@ async fn unreadable_file_fails_the_check_of_its_rule() {
 #[tokio::test]
 async fn manifest_without_help_gets_a_remark_and_without_title_fails() {
     // The fixture gives back its own columns, so those fail as well.
-    let help = TRANSFORM.replace(r#", "help": "x""#, "");
+    let help = TRANSFORM.replace(r#""help":"Gives back what it gets.","#, "");
     let report = tried(echo(&help), &[]).await.unwrap();
     let manifest = check_of(&report, "manifest");
     assert_eq!(manifest.verdict, CheckVerdict::Passed, "{}", report.to_text());
-    assert_eq!(manifest.remark, "no `help` for function up");
-    let title = TRANSFORM.replace(r#""title": "T""#, r#""title": " ""#);
+    assert_eq!(manifest.remark, "no `help` for function same");
+    let title = TRANSFORM.replace(r#""title":"tt""#, r#""title":" ""#);
     let report = tried(echo(&title), &[]).await.unwrap();
     assert!(found(&report, "manifest").contains("`title` is blank"), "{}", report.to_text());
     assert!(failed(&report).contains(&"columns"), "the rest is tried: {}", report.to_text());
@@ -101,7 +92,7 @@ async fn last_lines_of_the_plugin_stand_once_beside_the_failed_check() {
     let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
     let wat = wat.replacen("(module", &format!("(module {log}"), 1);
     let wat = wat.replacen("(call $answer", &ends, 1);
-    let report = tried(assemble(&wat, "transform-plugin", TRANSFORM), &[]).await.unwrap();
+    let report = tried(assemble(&wat, "transform-plugin", &TRANSFORM), &[]).await.unwrap();
     assert_eq!(failed(&report), ["total"], "{}", report.to_text());
     let total = check_of(&report, "total");
     assert_eq!(total.guest_output, ["at first", "no such table"], "of the last call, not of all");
@@ -117,7 +108,7 @@ fn check_of<'a>(report: &'a ConformanceReport, name: &str) -> &'a ReportLine {
 #[tokio::test]
 async fn wrong_world_fails_the_world_check() {
     let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
-    check(assemble(wat, "connector-plugin", TRANSFORM), "world", "http").await;
+    check(assemble(wat, "connector-plugin", &TRANSFORM), "world", "http").await;
 }
 
 #[tokio::test]
@@ -125,7 +116,7 @@ async fn file_that_does_not_start_fails_the_start_check() {
     let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
     let trap = "(func $begin (unreachable)) (start $begin)";
     let wat = wat.replacen("(module", &format!("(module {trap}"), 1);
-    check(assemble(&wat, "transform-plugin", TRANSFORM), "start", "does not start").await;
+    check(assemble(&wat, "transform-plugin", &TRANSFORM), "start", "does not start").await;
 }
 
 /// A compiler that runs into its limit while it checks the bytes, or while it compiles what it

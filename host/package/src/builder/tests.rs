@@ -1,22 +1,16 @@
 //! Packing without a toolchain, and a real crate whose build must fail before anything is compiled.
 
 use std::fs;
+use std::sync::LazyLock;
+
+use renkei_test_support::manifest::transform;
 
 use super::*;
 use crate::manifest::{Manifest, SECTION};
 
-const PLUGIN: &str = r#"
-id = "upper"
-title = "Upper"
-publisher = "acme"
-kind = "transform"
-contract = "0.1"
-[[function]]
-name = "upper"
-shape = "one-way"
-input = ["a"]
-output = ["b"]
-"#;
+/// A transform that leaves its version to the crate.
+static PLUGIN: LazyLock<String> =
+    LazyLock::new(|| transform("upper").replace("version = \"1.0.0\"\n", ""));
 
 /// A crate with this `[lib]` section and this `plugin.toml`; the error of building it, without its
 /// directory.
@@ -41,11 +35,11 @@ const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]\n";
 
 #[test]
 fn crate_that_cannot_be_built_is_refused() {
-    check("", Some(PLUGIN), "DIR: not a plugin crate; add `crate-type");
+    check("", Some(&PLUGIN), "DIR: not a plugin crate; add `crate-type");
     check(CDYLIB, None, "DIR/plugin.toml: No such file");
     let other = PLUGIN.replace("0.1", "0.9");
     check(CDYLIB, Some(&other), "DIR/plugin.toml: built for contract 0.9; this host binds 0.1");
-    check("[lib]\nnonsense", Some(PLUGIN), "DIR: error: ");
+    check("[lib]\nnonsense", Some(&PLUGIN), "DIR: error: ");
     let empty = tempfile::tempdir().unwrap();
     let error = build(empty.path(), &BuildOptions::default(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("no Cargo.toml, package.json or requirements.txt in it"), "{error}");
@@ -53,7 +47,7 @@ fn crate_that_cannot_be_built_is_refused() {
 
 #[test]
 fn module_without_a_world_is_refused() {
-    let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
+    let manifest = Manifest::from_toml(&PLUGIN, Some("1.2.3")).unwrap();
     let error = component::componentize("upper", b"\0asm\x01\0\0\0", &manifest).unwrap_err();
     let expected = "upper: exports no plugin; call `renkei_sdk::export_transform!` in its lib.rs";
     assert_eq!(error.to_string(), expected);
@@ -63,7 +57,7 @@ fn module_without_a_world_is_refused() {
 fn component_becomes_a_plugin_file_in_one_step() {
     let dir = tempfile::tempdir().unwrap();
     let module = crate::world::dummy::module(crate::world::transform().unwrap());
-    let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
+    let manifest = Manifest::from_toml(&PLUGIN, Some("1.2.3")).unwrap();
     let component = component::componentize("upper", &module, &manifest).unwrap();
     let out = dir.path().join("out");
 
@@ -81,10 +75,10 @@ fn component_becomes_a_plugin_file_in_one_step() {
     // The same from files, as another language's tools leave them; the version must be said then.
     let (file, plugin) = (dir.path().join("made.wasm"), dir.path().join("plugin.toml"));
     fs::write(&file, component).unwrap();
-    fs::write(&plugin, PLUGIN).unwrap();
+    fs::write(&plugin, PLUGIN.as_str()).unwrap();
     let error = pack(&file, &plugin, &out).unwrap_err().to_string();
     assert!(error.contains("version"), "{error}");
-    fs::write(&plugin, format!("version = \"1.2.3\"\n{PLUGIN}")).unwrap();
+    fs::write(&plugin, format!("version = \"1.2.3\"\n{}", *PLUGIN)).unwrap();
     assert_eq!(pack(&file, &plugin, &out).unwrap().package.digest, first.package.digest);
 }
 
@@ -101,12 +95,12 @@ fn script_that_cannot_be_built_is_refused() {
         assert!(!dir.path().join("build").exists(), "nothing is installed before");
     };
     check(&[("package.json", "{}")], "DIR/plugin.toml: No such file");
-    let plugin = ("plugin.toml", PLUGIN);
+    let plugin = ("plugin.toml", PLUGIN.as_str());
     check(&[("package.json", "{"), plugin], "DIR: package.json: ");
     check(&[("package.json", "{}"), plugin], "DIR/plugin.toml: ");
     let package = ("package.json", r#"{"version": "1.2.3", "main": "plugin.js"}"#);
     check(&[package, plugin], "DIR: no package-lock.json in it; run `npm install`");
-    let versioned = format!("version = \"1.2.3\"\n{PLUGIN}");
+    let versioned = format!("version = \"1.2.3\"\n{}", *PLUGIN);
     check(&[("requirements.txt", ""), ("plugin.toml", &versioned)], "DIR: no src/plugin.py in it");
 }
 

@@ -1,67 +1,20 @@
 //! The manifest of a connector, the manifest of a transform, and one change at a time to each.
 
+use std::sync::LazyLock;
+
+use renkei_test_support::manifest as text;
+
 use super::*;
 
-const CONNECTOR: &str = r#"
-id = "hubspot"
-title = "HubSpot"
-publisher = "renkei"
-kind = "connector"
-contract = "0.1"
+/// A connector that says more than it must.
+static CONNECTOR: LazyLock<String> = LazyLock::new(|| {
+    let text = text::connector("acme").replace("version = \"1.0.0\"\n", "");
+    let text = text.replace("concurrent_requests = 4", "concurrent_requests = 8");
+    let text = text.replace("[503]", "[500, 521]");
+    text.replace("token_path =", "token_style = \"form\"\ntoken_path =")
+});
 
-[[connection]]
-slot = "primary"
-base_url = "https://api.hubapi.com"
-allow = ["https://api.hubapi.com"]
-auth = ["bearer", "oauth2-refresh-token"]
-token_path = "/oauth/v3/token"
-token_style = "form"
-refused_status = [401]
-
-[[quota]]
-name = "all"
-calls = 190
-per_ms = 10000
-
-[limits]
-concurrent_requests = 8
-[retry]
-quota_status = [429]
-transient_status = [500, 521]
-
-[[object]]
-name = "contacts"
-actions = ["create", "update", "archive", "merge"]
-read_rows = 100
-write_rows = 100
-
-[[setting]]
-name = "stamp_property"
-kind = "text"
-required = false
-default = "renkei_id"
-help = "..."
-[[secret]]
-name = "client_secret"
-help = "..."
-"#;
-
-const TRANSFORM: &str = r#"
-id = "names"
-title = "Names"
-publisher = "renkei"
-kind = "transform"
-contract = "0.1"
-version = "1.2.3"
-
-[[function]]
-name = "full-name"
-shape = "two-way"
-input = ["full_name"]
-output = ["family_name", "given_name"]
-parameters = []
-help = "..."
-"#;
+static TRANSFORM: LazyLock<String> = LazyLock::new(|| text::transform("upper"));
 
 fn connector(manifest: &Manifest) -> &ConnectorManifest {
     match &manifest.kind {
@@ -79,19 +32,19 @@ fn check(good: &str, from: &str, to: &str, expected: &str) {
 
 #[test]
 fn connector_manifest_is_read() {
-    let manifest = Manifest::from_toml(CONNECTOR, Some("0.3.0")).unwrap();
-    assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hubspot", "0.3.0"));
+    let manifest = Manifest::from_toml(&CONNECTOR, Some("0.3.0")).unwrap();
+    assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("acme", "0.3.0"));
     let connector = connector(&manifest);
     assert_eq!(connector.concurrent_requests, 8);
-    assert_eq!(connector.connections[0].auth, [AuthMethod::Bearer, AuthMethod::Oauth2RefreshToken]);
+    assert_eq!(connector.connections[0].auth[..2], [AuthMethod::Bearer, AuthMethod::Header]);
     assert_eq!(connector.retry.transient_status, [500, 521]);
-    assert_eq!(connector.settings[0].default, Some(SettingValue::Text("renkei_id".into())));
-    assert_eq!(connector.objects[0].actions.len(), 4);
+    assert_eq!(connector.settings[0].default, Some(SettingValue::Integer(1)));
+    assert_eq!(connector.objects[0].actions.len(), 3);
 }
 
 #[test]
 fn embedded_manifest_equals_the_written_one() {
-    for text in [CONNECTOR, TRANSFORM] {
+    for text in [CONNECTOR.as_str(), TRANSFORM.as_str()] {
         let written = Manifest::from_toml(text, Some("0.3.0")).unwrap();
         let read = Manifest::from_json(written.to_json().to_string().as_bytes()).unwrap();
         assert_eq!(read.to_json(), written.to_json());
@@ -102,7 +55,7 @@ fn embedded_manifest_equals_the_written_one() {
 #[test]
 fn missing_keys_have_defaults() {
     let text = CONNECTOR.split("[[quota]]").next().unwrap();
-    let text = format!("{text}\n[[object]]\nname = \"contacts\"\n");
+    let text = format!("{text}\n[[object]]\nname = \"things\"\n");
     let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
     let connector = connector(&manifest);
     assert_eq!(connector.concurrent_requests, 4);
@@ -135,7 +88,7 @@ fn connector_may_ask_for_fewer_methods_and_paths() {
 #[test]
 fn other_contract_is_refused_before_unknown_keys() {
     check(
-        TRANSFORM,
+        &TRANSFORM,
         "contract = \"0.1\"",
         "contract = \"0.2\"\nunheard_of = 1",
         "built for contract 0.2; this host binds 0.1: rebuild it with SDK 0.1 or update Renkei",
@@ -151,10 +104,10 @@ fn long_version_and_misleading_title_are_refused() {
         let error = error.to_string();
         assert!(error.contains(expected) && error.len() < 300, "{error}");
     };
-    refused("1.2.3", &version(65), "of at most 64 bytes");
-    refused("\"Names\"", "\"Names \u{202e}gpj\"", "Names \\u{202e}gpj");
-    refused("\"Names\"", "\"Na\u{200b}mes\"", "without direction marks");
-    let fits = TRANSFORM.replacen("1.2.3", &version(64), 1);
+    refused("1.0.0", &version(65), "of at most 64 bytes");
+    refused("title = \"upper\"", "title = \"Names \u{202e}gpj\"", "Names \\u{202e}gpj");
+    refused("title = \"upper\"", "title = \"Na\u{200b}mes\"", "without direction marks");
+    let fits = TRANSFORM.replacen("1.0.0", &version(64), 1);
     assert!(Manifest::from_toml(&fits, None).is_ok());
 }
 
@@ -172,9 +125,9 @@ fn only_a_connector_may_name_a_simulator() {
     assert_eq!(connector(&manifest).simulator.as_deref(), Some("acme-sim"));
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
     let wrong = format!("`simulator` is \"http://x\"; expected {id}");
-    check(CONNECTOR, "kind =", "simulator = \"http://x\"\nkind =", &wrong);
+    check(&CONNECTOR, "kind =", "simulator = \"http://x\"\nkind =", &wrong);
     check(
-        TRANSFORM,
+        &TRANSFORM,
         "kind =",
         "simulator = \"names\"\nkind =",
         "`simulator` is given; expected nothing: only a connector has it",
@@ -184,49 +137,49 @@ fn only_a_connector_may_name_a_simulator() {
 #[test]
 fn wrong_value_is_refused_with_its_key() {
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
-    check(CONNECTOR, "\"hubspot\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));
+    check(&CONNECTOR, "\"acme\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));
     check(
-        TRANSFORM,
-        "1.2.3",
+        &TRANSFORM,
+        "1.0.0",
         "1.2",
         "`version` is \"1.2\"; expected a semantic version such as `1.2.0`",
     );
     check(
-        CONNECTOR,
-        "allow = [\"https://api.hubapi.com\"]",
-        "allow = [\"https://hubapi.com\"]",
-        "`connection[0].base_url` is \"https://api.hubapi.com\"; expected a URL \
+        &CONNECTOR,
+        "allow = [\"https://api.example.com\"",
+        "allow = [\"https://example.com\"",
+        "`connection[0].base_url` is \"https://api.example.com\"; expected a URL \
          that the connection's `allow` covers",
     );
     check(
-        CONNECTOR,
-        "token_path = \"/oauth/v3/token\"",
+        &CONNECTOR,
+        "token_path = \"/token\"",
         "",
         "`connection[0].token_path` is missing; expected the path of the token endpoint",
     );
     check(
-        CONNECTOR,
-        "default = \"renkei_id\"",
-        "default = 5",
-        "`setting[0].default` is Integer(5); expected a value of kind text",
+        &CONNECTOR,
+        "default = 1",
+        "default = \"x\"",
+        "`setting[0].default` is Text(\"x\"); expected a value of kind integer",
     );
-    check(CONNECTOR, "calls = 190", "calls = 0", "`quota[0].calls` is 0; expected at least 1");
+    check(&CONNECTOR, "calls = 100", "calls = 0", "`quota[0].calls` is 0; expected at least 1");
     check(
-        CONNECTOR,
+        &CONNECTOR,
         "[401]",
         "[200]",
         "`connection[0].refused_status` is 200; expected HTTP statuses from 400 to 599",
     );
     check(
-        TRANSFORM,
+        &TRANSFORM,
         "[[function]]",
         "[retry]\n[[function]]",
         "`retry` is given; expected nothing: only a connector has it",
     );
     check(
-        TRANSFORM,
-        "[\"family_name\", \"given_name\"]",
-        "[]",
+        &TRANSFORM,
+        "output = [\"a\", \"b\"]",
+        "output = []",
         "`function[0].output` is missing or empty; expected at least one",
     );
 }
@@ -248,21 +201,21 @@ fn name_that_looks_like_another_is_refused() {
             "`object[0].name` is \"{shown}\"; \
              expected a name without invisible characters such as `{escape}`"
         );
-        check(CONNECTOR, "\"contacts\"", &format!("\"{name}\""), &expected);
+        check(&CONNECTOR, "\"things\"", &format!("\"{name}\""), &expected);
     }
     let comma = "`object[0].name` is \"a, read:b\"; expected a name without `,`";
-    check(CONNECTOR, "\"contacts\"", "\"a, read:b\"", comma);
+    check(&CONNECTOR, "\"things\"", "\"a, read:b\"", comma);
     let line = "`object[0].name` is \"a\\nb\"; expected 1 to 100 bytes without control characters";
-    check(CONNECTOR, "\"contacts\"", "\"a\\nb\"", line);
+    check(&CONNECTOR, "\"things\"", "\"a\\nb\"", line);
     let space = "expected a name without a space before or after it";
     for name in ["contacts ", " contacts", "contacts\u{3000}"] {
         let expected = format!("`object[0].name` is {name:?}; {space}");
-        check(CONNECTOR, "\"contacts\"", &format!("\"{name}\""), &expected);
+        check(&CONNECTOR, "\"things\"", &format!("\"{name}\""), &expected);
     }
     check(
-        TRANSFORM,
-        "\"full_name\"",
-        "\"full\u{200b}name\"",
+        &TRANSFORM,
+        "[\"a\"",
+        "[\"full\u{200b}name\"",
         "`function[0].input[0]` is \"full\\u{200b}name\"; \
          expected a name without invisible characters such as `\\u{200b}`",
     );
@@ -279,38 +232,38 @@ fn vendor_and_japanese_names_are_accepted() {
         "Custom Object__c",
         "Ünïcode/v1.2-α:x",
     ] {
-        let text = CONNECTOR.replacen("\"contacts\"", &format!("\"{name}\""), 1);
+        let text = CONNECTOR.replacen("\"things\"", &format!("\"{name}\""), 1);
         let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
         assert_eq!(connector(&manifest).objects[0].name, name);
     }
-    let text = TRANSFORM.replacen("\"full_name\"", "\"姓, 名\"", 1);
+    let text = TRANSFORM.replacen("[\"a\"", "[\"姓, 名\"", 1);
     assert!(Manifest::from_toml(&text, None).is_ok(), "columns are in no list of grants");
 }
 
 #[test]
 fn base_url_and_token_path_have_one_spelling() {
     for written in
-        ["HTTPS://API.hubapi.com:443/", " https://api.hubapi.com", "https:\\\\api.hubapi.com"]
+        ["HTTPS://API.example.com:443/", " https://api.example.com", "https:\\\\api.example.com"]
     {
         let text = CONNECTOR.replacen(
-            "base_url = \"https://api.hubapi.com\"",
+            "base_url = \"https://api.example.com\"",
             &format!("base_url = '{}'", written.replace("\\\\", "\\")),
             1,
         );
         let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
         let base = connector(&manifest).connections[0].base_url.clone();
-        assert_eq!(base.as_deref(), Some("https://api.hubapi.com"), "{written}");
+        assert_eq!(base.as_deref(), Some("https://api.example.com"), "{written}");
     }
     check(
-        CONNECTOR,
-        "\"/oauth/v3/token\"",
+        &CONNECTOR,
+        "\"/token\"",
         "\"/tok\u{200b}en\"",
         "`connection[0].token_path` is \"/tok\\u{200b}en\"; expected a path such as `/token`",
     );
-    let field = "base_url_field = \"in\u{200b}stance_url\"\ntoken_style";
+    let field = "\"in\u{200b}stance_url\"";
     let expected = "`connection[0].base_url_field` is \"in\\u{200b}stance_url\"; \
                     expected a name without invisible characters such as `\\u{200b}`";
-    check(CONNECTOR, "token_style", field, expected);
+    check(&CONNECTOR, "\"instance_url\"", field, expected);
 }
 
 #[test]

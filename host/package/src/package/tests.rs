@@ -1,20 +1,18 @@
 //! Good files, each kind of bad file with its message, and mutated bytes.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
+use renkei_test_support::manifest as text;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
 use super::*;
 use crate::manifest::SECTION;
 use crate::world::dummy;
 
-const CONNECTOR: &str = r#"{"id": "acme", "title": "Acme", "publisher": "acme", "kind": "connector",
-    "contract": "0.1", "version": "1.0.0",
-    "connection": [{"slot": "primary", "allow": ["https://api.acme.example"], "auth": ["bearer"]}],
-    "object": [{"name": "contacts"}]}"#;
+static CONNECTOR: LazyLock<String> = LazyLock::new(|| text::to_json(&text::connector("acme")));
 
-const TRANSFORM: &str = r#"{"id": "upper", "title": "Upper", "publisher": "acme",
-    "kind": "transform", "contract": "0.1", "version": "1.0.0",
-    "function": [{"name": "upper", "shape": "one-way", "input": ["a"], "output": ["b"]}]}"#;
+static TRANSFORM: LazyLock<String> = LazyLock::new(|| text::to_json(&text::transform("upper")));
 
 fn with_section(mut component: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
     CustomSection { name: name.into(), data: data.into() }.append_to_component(&mut component);

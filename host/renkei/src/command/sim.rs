@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use renkei_simulators::clock::Clock;
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
-use renkei_simulators::serve::{Options, Running};
+use renkei_simulators::simulator::SimOptions;
+use renkei_simulators::vendors::VendorEntry;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -20,11 +21,12 @@ use crate::stop;
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
-    let clock = Clock::scaled(
+    let clock = SimClock::scaled(
         args.clock_origin_ms.unwrap_or_else(SystemClock::real_now_ms),
         args.speed.max(f64::MIN_POSITIVE),
     );
     let faults = if args.no_limits { Faults::none() } else { Faults::default() };
+    let options = SimOptions { seed: args.seed, people: args.people, clock, faults };
     let mut running = BTreeMap::new();
     for (offset, name) in (0u16..).zip(&args.systems) {
         let port = args.port_base.map_or(0, |base| base.saturating_add(offset));
@@ -33,13 +35,11 @@ pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
                 "port {port} cannot be used for {name}: {error}; choose another with --port-base"
             ))
         })?;
-        let options = Options {
-            seed: args.seed,
-            people: args.people,
-            clock: clock.clone(),
-            faults: faults.clone(),
-        };
-        running.insert(name.clone(), start(name, listener, options)?);
+        let vendor = VendorEntry::find(name).ok_or_else(|| {
+            let names = VendorEntry::list_names();
+            Failure::usage(format!("there is no simulator for `{name}`; there are: {names}"))
+        })?;
+        running.insert(name.clone(), vendor.serve(listener, &options)?);
     }
     let ready: BTreeMap<_, _> = running
         .iter()
@@ -68,14 +68,4 @@ async fn wait_for_end_of_input() {
         drop(ended.send(rest));
     });
     drop(end.await);
-}
-
-fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, Failure> {
-    match name {
-        "hubspot" => Ok(renkei_simulators::hubspot::serve(listener, options)?),
-        "salesforce" => Ok(renkei_simulators::salesforce::serve(listener, options)?),
-        _ => Err(Failure::usage(format!(
-            "there is no simulator for `{name}`; there are: hubspot, salesforce"
-        ))),
-    }
 }

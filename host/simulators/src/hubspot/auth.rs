@@ -8,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::PORTAL_ID;
 use super::errors::ApiError;
-use super::limits::App;
-use super::portal_id;
+use super::limits::ClientApp;
+use super::portal::PORTAL_ID;
+use super::portal::portal_id;
 use super::route::OauthCall;
 use crate::faults::Faults;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
 
 const CLIENT_ID: &str = "0a1b2c3d-0000-4000-8000-renkeisim001";
 const SCOPES: [&str; 6] = [
@@ -28,7 +28,7 @@ const SCOPES: [&str; 6] = [
 
 /// Every token of the account.
 #[derive(Debug)]
-pub(super) struct Auth {
+pub(super) struct HubSpotTokens {
     seed: u64,
     serial: u64,
     private_token: Option<String>,
@@ -39,7 +39,7 @@ pub(super) struct Auth {
     client_secret: String,
 }
 
-impl Auth {
+impl HubSpotTokens {
     pub(super) fn new(seed: u64) -> Self {
         let mut auth = Self {
             seed,
@@ -55,7 +55,7 @@ impl Auth {
         auth
     }
 
-    /// What a client needs: a private app's token, or client, secret and refresh token.
+    /// Credentials of a client: a private app's token, or client, secret and refresh token.
     pub(super) fn credentials(&self) -> Value {
         json!({
             "private_app_token": self.private_token,
@@ -78,14 +78,14 @@ impl Auth {
     ///
     /// # Errors
     /// 401 with the category that says whether the token ever was good.
-    pub(super) fn check(&self, request: &Request, now_ms: i64) -> Result<App, ApiError> {
+    pub(super) fn check(&self, request: &SimRequest, now_ms: i64) -> Result<ClientApp, ApiError> {
         let header = request.header("authorization").unwrap_or_default();
         let token = header.strip_prefix("Bearer ").unwrap_or_default();
         if self.private_token.as_deref() == Some(token) {
-            return Ok(App::Private);
+            return Ok(ClientApp::Private);
         }
         match self.access.get(token) {
-            Some(expiry_ms) if now_ms < *expiry_ms => Ok(App::Oauth),
+            Some(expiry_ms) if now_ms < *expiry_ms => Ok(ClientApp::Oauth),
             Some(expiry_ms) => {
                 let late_s = (now_ms - expiry_ms) / 1_000;
                 let message = format!(
@@ -104,22 +104,27 @@ impl Auth {
     }
 
     /// Answers a token request; these need no bearer token.
-    pub(super) fn answer(&mut self, call: &OauthCall, request: &Request, at: At<'_>) -> Answer {
+    pub(super) fn answer(
+        &mut self,
+        call: &OauthCall,
+        request: &SimRequest,
+        at: TokenContext<'_>,
+    ) -> SimAnswer {
         let form: HashMap<String, String> =
             url::form_urlencoded::parse(&request.body).into_owned().collect();
         let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         match call {
             OauthCall::Token => self.token(field, at),
             OauthCall::Introspect => {
-                Answer::json(StatusCode::OK, &self.describe(field("token"), at))
+                SimAnswer::json(StatusCode::OK, &self.describe(field("token"), at))
             }
             OauthCall::Revoke => {
                 self.access.remove(field("token"));
                 self.refresh.remove(field("token"));
-                Answer::empty(StatusCode::NO_CONTENT)
+                SimAnswer::empty(StatusCode::NO_CONTENT)
             }
             OauthCall::Describe(token) if self.access.contains_key(token) => {
-                Answer::json(StatusCode::OK, &self.describe(token, at))
+                SimAnswer::json(StatusCode::OK, &self.describe(token, at))
             }
             OauthCall::Describe(_) => {
                 ApiError::not_found("access token not found").answer(at.correlation_id)
@@ -127,7 +132,7 @@ impl Auth {
         }
     }
 
-    fn token<'f>(&mut self, field: impl Fn(&str) -> &'f str, at: At<'_>) -> Answer {
+    fn token<'f>(&mut self, field: impl Fn(&str) -> &'f str, at: TokenContext<'_>) -> SimAnswer {
         if field("client_id") != CLIENT_ID {
             return at.refuse("BAD_CLIENT_ID", "missing or unknown client id");
         }
@@ -172,7 +177,7 @@ impl Auth {
         if let (Some(refresh_token), Some(fields)) = (refresh_token, body.as_object_mut()) {
             fields.insert("refresh_token".to_owned(), json!(refresh_token));
         }
-        Answer::json(StatusCode::OK, &body)
+        SimAnswer::json(StatusCode::OK, &body)
     }
 
     fn issue_refresh(&mut self) -> String {
@@ -181,7 +186,7 @@ impl Auth {
         token
     }
 
-    fn describe(&self, token: &str, at: At<'_>) -> Value {
+    fn describe(&self, token: &str, at: TokenContext<'_>) -> Value {
         let now_ms = at.now_ms;
         let expiry_ms = self.access.get(token).copied().unwrap_or(now_ms);
         json!({
@@ -202,19 +207,19 @@ impl Auth {
     }
 }
 
-/// What an answer to a token request depends on beside the tokens.
+/// Moment, knobs and correlation id of a token request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At<'a> {
+pub(super) struct TokenContext<'a> {
     pub now_ms: i64,
     pub faults: &'a Faults,
     pub correlation_id: &'a str,
 }
 
-impl At<'_> {
+impl TokenContext<'_> {
     /// 400 in the shape of the OAuth v1 endpoint, which is not that of the other errors.
-    fn refuse(self, status: &str, message: &str) -> Answer {
+    fn refuse(self, status: &str, message: &str) -> SimAnswer {
         let body =
             json!({"status": status, "message": message, "correlationId": self.correlation_id});
-        Answer::json(StatusCode::BAD_REQUEST, &body)
+        SimAnswer::json(StatusCode::BAD_REQUEST, &body)
     }
 }

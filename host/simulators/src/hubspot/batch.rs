@@ -12,18 +12,19 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::errors::{ApiError, Refusal};
-use super::kinds::Kind;
-use super::objects::{NewObject, is_true};
+use super::account::HubSpot;
+use super::errors::{ApiError, WriteRefusal};
+use super::kinds::ObjectKind;
+use super::objects::NewObject;
+use super::reply::{HandlerResult, HubSpotReply, body, check_size, is_true, reply};
 use super::route::BATCH_CAP;
-use super::store::{Checked, repeated};
-use super::view::{Batch, Named, Projection, id_text};
-use super::{HubSpot, Outcome, Reply, body};
-use crate::serve::{Answer, Request};
+use super::store::{CheckedValues, repeated};
+use super::view::{BatchAnswer, NamedId, Projection, id_text};
+use crate::http::{SimAnswer, SimRequest};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Inputs<T> {
+struct BatchInputs<T> {
     inputs: Vec<T>,
 }
 
@@ -36,12 +37,12 @@ struct ReadBatch {
     properties_with_history: Vec<String>,
     #[serde(default)]
     id_property: Option<String>,
-    inputs: Vec<Named>,
+    inputs: Vec<NamedId>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Change {
+struct ChangeInput {
     #[serde(deserialize_with = "id_text")]
     id: String,
     #[serde(default)]
@@ -51,27 +52,27 @@ struct Change {
     object_write_trace_id: Option<String>,
 }
 
-/// Which batch write a request is.
+/// Kind of a batch write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
+enum BatchKind {
     Create,
     Update,
     Upsert,
 }
 
 /// One input after its check: what to do, or why not.
-type Verdict = Result<Write, Refusal>;
+type InputVerdict = Result<CheckedWrite, WriteRefusal>;
 
-enum Write {
-    Create(Checked),
-    Change(u64, Checked),
+enum CheckedWrite {
+    Create(CheckedValues),
+    Change(u64, CheckedValues),
 }
 
 /// Values that earlier inputs of the same batch have taken, with the record that takes them.
-type Taken = HashMap<(String, Box<str>), Option<u64>>;
+type TakenValues = HashMap<(String, Box<str>), Option<u64>>;
 
 impl HubSpot {
-    pub(super) fn batch_read(&self, kind: Kind, request: &Request) -> Outcome {
+    pub(super) fn batch_read(&self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
         let read: ReadBatch = body(request)?;
         let id_property = read.id_property.as_deref();
         check_size(read.inputs.len(), BATCH_CAP)?;
@@ -83,7 +84,7 @@ impl HubSpot {
         let mut shown: Vec<u64> = Vec::new();
         let mut records = Vec::new();
         let mut missing = Vec::new();
-        for Named { id } in &read.inputs {
+        for NamedId { id } in &read.inputs {
             let found = if archived {
                 let found = id.parse().ok().and_then(|id| self.store.shown(kind, id, now_ms));
                 found.filter(|record| record.archived_ms.is_some())
@@ -104,20 +105,20 @@ impl HubSpot {
             records.into_iter().map(|record| projection.show(&self.store, record)).collect();
         let errors =
             if missing.is_empty() { vec![] } else { vec![ApiError::missing_ids(kind, missing)] };
-        let batch = Batch::new(results, errors, self.clock.now_ms());
+        let batch = BatchAnswer::new(results, errors, self.clock.now_ms());
         Ok(reply(StatusCode::OK, &batch, read.inputs.len()))
     }
 
-    pub(super) fn batch_create(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<NewObject> = body(request)?;
+    pub(super) fn batch_create(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
+        let BatchInputs { inputs }: BatchInputs<NewObject> = body(request)?;
         check_size(inputs.len(), BATCH_CAP)?;
         let partial = inputs.iter().all(|input| input.object_write_trace_id.is_some());
         let mut links = Vec::new();
         for input in &inputs {
             links.push(self.check_links(kind, &input.associations)?);
         }
-        let mut taken = Taken::new();
-        let verdicts: Vec<Verdict> = inputs
+        let mut taken = TakenValues::new();
+        let verdicts: Vec<InputVerdict> = inputs
             .iter()
             .map(|input| self.check_new(kind, &input.properties, &mut taken))
             .collect();
@@ -129,34 +130,36 @@ impl HubSpot {
             self.make_links(*id, links);
         }
         let fields = |place| inputs.get(place).map(|input: &NewObject| &input.properties);
-        self.written(Sort::Create, kind, &written, errors, fields)
+        self.written(BatchKind::Create, kind, &written, errors, fields)
     }
 
-    pub(super) fn batch_update(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<Change> = body(request)?;
+    pub(super) fn batch_update(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
+        let BatchInputs { inputs }: BatchInputs<ChangeInput> = body(request)?;
         self.check_changes(kind, &inputs)?;
-        let mut taken = Taken::new();
+        let mut taken = TakenValues::new();
         let verdicts = inputs
             .iter()
             .map(|input| {
                 let found = self.store.find(kind, &input.id, input.id_property.as_deref());
-                let id = found.ok_or_else(|| Refusal::Missing { id: input.id.clone() })?;
+                let id = found.ok_or_else(|| WriteRefusal::Missing { id: input.id.clone() })?;
                 self.check_change(kind, id, &input.properties, &mut taken)
             })
             .collect();
-        self.write_changes(Sort::Update, kind, &inputs, verdicts)
+        self.write_changes(BatchKind::Update, kind, &inputs, verdicts)
     }
 
-    pub(super) fn batch_upsert(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<Change> = body(request)?;
+    pub(super) fn batch_upsert(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
+        let BatchInputs { inputs }: BatchInputs<ChangeInput> = body(request)?;
         self.check_changes(kind, &inputs)?;
-        let mut taken = Taken::new();
+        let mut taken = TakenValues::new();
         let verdicts = inputs
             .iter()
             .map(|input| match self.store.find(kind, &input.id, input.id_property.as_deref()) {
                 Some(id) => self.check_change(kind, id, &input.properties, &mut taken),
                 None => match input.id_property.as_deref() {
-                    None | Some("hs_object_id") => Err(Refusal::Missing { id: input.id.clone() }),
+                    None | Some("hs_object_id") => {
+                        Err(WriteRefusal::Missing { id: input.id.clone() })
+                    }
                     Some(property) => {
                         let mut fields = input.properties.clone();
                         fields
@@ -167,20 +170,24 @@ impl HubSpot {
                 },
             })
             .collect();
-        self.write_changes(Sort::Upsert, kind, &inputs, verdicts)
+        self.write_changes(BatchKind::Upsert, kind, &inputs, verdicts)
     }
 
-    pub(super) fn batch_archive(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<Named> = body(request)?;
+    pub(super) fn batch_archive(
+        &mut self,
+        kind: ObjectKind,
+        request: &SimRequest,
+    ) -> HandlerResult {
+        let BatchInputs { inputs }: BatchInputs<NamedId> = body(request)?;
         check_size(inputs.len(), BATCH_CAP)?;
         let now_ms = self.clock.now_ms();
-        for Named { id } in &inputs {
+        for NamedId { id } in &inputs {
             self.store.archive(kind, id.parse().unwrap_or_default(), now_ms);
         }
-        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
+        Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
     }
 
-    fn check_changes(&self, kind: Kind, inputs: &[Change]) -> Result<(), ApiError> {
+    fn check_changes(&self, kind: ObjectKind, inputs: &[ChangeInput]) -> Result<(), ApiError> {
         check_size(inputs.len(), BATCH_CAP)?;
         for input in inputs {
             self.check_id_property(kind, input.id_property.as_deref())?;
@@ -194,40 +201,45 @@ impl HubSpot {
         Err(ApiError::invalid(message).with("ids", repeated))
     }
 
-    fn check_new(&self, kind: Kind, fields: &Map<String, Value>, taken: &mut Taken) -> Verdict {
+    fn check_new(
+        &self,
+        kind: ObjectKind,
+        fields: &Map<String, Value>,
+        taken: &mut TakenValues,
+    ) -> InputVerdict {
         let checked = self.store.check(kind, fields)?;
         self.store.check_required(kind, &checked)?;
         self.store.check_unique(kind, &checked, None)?;
-        self.take(kind, &checked, None, taken)?;
-        Ok(Write::Create(checked))
+        self.reserve_values(kind, &checked, None, taken)?;
+        Ok(CheckedWrite::Create(checked))
     }
 
     fn check_change(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         id: u64,
         fields: &Map<String, Value>,
-        taken: &mut Taken,
-    ) -> Verdict {
+        taken: &mut TakenValues,
+    ) -> InputVerdict {
         let checked = self.store.check(kind, fields)?;
         self.store.check_unique(kind, &checked, Some(id))?;
-        self.take(kind, &checked, Some(id), taken)?;
-        Ok(Write::Change(id, checked))
+        self.reserve_values(kind, &checked, Some(id), taken)?;
+        Ok(CheckedWrite::Change(id, checked))
     }
 
     /// Refuses a unique value that an earlier input of the batch has.
-    fn take(
+    fn reserve_values(
         &self,
-        kind: Kind,
-        checked: &Checked,
+        kind: ObjectKind,
+        checked: &CheckedValues,
         id: Option<u64>,
-        taken: &mut Taken,
-    ) -> Result<(), Refusal> {
+        taken: &mut TakenValues,
+    ) -> Result<(), WriteRefusal> {
         for property in self.store.unique_properties(kind) {
             let Some(Some(value)) = checked.get(&property) else { continue };
             let before = taken.insert((property.to_string(), value.clone()), id);
             if let Some(holder) = before.filter(|holder| id.is_none() || *holder != id) {
-                return Err(Refusal::Conflict { existing: holder.unwrap_or_default() });
+                return Err(WriteRefusal::Conflict { existing: holder.unwrap_or_default() });
             }
         }
         Ok(())
@@ -235,29 +247,29 @@ impl HubSpot {
 
     fn write_changes(
         &mut self,
-        sort: Sort,
-        kind: Kind,
-        inputs: &[Change],
-        verdicts: Vec<Verdict>,
-    ) -> Outcome {
+        sort: BatchKind,
+        kind: ObjectKind,
+        inputs: &[ChangeInput],
+        verdicts: Vec<InputVerdict>,
+    ) -> HandlerResult {
         let partial = inputs.iter().all(|input| input.object_write_trace_id.is_some());
         let traces: Vec<_> = inputs.iter().map(|input| &input.object_write_trace_id).collect();
         let (written, errors) = self.write_all(kind, verdicts, &traces, partial)?;
-        let fields = |place| inputs.get(place).map(|input: &Change| &input.properties);
+        let fields = |place| inputs.get(place).map(|input: &ChangeInput| &input.properties);
         self.written(sort, kind, &written, errors, fields)
     }
 
     /// Writes what passed; without `partial` a refusal other than a missing id stops everything.
     fn write_all(
         &mut self,
-        kind: Kind,
-        verdicts: Vec<Verdict>,
+        kind: ObjectKind,
+        verdicts: Vec<InputVerdict>,
         traces: &[&Option<String>],
         partial: bool,
-    ) -> Result<(Vec<Written>, Vec<ApiError>), ApiError> {
+    ) -> Result<(Vec<WrittenInput>, Vec<ApiError>), ApiError> {
         if !partial {
             let fatal = verdicts.iter().find_map(|verdict| match verdict {
-                Err(Refusal::Missing { .. }) | Ok(_) => None,
+                Err(WriteRefusal::Missing { .. }) | Ok(_) => None,
                 Err(refusal) => Some(refusal.clone()),
             });
             if let Some(refusal) = fatal {
@@ -269,11 +281,11 @@ impl HubSpot {
         for (place, verdict) in verdicts.into_iter().enumerate() {
             let trace = traces.get(place).and_then(|trace| trace.as_deref());
             let refusal = match verdict {
-                Ok(Write::Create(checked)) => {
+                Ok(CheckedWrite::Create(checked)) => {
                     written.push((place, self.store.insert(kind, checked, author), true));
                     continue;
                 }
-                Ok(Write::Change(id, checked)) => {
+                Ok(CheckedWrite::Change(id, checked)) => {
                     match self.store.change(kind, id, checked, author) {
                         Ok(()) => {
                             written.push((place, id, false));
@@ -285,7 +297,7 @@ impl HubSpot {
                 Err(refusal) => refusal,
             };
             match refusal {
-                Refusal::Missing { id } if trace.is_none() => missing.push(id),
+                WriteRefusal::Missing { id } if trace.is_none() => missing.push(id),
                 refusal => errors.push(refusal.item(kind, trace)),
             }
         }
@@ -297,12 +309,12 @@ impl HubSpot {
 
     fn written<'f>(
         &self,
-        sort: Sort,
-        kind: Kind,
-        written: &[Written],
+        sort: BatchKind,
+        kind: ObjectKind,
+        written: &[WrittenInput],
         errors: Vec<ApiError>,
         fields: impl Fn(usize) -> Option<&'f Map<String, Value>>,
-    ) -> Outcome {
+    ) -> HandlerResult {
         // The answer shows the properties that any input of the batch wrote.
         let mut names: Vec<String> = Vec::new();
         for (place, ..) in written {
@@ -317,36 +329,14 @@ impl HubSpot {
             .iter()
             .filter_map(|(_, id, new)| {
                 let shown = projection.show(&self.store, self.store.live(kind, *id)?);
-                Some(if sort == Sort::Upsert { shown.with_new(*new) } else { shown })
+                Some(if sort == BatchKind::Upsert { shown.with_new(*new) } else { shown })
             })
             .collect();
-        let batch = Batch::new(results, errors, self.clock.now_ms());
-        let status = if sort == Sort::Create { StatusCode::CREATED } else { StatusCode::OK };
+        let batch = BatchAnswer::new(results, errors, self.clock.now_ms());
+        let status = if sort == BatchKind::Create { StatusCode::CREATED } else { StatusCode::OK };
         Ok(reply(status, &batch, written.len()))
     }
 }
 
 /// Place among the inputs, id, and whether it is new.
-type Written = (usize, u64, bool);
-
-/// A batch answer: 207 when it has errors.
-pub(super) fn reply<R: serde::Serialize>(
-    status: StatusCode,
-    batch: &Batch<R>,
-    rows: usize,
-) -> Reply {
-    let status = if batch.has_errors() { StatusCode::MULTI_STATUS } else { status };
-    Reply { answer: Answer::json(status, batch), rows }
-}
-
-/// Refuses an empty batch and one beyond the cap.
-pub(super) fn check_size(count: usize, cap: usize) -> Result<(), ApiError> {
-    if count == 0 {
-        return Err(ApiError::invalid("The batch has no inputs"));
-    }
-    if count > cap {
-        let message = format!("The maximum number of inputs supported in a batch request is {cap}");
-        return Err(ApiError::invalid(message));
-    }
-    Ok(())
-}
+type WrittenInput = (usize, u64, bool);

@@ -1,6 +1,6 @@
 //! Error bodies in HubSpot's schema (H-error-1, H-error-3, H-error-7).
 //!
-//! A write that is refused is a [`Refusal`] first: what it becomes on the wire differs between a
+//! A write that is refused is a [`WriteRefusal`] first. Its form on the wire differs between a
 //! single request, a whole batch, and an item of a 207 answer.
 
 use std::collections::BTreeMap;
@@ -9,12 +9,12 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::PORTAL_ID;
-use super::kinds::Kind;
-use crate::serve::Answer;
+use super::kinds::ObjectKind;
+use super::portal::PORTAL_ID;
+use crate::http::SimAnswer;
 
 /// `context` of an error: a list of texts per key.
-pub(super) type Context = BTreeMap<&'static str, Vec<String>>;
+pub(super) type ErrorContext = BTreeMap<&'static str, Vec<String>>;
 
 /// An error answer, or an item of `errors` in a 207 answer.
 #[derive(Clone, Debug, Serialize)]
@@ -22,29 +22,29 @@ pub(super) type Context = BTreeMap<&'static str, Vec<String>>;
 pub(super) struct ApiError {
     #[serde(skip)]
     pub http: StatusCode,
-    status: Status,
+    status: ErrorStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_category: Option<&'static str>,
     pub message: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub context: Context,
+    pub context: ErrorContext,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Detail>,
+    pub errors: Vec<ErrorDetail>,
 }
 
 /// `status` of an error, which never varies.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum ErrorStatus {
     Error,
 }
 
 /// An error as the body of an answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Whole<'a> {
+struct ErrorBody<'a> {
     #[serde(flatten)]
     error: &'a ApiError,
     correlation_id: &'a str,
@@ -52,11 +52,11 @@ struct Whole<'a> {
 
 /// One property that is wrong.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Detail {
+pub(super) struct ErrorDetail {
     pub message: String,
     pub code: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub context: Context,
+    pub context: ErrorContext,
 }
 
 impl ApiError {
@@ -67,11 +67,11 @@ impl ApiError {
     ) -> Self {
         Self {
             http,
-            status: Status::Error,
+            status: ErrorStatus::Error,
             category: Some(category),
             sub_category: None,
             message: message.into(),
-            context: Context::new(),
+            context: ErrorContext::new(),
             errors: Vec::new(),
         }
     }
@@ -102,7 +102,7 @@ impl ApiError {
     }
 
     /// The item of a 207 answer for ids that do not exist.
-    pub(super) fn missing_ids(kind: Kind, ids: Vec<String>) -> Self {
+    pub(super) fn missing_ids(kind: ObjectKind, ids: Vec<String>) -> Self {
         let name = kind.singular().to_uppercase();
         Self::not_found(format!(
             "Could not get some {name} objects, they may be deleted or not exist. \
@@ -122,16 +122,16 @@ impl ApiError {
     }
 
     /// The whole answer.
-    pub(super) fn answer(&self, correlation_id: &str) -> Answer {
-        Answer::json(self.http, &Whole { error: self, correlation_id })
+    pub(super) fn answer(&self, correlation_id: &str) -> SimAnswer {
+        SimAnswer::json(self.http, &ErrorBody { error: self, correlation_id })
     }
 }
 
-/// Why a write of one record was refused; the envelope depends on how it was asked for.
+/// Reason why a write of one record was refused; the envelope depends on the request.
 #[derive(Clone, Debug)]
-pub(super) enum Refusal {
+pub(super) enum WriteRefusal {
     /// Property values that do not pass.
-    Invalid(Vec<Detail>),
+    Invalid(Vec<ErrorDetail>),
     /// Another record has the mail address.
     Conflict { existing: u64 },
     /// Another record has the value of a unique property; `own` is 0 for a record that is new.
@@ -142,9 +142,9 @@ pub(super) enum Refusal {
     Missing { id: String },
 }
 
-impl Refusal {
+impl WriteRefusal {
     /// As the answer to a request for one record.
-    pub(super) fn single(self, kind: Kind) -> ApiError {
+    pub(super) fn single(self, kind: ObjectKind) -> ApiError {
         match self {
             Self::Invalid(details) => invalid_values(details),
             Self::Conflict { existing } => ApiError::new(
@@ -167,7 +167,7 @@ impl Refusal {
     }
 
     /// As the answer that refuses a whole batch; it names no existing id.
-    pub(super) fn whole_batch(self, kind: Kind) -> ApiError {
+    pub(super) fn whole_batch(self, kind: ObjectKind) -> ApiError {
         match self {
             Self::Conflict { .. } => ApiError::new(
                 StatusCode::CONFLICT,
@@ -179,7 +179,7 @@ impl Refusal {
     }
 
     /// As an item of a 207 answer.
-    pub(super) fn item(self, kind: Kind, trace_id: Option<&str>) -> ApiError {
+    pub(super) fn item(self, kind: ObjectKind, trace_id: Option<&str>) -> ApiError {
         let existing = match &self {
             Self::Conflict { existing } => Some(existing.to_string()),
             _ => None,
@@ -198,7 +198,7 @@ impl Refusal {
     }
 }
 
-fn invalid_values(details: Vec<Detail>) -> ApiError {
+fn invalid_values(details: Vec<ErrorDetail>) -> ApiError {
     let listed: Vec<_> = details
         .iter()
         .map(|detail| {
@@ -215,20 +215,24 @@ fn invalid_values(details: Vec<Detail>) -> ApiError {
     ApiError { errors: details, ..ApiError::invalid(message) }
 }
 
-impl Detail {
+impl ErrorDetail {
     /// A complaint about the property `name`.
-    pub(super) fn of(name: &str, code: &'static str, message: String) -> Self {
-        Self { message, code, context: Context::from([("propertyName", vec![name.to_owned()])]) }
+    pub(super) fn for_property(name: &str, code: &'static str, message: String) -> Self {
+        Self {
+            message,
+            code,
+            context: ErrorContext::from([("propertyName", vec![name.to_owned()])]),
+        }
     }
 
     /// A required property without a value.
     pub(super) fn missing(name: &str) -> Self {
         let message = format!("Some required properties were not set: {name}");
-        Self::of(name, "MISSING_REQUIRED_PROPERTY", message)
+        Self::for_property(name, "MISSING_REQUIRED_PROPERTY", message)
     }
 }
 
-fn capitalised(kind: Kind) -> String {
+fn capitalised(kind: ObjectKind) -> String {
     let mut letters = kind.singular().chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

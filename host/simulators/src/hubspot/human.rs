@@ -7,23 +7,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::HubSpot;
-use super::errors::{ApiError, Refusal};
-use super::kinds::{Kind, Pair};
-use super::store::Author;
-use super::table::Record;
-use crate::clock::Clock;
-use crate::control::{ControlError, Link, NewRecord, Origin, RecordView, Records, System};
+use super::account::HubSpot;
+use super::errors::{ApiError, WriteRefusal};
+use super::kinds::{KindPair, ObjectKind};
+use super::store::RecordAuthor;
+use super::table::HubSpotRecord;
+use crate::clock::SimClock;
+use crate::control::{
+    ControlError, NewRecord, Origin, RecordLink, RecordView, RecordViews, Vendor,
+};
 use crate::faults::Faults;
-use crate::ledger::Ledger;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
+use crate::ledger::CallLedger;
 
-impl System for HubSpot {
-    fn handle(&mut self, request: &Request) -> Answer {
+impl Vendor for HubSpot {
+    fn handle(&mut self, request: &SimRequest) -> SimAnswer {
         self.answer(request)
     }
 
-    fn records<'a>(&'a self, object: &str) -> Result<Records<'a>, ControlError> {
+    fn records<'a>(&'a self, object: &str) -> Result<RecordViews<'a>, ControlError> {
         let kind = kind(object)?;
         let records = self.store.table(kind).into_iter().flat_map(|table| table.after(0));
         Ok(Box::new(records.map(move |record| self.seen(kind, record))))
@@ -72,7 +74,7 @@ impl System for HubSpot {
         self.store.restore(kind, number, now_ms).map_err(ControlError::Refused)
     }
 
-    fn link(&mut self, link: &Link) -> Result<(), ControlError> {
+    fn link(&mut self, link: &RecordLink) -> Result<(), ControlError> {
         let (pair, from, to) = self.ends(link)?;
         HubSpot::link(self, pair, from, to, link.primary);
         match &link.label {
@@ -81,7 +83,7 @@ impl System for HubSpot {
         }
     }
 
-    fn unlink(&mut self, link: &Link) -> Result<(), ControlError> {
+    fn unlink(&mut self, link: &RecordLink) -> Result<(), ControlError> {
         let (pair, from, to) = self.ends(link)?;
         match &link.label {
             Some(label) => return self.change_label(pair, (from, to), label, false),
@@ -96,7 +98,7 @@ impl System for HubSpot {
         self.auth.revoke();
     }
 
-    fn ledger(&mut self) -> &mut Ledger {
+    fn ledger(&mut self) -> &mut CallLedger {
         &mut self.ledger
     }
 
@@ -111,7 +113,7 @@ impl System for HubSpot {
         self.faults = faults;
     }
 
-    fn clock(&self) -> &Clock {
+    fn clock(&self) -> &SimClock {
         &self.clock
     }
 }
@@ -125,9 +127,9 @@ impl HubSpot {
         done
     }
 
-    fn ends(&self, link: &Link) -> Result<(Pair, u64, u64), ControlError> {
+    fn ends(&self, link: &RecordLink) -> Result<(KindPair, u64, u64), ControlError> {
         let (from, to) = (kind(&link.object)?, kind(&link.to_object)?);
-        let pair = Pair::between(from, to).ok_or(ControlError::Unsupported("relate these"))?;
+        let pair = KindPair::between(from, to).ok_or(ControlError::Unsupported("relate these"))?;
         Ok((pair, self.id_of(from, &link.id)?, self.id_of(to, &link.to_id)?))
     }
 
@@ -136,7 +138,8 @@ impl HubSpot {
         let mut links = Vec::new();
         for (to, ids) in &new.references {
             let to = self::kind(to)?;
-            let pair = Pair::between(kind, to).ok_or(ControlError::Unsupported("relate these"))?;
+            let pair =
+                KindPair::between(kind, to).ok_or(ControlError::Unsupported("relate these"))?;
             for id in ids {
                 links.push((pair, self.id_of(to, id)?));
             }
@@ -151,26 +154,26 @@ impl HubSpot {
         Ok(id.to_string())
     }
 
-    fn human(&self) -> Author {
-        Author { origin: Origin::Human, now_ms: self.clock.now_ms() }
+    fn human(&self) -> RecordAuthor {
+        RecordAuthor { origin: Origin::Human, now_ms: self.clock.now_ms() }
     }
 
-    fn id_of(&self, kind: Kind, id: &str) -> Result<u64, ControlError> {
+    fn id_of(&self, kind: ObjectKind, id: &str) -> Result<u64, ControlError> {
         let unknown = || ControlError::UnknownRecord(id.to_owned());
         self.store.find(kind, id, None).ok_or_else(unknown)
     }
 
-    fn seen(&self, kind: Kind, record: &Record) -> RecordView {
+    fn seen(&self, kind: ObjectKind, record: &HubSpotRecord) -> RecordView {
         let names = self.store.schema(kind).into_iter().flat_map(|schema| schema.live.keys());
         let fields = names
             .map(|name| (name.to_string(), record.row.value(name).map_or(Value::Null, Value::from)))
             .collect();
         let mut references = BTreeMap::new();
-        for to in Pair::referred_from(kind) {
+        for to in KindPair::referred_from(kind) {
             let ids: Vec<String> = self
                 .store
                 .associations
-                .of((kind, record.row.id), to)
+                .list_partners((kind, record.row.id), to)
                 .map(|(id, _)| id.to_string())
                 .collect();
             if !ids.is_empty() {
@@ -187,8 +190,8 @@ impl HubSpot {
     }
 }
 
-fn kind(object: &str) -> Result<Kind, ControlError> {
-    Kind::parse(object).ok_or_else(|| ControlError::UnknownObject(object.to_owned()))
+fn kind(object: &str) -> Result<ObjectKind, ControlError> {
+    ObjectKind::parse(object).ok_or_else(|| ControlError::UnknownObject(object.to_owned()))
 }
 
 /// A person who empties a field writes what the API writes as an empty string.
@@ -197,7 +200,7 @@ fn cleared(fields: &Map<String, Value>) -> Map<String, Value> {
     fields.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-fn refused(kind: Kind, refusal: Refusal) -> ControlError {
+fn refused(kind: ObjectKind, refusal: WriteRefusal) -> ControlError {
     let ApiError { message, .. } = refusal.single(kind);
     ControlError::Refused(message)
 }

@@ -4,7 +4,7 @@
 
 /// An object type of HubSpot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     Contact,
     Company,
     Deal,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Project,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Every type with its singular name, plural name and type id.
     pub(super) const ALL: [(Self, &'static str, &'static str, &'static str); 17] = [
         (Self::Contact, "contact", "contacts", "0-1"),
@@ -100,70 +100,70 @@ impl Kind {
     }
 }
 
-/// How two types may be associated, seen from `from`.
+/// Two types that may be associated, seen from `from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub from: Kind,
-    pub to: Kind,
+pub(super) struct KindPair {
+    pub from: ObjectKind,
+    pub to: ObjectKind,
     /// The unlabelled type.
     pub plain: u32,
     /// The type of the primary one, where there is such a thing.
     pub primary: Option<u32>,
 }
 
-type PairRow = (Kind, Kind, u32, u32, Option<(u32, u32)>);
+type PairRow = (ObjectKind, ObjectKind, u32, u32, Option<(u32, u32)>);
 
 /// Types there, back, primary there, primary back. Those from a person or company back to an
 /// activity or quote, and those of leads, are from memory; those of the custom object are its own.
 const PAIRS: [PairRow; 43] = [
-    (Kind::Contact, Kind::Company, 279, 280, Some((1, 2))),
-    (Kind::Deal, Kind::Contact, 3, 4, None),
-    (Kind::Deal, Kind::Company, 341, 342, Some((5, 6))),
-    (Kind::Deal, Kind::LineItem, 19, 20, None),
-    (Kind::Quote, Kind::Deal, 64, 63, None),
-    (Kind::Note, Kind::Contact, 202, 201, None),
-    (Kind::Note, Kind::Company, 190, 189, None),
-    (Kind::Note, Kind::Deal, 214, 213, None),
-    (Kind::Task, Kind::Contact, 204, 203, None),
-    (Kind::Task, Kind::Company, 192, 191, None),
-    (Kind::Task, Kind::Deal, 216, 215, None),
-    (Kind::Call, Kind::Contact, 194, 193, None),
-    (Kind::Email, Kind::Contact, 198, 197, None),
-    (Kind::Meeting, Kind::Contact, 200, 199, None),
-    (Kind::Ticket, Kind::Contact, 16, 15, None),
-    (Kind::Ticket, Kind::Company, 339, 340, Some((26, 25))),
-    (Kind::Ticket, Kind::Deal, 28, 27, None),
-    (Kind::Lead, Kind::Contact, 578, 579, None),
-    (Kind::Contact, Kind::Contact, 449, 449, None),
-    (Kind::Company, Kind::Company, 450, 450, None),
-    (Kind::Deal, Kind::Deal, 451, 451, None),
-    (Kind::Note, Kind::Ticket, 228, 227, None),
-    (Kind::Task, Kind::Ticket, 230, 229, None),
-    (Kind::Call, Kind::Company, 182, 181, None),
-    (Kind::Call, Kind::Deal, 206, 205, None),
-    (Kind::Call, Kind::Ticket, 220, 219, None),
-    (Kind::Email, Kind::Company, 186, 185, None),
-    (Kind::Email, Kind::Deal, 210, 209, None),
-    (Kind::Email, Kind::Ticket, 224, 223, None),
-    (Kind::Meeting, Kind::Company, 188, 187, None),
-    (Kind::Meeting, Kind::Deal, 212, 211, None),
-    (Kind::Meeting, Kind::Ticket, 226, 225, None),
-    (Kind::Communication, Kind::Contact, 81, 82, None),
-    (Kind::Communication, Kind::Company, 87, 88, None),
-    (Kind::Communication, Kind::Deal, 85, 86, None),
-    (Kind::PostalMail, Kind::Contact, 453, 454, None),
-    (Kind::PostalMail, Kind::Company, 459, 460, None),
-    (Kind::PostalMail, Kind::Deal, 457, 458, None),
-    (Kind::Quote, Kind::Contact, 69, 70, None),
-    (Kind::Quote, Kind::Company, 71, 72, None),
-    (Kind::Quote, Kind::LineItem, 67, 68, None),
-    (Kind::Project, Kind::Company, 1_001, 1_002, None),
-    (Kind::Project, Kind::Contact, 1_003, 1_004, None),
+    (ObjectKind::Contact, ObjectKind::Company, 279, 280, Some((1, 2))),
+    (ObjectKind::Deal, ObjectKind::Contact, 3, 4, None),
+    (ObjectKind::Deal, ObjectKind::Company, 341, 342, Some((5, 6))),
+    (ObjectKind::Deal, ObjectKind::LineItem, 19, 20, None),
+    (ObjectKind::Quote, ObjectKind::Deal, 64, 63, None),
+    (ObjectKind::Note, ObjectKind::Contact, 202, 201, None),
+    (ObjectKind::Note, ObjectKind::Company, 190, 189, None),
+    (ObjectKind::Note, ObjectKind::Deal, 214, 213, None),
+    (ObjectKind::Task, ObjectKind::Contact, 204, 203, None),
+    (ObjectKind::Task, ObjectKind::Company, 192, 191, None),
+    (ObjectKind::Task, ObjectKind::Deal, 216, 215, None),
+    (ObjectKind::Call, ObjectKind::Contact, 194, 193, None),
+    (ObjectKind::Email, ObjectKind::Contact, 198, 197, None),
+    (ObjectKind::Meeting, ObjectKind::Contact, 200, 199, None),
+    (ObjectKind::Ticket, ObjectKind::Contact, 16, 15, None),
+    (ObjectKind::Ticket, ObjectKind::Company, 339, 340, Some((26, 25))),
+    (ObjectKind::Ticket, ObjectKind::Deal, 28, 27, None),
+    (ObjectKind::Lead, ObjectKind::Contact, 578, 579, None),
+    (ObjectKind::Contact, ObjectKind::Contact, 449, 449, None),
+    (ObjectKind::Company, ObjectKind::Company, 450, 450, None),
+    (ObjectKind::Deal, ObjectKind::Deal, 451, 451, None),
+    (ObjectKind::Note, ObjectKind::Ticket, 228, 227, None),
+    (ObjectKind::Task, ObjectKind::Ticket, 230, 229, None),
+    (ObjectKind::Call, ObjectKind::Company, 182, 181, None),
+    (ObjectKind::Call, ObjectKind::Deal, 206, 205, None),
+    (ObjectKind::Call, ObjectKind::Ticket, 220, 219, None),
+    (ObjectKind::Email, ObjectKind::Company, 186, 185, None),
+    (ObjectKind::Email, ObjectKind::Deal, 210, 209, None),
+    (ObjectKind::Email, ObjectKind::Ticket, 224, 223, None),
+    (ObjectKind::Meeting, ObjectKind::Company, 188, 187, None),
+    (ObjectKind::Meeting, ObjectKind::Deal, 212, 211, None),
+    (ObjectKind::Meeting, ObjectKind::Ticket, 226, 225, None),
+    (ObjectKind::Communication, ObjectKind::Contact, 81, 82, None),
+    (ObjectKind::Communication, ObjectKind::Company, 87, 88, None),
+    (ObjectKind::Communication, ObjectKind::Deal, 85, 86, None),
+    (ObjectKind::PostalMail, ObjectKind::Contact, 453, 454, None),
+    (ObjectKind::PostalMail, ObjectKind::Company, 459, 460, None),
+    (ObjectKind::PostalMail, ObjectKind::Deal, 457, 458, None),
+    (ObjectKind::Quote, ObjectKind::Contact, 69, 70, None),
+    (ObjectKind::Quote, ObjectKind::Company, 71, 72, None),
+    (ObjectKind::Quote, ObjectKind::LineItem, 67, 68, None),
+    (ObjectKind::Project, ObjectKind::Company, 1_001, 1_002, None),
+    (ObjectKind::Project, ObjectKind::Contact, 1_003, 1_004, None),
 ];
 
-impl Pair {
+impl KindPair {
     /// The pair in either direction, or `None` when the types cannot be associated.
-    pub(super) fn between(from: Kind, to: Kind) -> Option<Self> {
+    pub(super) fn between(from: ObjectKind, to: ObjectKind) -> Option<Self> {
         PAIRS.iter().find_map(|&(one, other, there, back, primary)| {
             if (one, other) == (from, to) {
                 Some(Self { from, to, plain: there, primary: primary.map(|(there, _)| there) })
@@ -176,7 +176,7 @@ impl Pair {
     }
 
     /// Types to which `from` refers, as opposed to being referred to.
-    pub(super) fn referred_from(from: Kind) -> impl Iterator<Item = Kind> {
+    pub(super) fn referred_from(from: ObjectKind) -> impl Iterator<Item = ObjectKind> {
         PAIRS.iter().filter(move |(one, ..)| *one == from).map(|(_, other, ..)| *other)
     }
 
@@ -208,18 +208,18 @@ mod tests {
     #[test]
     fn a_type_is_found_by_each_of_its_names() {
         for name in ["contacts", "contact", "0-1", "CONTACT"] {
-            assert_eq!(Kind::parse(name), Some(Kind::Contact), "{name}");
+            assert_eq!(ObjectKind::parse(name), Some(ObjectKind::Contact), "{name}");
         }
-        assert_eq!(Kind::parse("butterflies"), None);
+        assert_eq!(ObjectKind::parse("butterflies"), None);
     }
 
     #[test]
     fn a_pair_is_the_same_from_both_ends() {
-        let pair = Pair::between(Kind::Company, Kind::Contact).unwrap();
+        let pair = KindPair::between(ObjectKind::Company, ObjectKind::Contact).unwrap();
         assert_eq!((pair.plain, pair.primary), (280, Some(2)));
         assert_eq!(pair.reversed().unwrap().plain, 279);
-        let same = Pair::between(Kind::Contact, Kind::Contact).unwrap();
+        let same = KindPair::between(ObjectKind::Contact, ObjectKind::Contact).unwrap();
         assert_eq!((same.plain, same.reversed()), (449, Some(same)));
-        assert_eq!(Pair::between(Kind::Contact, Kind::Product), None);
+        assert_eq!(KindPair::between(ObjectKind::Contact, ObjectKind::Product), None);
     }
 }

@@ -7,34 +7,34 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::faults::Faults;
-use crate::ledger::Ledger;
-use crate::quota::{Daily, Rolling};
-use crate::serve::Answer;
+use crate::http::SimAnswer;
+use crate::ledger::CallLedger;
+use crate::quota::{DailyWindow, RollingWindow};
 
 /// A public app has a lower limit per account than a private one.
 const OAUTH_ROLLING_LIMIT: u32 = 110;
 const INTERVAL_MS: i64 = 10_000;
 
-/// Whose quota a request uses.
+/// App that a request comes from; each has a quota of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum App {
+pub(super) enum ClientApp {
     Private,
     Oauth,
 }
 
 /// All windows of an account.
 #[derive(Debug)]
-pub(super) struct Limits {
-    private: Rolling,
-    oauth: Rolling,
-    search: Rolling,
-    daily: Daily,
+pub(super) struct QuotaWindows {
+    private: RollingWindow,
+    oauth: RollingWindow,
+    search: RollingWindow,
+    daily: DailyWindow,
 }
 
-/// What is left after an admitted request.
+/// Rest of the quotas after an admitted request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    app: App,
+pub(super) struct QuotaStanding {
+    app: ClientApp,
     /// Limit and rest of the 10 s window; a search has none.
     rolling: Option<(u32, u32)>,
     daily: (u32, u32),
@@ -42,19 +42,19 @@ pub(super) struct Standing {
 
 /// The window that refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Exceeded {
+pub(super) struct ExceededWindow {
     policy: &'static str,
     name: &'static str,
     limit: u32,
 }
 
-impl Limits {
+impl QuotaWindows {
     pub(super) fn new() -> Self {
         Self {
-            private: Rolling::new(INTERVAL_MS),
-            oauth: Rolling::new(INTERVAL_MS),
-            search: Rolling::new(1_000),
-            daily: Daily::new(0),
+            private: RollingWindow::new(INTERVAL_MS),
+            oauth: RollingWindow::new(INTERVAL_MS),
+            search: RollingWindow::new(1_000),
+            daily: DailyWindow::new(0),
         }
     }
 
@@ -67,37 +67,39 @@ impl Limits {
     ///
     /// # Errors
     /// The first window that is full; the caller answers 429.
-    pub(super) fn take(
+    pub(super) fn admit(
         &mut self,
-        app: App,
+        app: ClientApp,
         search: bool,
         now_ms: i64,
         faults: &Faults,
-    ) -> Result<Standing, Exceeded> {
+    ) -> Result<QuotaStanding, ExceededWindow> {
         let rolling = if search {
-            let limit = faults.search_limit;
-            let exceeded = Exceeded { policy: "SECONDLY", name: "secondly", limit };
-            self.search.take(now_ms, limit).ok_or(exceeded)?;
+            let limit = faults.hubspot.search_limit;
+            let exceeded = ExceededWindow { policy: "SECONDLY", name: "secondly", limit };
+            self.search.admit(now_ms, limit).ok_or(exceeded)?;
             None
         } else {
             let (window, limit) = match app {
-                App::Private => (&mut self.private, faults.rolling_limit),
-                App::Oauth => (&mut self.oauth, faults.rolling_limit.min(OAUTH_ROLLING_LIMIT)),
+                ClientApp::Private => (&mut self.private, faults.hubspot.rolling_limit),
+                ClientApp::Oauth => {
+                    (&mut self.oauth, faults.hubspot.rolling_limit.min(OAUTH_ROLLING_LIMIT))
+                }
             };
             let policy = "TEN_SECONDLY_ROLLING";
-            let exceeded = Exceeded { policy, name: "ten_secondly_rolling", limit };
-            Some((limit, window.take(now_ms, limit).ok_or(exceeded)?))
+            let exceeded = ExceededWindow { policy, name: "ten_secondly_rolling", limit };
+            Some((limit, window.admit(now_ms, limit).ok_or(exceeded)?))
         };
         let limit = faults.daily_limit;
-        let exceeded = Exceeded { policy: "DAILY", name: "daily", limit };
-        let daily = (limit, self.daily.take(now_ms, limit).ok_or(exceeded)?);
-        Ok(Standing { app, rolling, daily })
+        let exceeded = ExceededWindow { policy: "DAILY", name: "daily", limit };
+        let daily = (limit, self.daily.admit(now_ms, limit).ok_or(exceeded)?);
+        Ok(QuotaStanding { app, rolling, daily })
     }
 }
 
-impl Standing {
+impl QuotaStanding {
     /// Adds the limit headers; the daily ones are for private apps only.
-    pub(super) fn on(self, answer: Answer) -> Answer {
+    pub(super) fn on(self, answer: SimAnswer) -> SimAnswer {
         let Some((max, remaining)) = self.rolling else { return answer };
         let answer = answer
             .with_header("x-hubspot-ratelimit-interval-milliseconds", &INTERVAL_MS.to_string())
@@ -105,7 +107,7 @@ impl Standing {
             .with_header("x-hubspot-ratelimit-remaining", &remaining.to_string())
             .with_header("x-hubspot-ratelimit-secondly", &(max / 10).to_string())
             .with_header("x-hubspot-ratelimit-secondly-remaining", &(max / 10).to_string());
-        if self.app == App::Oauth {
+        if self.app == ClientApp::Oauth {
             return answer;
         }
         let (max, remaining) = self.daily;
@@ -115,15 +117,15 @@ impl Standing {
     }
 }
 
-impl Exceeded {
+impl ExceededWindow {
     /// Notes the breach and makes the 429 answer.
     pub(super) fn answer(
         self,
-        ledger: &mut Ledger,
+        ledger: &mut CallLedger,
         now_ms: i64,
         correlation_id: &str,
         faults: &Faults,
-    ) -> Answer {
+    ) -> SimAnswer {
         ledger.breach(self.policy, self.limit, now_ms);
         ledger.refusal();
         let body = json!({
@@ -134,7 +136,11 @@ impl Exceeded {
             "policyName": self.policy,
             "requestId": correlation_id,
         });
-        let answer = Answer::json(StatusCode::TOO_MANY_REQUESTS, &body);
-        if faults.retry_after_on_429 { answer.with_header("retry-after", "10") } else { answer }
+        let answer = SimAnswer::json(StatusCode::TOO_MANY_REQUESTS, &body);
+        if faults.hubspot.retry_after_on_429 {
+            answer.with_header("retry-after", "10")
+        } else {
+            answer
+        }
     }
 }

@@ -7,26 +7,26 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::batch::{check_size, reply};
+use super::account::HubSpot;
 use super::errors::ApiError;
-use super::kinds::{Kind, Pair};
+use super::kinds::{KindPair, ObjectKind};
+use super::reply::{HandlerResult, HubSpotReply, body, check_size, limit, reply};
 use super::route::{LINK_CAP, LinkCall};
-use super::view::{Batch, LinkType, Named, id_text};
-use super::{HubSpot, Outcome, Reply, body};
-use crate::serve::{Answer, Request};
+use super::view::{BatchAnswer, LinkType, NamedId, id_text};
+use crate::http::{SimAnswer, SimRequest};
 
 /// Most associations in one page.
 const PAGE_CAP: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Inputs<T> {
+struct LinkInputs<T> {
     inputs: Vec<T>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Start {
+struct LinkStart {
     #[serde(deserialize_with = "id_text")]
     id: String,
     #[serde(default)]
@@ -35,9 +35,9 @@ struct Start {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Link {
-    from: Named,
-    to: Named,
+struct LinkInput {
+    from: NamedId,
+    to: NamedId,
     #[serde(default)]
     types: Vec<LinkType>,
     /// The name of the type, in the v3 form.
@@ -47,9 +47,9 @@ struct Link {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Unlink {
-    from: Named,
-    to: Targets,
+struct UnlinkInput {
+    from: NamedId,
+    to: UnlinkTargets,
     /// The name of the type, in the v3 form.
     #[serde(default, rename = "type")]
     _named: Option<String>,
@@ -58,20 +58,20 @@ struct Unlink {
 /// v4 unlinks several at once, v3 one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Targets {
-    Several(Vec<Named>),
-    One(Named),
+enum UnlinkTargets {
+    Several(Vec<NamedId>),
+    One(NamedId),
 }
 
 impl HubSpot {
     pub(super) fn links(
         &mut self,
-        from: Kind,
-        to: Kind,
+        from: ObjectKind,
+        to: ObjectKind,
         call: &LinkCall,
-        request: &Request,
-    ) -> Outcome {
-        let pair = Pair::between(from, to).ok_or_else(|| {
+        request: &SimRequest,
+    ) -> HandlerResult {
+        let pair = KindPair::between(from, to).ok_or_else(|| {
             let message = format!("No association between {} and {}", from.plural(), to.plural());
             ApiError::invalid(message)
         })?;
@@ -79,9 +79,9 @@ impl HubSpot {
             LinkCall::Of(id) => self.links_of(pair, id, request),
             LinkCall::BatchRead => self.read_links(pair, request, true),
             LinkCall::BatchReadV3 => self.read_links(pair, request, false),
-            LinkCall::BatchCreate => self.create_links(pair, request, Form::Typed),
-            LinkCall::BatchCreateV3 => self.create_links(pair, request, Form::V3),
-            LinkCall::BatchDefault => self.create_links(pair, request, Form::Default),
+            LinkCall::BatchCreate => self.create_links(pair, request, LinkForm::Typed),
+            LinkCall::BatchCreateV3 => self.create_links(pair, request, LinkForm::V3),
+            LinkCall::BatchDefault => self.create_links(pair, request, LinkForm::Default),
             LinkCall::BatchArchive => self.remove_links(pair, request),
             LinkCall::BatchLabelsArchive => self.remove_labels(pair, request),
             LinkCall::Put(id, other) => {
@@ -91,13 +91,13 @@ impl HubSpot {
             LinkCall::PutDefault(id, other) => self.put_link(pair, id, other, &[], StatusCode::OK),
             LinkCall::Delete(id, other) => {
                 self.unlink(pair, id, other);
-                Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
+                Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: 1 })
             }
         }
     }
 
     /// Associates two records by all types that are asked for.
-    pub(super) fn link_as(&mut self, pair: Pair, from: u64, to: u64, wanted: &Wanted) {
+    pub(super) fn link_as(&mut self, pair: KindPair, from: u64, to: u64, wanted: &WantedLink) {
         self.link(pair, from, to, wanted.primary);
         for types in &wanted.labels {
             self.store.associations.label(pair, (from, to), *types, true);
@@ -105,13 +105,13 @@ impl HubSpot {
     }
 
     /// Associates two records and restamps them.
-    pub(super) fn link(&mut self, pair: Pair, from: u64, to: u64, primary: bool) {
+    pub(super) fn link(&mut self, pair: KindPair, from: u64, to: u64, primary: bool) {
         if self.store.associations.link(pair, from, to, primary) {
             self.touch_ends(pair, from, to);
         }
     }
 
-    fn unlink(&mut self, pair: Pair, from: &str, to: &str) {
+    fn unlink(&mut self, pair: KindPair, from: &str, to: &str) {
         let ids = (self.store.find(pair.from, from, None), self.store.find(pair.to, to, None));
         if let (Some(from), Some(to)) = ids
             && self.store.associations.unlink(pair, from, to)
@@ -120,8 +120,8 @@ impl HubSpot {
         }
     }
 
-    pub(super) fn touch_ends(&mut self, pair: Pair, from: u64, to: u64) {
-        if !self.faults.links_restamp {
+    pub(super) fn touch_ends(&mut self, pair: KindPair, from: u64, to: u64) {
+        if !self.faults.hubspot.links_restamp {
             return;
         }
         let now_ms = self.clock.now_ms();
@@ -129,26 +129,26 @@ impl HubSpot {
         self.store.touch(pair.to, to, pair.from.is_activity(), now_ms);
     }
 
-    fn links_of(&self, pair: Pair, id: &str, request: &Request) -> Outcome {
+    fn links_of(&self, pair: KindPair, id: &str, request: &SimRequest) -> HandlerResult {
         let found = self.store.find(pair.from, id, None);
         let id = found.ok_or_else(|| ApiError::not_found("resource not found"))?;
-        let limit = super::objects::limit(request.query("limit"), PAGE_CAP, PAGE_CAP)?;
+        let limit = limit(request.query("limit"), PAGE_CAP, PAGE_CAP)?;
         let after = request.query("after").and_then(|after| after.parse().ok());
         let (results, next) = self.page_of_links(pair, id, after, limit);
         let mut answer = json!({"results": results});
         add_paging(&mut answer, next);
-        Ok(Reply { answer: Answer::json(StatusCode::OK, &answer), rows: 1 })
+        Ok(HubSpotReply { answer: SimAnswer::json(StatusCode::OK, &answer), rows: 1 })
     }
 
     /// Associations of a record from the id `after` on, and the cursor of the next page.
     fn page_of_links(
         &self,
-        pair: Pair,
+        pair: KindPair,
         id: u64,
         after: Option<u64>,
         limit: usize,
     ) -> (Vec<Value>, Option<u64>) {
-        let all = self.store.associations.of((pair.from, id), pair.to);
+        let all = self.store.associations.list_partners((pair.from, id), pair.to);
         let mut rest = all.filter(|(other, _)| after.is_none_or(|after| *other > after));
         let mut last = None;
         let mut results = Vec::new();
@@ -161,12 +161,12 @@ impl HubSpot {
         (results, last.filter(|_| rest.next().is_some()))
     }
 
-    fn read_links(&self, pair: Pair, request: &Request, v4: bool) -> Outcome {
-        let Inputs { inputs }: Inputs<Start> = body(request)?;
+    fn read_links(&self, pair: KindPair, request: &SimRequest, v4: bool) -> HandlerResult {
+        let LinkInputs { inputs }: LinkInputs<LinkStart> = body(request)?;
         check_size(inputs.len(), LINK_CAP)?;
         let mut results = Vec::new();
         let mut errors = Vec::new();
-        for Start { id, after } in &inputs {
+        for LinkStart { id, after } in &inputs {
             let after = after.as_ref().and_then(|after| after.parse().ok());
             let found = self.store.find(pair.from, id, None);
             let (links, next) = match found {
@@ -182,38 +182,43 @@ impl HubSpot {
             add_paging(&mut result, next);
             results.push(result);
         }
-        let batch = Batch::new(results, errors, self.clock.now_ms());
+        let batch = BatchAnswer::new(results, errors, self.clock.now_ms());
         Ok(reply(StatusCode::OK, &batch, inputs.len()))
     }
 
-    fn create_links(&mut self, pair: Pair, request: &Request, form: Form) -> Outcome {
-        let Inputs { inputs }: Inputs<Link> = body(request)?;
+    fn create_links(
+        &mut self,
+        pair: KindPair,
+        request: &SimRequest,
+        form: LinkForm,
+    ) -> HandlerResult {
+        let LinkInputs { inputs }: LinkInputs<LinkInput> = body(request)?;
         check_size(inputs.len(), LINK_CAP)?;
         let mut results = Vec::new();
         let mut errors = Vec::new();
         for link in &inputs {
             match self.checked_link(pair, &link.from.id, &link.to.id, &link.types) {
                 Ok((from, to, wanted)) => {
-                    let primary = wanted.primary || form == Form::V3;
-                    self.link_as(pair, from, to, &Wanted { primary, ..wanted });
+                    let primary = wanted.primary || form == LinkForm::V3;
+                    self.link_as(pair, from, to, &WantedLink { primary, ..wanted });
                     results.extend(form.results(pair, from, to));
                 }
                 Err(error) => errors.push(error),
             }
         }
-        let status = if form == Form::Default { StatusCode::OK } else { StatusCode::CREATED };
+        let status = if form == LinkForm::Default { StatusCode::OK } else { StatusCode::CREATED };
         let rows = inputs.len() - errors.len();
-        Ok(reply(status, &Batch::new(results, errors, self.clock.now_ms()), rows))
+        Ok(reply(status, &BatchAnswer::new(results, errors, self.clock.now_ms()), rows))
     }
 
     fn put_link(
         &mut self,
-        pair: Pair,
+        pair: KindPair,
         from: &str,
         to: &str,
         types: &[LinkType],
         status: StatusCode,
-    ) -> Outcome {
+    ) -> HandlerResult {
         let (from, to, wanted) = self.checked_link(pair, from, to, types)?;
         if status == StatusCode::CREATED {
             // The set that is given takes the place of the labels there (unverified).
@@ -225,18 +230,22 @@ impl HubSpot {
         }
         self.link_as(pair, from, to, &wanted);
         let answer = if status == StatusCode::OK {
-            let results = Form::Default.results(pair, from, to);
-            Answer::json(status, &Batch::new(results, Vec::new(), self.clock.now_ms()))
+            let results = LinkForm::Default.results(pair, from, to);
+            SimAnswer::json(status, &BatchAnswer::new(results, Vec::new(), self.clock.now_ms()))
         } else {
-            let results = Form::Typed.results(pair, from, to);
-            Answer::json(status, &results.first())
+            let results = LinkForm::Typed.results(pair, from, to);
+            SimAnswer::json(status, &results.first())
         };
-        Ok(Reply { answer, rows: 1 })
+        Ok(HubSpotReply { answer, rows: 1 })
     }
 
-    /// Which types an association is to have.
-    pub(super) fn wanted(&self, pair: Pair, types: &[LinkType]) -> Result<Wanted, ApiError> {
-        let mut wanted = Wanted::default();
+    /// Types that an association gets.
+    pub(super) fn wanted(
+        &self,
+        pair: KindPair,
+        types: &[LinkType],
+    ) -> Result<WantedLink, ApiError> {
+        let mut wanted = WantedLink::default();
         for LinkType { association_category, association_type_id } in types {
             let id = *association_type_id;
             if let Some(label) = self.store.labels.back_of(pair, id) {
@@ -258,12 +267,12 @@ impl HubSpot {
     /// Ids of both ends and the types that are asked for.
     fn checked_link(
         &self,
-        pair: Pair,
+        pair: KindPair,
         from: &str,
         to: &str,
         types: &[LinkType],
-    ) -> Result<(u64, u64, Wanted), ApiError> {
-        let identify = |kind: Kind, id: &str| {
+    ) -> Result<(u64, u64, WantedLink), ApiError> {
+        let identify = |kind: ObjectKind, id: &str| {
             self.store.find(kind, id, None).ok_or_else(|| {
                 ApiError::invalid(format!("{} with id {id} does not exist", kind.singular()))
                     .with_sub_category("crm.associations.INVALID_IDENTIFIER")
@@ -278,8 +287,8 @@ impl HubSpot {
         Ok((identify(pair.from, from)?, identify(pair.to, to)?, wanted))
     }
 
-    fn remove_labels(&mut self, pair: Pair, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<Link> = body(request)?;
+    fn remove_labels(&mut self, pair: KindPair, request: &SimRequest) -> HandlerResult {
+        let LinkInputs { inputs }: LinkInputs<LinkInput> = body(request)?;
         check_size(inputs.len(), LINK_CAP)?;
         for link in &inputs {
             let (from, to, wanted) =
@@ -297,26 +306,26 @@ impl HubSpot {
             }
             self.touch_ends(pair, from, to);
         }
-        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
+        Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
     }
 
-    fn remove_links(&mut self, pair: Pair, request: &Request) -> Outcome {
-        let Inputs { inputs }: Inputs<Unlink> = body(request)?;
+    fn remove_links(&mut self, pair: KindPair, request: &SimRequest) -> HandlerResult {
+        let LinkInputs { inputs }: LinkInputs<UnlinkInput> = body(request)?;
         check_size(inputs.len(), LINK_CAP)?;
-        for Unlink { from, to, .. } in &inputs {
+        for UnlinkInput { from, to, .. } in &inputs {
             let targets = match to {
-                Targets::Several(several) => several.as_slice(),
-                Targets::One(one) => std::slice::from_ref(one),
+                UnlinkTargets::Several(several) => several.as_slice(),
+                UnlinkTargets::One(one) => std::slice::from_ref(one),
             };
             for target in targets {
                 self.unlink(pair, &from.id, &target.id);
             }
         }
-        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
+        Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: inputs.len() })
     }
 
     /// The v3 form of what v4 lists: one entry per type, ids as strings.
-    fn links_v3(&self, pair: Pair, links: &[Value]) -> Vec<Value> {
+    fn links_v3(&self, pair: KindPair, links: &[Value]) -> Vec<Value> {
         let mut all = Vec::new();
         for link in links {
             let id = link.get("toObjectId").map(Value::to_string);
@@ -333,23 +342,23 @@ impl HubSpot {
 
 /// Types that an association is to have beside the plain one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct WantedLink {
     pub primary: bool,
     /// Each label's type there and back.
     pub labels: Vec<(u32, u32)>,
 }
 
-/// Which of the three create requests is answered.
+/// Form of a request that creates associations.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum LinkForm {
     Typed,
     Default,
     V3,
 }
 
-impl Form {
-    /// What the answer lists for one association that was made.
-    fn results(self, pair: Pair, from: u64, to: u64) -> Vec<Value> {
+impl LinkForm {
+    /// Entries of the answer for one association that was made.
+    fn results(self, pair: KindPair, from: u64, to: u64) -> Vec<Value> {
         let back = pair.reversed().unwrap_or(pair);
         match self {
             Self::Typed => vec![json!({
@@ -390,7 +399,7 @@ fn add_paging(answer: &mut Value, next: Option<u64>) {
     }
 }
 
-fn no_associations(pair: Pair, id: &str) -> ApiError {
+fn no_associations(pair: KindPair, id: &str) -> ApiError {
     let (from, to) = (pair.from.singular(), pair.to.singular());
     ApiError::not_found(format!("No {to} is associated with {from} {id}."))
         .with_sub_category("crm.associations.NO_ASSOCIATIONS_FOUND")

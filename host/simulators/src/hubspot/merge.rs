@@ -9,14 +9,15 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::account::HubSpot;
 use super::errors::ApiError;
-use super::kinds::Kind;
+use super::kinds::ObjectKind;
+use super::reply::{HandlerResult, HubSpotReply, body};
 use super::schema::LIFE_CYCLE;
-use super::table::{Record, Row};
+use super::table::{HubSpotRecord, HubSpotRow};
 use super::view::id_text;
-use super::{HubSpot, Outcome, Reply, body};
 use crate::control::Origin;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
 
 /// A record that took part in more merges takes no more.
 const MERGES_MAX: usize = 250;
@@ -40,9 +41,16 @@ struct EraseBody {
 }
 
 impl HubSpot {
-    pub(super) fn merge_request(&mut self, kind: Kind, request: &Request) -> Outcome {
+    pub(super) fn merge_request(
+        &mut self,
+        kind: ObjectKind,
+        request: &SimRequest,
+    ) -> HandlerResult {
         let asked: MergeBody = body(request)?;
-        if !matches!(kind, Kind::Contact | Kind::Company | Kind::Deal | Kind::Ticket) {
+        if !matches!(
+            kind,
+            ObjectKind::Contact | ObjectKind::Company | ObjectKind::Deal | ObjectKind::Ticket
+        ) {
             return Err(ApiError::invalid(format!("{} cannot be merged", kind.plural())));
         }
         let id =
@@ -53,7 +61,7 @@ impl HubSpot {
     /// Merges `loser` into `winner`; returns the id of the survivor.
     pub(super) fn merge(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         winner: &str,
         loser: &str,
         by: Origin,
@@ -68,7 +76,7 @@ impl HubSpot {
             return Err(ApiError::invalid(format!("More than {MERGES_MAX} merges of one record")));
         }
         let now_ms = self.clock.now_ms();
-        let new_id = self.faults.merge_makes_new_id;
+        let new_id = self.faults.hubspot.merge_makes_new_id;
         let id = if new_id { self.store.take_id() } else { winner_id };
         let gone: &[u64] = if new_id { &[winner_id, loser_id] } else { &[loser_id] };
         let survivor = self.survivor(kind, id, &winner, &loser, &old_ids, by);
@@ -79,7 +87,7 @@ impl HubSpot {
                 table.alias(*old, id);
             }
         }
-        self.store.put(kind, survivor, now_ms);
+        self.store.store_record(kind, survivor, now_ms);
         if let Some(table) = self.store.table_mut(kind) {
             // All addresses of both lead to the survivor.
             for mail in mails(&winner.row).chain(mails(&loser.row)) {
@@ -92,25 +100,25 @@ impl HubSpot {
         Ok(id)
     }
 
-    fn mergeable(&self, kind: Kind, id: &str) -> Result<Record, ApiError> {
+    fn mergeable(&self, kind: ObjectKind, id: &str) -> Result<HubSpotRecord, ApiError> {
         let found = self.store.find(kind, id, None).and_then(|id| self.store.live(kind, id));
         found.cloned().ok_or_else(|| ApiError::missing_ids(kind, vec![id.to_owned()]))
     }
 
     fn survivor(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         id: u64,
-        winner: &Record,
-        loser: &Record,
+        winner: &HubSpotRecord,
+        loser: &HubSpotRecord,
         old_ids: &[String],
         by: Origin,
-    ) -> Record {
+    ) -> HubSpotRecord {
         let now_ms = self.clock.now_ms();
         let mut values = loser.row.values.clone();
         values.extend(winner.row.values.clone());
         values.insert("hs_merged_object_ids".into(), old_ids.join(";").into());
-        if kind == Kind::Contact {
+        if kind == ObjectKind::Contact {
             let vids: Vec<String> = old_ids.iter().map(|id| format!("{id}:{now_ms}")).collect();
             values.insert("hs_calculated_merged_vids".into(), vids.join(";").into());
             let primary = values.get("email").cloned();
@@ -130,9 +138,9 @@ impl HubSpot {
             values.insert("lifecyclestage".into(), furthest.into());
         }
         let created_ms = winner.row.created_ms.min(loser.row.created_ms);
-        let mut row = Row { id, created_ms, modified_ms: now_ms, values };
+        let mut row = HubSpotRow { id, created_ms, modified_ms: now_ms, values };
         self.store.derive(kind, &mut row);
-        Record {
+        HubSpotRecord {
             row: Arc::new(row),
             archived_ms: None,
             origin: if by == Origin::Human { by } else { winner.origin },
@@ -141,7 +149,7 @@ impl HubSpot {
     }
 
     /// Erases a contact for good; nothing tells later that it was there.
-    pub(super) fn gdpr_delete(&mut self, kind: Kind, request: &Request) -> Outcome {
+    pub(super) fn gdpr_delete(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
         let asked: EraseBody = body(request)?;
         let id_property = asked.id_property.as_deref();
         self.check_id_property(kind, id_property)?;
@@ -153,18 +161,18 @@ impl HubSpot {
             }
             self.store.associations.forget(kind, id);
         }
-        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
+        Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: 1 })
     }
 }
 
 /// The address of a contact and its further ones.
-fn mails(row: &Row) -> impl Iterator<Item = &str> {
+fn mails(row: &HubSpotRow) -> impl Iterator<Item = &str> {
     let further = row.value("hs_additional_emails").unwrap_or_default().split(';');
     row.value("email").into_iter().chain(further.filter(|mail| !mail.is_empty()))
 }
 
 /// Ids of all records that went into these, themselves included.
-fn merged_ids(rows: &[&Row]) -> Vec<String> {
+fn merged_ids(rows: &[&HubSpotRow]) -> Vec<String> {
     let mut ids = Vec::new();
     for row in rows {
         let earlier = row.value("hs_merged_object_ids").unwrap_or_default();

@@ -8,21 +8,21 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::batch::reply;
+use super::account::HubSpot;
 use super::errors::ApiError;
-use super::kinds::Kind;
-use super::objects::is_true;
-use super::route::{PropertyCall, Stages};
+use super::kinds::ObjectKind;
+use super::portal::portal_id;
+use super::reply::{HandlerResult, HubSpotReply, body, is_true, limit, reply};
+use super::route::{PipelineStages, PropertyCall};
 use super::schema::{DEAL_STAGES, DefineError, OWNERS, TICKET_STAGES, options};
 use super::stamp;
-use super::view::Batch;
-use super::{HubSpot, Outcome, Reply, body, portal_id};
-use crate::serve::{Answer, Request};
+use super::view::BatchAnswer;
+use crate::http::{SimAnswer, SimRequest};
 
 const OWNERS_PAGE_CAP: usize = 500;
 
 #[derive(Deserialize)]
-struct Inputs<T> {
+struct PropertyInputs<T> {
     inputs: Vec<T>,
 }
 
@@ -31,27 +31,27 @@ struct PropertyName {
     name: String,
 }
 
-fn ok(body: &Value) -> Outcome {
-    Ok(Reply { answer: Answer::json(StatusCode::OK, body), rows: 0 })
+fn ok(body: &Value) -> HandlerResult {
+    Ok(HubSpotReply { answer: SimAnswer::json(StatusCode::OK, body), rows: 0 })
 }
 
-fn no_content() -> Outcome {
-    Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 0 })
+fn no_content() -> HandlerResult {
+    Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: 0 })
 }
 
 impl HubSpot {
     pub(super) fn properties(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         call: &PropertyCall,
-        request: &Request,
-    ) -> Outcome {
+        request: &SimRequest,
+    ) -> HandlerResult {
         match call {
             PropertyCall::List => self.list_properties(kind, request),
             PropertyCall::Get(name) => ok(&self.property(kind, name)?),
             PropertyCall::Create => {
                 let made = self.define(kind, &body(request)?)?;
-                Ok(Reply { answer: Answer::json(StatusCode::CREATED, &made), rows: 0 })
+                Ok(HubSpotReply { answer: SimAnswer::json(StatusCode::CREATED, &made), rows: 0 })
             }
             PropertyCall::Update(name) => self.redefine(kind, name, &body(request)?),
             PropertyCall::Delete(name) => {
@@ -66,19 +66,19 @@ impl HubSpot {
                 "archived": false,
             }]})),
             PropertyCall::BatchRead => {
-                let Inputs { inputs }: Inputs<PropertyName> = body(request)?;
+                let PropertyInputs { inputs }: PropertyInputs<PropertyName> = body(request)?;
                 self.property_batch(inputs, StatusCode::OK, |hubspot, input| {
                     hubspot.property(kind, &input.name)
                 })
             }
             PropertyCall::BatchCreate => {
-                let Inputs { inputs }: Inputs<Value> = body(request)?;
+                let PropertyInputs { inputs }: PropertyInputs<Value> = body(request)?;
                 self.property_batch(inputs, StatusCode::CREATED, |hubspot, input| {
                     hubspot.define(kind, &input)
                 })
             }
             PropertyCall::BatchArchive => {
-                let Inputs { inputs }: Inputs<PropertyName> = body(request)?;
+                let PropertyInputs { inputs }: PropertyInputs<PropertyName> = body(request)?;
                 for input in inputs {
                     self.delete_property(kind, &input.name)?;
                 }
@@ -87,7 +87,7 @@ impl HubSpot {
         }
     }
 
-    fn list_properties(&self, kind: Kind, request: &Request) -> Outcome {
+    fn list_properties(&self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
         let archived = is_true(request.query("archived"));
         let schema = self.store.schema(kind).into_iter();
         let results: Vec<Value> = if archived {
@@ -98,14 +98,14 @@ impl HubSpot {
         ok(&json!({"results": results}))
     }
 
-    fn property(&self, kind: Kind, name: &str) -> Result<Value, ApiError> {
+    fn property(&self, kind: ObjectKind, name: &str) -> Result<Value, ApiError> {
         let property = self.store.schema(kind).and_then(|schema| schema.get(name));
         property.map(|property| property.wire(false)).ok_or_else(|| {
             ApiError::not_found(format!("No property {name} exists for {}", kind.plural()))
         })
     }
 
-    fn define(&mut self, kind: Kind, asked: &Value) -> Result<Value, ApiError> {
+    fn define(&mut self, kind: ObjectKind, asked: &Value) -> Result<Value, ApiError> {
         let now_ms = self.clock.now_ms();
         let schema = self.store.schema_mut(kind);
         let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
@@ -121,7 +121,7 @@ impl HubSpot {
     }
 
     /// Changes label or options; a list of options takes the place of the old one whole.
-    fn redefine(&mut self, kind: Kind, name: &str, asked: &Value) -> Outcome {
+    fn redefine(&mut self, kind: ObjectKind, name: &str, asked: &Value) -> HandlerResult {
         self.property(kind, name)?;
         let now_ms = self.clock.now_ms();
         let schema = self.store.schema_mut(kind);
@@ -140,7 +140,7 @@ impl HubSpot {
         ok(&self.property(kind, name)?)
     }
 
-    fn delete_property(&mut self, kind: Kind, name: &str) -> Result<(), ApiError> {
+    fn delete_property(&mut self, kind: ObjectKind, name: &str) -> Result<(), ApiError> {
         let Some(schema) = self.store.schema_mut(kind) else { return Ok(()) };
         let in_use = schema.get(name).is_some_and(|property| property.in_use);
         if in_use {
@@ -161,7 +161,7 @@ impl HubSpot {
         inputs: Vec<T>,
         status: StatusCode,
         mut each: impl FnMut(&mut Self, T) -> Result<Value, ApiError>,
-    ) -> Outcome {
+    ) -> HandlerResult {
         let mut results = Vec::new();
         let mut errors = Vec::new();
         for input in inputs {
@@ -170,10 +170,10 @@ impl HubSpot {
                 Err(error) => errors.push(error),
             }
         }
-        Ok(reply(status, &Batch::new(results, errors, self.clock.now_ms()), 0))
+        Ok(reply(status, &BatchAnswer::new(results, errors, self.clock.now_ms()), 0))
     }
 
-    pub(super) fn account(&self) -> Outcome {
+    pub(super) fn account(&self) -> HandlerResult {
         let offset_ms = self.faults.utc_offset_ms(self.clock.now_ms());
         let sign = if offset_ms < 0 { '-' } else { '+' };
         let minutes = offset_ms.abs() / 60_000;
@@ -190,7 +190,7 @@ impl HubSpot {
         }))
     }
 
-    pub(super) fn owners(&self, id: Option<&str>, request: &Request) -> Outcome {
+    pub(super) fn owners(&self, id: Option<&str>, request: &SimRequest) -> HandlerResult {
         let gone = |id: &str| self.faults.absent_owners.contains(id);
         let archived = is_true(request.query("archived"));
         if let Some(id) = id {
@@ -205,7 +205,7 @@ impl HubSpot {
             let owner = owner.ok_or_else(|| ApiError::not_found("resource not found"))?;
             return ok(&owner_wire(owner, archived));
         }
-        let limit = super::objects::limit(request.query("limit"), LISTED_OWNERS, OWNERS_PAGE_CAP)?;
+        let limit = limit(request.query("limit"), LISTED_OWNERS, OWNERS_PAGE_CAP)?;
         let after = request.query("after").unwrap_or_default();
         let mail = request.query("email");
         let mut rest = OWNERS.iter().filter(|(id, .., user)| {
@@ -223,7 +223,7 @@ impl HubSpot {
     }
 
     /// Custom objects: none without the scope, as recorded, else the one that the account has.
-    pub(super) fn schemas(&self, id: Option<&str>) -> Outcome {
+    pub(super) fn schemas(&self, id: Option<&str>) -> HandlerResult {
         if !self.faults.custom_objects {
             let message = "One or more of the following scopes are required.";
             return Err(ApiError::forbidden(message, "custom-object-read"));
@@ -231,13 +231,13 @@ impl HubSpot {
         let schema = self.custom_schema();
         match id {
             None => ok(&json!({"results": [schema]})),
-            Some(id) if Kind::parse(id) == Some(Kind::Project) => ok(&schema),
+            Some(id) if ObjectKind::parse(id) == Some(ObjectKind::Project) => ok(&schema),
             Some(id) => Err(ApiError::unknown_kind(id)),
         }
     }
 
     fn custom_schema(&self) -> Value {
-        let kind = Kind::Project;
+        let kind = ObjectKind::Project;
         let schema = self.store.schema(kind).into_iter();
         let properties = schema.flat_map(|schema| schema.visible()).map(|p| p.wire(false));
         let properties: Vec<Value> = properties.collect();
@@ -263,10 +263,15 @@ impl HubSpot {
         })
     }
 
-    pub(super) fn pipelines(&self, kind: Kind, id: Option<&str>, stages: &Stages) -> Outcome {
+    pub(super) fn pipelines(
+        &self,
+        kind: ObjectKind,
+        id: Option<&str>,
+        stages: &PipelineStages,
+    ) -> HandlerResult {
         let pipeline = match kind {
-            Kind::Deal => deal_pipeline(),
-            Kind::Ticket => ticket_pipeline(),
+            ObjectKind::Deal => deal_pipeline(),
+            ObjectKind::Ticket => ticket_pipeline(),
             _ => return Err(ApiError::invalid(format!("{} have no pipelines", kind.plural()))),
         };
         match id {
@@ -275,9 +280,9 @@ impl HubSpot {
                 Err(ApiError::not_found("resource not found"))
             }
             Some(_) => match stages {
-                Stages::Whole => ok(&pipeline),
-                Stages::All => ok(&json!({"results": pipeline.get("stages")})),
-                Stages::One(id) => {
+                PipelineStages::Whole => ok(&pipeline),
+                PipelineStages::All => ok(&json!({"results": pipeline.get("stages")})),
+                PipelineStages::One(id) => {
                     let all = pipeline.get("stages").and_then(Value::as_array);
                     let mut all = all.into_iter().flatten();
                     let named = |stage: &&Value| {

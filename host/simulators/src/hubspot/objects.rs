@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::account::HubSpot;
 use super::errors::ApiError;
-use super::kinds::{Kind, Pair};
-use super::links::Wanted;
+use super::kinds::{KindPair, ObjectKind};
+use super::links::WantedLink;
+use super::reply::{HandlerResult, HubSpotReply, body, is_true, limit};
 use super::route::LIST_CAP;
-use super::view::{LinkType, Named, Page, Paging, Projection};
-use super::{HubSpot, Outcome, Reply, body};
-use crate::serve::{Answer, Request};
+use super::view::{LinkType, NamedId, PageAnswer, Paging, Projection};
+use crate::http::{SimAnswer, SimRequest};
 
 /// A record to create or, without associations, the change of one; `properties` must be there and
 /// unknown members are refused.
@@ -31,17 +32,17 @@ pub(super) struct NewObject {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewLink {
-    to: Named,
+    to: NamedId,
     types: Vec<LinkType>,
 }
 
 /// An association to make, checked: the pair, the other end and its types.
-pub(super) type CheckedLink = (Pair, u64, Wanted);
+pub(super) type CheckedLink = (KindPair, u64, WantedLink);
 
 impl HubSpot {
-    pub(super) fn list(&mut self, kind: Kind, request: &Request) -> Outcome {
+    pub(super) fn list(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
         let projection = self.projection(kind, request)?;
-        let lowered = projection.has_histories() && self.faults.history_lowers_page_cap;
+        let lowered = projection.has_histories() && self.faults.hubspot.history_lowers_page_cap;
         let cap = if lowered { LIST_CAP / 2 } else { LIST_CAP };
         let asked = limit(request.query("limit"), 10, cap)?;
         let limit = self.shortened(asked);
@@ -66,11 +67,11 @@ impl HubSpot {
         let results: Vec<_> =
             page.into_iter().map(|record| projection.show(&self.store, record)).collect();
         let rows = results.len();
-        let page = Page { total: None, results, paging };
-        Ok(Reply { answer: Answer::json(StatusCode::OK, &page), rows })
+        let page = PageAnswer { total: None, results, paging };
+        Ok(HubSpotReply { answer: SimAnswer::json(StatusCode::OK, &page), rows })
     }
 
-    pub(super) fn get(&self, kind: Kind, id: &str, request: &Request) -> Outcome {
+    pub(super) fn get(&self, kind: ObjectKind, id: &str, request: &SimRequest) -> HandlerResult {
         let projection = self.projection(kind, request)?;
         let id_property = request.query("idProperty");
         self.check_id_property(kind, id_property)?;
@@ -82,11 +83,11 @@ impl HubSpot {
             self.store.shown_as(kind, id, id_property, now_ms)
         };
         let record = record.ok_or_else(|| ApiError::not_found("resource not found"))?;
-        let answer = Answer::json(StatusCode::OK, &projection.show(&self.store, record));
-        Ok(Reply { answer, rows: 1 })
+        let answer = SimAnswer::json(StatusCode::OK, &projection.show(&self.store, record));
+        Ok(HubSpotReply { answer, rows: 1 })
     }
 
-    pub(super) fn create_one(&mut self, kind: Kind, request: &Request) -> Outcome {
+    pub(super) fn create_one(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
         let new: NewObject = body(request)?;
         let links = self.check_links(kind, &new.associations)?;
         let id = self
@@ -97,7 +98,12 @@ impl HubSpot {
         self.shown(StatusCode::CREATED, kind, id, &new.properties)
     }
 
-    pub(super) fn update_one(&mut self, kind: Kind, id: &str, request: &Request) -> Outcome {
+    pub(super) fn update_one(
+        &mut self,
+        kind: ObjectKind,
+        id: &str,
+        request: &SimRequest,
+    ) -> HandlerResult {
         let change: NewObject = body(request)?;
         let id_property = request.query("idProperty");
         self.check_id_property(kind, id_property)?;
@@ -112,36 +118,36 @@ impl HubSpot {
     }
 
     /// 204 whatever the id, unless the switch says otherwise; a merged-away id archives nothing.
-    pub(super) fn archive_one(&mut self, kind: Kind, id: &str) -> Outcome {
+    pub(super) fn archive_one(&mut self, kind: ObjectKind, id: &str) -> HandlerResult {
         let number: u64 = id.parse().unwrap_or_default();
         let known = self.store.table(kind).is_some_and(|table| table.resolve(number).is_some());
-        if !known && self.faults.archive_unknown_is_404 {
+        if !known && self.faults.hubspot.archive_unknown_is_404 {
             return Err(ApiError::not_found("resource not found"));
         }
         self.store.archive(kind, number, self.clock.now_ms());
-        Ok(Reply { answer: Answer::empty(StatusCode::NO_CONTENT), rows: 1 })
+        Ok(HubSpotReply { answer: SimAnswer::empty(StatusCode::NO_CONTENT), rows: 1 })
     }
 
     /// Answers with a record as a write of `written` leaves it.
     pub(super) fn shown(
         &self,
         status: StatusCode,
-        kind: Kind,
+        kind: ObjectKind,
         id: u64,
         written: &Map<String, Value>,
-    ) -> Outcome {
+    ) -> HandlerResult {
         let names: Vec<String> = written.keys().cloned().collect();
         let projection = Projection::new(&self.store, kind, &names, &[]);
         let record = self.store.live(kind, id);
         let record = record.ok_or_else(|| ApiError::not_found("resource not found"))?;
-        let answer = Answer::json(status, &projection.show(&self.store, record));
-        Ok(Reply { answer, rows: 1 })
+        let answer = SimAnswer::json(status, &projection.show(&self.store, record));
+        Ok(HubSpotReply { answer, rows: 1 })
     }
 
     /// Checks associations of a record that does not exist yet.
     pub(super) fn check_links(
         &self,
-        from: Kind,
+        from: ObjectKind,
         links: &[NewLink],
     ) -> Result<Vec<CheckedLink>, ApiError> {
         let mut checked = Vec::new();
@@ -168,16 +174,16 @@ impl HubSpot {
     }
 
     /// The pair that association types belong to.
-    fn pair_for(&self, from: Kind, types: &[LinkType]) -> Option<Pair> {
+    fn pair_for(&self, from: ObjectKind, types: &[LinkType]) -> Option<KindPair> {
         let first = types.first()?.association_type_id;
-        let pairs = Kind::ALL.iter().filter_map(|(to, ..)| Pair::between(from, *to));
+        let pairs = ObjectKind::ALL.iter().filter_map(|(to, ..)| KindPair::between(from, *to));
         let labels = &self.store.labels;
         pairs
             .into_iter()
             .find(|pair| pair.has_type(first) || labels.back_of(*pair, first).is_some())
     }
 
-    fn projection(&self, kind: Kind, request: &Request) -> Result<Projection, ApiError> {
+    fn projection(&self, kind: ObjectKind, request: &SimRequest) -> Result<Projection, ApiError> {
         let properties = listed(request, "properties");
         let histories = listed(request, "propertiesWithHistory");
         Projection::new(&self.store, kind, &properties, &histories)
@@ -186,7 +192,7 @@ impl HubSpot {
 
     pub(super) fn check_id_property(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         id_property: Option<&str>,
     ) -> Result<(), ApiError> {
         match id_property {
@@ -199,22 +205,8 @@ impl HubSpot {
     }
 }
 
-/// The truth of a query parameter: `true` in any case, as HubSpot's Python client sends `True`.
-pub(super) fn is_true(text: Option<&str>) -> bool {
-    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
-}
-
-/// A number of rows; beyond the cap it is an error, not cut.
-pub(super) fn limit(text: Option<&str>, default: usize, cap: usize) -> Result<usize, ApiError> {
-    let Some(text) = text else { return Ok(default) };
-    match text.parse() {
-        Ok(limit) if (1..=cap).contains(&limit) => Ok(limit),
-        _ => Err(ApiError::invalid(format!("limit must be between 1 and {cap}"))),
-    }
-}
-
 /// The values of a parameter that may be repeated or hold commas.
-fn listed(request: &Request, name: &str) -> Vec<String> {
+fn listed(request: &SimRequest, name: &str) -> Vec<String> {
     let values = request.parameters.iter().filter(|(key, _)| key == name);
     let parts = values.flat_map(|(_, value)| value.split(','));
     parts.map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()

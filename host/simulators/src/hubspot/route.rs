@@ -4,27 +4,27 @@
 //! (H-call-1, H-call-2).
 
 use super::errors::ApiError;
-use super::kinds::Kind;
-use crate::ledger::Shape;
-use crate::serve::Request;
+use super::kinds::ObjectKind;
+use crate::http::SimRequest;
+use crate::ledger::CallShape;
 
-/// What a request asks for.
+/// The call that a request makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Oauth(OauthCall),
     Account,
     Owners { id: Option<String> },
     Schemas { id: Option<String> },
-    Pipelines { kind: Kind, id: Option<String>, stages: Stages },
-    Properties { kind: Kind, call: PropertyCall },
-    Labels { from: Kind, to: Kind, call: LabelCall },
-    Object { kind: Kind, call: ObjectCall },
-    Links { from: Kind, to: Kind, call: LinkCall },
+    Pipelines { kind: ObjectKind, id: Option<String>, stages: PipelineStages },
+    Properties { kind: ObjectKind, call: PropertyCall },
+    Labels { from: ObjectKind, to: ObjectKind, call: LabelCall },
+    Object { kind: ObjectKind, call: ObjectCall },
+    Links { from: ObjectKind, to: ObjectKind, call: LinkCall },
 }
 
-/// Which stages of a pipeline are asked for.
+/// Stages of a pipeline that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stages {
+pub(super) enum PipelineStages {
     /// None by themselves: the whole pipeline.
     Whole,
     All,
@@ -97,10 +97,10 @@ pub(super) enum LinkCall {
 
 /// The routes that take part in quotas and the ledger, with kind, shape and cap of each.
 #[derive(Clone, Debug)]
-pub(super) struct Counted {
+pub(super) struct CountedCall {
     pub kind: &'static str,
     pub object: String,
-    pub shape: Shape,
+    pub shape: CallShape,
     pub cap: usize,
     pub writes: bool,
 }
@@ -119,7 +119,7 @@ impl Route {
     ///
     /// # Errors
     /// 404 for a path that is none, 400 for an object type that is none.
-    pub(super) fn of(request: &Request) -> Result<Self, ApiError> {
+    pub(super) fn parse(request: &SimRequest) -> Result<Self, ApiError> {
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
         let method = request.method.as_str();
         match segments.as_slice() {
@@ -150,9 +150,9 @@ impl Route {
         }
     }
 
-    /// How the ledger counts a request for this route.
-    pub(super) fn counted(&self, request: &Request) -> Counted {
-        let count = |kind, object: &str, shape, cap, writes| Counted {
+    /// Entry of a request for this route in the ledger.
+    pub(super) fn counted(&self, request: &SimRequest) -> CountedCall {
+        let count = |kind, object: &str, shape, cap, writes| CountedCall {
             kind,
             object: object.to_owned(),
             shape,
@@ -160,12 +160,12 @@ impl Route {
             writes,
         };
         match self {
-            Self::Oauth(_) => count("token", "", Shape::Token, 1, false),
+            Self::Oauth(_) => count("token", "", CallShape::Token, 1, false),
             Self::Account | Self::Schemas { .. } | Self::Owners { .. } | Self::Pipelines { .. } => {
-                count("metadata", "", Shape::Metadata, 1, false)
+                count("metadata", "", CallShape::Metadata, 1, false)
             }
             Self::Properties { .. } | Self::Labels { .. } => {
-                count("metadata", "", Shape::Metadata, 1, false)
+                count("metadata", "", CallShape::Metadata, 1, false)
             }
             Self::Object { kind, call } => {
                 let (name, shape, cap, writes) = call.counted(request);
@@ -174,13 +174,13 @@ impl Route {
             Self::Links { from, to, call } => {
                 let object = format!("{}-{}", from.plural(), to.plural());
                 let (name, writes) = call.counted();
-                count(name, &object, Shape::Batch, LINK_CAP, writes)
+                count(name, &object, CallShape::Batch, LINK_CAP, writes)
             }
         }
     }
 
     /// The object types that a request is about.
-    pub(super) fn kinds(&self) -> Vec<Kind> {
+    pub(super) fn kinds(&self) -> Vec<ObjectKind> {
         match self {
             Self::Oauth(_) | Self::Account | Self::Schemas { .. } | Self::Owners { .. } => {
                 Vec::new()
@@ -192,28 +192,28 @@ impl Route {
         }
     }
 
-    /// Whether this is a search, which has a limit of its own.
+    /// True if this is a search, which has a limit of its own.
     pub(super) fn is_search(&self) -> bool {
         matches!(self, Self::Object { call: ObjectCall::Search, .. })
     }
 }
 
 impl ObjectCall {
-    fn counted(&self, request: &Request) -> (&'static str, Shape, usize, bool) {
+    fn counted(&self, request: &SimRequest) -> (&'static str, CallShape, usize, bool) {
         match self {
             Self::List => {
                 let first = request.query("after").is_none();
-                ("list", Shape::Page { first }, LIST_CAP, false)
+                ("list", CallShape::Page { first }, LIST_CAP, false)
             }
             // The search itself says whether its body had a cursor.
-            Self::Search => ("search", Shape::Page { first: true }, SEARCH_CAP, false),
-            Self::Get(_) | Self::BatchRead => ("read", Shape::Batch, BATCH_CAP, false),
-            Self::Create | Self::BatchCreate => ("create", Shape::Batch, BATCH_CAP, true),
-            Self::Update(_) | Self::BatchUpdate => ("update", Shape::Batch, BATCH_CAP, true),
-            Self::BatchUpsert => ("upsert", Shape::Batch, BATCH_CAP, true),
-            Self::Archive(_) | Self::BatchArchive => ("archive", Shape::Batch, BATCH_CAP, true),
-            Self::Merge => ("merge", Shape::Batch, 1, true),
-            Self::GdprDelete => ("gdpr-delete", Shape::Batch, 1, true),
+            Self::Search => ("search", CallShape::Page { first: true }, SEARCH_CAP, false),
+            Self::Get(_) | Self::BatchRead => ("read", CallShape::Batch, BATCH_CAP, false),
+            Self::Create | Self::BatchCreate => ("create", CallShape::Batch, BATCH_CAP, true),
+            Self::Update(_) | Self::BatchUpdate => ("update", CallShape::Batch, BATCH_CAP, true),
+            Self::BatchUpsert => ("upsert", CallShape::Batch, BATCH_CAP, true),
+            Self::Archive(_) | Self::BatchArchive => ("archive", CallShape::Batch, BATCH_CAP, true),
+            Self::Merge => ("merge", CallShape::Batch, 1, true),
+            Self::GdprDelete => ("gdpr-delete", CallShape::Batch, 1, true),
         }
     }
 }
@@ -235,8 +235,8 @@ fn no_route() -> ApiError {
     ApiError::not_found("Unable to find a resource at this path")
 }
 
-fn kind(name: &str) -> Result<Kind, ApiError> {
-    Kind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))
+fn kind(name: &str) -> Result<ObjectKind, ApiError> {
+    ObjectKind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))
 }
 
 fn oauth(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
@@ -252,10 +252,10 @@ fn oauth(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
 
 fn pipelines(rest: &[&str]) -> Result<Route, ApiError> {
     let (name, id, stages) = match rest {
-        [name] => (name, None, Stages::Whole),
-        [name, id] => (name, Some(*id), Stages::Whole),
-        [name, id, "stages"] => (name, Some(*id), Stages::All),
-        [name, id, "stages", stage] => (name, Some(*id), Stages::One((*stage).to_owned())),
+        [name] => (name, None, PipelineStages::Whole),
+        [name, id] => (name, Some(*id), PipelineStages::Whole),
+        [name, id, "stages"] => (name, Some(*id), PipelineStages::All),
+        [name, id, "stages", stage] => (name, Some(*id), PipelineStages::One((*stage).to_owned())),
         _ => return Err(no_route()),
     };
     Ok(Route::Pipelines { kind: kind(name)?, id: id.map(str::to_owned), stages })
@@ -301,7 +301,12 @@ fn objects(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
     Ok(Route::Object { kind, call })
 }
 
-fn object_links(method: &str, from: Kind, id: &str, rest: &[&str]) -> Result<Route, ApiError> {
+fn object_links(
+    method: &str,
+    from: ObjectKind,
+    id: &str,
+    rest: &[&str],
+) -> Result<Route, ApiError> {
     let id = id.to_owned();
     let (to, call) = match (method, rest) {
         ("GET", [to]) => (to, LinkCall::Of(id)),
@@ -333,7 +338,7 @@ fn links(method: &str, rest: &[&str]) -> Result<Route, ApiError> {
     Ok(Route::Links { from, to, call })
 }
 
-fn links_v3(from: Kind, to: Kind, call: &str) -> Result<Route, ApiError> {
+fn links_v3(from: ObjectKind, to: ObjectKind, call: &str) -> Result<Route, ApiError> {
     let call = match call {
         "read" => LinkCall::BatchReadV3,
         "create" => LinkCall::BatchCreateV3,
@@ -350,22 +355,22 @@ mod tests {
     use super::*;
 
     fn check(method: Method, path: &str, expected: Route) {
-        let request = Request::new(method, path, HeaderMap::new(), Vec::new());
-        assert_eq!(Route::of(&request).unwrap(), expected, "{path}");
+        let request = SimRequest::new(method, path, HeaderMap::new(), Vec::new());
+        assert_eq!(Route::parse(&request).unwrap(), expected, "{path}");
     }
 
     #[test]
     fn both_path_families_lead_to_the_same_route() {
-        let search = Route::Object { kind: Kind::Contact, call: ObjectCall::Search };
+        let search = Route::Object { kind: ObjectKind::Contact, call: ObjectCall::Search };
         check(Method::POST, "/crm/v3/objects/contacts/search", search.clone());
         check(Method::POST, "/crm/objects/2026-03/0-1/search", search.clone());
         check(Method::POST, "/crm/objects/2026-09/contact/search", search);
         let call = LinkCall::Of("7".to_owned());
-        let of = Route::Links { from: Kind::Contact, to: Kind::Company, call };
+        let of = Route::Links { from: ObjectKind::Contact, to: ObjectKind::Company, call };
         check(Method::GET, "/crm/v4/objects/contacts/7/associations/companies", of.clone());
         check(Method::GET, "/crm/objects/2026-09/contacts/7/associations/companies", of);
         let call = LabelCall::List;
-        let labels = Route::Labels { from: Kind::Contact, to: Kind::Company, call };
+        let labels = Route::Labels { from: ObjectKind::Contact, to: ObjectKind::Company, call };
         check(Method::GET, "/crm/v4/associations/contacts/companies/labels", labels.clone());
         check(Method::GET, "/crm/associations/2026-09/contacts/companies/labels", labels);
     }
@@ -373,8 +378,8 @@ mod tests {
     #[test]
     fn an_unknown_object_type_is_a_400_and_an_unknown_path_a_404() {
         let status = |path| {
-            let request = Request::new(Method::GET, path, HeaderMap::new(), Vec::new());
-            Route::of(&request).unwrap_err().http.as_u16()
+            let request = SimRequest::new(Method::GET, path, HeaderMap::new(), Vec::new());
+            Route::parse(&request).unwrap_err().http.as_u16()
         };
         assert_eq!(status("/crm/v3/objects/butterflies"), 400);
         assert_eq!(status("/crm/v9/objects/contacts"), 404);

@@ -4,6 +4,7 @@
 //! A request is checked whole before anything is read. Candidates come from the narrowest index
 //! that its filters allow; `total` counts every match even beyond the 10,000 that can be paged to.
 
+pub(super) mod body;
 mod filter;
 
 use std::cmp::Ordering;
@@ -11,20 +12,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use serde::Deserialize;
 use serde_json::Value;
 
-use self::filter::{Filter, FilterBody, Group};
+use self::body::{GroupBody, SearchBody, cursor};
+use self::filter::{CheckedFilter, FilterGroup};
+use super::account::HubSpot;
 use super::errors::ApiError;
-use super::kinds::{Kind, Pair};
+use super::kinds::{KindPair, ObjectKind};
+use super::reply::{self, HandlerResult, HubSpotReply};
 use super::route::SEARCH_CAP;
-use super::schema::{Schema, ValueType};
+use super::schema::{PropertySchema, ValueType};
 use super::stamp;
-use super::table::{Index, Row};
-use super::view::{Page, Paging, Projection};
-use super::{HubSpot, Outcome, Reply, body};
+use super::table::{HubSpotRow, SearchIndex};
+use super::view::{PageAnswer, Paging, Projection};
 use crate::faults::Faults;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
 
 /// No page starts at or beyond this row.
 const RESULTS_MAX: usize = 10_000;
@@ -38,56 +40,24 @@ const DEFAULT_LIMIT: usize = 10;
 const QUERIED: [&str; 8] =
     ["email", "firstname", "lastname", "phone", "company", "name", "domain", "dealname"];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SearchBody {
-    #[serde(default)]
-    filter_groups: Vec<GroupBody>,
-    /// One group more, as real clients send it.
-    #[serde(default)]
-    filters: Vec<FilterBody>,
-    #[serde(default)]
-    sorts: Vec<Value>,
-    #[serde(default)]
-    query: Option<String>,
-    #[serde(default)]
-    properties: Vec<String>,
-    #[serde(default)]
-    limit: Option<Value>,
-    #[serde(default)]
-    after: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupBody {
-    filters: Vec<FilterBody>,
-}
-
 /// A checked search.
-struct Search {
-    groups: Vec<Group>,
-    sort: Option<Sort>,
+struct CheckedSearch {
+    groups: Vec<FilterGroup>,
+    sort: Option<SearchSort>,
     query: Vec<String>,
     limit: usize,
     after: usize,
 }
 
-struct Sort {
+struct SearchSort {
     name: Arc<str>,
     value_type: ValueType,
     descending: bool,
 }
 
-/// Whether a search body starts a scan: it has no cursor.
-pub(super) fn is_first(request: &Request) -> bool {
-    let after = serde_json::from_slice::<SearchBody>(&request.body).ok().and_then(|b| b.after);
-    after.is_none_or(|after| cursor(&after) == Some(0))
-}
-
 impl HubSpot {
-    pub(super) fn search(&mut self, kind: Kind, request: &Request) -> Outcome {
-        let mut asked: SearchBody = body(request)?;
+    pub(super) fn search(&mut self, kind: ObjectKind, request: &SimRequest) -> HandlerResult {
+        let mut asked: SearchBody = reply::body(request)?;
         if !asked.filters.is_empty() {
             let filters = std::mem::take(&mut asked.filters);
             asked.filter_groups.push(GroupBody { filters });
@@ -96,10 +66,10 @@ impl HubSpot {
         let names = asked.properties.clone();
         let schema = self.store.schema(kind);
         let schema = schema.ok_or_else(|| ApiError::unknown_kind(kind.plural()))?;
-        let search = Search::check(asked, kind, schema, &self.faults)?;
+        let search = CheckedSearch::check(asked, kind, schema, &self.faults)?;
         let limit = self.shortened(search.limit);
         let mut rows = self.found(&search, kind);
-        if search.after > 0 && self.counters.drift.hits(self.faults.drift_every) {
+        if search.after > 0 && self.counters.drift.hits(self.faults.hubspot.drift_every) {
             // What the vendor computes moves a row that an earlier page showed.
             if let Some(first) = rows.first().map(|row| row.id) {
                 self.store.recalculate(kind, first, self.clock.now_ms());
@@ -113,23 +83,23 @@ impl HubSpot {
         let results: Vec<_> = shown.iter().map(|row| projection.show_row(row)).collect();
         let paging = (end < total).then(|| Paging::next(end, None));
         let rows = results.len();
-        let page = Page { total: Some(total), results, paging };
-        Ok(Reply { answer: Answer::json(StatusCode::OK, &page), rows })
+        let page = PageAnswer { total: Some(total), results, paging };
+        Ok(HubSpotReply { answer: SimAnswer::json(StatusCode::OK, &page), rows })
     }
 }
 
 impl HubSpot {
     /// Turns filters on `associations.{type}` into filters on the ids that are associated.
-    fn check_associated(&self, kind: Kind, asked: &mut SearchBody) -> Result<(), ApiError> {
+    fn check_associated(&self, kind: ObjectKind, asked: &mut SearchBody) -> Result<(), ApiError> {
         let filters = asked.filter_groups.iter_mut().flat_map(|group| &mut group.filters);
         for filter in filters {
             let Some(name) = filter.associated().map(str::to_owned) else { continue };
-            let to = Kind::parse(&name).ok_or_else(|| ApiError::unknown_kind(&name))?;
-            let pair = Pair::between(to, kind)
+            let to = ObjectKind::parse(&name).ok_or_else(|| ApiError::unknown_kind(&name))?;
+            let pair = KindPair::between(to, kind)
                 .ok_or_else(|| ApiError::invalid(format!("No associations to {name}")))?;
             let named = filter.named_ids().into_iter().filter_map(|id| id.parse().ok());
             let found: BTreeSet<u64> = named
-                .flat_map(|id: u64| self.store.associations.of((to, id), pair.to))
+                .flat_map(|id: u64| self.store.associations.list_partners((to, id), pair.to))
                 .map(|(id, _)| id)
                 .collect();
             filter.become_ids(&found)?;
@@ -138,7 +108,7 @@ impl HubSpot {
     }
 
     /// The rows that a search finds now, without those that sharing hides.
-    fn found(&self, search: &Search, kind: Kind) -> Vec<Arc<Row>> {
+    fn found(&self, search: &CheckedSearch, kind: ObjectKind) -> Vec<Arc<HubSpotRow>> {
         let table = self.store.table(kind);
         let mut rows = table.map(|table| search.rows(table.index(), kind)).unwrap_or_default();
         if !self.faults.hidden_records.is_empty() {
@@ -148,11 +118,11 @@ impl HubSpot {
     }
 }
 
-impl Search {
+impl CheckedSearch {
     fn check(
         asked: SearchBody,
-        kind: Kind,
-        schema: &Schema,
+        kind: ObjectKind,
+        schema: &PropertySchema,
         faults: &Faults,
     ) -> Result<Self, ApiError> {
         let count: usize = asked.filter_groups.iter().map(|group| group.filters.len()).sum();
@@ -186,18 +156,21 @@ impl Search {
         }
         let mut groups = Vec::new();
         for group in &asked.filter_groups {
-            let filters: Result<Vec<Filter>, ApiError> =
-                group.filters.iter().map(|f| Filter::check(f, kind, schema, faults)).collect();
-            groups.push(Group::new(filters?));
+            let filters: Result<Vec<CheckedFilter>, ApiError> = group
+                .filters
+                .iter()
+                .map(|f| CheckedFilter::check(f, kind, schema, faults))
+                .collect();
+            groups.push(FilterGroup::new(filters?));
         }
-        let sort = Sort::check(&asked.sorts, schema)?;
+        let sort = SearchSort::check(&asked.sorts, schema)?;
         let query = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
         Ok(Self { groups, sort, query, limit, after })
     }
 
     /// All matching rows in the order asked for, by id where nothing is asked.
-    fn rows(&self, index: &Index, kind: Kind) -> Vec<Arc<Row>> {
-        let matches = |row: &&Arc<Row>| {
+    fn rows(&self, index: &SearchIndex, kind: ObjectKind) -> Vec<Arc<HubSpotRow>> {
+        let matches = |row: &&Arc<HubSpotRow>| {
             (self.groups.is_empty() || self.groups.iter().any(|group| group.matches(row)))
                 && self.answers_query(row)
         };
@@ -205,8 +178,9 @@ impl Search {
             [group] => group.key().and_then(|(name, values)| index.keyed(name, values)),
             _ => None,
         };
-        let window = self.groups.iter().map(Group::window).reduce(|one, other| one.around(other));
-        let mut rows: Vec<Arc<Row>> = match (keyed, window) {
+        let window =
+            self.groups.iter().map(FilterGroup::window).reduce(|one, other| one.around(other));
+        let mut rows: Vec<Arc<HubSpotRow>> = match (keyed, window) {
             (Some(rows), _) => rows.into_iter().filter(matches).map(Arc::clone).collect(),
             (None, Some(window)) if window.is_narrow() => {
                 let mut rows: Vec<_> = index
@@ -231,7 +205,7 @@ impl Search {
         rows
     }
 
-    fn answers_query(&self, row: &Row) -> bool {
+    fn answers_query(&self, row: &HubSpotRow) -> bool {
         self.query.iter().all(|word| {
             let mut texts = QUERIED.iter().filter_map(|name| row.value(name));
             texts.any(|text| text.to_lowercase().contains(word.as_str()))
@@ -239,9 +213,9 @@ impl Search {
     }
 }
 
-impl Sort {
+impl SearchSort {
     /// One sort only: `{propertyName, direction}`, or a bare name with `-` for descending.
-    fn check(sorts: &[Value], schema: &Schema) -> Result<Option<Self>, ApiError> {
+    fn check(sorts: &[Value], schema: &PropertySchema) -> Result<Option<Self>, ApiError> {
         let sort = match sorts {
             [] => return Ok(None),
             [sort] => sort,
@@ -261,7 +235,7 @@ impl Sort {
         Ok(Some(Self { name, value_type, descending }))
     }
 
-    fn compare(&self, one: &Row, other: &Row, kind: Kind) -> Ordering {
+    fn compare(&self, one: &HubSpotRow, other: &HubSpotRow, kind: ObjectKind) -> Ordering {
         let order = if &*self.name == kind.modified_property() {
             one.modified_ms.cmp(&other.modified_ms)
         } else if &*self.name == kind.created_property() {
@@ -281,13 +255,5 @@ impl Sort {
         };
         let order = if self.descending { order.reverse() } else { order };
         order.then(one.id.cmp(&other.id))
-    }
-}
-
-/// A cursor is an offset, written as a string or a number.
-fn cursor(after: &Value) -> Option<usize> {
-    match after {
-        Value::String(text) => text.parse().ok(),
-        after => after.as_u64().and_then(|offset| usize::try_from(offset).ok()),
     }
 }

@@ -1,4 +1,4 @@
-//! Fills a new account with the HubSpot side of the [`World`].
+//! Fills a new account with the HubSpot side of the [`SampleWorld`].
 //!
 //! Seeded records are in the search index from the start, and their stamps lie before the start
 //! by the age that the world gives them.
@@ -6,42 +6,44 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::kinds::{Kind, Pair};
-use super::store::Store;
-use super::table::{Record, Row};
+use super::kinds::{KindPair, ObjectKind};
+use super::store::HubSpotStore;
+use super::table::{HubSpotRecord, HubSpotRow};
 use crate::control::Origin;
-use crate::world::{CompanyFields, Deal, PersonFields, Stage, World};
+use crate::world::{CompanyFields, Deal, DealStage, PersonFields, SampleWorld};
 
 /// Field names with their values; empty ones are left out.
-type Fields<'a> = Vec<(&'static str, &'a str)>;
+type SeedFields<'a> = Vec<(&'static str, &'a str)>;
 
 /// Adds all records and associations; with `one_stamp` all were modified at the same moment.
-pub(super) fn fill(store: &mut Store, world: &World, now_ms: i64, one_stamp: bool) {
+pub(super) fn fill(store: &mut HubSpotStore, world: &SampleWorld, now_ms: i64, one_stamp: bool) {
     let stamp = |age_ms: i64| if one_stamp { now_ms - 86_400_000 } else { now_ms - age_ms };
     let mut companies = HashMap::new();
     for (index, fields) in each(&world.companies, |company| company.hubspot.as_ref()) {
         let employees = fields.employees.to_string();
-        let id = insert(store, Kind::Company, stamp(fields.age_ms), company(fields, &employees));
+        let id =
+            insert(store, ObjectKind::Company, stamp(fields.age_ms), company(fields, &employees));
         companies.insert(index, id);
     }
     let mut people = HashMap::new();
     for (index, fields) in each(&world.people, |person| person.hubspot.as_ref()) {
         let employer = fields.company.and_then(|company| world.companies.get(company));
         let employer = employer.and_then(|company| company.hubspot.as_ref());
-        let id = insert(store, Kind::Contact, stamp(fields.age_ms), contact(fields, employer));
+        let id =
+            insert(store, ObjectKind::Contact, stamp(fields.age_ms), contact(fields, employer));
         people.insert(index, id);
         let company = fields.company.and_then(|company| companies.get(&company));
-        link(store, (Kind::Contact, id), Kind::Company, company);
+        link(store, (ObjectKind::Contact, id), ObjectKind::Company, company);
     }
     for (_, deal) in each(&world.deals, |deal| deal.presence.on_hubspot().then_some(deal)) {
         let amount = deal.amount.to_string();
         let closes = format!("{}T00:00:00Z", deal.close_date);
         let fields = deal_fields(deal, &amount, &closes);
-        let id = insert(store, Kind::Deal, stamp(deal.age_ms), fields);
+        let id = insert(store, ObjectKind::Deal, stamp(deal.age_ms), fields);
         let company = deal.company.and_then(|company| companies.get(&company));
-        link(store, (Kind::Deal, id), Kind::Company, company);
+        link(store, (ObjectKind::Deal, id), ObjectKind::Company, company);
         let person = deal.person.and_then(|person| people.get(&person));
-        link(store, (Kind::Deal, id), Kind::Contact, person);
+        link(store, (ObjectKind::Deal, id), ObjectKind::Contact, person);
     }
 }
 
@@ -52,7 +54,7 @@ fn each<'a, T, F>(
     all.iter().enumerate().filter_map(move |(index, one)| Some((index, side(one)?)))
 }
 
-fn company<'a>(fields: &'a CompanyFields, employees: &'a str) -> Fields<'a> {
+fn company<'a>(fields: &'a CompanyFields, employees: &'a str) -> SeedFields<'a> {
     vec![
         ("name", &fields.name),
         ("domain", &fields.domain),
@@ -67,7 +69,7 @@ fn company<'a>(fields: &'a CompanyFields, employees: &'a str) -> Fields<'a> {
     ]
 }
 
-fn contact<'a>(fields: &'a PersonFields, employer: Option<&'a CompanyFields>) -> Fields<'a> {
+fn contact<'a>(fields: &'a PersonFields, employer: Option<&'a CompanyFields>) -> SeedFields<'a> {
     let (given, family) =
         if fields.from_form { ("", "") } else { (&*fields.given, &*fields.family) };
     vec![
@@ -88,7 +90,7 @@ fn contact<'a>(fields: &'a PersonFields, employer: Option<&'a CompanyFields>) ->
     ]
 }
 
-fn deal_fields<'a>(deal: &'a Deal, amount: &'a str, closes: &'a str) -> Fields<'a> {
+fn deal_fields<'a>(deal: &'a Deal, amount: &'a str, closes: &'a str) -> SeedFields<'a> {
     vec![
         ("dealname", &deal.name),
         ("amount", amount),
@@ -98,19 +100,24 @@ fn deal_fields<'a>(deal: &'a Deal, amount: &'a str, closes: &'a str) -> Fields<'
     ]
 }
 
-fn stage_id(stage: Stage) -> &'static str {
+fn stage_id(stage: DealStage) -> &'static str {
     match stage {
-        Stage::Appointment => "appointmentscheduled",
-        Stage::Qualified => "qualifiedtobuy",
-        Stage::Presentation => "presentationscheduled",
-        Stage::DecisionMaker => "decisionmakerboughtin",
-        Stage::Contract => "contractsent",
-        Stage::Won => "closedwon",
-        Stage::Lost => "closedlost",
+        DealStage::Appointment => "appointmentscheduled",
+        DealStage::Qualified => "qualifiedtobuy",
+        DealStage::Presentation => "presentationscheduled",
+        DealStage::DecisionMaker => "decisionmakerboughtin",
+        DealStage::Contract => "contractsent",
+        DealStage::Won => "closedwon",
+        DealStage::Lost => "closedlost",
     }
 }
 
-fn insert(store: &mut Store, kind: Kind, modified_ms: i64, fields: Fields<'_>) -> u64 {
+fn insert(
+    store: &mut HubSpotStore,
+    kind: ObjectKind,
+    modified_ms: i64,
+    fields: SeedFields<'_>,
+) -> u64 {
     let id = store.take_id();
     let schema = store.schema(kind);
     let values = fields
@@ -121,21 +128,26 @@ fn insert(store: &mut Store, kind: Kind, modified_ms: i64, fields: Fields<'_>) -
             Some((Arc::clone(&property.name), value.into()))
         })
         .collect();
-    let mut row = Row { id, created_ms: modified_ms, modified_ms, values };
+    let mut row = HubSpotRow { id, created_ms: modified_ms, modified_ms, values };
     store.derive(kind, &mut row);
-    let record = Record {
+    let record = HubSpotRecord {
         row: Arc::new(row),
         archived_ms: None,
         origin: Origin::Human,
         history: Vec::new(),
     };
     // Written long ago, so that the search index has it from the start.
-    store.put(kind, record, i64::MIN);
+    store.store_record(kind, record, i64::MIN);
     id
 }
 
-fn link(store: &mut Store, (kind, id): (Kind, u64), to: Kind, other: Option<&u64>) {
-    if let (Some(pair), Some(other)) = (Pair::between(kind, to), other) {
+fn link(
+    store: &mut HubSpotStore,
+    (kind, id): (ObjectKind, u64),
+    to: ObjectKind,
+    other: Option<&u64>,
+) {
+    if let (Some(pair), Some(other)) = (KindPair::between(kind, to), other) {
         store.associations.link(pair, id, *other, false);
     }
 }

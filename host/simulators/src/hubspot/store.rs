@@ -11,63 +11,66 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::associations::{Associations, Kept};
-use super::errors::{Detail, Refusal};
-use super::kinds::Kind;
-use super::labels::Labels;
-use super::schema::{LIFE_CYCLE, Schema};
+use super::associations::{Associations, KeptAssociation};
+use super::errors::{ErrorDetail, WriteRefusal};
+use super::kinds::ObjectKind;
+use super::labels::AssociationLabels;
+use super::schema::{LIFE_CYCLE, PropertySchema};
 use super::stamp;
-use super::table::{Change, Lag, Record, Row, Table};
+use super::table::{HubSpotRecord, HubSpotRow, ReadLag, RecordTable, ValueChange};
 use crate::control::Origin;
-use crate::faults::{Every, Faults};
-use crate::rules::Rule;
+use crate::faults::{EveryNth, Faults};
+use crate::rules::FieldConstraint;
 
 /// Real ids reach 12 digits, so these do not fit 32 bits either.
 const FIRST_ID: u64 = 100_000_000_001;
 
 /// Written values in stored form; `None` clears.
-pub(super) type Checked = BTreeMap<Arc<str>, Option<Box<str>>>;
+pub(super) type CheckedValues = BTreeMap<Arc<str>, Option<Box<str>>>;
 
 /// Records, properties and associations of one account.
 #[derive(Debug)]
-pub(super) struct Store {
-    tables: BTreeMap<Kind, Table>,
-    schemas: BTreeMap<Kind, Schema>,
+pub(super) struct HubSpotStore {
+    tables: BTreeMap<ObjectKind, RecordTable>,
+    schemas: BTreeMap<ObjectKind, PropertySchema>,
     pub associations: Associations,
-    pub labels: Labels,
+    pub labels: AssociationLabels,
     next_id: u64,
     pub knobs: Arc<Faults>,
     /// For whom the writes that follow are checked.
     pub viewer: Origin,
     /// Associations of archived records, for the day they are restored.
-    kept: HashMap<(Kind, u64), Vec<Kept>>,
-    ignoring: Every,
+    kept: HashMap<(ObjectKind, u64), Vec<KeptAssociation>>,
+    ignoring: EveryNth,
     /// Calculations of the vendor that are due at a time.
-    calculations: VecDeque<(i64, Kind, u64)>,
-    /// What records were before updates that are answered but not done.
-    ignored: Vec<(Kind, Record)>,
+    calculations: VecDeque<(i64, ObjectKind, u64)>,
+    /// Records as they were before updates that are answered but not done.
+    ignored: Vec<(ObjectKind, HubSpotRecord)>,
 }
 
-/// Who writes and when.
+/// Origin and time of a write.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Author {
+pub(super) struct RecordAuthor {
     pub origin: Origin,
     pub now_ms: i64,
 }
 
-impl Store {
+impl HubSpotStore {
     pub(super) fn new(now_ms: i64, knobs: &Faults) -> Self {
-        let kinds = Kind::ALL.map(|(kind, ..)| kind);
+        let kinds = ObjectKind::ALL.map(|(kind, ..)| kind);
         let mut store = Self {
-            tables: kinds.iter().map(|kind| (*kind, Table::default())).collect(),
-            schemas: kinds.iter().map(|kind| (*kind, Schema::standard(*kind, now_ms))).collect(),
+            tables: kinds.iter().map(|kind| (*kind, RecordTable::default())).collect(),
+            schemas: kinds
+                .iter()
+                .map(|kind| (*kind, PropertySchema::standard(*kind, now_ms)))
+                .collect(),
             associations: Associations::default(),
-            labels: Labels::new(),
+            labels: AssociationLabels::new(),
             next_id: FIRST_ID,
             knobs: Arc::default(),
             viewer: Origin::Api,
             kept: HashMap::new(),
-            ignoring: Every::default(),
+            ignoring: EveryNth::default(),
             calculations: VecDeque::new(),
             ignored: Vec::new(),
         };
@@ -78,12 +81,12 @@ impl Store {
     /// Takes over what the knobs say about properties and lags.
     pub(super) fn apply(&mut self, knobs: &Faults) {
         self.knobs = Arc::new(knobs.clone());
-        self.associations.inherit_primary = knobs.primary_is_inherited;
+        self.associations.inherit_primary = knobs.hubspot.primary_is_inherited;
         for (kind, table) in &mut self.tables {
             let names = [kind.plural(), kind.singular(), kind.type_id()];
-            let of = names.iter().find_map(|name| knobs.search_lag_of.get(*name));
-            table.lag = Lag {
-                search_ms: of.copied().unwrap_or(knobs.search_lag_ms),
+            let of = names.iter().find_map(|name| knobs.hubspot.search_lag_of.get(*name));
+            table.lag = ReadLag {
+                search_ms: of.copied().unwrap_or(knobs.hubspot.search_lag_ms),
                 read_ms: knobs.read_lag_ms,
                 spread_ms: knobs.lag_spread_ms,
             };
@@ -96,7 +99,7 @@ impl Store {
         }
     }
 
-    /// Whether sharing hides a record from whoever asks.
+    /// True if sharing hides a record from whoever asks.
     pub(super) fn hides(&self, id: u64) -> bool {
         !self.knobs.hidden_records.is_empty()
             && self.viewer == Origin::Api
@@ -104,7 +107,7 @@ impl Store {
     }
 
     /// The record that a read shows: it may lag, and sharing may hide it.
-    pub(super) fn shown(&self, kind: Kind, id: u64, now_ms: i64) -> Option<&Record> {
+    pub(super) fn shown(&self, kind: ObjectKind, id: u64, now_ms: i64) -> Option<&HubSpotRecord> {
         let record = self.table(kind)?.shown(id, now_ms)?;
         if self.hides(id) || self.hides(record.row.id) { None } else { Some(record) }
     }
@@ -112,11 +115,11 @@ impl Store {
     /// The live record that a read by this name shows.
     pub(super) fn shown_as(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         text: &str,
         id_property: Option<&str>,
         now_ms: i64,
-    ) -> Option<&Record> {
+    ) -> Option<&HubSpotRecord> {
         let id = match id_property {
             None | Some("hs_object_id") => text.parse().ok()?,
             _ => self.find(kind, text, id_property)?,
@@ -124,11 +127,11 @@ impl Store {
         self.shown(kind, id, now_ms).filter(|record| record.archived_ms.is_none())
     }
 
-    pub(super) fn table(&self, kind: Kind) -> Option<&Table> {
+    pub(super) fn table(&self, kind: ObjectKind) -> Option<&RecordTable> {
         self.tables.get(&kind)
     }
 
-    pub(super) fn table_mut(&mut self, kind: Kind) -> Option<&mut Table> {
+    pub(super) fn table_mut(&mut self, kind: ObjectKind) -> Option<&mut RecordTable> {
         self.tables.get_mut(&kind)
     }
 
@@ -145,21 +148,26 @@ impl Store {
         }
     }
 
-    pub(super) fn schema(&self, kind: Kind) -> Option<&Schema> {
+    pub(super) fn schema(&self, kind: ObjectKind) -> Option<&PropertySchema> {
         self.schemas.get(&kind)
     }
 
-    pub(super) fn schema_mut(&mut self, kind: Kind) -> Option<&mut Schema> {
+    pub(super) fn schema_mut(&mut self, kind: ObjectKind) -> Option<&mut PropertySchema> {
         self.schemas.get_mut(&kind)
     }
 
     /// The live record with an id, through merges.
-    pub(super) fn live(&self, kind: Kind, id: u64) -> Option<&Record> {
+    pub(super) fn live(&self, kind: ObjectKind, id: u64) -> Option<&HubSpotRecord> {
         self.table(kind)?.live(id)
     }
 
     /// The id of the live record that `text` names, by id or by the unique property given.
-    pub(super) fn find(&self, kind: Kind, text: &str, id_property: Option<&str>) -> Option<u64> {
+    pub(super) fn find(
+        &self,
+        kind: ObjectKind,
+        text: &str,
+        id_property: Option<&str>,
+    ) -> Option<u64> {
         let found = match id_property {
             None | Some("hs_object_id") => {
                 self.live(kind, text.parse().ok()?).map(|record| record.row.id)
@@ -170,8 +178,8 @@ impl Store {
         found.filter(|id| !self.hides(*id))
     }
 
-    /// Whether records of a type can be named by this property.
-    pub(super) fn identifies(&self, kind: Kind, property: &str) -> bool {
+    /// True if records of a type can be named by this property.
+    pub(super) fn identifies(&self, kind: ObjectKind, property: &str) -> bool {
         property == "hs_object_id"
             || self.schema(kind).and_then(|s| s.get(property)).is_some_and(|p| p.unique)
     }
@@ -179,16 +187,16 @@ impl Store {
     /// Written values in stored form, or all complaints about them.
     pub(super) fn check(
         &self,
-        kind: Kind,
+        kind: ObjectKind,
         fields: &Map<String, Value>,
-    ) -> Result<Checked, Refusal> {
-        let mut checked = Checked::new();
+    ) -> Result<CheckedValues, WriteRefusal> {
+        let mut checked = CheckedValues::new();
         let mut complaints = Vec::new();
         for (name, value) in fields {
             let property = self.schema(kind).and_then(|schema| schema.known(name, self.viewer));
             let Some(property) = property else {
                 let message = format!("Property \"{name}\" does not exist");
-                complaints.push(Detail::of(name, "PROPERTY_DOESNT_EXIST", message));
+                complaints.push(ErrorDetail::for_property(name, "PROPERTY_DOESNT_EXIST", message));
                 continue;
             };
             let text = match value {
@@ -206,24 +214,24 @@ impl Store {
                 Err(complaint) => complaints.push(complaint),
             }
         }
-        if complaints.is_empty() { Ok(checked) } else { Err(Refusal::Invalid(complaints)) }
+        if complaints.is_empty() { Ok(checked) } else { Err(WriteRefusal::Invalid(complaints)) }
     }
 
     /// Refuses values that another live record has; `own` is the record that is written.
     pub(super) fn check_unique(
         &self,
-        kind: Kind,
-        checked: &Checked,
+        kind: ObjectKind,
+        checked: &CheckedValues,
         own: Option<u64>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), WriteRefusal> {
         for property in self.unique_properties(kind) {
             let Some(Some(value)) = checked.get(&property) else { continue };
             let holder = self.table(kind).and_then(|table| table.holder(&property, value));
             let Some(existing) = holder.filter(|holder| Some(*holder) != own) else { continue };
             if &*property == "email" {
-                return Err(Refusal::Conflict { existing });
+                return Err(WriteRefusal::Conflict { existing });
             }
-            return Err(Refusal::Held {
+            return Err(WriteRefusal::Held {
                 existing,
                 own: own.unwrap_or_default(),
                 property: property.to_string(),
@@ -236,10 +244,10 @@ impl Store {
     /// Creates a record; returns its id.
     pub(super) fn create(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         fields: &Map<String, Value>,
-        by: Author,
-    ) -> Result<u64, Refusal> {
+        by: RecordAuthor,
+    ) -> Result<u64, WriteRefusal> {
         let checked = self.check(kind, fields)?;
         self.check_unique(kind, &checked, None)?;
         self.check_required(kind, &checked)?;
@@ -247,28 +255,33 @@ impl Store {
     }
 
     /// Creates a record from values that have passed all checks.
-    pub(super) fn insert(&mut self, kind: Kind, mut checked: Checked, by: Author) -> u64 {
+    pub(super) fn insert(
+        &mut self,
+        kind: ObjectKind,
+        mut checked: CheckedValues,
+        by: RecordAuthor,
+    ) -> u64 {
         let id = self.take_id();
-        if kind == Kind::Contact && by.origin == Origin::Api {
+        if kind == ObjectKind::Contact && by.origin == Origin::Api {
             let stage = checked.entry("lifecyclestage".into());
             stage.or_insert_with(|| Some("lead".into()));
         }
-        let mut row = Row {
+        let mut row = HubSpotRow {
             id,
             created_ms: by.now_ms,
             modified_ms: by.now_ms,
             values: checked.into_iter().filter_map(|(name, v)| Some((name, v?))).collect(),
         };
         self.derive(kind, &mut row);
-        let record = Record {
+        let record = HubSpotRecord {
             row: Arc::new(row),
             archived_ms: None,
             origin: by.origin,
             history: Vec::new(),
         };
-        self.put(kind, record, by.now_ms);
+        self.store_record(kind, record, by.now_ms);
         self.plan_calculation(kind, id, by.now_ms);
-        if self.knobs.companies_by_domain && kind == Kind::Contact {
+        if self.knobs.hubspot.companies_by_domain && kind == ObjectKind::Contact {
             self.link_domain(id, by.now_ms);
         }
         id
@@ -277,11 +290,11 @@ impl Store {
     /// Changes a live record.
     pub(super) fn update(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         id: u64,
         fields: &Map<String, Value>,
-        by: Author,
-    ) -> Result<(), Refusal> {
+        by: RecordAuthor,
+    ) -> Result<(), WriteRefusal> {
         let checked = self.check(kind, fields)?;
         self.check_unique(kind, &checked, Some(id))?;
         self.change(kind, id, checked, by)
@@ -290,24 +303,24 @@ impl Store {
     /// Changes a live record by values that have passed all checks.
     pub(super) fn change(
         &mut self,
-        kind: Kind,
+        kind: ObjectKind,
         id: u64,
-        checked: Checked,
-        by: Author,
-    ) -> Result<(), Refusal> {
+        checked: CheckedValues,
+        by: RecordAuthor,
+    ) -> Result<(), WriteRefusal> {
         let Some(mut record) = self.live(kind, id).cloned() else {
-            return Err(Refusal::Missing { id: id.to_string() });
+            return Err(WriteRefusal::Missing { id: id.to_string() });
         };
         let id = record.row.id;
         if by.origin == Origin::Api && self.knobs.read_only_records.contains(&id.to_string()) {
-            return Err(Refusal::Forbidden);
+            return Err(WriteRefusal::Forbidden);
         }
         if by.origin == Origin::Api && self.ignoring.hits(self.knobs.ignore_update_every) {
             self.ignored.push((kind, record.clone()));
         }
-        let mut row = Row::clone(&record.row);
+        let mut row = HubSpotRow::clone(&record.row);
         let checked = self.completed(kind, &row, checked, by.now_ms);
-        let bound = !self.knobs.life_cycle_moves_back;
+        let bound = !self.knobs.hubspot.life_cycle_moves_back;
         for (name, value) in checked {
             if bound && goes_back_in_life_cycle(&name, row.value(&name), value.as_deref()) {
                 continue;
@@ -316,7 +329,7 @@ impl Store {
                 continue;
             }
             remember_first(&mut record, &row, &name);
-            record.history.push(Change {
+            record.history.push(ValueChange {
                 name: Arc::clone(&name),
                 value: value.clone().unwrap_or_default(),
                 at_ms: by.now_ms,
@@ -330,7 +343,7 @@ impl Store {
         row.modified_ms = by.now_ms;
         self.derive(kind, &mut row);
         record.row = Arc::new(row);
-        self.put(kind, record, by.now_ms);
+        self.store_record(kind, record, by.now_ms);
         self.plan_calculation(kind, id, by.now_ms);
         Ok(())
     }
@@ -347,20 +360,20 @@ impl Store {
 
     /// Restamps a record without a change of its own, as a new association does; one with an
     /// activity also moves a contact's last activity.
-    pub(super) fn touch(&mut self, kind: Kind, id: u64, activity: bool, now_ms: i64) {
+    pub(super) fn touch(&mut self, kind: ObjectKind, id: u64, activity: bool, now_ms: i64) {
         let Some(mut record) = self.live(kind, id).cloned() else { return };
-        let mut row = Row::clone(&record.row);
+        let mut row = HubSpotRow::clone(&record.row);
         row.modified_ms = now_ms;
-        if activity && kind == Kind::Contact {
+        if activity && kind == ObjectKind::Contact {
             row.values.insert("notes_last_updated".into(), stamp::iso(now_ms).into());
         }
         self.derive(kind, &mut row);
         record.row = Arc::new(row);
-        self.put(kind, record, now_ms);
+        self.store_record(kind, record, now_ms);
     }
 
     /// Archives a live record and forgets its associations; a merged-away id archives nothing.
-    pub(super) fn archive(&mut self, kind: Kind, id: u64, now_ms: i64) {
+    pub(super) fn archive(&mut self, kind: ObjectKind, id: u64, now_ms: i64) {
         if self.live(kind, id).is_none_or(|record| record.row.id != id) {
             return;
         }
@@ -378,7 +391,7 @@ impl Store {
     /// Takes an archived record out of the bin, with its associations to records that live.
     ///
     /// The error says why not: nothing to restore, or another record has its address now.
-    pub(super) fn restore(&mut self, kind: Kind, id: u64, now_ms: i64) -> Result<(), String> {
+    pub(super) fn restore(&mut self, kind: ObjectKind, id: u64, now_ms: i64) -> Result<(), String> {
         let archived = self.table(kind).and_then(|table| table.resolve(id));
         let archived =
             archived.filter(|record| record.archived_ms.is_some() && record.row.id == id);
@@ -390,12 +403,12 @@ impl Store {
                 return Err(format!("{holder} has the {property} of {id}"));
             }
         }
-        let mut row = Row::clone(&record.row);
+        let mut row = HubSpotRow::clone(&record.row);
         row.modified_ms = now_ms;
         self.derive(kind, &mut row);
         record.row = Arc::new(row);
         record.archived_ms = None;
-        self.put(kind, record, now_ms);
+        self.store_record(kind, record, now_ms);
         for kept in self.kept.remove(&(kind, id)).unwrap_or_default() {
             if self.live(kept.pair.to, kept.partner).is_some() {
                 self.associations.bring_back(id, &kept);
@@ -405,10 +418,15 @@ impl Store {
     }
 
     /// Stores a record as it is, after its read-only values are brought up to date.
-    pub(super) fn put(&mut self, kind: Kind, record: Record, written_ms: i64) {
+    pub(super) fn store_record(
+        &mut self,
+        kind: ObjectKind,
+        record: HubSpotRecord,
+        written_ms: i64,
+    ) {
         let unique = self.unique_properties(kind);
         if let Some(table) = self.table_mut(kind) {
-            table.put(record, &unique, written_ms);
+            table.insert_record(record, &unique, written_ms);
         }
     }
 
@@ -418,35 +436,39 @@ impl Store {
         id
     }
 
-    pub(super) fn unique_properties(&self, kind: Kind) -> Vec<Arc<str>> {
-        self.schema(kind).into_iter().flat_map(Schema::unique).cloned().collect()
+    pub(super) fn unique_properties(&self, kind: ObjectKind) -> Vec<Arc<str>> {
+        self.schema(kind).into_iter().flat_map(PropertySchema::unique).cloned().collect()
     }
 
     /// Required values: a note or another activity needs its time.
-    pub(super) fn check_required(&self, kind: Kind, checked: &Checked) -> Result<(), Refusal> {
+    pub(super) fn check_required(
+        &self,
+        kind: ObjectKind,
+        checked: &CheckedValues,
+    ) -> Result<(), WriteRefusal> {
         let has = |name: &str| matches!(checked.get(name), Some(Some(_)));
         let activity = match kind {
-            Kind::Project => Some("project_name"),
-            Kind::Communication | Kind::PostalMail => Some("hs_timestamp"),
-            Kind::Note | Kind::Task => Some("hs_timestamp"),
+            ObjectKind::Project => Some("project_name"),
+            ObjectKind::Communication | ObjectKind::PostalMail => Some("hs_timestamp"),
+            ObjectKind::Note | ObjectKind::Task => Some("hs_timestamp"),
             _ => None,
         };
         let schema = self.schema(kind).into_iter();
         let ruled = schema.flat_map(|schema| schema.live.values());
-        let ruled = ruled.filter(|property| property.overlay.has(&Rule::Required));
+        let ruled = ruled.filter(|property| property.overlay.has(&FieldConstraint::Required));
         let required = activity.into_iter().chain(ruled.map(|property| &*property.name));
-        let missing: Vec<Detail> =
-            required.filter(|name| !has(name)).map(Detail::missing).collect();
-        if missing.is_empty() { Ok(()) } else { Err(Refusal::Invalid(missing)) }
+        let missing: Vec<ErrorDetail> =
+            required.filter(|name| !has(name)).map(ErrorDetail::missing).collect();
+        if missing.is_empty() { Ok(()) } else { Err(WriteRefusal::Invalid(missing)) }
     }
 }
 
 /// Keeps the value that a property had before its first change.
-fn remember_first(record: &mut Record, row: &Row, name: &Arc<str>) {
+fn remember_first(record: &mut HubSpotRecord, row: &HubSpotRow, name: &Arc<str>) {
     let known = record.history.iter().any(|change| change.name == *name);
     if let (false, Some(value)) = (known, row.value(name)) {
         let (value, at_ms, by) = (value.into(), row.created_ms, record.origin);
-        record.history.push(Change { name: Arc::clone(name), value, at_ms, by });
+        record.history.push(ValueChange { name: Arc::clone(name), value, at_ms, by });
     }
 }
 

@@ -13,7 +13,7 @@ use crate::rules::share;
 
 /// One version of a record: what a read shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct HubSpotRow {
     pub id: u64,
     pub created_ms: i64,
     pub modified_ms: i64,
@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub values: BTreeMap<Arc<str>, Box<str>>,
 }
 
-impl Row {
+impl HubSpotRow {
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| &**value)
     }
@@ -29,17 +29,17 @@ impl Row {
 
 /// A record with what is not part of a version.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub row: Arc<Row>,
+pub(super) struct HubSpotRecord {
+    pub row: Arc<HubSpotRow>,
     pub archived_ms: Option<i64>,
     pub origin: Origin,
     /// Changes since its creation, oldest first.
-    pub history: Vec<Change>,
+    pub history: Vec<ValueChange>,
 }
 
 /// One value that a property got.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub(super) struct ValueChange {
     pub name: Arc<str>,
     pub value: Box<str>,
     pub at_ms: i64,
@@ -48,30 +48,30 @@ pub(super) struct Change {
 
 /// All records of one object type.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    records: BTreeMap<u64, Record>,
+pub(super) struct RecordTable {
+    records: BTreeMap<u64, HubSpotRecord>,
     /// Property, value, id of the live record that has it.
     unique: HashMap<Arc<str>, HashMap<Box<str>, u64>>,
     /// Merged-away id and the id that took its place.
     merged: HashMap<u64, u64>,
-    index: Index,
-    pub lag: Lag,
-    /// What a record was, and until when a lagging read shows it.
-    earlier: BTreeMap<u64, VecDeque<(i64, Option<Record>)>>,
+    index: SearchIndex,
+    pub lag: ReadLag,
+    /// Earlier versions of a record, each with the time until which a lagging read shows it.
+    earlier: BTreeMap<u64, VecDeque<(i64, Option<HubSpotRecord>)>>,
 }
 
-/// How far reads of one object type are behind its writes, in milliseconds.
+/// Lag of reads behind writes of one object type, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lag {
+pub(super) struct ReadLag {
     pub search_ms: i64,
     pub read_ms: i64,
     /// Up to so much more, a fixed share for each record.
     pub spread_ms: i64,
 }
 
-impl Table {
+impl RecordTable {
     /// The record an id stands for, through merges; archived ones too.
-    pub(super) fn resolve(&self, id: u64) -> Option<&Record> {
+    pub(super) fn resolve(&self, id: u64) -> Option<&HubSpotRecord> {
         let mut id = id;
         while let Some(survivor) = self.merged.get(&id) {
             id = *survivor;
@@ -80,12 +80,12 @@ impl Table {
     }
 
     /// The live record an id stands for.
-    pub(super) fn live(&self, id: u64) -> Option<&Record> {
+    pub(super) fn live(&self, id: u64) -> Option<&HubSpotRecord> {
         self.resolve(id).filter(|record| record.archived_ms.is_none())
     }
 
-    /// What a read by id shows at `now_ms`, archived records included.
-    pub(super) fn shown(&self, id: u64, now_ms: i64) -> Option<&Record> {
+    /// Record that a read by id shows at `now_ms`, archived ones included.
+    pub(super) fn shown(&self, id: u64, now_ms: i64) -> Option<&HubSpotRecord> {
         let earlier = self.earlier.get(&id).into_iter().flatten();
         match earlier.into_iter().find(|(until_ms, _)| *until_ms > now_ms) {
             Some((_, before)) => before.as_ref(),
@@ -99,12 +99,17 @@ impl Table {
     }
 
     /// Records with an id above `after`, in order.
-    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = &Record> {
+    pub(super) fn after(&self, after: u64) -> impl Iterator<Item = &HubSpotRecord> {
         self.records.range(after.saturating_add(1)..).map(|(_, record)| record)
     }
 
     /// Adds a record, or replaces the one with its id; `unique` names its unique properties.
-    pub(super) fn put(&mut self, record: Record, unique: &[Arc<str>], written_ms: i64) {
+    pub(super) fn insert_record(
+        &mut self,
+        record: HubSpotRecord,
+        unique: &[Arc<str>],
+        written_ms: i64,
+    ) {
         self.remember(record.row.id, written_ms);
         self.release(record.row.id, unique);
         self.hold(&record.row, unique);
@@ -113,7 +118,7 @@ impl Table {
     }
 
     /// Lets a write never have been: the record is again what it was before.
-    pub(super) fn take_back(&mut self, before: Record, unique: &[Arc<str>]) {
+    pub(super) fn take_back(&mut self, before: HubSpotRecord, unique: &[Arc<str>]) {
         let id = before.row.id;
         self.release(id, unique);
         self.hold(&before.row, unique);
@@ -144,7 +149,7 @@ impl Table {
         }
     }
 
-    fn hold(&mut self, row: &Row, unique: &[Arc<str>]) {
+    fn hold(&mut self, row: &HubSpotRow, unique: &[Arc<str>]) {
         for property in unique {
             if let Some(value) = row.value(property) {
                 let holders = self.unique.entry(Arc::clone(property)).or_default();
@@ -174,7 +179,12 @@ impl Table {
     }
 
     /// Removes a record for good.
-    pub(super) fn erase(&mut self, id: u64, unique: &[Arc<str>], now_ms: i64) -> Option<Record> {
+    pub(super) fn erase(
+        &mut self,
+        id: u64,
+        unique: &[Arc<str>],
+        now_ms: i64,
+    ) -> Option<HubSpotRecord> {
         self.remember(id, now_ms);
         self.release(id, unique);
         self.index.remove(id);
@@ -201,8 +211,8 @@ impl Table {
         }
     }
 
-    /// The search index as of the last [`Table::catch_up`].
-    pub(super) fn index(&self) -> &Index {
+    /// The search index as of the last [`RecordTable::catch_up`].
+    pub(super) fn index(&self) -> &SearchIndex {
         &self.index
     }
 
@@ -236,37 +246,41 @@ impl Table {
 
 /// The search index of one object type.
 #[derive(Debug, Default)]
-pub(super) struct Index {
-    rows: BTreeMap<u64, Arc<Row>>,
+pub(super) struct SearchIndex {
+    rows: BTreeMap<u64, Arc<HubSpotRow>>,
     by_modified: BTreeSet<(i64, u64)>,
     /// Unique property, lower-cased value, id.
     by_key: HashMap<Arc<str>, HashMap<Box<str>, u64>>,
     /// Written versions that the index has not seen, oldest first.
-    pending: VecDeque<(i64, Arc<Row>)>,
+    pending: VecDeque<(i64, Arc<HubSpotRow>)>,
 }
 
-impl Index {
+impl SearchIndex {
     /// Every row in order of id, from `least_id` on.
-    pub(super) fn by_id(&self, least_id: u64) -> impl Iterator<Item = &Arc<Row>> {
+    pub(super) fn by_id(&self, least_id: u64) -> impl Iterator<Item = &Arc<HubSpotRow>> {
         self.rows.range(least_id..).map(|(_, row)| row)
     }
 
     /// Rows modified from `from_ms` to `to_ms`, both included.
-    pub(super) fn modified(&self, from_ms: i64, to_ms: i64) -> impl Iterator<Item = &Arc<Row>> {
+    pub(super) fn modified(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> impl Iterator<Item = &Arc<HubSpotRow>> {
         let range = (from_ms, 0)..=(to_ms.max(from_ms), u64::MAX);
         self.by_modified.range(range).filter_map(|(_, id)| self.rows.get(id))
     }
 
     /// Rows that have one of these lower-cased values of a unique property, in order of id;
     /// `None` when the property is not unique.
-    pub(super) fn keyed(&self, property: &str, values: &[String]) -> Option<Vec<&Arc<Row>>> {
+    pub(super) fn keyed(&self, property: &str, values: &[String]) -> Option<Vec<&Arc<HubSpotRow>>> {
         let holders = self.by_key.get(property)?;
         let ids: BTreeSet<u64> =
             values.iter().filter_map(|value| holders.get(value.as_str())).copied().collect();
         Some(ids.iter().filter_map(|id| self.rows.get(id)).collect())
     }
 
-    fn schedule(&mut self, written_ms: i64, row: Arc<Row>, unique: &[Arc<str>]) {
+    fn schedule(&mut self, written_ms: i64, row: Arc<HubSpotRow>, unique: &[Arc<str>]) {
         for property in unique {
             if !self.by_key.contains_key(property) {
                 self.by_key.insert(Arc::clone(property), HashMap::new());
@@ -276,7 +290,7 @@ impl Index {
     }
 
     /// Takes the versions whose time has come, in the order in which they were written.
-    fn due(&mut self, now_ms: i64, lag: Lag) -> Vec<Arc<Row>> {
+    fn due(&mut self, now_ms: i64, lag: ReadLag) -> Vec<Arc<HubSpotRow>> {
         let until_ms = now_ms - lag.search_ms;
         let mut due = Vec::new();
         if lag.spread_ms <= 0 {
@@ -285,7 +299,7 @@ impl Index {
             }
             return due;
         }
-        let late = |at_ms: i64, row: &Row| {
+        let late = |at_ms: i64, row: &HubSpotRow| {
             at_ms != i64::MIN && at_ms + share(row.id, lag.spread_ms) > until_ms
         };
         let pending = std::mem::take(&mut self.pending);
@@ -306,7 +320,7 @@ impl Index {
         }
     }
 
-    fn insert(&mut self, row: Arc<Row>) {
+    fn insert(&mut self, row: Arc<HubSpotRow>) {
         self.remove(row.id);
         for (property, holders) in &mut self.by_key {
             if let Some(value) = row.value(property) {

@@ -17,12 +17,13 @@ mod unkind;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::HubSpot;
-use crate::clock::Clock;
-use crate::control::{System, answer};
+use super::account::HubSpot;
+use crate::clock::SimClock;
+use crate::control::{Vendor, answer};
 use crate::faults::Faults;
-use crate::serve::Request;
-use crate::world::World;
+use crate::http::SimRequest;
+use crate::hubspot::faults::HubSpotFaults;
+use crate::world::SampleWorld;
 
 const START_MS: i64 = 1_773_309_857_969;
 const CONTACTS: &str = "/crm/v3/objects/contacts";
@@ -30,7 +31,7 @@ const CONTACTS: &str = "/crm/v3/objects/contacts";
 /// An account with the means to ask it.
 struct Account {
     hubspot: HubSpot,
-    clock: Clock,
+    clock: SimClock,
     token: String,
 }
 
@@ -41,8 +42,8 @@ impl Account {
     }
 
     fn with(people: u32, faults: Faults) -> Self {
-        let clock = Clock::manual(START_MS);
-        let world = World::generate(1, people);
+        let clock = SimClock::manual(START_MS);
+        let world = SampleWorld::generate(1, people);
         let hubspot = HubSpot::new(&world, 1, clock.clone(), faults, "http://hubspot.test");
         let token = hubspot.auth.credentials()["private_app_token"].as_str().unwrap().to_owned();
         Self { hubspot, clock, token }
@@ -54,7 +55,7 @@ impl Account {
         let headers = HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, bearer)]);
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let request = Request::new(method, path, headers, body);
+        let request = SimRequest::new(method, path, headers, body);
         let answer = self.hubspot.handle(&request);
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();
         (answer.status.as_u16(), answer.headers, body)
@@ -91,7 +92,7 @@ impl Account {
     fn sim(&mut self, method: &str, path: &str, body: Value) -> Value {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let path = format!("/_sim/{path}");
-        let request = Request::new(method, &path, HeaderMap::new(), body.to_string());
+        let request = SimRequest::new(method, &path, HeaderMap::new(), body.to_string());
         serde_json::from_slice(&answer(&mut self.hubspot, &request).body).unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! How a record looks on the wire, serialised without an intermediate tree.
+//! The wire form of a record, serialised without an intermediate tree.
 //!
 //! Only system properties and the requested ones come back; a requested name that does not exist
 //! is dropped silently, a value that is not set is null (H-record-4, H-record-7).
@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
-use super::kinds::{Kind, Pair};
-use super::portal_id;
+use super::kinds::{KindPair, ObjectKind};
+use super::portal::portal_id;
 use super::stamp;
-use super::store::Store;
-use super::table::{Change, Record, Row};
+use super::store::HubSpotStore;
+use super::table::{HubSpotRecord, HubSpotRow, ValueChange};
 use crate::control::Origin;
 
-/// Which properties, histories and associations of a record a request asks for.
+/// Properties, histories and associations of a record that a request names.
 #[derive(Debug)]
 pub(super) struct Projection {
-    kind: Kind,
+    kind: ObjectKind,
     names: Vec<Arc<str>>,
     histories: Vec<Arc<str>>,
-    pairs: Vec<Pair>,
+    pairs: Vec<KindPair>,
     portal_id: u64,
 }
 
 impl Projection {
     /// Keeps the known ones of the requested names; no name at all asks for the defaults.
     pub(super) fn new(
-        store: &Store,
-        kind: Kind,
+        store: &HubSpotStore,
+        kind: ObjectKind,
         properties: &[String],
         histories: &[String],
     ) -> Self {
@@ -56,22 +56,26 @@ impl Projection {
     /// A name that is no object type, or one that cannot be associated.
     pub(super) fn with_associations(mut self, kinds: &[String]) -> Result<Self, ApiError> {
         for name in kinds {
-            let to = Kind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))?;
-            let pair = Pair::between(self.kind, to)
+            let to = ObjectKind::parse(name).ok_or_else(|| ApiError::unknown_kind(name))?;
+            let pair = KindPair::between(self.kind, to)
                 .ok_or_else(|| ApiError::invalid(format!("No associations to {name}")))?;
             self.pairs.push(pair);
         }
         Ok(self)
     }
 
-    /// Whether value histories are asked for.
+    /// True if value histories are asked for.
     pub(super) fn has_histories(&self) -> bool {
         !self.histories.is_empty()
     }
 
     /// A stored record in wire form.
-    pub(super) fn show<'a>(&'a self, store: &'a Store, record: &'a Record) -> Shown<'a> {
-        Shown {
+    pub(super) fn show<'a>(
+        &'a self,
+        store: &'a HubSpotStore,
+        record: &'a HubSpotRecord,
+    ) -> ShownRecord<'a> {
+        ShownRecord {
             projection: self,
             row: &record.row,
             archived_ms: record.archived_ms,
@@ -82,8 +86,8 @@ impl Projection {
     }
 
     /// A row of the search index in wire form.
-    pub(super) fn show_row<'a>(&'a self, row: &'a Row) -> Shown<'a> {
-        Shown {
+    pub(super) fn show_row<'a>(&'a self, row: &'a HubSpotRow) -> ShownRecord<'a> {
+        ShownRecord {
             projection: self,
             row,
             archived_ms: None,
@@ -93,12 +97,12 @@ impl Projection {
         }
     }
 
-    fn associations(&self, store: &Store, id: u64) -> Option<Value> {
+    fn associations(&self, store: &HubSpotStore, id: u64) -> Option<Value> {
         let mut all = serde_json::Map::new();
         for pair in &self.pairs {
             let results: Vec<Value> = store
                 .associations
-                .of((self.kind, id), pair.to)
+                .list_partners((self.kind, id), pair.to)
                 .flat_map(|(other, types)| {
                     types.iter().map(move |type_id| {
                         let name = store.labels.type_name(*pair, *type_id);
@@ -113,7 +117,7 @@ impl Projection {
         (!all.is_empty()).then_some(Value::Object(all))
     }
 
-    fn history(&self, row: &Row, changes: &[Change]) -> Value {
+    fn history(&self, row: &HubSpotRow, changes: &[ValueChange]) -> Value {
         let mut all = serde_json::Map::new();
         for name in &self.histories {
             let mut versions: Vec<Value> = changes
@@ -138,40 +142,40 @@ fn version(value: &str, at_ms: i64, by: Origin) -> Value {
     json!({"value": value, "timestamp": stamp::iso(at_ms), "sourceType": source})
 }
 
-fn defaults(kind: Kind) -> &'static [&'static str] {
+fn defaults(kind: ObjectKind) -> &'static [&'static str] {
     match kind {
-        Kind::Contact => &["email", "firstname", "lastname"],
-        Kind::Company => &["domain", "name"],
-        Kind::Deal => &["amount", "closedate", "dealname", "dealstage", "pipeline"],
-        Kind::Ticket => &["content", "hs_pipeline", "hs_pipeline_stage", "subject"],
+        ObjectKind::Contact => &["email", "firstname", "lastname"],
+        ObjectKind::Company => &["domain", "name"],
+        ObjectKind::Deal => &["amount", "closedate", "dealname", "dealstage", "pipeline"],
+        ObjectKind::Ticket => &["content", "hs_pipeline", "hs_pipeline_stage", "subject"],
         _ => &[],
     }
 }
 
 /// A record in wire form.
 #[derive(Debug)]
-pub(super) struct Shown<'a> {
+pub(super) struct ShownRecord<'a> {
     projection: &'a Projection,
-    row: &'a Row,
+    row: &'a HubSpotRow,
     archived_ms: Option<i64>,
-    changes: Option<&'a [Change]>,
+    changes: Option<&'a [ValueChange]>,
     associations: Option<Value>,
     new: Option<bool>,
 }
 
-impl Shown<'_> {
+impl ShownRecord<'_> {
     /// With the `new` that only upsert results carry.
     pub(super) fn with_new(self, new: bool) -> Self {
         Self { new: Some(new), ..self }
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for ShownRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = self.row;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &row.id.to_string())?;
-        map.serialize_entry("properties", &Values { names: &self.projection.names, row })?;
+        map.serialize_entry("properties", &ShownValues { names: &self.projection.names, row })?;
         if let (true, Some(changes)) = (self.projection.has_histories(), self.changes) {
             let history = self.projection.history(row, changes);
             map.serialize_entry("propertiesWithHistory", &history)?;
@@ -197,12 +201,12 @@ impl Serialize for Shown<'_> {
     }
 }
 
-struct Values<'a> {
+struct ShownValues<'a> {
     names: &'a [Arc<str>],
-    row: &'a Row,
+    row: &'a HubSpotRow,
 }
 
-impl Serialize for Values<'_> {
+impl Serialize for ShownValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.names.iter().map(|name| (&**name, self.row.value(name))))
     }
@@ -210,37 +214,37 @@ impl Serialize for Values<'_> {
 
 /// A page of rows; `paging` is missing on the last one.
 #[derive(Debug, Serialize)]
-pub(super) struct Page<'a> {
+pub(super) struct PageAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<usize>,
-    pub results: Vec<Shown<'a>>,
+    pub results: Vec<ShownRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paging: Option<Paging>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Paging {
-    next: Next,
+    next: NextPage,
 }
 
 #[derive(Debug, Serialize)]
-struct Next {
+struct NextPage {
     after: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
 }
 
 impl Paging {
-    /// Where the next page starts; a search gives no link.
+    /// Start of the next page; a search gives no link.
     pub(super) fn next(after: impl ToString, link: Option<String>) -> Self {
-        Self { next: Next { after: after.to_string(), link } }
+        Self { next: NextPage { after: after.to_string(), link } }
     }
 }
 
 /// The answer to a batch request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Batch<R> {
+pub(super) struct BatchAnswer<R> {
     status: &'static str,
     results: Vec<R>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,7 +255,7 @@ pub(super) struct Batch<R> {
     completed_at: String,
 }
 
-impl<R> Batch<R> {
+impl<R> BatchAnswer<R> {
     pub(super) fn new(results: Vec<R>, errors: Vec<ApiError>, now_ms: i64) -> Self {
         Self {
             status: "COMPLETE",
@@ -280,7 +284,7 @@ pub(super) struct LinkType {
 /// `{"id": …}`; the id is a string or a number.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Named {
+pub(super) struct NamedId {
     #[serde(deserialize_with = "id_text")]
     pub id: String,
 }

@@ -8,23 +8,23 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::PORTAL_ID;
+use super::portal::PORTAL_ID;
 
 const APP_ID: u64 = 54_321;
 
 /// One event, before it gets its id and attempt number.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct WebhookEvent {
     /// Such as `contact.propertyChange`.
     pub subscription_type: String,
     pub object_id: u64,
     pub occurred_at_ms: i64,
-    /// What this type of event adds, such as `propertyName` or `newObjectId`.
+    /// Fields of this type of event alone, such as `propertyName` or `newObjectId`.
     pub details: Value,
 }
 
 /// The body of a delivery: an array of at most 100 events.
-pub fn delivery(events: &[Event], attempt: u32) -> Value {
+pub fn delivery(events: &[WebhookEvent], attempt: u32) -> Value {
     let wire = events.iter().enumerate().map(|(number, event)| {
         let mut fields = json!({
             "eventId": number + 1,
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_delivery_holds_the_details_of_its_events() {
-        let event = Event {
+        let event = WebhookEvent {
             subscription_type: "contact.propertyChange".to_owned(),
             object_id: 7,
             occurred_at_ms: 5,

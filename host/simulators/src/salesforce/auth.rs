@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::ids;
-use super::json::{Json, Object};
+use super::json::{Json, JsonPairs};
 
 /// Everything a client needs to log in; the only one this org knows.
 #[derive(Debug)]
-pub(crate) struct Login {
+pub(crate) struct OrgLogin {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) username: String,
@@ -27,23 +27,23 @@ pub(crate) struct Login {
 }
 
 #[derive(Debug)]
-struct Session {
+struct OrgSession {
     used_at_ms: i64,
 }
 
 /// Tokens given out so far.
 #[derive(Debug)]
-pub(crate) struct Sessions {
-    pub(crate) login: Login,
+pub(crate) struct OrgSessions {
+    pub(crate) login: OrgLogin,
     seed: u64,
     issued: u64,
-    access: HashMap<String, Session>,
+    access: HashMap<String, OrgSession>,
     refresh: HashSet<String>,
     /// Authorisation codes with the challenge that the exchange must meet, if any.
     codes: HashMap<String, Option<String>>,
 }
 
-/// How a token request is answered where the vendor leaves it open.
+/// Choices in a token answer that the vendor leaves open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenPolicy {
     pub(crate) rotate_refresh: bool,
@@ -54,10 +54,10 @@ pub(crate) struct TokenPolicy {
 /// An OAuth error: code and description, always HTTP 400.
 pub(crate) type OAuthError = (&'static str, &'static str);
 
-impl Sessions {
+impl OrgSessions {
     /// The sessions of an org served at `base_url`, whose only user is `user_id`.
     pub(crate) fn new(seed: u64, base_url: &str, user_id: String) -> Self {
-        let login = Login {
+        let login = OrgLogin {
             client_id: format!("3MVG9sim{seed}"),
             client_secret: secret(seed, "client-secret", 0),
             username: "renkei@sim.example.jp".to_owned(),
@@ -71,7 +71,7 @@ impl Sessions {
         Self { login, seed, issued: 0, access, refresh, codes }
     }
 
-    /// What `renkei sim` prints for clients.
+    /// Credentials that `renkei sim` prints for clients.
     pub(crate) fn credentials(&self) -> Value {
         let login = &self.login;
         json!({
@@ -85,7 +85,7 @@ impl Sessions {
         })
     }
 
-    /// Whether the token opens a session now; use prolongs it.
+    /// True if the token opens a session now; use prolongs it.
     pub(crate) fn admit(&mut self, token: &str, now_ms: i64, lifetime_ms: i64) -> bool {
         match self.access.get_mut(token) {
             Some(session) if now_ms - session.used_at_ms < lifetime_ms => {
@@ -240,7 +240,7 @@ impl Sessions {
         self.issued += 1;
         let org = self.login.org_id.get(..15).unwrap_or_default();
         let token = format!("{org}!AR8AQ{}", secret(self.seed, "access", self.issued));
-        self.access.insert(token.clone(), Session { used_at_ms: now_ms });
+        self.access.insert(token.clone(), OrgSession { used_at_ms: now_ms });
         token
     }
 
@@ -250,7 +250,7 @@ impl Sessions {
         let id = format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id);
         let issued_at = now_ms.to_string();
         let signature = signature(&login.client_secret, &format!("{id}{issued_at}"));
-        let mut pairs: Object = vec![
+        let mut pairs: JsonPairs = vec![
             ("access_token".into(), access.into()),
             ("instance_url".into(), login.base_url.as_str().into()),
             ("id".into(), id.into()),
@@ -269,7 +269,7 @@ impl Sessions {
     }
 }
 
-/// What proves to a client that the answer is the vendor's: HMAC-SHA256 of id and time of issue.
+/// Signature that proves an answer to be the vendor's: HMAC-SHA256 of id and time of issue.
 fn signature(secret: &str, text: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mut mac| {
         mac.update(text.as_bytes());

@@ -6,106 +6,28 @@
 
 mod csv_rows;
 mod ingest;
+pub(super) mod job;
 mod query;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use super::error::Fault;
+use self::csv_rows::DELIMITERS;
+use self::job::{BulkJob, INGEST_PACE, JobKind, QUERY_PACE, invalid_job, invalid_state};
+use super::error::ApiFault;
 use super::json::Json;
-use super::org::{Org, Tally};
-use super::reply::{Call, Reply};
-use super::schema::Table;
+use super::org::{CallTally, Org};
+use super::reply::{OrgCall, OrgReply};
+use super::schema::TableNumber;
 use super::value::wire_time;
-use crate::ledger::Shape;
-
-/// How long a query job waits before it is worked on, and rows that it reads per virtual ms.
-const QUERY_PACE: Pace = Pace { queued_ms: 200, rows_per_ms: 50 };
-/// The same for an ingest job, which writes. Both paces are made up: the vendor promises none.
-const INGEST_PACE: Pace = Pace { queued_ms: 1_000, rows_per_ms: 2 };
-
-struct Pace {
-    queued_ms: i64,
-    rows_per_ms: usize,
-}
-
-/// All jobs by id.
-#[derive(Debug, Default)]
-pub(crate) struct Jobs {
-    by_id: BTreeMap<String, Job>,
-    issued: u64,
-}
-
-#[derive(Debug)]
-struct Job {
-    kind: Kind,
-    operation: String,
-    table: Table,
-    delimiter: Delimiter,
-    crlf: bool,
-    created_ms: i64,
-    /// From when to when it is in progress, once it was closed.
-    run_ms: Option<(i64, i64)>,
-    aborted: bool,
-    /// Steps of a query job that the ledger has heard of.
-    seen: HashSet<String>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Query(query::QueryJob),
-    Ingest(ingest::IngestJob),
-}
-
-/// `columnDelimiter` by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Delimiter {
-    name: &'static str,
-    byte: u8,
-}
-
-const DELIMITERS: [Delimiter; 6] = [
-    Delimiter { name: "COMMA", byte: b',' },
-    Delimiter { name: "TAB", byte: b'\t' },
-    Delimiter { name: "SEMICOLON", byte: b';' },
-    Delimiter { name: "PIPE", byte: b'|' },
-    Delimiter { name: "CARET", byte: b'^' },
-    Delimiter { name: "BACKQUOTE", byte: b'`' },
-];
-
-impl Job {
-    fn state(&self, now_ms: i64) -> &'static str {
-        match self.run_ms {
-            _ if self.aborted => "Aborted",
-            None => "Open",
-            Some((start, _)) if now_ms < start => "UploadComplete",
-            Some((_, end)) if now_ms < end => "InProgress",
-            Some(_) if self.failure().is_some() => "Failed",
-            Some(_) => "JobComplete",
-        }
-    }
-
-    fn failure(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Ingest(job) => job.failure.as_deref(),
-            Kind::Query(_) => None,
-        }
-    }
-
-    /// Puts the job into the queue with so many rows to handle.
-    fn enqueue(&mut self, now_ms: i64, rows: usize, pace: &Pace) {
-        let start = now_ms + pace.queued_ms;
-        let work_ms = i64::try_from(rows / pace.rows_per_ms).unwrap_or(i64::MAX);
-        self.run_ms = Some((start, start + work_ms.max(1)));
-    }
-}
+use crate::ledger::CallShape;
 
 impl Org {
     pub(super) fn jobs(
         &mut self,
-        call: &Call<'_>,
+        call: &OrgCall<'_>,
         kind: &str,
         path: &[&str],
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         match (call.method, kind, path) {
             ("POST", "query", []) => self.create_query_job(call),
             ("POST", "ingest", []) => self.create_ingest_job(call),
@@ -116,12 +38,12 @@ impl Org {
                 self.job(kind, id)?;
                 self.common_step(id, "delete", false);
                 self.jobs.by_id.remove(*id);
-                Ok(Reply::empty(204))
+                Ok(OrgReply::empty(204))
             }
             ("PUT", "ingest", [id, "batches"]) => self.upload(call, id),
             ("GET", "query", [id, "results"]) => self.query_results(call, id),
             ("GET", "ingest", [id, which]) => self.ingest_results(call, id, which),
-            _ => Err(Fault::not_found()),
+            _ => Err(ApiFault::not_found()),
         }
     }
 
@@ -141,17 +63,17 @@ impl Org {
 
     fn add_job(
         &mut self,
-        call: &Call<'_>,
-        kind: Kind,
-        table: Table,
+        call: &OrgCall<'_>,
+        kind: JobKind,
+        table: TableNumber,
         body: &Json,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         let wanted = body.text("columnDelimiter").unwrap_or("COMMA");
         let delimiter = DELIMITERS.into_iter().find(|delimiter| delimiter.name == wanted);
         let delimiter = delimiter.ok_or_else(|| invalid_job("invalid columnDelimiter"))?;
         self.jobs.issued += 1;
         let id = super::ids::render("750", self.jobs.issued);
-        let mut job = Job {
+        let mut job = BulkJob {
             kind,
             operation: body.text("operation").unwrap_or_default().to_owned(),
             table,
@@ -162,7 +84,7 @@ impl Org {
             aborted: false,
             seen: HashSet::new(),
         };
-        if let Kind::Query(query) = &job.kind {
+        if let JobKind::Query(query) = &job.kind {
             let rows = query.rows.len();
             job.enqueue(call.now_ms, rows, &QUERY_PACE);
         }
@@ -172,11 +94,13 @@ impl Org {
     }
 
     /// A job of this kind.
-    fn job(&mut self, kind: &str, id: &str) -> Result<&mut Job, Fault> {
-        let job = self.jobs.by_id.get_mut(id).ok_or_else(Fault::not_found)?;
-        let fits =
-            matches!((&job.kind, kind), (Kind::Query(_), "query") | (Kind::Ingest(_), "ingest"));
-        if fits { Ok(job) } else { Err(Fault::not_found()) }
+    fn job(&mut self, kind: &str, id: &str) -> Result<&mut BulkJob, ApiFault> {
+        let job = self.jobs.by_id.get_mut(id).ok_or_else(ApiFault::not_found)?;
+        let fits = matches!(
+            (&job.kind, kind),
+            (JobKind::Query(_), "query") | (JobKind::Ingest(_), "ingest")
+        );
+        if fits { Ok(job) } else { Err(ApiFault::not_found()) }
     }
 
     /// Tells the ledger of a step of a query job; `once` steps are needed the first time only.
@@ -184,8 +108,8 @@ impl Org {
         let Some(job) = self.jobs.by_id.get_mut(id) else { return };
         let needed = job.seen.insert(step.to_owned()) && once;
         let object = self.store.schema.object(job.table).map_or("", |object| object.name);
-        let shape = Shape::Step { needed };
-        self.tally = Tally { shape, ..Tally::batch("bulk-query", object, 0) };
+        let shape = CallShape::Step { needed };
+        self.tally = CallTally { shape, ..CallTally::batch("bulk-query", object, 0) };
     }
 
     /// Tells the ledger of a step of an ingest job; without a name, of one that nobody needs.
@@ -198,33 +122,43 @@ impl Org {
             "upsert" => "bulk-upsert",
             _ => "bulk-delete",
         };
-        let shape = step.map_or(Shape::Batch, Shape::SharedStep);
-        self.tally = Tally { shape, ..Tally::batch(kind, object, 0) };
+        let shape = step.map_or(CallShape::Batch, CallShape::SharedStep);
+        self.tally = CallTally { shape, ..CallTally::batch(kind, object, 0) };
     }
 
     /// Tells the ledger of a step of a job of either kind.
     fn common_step(&mut self, id: &str, step: &'static str, needed: bool) {
         match self.jobs.by_id.get(id).map(|job| &job.kind) {
-            Some(Kind::Ingest(_)) => self.ingest_step(id, needed.then_some(step)),
+            Some(JobKind::Ingest(_)) => self.ingest_step(id, needed.then_some(step)),
             _ => self.step(id, step, needed),
         }
     }
 
-    fn job_status(&mut self, call: &Call<'_>, kind: &str, id: &str) -> Result<Reply, Fault> {
+    fn job_status(
+        &mut self,
+        call: &OrgCall<'_>,
+        kind: &str,
+        id: &str,
+    ) -> Result<OrgReply, ApiFault> {
         self.job(kind, id)?;
         self.common_step(id, "status", true);
         self.info(call, id)
     }
 
-    fn change_job(&mut self, call: &Call<'_>, kind: &str, id: &str) -> Result<Reply, Fault> {
+    fn change_job(
+        &mut self,
+        call: &OrgCall<'_>,
+        kind: &str,
+        id: &str,
+    ) -> Result<OrgReply, ApiFault> {
         let body = call.json()?;
         let job = self.job(kind, id)?;
         let state = job.state(call.now_ms);
         match (body.text("state"), state) {
             (Some("UploadComplete"), "Open") => {
                 let rows = match &job.kind {
-                    Kind::Ingest(ingest) => ingest.row_count(),
-                    Kind::Query(_) => 0,
+                    JobKind::Ingest(ingest) => ingest.row_count(),
+                    JobKind::Query(_) => 0,
                 };
                 job.enqueue(call.now_ms, rows, &INGEST_PACE);
                 self.common_step(id, "close", true);
@@ -241,7 +175,7 @@ impl Org {
         self.info(call, id)
     }
 
-    fn list_jobs(&mut self, call: &Call<'_>, kind: &str) -> Reply {
+    fn list_jobs(&mut self, call: &OrgCall<'_>, kind: &str) -> OrgReply {
         let ids: Vec<String> = self.jobs.by_id.keys().cloned().collect();
         let mut records = Vec::new();
         for id in ids {
@@ -249,18 +183,18 @@ impl Org {
                 records.extend(self.job_json(call, &id));
             }
         }
-        Reply::ok(Json::object([
+        OrgReply::ok(Json::object([
             ("done", true.into()),
             ("nextRecordsUrl", Json::Null),
             ("records", Json::List(records)),
         ]))
     }
 
-    fn info(&self, call: &Call<'_>, id: &str) -> Result<Reply, Fault> {
-        self.job_json(call, id).map(Reply::ok).ok_or_else(Fault::not_found)
+    fn info(&self, call: &OrgCall<'_>, id: &str) -> Result<OrgReply, ApiFault> {
+        self.job_json(call, id).map(OrgReply::ok).ok_or_else(ApiFault::not_found)
     }
 
-    fn job_json(&self, call: &Call<'_>, id: &str) -> Option<Json> {
+    fn job_json(&self, call: &OrgCall<'_>, id: &str) -> Option<Json> {
         let job = self.jobs.by_id.get(id)?;
         let object = self.store.object(job.table)?;
         let version = serde_json::Number::from_f64(call.version())?;
@@ -283,18 +217,10 @@ impl Org {
         };
         let done = matches!(job.state(call.now_ms), "JobComplete" | "Failed" | "Aborted");
         let own = match &job.kind {
-            Kind::Query(query) => query.info(done),
-            Kind::Ingest(ingest) => ingest.info(id, call.base, done),
+            JobKind::Query(query) => query.info(done),
+            JobKind::Ingest(ingest) => ingest.info(id, call.base, done),
         };
         pairs.extend(own);
         Some(Json::Object(pairs))
     }
-}
-
-fn invalid_job(message: &str) -> Fault {
-    Fault::new(400, "INVALIDJOB", message)
-}
-
-fn invalid_state(state: &str) -> Fault {
-    Fault::new(400, "INVALIDJOBSTATE", format!("the job is in state {state}"))
 }

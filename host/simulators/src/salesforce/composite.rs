@@ -5,11 +5,11 @@
 
 use axum::http::{HeaderMap, Method};
 
-use super::error::Fault;
+use super::error::ApiFault;
 use super::json::Json;
-use super::org::{Org, Tally};
-use super::reply::{Body, Call, Reply};
-use crate::serve::Request;
+use super::org::{CallTally, Org};
+use super::reply::{OrgCall, OrgReply, ReplyBody};
+use crate::http::SimRequest;
 
 const PARTS_MAX: usize = 25;
 /// Of which so many may be queries or collections.
@@ -18,7 +18,11 @@ const GRAPHS_MAX: usize = 75;
 const NODES_MAX: usize = 500;
 
 impl Org {
-    pub(super) fn composite(&mut self, call: &Call<'_>, path: &[&str]) -> Result<Reply, Fault> {
+    pub(super) fn composite(
+        &mut self,
+        call: &OrgCall<'_>,
+        path: &[&str],
+    ) -> Result<OrgReply, ApiFault> {
         match (call.method, path) {
             (_, ["sobjects", path @ ..]) => self.collections(call, path),
             ("POST", []) => {
@@ -30,29 +34,29 @@ impl Org {
                 let all_or_none = body.get("allOrNone").and_then(Json::as_bool) == Some(true);
                 let answers = self.parts(call, parts, all_or_none).0;
                 self.tally_parts(parts.len(), PARTS_MAX);
-                Ok(Reply::ok(Json::object([("compositeResponse", Json::List(answers))])))
+                Ok(OrgReply::ok(Json::object([("compositeResponse", Json::List(answers))])))
             }
             ("POST", ["batch"]) => self.batch(call),
             ("POST", ["graph"]) => self.graphs(call),
-            _ => Err(Fault::not_found()),
+            _ => Err(ApiFault::not_found()),
         }
     }
 
     fn tally_parts(&mut self, parts: usize, cap: usize) {
-        self.tally = Tally { cap, ..Tally::batch("composite", "", parts) };
+        self.tally = CallTally { cap, ..CallTally::batch("composite", "", parts) };
     }
 
     /// Runs parts in order. The second value tells whether all succeeded; where they belong
     /// together and one fails, the others are taken back or not run.
-    fn parts(&mut self, call: &Call<'_>, parts: &[Json], together: bool) -> (Vec<Json>, bool) {
+    fn parts(&mut self, call: &OrgCall<'_>, parts: &[Json], together: bool) -> (Vec<Json>, bool) {
         let mark = self.store.begin();
         self.store.hold(true);
-        let mut done: Vec<(String, Reply)> = Vec::with_capacity(parts.len());
+        let mut done: Vec<(String, OrgReply)> = Vec::with_capacity(parts.len());
         let mut failed = false;
         for part in parts {
             let reference = part.text("referenceId").unwrap_or_default().to_owned();
             let reply = if failed && together {
-                Reply::fault(&halted())
+                OrgReply::fault(&halted())
             } else {
                 self.part(call, part, &done)
             };
@@ -62,7 +66,7 @@ impl Org {
         if failed && together {
             self.store.roll_back(mark);
             for (_, reply) in done.iter_mut().filter(|(_, reply)| reply.status < 400) {
-                *reply = Reply::fault(&halted());
+                *reply = OrgReply::fault(&halted());
             }
         }
         self.store.hold(false);
@@ -81,7 +85,7 @@ impl Org {
         (answers.collect(), !failed)
     }
 
-    fn part(&mut self, call: &Call<'_>, part: &Json, done: &[(String, Reply)]) -> Reply {
+    fn part(&mut self, call: &OrgCall<'_>, part: &Json, done: &[(String, OrgReply)]) -> OrgReply {
         let url = resolve(part.text("url").unwrap_or_default(), done);
         let body = part.get("body").map(|body| resolve_all(body, done));
         let method = part.text("method").unwrap_or("GET").to_owned();
@@ -89,10 +93,16 @@ impl Org {
     }
 
     /// Runs one part; its path may begin with `/services/data` or with the version.
-    fn sub_call(&mut self, call: &Call<'_>, method: &str, url: &str, body: Option<&Json>) -> Reply {
+    fn sub_call(
+        &mut self,
+        call: &OrgCall<'_>,
+        method: &str,
+        url: &str,
+        body: Option<&Json>,
+    ) -> OrgReply {
         let text = body.map(Json::to_string).unwrap_or_default();
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-        let request = Request::new(method, url, HeaderMap::new(), text);
+        let request = SimRequest::new(method, url, HeaderMap::new(), text);
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
         let path = match segments.as_slice() {
             ["services", "data", _, path @ ..] => path,
@@ -100,13 +110,13 @@ impl Org {
             path => path,
         };
         if matches!(path, ["composite", kind, ..] if *kind != "sobjects") || path == ["composite"] {
-            return Reply::fault(&Fault::not_found());
+            return OrgReply::fault(&ApiFault::not_found());
         }
-        let sub = Call { request: &request, method: request.method.as_str(), path, ..*call };
-        self.route(&sub).unwrap_or_else(|fault| Reply::fault(&fault))
+        let sub = OrgCall { request: &request, method: request.method.as_str(), path, ..*call };
+        self.route(&sub).unwrap_or_else(|fault| OrgReply::fault(&fault))
     }
 
-    fn batch(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+    fn batch(&mut self, call: &OrgCall<'_>) -> Result<OrgReply, ApiFault> {
         let body = call.json()?;
         let parts = listed(&body, "batchRequests")?;
         limit(parts.len(), PARTS_MAX, "subrequests")?;
@@ -115,7 +125,7 @@ impl Org {
         let mut failed = false;
         for part in parts {
             let reply = if failed && halt {
-                Reply { status: 412, ..Reply::fault(&halted()) }
+                OrgReply { status: 412, ..OrgReply::fault(&halted()) }
             } else {
                 let url = part.text("url").unwrap_or_default();
                 let method = part.text("method").unwrap_or("GET");
@@ -128,18 +138,18 @@ impl Org {
             ]));
         }
         if parts.iter().all(|part| is_metadata(part.text("url").unwrap_or_default())) {
-            self.tally = Tally::metadata("composite");
+            self.tally = CallTally::metadata("composite");
         } else {
             self.tally_parts(parts.len(), PARTS_MAX);
         }
-        Ok(Reply::ok(Json::object([
+        Ok(OrgReply::ok(Json::object([
             ("hasErrors", failed.into()),
             ("results", Json::List(results)),
         ])))
     }
 
     /// Graphs of parts; each graph succeeds or fails as a whole.
-    fn graphs(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+    fn graphs(&mut self, call: &OrgCall<'_>) -> Result<OrgReply, ApiFault> {
         let body = call.json()?;
         let graphs = listed(&body, "graphs")?;
         limit(graphs.len(), GRAPHS_MAX, "graphs")?;
@@ -157,47 +167,47 @@ impl Org {
             ]));
         }
         self.tally_parts(nodes, NODES_MAX);
-        Ok(Reply::ok(Json::object([("graphs", Json::List(answers))])))
+        Ok(OrgReply::ok(Json::object([("graphs", Json::List(answers))])))
     }
 }
 
-fn listed<'a>(body: &'a Json, key: &str) -> Result<&'a [Json], Fault> {
+fn listed<'a>(body: &'a Json, key: &str) -> Result<&'a [Json], ApiFault> {
     let items = body.get(key).and_then(Json::as_list);
-    items.ok_or_else(|| Fault::parser(format!("{key} is required")))
+    items.ok_or_else(|| ApiFault::parser(format!("{key} is required")))
 }
 
-fn limit(count: usize, max: usize, what: &str) -> Result<(), Fault> {
+fn limit(count: usize, max: usize, what: &str) -> Result<(), ApiFault> {
     if count <= max {
         return Ok(());
     }
-    Err(Fault::new(400, "LIMIT_EXCEEDED", format!("The number of {what} exceeds {max}")))
+    Err(ApiFault::new(400, "LIMIT_EXCEEDED", format!("The number of {what} exceeds {max}")))
 }
 
 fn is_wide(url: &str) -> bool {
     url.contains("/query") || url.contains("/composite/sobjects")
 }
 
-/// Whether a call by itself would be one for metadata.
+/// True if a call by itself would be one for metadata.
 fn is_metadata(url: &str) -> bool {
     url.ends_with("/describe") || url.ends_with("/sobjects") || url.ends_with("/limits")
 }
 
-fn halted() -> Fault {
+fn halted() -> ApiFault {
     let message = "The transaction was rolled back since another operation in the same \
                    transaction failed.";
-    Fault::new(400, "PROCESSING_HALTED", message)
+    ApiFault::new(400, "PROCESSING_HALTED", message)
 }
 
-fn shown(body: Body) -> Json {
+fn shown(body: ReplyBody) -> Json {
     match body {
-        Body::Empty => Json::Null,
-        Body::Json(json) => json,
-        Body::Text(_, text) => Json::Text(text),
+        ReplyBody::Empty => Json::Null,
+        ReplyBody::Json(json) => json,
+        ReplyBody::Text(_, text) => Json::Text(text),
     }
 }
 
 /// The text with each `@{reference.path}` replaced by the value in that part's answer.
-fn resolve(text: &str, done: &[(String, Reply)]) -> String {
+fn resolve(text: &str, done: &[(String, OrgReply)]) -> String {
     let mut resolved = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("@{") {
@@ -214,7 +224,7 @@ fn resolve(text: &str, done: &[(String, Reply)]) -> String {
     resolved
 }
 
-fn resolve_all(value: &Json, done: &[(String, Reply)]) -> Json {
+fn resolve_all(value: &Json, done: &[(String, OrgReply)]) -> Json {
     match value {
         Json::Text(text) => Json::Text(resolve(text, done)),
         Json::List(items) => Json::List(items.iter().map(|item| resolve_all(item, done)).collect()),
@@ -226,10 +236,10 @@ fn resolve_all(value: &Json, done: &[(String, Reply)]) -> Json {
 }
 
 /// `reference.records[0].Id` in the answers so far.
-fn value_at<'a>(path: &str, done: &'a [(String, Reply)]) -> Option<&'a Json> {
+fn value_at<'a>(path: &str, done: &'a [(String, OrgReply)]) -> Option<&'a Json> {
     let (reference, path) = path.split_once('.')?;
     let (_, reply) = done.iter().find(|(name, _)| name == reference)?;
-    let Body::Json(json) = &reply.body else { return None };
+    let ReplyBody::Json(json) = &reply.body else { return None };
     path.split(['.', '[']).try_fold(json, |json, part| match part.strip_suffix(']') {
         Some(index) => json.as_list()?.get(index.parse::<usize>().ok()?),
         None => json.get(part),

@@ -7,30 +7,30 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::error::Fault;
+use super::error::ApiFault;
 use super::ids::Serial;
-use super::json::{Json, Object as Pairs};
-use super::org::{Change, Late, Org};
-use super::schema::{Field, Object, Table};
+use super::json::{Json, JsonPairs};
+use super::org::{LateCommit, Org, OrgChange};
+use super::schema::{OrgField, OrgObject, TableNumber};
 use super::soql;
-use super::store::Row;
-use super::write::By;
-use crate::clock::Clock;
-use crate::control::{ControlError, NewRecord, Origin, RecordView, Records, System};
+use super::store::OrgRow;
+use super::write::WriteAuthor;
+use crate::clock::SimClock;
+use crate::control::{ControlError, NewRecord, Origin, RecordView, RecordViews, Vendor};
 use crate::faults::Faults;
-use crate::ledger::Ledger;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
+use crate::ledger::CallLedger;
 
-impl System for Org {
-    fn handle(&mut self, request: &Request) -> Answer {
+impl Vendor for Org {
+    fn handle(&mut self, request: &SimRequest) -> SimAnswer {
         self.answer(request)
     }
 
-    fn records<'a>(&'a self, object: &str) -> Result<Records<'a>, ControlError> {
+    fn records<'a>(&'a self, object: &str) -> Result<RecordViews<'a>, ControlError> {
         let table = self.named(object)?;
         let object = self.store.object(table).ok_or_else(|| unknown(object))?;
         let master = object.slot("MasterRecordId");
-        let merged = move |row: &&Row| master.is_some_and(|slot| !row.cell(slot).is_null());
+        let merged = move |row: &&OrgRow| master.is_some_and(|slot| !row.cell(slot).is_null());
         let rows = self.store.rows(table).filter(move |row| !merged(row));
         Ok(Box::new(rows.map(move |row| self.view(table, object, row))))
     }
@@ -42,7 +42,7 @@ impl System for Org {
         fields: &Map<String, Value>,
     ) -> Result<(), ControlError> {
         let (table, serial) = self.record_named(object, id)?;
-        self.do_or_delay(Change::Update(table, serial, pairs(fields)))
+        self.do_or_delay(OrgChange::Update(table, serial, pairs(fields)))
     }
 
     fn create(&mut self, object: &str, new: &NewRecord) -> Result<String, ControlError> {
@@ -50,7 +50,7 @@ impl System for Org {
         let mut fields = pairs(&new.fields);
         let of = self.store.object(table).ok_or_else(|| unknown(object))?;
         for (target, ids) in &new.references {
-            let points = |field: &&Field| {
+            let points = |field: &&OrgField| {
                 field.createable
                     && field.reference().is_some_and(|(to, _)| to.contains(&target.as_str()))
             };
@@ -62,13 +62,13 @@ impl System for Org {
             }
         }
         let serial = self.store.allot(table);
-        self.do_or_delay(Change::Create(table, serial, fields))?;
+        self.do_or_delay(OrgChange::Create(table, serial, fields))?;
         Ok(self.store.id(table, serial))
     }
 
     fn delete(&mut self, object: &str, id: &str) -> Result<(), ControlError> {
         let (table, serial) = self.record_named(object, id)?;
-        self.do_or_delay(Change::Delete(table, serial))
+        self.do_or_delay(OrgChange::Delete(table, serial))
     }
 
     fn merge(&mut self, object: &str, winner: &str, loser: &str) -> Result<String, ControlError> {
@@ -111,7 +111,7 @@ impl System for Org {
         self.sessions.end_all();
     }
 
-    fn ledger(&mut self) -> &mut Ledger {
+    fn ledger(&mut self) -> &mut CallLedger {
         &mut self.ledger
     }
 
@@ -123,20 +123,20 @@ impl System for Org {
         self.apply(faults);
     }
 
-    fn clock(&self) -> &Clock {
+    fn clock(&self) -> &SimClock {
         &self.clock
     }
 }
 
 impl Org {
-    fn named(&self, object: &str) -> Result<Table, ControlError> {
+    fn named(&self, object: &str) -> Result<TableNumber, ControlError> {
         self.store.schema.any_table(object).ok_or_else(|| unknown(object))
     }
 
-    fn record_named(&self, object: &str, id: &str) -> Result<(Table, Serial), ControlError> {
+    fn record_named(&self, object: &str, id: &str) -> Result<(TableNumber, Serial), ControlError> {
         let table = self.named(object)?;
         let pending = self.late.iter().any(|late| match &late.change {
-            Change::Create(of, serial, _) => *of == table && self.store.id(table, *serial) == id,
+            OrgChange::Create(of, serial, _) => *of == table && self.store.id(table, *serial) == id,
             _ => false,
         });
         match self.store.locate(id) {
@@ -150,23 +150,23 @@ impl Org {
     }
 
     /// A person at work now.
-    fn person(&mut self) -> By {
+    fn person(&mut self) -> WriteAuthor {
         let now_ms = self.clock.now_ms();
         self.store.now_ms = now_ms;
-        By { origin: Origin::Human, ..self.client(now_ms) }
+        WriteAuthor { origin: Origin::Human, ..self.client(now_ms) }
     }
 
-    fn do_or_delay(&mut self, change: Change) -> Result<(), ControlError> {
+    fn do_or_delay(&mut self, change: OrgChange) -> Result<(), ControlError> {
         let by = self.person();
-        let delay_ms = self.faults.late_commit_ms;
+        let delay_ms = self.faults.salesforce.late_commit_ms;
         if delay_ms <= 0 {
             return self.commit(change, &by).map_err(refused);
         }
-        self.late.push(Late { due_ms: by.at_ms + delay_ms, by, change });
+        self.late.push(LateCommit { due_ms: by.at_ms + delay_ms, by, change });
         Ok(())
     }
 
-    fn view(&self, table: Table, object: &Object, row: &Row) -> RecordView {
+    fn view(&self, table: TableNumber, object: &OrgObject, row: &OrgRow) -> RecordView {
         let mut fields = BTreeMap::new();
         let mut references: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (slot, field) in object.fields.iter().enumerate().filter(|(_, f)| !f.hidden) {
@@ -193,11 +193,11 @@ fn unknown(object: &str) -> ControlError {
     ControlError::UnknownObject(object.to_owned())
 }
 
-fn refused(fault: Fault) -> ControlError {
+fn refused(fault: ApiFault) -> ControlError {
     ControlError::Refused(format!("{}: {}", fault.code, fault.message))
 }
 
-fn pairs(fields: &Map<String, Value>) -> Pairs {
+fn pairs(fields: &Map<String, Value>) -> JsonPairs {
     fields.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect()
 }
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::json::Json;
-use super::schema::{Field, Kind, Object, Schema, Table};
-use super::store::Store;
+use super::schema::{OrgField, OrgFieldKind, OrgObject, OrgSchema, TableNumber};
+use super::store::OrgStore;
 use super::write::cascades;
-use crate::rules::Rule;
+use crate::rules::FieldConstraint;
 
 /// The validator of a metadata answer: a digest of its text.
 pub(super) fn etag(body: &Json) -> String {
@@ -16,19 +16,19 @@ pub(super) fn etag(body: &Json) -> String {
 }
 
 /// `GET /sobjects`.
-pub(super) fn global(schema: &Schema, base: &str) -> Json {
+pub(super) fn global(schema: &OrgSchema, base: &str) -> Json {
     let seen = schema.objects().filter(|(_, object)| !object.absent);
     let objects: Vec<Value> = seen.map(|(_, object)| summary(object, base)).collect();
     json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}).into()
 }
 
 /// `GET /sobjects/{X}`: the summary alone.
-pub(super) fn basic(schema: &Schema, table: Table, base: &str) -> Option<Json> {
+pub(super) fn basic(schema: &OrgSchema, table: TableNumber, base: &str) -> Option<Json> {
     schema.object(table).map(|object| summary(object, base).into())
 }
 
 /// `GET /sobjects/{X}/describe`.
-pub(super) fn object(store: &Store, table: Table, base: &str) -> Option<Json> {
+pub(super) fn object(store: &OrgStore, table: TableNumber, base: &str) -> Option<Json> {
     let schema = &store.schema;
     let object = schema.object(table)?;
     let mut whole = summary(object, base);
@@ -73,7 +73,7 @@ pub(super) fn object(store: &Store, table: Table, base: &str) -> Option<Json> {
 }
 
 /// The record types of an object; the master is always there.
-fn record_types(store: &Store, object: &Object, base: &str) -> Vec<Value> {
+fn record_types(store: &OrgStore, object: &OrgObject, base: &str) -> Vec<Value> {
     let info = |name: &str, developer_name: &str, id: &str, master: bool, default: bool| {
         json!({
             "active": true,
@@ -97,7 +97,7 @@ fn record_types(store: &Store, object: &Object, base: &str) -> Vec<Value> {
     infos
 }
 
-fn summary(object: &Object, base: &str) -> Value {
+fn summary(object: &OrgObject, base: &str) -> Value {
     let url = format!("{base}/sobjects/{}", object.name);
     let mergeable = matches!(object.name, "Account" | "Contact" | "Lead");
     json!({
@@ -136,24 +136,24 @@ fn summary(object: &Object, base: &str) -> Value {
 }
 
 /// `type`, `soapType`, `precision` and `scale` of a kind.
-fn wire_type(kind: Kind) -> (&'static str, &'static str, u32, u32) {
+fn wire_type(kind: OrgFieldKind) -> (&'static str, &'static str, u32, u32) {
     match kind {
-        Kind::Id => ("id", "tns:ID", 0, 0),
-        Kind::Text(_) => ("string", "xsd:string", 0, 0),
-        Kind::LongText(_) | Kind::Street => ("textarea", "xsd:string", 0, 0),
-        Kind::Email => ("email", "xsd:string", 0, 0),
-        Kind::Phone(_) => ("phone", "xsd:string", 0, 0),
-        Kind::Url => ("url", "xsd:string", 0, 0),
-        Kind::Picklist(_) | Kind::Restricted(_) => ("picklist", "xsd:string", 0, 0),
-        Kind::Multi(_) => ("multipicklist", "xsd:string", 0, 0),
-        Kind::Reference(..) => ("reference", "tns:ID", 0, 0),
-        Kind::Bool => ("boolean", "xsd:boolean", 0, 0),
-        Kind::Int => ("int", "xsd:int", 0, 0),
-        Kind::Currency => ("currency", "xsd:double", 18, 2),
-        Kind::Percent => ("percent", "xsd:double", 3, 0),
-        Kind::Date => ("date", "xsd:date", 0, 0),
-        Kind::Time => ("datetime", "xsd:dateTime", 0, 0),
-        Kind::Address => ("address", "urn:address", 0, 0),
+        OrgFieldKind::Id => ("id", "tns:ID", 0, 0),
+        OrgFieldKind::Text(_) => ("string", "xsd:string", 0, 0),
+        OrgFieldKind::LongText(_) | OrgFieldKind::Street => ("textarea", "xsd:string", 0, 0),
+        OrgFieldKind::Email => ("email", "xsd:string", 0, 0),
+        OrgFieldKind::Phone(_) => ("phone", "xsd:string", 0, 0),
+        OrgFieldKind::Url => ("url", "xsd:string", 0, 0),
+        OrgFieldKind::Picklist(_) | OrgFieldKind::Restricted(_) => ("picklist", "xsd:string", 0, 0),
+        OrgFieldKind::Multi(_) => ("multipicklist", "xsd:string", 0, 0),
+        OrgFieldKind::Reference(..) => ("reference", "tns:ID", 0, 0),
+        OrgFieldKind::Bool => ("boolean", "xsd:boolean", 0, 0),
+        OrgFieldKind::Int => ("int", "xsd:int", 0, 0),
+        OrgFieldKind::Currency => ("currency", "xsd:double", 18, 2),
+        OrgFieldKind::Percent => ("percent", "xsd:double", 3, 0),
+        OrgFieldKind::Date => ("date", "xsd:date", 0, 0),
+        OrgFieldKind::Time => ("datetime", "xsd:dateTime", 0, 0),
+        OrgFieldKind::Address => ("address", "urn:address", 0, 0),
     }
 }
 
@@ -190,12 +190,12 @@ const ALWAYS_NULL: &[&str] = &[
     "relationshipOrder",
 ];
 
-fn of_field(object: &Object, slot: usize, field: &Field) -> Value {
+fn of_field(object: &OrgObject, slot: usize, field: &OrgField) -> Value {
     let (wire, soap, precision, scale) = wire_type(field.kind);
     let filterable = field.kind.filterable();
     let overlay = object.overlay(slot);
-    let restricted = matches!(field.kind, Kind::Restricted(_) | Kind::Multi(_));
-    let open = !overlay.has(&Rule::ReadOnly);
+    let restricted = matches!(field.kind, OrgFieldKind::Restricted(_) | OrgFieldKind::Multi(_));
+    let open = !overlay.has(&FieldConstraint::ReadOnly);
     let picklist: Vec<Value> = object
         .options(slot)
         .into_iter()
@@ -219,12 +219,12 @@ fn of_field(object: &Object, slot: usize, field: &Field) -> Value {
         "compoundFieldName": field.compound,
         "createable": field.createable && open,
         "custom": field.custom(),
-        "defaultValue": if field.kind == Kind::Bool { json!(false) } else { Value::Null },
-        "defaultedOnCreate": field.default.is_some() || field.kind == Kind::Id,
-        "digits": if field.kind == Kind::Int { 9 } else { 0 },
+        "defaultValue": if field.kind == OrgFieldKind::Bool { json!(false) } else { Value::Null },
+        "defaultedOnCreate": field.default.is_some() || field.kind == OrgFieldKind::Id,
+        "digits": if field.kind == OrgFieldKind::Int { 9 } else { 0 },
         "externalId": field.external_id,
         "filterable": filterable,
-        "groupable": filterable && precision == 0 && field.kind != Kind::Time,
+        "groupable": filterable && precision == 0 && field.kind != OrgFieldKind::Time,
         "idLookup": field.lookup,
         "label": field.label,
         "length": length,
@@ -236,7 +236,7 @@ fn of_field(object: &Object, slot: usize, field: &Field) -> Value {
         "picklistValues": picklist,
         "polymorphicForeignKey": to.len() > 1,
         "precision": precision,
-        "queryByDistance": field.kind == Kind::Address,
+        "queryByDistance": field.kind == OrgFieldKind::Address,
         "referenceTo": to,
         "relationshipName": relationship,
         "restrictedPicklist": restricted,

@@ -2,13 +2,13 @@
 //!
 //! A request that fails as a whole answers an array of `{message, errorCode[, fields]}` with a
 //! status; a row of a collection carries `{statusCode, message, fields}` under HTTP 200. Both are
-//! made from one [`Fault`]; where a wording is not recorded it is marked (unverified) there.
+//! made from one [`ApiFault`]; where a wording is not recorded it is marked (unverified) there.
 
 use super::json::Json;
 
-/// What went wrong with one record or one request.
+/// Error about one record or one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct ApiFault {
     /// HTTP status where the whole request fails with this.
     pub(crate) status: u16,
     /// `errorCode` at the top level, `statusCode` in a row.
@@ -16,27 +16,27 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// Fields concerned; `None` leaves the key out at the top level.
     pub(crate) fields: Option<Vec<String>>,
-    /// What a duplicate rule found.
-    pub(crate) duplicate: Option<Box<Duplicate>>,
+    /// Findings of a duplicate rule.
+    pub(crate) duplicate: Option<Box<DuplicateFinding>>,
 }
 
 /// The findings of a duplicate rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Duplicate {
+pub(crate) struct DuplicateFinding {
     pub(crate) allow_save: bool,
     /// Object of the record that was refused.
     pub(crate) object: String,
-    pub(crate) matches: Vec<Match>,
+    pub(crate) matches: Vec<DuplicateMatch>,
 }
 
 /// One record that a duplicate rule found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Match {
+pub(crate) struct DuplicateMatch {
     pub(crate) object: String,
     pub(crate) id: String,
 }
 
-impl Duplicate {
+impl DuplicateFinding {
     /// Under the key that the vendor misspells in every version recorded up to v56.
     fn json(&self) -> Json {
         let records = self.matches.iter().map(|one| {
@@ -80,7 +80,7 @@ impl Duplicate {
     }
 }
 
-impl Fault {
+impl ApiFault {
     /// A fault that names no field.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), fields: None, duplicate: None }
@@ -131,8 +131,8 @@ impl Fault {
         Json::List(fields.map(|f| f.as_str().into()).collect())
     }
 
-    /// What a duplicate rule says.
-    pub(crate) fn duplicates(found: Duplicate) -> Self {
+    /// Error of a duplicate rule.
+    pub(crate) fn duplicates(found: DuplicateFinding) -> Self {
         let message = "Use one of these records?";
         Self { duplicate: Some(Box::new(found)), ..Self::new(400, "DUPLICATES_DETECTED", message) }
     }

@@ -18,11 +18,11 @@ pub(crate) enum Json {
     Number(serde_json::Number),
     Text(String),
     List(Vec<Json>),
-    Object(Object),
+    Object(JsonPairs),
 }
 
 /// The pairs of an object in the order they were sent.
-pub(crate) type Object = Vec<(Cow<'static, str>, Json)>;
+pub(crate) type JsonPairs = Vec<(Cow<'static, str>, Json)>;
 
 impl Json {
     /// Reads a body. The error is `serde_json`'s, whose message names line and column.
@@ -40,7 +40,7 @@ impl Json {
         self.as_object()?.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
-    pub(crate) fn as_object(&self) -> Option<&Object> {
+    pub(crate) fn as_object(&self) -> Option<&JsonPairs> {
         match self {
             Self::Object(pairs) => Some(pairs),
             _ => None,
@@ -147,9 +147,9 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct JsonReader;
 
-        impl<'de> Visitor<'de> for Reader {
+        impl<'de> Visitor<'de> for JsonReader {
             type Value = Json;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Json {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-                let mut pairs = Object::new();
+                let mut pairs = JsonPairs::new();
                 while let Some((key, value)) = map.next_entry::<String, Json>()? {
                     pairs.push((Cow::Owned(key), value));
                 }
@@ -201,7 +201,7 @@ impl<'de> Deserialize<'de> for Json {
             }
         }
 
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(JsonReader)
     }
 }
 

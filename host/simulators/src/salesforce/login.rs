@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 use super::auth::TokenPolicy;
-use super::error::Fault;
+use super::error::ApiFault;
 use super::json::Json;
-use super::org::{Org, Tally};
-use super::reply::Reply;
-use crate::ledger::Shape;
-use crate::serve::Request;
+use super::org::{CallTally, Org};
+use super::reply::OrgReply;
+use crate::http::SimRequest;
+use crate::ledger::CallShape;
 
 impl Org {
-    pub(super) fn oauth(&mut self, request: &Request, what: &str, now_ms: i64) -> Reply {
+    pub(super) fn oauth(&mut self, request: &SimRequest, what: &str, now_ms: i64) -> OrgReply {
         self.tally = token_tally();
         match (request.method.as_str(), what) {
             ("POST", "token") => self.token(request, now_ms),
@@ -20,37 +20,37 @@ impl Org {
             ("GET", "authorize") => self.authorize(request),
             ("GET" | "POST", "userinfo") if self.logged_in(request, now_ms) => self.user_info(),
             ("GET" | "POST", "userinfo") => {
-                Reply::fault(&Fault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"))
+                OrgReply::fault(&ApiFault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"))
             }
-            _ => Reply::fault(&Fault::not_found()),
+            _ => OrgReply::fault(&ApiFault::not_found()),
         }
     }
 
-    fn token(&mut self, request: &Request, now_ms: i64) -> Reply {
+    fn token(&mut self, request: &SimRequest, now_ms: i64) -> OrgReply {
         let form = form(request);
         let policy = TokenPolicy {
             rotate_refresh: self.faults.rotate_refresh_token,
             lifetime_ms: self.faults.token_lifetime_ms,
-            say_expiry: self.faults.token_says_expiry,
+            say_expiry: self.faults.salesforce.token_says_expiry,
         };
         match self.sessions.token(&form, request.header("authorization"), now_ms, policy) {
-            Ok(answer) => Reply::ok(answer),
+            Ok(answer) => OrgReply::ok(answer),
             Err((error, description)) => oauth_error(error, description),
         }
     }
 
-    fn revoke_token(&mut self, request: &Request) -> Reply {
+    fn revoke_token(&mut self, request: &SimRequest) -> OrgReply {
         let form = form(request);
         let token = request.query("token").or_else(|| form.get("token").map(String::as_str));
         if token.is_some_and(|token| self.sessions.end(token)) {
-            Reply::empty(200)
+            OrgReply::empty(200)
         } else {
             oauth_error("unsupported_token_type", "this token type is not supported")
         }
     }
 
     /// The web server flow without a person: the one user consents at once.
-    fn authorize(&mut self, request: &Request) -> Reply {
+    fn authorize(&mut self, request: &SimRequest) -> OrgReply {
         let field = |name: &str| request.query(name).unwrap_or_default();
         if field("client_id") != self.sessions.login.client_id {
             return oauth_error("invalid_client_id", "client identifier invalid");
@@ -66,12 +66,12 @@ impl Org {
         }
         let uri = field("redirect_uri");
         let sign = if uri.contains('?') { '&' } else { '?' };
-        Reply::empty(302).with_header("location", format!("{uri}{sign}{}", parameters.finish()))
+        OrgReply::empty(302).with_header("location", format!("{uri}{sign}{}", parameters.finish()))
     }
 
-    fn user_info(&self) -> Reply {
+    fn user_info(&self) -> OrgReply {
         let login = &self.sessions.login;
-        Reply::ok(Json::object([
+        OrgReply::ok(Json::object([
             ("sub", self.identity_url().into()),
             ("user_id", login.user_id.as_str().into()),
             ("organization_id", login.org_id.as_str().into()),
@@ -89,15 +89,15 @@ impl Org {
         format!("{}/id/{}/{}", login.base_url, login.org_id, login.user_id)
     }
 
-    /// What the `id` of a token answer points to; jsforce's `identity()`.
-    pub(super) fn identity(&mut self, request: &Request, now_ms: i64) -> Reply {
+    /// Answer at the URL that a token answer calls `id`; jsforce's `identity()`.
+    pub(super) fn identity(&mut self, request: &SimRequest, now_ms: i64) -> OrgReply {
         self.tally = token_tally();
         if !self.logged_in(request, now_ms) {
-            return Reply::fault(&Fault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"));
+            return OrgReply::fault(&ApiFault::new(403, "Bad_OAuth_Token", "Bad_OAuth_Token"));
         }
         let login = &self.sessions.login;
         let rest = format!("{}/services/data/v{{version}}/", login.base_url);
-        Reply::ok(Json::object([
+        OrgReply::ok(Json::object([
             ("id", self.identity_url().into()),
             ("user_id", login.user_id.as_str().into()),
             ("organization_id", login.org_id.as_str().into()),
@@ -108,7 +108,7 @@ impl Org {
     }
 
     /// `POST /services/Soap/u/NN.0` or `/c/NN.0`: login and logout, nothing else.
-    pub(super) fn soap(&mut self, request: &Request, now_ms: i64) -> Reply {
+    pub(super) fn soap(&mut self, request: &SimRequest, now_ms: i64) -> OrgReply {
         self.tally = token_tally();
         let body = String::from_utf8_lossy(&request.body);
         if body.contains("<logout") || body.contains(":logout") {
@@ -137,16 +137,16 @@ impl Org {
     }
 }
 
-fn token_tally() -> Tally {
-    Tally { shape: Shape::Token, ..Tally::metadata("token") }
+fn token_tally() -> CallTally {
+    CallTally { shape: CallShape::Token, ..CallTally::metadata("token") }
 }
 
-fn form(request: &Request) -> HashMap<String, String> {
+fn form(request: &SimRequest) -> HashMap<String, String> {
     url::form_urlencoded::parse(&request.body).into_owned().collect()
 }
 
-fn oauth_error(error: &'static str, description: &'static str) -> Reply {
-    Reply::json(
+fn oauth_error(error: &'static str, description: &'static str) -> OrgReply {
+    OrgReply::json(
         400,
         Json::object([("error", error.into()), ("error_description", description.into())]),
     )
@@ -169,17 +169,17 @@ fn element(xml: &str, name: &str) -> Option<String> {
     }
 }
 
-fn envelope(body: &str) -> Reply {
+fn envelope(body: &str) -> OrgReply {
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
          xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
          xmlns=\"urn:partner.soap.sforce.com\"><soapenv:Body>{body}</soapenv:Body>\
          </soapenv:Envelope>"
     );
-    Reply::text("text/xml;charset=UTF-8", text)
+    OrgReply::text("text/xml;charset=UTF-8", text)
 }
 
-fn soap_fault(code: &str, message: &str) -> Reply {
+fn soap_fault(code: &str, message: &str) -> OrgReply {
     let fault = format!(
         "<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}\
          </faultstring><detail><sf:LoginFault xmlns:sf=\"urn:fault.partner.soap.sforce.com\" \
@@ -187,5 +187,5 @@ fn soap_fault(code: &str, message: &str) -> Reply {
          <sf:exceptionCode>{code}</sf:exceptionCode><sf:exceptionMessage>{message}\
          </sf:exceptionMessage></sf:LoginFault></detail></soapenv:Fault>"
     );
-    Reply { status: 500, ..envelope(&fault) }
+    OrgReply { status: 500, ..envelope(&fault) }
 }

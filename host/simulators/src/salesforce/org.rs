@@ -4,23 +4,24 @@
 //! injected faults, then its route, and is noted in the ledger at the end. The order of the gates
 //! is the platform's: a bad token is a 401 even where the limit is used up.
 
-use super::auth::Sessions;
-use super::bulk::Jobs;
-use super::error::Fault;
-use super::json::{Json, Object};
-use super::query::Cursors;
-use super::reply::{Call, Reply};
-use super::schema::{Schema, Table};
+use super::auth::OrgSessions;
+use super::bulk::job::BulkJobs;
+use super::cursors::QueryCursors;
+use super::error::ApiFault;
+use super::json::{Json, JsonPairs};
+use super::reply::{OrgCall, OrgReply};
+use super::schema::{OrgSchema, TableNumber};
 use super::seed;
-use super::store::{Followed, Store};
-use super::write::By;
-use crate::clock::Clock;
+use super::store::{FollowedChange, OrgStore};
+use super::write::WriteAuthor;
+use crate::clock::SimClock;
 use crate::control::Origin;
-use crate::faults::{Every, Faults};
-use crate::ledger::{Call as Noted, Ledger, Shape};
-use crate::quota::Rolling;
+use crate::faults::{EveryNth, Faults};
+use crate::http::{SimAnswer, SimRequest};
+use crate::ledger::{CallLedger, CallShape, LedgerCall};
+use crate::quota::RollingWindow;
 use crate::rules::share;
-use crate::serve::{Answer, Options, Request};
+use crate::simulator::SimOptions;
 
 const DAY_MS: i64 = 86_400_000;
 /// The oldest API version that still answers.
@@ -34,105 +35,105 @@ const HEAD_LEN_MAX: usize = 16_384;
 /// A simulated org.
 #[derive(Debug)]
 pub(crate) struct Org {
-    pub(super) store: Store,
-    pub(super) sessions: Sessions,
-    pub(super) cursors: Cursors,
-    pub(super) jobs: Jobs,
-    pub(super) clock: Clock,
+    pub(super) store: OrgStore,
+    pub(super) sessions: OrgSessions,
+    pub(super) cursors: QueryCursors,
+    pub(super) jobs: BulkJobs,
+    pub(super) clock: SimClock,
     pub(super) faults: Faults,
-    pub(super) ledger: Ledger,
-    pub(super) tally: Tally,
-    pub(super) pages: Every,
-    pub(super) locks: Every,
-    /// When the org was made; what describe calls `last-modified`.
+    pub(super) ledger: CallLedger,
+    pub(super) tally: CallTally,
+    pub(super) pages: EveryNth,
+    pub(super) locks: EveryNth,
+    /// Time at which the org was made; describe calls it `last-modified`.
     pub(super) born_ms: i64,
-    pub(super) late: Vec<Late>,
-    errors: Every,
-    losses: Every,
-    not_found: Every,
-    daily: Rolling,
+    pub(super) late: Vec<LateCommit>,
+    errors: EveryNth,
+    losses: EveryNth,
+    not_found: EveryNth,
+    daily: RollingWindow,
     pub(super) calls_left: u32,
     seed: u64,
-    /// What reads show where they lag behind writes.
-    replica: Option<Box<Store>>,
+    /// Rows as reads show them where they lag behind writes.
+    replica: Option<Box<OrgStore>>,
     /// Changes that the replica does not show yet.
-    unseen: Vec<Followed>,
+    unseen: Vec<FollowedChange>,
 }
 
-/// What the ledger will hear about the request under way.
+/// Entry of the request under way, for the ledger.
 #[derive(Debug, Clone)]
-pub(super) struct Tally {
+pub(super) struct CallTally {
     pub(super) kind: &'static str,
     pub(super) object: String,
-    pub(super) shape: Shape,
+    pub(super) shape: CallShape,
     pub(super) rows: usize,
     pub(super) cap: usize,
 }
 
-impl Tally {
+impl CallTally {
     pub(super) fn metadata(kind: &'static str) -> Self {
-        Self { kind, object: String::new(), shape: Shape::Metadata, rows: 0, cap: 1 }
+        Self { kind, object: String::new(), shape: CallShape::Metadata, rows: 0, cap: 1 }
     }
 
     /// Rows that could travel 200 at a time.
     pub(super) fn batch(kind: &'static str, object: &str, rows: usize) -> Self {
-        Self { kind, object: object.to_owned(), shape: Shape::Batch, rows, cap: 200 }
+        Self { kind, object: object.to_owned(), shape: CallShape::Batch, rows, cap: 200 }
     }
 
     /// Rows that are written, 200 at a time. New rows could travel by a job; for changes a job is
     /// not counted as possible, because it takes minutes in which it overwrites what people edit.
     pub(super) fn written(kind: &'static str, object: &str, rows: usize) -> Self {
         let shape = match kind {
-            "create" | "upsert" => Shape::BatchOrJob { steps: JOB_STEPS },
-            _ => Shape::Batch,
+            "create" | "upsert" => CallShape::BatchOrJob { steps: JOB_STEPS },
+            _ => CallShape::Batch,
         };
         Self { shape, ..Self::batch(kind, object, rows) }
     }
 }
 
-/// What an ingest job for any number of rows takes: create, upload, close, ask, read the results.
+/// Requests of an ingest job for any number of rows: create, upload, close, status, results.
 const JOB_STEPS: u64 = 5;
 
 /// Another user's transaction that has its stamp but is not yet committed.
 #[derive(Debug)]
-pub(super) struct Late {
+pub(super) struct LateCommit {
     pub(super) due_ms: i64,
-    pub(super) by: By,
-    pub(super) change: Change,
+    pub(super) by: WriteAuthor,
+    pub(super) change: OrgChange,
 }
 
 #[derive(Debug)]
-pub(super) enum Change {
-    Create(Table, u64, Object),
-    Update(Table, u64, Object),
-    Delete(Table, u64),
+pub(super) enum OrgChange {
+    Create(TableNumber, u64, JsonPairs),
+    Update(TableNumber, u64, JsonPairs),
+    Delete(TableNumber, u64),
 }
 
 impl Org {
     /// The org of `options`, filled with its seed's data and served at `base_url`.
-    pub(crate) fn new(options: &Options, base_url: &str) -> Self {
-        let mut store = Store::new(Schema::standard());
+    pub(crate) fn new(options: &SimOptions, base_url: &str) -> Self {
+        let mut store = OrgStore::new(OrgSchema::standard());
         let clock = options.clock.own();
         clock.set_offset(options.faults.clock_offset_ms);
         let born_ms = clock.now_ms();
         let user = seed::fill(&mut store, options, born_ms);
         let mut org = Self {
-            sessions: Sessions::new(options.seed, base_url, user),
+            sessions: OrgSessions::new(options.seed, base_url, user),
             store,
-            cursors: Cursors::default(),
-            jobs: Jobs::default(),
+            cursors: QueryCursors::default(),
+            jobs: BulkJobs::default(),
             clock,
             faults: options.faults.clone(),
-            ledger: Ledger::default(),
-            tally: Tally::metadata("none"),
-            pages: Every::default(),
-            locks: Every::default(),
+            ledger: CallLedger::default(),
+            tally: CallTally::metadata("none"),
+            pages: EveryNth::default(),
+            locks: EveryNth::default(),
             born_ms,
             late: Vec::new(),
-            errors: Every::default(),
-            losses: Every::default(),
-            not_found: Every::default(),
-            daily: Rolling::new(DAY_MS),
+            errors: EveryNth::default(),
+            losses: EveryNth::default(),
+            not_found: EveryNth::default(),
+            daily: RollingWindow::new(DAY_MS),
             calls_left: 0,
             seed: options.seed,
             replica: None,
@@ -167,7 +168,7 @@ impl Org {
     }
 
     /// The rows as reads show them.
-    pub(super) fn seen(&self) -> &Store {
+    pub(super) fn seen(&self) -> &OrgStore {
         self.replica.as_deref().unwrap_or(&self.store)
     }
 
@@ -186,14 +187,14 @@ impl Org {
         }
     }
 
-    /// What clients need to log in.
+    /// Credentials of clients.
     pub(crate) fn credentials(&self) -> serde_json::Value {
         self.sessions.credentials()
     }
 
-    /// Who API clients write as.
-    pub(super) fn client(&self, at_ms: i64) -> By {
-        By { user: self.sessions.login.user_id.clone(), at_ms, origin: Origin::Api }
+    /// Author of writes by API clients.
+    pub(super) fn client(&self, at_ms: i64) -> WriteAuthor {
+        WriteAuthor { user: self.sessions.login.user_id.clone(), at_ms, origin: Origin::Api }
     }
 
     /// Lets happen what is due: late commits, bulk jobs, the emptying of the recycle bin.
@@ -211,23 +212,25 @@ impl Org {
         }
         let (due, rest) = std::mem::take(&mut self.late)
             .into_iter()
-            .partition(|late: &Late| late.due_ms <= now_ms);
+            .partition(|late: &LateCommit| late.due_ms <= now_ms);
         self.late = rest;
-        for Late { by, change, .. } in due {
+        for LateCommit { by, change, .. } in due {
             // A transaction that fails at its commit leaves nothing, as on the platform.
             drop(self.commit(change, &by));
         }
     }
 
     /// Does another user's change.
-    pub(super) fn commit(&mut self, change: Change, by: &By) -> Result<(), Fault> {
+    pub(super) fn commit(&mut self, change: OrgChange, by: &WriteAuthor) -> Result<(), ApiFault> {
         let mark = self.store.begin();
         let done = match change {
-            Change::Create(table, serial, fields) => {
+            OrgChange::Create(table, serial, fields) => {
                 self.store.create_as(table, serial, &fields, by)
             }
-            Change::Update(table, serial, fields) => self.store.update(table, serial, &fields, by),
-            Change::Delete(table, serial) => self.store.delete(table, serial, by),
+            OrgChange::Update(table, serial, fields) => {
+                self.store.update(table, serial, &fields, by)
+            }
+            OrgChange::Delete(table, serial) => self.store.delete(table, serial, by),
         };
         if done.is_err() {
             self.store.roll_back(mark);
@@ -236,10 +239,10 @@ impl Org {
     }
 
     /// Answers one request of the vendor's API.
-    pub(super) fn answer(&mut self, request: &Request) -> Answer {
+    pub(super) fn answer(&mut self, request: &SimRequest) -> SimAnswer {
         let now_ms = self.clock.now_ms();
         self.tick(now_ms);
-        self.tally = Tally::metadata("none");
+        self.tally = CallTally::metadata("none");
         let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
         let reply = match segments.as_slice() {
             ["services", "data"] => versions(),
@@ -249,19 +252,25 @@ impl Org {
             ["services", "oauth2", what] => self.oauth(request, what, now_ms),
             ["services", "Soap", "u" | "c", _, ..] => self.soap(request, now_ms),
             ["id", _, _] => self.identity(request, now_ms),
-            _ => Reply::fault(&Fault::not_found()),
+            _ => OrgReply::fault(&ApiFault::not_found()),
         };
         self.note(reply.status);
         reply.into_answer()
     }
 
-    fn data(&mut self, request: &Request, version: &str, path: &[&str], now_ms: i64) -> Answer {
+    fn data(
+        &mut self,
+        request: &SimRequest,
+        version: &str,
+        path: &[&str],
+        now_ms: i64,
+    ) -> SimAnswer {
         let base = format!("/services/data/{version}");
         let method = match request.query("_HttpMethod") {
             Some(method) if request.method == "POST" => method,
             _ => request.method.as_str(),
         };
-        let call = Call { request, method, path, base: &base, now_ms };
+        let call = OrgCall { request, method, path, base: &base, now_ms };
         let saves = request.header("sforce-duplicate-rule-header").unwrap_or_default();
         self.store.allow_duplicates =
             saves.to_ascii_lowercase().replace(' ', "").contains("allowsave=true");
@@ -269,11 +278,11 @@ impl Org {
             Ok(()) => self.route(&call),
             Err(fault) => Err(fault),
         };
-        let mut reply = reply.unwrap_or_else(|fault| Reply::fault(&fault));
+        let mut reply = reply.unwrap_or_else(|fault| OrgReply::fault(&fault));
         self.note(reply.status);
         let changed = method != "GET" && reply.status < 300;
         if changed && self.not_found.hits(self.faults.not_found_after_write) {
-            reply = Reply::fault(&Fault::not_found());
+            reply = OrgReply::fault(&ApiFault::not_found());
         }
         let lost = changed && self.losses.hits(self.faults.lose_reply_after_write);
         let used = self.faults.daily_limit.saturating_sub(self.calls_left);
@@ -283,37 +292,37 @@ impl Org {
         answer
     }
 
-    fn gates(&mut self, call: &Call<'_>, version: &str) -> Result<(), Fault> {
+    fn gates(&mut self, call: &OrgCall<'_>, version: &str) -> Result<(), ApiFault> {
         self.guess_tally(call);
         if head_len(call.request) > HEAD_LEN_MAX {
-            return Err(Fault::new(414, "URI_TOO_LONG", "URI Too Long"));
+            return Err(ApiFault::new(414, "URI_TOO_LONG", "URI Too Long"));
         }
         if !known_version(version) {
-            return Err(Fault::not_found());
+            return Err(ApiFault::not_found());
         }
         if !self.logged_in(call.request, call.now_ms) {
-            return Err(Fault::session());
+            return Err(ApiFault::session());
         }
-        match self.daily.take(call.now_ms, self.faults.daily_limit) {
+        match self.daily.admit(call.now_ms, self.faults.daily_limit) {
             Some(left) => self.calls_left = left,
             None if self.faults.rate_limits => {
                 self.calls_left = 0;
                 self.ledger.breach("daily", self.faults.daily_limit, call.now_ms);
                 self.ledger.refusal();
                 let message = "TotalRequests Limit exceeded.";
-                return Err(Fault::new(403, "REQUEST_LIMIT_EXCEEDED", message));
+                return Err(ApiFault::new(403, "REQUEST_LIMIT_EXCEEDED", message));
             }
             None => self.calls_left = 0,
         }
         if self.errors.hits(self.faults.server_error_every) {
             let message = "The server is temporarily unavailable";
-            return Err(Fault::new(503, "SERVER_UNAVAILABLE", message));
+            return Err(ApiFault::new(503, "SERVER_UNAVAILABLE", message));
         }
         Ok(())
     }
 
-    /// Whether the request carries the token of an open session.
-    pub(super) fn logged_in(&mut self, request: &Request, now_ms: i64) -> bool {
+    /// True if the request carries the token of an open session.
+    pub(super) fn logged_in(&mut self, request: &SimRequest, now_ms: i64) -> bool {
         let header = request.header("authorization").unwrap_or_default();
         let token = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("OAuth "));
         let lifetime_ms = self.faults.token_lifetime_ms;
@@ -321,7 +330,7 @@ impl Org {
     }
 
     /// A first idea of what a call is, for calls that fail before their route knows better.
-    fn guess_tally(&mut self, call: &Call<'_>) {
+    fn guess_tally(&mut self, call: &OrgCall<'_>) {
         let known = |name: &str| {
             let table = self.store.schema.table(name);
             table.and_then(|table| self.store.object(table)).map(|object| object.name)
@@ -331,26 +340,26 @@ impl Org {
             ["jobs", ..] => ("job", ""),
             ["composite", ..] => ("composite", ""),
             ["sobjects", _, "describe"] | ["sobjects"] | ["limits"] | [] => {
-                self.tally = Tally::metadata("metadata");
+                self.tally = CallTally::metadata("metadata");
                 return;
             }
             ["sobjects", name, ..] => ("record", known(name).unwrap_or("")),
             _ => ("other", ""),
         };
-        self.tally = Tally::batch(kind, object, 0);
+        self.tally = CallTally::batch(kind, object, 0);
     }
 
     fn note(&mut self, status: u16) {
-        let Tally { kind, object, shape, rows, cap } = &self.tally;
+        let CallTally { kind, object, shape, rows, cap } = &self.tally;
         // A failed request is made but needed by nobody.
-        let counted = matches!(shape, Shape::Metadata | Shape::Token);
+        let counted = matches!(shape, CallShape::Metadata | CallShape::Token);
         let (shape, rows) =
-            if status < 400 || counted { (*shape, *rows) } else { (Shape::Batch, 0) };
-        self.ledger.note(Noted { kind, object, shape, rows, cap: *cap });
+            if status < 400 || counted { (*shape, *rows) } else { (CallShape::Batch, 0) };
+        self.ledger.note(LedgerCall { kind, object, shape, rows, cap: *cap });
     }
 
     /// Runs the route of a call; composite resources come back here for each part.
-    pub(super) fn route(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+    pub(super) fn route(&mut self, call: &OrgCall<'_>) -> Result<OrgReply, ApiFault> {
         match call.path {
             [] => Ok(self.resources(call.base)),
             ["limits"] => Ok(self.limits()),
@@ -359,38 +368,38 @@ impl Org {
             ["queryAll", path @ ..] => self.query(call, path, true),
             ["composite", path @ ..] => self.composite(call, path),
             ["jobs", kind, path @ ..] => self.jobs(call, kind, path),
-            _ => Err(Fault::not_found()),
+            _ => Err(ApiFault::not_found()),
         }
     }
 
     /// `GET /services/data/vNN.0`: the resources below it, and where the client's identity is.
-    fn resources(&self, base: &str) -> Reply {
+    fn resources(&self, base: &str) -> OrgReply {
         let names = ["composite", "jobs", "limits", "query", "queryAll", "sobjects"];
         let pairs = names.into_iter().map(|name| (name.into(), format!("{base}/{name}").into()));
         let identity = ("identity".into(), self.identity_url().into());
-        Reply::ok(Json::Object(pairs.chain([identity]).collect()))
+        OrgReply::ok(Json::Object(pairs.chain([identity]).collect()))
     }
 
     /// The table of an object named in a path.
-    pub(super) fn table(&self, name: &str) -> Result<Table, Fault> {
-        let table = self.store.schema.table(name).ok_or_else(Fault::not_found)?;
+    pub(super) fn table(&self, name: &str) -> Result<TableNumber, ApiFault> {
+        let table = self.store.schema.table(name).ok_or_else(ApiFault::not_found)?;
         self.check_failing(table)?;
         Ok(table)
     }
 
     /// Refuses what concerns an object whose every request fails.
-    pub(super) fn check_failing(&self, table: Table) -> Result<(), Fault> {
+    pub(super) fn check_failing(&self, table: TableNumber) -> Result<(), ApiFault> {
         let name = self.store.object(table).map_or("", |object| object.name);
         if Faults::names(&self.faults.failing_objects, &[name]) {
             let message = "An unexpected error occurred";
-            return Err(Fault::new(500, "UNKNOWN_EXCEPTION", message));
+            return Err(ApiFault::new(500, "UNKNOWN_EXCEPTION", message));
         }
         Ok(())
     }
 }
 
 /// Bytes of the URI, as a form encodes it, and of the headers.
-fn head_len(request: &Request) -> usize {
+fn head_len(request: &SimRequest) -> usize {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(&request.parameters);
     let headers = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -403,7 +412,7 @@ fn known_version(version: &str) -> bool {
 }
 
 /// `GET /services/data`: no token, no limit header.
-fn versions() -> Reply {
+fn versions() -> OrgReply {
     const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
     let versions = (VERSION_MIN..=VERSION_MAX).map(|version| {
         // Version 31 was Summer '14, and every year has three.
@@ -416,5 +425,5 @@ fn versions() -> Reply {
             ("version", format!("{version}.0").into()),
         ])
     });
-    Reply::ok(Json::List(versions.collect()))
+    OrgReply::ok(Json::List(versions.collect()))
 }

@@ -4,61 +4,44 @@
 //! A user has ten open cursors: the eleventh closes the oldest. Pages show values as they are when
 //! the page is asked for, and rows that went in between are missing from their page.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::error::Fault;
+use super::cursors::QueryCursor;
+use super::error::ApiFault;
 use super::ids::Serial;
 use super::json::Json;
-use super::org::{Org, Tally};
-use super::reply::{Call, Reply};
-use super::soql::{self, Output, Plan};
-use crate::ledger::Shape;
+use super::org::{CallTally, Org};
+use super::reply::{OrgCall, OrgReply};
+use super::soql::{self, PlanOutput, SoqlPlan};
+use crate::ledger::CallShape;
 
 const PAGE_MAX: usize = 2000;
 const PAGE_MIN: usize = 200;
 const CURSORS_MAX: usize = 10;
 const SOQL_LEN_MAX: usize = 100_000;
 
-/// The open cursors, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Cursors {
-    open: VecDeque<Cursor>,
-    issued: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Cursor {
-    locator: String,
-    plan: Arc<Plan>,
-    rows: Arc<Vec<Serial>>,
-    page_len: usize,
-    all: bool,
-    used_at_ms: i64,
-}
-
 impl Org {
     pub(super) fn query(
         &mut self,
-        call: &Call<'_>,
+        call: &OrgCall<'_>,
         path: &[&str],
         all: bool,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         if call.method != "GET" {
             return Err(call.refuse("HEAD,GET"));
         }
         match path {
             [] => self.first_page(call, all),
             [locator] => self.next_page(call, locator),
-            _ => Err(Fault::not_found()),
+            _ => Err(ApiFault::not_found()),
         }
     }
 
     /// Parses and checks a query.
-    pub(super) fn plan(&self, soql: &str, now_ms: i64) -> Result<Plan, Fault> {
+    pub(super) fn plan(&self, soql: &str, now_ms: i64) -> Result<SoqlPlan, ApiFault> {
         if soql.chars().count() > SOQL_LEN_MAX {
             let message = "SOQL statements cannot be longer than 100000 characters.";
-            return Err(Fault::new(400, "MALFORMED_QUERY", message));
+            return Err(ApiFault::new(400, "MALFORMED_QUERY", message));
         }
         let query = soql::parse(soql)?;
         let plan = soql::bind(&self.store, soql, &query, now_ms)?;
@@ -66,16 +49,16 @@ impl Org {
         Ok(plan)
     }
 
-    fn first_page(&mut self, call: &Call<'_>, all: bool) -> Result<Reply, Fault> {
+    fn first_page(&mut self, call: &OrgCall<'_>, all: bool) -> Result<OrgReply, ApiFault> {
         let soql = call.request.query("q").unwrap_or_default();
         let plan = self.plan(soql, call.now_ms)?;
         let rows = soql::select(self.seen(), &plan, all);
-        if !matches!(plan.output, Output::Rows(_)) {
+        if !matches!(plan.output, PlanOutput::Rows(_)) {
             self.tally_page(&plan, true, 1);
             return Ok(self.single(call, &plan, &rows));
         }
         self.cursors.issued += 1;
-        let cursor = Cursor {
+        let cursor = QueryCursor {
             locator: format!("0r8xx{:013}", self.cursors.issued),
             plan: Arc::new(plan),
             rows: Arc::new(rows),
@@ -94,21 +77,22 @@ impl Org {
     }
 
     /// The answer of `COUNT()` and of aggregates, which have no pages.
-    fn single(&self, call: &Call<'_>, plan: &Plan, rows: &[Serial]) -> Reply {
+    fn single(&self, call: &OrgCall<'_>, plan: &SoqlPlan, rows: &[Serial]) -> OrgReply {
         let records = soql::render(self.seen(), plan, rows, call.base);
-        let size = if matches!(plan.output, Output::Count) { rows.len() } else { records.len() };
-        Reply::ok(Json::object([
+        let size =
+            if matches!(plan.output, PlanOutput::Count) { rows.len() } else { records.len() };
+        OrgReply::ok(Json::object([
             ("totalSize", size.into()),
             ("done", true.into()),
             ("records", Json::List(records)),
         ]))
     }
 
-    fn next_page(&mut self, call: &Call<'_>, locator: &str) -> Result<Reply, Fault> {
-        let invalid = || Fault::new(400, "INVALID_QUERY_LOCATOR", "invalid query locator");
+    fn next_page(&mut self, call: &OrgCall<'_>, locator: &str) -> Result<OrgReply, ApiFault> {
+        let invalid = || ApiFault::new(400, "INVALID_QUERY_LOCATOR", "invalid query locator");
         let (name, offset) = locator.rsplit_once('-').ok_or_else(invalid)?;
         let offset: usize = offset.parse().map_err(|_| invalid())?;
-        let lifetime_ms = self.faults.cursor_lifetime_ms;
+        let lifetime_ms = self.faults.salesforce.cursor_lifetime_ms;
         self.cursors.open.retain(|cursor| call.now_ms - cursor.used_at_ms < lifetime_ms);
         let mut open = self.cursors.open.iter_mut();
         let cursor = open.find(|cursor| cursor.locator == name).ok_or_else(invalid)?;
@@ -120,11 +104,11 @@ impl Org {
     /// The page at `offset`, and whether it is the last.
     fn page(
         &mut self,
-        call: &Call<'_>,
-        cursor: &Cursor,
+        call: &OrgCall<'_>,
+        cursor: &QueryCursor,
         offset: usize,
         first: bool,
-    ) -> (Reply, bool) {
+    ) -> (OrgReply, bool) {
         let mut len = cursor.page_len;
         if self.pages.hits(self.faults.short_pages_every) {
             len /= 2;
@@ -149,21 +133,21 @@ impl Org {
             pairs.push(("nextRecordsUrl".into(), next.into()));
         }
         pairs.push(("records".into(), Json::List(records)));
-        (Reply::ok(Json::Object(pairs)), done)
+        (OrgReply::ok(Json::Object(pairs)), done)
     }
 
     /// Setup objects are read once as metadata; everything else is a scan.
-    fn tally_page(&mut self, plan: &Plan, first: bool, rows: usize) {
+    fn tally_page(&mut self, plan: &SoqlPlan, first: bool, rows: usize) {
         let object = self.store.object(plan.table);
         let name = object.map_or("", |object| object.name).to_owned();
         let setup = object.is_some_and(|object| !object.writable);
-        let shape = if setup { Shape::Metadata } else { Shape::Page { first } };
-        self.tally = Tally { kind: "query", object: name, shape, rows, cap: PAGE_MAX };
+        let shape = if setup { CallShape::Metadata } else { CallShape::Page { first } };
+        self.tally = CallTally { kind: "query", object: name, shape, rows, cap: PAGE_MAX };
     }
 }
 
 /// `Sforce-Query-Options: batchSize=n`, taken within its bounds.
-fn batch_size(call: &Call<'_>) -> usize {
+fn batch_size(call: &OrgCall<'_>) -> usize {
     let header = call.request.header("sforce-query-options").unwrap_or_default();
     header
         .split([',', ';'])

@@ -6,13 +6,13 @@
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue};
 
-use super::error::Fault;
+use super::error::ApiFault;
 use super::json::Json;
-use crate::serve::{Answer, Request};
+use crate::http::{SimAnswer, SimRequest};
 
 /// One call of the data API: the request with its path after the version.
-pub(crate) struct Call<'a> {
-    pub(crate) request: &'a Request,
+pub(crate) struct OrgCall<'a> {
+    pub(crate) request: &'a SimRequest,
     /// The request's method, or what `_HttpMethod` replaces it by.
     pub(crate) method: &'a str,
     pub(crate) path: &'a [&'a str],
@@ -21,11 +21,11 @@ pub(crate) struct Call<'a> {
     pub(crate) now_ms: i64,
 }
 
-impl Call<'_> {
+impl OrgCall<'_> {
     /// The body as JSON.
-    pub(crate) fn json(&self) -> Result<Json, Fault> {
+    pub(crate) fn json(&self) -> Result<Json, ApiFault> {
         Json::parse(&self.request.body)
-            .map_err(|error| Fault::parser(format!("{error} at [line:1, column:1]")))
+            .map_err(|error| ApiFault::parser(format!("{error} at [line:1, column:1]")))
     }
 
     /// API version of the path, such as `60.0`.
@@ -35,30 +35,30 @@ impl Call<'_> {
     }
 
     /// A 405 that names the methods of this resource.
-    pub(crate) fn refuse(&self, allowed: &str) -> Fault {
-        Fault::method_not_allowed(self.method, allowed)
+    pub(crate) fn refuse(&self, allowed: &str) -> ApiFault {
+        ApiFault::method_not_allowed(self.method, allowed)
     }
 }
 
-/// What a route answers.
+/// Answer of a route.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
+pub(crate) struct OrgReply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Body,
+    pub(crate) body: ReplyBody,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Body {
+pub(crate) enum ReplyBody {
     Empty,
     Json(Json),
     /// A content type with the text.
     Text(&'static str, String),
 }
 
-impl Reply {
+impl OrgReply {
     pub(crate) fn json(status: u16, body: Json) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Json(body) }
+        Self { status, headers: Vec::new(), body: ReplyBody::Json(body) }
     }
 
     pub(crate) fn ok(body: Json) -> Self {
@@ -66,14 +66,14 @@ impl Reply {
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Empty }
+        Self { status, headers: Vec::new(), body: ReplyBody::Empty }
     }
 
     pub(crate) fn text(content_type: &'static str, text: String) -> Self {
-        Self { status: 200, headers: Vec::new(), body: Body::Text(content_type, text) }
+        Self { status: 200, headers: Vec::new(), body: ReplyBody::Text(content_type, text) }
     }
 
-    pub(crate) fn fault(fault: &Fault) -> Self {
+    pub(crate) fn fault(fault: &ApiFault) -> Self {
         Self::json(fault.status, Json::List(vec![fault.top_level()]))
     }
 
@@ -82,13 +82,13 @@ impl Reply {
         self
     }
 
-    pub(crate) fn into_answer(self) -> Answer {
+    pub(crate) fn into_answer(self) -> SimAnswer {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut answer = match self.body {
-            Body::Empty => Answer::empty(status),
-            Body::Json(body) => Answer::json(status, &body),
-            Body::Text(content_type, text) => {
-                Answer::typed(status, content_type, text.into_bytes())
+            ReplyBody::Empty => SimAnswer::empty(status),
+            ReplyBody::Json(body) => SimAnswer::json(status, &body),
+            ReplyBody::Text(content_type, text) => {
+                SimAnswer::typed(status, content_type, text.into_bytes())
             }
         };
         for (name, value) in self.headers {

@@ -4,30 +4,33 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::json::{Json, Object as Pairs};
+use super::json::{Json, JsonPairs};
 use super::schema::{
     SLOT_CREATED, SLOT_CREATED_BY, SLOT_ID, SLOT_MODIFIED, SLOT_MODIFIED_BY, SLOT_STAMP, STAGES,
-    TYPED, Table,
+    TYPED, TableNumber,
 };
-use super::store::{Row, Store};
-use super::value::{Cell, from_text, whole_second};
-use super::write::By;
+use super::store::{OrgRow, OrgStore};
+use super::value::{OrgValue, from_text, whole_second};
+use super::write::WriteAuthor;
 use crate::control::Origin;
 use crate::faults::Faults;
-use crate::serve::Options;
-use crate::world::{Company, Deal, Person, PersonKind, Stage, World};
+use crate::simulator::SimOptions;
+use crate::world::{Company, Deal, DealStage, Person, PersonKind, SampleWorld};
 
 const DAY_MS: i64 = 86_400_000;
 /// A year before the start, when the org was set up.
 const SETUP_AGE_MS: i64 = 365 * DAY_MS;
 
 /// Fills the store and returns the id of the user that clients run as.
-pub(super) fn fill(store: &mut Store, options: &Options, now_ms: i64) -> String {
+pub(super) fn fill(store: &mut OrgStore, options: &SimOptions, now_ms: i64) -> String {
     let user = setup(store, now_ms - SETUP_AGE_MS);
-    let world = World::generate(options.seed, options.people);
+    let world = SampleWorld::generate(options.seed, options.people);
     let age_ms = |age_ms: i64| if options.faults.seed_with_one_stamp { DAY_MS } else { age_ms };
-    let by =
-        |age: i64| By { user: user.clone(), at_ms: now_ms - age_ms(age), origin: Origin::Human };
+    let by = |age: i64| WriteAuthor {
+        user: user.clone(),
+        at_ms: now_ms - age_ms(age),
+        origin: Origin::Human,
+    };
     let mut accounts = HashMap::new();
     for (number, company) in world.companies.iter().enumerate() {
         let Some((fields, age)) = account(company) else { continue };
@@ -48,9 +51,9 @@ pub(super) fn fill(store: &mut Store, options: &Options, now_ms: i64) -> String 
 }
 
 /// Brings users, the org's own row and their zone in line with the knobs.
-pub(super) fn set_up(store: &mut Store, knobs: &Faults, number: u64, born_ms: i64) {
+pub(super) fn set_up(store: &mut OrgStore, knobs: &Faults, number: u64, born_ms: i64) {
     if let Some(users) = store.schema.any_table("User") {
-        let rows: Vec<Row> = store.rows(users).cloned().collect();
+        let rows: Vec<OrgRow> = store.rows(users).cloned().collect();
         let slot = |name: &str| Some(store.object(users)?.any_field(name)?.0);
         let names = ["Username", "IsActive", "TimeZoneSidKey"].map(slot);
         let [Some(name), Some(active), Some(zone)] = names else { return };
@@ -59,10 +62,10 @@ pub(super) fn set_up(store: &mut Store, knobs: &Faults, number: u64, born_ms: i6
             let known = row.cell(name).as_text().unwrap_or_default().to_owned();
             let gone = [known, id].iter().any(|one| knobs.absent_owners.contains(one));
             let before = row.clone();
-            row.set(active, Cell::Bool(!gone));
-            row.set(zone, Cell::text(&knobs.time_zone));
+            row.set(active, OrgValue::Bool(!gone));
+            row.set(zone, OrgValue::text(&knobs.time_zone));
             if row.cells != before.cells {
-                store.put(users, row);
+                store.put_row(users, row);
             }
         }
     }
@@ -84,7 +87,7 @@ pub(super) fn set_up(store: &mut Store, knobs: &Faults, number: u64, born_ms: i6
 }
 
 /// Users and stages, which no client may write.
-fn setup(store: &mut Store, at_ms: i64) -> String {
+fn setup(store: &mut OrgStore, at_ms: i64) -> String {
     let users = [("連携", "renkei"), ("営業", "eigyo"), ("管理", "kanri")];
     let mut client = String::new();
     for (last, alias) in users {
@@ -145,7 +148,7 @@ fn setup(store: &mut Store, at_ms: i64) -> String {
 }
 
 fn add_setup(
-    store: &mut Store,
+    store: &mut OrgStore,
     name: &str,
     values: &[(&str, &str)],
     user: &str,
@@ -157,8 +160,8 @@ fn add_setup(
 }
 
 fn add_setup_as(
-    store: &mut Store,
-    table: Table,
+    store: &mut OrgStore,
+    table: TableNumber,
     serial: u64,
     values: &[(&str, &str)],
     user: &str,
@@ -167,32 +170,37 @@ fn add_setup_as(
     let id = store.id(table, serial);
     let row = setup_row(store, table, serial, values);
     let Some(mut row) = row else { return id };
-    let creator = Cell::text(if user.is_empty() { &id } else { user });
-    let at = Cell::Time(whole_second(at_ms));
-    row.set(SLOT_ID, Cell::text(&id));
+    let creator = OrgValue::text(if user.is_empty() { &id } else { user });
+    let at = OrgValue::Time(whole_second(at_ms));
+    row.set(SLOT_ID, OrgValue::text(&id));
     for slot in [SLOT_CREATED_BY, SLOT_MODIFIED_BY] {
         row.set(slot, creator.clone());
     }
     for slot in [SLOT_CREATED, SLOT_MODIFIED, SLOT_STAMP] {
         row.set(slot, at.clone());
     }
-    store.put(table, row);
+    store.put_row(table, row);
     id
 }
 
-fn setup_row(store: &Store, table: Table, serial: u64, values: &[(&str, &str)]) -> Option<Row> {
+fn setup_row(
+    store: &OrgStore,
+    table: TableNumber,
+    serial: u64,
+    values: &[(&str, &str)],
+) -> Option<OrgRow> {
     let object = store.object(table)?;
     let cells = object.fields.iter().map(|field| {
         let text = values.iter().find(|(name, _)| *name == field.name).map(|(_, text)| *text);
         text.or(field.default).and_then(|text| from_text(field, text).ok()).unwrap_or_default()
     });
-    Some(Row { serial, cells: cells.collect(), origin: Origin::Human })
+    Some(OrgRow { serial, cells: cells.collect(), origin: Origin::Human })
 }
 
-fn add(store: &mut Store, name: &str, fields: Value, by: &By) -> Option<String> {
+fn add(store: &mut OrgStore, name: &str, fields: Value, by: &WriteAuthor) -> Option<String> {
     let table = store.schema.any_table(name)?;
     let Json::Object(fields) = Json::from(fields) else { return None };
-    let fields: Pairs = fields.into_iter().filter(|(_, value)| *value != Json::Null).collect();
+    let fields: JsonPairs = fields.into_iter().filter(|(_, value)| *value != Json::Null).collect();
     let serial = store.create(table, &fields, by).ok()?;
     Some(store.id(table, serial))
 }
@@ -269,35 +277,35 @@ fn opportunity(deal: &Deal, accounts: &HashMap<usize, String>) -> Value {
     })
 }
 
-fn stage_name(stage: Stage) -> &'static str {
+fn stage_name(stage: DealStage) -> &'static str {
     match stage {
-        Stage::Appointment => "Prospecting",
-        Stage::Qualified => "Qualification",
-        Stage::Presentation => "Value Proposition",
-        Stage::DecisionMaker => "Id. Decision Makers",
-        Stage::Contract => "Negotiation/Review",
-        Stage::Won => "Closed Won",
-        Stage::Lost => "Closed Lost",
+        DealStage::Appointment => "Prospecting",
+        DealStage::Qualified => "Qualification",
+        DealStage::Presentation => "Value Proposition",
+        DealStage::DecisionMaker => "Id. Decision Makers",
+        DealStage::Contract => "Negotiation/Review",
+        DealStage::Won => "Closed Won",
+        DealStage::Lost => "Closed Lost",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Schema;
+    use super::super::schema::OrgSchema;
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::SimClock;
 
     #[test]
     fn every_record_of_the_world_is_taken() {
-        let options = Options {
+        let options = SimOptions {
             seed: 7,
             people: 300,
-            clock: Clock::manual(1_790_000_000_000),
+            clock: SimClock::manual(1_790_000_000_000),
             faults: Faults::default(),
         };
-        let mut store = Store::new(Schema::standard());
+        let mut store = OrgStore::new(OrgSchema::standard());
         fill(&mut store, &options, options.clock.now_ms());
-        let world = World::generate(7, 300);
+        let world = SampleWorld::generate(7, 300);
         let count = |name| store.rows(store.schema.table(name).unwrap()).count();
         let companies = world.companies.iter().filter(|c| c.salesforce.is_some()).count();
         let people: usize = world.people.iter().map(|person| person.salesforce.len()).sum();

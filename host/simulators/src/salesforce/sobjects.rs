@@ -8,36 +8,40 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 use super::describe;
-use super::error::Fault;
+use super::error::ApiFault;
 use super::ids::{self, Serial};
-use super::json::{Json, Object as Pairs};
-use super::org::{Org, Tally};
-use super::reply::{Call, Reply};
-use super::schema::{Field, Kind, SLOT_MODIFIED, Table};
+use super::json::{Json, JsonPairs};
+use super::org::{CallTally, Org};
+use super::reply::{OrgCall, OrgReply};
+use super::schema::{OrgField, OrgFieldKind, SLOT_MODIFIED, TableNumber};
 use super::soql;
 use super::write::body_object;
 
-/// What an upsert did.
+/// Result of an upsert.
 pub(super) struct Upserted {
     pub(super) serial: Serial,
     pub(super) created: bool,
 }
 
-/// Why an upsert did nothing.
+/// Reason why an upsert did nothing.
 pub(super) enum UpsertFault {
     /// Several records have the key.
     Several(Vec<Serial>),
-    Fault(Fault),
+    Fault(ApiFault),
 }
 
-impl From<Fault> for UpsertFault {
-    fn from(fault: Fault) -> Self {
+impl From<ApiFault> for UpsertFault {
+    fn from(fault: ApiFault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl Org {
-    pub(super) fn sobjects(&mut self, call: &Call<'_>, path: &[&str]) -> Result<Reply, Fault> {
+    pub(super) fn sobjects(
+        &mut self,
+        call: &OrgCall<'_>,
+        path: &[&str],
+    ) -> Result<OrgReply, ApiFault> {
         match (call.method, path) {
             ("GET", []) => {
                 Ok(self.conditional(call, describe::global(&self.store.schema, call.base)))
@@ -46,7 +50,7 @@ impl Org {
             ("GET", [name, "describe"]) => {
                 let table = self.table(name)?;
                 let text = describe::object(&self.store, table, call.base);
-                Ok(self.conditional(call, text.ok_or_else(Fault::not_found)?))
+                Ok(self.conditional(call, text.ok_or_else(ApiFault::not_found)?))
             }
             ("GET", [name, "updated"]) => self.updated(call, name),
             ("GET", [name, "deleted"]) => self.deleted(call, name),
@@ -66,7 +70,7 @@ impl Org {
     }
 
     /// Answers metadata with its validators, or 304 where the client has it already.
-    fn conditional(&self, call: &Call<'_>, body: Json) -> Reply {
+    fn conditional(&self, call: &OrgCall<'_>, body: Json) -> OrgReply {
         let etag = describe::etag(&body);
         let header = |name| call.request.header(name);
         let same = header("if-none-match").map_or_else(
@@ -77,42 +81,42 @@ impl Org {
             },
             |known| known.split(',').any(|known| known.trim() == etag),
         );
-        let reply = if same { Reply::empty(304) } else { Reply::ok(body) };
+        let reply = if same { OrgReply::empty(304) } else { OrgReply::ok(body) };
         reply.with_header("etag", etag).with_header("last-modified", http_date(self.born_ms))
     }
 
-    fn basic(&self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
+    fn basic(&self, call: &OrgCall<'_>, name: &str) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         let info = describe::basic(&self.store.schema, table, call.base);
-        Ok(Reply::ok(Json::object([
-            ("objectDescribe", info.ok_or_else(Fault::not_found)?),
+        Ok(OrgReply::ok(Json::object([
+            ("objectDescribe", info.ok_or_else(ApiFault::not_found)?),
             ("recentItems", Json::List(Vec::new())),
         ])))
     }
 
     /// The serial an id of this object names; a wrong shape is another error than a wrong id.
-    pub(super) fn serial(&self, table: Table, id: &str) -> Result<Serial, Fault> {
-        let (prefix, serial) = ids::parse(id).ok_or_else(|| Fault::malformed_id(id))?;
+    pub(super) fn serial(&self, table: TableNumber, id: &str) -> Result<Serial, ApiFault> {
+        let (prefix, serial) = ids::parse(id).ok_or_else(|| ApiFault::malformed_id(id))?;
         let own = self.store.object(table).is_some_and(|object| object.prefix == prefix);
-        let serial = serial.filter(|_| own).ok_or_else(Fault::not_found)?;
-        self.store.shared(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
+        let serial = serial.filter(|_| own).ok_or_else(ApiFault::not_found)?;
+        self.store.shared(table, serial).map(|row| row.serial).ok_or_else(ApiFault::not_found)
     }
 
     /// The serial an id names, of a row that reads show already.
-    pub(super) fn seen_serial(&self, table: Table, id: &str) -> Result<Serial, Fault> {
+    pub(super) fn seen_serial(&self, table: TableNumber, id: &str) -> Result<Serial, ApiFault> {
         let serial = self.serial(table, id)?;
-        self.seen().row(table, serial).map(|row| row.serial).ok_or_else(Fault::not_found)
+        self.seen().row(table, serial).map(|row| row.serial).ok_or_else(ApiFault::not_found)
     }
 
-    fn tally_one(&mut self, kind: &'static str, table: Table) {
+    fn tally_one(&mut self, kind: &'static str, table: TableNumber) {
         let name = self.store.object(table).map_or("", |object| object.name);
         self.tally = match kind {
-            "retrieve" => Tally::batch(kind, name, 1),
-            _ => Tally::written(kind, name, 1),
+            "retrieve" => CallTally::batch(kind, name, 1),
+            _ => CallTally::written(kind, name, 1),
         };
     }
 
-    fn create_one(&mut self, call: &Call<'_>, name: &str) -> Result<Reply, Fault> {
+    fn create_one(&mut self, call: &OrgCall<'_>, name: &str) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         self.tally_one("create", table);
         let body = call.json()?;
@@ -121,24 +125,24 @@ impl Org {
         let serial = self.store.create(table, body_object(&body)?, &self.client(call.now_ms))?;
         let id = self.store.id(table, serial);
         let location = format!("{}/sobjects/{name}/{id}", call.base);
-        Ok(Reply::json(201, saved(&id)).with_header("location", location))
+        Ok(OrgReply::json(201, saved(&id)).with_header("location", location))
     }
 
-    fn read_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+    fn read_one(&mut self, call: &OrgCall<'_>, name: &str, id: &str) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         let fields = call.request.query("fields").map(|fields| fields.split(',').collect());
         self.tally_one("retrieve", table);
         let serial = self.seen_serial(table, id)?;
-        let row = self.seen().row(table, serial).ok_or_else(Fault::not_found)?;
+        let row = self.seen().row(table, serial).ok_or_else(ApiFault::not_found)?;
         if row.deleted() {
-            return Err(Fault::deleted());
+            return Err(ApiFault::deleted());
         }
         let modified_ms = row.cell(SLOT_MODIFIED).as_time().unwrap_or_default();
         let since = call.request.header("if-modified-since").and_then(http_time);
         let reply = if since.is_some_and(|since| since >= modified_ms / 1000) {
-            Reply::empty(304)
+            OrgReply::empty(304)
         } else {
-            Reply::ok(self.record(table, serial, fields, call.base)?)
+            OrgReply::ok(self.record(table, serial, fields, call.base)?)
         };
         Ok(reply
             .with_header("etag", record_etag(modified_ms))
@@ -147,47 +151,47 @@ impl Org {
 
     fn read_by_key(
         &mut self,
-        call: &Call<'_>,
+        call: &OrgCall<'_>,
         name: &str,
         field: &str,
         key: &str,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         let found = self.by_key(table, field, key)?;
         match found.as_slice() {
             [serial] => self.read_one(call, name, &self.store.id(table, *serial)),
-            [] => Err(Fault::not_found()),
+            [] => Err(ApiFault::not_found()),
             many => Ok(self.choices(table, many, call.base)),
         }
     }
 
-    fn id_by_key(&self, name: &str, field: &str, key: &str) -> Result<String, Fault> {
+    fn id_by_key(&self, name: &str, field: &str, key: &str) -> Result<String, ApiFault> {
         let table = self.table(name)?;
         match self.by_key(table, field, key)?.as_slice() {
             [serial] => Ok(self.store.id(table, *serial)),
-            _ => Err(Fault::not_found()),
+            _ => Err(ApiFault::not_found()),
         }
     }
 
     /// A record with the named fields, or with all of them.
     pub(super) fn record(
         &self,
-        table: Table,
+        table: TableNumber,
         serial: Serial,
         fields: Option<Vec<&str>>,
         base: &str,
-    ) -> Result<Json, Fault> {
-        let object = self.store.object(table).ok_or_else(Fault::not_found)?;
-        let row = self.seen().row(table, serial).ok_or_else(Fault::not_found)?;
-        let mut pairs: Pairs =
+    ) -> Result<Json, ApiFault> {
+        let object = self.store.object(table).ok_or_else(ApiFault::not_found)?;
+        let row = self.seen().row(table, serial).ok_or_else(ApiFault::not_found)?;
+        let mut pairs: JsonPairs =
             vec![("attributes".into(), soql::attributes(&self.store, table, serial, base))];
-        let wanted: Vec<(usize, &Field)> = match fields {
+        let wanted: Vec<(usize, &OrgField)> = match fields {
             None => object.visible().collect(),
             Some(names) => names
                 .iter()
                 .map(|name| {
                     let found = object.field(name.trim());
-                    found.ok_or_else(|| Fault::no_such_column(name.trim(), object.name))
+                    found.ok_or_else(|| ApiFault::no_such_column(name.trim(), object.name))
                 })
                 .collect::<Result<_, _>>()?,
         };
@@ -199,7 +203,12 @@ impl Org {
         Ok(Json::Object(pairs))
     }
 
-    fn update_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+    fn update_one(
+        &mut self,
+        call: &OrgCall<'_>,
+        name: &str,
+        id: &str,
+    ) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         self.tally_one("update", table);
         let serial = self.serial(table, id)?;
@@ -208,11 +217,16 @@ impl Org {
         self.refuse_lock(&[id])?;
         self.store.begin();
         self.store.update(table, serial, body_object(&body)?, &self.client(call.now_ms))?;
-        Ok(Reply::empty(204))
+        Ok(OrgReply::empty(204))
     }
 
     /// Both validators are made of whole seconds, so two edits in one second pass.
-    fn check_unmodified(&self, call: &Call<'_>, table: Table, serial: Serial) -> Result<(), Fault> {
+    fn check_unmodified(
+        &self,
+        call: &OrgCall<'_>,
+        table: TableNumber,
+        serial: Serial,
+    ) -> Result<(), ApiFault> {
         let since = call.request.header("if-unmodified-since").and_then(http_time);
         let row = self.store.row(table, serial);
         let modified_ms = row.and_then(|row| row.cell(SLOT_MODIFIED).as_time()).unwrap_or_default();
@@ -220,28 +234,33 @@ impl Org {
         let other = known.is_some_and(|known| known != "*" && known != record_etag(modified_ms));
         if other || since.is_some_and(|since| modified_ms / 1000 > since) {
             let message = "The record has been modified since it was read";
-            return Err(Fault::new(412, "PRECONDITION_FAILED", message));
+            return Err(ApiFault::new(412, "PRECONDITION_FAILED", message));
         }
         Ok(())
     }
 
-    fn delete_one(&mut self, call: &Call<'_>, name: &str, id: &str) -> Result<Reply, Fault> {
+    fn delete_one(
+        &mut self,
+        call: &OrgCall<'_>,
+        name: &str,
+        id: &str,
+    ) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         self.tally_one("delete", table);
         let serial = self.serial(table, id)?;
         self.refuse_lock(&[id])?;
         self.store.begin();
         self.store.delete(table, serial, &self.client(call.now_ms))?;
-        Ok(Reply::empty(204))
+        Ok(OrgReply::empty(204))
     }
 
     fn upsert_one(
         &mut self,
-        call: &Call<'_>,
+        call: &OrgCall<'_>,
         name: &str,
         field: &str,
         key: &str,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         let table = self.table(name)?;
         self.tally_one("upsert", table);
         let body = call.json()?;
@@ -256,7 +275,7 @@ impl Org {
         };
         let id = self.store.id(table, done.serial);
         if call.version() < 46.0 && !done.created {
-            return Ok(Reply::empty(204));
+            return Ok(OrgReply::empty(204));
         }
         let mut body = saved(&id);
         if let (Json::Object(pairs), true) = (&mut body, call.version() >= 46.0) {
@@ -264,16 +283,16 @@ impl Org {
         }
         let location = format!("{}/sobjects/{name}/{id}", call.base);
         let status = if done.created { 201 } else { 200 };
-        Ok(Reply::json(status, body).with_header("location", location))
+        Ok(OrgReply::json(status, body).with_header("location", location))
     }
 
     /// Creates or updates the record whose `field` is `key`.
     pub(super) fn upsert(
         &mut self,
-        table: Table,
+        table: TableNumber,
         field: &str,
         key: &str,
-        fields: &Pairs,
+        fields: &JsonPairs,
         update_only: bool,
         now_ms: i64,
     ) -> Result<Upserted, UpsertFault> {
@@ -281,7 +300,7 @@ impl Org {
         let (name, kind) = (of.name, of.kind);
         if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(of.name)) {
             let message = format!("The {name} field should not be specified in the sobject data.");
-            return Err(Fault::new(400, "INVALID_FIELD", message).into());
+            return Err(ApiFault::new(400, "INVALID_FIELD", message).into());
         }
         let by = self.client(now_ms);
         match self.by_key(table, field, key)?.as_slice() {
@@ -289,8 +308,8 @@ impl Org {
                 self.store.update(table, *serial, fields, &by)?;
                 Ok(Upserted { serial: *serial, created: false })
             }
-            [] if update_only || kind == Kind::Id || !self.createable(table, slot) => {
-                Err(Fault::not_found().into())
+            [] if update_only || kind == OrgFieldKind::Id || !self.createable(table, slot) => {
+                Err(ApiFault::not_found().into())
             }
             [] => {
                 let mut fields = fields.clone();
@@ -302,50 +321,54 @@ impl Org {
         }
     }
 
-    fn createable(&self, table: Table, slot: usize) -> bool {
+    fn createable(&self, table: TableNumber, slot: usize) -> bool {
         let object = self.store.object(table);
         object.and_then(|object| object.fields.get(slot)).is_some_and(|field| field.createable)
     }
 
     /// The field that may serve as a key of records.
-    pub(super) fn key_field(&self, table: Table, name: &str) -> Result<(usize, &Field), Fault> {
-        let object = self.store.object(table).ok_or_else(Fault::not_found)?;
+    pub(super) fn key_field(
+        &self,
+        table: TableNumber,
+        name: &str,
+    ) -> Result<(usize, &OrgField), ApiFault> {
+        let object = self.store.object(table).ok_or_else(ApiFault::not_found)?;
         object.field(name).filter(|(_, field)| field.lookup).ok_or_else(|| {
             let message =
                 format!("Provided external ID field does not exist or is not accessible: {name}");
-            Fault::new(404, "NOT_FOUND", message)
+            ApiFault::new(404, "NOT_FOUND", message)
         })
     }
 
     /// The records that are not deleted and whose `field` is `key`.
     pub(super) fn by_key(
         &self,
-        table: Table,
+        table: TableNumber,
         field: &str,
         key: &str,
-    ) -> Result<Vec<Serial>, Fault> {
+    ) -> Result<Vec<Serial>, ApiFault> {
         let (slot, of) = self.key_field(table, field)?;
-        if of.kind != Kind::Id {
+        if of.kind != OrgFieldKind::Id {
             let mut found = self.store.live(table, slot, key);
             found.retain(|serial| !self.store.hides(table, *serial));
             return Ok(found);
         }
         let serial = self.serial(table, key)?;
         let gone = self.store.row(table, serial).is_some_and(|row| row.deleted());
-        if gone { Err(Fault::deleted()) } else { Ok(vec![serial]) }
+        if gone { Err(ApiFault::deleted()) } else { Ok(vec![serial]) }
     }
 
     /// HTTP 300 with the paths of all records that have the key.
-    fn choices(&self, table: Table, serials: &[Serial], base: &str) -> Reply {
+    fn choices(&self, table: TableNumber, serials: &[Serial], base: &str) -> OrgReply {
         let name = self.store.object(table).map_or("", |object| object.name);
         let url = |serial: &Serial| {
             Json::from(format!("{base}/sobjects/{name}/{}", self.store.id(table, *serial)))
         };
-        Reply::json(300, Json::List(serials.iter().map(url).collect()))
+        OrgReply::json(300, Json::List(serials.iter().map(url).collect()))
     }
 
     /// Fails a single write now and then as if another transaction held the row.
-    fn refuse_lock(&mut self, ids: &[&str]) -> Result<(), Fault> {
+    fn refuse_lock(&mut self, ids: &[&str]) -> Result<(), ApiFault> {
         if self.locks.hits(self.faults.lock_error_every) {
             return Err(locked(&ids.join(", ")));
         }
@@ -353,14 +376,14 @@ impl Org {
     }
 
     /// `GET /limits`.
-    pub(super) fn limits(&self) -> Reply {
+    pub(super) fn limits(&self) -> OrgReply {
         let limit = |max: u32, left: u32| {
             Json::object([
                 ("Max", Json::Number(max.into())),
                 ("Remaining", Json::Number(left.into())),
             ])
         };
-        Reply::ok(Json::object([
+        OrgReply::ok(Json::object([
             ("DailyApiRequests", limit(self.faults.daily_limit, self.calls_left)),
             ("DailyBulkApiBatches", limit(15_000, 15_000)),
             ("DailyBulkV2QueryFileStorageMB", limit(976_562, 976_562)),
@@ -371,9 +394,9 @@ impl Org {
 }
 
 /// The fault of a row that another transaction holds.
-pub(super) fn locked(ids: &str) -> Fault {
+pub(super) fn locked(ids: &str) -> ApiFault {
     let message = format!("unable to obtain exclusive access to this record or 1 records: {ids}");
-    Fault::on("UNABLE_TO_LOCK_ROW", message, &[])
+    ApiFault::on("UNABLE_TO_LOCK_ROW", message, &[])
 }
 
 /// `{id, success, errors}` of a write that was done.

@@ -10,16 +10,18 @@ mod bind;
 mod dates;
 mod lexer;
 mod parser;
+mod plan;
 mod run;
 
-pub(crate) use bind::{Output, Plan, bind};
+pub(crate) use bind::bind;
 pub(crate) use parser::parse;
+pub(crate) use plan::{PlanOutput, SoqlPlan};
 pub(crate) use run::{attributes, field, flat, render, select, sheet};
 
-use super::error::Fault;
+use super::error::ApiFault;
 
 /// An error at a byte of the query, with the excerpt that points at it.
-fn at(soql: &str, at: usize, code: &'static str, message: &str) -> Fault {
+fn at(soql: &str, at: usize, code: &'static str, message: &str) -> ApiFault {
     let before = soql.get(..at).unwrap_or(soql);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let row = before.matches('\n').count() + 1;
@@ -27,10 +29,10 @@ fn at(soql: &str, at: usize, code: &'static str, message: &str) -> Fault {
     let line = soql.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
     let caret = format!("{}^", " ".repeat(column - 1));
     let text = format!("\n{line}\n{caret}\nERROR at Row:{row}:Column:{column}\n{message}");
-    Fault::new(400, code, text)
+    ApiFault::new(400, code, text)
 }
 
-fn malformed(soql: &str, position: usize, message: &str) -> Fault {
+fn malformed(soql: &str, position: usize, message: &str) -> ApiFault {
     at(soql, position, "MALFORMED_QUERY", message)
 }
 

@@ -1,39 +1,39 @@
 //! The org's rows with the indexes that keep every request off a full scan.
 //!
 //! Each table is indexed by serial (id), by `SystemModstamp`, and by the text of each lookup,
-//! unique and reference field. All changes of rows go through [`Store::put`], so an index can
-//! never disagree with its rows. Soft-deleted rows stay, flagged, until the recycle bin lets them
-//! go. Where reads lag, a second store follows this one by its journal.
+//! unique and reference field. All changes of rows go through [`OrgStore::put_row`], so an
+//! index can never disagree with its rows. Soft-deleted rows stay, flagged, until the recycle
+//! bin lets them go. Where reads lag, a second store follows this one by its journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::ids::{self, Serial};
-use super::schema::{Kind, Object, SLOT_DELETED, SLOT_STAMP, Schema, Table};
-use super::value::Cell;
+use super::schema::{OrgFieldKind, OrgObject, OrgSchema, SLOT_DELETED, SLOT_STAMP, TableNumber};
+use super::value::OrgValue;
 use crate::control::Origin;
-use crate::faults::{Every, Faults};
+use crate::faults::{EveryNth, Faults};
 
-/// How long deleted rows stay in the recycle bin.
+/// Time that deleted rows stay in the recycle bin.
 pub(crate) const BIN_MS: i64 = 15 * 86_400_000;
 
-/// What an absent or null value is read as.
-pub(crate) static NULL: Cell = Cell::Null;
+/// Value of an absent field.
+pub(crate) static NULL: OrgValue = OrgValue::Null;
 
 /// One record; cells stand in the order of the object's fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
+pub(crate) struct OrgRow {
     pub(crate) serial: Serial,
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) cells: Vec<OrgValue>,
     pub(crate) origin: Origin,
 }
 
-impl Row {
-    pub(crate) fn cell(&self, slot: usize) -> &Cell {
+impl OrgRow {
+    pub(crate) fn cell(&self, slot: usize) -> &OrgValue {
         self.cells.get(slot).unwrap_or(&NULL)
     }
 
-    pub(crate) fn set(&mut self, slot: usize, value: Cell) {
+    pub(crate) fn set(&mut self, slot: usize, value: OrgValue) {
         if let Some(cell) = self.cells.get_mut(slot) {
             *cell = value;
         }
@@ -49,8 +49,8 @@ impl Row {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Rows {
-    by_serial: BTreeMap<Serial, Row>,
+struct TableRows {
+    by_serial: BTreeMap<Serial, OrgRow>,
     by_stamp: BTreeSet<(i64, Serial)>,
     by_text: HashMap<usize, HashMap<String, Vec<Serial>>>,
     next: Serial,
@@ -60,20 +60,20 @@ struct Rows {
 
 /// A change of one row, for a store that follows this one.
 #[derive(Debug, Clone)]
-pub(crate) struct Followed {
+pub(crate) struct FollowedChange {
     pub(crate) at_ms: i64,
-    pub(crate) table: Table,
+    pub(crate) table: TableNumber,
     pub(crate) serial: Serial,
-    row: Option<Row>,
+    row: Option<OrgRow>,
 }
 
-/// What a deletion did to other rows.
+/// Effects of a deletion on other rows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Binned {
+pub(crate) struct BinnedRows {
     /// Rows that went along.
-    pub(crate) along: Vec<(Table, Serial)>,
+    pub(crate) along: Vec<(TableNumber, Serial)>,
     /// Lookups that were emptied: the row and the slot.
-    pub(crate) emptied: Vec<(Table, Serial, usize)>,
+    pub(crate) emptied: Vec<(TableNumber, Serial, usize)>,
 }
 
 /// A record type of an object.
@@ -87,37 +87,37 @@ pub(crate) struct RecordType {
 
 /// Every row of the org.
 #[derive(Debug, Clone)]
-pub(crate) struct Store {
-    pub(crate) schema: Arc<Schema>,
-    tables: Vec<Rows>,
-    /// What [`Store::put`] replaced since [`Store::begin`].
-    undo: Vec<(Table, Serial, Option<Row>)>,
-    /// Whether a composite request may yet take back what its parts do.
+pub(crate) struct OrgStore {
+    pub(crate) schema: Arc<OrgSchema>,
+    tables: Vec<TableRows>,
+    /// Rows that [`OrgStore::put_row`] replaced since [`OrgStore::begin`].
+    undo: Vec<(TableNumber, Serial, Option<OrgRow>)>,
+    /// True if a composite request may yet take back what its parts do.
     held: bool,
     pub(crate) knobs: Arc<Faults>,
     /// Rows that sharing hides from the client.
-    hidden: HashSet<(Table, Serial)>,
+    hidden: HashSet<(TableNumber, Serial)>,
     /// The time of the request under way.
     pub(crate) now_ms: i64,
-    /// Whether the request said that duplicates may be saved.
+    /// True if the request said that duplicates may be saved.
     pub(crate) allow_duplicates: bool,
-    pub(crate) ignoring: Every,
-    /// What deletions took along, by the row that was deleted.
-    pub(crate) bin: HashMap<(Table, Serial), Binned>,
+    pub(crate) ignoring: EveryNth,
+    /// Effects of deletions, by the row that was deleted.
+    pub(crate) bin: HashMap<(TableNumber, Serial), BinnedRows>,
     /// Rows that went along and that the deletion log may not list.
-    pub(crate) quiet: HashSet<(Table, Serial)>,
-    /// Changes since the last [`Store::drain`], where another store follows.
-    journal: Option<Vec<Followed>>,
+    pub(crate) quiet: HashSet<(TableNumber, Serial)>,
+    /// Changes since the last [`OrgStore::drain`], where another store follows.
+    journal: Option<Vec<FollowedChange>>,
 }
 
-impl Store {
-    pub(crate) fn new(schema: Schema) -> Self {
+impl OrgStore {
+    pub(crate) fn new(schema: OrgSchema) -> Self {
         let tables = schema
             .objects()
             .map(|(_, object)| {
                 let indexed = object.fields.iter().enumerate().filter(|(_, f)| f.indexed());
                 let by_text = indexed.map(|(slot, _)| (slot, HashMap::new())).collect();
-                Rows { by_text, next: 1, ..Rows::default() }
+                TableRows { by_text, next: 1, ..TableRows::default() }
             })
             .collect();
         Self {
@@ -129,7 +129,7 @@ impl Store {
             hidden: HashSet::new(),
             now_ms: 0,
             allow_duplicates: false,
-            ignoring: Every::default(),
+            ignoring: EveryNth::default(),
             bin: HashMap::new(),
             quiet: HashSet::new(),
             journal: None,
@@ -139,20 +139,20 @@ impl Store {
     /// Takes over what the knobs say about objects, fields and sharing.
     pub(crate) fn apply(&mut self, knobs: &Faults) {
         self.knobs = Arc::new(knobs.clone());
-        let mut schema = Schema::clone(&self.schema);
+        let mut schema = OrgSchema::clone(&self.schema);
         schema.apply(knobs);
         self.schema = Arc::new(schema);
         let hidden = knobs.hidden_records.iter().filter_map(|id| self.locate(id));
         self.hidden = hidden.collect();
     }
 
-    /// Whether sharing hides a row from the client.
-    pub(crate) fn hides(&self, table: Table, serial: Serial) -> bool {
+    /// True if sharing hides a row from the client.
+    pub(crate) fn hides(&self, table: TableNumber, serial: Serial) -> bool {
         !self.hidden.is_empty() && self.hidden.contains(&(table, serial))
     }
 
     /// The row as the client may see it.
-    pub(crate) fn shared(&self, table: Table, serial: Serial) -> Option<&Row> {
+    pub(crate) fn shared(&self, table: TableNumber, serial: Serial) -> Option<&OrgRow> {
         if self.hides(table, serial) { None } else { self.row(table, serial) }
     }
 
@@ -160,17 +160,19 @@ impl Store {
     pub(crate) fn record_types(&self, object: &str) -> Vec<RecordType> {
         let Some(table) = self.schema.any_table("RecordType") else { return Vec::new() };
         let Some(of) = self.object(table) else { return Vec::new() };
-        let text = |row: &Row, name: &str| {
+        let text = |row: &OrgRow, name: &str| {
             let slot = of.any_field(name).map_or(0, |(slot, _)| slot);
             row.cell(slot).as_text().unwrap_or_default().to_owned()
         };
-        let person = |row: &Row| {
+        let person = |row: &OrgRow| {
             of.any_field("IsPersonType").is_some_and(|(slot, _)| row.cell(slot).is_true())
         };
-        let business = self.knobs.record_types;
+        let business = self.knobs.salesforce.record_types;
         self.rows(table)
             .filter(|row| text(row, "SobjectType") == object)
-            .filter(|row| if person(row) { self.knobs.person_accounts } else { business })
+            .filter(
+                |row| if person(row) { self.knobs.salesforce.person_accounts } else { business },
+            )
             .map(|row| RecordType {
                 id: self.id(table, row.serial),
                 name: text(row, "Name"),
@@ -186,51 +188,51 @@ impl Store {
     }
 
     /// The changes since the last call, where a journal is kept.
-    pub(crate) fn drain(&mut self) -> Vec<Followed> {
+    pub(crate) fn drain(&mut self) -> Vec<FollowedChange> {
         self.journal.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Does a change of the store that this one follows.
-    pub(crate) fn follow(&mut self, change: Followed) {
+    pub(crate) fn follow(&mut self, change: FollowedChange) {
         self.swap(change.table, change.serial, change.row);
     }
 
-    pub(crate) fn object(&self, table: Table) -> Option<&Object> {
+    pub(crate) fn object(&self, table: TableNumber) -> Option<&OrgObject> {
         self.schema.object(table)
     }
 
     /// The id of a row, of 18 characters.
-    pub(crate) fn id(&self, table: Table, serial: Serial) -> String {
+    pub(crate) fn id(&self, table: TableNumber, serial: Serial) -> String {
         ids::render(self.object(table).map_or("000", |object| object.prefix), serial)
     }
 
     /// Table and serial that an id of this org names, whether or not the row exists.
-    pub(crate) fn locate(&self, id: &str) -> Option<(Table, Serial)> {
+    pub(crate) fn locate(&self, id: &str) -> Option<(TableNumber, Serial)> {
         let (prefix, serial) = ids::parse(id)?;
         Some((self.schema.by_prefix(prefix)?, serial?))
     }
 
     /// Takes the next serial of a table.
-    pub(crate) fn allot(&mut self, table: Table) -> Serial {
+    pub(crate) fn allot(&mut self, table: TableNumber) -> Serial {
         self.tables.get_mut(table).map_or(0, |rows| {
             rows.next += 1;
             rows.next - 1
         })
     }
 
-    pub(crate) fn row(&self, table: Table, serial: Serial) -> Option<&Row> {
+    pub(crate) fn row(&self, table: TableNumber, serial: Serial) -> Option<&OrgRow> {
         self.tables.get(table)?.by_serial.get(&serial)
     }
 
     /// All rows of a table in the order of their ids, deleted ones included.
-    pub(crate) fn rows(&self, table: Table) -> impl Iterator<Item = &Row> {
+    pub(crate) fn rows(&self, table: TableNumber) -> impl Iterator<Item = &OrgRow> {
         self.tables.get(table).into_iter().flat_map(|rows| rows.by_serial.values())
     }
 
     /// Serials by stamp, from `low` to `high`, both included.
     pub(crate) fn stamped(
         &self,
-        table: Table,
+        table: TableNumber,
         low: i64,
         high: i64,
     ) -> impl DoubleEndedIterator<Item = (i64, Serial)> {
@@ -241,16 +243,16 @@ impl Store {
     }
 
     /// Serials whose indexed field equals a text, deleted rows included; `None` without an index.
-    pub(crate) fn by_text(&self, table: Table, slot: usize, text: &str) -> Option<&[Serial]> {
+    pub(crate) fn by_text(&self, table: TableNumber, slot: usize, text: &str) -> Option<&[Serial]> {
         let index = self.tables.get(table)?.by_text.get(&slot)?;
         let key = self.key(table, slot, text);
         Some(index.get(&key).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// The rows that are not deleted and whose indexed field equals a text.
-    pub(crate) fn live(&self, table: Table, slot: usize, text: &str) -> Vec<Serial> {
+    pub(crate) fn live(&self, table: TableNumber, slot: usize, text: &str) -> Vec<Serial> {
         let Some(found) = self.by_text(table, slot, text) else {
-            let same = |row: &&Row| {
+            let same = |row: &&OrgRow| {
                 let value = row.cell(slot).as_text();
                 !row.deleted() && value.is_some_and(|value| value.eq_ignore_ascii_case(text))
             };
@@ -261,13 +263,13 @@ impl Store {
     }
 
     /// Deletions from `low` to `high`, both included.
-    pub(crate) fn deletions(&self, table: Table, low: i64, high: i64) -> Vec<(i64, Serial)> {
+    pub(crate) fn deletions(&self, table: TableNumber, low: i64, high: i64) -> Vec<(i64, Serial)> {
         let range = (low, Serial::MIN)..=(high.max(low), Serial::MAX);
         let rows = self.tables.get(table);
         rows.into_iter().flat_map(|rows| rows.deletions.range(range.clone()).copied()).collect()
     }
 
-    /// Starts a group of changes; [`Store::roll_back`] takes it back by the mark returned.
+    /// Starts a group of changes; [`OrgStore::roll_back`] takes it back by the mark returned.
     pub(crate) fn begin(&mut self) -> usize {
         if !self.held {
             self.undo.clear();
@@ -288,14 +290,14 @@ impl Store {
     }
 
     /// Writes a row with its index entries.
-    pub(crate) fn put(&mut self, table: Table, row: Row) {
+    pub(crate) fn put_row(&mut self, table: TableNumber, row: OrgRow) {
         let serial = row.serial;
         let before = self.swap(table, serial, Some(row));
         self.undo.push((table, serial, before));
     }
 
     /// Removes a row for good, past the recycle bin.
-    pub(crate) fn erase(&mut self, table: Table, serial: Serial) {
+    pub(crate) fn erase(&mut self, table: TableNumber, serial: Serial) {
         self.swap(table, serial, None);
     }
 
@@ -309,11 +311,11 @@ impl Store {
         }
     }
 
-    fn swap(&mut self, table: Table, serial: Serial, row: Option<Row>) -> Option<Row> {
+    fn swap(&mut self, table: TableNumber, serial: Serial, row: Option<OrgRow>) -> Option<OrgRow> {
         let schema = Arc::clone(&self.schema);
         let object = schema.object(table)?;
         if let Some(journal) = &mut self.journal {
-            journal.push(Followed { at_ms: self.now_ms, table, serial, row: row.clone() });
+            journal.push(FollowedChange { at_ms: self.now_ms, table, serial, row: row.clone() });
         }
         let rows = self.tables.get_mut(table)?;
         let before = rows.by_serial.remove(&serial);
@@ -327,14 +329,14 @@ impl Store {
         before
     }
 
-    fn key(&self, table: Table, slot: usize, text: &str) -> String {
+    fn key(&self, table: TableNumber, slot: usize, text: &str) -> String {
         let field = self.object(table).and_then(|object| object.fields.get(slot));
         index_key(field.map(|field| field.kind), text)
     }
 }
 
-impl Rows {
-    fn link(&mut self, object: &Object, row: &Row) {
+impl TableRows {
+    fn link(&mut self, object: &OrgObject, row: &OrgRow) {
         self.by_stamp.insert((row.stamp(), row.serial));
         if row.deleted() {
             self.deletions.insert((row.stamp(), row.serial));
@@ -346,7 +348,7 @@ impl Rows {
         }
     }
 
-    fn unlink(&mut self, object: &Object, row: &Row) {
+    fn unlink(&mut self, object: &OrgObject, row: &OrgRow) {
         self.by_stamp.remove(&(row.stamp(), row.serial));
         self.deletions.remove(&(row.stamp(), row.serial));
         for (slot, index) in &mut self.by_text {
@@ -361,15 +363,15 @@ impl Rows {
     }
 }
 
-fn key_of(object: &Object, slot: usize, row: &Row) -> Option<String> {
+fn key_of(object: &OrgObject, slot: usize, row: &OrgRow) -> Option<String> {
     let kind = object.fields.get(slot).map(|field| field.kind);
     Some(index_key(kind, row.cell(slot).as_text()?))
 }
 
 /// Ids are case-sensitive; every other text is found whatever its case.
-fn index_key(kind: Option<Kind>, text: &str) -> String {
+fn index_key(kind: Option<OrgFieldKind>, text: &str) -> String {
     match kind {
-        Some(Kind::Id | Kind::Reference(..)) => text.to_owned(),
+        Some(OrgFieldKind::Id | OrgFieldKind::Reference(..)) => text.to_owned(),
         _ => text.to_lowercase(),
     }
 }

@@ -11,10 +11,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::org::Org;
-use crate::clock::Clock;
-use crate::control::System;
+use crate::clock::SimClock;
+use crate::control::Vendor;
 use crate::faults::Faults;
-use crate::serve::{Answer, Options, Request};
+use crate::http::{SimAnswer, SimRequest};
+use crate::salesforce::faults::SalesforceFaults;
+use crate::simulator::SimOptions;
 
 /// 2026-09-21T14:13:20Z.
 const START_MS: i64 = 1_790_000_000_000;
@@ -23,16 +25,16 @@ const BASE: &str = "/services/data/v60.0";
 /// An org with a client that is logged in.
 struct Fixture {
     org: Org,
-    clock: Clock,
+    clock: SimClock,
     token: String,
 }
 
-/// What came back: status, headers, JSON body.
+/// An answer: status, headers, JSON body.
 struct Got {
     status: u16,
     body: Value,
     text: String,
-    answer: Answer,
+    answer: SimAnswer,
 }
 
 impl Got {
@@ -53,8 +55,8 @@ impl Got {
 
 impl Fixture {
     fn new(people: u32, faults: Faults) -> Self {
-        let clock = Clock::manual(START_MS);
-        let options = Options { seed: 3, people, clock: clock.clone(), faults };
+        let clock = SimClock::manual(START_MS);
+        let options = SimOptions { seed: 3, people, clock: clock.clone(), faults };
         let org = Org::new(&options, "http://127.0.0.1:1");
         let mut fixture = Self { org, clock, token: String::new() };
         fixture.log_in();
@@ -85,7 +87,7 @@ impl Fixture {
             all.insert(name, HeaderValue::from_str(value).unwrap());
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let answer = self.org.handle(&Request::new(method, target, all, body.to_owned()));
+        let answer = self.org.handle(&SimRequest::new(method, target, all, body.to_owned()));
         let text = String::from_utf8(answer.body.clone()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
         Got { status: answer.status.as_u16(), body, text, answer }

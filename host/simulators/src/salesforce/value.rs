@@ -9,13 +9,13 @@ use std::cmp::Ordering;
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::error::Fault;
+use super::error::ApiFault;
 use super::json::Json;
-use super::schema::{Field, Kind};
+use super::schema::{OrgField, OrgFieldKind};
 
 /// One value of one row.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) enum Cell {
+pub(crate) enum OrgValue {
     #[default]
     Null,
     Bool(bool),
@@ -26,7 +26,7 @@ pub(crate) enum Cell {
     Date(Date),
 }
 
-impl Cell {
+impl OrgValue {
     pub(crate) fn text(value: impl Into<String>) -> Self {
         Self::Text(value.into())
     }
@@ -73,7 +73,7 @@ impl Cell {
     }
 
     /// The value in a JSON answer.
-    pub(crate) fn json(&self, kind: Kind) -> Json {
+    pub(crate) fn json(&self, kind: OrgFieldKind) -> Json {
         match self {
             Self::Null => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
@@ -85,7 +85,7 @@ impl Cell {
     }
 
     /// The value in a Bulk 2.0 result, whose instants end in `Z`; null is empty.
-    pub(crate) fn csv(&self, kind: Kind) -> String {
+    pub(crate) fn csv(&self, kind: OrgFieldKind) -> String {
         match self {
             Self::Null => String::new(),
             Self::Text(text) => text.clone(),
@@ -99,10 +99,10 @@ impl Cell {
 }
 
 /// `Int` fields show no decimal point; others show what serde shows of an `f64`.
-fn number(value: f64, kind: Kind) -> Json {
+fn number(value: f64, kind: OrgFieldKind) -> Json {
     let whole = serde_json::Number::from_i128(value as i128);
     let shown = match whole {
-        Some(whole) if kind == Kind::Int => Some(whole),
+        Some(whole) if kind == OrgFieldKind::Int => Some(whole),
         _ => serde_json::Number::from_f64(value),
     };
     shown.map_or(Json::Null, Json::Number)
@@ -139,19 +139,24 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
 }
 
 /// Takes a JSON value for a field, or says why the platform refuses it.
-pub(crate) fn from_json(field: &Field, value: &Json) -> Result<Cell, Fault> {
+pub(crate) fn from_json(field: &OrgField, value: &Json) -> Result<OrgValue, ApiFault> {
     match (field.kind, value) {
-        (_, Json::Null) => Ok(Cell::Null),
-        (Kind::Bool, Json::Bool(value)) => Ok(Cell::Bool(*value)),
-        (Kind::Bool, Json::Text(text)) => from_text(field, text),
-        (Kind::Bool, _) => Err(refused(field, value, "boolean")),
-        (Kind::Int | Kind::Currency | Kind::Percent, Json::Number(value)) => {
-            Ok(value.as_f64().map_or(Cell::Null, Cell::Number))
-        }
+        (_, Json::Null) => Ok(OrgValue::Null),
+        (OrgFieldKind::Bool, Json::Bool(value)) => Ok(OrgValue::Bool(*value)),
+        (OrgFieldKind::Bool, Json::Text(text)) => from_text(field, text),
+        (OrgFieldKind::Bool, _) => Err(refused(field, value, "boolean")),
+        (
+            OrgFieldKind::Int | OrgFieldKind::Currency | OrgFieldKind::Percent,
+            Json::Number(value),
+        ) => Ok(value.as_f64().map_or(OrgValue::Null, OrgValue::Number)),
         (_, Json::Text(text)) => from_text(field, text),
-        (Kind::Date | Kind::Time | Kind::Id | Kind::Reference(..), _) => {
-            Err(refused(field, value, "date"))
-        }
+        (
+            OrgFieldKind::Date
+            | OrgFieldKind::Time
+            | OrgFieldKind::Id
+            | OrgFieldKind::Reference(..),
+            _,
+        ) => Err(refused(field, value, "date")),
         // The platform turns numbers and booleans into text for text fields.
         (_, Json::Number(number)) => from_text(field, &number.to_string()),
         (_, Json::Bool(flag)) => from_text(field, if *flag { "true" } else { "false" }),
@@ -160,43 +165,45 @@ pub(crate) fn from_json(field: &Field, value: &Json) -> Result<Cell, Fault> {
 }
 
 /// Takes text, as JSON strings and CSV cells carry it.
-pub(crate) fn from_text(field: &Field, text: &str) -> Result<Cell, Fault> {
+pub(crate) fn from_text(field: &OrgField, text: &str) -> Result<OrgValue, ApiFault> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Ok(Cell::Null);
+        return Ok(OrgValue::Null);
     }
-    let bad = |kind: &str| Fault::parser(deserialize_message(kind, trimmed));
+    let bad = |kind: &str| ApiFault::parser(deserialize_message(kind, trimmed));
     match field.kind {
-        Kind::Bool if trimmed.eq_ignore_ascii_case("true") || trimmed == "1" => {
-            Ok(Cell::Bool(true))
+        OrgFieldKind::Bool if trimmed.eq_ignore_ascii_case("true") || trimmed == "1" => {
+            Ok(OrgValue::Bool(true))
         }
-        Kind::Bool if trimmed.eq_ignore_ascii_case("false") || trimmed == "0" => {
-            Ok(Cell::Bool(false))
+        OrgFieldKind::Bool if trimmed.eq_ignore_ascii_case("false") || trimmed == "0" => {
+            Ok(OrgValue::Bool(false))
         }
-        Kind::Bool => Err(bad("boolean")),
-        Kind::Int | Kind::Currency | Kind::Percent => {
-            trimmed.parse().map(Cell::Number).map_err(|_| bad("double"))
+        OrgFieldKind::Bool => Err(bad("boolean")),
+        OrgFieldKind::Int | OrgFieldKind::Currency | OrgFieldKind::Percent => {
+            trimmed.parse().map(OrgValue::Number).map_err(|_| bad("double"))
         }
-        Kind::Date => {
+        OrgFieldKind::Date => {
             let day = trimmed.get(..10).unwrap_or(trimmed);
-            day.parse().map(Cell::Date).map_err(|_| bad("date"))
+            day.parse().map(OrgValue::Date).map_err(|_| bad("date"))
         }
-        Kind::Time => parse_time(trimmed).map(Cell::Time).ok_or_else(|| bad("datetime")),
-        Kind::Email => email(field, trimmed),
+        OrgFieldKind::Time => {
+            parse_time(trimmed).map(OrgValue::Time).ok_or_else(|| bad("datetime"))
+        }
+        OrgFieldKind::Email => email(field, trimmed),
         _ => sized(field, trimmed),
     }
 }
 
-fn sized(field: &Field, text: &str) -> Result<Cell, Fault> {
+fn sized(field: &OrgField, text: &str) -> Result<OrgValue, ApiFault> {
     let limit = field.kind.length();
     if text.chars().count() <= limit {
-        return Ok(Cell::text(text));
+        return Ok(OrgValue::text(text));
     }
     let message = format!("{}: data value too large: {text} (max length={limit})", field.label);
-    Err(Fault::on("STRING_TOO_LONG", message, &[field.name]))
+    Err(ApiFault::on("STRING_TOO_LONG", message, &[field.name]))
 }
 
-fn email(field: &Field, text: &str) -> Result<Cell, Fault> {
+fn email(field: &OrgField, text: &str) -> Result<OrgValue, ApiFault> {
     let well_formed = text.split_once('@').is_some_and(|(user, host)| {
         !user.is_empty() && host.contains('.') && !host.contains('@') && !text.contains(' ')
     });
@@ -204,15 +211,15 @@ fn email(field: &Field, text: &str) -> Result<Cell, Fault> {
         return sized(field, text);
     }
     let message = format!("{}: invalid email address: {text}", field.label);
-    Err(Fault::on("INVALID_EMAIL_ADDRESS", message, &[field.name]))
+    Err(ApiFault::on("INVALID_EMAIL_ADDRESS", message, &[field.name]))
 }
 
-fn refused(field: &Field, value: &Json, wanted: &str) -> Fault {
+fn refused(field: &OrgField, value: &Json, wanted: &str) -> ApiFault {
     let wanted = match field.kind {
-        Kind::Id | Kind::Reference(..) => "id",
+        OrgFieldKind::Id | OrgFieldKind::Reference(..) => "id",
         _ => wanted,
     };
-    Fault::parser(deserialize_message(wanted, &value.to_string()))
+    ApiFault::parser(deserialize_message(wanted, &value.to_string()))
 }
 
 fn deserialize_message(wanted: &str, value: &str) -> String {
@@ -225,7 +232,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(kind: Kind, sent: &str, expected: Result<Cell, &str>) {
+    fn check(kind: OrgFieldKind, sent: &str, expected: Result<OrgValue, &str>) {
         let sent = Json::parse(sent.as_bytes()).unwrap();
         let taken = from_json(&field("F__c", "F", kind), &sent);
         assert_eq!(taken.map_err(|fault| fault.code), expected);
@@ -233,18 +240,18 @@ mod tests {
 
     #[test]
     fn values_are_taken_as_the_platform_takes_them() {
-        check(Kind::Text(5), r#"" あいうえお ""#, Ok(Cell::text("あいうえお")));
-        check(Kind::Text(5), r#""あいうえおか""#, Err("STRING_TOO_LONG"));
-        check(Kind::Text(5), r#""  ""#, Ok(Cell::Null));
-        check(Kind::Text(5), "12", Ok(Cell::text("12")));
-        check(Kind::Text(5), "{}", Err("JSON_PARSER_ERROR"));
-        check(Kind::Email, r#""a@b.jp""#, Ok(Cell::text("a@b.jp")));
-        check(Kind::Email, r#""a@b""#, Err("INVALID_EMAIL_ADDRESS"));
-        check(Kind::Bool, "true", Ok(Cell::Bool(true)));
-        check(Kind::Bool, "3", Err("JSON_PARSER_ERROR"));
-        check(Kind::Currency, "1.5", Ok(Cell::Number(1.5)));
-        check(Kind::Currency, r#""x""#, Err("JSON_PARSER_ERROR"));
-        check(Kind::Date, r#""2026-02-30""#, Err("JSON_PARSER_ERROR"));
+        check(OrgFieldKind::Text(5), r#"" あいうえお ""#, Ok(OrgValue::text("あいうえお")));
+        check(OrgFieldKind::Text(5), r#""あいうえおか""#, Err("STRING_TOO_LONG"));
+        check(OrgFieldKind::Text(5), r#""  ""#, Ok(OrgValue::Null));
+        check(OrgFieldKind::Text(5), "12", Ok(OrgValue::text("12")));
+        check(OrgFieldKind::Text(5), "{}", Err("JSON_PARSER_ERROR"));
+        check(OrgFieldKind::Email, r#""a@b.jp""#, Ok(OrgValue::text("a@b.jp")));
+        check(OrgFieldKind::Email, r#""a@b""#, Err("INVALID_EMAIL_ADDRESS"));
+        check(OrgFieldKind::Bool, "true", Ok(OrgValue::Bool(true)));
+        check(OrgFieldKind::Bool, "3", Err("JSON_PARSER_ERROR"));
+        check(OrgFieldKind::Currency, "1.5", Ok(OrgValue::Number(1.5)));
+        check(OrgFieldKind::Currency, r#""x""#, Err("JSON_PARSER_ERROR"));
+        check(OrgFieldKind::Date, r#""2026-02-30""#, Err("JSON_PARSER_ERROR"));
     }
 
     #[test]

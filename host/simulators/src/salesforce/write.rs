@@ -12,36 +12,36 @@ mod rules;
 
 pub(crate) use bin::cascades;
 
-use super::error::Fault;
+use super::error::ApiFault;
 use super::ids::Serial;
-use super::json::{Json, Object};
+use super::json::{Json, JsonPairs};
 use super::schema::{
-    Field, Kind, SLOT_CREATED, SLOT_CREATED_BY, SLOT_ID, SLOT_MODIFIED, SLOT_MODIFIED_BY,
-    SLOT_STAMP, Table,
+    OrgField, OrgFieldKind, SLOT_CREATED, SLOT_CREATED_BY, SLOT_ID, SLOT_MODIFIED,
+    SLOT_MODIFIED_BY, SLOT_STAMP, TableNumber,
 };
-use super::store::{Row, Store};
-use super::value::{Cell, from_text, whole_second};
+use super::store::{OrgRow, OrgStore};
+use super::value::{OrgValue, from_text, whole_second};
 use crate::control::Origin;
 
-/// Who writes, when.
+/// User, time and origin of a write.
 #[derive(Debug, Clone)]
-pub(crate) struct By {
+pub(crate) struct WriteAuthor {
     pub(crate) user: String,
     pub(crate) at_ms: i64,
     pub(crate) origin: Origin,
 }
 
 /// A value for a slot.
-type Change = (usize, Cell);
+type SlotValue = (usize, OrgValue);
 
-impl Store {
+impl OrgStore {
     /// Creates a row from the fields of a body.
     pub(crate) fn create(
         &mut self,
-        table: Table,
-        fields: &Object,
-        by: &By,
-    ) -> Result<Serial, Fault> {
+        table: TableNumber,
+        fields: &JsonPairs,
+        by: &WriteAuthor,
+    ) -> Result<Serial, ApiFault> {
         let serial = self.allot(table);
         self.create_as(table, serial, fields, by)?;
         Ok(serial)
@@ -50,40 +50,40 @@ impl Store {
     /// Creates a row under a serial that was allotted before.
     pub(crate) fn create_as(
         &mut self,
-        table: Table,
+        table: TableNumber,
         serial: Serial,
-        fields: &Object,
-        by: &By,
-    ) -> Result<(), Fault> {
+        fields: &JsonPairs,
+        by: &WriteAuthor,
+    ) -> Result<(), ApiFault> {
         let changes = self.read(table, fields, true, by)?;
         let row = self.compose(table, serial, changes, by)?;
-        self.put(table, row);
+        self.put_row(table, row);
         self.mirror_person(table, serial, by)
     }
 
     /// The row that a create makes, checked but not yet stored.
     fn compose(
         &self,
-        table: Table,
+        table: TableNumber,
         serial: Serial,
-        changes: Vec<Change>,
-        by: &By,
-    ) -> Result<Row, Fault> {
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        changes: Vec<SlotValue>,
+        by: &WriteAuthor,
+    ) -> Result<OrgRow, ApiFault> {
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         let cells = object.fields.iter().map(default_of).collect();
-        let mut row = Row { serial, cells, origin: by.origin };
-        let stamp = Cell::Time(whole_second(by.at_ms));
-        let user = Cell::Text(by.user.clone());
+        let mut row = OrgRow { serial, cells, origin: by.origin };
+        let stamp = OrgValue::Time(whole_second(by.at_ms));
+        let user = OrgValue::Text(by.user.clone());
         if let Some(owner) = object.slot("OwnerId") {
             row.set(owner, user.clone());
         }
-        row.set(SLOT_ID, Cell::Text(self.id(table, serial)));
+        row.set(SLOT_ID, OrgValue::Text(self.id(table, serial)));
         row.set(SLOT_CREATED, stamp);
         row.set(SLOT_CREATED_BY, user);
         if let (Some(slot), [first, ..]) =
             (object.slot("RecordTypeId"), self.record_types(object.name).as_slice())
         {
-            row.set(slot, Cell::text(&first.id));
+            row.set(slot, OrgValue::text(&first.id));
         }
         self.become_person(object, &mut row, &changes);
         self.fill(table, &mut row, changes, by)?;
@@ -93,19 +93,19 @@ impl Store {
     /// Changes fields of a row.
     pub(crate) fn update(
         &mut self,
-        table: Table,
+        table: TableNumber,
         serial: Serial,
-        fields: &Object,
-        by: &By,
-    ) -> Result<(), Fault> {
-        let row = self.row(table, serial).ok_or_else(Fault::not_found)?;
+        fields: &JsonPairs,
+        by: &WriteAuthor,
+    ) -> Result<(), ApiFault> {
+        let row = self.row(table, serial).ok_or_else(ApiFault::not_found)?;
         if row.deleted() {
-            return Err(Fault::deleted());
+            return Err(ApiFault::deleted());
         }
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         if object.slot("IsConverted").is_some_and(|slot| row.cell(slot).is_true()) {
             let message = "cannot reference converted lead";
-            return Err(Fault::on("CANNOT_UPDATE_CONVERTED_LEAD", message, &[]));
+            return Err(ApiFault::on("CANNOT_UPDATE_CONVERTED_LEAD", message, &[]));
         }
         let mut row = row.clone();
         self.check_shared(table, serial, by)?;
@@ -115,12 +115,18 @@ impl Store {
         if by.origin == Origin::Api && self.ignoring.hits(every) {
             return Ok(());
         }
-        self.put(table, row);
+        self.put_row(table, row);
         self.mirror_person(table, serial, by)
     }
 
     /// Sets values that no client may set, such as the marks of a merge or a conversion.
-    pub(crate) fn force(&mut self, table: Table, serial: Serial, fields: &[(&str, Cell)], by: &By) {
+    pub(crate) fn force(
+        &mut self,
+        table: TableNumber,
+        serial: Serial,
+        fields: &[(&str, OrgValue)],
+        by: &WriteAuthor,
+    ) {
         let Some(mut row) = self.row(table, serial).cloned() else { return };
         for (name, value) in fields {
             let found = self.object(table).and_then(|object| object.any_field(name));
@@ -129,22 +135,22 @@ impl Store {
             }
         }
         touch(&mut row, by);
-        self.put(table, row);
+        self.put_row(table, row);
     }
 
     /// Puts changes into a row with what follows from them, or says what the row breaks.
     fn fill(
         &self,
-        table: Table,
-        row: &mut Row,
-        changes: Vec<Change>,
-        by: &By,
-    ) -> Result<(), Fault> {
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        table: TableNumber,
+        row: &mut OrgRow,
+        changes: Vec<SlotValue>,
+        by: &WriteAuthor,
+    ) -> Result<(), ApiFault> {
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         let set: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
         for (slot, value) in changes {
             // A null where the platform has a default means the default, for flags only.
-            let field = object.fields.get(slot).filter(|field| field.kind == Kind::Bool);
+            let field = object.fields.get(slot).filter(|field| field.kind == OrgFieldKind::Bool);
             let value = match field {
                 Some(field) if value.is_null() => default_of(field),
                 _ => value,
@@ -161,7 +167,7 @@ impl Store {
             .collect();
         if !missing.is_empty() {
             let message = format!("Required fields are missing: [{}]", missing.join(", "));
-            return Err(Fault::on("REQUIRED_FIELD_MISSING", message, &missing));
+            return Err(ApiFault::on("REQUIRED_FIELD_MISSING", message, &missing));
         }
         self.check_owner(object, row)?;
         self.check_record_type(object, row)?;
@@ -172,8 +178,13 @@ impl Store {
         Ok(())
     }
 
-    fn check_unique(&self, table: Table, row: &Row, set: &[usize]) -> Result<(), Fault> {
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+    fn check_unique(
+        &self,
+        table: TableNumber,
+        row: &OrgRow,
+        set: &[usize],
+    ) -> Result<(), ApiFault> {
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         let unique = object.fields.iter().enumerate();
         let unique = unique.filter(|(slot, _)| object.is_unique(*slot) && set.contains(slot));
         for (slot, field) in unique {
@@ -185,15 +196,15 @@ impl Store {
                     field.name,
                     self.id(table, *other)
                 );
-                return Err(Fault::on("DUPLICATE_VALUE", message, &[]));
+                return Err(ApiFault::on("DUPLICATE_VALUE", message, &[]));
             }
         }
         Ok(())
     }
 
     /// A campaign member is one lead or contact, once per campaign.
-    fn check_member(&self, table: Table, row: &Row) -> Result<(), Fault> {
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+    fn check_member(&self, table: TableNumber, row: &OrgRow) -> Result<(), ApiFault> {
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         if object.name != "CampaignMember" {
             return Ok(());
         }
@@ -203,7 +214,7 @@ impl Store {
         let person = if row.cell(contact).is_null() { lead } else { contact };
         let Some(id) = row.cell(person).as_text() else {
             let message = "Required fields are missing: [LeadId]";
-            return Err(Fault::on("REQUIRED_FIELD_MISSING", message, &["LeadId"]));
+            return Err(ApiFault::on("REQUIRED_FIELD_MISSING", message, &["LeadId"]));
         };
         let same = |serial: &Serial| {
             *serial != row.serial
@@ -212,31 +223,31 @@ impl Store {
                     .is_some_and(|other| other.cell(campaign) == row.cell(campaign))
         };
         if self.live(table, person, id).iter().any(same) {
-            return Err(Fault::on("DUPLICATE_VALUE", "Already a campaign member.", &[]));
+            return Err(ApiFault::on("DUPLICATE_VALUE", "Already a campaign member.", &[]));
         }
         Ok(())
     }
 }
 
-/// What a row holds where nothing is given.
-fn default_of(field: &Field) -> Cell {
+/// Value of a field that nobody gave.
+fn default_of(field: &OrgField) -> OrgValue {
     field.default.and_then(|text| from_text(field, text).ok()).unwrap_or_default()
 }
 
-fn touch(row: &mut Row, by: &By) {
-    let stamp = Cell::Time(whole_second(by.at_ms));
+fn touch(row: &mut OrgRow, by: &WriteAuthor) {
+    let stamp = OrgValue::Time(whole_second(by.at_ms));
     row.set(SLOT_MODIFIED, stamp.clone());
-    row.set(SLOT_MODIFIED_BY, Cell::Text(by.user.clone()));
+    row.set(SLOT_MODIFIED_BY, OrgValue::Text(by.user.clone()));
     row.set(SLOT_STAMP, stamp);
 }
 
-fn unsupported(label: &str, what: &str) -> Fault {
+fn unsupported(label: &str, what: &str) -> ApiFault {
     let message = format!("entity type {label} does not support {what}");
-    Fault::new(400, "INVALID_TYPE_FOR_OPERATION", message)
+    ApiFault::new(400, "INVALID_TYPE_FOR_OPERATION", message)
 }
 
 /// The object of a record body; anything else is a parser error.
-pub(crate) fn body_object(body: &Json) -> Result<&Object, Fault> {
+pub(crate) fn body_object(body: &Json) -> Result<&JsonPairs, ApiFault> {
     body.as_object()
-        .ok_or_else(|| Fault::parser("The HTTP entity body is required to be an object"))
+        .ok_or_else(|| ApiFault::parser("The HTTP entity body is required to be an object"))
 }

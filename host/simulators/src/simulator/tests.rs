@@ -3,38 +3,39 @@
 use axum::http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::Simulator;
-use crate::clock::Clock;
+use super::SimulatedSystem;
+use crate::clock::SimClock;
 use crate::faults::Faults;
-use crate::serve::{Answer, Options, Request};
+use crate::http::{SimAnswer, SimRequest};
+use crate::simulator::SimOptions;
 
 const START_MS: i64 = 1_790_000_000_000;
 
 const NO_TOKEN: HeaderValue = HeaderValue::from_static("");
 
-fn options(clock: &Clock) -> Options {
-    Options { seed: 1, people: 20, clock: clock.clone(), faults: Faults::none() }
+fn options(clock: &SimClock) -> SimOptions {
+    SimOptions { seed: 1, people: 20, clock: clock.clone(), faults: Faults::none() }
 }
 
-fn hubspot(clock: &Clock) -> Simulator {
+fn hubspot(clock: &SimClock) -> SimulatedSystem {
     crate::hubspot::simulator(options(clock), "http://hubspot.test")
 }
 
-fn send(system: &mut Simulator, method: &str, path: &str, body: Value) -> Answer {
+fn send(system: &mut SimulatedSystem, method: &str, path: &str, body: Value) -> SimAnswer {
     let token = system.credentials()["private_app_token"].as_str().unwrap_or_default();
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(NO_TOKEN);
     let headers = HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, bearer)]);
     let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-    system.handle(&Request::new(method, path, headers, body.to_string()))
+    system.handle(&SimRequest::new(method, path, headers, body.to_string()))
 }
 
-fn body(answer: &Answer) -> Value {
+fn body(answer: &SimAnswer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
 #[test]
 fn both_systems_answer_without_a_socket_on_one_clock() {
-    let clock = Clock::manual(START_MS);
+    let clock = SimClock::manual(START_MS);
     let mut hubspot = hubspot(&clock);
     let mut salesforce = crate::salesforce::simulator(&options(&clock), "http://salesforce.test");
     let answer = send(&mut hubspot, "GET", "/crm/v3/objects/contacts", Value::Null);
@@ -49,7 +50,7 @@ fn both_systems_answer_without_a_socket_on_one_clock() {
 
 #[test]
 fn a_person_edits_during_a_write_and_in_the_same_moment() {
-    let clock = Clock::manual(START_MS);
+    let clock = SimClock::manual(START_MS);
     let mut system = hubspot(&clock);
     let listed = send(&mut system, "GET", "/crm/v3/objects/contacts?limit=1", Value::Null);
     let id = body(&listed)["results"][0]["id"].clone();
@@ -77,7 +78,7 @@ fn a_person_edits_during_a_write_and_in_the_same_moment() {
 
 #[test]
 fn a_request_can_die_before_it_does_anything() {
-    let clock = Clock::manual(START_MS);
+    let clock = SimClock::manual(START_MS);
     let mut system = hubspot(&clock);
     send(&mut system, "POST", "/_sim/faults", json!({"drop_request_every": 1}));
     let new = json!({"properties": {"city": "x"}});

@@ -7,7 +7,9 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::names::{COMPANY_WORDS, PRODUCTS, TRADES, age_ms, pick, place};
-use super::{Company, CompanyFields, Deal, Person, PersonKind, Presence, Stage, presences};
+use super::records::{
+    Company, CompanyFields, Deal, DealStage, Person, PersonKind, SystemPresence, presences,
+};
 
 /// Makes `count` companies with names and domains of their own.
 pub(super) fn generate(rng: &mut ChaCha8Rng, count: usize) -> Vec<Company> {
@@ -15,7 +17,7 @@ pub(super) fn generate(rng: &mut ChaCha8Rng, count: usize) -> Vec<Company> {
     presences.into_iter().enumerate().map(|(number, p)| company(rng, number, p)).collect()
 }
 
-fn company(rng: &mut ChaCha8Rng, number: usize, presence: Presence) -> Company {
+fn company(rng: &mut ChaCha8Rng, number: usize, presence: SystemPresence) -> Company {
     let (word, roman) = cycled(COMPANY_WORDS, number);
     let trade = cycled(TRADES, number / COMPANY_WORDS.len());
     let lap = number / (COMPANY_WORDS.len() * TRADES.len());
@@ -87,18 +89,18 @@ pub(super) fn deals(
     deals
 }
 
-const STAGES: &[Stage] = &[
-    Stage::Appointment,
-    Stage::Qualified,
-    Stage::Presentation,
-    Stage::DecisionMaker,
-    Stage::Contract,
-    Stage::Won,
-    Stage::Lost,
+const STAGES: &[DealStage] = &[
+    DealStage::Appointment,
+    DealStage::Qualified,
+    DealStage::Presentation,
+    DealStage::DecisionMaker,
+    DealStage::Contract,
+    DealStage::Won,
+    DealStage::Lost,
 ];
 
 /// The next person from `start` on who can stand in a deal that exists on the sides `presence`.
-fn customer(people: &[Person], presence: Presence, start: usize) -> Option<usize> {
+fn customer(people: &[Person], presence: SystemPresence, start: usize) -> Option<usize> {
     let fits = |&index: &usize| {
         people.get(index).is_some_and(|person| {
             person.presence.covers(presence)

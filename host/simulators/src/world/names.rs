@@ -10,9 +10,9 @@ use rand_chacha::ChaCha8Rng;
 const DAY_MS: i64 = 86_400_000;
 
 /// Kanji and romanised form.
-pub(super) type Word = (&'static str, &'static str);
+pub(super) type SampleWord = (&'static str, &'static str);
 
-pub(super) const FAMILIES: &[Word] = &[
+pub(super) const FAMILIES: &[SampleWord] = &[
     ("佐藤", "Sato"),
     ("鈴木", "Suzuki"),
     ("高橋", "Takahashi"),
@@ -45,7 +45,7 @@ pub(super) const FAMILIES: &[Word] = &[
     ("長谷川", "Hasegawa"),
 ];
 
-pub(super) const GIVENS: &[Word] = &[
+pub(super) const GIVENS: &[SampleWord] = &[
     ("太郎", "Taro"),
     ("花子", "Hanako"),
     ("健", "Ken"),
@@ -78,7 +78,7 @@ pub(super) const GIVENS: &[Word] = &[
     ("遥", "Haruka"),
 ];
 
-pub(super) const COMPANY_WORDS: &[Word] = &[
+pub(super) const COMPANY_WORDS: &[SampleWord] = &[
     ("さくら", "sakura"),
     ("富士", "fuji"),
     ("日の出", "hinode"),

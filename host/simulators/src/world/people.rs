@@ -8,7 +8,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::names::{FAMILIES, GIVENS, PLACES, TITLES, age_ms, pick, place};
-use super::{Company, Person, PersonFields, PersonKind, Presence, Twist, presences};
+use super::records::{
+    Company, MatchTwist, Person, PersonFields, PersonKind, SystemPresence, presences,
+};
 
 /// Makes `count` people, employed by the companies that exist on the same sides.
 pub(super) fn generate(rng: &mut ChaCha8Rng, count: usize, companies: &[Company]) -> Vec<Person> {
@@ -34,38 +36,38 @@ struct Employers {
 
 impl Employers {
     fn new(companies: &[Company]) -> Self {
-        let covering = |presence: Presence| {
+        let covering = |presence: SystemPresence| {
             let fits = |(_, company): &(usize, &Company)| company.presence.covers(presence);
             companies.iter().enumerate().filter(fits).map(|(index, _)| index).collect()
         };
         Self {
-            both: covering(Presence::Both),
-            hubspot: covering(Presence::HubSpot),
-            salesforce: covering(Presence::Salesforce),
+            both: covering(SystemPresence::Both),
+            hubspot: covering(SystemPresence::HubSpot),
+            salesforce: covering(SystemPresence::Salesforce),
         }
     }
 
-    fn pick(&self, rng: &mut ChaCha8Rng, presence: Presence) -> Option<usize> {
+    fn pick(&self, rng: &mut ChaCha8Rng, presence: SystemPresence) -> Option<usize> {
         let list = match presence {
-            Presence::Both => &self.both,
-            Presence::HubSpot => &self.hubspot,
-            Presence::Salesforce => &self.salesforce,
+            SystemPresence::Both => &self.both,
+            SystemPresence::HubSpot => &self.hubspot,
+            SystemPresence::Salesforce => &self.salesforce,
         };
         (!list.is_empty()).then(|| pick(rng, list))
     }
 }
 
 /// About 2 % ambiguous, 5 % phone only and 3 % different, of those on both sides.
-fn twists(rng: &mut ChaCha8Rng, presences: &[Presence]) -> Vec<Twist> {
+fn twists(rng: &mut ChaCha8Rng, presences: &[SystemPresence]) -> Vec<MatchTwist> {
     let mut on_both: Vec<usize> =
-        (0..presences.len()).filter(|&i| presences.get(i) == Some(&Presence::Both)).collect();
+        (0..presences.len()).filter(|&i| presences.get(i) == Some(&SystemPresence::Both)).collect();
     on_both.shuffle(rng);
     let enough = presences.len() >= 50;
     let share = |percent: usize| (on_both.len() * percent / 100).max(usize::from(enough));
-    let twisted = std::iter::repeat_n(Twist::Ambiguous, share(2))
-        .chain(std::iter::repeat_n(Twist::PhoneOnly, share(5)))
-        .chain(std::iter::repeat_n(Twist::Differs, share(3)));
-    let mut twists = vec![Twist::Plain; presences.len()];
+    let twisted = std::iter::repeat_n(MatchTwist::Ambiguous, share(2))
+        .chain(std::iter::repeat_n(MatchTwist::PhoneOnly, share(5)))
+        .chain(std::iter::repeat_n(MatchTwist::Differs, share(3)));
+    let mut twists = vec![MatchTwist::Plain; presences.len()];
     for (index, twist) in on_both.iter().zip(twisted) {
         if let Some(place) = twists.get_mut(*index) {
             *place = twist;
@@ -114,21 +116,21 @@ fn fields(
 
 fn person(
     rng: &mut ChaCha8Rng,
-    presence: Presence,
+    presence: SystemPresence,
     kind: PersonKind,
-    twist: Twist,
+    twist: MatchTwist,
     mut hubspot: PersonFields,
 ) -> Person {
     let mut salesforce = PersonFields { age_ms: age_ms(rng), ..hubspot.clone() };
     match twist {
-        Twist::Plain | Twist::Ambiguous => {}
-        Twist::PhoneOnly => write_phones_apart(rng, &mut hubspot, &mut salesforce),
-        Twist::Differs => differ(rng, &mut salesforce),
+        MatchTwist::Plain | MatchTwist::Ambiguous => {}
+        MatchTwist::PhoneOnly => write_phones_apart(rng, &mut hubspot, &mut salesforce),
+        MatchTwist::Differs => differ(rng, &mut salesforce),
     }
     let mut copies = Vec::new();
     if presence.on_salesforce() {
         copies.push(salesforce.clone());
-        if twist == Twist::Ambiguous {
+        if twist == MatchTwist::Ambiguous {
             copies.push(PersonFields { age_ms: age_ms(rng), ..salesforce });
         }
     }

@@ -9,29 +9,29 @@ use super::*;
 
 #[test]
 fn the_same_seed_gives_the_same_world() {
-    assert_eq!(World::generate(7, 300), World::generate(7, 300));
-    assert_ne!(World::generate(7, 300), World::generate(8, 300));
+    assert_eq!(SampleWorld::generate(7, 300), SampleWorld::generate(7, 300));
+    assert_ne!(SampleWorld::generate(7, 300), SampleWorld::generate(8, 300));
 }
 
 #[test]
 fn sizes_and_shares_are_as_named() {
-    let world = World::generate(1, 1_000);
+    let world = SampleWorld::generate(1, 1_000);
     assert_eq!((world.people.len(), world.companies.len(), world.deals.len()), (1_000, 200, 100));
     let count = |presence| world.people.iter().filter(|p| p.presence == presence).count();
-    assert_eq!(count(Presence::Both), 500);
-    assert_eq!(count(Presence::HubSpot), 250);
+    assert_eq!(count(SystemPresence::Both), 500);
+    assert_eq!(count(SystemPresence::HubSpot), 250);
     let leads = world.people.iter().filter(|p| p.kind == PersonKind::Lead).count();
     assert!((340..460).contains(&leads), "{leads} leads");
     let twisted = |twist| world.people.iter().filter(|p| p.twist == twist).count();
-    assert_eq!(twisted(Twist::Ambiguous), 10);
-    assert_eq!(twisted(Twist::PhoneOnly), 25);
-    assert_eq!(twisted(Twist::Differs), 15);
+    assert_eq!(twisted(MatchTwist::Ambiguous), 10);
+    assert_eq!(twisted(MatchTwist::PhoneOnly), 25);
+    assert_eq!(twisted(MatchTwist::Differs), 15);
 }
 
 #[test]
 fn tiny_worlds_are_possible() {
     for people in 0..60 {
-        let world = World::generate(3, people);
+        let world = SampleWorld::generate(3, people);
         let ambiguous = world.people.iter().filter(|p| p.salesforce.len() == 2).count();
         assert!(people < 50 || ambiguous >= 1, "{people} people");
     }
@@ -39,7 +39,7 @@ fn tiny_worlds_are_possible() {
 
 #[test]
 fn addresses_and_names_do_not_repeat() {
-    let world = World::generate(1, 5_000);
+    let world = SampleWorld::generate(1, 5_000);
     let mut mails = HashSet::new();
     let mut phones = HashSet::new();
     for fields in world.people.iter().filter_map(|p| p.hubspot.as_ref().or(p.salesforce.first())) {
@@ -56,7 +56,7 @@ fn addresses_and_names_do_not_repeat() {
 
 #[test]
 fn references_exist_on_every_side_of_the_one_who_refers() {
-    let world = World::generate(5, 2_000);
+    let world = SampleWorld::generate(5, 2_000);
     for person in &world.people {
         for fields in person.hubspot.iter().chain(&person.salesforce) {
             let company = &world.companies[fields.company.unwrap()];
@@ -71,8 +71,8 @@ fn references_exist_on_every_side_of_the_one_who_refers() {
 
 #[test]
 fn a_phone_only_person_has_one_mail_and_two_spellings() {
-    let world = World::generate(5, 2_000);
-    for person in world.people.iter().filter(|p| p.twist == Twist::PhoneOnly) {
+    let world = SampleWorld::generate(5, 2_000);
+    for person in world.people.iter().filter(|p| p.twist == MatchTwist::PhoneOnly) {
         let (one, other) = (person.hubspot.as_ref().unwrap(), &person.salesforce[0]);
         assert_ne!(one.mail.is_none(), other.mail.is_none());
         assert_ne!(one.phone, other.phone);

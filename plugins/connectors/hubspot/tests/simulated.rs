@@ -21,10 +21,11 @@ use renkei_sdk::testing::{loopback, texts, with_http};
 use renkei_sdk::{
     Action, Attributes, Connector, Operation, Outcome, Page, PageRequest, Scan, Value, WriteRequest,
 };
-use renkei_simulators::clock::Clock;
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
 use renkei_simulators::hubspot;
-use renkei_simulators::serve::{Options, Running};
+use renkei_simulators::serve::RunningSimulator;
+use renkei_simulators::simulator::SimOptions;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -40,14 +41,14 @@ fn calm() -> Faults {
 
 /// A running simulator.
 struct Sim {
-    running: Running,
+    running: RunningSimulator,
     _runtime: Runtime,
 }
 
 impl Sim {
     fn start(people: u32, faults: Faults) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let options = Options { seed: 7, people, clock: Clock::manual(START_MS), faults };
+        let options = SimOptions { seed: 7, people, clock: SimClock::manual(START_MS), faults };
         let running = runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             hubspot::serve(listener, options).unwrap()

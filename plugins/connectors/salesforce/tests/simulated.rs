@@ -28,9 +28,9 @@ use renkei_sdk::{
     Action, Attributes, Connector, Facts, Operation, Outcome, Page, PageRequest, Scan, Value,
     WriteRequest,
 };
-use renkei_simulators::clock::Clock;
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
-use renkei_simulators::serve::Options;
+use renkei_simulators::simulator::SimOptions;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -38,7 +38,7 @@ use tokio::runtime::Builder;
 /// The tools of a test: the connector, the org's clock, and the host's limits.
 struct OrgSession {
     connector: Salesforce,
-    clock: Clock,
+    clock: SimClock,
     limit: u32,
     /// The host's clock, where the host tells it.
     now_ms: Option<i64>,
@@ -61,10 +61,10 @@ fn with_host<T>(
     mut fails: impl FnMut(&Request) -> Option<Failure> + 'static,
     test: impl FnOnce(&mut OrgSession) -> T,
 ) -> T {
-    let clock = Clock::manual(1_790_000_000_000);
+    let clock = SimClock::manual(1_790_000_000_000);
     // The host renews sessions; here one lasts for ever.
     let faults = Faults { token_lifetime_ms: i64::MAX / 4, ..faults };
-    let options = Options { seed: 7, people, clock: clock.clone(), faults };
+    let options = SimOptions { seed: 7, people, clock: clock.clone(), faults };
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let running = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -21,11 +21,11 @@ use serde_json::{Value as Json, json};
 
 pub use clock::{Fast, real_now_ms};
 
-/// What the simulators say of themselves, on one line.
+/// The simulators' first line.
 pub struct Simulated {
-    /// When their clock was right, ms since 1970.
+    /// Time at which their clock was right, ms since 1970.
     pub origin_ms: i64,
-    /// How many times as fast as time it runs.
+    /// Speed, real time being 1.
     pub speed: f64,
     /// Base URL and credentials.
     pub hubspot: Json,

@@ -1,94 +1,65 @@
 //! Contacts of both systems, column by column: nine fields, recognised by their mail address.
 
-use renkei_sync::model::spec::days::Days;
 use renkei_sync::model::spec::{
-    Clear, ColumnRules, DeleteGuard, Direction, EntitySpec, FieldIndex, FieldKind, FieldSpec,
-    FirstLink, MappingGroup, MatchKey, MemberSpec, OnCascade, OnDelete, OnMerge, Spec, SpecError,
-    Via, Winner,
+    Direction, EntitySpec, FieldKind, FirstLink, MemberSpec, Spec, SpecError, Winner,
 };
-
-/// One system's name, and its plugin's.
-pub const HUBSPOT: &str = "hubspot";
-/// The other's.
-pub const SALESFORCE: &str = "salesforce";
-
-/// Field, kind, HubSpot's column, Salesforce's column.
-const FIELDS: [(&str, FieldKind, &str, &str); 9] = [
-    ("family_name", FieldKind::Text, "lastname", "LastName"),
-    ("given_name", FieldKind::Text, "firstname", "FirstName"),
-    ("mail", FieldKind::Mail, "email", "Email"),
-    ("phone", FieldKind::Phone, "phone", "Phone"),
-    ("mobile", FieldKind::Phone, "mobilephone", "MobilePhone"),
-    ("title", FieldKind::Text, "jobtitle", "Title"),
-    ("prefecture", FieldKind::Text, "state", "MailingState"),
-    ("city", FieldKind::Text, "city", "MailingCity"),
-    ("postal_code", FieldKind::Text, "zip", "MailingPostalCode"),
-];
-/// Salesforce refuses a contact without one.
-const FAMILY_NAME: FieldIndex = FieldIndex(0);
-const MAIL: FieldIndex = FieldIndex(2);
+use renkei_test_support::example::{EMAIL_OPT_OUT, PERSON_COLUMNS, PersonColumn};
+pub use renkei_test_support::example::{HUBSPOT, SALESFORCE};
+use renkei_test_support::spec::{direct, entity, field, match_key, member};
 
 /// The mapping.
 ///
 /// # Errors
 /// None, unless the mapping is changed into a wrong one.
 pub fn spec() -> Result<Spec, SpecError> {
-    let field = |(name, kind, ..): &(&str, FieldKind, &str, &str)| FieldSpec {
-        name: (*name).to_owned(),
-        kind: kind.clone(),
-        winner: Winner::Always(SALESFORCE.to_owned()),
-        clear: Clear::Propagate,
-    };
-    let mail =
-        MatchKey { name: "mail".to_owned(), fields: vec![MAIL], transform: None, unique: true };
+    let columns = columns();
+    let fields = columns.iter().map(|column| {
+        field(column.field, column.kind.clone(), Winner::Always(SALESFORCE.to_owned()))
+    });
+    let members = vec![
+        contacts(&columns, HUBSPOT, "contacts", 1000, |column| column.hubspot),
+        contacts(&columns, SALESFORCE, "Contact", 10_000, |column| column.salesforce),
+    ];
+    let is_mail = |column: &PersonColumn| column.kind == FieldKind::Mail;
+    let mail: Vec<usize> = columns.iter().position(is_mail).into_iter().collect();
     let person = EntitySpec {
-        name: "person".to_owned(),
-        members: vec![
-            member(HUBSPOT, "contacts", 1000, |(_, _, column, _)| column),
-            member(SALESFORCE, "Contact", 10_000, |(.., column)| column),
-        ],
-        fields: FIELDS.iter().map(field).collect(),
-        match_keys: vec![mail],
+        match_keys: vec![match_key("mail", &mail, true)],
         first_link: FirstLink::Prefer(SALESFORCE.to_owned()),
-        on_delete: OnDelete::Archive,
-        on_merge: OnMerge::Review,
-        delete_guard: DeleteGuard::default(),
-        on_cascade: OnCascade::Ask,
-        create_guard: None,
-        sweep_ms: None,
+        ..entity("person", fields.collect(), members)
     };
     Spec::new(vec![person])
 }
 
-fn member(
+/// The example's columns that both systems write, and the prefecture.
+fn columns() -> Vec<PersonColumn> {
+    let written = PERSON_COLUMNS.iter().filter(|column| column.field != EMAIL_OPT_OUT).cloned();
+    let prefecture = PersonColumn {
+        field: "prefecture",
+        kind: FieldKind::Text,
+        hubspot: "state",
+        salesforce: "MailingState",
+    };
+    written.chain([prefecture]).collect()
+}
+
+fn contacts(
+    columns: &[PersonColumn],
     system: &str,
     object: &str,
     rows: u32,
-    column: impl Fn(&(&'static str, FieldKind, &'static str, &'static str)) -> &'static str,
+    name: impl Fn(&PersonColumn) -> &'static str,
 ) -> MemberSpec {
-    let group = |(position, field)| MappingGroup {
-        fields: vec![FieldIndex(position)],
-        columns: vec![column(field).to_owned()],
-        direction: Direction::Both,
-        via: Via::Direct,
-        target: None,
-        required: system == SALESFORCE && FieldIndex(position) == FAMILY_NAME,
-        rules: ColumnRules::default(),
-    };
+    let groups = columns.iter().enumerate().map(|(position, column)| {
+        let mut group = direct(position, name(column), Direction::Both);
+        // Salesforce refuses a contact without one.
+        group.required = name(column) == "LastName";
+        group
+    });
     MemberSpec {
-        system: system.to_owned(),
-        object: object.to_owned(),
-        create: true,
-        groups: FIELDS.iter().enumerate().map(group).collect(),
-        stops_create: Vec::new(),
-        mergeable: true,
-        constants: Vec::new(),
-        copies: Vec::new(),
-        days: Days::default(),
-        digest: "1".to_owned(),
         read_rows: rows,
         write_rows: rows,
         stamp: None,
+        ..member(system, object, groups.collect())
     }
 }
 
@@ -97,10 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mapping_is_one() {
+    fn mapping_has_nine_fields_and_a_mail_key() {
         let spec = spec().unwrap();
         let [person] = spec.entities() else { panic!("one entity") };
-        assert_eq!(person.field("mail").unwrap().0, MAIL);
+        assert_eq!(person.fields.len(), 9);
+        assert_eq!(person.match_keys[0].fields, [person.field("email").unwrap().0]);
         assert!(person.members[1].groups[0].required);
     }
 }

@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 
 use anyhow::Result;
 use renkei_bench_first_sync::real_now_ms;
-use renkei_simulators::clock::Clock;
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
-use renkei_simulators::serve::{Options, Running};
+use renkei_simulators::serve::RunningSimulator;
+use renkei_simulators::simulator::SimOptions;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
@@ -16,10 +17,10 @@ const SEED: u64 = 7;
 pub(crate) fn serve(people: u32, speed: f64) -> Result<()> {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let origin_ms = real_now_ms();
-    let clock = Clock::scaled(origin_ms, speed);
+    let clock = SimClock::scaled(origin_ms, speed);
     // A session lasts longer than any sync, however fast the clock.
     let faults = Faults { token_lifetime_ms: i64::MAX / 4, ..Faults::none() };
-    let options = Options { seed: SEED, people, clock, faults };
+    let options = SimOptions { seed: SEED, people, clock, faults };
     let (hubspot, salesforce) = tokio.block_on(async {
         let hubspot = renkei_simulators::hubspot::serve(listener().await?, options.clone())?;
         let salesforce = renkei_simulators::salesforce::serve(listener().await?, options)?;
@@ -37,7 +38,7 @@ pub(crate) fn serve(people: u32, speed: f64) -> Result<()> {
     Ok(())
 }
 
-fn about(running: &Running) -> Json {
+fn about(running: &RunningSimulator) -> Json {
     let mut about = running.credentials.clone();
     if let Some(about) = about.as_object_mut() {
         about.insert("base_url".to_owned(), json!(running.base_url));

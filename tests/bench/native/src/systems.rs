@@ -29,7 +29,7 @@ pub(crate) struct Natives {
     salesforce: System,
 }
 
-/// Where one system is, and how its connector is set up.
+/// Address of one system, and the set-up of its connector.
 #[derive(Clone)]
 struct System {
     base_url: String,
@@ -57,7 +57,7 @@ impl Natives {
     }
 }
 
-/// What the host fills in for settings that a configuration leaves out.
+/// Values of the host for settings that a configuration leaves out.
 fn defaults(manifest: &str) -> Result<sdk::Attributes> {
     let manifest = Manifest::from_toml(manifest, Some("0.0.0"))?;
     let ManifestKind::Connector(manifest) = manifest.kind else { anyhow::bail!("not a connector") };

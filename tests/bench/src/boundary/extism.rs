@@ -23,7 +23,7 @@ pub(crate) struct Programs {
     guest: PathBuf,
 }
 
-/// How its plugin has the rows.
+/// Form in which its plugin gets the rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
     /// A header and rows of cells, as ours, by a careful author.

@@ -1,4 +1,4 @@
-//! What a guest's calls of the host cost: one line of the log, and one request over HTTP.
+//! Cost of a guest's calls of the host: one line of the log, and one request over HTTP.
 //!
 //! The line is the cheapest call there is: a transform that writes as many lines in one call as it
 //! may (`guest_log.rs` drops what is more) against the same that writes none. Nobody reads the log

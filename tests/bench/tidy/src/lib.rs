@@ -40,7 +40,7 @@ fn cell(cell: &Cell) -> Cell {
     }
 }
 
-/// What is done to one text.
+/// Work on one text.
 pub fn tidy(text: &str) -> String {
     text.trim().to_lowercase()
 }

@@ -284,7 +284,7 @@ fn field_that_stands_still_is_a_question_that_ends_by_itself() {
 
 /// `RULES.md` P10.
 #[test]
-fn what_was_told_before_the_link_is_told_of_the_link_too() {
+fn why_of_a_link_tells_reviews_from_before_it() {
     let mut spec = people();
     spec.match_keys[0].unique = true;
     let bench = bench(spec);

@@ -1,4 +1,4 @@
-//! What a reference field governs of the records that a column holds.
+//! Records of a column that a reference field governs.
 
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::value::Value;

@@ -37,7 +37,7 @@ pub(super) fn company(count: usize, cascades: bool) -> (Bench, String) {
     (bench, company)
 }
 
-/// How many records of a place refer to this one.
+/// Number of records of a place that refer to this one.
 fn referring(bench: &Bench, at: &Place, id: &str) -> usize {
     let world = bench.shared.world();
     let live = world.live(at);
@@ -135,7 +135,7 @@ fn reference_that_a_deletion_emptied_is_archived_with_the_answer() {
     assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
 }
 
-/// What a person does is an edit.
+/// A change by a person is an edit.
 #[test]
 fn reference_that_a_person_changes_is_an_edit() {
     let (bench, company) = company(2, true);

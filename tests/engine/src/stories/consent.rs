@@ -374,7 +374,7 @@ fn value_of_its_own_that_is_replaced_later_is_on_record() {
     assert!(told.contains("b had \"5\"") && told.contains("changed in a"), "{told}");
 }
 
-/// What a rule decided between two members about an opt-out.
+/// Decision of a rule between two members about an opt-out.
 fn decided(bench: &Bench) -> String {
     let is_decided = |review: &Review| review.status == ReviewStatus::Decided;
     bench.reviews().into_iter().find(is_decided).unwrap().id

@@ -1,4 +1,4 @@
-//! What is put into a new record for want of a value.
+//! Values that a new record gets for want of others.
 
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{CopiedColumn, Direction, FieldIndex, FieldKind, Spec, Winner};

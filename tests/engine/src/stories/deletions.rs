@@ -417,7 +417,7 @@ fn contact_that_is_gone_before_it_was_read_is_made_again_for_an_edit() {
 
 /// `RULES.md` V12, P11.
 #[test]
-fn contact_that_nobody_shows_is_asked_about_as_out_of_sight() {
+fn contact_that_nobody_shows_is_reviewed_as_missing() {
     let (bench, _) = converted_and_gone(false);
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);

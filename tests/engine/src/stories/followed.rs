@@ -1,5 +1,5 @@
-//! What follows from a deletion or a merge of another record is nobody's edit, so it undoes no
-//! deletion (`RULES.md` V2).
+//! A change that follows from a deletion or a merge of another record is nobody's edit, so it
+//! undoes no deletion (`RULES.md` V2).
 
 use futures::executor::block_on;
 use renkei_sync::model::record::Removal;
@@ -181,7 +181,7 @@ fn record_that_gets_a_place_waits_for_nothing_that_is_there() {
     assert_eq!(block_on(bench.store.counts()).unwrap().waiting, 0);
 }
 
-/// Where the companies of a deal are.
+/// Places of the companies of a deal.
 fn companies_beside(deals: &Place) -> Place {
     if *deals == deals_of_a() { companies_of_a() } else { accounts() }
 }

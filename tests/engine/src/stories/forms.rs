@@ -151,7 +151,7 @@ fn a_systems_own_form_is_not_fought() {
 }
 
 #[test]
-fn what_may_not_be_read_is_not_written() {
+fn field_that_may_not_be_read_is_not_written() {
     let bench = bench(people());
     bench.shared.world().table(&b()).hidden.insert("phone".to_owned());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);

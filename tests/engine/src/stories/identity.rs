@@ -51,7 +51,7 @@ fn column(bench: &Bench, at: &Place, column: &str) -> Vec<SmolStr> {
     found
 }
 
-/// What `renkei restore` says of the database that it puts back.
+/// Mark that `renkei restore` leaves in the database that it puts back.
 pub(crate) fn put_back(bench: &mut Bench, backup: MirrorStore) {
     let now_ms = bench.shared.world().now_ms;
     let restored = Some(Restored::Noticed(now_ms));

@@ -46,7 +46,7 @@ fn go_on(bench: &Bench) {
     assert!(sent(bench).is_empty());
 }
 
-/// What the engine has ever written to a column in `b`.
+/// Values that the engine has ever written to a column in `b`.
 fn written(bench: &Bench, column: &str) -> Vec<Value> {
     let world = bench.shared.world();
     let mine = world.ledger.iter().filter(|entry| {

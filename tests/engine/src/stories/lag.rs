@@ -32,7 +32,7 @@ fn run(bench: &Bench, cycles: u32) {
     }
 }
 
-/// What the engine has written to a column of a place.
+/// Values that the engine has written to a column of a place.
 fn writes(bench: &Bench, at: &Place, column: &str) -> Vec<Value> {
     let world = bench.shared.world();
     let by_engine = world.ledger.iter().filter(|entry| {
@@ -252,7 +252,7 @@ fn a_default_of_the_system_does_not_outlive_a_deletion() {
 
 /// `RULES.md` R26: a record out of sight comes back as it was before a write that did not happen.
 #[test]
-fn a_record_that_was_out_of_sight_brings_nothing_back() {
+fn missing_record_that_is_back_brings_no_old_value_back() {
     let (bench, left, right) = pair(people(), &[("title", "CEO".into())]);
     bench.shared.world().faults.push_back(Fault::Pretended);
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());

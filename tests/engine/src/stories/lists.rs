@@ -49,7 +49,7 @@ fn check_list(bench: &Bench, at: &Place, id: &str, items: &[&str]) {
     assert_eq!(bench.shared.world().cell(at, id, "city"), list(items), "{at:?}");
 }
 
-/// What is listed as outside the table, as told.
+/// Values that are listed as outside the table.
 fn outside(bench: &Bench) -> Vec<String> {
     let failures = block_on(bench.store.failures(i64::MIN, 100)).unwrap();
     let said = failures.iter().map(|one| {

@@ -219,7 +219,7 @@ fn contested_beside_another() -> (Bench, [String; 2], [String; 2]) {
     (bench, one, other)
 }
 
-/// What becomes of the first of two people, by their ids.
+/// Fate of the first of two people, by their ids.
 type End = fn(&mut World, &[String; 2], &[String; 2]);
 
 fn failing(bench: &Bench) -> Vec<Option<LinkId>> {
@@ -314,7 +314,7 @@ fn decision_of_a_rule_in_a_link_that_is_gone_is_not_taken_back() {
 
 /// `RULES.md` V20: a record that is out of sight is asked about in the link that it belongs to now.
 #[test]
-fn question_about_a_record_out_of_sight_goes_on_in_the_uniting_link() {
+fn review_of_a_missing_record_moves_to_the_uniting_link() {
     let (mut bench, one, other) = contested_beside_another();
     let mut entities = bench.spec.entities().to_vec();
     entities[0].sweep_ms = Some(1);

@@ -1,4 +1,4 @@
-//! What a person is asked, what the answer does, and how a decision of a rule is taken back:
+//! Reviews for a person, the effects of answers, and how a decision of a rule is taken back:
 //! ambiguous matches, conflicts, many deletions and many creations.
 
 use futures::executor::block_on;
@@ -82,7 +82,7 @@ fn record_that_is_asked_about_is_none_of_the_answers() {
 }
 
 #[test]
-fn a_thing_of_its_own_leaves_the_others_without_a_question() {
+fn separate_record_leaves_the_others_without_a_review() {
     let (bench, left, _) = ambiguous();
     answer(&bench, &asked(&bench).0, ReviewChoice::Separate);
     bench.settle();
@@ -114,7 +114,7 @@ fn counts(bench: &Bench) -> [usize; 2] {
 
 /// `RULES.md` V15: the third belongs to the two that a person puts together.
 #[test]
-fn what_matches_two_records_that_a_person_puts_together_is_linked_with_them() {
+fn record_that_matches_two_which_a_person_unites_joins_their_link() {
     for (is_unique, chunk_links) in [(false, 100), (false, 1), (true, 100), (true, 1)] {
         let bench = namesakes(2, 1, is_unique, chunk_links);
         let [first, second] = &bench.shared.world().live(&a())[..] else { panic!() };
@@ -252,7 +252,7 @@ fn contested() -> (Bench, String, String, String) {
 }
 
 #[test]
-fn what_a_rule_decided_is_taken_back_while_it_stands() {
+fn decision_of_a_rule_is_taken_back_while_it_stands() {
     let (bench, left, _, id) = contested();
     let told =
         block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), Some("title")));
@@ -271,7 +271,7 @@ fn what_a_rule_decided_is_taken_back_while_it_stands() {
 }
 
 #[test]
-fn taking_back_what_a_rule_decided_overrules_no_later_edit() {
+fn taking_back_a_decision_of_a_rule_overrules_no_later_edit() {
     let (bench, left, right, id) = contested();
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
     bench.settle();

@@ -11,7 +11,7 @@ use crate::scenarios::{a, people, world};
 use crate::world::knobs::{OnRemoval, Referrer};
 use crate::world::{Place, place};
 
-/// How companies are deleted, and who wins the company of a deal.
+/// Policy for deleted companies, and the winner of a deal's company.
 struct Setting {
     winner: Winner,
     on_cascade: OnCascade,
@@ -119,7 +119,7 @@ impl Sales {
         world.restore(&companies_of(system), &self.first[usize::from(system == "b")]);
     }
 
-    /// How many live deals of both systems have the first company, the second one, and none.
+    /// Numbers of live deals of both systems that have the first company, the second one, and none.
     fn counts(&self) -> [[usize; 3]; 2] {
         ["a", "b"].map(|system| {
             let world = self.bench.shared.world();
@@ -193,7 +193,7 @@ fn deal_that_moved_away_does_not_go_along_with_an_approved_deletion() {
     assert_eq!(sales.counts(), [[0, 3, 0], [0, 3, 0]]);
 }
 
-/// What was approved is carried out after what people did before that.
+/// An approved deletion is carried out after people's earlier acts.
 #[test]
 fn deal_that_moves_away_as_the_deletion_is_approved_does_not_go_along() {
     let sales = Sales::new(2, Setting::default());

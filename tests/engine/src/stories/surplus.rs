@@ -1,4 +1,4 @@
-//! What becomes of a record that stands aside in its link: it is converted, merged, deleted or
+//! A surplus record of a link: it is converted, merged, deleted or
 //! restored, or takes the place of the active one.
 
 use futures::executor::block_on;
@@ -174,7 +174,7 @@ fn two_persons(first: &Place, prefer: FirstLink) -> (Bench, [String; 2], [String
     (bench, ones, others)
 }
 
-/// How the second one of the surplus pair comes to stand alone.
+/// Way in which the second one of the surplus pair comes to stand alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Stays {
     /// The first one is merged into it.
@@ -192,7 +192,7 @@ fn only(bench: &Bench, at: &Place) -> String {
     live.remove(0)
 }
 
-/// What is on record of a field: the values of each conflict, open or decided by a rule.
+/// Conflicts of a field: the values of each conflict, open or decided by a rule.
 fn conflicts(bench: &Bench, name: &str) -> Vec<Vec<(String, Value)>> {
     let values = |review: &Review| match &review.matter {
         ReviewSubject::Conflict { field, values, .. }

@@ -132,7 +132,7 @@ fn a_scan_ends_with_the_cycle_and_goes_on_in_the_next() {
 
 /// RULES.md Q2: a large call is settled in slices, each in a commit of its own.
 #[test]
-fn what_a_call_brought_is_settled_once_when_the_program_dies_between_its_slices() {
+fn outcomes_of_a_call_are_settled_once_when_the_program_dies_between_slices() {
     for commits in 0..24 {
         let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
         bench.options.settle_operations = 2;

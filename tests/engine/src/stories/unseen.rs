@@ -48,7 +48,7 @@ fn deletion_goes_on_when_the_other_record_is_seen_again() {
 }
 
 #[test]
-fn new_record_is_the_same_thing_as_one_out_of_sight() {
+fn new_record_is_linked_where_its_counterpart_is_missing() {
     let (bench, left) = hidden_and_deleted();
     let right = bench.shared.world().create(&b(), &[("mail", "p@x".into())]);
     pass(&bench);

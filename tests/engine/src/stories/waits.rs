@@ -1,4 +1,4 @@
-//! What waits, for what, and when it goes on: a plan shows what a cycle writes, and nothing waits
+//! Waiting writes, their causes and their end: a plan shows what a cycle writes, and nothing waits
 //! for what does not come (`RULES.md` V2, V5, V13, V20).
 
 use futures::executor::block_on;
@@ -29,7 +29,7 @@ fn waiting(bench: &Bench) -> u64 {
     block_on(bench.store.counts()).unwrap().waiting
 }
 
-/// What a dry run shows.
+/// Plan of a dry run.
 fn plan(bench: &mut Bench) -> CyclePlan {
     bench.options.apply = false;
     let plan = bench.try_cycle().unwrap().plan;
@@ -77,7 +77,7 @@ fn record_that_is_gone_when_it_should_be_written_holds_no_cycle() {
     assert!(!told(&bench, 1).contains("asked for"), "{}", told(&bench, 1));
 }
 
-/// What the conflict was about is not shown yet: the next cycle looks again.
+/// The cause of the conflict is not shown yet: the next cycle looks again.
 #[test]
 fn conflict_that_no_reading_shows_yet_waits_for_the_next_cycle() {
     let bench = bench(people());

@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use futures::future::{self, Either};
 use rand::Rng as _;
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
-use renkei_simulators::clock::Clock as SimClock;
+use renkei_simulators::clock::SimClock;
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, SilentObserver};
@@ -27,7 +27,7 @@ use super::specification::{learn, specification};
 use super::transforms::NativeTransforms;
 use super::wire::{Event, Fate, Wire};
 
-/// What `renkei serve` waits between two cycles, ms.
+/// Interval of `renkei serve` between two cycles, ms.
 const INTERVAL_MS: u64 = 10_000;
 
 /// One installation.
@@ -39,7 +39,7 @@ pub(crate) struct InProcess {
     copy: Option<MirrorStore>,
     /// A mirror has one file: it is not copied.
     is_mirrored: bool,
-    /// What the engine did wrong on its way: told at the next rest.
+    /// Mistake of the engine on its way, judged at the next rest.
     wrong: RefCell<Option<String>>,
 }
 
@@ -253,7 +253,7 @@ impl Program for InProcess {
 }
 
 impl InProcess {
-    /// What people meant to do in the middle of a cycle that had fewer requests.
+    /// Acts of people for the middle of a cycle that had fewer requests.
     fn act_now(&self) {
         for event in self.wire.forget_plans() {
             if let Event::Act(act) = event {

@@ -12,6 +12,7 @@ use renkei_blackbox::history::History;
 use renkei_blackbox::judge::Violation;
 use renkei_blackbox::play::play;
 use renkei_blackbox::shrink::shrink;
+use renkei_test_support::Promise;
 
 use super::program::InProcess;
 use super::wire::Wire;
@@ -23,24 +24,15 @@ const SQLITE_EVERY: u64 = 50;
 /// Plays that shortening may take.
 const SHRINK_PLAYS: u32 = 400;
 
-/// What a range of seeds came to.
+/// Result of a range of seeds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
     /// Histories played.
     pub(crate) histories: u64,
     /// Broken promises and how often.
-    pub(crate) violations: BTreeMap<&'static str, u64>,
+    pub(crate) violations: BTreeMap<Promise, u64>,
     /// The failing seeds.
-    pub(crate) seeds: BTreeMap<u64, Failing>,
-}
-
-/// A broken promise of a seed.
-#[derive(Debug, Clone)]
-pub(crate) struct Failing {
-    /// Which promise.
-    pub(crate) rule: &'static str,
-    /// What was seen.
-    pub(crate) story: String,
+    pub(crate) seeds: BTreeMap<u64, Violation>,
 }
 
 /// Plays the seeds on so many threads. `go_on` hears after each history how many were played and
@@ -64,7 +56,7 @@ pub(crate) fn run(
                     let Ok(mut summary) = summary.lock() else { return };
                     summary.histories += 1;
                     if let Some(failing) = failing {
-                        *summary.violations.entry(failing.rule).or_default() += 1;
+                        *summary.violations.entry(failing.promise).or_default() += 1;
                         summary.seeds.insert(seed, failing);
                     }
                     if !go_on(summary.histories, summary.seeds.len()) {
@@ -84,15 +76,11 @@ pub(crate) fn tell(seed: u64) -> Option<String> {
 
 fn shortest(seed: u64) -> Option<(String, History)> {
     let history = History::draw(seed);
-    let failing = once(seed, &history, true)?;
-    let violation = Violation::new(failing.rule, failing.story);
-    let again = |shorter: &History| {
-        let failing = once(seed, shorter, false);
-        Ok(failing.map(|failing| Violation::new(failing.rule, failing.story)))
-    };
+    let violation = once(seed, &history, true)?;
+    let again = |shorter: &History| Ok(once(seed, shorter, false));
     let short = shrink(history.clone(), &violation, SHRINK_PLAYS, again);
     let (short, violation) = short.unwrap_or((history, violation));
-    let mut story = format!("seed {seed} breaks `{}`: {}\n", violation.rule, violation.story);
+    let mut story = format!("seed {seed} breaks `{}`: {}\n", violation.promise, violation.story);
     for (number, step) in short.steps.iter().enumerate() {
         story.push_str(&format!("  {}. {step:?}\n", number + 1));
     }
@@ -111,25 +99,25 @@ pub(crate) fn tell_in_full(seed: u64) -> String {
 }
 
 /// Plays a history and, where its turn has come, once more.
-fn once(seed: u64, history: &History, repeats: bool) -> Option<Failing> {
+fn once(seed: u64, history: &History, repeats: bool) -> Option<Violation> {
     let is_mirrored = seed % SQLITE_EVERY == 1;
     let (first, trace) = guarded(seed, history, is_mirrored);
     if repeats && first.is_none() && seed.is_multiple_of(TWICE_EVERY) {
         let (_, again) = guarded(seed, history, is_mirrored);
         if again != trace {
             let story = format!("one run has the hash {trace}, the next one {again}");
-            return Some(Failing { rule: "determinism", story });
+            return Some(Violation::new(Promise::Determinism, story));
         }
     }
     first
 }
 
 /// A panic of the engine is a broken promise, and not the end of the range.
-fn guarded(seed: u64, history: &History, is_mirrored: bool) -> (Option<Failing>, String) {
+fn guarded(seed: u64, history: &History, is_mirrored: bool) -> (Option<Violation>, String) {
     let played = catch_unwind(AssertUnwindSafe(|| played(seed, history, is_mirrored)));
     played.unwrap_or_else(|panic| {
         let story = said(panic.as_ref());
-        (Some(Failing { rule: "panic", story }), String::new())
+        (Some(Violation::new(Promise::Panic, story)), String::new())
     })
 }
 
@@ -139,14 +127,12 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.or_else(literal).unwrap_or_default()
 }
 
-fn played(seed: u64, history: &History, is_mirrored: bool) -> (Option<Failing>, String) {
+fn played(seed: u64, history: &History, is_mirrored: bool) -> (Option<Violation>, String) {
     let wire = Rc::new(Wire::new(seed));
     let program = InProcess::new(Rc::clone(&wire), is_mirrored);
     let failing = match play(history, wire.systems(), program) {
-        Ok((violation, _)) => {
-            violation.map(|found| Failing { rule: found.rule, story: found.story })
-        }
-        Err(error) => Some(Failing { rule: "not played", story: format!("{error:#}") }),
+        Ok((violation, _)) => violation,
+        Err(error) => Some(Violation::new(Promise::Judged, format!("{error:#}"))),
     };
     (failing, wire.trace())
 }

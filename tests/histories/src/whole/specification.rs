@@ -11,21 +11,19 @@ use renkei_sync::model::spec::{
     Orientation, Spec, TransformRef, TransformUse, Via, Winner,
 };
 use renkei_sync::model::value::Value;
-use renkei_worlds::bench::{direct, field};
+use renkei_test_support::example::{EMAIL_OPT_OUT, HUBSPOT, PERSON_COLUMNS, SALESFORCE};
+use renkei_test_support::spec::{self, direct, field};
 
-const SALESFORCE: &str = "salesforce";
-const HUBSPOT: &str = "hubspot";
-
-/// What is written for a person without a company.
+/// Company name of a person without a company.
 const NO_COMPANY: &str = "(未登録)";
 
-/// What is kept in step.
+/// Specification of companies and people.
 pub(crate) fn specification() -> Spec {
     // Its entities have no rings and no field twice.
     Spec::new(vec![company(), person()]).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What the live systems say of it, as `Host::preflight` learns it.
+/// Takes over facts of the live systems, as the program does before a cycle.
 pub(crate) fn learn(spec: &mut Spec, system: &str, account: &Account, schemas: &[Schema]) {
     let named = account.facts.iter().find(|(code, _)| code == "time-zone");
     let zone = named.and_then(|(_, value)| value.as_text()).and_then(time_zone);
@@ -77,7 +75,7 @@ fn member(system: &str, object: &str, create: bool, groups: Vec<MappingGroup>) -
         read_rows: 3,
         write_rows: 10,
         stamp: None,
-        ..renkei_worlds::bench::member(system, object, groups)
+        ..spec::member(system, object, groups)
     }
 }
 
@@ -111,7 +109,7 @@ fn entity(name: &str, fields: Vec<FieldSpec>, members: Vec<MemberSpec>) -> Entit
         on_cascade: OnCascade::Ask,
         create_guard: None,
         sweep_ms: Some(24 * 3_600_000),
-        ..renkei_worlds::bench::entity(name, fields, members)
+        ..spec::entity(name, fields, members)
     }
 }
 
@@ -152,21 +150,26 @@ fn company() -> EntitySpec {
 }
 
 fn person() -> EntitySpec {
-    let fields = vec![
-        FieldSpec { clear: Clear::Ignore, ..always("family_name", SALESFORCE) },
-        always("given_name", SALESFORCE),
-        newest("email", FieldKind::Mail),
-        field("email_opt_out", FieldKind::Boolean, Winner::OptOut { when: true }),
-        newest("phone", FieldKind::Phone),
-        field("mobile", FieldKind::Phone, Winner::Manual),
-        unless_blank("title", FieldKind::Text),
-        always("city", HUBSPOT),
-        always("postal_code", HUBSPOT),
-        unless_blank("company", FieldKind::Reference { entity: "company".to_owned(), many: false }),
-    ];
+    let winner = |name: &str| match name {
+        "family_name" | "given_name" => Winner::Always(SALESFORCE.to_owned()),
+        "city" | "postal_code" => Winner::Always(HUBSPOT.to_owned()),
+        EMAIL_OPT_OUT => Winner::OptOut { when: true },
+        "mobile" => Winner::Manual,
+        "title" => Winner::UnlessBlank(SALESFORCE.to_owned()),
+        _ => Winner::Newest,
+    };
+    let mut fields: Vec<FieldSpec> = PERSON_COLUMNS
+        .iter()
+        .map(|column| field(column.field, column.kind.clone(), winner(column.field)))
+        .collect();
+    if let Some(family_name) = fields.first_mut() {
+        family_name.clear = Clear::Ignore;
+    }
+    let company = FieldKind::Reference { entity: "company".to_owned(), many: false };
+    fields.push(unless_blank("company", company));
     let members = vec![
         member(HUBSPOT, "contacts", true, hubspot_person()),
-        member(SALESFORCE, "Contact", false, salesforce_person("Mailing", true)),
+        member(SALESFORCE, "Contact", false, salesforce_person(true)),
         MemberSpec {
             copies: vec![CopiedColumn {
                 column: "Company".to_owned(),
@@ -174,7 +177,7 @@ fn person() -> EntitySpec {
                 field: FieldIndex(0),
             }],
             constants: vec![("Company".to_owned(), Some(NO_COMPANY.into()))],
-            ..member(SALESFORCE, "Lead", true, salesforce_person("", false))
+            ..member(SALESFORCE, "Lead", true, salesforce_person(false))
         },
     ];
     let match_keys = vec![
@@ -185,9 +188,13 @@ fn person() -> EntitySpec {
 }
 
 fn hubspot_person() -> Vec<MappingGroup> {
-    let mut groups =
-        columns(&["", "", "email", "", "phone", "mobilephone", "jobtitle", "city", "zip"]);
-    groups.push(direct(3, "hs_email_optout", Direction::Read));
+    let direction =
+        |name: &str| if name == EMAIL_OPT_OUT { Direction::Read } else { Direction::Both };
+    // The names are one column, below.
+    let columns = PERSON_COLUMNS.iter().enumerate().skip(2);
+    let mut groups: Vec<MappingGroup> = columns
+        .map(|(index, column)| direct(index, column.hubspot, direction(column.field)))
+        .collect();
     groups.push(MappingGroup {
         target: Some("companies".to_owned()),
         ..direct(9, "associations.companies", Direction::Both)
@@ -206,20 +213,18 @@ fn hubspot_person() -> Vec<MappingGroup> {
     groups
 }
 
-fn salesforce_person(address: &str, has_account: bool) -> Vec<MappingGroup> {
-    let (city, postal_code) = (format!("{address}City"), format!("{address}PostalCode"));
-    let mut groups = columns(&[
-        "LastName",
-        "FirstName",
-        "Email",
-        "HasOptedOutOfEmail",
-        "Phone",
-        "MobilePhone",
-        "Title",
-        &city,
-        &postal_code,
-    ]);
-    if has_account {
+fn salesforce_person(is_contact: bool) -> Vec<MappingGroup> {
+    let mut groups: Vec<MappingGroup> = PERSON_COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            // A Lead has one address.
+            let name = column.salesforce;
+            let of_lead = name.strip_prefix("Mailing").unwrap_or(name);
+            direct(index, if is_contact { name } else { of_lead }, Direction::Both)
+        })
+        .collect();
+    if is_contact {
         groups.push(MappingGroup {
             target: Some("Account".to_owned()),
             ..direct(9, "AccountId", Direction::Both)

@@ -1,4 +1,4 @@
-//! What stands between connectors and simulators: credentials, repeats, time, and everything that
+//! The way between connectors and simulators: credentials, repeats, time, and everything that
 //! happens at a request by number.
 
 use std::cell::{Cell, RefCell};
@@ -11,27 +11,27 @@ use rand_chacha::ChaCha8Rng;
 use renkei_blackbox::program::Meanwhile;
 use renkei_blackbox::systems::{Door, Side, System, Systems};
 use renkei_sdk::http::{Failure, Request, Response};
-use renkei_simulators::clock::Clock;
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
-use renkei_simulators::serve::{Answer, Options, Request as SimRequest};
-use renkei_simulators::simulator::Simulator;
+use renkei_simulators::http::{SimAnswer, SimRequest};
+use renkei_simulators::simulator::{SimOptions, SimulatedSystem};
 use renkei_simulators::{hubspot, salesforce};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// 2026-09-21, a Monday.
 const START_MS: i64 = 1_790_000_000_000;
-/// How long a person takes to save something, ms.
+/// Time that a person takes to save something, ms.
 const HAND_MS: i64 = 7;
-/// How often the host sends one request at most.
+/// Most times that the host sends one request.
 const ATTEMPTS_MAX: u32 = 5;
 
 /// Both simulators and the way to them.
 pub(crate) struct Wire {
-    hubspot: Rc<RefCell<Simulator>>,
-    salesforce: Rc<RefCell<Simulator>>,
+    hubspot: Rc<RefCell<SimulatedSystem>>,
+    salesforce: Rc<RefCell<SimulatedSystem>>,
     session: RefCell<Option<String>>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: SimClock,
     pub(crate) dice: RefCell<ChaCha8Rng>,
     calls: Cell<u64>,
     planned: RefCell<Vec<(u64, Event)>>,
@@ -39,11 +39,11 @@ pub(crate) struct Wire {
     /// An attempt broke off before another was made, as the host notes it.
     broke_off: Cell<bool>,
     trace: RefCell<Sha256>,
-    /// What is told of a run, where it is told in full.
+    /// Lines about a run, where it is told in full.
     lines: RefCell<Option<Vec<String>>>,
 }
 
-/// What happens at a request by number.
+/// Event at a request by number.
 pub(crate) enum Event {
     /// A person acts just before it.
     Act(Meanwhile),
@@ -53,7 +53,7 @@ pub(crate) enum Event {
     Trap,
 }
 
-/// What has become of what runs.
+/// State of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fate {
     /// It runs.
@@ -68,11 +68,11 @@ pub(crate) enum Fate {
 impl Wire {
     /// Empty simulators on a good day.
     pub(crate) fn new(seed: u64) -> Self {
-        let clock = Clock::manual(START_MS);
+        let clock = SimClock::manual(START_MS);
         let faults = Faults { token_lifetime_ms: 600_000, ..Faults::none() };
-        let options = Options { seed: 1, people: 0, clock: clock.clone(), faults };
+        let options = SimOptions { seed: 1, people: 0, clock: clock.clone(), faults };
         let salesforce = salesforce::simulator(&options, "https://acme.my.salesforce.com");
-        let hubspot = hubspot::simulator(options, "https://api.hubapi.com");
+        let hubspot = hubspot::simulator(&options, "https://api.hubapi.com");
         Self {
             hubspot: Rc::new(RefCell::new(hubspot)),
             salesforce: Rc::new(RefCell::new(salesforce)),
@@ -90,14 +90,14 @@ impl Wire {
 
     /// The simulators as their people reach them.
     pub(crate) fn systems(&self) -> Systems {
-        let door = |simulator: &Rc<RefCell<Simulator>>| {
+        let door = |simulator: &Rc<RefCell<SimulatedSystem>>| {
             let (simulator, clock) = (Rc::clone(simulator), self.clock.clone());
             System(Box::new(Inside { simulator, clock }))
         };
         Systems { hubspot: door(&self.hubspot), salesforce: door(&self.salesforce) }
     }
 
-    fn simulator(&self, side: Side) -> &RefCell<Simulator> {
+    fn simulator(&self, side: Side) -> &RefCell<SimulatedSystem> {
         match side {
             Side::HubSpot => &self.hubspot,
             Side::Salesforce => &self.salesforce,
@@ -109,7 +109,7 @@ impl Wire {
         self.planned.borrow_mut().push((self.calls.get() + calls, event));
     }
 
-    /// What is still planned is not to happen any more.
+    /// Removes and returns the events that are still planned.
     pub(crate) fn forget_plans(&self) -> Vec<Event> {
         self.planned.take().into_iter().map(|(_, event)| event).collect()
     }
@@ -118,7 +118,7 @@ impl Wire {
         self.fate.get()
     }
 
-    /// Whether an attempt broke off before another was made since this was asked last.
+    /// True if an attempt broke off before another was made since this was asked last.
     pub(crate) fn take_broke_off(&self) -> bool {
         self.broke_off.take()
     }
@@ -215,7 +215,7 @@ impl Wire {
         Ok(Response { status, headers, body: answer.body })
     }
 
-    /// What is planned for this request; what is to become of the process after it.
+    /// Runs the events planned for this request; returns the fate of the process after it.
     fn happen(&self) -> Option<Fate> {
         let number = self.calls.get();
         self.calls.set(number + 1);
@@ -238,7 +238,7 @@ impl Wire {
         after
     }
 
-    fn note(&self, sent: &SimRequest, answer: &Answer) {
+    fn note(&self, sent: &SimRequest, answer: &SimAnswer) {
         self.keep_line(|| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let (method, path, status) = (&sent.method, &sent.path, answer.status.as_u16());
@@ -259,7 +259,7 @@ impl Wire {
     }
 
     fn token(&self, side: Side) -> Result<String, Failure> {
-        let text = |simulator: &Simulator, name: &str| {
+        let text = |simulator: &SimulatedSystem, name: &str| {
             let credential = simulator.credentials().get(name).and_then(Value::as_str);
             credential.unwrap_or_default().to_owned()
         };
@@ -303,8 +303,8 @@ fn headers(request: &Request, token: &str) -> anyhow::Result<HeaderMap> {
 
 /// A simulator in this process.
 struct Inside {
-    simulator: Rc<RefCell<Simulator>>,
-    clock: Clock,
+    simulator: Rc<RefCell<SimulatedSystem>>,
+    clock: SimClock,
 }
 
 impl Inside {

@@ -16,12 +16,12 @@ use crate::histories::stage::{DAY, as_day};
 use crate::world::reading::MODIFIED_BY;
 use crate::world::{Place, Shared, place};
 
-/// Which loop.
+/// Kind of loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
     /// The record with the later stamp is copied over the others, unless they are equal.
     LastWriter,
-    /// What the integration user changed is dropped, and everything else is copied.
+    /// Changes of the integration user are dropped, all others are copied.
     IgnoresOwn,
 }
 
@@ -161,7 +161,7 @@ impl Loop {
         }
     }
 
-    /// What the other member should hold, by column.
+    /// Values that the other member should hold, by column.
     fn translate(
         &self,
         from: &MemberSpec,

@@ -87,7 +87,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// What becomes visible without a change is found by sweeps only.
+    /// A record that becomes visible without a change is found by sweeps only.
     fn is_swept(&self) -> bool {
         self.has("sweeps") || self.has("hidden")
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::value::{SmolStr, Value};
+use renkei_test_support::Promise;
 
 use super::play::{Driver, Played, agree, key_of, meaning, plain};
 use super::stage::{COMPANY, DAY, Kind, OPT_OUT, PRIVATE, SCORE, at};
@@ -17,27 +18,10 @@ mod deletions;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which promise, by a short name.
-    pub promise: &'static str,
-    /// What happened.
+    pub promise: Promise,
+    /// Description of the finding.
     pub text: String,
 }
-
-/// Every promise, as findings name them.
-pub const PROMISES: [&str; 12] = [
-    "quiet",
-    "duplicate",
-    "lost-edit",
-    "returned-value",
-    "missed-deletion",
-    "unwanted-deletion",
-    "resurrected",
-    "consent",
-    "direction",
-    "unexplained",
-    "association",
-    "held-back",
-];
 
 /// Everything that is wrong at the end of a history.
 pub fn judge<D: Driver>(played: &Played, driver: &D) -> Vec<Finding> {
@@ -62,11 +46,12 @@ struct Thing {
 impl<D: Driver> Judge<'_, D> {
     fn judge_all(&mut self) {
         if !self.played.rested {
-            self.find("quiet", "writes go on without an end".to_owned());
+            self.find(Promise::Quiet, "writes go on without an end".to_owned());
         }
         for violation in self.world.violations.clone() {
             let is_made_again = violation.contains("made again");
-            self.find(if is_made_again { "resurrected" } else { "direction" }, violation);
+            let promise = if is_made_again { Promise::Resurrected } else { Promise::Direction };
+            self.find(promise, violation);
         }
         for kind in Kind::ALL {
             for number in 0..2 {
@@ -79,7 +64,7 @@ impl<D: Driver> Judge<'_, D> {
         self.judge_writes();
     }
 
-    fn find(&mut self, promise: &'static str, text: String) {
+    fn find(&mut self, promise: Promise, text: String) {
         self.findings.push(Finding { promise, text });
     }
 
@@ -103,7 +88,7 @@ impl<D: Driver> Judge<'_, D> {
             && self.world.cell(place, id, thing.kind.key()) == thing.key
     }
 
-    /// Whether people have merged it with another thing: then nobody can say from outside which
+    /// True if people have merged it with another thing: then nobody can say from outside which
     /// values and records should be left. It still must come to rest, and keep consent.
     fn is_merged(&self, thing: &Thing) -> bool {
         self.places(thing.kind).any(|place| {
@@ -118,7 +103,7 @@ impl<D: Driver> Judge<'_, D> {
         for place in self.places(thing.kind) {
             let same = live.iter().filter(|(other, _)| *other == place).count();
             for _ in 1..same {
-                self.find("duplicate", format!("{:?} twice in {place:?}", thing.key));
+                self.find(Promise::Duplicate, format!("{:?} twice in {place:?}", thing.key));
             }
         }
         self.judge_deletions(thing, &live);
@@ -139,7 +124,7 @@ impl<D: Driver> Judge<'_, D> {
         if !missing.is_empty()
             && !live.iter().any(|(place, id)| self.driver.explains(place, id, key))
         {
-            self.find("unexplained", format!("{:?} is missing in {missing:?}", thing.key));
+            self.find(Promise::Unexplained, format!("{:?} is missing in {missing:?}", thing.key));
         }
         for column in thing.kind.columns() {
             let left = meaning(self.world, &first.0, &first.1, column);
@@ -156,7 +141,7 @@ impl<D: Driver> Judge<'_, D> {
                     "{:?} {column}: {left:?} in {} and {right:?} in {}",
                     thing.key, first.0.0, place.0
                 );
-                self.find("unexplained", text);
+                self.find(Promise::Unexplained, text);
             }
         }
     }
@@ -173,11 +158,11 @@ impl<D: Driver> Judge<'_, D> {
         let blames = |(place, id): &(Place, String)| self.driver.blames_whole(place, id, column);
         let explained = live.iter().any(|(place, id)| self.driver.explains(place, id, column));
         if is_simple && explained && live.iter().all(blames) {
-            self.find("held-back", format!("{column} waits for another column"));
+            self.find(Promise::HeldBack, format!("{column} waits for another column"));
         }
     }
 
-    /// Whether a record refers to a company that is not there any more. That it does not follow to
+    /// True if a record refers to a company that is not there any more. That it does not follow to
     /// the one that was made again is a limit (RULES.md V3).
     fn dangles(&self, place: &Place, id: &str) -> bool {
         let Value::References(ids) = self.world.cell(place, id, COMPANY) else { return false };
@@ -218,7 +203,7 @@ impl<D: Driver> Judge<'_, D> {
         {
             let (value, system) = (&last.after, &last.place.0);
             let text = format!("{:?} {column}: {value:?} of {system} is gone", thing.key);
-            self.find("lost-edit", text);
+            self.find(Promise::LostEdit, text);
         }
     }
 
@@ -240,14 +225,14 @@ impl<D: Driver> Judge<'_, D> {
         }
     }
 
-    /// Whether the record was there before: what is restored with it was not typed.
+    /// True if the record was there before: what is restored with it was not typed.
     fn is_restored(&self, position: usize, entry: &Entry) -> bool {
         self.world.ledger[..position].iter().any(|other| {
             other.column.is_none() && other.place == entry.place && other.id == entry.id
         })
     }
 
-    /// Whether a record of the same thing is read late, and so linked for the first time later.
+    /// True if a record of the same thing is read late, and so linked for the first time later.
     fn is_linked_late(&self, at: &Entry) -> bool {
         self.world.tables.iter().any(|(place, table)| {
             place.1 == at.place.1 && *place != at.place && table.knobs.lag != Lag::default()
@@ -300,7 +285,7 @@ impl<D: Driver> Judge<'_, D> {
         lags.map(|lag| lag.changes_ms.max(lag.by_id_ms)).max().unwrap_or(0)
     }
 
-    /// Whether a person did it, or the system right after a deletion by a person: what that takes
+    /// True if a person did it, or the system right after a deletion by a person: what that takes
     /// along in its own system was chosen with it.
     fn is_by_person(&self, position: usize) -> bool {
         let ledger = &self.world.ledger;
@@ -334,7 +319,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// What the engine wrote: no value that nobody wants, nothing against a direction.
+    /// The engine's writes: no value that nobody wants, nothing against a direction.
     fn judge_writes(&mut self) {
         let ledger = &self.world.ledger;
         for (position, write) in ledger.iter().enumerate() {
@@ -343,7 +328,7 @@ impl<D: Driver> Judge<'_, D> {
                 continue;
             }
             if column == PRIVATE || (column == SCORE && write.place.0 == "a") {
-                self.find("direction", format!("{column} of {:?} was written", write.place));
+                self.find(Promise::Direction, format!("{column} of {:?} was written", write.place));
             }
             if write.created {
                 continue;
@@ -360,7 +345,7 @@ impl<D: Driver> Judge<'_, D> {
         let intents: Vec<&String> = records.filter_map(|record| record.intent.as_ref()).collect();
         let distinct: BTreeSet<&&String> = intents.iter().collect();
         if intents.len() != distinct.len() {
-            self.find("duplicate", "one create was done twice".to_owned());
+            self.find(Promise::Duplicate, "one create was done twice".to_owned());
         }
     }
 
@@ -402,7 +387,7 @@ impl<D: Driver> Judge<'_, D> {
         if !set_since && !filled && !self.driver.remembers(column, &write.after) {
             let (value, place) = (&write.after, &write.place);
             let text = format!("{column} of {} in {place:?}: {value:?} came back", write.id);
-            self.find("returned-value", text);
+            self.find(Promise::ReturnedValue, text);
         }
     }
 
@@ -423,7 +408,7 @@ impl<D: Driver> Judge<'_, D> {
         let last = self.world.ledger[..position].iter().rfind(mine);
         if last.is_none_or(|last| last.before != out || last.after == out) {
             let text = format!("{:?} in {:?} is not opted out any more", thing.key, write.place);
-            self.find("consent", text);
+            self.find(Promise::Consent, text);
         }
     }
 
@@ -436,12 +421,12 @@ impl<D: Driver> Judge<'_, D> {
         };
         if before.iter().skip(1).any(|id| !kept.contains(id)) {
             let text = format!("{:?} of {:?}: {before:?} became {kept:?}", write.id, write.place);
-            self.find("association", text);
+            self.find(Promise::Association, text);
         }
     }
 }
 
-/// Whether an edit says something else than what stood there: of a day another moment does not.
+/// True if an edit says something else than what stood there: of a day another moment does not.
 fn says_other(column: &str, entry: &Entry) -> bool {
     match column {
         DAY => plain(column, &entry.before) != plain(column, &entry.after),
@@ -449,7 +434,7 @@ fn says_other(column: &str, entry: &Entry) -> bool {
     }
 }
 
-/// Whether a reference names a live record.
+/// True if a reference names a live record.
 fn is_any(ids: &[SmolStr], live: &[String]) -> bool {
     ids.iter().any(|id| live.iter().any(|live| live == id))
 }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::why::{Explanation, WhySubject, why};
 use renkei_sync::model::preview::HeldLink;
 use renkei_sync::model::spec::{FieldIndex, Spec};
 use renkei_sync::model::state::{
-    Failure, JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
-    Stream,
+    Failure, JournalEntry, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject, Stream,
 };
 use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::store::port::{JournalQuery, Store as _};
@@ -28,7 +26,7 @@ pub struct Ours {
     /// The specification with every column there.
     whole: Spec,
     copy: Option<MirrorStore>,
-    /// What people could read before a copy replaced the database.
+    /// Reviews that people could read before a copy replaced the database.
     told: Vec<Review>,
 }
 
@@ -77,7 +75,7 @@ impl Ours {
         block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column))).unwrap()
     }
 
-    /// What a plan made now would not do, and why.
+    /// Writes that a plan made now would hold back, and why.
     pub fn held_back(&mut self) -> Vec<String> {
         self.bench.options.apply = false;
         let plan = self.bench.try_cycle().map(|result| result.plan);
@@ -146,21 +144,7 @@ impl Driver for Ours {
     }
 
     fn answer(&mut self) -> bool {
-        let open = self.bench.open_reviews();
-        let unanswered = open.iter().filter_map(|review| match &review.matter {
-            ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
-                Some((review, intent))
-            }
-            _ => None,
-        });
-        let mut asked = false;
-        for (review, intent) in unanswered {
-            asked = true;
-            let made = self.bench.shared.world().made_by(intent);
-            let choice = made.map_or(ReviewChoice::Separate, ReviewChoice::LinkWith);
-            block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
-        }
-        asked
+        self.bench.answer_uncertain_creates()
     }
 
     fn explains(&self, at: &Place, id: &str, column: &str) -> bool {

@@ -8,7 +8,7 @@ use super::step::{Act, History, Knob, Step, Table};
 use crate::world::knobs::{Form, Lag, OnRemoval, Referrer};
 use crate::world::{Place, Shared, World};
 
-/// What keeps the world in step: our engine or another.
+/// The engine that keeps the world in step, ours or another.
 pub trait Driver {
     /// Runs one cycle.
     fn cycle(&mut self) -> Cycled;
@@ -20,17 +20,17 @@ pub trait Driver {
     fn restore(&mut self) -> bool;
     /// A person answers what nobody else can; whether anything was asked.
     fn answer(&mut self) -> bool;
-    /// Whether people can read why this record does not have what the others have.
+    /// True if people can read why this record does not have what the others have.
     fn explains(&self, at: &Place, id: &str, column: &str) -> bool;
-    /// Whether nothing but a refusal of the whole record explains it.
+    /// True if nothing but a refusal of the whole record explains it.
     fn blames_whole(&self, at: &Place, id: &str, column: &str) -> bool;
-    /// Whether people can read that this value was there and was overruled.
+    /// True if people can read that this value was there and was overruled.
     fn remembers(&self, column: &str, value: &Value) -> bool;
     /// Everything that is remembered, for comparing two runs.
     fn trace(&self) -> String;
 }
 
-/// How a cycle went.
+/// Result of a cycle.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cycled {
     /// Operations were sent.
@@ -39,7 +39,7 @@ pub struct Cycled {
     pub failed: bool,
 }
 
-/// What is left when a history is over.
+/// State at the end of a history.
 pub struct Played {
     pub world: World,
     pub sides: usize,
@@ -57,7 +57,7 @@ pub struct Played {
 const CYCLES_MAX: usize = 16;
 /// Longer than anything lags.
 const REST_MS: i64 = 70_000;
-/// How often sweeps are due, ms.
+/// Interval of sweeps, ms.
 const SWEEP_MS: u64 = 20_000;
 
 /// Plays a history with a driver made for its world.
@@ -212,7 +212,7 @@ fn nth(world: &World, table: Table, nth: usize) -> Option<(Place, String)> {
     Some((place, id))
 }
 
-/// What a thing is called in its key column.
+/// Value of a thing in its key column.
 pub fn key_of(kind: Kind, thing: u8) -> String {
     match kind {
         Kind::Company => format!("c{thing}"),
@@ -327,7 +327,7 @@ fn parents(world: &mut World, side: usize, number: usize, companies: &[usize]) {
     world.edit(&place, &id, COMPANY, value);
 }
 
-/// What a value says, in one form.
+/// Meaning of a value, in one form.
 pub fn plain(column: &str, value: &Value) -> Value {
     match value {
         // Whoever did not opt out has not opted out.
@@ -343,7 +343,7 @@ pub fn plain(column: &str, value: &Value) -> Value {
     }
 }
 
-/// Whether two values may be the same thing in two tables, each in its system's own form.
+/// True if two values may be the same thing in two tables, each in its system's own form.
 pub fn agree(world: &World, column: &str, left: (&Place, &Value), right: (&Place, &Value)) -> bool {
     let form = |place: &Place| world.tables[place].knobs.forms.get(column).cloned();
     let shaped = |place: &Place, value: &Value| {
@@ -370,7 +370,7 @@ pub fn meaning(world: &World, place: &Place, id: &str, column: &str) -> Value {
     }
 }
 
-/// Whether every side has the same things with the same values.
+/// True if every side has the same things with the same values.
 fn is_in_step(world: &World, sides: usize) -> bool {
     Kind::ALL.into_iter().all(|kind| {
         let live = |side| world.live(&at(side, kind));

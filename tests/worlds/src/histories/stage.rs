@@ -13,7 +13,7 @@ use crate::world::{Place, World, place};
 /// The systems of the largest stage.
 pub const SYSTEMS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// What a record is.
+/// Kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Company,
@@ -64,7 +64,7 @@ pub const COMPANY: &str = "company";
 pub const SCORE: &str = "score";
 /// A day of a person: the first system keeps moments in it, in the zone of its account.
 pub const DAY: &str = "day";
-/// How far that zone is ahead, ms. It has no summer time.
+/// Offset of that zone, ms. It has no summer time.
 const AHEAD_MS: i64 = 9 * 3_600_000;
 /// A column that nothing maps.
 pub const PRIVATE: &str = "private";
@@ -111,7 +111,7 @@ fn members(
     (0..sides).map(one).collect()
 }
 
-/// How companies and people are kept in step.
+/// Specification of companies and people.
 pub fn spec(sides: usize, sweep_ms: Option<u64>) -> Spec {
     let company = FieldKind::Reference { entity: "company".to_owned(), many: false };
     let names = [("name", FieldKind::Text, always("a")), ("city", FieldKind::Text, Winner::Newest)];

@@ -1,4 +1,4 @@
-//! What may happen in a history, as data: each step stands for itself, so that some can be taken
+//! Steps of a history, as data: each stands for itself, so that some can be taken
 //! away, and each can be told in words.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::world::knobs::{Answers, Form, OnRemoval, Refused, Versions};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     pub seed: u64,
-    /// How many systems.
+    /// Number of systems.
     pub sides: usize,
     /// Records that no cursor shows are found by sweeps.
     pub swept: bool,
@@ -38,7 +38,7 @@ pub enum Step {
     Act(Act),
     /// People do something in the middle of the next cycle, before a call.
     Meanwhile(u64, Act),
-    /// What happens to the next operations.
+    /// Faults of the next operations.
     Arm(Fault),
     /// A call of the next cycle fails as a whole.
     FailCall(u64),
@@ -52,7 +52,7 @@ pub enum Step {
     Restore,
 }
 
-/// What people and systems do. Records are named by position among those that are there.
+/// Acts of people and systems. Records are named by position among those that are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// The same thing is made on these sides, each with a value of its own, where it is not there.
@@ -105,7 +105,7 @@ pub enum Knob {
 }
 
 impl Step {
-    /// Whether a step is about this system.
+    /// True if a step is about this system.
     pub fn names(&self, side: usize) -> bool {
         match self {
             Self::Turn(at, _) => at.side == side,

@@ -1,4 +1,4 @@
-//! How unpleasant a table is: each behaviour is one field of [`Knobs`], off by default.
+//! Unpleasant behaviours of a table: each is one field of [`Knobs`], off by default.
 //!
 //! They combine. A knob says what the system does, never what the engine should make of it.
 
@@ -9,22 +9,22 @@ use renkei_sync::model::value::Value;
 
 use super::Place;
 
-/// What one table does that a kind system would not.
+/// Unpleasant behaviours of one table.
 #[derive(Debug, Clone, Default)]
 pub struct Knobs {
     /// Readings that show what stood there a while ago.
     pub lag: Lag,
-    /// What a row and the answer to a write say of the record's version.
+    /// Version of a record in rows and in answers to writes.
     pub versions: Versions,
-    /// What the answer to a write shows of the record.
+    /// Part of the record that the answer to a write shows.
     pub answers: Answers,
     /// Stamps of modification are cut to whole seconds.
     pub whole_seconds: bool,
-    /// How far the system's clock is ahead, ms; it may be set anew at any time.
+    /// Offset of the system's clock, ms; it may be set anew at any time.
     pub clock_ms: i64,
-    /// What the system makes of every value of a column, whoever writes it.
+    /// Form that the system gives every value of a column, whoever writes it.
     pub forms: BTreeMap<String, Form>,
-    /// What a column holds when a record is made without it: a default of the system.
+    /// Default of the system for a column of a new record.
     pub defaults: BTreeMap<String, Value>,
     /// Values that a column refuses; the refusal names the column, and nothing is written.
     pub refused: BTreeMap<String, Refused>,
@@ -36,7 +36,7 @@ pub struct Knobs {
     pub vanished: BTreeSet<String>,
     /// Cells that are in no answer for now, by the record's id and the column.
     pub absent: BTreeSet<(String, String)>,
-    /// What an admin does not let the connector do: the host itself refuses it.
+    /// Actions that an admin denies the connector: the host itself refuses them.
     pub denied: BTreeSet<Action>,
     /// The object does not answer, whatever is asked of it.
     pub down: bool,
@@ -47,7 +47,7 @@ pub struct Knobs {
     pub change_rows: Option<usize>,
     /// Tombstones come on a page of their own after all rows of a scan of changes.
     pub removals_apart: bool,
-    /// How long a scan of changes looks back, ms: what changed since is shown again and again.
+    /// Look-back of a scan of changes, ms: what changed since is shown again and again.
     pub look_back_ms: i64,
 }
 
@@ -58,11 +58,11 @@ pub struct Referrer {
     pub at: Place,
     /// Its column.
     pub column: String,
-    /// What a removal does; a merge always points the column at the survivor.
+    /// Effect of a removal; a merge always points the column at the survivor.
     pub on_removal: OnRemoval,
 }
 
-/// What the removal of a record does to one that refers to it.
+/// Effect of the removal of a record on one that refers to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnRemoval {
     /// Nothing: the id stays.
@@ -73,7 +73,7 @@ pub enum OnRemoval {
     Cascade,
 }
 
-/// How old the readings are, ms, by the way of reading. Nothing is lost: what changed is shown as
+/// Age of readings, ms, by the way of reading. Nothing is lost: what changed is shown as
 /// soon as it can be seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lag {
@@ -105,7 +105,7 @@ impl Lag {
     }
 }
 
-/// What is said of a record's version.
+/// Form of a record's version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Versions {
     /// A number that moves with every change, in rows and in the answer to a write.
@@ -119,19 +119,19 @@ pub enum Versions {
     None,
 }
 
-/// What the answer to a write shows of the record.
+/// Part of the record that the answer to a write shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Answers {
-    /// What stands there now.
+    /// The present record.
     #[default]
     Stored,
-    /// What was sent, whatever became of it.
+    /// The values sent, whatever became of them.
     Sent,
     /// Nothing.
     Empty,
 }
 
-/// What a system makes of a value of a column.
+/// Form that a system gives a value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// A text is cut after so many characters.
@@ -207,7 +207,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Whether it refuses this value.
+    /// True if it refuses this value.
     pub fn has(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::All, _) => true,

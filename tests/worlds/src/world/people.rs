@@ -1,4 +1,4 @@
-//! What people do: they make, edit, remove, merge, convert and restore records.
+//! Acts of people: they make, edit, remove, merge, convert and restore records.
 
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::value::Value;

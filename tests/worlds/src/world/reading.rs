@@ -1,4 +1,4 @@
-//! What the world shows: rows, pages and tombstones, as late and as mixed as the knobs say.
+//! Reading of the world: rows, pages and tombstones, as late and as mixed as the knobs say.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Table {
         self.records.iter().find(has_it).map(|(id, _)| id.clone())
     }
 
-    /// How late one version of a record is seen.
+    /// Lag after which one version of a record is seen.
     fn lag_ms(&self, reading: Reading, version: &Record) -> i64 {
         let lag = &self.knobs.lag;
         let most = match reading {
@@ -92,7 +92,7 @@ impl Table {
         }
     }
 
-    /// Whether this account cannot read a column for now.
+    /// True if this account cannot read a column for now.
     fn hides(&self, column: &str) -> bool {
         self.hidden.contains(column) || self.knobs.vanished.contains(column)
     }
@@ -125,7 +125,7 @@ impl Table {
     }
 }
 
-/// Where a scan of changes stands: what changed since, where this run of pages began, and how far
+/// Position of a scan of changes: what changed since, where this run of pages began, and how far
 /// it has come.
 #[derive(Default)]
 struct ChangesCursor {
@@ -206,8 +206,8 @@ impl World {
         page
     }
 
-    /// What may have changed since the cursor, one step of look-back included, so that everything
-    /// is reported again and again.
+    /// Records that may have changed since the cursor, one step of look-back included, so
+    /// that everything is reported again and again.
     fn changes(&self, at: &Place, table: &Table, request: &PageRequest) -> Page {
         let mut cursor = ChangesCursor::parse(request.cursor.as_ref());
         let knobs = &table.knobs;

@@ -1,4 +1,4 @@
-//! What the engine does to the world: each operation with its fault, the answers, and the ledger.
+//! Writes of the engine to the world: each operation with its fault, the answers, and the ledger.
 
 use std::collections::BTreeMap;
 
@@ -91,13 +91,13 @@ impl World {
         Outcome::Applied(Applied { id, created: false, version, modified_ms, after })
     }
 
-    /// Whether nothing can be written on condition, while readings are late.
+    /// True if nothing can be written on condition, while readings are late.
     fn is_unconditional(&self, at: &Place) -> bool {
         let knobs = self.tables.get(at).map(|table| &table.knobs);
         knobs.is_some_and(|knobs| knobs.versions == Versions::None && !knobs.lag.is_off())
     }
 
-    /// Whether the record has the version on whose condition the operation writes.
+    /// True if the record has the version on whose condition the operation writes.
     fn is_as_expected(&self, at: &Place, id: &str, operation: &Operation) -> bool {
         let table = self.tables.get(at);
         let version = table.and_then(|table| table.version(table.records.get(id)?));
@@ -258,7 +258,7 @@ impl World {
         Outcome::Applied(Applied { id: row.id, created, version, modified_ms, after })
     }
 
-    /// Why the table refuses these values, if it does.
+    /// Reason why the table refuses these values, if it does.
     fn refuse(
         &self,
         at: &Place,

@@ -12,8 +12,11 @@ use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
 use renkei_package::{ManifestKind, Package};
 use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
+use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
-use renkei_simulators::serve::Running;
+use renkei_simulators::serve::RunningSimulator;
+use renkei_simulators::simulator::SimOptions;
+use renkei_simulators::vendors::{VENDORS, VendorAuth, VendorEntry};
 use renkei_sync::ports::Clock;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -78,7 +81,7 @@ fn write(path: &Path, report: &ConformanceReport) -> Result<(), Failure> {
 struct Stage {
     clock: Arc<dyn Clock>,
     simulator: Option<SimulatorAccess>,
-    running: Option<Running>,
+    running: Option<RunningSimulator>,
 }
 
 async fn stage(args: &TestArgs, now_ms: i64) -> Result<Stage, Failure> {
@@ -106,42 +109,33 @@ async fn named_by_manifest(args: &TestArgs) -> Option<String> {
 
 /// A simulator of ours, in this process.
 async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
-    let clock = renkei_simulators::clock::Clock::manual(now_ms);
-    let options = renkei_simulators::serve::Options {
+    let vendor = VendorEntry::find(name).ok_or_else(|| {
+        let names = VendorEntry::list_names();
+        Failure::usage(format!(
+            "there is no simulator `{name}`; there are: {names}, or the URL of one of your own: \
+             --simulator http://127.0.0.1:PORT"
+        ))
+    })?;
+    let clock = SimClock::manual(now_ms);
+    let options = SimOptions {
         seed: 1,
         people: PEOPLE,
         clock: clock.clone(),
         faults: Faults { rate_limits: false, ..Faults::default() },
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let (running, credentials): (_, &[&str]) = match name {
-        "hubspot" => {
-            (renkei_simulators::hubspot::serve(listener, options)?, &["private_app_token"])
-        }
-        "salesforce" => (
-            renkei_simulators::salesforce::serve(listener, options)?,
-            &["client_secret", "client_id"],
-        ),
-        _ => {
-            return Err(Failure::usage(format!(
-                "there is no simulator `{name}`; there are: hubspot, salesforce, or the URL of \
-                 one of your own: --simulator http://127.0.0.1:PORT"
-            )));
-        }
-    };
+    let running = vendor.serve(listener, &options)?;
     let credential = |key: &str| {
         let text = running.credentials.get(key).and_then(serde_json::Value::as_str);
         text.unwrap_or_default().to_owned()
     };
-    let auth = match credentials {
-        [secret, client] => SystemAuth::ClientCredentials {
-            client_id: credential(client),
-            client_secret: credential(secret).into(),
+    let auth = match vendor.auth {
+        VendorAuth::Bearer { token } => SystemAuth::Bearer(credential(token).into()),
+        VendorAuth::ClientCredentials { client_id, client_secret } => SystemAuth::ClientCredentials {
+            client_id: credential(client_id),
+            client_secret: credential(client_secret).into(),
             scope: None,
         },
-        _ => SystemAuth::Bearer(
-            credentials.first().map(|key| credential(key)).unwrap_or_default().into(),
-        ),
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
@@ -175,11 +169,16 @@ async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
     let port = url.port_or_known_default().unwrap_or_default();
     match TcpStream::connect((host, port)).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(Failure::system(anyhow::anyhow!(
-            "nothing answers at {} ({error}); is it running? Start your simulator there, or try \
-             the plugin on ours: --simulator hubspot, --simulator salesforce",
-            url.origin().ascii_serialization()
-        ))),
+        Err(error) => {
+            let ours: Vec<_> =
+                VENDORS.iter().map(|vendor| format!("--simulator {}", vendor.name)).collect();
+            Err(Failure::system(anyhow::anyhow!(
+                "nothing answers at {} ({error}); is it running? Start your simulator there, or \
+                 try the plugin on ours: {}",
+                url.origin().ascii_serialization(),
+                ours.join(", ")
+            )))
+        }
     }
 }
 
@@ -209,7 +208,7 @@ fn auth(way: &str) -> Result<SystemAuth, Failure> {
 }
 
 /// The simulator's clock as the host's: whoever waits moves it on, and waits no longer.
-struct MovedByWaits(renkei_simulators::clock::Clock);
+struct MovedByWaits(SimClock);
 
 #[async_trait]
 impl Clock for MovedByWaits {

@@ -4,14 +4,15 @@
 //! companies and deals, and on contacts `full_name`, which a form of the account fills, and
 //! `interests`, which holds several options.
 
-use super::{External, Kind, Property, ValueType};
-use crate::rules::Overlay;
+use super::property::{OptionSource, Property, ValueType};
+use crate::hubspot::kinds::ObjectKind;
+use crate::rules::FieldOverlay;
 
-type Row = (&'static str, &'static str, ValueType, &'static str);
+type PropertyRow = (&'static str, &'static str, ValueType, &'static str);
 
 use ValueType::{Bool, Date, DateTime, Enumeration, Number, PhoneNumber, String as Text};
 
-const CONTACT: &[Row] = &[
+const CONTACT: &[PropertyRow] = &[
     ("email", "Email", Text, "text"),
     ("firstname", "First Name", Text, "text"),
     ("lastname", "Last Name", Text, "text"),
@@ -36,7 +37,7 @@ const CONTACT: &[Row] = &[
     ("hs_additional_emails", "Additional email addresses", Enumeration, "checkbox"),
 ];
 
-const COMPANY: &[Row] = &[
+const COMPANY: &[PropertyRow] = &[
     ("name", "Company name", Text, "text"),
     ("domain", "Company Domain Name", Text, "text"),
     ("phone", "Phone Number", PhoneNumber, "phonenumber"),
@@ -55,7 +56,7 @@ const COMPANY: &[Row] = &[
     ("createdate", "Create Date", DateTime, "date"),
 ];
 
-const DEAL: &[Row] = &[
+const DEAL: &[PropertyRow] = &[
     ("dealname", "Deal Name", Text, "text"),
     ("amount", "Amount", Number, "number"),
     ("dealstage", "Deal Stage", Enumeration, "radio"),
@@ -70,7 +71,7 @@ const DEAL: &[Row] = &[
     ("createdate", "Create Date", DateTime, "date"),
 ];
 
-const TICKET: &[Row] = &[
+const TICKET: &[PropertyRow] = &[
     ("subject", "Ticket name", Text, "text"),
     ("content", "Ticket description", Text, "textarea"),
     ("hs_pipeline", "Pipeline", Enumeration, "select"),
@@ -79,14 +80,14 @@ const TICKET: &[Row] = &[
     ("createdate", "Create date", DateTime, "date"),
 ];
 
-const PRODUCT: &[Row] = &[
+const PRODUCT: &[PropertyRow] = &[
     ("name", "Name", Text, "text"),
     ("description", "Product description", Text, "textarea"),
     ("price", "Unit price", Number, "number"),
     ("hs_sku", "SKU", Text, "text"),
 ];
 
-const LINE_ITEM: &[Row] = &[
+const LINE_ITEM: &[PropertyRow] = &[
     ("name", "Name", Text, "text"),
     ("hs_product_id", "Product ID", Text, "text"),
     ("quantity", "Quantity", Number, "number"),
@@ -97,14 +98,14 @@ const LINE_ITEM: &[Row] = &[
     ("hs_recurring_billing_period", "Term", Text, "text"),
 ];
 
-const NOTE: &[Row] = &[
+const NOTE: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_note_body", "Note body", Text, "html"),
     ("hs_body_preview", "Body preview", Text, "textarea"),
     ("hubspot_owner_id", "Activity assigned to", Enumeration, "select"),
 ];
 
-const TASK: &[Row] = &[
+const TASK: &[PropertyRow] = &[
     ("hs_timestamp", "Due date", DateTime, "date"),
     ("hs_task_subject", "Task Title", Text, "text"),
     ("hs_task_body", "Task Notes", Text, "html"),
@@ -113,48 +114,48 @@ const TASK: &[Row] = &[
     ("hubspot_owner_id", "Assigned to", Enumeration, "select"),
 ];
 
-const CALL: &[Row] = &[
+const CALL: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_call_body", "Call notes", Text, "html"),
     ("hs_call_duration", "Call duration", Number, "number"),
     ("hs_call_direction", "Call direction", Text, "text"),
 ];
 
-const EMAIL: &[Row] = &[
+const EMAIL: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_email_subject", "Email subject", Text, "text"),
     ("hs_email_text", "Text body", Text, "textarea"),
     ("hs_email_direction", "Email direction", Text, "text"),
 ];
 
-const MEETING: &[Row] = &[
+const MEETING: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_meeting_title", "Meeting name", Text, "text"),
     ("hs_meeting_start_time", "Meeting start time", DateTime, "date"),
 ];
 
-const QUOTE: &[Row] = &[("hs_title", "Quote title", Text, "text")];
+const QUOTE: &[PropertyRow] = &[("hs_title", "Quote title", Text, "text")];
 
-const LEAD: &[Row] = &[("hs_lead_name", "Lead name", Text, "text")];
+const LEAD: &[PropertyRow] = &[("hs_lead_name", "Lead name", Text, "text")];
 
-const COMMUNICATION: &[Row] = &[
+const COMMUNICATION: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_communication_channel_type", "Channel type", Text, "text"),
     ("hs_communication_body", "Body", Text, "html"),
 ];
 
-const POSTAL_MAIL: &[Row] = &[
+const POSTAL_MAIL: &[PropertyRow] = &[
     ("hs_timestamp", "Activity date", DateTime, "date"),
     ("hs_postal_mail_body", "Body", Text, "html"),
 ];
 
-const GOAL_TARGET: &[Row] = &[
+const GOAL_TARGET: &[PropertyRow] = &[
     ("hs_goal_name", "Goal name", Text, "text"),
     ("hs_target_amount", "Target amount", Number, "number"),
 ];
 
 /// The account's own object.
-const PROJECT: &[Row] = &[
+const PROJECT: &[PropertyRow] = &[
     ("project_name", "Project name", Text, "text"),
     ("budget", "Budget", Number, "number"),
     ("due", "Due", Date, "date"),
@@ -162,18 +163,18 @@ const PROJECT: &[Row] = &[
 ];
 
 /// Every object type has these; the modified time has another name for contacts.
-const COMMON: &[Row] = &[
+const COMMON: &[PropertyRow] = &[
     ("hs_object_id", "Record ID", Number, "number"),
     ("hs_merged_object_ids", "Merged record IDs", Enumeration, "checkbox"),
 ];
 
-const RENKEI: Row = ("renkei_id", "Renkei ID", Text, "text");
+const RENKEI: PropertyRow = ("renkei_id", "Renkei ID", Text, "text");
 
 /// A form of this account captures it; Japanese forms have one field for the whole name.
-const FULL_NAME: Row = ("full_name", "氏名", Text, "text");
+const FULL_NAME: PropertyRow = ("full_name", "氏名", Text, "text");
 
 /// Several options at once.
-const INTERESTS: Row = ("interests", "Interests", Enumeration, "checkbox");
+const INTERESTS: PropertyRow = ("interests", "Interests", Enumeration, "checkbox");
 
 const READ_ONLY: &[&str] = &[
     "createdate",
@@ -203,32 +204,32 @@ pub(crate) const LIFE_CYCLE: [&str; 8] = [
     "other",
 ];
 
-fn own_rows(kind: Kind) -> &'static [Row] {
+fn own_rows(kind: ObjectKind) -> &'static [PropertyRow] {
     match kind {
-        Kind::Contact => CONTACT,
-        Kind::Company => COMPANY,
-        Kind::Deal => DEAL,
-        Kind::Ticket => TICKET,
-        Kind::Product => PRODUCT,
-        Kind::LineItem => LINE_ITEM,
-        Kind::Quote => QUOTE,
-        Kind::Note => NOTE,
-        Kind::Task => TASK,
-        Kind::Call => CALL,
-        Kind::Email => EMAIL,
-        Kind::Meeting => MEETING,
-        Kind::Lead => LEAD,
-        Kind::Communication => COMMUNICATION,
-        Kind::PostalMail => POSTAL_MAIL,
-        Kind::GoalTarget => GOAL_TARGET,
-        Kind::Project => PROJECT,
+        ObjectKind::Contact => CONTACT,
+        ObjectKind::Company => COMPANY,
+        ObjectKind::Deal => DEAL,
+        ObjectKind::Ticket => TICKET,
+        ObjectKind::Product => PRODUCT,
+        ObjectKind::LineItem => LINE_ITEM,
+        ObjectKind::Quote => QUOTE,
+        ObjectKind::Note => NOTE,
+        ObjectKind::Task => TASK,
+        ObjectKind::Call => CALL,
+        ObjectKind::Email => EMAIL,
+        ObjectKind::Meeting => MEETING,
+        ObjectKind::Lead => LEAD,
+        ObjectKind::Communication => COMMUNICATION,
+        ObjectKind::PostalMail => POSTAL_MAIL,
+        ObjectKind::GoalTarget => GOAL_TARGET,
+        ObjectKind::Project => PROJECT,
     }
 }
 
 /// All properties of a type.
-pub(super) fn properties(kind: Kind, now_ms: i64) -> Vec<Property> {
-    let mut rows: Vec<Row> = own_rows(kind).iter().chain(COMMON).copied().collect();
-    if kind != Kind::Contact {
+pub(super) fn properties(kind: ObjectKind, now_ms: i64) -> Vec<Property> {
+    let mut rows: Vec<PropertyRow> = own_rows(kind).iter().chain(COMMON).copied().collect();
+    if kind != ObjectKind::Contact {
         rows.push(("hs_lastmodifieddate", "Last modified date", DateTime, "date"));
     }
     if kind.created_property() == "hs_createdate" {
@@ -236,17 +237,24 @@ pub(super) fn properties(kind: Kind, now_ms: i64) -> Vec<Property> {
     }
     let mut all: Vec<Property> = rows.into_iter().map(|row| property(kind, row, now_ms)).collect();
     let custom = |row| Property { hubspot_defined: false, ..property(kind, row, now_ms) };
-    if matches!(kind, Kind::Contact | Kind::Company | Kind::Deal | Kind::Project) {
+    if matches!(
+        kind,
+        ObjectKind::Contact | ObjectKind::Company | ObjectKind::Deal | ObjectKind::Project
+    ) {
         all.push(Property { unique: true, ..custom(RENKEI) });
     }
-    if kind == Kind::Contact {
+    if kind == ObjectKind::Contact {
         all.push(Property { in_use: true, ..custom(FULL_NAME) });
         all.push(custom(INTERESTS));
     }
     all
 }
 
-fn property(kind: Kind, (name, label, value_type, field_type): Row, now_ms: i64) -> Property {
+fn property(
+    kind: ObjectKind,
+    (name, label, value_type, field_type): PropertyRow,
+    now_ms: i64,
+) -> Property {
     Property {
         name: name.into(),
         label: label.to_owned(),
@@ -256,23 +264,23 @@ fn property(kind: Kind, (name, label, value_type, field_type): Row, now_ms: i64)
         group: format!("{}information", kind.singular()),
         options: options(name),
         external: external(name),
-        unique: name == "email" && kind == Kind::Contact,
+        unique: name == "email" && kind == ObjectKind::Contact,
         read_only: READ_ONLY.contains(&name),
         hubspot_defined: true,
         in_use: true,
         created_ms: now_ms,
         updated_ms: now_ms,
-        overlay: Overlay::default(),
+        overlay: FieldOverlay::default(),
     }
 }
 
-fn external(name: &str) -> Option<External> {
+fn external(name: &str) -> Option<OptionSource> {
     match name {
-        "hubspot_owner_id" => Some(External::Owners),
-        "pipeline" => Some(External::DealPipelines),
-        "dealstage" => Some(External::DealStages),
-        "hs_pipeline" => Some(External::TicketPipelines),
-        "hs_pipeline_stage" => Some(External::TicketStages),
+        "hubspot_owner_id" => Some(OptionSource::Owners),
+        "pipeline" => Some(OptionSource::DealPipelines),
+        "dealstage" => Some(OptionSource::DealStages),
+        "hs_pipeline" => Some(OptionSource::TicketPipelines),
+        "hs_pipeline_stage" => Some(OptionSource::TicketStages),
         _ => None,
     }
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::faults::Faults;
 use crate::hubspot::errors::ApiError;
-use crate::hubspot::kinds::Kind;
-use crate::hubspot::schema::{Schema, ValueType};
+use crate::hubspot::kinds::ObjectKind;
+use crate::hubspot::schema::{PropertySchema, ValueType};
 use crate::hubspot::stamp;
-use crate::hubspot::table::Row;
+use crate::hubspot::table::HubSpotRow;
 
 /// A filter as bodies write it.
 #[derive(Deserialize)]
@@ -30,16 +30,16 @@ pub(super) struct FilterBody {
 }
 
 /// Filters that must all hold.
-pub(super) struct Group(Vec<Filter>);
+pub(super) struct FilterGroup(Vec<CheckedFilter>);
 
 /// A checked filter.
-pub(super) struct Filter {
-    field: Field,
-    test: Test,
+pub(super) struct CheckedFilter {
+    field: FilterField,
+    test: FilterTest,
 }
 
-/// Where the value of a row comes from.
-enum Field {
+/// Source of a row's value.
+enum FilterField {
     Id,
     Modified,
     Number(String),
@@ -47,11 +47,11 @@ enum Field {
     Text(String),
 }
 
-enum Test {
+enum FilterTest {
     /// A number, or a time in milliseconds, between both bounds.
     Within {
-        low: Bound,
-        high: Bound,
+        low: FilterBound,
+        high: FilterBound,
         negated: bool,
     },
     /// One of these texts; values are lower-cased first.
@@ -66,7 +66,7 @@ enum Test {
     },
     /// Text order, for `LT` and friends on texts.
     Ordered {
-        operator: Order,
+        operator: FilterOrder,
         text: String,
     },
     HasValue(bool),
@@ -77,7 +77,7 @@ enum Test {
 }
 
 #[derive(Clone, Copy)]
-enum Order {
+enum FilterOrder {
     Below,
     BelowOrEqual,
     Above,
@@ -85,23 +85,23 @@ enum Order {
 }
 
 #[derive(Clone, Copy)]
-struct Bound {
+struct FilterBound {
     value: f64,
     inclusive: bool,
 }
 
-const NO_LOW: Bound = Bound { value: f64::NEG_INFINITY, inclusive: true };
-const NO_HIGH: Bound = Bound { value: f64::INFINITY, inclusive: true };
+const NO_LOW: FilterBound = FilterBound { value: f64::NEG_INFINITY, inclusive: true };
+const NO_HIGH: FilterBound = FilterBound { value: f64::INFINITY, inclusive: true };
 
 /// The modified times and ids that a group can match at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct FilterWindow {
     pub from_ms: i64,
     pub to_ms: i64,
     pub least_id: u64,
 }
 
-impl Window {
+impl FilterWindow {
     const ALL: Self = Self { from_ms: i64::MIN, to_ms: i64::MAX, least_id: 0 };
 
     /// The smallest window around both.
@@ -113,41 +113,41 @@ impl Window {
         }
     }
 
-    /// Whether reading by modified time is worth it.
+    /// True if reading by modified time is worth it.
     pub(super) fn is_narrow(self) -> bool {
         self.from_ms != i64::MIN && self.least_id == 0
     }
 }
 
-impl Group {
-    pub(super) fn new(filters: Vec<Filter>) -> Self {
+impl FilterGroup {
+    pub(super) fn new(filters: Vec<CheckedFilter>) -> Self {
         Self(filters)
     }
 
-    pub(super) fn matches(&self, row: &Row) -> bool {
+    pub(super) fn matches(&self, row: &HubSpotRow) -> bool {
         self.0.iter().all(|filter| filter.matches(row))
     }
 
     /// A text property and the values of which it must have one, where a filter says so.
     pub(super) fn key(&self) -> Option<(&str, &[String])> {
         self.0.iter().find_map(|filter| match (&filter.field, &filter.test) {
-            (Field::Text(name), Test::OneOf { texts, negated: false }) => {
+            (FilterField::Text(name), FilterTest::OneOf { texts, negated: false }) => {
                 Some((name.as_str(), texts.as_slice()))
             }
             _ => None,
         })
     }
 
-    pub(super) fn window(&self) -> Window {
-        let mut window = Window::ALL;
+    pub(super) fn window(&self) -> FilterWindow {
+        let mut window = FilterWindow::ALL;
         for filter in &self.0 {
-            let Test::Within { low, high, negated: false } = filter.test else { continue };
+            let FilterTest::Within { low, high, negated: false } = filter.test else { continue };
             match filter.field {
-                Field::Modified => {
+                FilterField::Modified => {
                     window.from_ms = window.from_ms.max(low.value as i64);
                     window.to_ms = window.to_ms.min(high.value as i64);
                 }
-                Field::Id => window.least_id = window.least_id.max(low.value as u64),
+                FilterField::Id => window.least_id = window.least_id.max(low.value as u64),
                 _ => {}
             }
         }
@@ -155,11 +155,11 @@ impl Group {
     }
 }
 
-impl Filter {
+impl CheckedFilter {
     pub(super) fn check(
         body: &FilterBody,
-        kind: Kind,
-        schema: &Schema,
+        kind: ObjectKind,
+        schema: &PropertySchema,
         faults: &Faults,
     ) -> Result<Self, ApiError> {
         let name = body.property_name.as_str();
@@ -168,79 +168,81 @@ impl Filter {
             ApiError::invalid(message)
         })?;
         let field = match property.value_type {
-            _ if name == "hs_object_id" => Field::Id,
-            _ if name == kind.modified_property() => Field::Modified,
-            ValueType::Number => Field::Number(name.to_owned()),
-            ValueType::Date | ValueType::DateTime => Field::Time(name.to_owned()),
-            _ => Field::Text(name.to_owned()),
+            _ if name == "hs_object_id" => FilterField::Id,
+            _ if name == kind.modified_property() => FilterField::Modified,
+            ValueType::Number => FilterField::Number(name.to_owned()),
+            ValueType::Date | ValueType::DateTime => FilterField::Time(name.to_owned()),
+            _ => FilterField::Text(name.to_owned()),
         };
         let test = match body.operator.as_str() {
-            "HAS_PROPERTY" => Test::HasValue(true),
-            "NOT_HAS_PROPERTY" => Test::HasValue(false),
-            "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN" => Test::Token {
+            "HAS_PROPERTY" => FilterTest::HasValue(true),
+            "NOT_HAS_PROPERTY" => FilterTest::HasValue(false),
+            "CONTAINS_TOKEN" | "NOT_CONTAINS_TOKEN" => FilterTest::Token {
                 pattern: body.text()?.to_lowercase(),
                 negated: body.operator.starts_with("NOT"),
             },
-            _ if matches!(field, Field::Text(_)) => body.text_test(faults)?,
+            _ if matches!(field, FilterField::Text(_)) => body.text_test(faults)?,
             _ => body.number_test(&field)?,
         };
         Ok(Self { field, test })
     }
 
-    fn matches(&self, row: &Row) -> bool {
+    fn matches(&self, row: &HubSpotRow) -> bool {
         match &self.test {
-            Test::Within { low, high, negated } => self.number(row).is_some_and(|number| {
+            FilterTest::Within { low, high, negated } => self.number(row).is_some_and(|number| {
                 (low.admits_above(number) && high.admits_below(number)) != *negated
             }),
-            Test::OneOfNumbers { numbers, negated } => match self.number(row) {
+            FilterTest::OneOfNumbers { numbers, negated } => match self.number(row) {
                 Some(number) => numbers.contains(&number) != *negated,
                 None => *negated,
             },
-            Test::OneOf { texts, negated } => match self.text(row) {
+            FilterTest::OneOf { texts, negated } => match self.text(row) {
                 Some(text) => texts.contains(&text.to_lowercase()) != *negated,
                 None => *negated,
             },
-            Test::Ordered { operator, text } => self.text(row).is_some_and(|value| {
+            FilterTest::Ordered { operator, text } => self.text(row).is_some_and(|value| {
                 let order = value.to_lowercase().as_str().cmp(text.as_str());
                 match operator {
-                    Order::Below => order.is_lt(),
-                    Order::BelowOrEqual => order.is_le(),
-                    Order::Above => order.is_gt(),
-                    Order::AboveOrEqual => order.is_ge(),
+                    FilterOrder::Below => order.is_lt(),
+                    FilterOrder::BelowOrEqual => order.is_le(),
+                    FilterOrder::Above => order.is_gt(),
+                    FilterOrder::AboveOrEqual => order.is_ge(),
                 }
             }),
-            Test::HasValue(wanted) => self.has_value(row) == *wanted,
-            Test::Token { pattern, negated } => {
+            FilterTest::HasValue(wanted) => self.has_value(row) == *wanted,
+            FilterTest::Token { pattern, negated } => {
                 self.text(row).is_some_and(|text| has_token(&text.to_lowercase(), pattern))
                     != *negated
             }
         }
     }
 
-    fn number(&self, row: &Row) -> Option<f64> {
+    fn number(&self, row: &HubSpotRow) -> Option<f64> {
         match &self.field {
-            Field::Id => Some(row.id as f64),
-            Field::Modified => Some(row.modified_ms as f64),
-            Field::Number(name) => row.value(name)?.parse().ok(),
-            Field::Time(name) => stamp::parse(row.value(name)?).map(|at_ms| at_ms as f64),
-            Field::Text(_) => None,
+            FilterField::Id => Some(row.id as f64),
+            FilterField::Modified => Some(row.modified_ms as f64),
+            FilterField::Number(name) => row.value(name)?.parse().ok(),
+            FilterField::Time(name) => stamp::parse(row.value(name)?).map(|at_ms| at_ms as f64),
+            FilterField::Text(_) => None,
         }
     }
 
-    fn text<'r>(&self, row: &'r Row) -> Option<&'r str> {
+    fn text<'r>(&self, row: &'r HubSpotRow) -> Option<&'r str> {
         match &self.field {
-            Field::Id => row.value("hs_object_id"),
-            Field::Modified => None,
-            Field::Number(name) | Field::Time(name) | Field::Text(name) => row.value(name),
+            FilterField::Id => row.value("hs_object_id"),
+            FilterField::Modified => None,
+            FilterField::Number(name) | FilterField::Time(name) | FilterField::Text(name) => {
+                row.value(name)
+            }
         }
     }
 
-    fn has_value(&self, row: &Row) -> bool {
-        matches!(self.field, Field::Id | Field::Modified) || self.text(row).is_some()
+    fn has_value(&self, row: &HubSpotRow) -> bool {
+        matches!(self.field, FilterField::Id | FilterField::Modified) || self.text(row).is_some()
     }
 }
 
-impl Bound {
+impl FilterBound {
     fn admits_above(self, number: f64) -> bool {
         if self.inclusive { number >= self.value } else { number > self.value }
     }
@@ -277,40 +279,41 @@ impl FilterBody {
         Ok(())
     }
 
-    fn text_test(&self, faults: &Faults) -> Result<Test, ApiError> {
-        let ordered = |operator| Ok(Test::Ordered { operator, text: self.text()?.to_lowercase() });
+    fn text_test(&self, faults: &Faults) -> Result<FilterTest, ApiError> {
+        let ordered =
+            |operator| Ok(FilterTest::Ordered { operator, text: self.text()?.to_lowercase() });
         match self.operator.as_str() {
             "EQ" | "NEQ" => {
                 let negated = self.operator == "NEQ";
-                Ok(Test::OneOf { texts: vec![self.text()?.to_lowercase()], negated })
+                Ok(FilterTest::OneOf { texts: vec![self.text()?.to_lowercase()], negated })
             }
             "IN" | "NOT_IN" => {
                 let texts = self.listed()?.iter().map(text);
-                let texts = if faults.in_needs_lower_case {
+                let texts = if faults.hubspot.in_needs_lower_case {
                     texts.collect()
                 } else {
                     texts.map(|text| text.to_lowercase()).collect()
                 };
-                Ok(Test::OneOf { texts, negated: self.operator == "NOT_IN" })
+                Ok(FilterTest::OneOf { texts, negated: self.operator == "NOT_IN" })
             }
-            "LT" => ordered(Order::Below),
-            "LTE" => ordered(Order::BelowOrEqual),
-            "GT" => ordered(Order::Above),
-            "GTE" => ordered(Order::AboveOrEqual),
+            "LT" => ordered(FilterOrder::Below),
+            "LTE" => ordered(FilterOrder::BelowOrEqual),
+            "GT" => ordered(FilterOrder::Above),
+            "GTE" => ordered(FilterOrder::AboveOrEqual),
             _ => Err(self.no_operator()),
         }
     }
 
-    fn number_test(&self, field: &Field) -> Result<Test, ApiError> {
+    fn number_test(&self, field: &FilterField) -> Result<FilterTest, ApiError> {
         let read = |value: &Value| number(field, &text(value)).ok_or_else(|| self.bad_value());
         let value = || read(self.value.as_ref().unwrap_or(&Value::Null));
-        let within = |low, high| Ok(Test::Within { low, high, negated: false });
-        let bound = |value, inclusive| Bound { value, inclusive };
+        let within = |low, high| Ok(FilterTest::Within { low, high, negated: false });
+        let bound = |value, inclusive| FilterBound { value, inclusive };
         match self.operator.as_str() {
             "EQ" => within(bound(value()?, true), bound(value()?, true)),
             "NEQ" => {
                 let at = bound(value()?, true);
-                Ok(Test::Within { low: at, high: at, negated: true })
+                Ok(FilterTest::Within { low: at, high: at, negated: true })
             }
             "LT" => within(NO_LOW, bound(value()?, false)),
             "LTE" => within(NO_LOW, bound(value()?, true)),
@@ -322,7 +325,10 @@ impl FilterBody {
             }
             "IN" | "NOT_IN" => {
                 let numbers: Result<Vec<f64>, ApiError> = self.listed()?.iter().map(read).collect();
-                Ok(Test::OneOfNumbers { numbers: numbers?, negated: self.operator == "NOT_IN" })
+                Ok(FilterTest::OneOfNumbers {
+                    numbers: numbers?,
+                    negated: self.operator == "NOT_IN",
+                })
             }
             _ => Err(self.no_operator()),
         }
@@ -349,9 +355,11 @@ impl FilterBody {
     }
 }
 
-fn number(field: &Field, text: &str) -> Option<f64> {
+fn number(field: &FilterField, text: &str) -> Option<f64> {
     match field {
-        Field::Modified | Field::Time(_) => stamp::parse(text).map(|at_ms| at_ms as f64),
+        FilterField::Modified | FilterField::Time(_) => {
+            stamp::parse(text).map(|at_ms| at_ms as f64)
+        }
         _ => text.trim().parse().ok(),
     }
 }
@@ -364,7 +372,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Whether a word of the text fits the pattern, in which `*` at an end stands for anything.
+/// True if a word of the text fits the pattern, in which `*` at an end stands for anything.
 fn has_token(text: &str, pattern: &str) -> bool {
     let core = pattern.trim_matches('*');
     let (open_start, open_end) = (pattern.starts_with('*'), pattern.ends_with('*'));

@@ -1,34 +1,37 @@
-//! What HubSpot does by itself: derived values, fills, calculations, companies of mail domains.
+//! Values that HubSpot makes by itself: derived, filled in, calculated, companies of mail domains.
 
 use std::sync::Arc;
 
 use crate::control::Origin;
-use crate::hubspot::kinds::{Kind, Pair};
+use crate::hubspot::kinds::{KindPair, ObjectKind};
 use crate::hubspot::schema::DEAL_STAGES;
 use crate::hubspot::stamp;
-use crate::hubspot::store::{Author, Checked, Store};
-use crate::hubspot::table::{Record, Row};
+use crate::hubspot::store::{CheckedValues, HubSpotStore, RecordAuthor};
+use crate::hubspot::table::{HubSpotRecord, HubSpotRow};
 
-impl Store {
+impl HubSpotStore {
     /// Relates a contact to the company of its mail domain, which is made if it is not there.
     pub(super) fn link_domain(&mut self, contact: u64, now_ms: i64) {
-        let mail = self.live(Kind::Contact, contact).and_then(|record| record.row.value("email"));
+        let mail =
+            self.live(ObjectKind::Contact, contact).and_then(|record| record.row.value("email"));
         let domain =
             mail.and_then(|mail| mail.split_once('@')).map(|(_, domain)| domain.to_owned());
-        let (Some(domain), Some(pair)) = (domain, Pair::between(Kind::Contact, Kind::Company))
+        let (Some(domain), Some(pair)) =
+            (domain, KindPair::between(ObjectKind::Contact, ObjectKind::Company))
         else {
             return;
         };
-        let companies = self.table(Kind::Company).into_iter().flat_map(|table| table.after(0));
-        let of_domain = |record: &&Record| {
+        let companies =
+            self.table(ObjectKind::Company).into_iter().flat_map(|table| table.after(0));
+        let of_domain = |record: &&HubSpotRecord| {
             record.archived_ms.is_none() && record.row.value("domain") == Some(&*domain)
         };
         let found = companies.filter(of_domain).map(|record| record.row.id).next();
         let company = found.unwrap_or_else(|| {
             let values = ["name", "domain"].map(|name| (name.into(), Some(domain.as_str().into())));
             // The vendor's own doing, which no client asked for.
-            let by = Author { origin: Origin::Human, now_ms };
-            self.insert(Kind::Company, Checked::from(values), by)
+            let by = RecordAuthor { origin: Origin::Human, now_ms };
+            self.insert(ObjectKind::Company, CheckedValues::from(values), by)
         });
         self.associations.link(pair, contact, company, false);
     }
@@ -36,18 +39,18 @@ impl Store {
     /// The values of a change with those that HubSpot adds to it.
     pub(super) fn completed(
         &self,
-        kind: Kind,
-        row: &Row,
-        mut checked: Checked,
+        kind: ObjectKind,
+        row: &HubSpotRow,
+        mut checked: CheckedValues,
         now_ms: i64,
-    ) -> Checked {
+    ) -> CheckedValues {
         let closes = |stage: &Option<Box<str>>| {
             stage.as_deref().is_some_and(|stage| matches!(stage, "closedwon" | "closedlost"))
         };
         let moved =
             checked.get("dealstage").filter(|stage| stage.as_deref() != row.value("dealstage"));
-        if self.knobs.closing_sets_date
-            && kind == Kind::Deal
+        if self.knobs.hubspot.closing_sets_date
+            && kind == ObjectKind::Deal
             && moved.is_some_and(closes)
             && !checked.contains_key("closedate")
         {
@@ -57,7 +60,7 @@ impl Store {
     }
 
     /// Restamps a record as the vendor's calculations do, seen by the search at once.
-    pub(in crate::hubspot) fn recalculate(&mut self, kind: Kind, id: u64, now_ms: i64) {
+    pub(in crate::hubspot) fn recalculate(&mut self, kind: ObjectKind, id: u64, now_ms: i64) {
         self.touch(kind, id, false, now_ms);
         if let Some(table) = self.table_mut(kind) {
             table.refresh(id);
@@ -65,15 +68,15 @@ impl Store {
     }
 
     /// Plans the calculations that follow a write.
-    pub(super) fn plan_calculation(&mut self, kind: Kind, id: u64, now_ms: i64) {
-        if self.knobs.recalculate_after_ms > 0 {
-            let due_ms = now_ms + self.knobs.recalculate_after_ms;
+    pub(super) fn plan_calculation(&mut self, kind: ObjectKind, id: u64, now_ms: i64) {
+        if self.knobs.hubspot.recalculate_after_ms > 0 {
+            let due_ms = now_ms + self.knobs.hubspot.recalculate_after_ms;
             self.calculations.push_back((due_ms, kind, id));
         }
     }
 
     /// Sets the values that HubSpot computes itself.
-    pub(in crate::hubspot) fn derive(&self, kind: Kind, row: &mut Row) {
+    pub(in crate::hubspot) fn derive(&self, kind: ObjectKind, row: &mut HubSpotRow) {
         let mut set = |name: &str, value: String| {
             let known = self.schema(kind).and_then(|schema| schema.known(name, Origin::Human));
             if let Some(property) = known {
@@ -84,8 +87,8 @@ impl Store {
         set(kind.created_property(), stamp::iso(row.created_ms));
         set(kind.modified_property(), stamp::iso(row.modified_ms));
         match kind {
-            Kind::Deal => derive_deal(row),
-            Kind::Note => {
+            ObjectKind::Deal => derive_deal(row),
+            ObjectKind::Note => {
                 let preview = row.value("hs_note_body").unwrap_or_default().chars().take(200);
                 let preview: String = preview.collect();
                 row.values.insert("hs_body_preview".into(), preview.into());
@@ -95,7 +98,7 @@ impl Store {
     }
 }
 
-fn derive_deal(row: &mut Row) {
+fn derive_deal(row: &mut HubSpotRow) {
     let Some(stage) = row.value("dealstage").map(str::to_owned) else { return };
     let found = DEAL_STAGES.iter().find(|(id, ..)| *id == stage);
     let probability = found.map_or("0.0", |(.., probability)| probability);

@@ -9,7 +9,7 @@ fn token(account: &mut Account, form: &str) -> (u16, Value) {
     let field = |name: &str| credentials[name].as_str().unwrap_or_default().to_owned();
     let form =
         format!("client_id={}&client_secret={}&{form}", field("client_id"), field("client_secret"));
-    let request = Request::new(Method::POST, "/oauth/v1/token", HeaderMap::new(), form);
+    let request = SimRequest::new(Method::POST, "/oauth/v1/token", HeaderMap::new(), form);
     let answer = account.hubspot.handle(&request);
     (answer.status.as_u16(), serde_json::from_slice(&answer.body).unwrap())
 }
@@ -55,7 +55,13 @@ fn an_access_token_expires_and_can_be_revoked() {
 
 #[test]
 fn the_ten_second_window_is_told_and_enforced() {
-    let mut account = Account::with(0, Faults { rolling_limit: 3, ..Faults::default() });
+    let mut account = Account::with(
+        0,
+        Faults {
+            hubspot: HubSpotFaults { rolling_limit: 3, ..Faults::default().hubspot },
+            ..Faults::default()
+        },
+    );
     let (_, headers, _) = account.send("GET", CONTACTS, Value::Null);
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
     assert_eq!(header("x-hubspot-ratelimit-max"), Some("3"));
@@ -86,7 +92,11 @@ fn a_public_app_has_the_lower_limit_and_no_daily_headers() {
 
 #[test]
 fn the_day_ends_at_midnight_in_tokyo() {
-    let faults = Faults { daily_limit: 1, retry_after_on_429: true, ..Faults::default() };
+    let faults = Faults {
+        daily_limit: 1,
+        hubspot: HubSpotFaults { retry_after_on_429: true, ..Faults::default().hubspot },
+        ..Faults::default()
+    };
     let mut account = Account::with(0, faults);
     account.get(CONTACTS);
     let (status, headers, error) = account.send("GET", CONTACTS, Value::Null);
@@ -105,7 +115,10 @@ fn faults_strike_every_nth_time_and_before_anything_is_done() {
     assert_eq!(account.get(CONTACTS).1["results"].as_array().unwrap().len(), 2);
     account.hubspot.faults = Faults { server_error_every: 1, ..Faults::none() };
     assert_eq!(account.get(CONTACTS).0, 502);
-    account.hubspot.faults = Faults { migrating: true, ..Faults::none() };
+    account.hubspot.faults = Faults {
+        hubspot: HubSpotFaults { migrating: true, ..Faults::none().hubspot },
+        ..Faults::none()
+    };
     let (status, headers, _) = account.send("GET", CONTACTS, Value::Null);
     assert_eq!(status, 477);
     assert_eq!(headers.get("retry-after").unwrap(), "3600");

@@ -1,6 +1,6 @@
 //! Batches and their partial failures (H-batch-1 to H-batch-8).
 //!
-//! What fails as a whole and what in part follows the recorded answers.
+//! A batch fails as a whole or in part as the recorded answers did.
 
 use super::*;
 

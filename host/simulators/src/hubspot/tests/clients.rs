@@ -1,4 +1,4 @@
-//! What real client libraries send to HubSpot is taken, and what HubSpot refuses is refused.
+//! The simulator takes requests of real client libraries, and refuses what HubSpot refuses.
 //!
 //! The rules are `host/sync/RULES.md` S1 to S4, S7 and S13.
 

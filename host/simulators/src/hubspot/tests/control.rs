@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn the_seed_has_the_shape_of_the_world() {
     let mut account = Account::with(200, Faults::none());
-    let world = World::generate(1, 200);
+    let world = SampleWorld::generate(1, 200);
     let contacts = account.sim("GET", "records?object=contacts", Value::Null);
     let contacts = contacts.as_array().unwrap();
     assert_eq!(contacts.len(), 150);

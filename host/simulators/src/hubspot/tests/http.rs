@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::serve::Options;
+use crate::simulator::SimOptions;
 
 /// Sends one request and reads until the server closes.
 fn raw(base_url: &str, method: &str, path: &str, token: &str, body: &str) -> String {
@@ -30,8 +30,12 @@ fn raw(base_url: &str, method: &str, path: &str, token: &str, body: &str) -> Str
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_served_account_answers_in_title_case_loses_replies_and_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let options =
-        Options { seed: 1, people: 10, clock: Clock::manual(START_MS), faults: Faults::none() };
+    let options = SimOptions {
+        seed: 1,
+        people: 10,
+        clock: SimClock::manual(START_MS),
+        faults: Faults::none(),
+    };
     let running = crate::hubspot::serve(listener, options).unwrap();
     let base_url = running.base_url.clone();
     let token = running.credentials["private_app_token"].as_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! Associations over the wire (H-link-1 to H-link-7).
 //!
-//! Which types an association has is tested beside its code.
+//! Types of an association are tested beside their code.
 
 use super::*;
 

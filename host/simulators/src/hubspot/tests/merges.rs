@@ -40,7 +40,10 @@ fn a_merge_makes_a_third_record_to_which_both_ids_lead() {
 
 #[test]
 fn a_merge_can_keep_the_winners_id() {
-    let faults = Faults { merge_makes_new_id: false, ..Faults::none() };
+    let faults = Faults {
+        hubspot: HubSpotFaults { merge_makes_new_id: false, ..Faults::none().hubspot },
+        ..Faults::none()
+    };
     let mut account = Account::with(0, faults);
     let (a, b) = (account.create("contacts", json!({})), account.create("contacts", json!({})));
     let (_, merged) = merge(&mut account, &a, &b);

@@ -106,7 +106,7 @@ fn a_list_goes_by_id_and_ends_without_paging() {
     assert_eq!(rest.get("paging"), None);
     assert_eq!(account.get(&format!("{CONTACTS}?limit=101")).0, 400);
     assert_eq!(account.get(&format!("{CONTACTS}?limit=51&propertiesWithHistory=city")).0, 400);
-    account.hubspot.faults.history_lowers_page_cap = false;
+    account.hubspot.faults.hubspot.history_lowers_page_cap = false;
     assert_eq!(account.get(&format!("{CONTACTS}?limit=51&propertiesWithHistory=city")).0, 200);
 }
 
@@ -132,7 +132,7 @@ fn archived_records_are_listed_apart() {
     assert_eq!(archived["results"][0]["id"], *id);
     assert_eq!(archived["results"][0]["archivedAt"], "2026-03-12T10:04:17.969Z");
     assert_eq!(account.delete(&format!("{CONTACTS}/1")), 204);
-    account.hubspot.faults.archive_unknown_is_404 = true;
+    account.hubspot.faults.hubspot.archive_unknown_is_404 = true;
     assert_eq!(account.delete(&format!("{CONTACTS}/1")), 404);
 }
 

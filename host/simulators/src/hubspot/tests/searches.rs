@@ -62,7 +62,7 @@ fn operators_compare_by_type() {
     check("lastmodifieddate", "BETWEEN", json!({"value": at, "highValue": at}), 2);
     check("hs_object_id", "GT", json!({"value": "100000000001"}), 1);
     check("hs_object_id", "IN", json!({"values": ["100000000001", "5"]}), 1);
-    account.hubspot.faults.in_needs_lower_case = false;
+    account.hubspot.faults.hubspot.in_needs_lower_case = false;
     let (_, page) = account.post(SEARCH, filter("city", "IN", json!({"values": ["Tokyo Minato"]})));
     assert_eq!(page["total"], 1);
 }

@@ -1,9 +1,9 @@
 //! The knobs that make an account as unpleasant as a real one, each by itself.
 //!
-//! What they promise is `host/sync/RULES.md` S12 and S14.
+//! They keep the rules S12 and S14 of `host/sync/RULES.md`.
 
 use super::*;
-use crate::rules::{FieldRule, OptionChange, OptionState, Rule};
+use crate::rules::{FieldConstraint, FieldRule, OptionChange, OptionState};
 
 const SEARCH: &str = "/crm/v3/objects/contacts/search";
 
@@ -33,7 +33,7 @@ impl Account {
     }
 }
 
-fn rule(field: &str, rule: Rule) -> FieldRule {
+fn rule(field: &str, rule: FieldConstraint) -> FieldRule {
     FieldRule { object: "contacts".to_owned(), field: field.to_owned(), rule }
 }
 
@@ -58,7 +58,11 @@ fn a_read_by_id_shows_the_old_row_while_it_lags() {
 
 #[test]
 fn each_record_and_each_object_lags_by_its_own_time() {
-    let faults = Faults { search_lag_ms: 1_000, lag_spread_ms: 10_000, ..calm() };
+    let faults = Faults {
+        lag_spread_ms: 10_000,
+        hubspot: HubSpotFaults { search_lag_ms: 1_000, ..calm().hubspot },
+        ..calm()
+    };
     let mut account = Account::with(0, faults);
     let ids: Vec<String> =
         (0..20).map(|_| account.create("contacts", json!({"city": "A"}))).collect();
@@ -103,11 +107,11 @@ fn a_write_can_happen_and_be_answered_with_not_found() {
 #[test]
 fn rules_refuse_one_property_alone() {
     let rules = vec![
-        rule("city", Rule::MaxLength(3)),
-        rule("phone", Rule::Without("x".to_owned())),
-        rule("jobtitle", Rule::ReadOnly),
-        rule("zip", Rule::Required),
-        rule("state", Rule::Unique),
+        rule("city", FieldConstraint::MaxLength(3)),
+        rule("phone", FieldConstraint::Without("x".to_owned())),
+        rule("jobtitle", FieldConstraint::ReadOnly),
+        rule("zip", FieldConstraint::Required),
+        rule("state", FieldConstraint::Unique),
     ];
     let mut account = Account::with(0, Faults { rules, ..calm() });
     let id = account.create("contacts", json!({"zip": "1", "state": "東京都"}));
@@ -177,7 +181,10 @@ fn options_are_renamed_hidden_and_removed() {
 
 #[test]
 fn phones_are_stored_stripped_where_they_are_checked() {
-    let mut account = Account::with(0, Faults { phone_validation: true, ..calm() });
+    let mut account = Account::with(
+        0,
+        Faults { hubspot: HubSpotFaults { phone_validation: true, ..calm().hubspot }, ..calm() },
+    );
     let id = account.create("contacts", json!({"phone": "+81 (3) 1234-5678"}));
     assert_eq!(account.property(&id, "phone"), "+81312345678");
     assert_eq!(account.write(&id, json!({"phone": "ext. 7"})).0, 400);
@@ -300,7 +307,10 @@ fn one_object_fails_or_is_forbidden_and_the_others_go_on() {
 
 #[test]
 fn a_calculation_restamps_without_a_person() {
-    let mut account = Account::with(0, Faults { recalculate_after_ms: 500, ..calm() });
+    let mut account = Account::with(
+        0,
+        Faults { hubspot: HubSpotFaults { recalculate_after_ms: 500, ..calm().hubspot }, ..calm() },
+    );
     let id = account.create("contacts", json!({"city": "A"}));
     account.clock.advance(600);
     let (_, read) = account.get(&format!("{CONTACTS}/{id}?properties=city"));
@@ -310,7 +320,10 @@ fn a_calculation_restamps_without_a_person() {
 
 #[test]
 fn pages_drift_when_a_row_before_them_moves() {
-    let mut account = Account::with(0, Faults { drift_every: 1, ..calm() });
+    let mut account = Account::with(
+        0,
+        Faults { hubspot: HubSpotFaults { drift_every: 1, ..calm().hubspot }, ..calm() },
+    );
     for _ in 0..4 {
         account.create("contacts", json!({}));
         account.clock.advance(1_000);
@@ -332,7 +345,14 @@ fn pages_drift_when_a_row_before_them_moves() {
 
 #[test]
 fn the_vendor_fills_values_by_itself() {
-    let faults = Faults { companies_by_domain: true, closing_sets_date: true, ..calm() };
+    let faults = Faults {
+        hubspot: HubSpotFaults {
+            companies_by_domain: true,
+            closing_sets_date: true,
+            ..calm().hubspot
+        },
+        ..calm()
+    };
     let mut account = Account::with(0, faults);
     let id = account.create("contacts", json!({"email": "a@neu.example.jp"}));
     assert_eq!(account.property(&id, "lifecyclestage"), "lead");

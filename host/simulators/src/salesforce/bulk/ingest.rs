@@ -4,84 +4,25 @@
 //! job; a refused row fails alone. A job that stops early, or fails as a whole, keeps the rest of
 //! its rows as unprocessed. Batches of a job run side by side, so results come in any order.
 
-use super::csv_rows::{Sheet, read, write};
-use super::{Job, Kind, invalid_job, invalid_state};
-use crate::salesforce::error::Fault;
-use crate::salesforce::json::{Json, Object as Pairs};
+use super::csv_rows::{CsvSheet, read, write};
+use super::job::{BulkJob, INGEST_PACE, IngestJob, JobKind, invalid_job, invalid_state};
+use crate::salesforce::error::ApiFault;
+use crate::salesforce::json::{Json, JsonPairs};
 use crate::salesforce::org::Org;
-use crate::salesforce::reply::{Call, Reply};
-use crate::salesforce::schema::{Object, Table};
+use crate::salesforce::reply::{OrgCall, OrgReply};
+use crate::salesforce::schema::{OrgObject, TableNumber};
 use crate::salesforce::sobjects::{UpsertFault, locked};
 
 /// Rows that take their locks together.
 const BATCH_LEN: usize = 200;
 
-/// An ingest job with its upload and, once run, its results.
-#[derive(Debug, Default)]
-pub(super) struct IngestJob {
-    key: Option<String>,
-    data: Option<Vec<u8>>,
-    run: bool,
-    upload: Sheet,
-    succeeded: Vec<Vec<String>>,
-    failed: Vec<Vec<String>>,
-    unprocessed: Vec<Vec<String>>,
-    /// Why the job failed as a whole.
-    pub(super) failure: Option<String>,
-}
-
-impl IngestJob {
-    /// Lines of the upload, without the header.
-    pub(super) fn row_count(&self) -> usize {
-        let lines = self.data.as_deref().map_or(0, |data| data.split(|b| *b == b'\n').count());
-        lines.saturating_sub(1)
-    }
-
-    pub(super) fn info(&self, id: &str, base: &str, done: bool) -> Pairs {
-        let url = format!("{}/jobs/ingest/{id}/batches", base.trim_start_matches('/'));
-        let mut pairs: Pairs = vec![("contentUrl".into(), url.into())];
-        if let Some(key) = &self.key {
-            pairs.push(("externalIdFieldName".into(), key.as_str().into()));
-        }
-        pairs.push(("jobType".into(), "V2Ingest".into()));
-        if done {
-            let processed = self.succeeded.len() + self.failed.len();
-            pairs.push(("numberRecordsProcessed".into(), processed.into()));
-            pairs.push(("numberRecordsFailed".into(), self.failed.len().into()));
-            for name in
-                ["retries", "totalProcessingTime", "apiActiveProcessingTime", "apexProcessingTime"]
-            {
-                pairs.push((name.into(), 0.into()));
-            }
-        }
-        if let Some(failure) = self.failure.as_deref().filter(|_| done) {
-            pairs.push(("errorMessage".into(), failure.into()));
-        }
-        pairs
-    }
-}
-
-impl Job {
-    /// Whether this is an ingest job that has yet to do its work.
-    pub(super) fn waits(&self) -> bool {
-        matches!(&self.kind, Kind::Ingest(job) if !job.run) && !self.aborted
-    }
-
-    fn ingest(&mut self) -> Result<&mut IngestJob, Fault> {
-        match &mut self.kind {
-            Kind::Ingest(job) => Ok(job),
-            Kind::Query(_) => Err(Fault::not_found()),
-        }
-    }
-}
-
 impl Org {
-    pub(super) fn create_ingest_job(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+    pub(super) fn create_ingest_job(&mut self, call: &OrgCall<'_>) -> Result<OrgReply, ApiFault> {
         let body = call.json()?;
         let name = body.text("object").unwrap_or_default();
         let table = self.store.schema.table(name).ok_or_else(|| {
             let message = format!("Unable to find object: {name}");
-            Fault::new(400, "INVALIDJOB", message)
+            ApiFault::new(400, "INVALIDJOB", message)
         })?;
         let key = match body.text("operation") {
             Some("insert" | "update" | "delete" | "hardDelete") => None,
@@ -96,10 +37,10 @@ impl Org {
             _ => return Err(invalid_job("Unsupported operation")),
         };
         let job = IngestJob { key, ..IngestJob::default() };
-        self.add_job(call, Kind::Ingest(job), table, &body)
+        self.add_job(call, JobKind::Ingest(job), table, &body)
     }
 
-    pub(super) fn upload(&mut self, call: &Call<'_>, id: &str) -> Result<Reply, Fault> {
+    pub(super) fn upload(&mut self, call: &OrgCall<'_>, id: &str) -> Result<OrgReply, ApiFault> {
         let job = self.job("ingest", id)?;
         let state = job.state(call.now_ms);
         let ingest = job.ingest()?;
@@ -110,12 +51,12 @@ impl Org {
         let rows = ingest.row_count();
         self.ingest_step(id, Some("upload"));
         self.tally.rows = rows;
-        Ok(Reply::empty(201))
+        Ok(OrgReply::empty(201))
     }
 
     /// Does the work of a job whose time has come, or as much of it as the fault lets it.
     pub(super) fn run_ingest(&mut self, id: &str) {
-        let stops_after = match self.faults.ingest_stops_after {
+        let stops_after = match self.faults.salesforce.ingest_stops_after {
             0 => None,
             rows => Some(usize::try_from(rows).unwrap_or(usize::MAX)),
         };
@@ -131,7 +72,7 @@ impl Org {
         let Some(job) = self.jobs.by_id.get(id) else { return };
         let start_ms = job.run_ms.map_or(now_ms, |(start, _)| start);
         let ms = usize::try_from(now_ms - start_ms).unwrap_or(0);
-        self.run_rows(id, Some(ms * super::INGEST_PACE.rows_per_ms));
+        self.run_rows(id, Some(ms * INGEST_PACE.rows_per_ms));
     }
 
     /// Writes the first `most` rows; how many are left over.
@@ -162,7 +103,7 @@ impl Org {
         let row_writer = RowWriter { operation: &operation, table, key: key.as_deref(), end_ms };
         let (succeeded, failed) = self.write_rows(&sheet, &row_writer);
         let left = unprocessed.len();
-        if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(Job::ingest) {
+        if let Some(Ok(ingest)) = self.jobs.by_id.get_mut(id).map(BulkJob::ingest) {
             ingest.upload.header = sheet.header;
             ingest.succeeded = shuffled(succeeded);
             ingest.failed = shuffled(failed);
@@ -174,7 +115,7 @@ impl Org {
     /// The result rows of those that succeeded and of those that failed.
     fn write_rows(
         &mut self,
-        sheet: &Sheet,
+        sheet: &CsvSheet,
         writer: &RowWriter<'_>,
     ) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
         let (mut succeeded, mut failed) = (Vec::new(), Vec::new());
@@ -200,10 +141,10 @@ impl Org {
 
     pub(super) fn ingest_results(
         &mut self,
-        call: &Call<'_>,
+        call: &OrgCall<'_>,
         id: &str,
         which: &str,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<OrgReply, ApiFault> {
         let job = self.job("ingest", id)?;
         let state = job.state(call.now_ms);
         let (delimiter, crlf) = (job.delimiter, job.crlf);
@@ -216,18 +157,19 @@ impl Org {
             front.chain(ingest.upload.header.iter().cloned()).collect()
         };
         let sheet = match which {
-            "successfulResults" => {
-                Sheet { header: header(&["sf__Id", "sf__Created"]), rows: ingest.succeeded.clone() }
-            }
+            "successfulResults" => CsvSheet {
+                header: header(&["sf__Id", "sf__Created"]),
+                rows: ingest.succeeded.clone(),
+            },
             "failedResults" => {
-                Sheet { header: header(&["sf__Id", "sf__Error"]), rows: ingest.failed.clone() }
+                CsvSheet { header: header(&["sf__Id", "sf__Error"]), rows: ingest.failed.clone() }
             }
             which if which.eq_ignore_ascii_case("unprocessedrecords") => match &ingest.data {
                 // Stopped before it began.
                 Some(data) => read(data, delimiter).unwrap_or_default(),
-                None => Sheet { header: header(&[]), rows: ingest.unprocessed.clone() },
+                None => CsvSheet { header: header(&[]), rows: ingest.unprocessed.clone() },
             },
-            _ => return Err(Fault::not_found()),
+            _ => return Err(ApiFault::not_found()),
         };
         let step = match which {
             "successfulResults" => "successful",
@@ -236,14 +178,14 @@ impl Org {
         };
         // The job says how many of each there are, so nobody needs to ask for an empty list.
         self.ingest_step(id, (!sheet.rows.is_empty()).then_some(step));
-        Ok(Reply::text("text/csv;charset=UTF-8", write(&sheet, delimiter, crlf)))
+        Ok(OrgReply::text("text/csv;charset=UTF-8", write(&sheet, delimiter, crlf)))
     }
 }
 
-/// How the rows of one job are written.
+/// Writer of the rows of one job.
 struct RowWriter<'a> {
     operation: &'a str,
-    table: Table,
+    table: TableNumber,
     key: Option<&'a str>,
     end_ms: i64,
 }
@@ -255,9 +197,9 @@ impl RowWriter<'_> {
         org: &mut Org,
         header: &[String],
         row: &[String],
-    ) -> Result<(String, bool), (String, Fault)> {
+    ) -> Result<(String, bool), (String, ApiFault)> {
         let mut fields = pairs(header, row);
-        let id = take(&mut fields, "Id").unwrap_or_default();
+        let id = remove_field(&mut fields, "Id").unwrap_or_default();
         let done = self.write_fields(org, &id, fields);
         done.map_err(|fault| (id, fault))
     }
@@ -266,17 +208,17 @@ impl RowWriter<'_> {
         &self,
         org: &mut Org,
         id: &str,
-        mut fields: Pairs,
-    ) -> Result<(String, bool), Fault> {
+        mut fields: JsonPairs,
+    ) -> Result<(String, bool), ApiFault> {
         let (table, by) = (self.table, org.client(self.end_ms));
         let (serial, created) = match self.operation {
             "insert" => (org.store.create(table, &fields, &by)?, true),
             "upsert" => {
                 let field = self.key.unwrap_or("Id");
-                let key = take(&mut fields, field).unwrap_or_default();
+                let key = remove_field(&mut fields, field).unwrap_or_default();
                 if key.is_empty() {
                     let message = format!("{field} not specified");
-                    return Err(Fault::on("MISSING_ARGUMENT", message, &[field]));
+                    return Err(ApiFault::on("MISSING_ARGUMENT", message, &[field]));
                 }
                 let done = org.upsert(table, field, &key, &fields, false, self.end_ms);
                 let done = done.map_err(|fault| match fault {
@@ -290,7 +232,7 @@ impl RowWriter<'_> {
             }
             _ if id.is_empty() => {
                 let message = "Id not specified in an update call";
-                return Err(Fault::on("MISSING_ARGUMENT", message, &["Id"]));
+                return Err(ApiFault::on("MISSING_ARGUMENT", message, &["Id"]));
             }
             operation => {
                 let serial = org.member(table, id)?;
@@ -315,15 +257,15 @@ fn shuffled(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
     placed.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Whether a column names the id, a field, or a parent's key such as `Account.Renkei_Id__c`.
-fn known(object: &Object, name: &str) -> bool {
+/// True if a column names the id, a field, or a parent's key such as `Account.Renkei_Id__c`.
+fn known(object: &OrgObject, name: &str) -> bool {
     let parent = name.split_once('.').map(|(parent, _)| parent);
     parent
         .map_or_else(|| object.slot(name).is_some(), |parent| object.relationship(parent).is_some())
 }
 
 /// The fields of a row: empty cells are left out, `#N/A` is null.
-fn pairs(header: &[String], row: &[String]) -> Pairs {
+fn pairs(header: &[String], row: &[String]) -> JsonPairs {
     let cells = header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
     let fields = cells.map(|(name, cell)| {
         let value = if cell == "#N/A" { Json::Null } else { cell.as_str().into() };
@@ -339,7 +281,7 @@ fn pairs(header: &[String], row: &[String]) -> Pairs {
 }
 
 /// Takes the text of a field out of the fields.
-fn take(fields: &mut Pairs, name: &str) -> Option<String> {
+fn remove_field(fields: &mut JsonPairs, name: &str) -> Option<String> {
     let place = fields.iter().position(|(key, _)| key.eq_ignore_ascii_case(name))?;
     match fields.remove(place).1 {
         Json::Text(text) => Some(text),

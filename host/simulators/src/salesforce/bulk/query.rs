@@ -5,39 +5,18 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::csv_rows::{Sheet, write};
-use super::{Kind, invalid_job, invalid_state};
-use crate::salesforce::error::Fault;
-use crate::salesforce::ids::Serial;
-use crate::salesforce::json::Object as Pairs;
+use super::csv_rows::{CsvSheet, write};
+use super::job::{JobKind, QueryJob, invalid_job, invalid_state};
+use crate::salesforce::error::ApiFault;
 use crate::salesforce::org::Org;
-use crate::salesforce::reply::{Call, Reply};
-use crate::salesforce::soql::{self, Plan};
+use crate::salesforce::reply::{OrgCall, OrgReply};
+use crate::salesforce::soql;
 
 /// Rows of a result page where the client names no number.
 const PAGE_MAX: usize = 50_000;
 
-/// What a query job found.
-#[derive(Debug)]
-pub(super) struct QueryJob {
-    plan: Arc<Plan>,
-    pub(super) rows: Arc<Vec<Serial>>,
-}
-
-impl QueryJob {
-    pub(super) fn info(&self, done: bool) -> Pairs {
-        let mut pairs: Pairs = vec![("jobType".into(), "V2Query".into())];
-        if done {
-            pairs.push(("numberRecordsProcessed".into(), self.rows.len().into()));
-            pairs.push(("retries".into(), 0.into()));
-            pairs.push(("totalProcessingTime".into(), (self.rows.len() / 50).into()));
-        }
-        pairs
-    }
-}
-
 impl Org {
-    pub(super) fn create_query_job(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
+    pub(super) fn create_query_job(&mut self, call: &OrgCall<'_>) -> Result<OrgReply, ApiFault> {
         let body = call.json()?;
         let all = match body.text("operation") {
             Some("query") => false,
@@ -47,20 +26,24 @@ impl Org {
         let plan = self.plan(body.text("query").unwrap_or_default(), call.now_ms)?;
         if !soql::flat(&plan) {
             let message = "Aggregates, counts and child queries are not supported in bulk queries";
-            return Err(Fault::new(400, "API_ERROR", message));
+            return Err(ApiFault::new(400, "API_ERROR", message));
         }
         let table = plan.table;
         let rows = Arc::new(soql::select(self.seen(), &plan, all));
         let job = QueryJob { plan: Arc::new(plan), rows };
-        self.add_job(call, Kind::Query(job), table, &body)
+        self.add_job(call, JobKind::Query(job), table, &body)
     }
 
-    pub(super) fn query_results(&mut self, call: &Call<'_>, id: &str) -> Result<Reply, Fault> {
+    pub(super) fn query_results(
+        &mut self,
+        call: &OrgCall<'_>,
+        id: &str,
+    ) -> Result<OrgReply, ApiFault> {
         let job = self.job("query", id)?;
         let state = job.state(call.now_ms);
         let (delimiter, crlf) = (job.delimiter, job.crlf);
         let (plan, rows) = match &job.kind {
-            Kind::Query(query) if state == "JobComplete" => {
+            JobKind::Query(query) if state == "JobComplete" => {
                 (Arc::clone(&query.plan), Arc::clone(&query.rows))
             }
             _ => return Err(invalid_state(state)),
@@ -70,7 +53,7 @@ impl Org {
         let start = match call.request.query("locator") {
             None | Some("") => 0,
             Some(locator) => offset(locator)
-                .ok_or_else(|| Fault::new(400, "INVALIDLOCATOR", "invalid locator"))?,
+                .ok_or_else(|| ApiFault::new(400, "INVALIDLOCATOR", "invalid locator"))?,
         };
         let end = start.saturating_add(len).min(rows.len());
         let page = rows.get(start..end).unwrap_or_default();
@@ -82,8 +65,8 @@ impl Org {
         };
         self.step(id, &format!("results {start}"), true);
         self.tally.rows = page.len();
-        let text = write(&Sheet { header, rows: rows_out }, delimiter, crlf);
-        Ok(Reply::text("text/csv;charset=UTF-8", text)
+        let text = write(&CsvSheet { header, rows: rows_out }, delimiter, crlf);
+        Ok(OrgReply::text("text/csv;charset=UTF-8", text)
             .with_header("sforce-numberofrecords", page.len().to_string())
             .with_header("sforce-locator", locator))
     }

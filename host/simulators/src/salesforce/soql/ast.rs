@@ -1,36 +1,36 @@
 //! A parsed SOQL query, names unchecked; positions point into its text for error excerpts.
 
-use super::super::value::Cell;
+use super::super::value::OrgValue;
 
 /// A name or dotted path with the byte where it starts.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Path {
+pub(crate) struct SoqlPath {
     pub(crate) parts: Vec<String>,
     pub(crate) at: usize,
 }
 
 /// `SELECT … FROM … [WHERE …] [ORDER BY …] [LIMIT n] [OFFSET n]`.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Query {
-    pub(crate) select: Vec<Item>,
-    pub(crate) from: Path,
+pub(crate) struct SoqlQuery {
+    pub(crate) select: Vec<SelectItem>,
+    pub(crate) from: SoqlPath,
     pub(crate) alias: Option<String>,
-    pub(crate) filter: Option<Expr>,
-    pub(crate) order: Vec<Order>,
+    pub(crate) filter: Option<SoqlExpr>,
+    pub(crate) order: Vec<OrderItem>,
     pub(crate) limit: Option<usize>,
     pub(crate) offset: usize,
 }
 
 /// One entry of the SELECT list.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Item {
-    Field(Path),
+pub(crate) enum SelectItem {
+    Field(SoqlPath),
     /// `COUNT()`: only the number of rows.
     Count,
     /// `COUNT(Id)`, `MIN(x)`, `MAX(x)` with an optional alias: one `AggregateResult` row.
-    Aggregate(Aggregate, Path, Option<String>),
+    Aggregate(Aggregate, SoqlPath, Option<String>),
     /// `(SELECT … FROM Contacts)`.
-    Children(Query),
+    Children(SoqlQuery),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,26 +41,26 @@ pub(crate) enum Aggregate {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expr {
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
-    Not(Box<Expr>),
-    Compare(Path, Op, Literal),
+pub(crate) enum SoqlExpr {
+    And(Vec<SoqlExpr>),
+    Or(Vec<SoqlExpr>),
+    Not(Box<SoqlExpr>),
+    Compare(SoqlPath, CompareOp, SoqlLiteral),
     In {
-        path: Path,
+        path: SoqlPath,
         negated: bool,
-        values: Vec<Literal>,
+        values: Vec<SoqlLiteral>,
     },
     /// `Id IN (SELECT AccountId FROM Contact)`.
     Semi {
-        path: Path,
+        path: SoqlPath,
         negated: bool,
-        query: Box<Query>,
+        query: Box<SoqlQuery>,
     },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Op {
+pub(crate) enum CompareOp {
     Eq,
     Ne,
     Lt,
@@ -71,15 +71,15 @@ pub(crate) enum Op {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Literal {
-    Value(Cell),
+pub(crate) enum SoqlLiteral {
+    Value(OrgValue),
     /// `TODAY`, `LAST_N_DAYS:7` and their like.
     Range(String, Option<i64>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Order {
-    pub(crate) path: Path,
+pub(crate) struct OrderItem {
+    pub(crate) path: SoqlPath,
     pub(crate) descending: bool,
     /// Ascending puts nulls first unless told, descending last.
     pub(crate) nulls_first: bool,

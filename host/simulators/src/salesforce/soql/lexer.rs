@@ -1,10 +1,10 @@
 //! Splits SOQL text into tokens, each with the byte where it starts.
 
-use super::super::error::Fault;
+use super::super::error::ApiFault;
 use super::malformed;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Token {
+pub(super) enum SoqlToken {
     /// A name, keyword, number, date or instant: everything up to a separator.
     Word(String),
     /// A quoted string with its escapes resolved.
@@ -14,20 +14,20 @@ pub(super) enum Token {
     End,
 }
 
-pub(super) fn tokens(soql: &str) -> Result<Vec<(Token, usize)>, Fault> {
+pub(super) fn tokens(soql: &str) -> Result<Vec<(SoqlToken, usize)>, ApiFault> {
     let mut found = Vec::new();
     let mut rest = soql;
     loop {
         rest = rest.trim_start();
         let at = soql.len() - rest.len();
         let Some(first) = rest.chars().next() else {
-            found.push((Token::End, at));
+            found.push((SoqlToken::End, at));
             return Ok(found);
         };
         let (token, len) = match first {
             '\'' => string(soql, rest, at)?,
             _ => match sign(rest) {
-                Some((sign, len)) => (Token::Sign(sign), len),
+                Some((sign, len)) => (SoqlToken::Sign(sign), len),
                 None => word(soql, rest, at)?,
             },
         };
@@ -53,11 +53,11 @@ fn sign(rest: &str) -> Option<(&'static str, usize)> {
     Some((sign, text.len()))
 }
 
-fn word(soql: &str, rest: &str, at: usize) -> Result<(Token, usize), Fault> {
+fn word(soql: &str, rest: &str, at: usize) -> Result<(SoqlToken, usize), ApiFault> {
     let part = |c: char| c.is_alphanumeric() || "_.:+-".contains(c);
     let len = rest.find(|c| !part(c)).unwrap_or(rest.len());
     match rest.get(..len) {
-        Some(word) if !word.is_empty() => Ok((Token::Word(word.to_owned()), len)),
+        Some(word) if !word.is_empty() => Ok((SoqlToken::Word(word.to_owned()), len)),
         _ => {
             let odd = rest.chars().next().unwrap_or_default();
             Err(malformed(soql, at, &format!("unexpected char: '{odd}'")))
@@ -65,12 +65,12 @@ fn word(soql: &str, rest: &str, at: usize) -> Result<(Token, usize), Fault> {
     }
 }
 
-fn string(soql: &str, rest: &str, at: usize) -> Result<(Token, usize), Fault> {
+fn string(soql: &str, rest: &str, at: usize) -> Result<(SoqlToken, usize), ApiFault> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1);
     while let Some((index, c)) = chars.next() {
         match c {
-            '\'' => return Ok((Token::Text(text), index + 1)),
+            '\'' => return Ok((SoqlToken::Text(text), index + 1)),
             '\\' => match chars.next().map(|(_, escaped)| escaped) {
                 Some('n' | 'N') => text.push('\n'),
                 Some('r' | 'R') => text.push('\r'),
@@ -93,7 +93,7 @@ fn string(soql: &str, rest: &str, at: usize) -> Result<(Token, usize), Fault> {
     Err(malformed(soql, at, "line 1: mismatched character '<EOF>' expecting '''"))
 }
 
-fn illegal(soql: &str, at: usize, escaped: char) -> Fault {
+fn illegal(soql: &str, at: usize, escaped: char) -> ApiFault {
     let message = format!("Illegal string escape sequence '\\{escaped}' (Line: 1, Column: {at})");
     malformed(soql, at, &message)
 }

@@ -3,58 +3,60 @@
 //! As on the platform, AND and OR may not be mixed without parentheses, and NOT takes the one
 //! condition that follows it.
 
-use super::super::error::Fault;
-use super::super::value::{Cell, parse_time};
-use super::ast::{Aggregate, Expr, Item, Literal, Op, Order, Path, Query};
-use super::lexer::{Token, tokens};
+use super::super::error::ApiFault;
+use super::super::value::{OrgValue, parse_time};
+use super::ast::{
+    Aggregate, CompareOp, OrderItem, SelectItem, SoqlExpr, SoqlLiteral, SoqlPath, SoqlQuery,
+};
+use super::lexer::{SoqlToken, tokens};
 use super::malformed;
 
 /// Reads one query; everything after it is an error.
-pub(crate) fn parse(soql: &str) -> Result<Query, Fault> {
-    let mut parser = Parser { soql, tokens: tokens(soql)?, next: 0 };
+pub(crate) fn parse(soql: &str) -> Result<SoqlQuery, ApiFault> {
+    let mut parser = SoqlParser { soql, tokens: tokens(soql)?, next: 0 };
     let query = parser.query(true)?;
     match parser.peek() {
-        Token::End => Ok(query),
+        SoqlToken::End => Ok(query),
         _ => Err(parser.unexpected()),
     }
 }
 
-struct Parser<'a> {
+struct SoqlParser<'a> {
     soql: &'a str,
-    tokens: Vec<(Token, usize)>,
+    tokens: Vec<(SoqlToken, usize)>,
     next: usize,
 }
 
 const RESERVED: &[&str] =
     &["WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "FOR", "WITH", "ALL", "USING"];
 
-impl Parser<'_> {
-    fn peek(&self) -> &Token {
-        self.tokens.get(self.next).map_or(&Token::End, |(token, _)| token)
+impl SoqlParser<'_> {
+    fn peek(&self) -> &SoqlToken {
+        self.tokens.get(self.next).map_or(&SoqlToken::End, |(token, _)| token)
     }
 
     fn at(&self) -> usize {
         self.tokens.get(self.next).map_or(self.soql.len(), |(_, at)| *at)
     }
 
-    fn advance(&mut self) -> Token {
+    fn advance(&mut self) -> SoqlToken {
         let token = self.peek().clone();
         self.next += 1;
         token
     }
 
-    fn unexpected(&self) -> Fault {
+    fn unexpected(&self) -> ApiFault {
         let message = match self.peek() {
-            Token::Word(word) => format!("unexpected token: '{word}'"),
-            Token::Text(text) => format!("unexpected token: '{text}'"),
-            Token::Sign(sign) => format!("unexpected token: '{sign}'"),
-            Token::End => "unexpected token: '<EOF>'".to_owned(),
+            SoqlToken::Word(word) => format!("unexpected token: '{word}'"),
+            SoqlToken::Text(text) => format!("unexpected token: '{text}'"),
+            SoqlToken::Sign(sign) => format!("unexpected token: '{sign}'"),
+            SoqlToken::End => "unexpected token: '<EOF>'".to_owned(),
         };
         malformed(self.soql, self.at(), &message)
     }
 
     fn is_word(&self, keyword: &str) -> bool {
-        matches!(self.peek(), Token::Word(word) if word.eq_ignore_ascii_case(keyword))
+        matches!(self.peek(), SoqlToken::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
     fn word(&mut self, keyword: &str) -> bool {
@@ -63,33 +65,33 @@ impl Parser<'_> {
         found
     }
 
-    fn need_word(&mut self, keyword: &str) -> Result<(), Fault> {
+    fn need_word(&mut self, keyword: &str) -> Result<(), ApiFault> {
         if self.word(keyword) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.peek(), Token::Sign(s) if *s == sign);
+        let found = matches!(self.peek(), SoqlToken::Sign(s) if *s == sign);
         self.next += usize::from(found);
         found
     }
 
-    fn need_sign(&mut self, sign: &str) -> Result<(), Fault> {
+    fn need_sign(&mut self, sign: &str) -> Result<(), ApiFault> {
         if self.sign(sign) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    fn path(&mut self) -> Result<Path, Fault> {
+    fn path(&mut self) -> Result<SoqlPath, ApiFault> {
         let at = self.at();
         match self.peek() {
-            Token::Word(word) if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            SoqlToken::Word(word) if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
                 let parts = word.split('.').map(str::to_owned).collect();
                 self.next += 1;
-                Ok(Path { parts, at })
+                Ok(SoqlPath { parts, at })
             }
             _ => Err(self.unexpected()),
         }
     }
 
-    fn query(&mut self, top: bool) -> Result<Query, Fault> {
+    fn query(&mut self, top: bool) -> Result<SoqlQuery, ApiFault> {
         self.need_word("SELECT")?;
         let mut select = vec![self.item(top)?];
         while self.sign(",") {
@@ -108,30 +110,32 @@ impl Parser<'_> {
         if self.word("FOR") && !(self.word("VIEW") || self.word("REFERENCE")) {
             return Err(self.unexpected());
         }
-        Ok(Query { select, from, alias, filter, order, limit, offset })
+        Ok(SoqlQuery { select, from, alias, filter, order, limit, offset })
     }
 
-    fn alias(&mut self) -> Result<Option<String>, Fault> {
+    fn alias(&mut self) -> Result<Option<String>, ApiFault> {
         match self.peek() {
-            Token::Word(word) if RESERVED.iter().any(|k| word.eq_ignore_ascii_case(k)) => Ok(None),
-            Token::Word(_) => Ok(self.path()?.parts.into_iter().next()),
+            SoqlToken::Word(word) if RESERVED.iter().any(|k| word.eq_ignore_ascii_case(k)) => {
+                Ok(None)
+            }
+            SoqlToken::Word(_) => Ok(self.path()?.parts.into_iter().next()),
             _ => Ok(None),
         }
     }
 
-    fn item(&mut self, top: bool) -> Result<Item, Fault> {
+    fn item(&mut self, top: bool) -> Result<SelectItem, ApiFault> {
         if top && self.sign("(") {
             let children = self.query(false)?;
             self.need_sign(")")?;
-            return Ok(Item::Children(children));
+            return Ok(SelectItem::Children(children));
         }
         let path = self.path()?;
         if !self.sign("(") {
-            return Ok(Item::Field(path));
+            return Ok(SelectItem::Field(path));
         }
         let function = path.parts.join(".").to_ascii_uppercase();
         if function == "COUNT" && self.sign(")") {
-            return Ok(Item::Count);
+            return Ok(SelectItem::Count);
         }
         let aggregate = match function.as_str() {
             "COUNT" => Aggregate::Count,
@@ -148,14 +152,14 @@ impl Parser<'_> {
         let argument = self.path()?;
         self.need_sign(")")?;
         let alias = match self.peek() {
-            Token::Word(word) if !word.eq_ignore_ascii_case("FROM") => Some(word.clone()),
+            SoqlToken::Word(word) if !word.eq_ignore_ascii_case("FROM") => Some(word.clone()),
             _ => None,
         };
         self.next += usize::from(alias.is_some());
-        Ok(Item::Aggregate(aggregate, argument, alias))
+        Ok(SelectItem::Aggregate(aggregate, argument, alias))
     }
 
-    fn expr(&mut self) -> Result<Expr, Fault> {
+    fn expr(&mut self) -> Result<SoqlExpr, ApiFault> {
         let first = self.factor()?;
         let keyword = match () {
             () if self.is_word("AND") => "AND",
@@ -169,12 +173,12 @@ impl Parser<'_> {
         if self.is_word("AND") || self.is_word("OR") {
             return Err(self.unexpected());
         }
-        Ok(if keyword == "AND" { Expr::And(all) } else { Expr::Or(all) })
+        Ok(if keyword == "AND" { SoqlExpr::And(all) } else { SoqlExpr::Or(all) })
     }
 
-    fn factor(&mut self) -> Result<Expr, Fault> {
+    fn factor(&mut self) -> Result<SoqlExpr, ApiFault> {
         if self.word("NOT") {
-            return Ok(Expr::Not(Box::new(self.factor()?)));
+            return Ok(SoqlExpr::Not(Box::new(self.factor()?)));
         }
         if self.sign("(") {
             let inner = self.expr()?;
@@ -184,7 +188,7 @@ impl Parser<'_> {
         self.condition()
     }
 
-    fn condition(&mut self) -> Result<Expr, Fault> {
+    fn condition(&mut self) -> Result<SoqlExpr, ApiFault> {
         let path = self.path()?;
         let negated = self.word("NOT");
         if self.word("IN") {
@@ -194,40 +198,40 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         let op = match self.advance() {
-            Token::Sign("=") => Op::Eq,
-            Token::Sign("!=") => Op::Ne,
-            Token::Sign("<") => Op::Lt,
-            Token::Sign("<=") => Op::Le,
-            Token::Sign(">") => Op::Gt,
-            Token::Sign(">=") => Op::Ge,
-            Token::Word(word) if word.eq_ignore_ascii_case("LIKE") => Op::Like,
+            SoqlToken::Sign("=") => CompareOp::Eq,
+            SoqlToken::Sign("!=") => CompareOp::Ne,
+            SoqlToken::Sign("<") => CompareOp::Lt,
+            SoqlToken::Sign("<=") => CompareOp::Le,
+            SoqlToken::Sign(">") => CompareOp::Gt,
+            SoqlToken::Sign(">=") => CompareOp::Ge,
+            SoqlToken::Word(word) if word.eq_ignore_ascii_case("LIKE") => CompareOp::Like,
             _ => {
                 self.next -= 1;
                 return Err(self.unexpected());
             }
         };
-        Ok(Expr::Compare(path, op, self.literal()?))
+        Ok(SoqlExpr::Compare(path, op, self.literal()?))
     }
 
-    fn members(&mut self, path: Path, negated: bool) -> Result<Expr, Fault> {
+    fn members(&mut self, path: SoqlPath, negated: bool) -> Result<SoqlExpr, ApiFault> {
         self.need_sign("(")?;
         if self.is_word("SELECT") {
             let query = Box::new(self.query(false)?);
             self.need_sign(")")?;
-            return Ok(Expr::Semi { path, negated, query });
+            return Ok(SoqlExpr::Semi { path, negated, query });
         }
         let mut values = vec![self.literal()?];
         while self.sign(",") {
             values.push(self.literal()?);
         }
         self.need_sign(")")?;
-        Ok(Expr::In { path, negated, values })
+        Ok(SoqlExpr::In { path, negated, values })
     }
 
-    fn literal(&mut self) -> Result<Literal, Fault> {
+    fn literal(&mut self) -> Result<SoqlLiteral, ApiFault> {
         let literal = match self.peek() {
-            Token::Text(text) => Some(Literal::Value(Cell::text(text.as_str()))),
-            Token::Word(word) => word_literal(word),
+            SoqlToken::Text(text) => Some(SoqlLiteral::Value(OrgValue::text(text.as_str()))),
+            SoqlToken::Word(word) => word_literal(word),
             _ => None,
         };
         let literal = literal.ok_or_else(|| self.unexpected())?;
@@ -235,7 +239,7 @@ impl Parser<'_> {
         Ok(literal)
     }
 
-    fn order(&mut self) -> Result<Vec<Order>, Fault> {
+    fn order(&mut self) -> Result<Vec<OrderItem>, ApiFault> {
         let mut order = Vec::new();
         if !self.word("ORDER") {
             return Ok(order);
@@ -251,16 +255,16 @@ impl Parser<'_> {
                     self.need_word("LAST")?;
                 }
             }
-            order.push(Order { path, descending, nulls_first });
+            order.push(OrderItem { path, descending, nulls_first });
             if !self.sign(",") {
                 return Ok(order);
             }
         }
     }
 
-    fn count(&mut self) -> Result<usize, Fault> {
+    fn count(&mut self) -> Result<usize, ApiFault> {
         let count = match self.peek() {
-            Token::Word(word) => word.parse().ok(),
+            SoqlToken::Word(word) => word.parse().ok(),
             _ => None,
         };
         let count = count.ok_or_else(|| self.unexpected())?;
@@ -269,22 +273,22 @@ impl Parser<'_> {
     }
 }
 
-fn word_literal(word: &str) -> Option<Literal> {
+fn word_literal(word: &str) -> Option<SoqlLiteral> {
     let value = match word.to_ascii_uppercase().as_str() {
-        "TRUE" => Cell::Bool(true),
-        "FALSE" => Cell::Bool(false),
-        "NULL" => Cell::Null,
+        "TRUE" => OrgValue::Bool(true),
+        "FALSE" => OrgValue::Bool(false),
+        "NULL" => OrgValue::Null,
         upper if upper.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             let (name, count) = match upper.split_once(':') {
                 Some((name, count)) => (name, Some(count.parse().ok()?)),
                 None => (upper, None),
             };
-            return Some(Literal::Range(name.to_owned(), count));
+            return Some(SoqlLiteral::Range(name.to_owned(), count));
         }
         _ => None
-            .or_else(|| parse_time(word).map(Cell::Time))
-            .or_else(|| word.parse().ok().map(Cell::Date))
-            .or_else(|| word.parse().ok().map(Cell::Number))?,
+            .or_else(|| parse_time(word).map(OrgValue::Time))
+            .or_else(|| word.parse().ok().map(OrgValue::Date))
+            .or_else(|| word.parse().ok().map(OrgValue::Number))?,
     };
-    Some(Literal::Value(value))
+    Some(SoqlLiteral::Value(value))
 }

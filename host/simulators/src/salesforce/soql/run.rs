@@ -8,26 +8,26 @@ use std::cmp::Ordering;
 
 use super::super::ids::Serial;
 use super::super::json::Json;
-use super::super::schema::{Child, Kind, SLOT_ID, SLOT_STAMP, Table};
-use super::super::store::{NULL, Row, Store};
-use super::super::value::Cell;
-use super::ast::{Aggregate, Op};
-use super::bind::{Column, Leaf, Output, Plan, Reach, Sort, Test};
+use super::super::schema::{ChildRelationship, OrgFieldKind, SLOT_ID, SLOT_STAMP, TableNumber};
+use super::super::store::{NULL, OrgRow, OrgStore};
+use super::super::value::OrgValue;
+use super::ast::{Aggregate, CompareOp};
+use super::plan::{FieldReach, PlanColumn, PlanOutput, ReachLeaf, RowSort, RowTest, SoqlPlan};
 
 /// The rows of a query in order, after OFFSET and LIMIT; `all` includes deleted ones.
-pub(crate) fn select(store: &Store, plan: &Plan, all: bool) -> Vec<Serial> {
+pub(crate) fn select(store: &OrgStore, plan: &SoqlPlan, all: bool) -> Vec<Serial> {
     let wanted = plan.limit.map_or(usize::MAX, |limit| limit.saturating_add(plan.offset));
-    let fits = |row: &&Row| {
+    let fits = |row: &&OrgRow| {
         (all || !row.deleted())
             && !store.hides(plan.table, row.serial)
             && plan.filter.as_ref().is_none_or(|test| test.holds(store, row))
     };
     let rows = candidates(store, plan);
     let kept = rows.into_iter().filter(fits);
-    let sorted: Vec<&Row> = if by_stamp(plan) && !narrow(store, plan) {
+    let sorted: Vec<&OrgRow> = if by_stamp(plan) && !narrow(store, plan) {
         kept.take(wanted).collect()
     } else {
-        let mut found: Vec<&Row> = kept.collect();
+        let mut found: Vec<&OrgRow> = kept.collect();
         found.sort_by(|a, b| order(store, &plan.order, a, b));
         found.truncate(wanted);
         found
@@ -36,14 +36,17 @@ pub(crate) fn select(store: &Store, plan: &Plan, all: bool) -> Vec<Serial> {
 }
 
 /// The rows worth testing: from a text index, else by stamp, else all.
-fn candidates<'a>(store: &'a Store, plan: &Plan) -> Box<dyn Iterator<Item = &'a Row> + 'a> {
+fn candidates<'a>(
+    store: &'a OrgStore,
+    plan: &SoqlPlan,
+) -> Box<dyn Iterator<Item = &'a OrgRow> + 'a> {
     let table = plan.table;
     if let Some(mut serials) = plan.filter.as_ref().and_then(|test| test.lookup(store, table)) {
         serials.sort_unstable();
         serials.dedup();
         return Box::new(serials.into_iter().filter_map(move |serial| store.row(table, serial)));
     }
-    let (low, high) = plan.filter.as_ref().map_or((i64::MIN, i64::MAX), Test::stamps);
+    let (low, high) = plan.filter.as_ref().map_or((i64::MIN, i64::MAX), RowTest::stamps);
     if by_stamp(plan) || low > i64::MIN {
         let rows = store.stamped(table, low, high);
         return Box::new(rows.filter_map(move |(_, serial)| store.row(table, serial)));
@@ -51,8 +54,8 @@ fn candidates<'a>(store: &'a Store, plan: &Plan) -> Box<dyn Iterator<Item = &'a 
     Box::new(store.rows(table))
 }
 
-/// Whether the order asked for is the order of the stamp index.
-fn by_stamp(plan: &Plan) -> bool {
+/// True if the order asked for is the order of the stamp index.
+fn by_stamp(plan: &SoqlPlan) -> bool {
     let slots: Vec<_> = plan.order.iter().map(|sort| (sort.reach.own(), sort.descending)).collect();
     matches!(
         slots.as_slice(),
@@ -60,12 +63,12 @@ fn by_stamp(plan: &Plan) -> bool {
     )
 }
 
-fn narrow(store: &Store, plan: &Plan) -> bool {
+fn narrow(store: &OrgStore, plan: &SoqlPlan) -> bool {
     plan.filter.as_ref().is_some_and(|test| test.lookup(store, plan.table).is_some())
 }
 
-impl Test {
-    fn holds(&self, store: &Store, row: &Row) -> bool {
+impl RowTest {
+    fn holds(&self, store: &OrgStore, row: &OrgRow) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(store, row)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(store, row)),
@@ -79,7 +82,7 @@ impl Test {
     }
 
     /// The rows an index gives for this test, a superset of those it holds for.
-    fn lookup(&self, store: &Store, table: Table) -> Option<Vec<Serial>> {
+    fn lookup(&self, store: &OrgStore, table: TableNumber) -> Option<Vec<Serial>> {
         match self {
             Self::All(parts) => parts.iter().find_map(|part| part.lookup(store, table)),
             Self::Any(parts) => {
@@ -88,7 +91,9 @@ impl Test {
                 Some(found?.concat())
             }
             Self::Not(_) => None,
-            Self::Compare(reach, Op::Eq, value) => by_value(store, table, reach.own()?, value),
+            Self::Compare(reach, CompareOp::Eq, value) => {
+                by_value(store, table, reach.own()?, value)
+            }
             Self::Compare(..) => None,
             Self::In(reach, members) => {
                 let slot = reach.own()?;
@@ -115,19 +120,25 @@ impl Test {
                 .map(Self::stamps)
                 .reduce(|(low, high), (l, h)| (low.min(l), high.max(h)))
                 .unwrap_or(whole),
-            Self::Compare(reach, op, Cell::Time(at)) if reach.own() == Some(SLOT_STAMP) => match op
-            {
-                Op::Eq => (*at, *at),
-                Op::Gt | Op::Ge => (*at, i64::MAX),
-                Op::Lt | Op::Le => (i64::MIN, *at),
-                Op::Ne | Op::Like => whole,
-            },
+            Self::Compare(reach, op, OrgValue::Time(at)) if reach.own() == Some(SLOT_STAMP) => {
+                match op {
+                    CompareOp::Eq => (*at, *at),
+                    CompareOp::Gt | CompareOp::Ge => (*at, i64::MAX),
+                    CompareOp::Lt | CompareOp::Le => (i64::MIN, *at),
+                    CompareOp::Ne | CompareOp::Like => whole,
+                }
+            }
             Self::Not(_) | Self::Compare(..) | Self::In(..) => whole,
         }
     }
 }
 
-fn by_value(store: &Store, table: Table, slot: usize, value: &Cell) -> Option<Vec<Serial>> {
+fn by_value(
+    store: &OrgStore,
+    table: TableNumber,
+    slot: usize,
+    value: &OrgValue,
+) -> Option<Vec<Serial>> {
     let text = value.as_text()?;
     if slot == SLOT_ID {
         let found = store.locate(text).filter(|(of, _)| *of == table);
@@ -136,24 +147,24 @@ fn by_value(store: &Store, table: Table, slot: usize, value: &Cell) -> Option<Ve
     store.by_text(table, slot, text).map(<[Serial]>::to_vec)
 }
 
-impl Reach {
+impl FieldReach {
     /// The slot, where this is a field of the row itself.
     fn own(&self) -> Option<usize> {
         match (&self.leaf, self.hops.is_empty()) {
-            (Leaf::Slot(slot), true) => Some(*slot),
+            (ReachLeaf::Slot(slot), true) => Some(*slot),
             _ => None,
         }
     }
 
     /// The order of two values of this field: ids sort byte by byte, as their serials do.
-    fn rank(&self, a: &Cell, b: &Cell) -> Ordering {
+    fn rank(&self, a: &OrgValue, b: &OrgValue) -> Ordering {
         match (a, b) {
-            (Cell::Text(a), Cell::Text(b)) if self.own() == Some(SLOT_ID) => a.cmp(b),
+            (OrgValue::Text(a), OrgValue::Text(b)) if self.own() == Some(SLOT_ID) => a.cmp(b),
             _ => a.order(b),
         }
     }
 
-    fn get<'a>(&self, store: &'a Store, row: &'a Row) -> &'a Cell {
+    fn get<'a>(&self, store: &'a OrgStore, row: &'a OrgRow) -> &'a OrgValue {
         let mut row = row;
         let mut table = None;
         for hop in &self.hops {
@@ -163,8 +174,8 @@ impl Reach {
             }
         }
         match &self.leaf {
-            Leaf::Slot(slot) => row.cell(*slot),
-            Leaf::Named(name) => {
+            ReachLeaf::Slot(slot) => row.cell(*slot),
+            ReachLeaf::Named(name) => {
                 let slot = table.and_then(|table| store.object(table)?.slot(name));
                 slot.map_or(&NULL, |slot| row.cell(slot))
             }
@@ -172,21 +183,21 @@ impl Reach {
     }
 }
 
-fn parent<'a>(store: &'a Store, row: &Row, slot: usize) -> Option<(Table, &'a Row)> {
+fn parent<'a>(store: &'a OrgStore, row: &OrgRow, slot: usize) -> Option<(TableNumber, &'a OrgRow)> {
     let (table, serial) = store.locate(row.cell(slot).as_text()?)?;
     Some((table, store.shared(table, serial)?))
 }
 
-fn compare(found: &Cell, op: Op, value: &Cell, order: Ordering) -> bool {
+fn compare(found: &OrgValue, op: CompareOp, value: &OrgValue, order: Ordering) -> bool {
     let both = !found.is_null() && !value.is_null();
     match op {
-        Op::Eq => order == Ordering::Equal,
-        Op::Ne => order != Ordering::Equal,
-        Op::Lt => both && order == Ordering::Less,
-        Op::Le => both && order != Ordering::Greater,
-        Op::Gt => both && order == Ordering::Greater,
-        Op::Ge => both && order != Ordering::Less,
-        Op::Like => match (found.as_text(), value.as_text()) {
+        CompareOp::Eq => order == Ordering::Equal,
+        CompareOp::Ne => order != Ordering::Equal,
+        CompareOp::Lt => both && order == Ordering::Less,
+        CompareOp::Le => both && order != Ordering::Greater,
+        CompareOp::Gt => both && order == Ordering::Greater,
+        CompareOp::Ge => both && order != Ordering::Less,
+        CompareOp::Like => match (found.as_text(), value.as_text()) {
             (Some(text), Some(pattern)) => {
                 let text: Vec<char> = text.to_lowercase().chars().collect();
                 let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
@@ -210,7 +221,7 @@ fn like(text: &[char], pattern: &[char]) -> bool {
     }
 }
 
-fn order(store: &Store, sorts: &[Sort], a: &Row, b: &Row) -> Ordering {
+fn order(store: &OrgStore, sorts: &[RowSort], a: &OrgRow, b: &OrgRow) -> Ordering {
     for sort in sorts {
         let (x, y) = (sort.reach.get(store, a), sort.reach.get(store, b));
         let nulls = y.is_null().cmp(&x.is_null());
@@ -228,10 +239,10 @@ fn order(store: &Store, sorts: &[Sort], a: &Row, b: &Row) -> Ordering {
 }
 
 /// The values of a semi-join: the first selected field of each row that is not deleted.
-pub(super) fn first_column(store: &Store, plan: &Plan) -> Vec<Cell> {
+pub(super) fn first_column(store: &OrgStore, plan: &SoqlPlan) -> Vec<OrgValue> {
     let slot = match &plan.output {
-        Output::Rows(columns) => columns.iter().find_map(|column| match column {
-            Column::Field { slot, .. } => Some(*slot),
+        PlanOutput::Rows(columns) => columns.iter().find_map(|column| match column {
+            PlanColumn::Field { slot, .. } => Some(*slot),
             _ => None,
         }),
         _ => None,
@@ -246,15 +257,15 @@ pub(super) fn first_column(store: &Store, plan: &Plan) -> Vec<Cell> {
 
 /// The records of some rows, in the answer's shape; rows gone since are left out.
 /// `base` is the path up to the version, such as `/services/data/v60.0`.
-pub(crate) fn render(store: &Store, plan: &Plan, rows: &[Serial], base: &str) -> Vec<Json> {
+pub(crate) fn render(store: &OrgStore, plan: &SoqlPlan, rows: &[Serial], base: &str) -> Vec<Json> {
     match &plan.output {
-        Output::Rows(columns) => rows
+        PlanOutput::Rows(columns) => rows
             .iter()
             .filter_map(|serial| store.row(plan.table, *serial))
             .map(|row| record(store, plan.table, row, columns, base))
             .collect(),
-        Output::Count => Vec::new(),
-        Output::Aggregates(aggregates) => {
+        PlanOutput::Count => Vec::new(),
+        PlanOutput::Aggregates(aggregates) => {
             let mut pairs =
                 vec![("attributes".into(), Json::object([("type", "AggregateResult".into())]))];
             for (aggregate, reach, kind, name) in aggregates {
@@ -275,23 +286,31 @@ pub(crate) fn render(store: &Store, plan: &Plan, rows: &[Serial], base: &str) ->
     }
 }
 
-fn shown(value: Option<&Cell>, kind: Kind) -> Json {
+fn shown(value: Option<&OrgValue>, kind: OrgFieldKind) -> Json {
     value.map_or(Json::Null, |value| value.json(kind))
 }
 
-fn record(store: &Store, table: Table, row: &Row, columns: &[Column], base: &str) -> Json {
+fn record(
+    store: &OrgStore,
+    table: TableNumber,
+    row: &OrgRow,
+    columns: &[PlanColumn],
+    base: &str,
+) -> Json {
     let mut pairs = Vec::with_capacity(columns.len() + 1);
     pairs.push(("attributes".into(), attributes(store, table, row.serial, base)));
     for column in columns {
         let (name, value) = match column {
-            Column::Field { name, slot, kind } => (Cow::Borrowed(*name), field(row, *slot, *kind)),
-            Column::Named(name) => (Cow::Owned(name.clone()), named(store, table, row, name)),
-            Column::Parent { name, slot, columns } => {
+            PlanColumn::Field { name, slot, kind } => {
+                (Cow::Borrowed(*name), field(row, *slot, *kind))
+            }
+            PlanColumn::Named(name) => (Cow::Owned(name.clone()), named(store, table, row, name)),
+            PlanColumn::Parent { name, slot, columns } => {
                 let value = parent(store, row, *slot)
                     .map_or(Json::Null, |(table, row)| record(store, table, row, columns, base));
                 (Cow::Borrowed(*name), value)
             }
-            Column::Children { child, plan } => (
+            PlanColumn::Children { child, plan } => (
                 Cow::Borrowed(child.relationship),
                 children(store, *child, plan, &store.id(table, row.serial), base),
             ),
@@ -302,15 +321,15 @@ fn record(store: &Store, table: Table, row: &Row, columns: &[Column], base: &str
 }
 
 /// The `attributes` of a record: its type and the path of the record itself.
-pub(crate) fn attributes(store: &Store, table: Table, serial: Serial, base: &str) -> Json {
+pub(crate) fn attributes(store: &OrgStore, table: TableNumber, serial: Serial, base: &str) -> Json {
     let name = store.object(table).map_or("", |object| object.name);
     let url = format!("{base}/sobjects/{name}/{}", store.id(table, serial));
     Json::object([("type", name.into()), ("url", url.into())])
 }
 
 /// One value of a row; an address is put together from the five slots before it.
-pub(crate) fn field(row: &Row, slot: usize, kind: Kind) -> Json {
-    if kind != Kind::Address {
+pub(crate) fn field(row: &OrgRow, slot: usize, kind: OrgFieldKind) -> Json {
+    if kind != OrgFieldKind::Address {
         return row.cell(slot).json(kind);
     }
     let part =
@@ -332,16 +351,22 @@ pub(crate) fn field(row: &Row, slot: usize, kind: Kind) -> Json {
     ])
 }
 
-fn named(store: &Store, table: Table, row: &Row, name: &str) -> Json {
+fn named(store: &OrgStore, table: TableNumber, row: &OrgRow, name: &str) -> Json {
     let found = store.object(table).and_then(|object| object.field(name));
     found.map_or(Json::Null, |(slot, of)| field(row, slot, of.kind))
 }
 
-fn children(store: &Store, child: Child, plan: &Plan, parent: &str, base: &str) -> Json {
+fn children(
+    store: &OrgStore,
+    child: ChildRelationship,
+    plan: &SoqlPlan,
+    parent: &str,
+    base: &str,
+) -> Json {
     let serials = store.live(child.table, child.slot, parent);
-    let fits = |row: &&Row| plan.filter.as_ref().is_none_or(|test| test.holds(store, row));
+    let fits = |row: &&OrgRow| plan.filter.as_ref().is_none_or(|test| test.holds(store, row));
     let rows = serials.iter().filter_map(|serial| store.shared(child.table, *serial));
-    let mut found: Vec<&Row> = rows.filter(fits).collect();
+    let mut found: Vec<&OrgRow> = rows.filter(fits).collect();
     found.sort_by(|a, b| order(store, &plan.order, a, b));
     let limit = plan.limit.unwrap_or(usize::MAX);
     let serials: Vec<Serial> =
@@ -356,26 +381,26 @@ fn children(store: &Store, child: Child, plan: &Plan, parent: &str, base: &str) 
     ])
 }
 
-/// Whether the plan gives plain rows: fields and parents, no children, counts or aggregates.
-pub(crate) fn flat(plan: &Plan) -> bool {
-    fn plain(columns: &[Column]) -> bool {
+/// True if the plan gives plain rows: fields and parents, no children, counts or aggregates.
+pub(crate) fn flat(plan: &SoqlPlan) -> bool {
+    fn plain(columns: &[PlanColumn]) -> bool {
         columns.iter().all(|column| match column {
-            Column::Field { kind, .. } => *kind != Kind::Address,
-            Column::Named(_) => true,
-            Column::Parent { columns, .. } => plain(columns),
-            Column::Children { .. } => false,
+            PlanColumn::Field { kind, .. } => *kind != OrgFieldKind::Address,
+            PlanColumn::Named(_) => true,
+            PlanColumn::Parent { columns, .. } => plain(columns),
+            PlanColumn::Children { .. } => false,
         })
     }
-    matches!(&plan.output, Output::Rows(columns) if plain(columns))
+    matches!(&plan.output, PlanOutput::Rows(columns) if plain(columns))
 }
 
 /// Header and rows of a plan's records as Bulk 2.0 shows them, parents as `Account.Name`.
 pub(crate) fn sheet(
-    store: &Store,
-    plan: &Plan,
+    store: &OrgStore,
+    plan: &SoqlPlan,
     rows: &[Serial],
 ) -> (Vec<String>, Vec<Vec<String>>) {
-    let Output::Rows(columns) = &plan.output else { return (Vec::new(), Vec::new()) };
+    let PlanOutput::Rows(columns) = &plan.output else { return (Vec::new(), Vec::new()) };
     let mut header = Vec::new();
     name_columns(columns, "", &mut header);
     let found = rows.iter().filter_map(|serial| store.row(plan.table, *serial));
@@ -388,42 +413,42 @@ pub(crate) fn sheet(
     (header, lines)
 }
 
-fn name_columns(columns: &[Column], prefix: &str, header: &mut Vec<String>) {
+fn name_columns(columns: &[PlanColumn], prefix: &str, header: &mut Vec<String>) {
     for column in columns {
         match column {
-            Column::Field { name, .. } => header.push(format!("{prefix}{name}")),
-            Column::Named(name) => header.push(format!("{prefix}{name}")),
-            Column::Parent { name, columns, .. } => {
+            PlanColumn::Field { name, .. } => header.push(format!("{prefix}{name}")),
+            PlanColumn::Named(name) => header.push(format!("{prefix}{name}")),
+            PlanColumn::Parent { name, columns, .. } => {
                 name_columns(columns, &format!("{prefix}{name}."), header);
             }
-            Column::Children { .. } => {}
+            PlanColumn::Children { .. } => {}
         }
     }
 }
 
 fn show_line(
-    store: &Store,
-    table: Table,
-    row: Option<&Row>,
-    columns: &[Column],
+    store: &OrgStore,
+    table: TableNumber,
+    row: Option<&OrgRow>,
+    columns: &[PlanColumn],
     line: &mut Vec<String>,
 ) {
     for column in columns {
         match column {
-            Column::Field { slot, kind, .. } => {
+            PlanColumn::Field { slot, kind, .. } => {
                 line.push(row.map_or_else(String::new, |row| row.cell(*slot).csv(*kind)));
             }
-            Column::Named(name) => {
+            PlanColumn::Named(name) => {
                 let field = store.object(table).and_then(|object| object.field(name));
                 let cell = row.zip(field).map(|(row, (slot, of))| row.cell(slot).csv(of.kind));
                 line.push(cell.unwrap_or_default());
             }
-            Column::Parent { slot, columns, .. } => {
+            PlanColumn::Parent { slot, columns, .. } => {
                 let found = row.and_then(|row| parent(store, row, *slot));
                 let (table, row) = found.map_or((table, None), |(table, row)| (table, Some(row)));
                 show_line(store, table, row, columns, line);
             }
-            Column::Children { .. } => {}
+            PlanColumn::Children { .. } => {}
         }
     }
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::json::Json;
-use super::super::schema::Schema;
-use super::super::store::Store;
-use super::super::write::By;
+use super::super::schema::OrgSchema;
+use super::super::store::OrgStore;
+use super::super::write::WriteAuthor;
 use super::*;
 use crate::control::Origin;
 
@@ -13,13 +13,13 @@ use crate::control::Origin;
 const NOW_MS: i64 = 1_790_000_000_000;
 
 /// Two accounts and five contacts, one per minute.
-fn store() -> Store {
-    let mut store = Store::new(Schema::standard());
+fn store() -> OrgStore {
+    let mut store = OrgStore::new(OrgSchema::standard());
     let mut add = |object: &str, minute: i64, fields: Value| {
         let table = store.schema.table(object).unwrap();
         let Json::Object(fields) = Json::from(fields) else { panic!("no object") };
         let at_ms = NOW_MS + minute * 60_000;
-        let by = By { user: "0055g00000000001AAA".into(), at_ms, origin: Origin::Human };
+        let by = WriteAuthor { user: "0055g00000000001AAA".into(), at_ms, origin: Origin::Human };
         let serial = store.create(table, &fields, &by).unwrap();
         store.id(table, serial)
     };
@@ -33,7 +33,7 @@ fn store() -> Store {
     store
 }
 
-fn run(store: &Store, soql: &str) -> Result<Vec<Json>, Fault> {
+fn run(store: &OrgStore, soql: &str) -> Result<Vec<Json>, ApiFault> {
     let plan = bind(store, soql, &parse(soql)?, NOW_MS)?;
     let rows = select(store, &plan, false);
     Ok(render(store, &plan, &rows, "/services/data/v60.0"))
@@ -56,7 +56,7 @@ fn check_refused(soql: &str, code: &str, message: &str) {
 }
 
 #[test]
-fn conditions() {
+fn where_conditions_select_rows() {
     check("", "ABCDE");
     check("WHERE LastName = 'b'", "B");
     check("WHERE LastName != 'B'", "ACDE");
@@ -76,7 +76,7 @@ fn conditions() {
 }
 
 #[test]
-fn patterns() {
+fn like_patterns_select_rows() {
     check("WHERE Title LIKE '%長'", "BC");
     check("WHERE Title LIKE '課長\\_%'", "E");
     check("WHERE Title LIKE '_長'", "BC");
@@ -84,7 +84,7 @@ fn patterns() {
 }
 
 #[test]
-fn times() {
+fn date_literals_select_rows() {
     check("WHERE SystemModstamp >= 2026-09-21T14:14:20Z", "BCD");
     check("WHERE SystemModstamp > 2026-09-21T14:14:20.000+0000", "CD");
     check("WHERE SystemModstamp = 2026-09-21T23:14:20+09:00", "B");
@@ -101,7 +101,7 @@ fn times() {
 }
 
 #[test]
-fn parents() {
+fn parent_fields_are_selected() {
     check("WHERE Account.Name = '株式会社さくら'", "A");
     check("WHERE Account.NumberOfEmployees > 5", "A");
     check("WHERE AccountId IN (SELECT Id FROM Account WHERE NumberOfEmployees = 10)", "A");
@@ -114,7 +114,7 @@ fn parents() {
 }
 
 #[test]
-fn order_and_limits() {
+fn order_and_limits_are_followed() {
     check("ORDER BY LastName DESC", "EDCBA");
     check("ORDER BY Title", "ADCEB");
     check("ORDER BY Title NULLS LAST", "CEBAD");
@@ -127,7 +127,7 @@ fn order_and_limits() {
 }
 
 #[test]
-fn counts_and_children() {
+fn counts_and_children_are_selected() {
     let store = store();
     let one = |soql: &str| run(&store, soql).unwrap().first().map(Json::to_string).unwrap();
     assert_eq!(
@@ -143,7 +143,7 @@ fn counts_and_children() {
 }
 
 #[test]
-fn refusals() {
+fn malformed_queries_are_refused() {
     check_refused("SELECT FROM Contact", "MALFORMED_QUERY", "unexpected token: 'Contact'");
     check_refused("SELECT Id FROM Contact WHERE", "MALFORMED_QUERY", "<EOF>");
     check_refused("SELECT Id FROM Contact WHERE Name = 'x", "MALFORMED_QUERY", "<EOF>");

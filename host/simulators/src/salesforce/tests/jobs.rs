@@ -103,7 +103,13 @@ fn a_job_that_is_aborted_in_progress_has_done_a_part() {
 
 #[test]
 fn a_job_that_somebody_stops_keeps_the_rest() {
-    let mut org = Fixture::new(0, Faults { ingest_stops_after: 3, ..Faults::default() });
+    let mut org = Fixture::new(
+        0,
+        Faults {
+            salesforce: SalesforceFaults { ingest_stops_after: 3, ..Faults::default().salesforce },
+            ..Faults::default()
+        },
+    );
     let (job, csv) = many(5);
     let id = ingest(&mut org, job, &csv);
     org.clock.advance(60_000);

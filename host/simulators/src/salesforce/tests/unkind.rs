@@ -1,6 +1,6 @@
 //! The knobs that make an org as unpleasant as a real one, each by itself.
 //!
-//! What they promise is `host/sync/RULES.md` S12 and S14.
+//! They keep the rules S12 and S14 of `host/sync/RULES.md`.
 
 use axum::http::HeaderMap;
 
@@ -12,7 +12,7 @@ impl Fixture {
     fn sim(&mut self, method: &str, path: &str, body: Value) -> Value {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request =
-            Request::new(method, &format!("/_sim/{path}"), HeaderMap::new(), body.to_string());
+            SimRequest::new(method, &format!("/_sim/{path}"), HeaderMap::new(), body.to_string());
         serde_json::from_slice(&answer(&mut self.org, &request).body).unwrap()
     }
 

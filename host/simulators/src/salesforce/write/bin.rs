@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::error::Fault;
+use super::super::error::ApiFault;
 use super::super::ids::Serial;
-use super::super::schema::{SLOT_DELETED, SLOT_STAMP, Table};
-use super::super::store::{Binned, Store};
-use super::super::value::{Cell, whole_second};
-use super::{By, touch, unsupported};
+use super::super::schema::{SLOT_DELETED, SLOT_STAMP, TableNumber};
+use super::super::store::{BinnedRows, OrgStore};
+use super::super::value::{OrgValue, whole_second};
+use super::{WriteAuthor, touch, unsupported};
 
-/// Whether deleting the parent deletes the children that point to it by this field.
+/// True if deleting the parent deletes the children that point to it by this field.
 pub(crate) fn cascades(parent: &str, child: &str, field: &str) -> bool {
     matches!(
         (parent, child, field),
@@ -19,16 +19,21 @@ pub(crate) fn cascades(parent: &str, child: &str, field: &str) -> bool {
     )
 }
 
-impl Store {
+impl OrgStore {
     /// Moves a row into the recycle bin, with the rows that cannot be without it, and empties the
     /// other lookups to it.
-    pub(crate) fn delete(&mut self, table: Table, serial: Serial, by: &By) -> Result<(), Fault> {
-        let row = self.row(table, serial).ok_or_else(Fault::not_found)?;
+    pub(crate) fn delete(
+        &mut self,
+        table: TableNumber,
+        serial: Serial,
+        by: &WriteAuthor,
+    ) -> Result<(), ApiFault> {
+        let row = self.row(table, serial).ok_or_else(ApiFault::not_found)?;
         if row.deleted() {
-            return Err(Fault::deleted());
+            return Err(ApiFault::deleted());
         }
         let schema = Arc::clone(&self.schema);
-        let object = schema.object(table).ok_or_else(Fault::not_found)?;
+        let object = schema.object(table).ok_or_else(ApiFault::not_found)?;
         if !object.writable {
             return Err(unsupported(object.label, "delete"));
         }
@@ -36,10 +41,10 @@ impl Store {
         self.check_blocked(table, serial)?;
         let mut row = row.clone();
         let (id, parent) = (self.id(table, serial), object.name);
-        row.set(SLOT_DELETED, Cell::Bool(true));
+        row.set(SLOT_DELETED, OrgValue::Bool(true));
         touch(&mut row, by);
-        self.put(table, row);
-        let mut binned = Binned::default();
+        self.put_row(table, row);
+        let mut binned = BinnedRows::default();
         for (of, child) in schema.objects() {
             let fields = child.fields.iter().enumerate().filter(|(_, f)| f.createable);
             for (slot, field) in fields {
@@ -53,7 +58,7 @@ impl Store {
                         self.quiet.insert((of, serial));
                         binned.along.push((of, serial));
                     } else {
-                        self.point(of, serial, slot, Cell::Null, by);
+                        self.point(of, serial, slot, OrgValue::Null, by);
                         binned.emptied.push((of, serial, slot));
                     }
                 }
@@ -64,9 +69,10 @@ impl Store {
     }
 
     /// An account with won opportunities stays; describe says nothing of it.
-    fn check_blocked(&self, table: Table, serial: Serial) -> Result<(), Fault> {
-        let is = |table: Table, name: &str| self.object(table).is_some_and(|o| o.name == name);
-        if !self.knobs.won_deals_block_deletion || !is(table, "Account") {
+    fn check_blocked(&self, table: TableNumber, serial: Serial) -> Result<(), ApiFault> {
+        let is =
+            |table: TableNumber, name: &str| self.object(table).is_some_and(|o| o.name == name);
+        if !self.knobs.salesforce.won_deals_block_deletion || !is(table, "Account") {
             return Ok(());
         }
         let Some(deals) = self.schema.any_table("Opportunity") else { return Ok(()) };
@@ -91,31 +97,43 @@ impl Store {
             own.unwrap_or_default(),
             won.join(", ")
         );
-        Err(Fault::on("DELETE_FAILED", message, &[]))
+        Err(ApiFault::on("DELETE_FAILED", message, &[]))
     }
 
     /// Changes a lookup as the platform does by itself: only `SystemModstamp` moves.
-    fn point(&mut self, table: Table, serial: Serial, slot: usize, to: Cell, by: &By) {
+    fn point(
+        &mut self,
+        table: TableNumber,
+        serial: Serial,
+        slot: usize,
+        to: OrgValue,
+        by: &WriteAuthor,
+    ) {
         let Some(mut row) = self.row(table, serial).cloned() else { return };
         row.set(slot, to);
-        row.set(SLOT_STAMP, Cell::Time(whole_second(by.at_ms)));
-        self.put(table, row);
+        row.set(SLOT_STAMP, OrgValue::Time(whole_second(by.at_ms)));
+        self.put_row(table, row);
     }
 
     /// Takes a row out of the bin with the rows that went along, and lookups that nobody replaced.
-    pub(crate) fn undelete(&mut self, table: Table, serial: Serial, by: &By) -> Result<(), Fault> {
+    pub(crate) fn undelete(
+        &mut self,
+        table: TableNumber,
+        serial: Serial,
+        by: &WriteAuthor,
+    ) -> Result<(), ApiFault> {
         let row = self.row(table, serial).filter(|row| row.deleted());
-        let mut row = row
-            .cloned()
-            .ok_or_else(|| Fault::on("UNDELETE_FAILED", "Record is not in the recycle bin", &[]))?;
+        let mut row = row.cloned().ok_or_else(|| {
+            ApiFault::on("UNDELETE_FAILED", "Record is not in the recycle bin", &[])
+        })?;
         if self.object(table).is_some_and(|object| object.name == "CampaignMember") {
             let message = "Entity type is not undeletable";
-            return Err(Fault::on("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message, &[]));
+            return Err(ApiFault::on("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message, &[]));
         }
-        row.set(SLOT_DELETED, Cell::Bool(false));
+        row.set(SLOT_DELETED, OrgValue::Bool(false));
         touch(&mut row, by);
-        let id = Cell::Text(self.id(table, serial));
-        self.put(table, row);
+        let id = OrgValue::Text(self.id(table, serial));
+        self.put_row(table, row);
         let binned = self.bin.remove(&(table, serial)).unwrap_or_default();
         self.quiet.remove(&(table, serial));
         for (of, serial) in binned.along {

@@ -1,25 +1,25 @@
 //! Reads the fields of a record body and checks each against its field.
 
-use super::super::error::Fault;
+use super::super::error::ApiFault;
 use super::super::ids;
-use super::super::json::{Json, Object};
-use super::super::schema::{self, Field, Kind, Table};
-use super::super::store::Store;
-use super::super::value::{Cell, from_json};
-use super::{By, Change, unsupported};
+use super::super::json::{Json, JsonPairs};
+use super::super::schema::{self, OrgField, OrgFieldKind, TableNumber};
+use super::super::store::OrgStore;
+use super::super::value::{OrgValue, from_json};
+use super::{SlotValue, WriteAuthor, unsupported};
 use crate::control::Origin;
-use crate::rules::Rule;
+use crate::rules::FieldConstraint;
 
-impl Store {
+impl OrgStore {
     /// The changes a body asks for; `attributes` and the id are no fields.
     pub(super) fn read(
         &self,
-        table: Table,
-        fields: &Object,
+        table: TableNumber,
+        fields: &JsonPairs,
         creating: bool,
-        by: &By,
-    ) -> Result<Vec<Change>, Fault> {
-        let object = self.object(table).ok_or_else(Fault::not_found)?;
+        by: &WriteAuthor,
+    ) -> Result<Vec<SlotValue>, ApiFault> {
+        let object = self.object(table).ok_or_else(ApiFault::not_found)?;
         if !object.writable {
             return Err(unsupported(object.label, if creating { "create" } else { "update" }));
         }
@@ -31,7 +31,7 @@ impl Store {
             }
             if key.eq_ignore_ascii_case("id") {
                 let message = "cannot specify Id in an insert call";
-                return Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
+                return Err(ApiFault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
             }
             let person = by.origin == Origin::Human;
             let found = if person { object.any_field(key) } else { object.field(key) };
@@ -52,49 +52,49 @@ impl Store {
              and verify that it is read/write for your profile or permission set.",
             locked.join(", ")
         );
-        Err(Fault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &locked))
+        Err(ApiFault::on("INVALID_FIELD_FOR_INSERT_UPDATE", message, &locked))
     }
 
-    fn cell(&self, field: &Field, value: &Json, by: &By) -> Result<Cell, Fault> {
+    fn cell(&self, field: &OrgField, value: &Json, by: &WriteAuthor) -> Result<OrgValue, ApiFault> {
         let cell = from_json(field, value)?;
-        let rounds = by.origin == Origin::Human && self.knobs.screen_rounds_numbers;
+        let rounds = by.origin == Origin::Human && self.knobs.salesforce.screen_rounds_numbers;
         match (field.reference(), &cell) {
-            (Some((to, _)), Cell::Text(id)) => self.reference(field, to, id),
-            (None, Cell::Number(number)) if rounds && field.kind == Kind::Currency => {
-                Ok(Cell::Number((number * 100.0).round() / 100.0))
+            (Some((to, _)), OrgValue::Text(id)) => self.reference(field, to, id),
+            (None, OrgValue::Number(number)) if rounds && field.kind == OrgFieldKind::Currency => {
+                Ok(OrgValue::Number((number * 100.0).round() / 100.0))
             }
             _ => Ok(cell),
         }
     }
 
     /// The full id of the record that a reference names, if there is one of a right object.
-    fn reference(&self, field: &Field, to: &[&str], id: &str) -> Result<Cell, Fault> {
+    fn reference(&self, field: &OrgField, to: &[&str], id: &str) -> Result<OrgValue, ApiFault> {
         let wrong = || {
             let message = format!("{}: id value of incorrect type: {id}", field.label);
             (message, [field.name])
         };
         let malformed = || {
             let (message, fields) = wrong();
-            Fault::on("MALFORMED_ID", message, &fields)
+            ApiFault::on("MALFORMED_ID", message, &fields)
         };
         let (prefix, serial) = ids::parse(id).ok_or_else(malformed)?;
         let table = self.schema.by_prefix(prefix).ok_or_else(malformed)?;
         if !self.object(table).is_some_and(|object| to.contains(&object.name)) {
             // A well-formed id of another object is another fault than no id.
             let (message, fields) = wrong();
-            return Err(Fault::on("FIELD_INTEGRITY_EXCEPTION", message, &fields));
+            return Err(ApiFault::on("FIELD_INTEGRITY_EXCEPTION", message, &fields));
         }
         match serial.and_then(|serial| self.shared(table, serial)) {
-            Some(row) if row.deleted() => Err(Fault { status: 400, ..Fault::deleted() }),
-            Some(row) => Ok(Cell::Text(self.id(table, row.serial))),
+            Some(row) if row.deleted() => Err(ApiFault { status: 400, ..ApiFault::deleted() }),
+            Some(row) => Ok(OrgValue::Text(self.id(table, row.serial))),
             None if field.name == "OwnerId" => {
                 let message = "invalid cross reference id";
-                Err(Fault::on("INVALID_CROSS_REFERENCE_KEY", message, &[]))
+                Err(ApiFault::on("INVALID_CROSS_REFERENCE_KEY", message, &[]))
             }
             None => {
                 let short = id.get(..15).unwrap_or(id);
                 let message = format!("insufficient access rights on cross-reference id: {short}");
-                Err(Fault::on("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, &[]))
+                Err(ApiFault::on("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, &[]))
             }
         }
     }
@@ -102,15 +102,15 @@ impl Store {
     /// `"Account": {"Renkei_Id__c": "x"}`: a reference by the parent's external id.
     fn foreign_key(
         &self,
-        object: &schema::Object,
+        object: &schema::OrgObject,
         key: &str,
         value: &Json,
-    ) -> Result<Change, Fault> {
-        let unknown = || Fault::no_such_column(key, object.name);
+    ) -> Result<SlotValue, ApiFault> {
+        let unknown = || ApiFault::no_such_column(key, object.name);
         let (slot, field) = object.relationship(key).ok_or_else(unknown)?;
         let (to, _) = field.reference().ok_or_else(unknown)?;
         let pairs = match value {
-            Json::Null => return Ok((slot, Cell::Null)),
+            Json::Null => return Ok((slot, OrgValue::Null)),
             Json::Object(pairs) => pairs,
             _ => return Err(unknown()),
         };
@@ -123,40 +123,51 @@ impl Store {
         let (by, text) =
             keys.and_then(|(key, value)| Some((key, value.as_str()?))).ok_or_else(unknown)?;
         let (by_slot, by_field) =
-            parent.field(by).ok_or_else(|| Fault::no_such_column(by, parent.name))?;
-        if !by_field.lookup || by_field.kind == Kind::Id {
-            return Err(Fault::no_such_column(by, parent.name));
+            parent.field(by).ok_or_else(|| ApiFault::no_such_column(by, parent.name))?;
+        if !by_field.lookup || by_field.kind == OrgFieldKind::Id {
+            return Err(ApiFault::no_such_column(by, parent.name));
         }
         match self.live(table, by_slot, text).as_slice() {
-            [serial] => Ok((slot, Cell::Text(self.id(table, *serial)))),
+            [serial] => Ok((slot, OrgValue::Text(self.id(table, *serial)))),
             [] => {
                 let message = format!(
                     "Foreign key external ID: {text} not found for field {} in entity {}",
                     by_field.name, parent.name
                 );
-                Err(Fault::on("INVALID_FIELD", message, &[]))
+                Err(ApiFault::on("INVALID_FIELD", message, &[]))
             }
             many => Err(self.several(table, by_field, many)),
         }
     }
 
     /// The fault of a key that several records share.
-    pub(crate) fn several(&self, table: Table, field: &Field, serials: &[u64]) -> Fault {
+    pub(crate) fn several(
+        &self,
+        table: TableNumber,
+        field: &OrgField,
+        serials: &[u64],
+    ) -> ApiFault {
         let ids: Vec<String> = serials.iter().map(|serial| self.id(table, *serial)).collect();
         let message = format!(
             "{}: more than one record found for external id field: [{}]",
             field.label,
             ids.join(", ")
         );
-        Fault::on("DUPLICATE_EXTERNAL_ID", message, &[])
+        ApiFault::on("DUPLICATE_EXTERNAL_ID", message, &[])
     }
 }
 
-/// Whether this one may write a field: the administrator may have closed it to the client.
-fn open(object: &schema::Object, slot: usize, field: &Field, creating: bool, person: bool) -> bool {
-    writable(field, creating) && (person || !object.overlay(slot).has(&Rule::ReadOnly))
+/// True if this one may write a field: the administrator may have closed it to the client.
+fn open(
+    object: &schema::OrgObject,
+    slot: usize,
+    field: &OrgField,
+    creating: bool,
+    person: bool,
+) -> bool {
+    writable(field, creating) && (person || !object.overlay(slot).has(&FieldConstraint::ReadOnly))
 }
 
-fn writable(field: &Field, creating: bool) -> bool {
+fn writable(field: &OrgField, creating: bool) -> bool {
     if creating { field.createable } else { field.updateable }
 }

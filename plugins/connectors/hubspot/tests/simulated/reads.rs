@@ -3,6 +3,7 @@
 //! The expected rows are the simulator's own list of records, read behind the API's back.
 
 use renkei_sdk::{Facts, Removal, Tombstone};
+use renkei_simulators::hubspot::faults::HubSpotFaults;
 
 use super::*;
 
@@ -70,7 +71,8 @@ fn changes_are_complete_when_more_records_share_a_stamp_than_a_search_pages_to()
 #[test]
 fn merged_record_leads_to_its_survivor() {
     let check = |merge_makes_new_id: bool| {
-        let sim = Sim::start(20, Faults { merge_makes_new_id, ..calm() });
+        let hubspot = HubSpotFaults { merge_makes_new_id, ..HubSpotFaults::default() };
+        let sim = Sim::start(20, Faults { hubspot, ..calm() });
         let (pages, cursor) = sim.scan(Scan::Backfill, None, &["email"], 100);
         let all = ids(&pages);
         let (winner, loser) = (all[0].as_str(), all[1].as_str());

@@ -1,6 +1,7 @@
 //! Changes: look-back, equal stamps, tombstones, stale cursors.
 
 use renkei_sdk::{Error, Removal};
+use renkei_simulators::salesforce::faults::SalesforceFaults;
 
 use super::*;
 
@@ -74,7 +75,8 @@ fn edit_is_seen_when_the_orgs_clock_was_wrong_for_one_answer() {
 
 #[test]
 fn late_commit_is_inside_the_look_back() {
-    with_org(50, Faults { late_commit_ms: 60_000, ..Faults::default() }, |session| {
+    let salesforce = SalesforceFaults { late_commit_ms: 60_000, ..SalesforceFaults::default() };
+    with_org(50, Faults { salesforce, ..Faults::default() }, |session| {
         let mut since = session.backfill("Contact");
         let ids = ids_in_org("Contact");
         session.clock.advance(HOUR_MS);

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use extism::{Manifest, Plugin, Wasm};
 use serde::{Deserialize, Serialize};
 
-/// How often to call which function, with rows given or those of the last time.
+/// Function and number of calls, with new rows or those of the last time.
 #[derive(Deserialize)]
 struct Request {
     calls: usize,
@@ -30,7 +30,7 @@ enum Function {
     TidyObjects,
 }
 
-/// What the calls took on this thread's processor, and the last answer if rows were given.
+/// Processor time of the calls on this thread, and the last answer if rows were given.
 #[derive(Serialize)]
 struct Report {
     seconds: f64,

@@ -5,6 +5,7 @@ use crate::histories::play::{Driver, plain};
 use crate::histories::stage::SCORE;
 use crate::world::{Entry, Place, Who};
 use renkei_sync::model::value::Value;
+use renkei_test_support::Promise;
 
 impl<D: Driver> Judge<'_, D> {
     pub(super) fn judge_deletions(&mut self, thing: &Thing, live: &[(Place, String)]) {
@@ -25,12 +26,15 @@ impl<D: Driver> Judge<'_, D> {
             {
                 let who = if entry.who == Who::Engine { "the engine" } else { "a cascade" };
                 found.push((
-                    "unwanted-deletion",
+                    Promise::UnwantedDeletion,
                     format!("{who} deleted {:?} in {place:?}", thing.key),
                 ));
             }
             if is_first && entry.who == Who::Engine && self.is_over(thing, position) {
-                found.push(("resurrected", format!("{:?} was made again in {place:?}", thing.key)));
+                found.push((
+                    Promise::Resurrected,
+                    format!("{:?} was made again in {place:?}", thing.key),
+                ));
             }
         }
         if let Some(deleted) = self.last_deletion(thing, ledger.len())
@@ -42,7 +46,10 @@ impl<D: Driver> Judge<'_, D> {
                     && !self.driver.explains(place, id, thing.kind.key())
             };
             for (place, _) in live.iter().filter(was_there) {
-                found.push(("missed-deletion", format!("{:?} is still in {place:?}", thing.key)));
+                found.push((
+                    Promise::MissedDeletion,
+                    format!("{:?} is still in {place:?}", thing.key),
+                ));
             }
         }
         for (promise, text) in found {
@@ -50,7 +57,7 @@ impl<D: Driver> Judge<'_, D> {
         }
     }
 
-    /// Where a person deleted a record of the thing last, before this position.
+    /// Position at which a person last deleted a record of the thing, before this one.
     fn last_deletion(&self, thing: &Thing, before: usize) -> Option<usize> {
         let ledger = &self.world.ledger;
         (0..before).rfind(|position| {
@@ -61,7 +68,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// Whether people work on the thing between two positions: they make, restore or edit it.
+    /// True if people work on the thing between two positions: they make, restore or edit it.
     fn is_worked_on(&self, thing: &Thing, from: usize, to: usize) -> bool {
         self.world.ledger[from..to].iter().any(|entry| self.is_work(thing, entry))
     }
@@ -81,7 +88,7 @@ impl<D: Driver> Judge<'_, D> {
         entry.human && is_edit && self.is(thing, &entry.place, &entry.id)
     }
 
-    /// Whether it carries out an earlier deletion by a person, of what was there then: the first
+    /// True if it carries out an earlier deletion by a person, of what was there then: the first
     /// attempt was answered and not done. What people made since is another thing of that name.
     fn is_late(&self, thing: &Thing, entry: &Entry) -> bool {
         if !self.world.pretended {
@@ -98,7 +105,7 @@ impl<D: Driver> Judge<'_, D> {
         })
     }
 
-    /// Whether a person has deleted the thing, everything before was in step, and nobody has worked
+    /// True if a person has deleted the thing, everything before was in step, and nobody has worked
     /// on it since.
     fn is_over(&self, thing: &Thing, before: usize) -> bool {
         let Some(deleted) = self.last_deletion(thing, before) else { return false };
@@ -106,7 +113,7 @@ impl<D: Driver> Judge<'_, D> {
         !self.is_worked_on(thing, calm.unwrap_or(0), before)
     }
 
-    /// Whether a deletion that no person did follows from one that a person did, as far as could be
+    /// True if a deletion that no person did follows from one that a person did, as far as could be
     /// known when its cycle began.
     fn is_wanted(&self, thing: &Thing, position: usize) -> bool {
         let Some(deleted) = self.last_deletion(thing, position) else { return false };
@@ -134,7 +141,7 @@ impl<D: Driver> Judge<'_, D> {
     }
 }
 
-/// Whether the column stands at the end as it stood before: no edit that anybody could see.
+/// True if the column stands at the end as it stood before: no edit that anybody could see.
 fn is_undone(entry: &Entry, since: &[Entry]) -> bool {
     let same = |other: &&Entry| {
         other.place == entry.place && other.id == entry.id && other.column == entry.column
