@@ -1,4 +1,4 @@
-//! Acceptance 5: a secret given to the host appears in no log, database, output or error.
+//! Secrets: one that is given to the host appears in no log, database, output or error.
 //!
 //! Guest memory is covered in `host/runtime`, where a guest hands out everything that it was given.
 

@@ -1,4 +1,4 @@
-//! Acceptance 6: a plugin that misbehaves is stopped with a typed error, and the other systems'
+//! Containment: a plugin that misbehaves is stopped with a typed error, and the other systems'
 //! work goes on.
 
 use renkei_fixtures::{Fixture, plugin};

@@ -1,4 +1,4 @@
-//! Acceptance 3: killed at any moment and started again, a sync ends as if nothing had happened,
+//! Crashes: killed at any moment and started again, a sync ends as if nothing had happened,
 //! and nothing is made twice.
 
 use std::collections::BTreeMap;

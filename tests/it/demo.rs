@@ -1,4 +1,4 @@
-//! Acceptance 1 in small: the demo's promises, as its own judge reads them from the simulators.
+//! The demo's promises in small, as its own judge reads them from the simulators.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Acceptance 9: each ordinary mistake gives one clear error with the next step, and leaves nothing
+//! Ordinary mistakes: each gives one clear error with the next step, and leaves nothing
 //! half-written.
 
 use serde_json::json;
@@ -115,7 +115,7 @@ fn a_plugin_for_another_contract() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, replace_once(bytes, b"\"contract\":\"0.1\"", b"\"contract\":\"9.9\""))
         .unwrap();
-    check(&site, "sync", 5, &["is loaded; `names.wasm` was refused: ", "9.9", "0.1"]);
+    check(&site, "sync", 5, &["is loaded\n", "hint: `names.wasm` was refused: ", "9.9", "0.1"]);
     nothing_was_written(&simulators);
 }
 

@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 
 use renkei_package::{ConnectorManifest, Object};
 use renkei_sync::model::plugin::{PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::model::record::{Page, PageRequest, Scan};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, Connector, Systems};
 
 use crate::report::{Outcome, Report, Stop, none_of};
 use crate::rules;

@@ -12,8 +12,8 @@ use renkei_runtime::{
     Auth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
     RuntimeError, SystemConfig,
 };
-use renkei_sync::ports::{Clock, Systems, Transforms};
 use renkei_sync::model::record::Attributes;
+use renkei_sync::ports::{Clock, Systems, Transforms};
 use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use renkei_package::{Function, Shape};
 use renkei_sync::model::plugin::{PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Attributes, Batch, Row};
 use renkei_sync::model::value::Cell;
+use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::data::{self, Source};
 use crate::limits;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use renkei_runtime::{TokenStore, TokenStoreError};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// See the module. Keys are `system/slot`.
+/// The file of refresh tokens. Keys are `system/slot`.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     path: PathBuf,

@@ -16,8 +16,8 @@ mod tests;
 use renkei_package::is_hidden;
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::{Attributes, Batch, Problem, Remedy, Row};
-use renkei_sync::read::unreadable::UNREADABLE_CELL;
 use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_sync::read::unreadable::UNREADABLE_CELL;
 
 use crate::bindings::v1::types;
 use crate::limits::{LimitReached, StopCause};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use renkei_package::{Function, Kind};
 use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_sync::ports::{TransformCall, Way};
 use serde::Serialize;
 
 use crate::engine::Machine;

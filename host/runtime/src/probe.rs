@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use renkei_package::{Function, Kind, Shape};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
+use renkei_sync::ports::{TransformCall, Way};
 
 use crate::engine::Machine;
 use crate::limits::Limits;

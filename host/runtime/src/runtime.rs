@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 use renkei_sync::model::record::{Batch, Problem, Remedy};
+use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 
 use crate::cache::Cache;
 use crate::compiler::{Compile, CompileLimits, Compiler};

@@ -19,9 +19,9 @@ use tempfile::TempDir;
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 
 use crate::stage::{HandClock, TokensInMemory};
 use crate::{Limits, Options, Pooling, Runtime, SystemConfig};

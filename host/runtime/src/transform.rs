@@ -8,8 +8,8 @@ use wasmtime::component::{Func, TypedFunc};
 
 use renkei_package::{Function, Shape};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{TransformCall, Way};
 use renkei_sync::model::record::Batch;
+use renkei_sync::ports::{TransformCall, Way};
 
 use crate::bindings::v1::types;
 use crate::convert::{Breach, batch_from_guest, error_from_guest, lent};

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 
 use renkei_package::ObjectAction;
 use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
-use renkei_sync::ports::Connector;
 use renkei_sync::model::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, WriteRequest,
 };
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::Connector;
 
 use crate::connector::Job;
 use crate::egress::Exit;

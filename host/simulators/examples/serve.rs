@@ -24,7 +24,8 @@ async fn main() -> io::Result<()> {
     };
     let mut running: Vec<(&str, Running)> = Vec::new();
     #[cfg(feature = "hubspot")]
-    running.push(("hubspot", renkei_simulators::hubspot::serve(listener().await?, options.clone())?));
+    running
+        .push(("hubspot", renkei_simulators::hubspot::serve(listener().await?, options.clone())?));
     #[cfg(feature = "salesforce")]
     running.push(("salesforce", renkei_simulators::salesforce::serve(listener().await?, options)?));
     for (system, Running { base_url, credentials, .. }) in &running {

@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::reason::Reason;
 use renkei_sync::model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
@@ -23,8 +22,9 @@ use renkei_sync::model::state::{
     FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, Span,
     Status, Truth,
 };
-use renkei_sync::store::port::{Changes, Store as _};
 use renkei_sync::model::value::Value;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::port::{Changes, Store as _};
 
 const FIELDS: usize = 12;
 const BATCH: u64 = 1000;

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
+use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{
     Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
 };

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::model::reason::Reason;
 use renkei_sync::model::spec::{
     Clear, DeleteGuard, EntitySpec, FieldKind, FieldSpec, FirstLink, OnCascade, OnDelete, OnMerge,
@@ -14,6 +13,7 @@ use renkei_sync::model::state::{
     Stream, Truth,
 };
 use renkei_sync::model::value::Value;
+use renkei_sync::store::codec::Layouts;
 
 use crate::SqliteStore;
 

@@ -14,8 +14,8 @@ use renkei_sync::model::spec::{
 use renkei_sync::model::state::{
     FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
 };
-use renkei_sync::store::port::Changes;
 use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_sync::store::port::Changes;
 use smol_str::format_smolstr;
 
 /// The entity whose links are planned.

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use renkei_package::{BuildOptions, build};
 use renkei_runtime::{NoTokens, Options, Runtime, SystemConfig};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
 use renkei_sync::model::record::Batch;
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, TransformCall, Transforms as _, Way};
 use tempfile::TempDir;
 
 /// A plugin folder and a cache.

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use renkei_fixtures::{Fixture, plugin_version};
 use renkei_runtime::{Auth, Runtime, SystemConfig};
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::{Batch, PageRequest, Scan};
+use renkei_sync::ports::Systems as _;
 
 use crate::boundary::batch;
 use crate::figures::Figures;

@@ -3,12 +3,12 @@
 mod merges;
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{Choice, LinkId, Matter, RecordKey, Review};
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{Choice, Matter, ReviewStatus};
-use renkei_sync::store::port::Store;
 use renkei_sync::model::value::Value;
+use renkei_sync::store::port::Store;
 
 use renkei_worlds::contest::{Contestant, hold};
 use renkei_worlds::histories as several;

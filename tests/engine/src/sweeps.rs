@@ -1,13 +1,13 @@
 //! Stories of sweeps: what a cursor misses is found, and nothing is inferred from absence.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::{Removal, Scan};
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::{Removal, Scan};
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{Choice, LinkId, Matter, Stream, Sweep, SweepCounts, SweepStage};
-use renkei_sync::store::port::Store;
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::port::Store;
 
 use crate::bench::Bench;
 use crate::scenarios::{a, b, people, world};

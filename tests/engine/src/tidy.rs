@@ -14,7 +14,7 @@ const BANNED_NAMES: [&str; 5] = ["mod.rs", "common", "utils", "helpers", "manage
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", ".cargo"];
 
 /// Which of our crates each may depend on, outside its tests.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("renkei-sync", &[]),
     ("renkei-simulators", &[]),
     ("renkei-files", &[]),
@@ -22,9 +22,11 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("renkei-store", &["renkei-files", "renkei-sync"]),
     ("renkei-runtime", &["renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
+    ("renkei-admin", &["renkei-files", "renkei-package", "renkei-runtime", "renkei-sync"]),
     (
         "renkei",
         &[
+            "renkei-admin",
             "renkei-conformance",
             "renkei-files",
             "renkei-package",

@@ -3,7 +3,9 @@
 //! the types of a component, and checks them.
 
 use renkei_sdk as sdk;
-use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField, StopCause};
+use renkei_sync::model::plugin::{
+    Account, Generation, PluginError, Schema, SchemaField, StopCause,
+};
 use renkei_sync::model::record::{
     Action, Applied, Attributes, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy,
     Removal, Row, Scan, Tombstone, WriteRequest,

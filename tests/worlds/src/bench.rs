@@ -4,13 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::executor::block_on;
-use renkei_sync::read::accounts::{OwnAccounts, Verified};
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
-use renkei_sync::read::transforms::Lenses;
 use renkei_sync::model::plugin::{Generation, PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::spec::days::Days;
 use renkei_sync::model::spec::{
@@ -19,8 +15,12 @@ use renkei_sync::model::spec::{
     Via, Winner,
 };
 use renkei_sync::model::state::Review;
-use renkei_sync::store::port::{ReviewQuery, Reviews, Store};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{TransformCall, Transforms, Way};
+use renkei_sync::read::accounts::{OwnAccounts, Verified};
+use renkei_sync::read::transforms::Lenses;
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::port::{ReviewQuery, Reviews, Store};
 
 use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, LinkId, LinkView, LinkWork,
     OutboxEntry, RecordKey, RecordState, Review, Stream, Sweep,
 };
+use renkei_sync::store::codec::Layouts;
+use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{
     Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
 };

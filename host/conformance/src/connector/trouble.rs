@@ -2,8 +2,8 @@
 
 use renkei_package::{Object, ObjectAction};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems;
 use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
+use renkei_sync::ports::Systems;
 use serde_json::json;
 
 use super::writing::create_request;

@@ -4,9 +4,9 @@
 //! and a row that breaks a law is shrunk before it is shown.
 
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Way;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::Cell;
+use renkei_sync::ports::Way;
 
 use super::{Trial, cells_of, one};
 use crate::data::{self, Source};

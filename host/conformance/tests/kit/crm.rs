@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use renkei_conformance::Control;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
-use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::model::record::{
     Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
     Scan, Tombstone, WriteRequest,
 };
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, Connector, Systems};
 
 /// The rule that a connector breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

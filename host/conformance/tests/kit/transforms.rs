@@ -7,9 +7,9 @@ use renkei_conformance::transform::Trial;
 use renkei_conformance::{Report, Verdict};
 use renkei_package::{Function, Kind, Manifest};
 use renkei_sync::model::plugin::{Cap, Generation, PluginError, StopCause};
-use renkei_sync::ports::{TransformCall, Transforms, Way};
 use renkei_sync::model::record::{Batch, Problem, Remedy, Row};
 use renkei_sync::model::value::{Cell, Value};
+use renkei_sync::ports::{TransformCall, Transforms, Way};
 
 use crate::{failed, found, named};
 

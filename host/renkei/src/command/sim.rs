@@ -14,12 +14,12 @@ use tokio::net::TcpListener;
 
 use crate::cli::SimArgs;
 use crate::clock::SystemClock;
-use crate::failure::Failure;
+use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::stop;
 
 /// Serves until SIGINT or SIGTERM.
-pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), CommandError> {
     let clock = Clock::scaled(
         args.clock_origin_ms.unwrap_or_else(SystemClock::real_now_ms),
         args.speed.max(f64::MIN_POSITIVE),
@@ -29,9 +29,8 @@ pub(crate) async fn run(args: &SimArgs, output: Output) -> Result<(), Failure> {
     for (offset, name) in (0u16..).zip(&args.systems) {
         let port = args.port_base.map_or(0, |base| base.saturating_add(offset));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
-            Failure::usage(format!(
-                "port {port} cannot be used for {name}: {error}; choose another with --port-base"
-            ))
+            CommandError::usage(format!("port {port} cannot be used for {name}: {error}"))
+                .hint("choose another port with --port-base")
         })?;
         let options = Options {
             seed: args.seed,
@@ -70,12 +69,11 @@ async fn wait_for_end_of_input() {
     drop(end.await);
 }
 
-fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, Failure> {
+fn start(name: &str, listener: TcpListener, options: Options) -> Result<Running, CommandError> {
     match name {
         "hubspot" => Ok(renkei_simulators::hubspot::serve(listener, options)?),
         "salesforce" => Ok(renkei_simulators::salesforce::serve(listener, options)?),
-        _ => Err(Failure::usage(format!(
-            "there is no simulator for `{name}`; there are: hubspot, salesforce"
-        ))),
+        _ => Err(CommandError::usage(format!("there is no simulator for `{name}`"))
+            .hint("the simulators are hubspot and salesforce")),
     }
 }

@@ -14,13 +14,13 @@ use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
-use super::any_text::{loaded, manifests, root};
 use super::file::{
     AuthFile, CompileFile, EntityFile, FieldFile, LimitsFile, MatchFile, MemberFile, RootFile,
     ScheduleFile, SplitFile, SystemFile,
 };
-use super::place::{ConfigError, Source};
-use super::secrets::Secrets;
+use super::fuzz::{loaded, manifests, root};
+use super::secrets::SecretSource;
+use super::source::{ConfigError, SourceFile};
 use super::{limits, mapping, systems};
 
 const TEXT: &str = include_str!("../../CONFIG.md");
@@ -57,7 +57,7 @@ fn keys<T: for<'de> Deserialize<'de>>() -> BTreeSet<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-/// What stands below a heading, up to the next one.
+/// The text below a heading, up to the next one.
 fn section(heading: &str) -> &'static str {
     let (_, rest) = TEXT.split_once(&format!("\n{heading}\n")).expect(heading);
     // A comment of TOML has one `#`, a heading below the title more.
@@ -206,10 +206,10 @@ fn check(files: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
     let secrets = dir.path().join("secrets.toml");
     std::fs::write(&secrets, &files["secrets.toml"]).unwrap();
     std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).unwrap();
-    systems::resolve(&root, &Secrets::open(dir.path()).unwrap())?;
+    systems::resolve(&root, &SecretSource::open(dir.path()).unwrap())?;
     let entities = files.iter().filter(|(name, _)| name.starts_with("entities/"));
-    let entities: Vec<Source<EntityFile>> = entities
-        .map(|(name, text)| Source::parse(Path::new(name), text.clone()))
+    let entities: Vec<SourceFile<EntityFile>> = entities
+        .map(|(name, text)| SourceFile::parse(Path::new(name), text.clone()))
         .collect::<Result<_, _>>()?;
     mapping::resolve(&root, &entities, &loaded).map(drop)
 }
@@ -221,7 +221,7 @@ fn the_examples_are_a_configuration() {
     check(&files).unwrap();
 }
 
-/// What the first value of this key in the examples makes of the answer when it is another word.
+/// The error when the first value of this key in the examples is another word.
 fn refused(key: &str, value: &str) -> String {
     let mut files = examples();
     let line = format!("\n{key} = ");

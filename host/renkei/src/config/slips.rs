@@ -1,7 +1,7 @@
-//! What goes wrong when a person pastes a secret (`RULES.md` V20). Told by kind, so that nothing of
-//! the secret is shown.
+//! Mistakes of a person who pastes a secret (`host/sync/RULES.md` V20). Each is named by its kind,
+//! so that nothing of the secret is shown.
 
-/// Why this is hardly the secret called `name`, as the end of "the secret ...". `variable` is the
+/// The reason why this is hardly the secret called `name`, as the end of "the secret ...". `variable` is the
 /// environment variable that may hold it.
 pub(crate) fn slip(name: &str, variable: &str, value: &str) -> Option<&'static str> {
     let lower = value.to_lowercase();

@@ -5,8 +5,8 @@
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::{Page, PageRequest};
+use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
 use crate::reload::admin::Request;

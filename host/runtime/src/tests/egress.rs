@@ -11,8 +11,8 @@ mod secrets;
 
 use renkei_fixtures::Fixture;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Connector, Systems as _};
 use renkei_sync::model::record::{Page, PageRequest};
+use renkei_sync::ports::{Connector, Systems as _};
 
 use super::{House, errand};
 use crate::egress::lookup::Ways;

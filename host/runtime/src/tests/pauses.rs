@@ -6,8 +6,8 @@ use std::path::Path;
 use renkei_fixtures::{Fixture, assemble, plugin_version};
 use renkei_package::Package;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
+use renkei_sync::ports::Systems as _;
 
 use super::{House, errand};
 use crate::Auth;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use renkei_fixtures::Fixture;
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Clock, Systems as _};
 use renkei_sync::model::record::PageRequest;
+use renkei_sync::ports::{Clock, Systems as _};
 
 use super::{House, errand};
 use crate::stage::{HandClock, system};

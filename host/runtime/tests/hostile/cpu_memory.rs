@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use renkei_fixtures::{Fixture, Guest, OK, plugin};
 use renkei_runtime::{Limits, Pooling};
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::{Action, Operation, WriteRequest};
+use renkei_sync::ports::Systems as _;
 
 use crate::stand::{Stand, in_time, page_request};
 
@@ -296,7 +296,8 @@ async fn a_panic_is_shown_with_its_place_and_message() {
         .body("forward", &body);
     let stand = Stand::with(&rogue.file()).await;
     let outcome = in_time(stand.beside(stand.transform("rogue", 1))).await;
-    let expected = "a panic in the plugin: panicked at src/read/fields.rs:12:5: no such \\u{1b}[2Jstage";
+    let expected =
+        "a panic in the plugin: panicked at src/read/fields.rs:12:5: no such \\u{1b}[2Jstage";
     stand.stopped(outcome, expected, "trap");
 }
 

@@ -21,9 +21,9 @@ use renkei_runtime::{
     Auth, Compiler, Limits, NoTokens, Options, PluginFile, Pooling, Runtime, SystemConfig,
 };
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::ports::{Clock, Connector, Systems as _, TransformCall, Transforms as _, Way};
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, Connector, Systems as _, TransformCall, Transforms as _, Way};
 
 /// What a case may add to the memory of the process besides a limit that it names, MiB: the
 /// neighbours' pages, buffers of the test server, fragments.

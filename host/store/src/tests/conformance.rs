@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::model::record::Action;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
     Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, Matter, OutboxEntry, OutboxState,
     Review, ReviewStatus, Sweep, SweepStage,
 };
+use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{
     Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
 };

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use renkei_store::SqliteStore;
-use renkei_sync::store::codec::Layouts;
 use renkei_sync::cycle::run_cycle;
 use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
-use renkei_sync::read::transforms::Lenses;
 use renkei_sync::model::plugin::{Generation, PluginError};
-use renkei_sync::ports::{Systems, TransformCall, Transforms};
 use renkei_sync::model::record::Batch;
+use renkei_sync::ports::{Systems, TransformCall, Transforms};
+use renkei_sync::read::transforms::Lenses;
+use renkei_sync::store::codec::Layouts;
 use serde_json::{Value as Json, json};
 
 pub use clock::{Fast, real_now_ms};

@@ -16,9 +16,9 @@ use renkei_sdk as sdk;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http, with_wait};
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
-use renkei_sync::ports::{Connector, Systems};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Connector, Systems};
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
 

@@ -8,8 +8,8 @@
 
 use anyhow::{Result, ensure};
 use renkei_fixtures::{Fixture, Guest, plugin};
-use renkei_sync::ports::Systems as _;
 use renkei_sync::model::record::Batch;
+use renkei_sync::ports::Systems as _;
 
 use super::microseconds;
 use crate::figures::Figures;

@@ -2,13 +2,13 @@
 //! (`RULES.md` P15).
 
 use futures::executor::block_on;
+use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
 use renkei_sync::engine::{CycleOptions, FirstSync, Report};
 use renkei_sync::model::record::Removal;
-use renkei_sync::answers::resolve::resolve;
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{Choice, EntityPlan, Matter, RecordKey, Review, ReviewStatus};
 use renkei_sync::store::port::Store as _;
-use renkei_sync::answers::why::{Subject, why};
 
 use super::{companies, identity};
 use crate::bench::Bench;

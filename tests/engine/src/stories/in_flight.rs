@@ -5,8 +5,8 @@ use futures::executor::block_on;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, EntitySpec, Spec};
 use renkei_sync::model::state::OutboxState;
-use renkei_sync::store::port::{OutboxQuery, Store as _};
 use renkei_sync::model::value::Value;
+use renkei_sync::store::port::{OutboxQuery, Store as _};
 
 use super::bench;
 use crate::bench::Bench;

@@ -4,8 +4,8 @@
 use futures::executor::block_on;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, EntitySpec, FieldKind, Winner};
-use renkei_sync::store::port::Store;
 use renkei_sync::model::value::Value;
+use renkei_sync::store::port::Store;
 
 use super::{always, bench, check_cell};
 use crate::bench::{Bench, direct, field};

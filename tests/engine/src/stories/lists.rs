@@ -2,11 +2,11 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::{given, resolve};
+use renkei_sync::answers::why::{Subject, why};
 use renkei_sync::model::spec::FieldKind;
 use renkei_sync::model::state::{Choice, FailureClass, LinkId, Matter};
-use renkei_sync::store::port::Store as _;
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::port::Store as _;
 
 use super::bench;
 use crate::bench::{Bench, table};

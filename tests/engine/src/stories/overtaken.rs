@@ -2,14 +2,14 @@
 //! And answers that cannot be carried out.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Clear, FieldKind, FirstLink, OnDelete, Spec};
 
-use renkei_sync::model::state::{Choice, LinkId, Matter, Review, ReviewStatus};
-use renkei_sync::store::port::Store as _;
-use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::state::{Choice, LinkId, Matter, Review, ReviewStatus};
+use renkei_sync::model::value::{Cell, Value};
+use renkei_sync::store::port::Store as _;
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, table};

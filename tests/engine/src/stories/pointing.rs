@@ -1,8 +1,8 @@
 //! A reference that a person gives: a record or a link that is there, else it is refused.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::{given, resolve};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, Spec, Winner};
 use renkei_sync::model::state::{Choice, Matter, Review};
 use renkei_sync::model::value::Value;

@@ -2,11 +2,11 @@
 //! ambiguous matches, conflicts, many deletions and many creations.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::FirstLink;
 use renkei_sync::model::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
-use renkei_sync::answers::why::{Subject, why};
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, match_key};

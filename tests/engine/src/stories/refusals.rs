@@ -2,13 +2,13 @@
 //! it, and it goes on when its cause has gone.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
 use renkei_sync::model::state::{Choice, Failing, FailureClass, LinkId, RecordKey};
-use renkei_sync::store::port::{Changes, Store as _};
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::port::{Changes, Store as _};
 
 use super::{bench, check_cell, references, sales};
 use crate::bench::Bench;

@@ -2,13 +2,13 @@
 //! again, and nothing is made beside what is there.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
 use renkei_sync::model::state::{Choice, Link, LinkStatus, Matter, RecordKey, RecordState, Review};
-use renkei_sync::store::port::{Changes, Store as _};
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::port::{Changes, Store as _};
 
 use super::{bench, check_cell, companies, deals, leads, references, with_leads};
 use crate::bench::Bench;

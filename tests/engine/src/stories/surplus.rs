@@ -2,12 +2,12 @@
 //! restored, or takes the place of the active one.
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, OnDelete};
 use renkei_sync::model::state::{Choice, Matter, RecordKey, Review, ReviewStatus};
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
 
 use super::{bench, check_cell, leads, with_leads};
 use crate::bench::Bench;

@@ -1,11 +1,11 @@
 //! No third record is made while a person is asked which of two is the right one (`RULES.md` P13).
 
 use futures::executor::block_on;
-use renkei_sync::model::record::Removal;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{MemberSpec, Spec};
 use renkei_sync::model::state::{Choice, Matter, RecordKey, Review};
-use renkei_sync::answers::why::{Subject, why};
 
 use super::deletions::only_question;
 use super::{bench, check_cell, leads};

@@ -2,13 +2,13 @@
 //! for what does not come (`RULES.md` V2, V5, V13, V20).
 
 use futures::executor::block_on;
+use renkei_sync::answers::why::{Subject, why};
 use renkei_sync::model::preview::Plan;
 use renkei_sync::model::record::{Action, Removal};
 use renkei_sync::model::spec::{FieldIndex, OnCascade, Spec};
 use renkei_sync::model::state::{Choice, LinkId};
-use renkei_sync::store::port::Store as _;
 use renkei_sync::model::value::Value;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::store::port::Store as _;
 
 use super::bereft::company;
 use super::deletions::{

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use futures::executor::block_on;
-use renkei_sync::model::preview::Held;
 use renkei_sync::answers::resolve::resolve;
+use renkei_sync::answers::why::{Subject, Why, why};
+use renkei_sync::model::preview::Held;
 use renkei_sync::model::spec::{FieldIndex, Spec};
 use renkei_sync::model::state::{
     Choice, Failure, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus, Stream,
 };
-use renkei_sync::store::port::{JournalQuery, Store as _};
 use renkei_sync::model::value::{Cell, Value};
-use renkei_sync::answers::why::{Subject, Why, why};
+use renkei_sync::store::port::{JournalQuery, Store as _};
 
 use super::play::{Cycled, Driver, plain};
 use crate::bench::Bench;

@@ -5,11 +5,11 @@ use std::sync::MutexGuard;
 
 use async_trait::async_trait;
 use renkei_sync::model::plugin::{Account, Generation, NOT_GRANTED, PluginError, Schema};
-use renkei_sync::ports::{Clock, Connector, Systems};
 use renkei_sync::model::record::{
     Action, Batch, Outcome, Page, PageRequest, Problem, Remedy, Row, WriteRequest,
 };
 use renkei_sync::model::value::Value;
+use renkei_sync::ports::{Clock, Connector, Systems};
 
 use super::reading::Reading;
 use super::writing::refusal;
