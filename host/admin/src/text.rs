@@ -6,7 +6,7 @@
 //! think of it. Text of several lines cannot tell its own line ends from others': whoever composes
 //! it makes each line with [`line`] (tables do).
 
-use renkei_package::is_hidden;
+use renkei_package::is_invisible;
 
 /// The longest word of a configuration or a plugin that is repeated, in characters.
 const WORD_MAX: usize = 200;
@@ -36,7 +36,7 @@ pub fn message(text: &str) -> String {
 
 /// Returns whether a character ends a line, drives a terminal, or reorders or hides what is read.
 fn is_unseen(c: char) -> bool {
-    c.is_control() || is_hidden(c)
+    c.is_control() || is_invisible(c)
 }
 
 /// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder
@@ -46,7 +46,7 @@ pub fn line(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => line.extend(c.escape_default()),
-            c if c.is_control() || is_hidden(c) => line.extend(c.escape_unicode()),
+            c if c.is_control() || is_invisible(c) => line.extend(c.escape_unicode()),
             c => line.push(c),
         }
     }
@@ -56,7 +56,7 @@ pub fn line(text: &str) -> String {
 /// The same text without characters that drive a terminal, reorder or hide what is read, line ends
 /// excepted.
 pub fn visible(text: &str) -> String {
-    let hidden = |c: char| (c.is_control() && c != '\n') || is_hidden(c);
+    let hidden = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
@@ -64,7 +64,7 @@ pub fn visible(text: &str) -> String {
 pub fn json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_hidden(c) {
+        if c.is_control() || is_invisible(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 plain.push_str(&format!("\\u{unit:04x}"));
             }

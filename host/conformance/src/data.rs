@@ -1,7 +1,8 @@
-//! Generated rows: what people in Japan and elsewhere type into a CRM, and what nobody expects.
+//! Generated rows: texts that people in Japan and elsewhere type into a CRM, and values that nobody
+//! expects.
 //!
-//! Everything comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
-//! small as it still fails, because a row of one letter says more than one of thirty names.
+//! Every row comes from a seed, so a failure can be repeated. [`shrink`] makes a failing row as
+//! small as it still fails, because one letter shows more than thirty names.
 
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -9,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
 
-/// Texts by what makes them hard. No NUL, which the contract forbids.
+/// Texts, grouped by what makes them hard. No NUL, which the contract forbids.
 const TEXTS: &[&str] = &[
     // Names: kanji, old forms, kana of both widths, particles, one word, commas.
     "山田 太郎",
@@ -78,12 +79,12 @@ const TEXTS: &[&str] = &[
 /// Characters of a text that no form expects.
 const LONG_CHARS: usize = 5_000;
 
-/// A source of cells.
-pub struct Source {
+/// Generates cells from a seed.
+pub struct CellGenerator {
     random: ChaCha8Rng,
 }
 
-impl Source {
+impl CellGenerator {
     /// The same seed gives the same cells.
     pub fn new(seed: u64) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(seed) }
@@ -184,7 +185,7 @@ pub fn corners(columns: &[String]) -> Batch {
     Batch { columns: columns.to_vec(), rows }
 }
 
-/// How often [`shrink`] asks whether a smaller row still fails.
+/// The most smaller rows that [`shrink`] tries.
 const TRIES: usize = 200;
 
 /// The smallest row found for which `fails` is still true; `cells` itself fails.
@@ -277,30 +278,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_rows() {
+    fn same_seed_gives_the_same_rows() {
         let columns = ["a".to_owned(), "b".to_owned()];
-        let rows = |seed| Source::new(seed).batch(&columns, 50, Source::any_cell);
+        let rows = |seed| CellGenerator::new(seed).batch(&columns, 50, CellGenerator::any_cell);
         assert_eq!(rows(1), rows(1));
         assert_ne!(rows(1), rows(2));
     }
 
     #[test]
-    fn no_text_has_a_nul_and_all_states_occur() {
+    fn generated_rows_hold_every_state_and_no_nul() {
         let columns = ["a".to_owned()];
-        let batch = Source::new(1).batch(&columns, 2_000, Source::any_cell);
+        let batch = CellGenerator::new(1).batch(&columns, 2_000, CellGenerator::any_cell);
         let cells: Vec<&Cell> = batch.rows.iter().flat_map(|row| &row.cells).collect();
         assert!(cells.iter().any(|cell| cell.is_none()));
         assert!(cells.iter().any(|cell| **cell == Some(Value::Null)));
         let texts = cells.iter().filter_map(|cell| cell.as_ref()?.as_text());
         assert!(texts.into_iter().all(|text| !text.contains('\0')));
-        let mut order = Source::new(1).order(9);
+        let mut order = CellGenerator::new(1).order(9);
         assert_ne!(order, (0..9).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..9).collect::<Vec<_>>());
     }
 
     #[tokio::test]
-    async fn a_failing_row_is_made_small() {
+    async fn failing_row_is_shrunk() {
         let row = vec![Some(Value::from("山田 太郎x😀y")), Some(Value::from("plenty"))];
         let fails = async |cells: &[Cell]| {
             cells[0].as_ref().and_then(Value::as_text).is_some_and(|text| text.contains('😀'))

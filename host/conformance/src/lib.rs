@@ -1,34 +1,34 @@
-//! The conformance kit: tries any plugin file against the contract, without its source.
+//! The conformance kit: tests any plugin file against the contract, without its source.
 //!
 //! ```text
-//! file -> subject (read, judge the manifest, start in a runtime of its own)
+//! file -> run (read, judge the manifest, start in a runtime of its own)
 //!           |-> settings: malformed configurations and parameters
 //!           |-> limits: the same call with a fraction of memory and time
-//!           |-> transform: same input same cells, any data, lens laws
+//!           |-> transform: equal answers to equal input, any data, lens laws
 //!           '-> connector: a run against a simulator, through `simulator_control`
 //!                 each check -> one line of the report
 //! ```
 //!
-//! Every check stands in `rules.rs` with what it promises and what to do about a failure. Checks
-//! see a plugin only through the engine's ports, so they can be run on a double that breaks one
-//! rule: `tests/kit` does so for each of them.
+//! Every rule stands in `rules.rs` with its promise and its advice. A check that cannot fail is
+//! worth nothing. So checks see a plugin only through the engine's ports, and `tests/kit` runs each
+//! of them on a double that breaks its rule.
 
 mod report;
-pub use report::{Check, Outcome, Report, Stop, Verdict};
+pub use report::{CheckResult, CheckVerdict, ConformanceReport, NotPassed, ReportLine};
 
-mod why;
-pub use why::Why;
+mod failure_advice;
+pub use failure_advice::FailureCause;
 
-mod said;
+mod guest_output;
 
 mod rules;
-pub use rules::{RULES, Rule};
+pub use rules::{ContractRule, RULES};
 
-mod subject;
-pub use subject::{KitError, Options, Simulator, test};
+mod run;
+pub use run::{KitError, KitOptions, SimulatorAccess, test_plugin};
 
 mod simulator_control;
-pub use simulator_control::{Control, LoopbackControl, NoControl};
+pub use simulator_control::{LoopbackControl, NoControl, SimulatorControl};
 
 pub mod connector;
 pub mod data;

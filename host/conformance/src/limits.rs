@@ -1,13 +1,13 @@
-//! A fraction of the default limits, and what a plugin may do under it: answer the same, or be
-//! stopped with a typed error. Never something else.
+//! A fraction of the default limits. Under it a plugin may answer the same or be stopped with a
+//! typed error; it may never answer something else.
 
 use renkei_runtime::{Limits, TICK_MS};
 
-use crate::report::{Outcome, Stop};
+use crate::report::{CheckResult, NotPassed};
 
-/// What part of the default memory a plugin gets when it is tried.
+/// The default memory is divided by this.
 const MEMORY_PART: usize = 16;
-/// What part of the default time.
+/// The default time is divided by this.
 const TIME_PART: u64 = 100;
 
 /// How many times its default time a transform gets in the ordinary run: that is about what is
@@ -39,16 +39,16 @@ pub(crate) fn judge<T: PartialEq>(
     ordinary: &T,
     small: Result<T, String>,
     after: Result<T, String>,
-) -> Outcome {
+) -> CheckResult {
     if let Err(reason) = &after {
-        return Err(Stop::failed(format!("afterwards it did not answer any more: {reason}")));
+        return Err(NotPassed::failed(format!("afterwards it did not answer any more: {reason}")));
     }
     if after.as_ref() != Ok(ordinary) {
-        return Err(Stop::failed("afterwards it answered something else than before"));
+        return Err(NotPassed::failed("afterwards it answered something else than before"));
     }
     match small {
         Ok(answer) if answer == *ordinary => Ok("it answers the same".to_owned()),
-        Ok(_) => Err(Stop::failed("with small limits it answered something else")),
+        Ok(_) => Err(NotPassed::failed("with small limits it answered something else")),
         Err(reason) => Ok(format!("stopped: {reason}")),
     }
 }
@@ -66,15 +66,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_answer_or_a_typed_error_passes() {
+    fn same_answer_or_typed_error_passes_under_small_limits() {
         assert!(judge(&1, Ok(1), Ok(1)).is_ok());
         assert!(judge(&1, Err("memory".to_owned()), Ok(1)).is_ok());
     }
 
     #[test]
-    fn another_answer_fails() {
-        assert!(matches!(judge(&1, Ok(2), Ok(1)), Err(Stop::Failed(_))));
-        assert!(matches!(judge(&1, Ok(1), Ok(2)), Err(Stop::Failed(_))));
-        assert!(matches!(judge(&1, Ok(1), Err("gone".to_owned())), Err(Stop::Failed(_))));
+    fn other_answer_fails_under_small_limits() {
+        assert!(matches!(judge(&1, Ok(2), Ok(1)), Err(NotPassed::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Ok(2)), Err(NotPassed::Failed(_))));
+        assert!(matches!(judge(&1, Ok(1), Err("gone".to_owned())), Err(NotPassed::Failed(_))));
     }
 }

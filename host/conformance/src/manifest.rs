@@ -1,12 +1,13 @@
-//! What a valid manifest may still get wrong: things that an admin cannot understand or should not
-//! trust.
+//! Checks of a valid manifest for things that an admin cannot understand or should not trust.
 //!
-//! The package reader has refused what is malformed; here it is about sense. Each finding names the
-//! key as `plugin.toml` has it. A `help` may be left out, so its absence is a remark, no finding.
+//! The package reader has refused malformed manifests already. Each finding names the key as
+//! `plugin.toml` has it. A `help` may be left out, so a missing one is a remark and no finding.
 
 use std::collections::BTreeSet;
 
-use renkei_package::{ConnectorManifest, Function, Kind, Manifest, Object, Setting, Shape};
+use renkei_package::{
+    ConnectorManifest, Function, FunctionShape, Manifest, ManifestKind, ManifestObject, Setting,
+};
 
 /// The most rows that the host asks for or hands over at once (`plugins/README.md`).
 const ROWS_MAX: u32 = 10_000;
@@ -20,8 +21,8 @@ pub fn findings(manifest: &Manifest) -> Vec<String> {
         found.push("`title` is blank: people choose by it".to_owned());
     }
     match &manifest.kind {
-        Kind::Connector(connector) => connector_findings(connector, &mut found),
-        Kind::Transform(transform) => {
+        ManifestKind::Connector(connector) => connector_findings(connector, &mut found),
+        ManifestKind::Transform(transform) => {
             for (index, function) in transform.functions.iter().enumerate() {
                 function_findings(index, function, &mut found);
             }
@@ -57,7 +58,7 @@ fn connector_findings(connector: &ConnectorManifest, found: &mut Vec<String>) {
     }
 }
 
-fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
+fn object_findings(index: usize, object: &ManifestObject, found: &mut Vec<String>) {
     for (key, rows) in [("read_rows", object.read_rows), ("write_rows", object.write_rows)] {
         if rows > ROWS_MAX {
             found.push(format!("`object[{index}].{key}` is {rows}; the most is {ROWS_MAX}"));
@@ -72,7 +73,7 @@ fn object_findings(index: usize, object: &Object, found: &mut Vec<String>) {
 fn function_findings(index: usize, function: &Function, found: &mut Vec<String>) {
     let at = format!("function[{index}]");
     let required = function.parameters.iter().find(|parameter| parameter.required);
-    if let (Shape::TwoWay, Some(parameter)) = (function.shape, required) {
+    if let (FunctionShape::TwoWay, Some(parameter)) = (function.shape, required) {
         found.push(format!(
             "`{at}` is two-way but its parameter `{}` has no default: the host cannot try its laws",
             parameter.name
@@ -80,18 +81,18 @@ fn function_findings(index: usize, function: &Function, found: &mut Vec<String>)
     }
 }
 
-/// What has no `help`, in words for the report; empty where all has. A plugin works without, but an
-/// admin then has nothing but names to go by.
+/// The settings and functions without a `help`, in words for the report; empty where none lacks it.
+/// A plugin works without, but an admin then has nothing but names to go by.
 pub fn remark(manifest: &Manifest) -> String {
     let mut without = Vec::new();
     match &manifest.kind {
-        Kind::Connector(connector) => {
+        ManifestKind::Connector(connector) => {
             settings("setting", &connector.settings, &mut without);
             for secret in connector.secrets.iter().filter(|secret| blank(&secret.help)) {
                 without.push(format!("secret {}", secret.name));
             }
         }
-        Kind::Transform(transform) => {
+        ManifestKind::Transform(transform) => {
             for function in &transform.functions {
                 if blank(&function.help) {
                     without.push(format!("function {}", function.name));
@@ -177,14 +178,14 @@ help = "Whose letters."
     }
 
     #[test]
-    fn good_manifests_have_no_findings() {
+    fn good_manifest_has_no_findings() {
         for text in [CONNECTOR, TRANSFORM] {
             assert_eq!(findings(&Manifest::from_toml(text, None).unwrap()), Vec::<String>::new());
         }
     }
 
     #[test]
-    fn what_an_admin_should_not_trust() {
+    fn untrustworthy_keys_are_findings() {
         let plain = "[\"https://api.acme.example\", \"http://127.0.0.1:1\"]";
         check(CONNECTOR, "[\"https://api.acme.example\"]", plain, "`connection[0].allow` has");
         check(CONNECTOR, "[\"bearer\"]", "[\"bearer\", \"bearer\"]", "`connection[0].auth`");
@@ -192,21 +193,21 @@ help = "Whose letters."
     }
 
     #[test]
-    fn a_base_url_in_clear_is_told_beside_its_origin() {
+    fn base_url_without_tls_is_a_finding() {
         let text = CONNECTOR.replace("https://api.acme.example", "http://127.0.0.1:1");
         let found = findings(&Manifest::from_toml(&text, None).unwrap());
         assert!(found[0].starts_with("`connection[0].base_url`"), "{found:?}");
     }
 
     #[test]
-    fn what_an_admin_cannot_understand() {
+    fn unclear_keys_are_findings() {
         check(CONNECTOR, "\"Acme\"", "\" \"", "`title`");
         let required = "required = true\nhelp = \"Whose letters.\"";
         check(TRANSFORM, "help = \"Whose letters.\"", required, "`function[0]` is two-way");
     }
 
     #[test]
-    fn help_may_be_left_out_and_is_missed() {
+    fn missing_help_is_a_remark() {
         for (good, helps, expected) in [
             (CONNECTOR, &[][..], ""),
             (CONNECTOR, &["How deep."], "no `help` for setting depth"),
@@ -229,7 +230,7 @@ help = "Whose letters."
     }
 
     #[test]
-    fn batches_that_the_host_never_makes() {
+    fn oversized_batches_and_repeated_actions_are_findings() {
         let rows = |key: &str| format!("actions = [\"create\"]\n{key} = 20000");
         for key in ["read_rows", "write_rows"] {
             let expected = format!("`object[0].{key}` is 20000");

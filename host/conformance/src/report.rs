@@ -1,51 +1,51 @@
-//! What a run found: one line per check, for people and as JSON.
+//! The report of a run: one line per check, for people and as JSON.
 //!
-//! A check passes, fails with what was seen and what to do, or does not apply, with the reason.
-//! Only a failure makes the run fail; what does not apply is counted, so that a run which tried
+//! A check passes, fails with findings and advice, or does not apply, with the reason. Only a
+//! failure makes the run fail. Checks that do not apply are counted, so that a run which tried
 //! little does not look like one that tried everything.
 
 use renkei_sync::model::plugin::PluginError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::rules::Rule;
-use crate::said::Ears;
-use crate::why::Why;
+use crate::failure_advice::FailureCause;
+use crate::guest_output::GuestOutput;
+use crate::rules::ContractRule;
 
 /// Findings of one check that are shown; the rest is counted.
 const FOUND_MAX: usize = 5;
 /// Characters of one finding.
 const FINDING_CHARS: usize = 400;
 
-/// Why a check stopped before it passed.
+/// A check that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
-    /// The rule is broken; what was seen.
+pub enum NotPassed {
+    /// The rule is broken; the findings.
     Failed(Vec<String>),
-    /// A call gave no answer for a reason that is not about the rule; what was seen.
-    Stopped(Vec<String>, Why),
+    /// A call gave no answer for a reason that is not about the rule; the findings.
+    CallFailed(Vec<String>, FailureCause),
     /// The rule does not concern this plugin, or cannot be tried here.
     NotApplicable(String),
 }
 
-/// How a check ended; the text is a remark for the report, often empty.
-pub type Outcome = Result<String, Stop>;
+/// The end of a check; the text is a remark for the report, often empty.
+pub type CheckResult = Result<String, NotPassed>;
 
-impl Stop {
+impl NotPassed {
     /// A failure with one finding.
     pub fn failed(found: impl Into<String>) -> Self {
         Self::Failed(vec![found.into()])
     }
 
-    /// A failure because of a call that ended with this error, told in these words.
-    pub fn of(error: &PluginError, words: impl Into<String>) -> Self {
-        Self::failed(words).because(Why::of(error))
+    /// A failure because a call ended with this error; `words` is the finding.
+    pub fn from_call(error: &PluginError, words: impl Into<String>) -> Self {
+        Self::failed(words).because(FailureCause::classify(error))
     }
 
     /// The same failure, whose advice follows the kind of an error.
-    pub(crate) fn because(self, why: Option<Why>) -> Self {
+    pub(crate) fn because(self, why: Option<FailureCause>) -> Self {
         match (self, why) {
-            (Self::Failed(found), Some(why)) => Self::Stopped(found, why),
+            (Self::Failed(found), Some(why)) => Self::CallFailed(found, why),
             (other, _) => other,
         }
     }
@@ -56,106 +56,117 @@ impl Stop {
     }
 }
 
-impl From<PluginError> for Stop {
+impl From<PluginError> for NotPassed {
     fn from(error: PluginError) -> Self {
-        Self::of(&error, error.to_string())
+        Self::from_call(&error, error.to_string())
     }
 }
 
 /// An outcome from a list of findings: none is a pass with this remark.
-pub(crate) fn none_of(found: Vec<String>, remark: impl Into<String>) -> Outcome {
-    if found.is_empty() { Ok(remark.into()) } else { Err(Stop::Failed(found)) }
+pub(crate) fn none_of(found: Vec<String>, remark: impl Into<String>) -> CheckResult {
+    if found.is_empty() { Ok(remark.into()) } else { Err(NotPassed::Failed(found)) }
 }
 
-/// What became of a check.
+/// The verdict on a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The rule holds as far as it was tried.
+pub enum CheckVerdict {
+    /// The rule holds as far as the check tried it.
     Passed,
-    /// It does not.
+    /// The rule does not hold.
     Failed,
-    /// It was not tried.
+    /// The rule was not tried.
     NotApplicable,
 }
 
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct ReportLine {
     /// The rule's name.
     pub check: String,
     /// The object or function that it was tried on; empty for the whole plugin.
     #[serde(rename = "on")]
     pub subject: String,
-    /// How it ended.
-    pub verdict: Verdict,
+    /// The verdict.
+    pub verdict: CheckVerdict,
     /// A remark, or why it does not apply; may be empty.
     pub remark: String,
-    /// What was seen, where it failed.
+    /// The findings, where it failed.
     pub found: Vec<String>,
     /// The plugin's own last lines, where it failed.
-    pub said: Vec<String>,
-    /// What to do about it, where it failed.
+    pub guest_output: Vec<String>,
+    /// The advice, where it failed.
     pub advice: String,
 }
 
 /// The whole run.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub struct ConformanceReport {
     /// The file's name.
     pub file: String,
     /// Id, version, digest and kind, once the file could be read.
     pub plugin: Value,
     /// The simulator of a connector, as it was named.
     pub simulator: Option<String>,
-    /// What the generated data came from: the same seed makes the same run.
+    /// The seed of generated rows: the same seed makes the same run.
     pub seed: u64,
     /// In the order tried.
-    pub checks: Vec<Check>,
-    /// What hears the plugin meanwhile.
+    pub checks: Vec<ReportLine>,
+    /// Captures the plugin's lines meanwhile.
     #[serde(skip)]
-    pub(crate) ears: Ears,
+    pub(crate) guest_output: GuestOutput,
 }
 
-impl Report {
+impl ConformanceReport {
     /// Adds the outcome of a rule on one object or function, or on the whole plugin (`""`).
-    pub fn add(&mut self, rule: &Rule, subject: &str, outcome: Outcome) {
-        let mut said = self.ears.take(matches!(outcome, Err(Stop::Stopped(..))));
+    pub fn add(&mut self, rule: &ContractRule, subject: &str, outcome: CheckResult) {
+        let mut guest_output =
+            self.guest_output.take_lines(matches!(outcome, Err(NotPassed::CallFailed(..))));
         let (verdict, remark, found, advice) = match outcome {
-            Ok(remark) => (Verdict::Passed, remark, Vec::new(), String::new()),
-            Err(Stop::Failed(found)) => {
-                (Verdict::Failed, String::new(), shown(found), rule.advice.to_owned())
+            Ok(remark) => (CheckVerdict::Passed, remark, Vec::new(), String::new()),
+            Err(NotPassed::Failed(found)) => {
+                (CheckVerdict::Failed, String::new(), shown(found), rule.advice.to_owned())
             }
-            Err(Stop::Stopped(found, why)) => {
-                let advice = why.advice(rule, subject, !said.is_empty());
-                (Verdict::Failed, String::new(), shown(found), advice)
+            Err(NotPassed::CallFailed(found, why)) => {
+                let advice = why.advice(rule, subject, !guest_output.is_empty());
+                (CheckVerdict::Failed, String::new(), shown(found), advice)
             }
-            Err(Stop::NotApplicable(reason)) => {
-                (Verdict::NotApplicable, reason, Vec::new(), String::new())
+            Err(NotPassed::NotApplicable(reason)) => {
+                (CheckVerdict::NotApplicable, reason, Vec::new(), String::new())
             }
         };
-        if verdict != Verdict::Failed {
-            said.clear();
+        if verdict != CheckVerdict::Failed {
+            guest_output.clear();
         }
         let (check, subject) = (rule.name.to_owned(), subject.to_owned());
-        self.checks.push(Check { check, subject, verdict, remark, found, said, advice });
+        self.checks.push(ReportLine {
+            check,
+            subject,
+            verdict,
+            remark,
+            found,
+            guest_output,
+            advice,
+        });
     }
 
-    /// Whether this rule failed on this object or function.
-    pub(crate) fn has_failed(&self, rule: &Rule, subject: &str) -> bool {
+    /// True where this rule failed on this object or function.
+    pub(crate) fn has_failed(&self, rule: &ContractRule, subject: &str) -> bool {
         self.checks.iter().any(|check| {
-            check.verdict == Verdict::Failed && check.check == rule.name && check.subject == subject
+            check.verdict == CheckVerdict::Failed
+                && check.check == rule.name
+                && check.subject == subject
         })
     }
 
-    /// How many checks ended so.
-    pub fn count(&self, verdict: &Verdict) -> usize {
+    /// The number of checks with this verdict.
+    pub fn count(&self, verdict: &CheckVerdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == *verdict).count()
     }
 
-    /// Whether no check failed.
+    /// True where no check failed.
     pub fn passed(&self) -> bool {
-        self.count(&Verdict::Failed) == 0
+        self.count(&CheckVerdict::Failed) == 0
     }
 
     /// The report as one JSON object; its keys are documented in `plugins/README.md`.
@@ -165,39 +176,41 @@ impl Report {
             "plugin": self.plugin,
             "simulator": self.simulator,
             "seed": self.seed,
-            "passed": self.count(&Verdict::Passed),
-            "failed": self.count(&Verdict::Failed),
-            "not_applicable": self.count(&Verdict::NotApplicable),
+            "passed": self.count(&CheckVerdict::Passed),
+            "failed": self.count(&CheckVerdict::Failed),
+            "not_applicable": self.count(&CheckVerdict::NotApplicable),
             "checks": self.checks,
         })
     }
 
-    /// The report for people: a line per check, failures with what was seen and what to do.
+    /// The report for people: a line per check, failures with findings and advice.
     pub fn to_text(&self) -> String {
         let mut text = self.headline();
-        let name = |check: &Check| format!("{} {}", check.check, check.subject).trim().to_owned();
+        let name =
+            |check: &ReportLine| format!("{} {}", check.check, check.subject).trim().to_owned();
         let width = self.checks.iter().map(|check| name(check).chars().count()).max();
         let width = width.unwrap_or_default();
         for check in &self.checks {
             let verdict = match check.verdict {
-                Verdict::Passed => "passed",
-                Verdict::Failed => "FAILED",
-                Verdict::NotApplicable => "not applicable",
+                CheckVerdict::Passed => "passed",
+                CheckVerdict::Failed => "FAILED",
+                CheckVerdict::NotApplicable => "not applicable",
             };
             let line = format!("{verdict:<14}  {:<width$}  {}", name(check), check.remark);
             line_to(&mut text, line.trim_end());
             for found in &check.found {
                 line_to(&mut text, &format!("                saw: {found}"));
             }
-            for said in &check.said {
-                line_to(&mut text, &format!("            it said: {said}"));
+            for line in &check.guest_output {
+                line_to(&mut text, &format!("              output: {line}"));
             }
             if !check.advice.is_empty() {
                 line_to(&mut text, &format!("                do:  {}", check.advice));
             }
         }
         let [passed, failed, other] =
-            [Verdict::Passed, Verdict::Failed, Verdict::NotApplicable].map(|v| self.count(&v));
+            [CheckVerdict::Passed, CheckVerdict::Failed, CheckVerdict::NotApplicable]
+                .map(|v| self.count(&v));
         line_to(&mut text, &format!("{passed} passed, {failed} failed, {other} not applicable"));
         text.trim_end().to_owned()
     }
@@ -206,8 +219,8 @@ impl Report {
         let word = |key: &str| self.plugin.get(key).and_then(Value::as_str).unwrap_or("?");
         let mut text = self.file.clone();
         if self.plugin.is_object() {
-            let said = format!(": {} {} {}", word("kind"), word("id"), word("version"));
-            text.push_str(&said);
+            let plugin = format!(": {} {} {}", word("kind"), word("id"), word("version"));
+            text.push_str(&plugin);
         }
         if let Some(simulator) = &self.simulator {
             text.push_str(&format!(", against the simulator {simulator}"));
@@ -241,16 +254,17 @@ mod tests {
     use super::*;
     use crate::rules;
 
-    fn report() -> Report {
-        let mut report = Report { file: "a.wasm".to_owned(), ..Report::default() };
+    fn report() -> ConformanceReport {
+        let mut report =
+            ConformanceReport { file: "a.wasm".to_owned(), ..ConformanceReport::default() };
         report.add(&rules::FILE, "", Ok(String::new()));
-        report.add(&rules::TOTAL, "same", Err(Stop::failed("it trapped")));
-        report.add(&rules::QUOTA, "", Err(Stop::not_applicable("no simulator")));
+        report.add(&rules::TOTAL, "same", Err(NotPassed::failed("it trapped")));
+        report.add(&rules::QUOTA, "", Err(NotPassed::not_applicable("no simulator")));
         report
     }
 
     #[test]
-    fn only_a_failure_fails_the_run() {
+    fn run_fails_only_when_a_check_fails() {
         let mut report = report();
         assert!(!report.passed());
         report.checks.remove(1);
@@ -259,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_what_was_seen_and_what_to_do() {
+    fn failure_shows_findings_and_advice() {
         let text = report().to_text();
         assert!(text.contains("FAILED          total same"), "{text}");
         assert!(text.contains("saw: it trapped\n") && text.contains("do:  "), "{text}");
@@ -270,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn many_findings_are_counted_and_long_ones_are_cut() {
+    fn findings_are_cut_and_counted_when_there_are_many() {
         let found = shown(vec!["x".repeat(1_000); 9]);
         assert_eq!(found.len(), FOUND_MAX + 1);
         assert_eq!(found[0].len(), FINDING_CHARS + 3);

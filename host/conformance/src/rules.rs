@@ -1,16 +1,16 @@
-//! Every rule that the kit tries, with what it promises and what to do when it is broken.
+//! Every rule that the kit checks, with its promise and the advice for a plugin that breaks it.
 //!
-//! The names are what scripts see in `renkei plugin test --json`; they do not change. The table in
+//! Scripts read the names in `renkei plugin test --json`, so the names do not change. The table in
 //! `plugins/README.md` repeats them.
 
 /// One rule of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
-    /// What reports call it.
+pub struct ContractRule {
+    /// The name in reports.
     pub name: &'static str,
-    /// What a plugin that passes does.
+    /// The behaviour of a plugin that passes.
     pub promise: &'static str,
-    /// What its author should do where it fails.
+    /// The next step of its author where it fails.
     pub advice: &'static str,
 }
 
@@ -18,11 +18,11 @@ macro_rules! rules {
     ($($ident:ident $name:literal, $promise:literal, $advice:literal;)*) => {
         $(
             #[doc = $promise]
-            pub(crate) const $ident: Rule =
-                Rule { name: $name, promise: $promise, advice: $advice };
+            pub(crate) const $ident: ContractRule =
+                ContractRule { name: $name, promise: $promise, advice: $advice };
         )*
         /// All rules, in the order of a report.
-        pub const RULES: &[Rule] = &[$($ident),*];
+        pub const RULES: &[ContractRule] = &[$($ident),*];
     };
 }
 
@@ -121,7 +121,7 @@ rules! {
 }
 
 /// The rules that need a simulator.
-pub(crate) const CONNECTOR: &[Rule] = &[
+pub(crate) const CONNECTOR: &[ContractRule] = &[
     ACCOUNT, SCHEMA, PAGES, RESUME, SWEEP, CURSOR, BY_ID, FIND, CREATE, UPSERT, UPDATE, CHANGES,
     PARTIAL, ORDER, ARCHIVE, REFUSED, LIMITS, QUOTA,
 ];
@@ -133,17 +133,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_has_a_name_of_its_own_and_words_for_people() {
+    fn every_rule_has_its_own_name_a_promise_and_advice() {
         let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), RULES.len());
         assert!(RULES.iter().all(|rule| rule.promise.ends_with('.') && !rule.advice.is_empty()));
     }
 
     #[test]
-    fn the_authors_guide_lists_them() {
+    fn authors_guide_lists_every_rule() {
         let guide = include_str!("../../../plugins/README.md");
         for rule in RULES {
             assert!(guide.contains(&format!("`{}`", rule.name)), "{} is missing", rule.name);
+        }
+    }
+
+    #[test]
+    fn readme_names_a_double_for_every_rule() {
+        let readme = include_str!("../README.md");
+        for rule in RULES {
+            assert!(
+                readme.contains(&format!("\n| `{}` | ", rule.name)),
+                "{} is missing",
+                rule.name
+            );
         }
     }
 }

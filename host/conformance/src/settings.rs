@@ -1,8 +1,9 @@
-//! Malformed configurations and parameters: each must be an error that names what is wrong, or be
-//! accepted; none may stop the plugin.
+//! Malformed configurations and parameters: a plugin refuses each with an error that names the
+//! setting, or accepts it; none may stop the plugin.
 //!
-//! What the manifest's schema rules out, the host refuses before the plugin sees it. What it cannot
-//! rule out (a text of a megabyte, control characters, the smallest integer) reaches the plugin.
+//! The host refuses values that the manifest's schema rules out before the plugin sees them. Values
+//! that a schema cannot rule out reach the plugin: a text of a megabyte, control characters, the
+//! smallest integer.
 
 use renkei_package::{Setting, SettingKind, SettingValue};
 use renkei_sync::model::plugin::PluginError;
@@ -14,19 +15,19 @@ const HUGE: usize = 1 << 20;
 
 /// One configuration to try.
 #[derive(Debug, Clone)]
-pub struct Case {
-    /// The setting that it is about.
+pub struct SettingsCase {
+    /// Name of the setting that it is about.
     pub name: String,
-    /// What is done to it, in words.
+    /// The change of it, in words.
     pub what: &'static str,
     /// The whole configuration.
     pub given: Attributes,
-    /// Whether it must be refused.
+    /// True where the plugin must refuse it.
     pub refused: bool,
 }
 
 /// All cases for a schema over a configuration that is good.
-pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
+pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<SettingsCase> {
     let mut cases = Vec::new();
     for setting in schema {
         let name = &setting.name;
@@ -34,7 +35,7 @@ pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
             let mut given: Attributes =
                 good.iter().filter(|(other, _)| other != name).cloned().collect();
             given.extend(value.map(|value| (name.clone(), value)));
-            cases.push(Case { name: name.clone(), what, given, refused });
+            cases.push(SettingsCase { name: name.clone(), what, given, refused });
         };
         if setting.required {
             case("missing", None, true);
@@ -59,13 +60,13 @@ pub fn cases(schema: &[Setting], good: &Attributes) -> Vec<Case> {
     let unknown = "no_such_setting";
     let mut given = good.clone();
     given.push((unknown.to_owned(), Value::from("x")));
-    cases.push(Case { name: unknown.to_owned(), what: "unknown", given, refused: true });
+    cases.push(SettingsCase { name: unknown.to_owned(), what: "unknown", given, refused: true });
     cases
 }
 
-/// What is wrong with the answer to a case; nothing where it is as it should be.
-pub fn finding(case: &Case, answer: Result<(), PluginError>) -> Option<String> {
-    let Case { name, what, .. } = case;
+/// The fault of the answer to a case; none where the answer is right.
+pub fn finding(case: &SettingsCase, answer: Result<(), PluginError>) -> Option<String> {
+    let SettingsCase { name, what, .. } = case;
     match answer {
         Ok(()) if case.refused => Some(format!("`{name}` {what}: accepted")),
         Ok(()) => None,
@@ -77,7 +78,7 @@ pub fn finding(case: &Case, answer: Result<(), PluginError>) -> Option<String> {
     }
 }
 
-/// Whether an error says which setting it is about.
+/// True for an error that names its setting.
 fn names(error: &PluginError, name: &str) -> bool {
     let field = match error {
         PluginError::Invalid { problem, .. } => {
@@ -88,13 +89,13 @@ fn names(error: &PluginError, name: &str) -> bool {
     field || error.to_string().contains(name)
 }
 
-/// Settings that must be given and are not.
+/// Required settings that are missing.
 pub fn missing<'a>(schema: &'a [Setting], given: &Attributes) -> Vec<&'a str> {
     let absent = |setting: &&Setting| !given.iter().any(|(name, _)| *name == setting.name);
     schema.iter().filter(|s| s.required).filter(absent).map(|s| s.name.as_str()).collect()
 }
 
-/// The defaults of a schema under what is given: what the host hands over.
+/// The given settings with the schema's defaults, as the host hands them over.
 pub fn with_defaults(schema: &[Setting], given: &Attributes) -> Attributes {
     let value = |default: &SettingValue| match default {
         SettingValue::Boolean(flag) => Value::Boolean(*flag),
@@ -108,7 +109,7 @@ pub fn with_defaults(schema: &[Setting], given: &Attributes) -> Attributes {
     schema.iter().filter_map(|s| Some((s.name.clone(), given_value(s)?))).collect()
 }
 
-/// Reads `NAME=VALUE` as the schema says; the error is for whoever typed it.
+/// Parses `NAME=VALUE` by the schema; the error is for whoever typed it.
 pub fn parse(schema: &[Setting], text: &str) -> Result<(String, Value), String> {
     let (name, written) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let setting = schema.iter().find(|setting| setting.name == name);
@@ -133,8 +134,8 @@ mod tests {
         Setting { name: name.to_owned(), kind, required, default: None, help: String::new() }
     }
 
-    fn case(refused: bool) -> Case {
-        Case { name: "depth".to_owned(), what: "null", given: Vec::new(), refused }
+    fn case(refused: bool) -> SettingsCase {
+        SettingsCase { name: "depth".to_owned(), what: "null", given: Vec::new(), refused }
     }
 
     fn plugin() -> Generation {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_cases_that_must_be_refused_and_cases_that_may_be() {
+    fn every_setting_kind_has_cases_of_both_sorts() {
         let schema = [
             setting("name", SettingKind::Text, true),
             setting("depth", SettingKind::Integer, false),
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_must_be_refused_by_name() {
+    fn malformed_setting_must_be_refused_by_name() {
         assert_eq!(finding(&case(true), Err(invalid("`depth` is no number", None))), None);
         assert_eq!(finding(&case(true), Err(invalid("no number", Some("depth")))), None);
         assert_eq!(finding(&case(false), Ok(())), None);
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_read_by_its_kind() {
+    fn typed_setting_is_parsed_by_its_kind() {
         let schema = [setting("depth", SettingKind::Integer, false)];
         assert_eq!(parse(&schema, "depth=7"), Ok(("depth".to_owned(), Value::Integer(7))));
         assert!(parse(&schema, "depth=x").is_err() && parse(&schema, "other=1").is_err());

@@ -1,9 +1,9 @@
-//! What the kit asks of a simulator beside the vendor's own API: what it really holds, and its
+//! The control of a simulator, beside the vendor's own API: the records that it holds, its
 //! switches.
 //!
 //! The simulators of `renkei sim` answer `GET /_sim/records?object=` and `POST /_sim/faults`
-//! (host/simulators/README.md). A simulator of somebody else may offer the same or nothing; what it does
-//! not offer, the checks do without.
+//! (host/simulators/README.md). A simulator of somebody else may offer the same or nothing; what it
+//! does not offer, the checks do without.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// See the module's text.
+/// Reads a simulator's records and sets its switches.
 #[async_trait]
-pub trait Control: Send + Sync {
-    /// The ids of the live records of an object, if the simulator tells.
-    async fn live(&self, object: &str) -> Option<BTreeSet<String>>;
-    /// Changes switches; false where the simulator has none such.
-    async fn faults(&self, patch: &Value) -> bool;
+pub trait SimulatorControl: Send + Sync {
+    /// The ids of the live records of an object; none where the simulator does not tell.
+    async fn live_records(&self, object: &str) -> Option<BTreeSet<String>>;
+    /// Sets switches; false where the simulator lacks one of them.
+    async fn set_faults(&self, patch: &Value) -> bool;
 }
 
 /// A simulator that offers nothing but its API.
@@ -25,12 +25,12 @@ pub trait Control: Send + Sync {
 pub struct NoControl;
 
 #[async_trait]
-impl Control for NoControl {
-    async fn live(&self, _: &str) -> Option<BTreeSet<String>> {
+impl SimulatorControl for NoControl {
+    async fn live_records(&self, _: &str) -> Option<BTreeSet<String>> {
         None
     }
 
-    async fn faults(&self, _: &Value) -> bool {
+    async fn set_faults(&self, _: &Value) -> bool {
         false
     }
 }
@@ -43,7 +43,7 @@ pub struct LoopbackControl {
 }
 
 #[derive(Deserialize)]
-struct Record {
+struct SimulatedRecord {
     id: String,
     archived: bool,
 }
@@ -60,16 +60,16 @@ impl LoopbackControl {
 }
 
 #[async_trait]
-impl Control for LoopbackControl {
-    async fn live(&self, object: &str) -> Option<BTreeSet<String>> {
+impl SimulatorControl for LoopbackControl {
+    async fn live_records(&self, object: &str) -> Option<BTreeSet<String>> {
         let url = format!("{}/_sim/records", self.base_url);
         let request = self.http.get(url).query(&[("object", object)]);
         let answer = request.send().await.ok()?.error_for_status().ok()?;
-        let records: Vec<Record> = answer.json().await.ok()?;
+        let records: Vec<SimulatedRecord> = answer.json().await.ok()?;
         Some(records.into_iter().filter(|r| !r.archived).map(|record| record.id).collect())
     }
 
-    async fn faults(&self, patch: &Value) -> bool {
+    async fn set_faults(&self, patch: &Value) -> bool {
         let url = format!("{}/_sim/faults", self.base_url);
         let answer = self.http.post(url).json(patch).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())

@@ -1,12 +1,16 @@
-//! Opening, reading and replacing the program's own files: configuration, secrets, tokens, what is
-//! known of plugins, caches, locks.
+//! The program's own files: configuration, secrets, tokens, state of plugins, caches, locks.
 //!
-//! A pipe in the place of a file would keep a command waiting for its other end, and a device or a
-//! hole of gigabytes would fill memory; neither is ever meant. So only regular files are opened,
-//! opening never waits, and reading is bounded.
+//! A pipe in the place of a file keeps a command waiting for its other end, and a device or a hole
+//! of gigabytes fills memory. So only regular files are opened, opening never waits, and reading is
+//! bounded. A crash in the middle of writing leaves half a file. So a file is replaced in one step
+//! ([`replace`]).
+
+mod replace;
+
+pub use replace::{Access, publish, replace, replace_with, sync_folder};
 
 use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Result};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -16,16 +20,16 @@ pub const SMALL_BYTES_MAX: u64 = 16 << 20;
 /// Opens a regular file as `options` say; they must set no custom flags.
 ///
 /// # Errors
-/// What the system says; [`ErrorKind::InvalidInput`] for what is no regular file.
+/// The system's error; [`ErrorKind::InvalidInput`] for a path that holds no regular file.
 pub fn open(options: &OpenOptions, path: &Path) -> Result<File> {
-    let odd = || Error::new(ErrorKind::InvalidInput, "it is not a regular file");
-    // Asked before, too: a pipe without a reader has an error of its own, and opening a device can
-    // be an act.
+    let not_regular = || Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+    // The path is checked before too: a pipe without a reader has an error of its own, and opening
+    // a device can do something.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(odd());
+        return Err(not_regular());
     }
     let file = options.clone().custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(odd()) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
 
 /// The bytes of a regular file of at most [`SMALL_BYTES_MAX`].
@@ -39,7 +43,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// The text of a regular file of at most [`SMALL_BYTES_MAX`].
 ///
 /// # Errors
-/// As [`read`]; [`ErrorKind::InvalidData`] for what is no text.
+/// As [`read`]; [`ErrorKind::InvalidData`] for bytes that are no text.
 pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?)
         .map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
@@ -64,7 +68,7 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
-    // It may have grown meanwhile.
+    // The file may have grown meanwhile.
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max) {
         Ok(bytes)
     } else {
@@ -72,35 +76,13 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// Puts `bytes` at `place` at once and lastingly, readable by this user only. Two writers do not
-/// meet: a draft carries its writer's process and thread.
-///
-/// # Errors
-/// What the system says; what was at `place` is still there then.
-pub fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
-    let writer = format!("{}-{:?}.tmp", std::process::id(), std::thread::current().id());
-    let draft = place.with_extension(writer.replace(['(', ')'], ""));
-    // What an earlier process left there, whatever it is.
-    std::fs::remove_file(&draft).ok();
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, place)?;
-        File::open(place.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().inspect_err(|_| {
-        std::fs::remove_file(&draft).ok();
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `RULES.md R27`.
+    /// `host/sync/RULES.md` R27.
     #[test]
-    fn a_pipe_or_a_hole_of_gigabytes_is_an_error_and_no_wait() {
+    fn pipe_or_hole_of_gigabytes_is_refused_without_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg("-m600").arg(&pipe).status();
@@ -121,20 +103,5 @@ mod tests {
         std::fs::write(&hole, "text").unwrap();
         assert_eq!(read_text(&hole).unwrap(), "text");
         assert_eq!(read_at_most(&hole, 4).unwrap(), b"text");
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_for_this_user_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("file.json");
-        for bytes in [&b"one"[..], b"two"] {
-            replace(&place, bytes).unwrap();
-            assert_eq!(read(&place).unwrap(), bytes);
-        }
-        let mode = std::fs::metadata(&place).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(replace(&dir.path().join("none/file"), b"").is_err());
     }
 }

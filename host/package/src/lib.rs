@@ -1,16 +1,18 @@
-//! One plugin file: what it says of itself, reading it without running it, and making it from a
-//! crate.
+//! One plugin file: its manifest and permissions, reading it without running it, building it.
 //!
 //! A plugin is a WebAssembly component of one of the two worlds in `wit/v1` with its manifest in a
-//! custom section. [`Package::read`] takes any bytes and gives a checked package or one clear
-//! error; it never runs, compiles or trusts them. No wasmtime here, so that the builder, the CLI's
-//! `plugin inspect` and tests stay light.
+//! custom section. [`Package::read`] turns any bytes into a checked package or one clear error; it
+//! never runs, compiles or trusts them. No wasmtime here, so that the builder, `renkei plugin
+//! inspect` and tests stay light.
 
-mod hidden;
-pub use hidden::is_hidden;
+mod invisible_chars;
+pub use invisible_chars::is_invisible;
 
 mod manifest;
 pub use manifest::*;
+
+mod permissions;
+pub use permissions::{Permission, PermissionError};
 
 mod wasi;
 
@@ -23,5 +25,5 @@ pub use package::*;
 mod builder;
 pub use builder::*;
 
-mod new;
-pub use new::*;
+mod new_plugin;
+pub use new_plugin::*;

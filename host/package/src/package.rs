@@ -1,16 +1,24 @@
-//! Reading a plugin file: bytes in, a checked package or one clear error out. Nothing in the file
-//! is run or compiled.
+//! Reading a plugin file: bytes in, a checked package or one clear error out.
 //!
-//! The bytes stay with the package, so that what was hashed and checked is what the runtime
-//! compiles (TRUST.md 2.6, case 11). Caps come before any work that grows with the input.
-//! `renkei_package` never accepts precompiled code: a `.cwasm` is native code of whoever wrote it.
+//! Any file can lie in the plugin folder. It may be made to crash the reader, to cost hours, to be
+//! native code, or to be exchanged between the check and the use. So nothing in it is run or
+//! compiled here, caps come before any work that grows with the input, precompiled code (`.cwasm`)
+//! is refused, and the package keeps the bytes that it checked and hashed: the runtime compiles
+//! those.
 
+mod error;
 mod scan;
 
 #[cfg(test)]
-mod million;
+mod fuzz;
 #[cfg(test)]
 mod tests;
+
+pub use error::{PackageError, PackagePart};
+pub use scan::{
+    BODY_BYTES_MAX, CUSTOM_BYTES_MAX, FILE_BYTES_MAX, FUNCTIONS_MAX, MANIFEST_BYTES_MAX,
+    NESTING_MAX,
+};
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
@@ -19,23 +27,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{Kind, Manifest, ManifestError};
+use crate::manifest::{Manifest, ManifestKind};
 use crate::wasi;
-use crate::world::{self, World};
-
-/// The largest plugin file, in bytes: a Python guest has 18 MB.
-pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The largest manifest, in bytes.
-pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
-/// The most bytes of custom sections, those of nested modules included: names and producers, never
-/// executed.
-pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The most functions, over all modules of the file.
-pub const FUNCTIONS_MAX: usize = 50_000;
-/// The largest body of a function, in bytes: compiling is not linear in it.
-pub const BODY_BYTES_MAX: usize = 512 * 1024;
-/// The deepest nesting of components, and of component and instance types in one section.
-pub const NESTING_MAX: usize = 100;
+use crate::world::{self, ContractWorld};
 
 /// A plugin file that was read and fits its world.
 #[derive(Clone)]
@@ -43,187 +37,24 @@ pub struct Package {
     bytes: Vec<u8>,
     /// SHA-256 of the file, hex.
     pub digest: String,
-    /// What it says of itself.
+    /// The manifest in it.
     pub manifest: Manifest,
-    /// What it imports, such as `renkei:plugin/log@0.1.0`.
+    /// Names of its imports, such as `renkei:plugin/log@0.1.0`.
     pub imports: Vec<String>,
-    /// What it exports.
+    /// Names of its exports.
     pub exports: Vec<String>,
 }
 
-/// What reading a file found, as plain data: whoever reads strangers' files in another process gets
-/// it from there.
+/// The contents of a checked file as plain data. A child process that reads a stranger's file
+/// hands them to its parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PackageFacts {
     /// The manifest, as the file holds it.
     pub manifest: serde_json::Value,
-    /// What it imports.
+    /// Names of its imports.
     pub imports: Vec<String>,
-    /// What it exports.
+    /// Names of its exports.
     pub exports: Vec<String>,
-}
-
-/// The part of a file that is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PackagePart {
-    /// The file as such.
-    File,
-    /// A cap of the file is passed.
-    Size,
-    /// Its manifest.
-    Manifest,
-    /// Its imports, exports and their types.
-    World,
-}
-
-/// Why a file is not a plugin for this host. Every message begins with the file's name.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PackageError {
-    /// The file cannot be read.
-    #[error("{name}: cannot be read: {source}")]
-    Io {
-        /// The file.
-        name: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A directory, a device, a pipe.
-    #[error("{name}: not a regular file")]
-    NotAFile {
-        /// The file.
-        name: String,
-    },
-    /// Neither a component nor anything near it.
-    #[error("{name}: not a WebAssembly file; build it with `renkei plugin build`")]
-    NotWasm {
-        /// The file.
-        name: String,
-    },
-    /// A core module, as rustc writes it.
-    #[error("{name}: a core module, not a component; build it with `renkei plugin build`")]
-    CoreModule {
-        /// The file.
-        name: String,
-    },
-    /// Native code.
-    #[error(
-        "{name}: precompiled native code, which is never loaded; \
-         give the .wasm that it was made from"
-    )]
-    Precompiled {
-        /// The file.
-        name: String,
-    },
-    /// The file ends in the middle of a section.
-    #[error("{name}: cut off after {bytes} bytes; copy the whole file again")]
-    Truncated {
-        /// The file.
-        name: String,
-        /// How many bytes there are.
-        bytes: usize,
-    },
-    /// Not valid, or using a feature of WebAssembly that plugins do not have (threads, GC,
-    /// exceptions, ...).
-    #[error("{name}: not a valid component: {reason}")]
-    Invalid {
-        /// The file.
-        name: String,
-        /// The validator's words, with the offset.
-        reason: String,
-    },
-    /// A cap is passed.
-    #[error("{name}: {what} {found}; the most is {max}")]
-    TooLarge {
-        /// The file.
-        name: String,
-        /// What is too large.
-        what: &'static str,
-        /// How large it is.
-        found: usize,
-        /// The cap.
-        max: usize,
-    },
-    /// A component without our custom section.
-    #[error(
-        "{name}: no manifest in it (custom section `renkei:manifest`); \
-         build it with `renkei plugin build`"
-    )]
-    NoManifest {
-        /// The file.
-        name: String,
-    },
-    /// What `build` or `pack` made was packed again.
-    #[error(
-        "{name}: has a manifest already; `pack` takes a bare component (to change the manifest, \
-         build it again)"
-    )]
-    ManyManifests {
-        /// The file.
-        name: String,
-    },
-    /// The manifest is refused.
-    #[error("{name}: manifest: {source}")]
-    Manifest {
-        /// The file.
-        name: String,
-        /// Why.
-        source: ManifestError,
-    },
-    /// It wants something that its world does not offer.
-    #[error("{name}: imports {import}, which a {kind} does not get; {hint}")]
-    Import {
-        /// The file.
-        name: String,
-        /// The import.
-        import: String,
-        /// `connector` or `transform`.
-        kind: &'static str,
-        /// The next step.
-        hint: &'static str,
-    },
-    /// It lacks what the host calls.
-    #[error("{name}: exports no {export}, although its manifest says that it is a {kind}")]
-    Export {
-        /// The file.
-        name: String,
-        /// What is missing.
-        export: String,
-        /// `connector` or `transform`.
-        kind: &'static str,
-    },
-    /// The names are right, the types are not.
-    #[error(
-        "{name}: not of contract {}: {reason}; rebuild it with the SDK of that contract",
-        crate::CONTRACT
-    )]
-    Types {
-        /// The file.
-        name: String,
-        /// Which type differs.
-        reason: String,
-    },
-    /// This build of Renkei has a broken contract in it.
-    #[error("{name}: cannot be checked: {reason}; this is a fault of Renkei")]
-    Contract {
-        /// The file.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl PackageError {
-    /// The part of the file that is refused.
-    pub fn part(&self) -> PackagePart {
-        match self {
-            Self::TooLarge { .. } => PackagePart::Size,
-            Self::Manifest { .. } | Self::NoManifest { .. } => PackagePart::Manifest,
-            Self::Import { .. } | Self::Export { .. } | Self::Types { .. } => PackagePart::World,
-            _ => PackagePart::File,
-        }
-    }
 }
 
 fn name_of(path: &Path) -> String {
@@ -256,18 +87,19 @@ impl Package {
 
     /// Checks the bytes of a plugin file; `name` is only for errors.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, PackageError> {
-        let Checked { manifest, imports, exports } = check(name, &bytes)?;
+        let CheckedContents { manifest, imports, exports } = check(name, &bytes)?;
         let digest = hex::encode(Sha256::digest(&bytes));
         Ok(Self { bytes, digest, manifest, imports, exports })
     }
 
     /// Checks as [`Package::read`] does; the bytes stay with the caller.
     pub fn check(name: &str, bytes: &[u8]) -> Result<PackageFacts, PackageError> {
-        let Checked { manifest, imports, exports } = check(name, bytes)?;
+        let CheckedContents { manifest, imports, exports } = check(name, bytes)?;
         Ok(PackageFacts { manifest: manifest.to_json(), imports, exports })
     }
 
-    /// What [`Package::check`] found in another process, together with the bytes that it read.
+    /// Joins the facts that [`Package::check`] found in another process with the bytes that it
+    /// checked.
     pub fn from_facts(
         name: &str,
         bytes: Vec<u8>,
@@ -297,23 +129,23 @@ impl std::fmt::Debug for Package {
     }
 }
 
-/// What was found in a file.
-struct Checked {
+/// Manifest, imports and exports of a checked file.
+struct CheckedContents {
     manifest: Manifest,
     imports: Vec<String>,
     exports: Vec<String>,
 }
 
-fn check(name: &str, bytes: &[u8]) -> Result<Checked, PackageError> {
-    let scan = scan::scan(name, bytes)?;
+fn check(name: &str, bytes: &[u8]) -> Result<CheckedContents, PackageError> {
+    let scan = scan::scan_file(name, bytes)?;
     let manifest = Manifest::from_json(scan.manifest)
         .map_err(|source| PackageError::Manifest { name: name.to_owned(), source })?;
     let (imports, exports) = (scan.imports, scan.exports);
     fit(name, &manifest, &imports, &exports, bytes)?;
-    Ok(Checked { manifest, imports, exports })
+    Ok(CheckedContents { manifest, imports, exports })
 }
 
-/// Whether the component fits the world of its kind.
+/// Accepts a component that fits the world of its kind.
 fn fit(
     name: &str,
     manifest: &Manifest,
@@ -324,10 +156,10 @@ fn fit(
     let kind = manifest.kind.name();
     let name = name.to_owned();
     let world = match &manifest.kind {
-        Kind::Connector(_) => world::connector(),
-        Kind::Transform(_) => world::transform(),
+        ManifestKind::Connector(_) => world::connector(),
+        ManifestKind::Transform(_) => world::transform(),
     };
-    let world: &World = match world {
+    let world: &ContractWorld = match world {
         Ok(world) => world,
         Err(reason) => return Err(PackageError::Contract { name, reason }),
     };

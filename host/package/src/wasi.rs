@@ -1,11 +1,11 @@
-//! Which parts of WASI 0.2 a plugin may list among its imports.
+//! The interfaces of WASI 0.2 that a plugin may list among its imports.
 //!
-//! The runtimes of scripting languages list far more than they use: CPython lists sockets, and
-//! StarlingMonkey `wasi:http/types`. Being in this list therefore gives nothing. What works is
-//! decided by `renkei-runtime` (`instance/wasi.rs`): clocks, random numbers, output to the log, an
-//! empty environment and file system; a call of anything else ends the guest with an error that
-//! names it. Sockets and `wasi:http` never work. Whatever is not listed here is refused before
-//! anything is compiled.
+//! Runtimes of scripting languages list far more than they use: CPython lists sockets, and
+//! StarlingMonkey `wasi:http/types`. A listed interface therefore gives nothing. `renkei-runtime`
+//! decides what works: clocks, random numbers, output to the log, an empty environment and an empty
+//! file system. A call of anything else ends the guest with an error that names it. Sockets and
+//! `wasi:http` never work. An import that is not listed here is refused before anything is
+//! compiled.
 
 /// The namespace of everything here.
 pub(crate) const NAMESPACE: &str = "wasi";
@@ -42,8 +42,8 @@ const OFFERED: [&str; 28] = [
     "wasi:sockets/udp-create-socket",
 ];
 
-/// Whether an import, such as `wasi:clocks/wall-clock@0.2.9`, is of a listed interface in a version
-/// 0.2.
+/// True for an import of a listed interface in a version 0.2, such as
+/// `wasi:clocks/wall-clock@0.2.9`.
 pub(crate) fn is_offered(import: &str) -> bool {
     let Some((interface, version)) = import.split_once('@') else { return false };
     let version = semver::Version::parse(version);
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_listed_interfaces_of_version_0_2() {
+    fn only_listed_wasi_interfaces_of_version_0_2_are_accepted() {
         for import in ["wasi:clocks/wall-clock@0.2.0", "wasi:sockets/tcp-create-socket@0.2.12"] {
             assert!(is_offered(import), "{import}");
         }

@@ -1,10 +1,10 @@
-//! The contract itself: the text of `wit/v1`, and whether a component fits one of its worlds.
+//! The contract itself: the text of `wit/v1`, and the comparison of a component with its worlds.
 //!
-//! Names are compared first, because the component model's own type errors do not say which import
-//! is too many. What the names leave open (a record field more, another parameter) is then decided
-//! by `wit_component::targets`. What a language's runtime imports besides (see [`crate::wasi`]) is
-//! taken into the world for that comparison as the component describes it: the runtime's linker
-//! decides whether it has the types of what is offered.
+//! `package.rs` compares the names first, because a type error of the component model does not say
+//! which import is too many. `wit_component::targets` then compares the types: one record field
+//! more, another parameter. A component of a scripting language also imports parts of WASI
+//! ([`crate::wasi`]). Those join the world for the comparison as the component describes them; the
+//! runtime's linker decides later whether their types fit.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use wit_parser::{Resolve, SourceMap, WorldId, WorldItem, WorldKey};
 
 use crate::wasi;
 
-/// The contract's files with their text, as a plugin's author needs them.
+/// The files of the contract with their text; an author's tools need them.
 pub const WIT: [(&str, &str); 5] = [
     ("types.wit", include_str!("../../../wit/v1/types.wit")),
     ("log.wit", include_str!("../../../wit/v1/log.wit")),
@@ -24,7 +24,7 @@ pub const WIT: [(&str, &str); 5] = [
 ];
 
 /// A world of the contract.
-pub(crate) struct World {
+pub(crate) struct ContractWorld {
     resolve: Resolve,
     id: WorldId,
     /// Everything that a component of this world may import.
@@ -34,20 +34,22 @@ pub(crate) struct World {
 }
 
 /// The world of connectors. An error means that this build of Renkei has a broken contract in it.
-pub(crate) fn connector() -> Result<&'static World, String> {
-    static WORLD: LazyLock<Result<World, String>> = LazyLock::new(|| parse("connector-plugin"));
+pub(crate) fn connector() -> Result<&'static ContractWorld, String> {
+    static WORLD: LazyLock<Result<ContractWorld, String>> =
+        LazyLock::new(|| parse("connector-plugin"));
     WORLD.as_ref().map_err(Clone::clone)
 }
 
 /// The world of transforms.
-pub(crate) fn transform() -> Result<&'static World, String> {
-    static WORLD: LazyLock<Result<World, String>> = LazyLock::new(|| parse("transform-plugin"));
+pub(crate) fn transform() -> Result<&'static ContractWorld, String> {
+    static WORLD: LazyLock<Result<ContractWorld, String>> =
+        LazyLock::new(|| parse("transform-plugin"));
     WORLD.as_ref().map_err(Clone::clone)
 }
 
-impl World {
-    /// Whether every import and export has the type that the world gives it; the error says which
-    /// does not.
+impl ContractWorld {
+    /// Accepts a component whose every import and export has the type that the world gives it; the
+    /// error names one that has another.
     pub(crate) fn fits(&self, component: &[u8]) -> Result<(), String> {
         wit_component::targets(&self.resolve, self.id, component)
             .map_err(|error| error.root_cause().to_string())
@@ -98,7 +100,7 @@ impl World {
     }
 }
 
-fn parse(name: &str) -> Result<World, String> {
+fn parse(name: &str) -> Result<ContractWorld, String> {
     let mut sources = SourceMap::new();
     for (path, text) in WIT {
         sources.push_str(path, text);
@@ -110,7 +112,7 @@ fn parse(name: &str) -> Result<World, String> {
     let world = resolve.worlds.get(id).ok_or("no such world")?;
     let imports = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
     let exports = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
-    Ok(World { imports, exports, id, resolve })
+    Ok(ContractWorld { imports, exports, id, resolve })
 }
 
 /// Components without any toolchain, for the tests of this crate.
@@ -119,15 +121,15 @@ pub(crate) mod dummy {
     use wit_component::{ComponentEncoder, StringEncoding};
     use wit_parser::{ManglingAndAbi, Resolve, WorldId};
 
-    use super::World;
+    use super::ContractWorld;
 
     /// A core module of `world` whose every function traps.
-    pub(crate) fn module(world: &World) -> Vec<u8> {
+    pub(crate) fn module(world: &ContractWorld) -> Vec<u8> {
         core(&world.resolve, world.id)
     }
 
     /// The same as a component.
-    pub(crate) fn component(world: &World) -> Vec<u8> {
+    pub(crate) fn component(world: &ContractWorld) -> Vec<u8> {
         encode(&world.resolve, world.id)
     }
 

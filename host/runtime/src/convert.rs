@@ -13,7 +13,7 @@ pub(crate) mod scans;
 #[cfg(test)]
 mod tests;
 
-use renkei_package::is_hidden;
+use renkei_package::is_invisible;
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::{Attributes, Batch, Problem, Remedy, Row};
 use renkei_sync::model::value::{Cell, SmolStr, Value};
@@ -269,7 +269,10 @@ const ID_BYTES_MAX: usize = 512;
 /// back in paths: what moves in a path, ends a line or hides is no id, whatever the server says.
 fn is_id(id: &str) -> bool {
     let bad = |c: char| {
-        c.is_control() || c.is_whitespace() || is_hidden(c) || matches!(c, '/' | '\\' | '?' | '#')
+        c.is_control()
+            || c.is_whitespace()
+            || is_invisible(c)
+            || matches!(c, '/' | '\\' | '?' | '#')
     };
     !id.is_empty() && id.len() <= ID_BYTES_MAX && !matches!(id, "." | "..") && !id.chars().any(bad)
 }

@@ -40,7 +40,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use url::Url;
 
-use renkei_package::{Auth as AuthKind, Connection, ConnectorManifest};
+use renkei_package::{AuthMethod, Connection, ConnectorManifest};
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
@@ -267,10 +267,10 @@ impl Slot {
 fn check_auth(auth: &Auth, connection: &Connection) -> Result<(), String> {
     let kind = match auth {
         Auth::None => return Ok(()),
-        Auth::Bearer(_) => AuthKind::Bearer,
-        Auth::Header { .. } => AuthKind::Header,
-        Auth::ClientCredentials { .. } => AuthKind::Oauth2ClientCredentials,
-        Auth::RefreshToken { .. } => AuthKind::Oauth2RefreshToken,
+        Auth::Bearer(_) => AuthMethod::Bearer,
+        Auth::Header { .. } => AuthMethod::Header,
+        Auth::ClientCredentials { .. } => AuthMethod::Oauth2ClientCredentials,
+        Auth::RefreshToken { .. } => AuthMethod::Oauth2RefreshToken,
     };
     if connection.auth.contains(&kind) {
         return Ok(());

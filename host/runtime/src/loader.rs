@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
-use renkei_package::{Kind, Manifest, ManifestError, PackageFacts, PackagePart};
+use renkei_package::{Manifest, ManifestError, ManifestKind, PackageFacts, PackagePart};
 use renkei_sync::model::plugin::Generation;
 
 use crate::cache::{Cache, Refusal};
@@ -36,8 +36,8 @@ impl KindLimits {
     /// What one plugin may use.
     pub(crate) fn of(&self, plugin: &Plugin) -> Limits {
         let limits = match plugin.manifest.kind {
-            Kind::Connector(_) => &self.connector,
-            Kind::Transform(_) => &self.transform,
+            ManifestKind::Connector(_) => &self.connector,
+            ManifestKind::Transform(_) => &self.transform,
         };
         let changes = self.changes.get(&plugin.manifest.id);
         changes.map_or_else(|| limits.clone(), |changes| changes.apply(limits))

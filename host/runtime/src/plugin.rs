@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use renkei_package::{ConnectorManifest, Function, Kind, Manifest};
+use renkei_package::{ConnectorManifest, Function, Manifest, ManifestKind};
 use renkei_sync::model::plugin::{Generation, PluginError};
 
 use crate::bindings::v1::{
@@ -63,7 +63,7 @@ impl Plugin {
         &self,
     ) -> Result<(&ConnectorManifest, &ConnectorPluginPre<State>), PluginError> {
         match (&self.manifest.kind, &self.code) {
-            (Kind::Connector(manifest), Code::Connector(code)) => Ok((manifest, code)),
+            (ManifestKind::Connector(manifest), Code::Connector(code)) => Ok((manifest, code)),
             _ => Err(self.not_a("connector")),
         }
     }
@@ -73,7 +73,8 @@ impl Plugin {
         &self,
         name: &str,
     ) -> Result<(&Function, &TransformPluginPre<State>), PluginError> {
-        let (Kind::Transform(manifest), Code::Transform(code)) = (&self.manifest.kind, &self.code)
+        let (ManifestKind::Transform(manifest), Code::Transform(code)) =
+            (&self.manifest.kind, &self.code)
         else {
             return Err(self.not_a("transform"));
         };
@@ -110,13 +111,17 @@ impl Linkers {
 
     /// Links a component to its kind's imports, and to what its language's runtime wants of WASI,
     /// and checks its exports' types.
-    pub(crate) fn link(&self, kind: &Kind, component: &Component) -> wasmtime::Result<Code> {
+    pub(crate) fn link(
+        &self,
+        kind: &ManifestKind,
+        component: &Component,
+    ) -> wasmtime::Result<Code> {
         Ok(match kind {
-            Kind::Connector(_) => {
+            ManifestKind::Connector(_) => {
                 let linker = instance::link_wasi(&self.connector, component)?;
                 Code::Connector(ConnectorPluginPre::new(linker.instantiate_pre(component)?)?)
             }
-            Kind::Transform(_) => {
+            ManifestKind::Transform(_) => {
                 let linker = instance::link_wasi(&self.transform, component)?;
                 Code::Transform(TransformPluginPre::new(linker.instantiate_pre(component)?)?)
             }

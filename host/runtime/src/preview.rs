@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use renkei_package::{Function, Kind};
+use renkei_package::{Function, ManifestKind};
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::ports::{TransformCall, Way};
@@ -169,8 +169,10 @@ fn empty(pair: &Pair) -> Preview {
 
 fn functions(plugin: &Plugin) -> BTreeSet<String> {
     match &plugin.manifest.kind {
-        Kind::Transform(manifest) => manifest.functions.iter().map(|f| f.name.clone()).collect(),
-        Kind::Connector(_) => BTreeSet::new(),
+        ManifestKind::Transform(manifest) => {
+            manifest.functions.iter().map(|f| f.name.clone()).collect()
+        }
+        ManifestKind::Connector(_) => BTreeSet::new(),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use renkei_package::{Function, Kind, Shape};
+use renkei_package::{Function, FunctionShape, ManifestKind};
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::{Cell, Value};
@@ -40,8 +40,10 @@ pub(crate) async fn laws(
     plugin: &Plugin,
 ) -> BTreeMap<String, String> {
     let mut broken = BTreeMap::new();
-    let Kind::Transform(manifest) = &plugin.manifest.kind else { return broken };
-    for function in manifest.functions.iter().filter(|function| function.shape == Shape::TwoWay) {
+    let ManifestKind::Transform(manifest) = &plugin.manifest.kind else { return broken };
+    for function in
+        manifest.functions.iter().filter(|function| function.shape == FunctionShape::TwoWay)
+    {
         let probe = Probe { machine, limits, plugin, function };
         match probe.run().await {
             Ok(()) => {}

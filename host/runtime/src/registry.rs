@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
-use renkei_package::Kind;
+use renkei_package::ManifestKind;
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::ports::Clock;
 
@@ -86,8 +86,8 @@ impl Registry {
 
     fn rules(&self, plugin: &Plugin) -> Rules {
         let rules = match plugin.manifest.kind {
-            Kind::Connector(_) => Rules::connector(),
-            Kind::Transform(_) => Rules::transform(),
+            ManifestKind::Connector(_) => Rules::connector(),
+            ManifestKind::Transform(_) => Rules::transform(),
         };
         if self.quarantine { rules } else { Rules { in_a_row: u32::MAX, ..rules } }
     }

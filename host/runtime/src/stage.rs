@@ -15,7 +15,7 @@ use axum::response::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use renkei_fixtures::{Fixture, plugin};
-use renkei_package::{ConnectorManifest, Kind, Package};
+use renkei_package::{ConnectorManifest, ManifestKind, Package};
 use renkei_sync::model::plugin::Generation;
 use renkei_sync::ports::Clock;
 
@@ -154,8 +154,8 @@ impl Server {
 pub(crate) fn connector_manifest() -> ConnectorManifest {
     let package = Package::read("courier.wasm", plugin(Fixture::Courier)).unwrap();
     match package.manifest.kind {
-        Kind::Connector(manifest) => manifest,
-        Kind::Transform(_) => panic!("the courier is a connector"),
+        ManifestKind::Connector(manifest) => manifest,
+        ManifestKind::Transform(_) => panic!("the courier is a connector"),
     }
 }
 

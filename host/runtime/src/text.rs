@@ -6,7 +6,7 @@
 //! so that what a guest said can still be found out. Values of records are not touched here: they
 //! are data, and whoever prints them escapes them.
 
-use renkei_package::is_hidden;
+use renkei_package::is_invisible;
 
 /// The longest text of a guest in an error, bytes: a validator's words on a large type fit.
 pub(crate) const WORDS_MAX: usize = 2_000;
@@ -24,7 +24,7 @@ pub(crate) fn plain_chars(characters: impl Iterator<Item = char>, max: usize) ->
             plain.push('…');
             break;
         }
-        if character.is_control() || is_hidden(character) {
+        if character.is_control() || is_invisible(character) {
             plain.extend(character.escape_unicode());
         } else {
             plain.push(character);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::AsContext;
 use wasmtime::component::{Func, TypedFunc};
 
-use renkei_package::{Function, Shape};
+use renkei_package::{Function, FunctionShape};
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::Batch;
 use renkei_sync::ports::{TransformCall, Way};
@@ -86,13 +86,13 @@ fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batc
 fn check_way(plugin: &Plugin, function: &Function, way: Way) -> Result<(), PluginError> {
     let name = &function.name;
     let what = match (function.shape, way) {
-        (Shape::Merge, _) => format!("`{name}` merges; it does not run over batches"),
-        (Shape::OneWay, Way::Backward) => format!("`{name}` is one-way"),
-        (Shape::TwoWay, Way::Backward) => match plugin.one_way.get(name) {
+        (FunctionShape::Merge, _) => format!("`{name}` merges; it does not run over batches"),
+        (FunctionShape::OneWay, Way::Backward) => format!("`{name}` is one-way"),
+        (FunctionShape::TwoWay, Way::Backward) => match plugin.one_way.get(name) {
             Some(reason) => format!("`{name}` runs one-way only: {reason}"),
             None => return Ok(()),
         },
-        (Shape::OneWay | Shape::TwoWay, Way::Forward) => return Ok(()),
+        (FunctionShape::OneWay | FunctionShape::TwoWay, Way::Forward) => return Ok(()),
     };
     Err(PluginError::Unsupported { plugin: plugin.generation.clone(), what })
 }

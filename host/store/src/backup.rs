@@ -17,7 +17,7 @@ use crate::lock::Lock;
 use crate::migrate::{self, Layout};
 use crate::open::{
     BESIDE, DRAFT, FILE, OpenError, configure, connect_to_read, connect_to_write, is_there,
-    open_error, quick_check, refusal, remove_draft, require_file, sync_dir,
+    open_error, quick_check, refusal, remove_draft, require_file,
 };
 use crate::store::SqliteStore;
 
@@ -50,9 +50,7 @@ impl SqliteStore {
         let part = part_of(to);
         let contents = copy(&connection, &part).inspect_err(|_| drop(fs::remove_file(&part)))?;
         let io = |source| OpenError::Io { path: to.to_owned(), source };
-        fs::rename(&part, to).map_err(io)?;
-        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_dir(parent.unwrap_or(Path::new("."))).map_err(io)?;
+        renkei_files::publish(&part, to).map_err(io)?;
         Ok(contents)
     }
 
@@ -96,8 +94,7 @@ impl SqliteStore {
         }
         mark_restored(&draft, now_ms)?;
         let aside = set_aside(dir, now_ms)?;
-        fs::rename(&draft, dir.join(FILE)).map_err(io)?;
-        sync_dir(dir).map_err(io)?;
+        renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)?;
         Ok((contents, aside))
     }
 
@@ -197,7 +194,7 @@ fn set_aside(dir: &Path, now_ms: i64) -> Result<Option<PathBuf>, OpenError> {
     for name in there {
         fs::rename(dir.join(name), aside.join(name)).map_err(io)?;
     }
-    sync_dir(&aside).map_err(io)?;
+    renkei_files::sync_folder(&aside).map_err(io)?;
     Ok(Some(aside))
 }
 

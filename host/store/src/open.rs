@@ -5,7 +5,7 @@
 //! place without being a store has lost something: it is refused, never filled. Nothing is changed
 //! in a file that is not ours, is empty or damaged, or was written by a newer Renkei.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -311,10 +311,7 @@ fn create(dir: &Path) -> Result<(), OpenError> {
     migrate::migrate(&mut connection).map_err(sqlite)?;
     // The last to close folds the log in and removes it.
     connection.close().map_err(|(_, error)| sqlite(error))?;
-    let place = dir.join(FILE);
-    File::open(&draft).and_then(|file| file.sync_all()).map_err(io)?;
-    fs::rename(&draft, place).map_err(io)?;
-    sync_dir(dir).map_err(io)
+    renkei_files::publish(&draft, &dir.join(FILE)).map_err(io)
 }
 
 /// What a crash has left of a database that was being made.
@@ -328,11 +325,6 @@ pub(crate) fn remove_draft(dir: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
-}
-
-/// Makes names in a directory durable.
-pub(crate) fn sync_dir(dir: &Path) -> std::io::Result<()> {
-    File::open(dir).and_then(|dir| dir.sync_all())
 }
 
 pub(crate) fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {

@@ -1,17 +1,17 @@
-//! Inputs for parsers that must not panic whatever they are given (acceptance 3 of the hostile
-//! plugins' issue, TRUST.md 2.6).
+//! Inputs for parsers that must not panic whatever they get.
 //!
-//! Input number `n` is made from `n` and the seeds alone, so that a failure names all that is
-//! needed to have it again ([`input`]). Seeds are real files and parts of them; mutations are those
-//! of the usual fuzzers: bytes, words of other seeds, cuts, repetitions, large numbers. No coverage
-//! feedback: this runs in CI, in seconds.
+//! A plugin, a system or a damaged file hands the host any bytes. So each parser of the host gets a
+//! million inputs. The number `n` and the seeds alone make input `n`, so a failure names all that
+//! is needed to make it again ([`input`]). Seeds are real files and parts of them. Mutations are
+//! those of the usual fuzzers: bytes, words of other seeds, cuts, repetitions, large numbers. There
+//! is no coverage feedback: this runs in CI, in seconds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// How many inputs a parser gets.
+/// The number of inputs that a parser gets.
 pub const INPUTS: u64 = 1_000_000;
 
 /// Bytes that mean something to parsers of text or of WebAssembly.
@@ -35,7 +35,7 @@ const WORDS: &[&[u8]] = &[
 /// Gives `check` [`INPUTS`] inputs made from `seeds`, on all processors.
 ///
 /// # Panics
-/// Where `check` panics; the message names the input.
+/// When `check` panics; the message names the input.
 pub fn run(seeds: &[Vec<u8>], check: impl Fn(&[u8]) + Sync) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let step = u64::try_from(threads).unwrap_or(1);
@@ -44,7 +44,7 @@ pub fn run(seeds: &[Vec<u8>], check: impl Fn(&[u8]) + Sync) {
             let check = &check;
             scope.spawn(move || {
                 for number in (first..INPUTS).step_by(threads) {
-                    one(seeds, number, check);
+                    check_input(seeds, number, check);
                 }
             });
         }
@@ -52,7 +52,7 @@ pub fn run(seeds: &[Vec<u8>], check: impl Fn(&[u8]) + Sync) {
 }
 
 #[expect(clippy::panic, reason = "this crate is only used by tests, and this fails one")]
-fn one(seeds: &[Vec<u8>], number: u64, check: &(impl Fn(&[u8]) + Sync)) {
+fn check_input(seeds: &[Vec<u8>], number: u64, check: &(impl Fn(&[u8]) + Sync)) {
     let bytes = input(seeds, number);
     if catch_unwind(AssertUnwindSafe(|| check(&bytes))).is_err() {
         let shown = String::from_utf8_lossy(bytes.get(..400).unwrap_or(&bytes)).into_owned();
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_input_is_made_again_from_its_number() {
+    fn input_is_made_again_from_its_number() {
         let seeds = [b"one = 1\n".to_vec(), b"{\"two\": 2}".to_vec()];
         let inputs: BTreeSet<Vec<u8>> = (0..10_000).map(|n| input(&seeds, n)).collect();
         assert!(inputs.len() > 8_500, "{} different ones", inputs.len());
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn all_are_given_and_a_panic_is_named() {
+    fn every_input_is_given_and_a_panic_names_its_input() {
         let given = AtomicU64::new(0);
         run(&[b"x".to_vec()], |_| {
             given.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(given.into_inner(), INPUTS);
-        let failed =
-            catch_unwind(|| one(&[b"x".to_vec()], 5, &|_: &[u8]| panic!("bad"))).unwrap_err();
+        let failed = catch_unwind(|| check_input(&[b"x".to_vec()], 5, &|_: &[u8]| panic!("bad")))
+            .unwrap_err();
         let message = failed.downcast_ref::<String>().unwrap();
         assert!(message.starts_with("input 5 of these seeds"), "{message}");
     }

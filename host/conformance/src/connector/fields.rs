@@ -1,8 +1,8 @@
-//! Which columns of an object the kit writes, with which values, from its live schema alone.
+//! The choice of fields and values that the kit writes, from an object's live schema alone.
 //!
-//! It looks for a plain text that may hold anything, fills what a create needs, and for a bad row
-//! takes the surest mistake that the schema names: a required field left empty, an unknown choice,
-//! a text that is too long.
+//! The kit writes a plain text that may hold anything and fills the fields that a create needs. For
+//! a bad row it makes a mistake that the schema names: a required field left empty, an unknown
+//! choice, a text that is too long.
 
 use renkei_sync::model::plugin::{Schema, SchemaField};
 use renkei_sync::model::value::Value;
@@ -17,23 +17,23 @@ const PICKY: [&str; 17] = [
 /// Parts of names that promise a text for people, the best first.
 const PLAIN: [&str; 6] = ["name", "title", "subject", "description", "city", "note"];
 
-/// What the kit writes of an object.
+/// The fields of an object that the kit writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenFields {
     /// A text that may be set and changed.
     pub text: String,
     /// Another one that may also be empty.
     pub other: Option<String>,
     /// The unique column for the intent of a create.
     pub stamp: Option<String>,
-    /// What else a create needs, with values.
+    /// Other fields that a create needs, with values.
     pub fill: Vec<(String, Value)>,
     /// A column with a value that must be refused, and why.
     pub bad: Option<(String, Value, &'static str)>,
 }
 
-/// Chooses, or says why the object cannot be written.
-pub fn choose(schema: &Schema) -> Result<Chosen, String> {
+/// Chooses the fields; the error says why the object cannot be written.
+pub fn choose_fields(schema: &Schema) -> Result<ChosenFields, String> {
     let stamp = schema.facts.iter().find(|(code, _)| code == "stamp");
     let stamp = stamp.and_then(|(_, value)| value.as_text()).map(str::to_owned);
     let mut texts: Vec<&SchemaField> = schema.fields.iter().filter(|f| is_plain(f)).collect();
@@ -49,7 +49,7 @@ pub fn choose(schema: &Schema) -> Result<Chosen, String> {
         }
     }
     let other = other.map(|field| field.name.clone());
-    Ok(Chosen { text: text.name.clone(), other, stamp, fill, bad: bad(schema, text) })
+    Ok(ChosenFields { text: text.name.clone(), other, stamp, fill, bad: bad(schema, text) })
 }
 
 /// A text that takes what the kit writes and gives it back as it was.
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_text_is_preferred_and_what_is_required_is_filled() {
+    fn plain_text_is_chosen_and_required_fields_are_filled() {
         let required = |name, kind| SchemaField { required: true, ..field(name, kind) };
         let unique = SchemaField { unique: true, ..field("key", "text") };
-        let chosen = choose(&schema(vec![
+        let chosen = choose_fields(&schema(vec![
             field("email", "text"),
             field("remarks", "text"),
             field("city", "text"),
@@ -151,21 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_an_unknown_choice_or_a_long_text() {
+    fn bad_value_is_an_unknown_choice_or_a_long_text() {
         let mut stage = field("stage", "choice");
         stage.choices.push(("a".to_owned(), "A".to_owned()));
         let short = SchemaField { max_length: Some(80), ..field("name", "text") };
-        let chosen = choose(&schema(vec![short.clone(), stage])).unwrap();
+        let chosen = choose_fields(&schema(vec![short.clone(), stage])).unwrap();
         assert_eq!(chosen.bad.unwrap().0, "stage");
-        let (name, value, _) = choose(&schema(vec![short])).unwrap().bad.unwrap();
+        let (name, value, _) = choose_fields(&schema(vec![short])).unwrap().bad.unwrap();
         assert_eq!((name.as_str(), value.as_text().map(str::len)), ("name", Some(81)));
     }
 
     #[test]
-    fn an_object_that_cannot_be_written_says_why() {
+    fn object_that_cannot_be_written_says_why() {
         let parent = SchemaField { required: true, ..field("owner", "reference") };
-        let reason = choose(&schema(vec![field("name", "text"), parent])).unwrap_err();
+        let reason = choose_fields(&schema(vec![field("name", "text"), parent])).unwrap_err();
         assert_eq!(reason, "a create needs owner");
-        assert!(choose(&schema(vec![field("email", "text")])).is_err());
+        assert!(choose_fields(&schema(vec![field("email", "text")])).is_err());
     }
 }

@@ -1,13 +1,14 @@
-//! Reading: pages to the end, resuming from every cursor, sweeps, foreign cursors, records by id.
+//! Checks of reading: pages to the end, resuming from every cursor, sweeps, foreign cursors,
+//! records by id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_package::Object;
+use renkei_package::ManifestObject;
 use renkei_sync::model::plugin::{PluginError, Schema};
 use renkei_sync::model::record::{Page, Row, Scan};
 
-use super::{Trial, ids, page_request};
-use crate::report::{Outcome, Report, Stop, none_of};
+use super::trial::{ConnectorTrial, ids, page_request};
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
 use crate::rules;
 
 /// Rows per page: few, so that there are many cursors.
@@ -19,16 +20,16 @@ const BY_ID: usize = 25;
 /// The most columns that are read.
 const COLUMNS: usize = 6;
 
-/// One object, to be read.
-pub(super) struct Reading<'a> {
-    pub(super) trial: &'a Trial<'a>,
-    pub(super) object: &'a Object,
+/// The read checks of one object.
+pub(super) struct ReadChecks<'a> {
+    pub(super) trial: &'a ConnectorTrial<'a>,
+    pub(super) object: &'a ManifestObject,
     pub(super) schema: &'a Schema,
 }
 
-impl Reading<'_> {
+impl ReadChecks<'_> {
     /// Runs the checks; gives the last cursor of the backfill, where changes begin.
-    pub(super) async fn check(&self, report: &mut Report) -> Option<Vec<u8>> {
+    pub(super) async fn check(&self, report: &mut ConformanceReport) -> Option<Vec<u8>> {
         let name = &self.object.name;
         let columns = self.columns();
         let wanted = page_request(name, Scan::Backfill, &columns, PAGE_ROWS);
@@ -53,7 +54,7 @@ impl Reading<'_> {
     }
 
     /// Every record once, in small pages and in large ones.
-    async fn complete(&self, pages: &[Page], columns: &[String]) -> Outcome {
+    async fn complete(&self, pages: &[Page], columns: &[String]) -> CheckResult {
         let mut found = Vec::new();
         let rows = |page: &Page| u32::try_from(page.batch.rows.len()).unwrap_or(u32::MAX);
         if let Some(page) = pages.iter().find(|page| rows(page) > PAGE_ROWS) {
@@ -64,7 +65,7 @@ impl Reading<'_> {
         if distinct.len() != all.len() {
             found.push(format!("{} rows, but {} records", all.len(), distinct.len()));
         }
-        if let Some(live) = self.trial.control.live(&self.object.name).await {
+        if let Some(live) = self.trial.control.live_records(&self.object.name).await {
             found.extend(difference("the simulator's records", &live, &distinct));
         }
         let name = &self.object.name;
@@ -74,10 +75,10 @@ impl Reading<'_> {
         none_of(found, format!("{} records in {} pages", all.len(), pages.len()))
     }
 
-    async fn resume(&self, pages: &[Page], columns: &[String]) -> Outcome {
+    async fn resume(&self, pages: &[Page], columns: &[String]) -> CheckResult {
         let cursors = pages.len().saturating_sub(1);
         if cursors == 0 {
-            return Err(Stop::not_applicable(
+            return Err(NotPassed::not_applicable(
                 "one page holds everything: no cursor to resume from",
             ));
         }
@@ -92,21 +93,21 @@ impl Reading<'_> {
             let expected: BTreeSet<String> = ids(expected).into_iter().collect();
             let what = format!("what follows page {}", index + 1);
             if let Some(finding) = difference(&what, &expected, &rest) {
-                return Err(Stop::failed(finding));
+                return Err(NotPassed::failed(finding));
             }
             tried += 1;
         }
         Ok(format!("{tried} cursors"))
     }
 
-    async fn sweep(&self, pages: &[Page]) -> Outcome {
+    async fn sweep(&self, pages: &[Page]) -> CheckResult {
         let wanted = page_request(&self.object.name, Scan::Sweep, &[], PAGE_ROWS);
         let swept: BTreeSet<String> = ids(&self.trial.scan(wanted).await?).into_iter().collect();
         let expected: BTreeSet<String> = ids(pages).into_iter().collect();
         none_of(difference("the backfill", &expected, &swept).into_iter().collect(), "")
     }
 
-    async fn garbage(&self, pages: &[Page], columns: &[String]) -> Outcome {
+    async fn garbage(&self, pages: &[Page], columns: &[String]) -> CheckResult {
         let cut = pages.first().map(|page| {
             let half = page.cursor.len() / 2;
             page.cursor.get(..half).unwrap_or_default().to_vec()
@@ -135,11 +136,11 @@ impl Reading<'_> {
         none_of(found, "")
     }
 
-    async fn by_id(&self, pages: &[Page], columns: &[String]) -> Outcome {
+    async fn by_id(&self, pages: &[Page], columns: &[String]) -> CheckResult {
         let rows = pages.iter().flat_map(|page| &page.batch.rows).take(BY_ID);
         let expected: BTreeMap<&str, &Row> = rows.map(|row| (row.id.as_str(), row)).collect();
         if expected.is_empty() {
-            return Err(Stop::not_applicable("there are no records"));
+            return Err(NotPassed::not_applicable("there are no records"));
         }
         let wanted: Vec<String> = expected.keys().map(|id| (*id).to_owned()).collect();
         let job = self.trial.open().await?;
@@ -160,7 +161,7 @@ impl Reading<'_> {
     }
 }
 
-/// What one set of ids has and the other has not.
+/// The ids that only one of two sets has, in words.
 fn difference(what: &str, expected: &BTreeSet<String>, got: &BTreeSet<String>) -> Option<String> {
     let missing: Vec<&String> = expected.difference(got).collect();
     let more: Vec<&String> = got.difference(expected).collect();

@@ -1,20 +1,21 @@
-//! Trouble: credentials that are refused, a quota that is used up, small limits.
+//! Checks of trouble: refused credentials, a used-up quota, small limits.
 
-use renkei_package::{Object, ObjectAction};
+use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Outcome as Written, PageRequest, Scan, WriteRequest};
 use renkei_sync::ports::Systems;
 use serde_json::json;
 
+use super::fields::choose_fields;
+use super::trial::{ConnectorTrial, ids, page_request};
 use super::writing::create_request;
-use super::{Trial, choose, ids, page_request};
 use crate::limits;
-use crate::report::{Outcome, Stop};
+use crate::report::{CheckResult, NotPassed};
 
-impl Trial<'_> {
-    pub(super) async fn refused_credentials(&self) -> Outcome {
+impl ConnectorTrial<'_> {
+    pub(super) async fn refused_credentials(&self) -> CheckResult {
         let Some(refused) = self.refused else {
-            return Err(Stop::not_applicable("the simulator is used without credentials"));
+            return Err(NotPassed::not_applicable("the simulator is used without credentials"));
         };
         let answer = match self.systems.open(refused).await {
             Ok(job) => job.check().await.map(drop),
@@ -22,12 +23,14 @@ impl Trial<'_> {
         };
         match answer {
             Err(PluginError::Unauthorized { code, .. }) => Ok(format!("unauthorized ({code})")),
-            Err(error) => Err(Stop::failed(format!("told as: {error}"))),
-            Ok(()) => Err(Stop::failed("accepted: the simulator or the connector checks nothing")),
+            Err(error) => Err(NotPassed::failed(format!("told as: {error}"))),
+            Ok(()) => {
+                Err(NotPassed::failed("accepted: the simulator or the connector checks nothing"))
+            }
         }
     }
 
-    pub(super) async fn small_limits(&self) -> Outcome {
+    pub(super) async fn small_limits(&self) -> CheckResult {
         let ordinary = self.some_ids(self.systems).await?;
         let small = match self.small {
             Ok(systems) => self.some_ids(systems).await.map_err(|error| error.to_string()),
@@ -49,14 +52,16 @@ impl Trial<'_> {
     }
 
     /// With no call left, reads and writes say when to come again, and nothing is written.
-    pub(super) async fn quota(&self) -> Outcome {
+    pub(super) async fn quota(&self) -> CheckResult {
         let create = self.a_create().await;
         let none_left = json!({ "rate_limits": true, "daily_limit": 1 });
-        if !self.control.faults(&none_left).await {
-            return Err(Stop::not_applicable("the simulator has no switch for its quota"));
+        if !self.control.set_faults(&none_left).await {
+            return Err(NotPassed::not_applicable("the simulator has no switch for its quota"));
         }
         let tried = self.without_quota(create).await;
-        self.control.faults(&json!({ "rate_limits": false, "daily_limit": 1_000_000_000 })).await;
+        self.control
+            .set_faults(&json!({ "rate_limits": false, "daily_limit": 1_000_000_000 }))
+            .await;
         let wait_ms = tried?;
         if wait_ms > self.patience_ms {
             return Ok(format!("retry-after {wait_ms} ms"));
@@ -64,24 +69,24 @@ impl Trial<'_> {
         self.clock.sleep_ms(wait_ms).await;
         match self.open().await?.read_page(&self.first_page()).await {
             Ok(_) => Ok(format!("retry-after {wait_ms} ms, and then it answers")),
-            Err(error) => Err(Stop::failed(format!("after the wait: {error}"))),
+            Err(error) => Err(NotPassed::failed(format!("after the wait: {error}"))),
         }
     }
 
-    /// The longest wait that was told.
-    async fn without_quota(&self, create: Option<WriteRequest>) -> Result<u64, Stop> {
+    /// The longest wait that a read or a write got, ms.
+    async fn without_quota(&self, create: Option<WriteRequest>) -> Result<u64, NotPassed> {
         // The first call of the day may still be answered.
         let mut read_ms = None;
         for _ in 0..3 {
             match self.read_once().await {
                 Ok(()) => {}
                 Err(PluginError::RetryAfter { after_ms, .. }) => read_ms = Some(after_ms),
-                Err(error) => return Err(Stop::failed(format!("a read is told as: {error}"))),
+                Err(error) => return Err(NotPassed::failed(format!("a read is told as: {error}"))),
             }
         }
-        let read_ms = read_ms.ok_or_else(|| Stop::failed("reads go on without a quota"))?;
+        let read_ms = read_ms.ok_or_else(|| NotPassed::failed("reads go on without a quota"))?;
         if read_ms == 0 {
-            return Err(Stop::failed("a read is to be tried again after 0 ms"));
+            return Err(NotPassed::failed("a read is to be tried again after 0 ms"));
         }
         let write_ms = match create {
             Some(create) => self.refused_create(&create).await?,
@@ -94,32 +99,32 @@ impl Trial<'_> {
         self.open().await?.read_page(&self.first_page()).await.map(drop)
     }
 
-    /// How long a create is to wait; it must not be done.
-    async fn refused_create(&self, request: &WriteRequest) -> Result<u64, Stop> {
-        let before = self.control.live(&request.object).await;
+    /// The wait that a create gets instead of being done, ms.
+    async fn refused_create(&self, request: &WriteRequest) -> Result<u64, NotPassed> {
+        let before = self.control.live_records(&request.object).await;
         let answer = match self.open().await {
             Ok(job) => job.write(request).await,
             Err(error) => Err(error),
         };
-        if self.control.live(&request.object).await != before {
-            return Err(Stop::failed("a write was done although the quota was used up"));
+        if self.control.live_records(&request.object).await != before {
+            return Err(NotPassed::failed("a write was done although the quota was used up"));
         }
         match answer {
             Err(PluginError::RetryAfter { after_ms, .. }) => Ok(after_ms),
-            Err(error) => Err(Stop::failed(format!("a write is told as: {error}"))),
+            Err(error) => Err(NotPassed::failed(format!("a write is told as: {error}"))),
             Ok(outcomes) => match outcomes.as_slice() {
                 [Written::RetryAfter(after_ms)] => Ok(*after_ms),
-                other => Err(Stop::failed(format!("a write ends as {other:?}"))),
+                other => Err(NotPassed::failed(format!("a write ends as {other:?}"))),
             },
         }
     }
 
     /// A create of the first object that can be made.
     async fn a_create(&self) -> Option<WriteRequest> {
-        let can = |object: &&Object| object.actions.contains(&ObjectAction::Create);
+        let can = |object: &&ManifestObject| object.actions.contains(&ObjectAction::Create);
         for object in self.manifest.objects.iter().filter(can) {
             let Ok(schema) = self.schema(&object.name).await else { continue };
-            if let Ok(chosen) = choose(&schema) {
+            if let Ok(chosen) = choose_fields(&schema) {
                 return Some(create_request(self, &object.name, &chosen, "quota"));
             }
         }

@@ -1,61 +1,62 @@
-//! Writing: creates that are made once, upserts, updates, a bad row among good ones, many rows in
-//! order, archiving; and that `changes` sees what was written.
+//! Checks of writing: creates that are made once, upserts, updates, a bad row among good ones, many
+//! rows in order, archiving, and `changes` after each.
 //!
 //! The checks of an object build on each other's records. A check that cannot be tried because an
-//! earlier one failed says so and is not counted as a failure of its own.
+//! earlier one failed is not applicable, and names the earlier one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_package::{Object, ObjectAction};
+use renkei_package::{ManifestObject, ObjectAction};
 use renkei_sync::model::plugin::Schema;
 use renkei_sync::model::record::{
     Action, Applied, Operation, Outcome as Written, PageRequest, Scan, WriteRequest,
 };
 use renkei_sync::model::value::{Cell, Value};
 
-use super::{Chosen, Trial, choose, ids, page_request};
-use crate::report::{Outcome, Report, Stop, none_of};
-use crate::rules::{self, Rule};
+use super::fields::{ChosenFields, choose_fields};
+use super::trial::{ConnectorTrial, ids, page_request};
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
+use crate::rules::{self, ContractRule};
 
 /// Records that most checks work on.
 const FEW: usize = 3;
 /// Rows of the write of many rows: more than one request of most APIs takes.
 const MANY: usize = 230;
-/// How often `changes` is asked again for what it may tell late, and after how long.
+/// The number of scans of `changes` for records that may show late, and the pause between them, ms.
 const LATE: (usize, u64) = (7, 10_000);
 
-/// One object, to be written.
-struct Writing<'a> {
-    trial: &'a Trial<'a>,
-    object: &'a Object,
-    chosen: Chosen,
-    /// Where the changes since the backfill begin.
+/// The write checks of one object.
+struct WriteChecks<'a> {
+    trial: &'a ConnectorTrial<'a>,
+    object: &'a ManifestObject,
+    chosen: ChosenFields,
+    /// The cursor at which the changes since the backfill begin.
     since: Option<Vec<u8>>,
     /// Records made so far that are still there.
     made: Vec<String>,
-    /// Records that were put away.
+    /// Records that the kit archived.
     gone: Vec<String>,
 }
 
 /// All checks of one object.
 pub(super) async fn check(
-    trial: &Trial<'_>,
-    object: &Object,
+    trial: &ConnectorTrial<'_>,
+    object: &ManifestObject,
     schema: &Schema,
     since: Option<Vec<u8>>,
-    report: &mut Report,
+    report: &mut ConformanceReport,
 ) {
     let name = &object.name;
-    let skip = |reason: &str| Err(Stop::not_applicable(reason));
+    let skip = |reason: &str| Err(NotPassed::not_applicable(reason));
     if !object.actions.contains(&ObjectAction::Create) {
         return report.add(&rules::CREATE, name, skip("the manifest has no action `create`"));
     }
-    let chosen = match choose(schema) {
+    let chosen = match choose_fields(schema) {
         Ok(chosen) => chosen,
         Err(reason) => return report.add(&rules::CREATE, name, skip(&reason)),
     };
     let (made, gone) = (Vec::new(), Vec::new());
-    let mut writing = Writing { trial, object, chosen, since, made, gone };
+    let mut writing = WriteChecks { trial, object, chosen, since, made, gone };
     let created = writing.create_once().await;
     report.add(&rules::CREATE, name, created);
     if writing.made.len() < FEW {
@@ -70,15 +71,15 @@ pub(super) async fn check(
     report.add(&rules::PARTIAL, name, partial);
     let order = writing.many().await;
     report.add(&rules::ORDER, name, order);
-    let rule: &Rule = &rules::ARCHIVE;
+    let rule: &ContractRule = &rules::ARCHIVE;
     report.add(rule, name, writing.archive().await);
 }
 
 /// A create of one record, unlike all others of this run.
 pub(super) fn create_request(
-    trial: &Trial<'_>,
+    trial: &ConnectorTrial<'_>,
     object: &str,
-    chosen: &Chosen,
+    chosen: &ChosenFields,
     word: &str,
 ) -> WriteRequest {
     let columns = columns(chosen);
@@ -89,7 +90,7 @@ pub(super) fn create_request(
     WriteRequest { object, columns, operations: vec![operation], options: Vec::new() }
 }
 
-impl Writing<'_> {
+impl WriteChecks<'_> {
     fn create(&self, word: &str) -> Operation {
         let request = create_request(self.trial, &self.object.name, &self.chosen, word);
         request
@@ -108,23 +109,23 @@ impl Writing<'_> {
     }
 
     /// Writes in a job of its own.
-    async fn write(&self, operations: Vec<Operation>) -> Result<Vec<Written>, Stop> {
+    async fn write(&self, operations: Vec<Operation>) -> Result<Vec<Written>, NotPassed> {
         let (object, columns) = (self.object.name.clone(), columns(&self.chosen));
         let count = operations.len();
         let request = WriteRequest { object, columns, operations, options: Vec::new() };
         let outcomes = self.trial.open().await?.write(&request).await?;
         if outcomes.len() != count {
             let found = outcomes.len();
-            return Err(Stop::failed(format!("{found} outcomes for {count} operations")));
+            return Err(NotPassed::failed(format!("{found} outcomes for {count} operations")));
         }
         Ok(outcomes)
     }
 
-    /// The text of each of these records as it is now, and which are told as removed.
+    /// The current text of each of these records, and the records that are reported as removed.
     async fn texts(
         &self,
         ids: &[String],
-    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), Stop> {
+    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), NotPassed> {
         self.cells_now(&self.chosen.text, ids).await
     }
 
@@ -132,7 +133,7 @@ impl Writing<'_> {
         &self,
         column: &str,
         ids: &[String],
-    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), Stop> {
+    ) -> Result<(BTreeMap<String, Cell>, BTreeSet<String>), NotPassed> {
         let columns = [column.to_owned()];
         let job = self.trial.open().await?;
         let page = job.read_records(&self.object.name, &columns, ids).await?;
@@ -142,20 +143,23 @@ impl Writing<'_> {
     }
 
     async fn live(&self) -> Option<BTreeSet<String>> {
-        self.trial.control.live(&self.object.name).await
+        self.trial.control.live_records(&self.object.name).await
     }
 
-    async fn create_once(&mut self) -> Outcome {
+    async fn create_once(&mut self) -> CheckResult {
         let before = self.live().await;
         let all = || (0..FEW).map(|n| self.create(&format!("one {n}"))).collect::<Vec<_>>();
         let first = applied(self.write(all()).await?)?;
         if let Some(other) = first.iter().find(|one| !one.created) {
-            return Err(Stop::failed(format!("record {} is new, but not `created`", other.id)));
+            return Err(NotPassed::failed(format!(
+                "record {} is new, but not `created`",
+                other.id
+            )));
         }
         let made: Vec<String> = first.into_iter().map(|one| one.id).collect();
         if self.chosen.stamp.is_none() {
             self.made = made;
-            return Err(Stop::not_applicable("the schema has no `stamp` for the intent"));
+            return Err(NotPassed::not_applicable("the schema has no `stamp` for the intent"));
         }
         let again = self.write(all()).await?;
         let mut found = Vec::new();
@@ -176,9 +180,9 @@ impl Writing<'_> {
         none_of(found, "")
     }
 
-    async fn find(&self) -> Outcome {
+    async fn find(&self) -> CheckResult {
         let Some(stamp) = &self.chosen.stamp else {
-            return Err(Stop::not_applicable("the schema has no `stamp` to find by"));
+            return Err(NotPassed::not_applicable("the schema has no `stamp` to find by"));
         };
         let columns = [stamp.clone(), self.chosen.text.clone()];
         let value = |word: &str| Value::Text(self.create(word).intent.into());
@@ -188,17 +192,17 @@ impl Writing<'_> {
         let found: BTreeSet<&String> = batch.rows.iter().map(|row| &row.id).collect();
         let expected: BTreeSet<&String> = self.made.iter().take(2).collect();
         if found != expected || batch.rows.len() != expected.len() {
-            return Err(Stop::failed(format!("found {found:?} instead of {expected:?}")));
+            return Err(NotPassed::failed(format!("found {found:?} instead of {expected:?}")));
         }
         Ok(format!("by {stamp}"))
     }
 
-    async fn upsert(&mut self) -> Outcome {
+    async fn upsert(&mut self) -> CheckResult {
         if !self.object.actions.contains(&ObjectAction::Upsert) {
-            return Err(Stop::not_applicable("the manifest has no action `upsert`"));
+            return Err(NotPassed::not_applicable("the manifest has no action `upsert`"));
         }
         let Some(stamp) = self.chosen.stamp.clone() else {
-            return Err(Stop::not_applicable("the schema has no `stamp` to upsert by"));
+            return Err(NotPassed::not_applicable("the schema has no `stamp` to upsert by"));
         };
         let before = self.live().await;
         let key = format!("{}-{}-upsert", self.trial.run, self.object.name);
@@ -211,7 +215,7 @@ impl Writing<'_> {
         let first = applied(self.write(vec![upsert("first")]).await?)?;
         let second = applied(self.write(vec![upsert("second")]).await?)?;
         let (Some(first), Some(second)) = (first.first(), second.first()) else {
-            return Err(Stop::failed("no outcome"));
+            return Err(NotPassed::failed("no outcome"));
         };
         let mut found = Vec::new();
         if (first.created, second.created) != (true, false) || first.id != second.id {
@@ -231,9 +235,9 @@ impl Writing<'_> {
         none_of(found, format!("by {stamp}"))
     }
 
-    async fn update(&self) -> Outcome {
+    async fn update(&self) -> CheckResult {
         let Some(id) = self.made.first() else {
-            return Err(Stop::not_applicable("there is no record to change"));
+            return Err(NotPassed::not_applicable("there is no record to change"));
         };
         applied(self.write(vec![self.rename(id, "renamed")]).await?)?;
         let one = std::slice::from_ref(id);
@@ -252,32 +256,34 @@ impl Writing<'_> {
         Ok(String::new())
     }
 
-    async fn expect(&self, column: &str, ids: &[String], value: &Value) -> Result<(), Stop> {
+    async fn expect(&self, column: &str, ids: &[String], value: &Value) -> Result<(), NotPassed> {
         let (now, _) = self.cells_now(column, ids).await?;
         match now.values().next() {
             Some(Some(found)) if found == value => Ok(()),
-            found => Err(Stop::failed(format!("{column} is {found:?} instead of {value:?}"))),
+            found => Err(NotPassed::failed(format!("{column} is {found:?} instead of {value:?}"))),
         }
     }
 
-    async fn changes(&self) -> Outcome {
+    async fn changes(&self) -> CheckResult {
         let wanted: BTreeSet<String> = self.made.iter().cloned().collect();
         let (seen, _) = self.changed(|seen, _| wanted.is_subset(seen)).await?;
         let missed: Vec<&String> = wanted.difference(&seen).collect();
         if !missed.is_empty() {
-            return Err(Stop::failed(format!("{missed:?} were written and are never told")));
+            return Err(NotPassed::failed(format!("{missed:?} were written and are never told")));
         }
         Ok(format!("{} records", wanted.len()))
     }
 
-    /// What `changes` tells since the backfill, scan after scan, until it is enough: rows and
-    /// removals.
+    /// The rows and the removals that `changes` gives since the backfill, scan after scan, until
+    /// they are enough.
     async fn changed(
         &self,
         enough: impl Fn(&BTreeSet<String>, &BTreeSet<String>) -> bool,
-    ) -> Result<(BTreeSet<String>, BTreeSet<String>), Stop> {
+    ) -> Result<(BTreeSet<String>, BTreeSet<String>), NotPassed> {
         let Some(since) = self.since.clone() else {
-            return Err(Stop::not_applicable("`pages` failed, so there is no cursor to begin at"));
+            return Err(NotPassed::not_applicable(
+                "`pages` failed, so there is no cursor to begin at",
+            ));
         };
         let columns = [self.chosen.text.clone()];
         let limit = self.object.read_rows;
@@ -303,8 +309,8 @@ impl Writing<'_> {
         Ok((seen, removed))
     }
 
-    /// Puts one record away, then writes it and a bad value among good rows.
-    async fn partial(&mut self) -> Outcome {
+    /// Archives one record, then writes it and a bad value among good rows.
+    async fn partial(&mut self) -> CheckResult {
         let [one, two, three] = self.three()?;
         let mut operations =
             vec![self.rename(&one, "good 1"), self.create("good 2"), self.rename(&two, "good 3")];
@@ -326,7 +332,9 @@ impl Writing<'_> {
             bad.push((3, "a record that is gone"));
         }
         if bad.is_empty() {
-            return Err(Stop::not_applicable("the schema names no value that must be refused"));
+            return Err(NotPassed::not_applicable(
+                "the schema names no value that must be refused",
+            ));
         }
         let outcomes = self.write(operations).await?;
         let mut found = Vec::new();
@@ -352,14 +360,14 @@ impl Writing<'_> {
         none_of(found, what.join(" and "))
     }
 
-    fn three(&self) -> Result<[String; 3], Stop> {
+    fn three(&self) -> Result<[String; 3], NotPassed> {
         match self.made.as_slice() {
             [one, two, three, ..] => Ok([one.clone(), two.clone(), three.clone()]),
-            _ => Err(Stop::not_applicable("there are too few records to work on")),
+            _ => Err(NotPassed::not_applicable("there are too few records to work on")),
         }
     }
 
-    async fn many(&mut self) -> Outcome {
+    async fn many(&mut self) -> CheckResult {
         let most = usize::try_from(self.object.write_rows).unwrap_or(usize::MAX);
         let rows = MANY.min(most);
         let word = |row: usize| format!("many {row}");
@@ -382,9 +390,9 @@ impl Writing<'_> {
         operation(&intent, Action::Archive, Some(id), cells)
     }
 
-    async fn archive(&self) -> Outcome {
+    async fn archive(&self) -> CheckResult {
         if !self.object.actions.contains(&ObjectAction::Archive) {
-            return Err(Stop::not_applicable("the manifest has no action `archive`"));
+            return Err(NotPassed::not_applicable("the manifest has no action `archive`"));
         }
         let most = usize::try_from(self.object.write_rows).unwrap_or(usize::MAX).max(1);
         for part in self.made.chunks(most) {
@@ -423,7 +431,7 @@ impl Writing<'_> {
 }
 
 /// The columns of every write to an object.
-fn columns(chosen: &Chosen) -> Vec<String> {
+fn columns(chosen: &ChosenFields) -> Vec<String> {
     let mut columns = vec![chosen.text.clone()];
     let fill = chosen.fill.iter().map(|(name, _)| name.clone());
     let bad = chosen.bad.as_ref().map(|(name, ..)| name.clone());
@@ -454,12 +462,12 @@ fn operation(intent: &str, action: Action, id: Option<&str>, cells: Vec<Cell>) -
 }
 
 /// All outcomes as applied writes, or what else they are.
-fn applied(outcomes: Vec<Written>) -> Result<Vec<Applied>, Stop> {
+fn applied(outcomes: Vec<Written>) -> Result<Vec<Applied>, NotPassed> {
     let mut all = Vec::with_capacity(outcomes.len());
     for (place, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
             Written::Applied(applied) => all.push(applied),
-            other => return Err(Stop::failed(format!("row {place}: {}", words(&other)))),
+            other => return Err(NotPassed::failed(format!("row {place}: {}", words(&other)))),
         }
     }
     Ok(all)

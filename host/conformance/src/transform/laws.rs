@@ -1,24 +1,24 @@
-//! The lens laws of two-way functions over generated rows (SYNC.md 3.5, `wit/v1/transform.wit`).
+//! The lens laws of two-way functions (`wit/v1/transform.wit`) over generated rows.
 //!
-//! The host tries them on a few rows when it loads a file; here it is hundreds of rows from a seed,
-//! and a row that breaks a law is shrunk before it is shown.
+//! The host checks the laws on a few rows when it loads a file. The kit checks hundreds of rows
+//! from a seed, and shrinks a row that breaks a law before it shows it.
 
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::value::Cell;
 use renkei_sync::ports::Way;
 
-use super::{Trial, cells_of, one};
-use crate::data::{self, Source};
-use crate::report::{Report, Stop};
-use crate::rules::{self, Rule};
+use super::trial::{FunctionTrial, cells_of, one_row};
+use crate::data::{self, CellGenerator};
+use crate::report::{ConformanceReport, NotPassed};
+use crate::rules::{self, ContractRule};
 
 /// Rows per law.
 const ROWS: usize = 300;
 
 /// One of the laws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Law {
+pub enum LensLaw {
     /// `backward(forward(a), a) = a`.
     GetPut,
     /// `forward(backward(b, a), b) = b`.
@@ -28,49 +28,49 @@ pub enum Law {
 }
 
 /// A law broken at one row.
-struct Breach {
+struct LawBreach {
     row: usize,
     expected: Vec<Cell>,
     found: Vec<Cell>,
 }
 
-/// Tries all three.
-pub async fn check(trial: &Trial<'_>, report: &mut Report) {
+/// Checks all three laws.
+pub async fn check(trial: &FunctionTrial<'_>, report: &mut ConformanceReport) {
     for (rule, law) in [
-        (&rules::GET_PUT, Law::GetPut),
-        (&rules::PUT_GET, Law::PutGet),
-        (&rules::STABLE, Law::Stable),
+        (&rules::GET_PUT, LensLaw::GetPut),
+        (&rules::PUT_GET, LensLaw::PutGet),
+        (&rules::STABLE, LensLaw::Stable),
     ] {
-        let rule: &Rule = rule;
+        let rule: &ContractRule = rule;
         let name = &trial.function.name;
-        // A call that gives no answer breaks no law; `total` has told of it, unless it passed.
+        // A call that gives no answer breaks no law; `total` reports it, unless it passed.
         let told = report.has_failed(&rules::TOTAL, name);
         let outcome = match hold(trial, law).await {
-            Err(Trouble::NoAnswer(_)) if told => {
-                Err(Stop::not_applicable("it does not answer ordinary rows, see `total`"))
+            Err(LawFailure::NoAnswer(_)) if told => {
+                Err(NotPassed::not_applicable("it does not answer ordinary rows, see `total`"))
             }
-            Err(Trouble::NoAnswer(error)) => Err(error.into()),
-            Err(Trouble::Broken(found)) => Err(Stop::failed(found)),
+            Err(LawFailure::NoAnswer(error)) => Err(error.into()),
+            Err(LawFailure::Broken(found)) => Err(NotPassed::failed(found)),
             Ok(remark) => Ok(remark),
         };
         report.add(rule, name, outcome);
     }
 }
 
-/// Why a law was not seen to hold.
-enum Trouble {
-    /// A row breaks it; in words.
+/// A law that was not seen to hold.
+enum LawFailure {
+    /// A row breaks the law; in words.
     Broken(String),
     /// A call ended without an answer.
     NoAnswer(PluginError),
 }
 
-async fn hold(trial: &Trial<'_>, law: Law) -> Result<String, Trouble> {
-    let columns = trial.from(Way::Forward);
-    let mut source = Source::new(trial.seed);
-    let first = source.batch(columns, ROWS, Source::plain_cell);
-    let second = source.batch(columns, ROWS, Source::plain_cell);
-    let breaches = breaches(trial, law, &first, &second).await.map_err(Trouble::NoAnswer)?;
+async fn hold(trial: &FunctionTrial<'_>, law: LensLaw) -> Result<String, LawFailure> {
+    let columns = trial.source_columns(Way::Forward);
+    let mut source = CellGenerator::new(trial.seed);
+    let first = source.batch(columns, ROWS, CellGenerator::plain_cell);
+    let second = source.batch(columns, ROWS, CellGenerator::plain_cell);
+    let breaches = breaches(trial, law, &first, &second).await.map_err(LawFailure::NoAnswer)?;
     let Some(breach) = breaches.first() else { return Ok(format!("{ROWS} rows")) };
     let at = |batch: &Batch| {
         let row = batch.rows.get(breach.row);
@@ -78,16 +78,21 @@ async fn hold(trial: &Trial<'_>, law: Law) -> Result<String, Trouble> {
     };
     let count = breaches.len();
     let small = smallest(trial, law, at(&first), at(&second)).await;
-    Err(Trouble::Broken(format!("{small} ({count} of {ROWS} rows break it)")))
+    Err(LawFailure::Broken(format!("{small} ({count} of {ROWS} rows break it)")))
 }
 
 /// The smallest row that breaks the law, in words.
-async fn smallest(trial: &Trial<'_>, law: Law, first: Vec<Cell>, second: Vec<Cell>) -> String {
-    let columns = trial.from(Way::Forward);
+async fn smallest(
+    trial: &FunctionTrial<'_>,
+    law: LensLaw,
+    first: Vec<Cell>,
+    second: Vec<Cell>,
+) -> String {
+    let columns = trial.source_columns(Way::Forward);
     let width = first.len();
     let rows = |cells: &[Cell]| {
         let (first, second) = cells.split_at_checked(width).unwrap_or_default();
-        (one(columns, first), one(columns, second))
+        (one_row(columns, first), one_row(columns, second))
     };
     let broken = async |cells: &[Cell]| {
         let (first, second) = rows(cells);
@@ -97,15 +102,15 @@ async fn smallest(trial: &Trial<'_>, law: Law, first: Vec<Cell>, second: Vec<Cel
     let small = data::shrink(cells, async |cells| broken(cells).await.is_some()).await;
     let (first, second) = rows(&small);
     let from = match law {
-        Law::PutGet => format!(
+        LensLaw::PutGet => format!(
             "a = [{}], b = forward([{}])",
             data::show(&cells_of(&first)),
             data::show(&cells_of(&second))
         ),
-        Law::GetPut | Law::Stable => format!("a = [{}]", data::show(&cells_of(&first))),
+        LensLaw::GetPut | LensLaw::Stable => format!("a = [{}]", data::show(&cells_of(&first))),
     };
     match broken(&small).await {
-        Some(Breach { expected, found, .. }) => {
+        Some(LawBreach { expected, found, .. }) => {
             format!("{from}: expected [{}], got [{}]", data::show(&expected), data::show(&found))
         }
         // Alone it holds, so what broke it came from the rows beside it.
@@ -115,29 +120,29 @@ async fn smallest(trial: &Trial<'_>, law: Law, first: Vec<Cell>, second: Vec<Cel
 
 /// The rows that break a law.
 async fn breaches(
-    trial: &Trial<'_>,
-    law: Law,
+    trial: &FunctionTrial<'_>,
+    law: LensLaw,
     first: &Batch,
     second: &Batch,
-) -> Result<Vec<Breach>, PluginError> {
-    let nothing = trial.nothing(Way::Forward);
+) -> Result<Vec<LawBreach>, PluginError> {
+    let nothing = trial.no_old_rows(Way::Forward);
     let made = trial.call(Way::Forward, first, &nothing).await?;
     let (expected, found) = match law {
-        Law::GetPut => (first.clone(), trial.call(Way::Backward, &made, first).await?),
-        Law::PutGet => {
+        LensLaw::GetPut => (first.clone(), trial.call(Way::Backward, &made, first).await?),
+        LensLaw::PutGet => {
             let other = trial.call(Way::Forward, second, &nothing).await?;
             let written = trial.call(Way::Backward, &other, first).await?;
             let read = trial.call(Way::Forward, &written, &other).await?;
             (other, read)
         }
-        Law::Stable => {
+        LensLaw::Stable => {
             let again = trial.call(Way::Forward, first, &made).await?;
             (made, again)
         }
     };
     let pairs = expected.rows.into_iter().zip(found.rows).enumerate();
     let broken = pairs.filter(|(_, (expected, found))| expected.cells != found.cells);
-    let breach = |(row, (expected, found)): (usize, (Row, Row))| Breach {
+    let breach = |(row, (expected, found)): (usize, (Row, Row))| LawBreach {
         row,
         expected: expected.cells,
         found: found.cells,

@@ -1,10 +1,10 @@
 //! The connector's checks on the CRM in memory, one flaw at a time.
 
-use renkei_conformance::connector::Trial;
-use renkei_conformance::{Report, Verdict};
-use renkei_package::{ConnectorManifest, Kind, Manifest};
+use renkei_conformance::connector::ConnectorTrial;
+use renkei_conformance::{CheckVerdict, ConformanceReport};
+use renkei_package::{ConnectorManifest, Manifest, ManifestKind};
 
-use crate::crm::{Crm, Flaw};
+use crate::crm::{Crm, CrmFlaw};
 use crate::{failed, found, named};
 
 const MANIFEST: &str = r#"
@@ -28,14 +28,14 @@ write_rows = 100
 
 fn manifest(text: &str) -> ConnectorManifest {
     match Manifest::from_toml(text, None).unwrap().kind {
-        Kind::Connector(connector) => connector,
-        Kind::Transform(_) => panic!("a connector"),
+        ManifestKind::Connector(connector) => connector,
+        ManifestKind::Transform(_) => panic!("a connector"),
     }
 }
 
-async fn tried(flaw: Flaw, text: &str, small: &Crm) -> Report {
+async fn tried(flaw: CrmFlaw, text: &str, small: &Crm) -> ConformanceReport {
     let (crm, manifest) = (Crm::new(flaw, 35), manifest(text));
-    let trial = Trial {
+    let trial = ConnectorTrial {
         systems: &crm,
         small: Ok(small),
         system: "double",
@@ -46,50 +46,50 @@ async fn tried(flaw: Flaw, text: &str, small: &Crm) -> Report {
         run: "kit-1",
         patience_ms: 1_000,
     };
-    let mut report = Report::default();
+    let mut report = ConformanceReport::default();
     trial.check(&mut report, &mut |_| {}).await;
     report
 }
 
 /// The flaw fails these checks and no others.
-async fn check(flaw: Flaw, expected: &[&str]) {
-    let small = Crm::new(Flaw::None, 35);
+async fn check(flaw: CrmFlaw, expected: &[&str]) {
+    let small = Crm::new(CrmFlaw::None, 35);
     let report = tried(flaw, MANIFEST, &small).await;
     assert_eq!(failed(&report), expected, "{flaw:?}: {}", report.to_text());
 }
 
 #[tokio::test]
-async fn one_that_keeps_every_rule_passes_every_check() {
-    let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::None, MANIFEST, &small).await;
+async fn connector_that_keeps_every_rule_passes_every_check() {
+    let small = Crm::new(CrmFlaw::None, 35);
+    let report = tried(CrmFlaw::None, MANIFEST, &small).await;
     assert_eq!(failed(&report), Vec::<&str>::new(), "{}", report.to_text());
-    assert_eq!(named(&report, &Verdict::NotApplicable), Vec::<&str>::new());
-    assert_eq!(named(&report, &Verdict::Passed).len(), 18, "{}", report.to_text());
+    assert_eq!(named(&report, &CheckVerdict::NotApplicable), Vec::<&str>::new());
+    assert_eq!(named(&report, &CheckVerdict::Passed).len(), 18, "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn who_it_is_and_what_there_is() {
-    check(Flaw::NoAccount, &["account"]).await;
-    check(Flaw::KnowsEveryObject, &["schema"]).await;
+async fn broken_account_and_schema_fail_their_checks() {
+    check(CrmFlaw::NoAccount, &["account"]).await;
+    check(CrmFlaw::KnowsEveryObject, &["schema"]).await;
     // Without its stamp nothing is idempotent either.
-    let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::StampOfNothing, MANIFEST, &small).await;
+    let small = Crm::new(CrmFlaw::None, 35);
+    let report = tried(CrmFlaw::StampOfNothing, MANIFEST, &small).await;
     assert!(found_anywhere(&report, "schema", "`stamp` names no unique"), "{}", report.to_text());
 }
 
-fn found_anywhere(report: &Report, name: &str, words: &str) -> bool {
+fn found_anywhere(report: &ConformanceReport, name: &str, words: &str) -> bool {
     let checks = report.checks.iter().filter(|check| check.check == name);
     checks.flat_map(|check| &check.found).any(|found| found.contains(words))
 }
 
 #[tokio::test]
-async fn pages_that_repeat_skip_or_never_end() {
-    check(Flaw::LargePages, &["pages"]).await;
-    let small = Crm::new(Flaw::None, 35);
+async fn broken_pages_fail_the_pages_check() {
+    check(CrmFlaw::LargePages, &["pages"]).await;
+    let small = Crm::new(CrmFlaw::None, 35);
     for (flaw, words) in [
-        (Flaw::RepeatsRows, "rows, but"),
-        (Flaw::SkipsARow, "are missing"),
-        (Flaw::NeverEnds, "does not end"),
+        (CrmFlaw::RepeatsRows, "rows, but"),
+        (CrmFlaw::SkipsARow, "are missing"),
+        (CrmFlaw::NeverEnds, "does not end"),
     ] {
         let report = tried(flaw, MANIFEST, &small).await;
         assert!(found(&report, "pages").contains(words), "{flaw:?}: {}", report.to_text());
@@ -97,46 +97,46 @@ async fn pages_that_repeat_skip_or_never_end() {
 }
 
 #[tokio::test]
-async fn reading_that_breaks_a_rule() {
-    check(Flaw::RemembersItself, &["resume"]).await;
-    check(Flaw::SweepMisses, &["sweep"]).await;
-    check(Flaw::TakesAnyCursor, &["garbage-cursor"]).await;
-    check(Flaw::StaleById, &["by-id"]).await;
-    check(Flaw::FindsNothing, &["find"]).await;
+async fn broken_reading_fails_the_check_of_its_rule() {
+    check(CrmFlaw::RemembersItself, &["resume"]).await;
+    check(CrmFlaw::SweepMisses, &["sweep"]).await;
+    check(CrmFlaw::TakesAnyCursor, &["garbage-cursor"]).await;
+    check(CrmFlaw::StaleById, &["by-id"]).await;
+    check(CrmFlaw::FindsNothing, &["find"]).await;
 }
 
 #[tokio::test]
-async fn writing_that_breaks_a_rule() {
-    check(Flaw::CreatesTwice, &["create-once"]).await;
-    check(Flaw::OtherIds, &["create-once"]).await;
-    check(Flaw::UpsertCreates, &["upsert"]).await;
-    check(Flaw::NullIsAbsent, &["update"]).await;
-    check(Flaw::AbsentIsNull, &["update"]).await;
-    check(Flaw::ForgetsChanges, &["changes"]).await;
-    check(Flaw::AllOrNothing, &["partial-failure"]).await;
-    check(Flaw::Unordered, &["outcomes"]).await;
-    check(Flaw::LosesOutcomes, &["outcomes"]).await;
-    check(Flaw::SilentArchive, &["archive"]).await;
-    let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::WritesGone, MANIFEST, &small).await;
+async fn broken_writing_fails_the_check_of_its_rule() {
+    check(CrmFlaw::CreatesTwice, &["create-once"]).await;
+    check(CrmFlaw::OtherIds, &["create-once"]).await;
+    check(CrmFlaw::UpsertCreates, &["upsert"]).await;
+    check(CrmFlaw::NullIsAbsent, &["update"]).await;
+    check(CrmFlaw::AbsentIsNull, &["update"]).await;
+    check(CrmFlaw::ForgetsChanges, &["changes"]).await;
+    check(CrmFlaw::AllOrNothing, &["partial-failure"]).await;
+    check(CrmFlaw::Unordered, &["outcomes"]).await;
+    check(CrmFlaw::LosesOutcomes, &["outcomes"]).await;
+    check(CrmFlaw::SilentArchive, &["archive"]).await;
+    let small = Crm::new(CrmFlaw::None, 35);
+    let report = tried(CrmFlaw::WritesGone, MANIFEST, &small).await;
     assert!(failed(&report).contains(&"partial-failure"), "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn trouble_that_is_not_told_as_what_it_is() {
-    check(Flaw::TakesAnyCredentials, &["refused-credentials"]).await;
-    check(Flaw::QuotaIsInvalid, &["quota"]).await;
-    check(Flaw::WritesWithoutQuota, &["quota"]).await;
-    let other = Crm::new(Flaw::None, 3);
-    let report = tried(Flaw::None, MANIFEST, &other).await;
+async fn broken_error_kinds_fail_the_check_of_their_rule() {
+    check(CrmFlaw::TakesAnyCredentials, &["refused-credentials"]).await;
+    check(CrmFlaw::QuotaIsInvalid, &["quota"]).await;
+    check(CrmFlaw::WritesWithoutQuota, &["quota"]).await;
+    let other = Crm::new(CrmFlaw::None, 3);
+    let report = tried(CrmFlaw::None, MANIFEST, &other).await;
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn an_object_that_is_only_read_is_only_read() {
+async fn read_only_object_is_not_written() {
     let text = MANIFEST.replace("actions = [\"create\", \"update\", \"upsert\", \"archive\"]", "");
-    let small = Crm::new(Flaw::None, 35);
-    let report = tried(Flaw::None, &text, &small).await;
+    let small = Crm::new(CrmFlaw::None, 35);
+    let report = tried(CrmFlaw::None, &text, &small).await;
     assert!(report.passed(), "{}", report.to_text());
-    assert_eq!(named(&report, &Verdict::NotApplicable), ["create-once"]);
+    assert_eq!(named(&report, &CheckVerdict::NotApplicable), ["create-once"]);
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use renkei_conformance::Control;
+use renkei_conformance::SimulatorControl;
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema, SchemaField};
 use renkei_sync::model::record::{
     Action, Applied, Batch, Operation, Outcome, Page, PageRequest, Problem, Remedy, Removal, Row,
@@ -18,7 +18,7 @@ use renkei_sync::ports::{Clock, Connector, Systems};
 
 /// The rule that a connector breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(crate) enum CrmFlaw {
     None,
     NoAccount,
     KnowsEveryObject,
@@ -49,15 +49,15 @@ pub(crate) enum Flaw {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Record {
+struct CrmRecord {
     cells: BTreeMap<String, Value>,
     gone: bool,
     changed: u64,
 }
 
 #[derive(Debug, Default)]
-struct Data {
-    records: BTreeMap<String, Record>,
+struct CrmData {
+    records: BTreeMap<String, CrmRecord>,
     changes: u64,
     no_quota: bool,
 }
@@ -65,15 +65,15 @@ struct Data {
 /// The CRM, its control and its clock in one; clones share it.
 #[derive(Clone)]
 pub(crate) struct Crm {
-    flaw: Flaw,
-    data: Arc<Mutex<Data>>,
+    flaw: CrmFlaw,
+    data: Arc<Mutex<CrmData>>,
 }
 
 const COLUMNS: [&str; 4] = ["key", "name", "city", "stage"];
 
 impl Crm {
     /// With this many records.
-    pub(crate) fn new(flaw: Flaw, records: usize) -> Self {
+    pub(crate) fn new(flaw: CrmFlaw, records: usize) -> Self {
         let crm = Self { flaw, data: Arc::default() };
         for number in 0..records {
             let cells = [("name", format!("人 {number}")), ("city", "東京".to_owned())];
@@ -83,16 +83,16 @@ impl Crm {
         crm
     }
 
-    fn data(&self) -> MutexGuard<'_, Data> {
+    fn data(&self) -> MutexGuard<'_, CrmData> {
         self.data.lock().unwrap()
     }
 }
 
-impl Data {
+impl CrmData {
     fn add(&mut self, cells: BTreeMap<String, Value>) -> String {
         self.changes += 1;
         let id = format!("r{:05}", self.records.len());
-        let record = Record { cells, gone: false, changed: self.changes };
+        let record = CrmRecord { cells, gone: false, changed: self.changes };
         self.records.insert(id.clone(), record);
         id
     }
@@ -116,14 +116,14 @@ impl Data {
 }
 
 #[async_trait]
-impl Control for Crm {
-    async fn live(&self, _: &str) -> Option<BTreeSet<String>> {
+impl SimulatorControl for Crm {
+    async fn live_records(&self, _: &str) -> Option<BTreeSet<String>> {
         let data = self.data();
         let live = data.records.iter().filter(|(_, record)| !record.gone);
         Some(live.map(|(id, _)| id.clone()).collect())
     }
 
-    async fn faults(&self, patch: &serde_json::Value) -> bool {
+    async fn set_faults(&self, patch: &serde_json::Value) -> bool {
         self.data().no_quota = patch["rate_limits"] == true;
         true
     }
@@ -141,9 +141,9 @@ impl Clock for Crm {
 #[async_trait]
 impl Systems for Crm {
     async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
-        let refused = system == "refused" && self.flaw != Flaw::TakesAnyCredentials;
+        let refused = system == "refused" && self.flaw != CrmFlaw::TakesAnyCredentials;
         let (crm, generation) = (self.clone(), generation());
-        Ok(Box::new(Job { crm, generation, refused, place: Mutex::default() }))
+        Ok(Box::new(CrmJob { crm, generation, refused, place: Mutex::default() }))
     }
 }
 
@@ -152,7 +152,7 @@ fn generation() -> Generation {
     Generation { plugin, version, digest }
 }
 
-struct Job {
+struct CrmJob {
     crm: Crm,
     generation: Generation,
     refused: bool,
@@ -166,33 +166,33 @@ fn problem(code: &str) -> Problem {
 }
 
 /// A position in a scan.
-enum Place {
+enum ScanPosition {
     Backfill { since: u64, after: String },
     Changes(u64),
     Sweep { after: String },
 }
 
-fn decode(scan: Scan, cursor: Option<&[u8]>) -> Option<Place> {
+fn decode(scan: Scan, cursor: Option<&[u8]>) -> Option<ScanPosition> {
     let Some(bytes) = cursor else {
         return Some(match scan {
-            Scan::Backfill => Place::Backfill { since: u64::MAX, after: String::new() },
-            Scan::Changes => Place::Changes(0),
-            Scan::Sweep => Place::Sweep { after: String::new() },
+            Scan::Backfill => ScanPosition::Backfill { since: u64::MAX, after: String::new() },
+            Scan::Changes => ScanPosition::Changes(0),
+            Scan::Sweep => ScanPosition::Sweep { after: String::new() },
         });
     };
     let text = std::str::from_utf8(bytes).ok()?;
     let parts: Vec<&str> = text.split(':').collect();
     Some(match (scan, parts.as_slice()) {
         (Scan::Backfill, ["b", since, after, "."]) => {
-            Place::Backfill { since: since.parse().ok()?, after: (*after).to_owned() }
+            ScanPosition::Backfill { since: since.parse().ok()?, after: (*after).to_owned() }
         }
-        (_, ["c", since, "."]) => Place::Changes(since.parse().ok()?),
-        (Scan::Sweep, ["s", after, "."]) => Place::Sweep { after: (*after).to_owned() },
+        (_, ["c", since, "."]) => ScanPosition::Changes(since.parse().ok()?),
+        (Scan::Sweep, ["s", after, "."]) => ScanPosition::Sweep { after: (*after).to_owned() },
         _ => return None,
     })
 }
 
-impl Job {
+impl CrmJob {
     fn ready(&self) -> Result<(), PluginError> {
         let plugin = self.generation.clone();
         if self.refused {
@@ -200,7 +200,7 @@ impl Job {
             return Err(PluginError::Unauthorized { plugin, code, message });
         }
         match (self.crm.data().no_quota, self.crm.flaw) {
-            (true, Flaw::QuotaIsInvalid) => {
+            (true, CrmFlaw::QuotaIsInvalid) => {
                 Err(PluginError::Invalid { plugin, problem: problem("429") })
             }
             (true, _) => Err(PluginError::RetryAfter { plugin, after_ms: 1_000 }),
@@ -210,17 +210,17 @@ impl Job {
 
     fn live_after(&self, after: &str, wanted: &PageRequest) -> (Vec<Row>, bool, String) {
         let data = self.crm.data();
-        let large = self.crm.flaw == Flaw::LargePages && !wanted.columns.is_empty();
+        let large = self.crm.flaw == CrmFlaw::LargePages && !wanted.columns.is_empty();
         let limit = if large { 100 } else { wanted.limit as usize };
         let ids = data.records.iter().filter(|(_, record)| !record.gone).map(|(id, _)| id);
         let rest: Vec<&String> = ids.filter(|id| id.as_str() > after).collect();
         let page = &rest[..limit.min(rest.len())];
         let more = rest.len() > page.len();
         let last = page.last().map_or(after.to_owned(), |id| (*id).clone());
-        let skip = usize::from(self.crm.flaw == Flaw::SkipsARow && more);
+        let skip = usize::from(self.crm.flaw == CrmFlaw::SkipsARow && more);
         let mut rows: Vec<Row> =
             page.iter().skip(skip).map(|id| data.row(id, &wanted.columns)).collect();
-        if self.crm.flaw == Flaw::RepeatsRows {
+        if self.crm.flaw == CrmFlaw::RepeatsRows {
             rows.extend(page.first().map(|id| data.row(id, &wanted.columns)));
             rows.truncate(limit);
             rows.sort_by(|one, other| one.id.cmp(&other.id));
@@ -233,9 +233,9 @@ impl Job {
         let mut page = Page { cursor: format!("c:{}:.", data.changes).into(), ..Page::default() };
         page.batch.columns = wanted.columns.clone();
         for (id, record) in data.records.iter().filter(|(_, record)| record.changed > since) {
-            if record.gone && self.crm.flaw != Flaw::SilentArchive {
+            if record.gone && self.crm.flaw != CrmFlaw::SilentArchive {
                 page.removed.push(tombstone(id));
-            } else if !record.gone && self.crm.flaw != Flaw::ForgetsChanges {
+            } else if !record.gone && self.crm.flaw != CrmFlaw::ForgetsChanges {
                 page.batch.rows.push(data.row(id, &wanted.columns));
             }
         }
@@ -248,20 +248,20 @@ fn tombstone(id: &str) -> Tombstone {
 }
 
 #[async_trait]
-impl Connector for Job {
+impl Connector for CrmJob {
     fn generation(&self) -> &Generation {
         &self.generation
     }
 
     async fn check(&self) -> Result<Account, PluginError> {
         self.ready()?;
-        let id = if self.crm.flaw == Flaw::NoAccount { "" } else { "A1" };
+        let id = if self.crm.flaw == CrmFlaw::NoAccount { "" } else { "A1" };
         Ok(Account { id: id.to_owned(), ..Account::default() })
     }
 
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError> {
         self.ready()?;
-        if objects != ["contacts"] && self.crm.flaw != Flaw::KnowsEveryObject {
+        if objects != ["contacts"] && self.crm.flaw != CrmFlaw::KnowsEveryObject {
             let plugin = self.generation.clone();
             return Err(PluginError::NotFound { plugin, problem: problem("object") });
         }
@@ -284,7 +284,7 @@ impl Connector for Job {
             choices: if *name == "stage" { field(name).choices } else { Vec::new() },
             ..field(name)
         };
-        let stamp = if self.crm.flaw == Flaw::StampOfNothing { "nothing" } else { "key" };
+        let stamp = if self.crm.flaw == CrmFlaw::StampOfNothing { "nothing" } else { "key" };
         Ok(vec![Schema {
             object: objects[0].clone(),
             label: String::new(),
@@ -299,7 +299,7 @@ impl Connector for Job {
         let place = decode(wanted.scan, wanted.cursor.as_deref());
         let place = match place {
             Some(place) => place,
-            None if flaw == Flaw::TakesAnyCursor => Place::Changes(0),
+            None if flaw == CrmFlaw::TakesAnyCursor => ScanPosition::Changes(0),
             None => {
                 let plugin = self.generation.clone();
                 return Err(PluginError::CursorLost { plugin, problem: problem("cursor") });
@@ -313,20 +313,20 @@ impl Connector for Job {
             ..Page::default()
         };
         Ok(match place {
-            Place::Changes(since) => self.changed(since, wanted),
-            Place::Backfill { since, after } => {
+            ScanPosition::Changes(since) => self.changed(since, wanted),
+            ScanPosition::Backfill { since, after } => {
                 let own = self.place.lock().unwrap().clone();
-                let after = if flaw == Flaw::RemembersItself { own } else { after };
+                let after = if flaw == CrmFlaw::RemembersItself { own } else { after };
                 let (rows, more, last) = self.live_after(&after, wanted);
                 self.place.lock().unwrap().clone_from(&last);
-                let more = more || flaw == Flaw::NeverEnds;
+                let more = more || flaw == CrmFlaw::NeverEnds;
                 let since = since.min(changes);
                 let on = format!("b:{since}:{last}:.");
                 page(rows, if more { on } else { format!("c:{since}:.") }, more)
             }
-            Place::Sweep { after } => {
+            ScanPosition::Sweep { after } => {
                 let (mut rows, more, last) = self.live_after(&after, wanted);
-                rows.truncate(if flaw == Flaw::SweepMisses { 1 } else { usize::MAX });
+                rows.truncate(if flaw == CrmFlaw::SweepMisses { 1 } else { usize::MAX });
                 let on = format!("s:{last}:.");
                 page(rows, if more { on } else { format!("c:{changes}:.") }, more)
             }
@@ -346,12 +346,15 @@ impl Connector for Job {
         for id in ids {
             match data.records.get(id) {
                 Some(record) if !record.gone => page.batch.rows.push(data.row(id, columns)),
-                Some(_) if self.crm.flaw != Flaw::SilentArchive => page.removed.push(tombstone(id)),
+                Some(_) if self.crm.flaw != CrmFlaw::SilentArchive => {
+                    page.removed.push(tombstone(id))
+                }
                 _ => {}
             }
         }
         let first = page.batch.rows.first_mut();
-        if let Some(row) = first.filter(|_| self.crm.flaw == Flaw::StaleById && ids.len() == 25) {
+        if let Some(row) = first.filter(|_| self.crm.flaw == CrmFlaw::StaleById && ids.len() == 25)
+        {
             row.cells[0] = Some(Value::from("older"));
         }
         Ok(page)
@@ -368,13 +371,13 @@ impl Connector for Job {
         let data = self.crm.data();
         let found = values.iter().filter_map(|value| data.by_key(value));
         let rows: Vec<Row> = found.map(|id| data.row(&id, columns)).collect();
-        let rows = if self.crm.flaw == Flaw::FindsNothing { Vec::new() } else { rows };
+        let rows = if self.crm.flaw == CrmFlaw::FindsNothing { Vec::new() } else { rows };
         Ok(Batch { columns: columns.to_vec(), rows })
     }
 
     async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, PluginError> {
         let flaw = self.crm.flaw;
-        if flaw == Flaw::WritesWithoutQuota {
+        if flaw == CrmFlaw::WritesWithoutQuota {
             let mut data = self.crm.data();
             let told = PluginError::RetryAfter { plugin: self.generation.clone(), after_ms: 1_000 };
             if std::mem::take(&mut data.no_quota) {
@@ -389,14 +392,14 @@ impl Connector for Job {
         let mut outcomes: Vec<Outcome> =
             request.operations.iter().map(|one| written(&mut data, flaw, request, one)).collect();
         let bad = outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Applied(_)));
-        if flaw == Flaw::AllOrNothing && bad && outcomes.len() > 1 {
+        if flaw == CrmFlaw::AllOrNothing && bad && outcomes.len() > 1 {
             data.records = kept;
             outcomes.fill(Outcome::Rejected(vec![problem("batch")]));
         }
-        if flaw == Flaw::Unordered && outcomes.len() > 5 {
+        if flaw == CrmFlaw::Unordered && outcomes.len() > 5 {
             outcomes.reverse();
         }
-        if flaw == Flaw::LosesOutcomes && outcomes.len() > 5 {
+        if flaw == CrmFlaw::LosesOutcomes && outcomes.len() > 5 {
             outcomes.pop();
         }
         Ok(outcomes)
@@ -407,14 +410,14 @@ impl Connector for Job {
     }
 }
 
-fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation) -> Outcome {
+fn written(data: &mut CrmData, flaw: CrmFlaw, request: &WriteRequest, one: &Operation) -> Outcome {
     let pairs = request.columns.iter().zip(&one.cells);
     let mut cells: BTreeMap<String, Value> = BTreeMap::new();
     for (name, cell) in pairs {
         match cell {
-            Some(Value::Null) if flaw == Flaw::NullIsAbsent => {}
+            Some(Value::Null) if flaw == CrmFlaw::NullIsAbsent => {}
             Some(value) => drop(cells.insert(name.clone(), value.clone())),
-            None if flaw == Flaw::AbsentIsNull && name != "key" => {
+            None if flaw == CrmFlaw::AbsentIsNull && name != "key" => {
                 cells.insert(name.clone(), Value::Null);
             }
             None => {}
@@ -426,13 +429,13 @@ fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation)
     let id = match one.action {
         Action::Create => {
             let key = Value::Text(one.intent.clone().into());
-            let known = data.by_key(&key).filter(|_| flaw != Flaw::CreatesTwice);
+            let known = data.by_key(&key).filter(|_| flaw != CrmFlaw::CreatesTwice);
             cells.insert("key".to_owned(), key);
             known
         }
         Action::Upsert => {
             let known = cells.get("key").and_then(|key| data.by_key(key));
-            known.filter(|_| flaw != Flaw::UpsertCreates)
+            known.filter(|_| flaw != CrmFlaw::UpsertCreates)
         }
         _ => one.id.clone(),
     };
@@ -443,13 +446,13 @@ fn written(data: &mut Data, flaw: Flaw, request: &WriteRequest, one: &Operation)
     data.changes += 1;
     let changes = data.changes;
     let Some(record) = data.records.get_mut(&id) else { return Outcome::Gone };
-    if record.gone && flaw != Flaw::WritesGone {
+    if record.gone && flaw != CrmFlaw::WritesGone {
         return Outcome::Gone;
     }
     record.gone = one.action == Action::Archive;
     record.changed = changes;
     record.cells.extend(cells);
-    let id = if flaw == Flaw::OtherIds && one.action == Action::Create {
+    let id = if flaw == CrmFlaw::OtherIds && one.action == Action::Create {
         format!("{id}-again")
     } else {
         id

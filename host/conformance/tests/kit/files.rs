@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_conformance::{Check, KitError, Options, Report, Verdict, test};
+use renkei_conformance::{
+    CheckVerdict, ConformanceReport, KitError, KitOptions, ReportLine, test_plugin,
+};
 use renkei_fixtures::{Fixture, assemble, plugin};
 use renkei_package::Package;
 use renkei_runtime::Compiler;
@@ -23,12 +25,16 @@ impl Clock for Still {
     async fn sleep_ms(&self, _: u64) {}
 }
 
-async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<Report, KitError> {
+async fn tried(bytes: Vec<u8>, config: &[&str]) -> Result<ConformanceReport, KitError> {
     compiled(bytes, config, Compiler::InProcess).await
 }
 
-async fn compiled(bytes: Vec<u8>, config: &[&str], compiler: Compiler) -> Result<Report, KitError> {
-    let options = Options {
+async fn compiled(
+    bytes: Vec<u8>,
+    config: &[&str],
+    compiler: Compiler,
+) -> Result<ConformanceReport, KitError> {
+    let options = KitOptions {
         seed: 1,
         run: "kit-1".to_owned(),
         patience_ms: 0,
@@ -37,7 +43,7 @@ async fn compiled(bytes: Vec<u8>, config: &[&str], compiler: Compiler) -> Result
         compiler,
         simulator: None,
     };
-    test("a.wasm", bytes, options, &mut |_| {}).await
+    test_plugin("a.wasm", bytes, options, &mut |_| {}).await
 }
 
 const TRANSFORM: &str = r#"{"id": "tt", "title": "T", "publisher": "acme", "kind": "transform",
@@ -57,7 +63,7 @@ async fn check(bytes: Vec<u8>, name: &str, words: &str) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_told_under_its_rule() {
+async fn unreadable_file_fails_the_check_of_its_rule() {
     check(b"\0asm\x01\0\0\0".to_vec(), "file", "a core module").await;
     check(plugin(Fixture::Echo)[..500].to_vec(), "file", "cut off").await;
     let id = TRANSFORM.replace("\"tt\"", "\"T t\"");
@@ -67,12 +73,12 @@ async fn what_cannot_be_read_is_told_under_its_rule() {
 }
 
 #[tokio::test]
-async fn a_manifest_without_help_is_remarked_on_and_one_without_a_title_fails() {
+async fn manifest_without_help_gets_a_remark_and_without_title_fails() {
     // The fixture gives back its own columns, so those fail as well.
     let help = TRANSFORM.replace(r#", "help": "x""#, "");
     let report = tried(echo(&help), &[]).await.unwrap();
     let manifest = check_of(&report, "manifest");
-    assert_eq!(manifest.verdict, Verdict::Passed, "{}", report.to_text());
+    assert_eq!(manifest.verdict, CheckVerdict::Passed, "{}", report.to_text());
     assert_eq!(manifest.remark, "no `help` for function up");
     let title = TRANSFORM.replace(r#""title": "T""#, r#""title": " ""#);
     let report = tried(echo(&title), &[]).await.unwrap();
@@ -81,7 +87,7 @@ async fn a_manifest_without_help_is_remarked_on_and_one_without_a_title_fails() 
 }
 
 #[tokio::test]
-async fn what_the_plugin_said_last_stands_once_beside_what_it_failed() {
+async fn last_lines_of_the_plugin_stand_once_beside_the_failed_check() {
     let log = r#"(import "renkei:plugin/log@0.1.0" "write"
         (func $log (param i32 i32 i32 i32 i32)))
         (data (i32.const 3000) "no such tableat first")"#;
@@ -98,24 +104,24 @@ async fn what_the_plugin_said_last_stands_once_beside_what_it_failed() {
     let report = tried(assemble(&wat, "transform-plugin", TRANSFORM), &[]).await.unwrap();
     assert_eq!(failed(&report), ["total"], "{}", report.to_text());
     let total = check_of(&report, "total");
-    assert_eq!(total.said, ["at first", "no such table"], "of the last call, not of all");
+    assert_eq!(total.guest_output, ["at first", "no such table"], "of the last call, not of all");
     assert_eq!(total.advice, "see the plugin's own words above");
     let text = report.to_text();
-    assert_eq!(text.matches("it said: no such table").count(), 1, "{text}");
+    assert_eq!(text.matches("output: no such table").count(), 1, "{text}");
 }
 
-fn check_of<'a>(report: &'a Report, name: &str) -> &'a Check {
+fn check_of<'a>(report: &'a ConformanceReport, name: &str) -> &'a ReportLine {
     report.checks.iter().find(|check| check.check == name).unwrap()
 }
 
 #[tokio::test]
-async fn a_world_that_its_kind_does_not_have_is_told() {
+async fn wrong_world_fails_the_world_check() {
     let wat = include_str!("../../../../tests/fixtures/wat/courier.wat");
     check(assemble(wat, "connector-plugin", TRANSFORM), "world", "http").await;
 }
 
 #[tokio::test]
-async fn a_file_that_does_not_start_is_told() {
+async fn file_that_does_not_start_fails_the_start_check() {
     let wat = include_str!("../../../../tests/fixtures/wat/echo.wat");
     let trap = "(func $begin (unreachable)) (start $begin)";
     let wat = wat.replacen("(module", &format!("(module {trap}"), 1);
@@ -125,7 +131,7 @@ async fn a_file_that_does_not_start_is_told() {
 /// A compiler that runs into its limit while it checks the bytes, or while it compiles what it
 /// found to be a plugin; and counts how often it did.
 #[tokio::test]
-async fn a_file_that_costs_too_much_is_told_after_one_try() {
+async fn file_that_costs_too_much_fails_after_one_try() {
     let wasm = plugin(Fixture::Echo);
     let facts = Package::check("a.wasm", &wasm).unwrap();
     let plugin = serde_json::json!({"plugin": facts}).to_string();
@@ -152,7 +158,7 @@ async fn a_file_that_costs_too_much_is_told_after_one_try() {
 }
 
 #[tokio::test]
-async fn without_a_simulator_a_connector_is_read_and_configured_only() {
+async fn connector_without_simulator_is_only_read_and_configured() {
     let report = tried(plugin(Fixture::Courier), &["depth=2"]).await.unwrap();
     assert!(report.passed(), "{}", report.to_text());
     let skipped = report.checks.iter().find(|check| check.check == "resume").unwrap();
@@ -160,7 +166,7 @@ async fn without_a_simulator_a_connector_is_read_and_configured_only() {
 }
 
 #[tokio::test]
-async fn settings_that_the_manifest_does_not_have_are_refused() {
+async fn unknown_setting_of_the_run_is_refused() {
     let error = tried(plugin(Fixture::Courier), &["width=2"]).await.unwrap_err();
     assert_eq!(error.to_string(), "--config width=2: the manifest has no setting `width`");
     assert!(tried(plugin(Fixture::Courier), &["depth=x"]).await.is_err());

@@ -14,14 +14,14 @@ mod crm;
 mod files;
 mod transforms;
 
-use renkei_conformance::{RULES, Report, Verdict};
+use renkei_conformance::{CheckVerdict, ConformanceReport, RULES};
 
 /// The names of the checks that failed, each once.
-pub(crate) fn failed(report: &Report) -> Vec<&str> {
-    named(report, &Verdict::Failed)
+pub(crate) fn failed(report: &ConformanceReport) -> Vec<&str> {
+    named(report, &CheckVerdict::Failed)
 }
 
-pub(crate) fn named<'a>(report: &'a Report, verdict: &Verdict) -> Vec<&'a str> {
+pub(crate) fn named<'a>(report: &'a ConformanceReport, verdict: &CheckVerdict) -> Vec<&'a str> {
     let checks = report.checks.iter().filter(|check| check.verdict == *verdict);
     let mut names: Vec<&str> = checks.map(|check| check.check.as_str()).collect();
     names.dedup();
@@ -30,7 +30,7 @@ pub(crate) fn named<'a>(report: &'a Report, verdict: &Verdict) -> Vec<&'a str> {
 }
 
 /// The report's words on one check, for messages and comparisons.
-pub(crate) fn found(report: &Report, name: &str) -> String {
+pub(crate) fn found(report: &ConformanceReport, name: &str) -> String {
     let check = report.checks.iter().find(|check| check.check == name).unwrap();
     check.found.join("\n")
 }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use renkei_conformance::transform::Trial;
-use renkei_conformance::{Report, Verdict};
-use renkei_package::{Function, Kind, Manifest};
+use renkei_conformance::transform::FunctionTrial;
+use renkei_conformance::{CheckVerdict, ConformanceReport};
+use renkei_package::{Function, Manifest, ManifestKind};
 use renkei_sync::model::plugin::{Cap, Generation, PluginError, StopCause};
 use renkei_sync::model::record::{Batch, Problem, Remedy, Row};
 use renkei_sync::model::value::{Cell, Value};
@@ -14,7 +14,7 @@ use renkei_sync::ports::{TransformCall, Transforms, Way};
 use crate::{failed, found, named};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flaw {
+enum TransformFlaw {
     None,
     WrongColumn,
     LosesRow,
@@ -36,7 +36,7 @@ enum Flaw {
 }
 
 struct SmallLetters {
-    flaw: Flaw,
+    flaw: TransformFlaw,
     calls: AtomicI64,
 }
 
@@ -65,17 +65,17 @@ fn small(cell: &Cell) -> Cell {
 impl SmallLetters {
     /// What the host does before a plugin sees its parameters.
     fn parameters(&self, call: &TransformCall<'_>) -> Result<(), PluginError> {
-        if self.flaw == Flaw::AcceptsAnything {
+        if self.flaw == TransformFlaw::AcceptsAnything {
             return Ok(());
         }
         for (name, value) in call.parameters {
             let good = name == "locale" && value.as_text().is_some();
             let odd = value.as_text().is_some_and(|text| text.contains('\u{7f}'));
-            if good && odd && self.flaw == Flaw::TrapsOnParameter {
+            if good && odd && self.flaw == TransformFlaw::TrapsOnParameter {
                 return Err(broken("unreachable"));
             }
             if !good || odd {
-                let hides = self.flaw == Flaw::HidesTheName;
+                let hides = self.flaw == TransformFlaw::HidesTheName;
                 let message =
                     if hides { "no".to_owned() } else { format!("`{name}` is malformed") };
                 return Err(invalid(&message));
@@ -88,17 +88,21 @@ impl SmallLetters {
         let texts = call.input.rows.iter().flat_map(|row| &row.cells).flatten();
         let mut texts = texts.filter_map(Value::as_text);
         match self.flaw {
-            Flaw::Stops(cause) => {
+            TransformFlaw::Stops(cause) => {
                 let reason = "so it ends".to_owned();
                 Err(PluginError::Broken { plugin: plugin(), cause, reason })
             }
-            Flaw::UnknownName => {
+            TransformFlaw::UnknownName => {
                 let what = "small".to_owned();
                 Err(PluginError::Unsupported { plugin: plugin(), what })
             }
-            Flaw::RefusesEmoji if texts.any(|text| text.contains('😀')) => Err(invalid("emoji")),
-            Flaw::RefusesLong if texts.any(|text| text.len() > 4_000) => Err(invalid("long")),
-            Flaw::TrapsBackward if call.way == Way::Backward => Err(broken("unreachable")),
+            TransformFlaw::RefusesEmoji if texts.any(|text| text.contains('😀')) => {
+                Err(invalid("emoji"))
+            }
+            TransformFlaw::RefusesLong if texts.any(|text| text.len() > 4_000) => {
+                Err(invalid("long"))
+            }
+            TransformFlaw::TrapsBackward if call.way == Way::Backward => Err(broken("unreachable")),
             _ => Ok(()),
         }
     }
@@ -106,16 +110,16 @@ impl SmallLetters {
     fn cell(&self, way: Way, cell: &Cell, old: Option<&Cell>, before: Option<&Cell>) -> Cell {
         let kept = old.filter(|old| small(old) == *cell);
         match (way, self.flaw) {
-            (Way::Forward, Flaw::CountsCalls) => {
+            (Way::Forward, TransformFlaw::CountsCalls) => {
                 Some(Value::Integer(self.calls.fetch_add(1, Ordering::Relaxed)))
             }
-            (Way::Forward, Flaw::LooksAtNeighbour) if before == Some(&None) => None,
-            (Way::Forward, Flaw::AddsSpaceEachTime) if old.is_some() => {
+            (Way::Forward, TransformFlaw::LooksAtNeighbour) if before == Some(&None) => None,
+            (Way::Forward, TransformFlaw::AddsSpaceEachTime) if old.is_some() => {
                 Some(Value::from("something else"))
             }
             (Way::Forward, _) => small(cell),
-            (Way::Backward, Flaw::ForgetsOld) => cell.clone(),
-            (Way::Backward, Flaw::ForgetsWritten) => old.cloned().flatten(),
+            (Way::Backward, TransformFlaw::ForgetsOld) => cell.clone(),
+            (Way::Backward, TransformFlaw::ForgetsWritten) => old.cloned().flatten(),
             (Way::Backward, _) => kept.unwrap_or(cell).clone(),
         }
     }
@@ -127,7 +131,7 @@ impl Transforms for SmallLetters {
         self.parameters(&call)?;
         self.refused(&call)?;
         let column = match (call.way, self.flaw) {
-            (_, Flaw::WrongColumn) => "large",
+            (_, TransformFlaw::WrongColumn) => "large",
             (Way::Forward, _) => "small",
             (Way::Backward, _) => "text",
         };
@@ -139,7 +143,7 @@ impl Transforms for SmallLetters {
             rows.push(Row { cells: vec![cell], ..Row::default() });
             before = Some(&row.cells[0]);
         }
-        if self.flaw == Flaw::LosesRow {
+        if self.flaw == TransformFlaw::LosesRow {
             rows.pop();
         }
         Ok(Batch { columns: vec![column.to_owned()], rows })
@@ -155,16 +159,16 @@ fn function(shape: &str) -> Function {
          [[function.parameter]]\nname = \"locale\"\nkind = \"text\"\nhelp = \"x\"\n"
     );
     match Manifest::from_toml(&toml, None).unwrap().kind {
-        Kind::Transform(mut transform) => transform.functions.remove(0),
-        Kind::Connector(_) => panic!("a transform"),
+        ManifestKind::Transform(mut transform) => transform.functions.remove(0),
+        ManifestKind::Connector(_) => panic!("a transform"),
     }
 }
 
-async fn tried(flaw: Flaw, small: Flaw) -> Report {
+async fn tried(flaw: TransformFlaw, small: TransformFlaw) -> ConformanceReport {
     let of = |flaw| SmallLetters { flaw, calls: AtomicI64::new(0) };
     let (ordinary, small) = (of(flaw), of(small));
     let function = function("two-way");
-    let trial = Trial {
+    let trial = FunctionTrial {
         transforms: &ordinary,
         small: Ok(&small),
         plugin: "small",
@@ -172,21 +176,21 @@ async fn tried(flaw: Flaw, small: Flaw) -> Report {
         parameters: &Vec::new(),
         seed: 1,
     };
-    let mut report = Report::default();
+    let mut report = ConformanceReport::default();
     trial.check(&mut report).await;
     report
 }
 
 /// The flaw fails these checks and no others.
-async fn check(flaw: Flaw, expected: &[&str]) -> Report {
+async fn check(flaw: TransformFlaw, expected: &[&str]) -> ConformanceReport {
     let report = tried(flaw, flaw).await;
     assert_eq!(failed(&report), expected, "{flaw:?}: {}", report.to_text());
     report
 }
 
 #[tokio::test]
-async fn one_that_keeps_every_rule_passes_every_check() {
-    let report = check(Flaw::None, &[]).await;
+async fn transform_that_keeps_every_rule_passes_every_check() {
+    let report = check(TransformFlaw::None, &[]).await;
     let all = [
         "settings",
         "columns",
@@ -198,86 +202,86 @@ async fn one_that_keeps_every_rule_passes_every_check() {
         "lens-put-get",
         "lens-stable",
     ];
-    assert_eq!(named(&report, &Verdict::Passed), all);
+    assert_eq!(named(&report, &CheckVerdict::Passed), all);
 }
 
 #[tokio::test]
-async fn answers_of_another_shape_are_told() {
-    let columns = check(Flaw::WrongColumn, &["columns"]).await;
+async fn answer_of_another_shape_fails_the_columns_check() {
+    let columns = check(TransformFlaw::WrongColumn, &["columns"]).await;
     assert!(found(&columns, "columns").contains("large"), "{}", columns.to_text());
-    let report = tried(Flaw::LosesRow, Flaw::LosesRow).await;
+    let report = tried(TransformFlaw::LosesRow, TransformFlaw::LosesRow).await;
     assert!(failed(&report).contains(&"columns"), "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn what_is_refused_is_shown_shrunk_and_the_other_rows_are_still_tried() {
-    let report = check(Flaw::RefusesEmoji, &["total"]).await;
+async fn refused_row_is_shown_shrunk_and_other_rows_are_still_tried() {
+    let report = check(TransformFlaw::RefusesEmoji, &["total"]).await;
     assert!(found(&report, "total").contains("forward of \"😀\": "), "{}", report.to_text());
-    assert!(named(&report, &Verdict::Passed).contains(&"row-independent"));
-    let report = check(Flaw::RefusesLong, &["total"]).await;
+    assert!(named(&report, &CheckVerdict::Passed).contains(&"row-independent"));
+    let report = check(TransformFlaw::RefusesLong, &["total"]).await;
     assert!(found(&report, "total").contains("characters)"), "{}", report.to_text());
-    let report = check(Flaw::TrapsBackward, &["total"]).await;
+    let report = check(TransformFlaw::TrapsBackward, &["total"]).await;
     assert!(found(&report, "total").starts_with("backward of "), "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_breaks_no_law() {
+async fn call_without_an_answer_breaks_no_law() {
     // Backward is never answered: what needs it is not tried, and `stable` does without.
-    let report = check(Flaw::TrapsBackward, &["total"]).await;
-    let skipped = named(&report, &Verdict::NotApplicable);
+    let report = check(TransformFlaw::TrapsBackward, &["total"]).await;
+    let skipped = named(&report, &CheckVerdict::NotApplicable);
     assert!(skipped.ends_with(&["lens-get-put", "lens-put-get"]), "{}", report.to_text());
-    assert!(named(&report, &Verdict::Passed).contains(&"lens-stable"), "{}", report.to_text());
+    assert!(named(&report, &CheckVerdict::Passed).contains(&"lens-stable"), "{}", report.to_text());
     let last = report.checks.iter().find(|check| check.check == "lens-get-put").unwrap();
     assert_eq!(last.remark, "it does not answer ordinary rows, see `total`");
 }
 
 #[tokio::test]
-async fn what_to_do_follows_why_no_answer_came() {
+async fn advice_follows_the_cause_of_a_failed_call() {
     for (flaw, words) in [
-        (Flaw::Stops(StopCause::Trap), "it ended without a word"),
-        (Flaw::Stops(StopCause::Limit(Cap::RunTime)), "it does not end"),
-        (Flaw::Stops(StopCause::Limit(Cap::Memory)), "stay below the limit"),
-        (Flaw::UnknownName, "the manifest lists `small`, the code does not"),
-        (Flaw::RefusesEmoji, "make a value that does not convert null or absent"),
+        (TransformFlaw::Stops(StopCause::Trap), "it ended without a word"),
+        (TransformFlaw::Stops(StopCause::Limit(Cap::RunTime)), "it does not end"),
+        (TransformFlaw::Stops(StopCause::Limit(Cap::Memory)), "stay below the limit"),
+        (TransformFlaw::UnknownName, "the manifest lists `small`, the code does not"),
+        (TransformFlaw::RefusesEmoji, "make a value that does not convert null or absent"),
     ] {
         let report = check(flaw, &["total"]).await;
         let total = report.checks.iter().find(|check| check.check == "total").unwrap();
         assert!(total.advice.starts_with(words), "{flaw:?}: {}", report.to_text());
     }
-    let report = check(Flaw::Stops(StopCause::Contract), &["columns", "total"]).await;
+    let report = check(TransformFlaw::Stops(StopCause::Contract), &["columns", "total"]).await;
     let advice = |name| &report.checks.iter().find(|check| check.check == name).unwrap().advice;
     assert!(advice("columns").starts_with("give one row for each row"), "{}", report.to_text());
     assert!(advice("total").starts_with("make the answer fit"), "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn state_shows() {
-    let report = tried(Flaw::CountsCalls, Flaw::CountsCalls).await;
+async fn state_between_calls_fails_its_checks() {
+    let report = tried(TransformFlaw::CountsCalls, TransformFlaw::CountsCalls).await;
     let failed = failed(&report);
     assert!(failed.contains(&"deterministic") && failed.contains(&"row-independent"));
-    let report = tried(Flaw::LooksAtNeighbour, Flaw::LooksAtNeighbour).await;
+    let report = tried(TransformFlaw::LooksAtNeighbour, TransformFlaw::LooksAtNeighbour).await;
     assert!(found(&report, "row-independent").contains("at first"), "{}", report.to_text());
     assert!(!crate::failed(&report).contains(&"deterministic"));
 }
 
 #[tokio::test]
-async fn broken_laws_are_shown_at_the_smallest_row() {
-    let report = check(Flaw::ForgetsOld, &["lens-get-put"]).await;
+async fn broken_law_is_shown_at_the_smallest_row() {
+    let report = check(TransformFlaw::ForgetsOld, &["lens-get-put"]).await;
     let words = found(&report, "lens-get-put");
     assert!(words.starts_with("a = [\"") && words.contains("expected ["), "{words}");
     let letters = words.split('"').nth(1).unwrap().chars().count();
     assert_eq!(letters, 1, "not shrunk: {words}");
-    let report = check(Flaw::ForgetsWritten, &["lens-put-get"]).await;
+    let report = check(TransformFlaw::ForgetsWritten, &["lens-put-get"]).await;
     assert!(found(&report, "lens-put-get").contains("b = forward("), "{}", report.to_text());
-    check(Flaw::AddsSpaceEachTime, &["lens-put-get", "lens-stable"]).await;
+    check(TransformFlaw::AddsSpaceEachTime, &["lens-put-get", "lens-stable"]).await;
 }
 
 #[tokio::test]
-async fn malformed_parameters_must_be_refused_by_name() {
+async fn malformed_parameter_must_be_refused_by_name() {
     for (flaw, words) in [
-        (Flaw::AcceptsAnything, "accepted"),
-        (Flaw::HidesTheName, "does not name it"),
-        (Flaw::TrapsOnParameter, "stopped the plugin"),
+        (TransformFlaw::AcceptsAnything, "accepted"),
+        (TransformFlaw::HidesTheName, "does not name it"),
+        (TransformFlaw::TrapsOnParameter, "stopped the plugin"),
     ] {
         let report = check(flaw, &["settings"]).await;
         assert!(found(&report, "settings").contains(words), "{}", report.to_text());
@@ -285,21 +289,21 @@ async fn malformed_parameters_must_be_refused_by_name() {
 }
 
 #[tokio::test]
-async fn another_answer_under_small_limits_is_told() {
-    let report = tried(Flaw::None, Flaw::CountsCalls).await;
+async fn other_answer_under_small_limits_fails() {
+    let report = tried(TransformFlaw::None, TransformFlaw::CountsCalls).await;
     assert_eq!(failed(&report), ["small-limits"], "{}", report.to_text());
 }
 
 #[tokio::test]
-async fn a_merge_function_is_not_tried_and_does_not_pass() {
+async fn merge_function_is_not_tried_and_does_not_pass() {
     let function = Function {
         input: Vec::new(),
         output: Vec::new(),
-        shape: renkei_package::Shape::Merge,
+        shape: renkei_package::FunctionShape::Merge,
         ..function("one-way")
     };
-    let double = SmallLetters { flaw: Flaw::None, calls: AtomicI64::new(0) };
-    let trial = Trial {
+    let double = SmallLetters { flaw: TransformFlaw::None, calls: AtomicI64::new(0) };
+    let trial = FunctionTrial {
         transforms: &double,
         small: Err("it does not start"),
         plugin: "small",
@@ -307,7 +311,7 @@ async fn a_merge_function_is_not_tried_and_does_not_pass() {
         parameters: &Vec::new(),
         seed: 1,
     };
-    let mut report = Report::default();
+    let mut report = ConformanceReport::default();
     trial.check(&mut report).await;
     assert_eq!(failed(&report), ["total"], "nothing is known of it");
 }

@@ -1,8 +1,8 @@
-//! Cargo, rustc and rustup as child processes; the only place of the host that starts any.
+//! Cargo, rustc and rustup as child processes.
 //!
-//! When Renkei itself runs under `cargo run` or `cargo test`, or in a CI with a compiler wrapper,
-//! variables meant for the host's build are inherited. Those that would change a guest are removed;
-//! the choice of toolchain is kept.
+//! Renkei may itself run under `cargo run` or `cargo test`, or in a CI with a compiler wrapper.
+//! Then it inherits variables that are meant for the host's build. Those that would change a guest
+//! are removed; the choice of toolchain stays.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -11,7 +11,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use super::{BuildError, Progress, TARGET, crate_error};
+use super::error::{BuildError, crate_error};
+use super::progress::{BuildProgress, TARGET};
 
 /// Variables of an outer build that would change a guest's: flags, wrappers, targets, a job server.
 const FOREIGN: [&str; 16] = [
@@ -33,33 +34,33 @@ const FOREIGN: [&str; 16] = [
     "RUSTFLAGS",
 ];
 
-/// What `cargo metadata` says of a workspace.
+/// The answer of `cargo metadata`.
 #[derive(Deserialize)]
-pub(super) struct Workspace {
+pub(super) struct CargoWorkspace {
     pub(super) workspace_root: PathBuf,
     pub(super) target_directory: PathBuf,
-    packages: Vec<Crate>,
+    packages: Vec<CargoCrate>,
 }
 
 /// One package of the workspace.
 #[derive(Deserialize)]
-pub(super) struct Crate {
+pub(super) struct CargoCrate {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) version: String,
     #[serde(rename = "manifest_path", deserialize_with = "parent")]
     pub(super) dir: PathBuf,
-    targets: Vec<Target>,
+    targets: Vec<CargoTarget>,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct CargoTarget {
     crate_types: Vec<String>,
 }
 
-impl Workspace {
+impl CargoWorkspace {
     /// The workspace of the crate, or of the workspace root, in `dir`.
-    pub(super) fn of(dir: &Path) -> Result<Self, BuildError> {
+    pub(super) fn read(dir: &Path) -> Result<Self, BuildError> {
         let manifest = dir.join("Cargo.toml");
         if !manifest.is_file() {
             return Err(crate_error(dir, "no Cargo.toml in it"));
@@ -74,20 +75,20 @@ impl Workspace {
             .map_err(|error| crate_error(dir, &format!("cargo metadata: {error}")))
     }
 
-    pub(super) fn crate_in(&self, dir: &Path) -> Result<&Crate, BuildError> {
+    pub(super) fn crate_in(&self, dir: &Path) -> Result<&CargoCrate, BuildError> {
         let dir =
             dir.canonicalize().map_err(|source| BuildError::Io { path: dir.to_owned(), source })?;
         let found = self.packages.iter().find(|p| p.dir.canonicalize().is_ok_and(|d| d == dir));
         found.ok_or_else(|| crate_error(&dir, "a workspace, not a plugin crate"))?.plugin()
     }
 
-    pub(super) fn package(&self, name: &str) -> Result<&Crate, BuildError> {
+    pub(super) fn package(&self, name: &str) -> Result<&CargoCrate, BuildError> {
         let found = self.packages.iter().find(|p| p.name == name);
         let missing = || crate_error(&self.workspace_root, &format!("no package {name} in it"));
         found.ok_or_else(missing)?.plugin()
     }
 
-    /// Our own workspace has a profile for guests; an integrator's crate need not.
+    /// The profile `guest` where the workspace has it, else `release`.
     fn profile(&self) -> &'static str {
         #[derive(Deserialize)]
         struct Root {
@@ -100,9 +101,9 @@ impl Workspace {
     }
 }
 
-impl Crate {
+impl CargoCrate {
     fn plugin(&self) -> Result<&Self, BuildError> {
-        if self.targets.iter().any(Target::is_cdylib) {
+        if self.targets.iter().any(CargoTarget::is_cdylib) {
             return Ok(self);
         }
         let reason = "not a plugin crate; add `crate-type = [\"cdylib\", \"rlib\"]` under `[lib]`";
@@ -110,16 +111,16 @@ impl Crate {
     }
 }
 
-impl Target {
+impl CargoTarget {
     fn is_cdylib(&self) -> bool {
         self.crate_types.iter().any(|kind| kind == "cdylib")
     }
 }
 
-/// Adds the compile target where it is missing, saying so.
+/// Installs the compile target where it is missing, and reports that.
 pub(super) fn ensure_target(
-    workspace: &Workspace,
-    report: &mut dyn FnMut(Progress),
+    workspace: &CargoWorkspace,
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<(), BuildError> {
     let mut query = command("rustc", &workspace.workspace_root);
     query.args(["--print", "target-libdir", "--target", TARGET]);
@@ -128,7 +129,7 @@ pub(super) fn ensure_target(
     if answer.status.success() && Path::new(&libdir).is_dir() {
         return Ok(());
     }
-    report(Progress::AddingTarget);
+    report(BuildProgress::AddingTarget);
     let mut add = command("rustup", &workspace.workspace_root);
     add.args(["target", "add", TARGET]);
     let reason = match add.output() {
@@ -141,10 +142,10 @@ pub(super) fn ensure_target(
 
 /// Compiles these crates in one call of Cargo; the core modules by package id.
 pub(super) fn compile(
-    workspace: &Workspace,
-    crates: &[&Crate],
+    workspace: &CargoWorkspace,
+    crates: &[&CargoCrate],
     target_dir: &Path,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(BuildProgress),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let mut cargo = command("cargo", &workspace.workspace_root);
     cargo.args(["build", "--lib", "--message-format", "json-render-diagnostics"]);
@@ -169,13 +170,12 @@ pub(super) fn compile(
 
 /// Reads both pipes to their ends at once, so that neither fills up: messages whole, the other line
 /// by line.
-fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String) {
+fn drain(child: &mut Child, report: &mut dyn FnMut(BuildProgress)) -> (String, String) {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let messages = scope.spawn(move || {
             let mut text = Vec::new();
-            // What could be read before a broken pipe is still good; the exit status tells the
-            // rest.
+            // Lines before a broken pipe are still good; the exit status tells the rest.
             let _read = stdout.map(|mut pipe| pipe.read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         });
@@ -183,7 +183,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String
         for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
             let Ok(line) = line else { break };
             match line.trim_start() {
-                step if is_step(step) => report(Progress::Step(step.to_owned())),
+                step if is_step(step) => report(BuildProgress::Step(step.to_owned())),
                 _ => {
                     diagnostics.push_str(&line);
                     diagnostics.push('\n');
@@ -194,7 +194,7 @@ fn drain(child: &mut Child, report: &mut dyn FnMut(Progress)) -> (String, String
     })
 }
 
-/// Whether a line of Cargo's is progress and no diagnostic.
+/// True for a line of Cargo that is progress and no diagnostic.
 fn is_step(line: &str) -> bool {
     let steps = [
         "Adding ",
@@ -214,7 +214,7 @@ fn modules(messages: &str) -> BTreeMap<String, PathBuf> {
     #[derive(Deserialize)]
     struct Artifact {
         package_id: String,
-        target: Target,
+        target: CargoTarget,
         filenames: Vec<PathBuf>,
     }
     let mut modules = BTreeMap::new();

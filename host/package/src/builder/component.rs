@@ -1,15 +1,32 @@
-//! The last steps of every build: core module to component, manifest in, check, write in one step.
+//! The first and last steps of every build: read the manifest, make the component, embed the
+//! manifest, check the file, write it in one step.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use renkei_files::Access;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::ComponentEncoder;
 
-use super::{BuildError, Built};
+use super::error::BuildError;
 use crate::manifest::{Manifest, SECTION};
 use crate::package::Package;
+
+/// A plugin file that was made.
+#[derive(Debug)]
+pub struct Built {
+    /// `<out_dir>/<id>.wasm`.
+    pub path: PathBuf,
+    /// The file, read back.
+    pub package: Package,
+}
+
+/// `version` is the default of a manifest that says none.
+pub(super) fn read_manifest(path: &Path, version: Option<&str>) -> Result<Manifest, BuildError> {
+    let text = renkei_files::read_text(path)
+        .map_err(|source| BuildError::Io { path: path.to_owned(), source })?;
+    Manifest::from_toml(&text, version)
+        .map_err(|source| BuildError::Manifest { path: path.to_owned(), source })
+}
 
 /// Makes `<out_dir>/<id>.wasm` of a component: embeds the manifest, checks, writes.
 pub(super) fn write(
@@ -23,13 +40,10 @@ pub(super) fn write(
     let package = Package::read(&file_name, component)?;
 
     let path = out_dir.join(&file_name);
-    // Hidden and of another ending, so that no watcher takes it for a plugin.
-    let draft = out_dir.join(format!(".{file_name}.{}.draft", std::process::id()));
+    // A host that watches the folder sees the old file or the new one.
     std::fs::create_dir_all(out_dir)
-        .and_then(|()| write_durably(&draft, package.bytes()))
-        .and_then(|()| std::fs::rename(&draft, &path))
-        .map_err(|source| BuildError::Io { path: path.clone(), source })
-        .inspect_err(|_| drop(std::fs::remove_file(&draft)))?;
+        .and_then(|()| renkei_files::replace_with(&path, Access::Umask, &[package.bytes()]))
+        .map_err(|source| BuildError::Io { path: path.clone(), source })?;
     Ok(Built { path, package })
 }
 
@@ -54,16 +68,10 @@ pub(super) fn componentize(
         .map_err(|error| failed(format!("{error:#}")))
 }
 
-/// Whether wit-bindgen left its description of the world in the module.
+/// True for a module in which wit-bindgen left its description of the world.
 fn has_component_type(module: &[u8]) -> bool {
     wasmparser::Parser::new(0).parse_all(module).flatten().any(|payload| match payload {
         wasmparser::Payload::CustomSection(section) => section.name().starts_with("component-type"),
         _ => false,
     })
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

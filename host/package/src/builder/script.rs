@@ -1,9 +1,10 @@
-//! Plugins in JavaScript and Python: install the componentizer that their lock file pins, run it.
+//! Plugins in JavaScript and Python: the componentizer that their lock file pins makes the
+//! component.
 //!
-//! Everything goes to `build/` (and npm's `node_modules/`) below the plugin's directory: the
-//! contract as WIT, the tools, the component. The tools are installed again only when the lock file
-//! changed, so that a second build needs no network. npm runs no scripts of packages, and pip
-//! takes nothing without a hash.
+//! `build/` (and npm's `node_modules/`) below the plugin's directory hold the contract as WIT, the
+//! tools and the component. A changed lock file alone installs the tools again, so a second build
+//! needs no network. A package could run code on the author's machine when it is installed, so npm
+//! runs no scripts of packages and pip accepts nothing without a hash.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,44 +13,46 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{BuildError, Progress, crate_error, read_manifest};
+use super::component::read_manifest;
+use super::error::{BuildError, crate_error};
+use super::progress::BuildProgress;
 use crate::manifest::Manifest;
 use crate::world::WIT;
 
-/// What a plugin is written in, besides Rust.
+/// The languages of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Language {
+enum ScriptLanguage {
     JavaScript,
     Python,
 }
 
-/// See the module's text.
-pub(super) struct Script {
+/// A plugin in a scripting language, and the folder of its sources.
+pub(super) struct ScriptPlugin {
     dir: PathBuf,
-    language: Language,
+    language: ScriptLanguage,
 }
 
-/// What a build takes from `package.json`.
+/// The keys of `package.json` that a build reads.
 #[derive(Deserialize)]
 struct NpmPackage {
     version: Option<String>,
     main: Option<String>,
 }
 
-impl Script {
+impl ScriptPlugin {
     /// The plugin in `dir`, if it is one in a language of this module.
-    pub(super) fn of(dir: &Path) -> Option<Self> {
+    pub(super) fn find(dir: &Path) -> Option<Self> {
         let language = if dir.join("package.json").is_file() {
-            Language::JavaScript
+            ScriptLanguage::JavaScript
         } else if dir.join("requirements.txt").is_file() {
-            Language::Python
+            ScriptLanguage::Python
         } else {
             return None;
         };
         Some(Self { dir: dir.to_owned(), language })
     }
 
-    /// Where intermediate files go.
+    /// The folder of intermediate files.
     pub(super) fn work_dir(&self) -> PathBuf {
         self.dir.join("build")
     }
@@ -61,8 +64,8 @@ impl Script {
             return read_manifest(&path, None);
         }
         let version = match self.language {
-            Language::JavaScript => self.npm_package()?.version,
-            Language::Python => None,
+            ScriptLanguage::JavaScript => self.npm_package()?.version,
+            ScriptLanguage::Python => None,
         };
         read_manifest(&path, version.as_deref())
     }
@@ -71,21 +74,21 @@ impl Script {
     pub(super) fn componentize(
         &self,
         manifest: &Manifest,
-        report: &mut dyn FnMut(Progress),
+        report: &mut dyn FnMut(BuildProgress),
     ) -> Result<Vec<u8>, BuildError> {
         let source = self.source()?;
         let wit = self.write_contract()?;
         let output = absolute(&self.work_dir().join("component.wasm"))?;
         let world = format!("{}-plugin", manifest.kind.name());
         let mut make = match self.language {
-            Language::JavaScript => {
+            ScriptLanguage::JavaScript => {
                 let tool = self.install_npm(report)?;
                 let mut make = self.command("node");
                 make.arg(tool).arg("--wit").arg(&wit).args(["--world", &world, "--sync", "--js"]);
                 make.arg(source).arg("-o").arg(&output);
                 make
             }
-            Language::Python => {
+            ScriptLanguage::Python => {
                 let venv = self.install_pip(report)?;
                 let mut make = self.command(venv.join("bin/componentize-py"));
                 make.env("VIRTUAL_ENV", &venv).arg("-q").arg("-d").arg(&wit);
@@ -95,10 +98,10 @@ impl Script {
             }
         };
         let tool = match self.language {
-            Language::JavaScript => "componentize-qjs",
-            Language::Python => "componentize-py",
+            ScriptLanguage::JavaScript => "componentize-qjs",
+            ScriptLanguage::Python => "componentize-py",
         };
-        report(Progress::Step(format!("{tool}: making the component")));
+        report(BuildProgress::Step(format!("{tool}: making the component")));
         run(tool, &mut make)?;
         std::fs::read(&output).map_err(io(&output))
     }
@@ -106,14 +109,14 @@ impl Script {
     /// The entry point, which must be there before anything is installed; the lock file too.
     fn source(&self) -> Result<PathBuf, BuildError> {
         let name = match self.language {
-            Language::JavaScript => {
+            ScriptLanguage::JavaScript => {
                 if !self.dir.join("package-lock.json").is_file() {
                     let reason = "no package-lock.json in it; run `npm install` there once";
                     return Err(crate_error(&self.dir, reason));
                 }
                 self.npm_package()?.main.unwrap_or_else(|| "index.js".to_owned())
             }
-            Language::Python => "src/plugin.py".to_owned(),
+            ScriptLanguage::Python => "src/plugin.py".to_owned(),
         };
         let path = self.dir.join(&name);
         if path.is_file() {
@@ -141,10 +144,10 @@ impl Script {
     }
 
     /// The script of `componentize-qjs`.
-    fn install_npm(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+    fn install_npm(&self, report: &mut dyn FnMut(BuildProgress)) -> Result<PathBuf, BuildError> {
         let tool = self.dir.join("node_modules/componentize-qjs/cli.mjs");
         self.once("package-lock.json", &tool, || {
-            report(Progress::Step("npm: installing what package-lock.json pins".to_owned()));
+            report(BuildProgress::Step("npm: installing what package-lock.json pins".to_owned()));
             let mut npm = self.command("npm");
             run("npm", npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
         })?;
@@ -152,10 +155,10 @@ impl Script {
     }
 
     /// The virtual environment with `componentize-py` and the plugin's own packages.
-    fn install_pip(&self, report: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+    fn install_pip(&self, report: &mut dyn FnMut(BuildProgress)) -> Result<PathBuf, BuildError> {
         let venv = self.work_dir().join("venv");
         self.once("requirements.txt", &venv.join("bin/componentize-py"), || {
-            report(Progress::Step("pip: installing what requirements.txt pins".to_owned()));
+            report(BuildProgress::Step("pip: installing what requirements.txt pins".to_owned()));
             let mut python = self.command("python3");
             run("python3", python.args(["-m", "venv", "--clear"]).arg(absolute(&venv)?))?;
             let mut pip = self.command(absolute(&venv)?.join("bin/pip"));
@@ -201,13 +204,13 @@ fn run(tool: &'static str, command: &mut Command) -> Result<(), BuildError> {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
-    let diagnostics = useful(&String::from_utf8_lossy(&text)).to_owned();
+    let diagnostics = plugin_part(&String::from_utf8_lossy(&text)).to_owned();
     Err(BuildError::Compile { tool, diagnostics })
 }
 
-/// What a tool says of the plugin: without its own backtrace, and of Python's tracebacks the last,
-/// which is the plugin's, to its error.
-pub(super) fn useful(printed: &str) -> &str {
+/// The part of a tool's output that is about the plugin: without the tool's backtrace, and of
+/// Python's tracebacks the last one, which is the plugin's.
+pub(super) fn plugin_part(printed: &str) -> &str {
     const TRACEBACK: &str = "Traceback (most recent call last):";
     let head = |text: &str, sign: &str| text.find(sign).unwrap_or(text.len());
     let told = printed.get(..head(printed, "Stack backtrace:")).unwrap_or(printed);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::manifest::SECTION;
+use crate::manifest::{Manifest, SECTION};
 
 const PLUGIN: &str = r#"
 id = "upper"
@@ -40,7 +40,7 @@ fn check(lib: &str, plugin: Option<&str>, expected: &str) {
 const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]\n";
 
 #[test]
-fn crates_that_cannot_be_built() {
+fn crate_that_cannot_be_built_is_refused() {
     check("", Some(PLUGIN), "DIR: not a plugin crate; add `crate-type");
     check(CDYLIB, None, "DIR/plugin.toml: No such file");
     let other = PLUGIN.replace("0.1", "0.9");
@@ -52,7 +52,7 @@ fn crates_that_cannot_be_built() {
 }
 
 #[test]
-fn a_module_without_a_world_is_no_plugin() {
+fn module_without_a_world_is_refused() {
     let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
     let error = component::componentize("upper", b"\0asm\x01\0\0\0", &manifest).unwrap_err();
     let expected = "upper: exports no plugin; call `renkei_sdk::export_transform!` in its lib.rs";
@@ -60,7 +60,7 @@ fn a_module_without_a_world_is_no_plugin() {
 }
 
 #[test]
-fn a_component_becomes_a_file_in_one_step() {
+fn component_becomes_a_plugin_file_in_one_step() {
     let dir = tempfile::tempdir().unwrap();
     let module = crate::world::dummy::module(crate::world::transform().unwrap());
     let manifest = Manifest::from_toml(PLUGIN, Some("1.2.3")).unwrap();
@@ -89,7 +89,7 @@ fn a_component_becomes_a_file_in_one_step() {
 }
 
 #[test]
-fn scripts_that_cannot_be_built() {
+fn script_that_cannot_be_built_is_refused() {
     let check = |files: &[(&str, &str)], expected: &str| {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -111,14 +111,14 @@ fn scripts_that_cannot_be_built() {
 }
 
 #[test]
-fn of_what_a_tool_prints_the_plugins_part_is_shown() {
+fn tool_output_is_cut_to_the_part_about_the_plugin() {
     let python = "Traceback (most recent call last):\n  File \"componentize-py\", line 8\n\
                   AssertionError: Traceback (most recent call last):\n  \
                   File \"/0/plugin.py\", line 1, in <module>\n    import nowhere\n\
                   ModuleNotFoundError: No module named 'nowhere'\n\n\nCaused by:\n    \
                   ModuleNotFoundError: No module named 'nowhere'\n\nStack backtrace:\n   \
                   0: <anyhow::Error>::msg\n  28: _start\n";
-    let lines: Vec<_> = script::useful(python).lines().map(str::trim).collect();
+    let lines: Vec<_> = script::plugin_part(python).lines().map(str::trim).collect();
     let expected = [
         "Traceback (most recent call last):",
         "File \"/0/plugin.py\", line 1, in <module>",
@@ -126,6 +126,9 @@ fn of_what_a_tool_prints_the_plugins_part_is_shown() {
         "ModuleNotFoundError: No module named 'nowhere'",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(script::useful("error: x\n\nCaused by:\n    y\n"), "error: x\n\nCaused by:\n    y");
-    assert_eq!(script::useful("Stack backtrace:\n  0: f\n"), "Stack backtrace:\n  0: f");
+    assert_eq!(
+        script::plugin_part("error: x\n\nCaused by:\n    y\n"),
+        "error: x\n\nCaused by:\n    y"
+    );
+    assert_eq!(script::plugin_part("Stack backtrace:\n  0: f\n"), "Stack backtrace:\n  0: f");
 }

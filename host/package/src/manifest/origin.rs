@@ -1,4 +1,4 @@
-//! Where a connector may send: scheme, host and port, never a path.
+//! One entry of an allowlist: scheme, host and port that a connector may send to, never a path.
 //!
 //! A pattern is exact, or `https://*.example.com` for every host strictly below `example.com` at a
 //! label boundary, so that `evil-example.com` never matches. Plain `http` is for loopback only.
@@ -53,7 +53,7 @@ impl AllowedOrigin {
         Ok(Self { scheme: url.scheme().to_owned(), host: host.to_string(), below, port })
     }
 
-    /// Whether a request to `url` may leave; its path and query do not matter.
+    /// True where a request to `url` may leave; its path and query do not matter.
     pub fn allows(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let host_fits = match host.strip_suffix(&self.host) {

@@ -1,15 +1,16 @@
-//! The manifest as it is written: the same keys in TOML and in JSON, nothing checked but names and
-//! types.
+//! The manifest as it is written: the same keys in TOML and in JSON. Only names and types of keys
+//! are checked here.
 //!
-//! Every struct refuses unknown keys, so that a misspelt key is an error at its line and never a
-//! silent default. Items that are tables in a list have the singular name that TOML wants
-//! (`[[connection]]`).
+//! Every struct refuses unknown keys. So a misspelt key is an error at its line and never a silent
+//! default. Tables in a list have a singular name, as TOML writes them (`[[connection]]`).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Auth, Method, ObjectAction, SettingKind, SettingValue, Shape, TokenStyle};
+use super::{
+    AuthMethod, FunctionShape, Method, ObjectAction, SettingKind, SettingValue, TokenStyle,
+};
 
-/// Only what says whether the rest can be read.
+/// The one key that is read before all others: the contract decides what the others mean.
 #[derive(Deserialize)]
 pub(super) struct RawContract {
     pub(super) contract: Option<String>,
@@ -29,7 +30,7 @@ pub(super) struct RawManifest {
     pub(super) title: String,
     pub(super) publisher: String,
     pub(super) kind: RawKind,
-    // Compared before this struct is read; kept so that it is written again.
+    // It is compared before this struct is read, and kept to be written again.
     pub(super) contract: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
@@ -66,7 +67,7 @@ pub(super) struct RawConnection {
     pub(super) methods: Option<Vec<Method>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) paths: Option<Vec<String>>,
-    pub(super) auth: Vec<Auth>,
+    pub(super) auth: Vec<AuthMethod>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_path: Option<String>,
     #[serde(default)]
@@ -133,7 +134,7 @@ pub(super) struct RawSecret {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFunction {
     pub(super) name: String,
-    pub(super) shape: Shape,
+    pub(super) shape: FunctionShape,
     #[serde(default)]
     pub(super) input: Vec<String>,
     #[serde(default)]

@@ -65,8 +65,8 @@ help = "..."
 
 fn connector(manifest: &Manifest) -> &ConnectorManifest {
     match &manifest.kind {
-        Kind::Connector(connector) => connector,
-        Kind::Transform(_) => panic!("a transform"),
+        ManifestKind::Connector(connector) => connector,
+        ManifestKind::Transform(_) => panic!("a transform"),
     }
 }
 
@@ -78,19 +78,19 @@ fn check(good: &str, from: &str, to: &str, expected: &str) {
 }
 
 #[test]
-fn a_connector_is_read() {
+fn connector_manifest_is_read() {
     let manifest = Manifest::from_toml(CONNECTOR, Some("0.3.0")).unwrap();
     assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hubspot", "0.3.0"));
     let connector = connector(&manifest);
     assert_eq!(connector.concurrent_requests, 8);
-    assert_eq!(connector.connections[0].auth, [Auth::Bearer, Auth::Oauth2RefreshToken]);
+    assert_eq!(connector.connections[0].auth, [AuthMethod::Bearer, AuthMethod::Oauth2RefreshToken]);
     assert_eq!(connector.retry.transient_status, [500, 521]);
     assert_eq!(connector.settings[0].default, Some(SettingValue::Text("renkei_id".into())));
     assert_eq!(connector.objects[0].actions.len(), 4);
 }
 
 #[test]
-fn the_embedded_form_says_the_same() {
+fn embedded_manifest_equals_the_written_one() {
     for text in [CONNECTOR, TRANSFORM] {
         let written = Manifest::from_toml(text, Some("0.3.0")).unwrap();
         let read = Manifest::from_json(written.to_json().to_string().as_bytes()).unwrap();
@@ -100,7 +100,7 @@ fn the_embedded_form_says_the_same() {
 }
 
 #[test]
-fn what_is_not_said_has_defaults() {
+fn missing_keys_have_defaults() {
     let text = CONNECTOR.split("[[quota]]").next().unwrap();
     let text = format!("{text}\n[[object]]\nname = \"contacts\"\n");
     let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
@@ -113,7 +113,7 @@ fn what_is_not_said_has_defaults() {
 }
 
 #[test]
-fn a_connector_may_ask_for_less_than_all() {
+fn connector_may_ask_for_fewer_methods_and_paths() {
     let more = "methods = [\"GET\", \"POST\"]\npaths = [\"/crm/\", \"/oauth\"]\nauth = [\"bearer";
     let text = CONNECTOR.replacen("auth = [\"bearer", more, 1);
     let manifest = Manifest::from_toml(&text, Some("0.3.0")).unwrap();
@@ -133,7 +133,7 @@ fn a_connector_may_ask_for_less_than_all() {
 }
 
 #[test]
-fn another_contract_is_named_before_anything_else() {
+fn other_contract_is_refused_before_unknown_keys() {
     check(
         TRANSFORM,
         "contract = \"0.1\"",
@@ -142,9 +142,9 @@ fn another_contract_is_named_before_anything_else() {
     );
 }
 
-/// `RULES.md R16`.
+/// `host/sync/RULES.md` R16.
 #[test]
-fn versions_are_short_and_titles_show_what_is_there() {
+fn long_version_and_misleading_title_are_refused() {
     let version = |bytes: usize| format!("1.2.3-{}", "a".repeat(bytes - 6));
     let refused = |from: &str, to: &str, expected: &str| {
         let error = Manifest::from_toml(&TRANSFORM.replacen(from, to, 1), None).unwrap_err();
@@ -159,14 +159,14 @@ fn versions_are_short_and_titles_show_what_is_there() {
 }
 
 #[test]
-fn an_unknown_key_is_an_error_with_its_line() {
+fn unknown_key_is_refused_with_its_line() {
     let text = CONNECTOR.replace("token_style", "token_stile");
     let error = Manifest::from_toml(&text, Some("0.1.0")).unwrap_err().to_string();
     assert!(error.contains("line 14") && error.contains("token_stile"), "{error}");
 }
 
 #[test]
-fn a_connector_may_name_its_simulator() {
+fn only_a_connector_may_name_a_simulator() {
     let named = CONNECTOR.replacen("kind =", "simulator = \"acme-sim\"\nkind =", 1);
     let manifest = Manifest::from_toml(&named, Some("0.3.0")).unwrap();
     assert_eq!(connector(&manifest).simulator.as_deref(), Some("acme-sim"));
@@ -182,7 +182,7 @@ fn a_connector_may_name_its_simulator() {
 }
 
 #[test]
-fn values_that_a_key_does_not_take() {
+fn wrong_value_is_refused_with_its_key() {
     let id = "2 to 41 of a-z, 0-9 and `-`, the first one a letter";
     check(CONNECTOR, "\"hubspot\"", "\"Hub\"", &format!("`id` is \"Hub\"; expected {id}"));
     check(
@@ -232,7 +232,7 @@ fn values_that_a_key_does_not_take() {
 }
 
 #[test]
-fn names_that_read_as_others_are_refused() {
+fn name_that_looks_like_another_is_refused() {
     for (name, escape) in [
         ("cont\u{200b}acts", "\\u{200b}"),
         ("contacts\u{3164}", "\\u{3164}"),
@@ -269,7 +269,7 @@ fn names_that_read_as_others_are_refused() {
 }
 
 #[test]
-fn names_of_vendors_and_of_japan_are_taken() {
+fn vendor_and_japanese_names_are_accepted() {
     for name in [
         "取引先",
         "取引先\u{3000}担当者",
@@ -288,7 +288,7 @@ fn names_of_vendors_and_of_japan_are_taken() {
 }
 
 #[test]
-fn where_credentials_go_has_one_spelling() {
+fn base_url_and_token_path_have_one_spelling() {
     for written in
         ["HTTPS://API.hubapi.com:443/", " https://api.hubapi.com", "https:\\\\api.hubapi.com"]
     {
@@ -314,7 +314,7 @@ fn where_credentials_go_has_one_spelling() {
 }
 
 #[test]
-fn origins() {
+fn origin_allows_its_own_hosts_only() {
     fn check(pattern: &str, url: &str, expected: bool) {
         let origin = AllowedOrigin::parse(pattern).unwrap();
         assert_eq!(origin.to_string(), pattern);
@@ -336,7 +336,7 @@ fn origins() {
 }
 
 #[test]
-fn origins_that_are_refused() {
+fn malformed_origin_is_refused() {
     for pattern in [
         "api.hubapi.com",
         "http://api.hubapi.com",

@@ -1,33 +1,43 @@
-//! One pass over the sections of a file: what it is, its manifest, imports and exports, and whether
-//! the caps hold.
+//! One pass over the sections of a file: manifest, imports, exports, and the caps.
 //!
-//! The pass only steps from section to section and needs no memory of its own; full validation
-//! comes after the caps.
+//! The pass steps from section to section and needs no memory of its own. Full validation comes
+//! after the caps, because it costs more than the pass.
 
 use wasmparser::{Chunk, Parser, Payload, Validator, WasmFeatures};
 
-use super::{
-    BODY_BYTES_MAX, CUSTOM_BYTES_MAX, FILE_BYTES_MAX, FUNCTIONS_MAX, MANIFEST_BYTES_MAX,
-    NESTING_MAX, PackageError,
-};
+use super::error::PackageError;
 use crate::manifest::SECTION;
 
-/// What guests may use: WebAssembly 2 with extended constants, and the component model without its
+/// The largest plugin file, in bytes: a Python guest has 18 MB.
+pub const FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// The most bytes of custom sections, those of nested modules included: names and producers, never
+/// executed.
+pub const CUSTOM_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most functions, over all modules of the file.
+pub const FUNCTIONS_MAX: usize = 50_000;
+/// The largest body of a function, in bytes: compiling is not linear in it.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
+/// The deepest nesting of components, and of component and instance types in one section.
+pub const NESTING_MAX: usize = 100;
+
+/// Features of guests: WebAssembly 2 with extended constants, and the component model without its
 /// asynchronous ABI. No threads, GC, exceptions, 64-bit memories or tail calls; the runtime's
 /// engine refuses them as well.
 const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
 
-/// What one pass finds.
-pub(super) struct Scan<'a> {
+/// The contents that one pass finds.
+pub(super) struct FileScan<'a> {
     pub(super) manifest: &'a [u8],
     pub(super) imports: Vec<String>,
     pub(super) exports: Vec<String>,
 }
 
 #[derive(Default)]
-struct Tally<'a> {
-    /// How many modules and components enclose the payload; 1 at the root.
+struct SectionTotals<'a> {
+    /// The number of modules and components that enclose the payload; 0 at the root.
     depth: usize,
     type_depth: usize,
     custom_bytes: usize,
@@ -38,7 +48,7 @@ struct Tally<'a> {
     exports: Vec<String>,
 }
 
-pub(super) fn scan<'a>(name: &str, bytes: &'a [u8]) -> Result<Scan<'a>, PackageError> {
+pub(super) fn scan_file<'a>(name: &str, bytes: &'a [u8]) -> Result<FileScan<'a>, PackageError> {
     let name = name.to_owned();
     if bytes.len() > FILE_BYTES_MAX {
         let (found, max) = (bytes.len(), FILE_BYTES_MAX);
@@ -54,25 +64,25 @@ pub(super) fn scan<'a>(name: &str, bytes: &'a [u8]) -> Result<Scan<'a>, PackageE
     if !Parser::is_component(bytes) {
         return Err(PackageError::NotWasm { name });
     }
-    let tally = walk(&name, bytes)?;
+    let totals = walk(&name, bytes)?;
     Validator::new_with_features(FEATURES)
         .validate_all(bytes)
         .map_err(|error| PackageError::Invalid { name: name.clone(), reason: error.to_string() })?;
-    let manifest = match tally.manifests.as_slice() {
+    let manifest = match totals.manifests.as_slice() {
         [] => return Err(PackageError::NoManifest { name }),
         [manifest] => *manifest,
         _ => return Err(PackageError::ManyManifests { name }),
     };
-    Ok(Scan { manifest, imports: tally.imports, exports: tally.exports })
+    Ok(FileScan { manifest, imports: totals.imports, exports: totals.exports })
 }
 
-fn walk<'a>(name: &str, bytes: &'a [u8]) -> Result<Tally<'a>, PackageError> {
+fn walk<'a>(name: &str, bytes: &'a [u8]) -> Result<SectionTotals<'a>, PackageError> {
     let invalid = |error: wasmparser::Error| PackageError::Invalid {
         name: name.to_owned(),
         reason: error.to_string(),
     };
     let truncated = || PackageError::Truncated { name: name.to_owned(), bytes: bytes.len() };
-    let mut tally = Tally::default();
+    let mut totals = SectionTotals::default();
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     let mut parents = Vec::new();
@@ -97,17 +107,17 @@ fn walk<'a>(name: &str, bytes: &'a [u8]) -> Result<Tally<'a>, PackageError> {
             }
             Payload::End(_) => match parents.pop() {
                 Some(parent) => parser = parent,
-                None => return Ok(tally),
+                None => return Ok(totals),
             },
             _ => {}
         }
-        tally.depth = parents.len();
+        totals.depth = parents.len();
         if let Payload::ComponentTypeSection(section) = &payload {
             let types = bytes.get(section.range()).unwrap_or_default();
-            tally.type_depth = tally.type_depth.max(type_depth(types));
+            totals.type_depth = totals.type_depth.max(type_depth(types));
         }
-        tally.take(payload).map_err(invalid)?;
-        tally.check(name)?;
+        totals.count(payload).map_err(invalid)?;
+        totals.check(name)?;
     }
 }
 
@@ -118,8 +128,8 @@ fn type_depth(section: &[u8]) -> usize {
     section.windows(2).filter(|pair| matches!(pair, [0x01, 0x41 | 0x42])).count()
 }
 
-impl<'a> Tally<'a> {
-    fn take(&mut self, payload: Payload<'a>) -> Result<(), wasmparser::Error> {
+impl<'a> SectionTotals<'a> {
+    fn count(&mut self, payload: Payload<'a>) -> Result<(), wasmparser::Error> {
         match payload {
             Payload::CustomSection(section) => {
                 self.custom_bytes = self.custom_bytes.saturating_add(section.data().len());

@@ -39,7 +39,7 @@ fn check(bytes: Vec<u8>, expected: &str) {
 }
 
 #[test]
-fn both_kinds_are_read() {
+fn files_of_both_kinds_are_read() {
     let package = Package::read("acme.wasm", connector()).unwrap();
     assert_eq!(package.manifest.id, "acme");
     assert_eq!(package.digest.len(), 64);
@@ -53,7 +53,7 @@ fn both_kinds_are_read() {
 }
 
 #[test]
-fn what_is_no_component() {
+fn file_that_is_no_component_is_refused() {
     check(Vec::new(), "acme.wasm: not a WebAssembly file; build it with `renkei plugin build`");
     check(b"hello".to_vec(), "acme.wasm: not a WebAssembly file; ...");
     check(b"\0asm\x01\0\0\0".to_vec(), "acme.wasm: a core module, not a component; ...");
@@ -62,7 +62,7 @@ fn what_is_no_component() {
 }
 
 #[test]
-fn a_file_that_is_cut_off() {
+fn truncated_file_is_refused() {
     let mut bytes = connector();
     bytes.truncate(bytes.len() - 1);
     let expected =
@@ -79,7 +79,7 @@ fn a_file_that_is_cut_off() {
 }
 
 #[test]
-fn manifests_that_do_not_fit() {
+fn manifest_that_does_not_fit_its_component_is_refused() {
     let component = || dummy::component(world::transform().unwrap());
     check(component(), "acme.wasm: no manifest in it ...");
     let twice = with_section(transform(), SECTION, b"{}");
@@ -98,7 +98,7 @@ fn manifests_that_do_not_fit() {
 }
 
 #[test]
-fn sections_that_are_too_large() {
+fn file_over_a_cap_is_refused() {
     let bytes = with_section(transform(), "name", &vec![0; CUSTOM_BYTES_MAX]);
     check(bytes, "acme.wasm: bytes of custom sections ...");
     let manifest = vec![b' '; MANIFEST_BYTES_MAX + 1];
@@ -108,7 +108,7 @@ fn sections_that_are_too_large() {
 }
 
 #[test]
-fn imports_that_no_world_has() {
+fn import_outside_the_contract_is_refused() {
     let with_import = |package: &str, interface: &str| {
         let wit = format!(
             "package test:it;
@@ -135,7 +135,7 @@ fn imports_that_no_world_has() {
 }
 
 #[test]
-fn a_transform_gets_no_http() {
+fn transform_that_imports_http_is_refused() {
     let component = dummy::component(world::connector().unwrap());
     check(
         with_section(component, SECTION, TRANSFORM.as_bytes()),
@@ -145,7 +145,7 @@ fn a_transform_gets_no_http() {
 }
 
 #[test]
-fn a_function_of_another_type() {
+fn function_of_another_type_is_refused() {
     let wit = "package test:it;
         world it { export renkei:plugin/transform@0.1.0; }
         package renkei:plugin@0.1.0 {
@@ -158,14 +158,14 @@ fn a_function_of_another_type() {
 }
 
 #[test]
-fn features_that_plugins_do_not_have() {
+fn file_with_a_disabled_wasm_feature_is_refused() {
     // A component with one core module whose only memory is a 64-bit one.
     let bytes = b"\0asm\x0d\0\x01\0\x01\x0d\0asm\x01\0\0\0\x05\x03\x01\x04\x01";
     check(bytes.to_vec(), "acme.wasm: not a valid component: memory64 must be enabled ...");
 }
 
 #[test]
-fn files_on_disk() {
+fn missing_and_irregular_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("acme.wasm");
     let message = Package::open(&path).unwrap_err().to_string();
@@ -179,9 +179,9 @@ fn files_on_disk() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Reading hostile bytes ends in a package or in an error, never in a panic (TRUST.md 2.6).
+    /// Reading hostile bytes ends in a package or in an error, never in a panic.
     #[test]
-    fn mutated_bytes_never_panic(
+    fn reading_mutated_bytes_never_panics(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in any::<prop::sample::Index>(),
         whole in any::<bool>(),
@@ -198,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn any_manifest_never_panics(text in "\\PC*") {
+    fn reading_any_manifest_never_panics(text in "\\PC*") {
         let component = dummy::component(world::transform().unwrap());
         let bytes = with_section(component, SECTION, text.as_bytes());
         prop_assert!(Package::read("acme.wasm", bytes).is_err());
@@ -221,7 +221,7 @@ fn transform_with(import: &str, wasi: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_runtimes_of_languages_import_is_let_through() {
+fn wasi_imports_of_language_runtimes_are_accepted() {
     let io = "package wasi:io@0.2.9 {
         interface error { resource error { to-debug-string: func() -> string; } }
         interface streams { use error.{error}; variant bad { failed(error), closed }

@@ -10,7 +10,9 @@ mod test;
 use std::path::Path;
 
 use renkei_admin::plugins::PluginRequest;
-use renkei_package::{BuildOptions, Built, Language, Manifest, Package, Progress, Template};
+use renkei_package::{
+    BuildOptions, BuildProgress, Built, Manifest, Package, PluginTemplate, SourceLanguage,
+};
 use renkei_runtime::CompileLimits;
 use serde_json::{Value, json};
 
@@ -49,7 +51,7 @@ pub(crate) async fn run(command: &PluginCommand, output: Output) -> Result<(), C
     }
 }
 
-impl From<PluginKind> for Template {
+impl From<PluginKind> for PluginTemplate {
     fn from(kind: PluginKind) -> Self {
         match kind {
             PluginKind::Connector => Self::Connector,
@@ -58,7 +60,7 @@ impl From<PluginKind> for Template {
     }
 }
 
-impl From<PluginLanguage> for Language {
+impl From<PluginLanguage> for SourceLanguage {
     fn from(language: PluginLanguage) -> Self {
         match language {
             PluginLanguage::Rust => Self::Rust,
@@ -72,7 +74,7 @@ fn build(path: &Path, out: &Path, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("building");
     let options = BuildOptions { out_dir: Some(out.to_owned()), ..BuildOptions::default() };
     let built = renkei_package::build(path, &options, &mut |progress| {
-        if progress == Progress::AddingTarget {
+        if progress == BuildProgress::AddingTarget {
             output.note(&progress.to_string());
         }
         bar.set_message(progress.to_string());
@@ -96,8 +98,8 @@ fn wrote(built: &Built, output: Output) -> Result<(), CommandError> {
 
 fn new(
     name: &str,
-    kind: Template,
-    language: Language,
+    kind: PluginTemplate,
+    language: SourceLanguage,
     into: &Path,
     output: Output,
 ) -> Result<(), CommandError> {
@@ -106,12 +108,12 @@ fn new(
         .map_err(CommandError::usage)?;
     let dir = into.join(name).display().to_string();
     output.result(&json!({ "dir": dir, "files": files }), || match language {
-        Language::Rust => format!(
+        SourceLanguage::Rust => format!(
             "made {dir}\nNext: `cargo test` there, then `renkei plugin build {dir}`\n\
              Its Cargo.toml names the SDK by its path on this machine, {}; change it where that moves",
             sdk.display()
         ),
-        Language::JavaScript | Language::Python => format!(
+        SourceLanguage::JavaScript | SourceLanguage::Python => format!(
             "made {dir}\nNext: `renkei plugin build {dir}`; \
              its first run installs the tools below {dir}"
         ),

@@ -1,7 +1,7 @@
 //! From `entities/*.toml` to the engine's [`Spec`]: names become positions, and every name must
 //! refer to something.
 
-use renkei_package::{Kind, Shape};
+use renkei_package::{FunctionShape, ManifestKind};
 use renkei_sync::model::record::Attributes;
 use renkei_sync::model::spec::days::Days;
 use renkei_sync::model::spec::{
@@ -350,7 +350,7 @@ impl NameScope<'_> {
         fields: &[FieldSpec],
     ) -> Result<MappingGroup, ConfigError> {
         let parameters = parameters(&raw.parameters);
-        let function = self.function(file, &raw.via, parameters, Shape::TwoWay)?;
+        let function = self.function(file, &raw.via, parameters, FunctionShape::TwoWay)?;
         if function.input.len() != raw.columns.len() || function.output.len() != raw.fields.len() {
             let (name, inputs, outputs) =
                 (raw.via.get_ref(), function.input.len(), function.output.len());
@@ -395,7 +395,7 @@ impl NameScope<'_> {
         let transform = match &raw.via {
             None => None,
             Some(via) => {
-                let function = self.function(file, via, Vec::new(), Shape::OneWay)?;
+                let function = self.function(file, via, Vec::new(), FunctionShape::OneWay)?;
                 if function.input.len() != raw.fields.len() {
                     let wanted = function.input.join(", ");
                     return Err(file.at(via, format!("{} takes {wanted}", via.get_ref())));
@@ -421,7 +421,7 @@ impl NameScope<'_> {
         file: &EntitySource,
         via: &Spanned<String>,
         parameters: Attributes,
-        wanted: Shape,
+        wanted: FunctionShape,
     ) -> Result<TransformRef, ConfigError> {
         let unknown = |what: String| file.at(via, format!("`{}`: {what}", via.get_ref()));
         let (plugin, name) = via
@@ -429,8 +429,8 @@ impl NameScope<'_> {
             .split_once('/')
             .ok_or_else(|| unknown("expected plugin/function".to_owned()))?;
         let functions = match self.loaded.manifest(plugin).map(|manifest| &manifest.kind) {
-            Some(Kind::Transform(transform)) => &transform.functions,
-            Some(Kind::Connector(_)) => {
+            Some(ManifestKind::Transform(transform)) => &transform.functions,
+            Some(ManifestKind::Connector(_)) => {
                 return Err(unknown(format!("{plugin} is a connector, not a transform")));
             }
             None => {
@@ -466,8 +466,10 @@ impl NameScope<'_> {
         plugin
             .and_then(|plugin| self.loaded.manifest(plugin))
             .and_then(|manifest| match &manifest.kind {
-                Kind::Connector(connector) => connector.objects.iter().find(|o| o.name == object),
-                Kind::Transform(_) => None,
+                ManifestKind::Connector(connector) => {
+                    connector.objects.iter().find(|o| o.name == object)
+                }
+                ManifestKind::Transform(_) => None,
             })
             .map_or((DEFAULT_ROWS, DEFAULT_ROWS), |object| (object.read_rows, object.write_rows))
     }

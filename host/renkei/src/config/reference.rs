@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use renkei_package::{Kind, Manifest, SettingValue};
+use renkei_package::{Manifest, ManifestKind, SettingValue};
 use renkei_runtime::{CompileLimits, KNOBS, LimitChanges, Limits};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -158,7 +158,7 @@ fn limits_have_their_defaults_and_bounds() {
 fn offered(manifests: &[Manifest]) -> BTreeSet<[String; 3]> {
     let mut offered = BTreeSet::new();
     for manifest in manifests {
-        let Kind::Connector(connector) = &manifest.kind else { continue };
+        let ManifestKind::Connector(connector) = &manifest.kind else { continue };
         for setting in &connector.settings {
             let default = match setting.default.as_ref().unwrap() {
                 SettingValue::Text(text) => format!("`{text}`"),

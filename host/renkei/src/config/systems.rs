@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use renkei_package::{ConnectorManifest, Kind, Setting, SettingKind};
+use renkei_package::{ConnectorManifest, ManifestKind, Setting, SettingKind};
 use renkei_runtime::{Auth, SystemConfig};
 use renkei_sync::model::spec::days::time_zone;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -74,8 +74,8 @@ fn connector<'a>(
 ) -> Result<&'a ConnectorManifest, ConfigError> {
     let id = system.plugin.get_ref();
     match loaded.manifest(id).map(|manifest| &manifest.kind) {
-        Some(Kind::Connector(connector)) => Ok(connector),
-        Some(Kind::Transform(_)) => {
+        Some(ManifestKind::Connector(connector)) => Ok(connector),
+        Some(ManifestKind::Transform(_)) => {
             let mistake = root.at(&system.plugin, format!("`{id}` is a transform"));
             Err(mistake.hint("a system needs a connector"))
         }

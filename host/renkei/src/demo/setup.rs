@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use renkei_package::{BuildOptions, Progress, build_many};
+use renkei_package::{BuildOptions, BuildProgress, build_many};
 
 use super::simulators::Simulators;
 use crate::command::init;
@@ -26,7 +26,7 @@ pub(crate) fn build_plugins(into: &Path, output: Output) -> Result<(), CommandEr
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let bar = output.progress("plugins");
     let options = BuildOptions { out_dir: Some(into.to_owned()), ..BuildOptions::default() };
-    let built = build_many(&workspace, &PLUGINS, &options, &mut |progress: Progress| {
+    let built = build_many(&workspace, &PLUGINS, &options, &mut |progress: BuildProgress| {
         bar.set_message(progress.to_string());
         bar.tick();
     });

@@ -9,7 +9,7 @@
 
 use wasmtime::component::{ComponentType, Lower};
 
-use renkei_sync::{record, value};
+use renkei_sync::model::{record, value};
 
 /// `types.value`.
 #[derive(Debug, Clone, ComponentType, Lower)]

@@ -17,7 +17,8 @@
 use std::collections::BTreeSet;
 
 use renkei_package::{
-    AllowedOrigin, Auth, Connection, ConnectorManifest, Kind, Manifest, Method, ObjectAction,
+    AllowedOrigin, AuthMethod, Connection, ConnectorManifest, Manifest, ManifestKind, Method,
+    ObjectAction,
 };
 
 use super::book::Page;
@@ -25,7 +26,7 @@ use crate::egress::PRIMARY;
 
 /// What a manifest asks for; a transform asks for nothing.
 pub(crate) fn asked(manifest: &Manifest) -> BTreeSet<String> {
-    let Kind::Connector(connector) = &manifest.kind else { return BTreeSet::new() };
+    let ManifestKind::Connector(connector) = &manifest.kind else { return BTreeSet::new() };
     let mut asked = BTreeSet::new();
     for connection in &connector.connections {
         let of = &connection.slot;
@@ -57,7 +58,7 @@ pub(crate) fn wider(asked: &BTreeSet<String>, page: &Page) -> Vec<String> {
 /// The manifest without what was taken away.
 pub(crate) fn narrow(manifest: &Manifest, denied: &BTreeSet<String>) -> Manifest {
     let mut manifest = manifest.clone();
-    if let Kind::Connector(connector) = &mut manifest.kind {
+    if let ManifestKind::Connector(connector) = &mut manifest.kind {
         cut(connector, |word| !denied.contains(word));
     }
     manifest
@@ -99,7 +100,7 @@ fn host(slot: &str, origin: &AllowedOrigin) -> String {
     format!("host:{slot}:{origin}")
 }
 
-fn auth(slot: &str, way: Auth) -> String {
+fn auth(slot: &str, way: AuthMethod) -> String {
     format!("auth:{slot}:{}", way.as_str())
 }
 
@@ -151,12 +152,12 @@ pub(crate) fn is_of_another_object(manifest: &Manifest, word: &str) -> bool {
         ["write", object, action] if ACTIONS.iter().any(|known| name(*known) == action) => object,
         _ => return false,
     };
-    let is_connector = matches!(manifest.kind, Kind::Connector(_));
+    let is_connector = matches!(manifest.kind, ManifestKind::Connector(_));
     is_connector && !object.is_empty() && object != "*" && !lists(manifest, object)
 }
 
 fn lists(manifest: &Manifest, object: &str) -> bool {
-    let Kind::Connector(connector) = &manifest.kind else { return false };
+    let ManifestKind::Connector(connector) = &manifest.kind else { return false };
     connector.objects.iter().any(|listed| listed.name == object)
 }
 
@@ -212,7 +213,7 @@ mod tests {
     }
 
     fn connector(manifest: &Manifest) -> &ConnectorManifest {
-        let Kind::Connector(connector) = &manifest.kind else { panic!("a transform") };
+        let ManifestKind::Connector(connector) = &manifest.kind else { panic!("a transform") };
         connector
     }
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use renkei_bench_first_sync::{Fast, mapping, text};
 use renkei_connector_hubspot::HubSpot;
 use renkei_connector_salesforce::Salesforce;
-use renkei_package::{Kind, Manifest, SettingValue};
+use renkei_package::{Manifest, ManifestKind, SettingValue};
 use renkei_sdk as sdk;
 use renkei_sdk::http::Request;
 use renkei_sdk::testing::{loopback, with_http, with_wait};
@@ -60,7 +60,7 @@ impl Natives {
 /// What the host fills in for settings that a configuration leaves out.
 fn defaults(manifest: &str) -> Result<sdk::Attributes> {
     let manifest = Manifest::from_toml(manifest, Some("0.0.0"))?;
-    let Kind::Connector(manifest) = manifest.kind else { anyhow::bail!("not a connector") };
+    let ManifestKind::Connector(manifest) = manifest.kind else { anyhow::bail!("not a connector") };
     let value = |value: SettingValue| match value {
         SettingValue::Boolean(flag) => sdk::Value::Boolean(flag),
         SettingValue::Integer(number) => sdk::Value::Integer(number),

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use renkei_conformance::{LoopbackControl, Options, Report, Simulator};
-use renkei_package::{Kind, Package};
+use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
+use renkei_package::{ManifestKind, Package};
 use renkei_runtime::{Auth, CompileLimits, Compiler};
 use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::Running;
@@ -38,7 +38,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
     let TestBench { clock, simulator, running } = stage(args, now_ms).await?;
     // Waiting is free where a wait moves the clock.
     let patience_ms = if running.is_some() { HOUR_MS } else { SHORT_MS };
-    let options = Options {
+    let options = KitOptions {
         seed: args.seed,
         patience_ms,
         run: format!("kit-{now_ms:x}"),
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
         simulator,
     };
     let bar = output.progress("testing");
-    let tried = renkei_conformance::test(&name, bytes, options, &mut |step| {
+    let tried = renkei_conformance::test_plugin(&name, bytes, options, &mut |step| {
         bar.set_message(step.to_owned());
         bar.tick();
     })
@@ -69,7 +69,7 @@ pub(super) async fn run(args: &TestArgs, output: Output) -> Result<(), CommandEr
     Err(CommandError::from(anyhow::anyhow!("{name} does not pass")).reported())
 }
 
-fn write(path: &Path, report: &Report) -> Result<(), CommandError> {
+fn write(path: &Path, report: &ConformanceReport) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(&report.to_json())?;
     std::fs::write(path, text + "\n").map_err(|error| CommandError::usage(error).at(path.display()))
 }
@@ -77,7 +77,7 @@ fn write(path: &Path, report: &Report) -> Result<(), CommandError> {
 /// The simulator that a connector is tried on, and the clock of the run.
 struct TestBench {
     clock: Arc<dyn Clock>,
-    simulator: Option<Simulator>,
+    simulator: Option<SimulatorAccess>,
     running: Option<Running>,
 }
 
@@ -101,8 +101,8 @@ async fn stage(args: &TestArgs, now_ms: i64) -> Result<TestBench, CommandError> 
 async fn named_by_manifest(args: &TestArgs) -> Option<String> {
     let package = read_package_file(&args.file, &CompileLimits::default()).await;
     match package.ok()?.manifest.kind {
-        Kind::Connector(connector) => connector.simulator,
-        Kind::Transform(_) => None,
+        ManifestKind::Connector(connector) => connector.simulator,
+        ManifestKind::Transform(_) => None,
     }
 }
 
@@ -147,7 +147,7 @@ async fn ours(name: &str, now_ms: i64) -> Result<TestBench, CommandError> {
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
-    let simulator = Some(Simulator { name, base_url, auth, control });
+    let simulator = Some(SimulatorAccess { name, base_url, auth, control });
     Ok(TestBench { clock: Arc::new(MovedByWaits(clock)), simulator, running: Some(running) })
 }
 
@@ -168,7 +168,7 @@ async fn at_url(url: &str, args: &TestArgs) -> Result<TestBench, CommandError> {
     let auth = auth(&args.auth)?;
     answers(&parsed).await?;
     let control = Box::new(LoopbackControl::new(&base_url)?);
-    let simulator = Some(Simulator { name: base_url.clone(), base_url, auth, control });
+    let simulator = Some(SimulatorAccess { name: base_url.clone(), base_url, auth, control });
     Ok(TestBench { clock: Arc::new(SystemClock::program()), simulator, running: None })
 }
 

@@ -1,30 +1,30 @@
-//! Why a call gave no answer, and what its author should do about that.
+//! Advice for a call that gave no answer.
 //!
 //! A rule's own advice is about answers that break it. A call that traps, does not end or meets an
-//! unknown name breaks every rule in the same way, so its advice follows the kind of the error.
+//! unknown name breaks every rule in the same way. So its advice follows the cause of the failure.
 
 use renkei_sync::model::plugin::{Cap, PluginError, StopCause};
 
-use crate::rules::{self, Rule};
+use crate::rules::{self, ContractRule};
 
-/// The kinds whose advice is not the rule's.
+/// The causes of a failed call whose advice is not the rule's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It trapped, or reported a fault of its own.
+pub enum FailureCause {
+    /// The plugin trapped, or reported a fault of its own.
     Trap,
-    /// It ran out of time.
+    /// The call ran out of time.
     Time,
-    /// It passed another limit.
+    /// The call passed another limit.
     Limit,
-    /// Its answer does not fit the contract.
+    /// The answer does not fit the contract.
     Contract,
-    /// Its code does not know what its manifest lists.
+    /// The code does not know what the manifest lists.
     Unsupported,
 }
 
-impl Why {
-    /// The kind of an error; none where the rule's own advice fits.
-    pub fn of(error: &PluginError) -> Option<Self> {
+impl FailureCause {
+    /// The cause of an error; none where the rule's own advice fits.
+    pub fn classify(error: &PluginError) -> Option<Self> {
         match error {
             PluginError::Unsupported { .. } => Some(Self::Unsupported),
             PluginError::Broken { cause, .. } => match cause {
@@ -38,14 +38,15 @@ impl Why {
         }
     }
 
-    /// What to do; `subject` is the function or object, `said` whether the plugin said anything.
-    pub(crate) fn advice(self, rule: &Rule, subject: &str, said: bool) -> String {
-        // These two speak of such errors themselves.
+    /// The next step. `subject` is the function or object; `has_output` is true where the plugin
+    /// wrote a line.
+    pub(crate) fn advice(self, rule: &ContractRule, subject: &str, has_output: bool) -> String {
+        // The advice of these two rules covers such errors.
         if *rule == rules::SETTINGS || (*rule == rules::COLUMNS && self == Self::Contract) {
             return rule.advice.to_owned();
         }
         let advice = match self {
-            Self::Trap if said => "see the plugin's own words above",
+            Self::Trap if has_output => "see the plugin's own words above",
             Self::Trap => "it ended without a word: let it log or print where it goes",
             Self::Time => {
                 "it does not end, or takes far too long: look for a loop without an end and for \

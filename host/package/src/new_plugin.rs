@@ -1,9 +1,9 @@
 //! A new plugin from `plugins/template` (Rust) or `plugins/examples` (JavaScript, Python), which
 //! are part of the program.
 //!
-//! It stands alone: it builds outside this repository's workspace. It appears under its name in one
-//! step, so that a failure leaves nothing behind. The examples are whole plugins that CI builds and
-//! tries; in a copy, who it is (id, title, publisher, version) is as in a new plugin in Rust.
+//! A new plugin builds outside this repository's workspace. It appears under its name in one step,
+//! so a failure leaves nothing behind. The examples are whole plugins that CI builds and tests; a
+//! copy gets the id, title, publisher and version of a new plugin.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use std::str::FromStr;
 
 use crate::manifest::{ID_FORM, is_id};
 
-/// Which template to copy.
+/// The kinds of template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Template {
+pub enum PluginTemplate {
     /// A connector for a small CRM.
     Connector,
     /// A two-way transform.
     Transform,
 }
 
-/// What a new plugin is written in.
+/// The language of a new plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
+pub enum SourceLanguage {
     /// A crate on our SDK.
     #[default]
     Rust,
@@ -32,7 +32,7 @@ pub enum Language {
     Python,
 }
 
-/// Why no crate was made.
+/// A reason why no plugin was made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NewError {
@@ -48,15 +48,15 @@ pub enum NewError {
     /// A file or directory cannot be written.
     #[error("{}: {source}", .path.display())]
     Io {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 /// The file's path in the crate and its text with placeholders.
-type File = (&'static str, &'static str);
+type TemplateFile = (&'static str, &'static str);
 
 macro_rules! files {
     ($template:literal: $($path:literal)*) => {
@@ -64,42 +64,42 @@ macro_rules! files {
     };
 }
 
-/// What the examples are, and what every new plugin is, as the Rust templates have it.
+/// Version of the examples; version and publisher of every new plugin, as in the Rust templates.
 const EXAMPLE_VERSION: &str = "1.0.0";
 const NEW_VERSION: &str = "0.1.0";
 const NEW_PUBLISHER: &str = "my-company";
 
-const CONNECTOR: &[File] = files!("template/connector":
+const CONNECTOR: &[TemplateFile] = files!("template/connector":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/wire.rs" "src/tests.rs");
-const TRANSFORM: &[File] = files!("template/transform":
+const TRANSFORM: &[TemplateFile] = files!("template/transform":
     ".gitignore" "Cargo.toml" "README.md" "plugin.toml" "src/lib.rs" "src/tests.rs");
 
-const CONNECTOR_JS: &[File] = files!("examples/javascript/connector":
+const CONNECTOR_JS: &[TemplateFile] = files!("examples/javascript/connector":
     ".gitignore" "package.json" "package-lock.json" "plugin.toml"
     "src/api.js" "src/plugin.js" "src/read.js" "src/schema.js" "src/write.js");
-const TRANSFORM_JS: &[File] = files!("examples/javascript/transform":
+const TRANSFORM_JS: &[TemplateFile] = files!("examples/javascript/transform":
     ".gitignore" "package.json" "package-lock.json" "plugin.js" "plugin.toml");
-const CONNECTOR_PY: &[File] = files!("examples/python/connector":
+const CONNECTOR_PY: &[TemplateFile] = files!("examples/python/connector":
     ".gitignore" "plugin.toml" "requirements.txt"
     "src/api.py" "src/plugin.py" "src/read.py" "src/schema.py" "src/write.py");
-const TRANSFORM_PY: &[File] = files!("examples/python/transform":
+const TRANSFORM_PY: &[TemplateFile] = files!("examples/python/transform":
     ".gitignore" "plugin.toml" "requirements.txt" "src/plugin.py");
 
-impl Template {
+impl PluginTemplate {
     /// The files, and the id in them where they are an example and have no placeholders.
-    fn files(self, language: Language) -> (&'static [File], Option<&'static str>) {
+    fn files(self, language: SourceLanguage) -> (&'static [TemplateFile], Option<&'static str>) {
         match (self, language) {
-            (Self::Connector, Language::Rust) => (CONNECTOR, None),
-            (Self::Transform, Language::Rust) => (TRANSFORM, None),
-            (Self::Connector, Language::JavaScript) => (CONNECTOR_JS, Some("contacts-js")),
-            (Self::Transform, Language::JavaScript) => (TRANSFORM_JS, Some("kana")),
-            (Self::Connector, Language::Python) => (CONNECTOR_PY, Some("contacts-py")),
-            (Self::Transform, Language::Python) => (TRANSFORM_PY, Some("wareki")),
+            (Self::Connector, SourceLanguage::Rust) => (CONNECTOR, None),
+            (Self::Transform, SourceLanguage::Rust) => (TRANSFORM, None),
+            (Self::Connector, SourceLanguage::JavaScript) => (CONNECTOR_JS, Some("contacts-js")),
+            (Self::Transform, SourceLanguage::JavaScript) => (TRANSFORM_JS, Some("kana")),
+            (Self::Connector, SourceLanguage::Python) => (CONNECTOR_PY, Some("contacts-py")),
+            (Self::Transform, SourceLanguage::Python) => (TRANSFORM_PY, Some("wareki")),
         }
     }
 }
 
-impl FromStr for Template {
+impl FromStr for PluginTemplate {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
@@ -111,7 +111,7 @@ impl FromStr for Template {
     }
 }
 
-/// Where the SDK was when this program was compiled; a path that a new crate can depend on while
+/// The folder of the SDK when this program was compiled. A new crate can depend on that path while
 /// the checkout is there.
 pub fn sdk_dir() -> PathBuf {
     let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/sdk"));
@@ -124,8 +124,8 @@ pub fn sdk_dir() -> PathBuf {
 /// # Errors
 /// See [`NewError`]; nothing is left behind.
 pub fn new_plugin(
-    template: Template,
-    language: Language,
+    template: PluginTemplate,
+    language: SourceLanguage,
     name: &str,
     parent: &Path,
     sdk: &Path,
@@ -133,7 +133,7 @@ pub fn new_plugin(
     if !is_id(name) {
         return Err(NewError::Name(name.to_owned()));
     }
-    if language == Language::Rust && !sdk.join("Cargo.toml").is_file() {
+    if language == SourceLanguage::Rust && !sdk.join("Cargo.toml").is_file() {
         return Err(NewError::NoSdk(sdk.to_owned()));
     }
     let dir = parent.join(name);
@@ -190,7 +190,7 @@ fn manifest_of(text: &str, name: &str) -> String {
 }
 
 fn write(
-    files: &[File],
+    files: &[TemplateFile],
     fill: impl Fn(&str, &str) -> String,
     sdk: &Path,
     dir: &Path,
@@ -211,18 +211,18 @@ mod tests {
     use crate::Manifest;
 
     #[test]
-    fn templates_are_whole() {
+    fn new_plugin_copies_every_file_of_its_template() {
         for (language, folder) in [
-            (Language::Rust, "template"),
-            (Language::JavaScript, "examples/javascript"),
-            (Language::Python, "examples/python"),
+            (SourceLanguage::Rust, "template"),
+            (SourceLanguage::JavaScript, "examples/javascript"),
+            (SourceLanguage::Python, "examples/python"),
         ] {
-            check(language, folder, Template::Connector, "connector");
-            check(language, folder, Template::Transform, "transform");
+            check(language, folder, PluginTemplate::Connector, "connector");
+            check(language, folder, PluginTemplate::Transform, "transform");
         }
     }
 
-    fn check(language: Language, folder: &str, template: Template, kind: &str) {
+    fn check(language: SourceLanguage, folder: &str, template: PluginTemplate, kind: &str) {
         let parent = tempfile::tempdir().unwrap();
         let made = new_plugin(template, language, "my-own", parent.path(), &sdk_dir()).unwrap();
         let mut named = 0;
@@ -246,8 +246,8 @@ mod tests {
         let (title, publisher) = (manifest.title.as_str(), manifest.publisher.as_str());
         assert_eq!((title, publisher, &*manifest.version), ("my-own", "my-company", "0.1.0"));
         // Id and title, and npm's three copies of the id, each with the version.
-        assert!(language != Language::JavaScript || named == 5, "{named}");
-        if language == Language::JavaScript {
+        assert!(language != SourceLanguage::JavaScript || named == 5, "{named}");
+        if language == SourceLanguage::JavaScript {
             let lock = fs::read_to_string(dir.join("package-lock.json")).unwrap();
             let both = lock.matches("\"name\": \"my-own\",\n").count();
             let lines: Vec<_> = lock.lines().collect();
@@ -271,16 +271,16 @@ mod tests {
         fs::read_dir(dir).unwrap().map(|entry| count(entry.unwrap())).sum()
     }
 
-    /// What building leaves behind.
+    /// True for a folder that a build makes.
     fn is_made(path: &Path) -> bool {
         ["target", "build", "node_modules", "__pycache__"].iter().any(|name| path.ends_with(name))
     }
 
     #[test]
-    fn what_is_refused_leaves_nothing_behind() {
+    fn refused_new_plugin_leaves_nothing_behind() {
         let parent = tempfile::tempdir().unwrap();
         let check = |name: &str, sdk: &Path, expected: &str| {
-            let (kind, language) = (Template::Transform, Language::Rust);
+            let (kind, language) = (PluginTemplate::Transform, SourceLanguage::Rust);
             let error = new_plugin(kind, language, name, parent.path(), sdk).unwrap_err();
             let message = error.to_string().replace(&*parent.path().to_string_lossy(), "DIR");
             assert_eq!(message, expected);

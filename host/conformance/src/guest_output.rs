@@ -1,8 +1,8 @@
-//! What the plugin says while it is tried: its last lines, for the report instead of the log.
+//! Capture of the plugin's log lines: the report shows its last lines, the log none of them.
 //!
-//! Hundreds of calls that end the same way would write hundreds of times the same lines. So the
-//! guest's lines are kept, a few of one call, and the report shows them once, beside what failed.
-//! The audit says nothing that the report does not. Every other line goes where it always went.
+//! Hundreds of calls that end the same way would log hundreds of equal lines. So the kit keeps a
+//! few lines of one call, and the report shows them once, beside the check that failed. Lines of
+//! the audit are dropped, because the report says the same. Every other line goes on to the log.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
@@ -17,67 +17,67 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher, span};
 
-/// Where the host writes what guests say, and what it does about them.
+/// The log targets of the host for lines of guests and for lines about them.
 const GUEST: &str = "renkei::plugin";
 const AUDIT: &str = "renkei::audit";
-/// The last lines that are kept; the last is the one that names an error.
+/// The number of last lines that are kept; the last one names an error.
 const LINES: usize = 8;
 /// Characters of a line.
 const LINE_CHARS: usize = 300;
 
-/// The lines heard since they were last taken; clones hear the same.
+/// The lines captured since they were last taken; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ears(Arc<Mutex<Heard>>);
+pub(crate) struct GuestOutput(Arc<Mutex<CapturedLines>>);
 
 #[derive(Debug, Default)]
-struct Heard {
-    /// Of this call, where calls are told apart.
+struct CapturedLines {
+    /// Lines of this call, where calls are separated.
     now: VecDeque<String>,
-    /// Of the last call that was stopped.
+    /// Lines of the last call that the host stopped.
     of_stopped: VecDeque<String>,
 }
 
-impl Ears {
-    fn heard(&self) -> MutexGuard<'_, Heard> {
+impl GuestOutput {
+    fn lines(&self) -> MutexGuard<'_, CapturedLines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, line: &str) {
-        let now = &mut self.heard().now;
+    fn add_line(&self, line: &str) {
+        let now = &mut self.lines().now;
         if now.len() == LINES {
             now.pop_front();
         }
         now.push_back(line.chars().take(LINE_CHARS).collect());
     }
 
-    /// The lines that belong to a check, which are forgotten then; `stopped` says whether it failed
-    /// because a call was stopped.
-    pub(crate) fn take(&self, stopped: bool) -> Vec<String> {
-        let Heard { now, of_stopped } = std::mem::take(&mut *self.heard());
+    /// Removes and gives the lines that belong to a check. `stopped` is true for a check that
+    /// failed because the host stopped a call.
+    pub(crate) fn take_lines(&self, stopped: bool) -> Vec<String> {
+        let CapturedLines { now, of_stopped } = std::mem::take(&mut *self.lines());
         let lines = if stopped && !of_stopped.is_empty() { of_stopped } else { now };
         lines.into()
     }
 
-    /// What hears; everything that is not about the guest goes on to who listens now.
-    pub(crate) fn listener(&self) -> impl Subscriber + Send + Sync + 'static {
+    /// Captures lines of guests; every other line goes on to the current subscriber.
+    pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
         let outer = dispatcher::get_default(Dispatch::clone);
         let level = LevelFilter::current().max(LevelFilter::DEBUG);
-        Listener { ears: self.clone(), outer, level }
+        GuestSubscriber { output: self.clone(), outer, level }
     }
 }
 
-/// A transform whose calls are told apart.
-pub(crate) struct Told<'a> {
+/// A transform whose calls have separate lines.
+pub(crate) struct CapturingTransforms<'a> {
     pub(crate) transforms: &'a dyn Transforms,
-    pub(crate) ears: Ears,
+    pub(crate) output: GuestOutput,
 }
 
 #[async_trait]
-impl Transforms for Told<'_> {
+impl Transforms for CapturingTransforms<'_> {
     async fn run(&self, call: TransformCall<'_>) -> Result<Batch, PluginError> {
-        self.ears.heard().now.clear();
+        self.output.lines().now.clear();
         let answer = self.transforms.run(call).await;
-        let heard = &mut *self.ears.heard();
+        let heard = &mut *self.output.lines();
         let now = std::mem::take(&mut heard.now);
         if matches!(answer, Err(PluginError::Broken { .. })) && !now.is_empty() {
             heard.of_stopped = now;
@@ -86,13 +86,13 @@ impl Transforms for Told<'_> {
     }
 }
 
-struct Listener {
-    ears: Ears,
+struct GuestSubscriber {
+    output: GuestOutput,
     outer: Dispatch,
     level: LevelFilter,
 }
 
-impl Subscriber for Listener {
+impl Subscriber for GuestSubscriber {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -111,9 +111,9 @@ impl Subscriber for Listener {
 
     fn event(&self, event: &Event<'_>) {
         if event.metadata().target() == GUEST {
-            let mut message = Message(String::new());
+            let mut message = MessageVisitor(String::new());
             event.record(&mut message);
-            self.ears.hear(&message.0);
+            self.output.add_line(&message.0);
         } else {
             self.outer.event(event);
         }
@@ -148,10 +148,10 @@ impl Subscriber for Listener {
     }
 }
 
-/// The words of a line, without its fields.
-struct Message(String);
+/// The message of a line, without its fields.
+struct MessageVisitor(String);
 
-impl Visit for Message {
+impl Visit for MessageVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
             // Writing into a string does not fail.
@@ -165,10 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_the_guest_are_kept_and_the_audit_is_not() {
-        let (inner, outer) = (Ears::default(), Ears::default());
-        tracing::subscriber::with_default(outer.listener(), || {
-            tracing::subscriber::with_default(inner.listener(), || {
+    fn capture_keeps_the_last_guest_lines_and_drops_audit_lines() {
+        let (inner, outer) = (GuestOutput::default(), GuestOutput::default());
+        tracing::subscriber::with_default(outer.subscriber(), || {
+            tracing::subscriber::with_default(inner.subscriber(), || {
                 for line in 0..=LINES {
                     tracing::info!(target: "renkei::plugin", system = "s", "line {line}");
                 }
@@ -176,10 +176,10 @@ mod tests {
             });
             tracing::warn!(target: "renkei::plugin", "{}", "x".repeat(1_000));
         });
-        let lines = inner.take(false);
+        let lines = inner.take_lines(false);
         assert_eq!((lines.len(), lines[0].as_str()), (LINES, "line 1"));
-        assert_eq!(inner.take(false), Vec::<String>::new(), "they are taken once");
-        let lines = outer.take(true);
+        assert_eq!(inner.take_lines(false), Vec::<String>::new(), "they are taken once");
+        let lines = outer.take_lines(true);
         assert_eq!((lines.len(), lines[0].len()), (1, LINE_CHARS), "the inner one's are not here");
     }
 }

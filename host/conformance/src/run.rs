@@ -1,13 +1,13 @@
-//! One run: read the file, start it in a runtime of its own, try everything, report.
+//! One run: read the file, start it in a runtime of its own, run all checks, report.
 //!
-//! The plugin is copied into a private folder, so that what is tried is what was read, and runs in
-//! two runtimes: one with the ordinary limits, one with small ones. It is compiled where the caller
-//! says, once, and gets the same way out as in the program, to the simulator only.
+//! The plugin may be a stranger's. So it is copied into a private folder, it is compiled in the
+//! process that the caller names, and it reaches the simulator only, through the egress of the
+//! program. It runs in two runtimes: one with the ordinary limits, one with small ones.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use renkei_package::{ConnectorManifest, Kind, Package, PackagePart, Setting};
+use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
     Auth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
     RuntimeError, SystemConfig,
@@ -18,57 +18,57 @@ use serde_json::json;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
-use crate::report::{Outcome, Report, Stop, none_of};
-use crate::said::Told;
-use crate::simulator_control::Control;
+use crate::guest_output::CapturingTransforms;
+use crate::report::{CheckResult, ConformanceReport, NotPassed, none_of};
+use crate::simulator_control::SimulatorControl;
 use crate::{connector, limits, manifest, rules, settings, transform};
 
 /// The name of the tried system, and of the one with bad credentials.
 const SYSTEM: &str = "kit";
 const REFUSED: &str = "kit-refused";
-/// Where a connector without a simulator would send: nothing listens on the discard port.
+/// The base URL of a connector without a simulator: nothing listens on the discard port.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// How a run is set up.
-pub struct Options {
-    /// What generated data comes from.
+/// The options of a run.
+pub struct KitOptions {
+    /// The seed of generated rows.
     pub seed: u64,
     /// Unique for this run; the beginning of every record's intent. At most 20 characters.
     pub run: String,
     /// The clock of quotas and waits; with a simulator in this process, the simulator's own.
     pub clock: Arc<dyn Clock>,
-    /// Longer waits for a quota are not waited out, ms of the clock.
+    /// The longest wait for a quota that the kit waits out, ms of the clock.
     pub patience_ms: u64,
     /// Settings or parameters, as `NAME=VALUE`.
     pub config: Vec<String>,
-    /// Where the file is compiled: in a child unless its author is known.
+    /// The process that compiles the file: a child unless its author is known.
     pub compiler: Compiler,
-    /// What a connector is tried on.
-    pub simulator: Option<Simulator>,
+    /// The simulator that a connector is tested on.
+    pub simulator: Option<SimulatorAccess>,
 }
 
 /// A system on loopback that plays the vendor.
-pub struct Simulator {
+pub struct SimulatorAccess {
     /// As the report names it.
     pub name: String,
     /// Such as `http://127.0.0.1:7100`, without a trailing slash.
     pub base_url: String,
     /// Credentials that it accepts.
     pub auth: Auth,
-    /// Its other side.
-    pub control: Box<dyn Control>,
+    /// The control of it.
+    pub control: Box<dyn SimulatorControl>,
 }
 
-/// Why a run could not be made at all. What is wrong with the plugin is in the report.
+/// A reason why a run could not be made at all. Faults of the plugin are in the report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KitError {
     /// `--config` does not fit the manifest.
     #[error("--config {given}: {reason}")]
     Config {
-        /// What was given.
+        /// The text of `--config`.
         given: String,
-        /// What is wrong with it.
+        /// The fault of it.
         reason: String,
     },
     /// The runtime does not start on this machine.
@@ -79,19 +79,23 @@ pub enum KitError {
     Io(#[from] std::io::Error),
 }
 
-/// Tries the plugin file with these bytes; `step` is told what is tried now.
+/// Tests the plugin file with these bytes; `step` gets the name of the current step.
 ///
 /// # Errors
 /// Only where the run itself cannot be made.
-pub async fn test(
+pub async fn test_plugin(
     file: &str,
     bytes: Vec<u8>,
-    options: Options,
+    options: KitOptions,
     step: &mut dyn FnMut(&str),
-) -> Result<Report, KitError> {
+) -> Result<ConformanceReport, KitError> {
     let simulator = options.simulator.as_ref().map(|simulator| simulator.name.clone());
-    let mut report =
-        Report { file: file.to_owned(), seed: options.seed, simulator, ..Report::default() };
+    let mut report = ConformanceReport {
+        file: file.to_owned(),
+        seed: options.seed,
+        simulator,
+        ..ConformanceReport::default()
+    };
     step("file");
     let Some(package) = read(file, bytes, &options, &mut report).await else { return Ok(report) };
     let found = manifest::findings(&package.manifest);
@@ -99,26 +103,26 @@ pub async fn test(
     let world = format!("imports {}", package.imports.join(", "));
     report.add(&rules::WORLD, "", Ok(world));
     step("start");
-    let ears = report.ears.clone();
-    let subject = Subject::start(package, &options).with_subscriber(ears.listener()).await?;
+    let output = report.guest_output.clone();
+    let subject =
+        PluginUnderTest::start(package, &options).with_subscriber(output.subscriber()).await?;
     match subject {
         Ok(subject) => {
             report.add(&rules::START, "", Ok(String::new()));
             let checks = subject.check(&options, &mut report, step);
-            checks.with_subscriber(ears.listener()).await;
+            checks.with_subscriber(output.subscriber()).await;
         }
-        Err(fault) => report.add(&rules::START, "", Err(Stop::failed(fault))),
+        Err(fault) => report.add(&rules::START, "", Err(NotPassed::failed(fault))),
     }
     Ok(report)
 }
 
-/// Reads the file as the runtime does; what is wrong with it is reported under the rule that it
-/// breaks.
+/// Reads the file as the runtime does, and reports a fault of it under the rule that it breaks.
 async fn read(
     file: &str,
     bytes: Vec<u8>,
-    options: &Options,
-    report: &mut Report,
+    options: &KitOptions,
+    report: &mut ConformanceReport,
 ) -> Option<Package> {
     let limits = CompileLimits::default();
     match renkei_runtime::read_package(&options.compiler, &limits, file, bytes).await {
@@ -139,63 +143,72 @@ async fn read(
                 PackagePart::World => &rules::WORLD,
                 PackagePart::File | PackagePart::Size => &rules::FILE,
             };
-            report.add(rule, "", Err(Stop::failed(error.to_string())));
+            report.add(rule, "", Err(NotPassed::failed(error.to_string())));
             None
         }
     }
 }
 
-/// A plugin that runs.
-struct Subject {
+/// A running plugin.
+struct PluginUnderTest {
     package: Package,
     /// `--config`, read by the manifest's schema.
     given: Attributes,
     /// The malformed configurations of a connector; case `n` is the system `kit-n`.
-    cases: Vec<settings::Case>,
+    cases: Vec<settings::SettingsCase>,
     ordinary: Arc<Runtime>,
     small: Arc<Runtime>,
     _folder: tempfile::TempDir,
 }
 
-impl Subject {
-    /// Starts both runtimes; where the plugin does not start, says why and does not try it again.
-    async fn start(package: Package, options: &Options) -> Result<Result<Self, String>, KitError> {
-        let given = given(&package, &options.config)?;
+impl PluginUnderTest {
+    /// Starts both runtimes. Where the plugin does not start in the first, the inner error says
+    /// why.
+    async fn start(
+        package: Package,
+        options: &KitOptions,
+    ) -> Result<Result<Self, String>, KitError> {
+        let given = parse_config(&package, &options.config)?;
         let folder = tempfile::tempdir()?;
         let plugins = folder.path().join("plugins");
         std::fs::create_dir(&plugins)?;
         std::fs::write(plugins.join(format!("{}.wasm", package.manifest.id)), package.bytes())?;
         let (cases, systems) = match &package.manifest.kind {
-            Kind::Connector(connector) => {
+            ManifestKind::Connector(connector) => {
                 let cases = settings::cases(&connector.settings, &given);
                 let systems = systems(&package, options, &given, &cases);
                 (cases, systems)
             }
-            Kind::Transform(_) => (Vec::new(), Vec::new()),
+            ManifestKind::Transform(_) => (Vec::new(), Vec::new()),
         };
-        let ordinary = runtime(folder.path(), systems.clone(), options, Pace::Patient).await?;
+        let ordinary = runtime(folder.path(), systems.clone(), options, LimitSet::Patient).await?;
         if let Some(fault) = fault(&ordinary) {
             return Ok(Err(fault));
         }
-        let small = runtime(folder.path(), systems, options, Pace::Small);
-        // That it does not start there is for the report to tell, not for the log.
+        let small = runtime(folder.path(), systems, options, LimitSet::Small);
+        // The report tells that it does not start there; the log does not.
         let small = small.with_subscriber(NoSubscriber::default()).await?;
         Ok(Ok(Self { package, given, cases, ordinary, small, _folder: folder }))
     }
 
-    async fn check(&self, options: &Options, report: &mut Report, step: &mut dyn FnMut(&str)) {
+    async fn check(
+        &self,
+        options: &KitOptions,
+        report: &mut ConformanceReport,
+        step: &mut dyn FnMut(&str),
+    ) {
         let fault = fault(&self.small);
         match &self.package.manifest.kind {
-            Kind::Transform(transform) => {
-                let (transforms, ears) = (&*self.ordinary, report.ears.clone());
-                let transforms = Told { transforms, ears };
+            ManifestKind::Transform(transform) => {
+                let (transforms, output) = (&*self.ordinary, report.guest_output.clone());
+                let transforms = CapturingTransforms { transforms, output };
                 let small: &dyn Transforms = &*self.small;
                 for function in &transform.functions {
                     step(&function.name);
                     let known = |name: &String| function.parameters.iter().any(|p| p.name == *name);
                     let parameters: Attributes =
                         self.given.iter().filter(|(name, _)| known(name)).cloned().collect();
-                    let trial = transform::Trial {
+                    let trial = transform::FunctionTrial {
                         transforms: &transforms,
                         small: fault.as_deref().map_or(Ok(small), Err),
                         plugin: &self.package.manifest.id,
@@ -206,12 +219,12 @@ impl Subject {
                     trial.check(report).await;
                 }
             }
-            Kind::Connector(connector) => {
+            ManifestKind::Connector(connector) => {
                 step("settings");
                 let missing = settings::missing(&connector.settings, &self.given);
                 if let Some(setting) = missing.first() {
                     let reason = format!("`{setting}` is required; give --config {setting}=VALUE");
-                    report.add(&rules::SETTINGS, "", Err(Stop::not_applicable(reason)));
+                    report.add(&rules::SETTINGS, "", Err(NotPassed::not_applicable(reason)));
                     return;
                 }
                 report.add(&rules::SETTINGS, "", self.settings().await);
@@ -223,7 +236,7 @@ impl Subject {
     }
 
     /// Defaults are accepted, malformed settings are refused by name.
-    async fn settings(&self) -> Outcome {
+    async fn settings(&self) -> CheckResult {
         self.ordinary.open(SYSTEM).await?;
         let mut found = Vec::new();
         for (number, case) in self.cases.iter().enumerate() {
@@ -236,20 +249,20 @@ impl Subject {
     async fn against(
         &self,
         manifest: &ConnectorManifest,
-        options: &Options,
+        options: &KitOptions,
         small: Result<&dyn Systems, &str>,
-        report: &mut Report,
+        report: &mut ConformanceReport,
         step: &mut dyn FnMut(&str),
     ) {
         let Some(simulator) = &options.simulator else {
             let reason = "there is no simulator to try it on: name one with --simulator";
             for rule in rules::CONNECTOR {
-                report.add(rule, "", Err(Stop::not_applicable(reason)));
+                report.add(rule, "", Err(NotPassed::not_applicable(reason)));
             }
             return;
         };
         let refused = (!matches!(simulator.auth, Auth::None)).then_some(REFUSED);
-        let trial = connector::Trial {
+        let trial = connector::ConnectorTrial {
             systems: &*self.ordinary,
             small,
             system: SYSTEM,
@@ -264,16 +277,16 @@ impl Subject {
     }
 }
 
-/// Why the plugin does not serve in a runtime.
+/// The reason why the plugin does not serve in a runtime.
 fn fault(runtime: &Runtime) -> Option<String> {
     runtime.list().iter().find_map(|file| file.fault.clone())
 }
 
-/// `--config` read by the schema of the connector, or of all functions that have such a parameter.
-fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
+/// Parses `--config` by the schema of the connector, or of all functions with such a parameter.
+fn parse_config(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
     let schema: Vec<Setting> = match &package.manifest.kind {
-        Kind::Connector(connector) => connector.settings.clone(),
-        Kind::Transform(transform) => {
+        ManifestKind::Connector(connector) => connector.settings.clone(),
+        ManifestKind::Transform(transform) => {
             let functions = transform.functions.iter();
             functions.flat_map(|function| function.parameters.clone()).collect()
         }
@@ -285,12 +298,12 @@ fn given(package: &Package, config: &[String]) -> Result<Attributes, KitError> {
     config.iter().map(parse).collect()
 }
 
-/// The system that is tried, the same with bad credentials, and one per malformed configuration.
+/// The tested system, the same with bad credentials, and one for each malformed configuration.
 fn systems(
     package: &Package,
-    options: &Options,
+    options: &KitOptions,
     given: &Attributes,
-    cases: &[settings::Case],
+    cases: &[settings::SettingsCase],
 ) -> Vec<SystemConfig> {
     let simulator = options.simulator.as_ref();
     let system = |name: String, auth: Auth, settings: &Attributes| SystemConfig {
@@ -312,7 +325,7 @@ fn systems(
     systems
 }
 
-/// The same way to authenticate with a secret that nobody issued.
+/// The same way to authenticate, with a secret that nobody issued.
 fn spoilt(auth: Auth) -> Auth {
     let wrong = || "renkei-kit-no-such-secret".into();
     match auth {
@@ -328,9 +341,9 @@ fn spoilt(auth: Auth) -> Auth {
     }
 }
 
-/// Which limits a runtime has.
+/// The limits of a runtime.
 #[derive(Debug, Clone, Copy)]
-enum Pace {
+enum LimitSet {
     /// The defaults, with more time for transforms.
     Patient,
     /// A fraction of the defaults.
@@ -340,8 +353,8 @@ enum Pace {
 async fn runtime(
     folder: &Path,
     systems: Vec<SystemConfig>,
-    options: &Options,
-    pace: Pace,
+    options: &KitOptions,
+    pace: LimitSet,
 ) -> Result<Arc<Runtime>, RuntimeError> {
     let (plugins, cache) = (folder.join("plugins"), folder.join("cache"));
     let clock = Arc::clone(&options.clock);
@@ -354,8 +367,8 @@ async fn runtime(
     set.try_laws = false;
     set.quarantine = false;
     match pace {
-        Pace::Patient => set.transform_limits = limits::patient(set.transform_limits),
-        Pace::Small => {
+        LimitSet::Patient => set.transform_limits = limits::patient(set.transform_limits),
+        LimitSet::Small => {
             set.connector_limits = limits::small(set.connector_limits);
             set.transform_limits = limits::small(set.transform_limits);
         }

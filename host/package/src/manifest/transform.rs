@@ -1,0 +1,41 @@
+//! The transform's part of a manifest: its functions.
+
+use serde::{Deserialize, Serialize};
+
+use super::setting::Setting;
+
+/// The functions that a transform offers.
+#[derive(Debug, Clone)]
+pub struct TransformManifest {
+    /// At least one; names are unique.
+    pub functions: Vec<Function>,
+}
+
+/// One function of a transform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Such as `full-name`.
+    pub name: String,
+    /// Which calls it takes.
+    pub shape: FunctionShape,
+    /// Columns that it reads; empty for a merge.
+    pub input: Vec<String>,
+    /// Columns that it makes; empty for a merge.
+    pub output: Vec<String>,
+    /// Parameters that a mapping may set.
+    pub parameters: Vec<Setting>,
+    /// For people.
+    pub help: String,
+}
+
+/// Which calls a function takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FunctionShape {
+    /// `forward` only.
+    OneWay,
+    /// `forward` and `backward`, which obey the laws in `wit/v1/transform.wit`.
+    TwoWay,
+    /// `merge` only.
+    Merge,
+}
