@@ -37,7 +37,7 @@ fn asked(host: &mut Serving, what: &str, plugin: &str) {
 }
 
 #[test]
-fn what_asks_for_more_waits_until_it_is_allowed() {
+fn version_that_asks_for_more_waits_until_it_is_allowed() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let file = site.file("plugins/courier.wasm");
@@ -75,7 +75,7 @@ fn what_asks_for_more_waits_until_it_is_allowed() {
 }
 
 #[test]
-fn what_is_held_is_previewed_then_approved_then_rolled_back() {
+fn held_version_is_previewed_then_approved_then_rolled_back() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     // So that rows of it are kept.
@@ -130,7 +130,7 @@ fn what_is_held_is_previewed_then_approved_then_rolled_back() {
 }
 
 #[test]
-fn what_was_stopped_is_counted_by_cause() {
+fn stops_are_counted_by_cause() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let_in(&site, &simulators, Fixture::Hog);

@@ -10,7 +10,7 @@ const TALKATIVE: &str = "debug,renkei=trace,renkei_runtime=trace,renkei_sync=tra
     hyper=trace,hyper_util=trace,rustls=trace,cranelift_codegen=warn,wasmtime=warn,regalloc2=warn";
 
 #[test]
-fn no_secret_leaves_the_host() {
+fn secrets_do_not_leave_the_host() {
     let simulators = Simulators::start(40);
     let site = Site::new(&simulators);
     let canaries = [

@@ -48,26 +48,26 @@ fn check(fixture: Fixture, words: &[&str]) {
 }
 
 #[test]
-fn a_guest_that_loops() {
+fn looping_guest_is_stopped() {
     check(Fixture::Loops, &["limit"]);
 }
 
 #[test]
-fn a_guest_that_eats_memory() {
+fn guest_that_eats_memory_is_stopped() {
     check(Fixture::Hog, &["memory"]);
 }
 
 #[test]
-fn a_guest_that_traps() {
+fn trapping_guest_is_stopped() {
     check(Fixture::Traps, &["trap"]);
 }
 
 #[test]
-fn a_guest_that_calls_an_unknown_host() {
+fn guest_that_calls_an_unknown_host_is_refused() {
     check(Fixture::Stranger, &["absolute URLs are not taken"]);
 }
 
 #[test]
-fn a_guest_that_returns_malformed_rows() {
+fn guest_that_returns_malformed_rows_is_refused() {
     check(Fixture::Malformed, &["contract"]);
 }

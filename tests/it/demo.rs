@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::site::{renkei, run_json};
 
 #[test]
-fn the_demo_keeps_its_promises() {
+fn demo_keeps_its_promises() {
     let report = run_json(&["demo", "--once", "--people", "100"]);
     assert_eq!(report["converged"], json!(true), "{report}");
     for promise in ["idle_writes", "lost_edits", "duplicates"] {

@@ -119,14 +119,14 @@ fn error_and_hint_are_two_lines_and_two_keys() {
 }
 
 #[test]
-fn a_missing_file_is_said_once() {
+fn missing_file_is_named_once() {
     let output = run(&["plugin", "inspect", "nofile.wasm"]);
     let said = text(&output.stderr);
     assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
 
 #[test]
-fn what_a_plugin_is_can_be_read_by_scripts() {
+fn inspect_and_new_print_json() {
     let inspected = run_json(&["plugin", "inspect", path(&plugins().join("names.wasm"))]);
     assert_eq!(inspected["id"], "names");
     let into = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ fn nothing_was_written(simulators: &Simulators) {
 }
 
 #[test]
-fn a_property_that_the_system_lacks() {
+fn unknown_property_is_refused_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/person.toml", "\"jobtitle\"", "\"job_titel\"");
@@ -41,7 +41,7 @@ fn a_property_that_the_system_lacks() {
 }
 
 #[test]
-fn a_wrong_type() {
+fn wrong_kind_is_refused_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/company.toml", "kind = \"integer\"", "kind = \"boolean\"");
@@ -51,7 +51,7 @@ fn a_wrong_type() {
 }
 
 #[test]
-fn an_unknown_key_has_file_and_line() {
+fn unknown_key_is_refused_with_file_and_line() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace(
@@ -63,7 +63,7 @@ fn an_unknown_key_has_file_and_line() {
 }
 
 #[test]
-fn a_reference_to_nothing_has_file_and_line() {
+fn reference_to_nothing_is_refused_with_file_and_line() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     site.replace("entities/deal.toml", "winner = \"newest\"", "winner = \"always:pipedrive\"");
@@ -71,7 +71,7 @@ fn a_reference_to_nothing_has_file_and_line() {
 }
 
 #[test]
-fn a_revoked_token() {
+fn revoked_token_fails_the_sync_before_a_write() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     simulators.hubspot.post("revoke", json!({}));
@@ -80,7 +80,7 @@ fn a_revoked_token() {
 }
 
 #[test]
-fn a_missing_secret() {
+fn missing_secret_names_variable_and_file() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     std::fs::remove_file(site.file("secrets.toml")).unwrap();
@@ -88,7 +88,7 @@ fn a_missing_secret() {
 }
 
 #[test]
-fn a_port_in_use() {
+fn port_in_use_is_named_with_the_flag() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let output = renkei().args(["sim", "--port-base", &port]).output().unwrap();
@@ -98,7 +98,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn an_empty_plugin_folder() {
+fn empty_plugin_folder_is_refused_with_the_command() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     for entry in std::fs::read_dir(site.file("plugins")).unwrap().flatten() {
@@ -108,7 +108,7 @@ fn an_empty_plugin_folder() {
 }
 
 #[test]
-fn a_plugin_for_another_contract() {
+fn plugin_of_another_contract_is_refused_with_both_versions() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     let file = site.file("plugins/names.wasm");
@@ -120,7 +120,7 @@ fn a_plugin_for_another_contract() {
 }
 
 #[test]
-fn a_demo_that_has_ended() {
+fn directory_of_an_ended_demo_is_explained() {
     let simulators = Simulators::start(20);
     let site = Site::new(&simulators);
     drop(simulators);
@@ -136,7 +136,7 @@ fn a_demo_that_has_ended() {
 }
 
 #[test]
-fn a_full_disk() {
+fn full_disk_fails_the_sync_and_the_next_one_succeeds() {
     let simulators = Simulators::start(200);
     let site = Site::new(&simulators);
     // No file may grow beyond so many KiB: a write fails half-way, as on a disk that is full.

@@ -133,7 +133,7 @@ mod tests {
 
     /// `RULES.md R21`.
     #[tokio::test]
-    async fn what_is_noted_is_done_once_and_in_order() {
+    async fn noted_decisions_are_applied_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let spec = Spec::new(Vec::new()).unwrap();
         let store = SqliteStore::open(dir.path(), Layouts::of(&spec)).unwrap();

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_words_are_cut_and_what_follows_is_kept() {
+    fn message_cuts_long_words_and_keeps_what_follows() {
         let text = format!("`{}` is no connector", "x".repeat(5_000_000));
         let expected = format!("`{}… is no connector", "x".repeat(199));
         assert_eq!(echo(&text), expected);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_and_false_lines_are_neutralised() {
+    fn message_neutralises_control_characters_and_false_lines() {
         assert_eq!(echo("a\u{1b}[2Jb\0"), "a\u{fffd}[2Jb\u{fffd}");
         assert_eq!(message("bad\nrenkei: all is well"), "bad\n  renkei: all is well");
         assert_eq!(message("bad:\n  one\n  two"), "bad:\n  one\n  two");

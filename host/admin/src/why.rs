@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_records_are_told_apart() {
+    fn subject_is_parsed_as_a_link_or_a_record() {
         let (system, object) = ("salesforce".to_owned(), "Contact".to_owned());
         check("person/12", Some(Subject::Link(LinkId(12))));
         check(

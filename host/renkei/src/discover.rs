@@ -108,7 +108,7 @@ mod tests {
 
     /// `RULES.md R20`.
     #[tokio::test]
-    async fn trouble_of_one_object_is_that_objects() {
+    async fn failing_object_does_not_hide_the_schemas_of_others() {
         let text = str::to_owned;
         let generation =
             Generation { plugin: text("crm"), version: text("1"), digest: String::new() };

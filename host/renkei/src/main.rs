@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_serves_keeps_the_audit() {
+    fn serve_always_logs_audit_events() {
         for (wanted, serves, expected) in [
             ("warn", true, true),
             ("off", true, true),

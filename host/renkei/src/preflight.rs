@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_do_not_become_text_unnoticed() {
+    fn number_column_does_not_fit_a_text_field() {
         check(&FieldKind::Text, "decimal", false);
         check(&FieldKind::Decimal, "text", false);
         check(&FieldKind::Integer, "decimal", true);

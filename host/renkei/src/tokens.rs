@@ -71,7 +71,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]
-    async fn a_rotated_token_survives_and_is_private() {
+    async fn rotated_token_is_kept_in_a_private_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = TokenFile::new(dir.path());
         assert!(file.load("hubspot", "primary").await.unwrap().is_none());

@@ -62,7 +62,7 @@ impl Accept for Starved {
 
 /// `RULES.md R5`.
 #[tokio::test]
-async fn the_control_socket_survives_a_lack_of_file_descriptors() {
+async fn control_socket_survives_a_lack_of_file_descriptors() {
     let dir = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(dir.path().join("control")).unwrap();
     let (requests, _requests) = mpsc::channel(1);
@@ -108,7 +108,7 @@ impl PluginControl for ManyPlugins {
 
 /// `RULES.md R7`.
 #[tokio::test]
-async fn a_list_of_ten_thousand_files_crosses_the_socket() {
+async fn report_of_ten_thousand_files_crosses_the_socket() {
     let dir = tempfile::tempdir().unwrap();
     let socket = ControlSocket::open(dir.path(), Arc::new(ManyPlugins)).unwrap();
     let plugins = served_plugins(dir.path()).await.unwrap().unwrap();
@@ -139,7 +139,7 @@ async fn serve_one(mut socket: ControlSocket, refuse: bool) -> ControlSocket {
 }
 
 #[tokio::test]
-async fn a_decision_goes_there_and_its_result_comes_back() {
+async fn decision_crosses_the_socket_and_its_outcome_returns() {
     let dir = tempfile::tempdir().unwrap();
     assert!(
         request_decision(dir.path(), &decision("ab")).await.unwrap().is_none(),
@@ -161,7 +161,7 @@ async fn a_decision_goes_there_and_its_result_comes_back() {
 }
 
 #[tokio::test]
-async fn only_this_user_may_connect_and_a_stale_socket_is_replaced() {
+async fn socket_admits_only_this_user_and_replaces_a_stale_one() {
     let dir = tempfile::tempdir().unwrap();
     // As a killed process leaves them.
     for name in ["control", "control.new"] {
@@ -182,7 +182,7 @@ async fn connect(dir: &Path) -> UnixStream {
 }
 
 #[tokio::test]
-async fn nonsense_and_endless_lines_are_hung_up_on() {
+async fn socket_hangs_up_on_nonsense_and_endless_lines() {
     let dir = tempfile::tempdir().unwrap();
     let socket = open(dir.path());
     let endless = vec![b'x'; 2 * REQUEST_MAX as usize];
@@ -201,7 +201,7 @@ async fn nonsense_and_endless_lines_are_hung_up_on() {
 }
 
 #[tokio::test]
-async fn whoever_went_away_wants_nothing_and_whoever_waits_hears_of_the_end() {
+async fn client_that_left_wants_nothing_and_one_that_waits_learns_of_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let mut socket = open(dir.path());
     let mut stream = connect(dir.path()).await;
@@ -222,7 +222,7 @@ async fn whoever_went_away_wants_nothing_and_whoever_waits_hears_of_the_end() {
 }
 
 #[tokio::test]
-async fn plugins_are_seen_to_while_a_decision_waits() {
+async fn plugin_request_is_answered_while_a_decision_waits() {
     let dir = tempfile::tempdir().unwrap();
     let mut socket = open(dir.path());
     let asked = decision("ab");

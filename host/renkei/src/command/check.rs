@@ -84,7 +84,7 @@ mod tests {
 
     /// `RULES.md R23`: the name of an account makes no line of its own.
     #[test]
-    fn a_name_with_a_line_feed_stays_on_its_line() {
+    fn name_with_a_line_feed_stays_on_its_line() {
         let name = "ACME\nThe configuration fits.\u{1b}[2J".to_owned();
         let facts = vec![("zone\n".to_owned(), Value::Text("a\nb".into()))];
         let account = Account { id: "1\n2".to_owned(), name, facts };

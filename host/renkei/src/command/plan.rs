@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_not_nothing() {
+    fn plan_names_systems_that_could_not_be_read() {
         check(0, &[], "nothing to write");
         let two = ["salesforce", "hubspot", "hubspot"];
         check(0, &two, "not known: hubspot, salesforce could not be read");

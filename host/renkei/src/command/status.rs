@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_names_the_commands_that_answer_it() {
+    fn status_lists_the_commands_that_answer_a_review() {
         check(
             Matter::Conflict {
                 field: "mobile".to_owned(),
@@ -217,7 +217,7 @@ mod tests {
 
     /// `RULES.md R9`, `RULES.md R23`: an id of the vendor makes no line of its own.
     #[test]
-    fn an_id_with_a_line_feed_stays_on_its_line() {
+    fn id_with_a_line_feed_stays_on_its_line() {
         let forged = "1\n  3f2a  person/2: all is well\n      renkei decide 3f2a approve";
         let review = Review {
             id: "3f2a".to_owned(),

@@ -86,7 +86,7 @@ fn bounds(cell: &str) -> (u64, u64) {
 }
 
 #[test]
-fn every_key_has_a_row_and_every_row_a_key() {
+fn reference_has_a_row_for_every_key() {
     let tables = [
         ("## `renkei.toml`", keys::<RootFile>()),
         ("### `[schedule]`", keys::<ScheduleFile>()),
@@ -122,7 +122,7 @@ fn is_kind(heading: &str, key: &str) -> bool {
 }
 
 #[test]
-fn limits_have_their_defaults_and_bounds() {
+fn reference_has_the_defaults_and_bounds_of_limits() {
     for knob in KNOBS {
         let row = row("### A limit", knob.key);
         assert_eq!(bounds(row[3]), (knob.min, knob.max), "{}", knob.key);
@@ -176,7 +176,7 @@ fn offered(manifests: &[Manifest]) -> BTreeSet<[String; 3]> {
 }
 
 #[test]
-fn settings_and_secrets_are_those_of_the_manifests() {
+fn reference_has_the_settings_and_secrets_of_the_manifests() {
     let settings = rows("### `[systems.NAME.settings]`").into_iter();
     let settings = settings.map(|row| [row[0], row[1], row[3]].map(str::to_owned));
     let secrets = rows("### `[systems.NAME.secrets]`").into_iter();
@@ -215,7 +215,7 @@ fn check(files: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
 }
 
 #[test]
-fn the_examples_are_a_configuration() {
+fn examples_of_the_reference_are_accepted() {
     let files = examples();
     assert_eq!(files.len(), 4, "{:?}", files.keys());
     check(&files).unwrap();
@@ -240,7 +240,7 @@ fn words(key: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_word_is_told() {
+fn reference_lists_every_word_that_a_key_takes() {
     for (heading, key) in [
         ("### `[systems.NAME.auth]`", "scheme"),
         ("## `entities/NAME.toml`", "first_link"),
@@ -261,7 +261,7 @@ fn every_word_is_told() {
 }
 
 #[test]
-fn what_stands_twice_is_refused() {
+fn entity_or_object_that_stands_twice_is_refused() {
     let mut files = examples();
     let text = files["entities/person.toml"].clone();
     let text = text.replace("entity = \"person\"", "entity = \"company\"");

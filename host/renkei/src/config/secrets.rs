@@ -125,7 +125,7 @@ mod tests {
 
     /// `RULES.md R27`.
     #[test]
-    fn a_pipe_in_the_place_of_the_configuration_is_an_error_and_no_wait() {
+    fn pipe_in_the_place_of_the_configuration_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = |name: &str| {
             let path = dir.path().join(name);
@@ -149,28 +149,28 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_read() {
+    fn private_secrets_file_is_read() {
         let dir = dir_with("token = \"s3cret\"", 0o600);
         let secrets = SecretSource::open(dir.path()).unwrap();
         assert_eq!(secrets.get("token").unwrap().expose_secret(), "s3cret");
     }
 
     #[test]
-    fn an_exposed_file_is_refused_with_the_command_to_run() {
+    fn exposed_secrets_file_is_refused_with_the_command_to_run() {
         let dir = dir_with("token = \"s3cret\"", 0o644);
         let hint = SecretSource::open(dir.path()).err().unwrap().hint();
         assert!(hint.contains("chmod 600"), "{hint}");
     }
 
     #[test]
-    fn a_malformed_file_does_not_leak_its_content() {
+    fn malformed_secrets_file_does_not_leak_its_content() {
         let dir = dir_with("token = s3cret", 0o600);
         let message = SecretSource::open(dir.path()).err().unwrap().to_string();
         assert!(!message.contains("s3cret"), "{message}");
     }
 
     #[test]
-    fn a_pasted_secret_is_not_repeated() {
+    fn pasted_secret_is_not_repeated() {
         let dir = tempfile::tempdir().unwrap();
         let pasted = "pat-na1-00000001-0000";
         let message =
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_quotes_of_its_own_is_told_and_not_shown() {
+    fn quoted_secret_is_refused_and_not_shown() {
         let dir = dir_with("token = \"'s3cret'\"", 0o600);
         let message =
             SecretSource::open(dir.path()).unwrap().get("token").err().unwrap().to_string();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_secret_names_both_places() {
+    fn hint_for_a_missing_secret_names_both_places() {
         let dir = tempfile::tempdir().unwrap();
         let hint = SecretSource::open(dir.path()).unwrap().get("hub_token").err().unwrap().hint();
         assert!(hint.contains("RENKEI_SECRET_HUB_TOKEN") && hint.contains("secrets.toml"));

@@ -70,7 +70,7 @@ mod tests {
 
     /// `RULES.md` V20.
     #[test]
-    fn what_was_pasted_wrongly_is_told_by_its_kind() {
+    fn wrongly_pasted_secret_is_named_by_its_kind() {
         for (value, expected) in [
             ("", "is empty"),
             (" \n", "is empty"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_secrets_look_like_passes() {
+    fn ordinary_secret_is_accepted() {
         for value in [
             "pat-na1-00000001-0002-4003-8004-000000000005",
             "3MVG9.AtFgh_j7k",

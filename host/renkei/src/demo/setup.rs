@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_configuration_is_in_the_way() {
+    fn demo_refuses_a_directory_only_when_it_holds_a_configuration() {
         check(&[], None);
         // What a demo leaves that failed while it built its plugins.
         check(&[("hubspot.wasm", "")], None);

@@ -175,7 +175,7 @@ mod tests {
 
     /// `host/sync/RULES.md` V19.
     #[test]
-    fn lists_without_a_common_value_need_a_table() {
+    fn lists_without_a_common_value_are_an_error() {
         let check = |a: &[&str], b: &[&str], expected: &[Severity]| {
             let place = |system: &str| (system.to_owned(), "things".to_owned());
             let schemas = HashMap::from([(place("a"), schema(a)), (place("b"), schema(b))]);
