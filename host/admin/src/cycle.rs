@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use renkei_sync::engine::{Report, WriteResult};
-use renkei_sync::model::preview::{Held, Plan};
+use renkei_sync::engine::{CycleReport, WriteResult};
+use renkei_sync::model::preview::{CyclePlan, HeldLink};
 use renkei_sync::model::record::Action;
 use renkei_sync::model::state::{OutboxEntry, SweepCounts};
 use serde::Serialize;
@@ -74,8 +74,8 @@ pub struct SystemFailure {
     pub error: String,
 }
 
-impl From<&Report> for CycleSummary {
-    fn from(report: &Report) -> Self {
+impl From<&CycleReport> for CycleSummary {
+    fn from(report: &CycleReport) -> Self {
         let failures = report.failures.iter().map(|(system, doing, error)| SystemFailure {
             system: system.clone(),
             doing: doing.clone(),
@@ -108,7 +108,7 @@ impl From<&Report> for CycleSummary {
 }
 
 /// Counts operations of one kind that were done.
-fn count_done(report: &Report, wanted: Action) -> u64 {
+fn count_done(report: &CycleReport, wanted: Action) -> u64 {
     let done = report
         .written
         .iter()
@@ -117,19 +117,19 @@ fn count_done(report: &Report, wanted: Action) -> u64 {
 }
 
 /// Counts operations that were refused or whose outcome is not known.
-fn count_refused(report: &Report) -> u64 {
+fn count_refused(report: &CycleReport) -> u64 {
     let bad = [WriteResult::Refused, WriteResult::Uncertain];
     let writes = report.written.iter().filter(|((.., result), _)| bad.contains(result));
     writes.map(|(_, count)| count).sum()
 }
 
 /// Systems that failed at anything, each once; `transform` where a transform did.
-pub fn failed_systems(report: &Report) -> BTreeSet<&str> {
+pub fn failed_systems(report: &CycleReport) -> BTreeSet<&str> {
     report.failures.iter().map(|(system, ..)| system.as_str()).collect()
 }
 
 /// Systems that failed, with the objects where it is about some of them.
-fn stopped_systems(report: &Report) -> Vec<String> {
+fn stopped_systems(report: &CycleReport) -> Vec<String> {
     let name = |system: &str| {
         let mine = report.stopped.iter().filter(|(name, _)| name == system);
         let objects: Option<Vec<&str>> = mine.map(|(_, object)| object.as_deref()).collect();
@@ -149,7 +149,7 @@ pub struct PlanReport<'a> {
     /// Operations beyond the number that is listed.
     pub omitted: u64,
     /// Values that are not written, with the reason.
-    pub held: &'a [Held],
+    pub held: &'a [HeldLink],
     /// Values that are held back beyond the number that is listed.
     pub held_omitted: u64,
     /// The numbers of the cycle that made the plan.
@@ -158,7 +158,7 @@ pub struct PlanReport<'a> {
 
 impl<'a> PlanReport<'a> {
     /// The report of a dry run.
-    pub fn new(plan: &'a Plan, report: &Report) -> Self {
+    pub fn new(plan: &'a CyclePlan, report: &CycleReport) -> Self {
         Self {
             operations: &plan.operations,
             omitted: plan.omitted,

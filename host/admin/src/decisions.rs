@@ -7,17 +7,17 @@
 
 use renkei_sync::answers::resolve;
 use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::store::port::{ReviewQuery, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::error::ControlError;
+use crate::error::RequestError;
 use crate::why::parse_record;
 
 /// A decision as it was typed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Decision {
+pub struct ReviewDecision {
     /// The review's id or the beginning of it.
     pub review: String,
     /// The answer.
@@ -72,8 +72,8 @@ pub struct Decided {
 pub async fn check_decision(
     store: &dyn Store,
     spec: &Spec,
-    decision: &Decision,
-) -> Result<Decided, ControlError> {
+    decision: &ReviewDecision,
+) -> Result<Decided, RequestError> {
     let review = find_review(store, &decision.review).await?;
     let choice = choice_of(store, spec, &review, &decision.answer).await?;
     let review = resolve::consider(store, spec, &review.id, &choice).await?;
@@ -88,8 +88,8 @@ pub async fn decide_review(
     store: &dyn Store,
     spec: &Spec,
     now_ms: i64,
-    decision: &Decision,
-) -> Result<Decided, ControlError> {
+    decision: &ReviewDecision,
+) -> Result<Decided, RequestError> {
     let review = find_review(store, &decision.review).await?;
     let choice = choice_of(store, spec, &review, &decision.answer).await?;
     let decided = resolve::resolve(store, spec, &review.id, choice, now_ms).await?;
@@ -97,13 +97,13 @@ pub async fn decide_review(
 }
 
 /// The one review whose id begins so.
-async fn find_review(store: &dyn Store, start: &str) -> Result<Review, ControlError> {
+async fn find_review(store: &dyn Store, start: &str) -> Result<Review, RequestError> {
     let reviews = store.reviews(&ReviewQuery::default()).await?;
     let mut found = reviews.into_iter().filter(|review| review.id.starts_with(start));
     match (found.next(), found.next()) {
         (Some(review), None) => Ok(review),
-        (None, _) => Err(ControlError::UnknownReview(start.to_owned())),
-        _ => Err(ControlError::SeveralReviews(start.to_owned())),
+        (None, _) => Err(RequestError::UnknownReview(start.to_owned())),
+        _ => Err(RequestError::SeveralReviews(start.to_owned())),
     }
 }
 
@@ -112,27 +112,27 @@ async fn choice_of(
     spec: &Spec,
     review: &Review,
     answer: &ReviewAnswer,
-) -> Result<Choice, ControlError> {
+) -> Result<ReviewChoice, RequestError> {
     Ok(match answer {
-        ReviewAnswer::Approve => Choice::Approve,
-        ReviewAnswer::Leave => Choice::Leave,
-        ReviewAnswer::Separate => Choice::Separate,
-        ReviewAnswer::With { record } => Choice::LinkWith(parse_record(record)?),
-        ReviewAnswer::Clear => Choice::Value(Some(Value::Null)),
-        ReviewAnswer::Take { system } => Choice::Value(value_held_by(review, system)?),
+        ReviewAnswer::Approve => ReviewChoice::Approve,
+        ReviewAnswer::Leave => ReviewChoice::Leave,
+        ReviewAnswer::Separate => ReviewChoice::Separate,
+        ReviewAnswer::With { record } => ReviewChoice::LinkWith(parse_record(record)?),
+        ReviewAnswer::Clear => ReviewChoice::Value(Some(Value::Null)),
+        ReviewAnswer::Take { system } => ReviewChoice::Value(value_held_by(review, system)?),
         ReviewAnswer::Value { text } => {
-            Choice::Value(Some(resolve::given(store, spec, review, text).await?))
+            ReviewChoice::Value(Some(resolve::parse_given_value(store, spec, review, text).await?))
         }
     })
 }
 
 /// The value that a system holds in the conflict.
-fn value_held_by(review: &Review, system: &str) -> Result<Cell, ControlError> {
-    let Matter::Conflict { values, .. } = &review.matter else {
-        return Err(ControlError::NoConflict);
+fn value_held_by(review: &Review, system: &str) -> Result<Cell, RequestError> {
+    let ReviewSubject::Conflict { values, .. } = &review.matter else {
+        return Err(RequestError::NoConflict);
     };
     let held = values.iter().find(|(name, _)| name == system).map(|(_, cell)| cell.clone());
-    held.ok_or_else(|| ControlError::NotInConflict {
+    held.ok_or_else(|| RequestError::NotInConflict {
         system: system.to_owned(),
         systems: values.iter().map(|(name, _)| name.clone()).collect(),
     })

@@ -57,7 +57,7 @@ pub struct ErrorReport {
 /// The reason why a request is refused or fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ControlError {
+pub enum RequestError {
     /// No review has an id that begins so.
     #[error("there is no review {0}")]
     UnknownReview(String),
@@ -94,7 +94,7 @@ pub enum ControlError {
     UnknownRecord(String),
     /// The decision does not fit the review.
     #[error(transparent)]
-    Decision(ResolveError),
+    ReviewDecision(ResolveError),
     /// The request about plugins is refused.
     #[error(transparent)]
     Plugins(#[from] AdminError),
@@ -139,16 +139,16 @@ pub enum ControlError {
     },
 }
 
-impl From<ResolveError> for ControlError {
+impl From<ResolveError> for RequestError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Store(error) => Self::Store(error),
-            other => Self::Decision(other),
+            other => Self::ReviewDecision(other),
         }
     }
 }
 
-impl ControlError {
+impl RequestError {
     /// The kind, which is also the exit code.
     pub fn kind(&self) -> FailureKind {
         match self {

@@ -8,7 +8,7 @@ use renkei_sync::model::state::{Failing, Failure, FailureClass, LinkId};
 use renkei_sync::store::port::Store;
 use serde::Serialize;
 
-use crate::error::ControlError;
+use crate::error::RequestError;
 use crate::text::line;
 
 /// New failures that a cycle logs and reports.
@@ -117,7 +117,7 @@ impl PendingWork {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn read(store: &dyn Store, began_ms: i64) -> Result<Self, ControlError> {
+    pub async fn read(store: &dyn Store, began_ms: i64) -> Result<Self, RequestError> {
         let counts = store.counts().await?;
         let new = store.failures(began_ms, NEW_MAX).await?;
         let failed_records = new.iter().map(FailureBrief::from).collect();

@@ -9,13 +9,13 @@
 //! | the state of a database | [`status::StatusQuery`] | [`status::StatusReport`] |
 //! | what fails | [`status::StatusQuery`] | [`failures::FailureReport`] |
 //! | what awaits a decision | [`status::StatusQuery`] | [`reviews::ReviewReport`] |
-//! | to decide a review | [`decisions::Decision`] | [`decisions::Decided`] |
-//! | the reason of a value | [`why::WhyQuery`] | [`renkei_sync::answers::why::Why`] |
+//! | to decide a review | [`decisions::ReviewDecision`] | [`decisions::Decided`] |
+//! | the reason of a value | [`why::WhyQuery`] | [`renkei_sync::answers::why::Explanation`] |
 //! | what a sync would write | | [`cycle::PlanReport`] |
 //! | what a cycle did | | [`cycle::CycleSummary`] |
 //! | plugins and permissions | [`plugins::PluginRequest`] | [`plugins::PluginStatus`] |
 //!
-//! Invariants: every error is a [`ControlError`] with what happened, where, and a hint; text of
+//! Invariants: every error is a [`RequestError`] with what happened, where, and a hint; text of
 //! others (records, plugins, configurations) passes through [`text`] before it is printed.
 
 pub mod cycle;
@@ -31,4 +31,4 @@ pub mod status;
 pub mod text;
 pub mod why;
 
-pub use error::{ControlError, ErrorReport, FailureKind};
+pub use error::{ErrorReport, FailureKind, RequestError};

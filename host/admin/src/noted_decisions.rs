@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::store::port::Store;
 
-use crate::decisions::{Decided, Decision, check_decision, decide_review};
-use crate::error::{ControlError, FailureKind};
+use crate::decisions::{Decided, ReviewDecision, check_decision, decide_review};
+use crate::error::{FailureKind, RequestError};
 use crate::text::message;
 
 /// Makes the names of one process different.
@@ -31,19 +31,20 @@ pub async fn note_decision(
     store: &dyn Store,
     spec: &Spec,
     now_ms: i64,
-    decision: &Decision,
-) -> Result<Decided, ControlError> {
+    decision: &ReviewDecision,
+) -> Result<Decided, RequestError> {
     let decided = check_decision(store, spec, decision).await?;
     let folder = folder(data);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{now_ms:020}-{}-{number}.json", std::process::id());
     // By its whole id: what is asked later may begin in the same way.
-    let decision = Decision { review: decided.review.clone(), answer: decision.answer.clone() };
+    let decision =
+        ReviewDecision { review: decided.review.clone(), answer: decision.answer.clone() };
     let write = || {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         renkei_files::replace(&folder.join(name), &serde_json::to_vec(&decision)?)
     };
-    write().map_err(|source| ControlError::File { path: folder.clone(), source })?;
+    write().map_err(|source| RequestError::File { path: folder.clone(), source })?;
     tracing::info!(review = decided.review, "a decision is noted for the next cycle");
     Ok(decided)
 }
@@ -59,7 +60,7 @@ pub async fn apply_noted_decisions(
     spec: &Spec,
     now_ms: i64,
     is_copy: bool,
-) -> Result<Vec<String>, ControlError> {
+) -> Result<Vec<String>, RequestError> {
     let mut reviews = Vec::new();
     for path in files(data) {
         let Some(decision) = read(&path) else { continue };
@@ -77,7 +78,7 @@ pub async fn apply_noted_decisions(
         }
         if !is_copy {
             std::fs::remove_file(&path)
-                .map_err(|source| ControlError::File { path: path.clone(), source })?;
+                .map_err(|source| RequestError::File { path: path.clone(), source })?;
         }
     }
     Ok(reviews)
@@ -92,7 +93,7 @@ fn files(data: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> Option<Decision> {
+fn read(path: &Path) -> Option<ReviewDecision> {
     let decision = renkei_files::read(path)
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::from));
     let unreadable = |error: &std::io::Error| {
@@ -109,7 +110,7 @@ fn folder(data: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use renkei_store::SqliteStore;
-    use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+    use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
     use renkei_sync::store::codec::Layouts;
     use renkei_sync::store::port::Changes;
 
@@ -118,7 +119,7 @@ mod tests {
 
     fn review(id: &str) -> Review {
         let (along, digest) = (Vec::new(), String::new());
-        let matter = Matter::Deletions { count: 9, limit: 1, along, digest };
+        let matter = ReviewSubject::Deletions { count: 9, limit: 1, along, digest };
         Review {
             id: id.to_owned(),
             entity: "person".to_owned(),
@@ -136,12 +137,13 @@ mod tests {
     async fn noted_decisions_are_applied_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let spec = Spec::new(Vec::new()).unwrap();
-        let store = SqliteStore::open(dir.path(), Layouts::of(&spec)).unwrap();
+        let store = SqliteStore::open(dir.path(), Layouts::from_spec(&spec)).unwrap();
         let reviews = vec![review("aa"), review("bb")];
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
-        let decision = |review: &str, answer| Decision { review: review.to_owned(), answer };
-        let note =
-            async |decision: Decision| note_decision(dir.path(), &store, &spec, 5, &decision).await;
+        let decision = |review: &str, answer| ReviewDecision { review: review.to_owned(), answer };
+        let note = async |decision: ReviewDecision| {
+            note_decision(dir.path(), &store, &spec, 5, &decision).await
+        };
         note(decision("cc", Answer::Approve)).await.unwrap_err();
         note(decision("aa", Answer::Separate)).await.unwrap_err();
         assert!(files(dir.path()).is_empty(), "what does not fit is said at once");
@@ -164,7 +166,7 @@ mod tests {
             ["aa"]
         );
         let done = known("aa").await;
-        assert_eq!((done.status, done.choice), (ReviewStatus::Chosen, Some(Choice::Approve)));
+        assert_eq!((done.status, done.choice), (ReviewStatus::Chosen, Some(ReviewChoice::Approve)));
         assert_eq!(known("bb").await.status, ReviewStatus::Closed);
         assert_eq!(files(dir.path()).len(), 1);
     }

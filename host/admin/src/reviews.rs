@@ -1,8 +1,10 @@
 //! Reviews: things that await a decision, in plain words, with the answers that each takes.
 
 use renkei_sync::model::review::standing;
-use renkei_sync::model::state::{EntityPlan, LinkId, Matter, RecordKey, Review, ReviewStatus};
-use renkei_sync::model::value::{Cell, Shown, Value};
+use renkei_sync::model::state::{
+    EntityPlan, LinkId, RecordKey, Review, ReviewStatus, ReviewSubject,
+};
+use renkei_sync::model::value::{Cell, DisplayedValue, Value};
 use serde::Serialize;
 
 use crate::text::quote_for_shell;
@@ -55,7 +57,7 @@ impl AnswerOption {
 impl From<&Review> for ReviewReport {
     fn from(review: &Review) -> Self {
         let entities = match &review.matter {
-            Matter::FirstSync { entities } => Some(entities.clone()),
+            ReviewSubject::FirstSync { entities } => Some(entities.clone()),
             _ => None,
         };
         Self {
@@ -82,29 +84,29 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
         named.map(|record| plain(&format!("with {record}"))).collect()
     };
     match &review.matter {
-        Matter::Conflict { values, .. } => {
+        ReviewSubject::Conflict { values, .. } => {
             // An older program named some twice, or the hub's value by no system.
             let is_first = |(index, (system, _)): &(usize, &(String, _))| {
                 let before = values.iter().take(*index);
                 !system.is_empty() && before.clone().all(|(other, _)| other != system)
             };
             let take = values.iter().enumerate().filter(is_first).map(|(_, (system, value))| {
-                meant(&format!("take {system}"), &Shown(value).to_string())
+                meant(&format!("take {system}"), &DisplayedValue(value).to_string())
             });
             let held = values.iter().map(|(_, value)| value);
             take.chain([plain(value_example(held)), plain("clear")]).collect()
         }
-        Matter::Oscillation { values, .. } => {
+        ReviewSubject::Oscillation { values, .. } => {
             vec![plain(value_example(values.iter())), plain("clear")]
         }
-        Matter::Cleared { value, .. } => vec![plain(value_example([value])), plain("clear")],
-        Matter::Ambiguous { records, .. } => {
+        ReviewSubject::Cleared { value, .. } => vec![plain(value_example([value])), plain("clear")],
+        ReviewSubject::Ambiguous { records, .. } => {
             let mut list = with(records);
             list.push(meant("separate", "keep the record apart"));
             list
         }
-        Matter::Successor { records, .. } => with(records),
-        Matter::Uncertain { records, .. } => {
+        ReviewSubject::Successor { records, .. } => with(records),
+        ReviewSubject::Uncertain { records, .. } => {
             let mut list = with(records);
             if list.is_empty() {
                 list.push(meant("with SYSTEM.OBJECT/ID", "this record is what it made"));
@@ -113,25 +115,29 @@ fn list_answers(review: &Review) -> Vec<AnswerOption> {
             list.push(meant("leave", "give the create up"));
             list
         }
-        Matter::Surplus { mergeable: true, .. } => {
+        ReviewSubject::Surplus { mergeable: true, .. } => {
             vec![meant("approve", "merge them there"), plain("leave")]
         }
-        Matter::Surplus { .. } => vec![meant("leave", "keep both as they are")],
-        Matter::Taken { .. } => vec![meant("leave", "ask no more; the failure stays listed")],
-        Matter::Stopped { .. } => Vec::new(),
-        Matter::Missing { .. } => {
+        ReviewSubject::Surplus { .. } => vec![meant("leave", "keep both as they are")],
+        ReviewSubject::Taken { .. } => {
+            vec![meant("leave", "ask no more; the failure stays listed")]
+        }
+        ReviewSubject::Stopped { .. } => Vec::new(),
+        ReviewSubject::Missing { .. } => {
             vec![meant("approve", "treat the record as deleted"), plain("leave")]
         }
-        Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
-        Matter::Deletions { .. } => vec![
+        ReviewSubject::Deleted { .. } => {
+            vec![meant("approve", "archive the others"), plain("leave")]
+        }
+        ReviewSubject::Deletions { .. } => vec![
             meant("approve", "go on with the deletions"),
             meant("leave", "keep the others, and no longer sync them"),
         ],
-        Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
-        Matter::FirstSync { .. } => {
+        ReviewSubject::Creations { .. } => vec![meant("approve", "go on with the creations")],
+        ReviewSubject::FirstSync { .. } => {
             vec![meant("approve", "write the plan"), meant("leave", "write nothing for now")]
         }
-        Matter::TookAlong { .. } => vec![
+        ReviewSubject::TookAlong { .. } => vec![
             meant("approve", "archive the others too"),
             meant("separate", "make the record again"),
             meant("leave", "no longer sync the others"),
@@ -157,61 +163,63 @@ fn type_record(record: &RecordKey) -> String {
 /// A review in plain words, without values.
 fn describe_review(review: &Review) -> String {
     match &review.matter {
-        Matter::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
+        ReviewSubject::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
             format!("{field} differed; decided by: {policy}")
         }
-        Matter::Conflict { field, policy, .. } => {
+        ReviewSubject::Conflict { field, policy, .. } => {
             format!("{field} differs and someone must decide ({policy})")
         }
-        Matter::Oscillation { field, .. } => {
+        ReviewSubject::Oscillation { field, .. } => {
             format!("{field} changed back and forth too often and is paused until someone decides")
         }
-        Matter::Cleared { field, system, .. } => format!("{field} was emptied in {system}"),
-        Matter::Ambiguous { key, records } => {
+        ReviewSubject::Cleared { field, system, .. } => format!("{field} was emptied in {system}"),
+        ReviewSubject::Ambiguous { key, records } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("several records match by {key}: {}", records.join(", "))
         }
-        Matter::Surplus { active, surplus, mergeable: true } => {
+        ReviewSubject::Surplus { active, surplus, mergeable: true } => {
             format!("{surplus} stands for the same thing as {active}: merge them there")
         }
-        Matter::Surplus { active, surplus, .. } => format!(
+        ReviewSubject::Surplus { active, surplus, .. } => format!(
             "{surplus} stands for the same thing as {active}, and Renkei cannot merge them: merge or remove one there by hand, or leave"
         ),
-        Matter::Taken { record } => format!(
+        ReviewSubject::Taken { record } => format!(
             "the system takes what is to be written for a duplicate of {record}, which stands for something else: change or merge one there; the write is tried again daily"
         ),
-        Matter::Stopped { field, system, object, missing } => {
+        ReviewSubject::Stopped { field, system, object, missing } => {
             format!(
                 "{field} is paused in {system}.{object}: {missing}; syncing resumes when that is back"
             )
         }
-        Matter::Deleted { gone } => format!("{gone} is gone; archive the others or leave them?"),
-        Matter::Missing { record } => format!(
+        ReviewSubject::Deleted { gone } => {
+            format!("{gone} is gone; archive the others or leave them?")
+        }
+        ReviewSubject::Missing { record } => format!(
             "{record} is neither listed nor answered, but not reported as deleted: approve to treat it as deleted, or leave?"
         ),
-        Matter::Successor { gone, records } => {
+        ReviewSubject::Successor { gone, records } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("{gone} is gone; which one takes its place: {}?", records.join(", "))
         }
-        Matter::Deletions { count, limit, along, .. } if along.is_empty() => {
+        ReviewSubject::Deletions { count, limit, along, .. } if along.is_empty() => {
             format!("{count} deletions wait: {limit} are allowed in 24 hours")
         }
-        Matter::Deletions { count, along, .. } => {
+        ReviewSubject::Deletions { count, along, .. } => {
             let along: Vec<String> =
                 along.iter().map(|(object, count)| format!("{count} {object}")).collect();
             format!("{count} deletions wait; {} of them go along", along.join(", "))
         }
-        Matter::Creations { limit, count } => {
+        ReviewSubject::Creations { limit, count } => {
             format!("{count} creations wait: {limit} are allowed in 24 hours")
         }
-        Matter::FirstSync { entities } => {
+        ReviewSubject::FirstSync { entities } => {
             let plans: Vec<String> = entities.iter().map(ToString::to_string).collect();
             format!("the first sync waits and would write: {}", plans.join("; "))
         }
-        Matter::TookAlong { with } => format!(
+        ReviewSubject::TookAlong { with } => format!(
             "records went along when {with} was archived for a deletion elsewhere; what of the others?"
         ),
-        Matter::Uncertain { records, .. } => {
+        ReviewSubject::Uncertain { records, .. } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             let found =
                 if records.is_empty() { "no record".to_owned() } else { records.join(", ") };
@@ -228,7 +236,7 @@ mod tests {
 
     #[test]
     fn decision_of_a_rule_is_described_as_decided() {
-        let matter = Matter::Conflict {
+        let matter = ReviewSubject::Conflict {
             field: "website".to_owned(),
             base: None,
             values: Vec::new(),

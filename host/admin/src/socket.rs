@@ -18,4 +18,4 @@ mod tests;
 
 pub use client::{request_decision, request_plugins, served_plugins};
 pub use server::{ControlSocket, DecisionRequest};
-pub use wire::{ControlRequest, ControlResponse, Refusal};
+pub use wire::{ControlRequest, ControlResponse, RequestRefusal};

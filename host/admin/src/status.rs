@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use renkei_sync::model::state::{Stream, Sweep, SweepCounts, SweepStage};
 use renkei_sync::ports::Clock;
-use renkei_sync::store::port::{Counts, EntityCounts, ReviewQuery, Reviews, Store};
+use renkei_sync::store::port::{EntityCounts, ReviewFilter, ReviewQuery, Store, StoreCounts};
 use serde::Serialize;
 
-use crate::error::ControlError;
+use crate::error::RequestError;
 use crate::failures::FailureReport;
 use crate::plugins::{PausedSystem, PluginReport};
 use crate::reviews::ReviewReport;
@@ -121,10 +121,10 @@ pub struct SweepStatus {
 pub async fn read_status(
     sources: &StatusSources<'_>,
     query: StatusQuery,
-) -> Result<StatusReport, ControlError> {
+) -> Result<StatusReport, RequestError> {
     let store = sources.store;
     let counts = store.counts().await?;
-    let stand = if query.decided { Reviews::Decided } else { Reviews::Stopping };
+    let stand = if query.decided { ReviewFilter::Decided } else { ReviewFilter::Stopping };
     let reviews = ReviewQuery { stand, link: None, limit: REVIEWS_MAX };
     let reviews = store.reviews(&reviews).await?;
     let failures = store.failures(i64::MIN, FAILURES_MAX).await?;
@@ -142,9 +142,9 @@ pub async fn read_status(
     })
 }
 
-impl From<&Counts> for StatusReport {
+impl From<&StoreCounts> for StatusReport {
     /// The numbers, with nothing listed.
-    fn from(counts: &Counts) -> Self {
+    fn from(counts: &StoreCounts) -> Self {
         Self {
             entities: counts.entities.iter().map(EntityStatus::from).collect(),
             planned: counts.planned,

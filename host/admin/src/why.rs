@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::answers::why::{Subject, Why, why};
+use renkei_sync::answers::why::{Explanation, WhySubject, why};
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{LinkId, RecordKey};
 use renkei_sync::store::port::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ControlError;
+use crate::error::RequestError;
 
 /// A record or a link, and a field of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl WhyQuery {
     ///
     /// # Errors
     /// The text names neither a link nor a record.
-    pub fn check(&self) -> Result<(), ControlError> {
+    pub fn check(&self) -> Result<(), RequestError> {
         parse_subject(&self.record).map(drop)
     }
 }
@@ -37,34 +37,34 @@ pub async fn explain(
     store: &dyn Store,
     spec: &Spec,
     query: &WhyQuery,
-) -> Result<Why, ControlError> {
+) -> Result<Explanation, RequestError> {
     let (subject, entity) = parse_subject(&query.record)?;
     let field = query.field.as_deref();
     let field = field.map(|field| find_field(spec, &subject, entity.as_deref(), field));
     let answer = why(store, spec, &subject, field.transpose()?).await?;
     let answer =
         answer.filter(|answer| entity.as_ref().is_none_or(|entity| *entity == answer.entity));
-    answer.ok_or_else(|| ControlError::UnknownRecord(query.record.clone()))
+    answer.ok_or_else(|| RequestError::UnknownRecord(query.record.clone()))
 }
 
 /// Parses `entity/link` or `system.object/id`; returns the entity where it was named.
-fn parse_subject(text: &str) -> Result<(Subject, Option<String>), ControlError> {
-    let malformed = || ControlError::NoSubject(text.to_owned());
+fn parse_subject(text: &str) -> Result<(WhySubject, Option<String>), RequestError> {
+    let malformed = || RequestError::NoSubject(text.to_owned());
     if let Ok(record) = parse_record(text) {
-        return Ok((Subject::Record(record), None));
+        return Ok((WhySubject::Record(record), None));
     }
     let (entity, link) = text.split_once('/').ok_or_else(malformed)?;
     let link = link.parse().map_err(|_| malformed())?;
-    Ok((Subject::Link(LinkId(link)), Some(entity.to_owned())))
+    Ok((WhySubject::Link(LinkId(link)), Some(entity.to_owned())))
 }
 
 /// Parses `system.object/id`.
 ///
 /// # Errors
 /// The text has another form.
-pub fn parse_record(text: &str) -> Result<RecordKey, ControlError> {
+pub fn parse_record(text: &str) -> Result<RecordKey, RequestError> {
     let parts = text.split_once('/').and_then(|(place, id)| Some((place.split_once('.')?, id)));
-    let ((system, object), id) = parts.ok_or_else(|| ControlError::NoRecord(text.to_owned()))?;
+    let ((system, object), id) = parts.ok_or_else(|| RequestError::NoRecord(text.to_owned()))?;
     let (system, object, id) = (system.to_owned(), object.to_owned(), id.to_owned());
     Ok(RecordKey { system, object, id })
 }
@@ -73,12 +73,12 @@ pub fn parse_record(text: &str) -> Result<RecordKey, ControlError> {
 /// that name.
 fn find_field<'a>(
     spec: &'a Spec,
-    subject: &Subject,
+    subject: &WhySubject,
     entity: Option<&str>,
     name: &str,
-) -> Result<&'a str, ControlError> {
+) -> Result<&'a str, RequestError> {
     let is_asked = |one: &&EntitySpec| match (subject, entity) {
-        (Subject::Record(key), _) => one.member(&key.system, &key.object).is_some(),
+        (WhySubject::Record(key), _) => one.member(&key.system, &key.object).is_some(),
         (_, entity) => entity.is_none_or(|entity| one.name == entity),
     };
     let entities: Vec<&EntitySpec> = spec.entities().iter().filter(is_asked).collect();
@@ -94,7 +94,7 @@ fn find_field<'a>(
         return Ok(field);
     }
     let fields = fields.into_iter().map(str::to_owned).collect();
-    Err(ControlError::UnknownField { name: name.to_owned(), fields })
+    Err(RequestError::UnknownField { name: name.to_owned(), fields })
 }
 
 /// The fields that members keep in this column, several where a transform makes them of it.
@@ -109,17 +109,17 @@ fn fields_in_column<'a>(entity: &'a EntitySpec, column: &str) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Option<Subject>) {
+    fn check(text: &str, expected: Option<WhySubject>) {
         assert_eq!(parse_subject(text).ok().map(|(subject, _)| subject), expected, "{text}");
     }
 
     #[test]
     fn subject_is_parsed_as_a_link_or_a_record() {
         let (system, object) = ("salesforce".to_owned(), "Contact".to_owned());
-        check("person/12", Some(Subject::Link(LinkId(12))));
+        check("person/12", Some(WhySubject::Link(LinkId(12))));
         check(
             "salesforce.Contact/003A",
-            Some(Subject::Record(RecordKey { system, object, id: "003A".to_owned() })),
+            Some(WhySubject::Record(RecordKey { system, object, id: "003A".to_owned() })),
         );
         check("person", None);
         check("person/twelve", None);

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use renkei_admin::error::kind_of_plugins;
-use renkei_admin::{ControlError, ErrorReport, FailureKind, text};
+use renkei_admin::{ErrorReport, FailureKind, RequestError, text};
 use renkei_runtime::{AdminError, RuntimeError};
 use renkei_store::OpenError;
 
@@ -150,7 +150,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
             Ok(mistake) => return from_config(&mistake),
             Err(error) => error,
         };
-        let (kind, place, hint) = if let Some(error) = error.downcast_ref::<ControlError>() {
+        let (kind, place, hint) = if let Some(error) = error.downcast_ref::<RequestError>() {
             (error.kind(), error.place(), error.hint())
         } else if let Some(error) = error.downcast_ref::<SecretError>() {
             (FailureKind::Usage, None, Some(error.hint()))
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn error_of_a_request_keeps_its_kind_and_hint() {
-        let failure = CommandError::from(ControlError::UnknownReview("ab".to_owned()));
+        let failure = CommandError::from(RequestError::UnknownReview("ab".to_owned()));
         assert_eq!(failure.exit_code(), ExitCode::from(2));
         let report = failure.report();
         assert_eq!(report.error, "there is no review ab");

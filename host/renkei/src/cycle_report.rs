@@ -11,12 +11,14 @@ use renkei_admin::failures::PendingWork;
 use renkei_admin::noted_decisions::apply_noted_decisions;
 use renkei_admin::text;
 use renkei_sync::cycle::{CycleResult, run_cycle};
-use renkei_sync::engine::{CycleError, CycleOptions, Engine, Event, FirstSync, Observer, Report};
+use renkei_sync::engine::{
+    CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
+};
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::preview::Plan;
+use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::read::accounts::OwnAccounts;
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::transforms::TransformCalls;
 
 use crate::command_error::CommandError;
 use crate::first_sync;
@@ -49,7 +51,7 @@ pub(crate) async fn run(
     let engine = Engine {
         spec: &spec,
         systems: &systems,
-        transforms: Lenses::new(host.runtime.as_ref()),
+        transforms: TransformCalls::new(host.runtime.as_ref()),
         store,
         clock: host.clock.as_ref(),
         observer: &observer,
@@ -88,15 +90,15 @@ pub(crate) async fn run(
 /// The program asks before it writes for the first time, unless a person has said so already.
 fn asking(options: CycleOptions) -> CycleOptions {
     match options.first_sync {
-        FirstSync::Unasked => CycleOptions { first_sync: FirstSync::Ask, ..options },
-        FirstSync::Ask | FirstSync::Approved => options,
+        FirstSyncAnswer::Unasked => CycleOptions { first_sync: FirstSyncAnswer::Ask, ..options },
+        FirstSyncAnswer::Ask | FirstSyncAnswer::Approved => options,
     }
 }
 
 /// The outcome of a cycle, and the work that is left for people.
 pub(crate) struct CycleOutcome {
-    pub(crate) report: Report,
-    pub(crate) plan: Plan,
+    pub(crate) report: CycleReport,
+    pub(crate) plan: CyclePlan,
     pub(crate) pending: PendingWork,
     /// The reviews whose noted answers were given.
     pub(crate) decided: Vec<String>,
@@ -104,7 +106,7 @@ pub(crate) struct CycleOutcome {
 
 /// The log's line of a finished cycle, and one per system that failed: a system that is down fails
 /// at each of its objects, for one reason.
-fn log_cycle(report: &Report, pending: &PendingWork, took_ms: i64) {
+fn log_cycle(report: &CycleReport, pending: &PendingWork, took_ms: i64) {
     pending.log();
     let mut by_system: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
     for (system, doing, error) in &report.failures {
@@ -208,7 +210,7 @@ fn describe_failures(pending: &PendingWork, hint: &str) -> String {
 
 /// A cycle in which a system failed is a failed command; the other systems' work is done all the
 /// same.
-pub(crate) fn require_success(host: &Host, report: &Report) -> Result<(), CommandError> {
+pub(crate) fn require_success(host: &Host, report: &CycleReport) -> Result<(), CommandError> {
     match report.failures.first() {
         None => Ok(()),
         Some((system, _, error)) => {
@@ -231,15 +233,15 @@ struct CycleProgress {
     counts: Mutex<ProgressCounts>,
 }
 
-impl Observer for CycleProgress {
-    fn event(&self, event: &Event<'_>) {
+impl CycleObserver for CycleProgress {
+    fn event(&self, event: &CycleEvent<'_>) {
         let Ok(mut counts) = self.counts.lock() else { return };
         match event {
-            Event::Read { rows, .. } => counts.read += rows,
-            Event::Swept { counts: found, .. } => counts.swept += found.rows,
-            Event::Linked { matched, founded, .. } => counts.linked += matched + founded,
-            Event::Planned { operations, .. } => counts.planned += operations,
-            Event::Written { .. } => counts.written += 1,
+            CycleEvent::Read { rows, .. } => counts.read += rows,
+            CycleEvent::Swept { counts: found, .. } => counts.swept += found.rows,
+            CycleEvent::Linked { matched, founded, .. } => counts.linked += matched + founded,
+            CycleEvent::Planned { operations, .. } => counts.planned += operations,
+            CycleEvent::Written { .. } => counts.written += 1,
             _ => {}
         }
         let ProgressCounts { read, swept, linked, planned, written } = *counts;
@@ -258,14 +260,14 @@ mod tests {
 
     use super::*;
 
-    fn check(report: &Report, pending: &PendingWork, expected: &str) {
+    fn check(report: &CycleReport, pending: &PendingWork, expected: &str) {
         let said = describe(&CycleSummary::from(report), pending, Some(Path::new("sync")));
         assert!(said.ends_with(expected), "{said}");
     }
 
     #[test]
     fn hint_stands_beside_the_reviews_that_it_lists() {
-        let mut report = Report::default();
+        let mut report = CycleReport::default();
         let (plugin, version) = ("hubspot".to_owned(), "1.0.0".to_owned());
         let plugin = Generation { plugin, version, digest: String::new() };
         let error = PluginError::Host { plugin, reason: "no answer".to_owned() };

@@ -17,7 +17,7 @@ use crate::command_error::CommandError;
 
 /// The fate of what is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum DatabaseAccess {
     /// It is kept; no other process may do the same at the same time.
     ReadWrite,
     /// It goes to a copy of the database that is thrown away.
@@ -59,20 +59,20 @@ pub(crate) fn open(
     dir: &Path,
     data: &Path,
     layouts: Layouts,
-    access: Access,
+    access: DatabaseAccess,
 ) -> Result<SqliteStore, CommandError> {
     let known = require(dir, data)?;
     let store = match access {
-        Access::ReadWrite => SqliteStore::open(data, layouts),
-        Access::Scratch => SqliteStore::scratch(data, layouts),
-        Access::ReadOnly => SqliteStore::read_only(data, layouts),
+        DatabaseAccess::ReadWrite => SqliteStore::open(data, layouts),
+        DatabaseAccess::Scratch => SqliteStore::scratch(data, layouts),
+        DatabaseAccess::ReadOnly => SqliteStore::read_only(data, layouts),
     };
     let store = store.map_err(CommandError::database)?;
     match known {
         Some(identity) if identity != store.identity() => {
             Err(DatabaseIdentityError::Other.explain(data, &file(dir)))
         }
-        None if access == Access::ReadWrite => {
+        None if access == DatabaseAccess::ReadWrite => {
             remember(dir, store.identity());
             Ok(store)
         }

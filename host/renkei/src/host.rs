@@ -15,14 +15,14 @@ use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
 use renkei_sync::ports::Systems as _;
-use renkei_sync::read::accounts::Verified;
+use renkei_sync::read::accounts::VerifiedAccounts;
 use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
 use crate::config::simulated::ended_hint;
 use crate::config::{AvailablePlugins, Config, SecretSource};
-use crate::database::{self, Access};
+use crate::database::{self, DatabaseAccess};
 use crate::discover::{UndescribedObjects, discover};
 use crate::preflight::{self, Finding, FindingScope, Schemas, Severity};
 use crate::tokens::TokenFile;
@@ -37,7 +37,7 @@ pub(crate) struct Host {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) store: Arc<SqliteStore>,
     /// The systems that are known to be the accounts of the database.
-    pub(crate) verified: Verified,
+    pub(crate) verified: VerifiedAccounts,
     /// The columns in which live schemas keep the stamps of creates, by system and object.
     stamps: Mutex<StampColumns>,
     pub(crate) clock: Arc<SystemClock>,
@@ -50,7 +50,7 @@ impl Host {
     pub(crate) async fn open(
         dir: &Path,
         clock: SystemClock,
-        access: Access,
+        access: DatabaseAccess,
         patience: ConnectWait,
     ) -> Result<Self, CommandError> {
         let config = ready(dir)?;
@@ -70,7 +70,7 @@ impl Host {
             ConnectWait::Long => options.hasty = true,
         }
         options.home.clone_from(&config.data);
-        options.passive = access != Access::ReadWrite;
+        options.passive = access != DatabaseAccess::ReadWrite;
         // Not a copy, whatever the access: the systems count the calls of all commands together.
         options.quotas = Some(quotas(&config));
         let runtime = Runtime::start(options).await?;
@@ -82,10 +82,10 @@ impl Host {
                 spec(&config, &runtime)?
             }
         };
-        let layouts = Layouts::of(&spec);
+        let layouts = Layouts::from_spec(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = ended_hint(dir);
-        let (verified, stamps) = (Verified::default(), Mutex::default());
+        let (verified, stamps) = (VerifiedAccounts::default(), Mutex::default());
         Ok(Self { config, spec, runtime, store, verified, stamps, clock, unanswered })
     }
 
@@ -232,7 +232,10 @@ pub(crate) struct Preflight {
 
 /// The plugins of a configuration alone: no secrets, no systems, no database. Who only looks leaves
 /// what serves as it is.
-pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, CommandError> {
+pub(crate) async fn plugins(
+    dir: &Path,
+    access: DatabaseAccess,
+) -> Result<Arc<Runtime>, CommandError> {
     let config = ready(dir)?;
     let clock = Arc::new(SystemClock::program());
     let cache = cache(&config);
@@ -242,7 +245,7 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     options.home = home;
     options.quotas = Some(quotas(&config));
     options.resting = config.plugins_of_systems();
-    options.passive = access != Access::ReadWrite;
+    options.passive = access != DatabaseAccess::ReadWrite;
     options.watch = false;
     Ok(Runtime::start(options).await?)
 }

@@ -7,3 +7,4 @@ pub(crate) mod refused_columns;
 pub(crate) mod send;
 pub(crate) mod settle;
 pub(crate) mod settle_merge;
+pub(crate) mod settled;

@@ -11,13 +11,13 @@
 //! cycle (I15). The passes repeat until nothing more can move, so that a parent made in this cycle
 //! lets its children through in the same cycle.
 
-use crate::apply::recover::{Stage, probe, recover};
+use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Engine, Report};
+use crate::engine::{CycleError, CycleReport, Engine};
 use crate::link::linker::{link_records, take_back};
 use crate::link::successors::follow_moves;
-use crate::model::preview::Plan;
+use crate::model::preview::CyclePlan;
 use crate::model::state::RETRY_REFUSED_MS;
 use crate::plan::entity::plan_entity;
 use crate::plan::first_sync::begin_or_ask;
@@ -35,9 +35,9 @@ const RETRIES_MAX: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct CycleResult {
     /// What was done.
-    pub report: Report,
+    pub report: CycleReport,
     /// Without `apply`: what would be done.
-    pub plan: Plan,
+    pub plan: CyclePlan,
 }
 
 /// Plans links again of which something was refused and nothing was tried for a day: the cause
@@ -79,7 +79,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
             follow_moves(engine, &cycle.tally, entity).await?;
             let current = cycle.current_systems(entity);
             let contested = link_records(engine, &cycle.tally, entity, &current).await?;
-            cycle.contest(&entity.name, contested);
+            cycle.note_contested_places(&entity.name, contested);
             moved += plan_entity(&mut cycle, entity).await?;
             if engine.options.apply {
                 apply_entity(&mut cycle, entity).await?;
@@ -88,7 +88,7 @@ pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
         if !engine.options.apply {
             break;
         }
-        moved += probe(&cycle, Stage::End).await?;
+        moved += probe(&cycle, ProbeStage::End).await?;
         moved += cycle.pause().await;
         if moved == 0 {
             break;

@@ -3,40 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::settle::Pause;
-use crate::engine::{CycleError, Engine, Tally};
-use crate::link::linker::Contested;
+use crate::apply::settled::LinkPause;
+use crate::engine::{CycleCounters, CycleError, Engine};
+use crate::model::cascades::Cascades;
 use crate::model::plugin::PluginError;
-use crate::model::preview::{Deletions, Held, Plan};
+use crate::model::preview::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review, Status,
-    Stream, hour_of,
+    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, RecordStatus,
+    Review, Stream, hour_of,
 };
-use crate::plan::cascades::Cascades;
-use crate::plan::link::{Draft, LinkPlan, Note};
-use crate::plan::references::Promised;
-use crate::read::ingest::AbsorbError;
-use crate::read::observe::Denied;
+use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
+use crate::plan::references::PromisedRecords;
+use crate::read::ingest::IngestError;
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
 const PAUSE_MS_MAX: u64 = 60_000;
 
+/// By link and system, a record there without a link of which a person is asked whether it is the
+/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
+pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
+
+/// What an admin does not let connectors do, by system and object, and what the host says of it.
+pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
+
 /// What a cycle knows while it runs and forgets afterwards.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: Tally<'a>,
+    pub(crate) tally: CycleCounters<'a>,
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
     /// Links that are not planned again in this cycle.
     aside: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
-    room: BTreeMap<String, Room>,
+    room: BTreeMap<String, GuardRoom>,
     /// By entity, deletions that a person has approved.
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
     /// Entities whose deletions were put off until the rest of the cycle has been planned.
@@ -52,21 +57,21 @@ pub(crate) struct CycleState<'a> {
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
     /// By entity, places that stay empty until a person has said who belongs there.
-    contested: BTreeMap<String, Contested>,
+    contested: BTreeMap<String, ContestedPlaces>,
     /// What an admin does not let connectors do.
-    pub(super) denied: Denied,
+    pub(super) denied: DeniedPermissions,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: CyclePlan,
     /// In a dry run, the records that it makes of what others refer to.
-    pub(crate) promised: Promised,
+    pub(crate) promised: PromisedRecords,
     /// How much of what is held back the plan lists, and how many other remarks.
     listed: (usize, usize),
 }
 
 /// What a guard still allows.
 #[derive(Default)]
-pub(crate) struct Room {
+pub(crate) struct GuardRoom {
     pub(crate) left: u64,
     /// The question by whose approval they may be made.
     pub(crate) approved: Option<Review>,
@@ -78,7 +83,7 @@ impl<'a> CycleState<'a> {
     pub(super) fn new(engine: &'a Engine<'a>) -> Self {
         Self {
             engine,
-            tally: Tally::new(engine.observer),
+            tally: CycleCounters::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
             aside: BTreeSet::new(),
@@ -91,10 +96,10 @@ impl<'a> CycleState<'a> {
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
             contested: BTreeMap::new(),
-            denied: Denied::new(),
+            denied: DeniedPermissions::new(),
             waiting: BTreeSet::new(),
-            plan: Plan::default(),
-            promised: Promised::new(),
+            plan: CyclePlan::default(),
+            promised: PromisedRecords::new(),
             listed: (0, 0),
         }
     }
@@ -112,7 +117,7 @@ impl<'a> CycleState<'a> {
     }
 
     /// What the linking of an entity has left open, until it is done again.
-    pub(crate) fn contest(&mut self, entity: &str, contested: Contested) {
+    pub(crate) fn note_contested_places(&mut self, entity: &str, contested: ContestedPlaces) {
         self.contested.insert(entity.to_owned(), contested);
     }
 
@@ -191,13 +196,13 @@ impl<'a> CycleState<'a> {
     }
 
     /// Puts a link off until the system has had its time, or until the next cycle has read.
-    pub(crate) fn defer(&mut self, link: LinkId, pause: Pause) {
+    pub(crate) fn defer(&mut self, link: LinkId, pause: LinkPause) {
         match pause {
-            Pause::Ms(after_ms) => {
+            LinkPause::Ms(after_ms) => {
                 self.deferred.insert(link);
                 self.pause_ms = self.pause_ms.max(after_ms);
             }
-            Pause::Cycle => drop(self.aside.insert(link)),
+            LinkPause::Cycle => drop(self.aside.insert(link)),
         }
     }
 
@@ -218,7 +223,7 @@ impl<'a> CycleState<'a> {
 
     /// Lets so many records of an entity be created in this cycle, perhaps by an approval.
     pub(crate) fn guard(&mut self, entity: &str, left: u64, approved: Option<Review>) {
-        self.room.insert(entity.to_owned(), Room { left, approved, ..Room::default() });
+        self.room.insert(entity.to_owned(), GuardRoom { left, approved, ..GuardRoom::default() });
     }
 
     /// How many creations of an entity wait, where it is guarded, and whether any of them waits for
@@ -265,13 +270,14 @@ impl<'a> CycleState<'a> {
         view: &LinkView,
         unclear: &BTreeSet<RecordKey>,
     ) {
-        let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
+        let is_final =
+            |draft: &PlannedWrite| matches!(draft.action, Action::Create | Action::Archive);
         let current = if plan.drafts.iter().any(is_final) {
             self.current_systems(entity)
         } else {
             BTreeSet::new()
         };
-        let mut live = view.records.iter().filter(|record| record.status == Status::Live);
+        let mut live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
         let is_behind = |system: &&str| !current.contains(system);
         let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
@@ -299,7 +305,7 @@ impl<'a> CycleState<'a> {
             let possible = possible.and_then(|system| self.possible(entity, plan.link.id, system));
             let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
             if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
-                plan.notes.push(Note { record: None, field: None, reason });
+                plan.notes.push(PlanNote { record: None, field: None, reason });
                 plan.held = true;
                 if is_create {
                     self.count_waiting(entity, plan.link.id, false);
@@ -317,7 +323,7 @@ impl<'a> CycleState<'a> {
 
     /// The right that an admin took away, where a write needs it: it waits, and the failure is
     /// told, but nothing else of its object stops (RULES.md V18).
-    fn not_granted(&self, entity: &EntitySpec, draft: &Draft) -> Option<Note> {
+    fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
         let member = entity.members.get(draft.member)?;
         let (system, object) = (member.system.clone(), member.object.clone());
         let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
@@ -326,12 +332,12 @@ impl<'a> CycleState<'a> {
             self.tally.denied(member, error);
         }
         let record = draft.id.clone().map(|id| RecordKey { system, object, id });
-        Some(Note { record, field: None, reason: Reason::NotGranted(words) })
+        Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
     /// Whether what a write depends on was read: its object; for a new record every object of the
     /// entity in that system, where it may stand already.
-    fn may_write(&self, entity: &EntitySpec, draft: &Draft) -> bool {
+    fn may_write(&self, entity: &EntitySpec, draft: &PlannedWrite) -> bool {
         let Some(member) = entity.members.get(draft.member) else { return false };
         let is_there = |other: &&MemberSpec| {
             other.system == member.system
@@ -350,7 +356,7 @@ impl<'a> CycleState<'a> {
             room.left = left;
             return true;
         }
-        plan.notes.push(Note { record: None, field: None, reason: Reason::CreateCap(limit) });
+        plan.notes.push(PlanNote { record: None, field: None, reason: Reason::CreateCap(limit) });
         false
     }
 
@@ -358,11 +364,11 @@ impl<'a> CycleState<'a> {
     pub(crate) fn absorbed(
         &self,
         member: &MemberSpec,
-        error: AbsorbError,
+        error: IngestError,
     ) -> Result<(), CycleError> {
         match error {
-            AbsorbError::Store(error) => Err(error.into()),
-            AbsorbError::Plugin(error) => {
+            IngestError::Store(error) => Err(error.into()),
+            IngestError::Plugin(error) => {
                 self.tally.object_failed(member, "settle", &error);
                 Ok(())
             }
@@ -370,13 +376,18 @@ impl<'a> CycleState<'a> {
     }
 
     /// Keeps what a plan says of the deletions of an entity.
-    pub(crate) fn show(&mut self, deletions: Deletions) {
+    pub(crate) fn show(&mut self, deletions: PlannedDeletions) {
         self.plan.deletions.retain(|known| known.entity != deletions.entity);
         self.plan.deletions.push(deletions);
     }
 
     /// Keeps which records of an entity a dry run makes, for the entities that refer to it.
-    pub(crate) fn promise(&mut self, entity: &EntitySpec, before: Promised, mut made: Promised) {
+    pub(crate) fn promise(
+        &mut self,
+        entity: &EntitySpec,
+        before: PromisedRecords,
+        mut made: PromisedRecords,
+    ) {
         self.promised = before;
         let all = self.engine.spec.entities();
         let mut referred = all.iter().flat_map(EntitySpec::references);
@@ -395,7 +406,7 @@ impl<'a> CycleState<'a> {
         &mut self,
         counts: EntityPlan,
         operations: Vec<OutboxEntry>,
-        held: Vec<Held>,
+        held: Vec<HeldLink>,
     ) {
         self.plan.count(counts, &operations);
         let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::model::cascades::Cascades;
+use crate::model::first_sync::FirstSyncWaits;
 use crate::model::plugin::PluginError;
 use crate::model::record::Action;
 use crate::model::spec::{MemberSpec, Spec};
 use crate::model::state::{JournalEntry, LinkId, SweepCounts};
-use crate::plan::cascades::Cascades;
-use crate::plan::first_sync::FirstSyncWaits;
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::ports::{Clock, Systems};
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 use crate::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
@@ -21,13 +21,13 @@ pub struct Engine<'a> {
     /// The configured systems.
     pub systems: &'a dyn Systems,
     /// The loaded transforms.
-    pub transforms: Lenses<'a>,
+    pub transforms: TransformCalls<'a>,
     /// What is remembered.
     pub store: &'a dyn Store,
     /// The time.
     pub clock: &'a dyn Clock,
     /// Who wants to know how it goes.
-    pub observer: &'a dyn Observer,
+    pub observer: &'a dyn CycleObserver,
     /// How to run.
     pub options: CycleOptions,
 }
@@ -39,7 +39,7 @@ pub struct CycleOptions {
     /// store, because what is read is still committed.
     pub apply: bool,
     /// Whether a person is asked before anything is written of an entity for the first time.
-    pub first_sync: FirstSync,
+    pub first_sync: FirstSyncAnswer,
     /// Links planned in one commit.
     pub chunk_links: usize,
     /// The most operations in one call of a connector, whatever its manifest says: what the host
@@ -67,7 +67,7 @@ pub struct CycleOptions {
 
 /// Who answers for the first sync of an entity (`RULES.md` P15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FirstSync {
+pub enum FirstSyncAnswer {
     /// Nobody is asked, and nothing is remembered: for engines without a person.
     #[default]
     Unasked,
@@ -84,7 +84,7 @@ impl Default for CycleOptions {
     fn default() -> Self {
         Self {
             apply: true,
-            first_sync: FirstSync::default(),
+            first_sync: FirstSyncAnswer::default(),
             chunk_links: 500,
             write_operations: 10_000,
             settle_operations: 2_000,
@@ -113,7 +113,7 @@ pub enum CycleError {
 /// Something that happened in a cycle: numbers only.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum CycleEvent<'a> {
     /// A page was read and committed.
     Read {
         /// The system.
@@ -216,22 +216,22 @@ pub enum WriteResult {
 }
 
 /// Told how a cycle goes, for progress bars and metrics.
-pub trait Observer: Send + Sync {
+pub trait CycleObserver: Send + Sync {
     /// Something happened.
-    fn event(&self, event: &Event<'_>);
+    fn event(&self, event: &CycleEvent<'_>);
 }
 
 /// Wants to know nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct SilentObserver;
 
-impl Observer for Silent {
-    fn event(&self, _event: &Event<'_>) {}
+impl CycleObserver for SilentObserver {
+    fn event(&self, _event: &CycleEvent<'_>) {}
 }
 
 /// What a cycle did.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct CycleReport {
     /// Rows read, by system and object.
     pub read: BTreeMap<(String, String), u64>,
     /// What sweeps found.
@@ -263,7 +263,7 @@ pub struct Report {
     pub stopped: BTreeSet<(String, Option<String>)>,
 }
 
-impl Report {
+impl CycleReport {
     /// Operations that were sent and done.
     pub fn applied(&self) -> u64 {
         let done = self.written.iter().filter(|((.., result), _)| *result == WriteResult::Applied);
@@ -282,36 +282,36 @@ impl Report {
                 || self.stopped.contains(&(system.to_owned(), Some(object.to_owned()))))
     }
 
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &CycleEvent<'_>) {
         match event {
-            Event::Read { system, object, rows, .. } => {
+            CycleEvent::Read { system, object, rows, .. } => {
                 let key = ((*system).to_owned(), (*object).to_owned());
                 *self.read.entry(key).or_default() += rows;
             }
-            Event::Swept { counts, .. } => {
+            CycleEvent::Swept { counts, .. } => {
                 self.swept.rows += counts.rows;
                 self.swept.missed += counts.missed;
                 self.swept.missing += counts.missing;
             }
-            Event::ClockOff { system, ahead_ms } => {
+            CycleEvent::ClockOff { system, ahead_ms } => {
                 self.clocks.insert((*system).to_owned(), *ahead_ms);
             }
-            Event::Restored { read_again } => self.restored = Some(*read_again),
-            Event::Linked { matched, founded, ambiguous, .. } => {
+            CycleEvent::Restored { read_again } => self.restored = Some(*read_again),
+            CycleEvent::Linked { matched, founded, ambiguous, .. } => {
                 self.matched += matched;
                 self.founded += founded;
                 self.ambiguous.extend(ambiguous.iter().cloned());
             }
-            Event::Planned { operations, questions, decided, .. } => {
+            CycleEvent::Planned { operations, questions, decided, .. } => {
                 self.planned += operations;
                 self.questions += questions;
                 self.decided += decided;
             }
-            Event::Written { system, object, action, result } => {
+            CycleEvent::Written { system, object, action, result } => {
                 let key = ((*system).to_owned(), (*object).to_owned(), *action, *result);
                 *self.written.entry(key).or_default() += 1;
             }
-            Event::Failed { system, object, doing, error } => {
+            CycleEvent::Failed { system, object, doing, error } => {
                 self.stopped.insert(((*system).to_owned(), object.map(str::to_owned)));
                 let failure = ((*system).to_owned(), (*doing).to_owned(), (*error).clone());
                 self.failures.push(failure);
@@ -321,24 +321,24 @@ impl Report {
 }
 
 /// Counts events for the report and passes them on.
-pub(crate) struct Tally<'a> {
-    observer: &'a dyn Observer,
-    report: Mutex<Report>,
+pub(crate) struct CycleCounters<'a> {
+    observer: &'a dyn CycleObserver,
+    report: Mutex<CycleReport>,
 }
 
-impl<'a> Tally<'a> {
-    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
+impl<'a> CycleCounters<'a> {
+    pub(crate) fn new(observer: &'a dyn CycleObserver) -> Self {
         Self { observer, report: Mutex::default() }
     }
 
-    pub(crate) fn event(&self, event: &Event<'_>) {
+    pub(crate) fn event(&self, event: &CycleEvent<'_>) {
         self.report().add(event);
         self.observer.event(event);
     }
 
     /// The whole system stops.
     pub(crate) fn failed(&self, system: &str, doing: &str, error: &PluginError) {
-        self.event(&Event::Failed { system, object: None, doing, error });
+        self.event(&CycleEvent::Failed { system, object: None, doing, error });
     }
 
     /// The object stops. Refused credentials are the whole system's; anything else may be about
@@ -346,7 +346,7 @@ impl<'a> Tally<'a> {
     pub(crate) fn object_failed(&self, member: &MemberSpec, doing: &str, error: &PluginError) {
         let whole = matches!(error, PluginError::Unauthorized { .. });
         let object = (!whole).then_some(member.object.as_str());
-        self.event(&Event::Failed { system: &member.system, object, doing, error });
+        self.event(&CycleEvent::Failed { system: &member.system, object, doing, error });
     }
 
     /// A right that an admin took away: told once, and nothing else stops (RULES.md V18).
@@ -359,7 +359,12 @@ impl<'a> Tally<'a> {
             return;
         }
         self.report().failures.push((system.clone(), doing.to_owned(), error.clone()));
-        self.observer.event(&Event::Failed { system, object: Some(&member.object), doing, error });
+        self.observer.event(&CycleEvent::Failed {
+            system,
+            object: Some(&member.object),
+            doing,
+            error,
+        });
     }
 
     /// Something of a first sync waits.
@@ -368,9 +373,12 @@ impl<'a> Tally<'a> {
     }
 
     /// A tally that knows what has stopped, for a dry run within the cycle.
-    pub(crate) fn for_preview<'o>(&self, observer: &'o dyn Observer) -> Tally<'o> {
+    pub(crate) fn for_preview<'o>(&self, observer: &'o dyn CycleObserver) -> CycleCounters<'o> {
         let stopped = self.report().stopped.clone();
-        Tally { observer, report: Mutex::new(Report { stopped, ..Report::default() }) }
+        CycleCounters {
+            observer,
+            report: Mutex::new(CycleReport { stopped, ..CycleReport::default() }),
+        }
     }
 
     pub(crate) fn has_failed(&self, system: &str) -> bool {
@@ -381,11 +389,11 @@ impl<'a> Tally<'a> {
         self.report().has_stopped(system, object)
     }
 
-    pub(crate) fn into_report(self) -> Report {
+    pub(crate) fn into_report(self) -> CycleReport {
         self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self) -> MutexGuard<'_, Report> {
+    fn report(&self) -> MutexGuard<'_, CycleReport> {
         // Counting cannot panic half-way.
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -396,9 +404,9 @@ pub(crate) fn journal_of(
     entity: &str,
     link: LinkId,
     at_ms: i64,
-    notes: impl IntoIterator<Item = Note>,
+    notes: impl IntoIterator<Item = PlanNote>,
 ) -> impl Iterator<Item = JournalEntry> {
-    let line = move |note: Note| JournalEntry {
+    let line = move |note: PlanNote| JournalEntry {
         at_ms,
         entity: entity.to_owned(),
         link: Some(link),

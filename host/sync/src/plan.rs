@@ -3,6 +3,7 @@
 
 pub mod cascades;
 pub mod check;
+pub mod deletion_hold;
 pub(crate) mod entity;
 pub mod first_sync;
 pub mod limits;

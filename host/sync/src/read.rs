@@ -8,6 +8,7 @@ pub(crate) mod ingest;
 pub mod keys;
 pub(crate) mod observe;
 pub(crate) mod order;
+pub(crate) mod sent;
 pub(crate) mod sweep;
 pub mod transforms;
 pub mod unreadable;

@@ -7,10 +7,11 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
 use super::wire::{
-    ControlRequest, ControlResponse, RESPONSE_MAX, Refusal, TURN_MAX, receive, send, socket_path,
+    ControlRequest, ControlResponse, RESPONSE_MAX, RequestRefusal, TURN_MAX, receive, send,
+    socket_path,
 };
-use crate::decisions::{Decided, Decision};
-use crate::error::{ControlError, FailureKind};
+use crate::decisions::{Decided, ReviewDecision};
+use crate::error::{FailureKind, RequestError};
 use crate::plugins::{PluginAnswer, PluginReport, PluginRequest, PluginStatus};
 
 /// Asks the owner of the database in `data` to decide; `None` if nobody listens.
@@ -19,8 +20,8 @@ use crate::plugins::{PluginAnswer, PluginReport, PluginRequest, PluginStatus};
 /// The decision is refused, or the owner cannot be asked.
 pub async fn request_decision(
     data: &Path,
-    decision: &Decision,
-) -> Result<Option<Decided>, ControlError> {
+    decision: &ReviewDecision,
+) -> Result<Option<Decided>, RequestError> {
     match exchange(data, &ControlRequest::Decide(decision.clone())).await? {
         Some(ControlResponse::Decided(decided)) => Ok(Some(decided)),
         Some(other) => Err(unexpected(other)),
@@ -35,7 +36,7 @@ pub async fn request_decision(
 pub async fn request_plugins(
     data: &Path,
     request: &PluginRequest,
-) -> Result<Option<PluginStatus>, ControlError> {
+) -> Result<Option<PluginStatus>, RequestError> {
     match exchange(data, &ControlRequest::Plugin(request.clone())).await? {
         Some(ControlResponse::Plugins(status)) => Ok(Some(status)),
         Some(other) => Err(unexpected(other)),
@@ -48,35 +49,35 @@ pub async fn request_plugins(
 ///
 /// # Errors
 /// The serving process is busy or cannot be asked.
-pub async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, ControlError> {
+pub async fn served_plugins(data: &Path) -> Result<Option<Vec<PluginReport>>, RequestError> {
     let asked = request_plugins(data, &PluginRequest::List);
     match tokio::time::timeout(TURN_MAX, asked).await {
         Ok(status) => Ok(status?.and_then(|status| match status.answer {
             PluginAnswer::Plugins(plugins) => Some(plugins),
             _ => None,
         })),
-        Err(_) => Err(ControlError::ServeBusy),
+        Err(_) => Err(RequestError::ServeBusy),
     }
 }
 
-fn unexpected(response: ControlResponse) -> ControlError {
+fn unexpected(response: ControlResponse) -> RequestError {
     match response {
-        ControlResponse::Refused(Refusal { exit, report }) => {
-            ControlError::Remote { kind: FailureKind::from_exit_code(exit), report }
+        ControlResponse::Refused(RequestRefusal { exit, report }) => {
+            RequestError::Remote { kind: FailureKind::from_exit_code(exit), report }
         }
-        _ => ControlError::OtherAnswer,
+        _ => RequestError::OtherAnswer,
     }
 }
 
 async fn exchange(
     data: &Path,
     request: &ControlRequest,
-) -> Result<Option<ControlResponse>, ControlError> {
+) -> Result<Option<ControlResponse>, RequestError> {
     let path = socket_path(data);
     let stream = match UnixStream::connect(&path).await {
         Ok(stream) => stream,
         Err(source) if source.kind() == ErrorKind::PermissionDenied => {
-            return Err(ControlError::SocketDenied { path, source });
+            return Err(RequestError::SocketDenied { path, source });
         }
         Err(_) => return Ok(None),
     };
@@ -88,8 +89,8 @@ async fn exchange(
     match talk.await {
         Ok(response) => Ok(Some(response)),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-            Err(ControlError::LongAnswer(error))
+            Err(RequestError::LongAnswer(error))
         }
-        Err(_) => Err(ControlError::ServeStopped),
+        Err(_) => Err(RequestError::ServeStopped),
     }
 }

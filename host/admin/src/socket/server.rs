@@ -14,8 +14,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::wire::{
     ControlRequest, ControlResponse, REQUEST_MAX, TURN_MAX, receive, send, socket_path,
 };
-use crate::decisions::{Decided, Decision};
-use crate::error::ControlError;
+use crate::decisions::{Decided, ReviewDecision};
+use crate::error::RequestError;
 use crate::plugins::{PluginControl, PluginRequest, PluginStatus, StopReport, is_change};
 use crate::text;
 
@@ -27,7 +27,7 @@ const CONNECTIONS_MAX: usize = 8;
 /// A decision that waits for the owner of the database.
 pub struct DecisionRequest {
     /// The decision.
-    pub decision: Decision,
+    pub decision: ReviewDecision,
     pub(super) response: oneshot::Sender<ControlResponse>,
 }
 
@@ -38,7 +38,7 @@ impl DecisionRequest {
     }
 
     /// Sends the outcome to the client.
-    pub fn respond(self, result: Result<Decided, ControlError>) {
+    pub fn respond(self, result: Result<Decided, RequestError>) {
         let response = match result {
             Ok(decided) => ControlResponse::Decided(decided),
             Err(error) => ControlResponse::refused(&error),
@@ -161,7 +161,7 @@ async fn serve_connection(
         }
         ControlRequest::Decide(decision) => {
             let (response, outcome) = oneshot::channel();
-            let stopped = |_| ControlResponse::refused(&ControlError::ServeStopped);
+            let stopped = |_| ControlResponse::refused(&RequestError::ServeStopped);
             tokio::select! {
                 outcome = async {
                     requests.send(DecisionRequest { decision, response }).await.ok();

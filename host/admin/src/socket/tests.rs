@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use super::server::{Accept, listen};
 use super::wire::{REQUEST_MAX, send, socket_path};
 use super::*;
-use crate::decisions::{Decided, Decision, ReviewAnswer};
-use crate::error::ControlError;
+use crate::decisions::{Decided, ReviewAnswer, ReviewDecision};
+use crate::error::RequestError;
 use crate::plugins::{PluginControl, PluginReport, PluginStatus, StopReport};
 
 /// Does nothing to plugins, and names what it was asked.
@@ -120,8 +120,11 @@ fn open(data: &Path) -> ControlSocket {
     ControlSocket::open(data, Arc::new(NoPlugins)).unwrap()
 }
 
-fn decision(review: &str) -> Decision {
-    Decision { review: review.to_owned(), answer: ReviewAnswer::Value { text: "二\n".to_owned() } }
+fn decision(review: &str) -> ReviewDecision {
+    ReviewDecision {
+        review: review.to_owned(),
+        answer: ReviewAnswer::Value { text: "二\n".to_owned() },
+    }
 }
 
 /// Serves one request as `renkei serve` would.
@@ -131,7 +134,7 @@ async fn serve_one(mut socket: ControlSocket, refuse: bool) -> ControlSocket {
     assert!(matches!(&request.decision.answer, ReviewAnswer::Value { text } if text == "二\n"));
     let review = request.decision.review.clone();
     request.respond(if refuse {
-        Err(ControlError::UnknownReview(review))
+        Err(RequestError::UnknownReview(review))
     } else {
         Ok(Decided { review, status: ReviewStatus::Chosen, noted: false })
     });

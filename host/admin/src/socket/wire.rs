@@ -10,8 +10,8 @@ use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 
-use crate::decisions::{Decided, Decision};
-use crate::error::{ControlError, ErrorReport};
+use crate::decisions::{Decided, ReviewDecision};
+use crate::error::{ErrorReport, RequestError};
 use crate::plugins::{PluginRequest, PluginStatus};
 
 /// The longest request, in bytes; a value of a field must fit in it.
@@ -26,7 +26,7 @@ pub(super) const TURN_MAX: Duration = Duration::from_secs(5);
 #[serde(rename_all = "kebab-case")]
 pub enum ControlRequest {
     /// Decide a review.
-    Decide(Decision),
+    Decide(ReviewDecision),
     /// Show or change plugins and permissions.
     Plugin(PluginRequest),
 }
@@ -40,12 +40,12 @@ pub enum ControlResponse {
     /// The outcome of a request about plugins.
     Plugins(PluginStatus),
     /// The request failed.
-    Refused(Refusal),
+    Refused(RequestRefusal),
 }
 
 /// The failure of a request.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RequestRefusal {
     /// The exit code of the command.
     pub exit: u8,
     /// The error, its place, and a hint.
@@ -55,8 +55,8 @@ pub struct Refusal {
 
 impl ControlResponse {
     /// The response to a request that failed.
-    pub(super) fn refused(error: &ControlError) -> Self {
-        Self::Refused(Refusal { exit: error.kind().exit_code(), report: error.report() })
+    pub(super) fn refused(error: &RequestError) -> Self {
+        Self::Refused(RequestRefusal { exit: error.kind().exit_code(), report: error.report() })
     }
 }
 

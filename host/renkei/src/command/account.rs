@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::{AccountCommand, DirArgs};
 use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::{self, Access};
+use crate::database::{self, DatabaseAccess};
 use crate::output::Output;
 
 /// Lists or moves.
@@ -21,7 +21,8 @@ pub(crate) async fn run(command: &AccountCommand, output: Output) -> Result<(), 
 
 async fn list(args: &DirArgs, output: Output) -> Result<(), CommandError> {
     let config = Config::read(&args.dir)?;
-    let store = database::open(&args.dir, &config.data, Layouts::default(), Access::ReadOnly)?;
+    let store =
+        database::open(&args.dir, &config.data, Layouts::default(), DatabaseAccess::ReadOnly)?;
     let mut accounts = Vec::new();
     for system in config.system_names() {
         let id = store.account(system).await.map_err(CommandError::database)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::DirArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::host::{ConnectWait, Host, Preflight, of_plugin};
 use crate::output::Output;
 use crate::preflight::{Finding, Severity};
@@ -16,7 +16,8 @@ use crate::preflight::{Finding, Severity};
 pub(crate) async fn run(args: &DirArgs, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("asking the systems");
     let host =
-        Host::open(&args.dir, SystemClock::program(), Access::Scratch, ConnectWait::Short).await?;
+        Host::open(&args.dir, SystemClock::program(), DatabaseAccess::Scratch, ConnectWait::Short)
+            .await?;
     let preflight = host.preflight().await;
     bar.finish_and_clear();
     let errors =

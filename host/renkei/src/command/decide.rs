@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use renkei_admin::ControlError;
-use renkei_admin::decisions::{Decided, Decision, ReviewAnswer, decide_review};
+use renkei_admin::RequestError;
+use renkei_admin::decisions::{Decided, ReviewAnswer, ReviewDecision, decide_review};
 use renkei_admin::noted_decisions::{apply_noted_decisions, note_decision};
 use renkei_admin::socket::request_decision;
 use renkei_sync::ports::Clock as _;
@@ -16,7 +16,7 @@ use crate::cli::{AnswerCommand, DecideArgs};
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::{self, Access};
+use crate::database::{self, DatabaseAccess};
 use crate::host;
 use crate::output::Output;
 
@@ -24,7 +24,8 @@ use crate::output::Output;
 pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), CommandError> {
     let dir = &args.dir.dir;
     let config = Config::read(dir)?;
-    let decision = Decision { review: args.review.clone(), answer: args.answer.clone().into() };
+    let decision =
+        ReviewDecision { review: args.review.clone(), answer: args.answer.clone().into() };
     let decided = match request_decision(&config.data, &decision).await? {
         Some(decided) => decided,
         None => decide_here(dir, &config, &decision).await?,
@@ -45,19 +46,19 @@ pub(crate) async fn run(args: &DecideArgs, output: Output) -> Result<(), Command
 async fn decide_here(
     dir: &Path,
     config: &Config,
-    decision: &Decision,
+    decision: &ReviewDecision,
 ) -> Result<Decided, CommandError> {
-    let runtime = host::plugins(dir, Access::ReadOnly).await?;
+    let runtime = host::plugins(dir, DatabaseAccess::ReadOnly).await?;
     let spec = host::spec(config, &runtime)?;
     let now_ms = SystemClock::program().now_ms();
-    let open = |access| database::open(dir, &config.data, Layouts::of(&spec), access);
-    let decided: Result<Decided, ControlError> = match open(Access::ReadWrite) {
+    let open = |access| database::open(dir, &config.data, Layouts::from_spec(&spec), access);
+    let decided: Result<Decided, RequestError> = match open(DatabaseAccess::ReadWrite) {
         Ok(store) => {
             apply_noted_decisions(&config.data, &store, &spec, now_ms, false).await?;
             decide_review(&store, &spec, now_ms, decision).await
         }
         Err(failure) if failure.is_in_use() => {
-            let store = open(Access::ReadOnly)?;
+            let store = open(DatabaseAccess::ReadOnly)?;
             note_decision(&config.data, &store, &spec, now_ms, decision).await
         }
         Err(failure) => return Err(failure),

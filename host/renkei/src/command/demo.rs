@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use renkei_admin::cycle::CycleSummary;
 use renkei_admin::failures::PendingWork;
-use renkei_sync::engine::{CycleOptions, FirstSync, Report};
+use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
 use renkei_sync::ports::Clock as _;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::command::plan;
 use crate::command::serve::keep_in_step;
 use crate::command_error::CommandError;
 use crate::cycle_report::{self, CycleOutcome};
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::demo::edits::{self, DemoEdit};
 use crate::demo::simulators::{CallLedger, Simulators};
 use crate::demo::store_facts::StoreFacts;
@@ -103,7 +103,7 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> Result<(), CommandEr
     let clock = SystemClock::scaled(origin_ms, args.speed);
 
     let previewed = preview(&dir, clock, output).await?;
-    let mut host = Host::open(&dir, clock, Access::ReadWrite, ConnectWait::Long).await?;
+    let mut host = Host::open(&dir, clock, DatabaseAccess::ReadWrite, ConnectWait::Long).await?;
     require_fit(&mut host).await?;
     let played = play(&host, &simulators, output).await?;
     let report = report(args, previewed, &host, &simulators, &played).await?;
@@ -152,7 +152,7 @@ fn simulator_arguments(args: &DemoArgs, origin_ms: i64) -> Vec<String> {
 /// Shows what the first sync would do, without doing it; how many operations that is.
 async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, CommandError> {
     let bar = output.progress("preview");
-    let mut host = Host::open(dir, clock, Access::Scratch, ConnectWait::Long).await?;
+    let mut host = Host::open(dir, clock, DatabaseAccess::Scratch, ConnectWait::Long).await?;
     require_fit(&mut host).await?;
     let result = cycle_report::run(&host, plan::dry(8), &bar).await?;
     bar.finish_and_clear();
@@ -162,10 +162,10 @@ async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, 
 
 /// The events of the demo, for its report.
 struct Played {
-    first: Report,
+    first: CycleReport,
     first_ms: i64,
     memory: PeakMemory,
-    second: Report,
+    second: CycleReport,
     idle_writes: u64,
     edits: Vec<DemoEdit>,
     world: SimulatedRecords,
@@ -214,14 +214,14 @@ async fn play(
 
 /// Options of a cycle that asks nobody: who watches the demo has seen the preview.
 fn approved() -> CycleOptions {
-    CycleOptions { first_sync: FirstSync::Approved, ..CycleOptions::default() }
+    CycleOptions { first_sync: FirstSyncAnswer::Approved, ..CycleOptions::default() }
 }
 
-fn describe_cycle(report: &Report, pending: &PendingWork) -> String {
+fn describe_cycle(report: &CycleReport, pending: &PendingWork) -> String {
     cycle_report::describe(&CycleSummary::from(report), pending, None)
 }
 
-fn succeed(host: &Host, report: Report) -> Result<Report, CommandError> {
+fn succeed(host: &Host, report: CycleReport) -> Result<CycleReport, CommandError> {
     cycle_report::require_success(host, &report)?;
     Ok(report)
 }

@@ -1,14 +1,14 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
 use renkei_admin::cycle::{PlanReport, failed_systems};
-use renkei_sync::engine::{CycleOptions, Report};
-use renkei_sync::model::preview::Plan;
+use renkei_sync::engine::{CycleOptions, CycleReport};
+use renkei_sync::model::preview::CyclePlan;
 
 use crate::cli::PlanArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
 use crate::cycle_report;
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::fitting::require_fit;
 use crate::host::{ConnectWait, Host};
 use crate::output::Output;
@@ -16,9 +16,13 @@ use crate::output::Output;
 /// Prints the plan. Writes neither to the systems nor to the database.
 pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), CommandError> {
     let bar = output.progress("plan");
-    let mut host =
-        Host::open(&args.dir.dir, SystemClock::program(), Access::Scratch, ConnectWait::Short)
-            .await?;
+    let mut host = Host::open(
+        &args.dir.dir,
+        SystemClock::program(),
+        DatabaseAccess::Scratch,
+        ConnectWait::Short,
+    )
+    .await?;
     require_fit(&mut host).await?;
     let options = dry(args.limit);
     let result = cycle_report::run(&host, options, &bar).await;
@@ -29,7 +33,7 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), CommandEr
     cycle_report::require_success(&host, &result.report).map_err(CommandError::reported)
 }
 
-fn describe(plan: &Plan, report: &Report) -> String {
+fn describe(plan: &CyclePlan, report: &CycleReport) -> String {
     let unread = failed_systems(report).into_iter().collect::<Vec<_>>().join(", ");
     match (report.planned, unread.as_str()) {
         (0, "") => format!("{plan}nothing to write"),
@@ -41,7 +45,7 @@ fn describe(plan: &Plan, report: &Report) -> String {
     }
 }
 
-/// Plan, do not apply.
+/// CyclePlan, do not apply.
 pub(crate) fn dry(limit: usize) -> CycleOptions {
     CycleOptions { apply: false, plan_operations: limit, ..CycleOptions::default() }
 }
@@ -53,7 +57,7 @@ mod tests {
     use super::*;
 
     fn check(planned: u64, failed: &[&str], expected: &str) {
-        let (plan, mut report) = (Plan::default(), Report::default());
+        let (plan, mut report) = (CyclePlan::default(), CycleReport::default());
         report.planned = planned;
         for system in failed {
             let (version, digest) = ("1.0.0".to_owned(), String::new());

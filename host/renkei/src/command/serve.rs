@@ -26,7 +26,7 @@ use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
 use crate::cycle_report::{self, CycleOutcome};
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::first_sync;
 use crate::fitting::require_fit_of;
 use crate::host::{ConnectWait, Host, Preflight};
@@ -41,8 +41,12 @@ pub(crate) async fn run(args: &ServeArgs, output: Output) -> Result<(), CommandE
     // Before anything that can take long: compiling, and asking the systems.
     let stop = stop::requested();
     tokio::pin!(stop);
-    let opening =
-        Host::open(&args.dir.dir, SystemClock::program(), Access::ReadWrite, ConnectWait::Long);
+    let opening = Host::open(
+        &args.dir.dir,
+        SystemClock::program(),
+        DatabaseAccess::ReadWrite,
+        ConnectWait::Long,
+    );
     let mut host = tokio::select! {
         biased;
         host = opening => host?,
@@ -259,7 +263,7 @@ impl<'a> ServeLoop<'a> {
         }
         self.waits_for = waits_for;
         let status = CycleStatus { summary, pending: cycled.pending };
-        Ok(self.output.event(&CycleEvent { event: "cycle", status })?)
+        Ok(self.output.event(&ServeCycleEvent { event: "cycle", status })?)
     }
 
     /// Prints what happened to a plugin; the runtime has logged it already.
@@ -278,7 +282,7 @@ impl<'a> ServeLoop<'a> {
 
 /// A finished cycle for scripts.
 #[derive(Serialize)]
-struct CycleEvent {
+struct ServeCycleEvent {
     event: &'static str,
     #[serde(flatten)]
     status: CycleStatus,

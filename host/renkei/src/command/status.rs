@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::command::plugin::plugin_status;
 use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::{self, Access};
+use crate::database::{self, DatabaseAccess};
 use crate::host;
 use crate::output::Output;
 use crate::table;
@@ -26,7 +26,7 @@ const FAILURES_SHOWN: usize = 10;
 pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), CommandError> {
     let dir = &args.dir.dir;
     let config = Config::read(dir)?;
-    let store = database::open(dir, &config.data, Layouts::default(), Access::ReadOnly)?;
+    let store = database::open(dir, &config.data, Layouts::default(), DatabaseAccess::ReadOnly)?;
     let sources = StatusSources {
         store: &store,
         data: &config.data,
@@ -145,16 +145,16 @@ fn describe_sweep(sweep: &SweepStatus) -> String {
 mod tests {
     use renkei_admin::reviews::ReviewReport;
     use renkei_sync::model::state::{
-        Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
+        RecordKey, Review, ReviewStatus, ReviewSubject, Stream, Sweep, SweepStage,
     };
     use renkei_sync::model::value::Value;
-    use renkei_sync::store::port::Counts;
+    use renkei_sync::store::port::StoreCounts;
 
     use super::*;
 
     fn status_with(review: &Review) -> StatusReport {
         let reviews = vec![ReviewReport::from(review)];
-        StatusReport { reviews, ..StatusReport::from(&Counts::default()) }
+        StatusReport { reviews, ..StatusReport::from(&StoreCounts::default()) }
     }
 
     fn record(id: &str) -> RecordKey {
@@ -162,7 +162,7 @@ mod tests {
         RecordKey { system, object, id: id.to_owned() }
     }
 
-    fn check(matter: Matter, expected: &[&str]) {
+    fn check(matter: ReviewSubject, expected: &[&str]) {
         let review = Review {
             id: "3f2a".to_owned(),
             entity: "person".to_owned(),
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn status_lists_the_commands_that_answer_a_review() {
         check(
-            Matter::Conflict {
+            ReviewSubject::Conflict {
                 field: "mobile".to_owned(),
                 base: None,
                 values: vec![
@@ -199,7 +199,7 @@ mod tests {
             ],
         );
         check(
-            Matter::Cleared {
+            ReviewSubject::Cleared {
                 field: "company".to_owned(),
                 system: "hubspot".to_owned(),
                 value: Some(Value::References(vec!["2".into()])),
@@ -207,7 +207,10 @@ mod tests {
             &["value SYSTEM.OBJECT/ID --dir 'my sync'", "clear --dir 'my sync'"],
         );
         check(
-            Matter::Ambiguous { key: "mail".to_owned(), records: vec![record("1"), record("2;x")] },
+            ReviewSubject::Ambiguous {
+                key: "mail".to_owned(),
+                records: vec![record("1"), record("2;x")],
+            },
             &[
                 "with 'hubspot.contacts/2;x' --dir 'my sync'",
                 "separate --dir 'my sync'  # keep the record apart",
@@ -224,7 +227,7 @@ mod tests {
             entity: "person".to_owned(),
             link: None,
             record: Some(record(forged)),
-            matter: Matter::Ambiguous {
+            matter: ReviewSubject::Ambiguous {
                 key: "mail\u{202e}".to_owned(),
                 records: vec![record("2'\n\\"), record("3")],
             },

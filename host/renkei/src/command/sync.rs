@@ -1,13 +1,13 @@
 //! `renkei sync`: one cycle, and what it did.
 
 use renkei_admin::cycle::{CycleStatus, CycleSummary};
-use renkei_sync::engine::{CycleOptions, FirstSync};
+use renkei_sync::engine::{CycleOptions, FirstSyncAnswer};
 
 use crate::cli::SyncArgs;
 use crate::clock::SystemClock;
 use crate::command_error::CommandError;
 use crate::cycle_report::{self, CycleOutcome};
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::first_sync;
 use crate::fitting::require_fit;
 use crate::host::{ConnectWait, Host};
@@ -19,9 +19,10 @@ pub(crate) async fn run(args: &SyncArgs, output: Output) -> Result<(), CommandEr
     let dir = &args.dir.dir;
     let bar = output.progress("sync");
     let mut host =
-        Host::open(dir, SystemClock::program(), Access::ReadWrite, ConnectWait::Short).await?;
+        Host::open(dir, SystemClock::program(), DatabaseAccess::ReadWrite, ConnectWait::Short)
+            .await?;
     require_fit(&mut host).await?;
-    let first_sync = if args.yes { FirstSync::Approved } else { FirstSync::Ask };
+    let first_sync = if args.yes { FirstSyncAnswer::Approved } else { FirstSyncAnswer::Ask };
     let options = CycleOptions { first_sync, ..CycleOptions::default() };
     let result = cycle_report::run(&host, options, &bar).await;
     bar.finish_and_clear();

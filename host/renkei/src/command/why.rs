@@ -7,7 +7,7 @@ use renkei_sync::store::codec::Layouts;
 use crate::cli::WhyArgs;
 use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::{self, Access};
+use crate::database::{self, DatabaseAccess};
 use crate::host;
 use crate::output::Output;
 
@@ -17,9 +17,10 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), CommandErr
     let query = WhyQuery { record: args.record.clone(), field: args.field.clone() };
     query.check()?;
     let config = Config::read(dir)?;
-    let runtime = host::plugins(dir, Access::ReadOnly).await?;
+    let runtime = host::plugins(dir, DatabaseAccess::ReadOnly).await?;
     let spec = host::spec(&config, &runtime)?;
-    let store = database::open(dir, &config.data, Layouts::of(&spec), Access::ReadOnly)?;
+    let store =
+        database::open(dir, &config.data, Layouts::from_spec(&spec), DatabaseAccess::ReadOnly)?;
     let answer = explain(&store, &spec, &query).await?;
     output.result(&answer, || answer.to_string())?;
     Ok(())

@@ -16,7 +16,7 @@ use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use crate::ports::Connector;
-use crate::read::ingest::{AbsorbError, Source};
+use crate::read::ingest::{IngestError, IngestSource};
 use crate::store::port::{Changes, OutboxQuery, StoreError};
 
 mod create;
@@ -46,7 +46,7 @@ pub(crate) async fn recover(cycle: &mut CycleState<'_>) -> Result<(), CycleError
     }
     let sent = outbox(cycle.engine, OutboxState::Sent, None).await?;
     cycle.unanswered = sent.into_iter().map(|entry| (entry.intent, entry.attempts)).collect();
-    probe(cycle, Stage::Start).await.map(drop)
+    probe(cycle, ProbeStage::Start).await.map(drop)
 }
 
 /// Of these operations, those that repeat a create which their link remembers.
@@ -111,7 +111,7 @@ async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, Store
 /// What was made is looked for before anything is read; that nothing was made is believed only
 /// after reading, which shows what is gone and what left no stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum ProbeStage {
     /// Before anything is read.
     Start,
     /// After reading and linking.
@@ -119,7 +119,7 @@ pub(crate) enum Stage {
 }
 
 /// Probes everything that was sent without an answer; how many operations are known now.
-pub(crate) async fn probe(cycle: &CycleState<'_>, stage: Stage) -> Result<u64, CycleError> {
+pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u64, CycleError> {
     let mut known = 0;
     for system in cycle.engine.spec.systems() {
         let sent = outbox(cycle.engine, OutboxState::Sent, Some(system)).await?;
@@ -182,14 +182,14 @@ struct Prober<'a> {
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
     connector: &'a dyn Connector,
-    stage: Stage,
+    stage: ProbeStage,
     /// Intents and attempts that were sent before this cycle read anything: of these it is known
     /// what was read since.
     before: &'a BTreeSet<(String, u32)>,
 }
 
 impl Prober<'_> {
-    async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, AbsorbError> {
+    async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, IngestError> {
         let (creates, others): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.action == Action::Create);
         self.look_at(&others).await?;
@@ -197,8 +197,8 @@ impl Prober<'_> {
         Ok(others.len() as u64 + known)
     }
 
-    fn source(&self) -> Source<'_> {
-        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    fn source(&self) -> IngestSource<'_> {
+        IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
     fn line(&self, entry: &OutboxEntry, reason: Reason) -> JournalEntry {

@@ -12,14 +12,16 @@ use crate::model::record::{Action, Problem, Remedy};
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{
-    ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
+    Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
 };
 use crate::model::value::Cell;
-use crate::plan::link::Unread;
+use crate::plan::link::UnreadField;
 use crate::plan::render::refusal_digest;
 
+mod columns;
 mod narrow;
 
+use columns::{column_digest, fields_of, groups_of, is_at};
 pub(crate) use narrow::narrow;
 use narrow::{halves, only};
 
@@ -171,7 +173,7 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
 
 /// What a write that got through changes of what is known to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forgiven {
+pub(crate) enum ClearedRefusals {
     Nothing,
     Changed,
     /// What was refused is tried again: the link is to be planned again.
@@ -186,7 +188,7 @@ pub(crate) fn forgive(
     entry: &OutboxEntry,
     record: &str,
     now_ms: i64,
-) -> Forgiven {
+) -> ClearedRefusals {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered && entry.action == Action::Create
@@ -212,25 +214,25 @@ pub(crate) fn forgive(
         }
     }
     match (changed, tries_again) {
-        (_, true) => Forgiven::TriesAgain,
-        (true, false) => Forgiven::Changed,
-        (false, false) => Forgiven::Nothing,
+        (_, true) => ClearedRefusals::TriesAgain,
+        (true, false) => ClearedRefusals::Changed,
+        (false, false) => ClearedRefusals::Nothing,
     }
 }
 
 /// What a plan found, in place of what plans before it found; refusals stay while the write that
 /// was refused is still wanted.
-pub(crate) struct Found<'a> {
+pub(crate) struct PlanFindings<'a> {
     pub(crate) entity: &'a EntitySpec,
     /// What this plan would write, before anything was left out.
     pub(crate) wanted: Vec<OutboxEntry>,
     /// What keeps it from writing more.
     pub(crate) failures: Vec<Failure>,
     /// What it would write if it could be read there.
-    pub(crate) unread: Vec<Unread>,
+    pub(crate) unread: Vec<UnreadField>,
 }
 
-impl Found<'_> {
+impl PlanFindings<'_> {
     /// The failures from now on.
     pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
         let mut failures: Vec<Failure> = known
@@ -288,7 +290,7 @@ impl Found<'_> {
     }
 
     /// What keeps the field of a failure from being read, so that it is not written either.
-    fn unread(&self, failure: &Failure) -> Option<&Unread> {
+    fn unread(&self, failure: &Failure) -> Option<&UnreadField> {
         self.unread.iter().find(|unread| {
             let member = self.entity.members.get(unread.member);
             let is_there = member.is_some_and(|member| {
@@ -379,42 +381,4 @@ pub(crate) fn digests(
         fields_of(entity, group).map(move |field| (field, digest.clone()))
     });
     named.collect()
-}
-
-fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
-    failure.system == entry.system && failure.object == entry.object
-}
-
-fn is_gating(failure: &Failure, now_ms: i64) -> bool {
-    let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
-    match failure.class {
-        FailureClass::GivenUp => true,
-        FailureClass::Unanswered => false,
-        _ => !failure.digest.is_empty() && !rested,
-    }
-}
-
-/// The groups of which an operation writes a column.
-fn groups_of<'a>(member: &'a MemberSpec, entry: &OutboxEntry) -> Vec<&'a MappingGroup> {
-    let is_written = |group: &&MappingGroup| entry.columns.iter().any(|write| writes(group, write));
-    member.groups.iter().filter(is_written).collect()
-}
-
-fn writes(group: &MappingGroup, write: &ColumnWrite) -> bool {
-    group.direction.writes() && group.columns.contains(&write.column)
-}
-
-fn fields_of<'a>(
-    entity: &'a EntitySpec,
-    group: &'a MappingGroup,
-) -> impl Iterator<Item = String> + 'a {
-    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
-}
-
-/// The same columns with the same values under the same mapping look the same, whether they are
-/// part of a create or of an update.
-fn column_digest(group: &MappingGroup, entry: &OutboxEntry, mapping: &str) -> String {
-    let written = entry.columns.iter().filter(|write| writes(group, write));
-    let written: Vec<&ColumnWrite> = written.collect();
-    digest(&["column", &format!("{written:?}"), mapping])
 }

@@ -13,7 +13,7 @@ use crate::store::port::Candidate;
 
 /// What is known while records are linked.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct MatchContext {
     /// Live records by key name and value.
     pub candidates: BTreeMap<(String, String), Vec<Candidate>>,
     /// Systems in which a link has a live record.
@@ -24,7 +24,7 @@ pub struct Known {
     pub bound: BTreeSet<RecordKey>,
 }
 
-impl Known {
+impl MatchContext {
     /// The link that a candidate has now.
     pub fn link_of(&self, candidate: &Candidate) -> Option<LinkId> {
         self.linked.get(&candidate.record).copied().or(candidate.link)
@@ -38,7 +38,7 @@ impl Known {
 
 /// What to do with a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum MatchVerdict {
     /// It joins this link, with these others that have none yet.
     Join {
         /// The link.
@@ -71,18 +71,18 @@ pub fn judge(
     keys: &[MatchKey],
     record: &RecordKey,
     values: &[(String, String)],
-    known: &Known,
-) -> Verdict {
+    known: &MatchContext,
+) -> MatchVerdict {
     for key in keys {
         let Some(value) = values.iter().find(|(name, _)| *name == key.name) else { continue };
         if value.1 == HELD {
-            return Verdict::Held;
+            return MatchVerdict::Held;
         }
         if let Some(verdict) = judge_key(key, record, value, known) {
             return verdict;
         }
     }
-    Verdict::Found { others: Vec::new(), key: None }
+    MatchVerdict::Found { others: Vec::new(), key: None }
 }
 
 /// The verdict of one key, or nothing when it finds nobody.
@@ -90,8 +90,8 @@ fn judge_key(
     key: &MatchKey,
     record: &RecordKey,
     value: &(String, String),
-    known: &Known,
-) -> Option<Verdict> {
+    known: &MatchContext,
+) -> Option<MatchVerdict> {
     let is_taken = |link: LinkId| known.occupied.contains(&(link, record.system.clone()));
     let all = known.candidates.get(value).map(Vec::as_slice).unwrap_or_default();
     let others: Vec<&Candidate> = all
@@ -119,8 +119,8 @@ fn judge_key(
         (link, None) if have_room(record, &free, link.copied(), known) => {
             let others = free.into_iter().cloned().collect();
             Some(match link {
-                Some(link) => Verdict::Join { link: *link, others, key: key.name.clone() },
-                None => Verdict::Found { others, key: Some(key.name.clone()) },
+                Some(link) => MatchVerdict::Join { link: *link, others, key: key.name.clone() },
+                None => MatchVerdict::Found { others, key: Some(key.name.clone()) },
             })
         }
         _ => {
@@ -128,14 +128,19 @@ fn judge_key(
                 others.iter().map(|other| other.record.clone()).collect();
             records.push(record.clone());
             records.sort_unstable();
-            Some(Verdict::Ambiguous { key: key.name.clone(), records })
+            Some(MatchVerdict::Ambiguous { key: key.name.clone(), records })
         }
     }
 }
 
 /// Whether a record and others without a link have each a system for themselves, also beside what
 /// the link has.
-fn have_room(record: &RecordKey, free: &[&RecordKey], link: Option<LinkId>, known: &Known) -> bool {
+fn have_room(
+    record: &RecordKey,
+    free: &[&RecordKey],
+    link: Option<LinkId>,
+    known: &MatchContext,
+) -> bool {
     let mut systems = BTreeSet::new();
     free.iter().chain([&record]).all(|one| {
         let is_taken = |link| known.occupied.contains(&(link, one.system.clone()));

@@ -6,23 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::evidence::{Likeness, likeness, weigh};
-use crate::apply::send::sent_cells;
-use crate::engine::{Engine, Tally};
-use crate::model::record::{Action, Tombstone};
-use crate::model::spec::EntitySpec;
+use crate::apply::evidence::{CreateLikeness, likeness, weigh};
+use crate::engine::{CycleCounters, Engine};
+use crate::model::record::Action;
+use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
+    LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
 };
 use crate::model::value::Cell;
-use crate::read::ingest::Source;
-use crate::store::port::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::read::sent::sent_cells;
+use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 /// Records looked at at once.
 const ROWS: usize = 1000;
 
 /// The creates of an entity that nobody answered, and what waits for them.
-pub(crate) struct Unanswered<'a> {
+pub(crate) struct UnansweredCreates<'a> {
     entity: &'a EntitySpec,
     /// With what was sent, in canonical form; nothing if a transform failed on it.
     creates: Vec<(OutboxEntry, Vec<Cell>)>,
@@ -30,13 +29,13 @@ pub(crate) struct Unanswered<'a> {
     withheld: BTreeSet<RecordKey>,
 }
 
-impl<'a> Unanswered<'a> {
+impl<'a> UnansweredCreates<'a> {
     pub(crate) async fn new(
         engine: &Engine<'_>,
-        tally: &Tally<'_>,
+        tally: &CycleCounters<'_>,
         entity: &'a EntitySpec,
     ) -> Result<Self, StoreError> {
-        let creates = unanswered(engine.store, &entity.name, None).await?;
+        let creates = unanswered_creates(engine.store, &entity.name, None).await?;
         let creates = with_cells(engine, tally, entity, creates).await;
         let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
         if !waiting.creates.is_empty() {
@@ -101,17 +100,17 @@ fn may_be(
     }
     let likeness = likeness(entity, sent, record);
     match question.map(|question| &question.matter) {
-        Some(Matter::Uncertain { records, .. }) => {
-            likeness == Likeness::Same || records.contains(&record.key)
+        Some(ReviewSubject::Uncertain { records, .. }) => {
+            likeness == CreateLikeness::Same || records.contains(&record.key)
         }
-        _ => likeness != Likeness::Other,
+        _ => likeness != CreateLikeness::Other,
     }
 }
 
 /// What each create sent; if a transform fails, nothing is known of that and all may be it.
 async fn with_cells(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     creates: Vec<OutboxEntry>,
 ) -> Vec<(OutboxEntry, Vec<Cell>)> {
@@ -132,40 +131,17 @@ async fn with_cells(
     known
 }
 
-/// Tombstones of records that were never read, as records, where one of them may be what an
-/// unanswered create made.
-pub(crate) async fn strays(
-    source: &Source<'_>,
-    unknown: &[&Tombstone],
-) -> Result<Vec<RecordState>, StoreError> {
-    if unknown.is_empty() {
-        return Ok(Vec::new());
-    }
-    let creates = unanswered(source.store, &source.entity.name, Some(source)).await?;
-    let Some(since) = creates.iter().map(OutboxEntry::sent_ms).min() else {
-        return Ok(Vec::new());
-    };
-    let gone_ms = |tombstone: &Tombstone| tombstone.at_ms.unwrap_or(source.now_ms);
-    let recent = unknown.iter().filter(|gone| gone_ms(gone) >= since.saturating_sub(SKEW_MS));
-    let stray = |gone: &&Tombstone| RecordState {
-        status: source.status_of(gone),
-        modified_ms: Some(gone_ms(gone)),
-        ..source.blank(&gone.id)
-    };
-    Ok(recent.map(stray).collect())
-}
-
 /// Creates without an answer: of an entity, or of one of its members.
-async fn unanswered(
+pub(crate) async fn unanswered_creates(
     store: &dyn Store,
     entity: &str,
-    source: Option<&Source<'_>>,
+    member: Option<&MemberSpec>,
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
         entity: Some(entity.to_owned()),
-        system: source.map(|source| source.member.system.clone()),
-        kind: source.map(|source| (source.member.object.clone(), Action::Create)),
+        system: member.map(|member| member.system.clone()),
+        kind: member.map(|member| (member.object.clone(), Action::Create)),
         due_ms: i64::MAX,
         limit: usize::MAX,
     };
@@ -179,10 +155,10 @@ pub(crate) async fn questions(
     store: &dyn Store,
     entity: &str,
 ) -> Result<BTreeMap<String, Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
     let by_intent = reviews.filter_map(|review| match &review.matter {
-        Matter::Uncertain { intent, .. } => Some((intent.clone(), review)),
+        ReviewSubject::Uncertain { intent, .. } => Some((intent.clone(), review)),
         _ => None,
     });
     Ok(by_intent.collect())

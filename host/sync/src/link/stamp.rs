@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkId, OutboxEntry, RecordKey, Status};
+use crate::model::state::{LinkId, OutboxEntry, RecordKey, RecordStatus};
 use crate::store::port::{Store, StoreError};
 
 /// Characters that every system has room for.
@@ -27,7 +27,7 @@ const PLACE: usize = 4;
 
 /// What an intent of a create says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct CreateStamp {
     installation: String,
     epoch: String,
     link: LinkId,
@@ -36,7 +36,7 @@ pub(crate) struct Stamp {
     origin: Option<(String, String)>,
 }
 
-impl Stamp {
+impl CreateStamp {
     /// Reads a stamp of this or another installation.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -60,7 +60,10 @@ impl Stamp {
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn recall(store: &dyn Store, stamps: &[Stamp]) -> Result<Vec<Memory>, StoreError> {
+pub(crate) async fn recall(
+    store: &dyn Store,
+    stamps: &[CreateStamp],
+) -> Result<Vec<StampMemory>, StoreError> {
     let own = installation(store.identity());
     let links: Vec<LinkId> = stamps.iter().map(|stamp| stamp.link).collect();
     let epochs = store.epochs().await?;
@@ -70,19 +73,23 @@ pub(crate) async fn recall(store: &dyn Store, stamps: &[Stamp]) -> Result<Vec<Me
         .into_iter()
         .map(|view| (view.link.id, view.link.version))
         .collect();
-    let memory = |stamp: &Stamp| {
+    let memory = |stamp: &CreateStamp| {
         if stamp.installation != own {
-            return Memory::Foreign;
+            return StampMemory::Foreign;
         }
         let counted = versions.get(&stamp.link).is_some_and(|version| *version >= stamp.version);
-        if counted && epochs.contains(&stamp.epoch) { Memory::Known } else { Memory::Forgotten }
+        if counted && epochs.contains(&stamp.epoch) {
+            StampMemory::Known
+        } else {
+            StampMemory::Forgotten
+        }
     };
     Ok(stamps.iter().map(memory).collect())
 }
 
 /// Whether a store remembers the create of a stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Memory {
+pub(crate) enum StampMemory {
     /// It does.
     Known,
     /// It made it, and has forgotten that since.
@@ -92,11 +99,11 @@ pub(crate) enum Memory {
 }
 
 /// The places of an entity's members, by the accounts that their systems are.
-pub(crate) struct Places<'a> {
+pub(crate) struct MemberPlaces<'a> {
     members: Vec<(String, &'a MemberSpec)>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> MemberPlaces<'a> {
     /// Looks up the accounts.
     ///
     /// # Errors
@@ -122,7 +129,7 @@ impl<'a> Places<'a> {
     }
 
     /// The record that a stamp names, if it is of one of these places.
-    pub(crate) fn origin(&self, stamp: &Stamp) -> Option<RecordKey> {
+    pub(crate) fn origin(&self, stamp: &CreateStamp) -> Option<RecordKey> {
         let (place, id) = stamp.origin.as_ref()?;
         let mut found = self.members.iter().filter(|(known, _)| known == place);
         match (found.next(), found.next()) {
@@ -157,7 +164,7 @@ impl<'a> Places<'a> {
 pub(crate) fn origin_of<'a>(
     records: impl IntoIterator<Item = &'a crate::model::state::RecordState>,
 ) -> Option<&'a RecordKey> {
-    let live = records.into_iter().filter(|record| record.status == Status::Live);
+    let live = records.into_iter().filter(|record| record.status == RecordStatus::Live);
     live.map(|record| &record.key).min()
 }
 
@@ -219,14 +226,14 @@ mod tests {
     #[test]
     fn a_stamp_says_which_create_made_it_and_from_what() {
         let text = "0a1b2cffffffffffff-1f-3-9abc-12de-003_ab";
-        let stamp = Stamp::parse(text).unwrap();
+        let stamp = CreateStamp::parse(text).unwrap();
         assert_eq!((stamp.link, stamp.version), (LinkId(31), 3));
         assert_eq!((stamp.installation.as_str(), stamp.epoch.as_str()), ("0a1b2c", "ffffffffffff"));
         assert_eq!(stamp.origin, Some(("12de".to_owned(), "003Ab".to_owned())));
-        let plain = Stamp::parse("0a1b2cffffffffffff-1f-3-9abc").unwrap();
+        let plain = CreateStamp::parse("0a1b2cffffffffffff-1f-3-9abc").unwrap();
         assert_eq!(plain.origin, None);
         for other in ["", "a person's own text", "0a1b2c-1-2-3", &"0".repeat(32)] {
-            assert_eq!(Stamp::parse(other), None, "{other}");
+            assert_eq!(CreateStamp::parse(other), None, "{other}");
         }
     }
 }

@@ -8,26 +8,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::recover::update::settle;
-use crate::apply::send::sent_cells;
-use crate::engine::{Engine, Tally, journal_of};
+use crate::apply::evidence::settle_unanswered_update;
+use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnMerge};
 use crate::model::state::{
-    Awaited, Choice, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
+    Awaited, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry, OutboxState,
+    RecordKey, RecordState, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
 use crate::model::value::{Cell, Value};
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::read::sent::sent_cells;
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
 /// Lets links follow all moved records of an entity whose successors are known.
 pub(crate) async fn follow_moves(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
@@ -83,7 +83,7 @@ fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
 
 async fn follow(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     mut record: RecordState,
 ) -> Result<Option<Changes>, StoreError> {
@@ -105,7 +105,8 @@ async fn follow(
     let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
         return Ok(None);
     };
-    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
+    let mut moving =
+        Succession { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     if !heir.status.is_gone() || heir.link.is_none() && !heir.was_read() {
         // What could not be read of it, its successor shows or not.
         record.failures.clear();
@@ -129,7 +130,7 @@ async fn follow(
     }
     moving.changes.links.extend(moving.stays.take());
     let awaited = moving.awaited();
-    moving.changes.dirty.extend(store.waiters(&awaited).await?);
+    moving.changes.dirty.extend(store.links_waiting_for(&awaited).await?);
     Ok(Some(moving.changes))
 }
 
@@ -137,7 +138,7 @@ async fn follow(
 /// transform fails on them, so that the move waits.
 async fn updates_of(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     record: &RecordKey,
 ) -> Result<Option<Vec<(OutboxEntry, Vec<Cell>)>>, StoreError> {
@@ -174,7 +175,7 @@ fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<Reco
     view.records.iter().filter(here).find(|other| other.status.has_place())
 }
 
-struct Move<'a> {
+struct Succession<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
@@ -184,10 +185,11 @@ struct Move<'a> {
     stays: Option<Link>,
 }
 
-impl Move<'_> {
+impl Succession<'_> {
     /// The successor is gone too: for the link that is a deletion, unless it stood aside.
     fn give_up(&mut self, mut record: RecordState) {
-        record.status = if record.status.is_aside() { Status::Replaced } else { Status::Deleted };
+        record.status =
+            if record.status.is_aside() { RecordStatus::Replaced } else { RecordStatus::Deleted };
         self.changes.dirty.extend(record.link);
         self.changes.records.push(record);
     }
@@ -197,13 +199,13 @@ impl Move<'_> {
     /// any record that is new in its place (`RULES.md` P7).
     fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
-        if heir.status == Status::Surplus
+        if heir.status == RecordStatus::Surplus
             && !record.status.is_aside()
             && in_place(view, &record).is_none()
         {
             self.pass_sent(&mut heir);
-            heir.status = Status::Live;
-            self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
+            heir.status = RecordStatus::Live;
+            self.add_journal_entry(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
             self.changes.records.push(heir);
         }
         Self::let_go(&mut record);
@@ -225,19 +227,19 @@ impl Move<'_> {
         heir.link = Some(link);
         let active = in_place(view, &record).map(|active| active.key.clone());
         match (active, record.status.is_aside()) {
-            (Some(_), _) if heir.status.is_gone() => heir.status = Status::Replaced,
+            (Some(_), _) if heir.status.is_gone() => heir.status = RecordStatus::Replaced,
             (Some(active), true) => self.stay_aside(&mut heir, active, (&record, view)),
             (Some(active), false) => self.set_aside(&mut heir, active, view, None),
             (None, true) => self.stand_aside(&mut heir, view),
             (None, false) => {}
         }
-        if heir.status == Status::Missing {
-            let matter = Matter::Missing { record: heir.key.clone() };
+        if heir.status == RecordStatus::Missing {
+            let matter = ReviewSubject::Missing { record: heir.key.clone() };
             let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
             self.changes.reviews.push(open);
-            self.tell(link, heir.key.clone(), Reason::OutOfSight);
+            self.add_journal_entry(link, heir.key.clone(), Reason::OutOfSight);
         }
-        self.tell(link, heir.key.clone(), reason);
+        self.add_journal_entry(link, heir.key.clone(), reason);
         Self::let_go(&mut record);
         self.changes.records.extend([record, heir]);
         self.changes.dirty.push(link);
@@ -256,9 +258,9 @@ impl Move<'_> {
             let mut other = RecordState::clone(other);
             other.link = Some(to);
             if other.status.is_gone() {
-                other.status = Status::Replaced;
+                other.status = RecordStatus::Replaced;
             }
-            let waits = matches!(other.status, Status::Missing | Status::Returned);
+            let waits = matches!(other.status, RecordStatus::Missing | RecordStatus::Returned);
             if !waits && !other.status.is_gone() {
                 self.join(&mut other, right, &record.key);
             }
@@ -268,8 +270,9 @@ impl Move<'_> {
         self.changes.records.push(record);
         // These are about records that are in the other link now. All others are over (RULES.md
         // V20): what still differs there is asked there.
-        let goes_on =
-            |one: &&Review| matches!(one.matter, Matter::Surplus { .. } | Matter::Missing { .. });
+        let goes_on = |one: &&Review| {
+            matches!(one.matter, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
+        };
         let moved = left.reviews.iter().filter(goes_on);
         let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
         self.changes.reviews.extend(moved);
@@ -278,7 +281,7 @@ impl Move<'_> {
         // Planned once more, which closes what was asked and what failed there.
         self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
-        self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.add_journal_entry(to, heir.key.clone(), Reason::LinksUnited(from.id));
         self.join_consent(left, right);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
@@ -337,14 +340,14 @@ impl Move<'_> {
         because: Option<RecordKey>,
     ) {
         self.stand_aside(record, view);
-        self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
+        self.add_journal_entry(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
         review.record = because;
-        let mergeable = matches!(review.matter, Matter::Surplus { mergeable: true, .. });
+        let mergeable = matches!(review.matter, ReviewSubject::Surplus { mergeable: true, .. });
         if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;
-            review.choice = Some(Choice::Approve);
+            review.choice = Some(ReviewChoice::Approve);
         }
         self.changes.reviews.push(review);
     }
@@ -363,7 +366,7 @@ impl Move<'_> {
         (record, view): (&RecordState, &LinkView),
     ) {
         let asked = view.reviews.iter().find(|one| match &one.matter {
-            Matter::Surplus { surplus, .. } => *surplus == record.key,
+            ReviewSubject::Surplus { surplus, .. } => *surplus == record.key,
             _ => false,
         });
         match asked {
@@ -375,10 +378,10 @@ impl Move<'_> {
     /// The record has left its link; what it was merged or converted into stands there.
     fn let_go(record: &mut RecordState) {
         record.link = None;
-        if let Status::SurplusInto(heir) = &record.status {
+        if let RecordStatus::SurplusInto(heir) = &record.status {
             record.status = match heir.object == record.key.object {
-                true => Status::MergedInto(heir.clone()),
-                false => Status::ConvertedTo(heir.clone()),
+                true => RecordStatus::MergedInto(heir.clone()),
+                false => RecordStatus::ConvertedTo(heir.clone()),
             };
         }
     }
@@ -410,16 +413,16 @@ impl Move<'_> {
     /// What was sent to a record without an answer: its successor shows what became of that.
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
-            let reason = settle(self.entity, &entry, &sent, heir, true);
-            let note = Note { record: Some(heir.key.clone()), field: None, reason };
+            let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
+            let note = PlanNote { record: Some(heir.key.clone()), field: None, reason };
             let name = &self.entity.name;
             self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
             self.changes.outbox_done.push(entry.intent);
         }
     }
 
-    fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
-        let note = Note { record: Some(record), field: None, reason };
+    fn add_journal_entry(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
+        let note = PlanNote { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 

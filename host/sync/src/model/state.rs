@@ -19,8 +19,9 @@ pub use failure::{Failing, Failure, FailureClass, RETRY_REFUSED_MS, newest};
 pub use field::FieldState;
 pub use first::{EntityPlan, WriteCounts};
 pub use guard::{GuardCounts, first_hour_of, hour_of};
+pub use ids::{LinkId, RecordKey, Span};
 pub use outbox::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, SETTLE_MS, SKEW_MS};
-pub use record::{LinkWork, RecordState, Status};
+pub use record::{LinkWork, RecordState, RecordStatus};
 pub use stream::{Cursor, Stream, Sweep, SweepCounts, SweepStage};
 
 mod awaited;
@@ -29,56 +30,10 @@ mod failure;
 mod field;
 mod first;
 mod guard;
+mod ids;
 mod outbox;
 mod record;
 mod stream;
-
-/// One record of one object of one system.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RecordKey {
-    /// The system's name in the configuration.
-    pub system: String,
-    /// The object's name there.
-    pub object: String,
-    /// The record's id there.
-    pub id: String,
-}
-
-impl std::fmt::Display for RecordKey {
-    /// For people: an id of the vendor's stays on its line.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}/", self.system, self.object)?;
-        if !self.id.contains(char::is_control) {
-            return f.write_str(&self.id);
-        }
-        self.id.chars().try_for_each(|c| match c.is_control() {
-            true => write!(f, "{}", c.escape_default()),
-            false => write!(f, "{c}"),
-        })
-    }
-}
-
-/// A link's number, unique in one store and never used again. Zero is no link and sorts before all.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct LinkId(pub u64);
-
-impl std::fmt::Display for LinkId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// A span of time in ms: later than `after`, not later than `until`. A missing bound is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Span {
-    /// The record's stamp when the former value was still there.
-    pub after: Option<i64>,
-    /// The record's stamp when the present value was first there.
-    pub until: Option<i64>,
-}
 
 /// The hub's value of one field of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -153,11 +108,11 @@ pub struct Review {
     /// The record it is about.
     pub record: Option<RecordKey>,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ReviewSubject,
     /// Whether it is open.
     pub status: ReviewStatus,
     /// What a person chose.
-    pub choice: Option<Choice>,
+    pub choice: Option<ReviewChoice>,
     /// When it was opened or last changed, ms.
     pub at_ms: i64,
 }
@@ -179,7 +134,7 @@ pub enum ReviewStatus {
 /// What a review is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Matter {
+pub enum ReviewSubject {
     /// Members differ in a field.
     Conflict {
         /// The field's name.
@@ -301,7 +256,7 @@ pub enum Matter {
 /// What a person chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Choice {
+pub enum ReviewChoice {
     /// This value of a field.
     Value(Cell),
     /// Link the record with this one.

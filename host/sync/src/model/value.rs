@@ -61,9 +61,9 @@ impl From<&str> for Value {
 
 /// A cell for people.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown<'a>(pub &'a Cell);
+pub struct DisplayedValue<'a>(pub &'a Cell);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for DisplayedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => write!(f, "(unknown)"),

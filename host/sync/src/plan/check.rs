@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkView, OutboxEntry, RecordKey, Status};
+use crate::model::state::{LinkView, OutboxEntry, RecordKey, RecordStatus};
 
 /// Checks the operations of one entity that are to be committed together.
 ///
@@ -64,13 +64,13 @@ fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
     };
     let loser = RecordKey { id: loser.clone(), ..winner.clone() };
     let view = views.iter().find(|view| view.link.id == entry.link);
-    let has = |key: &RecordKey, status: &Status| {
+    let has = |key: &RecordKey, status: &RecordStatus| {
         let mut records = view.iter().flat_map(|view| &view.records);
         records.any(|record| record.key == *key && record.status == *status)
     };
-    if !has(&winner, &Status::Live) {
+    if !has(&winner, &RecordStatus::Live) {
         Err(format!("{winner} is not the live record of the link"))
-    } else if !has(&loser, &Status::Surplus) {
+    } else if !has(&loser, &RecordStatus::Surplus) {
         Err(format!("{loser} is not a surplus record of the link"))
     } else if !entry.columns.is_empty() || !entry.fields.is_empty() {
         Err("a merge that writes fields".to_owned())

@@ -8,44 +8,16 @@
 //! their end is not asked about yet: what would be written is not known.
 
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, CycleOptions, Engine, FirstSync, Silent};
+use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
 use crate::link::linker::{link_records, take_back};
 use crate::link::successors::follow_moves;
+use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
 use crate::model::spec::EntitySpec;
-use crate::model::state::{Choice, EntityPlan, Matter, Review, ReviewStatus};
+use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use crate::plan::entity::plan_entity;
-use crate::read::transforms::Lenses;
-use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
-
-/// What the first sync waits for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FirstSyncWaits {
-    /// The question that a person is to answer.
-    pub question: Option<Review>,
-    /// Entities that were not read to their end yet.
-    pub unread: Vec<String>,
-}
-
-impl FirstSyncWaits {
-    /// What would be written, by entity.
-    pub fn plans(&self) -> &[EntityPlan] {
-        self.question.as_ref().map(plans).unwrap_or_default()
-    }
-
-    /// Whether a person has said that nothing is to be written for now.
-    pub fn is_left(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| question.choice == Some(Choice::Leave))
-    }
-}
-
-/// What a question about a first sync says of each entity.
-fn plans(question: &Review) -> &[EntityPlan] {
-    match &question.matter {
-        Matter::FirstSync { entities } => entities,
-        _ => &[],
-    }
-}
+use crate::read::transforms::TransformCalls;
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// What becomes of entities whose first plans are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +31,8 @@ enum Step {
 }
 
 /// All of them together: one answer is about all that was shown.
-fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
-    if answer == FirstSync::Approved && !plans.is_empty() {
+fn next_step(answer: FirstSyncAnswer, plans: &[EntityPlan]) -> Step {
+    if answer == FirstSyncAnswer::Approved && !plans.is_empty() {
         Step::Begin
     } else if plans.iter().all(|plan| plan.writes.is_empty()) {
         Step::Compare
@@ -73,7 +45,7 @@ fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
 /// of. The cycle plans and writes nothing of those.
 pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
     let engine = cycle.engine;
-    if !engine.options.apply || engine.options.first_sync == FirstSync::Unasked {
+    if !engine.options.apply || engine.options.first_sync == FirstSyncAnswer::Unasked {
         return Ok(());
     }
     let asked = begin_approved(engine, open_questions(engine).await?).await?;
@@ -91,7 +63,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         take_back(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
         let contested = link_records(engine, &cycle.tally, entity, &current).await?;
-        cycle.contest(&entity.name, contested);
+        cycle.note_contested_places(&entity.name, contested);
     }
     let mut waits = FirstSyncWaits::default();
     let mut entities = Vec::new();
@@ -122,7 +94,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         Step::Ask => {
             entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
             close(engine, &asked, Some(&question.id)).await?;
-            waits.question = Some(ask(engine, &asked, question).await?);
+            waits.question = Some(add_review(engine, &asked, question).await?);
         }
     }
     if waits != FirstSyncWaits::default() {
@@ -139,7 +111,7 @@ async fn begin_approved(
     let mut left = Vec::new();
     for question in questions {
         match question.choice {
-            Some(Choice::Approve) => begin(engine, &question).await?,
+            Some(ReviewChoice::Approve) => begin(engine, &question).await?,
             _ => left.push(question),
         }
     }
@@ -150,7 +122,7 @@ async fn begin_approved(
 /// approved, and keeps the question as answered.
 async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError> {
     let begun = plans(question).iter().map(|plan| (plan.entity.clone(), plan.creations()));
-    let answered = Review { choice: Some(Choice::Approve), ..question.clone() };
+    let answered = Review { choice: Some(ReviewChoice::Approve), ..question.clone() };
     let changes = Changes {
         begun: begun.collect(),
         reviews: vec![review::closed(&answered, engine.clock.now_ms())],
@@ -160,7 +132,7 @@ async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError>
 }
 
 /// Keeps the question with the numbers of now; what a person has answered stays.
-async fn ask(
+async fn add_review(
     engine: &Engine<'_>,
     asked: &[Review],
     question: Review,
@@ -193,9 +165,9 @@ async fn close(
 }
 
 async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| matches!(known.matter, Matter::FirstSync { .. }));
+    reviews.retain(|known| matches!(known.matter, ReviewSubject::FirstSync { .. }));
     Ok(reviews)
 }
 
@@ -210,8 +182,8 @@ async fn preview(
         return Ok(None);
     }
     let options = CycleOptions { apply: false, plan_operations: 0, ..engine.options.clone() };
-    let transforms = Lenses::new(engine.transforms.transforms());
-    let dry = Engine { transforms, observer: &Silent, options, ..*engine };
+    let transforms = TransformCalls::new(engine.transforms.transforms());
+    let dry = Engine { transforms, observer: &SilentObserver, options, ..*engine };
     let mut dry = cycle.for_preview(&dry);
     dry.promised = std::mem::take(&mut cycle.promised);
     plan_entity(&mut dry, entity).await?;
@@ -246,12 +218,12 @@ fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
 
 /// How many questions about ambiguous matches the entity has.
 async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = engine.store.reviews(&query).await?;
     let is_ours = |review: &&Review| {
         review.entity == entity
             && review.status == ReviewStatus::Open
-            && matches!(review.matter, Matter::Ambiguous { .. })
+            && matches!(review.matter, ReviewSubject::Ambiguous { .. })
     };
     Ok(reviews.iter().filter(is_ours).count() as u64)
 }
@@ -267,12 +239,12 @@ mod tests {
         let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
         writes.add("hubspot", "contacts", Action::Create);
         for (answer, plans, expected) in [
-            (FirstSync::Ask, vec![], Step::Compare),
-            (FirstSync::Approved, vec![], Step::Compare),
-            (FirstSync::Ask, vec![quiet.clone()], Step::Compare),
-            (FirstSync::Approved, vec![quiet.clone()], Step::Begin),
-            (FirstSync::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
-            (FirstSync::Approved, vec![quiet, writes], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![], Step::Compare),
+            (FirstSyncAnswer::Ask, vec![quiet.clone()], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![quiet.clone()], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
+            (FirstSyncAnswer::Approved, vec![quiet, writes], Step::Begin),
         ] {
             assert_eq!(next_step(answer, &plans), expected, "{answer:?} {plans:?}");
         }

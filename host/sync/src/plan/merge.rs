@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use crate::model::reason::Reason;
 use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
-use crate::model::state::{Choice, FieldState, Matter, Span, Truth};
+use crate::model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
 use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
 use crate::read::canonical::is_same;
@@ -21,7 +21,7 @@ const FLIPS_MAX: u32 = 3;
 
 /// One member's view of the field.
 #[derive(Debug, Clone)]
-pub struct Part<'a> {
+pub struct MemberField<'a> {
     /// The member's system.
     pub system: &'a str,
     /// Its values count.
@@ -34,7 +34,7 @@ pub struct Part<'a> {
     pub seen: Cow<'a, Cell>,
 }
 
-impl Part<'_> {
+impl MemberField<'_> {
     /// The value was read and is not what the hub has taken into account.
     fn is_edited(&self) -> bool {
         self.seen.is_some() && *self.seen != self.state.base
@@ -65,7 +65,7 @@ impl Part<'_> {
 
 /// What becomes of one member's field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outlook {
+pub struct FieldResult {
     /// Its base from now on.
     pub base: Cell,
     /// What it has agreed to from now on.
@@ -76,22 +76,22 @@ pub struct Outlook {
 
 /// What becomes of the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedField {
     /// The truth from now on.
     pub truth: Truth,
     /// One per part, in order.
-    pub parts: Vec<Outlook>,
+    pub parts: Vec<FieldResult>,
     /// What is worth telling, with the position of the part it is about.
     pub notes: Vec<(usize, Reason)>,
     /// A conflict that a rule has decided.
-    pub decided: Option<Matter>,
+    pub decided: Option<ReviewSubject>,
     /// A question that freezes the field.
-    pub question: Option<Matter>,
+    pub question: Option<ReviewSubject>,
 }
 
 /// By what a field is merged.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct MergeRules<'a> {
     /// The field.
     pub field: &'a FieldSpec,
     /// Whose value counts at the first link.
@@ -105,20 +105,20 @@ pub struct Rules<'a> {
 
 /// Merges one field.
 pub fn merge(
-    rules: Rules<'_>,
+    rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &[Part<'_>],
-    choice: Option<&Choice>,
-) -> Merged {
-    let merge = Merge::new(rules, truth, parts);
+    parts: &[MemberField<'_>],
+    choice: Option<&ReviewChoice>,
+) -> MergedField {
+    let merge = FieldMerge::new(rules, truth, parts);
     match choice {
-        Some(Choice::Value(value)) => merge.chosen(value),
+        Some(ReviewChoice::Value(value)) => merge.chosen(value),
         _ => merge.run(),
     }
 }
 
 /// Whether nothing is to be done about this part of a field that nobody has a question about.
-pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> bool {
+pub(crate) fn is_quiet(field: &FieldSpec, part: &MemberField<'_>, truth: &Truth) -> bool {
     let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
     let settled = !part.is_writable()
         || truth.value.is_none()
@@ -127,24 +127,24 @@ pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> boo
     taken
         && settled
         && (part.state.agreed == truth.value || *part.seen != truth.value)
-        && !consent::is_news(&field.winner, part, truth)
+        && !part.has_newly_opted_out(&field.winner, truth)
 }
 
-struct Merge<'a> {
+struct FieldMerge<'a> {
     field: &'a FieldSpec,
-    rules: Rules<'a>,
+    rules: MergeRules<'a>,
     old: &'a Truth,
-    parts: &'a [Part<'a>],
+    parts: &'a [MemberField<'a>],
     new: Truth,
-    outlooks: Vec<Outlook>,
+    outlooks: Vec<FieldResult>,
     notes: Vec<(usize, Reason)>,
     reason: Reason,
-    decided: Option<Matter>,
+    decided: Option<ReviewSubject>,
 }
 
-impl<'a> Merge<'a> {
-    fn new(rules: Rules<'a>, old: &'a Truth, parts: &'a [Part<'a>]) -> Self {
-        let outlooks = parts.iter().map(|part| Outlook {
+impl<'a> FieldMerge<'a> {
+    fn new(rules: MergeRules<'a>, old: &'a Truth, parts: &'a [MemberField<'a>]) -> Self {
+        let outlooks = parts.iter().map(|part| FieldResult {
             base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
             agreed: part.state.agreed.clone(),
             due: None,
@@ -162,34 +162,35 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn run(mut self) -> Merged {
+    fn run(mut self) -> MergedField {
         if self.weigh_consent() {
             self.replace_own(false);
-            return self.settle();
+            return self.into_merged_field();
         }
         let question = match self.votes() {
-            Ok(votes) => {
-                self.count(votes).or_else(|| self.welcome()).or_else(|| self.replace_own(true))
-            }
+            Ok(votes) => self
+                .count(votes)
+                .or_else(|| self.adopt_first_values())
+                .or_else(|| self.replace_own(true)),
             Err(question) => Some(*question),
         };
         match question {
             Some(question) => self.frozen(question),
-            None => self.settle(),
+            None => self.into_merged_field(),
         }
     }
 
     /// A person has chosen: everybody else's value is taken into account and overruled.
-    fn chosen(mut self, value: &Cell) -> Merged {
+    fn chosen(mut self, value: &Cell) -> MergedField {
         self.new =
             Truth { value: value.clone(), previous: self.old.value.clone(), ..Truth::default() };
         self.reason = Reason::Chosen;
         self.overrule();
-        self.settle()
+        self.into_merged_field()
     }
 
     /// The edits; drift and ignored clears are set aside.
-    fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
+    fn votes(&mut self) -> Result<Vec<usize>, Box<ReviewSubject>> {
         let (mut votes, mut emptied) = (Vec::new(), Vec::new());
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
@@ -215,12 +216,13 @@ impl<'a> Merge<'a> {
     }
 
     /// Moves the truth by the edits, or asks.
-    fn count(&mut self, edits: Vec<usize>) -> Option<Matter> {
+    fn count(&mut self, edits: Vec<usize>) -> Option<ReviewSubject> {
         let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;
         }
-        let unsure = edits.iter().filter_map(|edit| self.parts.get(*edit)).any(Part::is_unsure);
+        let unsure =
+            edits.iter().filter_map(|edit| self.parts.get(*edit)).any(MemberField::is_unsure);
         if self.is_set() && !unsure {
             self.merge_sets(&edits);
             return None;
@@ -236,7 +238,7 @@ impl<'a> Merge<'a> {
         }
         let first = votes.first()?.clone();
         if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
-            return self.contest(&votes, unsure);
+            return self.resolve_conflict(&votes, unsure);
         }
         let reason = match votes.len() {
             1 => Reason::ChangedIn(first.system.clone()),
@@ -293,7 +295,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Makes a vote the truth, unless that would be one swing too many.
-    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<Matter> {
+    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<ReviewSubject> {
         // A value that comes back from a member to which the engine had just written another.
         let swings = vote.value == self.old.previous
             && vote.value != self.old.value
@@ -301,7 +303,7 @@ impl<'a> Merge<'a> {
         let flips = if swings { self.old.flips + 1 } else { 0 };
         if flips > FLIPS_MAX {
             let values = vec![self.old.value.clone(), vote.value.clone()];
-            return Some(Matter::Oscillation { field: self.field.name.clone(), values });
+            return Some(ReviewSubject::Oscillation { field: self.field.name.clone(), values });
         }
         if vote.value != self.old.value {
             self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, flips);
@@ -333,7 +335,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
-    fn welcome(&mut self) -> Option<Matter> {
+    fn adopt_first_values(&mut self) -> Option<ReviewSubject> {
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_some() || part.seen.is_none() || !part.reads {
                 continue;
@@ -360,11 +362,11 @@ impl<'a> Merge<'a> {
     }
 
     /// Says what is due, once the truth is known.
-    fn settle(mut self) -> Merged {
+    fn into_merged_field(mut self) -> MergedField {
         for position in 0..self.parts.len() {
             self.settle_part(position);
         }
-        Merged {
+        MergedField {
             truth: self.new,
             parts: self.outlooks,
             notes: self.notes,
@@ -419,13 +421,13 @@ impl<'a> Merge<'a> {
         self.parts.get(position).is_some_and(|part| self.is_same(&part.seen, &self.new.value))
     }
 
-    fn frozen(self, question: Matter) -> Merged {
-        let still = |part: &Part<'_>| Outlook {
+    fn frozen(self, question: ReviewSubject) -> MergedField {
+        let still = |part: &MemberField<'_>| FieldResult {
             base: part.state.base.clone(),
             agreed: part.state.agreed.clone(),
             due: None,
         };
-        Merged {
+        MergedField {
             truth: self.old.clone(),
             parts: self.parts.iter().map(still).collect(),
             notes: Vec::new(),

@@ -11,18 +11,18 @@ use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
 use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey};
 use crate::model::value::{Cell, Value};
-use crate::plan::link::{Draft, Note};
-use crate::read::transforms::Lenses;
+use crate::plan::link::{PlanNote, PlannedWrite};
+use crate::read::transforms::TransformCalls;
 
 /// What became of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedWrite {
     /// The operation, without its intent; nothing when no column would change.
     pub entry: Option<OutboxEntry>,
     /// Fields that stand there already in the member's own form.
     pub settled: Vec<FieldWrite>,
     /// Why something of it is not written.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PlanNote>,
 }
 
 /// Renders the drafts of one entity, in order.
@@ -30,11 +30,11 @@ pub struct Rendered {
 /// # Errors
 /// What a transform says.
 pub async fn render(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
-    drafts: &[Draft],
-) -> Result<Vec<Rendered>, PluginError> {
-    let mut columns: Vec<Vec<Columns>> = drafts
+    drafts: &[PlannedWrite],
+) -> Result<Vec<RenderedWrite>, PluginError> {
+    let mut columns: Vec<Vec<RenderedColumns>> = drafts
         .iter()
         .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
         .collect();
@@ -65,27 +65,27 @@ pub async fn render(
 }
 
 /// The columns of one group of a draft.
-enum Columns {
+enum RenderedColumns {
     Cells(Vec<Cell>),
     /// There is no counterpart, or a transform fails at it.
     Failed(Reason),
 }
 
 /// What counts for a group that nothing is said about.
-fn unknown(entity: &EntitySpec, draft: &Draft, group: usize) -> Columns {
+fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: usize) -> RenderedColumns {
     let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
     let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
-    Columns::Failed(Reason::Unmapped { column, items: Vec::new() })
+    RenderedColumns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
 /// The columns of one group for the drafts at these places.
 async fn render_group(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     member: &MemberSpec,
     group: &MappingGroup,
-    drafts: &[Draft],
+    drafts: &[PlannedWrite],
     places: &[(usize, usize)],
-) -> Result<Vec<Columns>, PluginError> {
+) -> Result<Vec<RenderedColumns>, PluginError> {
     let cells: Vec<Vec<Cell>> = places
         .iter()
         .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
@@ -108,26 +108,31 @@ async fn render_group(
             let answers = transforms.to_columns(lens, cells, old.collect()).await?;
             Ok(answers
                 .into_iter()
-                .map(|answer| answer.map_or_else(Columns::Failed, Columns::Cells))
+                .map(|answer| answer.map_or_else(RenderedColumns::Failed, RenderedColumns::Cells))
                 .collect())
         }
     }
 }
 
 /// Days as the columns take them.
-fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Columns {
+fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> RenderedColumns {
     let mut taken = Vec::with_capacity(cells.len());
     for (column, cell) in group.columns.iter().zip(cells) {
         match member.days.outward(column, cell) {
             Some(cell) => taken.push(cell),
-            None => return Columns::Failed(Reason::ZoneUnknown { column: column.clone() }),
+            None => return RenderedColumns::Failed(Reason::ZoneUnknown { column: column.clone() }),
         }
     }
-    Columns::Cells(taken)
+    RenderedColumns::Cells(taken)
 }
 
 /// The cells of a group in the member's own values.
-fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cell]) -> Columns {
+fn look_up(
+    table: &ValueTable,
+    group: &MappingGroup,
+    draft: &PlannedWrite,
+    cells: &[Cell],
+) -> RenderedColumns {
     let mut written = Vec::with_capacity(cells.len());
     for (column, cell) in group.columns.iter().zip(cells) {
         let remote = match cell {
@@ -137,24 +142,24 @@ fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cel
         match remote {
             Ok(cell) => written.push(cell),
             Err(items) => {
-                return Columns::Failed(Reason::Unmapped { column: column.clone(), items });
+                return RenderedColumns::Failed(Reason::Unmapped { column: column.clone(), items });
             }
         }
     }
-    Columns::Cells(written)
+    RenderedColumns::Cells(written)
 }
 
-fn present(draft: &Draft, column: &str) -> Cell {
+fn present(draft: &PlannedWrite, column: &str) -> Cell {
     draft.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
 }
 
 fn assemble(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &Draft,
-    columns: Vec<Columns>,
-) -> Rendered {
-    let mut rendered = Rendered { entry: None, settled: Vec::new(), notes: Vec::new() };
+    draft: &PlannedWrite,
+    columns: Vec<RenderedColumns>,
+) -> RenderedWrite {
+    let mut rendered = RenderedWrite { entry: None, settled: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
@@ -169,13 +174,15 @@ fn assemble(
             .cloned()
             .collect();
         match cells {
-            Columns::Failed(reason) => {
+            RenderedColumns::Failed(reason) => {
                 rendered.notes.extend(held(member, draft, &mine, &reason));
                 // A system's default would stand there and come back as a value (RULES.md V17).
                 sendable &= draft.action != Action::Create;
             }
-            Columns::Cells(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
-            Columns::Cells(cells) => {
+            RenderedColumns::Cells(cells) if stands(draft, group, &cells) => {
+                rendered.settled.extend(mine)
+            }
+            RenderedColumns::Cells(cells) => {
                 let named = group.columns.iter().cloned().zip(cells);
                 writes.extend(named.map(|(column, cell)| ColumnWrite { column, cell }));
                 fields.extend(mine);
@@ -204,7 +211,7 @@ fn assemble(
 }
 
 /// Whether the columns, as last read, say the same already.
-fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
+fn stands(draft: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
         && draft.action == Action::Update
         && group
@@ -214,13 +221,18 @@ fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
             .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
 }
 
-fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reason) -> Vec<Note> {
+fn held(
+    member: &MemberSpec,
+    draft: &PlannedWrite,
+    fields: &[FieldWrite],
+    reason: &Reason,
+) -> Vec<PlanNote> {
     let record = draft.id.as_ref().map(|id| RecordKey {
         system: member.system.clone(),
         object: member.object.clone(),
         id: id.clone(),
     });
-    let note = |write: &FieldWrite| Note {
+    let note = |write: &FieldWrite| PlanNote {
         record: record.clone(),
         field: Some(write.field.clone()),
         reason: reason.clone(),
@@ -231,7 +243,7 @@ fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reas
 fn entry(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &Draft,
+    draft: &PlannedWrite,
     columns: Vec<ColumnWrite>,
     fields: Vec<FieldWrite>,
 ) -> OutboxEntry {

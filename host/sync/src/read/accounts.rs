@@ -17,9 +17,9 @@ use crate::store::port::{Changes, Store, StoreError};
 
 /// The systems whose account was looked at since the process began.
 #[derive(Debug, Default)]
-pub struct Verified(Mutex<BTreeMap<String, String>>);
+pub struct VerifiedAccounts(Mutex<BTreeMap<String, String>>);
 
-impl Verified {
+impl VerifiedAccounts {
     /// Whether a system is known to be the account that the store belongs to.
     pub fn has(&self, system: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(system)
@@ -93,7 +93,7 @@ pub struct OwnAccounts<'a> {
     /// What the accounts belong to.
     pub store: &'a dyn Store,
     /// What was looked at before.
-    pub verified: &'a Verified,
+    pub verified: &'a VerifiedAccounts,
 }
 
 #[async_trait]

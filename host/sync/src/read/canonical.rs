@@ -15,26 +15,26 @@ use crate::model::value::{Cell, SmolStr, Value};
 
 /// The value does not fit the field's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfit;
+pub struct UnfitValue;
 
 /// A cell as a field of this kind holds it; absent stays absent, and blank text is null. A moment
 /// becomes the day that it is in `zone`.
 ///
 /// # Errors
-/// [`Unfit`] when the value cannot be read as `kind`.
-pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell, Unfit> {
+/// [`UnfitValue`] when the value cannot be read as `kind`.
+pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell, UnfitValue> {
     match (kind, cell) {
         (_, None) => Ok(None),
         (_, Some(Value::Null)) => Ok(Some(Value::Null)),
         (FieldKind::Date, Some(Value::Timestamp(ms))) => {
-            let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(Unfit)?;
+            let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(UnfitValue)?;
             Ok(Some(Value::Date(day.into())))
         }
         (kind, Some(value)) => fit_value(kind, value).map(Some),
     }
 }
 
-fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
+fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, UnfitValue> {
     match kind {
         FieldKind::Choices => return choices(value),
         FieldKind::Reference { .. } => return references(value),
@@ -43,7 +43,7 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
         }
         _ => {}
     }
-    let text = plain_text(&value).ok_or(Unfit)?;
+    let text = plain_text(&value).ok_or(UnfitValue)?;
     if text.is_empty() {
         return Ok(Value::Null);
     }
@@ -53,11 +53,11 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
         FieldKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
-            _ => Err(Unfit),
+            _ => Err(UnfitValue),
         },
         FieldKind::Date if is_date(&text) => Ok(Value::Date(text.into())),
-        FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| Unfit),
-        _ => Err(Unfit),
+        FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| UnfitValue),
+        _ => Err(UnfitValue),
     }
 }
 
@@ -133,21 +133,21 @@ fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
 }
 
 /// Text as somebody typed it.
-fn typed(value: Value) -> Result<Value, Unfit> {
+fn typed(value: Value) -> Result<Value, UnfitValue> {
     let text = match value {
         Value::Text(text) => text,
-        other => scalar(&other).ok_or(Unfit)?.into(),
+        other => scalar(&other).ok_or(UnfitValue)?.into(),
     };
     Ok(if text.trim().is_empty() { Value::Null } else { Value::Text(text) })
 }
 
-fn integer(text: &str) -> Result<i64, Unfit> {
+fn integer(text: &str) -> Result<i64, UnfitValue> {
     let plain = decimal(text)?;
-    plain.parse().map_err(|_| Unfit)
+    plain.parse().map_err(|_| UnfitValue)
 }
 
 /// `-0012.50` becomes `-12.5`.
-fn decimal(text: &str) -> Result<String, Unfit> {
+fn decimal(text: &str) -> Result<String, UnfitValue> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -155,7 +155,7 @@ fn decimal(text: &str) -> Result<String, Unfit> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
-        return Err(Unfit);
+        return Err(UnfitValue);
     }
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
@@ -177,10 +177,10 @@ fn is_date(text: &str) -> bool {
         && text.parse::<jiff::civil::Date>().is_ok()
 }
 
-fn choices(value: Value) -> Result<Value, Unfit> {
+fn choices(value: Value) -> Result<Value, UnfitValue> {
     let mut items = match value {
         Value::Choices(items) => items,
-        other => vec![scalar(&other).ok_or(Unfit)?.into()],
+        other => vec![scalar(&other).ok_or(UnfitValue)?.into()],
     };
     items.retain(|item| !item.trim().is_empty());
     items.sort_unstable();
@@ -189,10 +189,10 @@ fn choices(value: Value) -> Result<Value, Unfit> {
 }
 
 /// All ids as they were read. An empty one in the first place says that none is the primary one.
-fn references(value: Value) -> Result<Value, Unfit> {
+fn references(value: Value) -> Result<Value, UnfitValue> {
     let ids = match value {
         Value::References(ids) => ids,
-        other => vec![plain_text(&other).ok_or(Unfit)?.into()],
+        other => vec![plain_text(&other).ok_or(UnfitValue)?.into()],
     };
     let is_empty = ids.iter().all(SmolStr::is_empty);
     Ok(if is_empty { Value::Null } else { Value::References(ids) })

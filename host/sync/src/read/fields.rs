@@ -9,11 +9,11 @@ use crate::model::spec::{
 use crate::model::state::RecordState;
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::{composed, fit};
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 
 /// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct RowReading {
     /// In the order of the entity's fields; absent where the row says nothing usable.
     pub cells: Vec<Cell>,
     /// Columns that mappings with a complement must keep.
@@ -26,7 +26,7 @@ pub struct Reading {
     pub again: bool,
 }
 
-impl Reading {
+impl RowReading {
     /// A field's value could not be used: whatever was known of it does not count any more.
     pub(crate) fn fail(&mut self, field: FieldIndex, reason: Reason) {
         self.problems.push((field, reason));
@@ -35,7 +35,7 @@ impl Reading {
 
 /// What rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowsKind {
     /// What a system answered: a field of which one column has no cell was not read.
     Answered,
     /// What a write carried: a column without a cell was left alone.
@@ -48,13 +48,13 @@ pub enum Rows {
 /// # Errors
 /// What a transform says.
 pub async fn read_rows(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
-    (batch, rows): (&Batch, Rows),
+    (batch, rows): (&Batch, RowsKind),
     known: &[Option<&RecordState>],
-) -> Result<Vec<Reading>, PluginError> {
-    let blank = Reading {
+) -> Result<Vec<RowReading>, PluginError> {
+    let blank = RowReading {
         cells: vec![None; entity.fields.len()],
         raw: Vec::new(),
         problems: Vec::new(),
@@ -72,7 +72,7 @@ pub async fn read_rows(
             continue;
         }
         let mut columns: Vec<Vec<Cell>> = batch.rows.iter().map(|row| pick(row, &places)).collect();
-        if rows == Rows::Answered {
+        if rows == RowsKind::Answered {
             for (reading, cells) in readings.iter_mut().zip(&mut columns) {
                 reading.miss(group, &places, cells);
             }
@@ -105,12 +105,12 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
 
 /// Calls a transform for the rows that have anything to say.
 async fn read_lens(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),
     lens: &TransformUse,
     columns: Vec<Vec<Cell>>,
     known: &[Option<&RecordState>],
-    readings: &mut [Reading],
+    readings: &mut [RowReading],
 ) -> Result<(), PluginError> {
     let mut positions = Vec::new();
     let mut input = Vec::new();
@@ -152,7 +152,7 @@ fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
     known?.fields.get(field.0)?.seen.clone()
 }
 
-impl Reading {
+impl RowReading {
     /// Leaves out a group of which the row lacks a cell: part of a name is no name.
     fn miss(&mut self, group: &MappingGroup, places: &[Option<usize>], cells: &mut [Cell]) {
         let mut named = group.columns.iter().zip(places).zip(cells.iter());

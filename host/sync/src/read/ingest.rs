@@ -7,23 +7,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
-use crate::link::pending_creates::strays;
-use crate::link::stamp::{Memory, Stamp, recall};
+use crate::link::stamp::{CreateStamp, StampMemory, recall};
 use crate::model::plugin::{Generation, PluginError};
 use crate::model::reason::Reason;
 use crate::model::record::{Page, Removal, Row, Tombstone};
 use crate::model::spec::{EntitySpec, FieldIndex, MemberSpec};
-use crate::model::state::{Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, Status};
+use crate::model::state::{
+    Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, RecordStatus,
+};
 use crate::ports::Connector;
-use crate::read::fields::{Reading, Rows, read_rows};
+use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::keys;
-use crate::read::order::{self, Look, Weighed, left_of};
-use crate::read::transforms::Lenses;
+use crate::read::order::{self, ReadingContext, RowVerdict, left_of};
+use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
 use crate::store::port::{Changes, Restored, Store, StoreError};
 
 mod missed;
 mod record;
+mod strays;
 pub(crate) mod unread;
 
 /// Stamps of one system may be cut to whole seconds here and not there.
@@ -31,7 +33,7 @@ const STAMP_MS: i64 = 1000;
 
 /// Why a page could not be taken in.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum AbsorbError {
+pub(crate) enum IngestError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -42,9 +44,9 @@ pub(crate) enum AbsorbError {
 
 /// Where records come from.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct IngestSource<'a> {
     pub(crate) store: &'a dyn Store,
-    pub(crate) transforms: &'a Lenses<'a>,
+    pub(crate) transforms: &'a TransformCalls<'a>,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
     /// The generation of the connector that reads them.
@@ -52,7 +54,7 @@ pub(crate) struct Source<'a> {
     pub(crate) now_ms: i64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> IngestSource<'a> {
     pub(crate) fn new(
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
@@ -83,7 +85,7 @@ impl<'a> Source<'a> {
         &self,
         connector: &dyn Connector,
         ids: &[String],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -97,7 +99,7 @@ impl<'a> Source<'a> {
     }
 
     /// What a page of records changes that were asked for by their ids.
-    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, IngestError> {
         Ok(self.absorb_page(page, true).await?.0)
     }
 
@@ -106,7 +108,7 @@ impl<'a> Source<'a> {
     pub(crate) async fn absorb_scan(
         &self,
         page: &Page,
-    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+    ) -> Result<(Changes, Vec<String>), IngestError> {
         self.absorb_page(page, false).await
     }
 
@@ -114,7 +116,7 @@ impl<'a> Source<'a> {
         &self,
         page: &Page,
         by_id: bool,
-    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+    ) -> Result<(Changes, Vec<String>), IngestError> {
         let ids = page.batch.rows.iter().map(|row| &row.id);
         let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
         let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
@@ -128,12 +130,16 @@ impl<'a> Source<'a> {
         let mut changes = Changes::default();
         // What is on the page as a row is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
-        let look =
-            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let look = ReadingContext {
+            now_ms: self.now_ms,
+            lag_ms: order::lag_of(page),
+            by_id,
+            read_back: false,
+        };
         let mut outdated: Vec<RecordKey> = Vec::new();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             let doubt = doubts.get(&self.key(&tombstone.id));
-            if self.bury((tombstone, doubt, look), &mut known, &mut changes) {
+            if self.apply_tombstone((tombstone, doubt, look), &mut known, &mut changes) {
                 outdated.push(self.key(&tombstone.id));
             }
         }
@@ -149,7 +155,7 @@ impl<'a> Source<'a> {
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
+        changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
         let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
@@ -157,14 +163,14 @@ impl<'a> Source<'a> {
     /// Takes in the rows of a page; the ids of those that may be older than our own write.
     async fn take_rows(
         &self,
-        (page, look): (&Page, Look),
+        (page, look): (&Page, ReadingContext),
         known: &BTreeMap<RecordKey, RecordState>,
         doubts: &BTreeMap<RecordKey, Doubt>,
         changes: &mut Changes,
-    ) -> Result<Vec<String>, AbsorbError> {
+    ) -> Result<Vec<String>, IngestError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
-        let rows = (&page.batch, Rows::Answered);
+        let rows = (&page.batch, RowsKind::Answered);
         let (transforms, entity, member) = (self.transforms, self.entity, self.member);
         let mut readings = read_rows(transforms, entity, member, rows, &before).await?;
         let unreadable = unreadable::named(&page.facts);
@@ -174,30 +180,30 @@ impl<'a> Source<'a> {
         let mut fresh: Vec<RecordState> = Vec::new();
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
-        let mut stamps: Vec<Stamp> = Vec::new();
+        let mut stamps: Vec<CreateStamp> = Vec::new();
         let (mut again, mut missed) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
             unread::note(reading, before, row);
             let doubt = before.and_then(|before| doubts.get(&before.key));
-            let weighed = before.map_or(Weighed::Plain, |before| {
+            let weighed = before.map_or(RowVerdict::Plain, |before| {
                 order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
             });
             let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
             changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));
             again.extend(weighed.asks().then(|| row.id.clone()));
-            if matches!(weighed, Weighed::Nothing { .. }) {
+            if matches!(weighed, RowVerdict::Nothing { .. }) {
                 continue;
             }
-            self.tell(row, reading, before, changes);
+            self.add_unusable_values(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
             missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
             let Some(before) = before else {
-                stamps.extend(stamp.and_then(Stamp::parse));
+                stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
                 changes.records.push(after);
                 continue;
@@ -217,7 +223,9 @@ impl<'a> Source<'a> {
             changes.records.push(after);
         }
         self.keep_missed(missed, changes).await?;
-        if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
+        if !stamps.is_empty()
+            && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
+        {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
         self.wake(&fresh, known, changes).await?;
@@ -227,13 +235,13 @@ impl<'a> Source<'a> {
     /// The doubt that is left about a record once a row of it was weighed.
     fn left_in_doubt(
         &self,
-        (row, reading, before): (&Row, &Reading, Option<&RecordState>),
+        (row, reading, before): (&Row, &RowReading, Option<&RecordState>),
         doubt: Option<&Doubt>,
-        weighed: &Weighed,
-        look: Look,
+        weighed: &RowVerdict,
+        look: ReadingContext,
     ) -> Option<Doubt> {
         let left = before.and_then(|_| left_of(doubt, weighed, self.entity, row, look));
-        if matches!(weighed, Weighed::Nothing { .. }) {
+        if matches!(weighed, RowVerdict::Nothing { .. }) {
             return left;
         }
         unread::left((left, doubt), reading, before, row, self.now_ms)
@@ -246,15 +254,15 @@ impl<'a> Source<'a> {
         fresh: &[RecordState],
         known: &BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let is_back = |record: &&RecordState| {
             let before = known.get(&record.key).map(|before| &before.status);
-            before.is_some_and(|status| *status == Status::Missing || status.is_gone())
+            before.is_some_and(|status| *status == RecordStatus::Missing || status.is_gone())
         };
         let back: Vec<Awaited> =
             fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();
         if !back.is_empty() {
-            changes.dirty.extend(self.store.waiters(&back).await?);
+            changes.dirty.extend(self.store.links_waiting_for(&back).await?);
         }
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
@@ -288,9 +296,9 @@ impl<'a> Source<'a> {
 
     /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
     /// clock that stepped back: then the record is read by its id once readings are current.
-    fn bury(
+    fn apply_tombstone(
         &self,
-        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, Look),
+        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),
         known: &mut BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
     ) -> bool {
@@ -323,10 +331,12 @@ impl<'a> Source<'a> {
         let is_ours = |heir: &RecordKey| self.entity.member(&heir.system, &heir.object).is_some();
         record.status = match (&record.status, status.successor()) {
             // The link goes on with the active record.
-            (Status::Surplus | Status::Replaced, None) => Status::Replaced,
+            (RecordStatus::Surplus | RecordStatus::Replaced, None) => RecordStatus::Replaced,
             // What it became stands aside in its stead.
-            (Status::Surplus, Some(heir)) if is_ours(heir) => Status::SurplusInto(heir.clone()),
-            (Status::Surplus | Status::Replaced, Some(_)) => {
+            (RecordStatus::Surplus, Some(heir)) if is_ours(heir) => {
+                RecordStatus::SurplusInto(heir.clone())
+            }
+            (RecordStatus::Surplus | RecordStatus::Replaced, Some(_)) => {
                 record.link = None;
                 status
             }
@@ -336,30 +346,30 @@ impl<'a> Source<'a> {
         false
     }
 
-    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> Status {
+    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> RecordStatus {
         match &tombstone.removal {
-            Removal::Deleted => Status::Deleted,
-            Removal::Archived => Status::Archived,
-            Removal::MergedInto(id) => Status::MergedInto(self.key(id)),
+            Removal::Deleted => RecordStatus::Deleted,
+            Removal::Archived => RecordStatus::Archived,
+            Removal::MergedInto(id) => RecordStatus::MergedInto(self.key(id)),
             Removal::ConvertedTo(became) => {
                 let system = &self.member.system;
                 let ours = became
                     .iter()
                     .find(|(object, _)| self.entity.member(system, object).is_some())
                     .or(became.first());
-                ours.map_or(Status::Deleted, |(object, id)| {
+                ours.map_or(RecordStatus::Deleted, |(object, id)| {
                     let (system, object) = (system.clone(), object.clone());
-                    Status::ConvertedTo(RecordKey { system, object, id: id.clone() })
+                    RecordStatus::ConvertedTo(RecordKey { system, object, id: id.clone() })
                 })
             }
         }
     }
 
     /// Values that cannot be used are told once, when the record is new or has changed.
-    fn tell(
+    fn add_unusable_values(
         &self,
         row: &Row,
-        reading: &Reading,
+        reading: &RowReading,
         before: Option<&RecordState>,
         changes: &mut Changes,
     ) {

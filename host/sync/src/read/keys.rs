@@ -10,7 +10,7 @@ use crate::model::spec::{EntitySpec, MatchKey};
 use crate::model::state::{RecordKey, RecordState};
 use crate::model::value::Cell;
 use crate::read::canonical::{comparable, plain_text};
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 use crate::read::unreadable::was_not_answered;
 
 /// Between the parts of a key of several fields; no text of a CRM holds it.
@@ -28,7 +28,7 @@ pub type RecordKeys = (RecordKey, Vec<(String, String)>);
 /// # Errors
 /// What a transform says.
 pub async fn match_keys(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
     records: &[&RecordState],
 ) -> Result<(Vec<RecordKeys>, Vec<(RecordKey, Reason)>), PluginError> {

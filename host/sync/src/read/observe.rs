@@ -1,17 +1,18 @@
 //! Reading what changed: every stream page by page, each page with its cursor in one commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::engine::{BACKFILL_SHARE, CycleError, Engine, Event, Tally};
+use crate::cycle_state::DeniedPermissions;
+use crate::engine::{BACKFILL_SHARE, CycleCounters, CycleError, CycleEvent, Engine};
 use crate::model::plugin::PluginError;
 use crate::model::record::{Action, Attributes, Page, PageRequest, Scan};
 use crate::model::spec::{EntitySpec, MemberSpec, stopped};
 use crate::model::state::{
-    Cursor, LinkId, RecordKey, RecordState, Status, Stream, Sweep, SweepStage,
+    Cursor, LinkId, RecordKey, RecordState, RecordStatus, Stream, Sweep, SweepStage,
 };
 use crate::model::value::Value;
 use crate::ports::Connector;
-use crate::read::ingest::{AbsorbError, Source};
+use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::order::said_lag;
 use crate::store::port::{Changes, StoreError};
 
@@ -29,16 +30,13 @@ pub(crate) struct Observed {
     /// Streams of which a scan was begun just now and read to its end.
     pub(crate) current: BTreeSet<Stream>,
     /// What an admin does not let a connector do.
-    pub(crate) denied: Denied,
+    pub(crate) denied: DeniedPermissions,
 }
-
-/// What an admin does not let connectors do, by system and object, and what the host says of it.
-pub(crate) type Denied = BTreeMap<(String, String, Action), PluginError>;
 
 /// Reads all streams of all systems, the systems side by side.
 pub(crate) async fn observe(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
 ) -> Result<Observed, CycleError> {
     let systems = engine.spec.systems();
     let reads = systems.iter().map(|system| observe_system(engine, tally, system));
@@ -53,7 +51,7 @@ pub(crate) async fn observe(
 
 async fn observe_system(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     system: &str,
 ) -> Result<Observed, CycleError> {
     let mut observed = Observed::default();
@@ -76,8 +74,8 @@ async fn observe_system(
                     observed.current.insert(reader.stream());
                     observed.backfilled.extend(backfilled.then(|| reader.stream()));
                 }
-                Err(AbsorbError::Store(error)) => return Err(error.into()),
-                Err(AbsorbError::Plugin(error)) => {
+                Err(IngestError::Store(error)) => return Err(error.into()),
+                Err(IngestError::Plugin(error)) => {
                     tally.object_failed(member, &member.object, &error);
                 }
             }
@@ -88,7 +86,7 @@ async fn observe_system(
 
 /// What the host does not let a connector do to the object of a member. Without the right to read
 /// nothing is written anyway, and reading says so.
-fn denied(connector: &dyn Connector, member: &MemberSpec) -> Denied {
+fn denied(connector: &dyn Connector, member: &MemberSpec) -> DeniedPermissions {
     let place = |action| (member.system.clone(), member.object.clone(), action);
     let refusal = |action| Some((place(action), connector.refuses(&member.object, action)?));
     Action::ALL.into_iter().filter_map(refusal).collect()
@@ -130,7 +128,7 @@ struct Kept {
 /// Reads one stream.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: &'a Tally<'a>,
+    pub(crate) tally: &'a CycleCounters<'a>,
     pub(crate) connector: &'a dyn Connector,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
@@ -139,7 +137,7 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// Reads to the end of what there is; whether that was a backfill. The end of a scan that an
     /// earlier cycle began says nothing of what came since, so another one follows (RULES.md P13).
-    async fn run(&self) -> Result<bool, AbsorbError> {
+    async fn run(&self) -> Result<bool, IngestError> {
         let kept = self.engine.store.cursor(&self.stream()).await?;
         let is_first = kept.is_none();
         let kept = match kept {
@@ -162,7 +160,7 @@ impl Reader<'_> {
 
     /// Another mapping is read from its beginning. What came since the last cursor is read first: a
     /// backfill shows nothing that was deleted (RULES.md V13).
-    async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, AbsorbError> {
+    async fn leave(&self, kept: Cursor, spent: &mut Spent) -> Result<Cursor, IngestError> {
         // The end of a scan that was cut off says nothing of what came since.
         let scans = if kept.more { 2 } else { 1 };
         let mut left = Cursor { digest: stopped::left(&kept.digest), ..kept };
@@ -173,7 +171,7 @@ impl Reader<'_> {
                 // The cursor was lost, and everything was read anew.
                 Ok(true) => return Ok(left),
                 Ok(false) => {}
-                Err(AbsorbError::Plugin(error)) if cannot_go_on(&error) => break,
+                Err(IngestError::Plugin(error)) if cannot_go_on(&error) => break,
                 Err(error) => return Err(error),
             }
         }
@@ -194,14 +192,14 @@ impl Reader<'_> {
         cursor: &mut Cursor,
         is_first: bool,
         spent: &mut Spent,
-    ) -> Result<bool, AbsorbError> {
+    ) -> Result<bool, IngestError> {
         let mut ahead = None;
         loop {
             let began = cursor.position.is_none();
             let expected = if began && !is_first { self.known_rows().await? } else { None };
             let Asked { page, at_ms } = match ahead.take() {
                 Some(asked) => asked,
-                None => self.ask(cursor, expected).await,
+                None => self.request_page(cursor, expected).await,
             };
             let page = match page {
                 Err(PluginError::CursorLost { .. }) if cursor.position.is_some() => {
@@ -218,8 +216,9 @@ impl Reader<'_> {
             cursor.lag_ms = said_lag(&page);
             let scanned = Scanned { page: &page, at_ms, cursor, is_backfill, is_first };
             let reads_ahead = self.reads_ahead(&page, is_backfill, spent);
-            let next =
-                async { if reads_ahead { Some(self.ask(cursor, None).await) } else { None } };
+            let next = async {
+                if reads_ahead { Some(self.request_page(cursor, None).await) } else { None }
+            };
             // Asked for before anything is kept, so that tests over a store that never waits see
             // the order that a slow one has.
             let (next, kept) = futures::join!(next, self.keep(scanned));
@@ -227,7 +226,7 @@ impl Reader<'_> {
             let Kept { successors, again } = kept?;
             // What is read by its id now is newer than what was read ahead, which is read again.
             ahead = next.filter(|_| successors.is_empty() && again.is_empty());
-            self.tell(&page);
+            self.report_page(&page);
             self.fetch(successors).await?;
             self.read_again(&again).await?;
             self.wait(&page).await;
@@ -242,7 +241,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn ask(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
+    async fn request_page(&self, cursor: &Cursor, expected: Option<u64>) -> Asked {
         let at_ms = self.engine.clock.now_ms();
         let page = self.connector.read_page(&self.request(cursor, expected)).await;
         Asked { page, at_ms }
@@ -257,10 +256,10 @@ impl Reader<'_> {
     }
 
     /// Takes in a page and keeps it with its cursor, in one commit.
-    async fn keep(&self, scanned: Scanned<'_>) -> Result<Kept, AbsorbError> {
+    async fn keep(&self, scanned: Scanned<'_>) -> Result<Kept, IngestError> {
         let Scanned { page, at_ms, cursor, is_backfill, is_first } = scanned;
         // It shows what was there when it was asked for, however long it has waited.
-        let source = Source { now_ms: at_ms, ..self.source() };
+        let source = IngestSource { now_ms: at_ms, ..self.source() };
         let (mut changes, again) = source.absorb_scan(page).await?;
         if is_backfill && !is_first {
             changes.dirty.extend(self.links_of(page).await?);
@@ -275,7 +274,7 @@ impl Reader<'_> {
     }
 
     /// The links of a page: under another mapping they are planned anew though no value has moved.
-    async fn links_of(&self, page: &Page) -> Result<Vec<LinkId>, AbsorbError> {
+    async fn links_of(&self, page: &Page) -> Result<Vec<LinkId>, IngestError> {
         let source = self.source();
         let keys = page.batch.rows.iter().map(|row| source.key(&row.id));
         let known = self.engine.store.records(&keys.collect::<Vec<_>>()).await?;
@@ -305,7 +304,7 @@ impl Reader<'_> {
 
     /// The first backfill has seen everything. A later one has not seen what was deleted while no
     /// cursor was followed, so a sweep is due after it.
-    async fn sweep_after_backfill(&self) -> Result<Sweep, AbsorbError> {
+    async fn sweep_after_backfill(&self) -> Result<Sweep, IngestError> {
         let known = self.engine.store.sweep(&self.stream()).await?;
         Ok(match known {
             None => Sweep { began_ms: self.engine.clock.now_ms(), ..Sweep::default() },
@@ -314,8 +313,8 @@ impl Reader<'_> {
     }
 
     /// How many records of the stream are known to be there.
-    pub(crate) async fn known_rows(&self) -> Result<Option<u64>, AbsorbError> {
-        let rows = self.engine.store.live(&self.entity.name, &self.stream()).await?;
+    pub(crate) async fn known_rows(&self) -> Result<Option<u64>, IngestError> {
+        let rows = self.engine.store.count_live(&self.entity.name, &self.stream()).await?;
         Ok((rows > 0).then_some(rows))
     }
 
@@ -341,17 +340,17 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    pub(crate) fn source(&self) -> IngestSource<'_> {
+        IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
-    fn tell(&self, page: &Page) {
+    fn report_page(&self, page: &Page) {
         let now_ms = self.engine.clock.now_ms();
         let ahead_ms = page.server_time_ms.map(|server_ms| server_ms.saturating_sub(now_ms));
         if let Some(ahead_ms) = ahead_ms.filter(|ahead| ahead.saturating_abs() > CLOCK_MS) {
-            self.tally.event(&Event::ClockOff { system: &self.member.system, ahead_ms });
+            self.tally.event(&CycleEvent::ClockOff { system: &self.member.system, ahead_ms });
         }
-        self.tally.event(&Event::Read {
+        self.tally.event(&CycleEvent::Read {
             system: &self.member.system,
             object: &self.member.object,
             rows: page.batch.rows.len() as u64,
@@ -361,7 +360,7 @@ impl Reader<'_> {
     }
 
     /// Reads records that took over from others and were not read yet.
-    pub(crate) async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), AbsorbError> {
+    pub(crate) async fn fetch(&self, successors: Vec<RecordKey>) -> Result<(), IngestError> {
         let known = self.engine.store.records(&successors).await?;
         let unknown = |key: &&RecordKey| !known.iter().any(|record| record.key == **key);
         for key in successors.iter().filter(unknown) {
@@ -369,7 +368,7 @@ impl Reader<'_> {
             let ids = [key.id.clone()];
             let columns = member.read_columns();
             let page = self.connector.read_records(&member.object, &columns, &ids).await?;
-            let source = Source { member, ..self.source() };
+            let source = IngestSource { member, ..self.source() };
             let mut changes = source.absorb(&page).await?;
             changes.records.extend(gone_unseen(&source, key, &page));
             self.engine.store.commit(changes).await?;
@@ -394,12 +393,12 @@ fn wait_ms(page: &Page) -> Option<i64> {
 
 /// A record that took over from another one and went before it was ever read: as its system says,
 /// or out of sight where the system says nothing. The link must know of it.
-fn gone_unseen(source: &Source<'_>, key: &RecordKey, page: &Page) -> Option<RecordState> {
+fn gone_unseen(source: &IngestSource<'_>, key: &RecordKey, page: &Page) -> Option<RecordState> {
     if page.batch.rows.iter().any(|row| row.id == key.id) {
         return None;
     }
     let tombstone = page.removed.iter().find(|gone| gone.id == key.id);
-    let status = tombstone.map_or(Status::Missing, |gone| source.status_of(gone));
+    let status = tombstone.map_or(RecordStatus::Missing, |gone| source.status_of(gone));
     let modified_ms = tombstone.and_then(|gone| gone.at_ms);
     Some(RecordState { status, modified_ms, ..source.blank(&key.id) })
 }

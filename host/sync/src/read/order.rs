@@ -10,7 +10,9 @@ use std::cmp::Ordering;
 
 use crate::model::record::{Page, Row};
 use crate::model::spec::{EntitySpec, FieldKind, FieldSpec};
-use crate::model::state::{Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, Span, Status};
+use crate::model::state::{
+    Doubt, FieldState, LAG_MS, RETRY_REFUSED_MS, RecordState, RecordStatus, Span,
+};
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::{is_changed, is_same};
 use crate::read::forms::is_form_of;
@@ -24,7 +26,7 @@ const LAG_MS_MAX: i64 = 3_600_000;
 
 /// How a row was read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct ReadingContext {
     /// The host's clock, ms.
     pub(crate) now_ms: i64,
     /// How old the row may be, ms.
@@ -35,7 +37,7 @@ pub(crate) struct Look {
     pub(crate) read_back: bool,
 }
 
-impl Look {
+impl ReadingContext {
     /// Nothing older can be shown than what stands there: it is read by its id, and what was known
     /// is older than readings may be.
     pub(crate) fn is_final(self, doubt: Option<&Doubt>) -> bool {
@@ -46,7 +48,7 @@ impl Look {
 
 /// What a row says of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Weighed {
+pub(crate) enum RowVerdict {
     /// Nothing: it may be older than what is known. `ask` wants the record read by its id at once.
     Nothing { ask: bool },
     /// What stands there: there is nothing to be weighed.
@@ -54,19 +56,19 @@ pub(crate) enum Weighed {
     /// What stood there before our archive: that did not happen, and is due again.
     There,
     /// What each field of the record is worth, in the order of the entity's fields.
-    Fields(Vec<Fate>),
+    Fields(Vec<FieldVerdict>),
 }
 
-impl Weighed {
-    pub(crate) fn fate(&self, position: usize) -> Fate {
+impl RowVerdict {
+    pub(crate) fn fate(&self, position: usize) -> FieldVerdict {
         match self {
-            Self::Fields(fates) => fates.get(position).copied().unwrap_or(Fate::Plain),
-            _ => Fate::Plain,
+            Self::Fields(fates) => fates.get(position).copied().unwrap_or(FieldVerdict::Plain),
+            _ => FieldVerdict::Plain,
         }
     }
 
     fn is_open(&self) -> bool {
-        matches!(self, Self::Fields(fates) if fates.contains(&Fate::Open))
+        matches!(self, Self::Fields(fates) if fates.contains(&FieldVerdict::Open))
     }
 
     /// Whether the record is to be read by its id at once.
@@ -77,7 +79,7 @@ impl Weighed {
 
 /// What one field of a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum FieldVerdict {
     /// What stands there, whoever made it: another value than known is an edit.
     Plain,
     /// What our write put there.
@@ -123,28 +125,30 @@ pub(crate) fn weigh(
     record: &RecordState,
     doubt: Option<&Doubt>,
     (row, cells): (&Row, &[Cell]),
-    look: Look,
-) -> Weighed {
+    look: ReadingContext,
+) -> RowVerdict {
     let order = order_of(record, doubt, row);
     let is_final = look.is_final(doubt);
     let is_gone = !record.status.is_there();
     if (order == Order::Older || is_gone && order != Order::Newer) && !is_final {
-        return Weighed::Nothing { ask: false };
+        return RowVerdict::Nothing { ask: false };
     }
     // A version that is neither known nor from before: somebody brought the record back since.
     let is_other = order == Order::Unknown && row.version.is_some() && record.version.is_some();
-    let is_archived = record.status == Status::Withdrawn && order != Order::Newer && !is_other;
+    let is_archived =
+        record.status == RecordStatus::Withdrawn && order != Order::Newer && !is_other;
     if is_archived && doubt.is_some_and(|doubt| doubt.archives > 0) {
-        return Weighed::There;
+        return RowVerdict::There;
     }
-    let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return Weighed::Plain };
+    let Some(doubt) = doubt.filter(|doubt| doubt.written) else { return RowVerdict::Plain };
     let row = WrittenRow { entity, record, doubt, row, cells, order, is_final, look };
-    let fates: Vec<Fate> = (0..record.fields.len()).map(|position| row.fate(position)).collect();
+    let fates: Vec<FieldVerdict> =
+        (0..record.fields.len()).map(|position| row.fate(position)).collect();
     // An open field shows that the whole row may be old, unless the row is known to be newer.
-    if fates.contains(&Fate::Open) && !row.is_current() {
-        return Weighed::Nothing { ask: true };
+    if fates.contains(&FieldVerdict::Open) && !row.is_current() {
+        return RowVerdict::Nothing { ask: true };
     }
-    Weighed::Fields(fates)
+    RowVerdict::Fields(fates)
 }
 
 fn order_of(record: &RecordState, doubt: Option<&Doubt>, row: &Row) -> Order {
@@ -175,7 +179,7 @@ struct WrittenRow<'a> {
     order: Order,
     /// Nothing newer is to be expected.
     is_final: bool,
-    look: Look,
+    look: ReadingContext,
 }
 
 impl WrittenRow<'_> {
@@ -224,20 +228,20 @@ impl WrittenRow<'_> {
         }
     }
 
-    fn fate(&self, position: usize) -> Fate {
+    fn fate(&self, position: usize) -> FieldVerdict {
         let (Some(field), Some(state)) =
             (self.entity.fields.get(position), self.record.fields.get(position))
         else {
-            return Fate::Plain;
+            return FieldVerdict::Plain;
         };
-        let Some(Some(cell)) = self.cells.get(position) else { return Fate::Plain };
+        let Some(Some(cell)) = self.cells.get(position) else { return FieldVerdict::Plain };
         let Some((seen, before)) = self.pending(position) else {
             let is_new = state.base.is_none() && !cell.is_null();
             let made = self.doubt.created && self.is_of_write() && is_new;
-            return if made { Fate::Default } else { Fate::Plain };
+            return if made { FieldVerdict::Default } else { FieldVerdict::Plain };
         };
         if cell == seen {
-            return Fate::Confirmed;
+            return FieldVerdict::Confirmed;
         }
         let now = Some(cell.clone());
         let is_same = |value: &Value| is_same(&field.kind, &Some(value.clone()), &now);
@@ -252,27 +256,31 @@ impl WrittenRow<'_> {
                 && !self.is_after_write()
                 && !self.is_made(field) =>
             {
-                Fate::Open
+                FieldVerdict::Open
             }
-            _ if self.doubt.confirmed => Fate::Plain,
-            false if is_form || is_plain && self.is_named() && !self.is_coarse() => Fate::Form,
+            _ if self.doubt.confirmed => FieldVerdict::Plain,
+            false if is_form || is_plain && self.is_named() && !self.is_coarse() => {
+                FieldVerdict::Form
+            }
             // Older than our write, and it stands there: the write did not happen, and the value is
             // an edit that no reading had shown before it.
-            false if is_plain && self.is_final && self.order == Order::Older => Fate::Unsure,
-            false => Fate::Plain,
-            true if is_plain && self.is_current() && is_form => Fate::Form,
-            true if is_plain && self.is_of_write() => Fate::Missed,
+            false if is_plain && self.is_final && self.order == Order::Older => {
+                FieldVerdict::Unsure
+            }
+            false => FieldVerdict::Plain,
+            true if is_plain && self.is_current() && is_form => FieldVerdict::Form,
+            true if is_plain && self.is_of_write() => FieldVerdict::Missed,
             true if is_plain && self.is_after_write() => self.taken_back(position),
             // Nothing is older than the write that made the record.
             true if is_plain && self.is_made(field) => self.taken_back(position),
-            true if !self.is_final => Fate::Open,
-            true if is_form => Fate::Form,
-            true if self.look.read_back || !self.has_moved() => Fate::Missed,
+            true if !self.is_final => FieldVerdict::Open,
+            true if is_form => FieldVerdict::Form,
+            true if self.look.read_back || !self.has_moved() => FieldVerdict::Missed,
             true if !is_plain && !self.is_after_write() && self.is_of_last_write(position) => {
-                Fate::Missed
+                FieldVerdict::Missed
             }
             // It may have been written in a call of its own, of which other columns prove nothing.
-            true if !is_plain => Fate::Unsure,
+            true if !is_plain => FieldVerdict::Unsure,
             true => self.taken_back(position),
         }
     }
@@ -300,7 +308,7 @@ impl WrittenRow<'_> {
 
     /// A later version holds what stood there before the write. Another field that holds what the
     /// same write put there proves that it happened.
-    fn taken_back(&self, position: usize) -> Fate {
+    fn taken_back(&self, position: usize) -> FieldVerdict {
         let write =
             |position: usize| self.doubt.writes.get(&self.entity.fields.get(position)?.name);
         let arrived = |other: usize| {
@@ -316,43 +324,49 @@ impl WrittenRow<'_> {
             let held = self.cells.get(other).is_some_and(|cell| cell.as_ref() == Some(seen));
             other != position && is_plain && held
         };
-        if (0..self.cells.len()).any(arrived) { Fate::Plain } else { Fate::Unsure }
+        if (0..self.cells.len()).any(arrived) { FieldVerdict::Plain } else { FieldVerdict::Unsure }
     }
 }
 
 /// Takes over what a field of a row says. `span` is when an edit came about.
-pub(crate) fn apply(state: &mut FieldState, kind: &FieldKind, fate: Fate, cell: Cell, span: Span) {
-    if cell.is_none() || fate == Fate::Open {
+pub(crate) fn apply(
+    state: &mut FieldState,
+    kind: &FieldKind,
+    fate: FieldVerdict,
+    cell: Cell,
+    span: Span,
+) {
+    if cell.is_none() || fate == FieldVerdict::Open {
         return;
     }
     let is_news = state.seen != cell;
     match fate {
-        Fate::Open => {}
-        Fate::Confirmed => state.tries = 0,
-        Fate::Plain | Fate::Default if is_news => {
+        FieldVerdict::Open => {}
+        FieldVerdict::Confirmed => state.tries = 0,
+        FieldVerdict::Plain | FieldVerdict::Default if is_news => {
             if is_changed(kind, &state.seen, &cell) {
                 state.edited = span;
             }
             state.lose(kind, &cell);
             state.seen = cell;
-            state.preset = fate == Fate::Default;
+            state.preset = fate == FieldVerdict::Default;
             state.tries = 0;
         }
-        Fate::Plain | Fate::Default => {}
-        Fate::Form => {
+        FieldVerdict::Plain | FieldVerdict::Default => {}
+        FieldVerdict::Form => {
             state.seen.clone_from(&cell);
             state.base = cell;
             state.edited = Span::default();
             state.tries = 0;
         }
-        Fate::Missed => {
+        FieldVerdict::Missed => {
             state.seen.clone_from(&cell);
             state.base = cell;
             state.agreed = None;
             state.edited = Span::default();
             state.tries += 1;
         }
-        Fate::Unsure => {
+        FieldVerdict::Unsure => {
             state.seen = cell;
             state.unsure = true;
             state.edited = Span::default();
@@ -364,12 +378,12 @@ pub(crate) fn apply(state: &mut FieldState, kind: &FieldKind, fate: Fate, cell: 
 /// What is left of a doubt after a row was weighed.
 pub(crate) fn left_of(
     doubt: Option<&Doubt>,
-    weighed: &Weighed,
+    weighed: &RowVerdict,
     entity: &EntitySpec,
     row: &Row,
-    look: Look,
+    look: ReadingContext,
 ) -> Option<Doubt> {
-    if let Weighed::Nothing { ask } = weighed {
+    if let RowVerdict::Nothing { ask } = weighed {
         let stale = || Doubt::of_stale(look.now_ms, look.lag_ms);
         let mut left = doubt.cloned().unwrap_or_else(stale);
         left.stale |= !ask;
@@ -379,14 +393,14 @@ pub(crate) fn left_of(
         return Some(left);
     }
     let doubt = doubt?;
-    if *weighed == Weighed::There {
+    if *weighed == RowVerdict::There {
         let (archives, due_ms) = (doubt.archives, look.now_ms.saturating_add(RETRY_REFUSED_MS));
         return Some(Doubt { since_ms: look.now_ms, due_ms, archives, ..Doubt::default() });
     }
     if weighed.is_open() {
         let mut left = doubt.clone();
         let fields = entity.fields.iter().enumerate();
-        let open = fields.filter(|(position, _)| weighed.fate(*position) == Fate::Open);
+        let open = fields.filter(|(position, _)| weighed.fate(*position) == FieldVerdict::Open);
         let before = open.filter_map(|(_, field)| {
             Some((field.name.clone(), doubt.before(&field.name)?.to_vec()))
         });

@@ -3,24 +3,24 @@
 //! A record whose version is another than the known one, or that is unknown, is read again. Nothing
 //! is inferred from absence: a known record that a completed listing leaves out is asked for by its
 //! id, and only a tombstone says that it is gone. One that is neither answered nor buried becomes
-//! [`Status::Missing`]: it is left alone and a person is asked (SYNC.md 3.8). Sweeps run at the end
+//! [`RecordStatus::Missing`]: it is left alone and a person is asked (SYNC.md 3.8). Sweeps run at the end
 //! of a cycle, a few pages per system, and go on in the next one; every page is a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Event};
+use crate::engine::{CycleError, CycleEvent};
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
 use crate::model::record::{Page, PageRequest, Problem, Remedy, Row, Scan};
 use crate::model::review;
 use crate::model::state::{
-    JournalEntry, LinkId, Matter, RecordKey, RecordState, ReviewStatus, Status, Stream, Sweep,
-    SweepCounts, SweepStage,
+    JournalEntry, LinkId, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
+    Stream, Sweep, SweepCounts, SweepStage,
 };
 use crate::model::value::Value;
 use crate::ports::Connector;
-use crate::read::ingest::{AbsorbError, moved};
+use crate::read::ingest::{IngestError, moved};
 use crate::read::observe::{Reader, options, successors};
 use crate::store::port::{Changes, Restored, StoreError};
 
@@ -52,7 +52,7 @@ pub(crate) async fn read_again(cycle: &CycleState<'_>) -> Result<bool, CycleErro
         let restored = Some(Restored::ReadAgain);
         engine.store.commit(Changes { restored, ..Changes::default() }).await?;
     }
-    cycle.tally.event(&Event::Restored { read_again });
+    cycle.tally.event(&CycleEvent::Restored { read_again });
     Ok(read_again)
 }
 
@@ -141,7 +141,7 @@ async fn sweep_system(
             pages = sweeper.pages;
             match result {
                 // It goes on in the next cycle.
-                Ok(()) | Err(AbsorbError::Plugin(PluginError::RetryAfter { .. })) => {}
+                Ok(()) | Err(IngestError::Plugin(PluginError::RetryAfter { .. })) => {}
                 Err(error) => cycle.absorbed(member, error)?,
             }
         }
@@ -159,7 +159,7 @@ struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
-    async fn run(&mut self) -> Result<(), AbsorbError> {
+    async fn run(&mut self) -> Result<(), IngestError> {
         if self.sweep.stage == SweepStage::Resting {
             self.sweep = self.sweep.next_round(self.now_ms());
         }
@@ -167,7 +167,7 @@ impl Sweeper<'_> {
             self.pages -= 1;
             let goes_on = match self.sweep.stage.clone() {
                 SweepStage::Scanning(position) => self.scan(position).await?,
-                SweepStage::Asking(after) => self.ask(after).await?,
+                SweepStage::Asking(after) => self.ask_unseen_ids(after).await?,
                 SweepStage::Resting => false,
             };
             if !goes_on {
@@ -182,7 +182,7 @@ impl Sweeper<'_> {
     }
 
     /// One page of ids and versions; whether to go on in this cycle.
-    async fn scan(&mut self, position: Option<Vec<u8>>) -> Result<bool, AbsorbError> {
+    async fn scan(&mut self, position: Option<Vec<u8>>) -> Result<bool, IngestError> {
         let expected = match (&position, self.sweep.last) {
             (None, Some((_, last))) => Some(last.rows),
             (None, None) => self.reader.known_rows().await?,
@@ -225,23 +225,25 @@ impl Sweeper<'_> {
     }
 
     /// Reads again what the page shows to be other than known; how much of it was missed.
-    async fn compare(&self, page: &Page) -> Result<u64, AbsorbError> {
+    async fn compare(&self, page: &Page) -> Result<u64, IngestError> {
         let gone = Page { removed: page.removed.clone(), ..Page::default() };
-        let mut missed = self.take(&gone).await?;
+        let mut missed = self.ingest_page(&gone).await?;
         let keys: Vec<RecordKey> =
             page.batch.rows.iter().map(|row| self.reader.source().key(&row.id)).collect();
         let known = self.known(&keys).await?;
         let differs = |row: &&Row| {
             known.get(row.id.as_str()).is_none_or(|record| {
-                let there =
-                    matches!(record.status, Status::Live | Status::Surplus | Status::Returned);
+                let there = matches!(
+                    record.status,
+                    RecordStatus::Live | RecordStatus::Surplus | RecordStatus::Returned
+                );
                 !there || row.version.is_none() || record.version != row.version
             })
         };
         let ids: Vec<String> =
             page.batch.rows.iter().filter(differs).map(|row| row.id.clone()).collect();
         for ids in ids.chunks(ASKED_MAX) {
-            missed += self.take(&self.read(ids).await?).await?;
+            missed += self.ingest_page(&self.read(ids).await?).await?;
         }
         Ok(missed)
     }
@@ -258,7 +260,7 @@ impl Sweeper<'_> {
 
     /// Takes in rows and tombstones; how many of them say something that the cursor should have
     /// said.
-    async fn take(&self, page: &Page) -> Result<u64, AbsorbError> {
+    async fn ingest_page(&self, page: &Page) -> Result<u64, IngestError> {
         let changes = self.reader.source().absorb(page).await?;
         if changes.is_empty() {
             return Ok(0);
@@ -279,7 +281,7 @@ impl Sweeper<'_> {
     }
 
     /// Asks for known records that were not listed; whether to go on in this cycle.
-    async fn ask(&mut self, after: Option<String>) -> Result<bool, AbsorbError> {
+    async fn ask_unseen_ids(&mut self, after: Option<String>) -> Result<bool, IngestError> {
         let (store, round) = (self.reader.engine.store, self.sweep.round);
         let keys = store.unswept(&self.stream, round, after.as_deref(), ASKED_MAX).await?;
         let Some(last) = keys.last() else {
@@ -289,7 +291,7 @@ impl Sweeper<'_> {
         };
         let ids: Vec<String> = keys.iter().map(|key| key.id.clone()).collect();
         let page = self.read(&ids).await?;
-        let missed = self.take(&page).await?;
+        let missed = self.ingest_page(&page).await?;
         let rows = page.batch.rows.iter().map(|row| row.id.as_str());
         let answered: BTreeSet<&str> =
             rows.chain(page.removed.iter().map(|gone| gone.id.as_str())).collect();
@@ -335,11 +337,11 @@ impl Sweeper<'_> {
         let mut changes = Changes::default();
         let records = store.records(keys).await?;
         let live: Vec<RecordState> =
-            records.into_iter().filter(|record| record.status == Status::Live).collect();
+            records.into_iter().filter(|record| record.status == RecordStatus::Live).collect();
         let links: Vec<LinkId> = live.iter().filter_map(|record| record.link).collect();
         for view in store.links(&links).await? {
             let own = live.iter().filter(|record| record.link == Some(view.link.id));
-            let matters = own.map(|record| Matter::Missing { record: record.key.clone() });
+            let matters = own.map(|record| ReviewSubject::Missing { record: record.key.clone() });
             changes.reviews.extend(matters.map(|matter| {
                 review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms())
             }));
@@ -356,7 +358,7 @@ impl Sweeper<'_> {
                 generation: Some(self.reader.connector.generation().in_full()),
                 reason: Reason::OutOfSight,
             });
-            changes.records.push(RecordState { status: Status::Missing, ..record });
+            changes.records.push(RecordState { status: RecordStatus::Missing, ..record });
         }
         Ok(changes)
     }
@@ -377,7 +379,7 @@ impl Sweeper<'_> {
         add(&mut self.sweep.counts);
         changes.sweeps.push((self.stream.clone(), self.sweep.clone()));
         self.reader.engine.store.commit(changes).await?;
-        self.reader.tally.event(&Event::Swept {
+        self.reader.tally.event(&CycleEvent::Swept {
             system: &self.stream.system,
             object: &self.stream.object,
             counts: found,

@@ -22,16 +22,16 @@ use crate::ports::{TransformCall, Transforms, Way};
 const CALL_ROWS: usize = 1_000;
 
 /// Rows of cells.
-pub type Rows = Vec<Vec<Cell>>;
+pub type CellRows = Vec<Vec<Cell>>;
 
 /// One answer per row: its cells, or why there are none.
-pub type Answers = Vec<Result<Vec<Cell>, Reason>>;
+pub type TransformAnswers = Vec<Result<Vec<Cell>, Reason>>;
 
 /// Rows that one function may fail at in a cycle before it counts as failed itself.
 const FAILING_ROWS_MAX: u32 = 100;
 
 /// The loaded transforms, for one cycle.
-pub struct Lenses<'a> {
+pub struct TransformCalls<'a> {
     transforms: &'a dyn Transforms,
     /// Rows that each function failed at in this cycle, by plugin and function.
     failed: Mutex<BTreeMap<(String, String), u32>>,
@@ -41,12 +41,12 @@ pub struct Lenses<'a> {
 struct Call<'a> {
     function: &'a TransformRef,
     way: Way,
-    input: Rows,
+    input: CellRows,
     /// As long as `input`, or empty.
-    old: Rows,
+    old: CellRows,
 }
 
-impl<'a> Lenses<'a> {
+impl<'a> TransformCalls<'a> {
     /// For a new cycle.
     pub fn new(transforms: &'a dyn Transforms) -> Self {
         Self { transforms, failed: Mutex::default() }
@@ -64,9 +64,9 @@ impl<'a> Lenses<'a> {
     pub async fn to_fields(
         &self,
         lens: &TransformUse,
-        input: Rows,
-        old: Rows,
-    ) -> Result<Answers, PluginError> {
+        input: CellRows,
+        old: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
         let way = towards_fields(lens.orientation);
         self.run(Call { function: &lens.function, way, input, old }).await
     }
@@ -78,9 +78,9 @@ impl<'a> Lenses<'a> {
     pub async fn to_columns(
         &self,
         lens: &TransformUse,
-        input: Rows,
-        old: Rows,
-    ) -> Result<Answers, PluginError> {
+        input: CellRows,
+        old: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
         let way = match towards_fields(lens.orientation) {
             Way::Forward => Way::Backward,
             Way::Backward => Way::Forward,
@@ -95,14 +95,14 @@ impl<'a> Lenses<'a> {
     pub async fn forward(
         &self,
         function: &TransformRef,
-        input: Rows,
-    ) -> Result<Answers, PluginError> {
-        self.run(Call { function, way: Way::Forward, input, old: Rows::new() }).await
+        input: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
+        self.run(Call { function, way: Way::Forward, input, old: CellRows::new() }).await
     }
 
-    async fn run(&self, call: Call<'_>) -> Result<Answers, PluginError> {
+    async fn run(&self, call: Call<'_>) -> Result<TransformAnswers, PluginError> {
         let rows = call.input.len();
-        let mut answers = Answers::with_capacity(rows);
+        let mut answers = TransformAnswers::with_capacity(rows);
         for start in (0..rows).step_by(CALL_ROWS) {
             answers.extend(self.part(&call, start, CALL_ROWS.min(rows - start)).await?);
         }
@@ -114,7 +114,7 @@ impl<'a> Lenses<'a> {
         call: &Call<'_>,
         start: usize,
         rows: usize,
-    ) -> Result<Answers, PluginError> {
+    ) -> Result<TransformAnswers, PluginError> {
         let error = match self.once(call, start, rows).await {
             Ok(made) => return Ok(made.into_iter().map(Ok).collect()),
             Err(error) => error,
@@ -140,8 +140,8 @@ impl<'a> Lenses<'a> {
         start: usize,
         rows: usize,
         first: &PluginError,
-    ) -> Result<Answers, PluginError> {
-        let mut answers = Answers::with_capacity(rows);
+    ) -> Result<TransformAnswers, PluginError> {
+        let mut answers = TransformAnswers::with_capacity(rows);
         let mut failed: Vec<(usize, usize, PluginError)> = vec![(start, rows, first.clone())];
         let mut waiting: Vec<(usize, usize)> = Vec::new();
         loop {
@@ -174,7 +174,12 @@ impl<'a> Lenses<'a> {
         *rows > FAILING_ROWS_MAX
     }
 
-    async fn once(&self, call: &Call<'_>, start: usize, len: usize) -> Result<Rows, PluginError> {
+    async fn once(
+        &self,
+        call: &Call<'_>,
+        start: usize,
+        len: usize,
+    ) -> Result<CellRows, PluginError> {
         let TransformRef { plugin, function, parameters, input, output } = call.function;
         let (from, to) = match call.way {
             Way::Forward => (input, output),
@@ -210,7 +215,7 @@ fn reason(error: &PluginError, function: &TransformRef) -> Reason {
     Reason::TransformFailed { generation, function: function.function.clone() }
 }
 
-fn batch(columns: &[String], rows: &Rows, start: usize, len: usize) -> Batch {
+fn batch(columns: &[String], rows: &CellRows, start: usize, len: usize) -> Batch {
     let rows = rows.iter().skip(start).take(len);
     let rows = rows.map(|cells| Row { cells: cells.clone(), ..Row::default() }).collect();
     Batch { columns: columns.to_vec(), rows }
@@ -234,7 +239,7 @@ mod tests {
         }
     }
 
-    fn rows(count: usize) -> Rows {
+    fn rows(count: usize) -> CellRows {
         (0..count).map(|n| vec![Some(n.to_string().as_str().into())]).collect()
     }
 
@@ -252,10 +257,10 @@ mod tests {
                 },
                 orientation: Orientation::ForwardReads,
             };
-            let lenses = Lenses::new(&echo);
+            let lenses = TransformCalls::new(&echo);
             let answers = lenses.to_fields(&lens, rows(2_001), rows(old));
             let answers = futures::executor::block_on(answers).unwrap();
-            assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<Answers>());
+            assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<TransformAnswers>());
             assert_eq!(*echo.0.lock().unwrap(), calls);
         };
         check(0, &[(1_000, 0), (1_000, 0), (1, 0)]);

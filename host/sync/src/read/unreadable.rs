@@ -11,8 +11,8 @@ use crate::model::reason::Reason;
 use crate::model::record::{Attributes, Page, Problem, Remedy, Row};
 use crate::model::spec::MemberSpec;
 use crate::model::state::{Failure, FailureClass};
-use crate::model::value::{Shown, Value};
-use crate::read::fields::Reading;
+use crate::model::value::{DisplayedValue, Value};
+use crate::read::fields::RowReading;
 
 /// The fact of a page that names a cell that cannot be read: record, column, code.
 pub const UNREADABLE_CELL: &str = "unreadable-cell";
@@ -36,7 +36,7 @@ pub(crate) fn named(facts: &Attributes) -> BTreeMap<&str, Vec<(&str, &str)>> {
 }
 
 /// Adds the named cells of a row to what could not be read of it.
-pub(crate) fn add(member: &MemberSpec, reading: &mut Reading, cells: &[(&str, &str)]) {
+pub(crate) fn add(member: &MemberSpec, reading: &mut RowReading, cells: &[(&str, &str)]) {
     for (column, _) in cells {
         let groups = member.groups.iter();
         for group in groups.filter(|group| group.columns.iter().any(|one| one == column)) {
@@ -98,5 +98,5 @@ fn shown(page: &Page, row: &Row, column: &str) -> Option<String> {
     let index = page.batch.columns.iter().position(|name| name == column)?;
     let cell = row.cells.get(index)?;
     cell.as_ref()?;
-    Some(Shown(cell).to_string().chars().take(SHOWN_MAX).collect())
+    Some(DisplayedValue(cell).to_string().chars().take(SHOWN_MAX).collect())
 }

@@ -9,7 +9,7 @@ use renkei_package::Package;
 use renkei_runtime::{FieldChange, Preview, PreviewFailures};
 
 use crate::command_error::CommandError;
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::host;
 use crate::output::Output;
 use crate::table;
@@ -23,7 +23,7 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<(), CommandError> {
     let name = file.display().to_string();
-    let runtime = host::plugins(dir, Access::ReadOnly).await?;
+    let runtime = host::plugins(dir, DatabaseAccess::ReadOnly).await?;
     let bytes = Package::bytes_at(file).map_err(CommandError::plugin)?;
     let preview = runtime.preview(&name, bytes, id, show_values).await?;
     output.result(&preview, || describe(&preview))?;

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::plugin_status;
 use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::Access;
+use crate::database::DatabaseAccess;
 use crate::host;
 use crate::output::Output;
 use crate::table;
@@ -55,8 +55,8 @@ async fn send_request(dir: &Path, request: PluginRequest) -> Result<PluginOutcom
         Some(PluginStatus { answer, stops }) => Ok(PluginOutcome { answer, stops: Some(stops) }),
         None => {
             let access = match is_change(&request) {
-                true => Access::ReadWrite,
-                false => Access::ReadOnly,
+                true => DatabaseAccess::ReadWrite,
+                false => DatabaseAccess::ReadOnly,
             };
             let runtime = host::plugins(dir, access).await?;
             let answer = runtime.admin(request).await?;

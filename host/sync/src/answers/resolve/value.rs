@@ -5,7 +5,9 @@ use smol_str::ToSmolStr as _;
 
 use super::ResolveError;
 use crate::model::spec::{Clear, EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
-use crate::model::state::{Choice, LinkId, LinkStatus, Matter, RecordKey, Review, Status};
+use crate::model::state::{
+    LinkId, LinkStatus, RecordKey, RecordStatus, Review, ReviewChoice, ReviewSubject,
+};
 use crate::model::value::{SmolStr, Value};
 use crate::plan::references::is_many;
 use crate::read::canonical::{composed, fit, plain_text};
@@ -16,7 +18,7 @@ use crate::store::port::{Store, StoreError};
 ///
 /// # Errors
 /// It is no value of the field.
-pub async fn given(
+pub async fn parse_given_value(
     store: &dyn Store,
     spec: &Spec,
     review: &Review,
@@ -30,7 +32,7 @@ pub async fn given(
     }
     let typed = match &field.kind {
         FieldKind::Reference { .. } => {
-            return Pointing::new(spec, field).links(store, text).await;
+            return ReferenceTarget::new(spec, field).links(store, text).await;
         }
         FieldKind::Choices => {
             Value::Choices(text.split(';').map(|one| one.trim().into()).collect())
@@ -51,9 +53,9 @@ pub(super) async fn check(
     store: &dyn Store,
     spec: &Spec,
     review: &Review,
-    choice: &Choice,
+    choice: &ReviewChoice,
 ) -> Result<(), ResolveError> {
-    let Choice::Value(Some(value)) = choice else { return Ok(()) };
+    let ReviewChoice::Value(Some(value)) = choice else { return Ok(()) };
     let Some((entity, index, field)) = field_of(spec, review) else { return Ok(()) };
     if *value == Value::Null {
         return emptied(entity, index, field);
@@ -62,7 +64,7 @@ pub(super) async fn check(
         return Ok(());
     }
     if matches!(field.kind, FieldKind::Reference { .. }) {
-        return Pointing::new(spec, field).check(store, value).await;
+        return ReferenceTarget::new(spec, field).check(store, value).await;
     }
     let Some(possible) = entity.writable_values(index) else { return Ok(()) };
     let items: Vec<String> = match value {
@@ -112,19 +114,19 @@ fn field_of<'a>(
 }
 
 /// Whether a system that is asked about holds the value.
-fn is_held(matter: &Matter, value: &Value) -> bool {
+fn is_held(matter: &ReviewSubject, value: &Value) -> bool {
     match matter {
-        Matter::Conflict { values, .. } => {
+        ReviewSubject::Conflict { values, .. } => {
             values.iter().any(|(_, held)| held.as_ref() == Some(value))
         }
-        Matter::Oscillation { values, .. } => values.contains(&Some(value.clone())),
-        Matter::Cleared { value: held, .. } => held.as_ref() == Some(value),
+        ReviewSubject::Oscillation { values, .. } => values.contains(&Some(value.clone())),
+        ReviewSubject::Cleared { value: held, .. } => held.as_ref() == Some(value),
         _ => true,
     }
 }
 
 /// A reference, and what it may point at.
-struct Pointing<'a> {
+struct ReferenceTarget<'a> {
     field: &'a FieldSpec,
     /// The entity's name.
     target: &'a str,
@@ -132,7 +134,7 @@ struct Pointing<'a> {
     entity: Option<&'a EntitySpec>,
 }
 
-impl<'a> Pointing<'a> {
+impl<'a> ReferenceTarget<'a> {
     fn new(spec: &'a Spec, field: &'a FieldSpec) -> Self {
         let target = match &field.kind {
             FieldKind::Reference { entity, .. } => entity.as_str(),
@@ -219,7 +221,7 @@ impl<'a> Pointing<'a> {
             return Ok(Some(format!("there is no {target} with that number")));
         };
         let is_there = view.link.status == LinkStatus::Active
-            && view.records.iter().any(|record| record.status == Status::Live);
+            && view.records.iter().any(|record| record.status == RecordStatus::Live);
         Ok((!is_there).then(|| format!("that {target} is gone")))
     }
 

@@ -5,32 +5,32 @@
 //! the match keys. So what else shares the key is matched with the two, or asked about.
 
 use super::Linker;
-use crate::link::matching::{Verdict, judge};
+use crate::link::matching::{MatchVerdict, judge};
 use crate::model::reason::Reason;
 use crate::model::review;
-use crate::model::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review};
+use crate::model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
 use crate::store::port::StoreError;
 
 impl Linker<'_> {
     /// Asks a person, or does what the person has chosen. A group is asked about once, for the
     /// first of its records that has no link: the answer may settle the others.
-    pub(super) async fn ask(
+    pub(super) async fn ask_about_matches(
         &mut self,
         record: &RecordKey,
         key: &str,
         records: Vec<RecordKey>,
     ) -> Result<(), StoreError> {
-        let matter = Matter::Ambiguous { key: key.to_owned(), records: records.clone() };
+        let matter = ReviewSubject::Ambiguous { key: key.to_owned(), records: records.clone() };
         let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
         let known = self.reviews.get(&review.id);
         match known.and_then(|known| known.choice.as_ref()) {
-            Some(Choice::LinkWith(other)) if self.is_there(other) => {
+            Some(ReviewChoice::LinkWith(other)) if self.is_there(other) => {
                 let other = other.clone();
                 self.put_with(record, &other, review.id).await
             }
-            Some(Choice::Separate) => {
+            Some(ReviewChoice::Separate) => {
                 let link = self.found();
-                self.put(record, link, Reason::LinkedByChoice);
+                self.join_link(record, link, Reason::LinkedByChoice);
                 self.founded += 1;
                 Ok(())
             }
@@ -56,7 +56,7 @@ impl Linker<'_> {
         };
         self.joined.insert(link);
         self.chosen.push(record.clone());
-        self.put(record, link, Reason::LinkedByChoice);
+        self.join_link(record, link, Reason::LinkedByChoice);
         self.matched += 1;
         Ok(())
     }
@@ -72,10 +72,10 @@ impl Linker<'_> {
             .map_or_else(Vec::new, |(_, own)| own);
         self.learn(&[(record.clone(), own.clone())].into()).await?;
         match judge(&self.entity.match_keys, record, &own, &self.known) {
-            Verdict::Found { others, .. } if others.is_empty() => {
+            MatchVerdict::Found { others, .. } if others.is_empty() => {
                 if self.may_found(record, &others) {
                     let link = self.found();
-                    self.put(record, link, Reason::LinkedByChoice);
+                    self.join_link(record, link, Reason::LinkedByChoice);
                     self.founded += 1;
                 }
                 Ok(())
@@ -96,7 +96,7 @@ impl Linker<'_> {
         let is_news = match self.pass.groups.get(&group) {
             Some(is_news) => *is_news,
             None => {
-                self.contest(key, &group.1).await?;
+                self.note_contested_places(key, &group.1).await?;
                 self.asked.insert(review.id.clone());
                 self.changes.reviews.extend((!known).then_some(review));
                 self.pass.groups.insert(group, !known);
@@ -120,14 +120,19 @@ impl Linker<'_> {
 
     /// The links of a group get no record where one of the group may be theirs, unless a person has
     /// set the link apart from this very group.
-    async fn contest(&mut self, key: &str, records: &[RecordKey]) -> Result<(), StoreError> {
+    async fn note_contested_places(
+        &mut self,
+        key: &str,
+        records: &[RecordKey],
+    ) -> Result<(), StoreError> {
         let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
             records.iter().partition(|one| self.link_of(one).is_some());
         for one in linked {
-            let matter = Matter::Ambiguous { key: key.to_owned(), records: records.to_vec() };
+            let matter =
+                ReviewSubject::Ambiguous { key: key.to_owned(), records: records.to_vec() };
             let question = review::of_record(&self.entity.name, one, matter, self.now_ms);
             let answered = self.engine.store.review(&question.id).await?;
-            let is_apart = answered.is_some_and(|one| one.choice == Some(Choice::Separate));
+            let is_apart = answered.is_some_and(|one| one.choice == Some(ReviewChoice::Separate));
             let Some(link) = self.link_of(one).filter(|_| !is_apart) else { continue };
             let places = free.iter().map(|&other| ((link, other.system.clone()), other.clone()));
             self.pass.contested.extend(places);

@@ -8,8 +8,10 @@ use super::{Linker, replaced};
 use crate::engine::journal_of;
 use crate::model::reason::Reason;
 use crate::model::review;
-use crate::model::state::{Awaited, Link, LinkId, LinkStatus, RecordKey, RecordState, Status};
-use crate::plan::link::Note;
+use crate::model::state::{
+    Awaited, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus,
+};
+use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use crate::store::port::{Changes, StoreError};
 
@@ -70,10 +72,10 @@ impl Linker<'_> {
 
     /// Another record has its place in the link.
     fn set_aside(&mut self, record: &mut RecordState, active: RecordKey, mut link: Link) -> Link {
-        record.status = Status::Surplus;
+        record.status = RecordStatus::Surplus;
         consent::carry(self.entity, &mut link, record);
         let reason = Reason::SurplusOf(active.clone());
-        let note = Note { record: Some(record.key.clone()), field: None, reason };
+        let note = PlanNote { record: Some(record.key.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link.id, self.now_ms, [note]));
         let pair = (active, record.key.clone());
         let question = review::of_surplus(self.entity, &link, pair, self.now_ms);
@@ -90,7 +92,7 @@ impl Linker<'_> {
             object: record.object.clone(),
         }));
         if !awaited.is_empty() {
-            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+            self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         }
         Ok(())
     }

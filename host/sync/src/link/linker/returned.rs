@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use super::{fetch_candidates, new_link, replaced};
 use crate::engine::{Engine, journal_of};
-use crate::link::matching::{Known, Verdict, judge};
+use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{
-    Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState, Review,
-    Status,
+    Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, RecordKey, RecordState, RecordStatus,
+    Review, ReviewSubject,
 };
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use crate::store::port::{Changes, ReviewQuery, StoreError};
 
@@ -46,7 +46,7 @@ struct Returns<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     next: LinkId,
-    known: Known,
+    known: MatchContext,
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// What the ids of merged records stood for.
     aliases: BTreeMap<RecordKey, RecordKey>,
@@ -67,7 +67,7 @@ impl<'a> Returns<'a> {
         let store = engine.store;
         let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
         let values = store.match_keys(&keys).await?.into_iter().collect();
-        let mut known = Known::default();
+        let mut known = MatchContext::default();
         fetch_candidates(engine, entity, &values, &mut known).await?;
         let homes: BTreeMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
         let links: Vec<LinkId> = homes.values().copied().collect();
@@ -105,7 +105,7 @@ impl<'a> Returns<'a> {
             return Ok(());
         }
         // It is matched anew.
-        record.status = Status::Live;
+        record.status = RecordStatus::Live;
         record.link = None;
         self.changes.records.push(record);
         Ok(())
@@ -115,12 +115,14 @@ impl<'a> Returns<'a> {
     fn elsewhere(&self, record: &RecordKey, home: Option<LinkId>) -> bool {
         let own = self.values.get(record).map(Vec::as_slice).unwrap_or_default();
         match judge(&self.entity.match_keys, record, own, &self.known) {
-            Verdict::Join { link, .. } => Some(link) != home,
-            Verdict::Ambiguous { records, .. } if home.is_some() => {
+            MatchVerdict::Join { link, .. } => Some(link) != home,
+            MatchVerdict::Ambiguous { records, .. } if home.is_some() => {
                 let mut candidates = self.known.candidates.values().flatten();
                 !candidates.any(|one| one.link == home && records.contains(&one.record))
             }
-            Verdict::Ambiguous { .. } | Verdict::Found { .. } | Verdict::Held => false,
+            MatchVerdict::Ambiguous { .. } | MatchVerdict::Found { .. } | MatchVerdict::Held => {
+                false
+            }
         }
     }
 
@@ -142,16 +144,16 @@ impl<'a> Returns<'a> {
         }
         match rival {
             Some(active) => {
-                record.status = Status::Surplus;
+                record.status = RecordStatus::Surplus;
                 consent::carry(self.entity, &mut goes_on, &record);
-                self.tell(link, &record.key, Reason::SurplusOf(active.clone()));
+                self.add_journal_entry(link, &record.key, Reason::SurplusOf(active.clone()));
                 let key = record.key.clone();
                 let asked = review::of_surplus(self.entity, &view.link, (active, key), self.now_ms);
                 self.changes.reviews.push(asked);
             }
             None => {
-                record.status = Status::Live;
-                self.tell(link, &record.key, Reason::CameBack);
+                record.status = RecordStatus::Live;
+                self.add_journal_entry(link, &record.key, Reason::CameBack);
                 self.taken.insert(place, record.key.clone());
             }
         }
@@ -184,12 +186,12 @@ impl<'a> Returns<'a> {
             .iter()
             .filter(is_of)
             .filter_map(|one| match &one.matter {
-                Matter::Surplus { surplus, .. } => Some(surplus),
+                ReviewSubject::Surplus { surplus, .. } => Some(surplus),
                 _ => None,
             })
             .collect();
         let surplus = view.records.iter().filter(|other| {
-            other.status == Status::Surplus
+            other.status == RecordStatus::Surplus
                 && other.key.system != record.key.system
                 && asked.contains(&other.key)
         });
@@ -205,13 +207,13 @@ impl<'a> Returns<'a> {
         for mut other in std::iter::once(record.clone()).chain(others) {
             other.link = Some(link);
             let is_first = systems.insert(other.key.system.clone());
-            other.status = if is_first { Status::Live } else { Status::Surplus };
+            other.status = if is_first { RecordStatus::Live } else { RecordStatus::Surplus };
             self.drop_stamp(&mut other);
             // What it agreed on with an earlier link, the new one does not know.
             for state in &mut other.fields {
                 (state.base, state.agreed, state.bereft) = (None, None, None);
             }
-            self.tell(link, &other.key, Reason::MergeUndone(record.key.clone()));
+            self.add_journal_entry(link, &other.key, Reason::MergeUndone(record.key.clone()));
             self.changes.records.push(other);
         }
         Ok(true)
@@ -224,8 +226,8 @@ impl<'a> Returns<'a> {
         record.raw.retain(|(column, _)| Some(column) != stamp);
     }
 
-    fn tell(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
-        let note = Note { record: Some(record.clone()), field: None, reason };
+    fn add_journal_entry(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
+        let note = PlanNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
@@ -236,7 +238,7 @@ impl<'a> Returns<'a> {
             .flat_map(|record| [Some(Awaited::Linked(record.key.clone())), record.awaited()])
             .flatten()
             .collect();
-        self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         Ok(self.changes)
     }
 }

@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
-use crate::link::matching::{Verdict, judge};
-use crate::link::stamp::{Memory, Places, Stamp, recall};
-use crate::model::state::{LinkId, RecordKey, RecordState, Status};
+use crate::link::matching::{MatchVerdict, judge};
+use crate::link::stamp::{CreateStamp, MemberPlaces, StampMemory, recall};
+use crate::model::state::{LinkId, RecordKey, RecordState, RecordStatus};
 use crate::store::port::{Candidate, StoreError};
 
 /// The name under which a stamp stands beside the match keys.
@@ -21,7 +21,7 @@ const STAMP: &str = "stamp";
 struct Stamped {
     record: RecordKey,
     origin: RecordKey,
-    memory: Memory,
+    memory: StampMemory,
 }
 
 impl Linker<'_> {
@@ -37,22 +37,22 @@ impl Linker<'_> {
                 continue;
             }
             let known = origins.get(&origin);
-            match known.filter(|known| known.status == Status::Live) {
+            match known.filter(|known| known.status == RecordStatus::Live) {
                 Some(known) => {
                     self.join_origin(&record, known).await?;
-                    if memory == Memory::Forgotten {
+                    if memory == StampMemory::Forgotten {
                         // Both were in step once (RULES.md P14).
                         self.recalled.extend(self.known.linked.get(&record));
                     }
                 }
-                None if memory == Memory::Known => {}
+                None if memory == StampMemory::Known => {}
                 None => {
                     self.waiting.insert(record.clone());
                     // It may still show.
                     if !self.is_behind(&origin.system) {
                         let mut records = vec![record.clone(), origin];
                         records.sort_unstable();
-                        self.ask(&record, STAMP, records).await?;
+                        self.ask_about_matches(&record, STAMP, records).await?;
                     }
                 }
             }
@@ -66,15 +66,15 @@ impl Linker<'_> {
             let (_, member) = self.entity.member(&record.key.system, &record.key.object)?;
             let column = member.stamp.as_ref()?;
             let (_, cell) = record.raw.iter().find(|(name, _)| name == column)?;
-            Some((record.key.clone(), Stamp::parse(cell.as_ref()?.as_text()?)?))
+            Some((record.key.clone(), CreateStamp::parse(cell.as_ref()?.as_text()?)?))
         };
-        let (records, stamps): (Vec<RecordKey>, Vec<Stamp>) =
+        let (records, stamps): (Vec<RecordKey>, Vec<CreateStamp>) =
             chunk.iter().filter_map(stamp).unzip();
         if stamps.is_empty() {
             return Ok(Vec::new());
         }
         let store = self.engine.store;
-        let places = Places::fetch(store, self.entity).await?;
+        let places = MemberPlaces::fetch(store, self.entity).await?;
         let memories = recall(store, &stamps).await?;
         let stamped = records.into_iter().zip(&stamps).zip(memories);
         Ok(stamped
@@ -136,7 +136,7 @@ impl Linker<'_> {
         let Some(link) = link(self) else { return Ok(()) };
         if !self.known.occupied.contains(&(link, record.system.clone())) {
             let (others, key) = (Vec::new(), STAMP.to_owned());
-            return self.follow(record, Verdict::Join { link, others, key }).await;
+            return self.follow(record, MatchVerdict::Join { link, others, key }).await;
         }
         // Another record stands there: a person looks.
         let members = self.engine.store.members(&[link]).await?;
@@ -153,6 +153,6 @@ impl Linker<'_> {
         let mut records = there;
         records.push(record.clone());
         records.sort_unstable();
-        self.ask(record, STAMP, records).await
+        self.ask_about_matches(record, STAMP, records).await
     }
 }

@@ -8,7 +8,7 @@ use crate::model::value::Cell;
 /// What became of a record in its system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Status {
+pub enum RecordStatus {
     /// There.
     Live,
     /// There, but another record of the same system is the active one of the link: never read for
@@ -38,7 +38,7 @@ pub enum Status {
     SurplusInto(RecordKey),
 }
 
-impl Status {
+impl RecordStatus {
     /// Deleted or archived.
     pub fn is_removed(&self) -> bool {
         matches!(self, Self::Archived | Self::Withdrawn | Self::Deleted)
@@ -93,7 +93,7 @@ pub struct RecordState {
     /// Its own stamp, ms.
     pub modified_ms: Option<i64>,
     /// Whether it is there.
-    pub status: Status,
+    pub status: RecordStatus,
     /// In the order of the entity's fields.
     pub fields: Vec<FieldState>,
     /// Columns as read, kept for mappings that need the present remote value to write back (tables,
@@ -127,9 +127,9 @@ impl RecordState {
     pub fn link_work(&self) -> Option<LinkWork> {
         match (&self.status, self.link) {
             (status, Some(_)) if status.successor().is_some() => Some(LinkWork::Moved),
-            (Status::Live, None) => Some(LinkWork::Unlinked),
-            (Status::Returned, _) => Some(LinkWork::Returned),
-            (status, None) if *status != Status::Surplus && !self.was_read() => {
+            (RecordStatus::Live, None) => Some(LinkWork::Unlinked),
+            (RecordStatus::Returned, _) => Some(LinkWork::Returned),
+            (status, None) if *status != RecordStatus::Surplus && !self.was_read() => {
                 Some(LinkWork::Stray)
             }
             _ => None,

@@ -7,26 +7,28 @@
 
 use std::sync::Arc;
 
-use super::{Draft, Work, is_now};
+use super::{LinkPlanner, PlannedWrite, is_now};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
-use crate::model::state::{Choice, Matter, RecordKey, Review, ReviewStatus, Status};
+use crate::model::state::{
+    RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 use crate::plan::merge::consent;
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// Whether records are to be merged first. Questions about records that are surplus no more are
     /// over.
     pub(super) fn merges(&mut self) -> bool {
         for known in std::mem::take(&mut self.reviews) {
-            if let Matter::Surplus { surplus, .. } = &known.matter {
-                let approved = known.choice == Some(Choice::Approve);
+            if let ReviewSubject::Surplus { surplus, .. } = &known.matter {
+                let approved = known.choice == Some(ReviewChoice::Approve);
                 if !self.is_aside(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
                     continue;
                 }
                 // What one that moves on becomes is asked about.
-                let waits = !is_now(&self.records, surplus, &Status::Surplus);
+                let waits = !is_now(&self.records, surplus, &RecordStatus::Surplus);
                 if approved && !waits && !self.merge_into_active(surplus) {
                     // What was approved cannot be done now: the question stays (RULES.md P8).
                     let open = Review { status: ReviewStatus::Open, choice: None, ..known };
@@ -43,19 +45,19 @@ impl Work<'_> {
     /// Two live records of one system in one link, as one that was made beside another, or whose
     /// object is in the mapping again: one is active, and a person is asked about the other.
     pub(super) fn set_rivals_aside(&mut self) {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let is_rival = |position: &usize| {
             let record = self.records.get(*position);
             record.is_some_and(|record| {
-                record.status == Status::Live && lanes.member_of(record).is_some()
+                record.status == RecordStatus::Live && mappings.member_of(record).is_some()
             }) && !self.active.iter().any(|active| active.record == *position)
         };
         let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
         for position in rivals {
             let Some(record) = self.records.get_mut(position) else { continue };
             let surplus = record.key.clone();
-            Arc::make_mut(record).status = Status::Surplus;
-            consent::carry(lanes.entity, Arc::make_mut(&mut self.plan.link), record);
+            Arc::make_mut(record).status = RecordStatus::Surplus;
+            consent::carry(mappings.entity, Arc::make_mut(&mut self.plan.link), record);
             let Some(active) = self.active_in(&surplus.system) else { continue };
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
             let asked = self.question((active, surplus.clone()));
@@ -69,7 +71,7 @@ impl Work<'_> {
     pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
         let mut records = self.records.iter().filter(|record| record.key == *active);
         let stands = match review.choice {
-            Some(Choice::Approve) => !records.any(|record| record.status.is_gone()),
+            Some(ReviewChoice::Approve) => !records.any(|record| record.status.is_gone()),
             _ => records.any(|record| record.status.has_place()),
         };
         stands && self.is_aside(surplus)
@@ -77,7 +79,7 @@ impl Work<'_> {
 
     /// The question about a surplus record whose active one is another now.
     pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
-        let Matter::Surplus { active, surplus, .. } = &over.matter else { return None };
+        let ReviewSubject::Surplus { active, surplus, .. } = &over.matter else { return None };
         let now = self.active_in(&surplus.system).filter(|now| now != active)?;
         let is_open = over.choice.is_none() && self.is_aside(surplus);
         let asked = is_open.then(|| self.question((now, surplus.clone())))?;
@@ -85,7 +87,7 @@ impl Work<'_> {
     }
 
     fn question(&self, pair: (RecordKey, RecordKey)) -> Review {
-        let (entity, now_ms) = (self.context.lanes.entity, self.context.now_ms);
+        let (entity, now_ms) = (self.context.mappings.entity, self.context.now_ms);
         review::of_surplus(entity, &self.plan.link, pair, now_ms)
     }
 
@@ -109,7 +111,7 @@ impl Work<'_> {
             alike.then_some((active.member, record))
         });
         let Some((member, record)) = winner else { return false };
-        let draft = Draft {
+        let draft = PlannedWrite {
             link: self.plan.link.id,
             member,
             action: Action::Merge,

@@ -15,20 +15,20 @@ pub struct LinkPlan {
     /// Its records from now on; those that did not change are not repeated.
     pub records: Vec<Arc<RecordState>>,
     /// Writes, in canonical values.
-    pub drafts: Vec<Draft>,
+    pub drafts: Vec<PlannedWrite>,
     /// What it waits for.
     pub waits: Vec<Awaited>,
     /// Reviews opened, changed or closed.
     pub reviews: Vec<Review>,
     /// Why something is not written, and other things worth telling.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PlanNote>,
     /// Members that get no record for want of something.
-    pub lacking: Vec<Lacking>,
+    pub lacking: Vec<MissingRequirement>,
     /// Fields of members that are due and wait until they can be read there.
-    pub unread: Vec<Unread>,
+    pub unread: Vec<UnreadField>,
     /// What the journal keeps even while the link is held.
-    pub news: Vec<Note>,
-    /// It stays dirty: a brake or a cap holds it.
+    pub news: Vec<PlanNote>,
+    /// It stays dirty: a hold or a cap holds it.
     pub held: bool,
     /// A person is asked about a record that is gone: what failed there is kept until then.
     pub stands: bool,
@@ -36,7 +36,7 @@ pub struct LinkPlan {
 
 /// What a member lacks, so that no record is made there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lacking {
+pub struct MissingRequirement {
     /// The member's position in the entity.
     pub member: usize,
     /// The field that it insists on and that has no value.
@@ -49,7 +49,7 @@ pub struct Lacking {
 
 /// A write before it has columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct PlannedWrite {
     /// The link.
     pub link: LinkId,
     /// The member's position in the entity.
@@ -78,7 +78,7 @@ pub struct Draft {
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct PlanNote {
     /// About which record.
     pub record: Option<RecordKey>,
     /// About which field.
@@ -89,7 +89,7 @@ pub struct Note {
 
 /// A field that is due in a member and is not written, because it was not read there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadField {
     /// The member's position in the entity.
     pub member: usize,
     /// The field's name.

@@ -1,7 +1,7 @@
 //! What a reference field governs of the records that its column holds.
 
 use crate::model::spec::FieldKind;
-use crate::plan::mapping::Lane;
+use crate::plan::mapping::FieldMapping;
 
 /// What a reference field governs of the records that a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +19,9 @@ pub fn is_many(kind: &FieldKind) -> bool {
     matches!(kind, FieldKind::Reference { many: true, .. })
 }
 
-/// What a field governs in a lane.
-pub fn governs(kind: &FieldKind, lane: Lane<'_>) -> Governs {
-    match (is_many(kind), lane.mapping.rules.governs_all) {
+/// What a field governs in a mapping.
+pub fn governs(kind: &FieldKind, mapping: FieldMapping<'_>) -> Governs {
+    match (is_many(kind), mapping.group.rules.governs_all) {
         (true, _) => Governs::Set,
         (false, true) => Governs::One,
         (false, false) => Governs::Primary,

@@ -5,7 +5,7 @@
 use crate::model::reason::Reason;
 use crate::model::record::Row;
 use crate::model::state::{Doubt, RecordState};
-use crate::read::fields::Reading;
+use crate::read::fields::RowReading;
 
 /// Whether a row shows a record as it was read before.
 pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {
@@ -17,7 +17,7 @@ pub(crate) fn is_as_known(before: &RecordState, row: &Row) -> bool {
 
 /// Fields that were not answered are failures of this row. What is known of the very same row is
 /// known without them.
-pub(crate) fn note(reading: &mut Reading, before: Option<&RecordState>, row: &Row) {
+pub(crate) fn note(reading: &mut RowReading, before: Option<&RecordState>, row: &Row) {
     let known = before.filter(|before| {
         before.version.is_some() && before.version == row.version && before.status.is_there()
     });
@@ -33,7 +33,7 @@ pub(crate) fn note(reading: &mut Reading, before: Option<&RecordState>, row: &Ro
 /// What is left of a doubt after this row was taken in: of what is left otherwise, and of what was.
 pub(crate) fn left(
     doubts: (Option<Doubt>, Option<&Doubt>),
-    reading: &Reading,
+    reading: &RowReading,
     before: Option<&RecordState>,
     row: &Row,
     now_ms: i64,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Reader, successors};
 use crate::model::state::{Doubt, LAG_MS, RETRY_REFUSED_MS, RecordKey};
-use crate::read::ingest::AbsorbError;
+use crate::read::ingest::IngestError;
 use crate::store::port::Changes;
 
 /// Records read in one call.
@@ -13,7 +13,7 @@ const DUE_MAX: usize = 1_000;
 
 impl Reader<'_> {
     /// Reads records by their ids that a page has shown perhaps as they were.
-    pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), AbsorbError> {
+    pub(super) async fn read_again(&self, ids: &[String]) -> Result<(), IngestError> {
         for ids in ids.chunks(DUE_MAX) {
             let (changes, _) = self.absorb_by_id(ids).await?;
             self.commit(changes).await?;
@@ -23,7 +23,7 @@ impl Reader<'_> {
 
     /// Reads what has been in doubt for as long as readings may be old. What a scan has confirmed
     /// meanwhile costs no call.
-    pub(super) async fn read_due(&self) -> Result<(), AbsorbError> {
+    pub(super) async fn read_due(&self) -> Result<(), IngestError> {
         let now_ms = self.engine.clock.now_ms();
         loop {
             let due = self.engine.store.due_doubts(&self.stream(), now_ms, DUE_MAX).await?;
@@ -54,14 +54,14 @@ impl Reader<'_> {
     async fn absorb_by_id(
         &self,
         ids: &[String],
-    ) -> Result<(Changes, BTreeSet<String>), AbsorbError> {
+    ) -> Result<(Changes, BTreeSet<String>), IngestError> {
         let columns = self.member.read_columns();
         let page = self.connector.read_records(&self.member.object, &columns, ids).await?;
         let answered = page.batch.rows.iter().map(|row| row.id.clone()).collect();
         Ok((self.source().absorb(&page).await?, answered))
     }
 
-    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+    async fn commit(&self, changes: Changes) -> Result<(), IngestError> {
         let successors = successors(&changes);
         if !changes.is_empty() {
             self.engine.store.commit(changes).await?;
