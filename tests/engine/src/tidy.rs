@@ -25,9 +25,11 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("renkei-egress", &["renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-runtime", &["renkei-egress", "renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
+    ("renkei-admin", &["renkei-files", "renkei-package", "renkei-runtime", "renkei-sync"]),
     (
         "renkei",
         &[
+            "renkei-admin",
             "renkei-conformance",
             "renkei-files",
             "renkei-package",

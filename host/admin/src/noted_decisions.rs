@@ -1,10 +1,10 @@
-//! Decisions that are noted: while a cycle runs nothing may come between its reading of a question
-//! and its writing, and a person does not wait for a cycle that waits for a system.
+//! Noted decisions: while a cycle runs nothing may come between its reading of a review and its
+//! writing, and a person does not wait for a cycle that waits for a system.
 //!
 //! `noted` in the data directory, a file per decision, for this user alone. Each cycle acts on them
 //! before it does anything else and when it is done, in the order in which they were noted. Whoever
-//! notes has found out that the question takes that answer; where it does not any more when its
-//! turn comes, the log says so. A crash between acting and removing does no harm: the same answer
+//! notes has found out that the review takes that answer; where it does not any more when its turn
+//! comes, the log says so. A crash between acting and removing does no harm: the same answer
 //! is given twice.
 
 use std::fs::DirBuilder;
@@ -12,74 +12,79 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use renkei_store::SqliteStore;
 use renkei_sync::model::spec::Spec;
+use renkei_sync::store::port::Store;
 
-use crate::command::decide::{self, Decided, Decision};
-use crate::failure::Failure;
+use crate::decisions::{Decided, ReviewDecision, check_decision, decide_review};
+use crate::error::{FailureKind, RequestError};
+use crate::text::message;
 
 /// Makes the names of one process different.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// Notes a decision if the question takes that answer now; lasting when this returns.
-pub(crate) async fn add(
+/// Notes a decision if the review takes that answer now; the note is on disk when this returns.
+///
+/// # Errors
+/// The review does not take the answer, or the file cannot be written.
+pub async fn note_decision(
     data: &Path,
-    store: &SqliteStore,
+    store: &dyn Store,
     spec: &Spec,
     now_ms: i64,
-    decision: &Decision,
-) -> Result<Decided, Failure> {
-    let decided = decide::consider(store, spec, decision).await?;
+    decision: &ReviewDecision,
+) -> Result<Decided, RequestError> {
+    let decided = check_decision(store, spec, decision).await?;
     let folder = folder(data);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{now_ms:020}-{}-{number}.json", std::process::id());
     // By its whole id: what is asked later may begin in the same way.
-    let decision = Decision { review: decided.review.clone(), answer: decision.answer.clone() };
+    let decision =
+        ReviewDecision { review: decided.review.clone(), answer: decision.answer.clone() };
     let write = || {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         renkei_files::replace(&folder.join(name), &serde_json::to_vec(&decision)?)
     };
-    let failed = |error: std::io::Error| {
-        Failure::store(anyhow::Error::new(error).context(folder.display().to_string()))
-    };
-    write().map_err(failed)?;
+    write().map_err(|source| RequestError::File { path: folder.clone(), source })?;
     tracing::info!(review = decided.review, "a decision is noted for the next cycle");
     Ok(decided)
 }
 
-/// Acts on what was noted; the reviews that it decides. In a copy of the database (`is_copy`) it
-/// stays noted.
-pub(crate) async fn act(
+/// Acts on noted decisions; returns the reviews that they decide. In a copy of the database
+/// (`is_copy`) they stay noted.
+///
+/// # Errors
+/// The store fails, or a note cannot be removed.
+pub async fn apply_noted_decisions(
     data: &Path,
-    store: &SqliteStore,
+    store: &dyn Store,
     spec: &Spec,
     now_ms: i64,
     is_copy: bool,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, RequestError> {
     let mut reviews = Vec::new();
     for path in files(data) {
         let Some(decision) = read(&path) else { continue };
-        match decide::decide(store, spec, now_ms, &decision).await {
+        match decide_review(store, spec, now_ms, &decision).await {
             Ok(decided) => {
                 tracing::info!(review = decided.review, "decided as noted");
                 reviews.push(decided.review);
             }
-            Err(failure) if failure.is_of_store() => return Err(failure),
-            Err(failure) => {
+            Err(error) if error.kind() == FailureKind::Database => return Err(error),
+            Err(error) => {
                 let review = decision.review;
-                tracing::warn!(review, error = %failure, "a noted decision has no effect");
+                let error = message(&error.to_string());
+                tracing::warn!(review, error, "a noted decision has no effect");
             }
         }
         if !is_copy {
-            std::fs::remove_file(&path).map_err(|error| {
-                Failure::store(anyhow::Error::new(error).context(path.display().to_string()))
-            })?;
+            std::fs::remove_file(&path)
+                .map_err(|source| RequestError::File { path: path.clone(), source })?;
         }
     }
     Ok(reviews)
 }
 
-/// What is noted, the oldest first.
+/// The noted decisions, the oldest first.
 fn files(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder(data)).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -88,7 +93,7 @@ fn files(data: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> Option<Decision> {
+fn read(path: &Path) -> Option<ReviewDecision> {
     let decision = renkei_files::read(path)
         .and_then(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::from));
     let unreadable = |error: &std::io::Error| {
@@ -104,12 +109,13 @@ fn folder(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use renkei_store::SqliteStore;
     use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
     use renkei_sync::store::codec::Layouts;
-    use renkei_sync::store::port::{Changes, Store as _};
+    use renkei_sync::store::port::Changes;
 
     use super::*;
-    use crate::cli::Answer;
+    use crate::decisions::ReviewAnswer as Answer;
 
     fn review(id: &str) -> Review {
         let (along, digest) = (Vec::new(), String::new());
@@ -128,14 +134,16 @@ mod tests {
 
     /// `RULES.md R21`.
     #[tokio::test]
-    async fn what_is_noted_is_done_once_and_in_order() {
+    async fn noted_decisions_are_applied_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let spec = Spec::new(Vec::new()).unwrap();
         let store = SqliteStore::open(dir.path(), Layouts::from_spec(&spec)).unwrap();
         let reviews = vec![review("aa"), review("bb")];
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
-        let decision = |review: &str, answer| Decision { review: review.to_owned(), answer };
-        let note = async |decision: Decision| add(dir.path(), &store, &spec, 5, &decision).await;
+        let decision = |review: &str, answer| ReviewDecision { review: review.to_owned(), answer };
+        let note = async |decision: ReviewDecision| {
+            note_decision(dir.path(), &store, &spec, 5, &decision).await
+        };
         note(decision("cc", Answer::Approve)).await.unwrap_err();
         note(decision("aa", Answer::Separate)).await.unwrap_err();
         assert!(files(dir.path()).is_empty(), "what does not fit is said at once");
@@ -147,13 +155,16 @@ mod tests {
         // A pipe is no decision, and nothing to wait for.
         let pipe = folder(dir.path()).join("0.json");
         assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
-        let reviews = act(dir.path(), &store, &spec, 6, true).await.unwrap();
+        let reviews = apply_noted_decisions(dir.path(), &store, &spec, 6, true).await.unwrap();
         assert_eq!(reviews, ["aa", "bb"]);
         assert_eq!(files(dir.path()).len(), 3, "a copy leaves them");
         // A cycle has closed one meanwhile.
         let reviews = vec![Review { status: ReviewStatus::Closed, ..review("bb") }];
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
-        assert_eq!(act(dir.path(), &store, &spec, 7, false).await.unwrap(), ["aa"]);
+        assert_eq!(
+            apply_noted_decisions(dir.path(), &store, &spec, 7, false).await.unwrap(),
+            ["aa"]
+        );
         let done = known("aa").await;
         assert_eq!((done.status, done.choice), (ReviewStatus::Chosen, Some(ReviewChoice::Approve)));
         assert_eq!(known("bb").await.status, ReviewStatus::Closed);

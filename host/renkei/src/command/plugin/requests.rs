@@ -8,23 +8,25 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use renkei_runtime::{Answer, GrantsReport, PluginReport, Request};
+use renkei_admin::plugins::{
+    GrantsReport, PluginAnswer, PluginReport, PluginRequest, PluginStatus, StopReport, is_change,
+};
+use renkei_admin::socket::request_plugins;
+use renkei_admin::text;
 use serde_json::json;
 
-use super::standing;
-use crate::admin_socket::{self, Stop, Told};
+use super::plugin_status;
+use crate::command_error::CommandError;
 use crate::config::Config;
-use crate::database::Access;
-use crate::failure::Failure;
+use crate::database::DatabaseAccess;
 use crate::host;
 use crate::output::Output;
-use crate::plain;
 use crate::table;
 
 /// Shows the plugins.
-pub(super) async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
-    let Answered { answer, stops } = ask(dir, Request::List, Access::Look).await?;
-    let Answer::Plugins(plugins) = &answer else { return show(&answer, output) };
+pub(super) async fn list(dir: &Path, output: Output) -> Result<(), CommandError> {
+    let PluginOutcome { answer, stops } = send_request(dir, PluginRequest::List).await?;
+    let PluginAnswer::Plugins(plugins) = &answer else { return show(&answer, output) };
     output.result(&json!({ "plugins": plugins, "stops": stops }), || {
         let stopped = stops.as_deref().filter(|stops| !stops.is_empty()).map(stopped);
         format!("{}{}", table_of(plugins), stopped.unwrap_or_default())
@@ -32,45 +34,43 @@ pub(super) async fn list(dir: &Path, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does what changes which version serves, and shows the plugins that it is about.
-pub(super) async fn change(dir: &Path, request: Request, output: Output) -> Result<(), Failure> {
-    show(&ask(dir, request, Access::Keep).await?.answer, output)
-}
-
-/// Shows what plugins ask for and may, after a change if one is wanted.
-pub(super) async fn grants(dir: &Path, request: Request, output: Output) -> Result<(), Failure> {
-    let changes = matches!(
-        &request,
-        Request::Grants { allow, deny, .. } if !allow.is_empty() || !deny.is_empty()
-    );
-    let access = if changes { Access::Keep } else { Access::Look };
-    show(&ask(dir, request, access).await?.answer, output)
+/// Carries out a request and shows the plugins, or permissions, that it is about.
+pub(super) async fn run(
+    dir: &Path,
+    request: PluginRequest,
+    output: Output,
+) -> Result<(), CommandError> {
+    show(&send_request(dir, request).await?.answer, output)
 }
 
 /// An answer; with what was stopped since it began where a running `serve` gave it.
-struct Answered {
-    answer: Answer,
-    stops: Option<Vec<Stop>>,
+struct PluginOutcome {
+    answer: PluginAnswer,
+    stops: Option<Vec<StopReport>>,
 }
 
-async fn ask(dir: &Path, request: Request, access: Access) -> Result<Answered, Failure> {
-    let config = Config::read(dir).map_err(Failure::usage)?;
-    match admin_socket::ask_plugins(&config.data, &request).await? {
-        Some(Told { answer, stops }) => Ok(Answered { answer, stops: Some(stops) }),
+async fn send_request(dir: &Path, request: PluginRequest) -> Result<PluginOutcome, CommandError> {
+    let config = Config::read(dir)?;
+    match request_plugins(&config.data, &request).await? {
+        Some(PluginStatus { answer, stops }) => Ok(PluginOutcome { answer, stops: Some(stops) }),
         None => {
+            let access = match is_change(&request) {
+                true => DatabaseAccess::ReadWrite,
+                false => DatabaseAccess::ReadOnly,
+            };
             let runtime = host::plugins(dir, access).await?;
-            let answer = runtime.admin(request).await.map_err(Failure::admin)?;
-            Ok(Answered { answer, stops: None })
+            let answer = runtime.admin(request).await?;
+            Ok(PluginOutcome { answer, stops: None })
         }
     }
 }
 
-fn show(answer: &Answer, output: Output) -> Result<(), Failure> {
+fn show(answer: &PluginAnswer, output: Output) -> Result<(), CommandError> {
     match answer {
-        Answer::Plugins(plugins) => {
+        PluginAnswer::Plugins(plugins) => {
             output.result(&json!({ "plugins": plugins }), || table_of(plugins))?;
         }
-        Answer::Grants(grants) => output.result(&json!({ "grants": grants }), || {
+        PluginAnswer::Grants(grants) => output.result(&json!({ "grants": grants }), || {
             grants.iter().map(describe).collect::<Vec<_>>().join("\n")
         })?,
         other => {
@@ -90,18 +90,18 @@ fn table_of(plugins: &[PluginReport]) -> String {
             serves.collect(),
             plugin.kind.clone().unwrap_or_default(),
             digest.unwrap_or_default().to_owned(),
-            standing::state(plugin),
-            standing::matter(plugin),
+            plugin_status::describe_state(plugin),
+            plugin_status::describe_details(plugin),
         ]
     });
-    table::plain(&["file", "serves", "kind", "digest", "state", "matter"], rows)
+    table::plain(&["file", "serves", "kind", "digest", "state", "details"], rows)
 }
 
-/// What was stopped or refused, below the plugins.
-fn stopped(stops: &[Stop]) -> String {
+/// The table of what was stopped or refused, below the plugins.
+fn stopped(stops: &[StopReport]) -> String {
     let or_none = |word: &str| if word.is_empty() { "-" } else { word }.to_owned();
     let rows = stops.iter().map(|stop| {
-        let Stop { plugin, system, file, cause, times } = stop;
+        let StopReport { plugin, system, file, cause, times } = stop;
         vec![or_none(plugin), or_none(system), or_none(file), cause.clone(), times.to_string()]
     });
     let rows = table::plain(&["plugin", "system", "file", "cause", "times"], rows);
@@ -110,7 +110,7 @@ fn stopped(stops: &[Stop]) -> String {
 
 fn describe(grants: &GrantsReport) -> String {
     let lines = |title: &str, words: &BTreeSet<String>| {
-        words.iter().map(|word| format!("\n  {title:<9} {}", plain::line(word))).collect::<String>()
+        words.iter().map(|word| format!("\n  {title:<9} {}", text::line(word))).collect::<String>()
     };
     let waiting = grants.waiting.as_ref().map(|waiting| {
         let more = lines("asks for", &waiting.more);

@@ -1,4 +1,4 @@
-//! What the judge takes from the store: which records belong together, and which questions are open
+//! Facts that the judge takes from the store: which records belong together, and which reviews are open
 //! or were decided by a rule.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,16 +10,16 @@ use renkei_sync::model::state::{
 };
 use renkei_sync::store::port::{JournalQuery, ReviewQuery, Store as _, StoreError};
 
-use super::edits::Edit;
+use super::edits::DemoEdit;
 
 /// Links per query.
 const CHUNK: u64 = 500;
 /// More journal lines than a record of the demo has.
 const JOURNAL_LINES: usize = 100;
 
-/// What the host knows of links, conflicts and reviews.
+/// The host's knowledge of links, conflicts and reviews.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct StoreFacts {
     /// Entity, link and its records.
     pub(crate) links: Vec<(String, LinkId, Vec<RecordKey>)>,
     /// The link of a record.
@@ -35,11 +35,11 @@ pub(crate) struct Known {
     pub(crate) reviewed: BTreeSet<RecordKey>,
     /// Old record -> the record that it became.
     pub(crate) successors: HashMap<RecordKey, RecordKey>,
-    /// What the journal says of the others of a record that a person deleted.
+    /// The journal's lines on the others of a record that a person deleted.
     deletions: HashMap<RecordKey, Deletion>,
 }
 
-/// What a person's deletion came to.
+/// The outcome of a person's deletion.
 #[derive(Debug)]
 struct Deletion {
     /// The link that the record had.
@@ -48,9 +48,9 @@ struct Deletion {
     reason: String,
 }
 
-impl Known {
+impl StoreFacts {
     /// Reads the whole store, and what became of the records that these edits removed.
-    pub(crate) async fn read(store: &SqliteStore, edits: &[Edit]) -> Result<Self, StoreError> {
+    pub(crate) async fn read(store: &SqliteStore, edits: &[DemoEdit]) -> Result<Self, StoreError> {
         let mut known = Self::default();
         let last = store.last_link().await?.0;
         let mut first = 1;
@@ -66,7 +66,7 @@ impl Known {
             known.add_review(&review);
         }
         let removed: Vec<RecordKey> =
-            edits.iter().filter(|edit| edit.field.is_none()).map(Edit::key).collect();
+            edits.iter().filter(|edit| edit.field.is_none()).map(DemoEdit::key).collect();
         known.successors.extend(store.aliases(&removed).await?);
         for key in removed {
             if let Some(found) = deletion(store, &key).await? {
@@ -139,7 +139,7 @@ impl Known {
         }
     }
 
-    /// Why a field does not hold a person's value, in plain words.
+    /// The reason why a field does not hold a person's value, in plain words.
     pub(crate) fn why(&self, link: LinkId, field: &str) -> String {
         let place = (link, field.to_owned());
         if let Some(rule) = self.open.get(&place) {
@@ -151,7 +151,7 @@ impl Known {
         }
     }
 
-    /// What a removed record became, or what its deletion did to the others.
+    /// The fate of a removed record, or of the others after its deletion.
     pub(crate) fn why_gone(&self, key: &RecordKey) -> String {
         match (self.successors.get(key), self.deletions.get(key)) {
             (Some(successor), _) => format!("now {successor}"),

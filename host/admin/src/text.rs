@@ -1,4 +1,4 @@
-//! Words of others in our messages: short, on the line where they belong, and without control
+//! Text of others in our messages: short, on the line where they belong, and without control
 //! characters.
 //!
 //! Configurations, plugins and systems may say anything: five megabytes, or bytes that move a
@@ -16,13 +16,13 @@ const PATH_MAX: usize = 1_000;
 /// end says what to do.
 const MESSAGE_MAX: usize = 8_000;
 
-/// What somebody typed or a plugin says, to be repeated in a message.
-pub(crate) fn echo(text: &str) -> String {
+/// Text that somebody typed or a plugin says, to be repeated in a message.
+pub fn echo(text: &str) -> String {
     bounded(text, WORD_MAX)
 }
 
 /// A whole message, before it is printed.
-pub(crate) fn message(text: &str) -> String {
+pub fn message(text: &str) -> String {
     let text = bounded(text, PATH_MAX);
     // What another said may not look like a line of ours.
     let mut lines = text.lines();
@@ -34,14 +34,14 @@ pub(crate) fn message(text: &str) -> String {
     indented
 }
 
-/// Whether a character ends a line, drives a terminal, or reorders or hides what is read.
-pub(crate) fn is_unseen(c: char) -> bool {
+/// Returns whether a character ends a line, drives a terminal, or reorders or hides what is read.
+fn is_unseen(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
 /// One line of it, for a table or a list: line ends and characters that drive a terminal, reorder
 /// or hide what is read as escapes.
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -55,13 +55,13 @@ pub(crate) fn line(text: &str) -> String {
 
 /// The same text without characters that drive a terminal, reorder or hide what is read, line ends
 /// excepted.
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let hidden = |c: char| (c.is_control() && c != '\n') || is_invisible(c);
     text.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// The same JSON with such characters as escapes: in JSON they stand only within texts.
-pub(crate) fn json(text: &str) -> String {
+pub fn json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || is_invisible(c) {
@@ -73,6 +73,24 @@ pub(crate) fn json(text: &str) -> String {
         }
     }
     plain
+}
+
+/// A word for a shell: ids and paths are text of others. What does not show is written as the
+/// escapes of `$'...'`, so that the line can be read and still be typed.
+pub fn quote_for_shell(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "._-/:@+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if !word.chars().any(is_unseen) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped = word.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_unseen(c) => format!("\\U{:08x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 fn bounded(text: &str, word_max: usize) -> String {
@@ -100,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_words_are_cut_and_what_follows_is_kept() {
+    fn message_cuts_long_words_and_keeps_what_follows() {
         let text = format!("`{}` is no connector", "x".repeat(5_000_000));
         let expected = format!("`{}… is no connector", "x".repeat(199));
         assert_eq!(echo(&text), expected);
@@ -109,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_and_false_lines_are_neutralised() {
+    fn message_neutralises_control_characters_and_false_lines() {
         assert_eq!(echo("a\u{1b}[2Jb\0"), "a\u{fffd}[2Jb\u{fffd}");
         assert_eq!(message("bad\nrenkei: all is well"), "bad\n  renkei: all is well");
         assert_eq!(message("bad:\n  one\n  two"), "bad:\n  one\n  two");

@@ -1,4 +1,4 @@
-//! How the plugins of a host stand, in words: for `plugin list`, and in one line for `status`.
+//! The state of plugins in words: for `plugin list`, and in one line for `status`.
 //!
 //! Pure. What serves is told apart from what is in the folder: a plugin whose new file waits or is
 //! refused serves on, and that is said first.
@@ -8,10 +8,10 @@ use renkei_sync::answers::why::moment;
 
 /// `renkei_runtime`'s rules of a probation.
 const PROBATION: &str =
-    "new: the one before serves again if it fails more often, in 200 calls or ten minutes";
+    "on probation for 200 calls or ten minutes: rolled back if it fails more often";
 
-/// What serves, and what of the folder does not.
-pub(super) fn state(plugin: &PluginReport) -> String {
+/// The state of what serves, and of the file where it does not serve.
+pub(super) fn describe_state(plugin: &PluginReport) -> String {
     let other = match (&plugin.fault, &plugin.waiting) {
         (Some(_), _) => Some("its file is refused".to_owned()),
         (None, Some(waiting)) => Some(format!("{} waits", waiting.version)),
@@ -28,17 +28,17 @@ pub(super) fn state(plugin: &PluginReport) -> String {
     }
 }
 
-/// What a person should know, most urgent first.
-pub(super) fn matter(plugin: &PluginReport) -> String {
-    let mut matters: Vec<String> = plugin.fault.iter().cloned().collect();
+/// The details that a person should know, most urgent first.
+pub(super) fn describe_details(plugin: &PluginReport) -> String {
+    let mut details: Vec<String> = plugin.fault.iter().cloned().collect();
     if let Some(until_ms) = plugin.quarantined_until_ms {
         let (until, id) = (moment(until_ms), plugin.id.as_deref().unwrap_or_default());
-        matters.push(format!(
-            "it failed again and again and is left alone until {until}; \
-             `renkei plugin reload {id}` tries it at once"
+        details.push(format!(
+            "the plugin failed repeatedly and is in quarantine until {until}; \
+             `renkei plugin reload {id}` ends the quarantine"
         ));
     }
-    matters.extend(plugin.paused_systems.iter().map(|paused| {
+    details.extend(plugin.paused_systems.iter().map(|paused| {
         let (system, until) = (&paused.system, moment(paused.until_ms));
         let id = plugin.id.as_deref().unwrap_or_default();
         format!(
@@ -46,21 +46,21 @@ pub(super) fn matter(plugin: &PluginReport) -> String {
              `renkei plugin reload {id}` asks it at once"
         )
     }));
-    matters.extend(plugin.waiting.iter().map(|waiting| match plugin.version {
+    details.extend(plugin.waiting.iter().map(|waiting| match plugin.version {
         // The state has the version that waits.
         Some(_) => waiting.reason.clone(),
         None => format!("{} waits: {}", waiting.version, waiting.reason),
     }));
     let one_way = plugin.one_way.iter();
-    matters.extend(one_way.map(|(function, why)| format!("{function} runs one-way: {why}")));
+    details.extend(one_way.map(|(function, why)| format!("{function} runs one-way: {why}")));
     if plugin.state == "probation" {
-        matters.push(PROBATION.to_owned());
+        details.push(PROBATION.to_owned());
     }
-    matters.join("; ")
+    details.join("; ")
 }
 
-/// One line on a plugin that does not plainly serve.
-pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
+/// One line on a plugin that needs a look.
+pub(crate) fn describe_trouble(plugin: &PluginReport) -> Option<String> {
     let file = &plugin.file;
     let Some((id, version)) = plugin.id.as_ref().zip(plugin.version.as_ref()) else {
         return match &plugin.waiting {
@@ -72,28 +72,28 @@ pub(crate) fn amiss(plugin: &PluginReport) -> Option<String> {
             None => None,
         };
     };
-    let mut matters = Vec::new();
+    let mut troubles = Vec::new();
     if let Some(until_ms) = plugin.quarantined_until_ms {
-        matters.push(format!("is in quarantine until {}", moment(until_ms)));
+        troubles.push(format!("is in quarantine until {}", moment(until_ms)));
     }
-    matters.extend(plugin.paused_systems.iter().map(|paused| {
+    troubles.extend(plugin.paused_systems.iter().map(|paused| {
         let (system, until) = (&paused.system, moment(paused.until_ms));
         format!("sends nothing to system {system} until {until}, as it asked")
     }));
     if plugin.fault.is_some() {
-        matters.push(format!("serves on although {file} is refused"));
+        troubles.push(format!("serves on although {file} is refused"));
     } else if let Some(wait) = &plugin.waiting {
-        matters.push(format!("serves on while {} waits ({})", wait.version, wait.why));
+        troubles.push(format!("serves on while {} waits ({})", wait.version, wait.why));
     }
     if !plugin.one_way.is_empty() {
         let functions: Vec<&str> = plugin.one_way.keys().map(String::as_str).collect();
-        matters.push(format!("runs {} one-way", functions.join(", ")));
+        troubles.push(format!("runs {} one-way", functions.join(", ")));
     }
-    (!matters.is_empty()).then(|| format!("plugin {id} {version} {}", matters.join(" and ")))
+    (!troubles.is_empty()).then(|| format!("plugin {id} {version} {}", troubles.join(" and ")))
 }
 
-/// One line on a system that is left alone, where nobody serves.
-pub(crate) fn paused(paused: &PausedSystem) -> String {
+/// One line on a paused system, where nobody serves.
+pub(crate) fn describe_pause(paused: &PausedSystem) -> String {
     let (system, until) = (&paused.system, moment(paused.until_ms));
     format!("nothing is sent to system {system} until {until}, as it asked")
 }
@@ -133,12 +133,13 @@ mod tests {
     }
 
     fn check(plugin: PluginReport, expected: (&str, &str, Option<&str>)) {
-        let (state, matter, amiss) = (state(&plugin), matter(&plugin), amiss(&plugin));
-        assert_eq!((state.as_str(), matter.as_str(), amiss.as_deref()), expected, "{plugin:?}");
+        let (state, details) = (describe_state(&plugin), describe_details(&plugin));
+        let trouble = describe_trouble(&plugin);
+        assert_eq!((state.as_str(), details.as_str(), trouble.as_deref()), expected, "{plugin:?}");
     }
 
     #[test]
-    fn what_serves_is_said_before_what_does_not() {
+    fn serving_version_is_described_before_the_one_that_waits() {
         check(serving("serving"), ("serving", "", None));
         check(serving("probation"), ("probation", PROBATION, None));
         check(
@@ -174,11 +175,11 @@ mod tests {
 
     /// `RULES.md R25`.
     #[test]
-    fn a_pause_that_a_system_asked_for_is_said_with_its_end() {
+    fn pause_that_a_system_asked_for_is_described_with_its_end() {
         let (system, until_ms) = ("crm".to_owned(), 1_000);
         let asked = PausedSystem { system, until_ms };
         assert_eq!(
-            paused(&asked),
+            describe_pause(&asked),
             "nothing is sent to system crm until 1970-01-01T00:00:01Z, as it asked"
         );
         let paused_systems = vec![asked];
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_less_than_it_did_is_said() {
+    fn one_way_functions_and_quarantine_are_described() {
         let one_way = [("full-name".to_owned(), "it failed when tried: trap".to_owned())].into();
         check(
             PluginReport { one_way, ..serving("serving") },
@@ -215,8 +216,8 @@ mod tests {
             },
             (
                 "quarantined; 0.3.0 waits",
-                "it failed again and again and is left alone until 1970-01-01T00:00:01Z; \
-                 `renkei plugin reload names` tries it at once; it is held",
+                "the plugin failed repeatedly and is in quarantine until 1970-01-01T00:00:01Z; \
+                 `renkei plugin reload names` ends the quarantine; it is held",
                 Some(
                     "plugin names 0.2.0 is in quarantine until 1970-01-01T00:00:01Z \
                      and serves on while 0.3.0 waits (held)",

@@ -1,14 +1,13 @@
-//! No text makes the parser of the configuration or its checks panic: a million inputs
-//! (acceptance 3).
+//! No text makes the parser of the configuration or its checks panic: a million inputs.
 
 use std::path::Path;
 
 use renkei_mutate::run;
 use renkei_package::Manifest;
 
+use super::available_plugins::AvailablePlugins;
 use super::file::{EntityFile, RootFile};
-use super::loaded::Loaded;
-use super::place::Source;
+use super::source::SourceFile;
 use super::{limits, mapping, systems};
 use crate::command::init::FILES;
 
@@ -28,16 +27,16 @@ pub(super) fn manifests() -> Vec<Manifest> {
 }
 
 /// Nothing but them.
-pub(super) fn loaded(manifests: &[Manifest]) -> Loaded<'_> {
-    Loaded { manifests: manifests.iter().collect(), ..Loaded::default() }
+pub(super) fn loaded(manifests: &[Manifest]) -> AvailablePlugins<'_> {
+    AvailablePlugins { manifests: manifests.iter().collect(), ..AvailablePlugins::default() }
 }
 
-pub(super) fn root(text: &str) -> Result<Source<RootFile>, super::ConfigError> {
-    Source::parse(Path::new("renkei.toml"), text.to_owned())
+pub(super) fn root(text: &str) -> Result<SourceFile<RootFile>, super::ConfigError> {
+    SourceFile::parse(Path::new("renkei.toml"), text.to_owned())
 }
 
 #[test]
-fn no_text_makes_the_configuration_panic() {
+fn configuration_does_not_panic_on_any_text() {
     let manifests = manifests();
     let loaded = loaded(&manifests);
     let good = root(FILES[0].1).unwrap();
@@ -53,7 +52,7 @@ fn no_text_makes_the_configuration_panic() {
         if let Ok(root) = root(&text) {
             let _checked = (limits::resolve(&root), systems::check(&root, &loaded));
         }
-        let entity = Source::<EntityFile>::parse(Path::new("entity.toml"), text.into_owned());
+        let entity = SourceFile::<EntityFile>::parse(Path::new("entity.toml"), text.into_owned());
         if let Ok(entity) = entity {
             let _checked = mapping::resolve(&good, &[entity], &loaded);
         }
@@ -62,15 +61,15 @@ fn no_text_makes_the_configuration_panic() {
 
 /// The seeds are what they seem: the example as a whole is taken.
 #[test]
-fn the_seeds_are_good() {
+fn example_is_accepted_as_a_whole() {
     let manifests = manifests();
     let loaded = loaded(&manifests);
     let good = root(FILES[0].1).unwrap();
     systems::check(&good, &loaded).unwrap();
     limits::resolve(&root(LIMITS).unwrap()).unwrap();
-    let entities: Vec<Source<EntityFile>> = FILES[1..]
+    let entities: Vec<SourceFile<EntityFile>> = FILES[1..]
         .iter()
-        .map(|(name, text)| Source::parse(Path::new(name), (*text).to_owned()).unwrap())
+        .map(|(name, text)| SourceFile::parse(Path::new(name), (*text).to_owned()).unwrap())
         .collect();
     mapping::resolve(&good, &entities, &loaded).unwrap();
 }

@@ -11,9 +11,9 @@ use renkei_sync::model::value::Value;
 use renkei_sync::read::canonical::composed;
 use toml::Spanned;
 
+use super::file::EntitySource;
 use super::file::FieldFile;
-use super::mapping::File;
-use super::place::ConfigError;
+use super::source::ConfigError;
 
 pub(super) fn names(list: &[Spanned<String>], name: &str) -> bool {
     list.iter().any(|item| item.get_ref() == name)
@@ -31,7 +31,7 @@ pub(super) fn direction(field: &FieldFile, member: &str) -> Direction {
 
 /// Agreements about the columns of a field besides their mapping.
 pub(super) fn column_rules(
-    file: &File,
+    file: &EntitySource,
     field: &FieldFile,
     kind: Option<&FieldKind>,
 ) -> Result<ColumnRules, ConfigError> {
@@ -51,8 +51,8 @@ pub(super) fn column_rules(
 
 /// `REFERENCE.FIELD`: a field of what a reference field of this entity points at.
 pub(super) fn copied_column(
-    files: &[File],
-    file: &File,
+    files: &[EntitySource],
+    file: &EntitySource,
     fields: &[FieldSpec],
     (column, from): (&String, &Spanned<String>),
 ) -> Result<CopiedColumn, ConfigError> {
@@ -75,22 +75,20 @@ pub(super) fn copied_column(
 }
 
 pub(super) fn index(
-    file: &File,
+    file: &EntitySource,
     name: &Spanned<String>,
     fields: &[FieldSpec],
 ) -> Result<FieldIndex, ConfigError> {
     fields.iter().position(|field| &field.name == name.get_ref()).map(FieldIndex).ok_or_else(|| {
         let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-        file.at(
-            name,
-            format!("`{}` is no field of this entity; it has {}", name.get_ref(), known.join(", ")),
-        )
+        let mistake = file.at(name, format!("`{}` is no field of this entity", name.get_ref()));
+        mistake.hint(format!("the entity has the fields {}", known.join(", ")))
     })
 }
 
 /// One word of a fixed list.
 pub(super) fn word<T: Clone>(
-    file: &File,
+    file: &EntitySource,
     word: &Spanned<String>,
     known: &[(&str, T)],
 ) -> Result<T, ConfigError> {
@@ -105,7 +103,10 @@ pub(super) fn word<T: Clone>(
 }
 
 /// A time such as `90m`, `24h` or `7d` in ms; nothing for `off`.
-pub(super) fn interval(file: &File, word: &Spanned<String>) -> Result<Option<u64>, ConfigError> {
+pub(super) fn interval(
+    file: &EntitySource,
+    word: &Spanned<String>,
+) -> Result<Option<u64>, ConfigError> {
     let text = word.get_ref();
     if text == "off" {
         return Ok(None);
@@ -121,7 +122,7 @@ pub(super) fn interval(file: &File, word: &Spanned<String>) -> Result<Option<u64
 
 /// The table's part for one member: of several remote values the first is written, all are read.
 pub(super) fn value_table(
-    file: &File,
+    file: &EntitySource,
     name: &Spanned<String>,
     member: &str,
 ) -> Result<ValueTable, ConfigError> {
@@ -162,7 +163,7 @@ pub(super) fn setting_value(value: &toml::Value) -> Value {
 }
 
 /// Names of entities are typed on command lines: lower-case letters, digits and `_`.
-pub(super) fn require_name(file: &File, name: &Spanned<String>) -> Result<(), ConfigError> {
+pub(super) fn require_name(file: &EntitySource, name: &Spanned<String>) -> Result<(), ConfigError> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.get_ref().is_empty() && name.get_ref().len() <= 60 && name.get_ref().chars().all(fits)
     {

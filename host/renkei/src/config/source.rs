@@ -1,4 +1,4 @@
-//! Where in which file a mistake stands.
+//! A parsed file that keeps its text, so that a mistake names its file and line.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use crate::plain;
+use renkei_admin::text;
 
 /// A mistake in the configuration: `file:line: what is wrong and what was expected`.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}: {message}", .path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
+#[error("{}: {message}", self.place())]
 pub(crate) struct ConfigError {
     path: PathBuf,
     line: Option<usize>,
     message: String,
+    hint: Option<String>,
 }
 
 impl ConfigError {
@@ -24,28 +25,48 @@ impl ConfigError {
     }
 
     fn new(path: &Path, line: Option<usize>, message: &str) -> Self {
-        Self { path: path.to_owned(), line, message: plain::echo(message) }
+        Self { path: path.to_owned(), line, message: text::echo(message), hint: None }
+    }
+
+    /// The same mistake with a next step.
+    pub(crate) fn hint(self, hint: impl AsRef<str>) -> Self {
+        Self { hint: Some(text::echo(hint.as_ref())), ..self }
+    }
+
+    /// The mistake.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The file, and the line where one shows it.
+    pub(crate) fn place(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}", self.path.display())
+    }
+
+    /// The next step.
+    pub(crate) fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 
 /// A parsed file that still knows its text, so that mistakes found later have a line.
-pub(crate) struct Source<T> {
+pub(crate) struct SourceFile<T> {
     path: PathBuf,
     text: String,
-    /// What was parsed.
+    /// The parsed value.
     pub(crate) value: T,
 }
 
-impl<T: DeserializeOwned> Source<T> {
+impl<T: DeserializeOwned> SourceFile<T> {
     /// Reads and parses a file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = renkei_files::read_text(path).map_err(|error| {
-            let next = if error.kind() == std::io::ErrorKind::NotFound {
-                "; `renkei init` writes an example"
-            } else {
-                ""
-            };
-            ConfigError::file(path, format!("cannot be read: {error}{next}"))
+            let mistake = ConfigError::file(path, format!("the file cannot be read: {error}"));
+            match error.kind() {
+                std::io::ErrorKind::NotFound => mistake.hint("`renkei init` writes an example"),
+                _ => mistake,
+            }
         })?;
         Self::parse(path, text)
     }
@@ -60,7 +81,7 @@ impl<T: DeserializeOwned> Source<T> {
     }
 }
 
-impl<T> Source<T> {
+impl<T> SourceFile<T> {
     /// A mistake at this value.
     pub(crate) fn at<V>(&self, place: &Spanned<V>, message: impl AsRef<str>) -> ConfigError {
         let line = line_of(&self.text, &place.span());
