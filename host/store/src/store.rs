@@ -1,5 +1,4 @@
-//! The engine's port: each query handed to a thread that reads, each commit to the thread that
-//! writes.
+//! The engine's port: each query goes to a reader thread, each commit to the writer thread.
 
 use std::sync::Arc;
 

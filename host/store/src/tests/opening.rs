@@ -216,7 +216,7 @@ async fn an_older_layout_is_brought_up_to_date() {
     old.pragma_update(None, "user_version", 1).unwrap();
     drop(old);
     let store = open(dir.path());
-    // What was linked before a first sync asked is not asked about now.
+    // Links from before the question about a first sync count as approved.
     assert_eq!(store.begun("person").await.unwrap(), Some(0));
     assert_eq!(store.begun("deal").await.unwrap(), None);
     let sweep = Sweep { round: 7, ..Sweep::default() };

@@ -1,11 +1,10 @@
-//! Positions to names and back: how a store keeps vectors that are in the order of an entity's
-//! fields.
+//! The encoding of vectors in the order of an entity's fields, by field name.
 //!
 //! Field states and truths are written as JSON objects by field name. A field that the mapping has
 //! dropped is forgotten when its record is next written; a field that the mapping has gained reads
 //! as never seen. So a stored record survives every change of the mapping.
 //!
-//! Most of what is known of a field is said by something else of the same record, and is left out
+//! The values of a field often repeat each other or those of other fields, and are left out
 //! (RULES.md Q5):
 //!
 //! - a `base` that is missing is what was `seen`, and an `agreed` that is missing is the base;
@@ -121,7 +120,7 @@ impl Layouts {
     }
 }
 
-/// The value that most have, if more than half have one; else any of them.
+/// The most common value, if more than half have it; else any of them.
 fn most<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<T> {
     let (mut found, mut votes) = (None, 0_usize);
     for value in values {
@@ -177,7 +176,7 @@ impl<'de, T: Item> Visitor<'de> for Items<'_, T> {
     }
 }
 
-/// What a name in a text stands for.
+/// The meaning of a name in a text.
 enum Place {
     Shared,
     Field(usize),
