@@ -1,7 +1,7 @@
 //! Lists of choices through tables: each item is one of the table, or the field stands still.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::{given, resolve};
+use renkei_sync::answers::resolve::{parse_given_value, resolve};
 use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::spec::FieldKind;
 use renkei_sync::model::state::{FailureClass, LinkId, ReviewChoice, ReviewSubject};
@@ -132,7 +132,7 @@ fn list_that_a_person_gives_is_read_item_by_item() {
     let question = bench.open_reviews().remove(0);
     assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
     let answer = |text: &str| {
-        let value = block_on(given(&bench.store, &bench.spec, &question, text))?;
+        let value = block_on(parse_given_value(&bench.store, &bench.spec, &question, text))?;
         let choice = ReviewChoice::Value(Some(value));
         block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1)).map(drop)
     };

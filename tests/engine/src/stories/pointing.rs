@@ -1,7 +1,7 @@
 //! A reference that a person gives: a record or a link that is there, else it is refused.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::{given, resolve};
+use renkei_sync::answers::resolve::{parse_given_value, resolve};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, Spec, Winner};
 use renkei_sync::model::state::{Review, ReviewChoice, ReviewSubject};
@@ -59,7 +59,7 @@ fn contested() -> (Bench, Review, [String; 3], [String; 2]) {
 }
 
 fn answer(bench: &Bench, review: &Review, text: &str) -> Result<(), String> {
-    let value = block_on(given(&bench.store, &bench.spec, review, text));
+    let value = block_on(parse_given_value(&bench.store, &bench.spec, review, text));
     let choice = ReviewChoice::Value(Some(value.map_err(|error| error.to_string())?));
     let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
     resolved.map(drop).map_err(|error| error.to_string())
