@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{files, root};
+use super::sources::{collect_files, root};
 
 /// What every connector has in its folder, in `src` and in `tests`.
 const FILES: [&str; 16] = [
@@ -139,7 +139,7 @@ fn cited_wire_facts_exist_and_each_is_cited() {
     assert!(stated.len() > 50, "the facts are not where they should be");
     let mut sources = Vec::new();
     for ending in [".rs", ".toml", ".wit"] {
-        files(&root(), ending, &mut sources);
+        collect_files(&root(), ending, &mut sources);
     }
     let mut findings = String::new();
     let mut cited = BTreeSet::new();

@@ -133,11 +133,13 @@ async fn ours(name: &str, now_ms: i64) -> Result<TestBench, CommandError> {
     };
     let auth = match vendor.auth {
         VendorAuth::Bearer { token } => SystemAuth::Bearer(credential(token).into()),
-        VendorAuth::ClientCredentials { client_id, client_secret } => SystemAuth::ClientCredentials {
-            client_id: credential(client_id),
-            client_secret: credential(client_secret).into(),
-            scope: None,
-        },
+        VendorAuth::ClientCredentials { client_id, client_secret } => {
+            SystemAuth::ClientCredentials {
+                client_id: credential(client_id),
+                client_secret: credential(client_secret).into(),
+                scope: None,
+            }
+        }
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
