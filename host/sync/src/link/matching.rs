@@ -39,7 +39,7 @@ impl MatchContext {
 /// The verdict about a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MatchVerdict {
-    /// It joins this link, with these others that have none yet.
+    /// The record joins this link, with these others that have none yet.
     Join {
         /// The link.
         link: LinkId,
@@ -48,7 +48,7 @@ pub enum MatchVerdict {
         /// The match key's name.
         key: String,
     },
-    /// It founds a link, with these others.
+    /// The record founds a link, with these others.
     Found {
         /// Records without a link that are the same thing.
         others: Vec<RecordKey>,

@@ -83,7 +83,7 @@ pub enum Reason {
     ClearIgnored(String),
     /// The field was emptied in this system and a person must decide.
     ClearUndecided(String),
-    /// The field went to and fro too often and stands still until a person decides.
+    /// The field alternated between two values too often and waits for a person.
     Oscillating,
     /// The value is not in the mapping's table.
     Unmapped {
@@ -167,7 +167,7 @@ pub enum Reason {
         /// The wait, ms.
         after_ms: u64,
     },
-    /// The system could not do it just now and says to try again.
+    /// The system could not do it now and asks for a retry.
     ToTryAgain {
         /// The system's codes.
         codes: Vec<String>,
@@ -192,11 +192,11 @@ pub enum Reason {
     Founded,
     /// Several records could be the same thing by this match key.
     AmbiguousBy(String),
-    /// Linked because a person said so.
+    /// Linked by the choice of a person.
     LinkedByChoice,
     /// The two records are one in another system, and a rule or a person says to merge them here.
     MergedElsewhere,
-    /// It was gone and is there again, so its link goes on.
+    /// The record was gone and is there again, so its link goes on.
     CameBack,
     /// The merge that had swallowed this record was undone.
     MergeUndone(RecordKey),

@@ -51,7 +51,7 @@ pub enum Removal {
 pub struct Tombstone {
     /// The record's id.
     pub id: String,
-    /// How the record went.
+    /// The kind of removal.
     pub removal: Removal,
     /// The system's own time of the removal, ms; `None` where it names none.
     pub at_ms: Option<i64>,
@@ -62,7 +62,7 @@ pub struct Tombstone {
 pub enum Scan {
     /// Everything; the last cursor is where `Changes` begins.
     Backfill,
-    /// What may have changed since the cursor was made.
+    /// Records that may have changed since the cursor was made.
     Changes,
     /// Ids and versions only.
     Sweep,
@@ -171,7 +171,7 @@ pub enum Outcome {
     Gone,
     /// Refused, with reasons.
     Rejected(Vec<Problem>),
-    /// Nothing was written; again after so many ms.
+    /// Nothing was written; the write is repeated after this many ms.
     RetryAfter(u64),
     /// Sent, no answer: probe before sending again.
     Uncertain(String),

@@ -143,7 +143,7 @@ async fn sweep_system(
             let result = sweeper.run().await;
             pages = sweeper.pages;
             match result {
-                // It goes on in the next cycle.
+                // The sweep goes on in the next cycle.
                 Ok(()) | Err(IngestError::Plugin(PluginError::RetryAfter { .. })) => {}
                 Err(error) => cycle.absorbed(member, error)?,
             }

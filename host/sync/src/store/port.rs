@@ -222,7 +222,7 @@ impl Changes {
 /// The state that the engine keeps between cycles and crashes.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// A random name from creation on, which makes intents unique among all stores of the world.
+    /// A random name, set at creation and never changed; it makes intents unique among all stores.
     fn identity(&self) -> &str;
 
     /// A random name of this opening for writing, 12 hexadecimal digits. No two openings share it,

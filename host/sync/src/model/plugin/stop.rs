@@ -65,17 +65,17 @@ impl Cap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopCause {
-    /// It passed a cap.
+    /// The plugin passed a limit.
     Limit(Cap),
-    /// It trapped, or gave the host something that is no value of the contract's types.
+    /// The plugin trapped, or gave the host something that is no value of the contract's types.
     Trap,
     /// Its answer breaks a rule of the contract.
     Contract,
-    /// It reported a fault of its own.
+    /// The plugin reported a fault of its own.
     OwnFault,
     /// The host gave its call up while it ran: no fault of the plugin.
     Cancelled,
-    /// It was stopped before, in the same job.
+    /// The plugin was stopped before, in the same job.
     Earlier,
     /// The host panicked underneath it.
     HostPanic,

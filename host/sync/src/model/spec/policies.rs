@@ -11,7 +11,7 @@ pub enum Winner {
     Newest,
     /// A person decides.
     Manual,
-    /// Consent: whoever has opted out wins, and only a person takes an opt-out back.
+    /// Consent: an opt-out wins, and only a person takes it back (RULES.md P5).
     OptOut {
         /// The value that means opted out: `true` of "no mail please", `false` of "may be mailed".
         when: bool,
@@ -31,7 +31,7 @@ impl Winner {
 /// The effect of an emptied field on the other members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clear {
-    /// It empties them.
+    /// The others are emptied, too.
     Propagate,
     /// Nothing; it stays empty where it was emptied.
     Ignore,
@@ -64,7 +64,7 @@ pub enum OnDelete {
 pub enum OnCascade {
     /// A person decides.
     Ask,
-    /// It is made, within the limit of a day, which counts the records that go along.
+    /// The archive is made, within the limit of a day, which counts the records that go along.
     Allow,
 }
 

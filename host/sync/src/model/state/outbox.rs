@@ -57,7 +57,8 @@ pub struct FieldWrite {
 /// A planned effect: committed before it is sent, removed when its outcome is committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
-    /// Unique for ever: hash over the store, its epoch, the link, its version, member and action.
+    /// Unique for ever (RULES.md P1): a stamp for a create, else a hash over the store, its epoch,
+    /// the link, its version, member and action.
     pub intent: String,
     /// The entity's name.
     pub entity: String,

@@ -109,7 +109,7 @@ pub struct RecordState {
 pub enum LinkWork {
     /// Merged or converted, and still in a link.
     Moved,
-    /// It came back.
+    /// The record came back.
     Returned,
     /// Live without a link.
     Unlinked,

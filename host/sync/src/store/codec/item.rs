@@ -19,7 +19,7 @@ pub trait Item: Sized + Default + PartialEq {
     /// The facts that it may share with others.
     fn shared(&self) -> (Span, Option<&str>);
 
-    /// The value, where nothing but `shared` is to be said besides.
+    /// The value, where the item holds nothing else beside `shared`.
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
 
     /// Reads a value that stood alone.
