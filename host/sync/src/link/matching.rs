@@ -1,8 +1,9 @@
 //! Matching: the verdict that a record without a link is the same thing as another, or is not.
 //!
-//! Pure. Records that share a key are one thing only if at most one link is among them, and no
-//! system has two of those without a link, or one beside the link's own. Records of one link are
-//! one thing already. Any other group is ambiguous and goes to a person, without a pick.
+//! Pure. Records that share a key are one thing only under two conditions. At most one link is
+//! among them, and no system has two of those without a link, or one beside the link's own. Records
+//! of one link are one thing already. Any other group is ambiguous and goes to a person, without a
+//! pick.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -140,7 +140,7 @@ pub enum PluginError {
         /// The account that answers.
         found: String,
     },
-    /// The system's name is new, and its account is known under a name that no system has now: its
+    /// The system's name is new, and its account is known under a name that no system has now. Its
     /// records would be taken for others, and made twice.
     #[error(
         "{plugin}: {system} is account {account}, which this database knows as {known}; nothing was \

@@ -272,8 +272,8 @@ pub struct MatchKey {
     /// Makes the compare-only key out of the fields; its first output column is the key. Never
     /// written back.
     pub transform: Option<TransformRef>,
-    /// No system may hold two things with the same key: duplicates inside one system go to review
-    /// instead of becoming two links (a mail address, but not a company's name).
+    /// No system may hold two things with the same key, as of a mail address, but not of a
+    /// company's name. Duplicates inside one system go to review instead of becoming two links.
     pub unique: bool,
 }
 

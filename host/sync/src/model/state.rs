@@ -3,7 +3,7 @@
 //!
 //! Pure data, carried by the [`crate::store::port::Store`] port. Values are as they were read
 //! (`RULES.md` V9); [`crate::read::canonical`] compares them. Vectors of cells and field states are
-//! in the order of the entity's fields; only [`crate::store::codec`] turns positions into names, so
+//! in the order of the entity's fields. Only [`crate::store::codec`] turns positions into names, so
 //! that a stored record survives a change of the mapping.
 
 use std::sync::Arc;
@@ -78,8 +78,8 @@ pub struct Link {
     pub truth: Vec<Truth>,
     /// Writes that failed, one entry per cause (RULES.md V5).
     pub failures: Vec<Failure>,
-    /// The database was put back from a backup or a copy since the link was last planned, so it
-    /// does not know what was written and agreed meanwhile (RULES.md P14).
+    /// The database was put back from a backup or a copy since the link was last planned. Writes
+    /// and agreements of the time between are unknown to it (RULES.md P14).
     pub restored: bool,
 }
 

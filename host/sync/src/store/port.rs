@@ -296,8 +296,8 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordState>, StoreError>;
 
-    /// Records of the entity with one of these values under this match key: live ones, and missing
-    /// ones, which are the same thing as long as nobody has said that they are gone (RULES.md V12).
+    /// Records of the entity with one of these values under this match key, live or missing. A
+    /// missing one is the same thing as long as nobody has said that it is gone (RULES.md V12).
     /// Every match, in the order of `values`, then of keys.
     async fn candidates(
         &self,
@@ -387,8 +387,8 @@ pub trait Store: Send + Sync {
     /// Lines of the journal, the newest first.
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// Failures at or after this time, ms: of at most `limit` links, in the order of their numbers,
-    /// and of at most `limit` records, in the order of keys.
+    /// Failures at or after this time, ms. Of at most `limit` links, in the order of their numbers,
+    /// then of at most `limit` records, in the order of keys.
     async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError>;
 
     /// Active links whose newest failure is at or before this time, ms, in the order of their

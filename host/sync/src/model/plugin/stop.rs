@@ -95,9 +95,10 @@ impl StopCause {
         }
     }
 
-    /// True if the plugin's own behaviour caused the stop. False for causes of the host: a
-    /// cancelled call, no free permit, a panic of the host, or a call whose time passed while
-    /// others kept it waiting (time in the guest's own code is another limit).
+    /// True if the plugin's own behaviour caused the stop. Causes of the host are others: a
+    /// cancelled call, no free permit, a panic of the host. A call whose time passed may have
+    /// waited for others, so that is the host's, too; time in the guest's own code is another
+    /// limit.
     pub fn is_its_own(self) -> bool {
         match self {
             Self::Limit(cap) => !matches!(cap, Cap::Places | Cap::CallTime),

@@ -11,8 +11,8 @@ use crate::model::value::Cell;
 pub enum RecordStatus {
     /// There.
     Live,
-    /// There, but another record of the same system is the active one of the link: never read for
-    /// values, never written, kept so that references to it resolve.
+    /// There, but another record of the same system is the active one of the link. Never read for
+    /// values, never written; kept so that references to it resolve.
     Surplus,
     /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
     /// longer visible. Neither read nor written until it comes back or a person decides.
