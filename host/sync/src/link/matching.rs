@@ -42,7 +42,7 @@ impl MatchContext {
 pub enum MatchVerdict {
     /// The record joins this link, with these others that have none yet.
     Join {
-        /// The link.
+        /// The link of the linked records with this key.
         link: LinkId,
         /// Records without a link that are the same thing.
         others: Vec<RecordKey>,
@@ -58,7 +58,7 @@ pub enum MatchVerdict {
     },
     /// A key could not be made, so the record waits.
     Held,
-    /// A person must decide.
+    /// The records could be several things: a person decides.
     Ambiguous {
         /// The match key's name.
         key: String,

@@ -125,7 +125,7 @@ struct Kept {
     again: Vec<String>,
 }
 
-/// Reads one stream.
+/// Reads one stream: an object of a system as a member of an entity.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Engine<'a>,
     pub(crate) tally: &'a CycleCounters<'a>,

@@ -152,7 +152,7 @@ async fn sweep_system(
     Ok(())
 }
 
-/// Sweeps one stream.
+/// Sweeps one stream with the pages that are left of the cycle's budget.
 struct Sweeper<'a> {
     reader: Reader<'a>,
     stream: Stream,

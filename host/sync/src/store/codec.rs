@@ -135,7 +135,7 @@ fn most<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<T> {
     found
 }
 
-/// Reads a whole text.
+/// Reads a whole text into one item per field name.
 struct Items<'a, T> {
     names: &'a [String],
     item: PhantomData<T>,
@@ -184,7 +184,7 @@ enum Place {
     Forgotten,
 }
 
-/// Reads a name.
+/// Reads one name of an object.
 struct PlaceOf<'a> {
     names: &'a [String],
     /// The most likely position of the name.
@@ -218,7 +218,7 @@ impl Visitor<'_> for PlaceOf<'_> {
     }
 }
 
-/// Reads one item.
+/// Reads one item, alone or as an object.
 struct One<'a, T> {
     shared: &'a SharedFacts,
     item: PhantomData<T>,

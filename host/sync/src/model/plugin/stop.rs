@@ -16,11 +16,11 @@ pub enum Cap {
     RunTime,
     /// Time of a whole call, ms.
     CallTime,
-    /// The stack.
+    /// Depth of the guest's stack.
     Stack,
     /// Bytes of one crossing of the boundary.
     Crossing,
-    /// Component handles.
+    /// Handles of component resources that a guest holds.
     Handles,
     /// Requests and waits of one call.
     Requests,

@@ -3,7 +3,7 @@
 /// The rule for two members that were edited to different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Winner {
-    /// This system.
+    /// The value of this system, whatever it is.
     Always(String),
     /// This system, unless its value is empty.
     UnlessBlank(String),
@@ -42,7 +42,7 @@ pub enum Clear {
 /// The rule for values that differ at the first link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstLink {
-    /// This system's.
+    /// The value of this system.
     Prefer(String),
     /// A person decides.
     Review,

@@ -45,7 +45,7 @@ pub struct FieldWrite {
     pub field: String,
     /// The member's canonical value before, as far as known.
     pub before: Cell,
-    /// The hub's value.
+    /// The hub's value, which the member gets.
     pub after: Cell,
     /// The reason.
     pub reason: Reason,
@@ -81,7 +81,7 @@ pub struct OutboxEntry {
     /// none.
     #[serde(default)]
     pub if_modified_ms: Option<i64>,
-    /// Columns to write.
+    /// Columns to write; columns that are not listed are left alone.
     pub columns: Vec<ColumnWrite>,
     /// The fields that they stand for, with reasons.
     pub fields: Vec<FieldWrite>,

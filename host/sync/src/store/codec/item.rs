@@ -31,7 +31,7 @@ pub trait Item: Sized + Default + PartialEq {
     /// The writer failed.
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()>;
 
-    /// Reads what was written.
+    /// Reads the members that [`Item::write`] wrote.
     ///
     /// # Errors
     /// The reader failed.
