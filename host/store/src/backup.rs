@@ -30,7 +30,7 @@ pub struct Contents {
     pub identity: String,
     /// Links that are kept in step.
     pub links: u64,
-    /// Records that are there.
+    /// Records that stand in their systems (status `live`).
     pub records: u64,
 }
 

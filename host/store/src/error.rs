@@ -124,7 +124,7 @@ pub(crate) enum Kind {
     Full,
     /// The file is damaged: the admin restores a backup.
     Corrupt,
-    /// Any other error: the message tells more.
+    /// Any other error, which its message explains.
     Other,
 }
 

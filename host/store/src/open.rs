@@ -244,8 +244,8 @@ pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
 fn configure_connection(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A plan must not depend on bound values (`RULES.md Q3`): without this, each statement whose
-    // plan could use a partial index is compiled again whenever its values are bound.
+    // A query plan must not depend on bound values (`RULES.md` Q3). Without this, SQLite compiles a
+    // statement again at each binding if its plan could use a partial index.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", cache_kib)?;
     Ok(connection)

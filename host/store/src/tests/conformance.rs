@@ -1,7 +1,7 @@
 //! Any history of commits, on the store in memory and on this one: every query must answer the
 //! same.
 //!
-//! The histories keep to what an engine does: a link's entity never changes, links are marked and
+//! The histories keep to the engine's own: a link's entity never changes. Links are marked and
 //! match keys replaced only with or after the link or record itself.
 
 use std::collections::BTreeMap;

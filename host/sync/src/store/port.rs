@@ -33,9 +33,9 @@ pub enum StoreError {
 /// A record that shares a match key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The key's value.
+    /// The value of the match key.
     pub value: String,
-    /// The record.
+    /// The record that has it.
     pub record: RecordKey,
     /// Its link.
     pub link: Option<LinkId>,
@@ -84,20 +84,20 @@ pub struct ReviewQuery {
 /// A selection of lines of the journal, the newest first.
 #[derive(Debug, Clone)]
 pub struct JournalQuery {
-    /// About this link.
+    /// Lines about this link, and those about `record`.
     pub link: Option<LinkId>,
-    /// Or about this record.
+    /// Lines about this record.
     pub record: Option<RecordKey>,
-    /// At most so many.
+    /// The most lines.
     pub limit: usize,
 }
 
 /// Numbers for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Per entity.
+    /// Numbers per entity, ordered by name.
     pub entities: Vec<EntityCounts>,
-    /// Operations planned.
+    /// Planned operations that are not sent yet.
     pub planned: u64,
     /// Operations sent without a known outcome.
     pub sent: u64,
@@ -120,7 +120,7 @@ pub struct EntityCounts {
     pub entity: String,
     /// Active links.
     pub links: u64,
-    /// Links to be planned.
+    /// Active links that need a plan.
     pub dirty: u64,
     /// Live records without a link.
     pub unlinked: u64,
@@ -222,7 +222,7 @@ impl Changes {
 /// The state that the engine keeps between cycles and crashes.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// A random name from creation on, which makes intents unique among all stores of the world.
+    /// A random name, set at creation and never changed; it makes intents unique among all stores.
     fn identity(&self) -> &str;
 
     /// A random name of this opening for writing, 12 hexadecimal digits. No two openings share it,
@@ -296,8 +296,8 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<RecordState>, StoreError>;
 
-    /// Records of the entity with one of these values under this match key: live ones, and missing
-    /// ones, which are the same thing as long as nobody has said that they are gone (RULES.md V12).
+    /// Records of the entity with one of these values under this match key, live or missing. A
+    /// missing one is the same thing as long as nobody has said that it is gone (RULES.md V12).
     /// Every match, in the order of `values`, then of keys.
     async fn candidates(
         &self,
@@ -375,20 +375,20 @@ pub trait Store: Send + Sync {
     /// The events that this link waits for.
     async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
 
-    /// Operations of the outbox.
+    /// Operations of the outbox, in the order in which they were first inserted.
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError>;
 
-    /// One review.
+    /// The review with this id.
     async fn review(&self, id: &str) -> Result<Option<Review>, StoreError>;
 
-    /// Reviews.
+    /// Reviews, the oldest first.
     async fn reviews(&self, query: &ReviewQuery) -> Result<Vec<Review>, StoreError>;
 
     /// Lines of the journal, the newest first.
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalEntry>, StoreError>;
 
-    /// Failures at or after this time, ms: of at most `limit` links, in the order of their numbers,
-    /// and of at most `limit` records, in the order of keys.
+    /// Failures at or after this time, ms. Of at most `limit` links, in the order of their numbers,
+    /// then of at most `limit` records, in the order of keys.
     async fn failures(&self, since_ms: i64, limit: usize) -> Result<Vec<Failing>, StoreError>;
 
     /// Active links whose newest failure is at or before this time, ms, in the order of their

@@ -19,7 +19,7 @@ pub trait Item: Sized + Default + PartialEq {
     /// The facts that it may share with others.
     fn shared(&self) -> (Span, Option<&str>);
 
-    /// The value, where nothing but `shared` is to be said besides.
+    /// The value, where the item holds nothing else beside `shared`.
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
 
     /// Reads a value that stood alone.
@@ -31,7 +31,7 @@ pub trait Item: Sized + Default + PartialEq {
     /// The writer failed.
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()>;
 
-    /// Reads what was written.
+    /// Reads the members that [`Item::write`] wrote.
     ///
     /// # Errors
     /// The reader failed.
