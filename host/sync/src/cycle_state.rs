@@ -414,7 +414,7 @@ impl<'a> CycleState<'a> {
         self.plan.omitted += operations.len().saturating_sub(room) as u64;
         self.plan.operations.extend(operations.into_iter().take(room));
         for held in held {
-            // What a plan only remarks does not take the room of what it holds back.
+            // Remarks of a plan do not take the room of lines about what it holds back.
             let holds_back = held.reason.holds_back();
             let listed = if holds_back { &mut self.listed.0 } else { &mut self.listed.1 };
             if *listed < self.engine.options.plan_operations {

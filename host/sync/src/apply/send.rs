@@ -260,7 +260,7 @@ impl Sender<'_> {
         Ok(left)
     }
 
-    /// Settles some operations; nothing where a plugin failed, which is told.
+    /// Settles some operations. `None` where a plugin failed, which is reported.
     async fn settle_slice(
         &self,
         connector: &dyn Connector,

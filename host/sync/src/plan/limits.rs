@@ -136,7 +136,7 @@ async fn weigh(
     let mut waits = !is_known || asks || count > counts.deletions_left(limit);
     let goes = !waits || is_known && (approved || cycle.are_approved(&entity.name, records));
     if goes && !leaves && taken > 0 && cycle.plans_others_first(&entity.name) {
-        // What goes along may belong elsewhere by now, which is planned first.
+        // Records that go along may have been moved elsewhere, which is planned first.
         return Ok(Some(DeletionHold { later: true, ..hold }));
     }
     if cycle.are_approved(&entity.name, records) {

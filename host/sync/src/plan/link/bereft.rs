@@ -150,8 +150,8 @@ impl LinkPlanner<'_> {
             let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
             return Some(LostReference { base: cell_of(&base), had, waits_for: gone.cloned() });
         }
-        // What it waited for is gone everywhere: now the references to that go, too, unless a
-        // person has named something else somewhere.
+        // Its target is gone everywhere: the references to that go too, unless a person has named
+        // something else somewhere.
         if !many && self.is_set_anew(position, field) {
             let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
             let nothing = LostReference { base: cell_of(&[]), had: None, waits_for: None };
