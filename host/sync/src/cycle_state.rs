@@ -260,10 +260,10 @@ impl<'a> CycleState<'a> {
         all.filter(|system| !behind.contains(system)).collect()
     }
 
-    /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
-    /// creations and removals while a system of the link or the target is not read up to now,
-    /// removals while a record of the link is `unclear`, creations where a record may be there
-    /// already (`RULES.md` P13, V15) and those above the guard, which a person is asked about.
+    /// Takes writes out of a plan that must not be sent now. All writes wait for an object that
+    /// could not be read; creations and removals for systems that are not read up to now. Removals
+    /// wait while a record of the link is `unclear`. Creations wait where a record may be there
+    /// already (`RULES.md` P13, V15), and above the guard.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,

@@ -203,8 +203,8 @@ async fn before_link(
 }
 
 /// The lines about a field, and those about a record as a whole. The outcome of an operation names
-/// no field, so it counts only if the operation wrote this field, or names no fields at all (a
-/// create, an archive, a merge).
+/// no field. It counts where the operation wrote this field, or names no fields at all (a create,
+/// an archive, a merge).
 fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
     let mut named: BTreeMap<String, bool> = BTreeMap::new();
     for line in &journal {

@@ -3,9 +3,9 @@
 //!
 //! A system takes a record that is deleted out of the references to it. Nobody edited these: they
 //! follow from the deletion. While the deletion waits, or the others are left, nothing is carried
-//! over, and what referred to the record does so again where it is restored or made again. Once
-//! every record of what was referred to is gone, the references go with it. Where a person names
-//! another record meanwhile, that is the only edit, whichever system took what out.
+//! over. References to the record come back where it is restored or made again. Once every record
+//! of what was referred to is gone, the references go with it. Where a person names another record
+//! meanwhile, that is the only edit, whichever system took what out.
 
 use std::sync::Arc;
 
