@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use renkei_sync::plan::first_sync::FirstSyncWaits;
+use renkei_sync::model::first_sync::FirstSyncWaits;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -72,7 +72,7 @@ pub(crate) fn failure(dir: &Path) -> Failure {
 #[cfg(test)]
 mod tests {
     use renkei_sync::model::review::of_first_sync;
-    use renkei_sync::model::state::{Choice, EntityPlan, Review};
+    use renkei_sync::model::state::{EntityPlan, Review, ReviewChoice};
 
     use super::*;
 
@@ -80,7 +80,7 @@ mod tests {
     fn first_sync_names_numbers_and_the_next_command() {
         let plan = EntityPlan { entity: "person".to_owned(), matched: 7, ..EntityPlan::default() };
         let question = of_first_sync(vec![plan], 0);
-        let left = Review { choice: Some(Choice::Leave), ..question.clone() };
+        let left = Review { choice: Some(ReviewChoice::Leave), ..question.clone() };
         let id = question.id.clone();
         let mut waits = FirstSyncWaits { question: Some(question), unread: Vec::new() };
         let said = describe(&waits, Path::new("crm"));

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use renkei_sync::answers::standstill;
 use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{Matter, Stream};
+use renkei_sync::model::state::{ReviewSubject, Stream};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::store::port::Store as _;
@@ -85,7 +85,7 @@ async fn record(host: &Host, stopped: Vec<(Standstill, String)>) -> Result<(), F
     let mut questions = Vec::new();
     for (Standstill { entity, field, system, object, column }, missing) in stopped {
         tracing::warn!(entity, field, system, object, column, "the field stands still: {missing}");
-        questions.push((entity, Matter::Stopped { field, system, object, missing }));
+        questions.push((entity, ReviewSubject::Stopped { field, system, object, missing }));
     }
     let now_ms = host.clock.now_ms();
     standstill::record(host.store.as_ref(), &questions, now_ms).await.map_err(Failure::store)

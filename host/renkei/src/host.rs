@@ -14,7 +14,7 @@ use renkei_sync::model::plugin::{Account, PluginError, Schema};
 use renkei_sync::model::spec::days::time_zone;
 use renkei_sync::model::spec::{MemberSpec, Spec};
 use renkei_sync::ports::Systems as _;
-use renkei_sync::read::accounts::Verified;
+use renkei_sync::read::accounts::VerifiedAccounts;
 use renkei_sync::store::codec::Layouts;
 
 use crate::clock::SystemClock;
@@ -38,7 +38,7 @@ pub(crate) struct Host {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) store: Arc<SqliteStore>,
     /// The systems that are known to be the accounts of the database.
-    pub(crate) verified: Verified,
+    pub(crate) verified: VerifiedAccounts,
     /// Where live schemas keep the stamps of creates, by system and object.
     stamps: Mutex<Stamps>,
     pub(crate) clock: Arc<SystemClock>,
@@ -83,10 +83,10 @@ impl Host {
                 spec(&config, &runtime)?
             }
         };
-        let layouts = Layouts::of(&spec);
+        let layouts = Layouts::from_spec(&spec);
         let store = Arc::new(database::open(dir, &config.data, layouts, access)?);
         let unanswered = setup::ended(dir);
-        let (verified, stamps) = (Verified::default(), Mutex::default());
+        let (verified, stamps) = (VerifiedAccounts::default(), Mutex::default());
         Ok(Self { config, spec, runtime, store, verified, stamps, clock, unanswered })
     }
 

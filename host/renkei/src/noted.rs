@@ -104,7 +104,7 @@ fn folder(data: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+    use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
     use renkei_sync::store::codec::Layouts;
     use renkei_sync::store::port::{Changes, Store as _};
 
@@ -113,7 +113,7 @@ mod tests {
 
     fn review(id: &str) -> Review {
         let (along, digest) = (Vec::new(), String::new());
-        let matter = Matter::Deletions { count: 9, limit: 1, along, digest };
+        let matter = ReviewSubject::Deletions { count: 9, limit: 1, along, digest };
         Review {
             id: id.to_owned(),
             entity: "person".to_owned(),
@@ -131,7 +131,7 @@ mod tests {
     async fn what_is_noted_is_done_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let spec = Spec::new(Vec::new()).unwrap();
-        let store = SqliteStore::open(dir.path(), Layouts::of(&spec)).unwrap();
+        let store = SqliteStore::open(dir.path(), Layouts::from_spec(&spec)).unwrap();
         let reviews = vec![review("aa"), review("bb")];
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
         let decision = |review: &str, answer| Decision { review: review.to_owned(), answer };
@@ -155,7 +155,7 @@ mod tests {
         store.commit(Changes { reviews, ..Changes::default() }).await.unwrap();
         assert_eq!(act(dir.path(), &store, &spec, 7, false).await.unwrap(), ["aa"]);
         let done = known("aa").await;
-        assert_eq!((done.status, done.choice), (ReviewStatus::Chosen, Some(Choice::Approve)));
+        assert_eq!((done.status, done.choice), (ReviewStatus::Chosen, Some(ReviewChoice::Approve)));
         assert_eq!(known("bb").await.status, ReviewStatus::Closed);
         assert_eq!(files(dir.path()).len(), 1);
     }

@@ -8,14 +8,15 @@ use std::sync::Mutex;
 use indicatif::ProgressBar;
 use renkei_sync::cycle::{CycleResult, run_cycle};
 use renkei_sync::engine::{
-    CycleError, CycleOptions, Engine, Event, FirstSync, Observer, Report, WriteResult,
+    CycleError, CycleEvent, CycleObserver, CycleOptions, CycleReport, Engine, FirstSyncAnswer,
+    WriteResult,
 };
 use renkei_sync::model::plugin::PluginError;
-use renkei_sync::model::preview::Plan;
+use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::model::record::Action;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::read::accounts::OwnAccounts;
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::transforms::TransformCalls;
 use serde_json::{Value, json};
 
 use crate::failing::Waiting;
@@ -49,7 +50,7 @@ pub(crate) async fn run(
     let engine = Engine {
         spec: &spec,
         systems: &systems,
-        transforms: Lenses::new(host.runtime.as_ref()),
+        transforms: TransformCalls::new(host.runtime.as_ref()),
         store,
         clock: host.clock.as_ref(),
         observer: &observer,
@@ -88,15 +89,15 @@ pub(crate) async fn run(
 /// The program asks before it writes for the first time, unless a person has said so already.
 fn asking(options: CycleOptions) -> CycleOptions {
     match options.first_sync {
-        FirstSync::Unasked => CycleOptions { first_sync: FirstSync::Ask, ..options },
-        FirstSync::Ask | FirstSync::Approved => options,
+        FirstSyncAnswer::Unasked => CycleOptions { first_sync: FirstSyncAnswer::Ask, ..options },
+        FirstSyncAnswer::Ask | FirstSyncAnswer::Approved => options,
     }
 }
 
 /// What a cycle did and what waits for a person after it.
 pub(crate) struct Cycled {
-    pub(crate) report: Report,
-    pub(crate) plan: Plan,
+    pub(crate) report: CycleReport,
+    pub(crate) plan: CyclePlan,
     pub(crate) waiting: Waiting,
     /// The reviews whose noted answers were given.
     pub(crate) decided: Vec<String>,
@@ -104,7 +105,7 @@ pub(crate) struct Cycled {
 
 /// The log's line of a finished cycle, and one per system that failed: a system that is down fails
 /// at each of its objects, for one reason.
-fn tell(report: &Report, waiting: &Waiting, took_ms: i64) {
+fn tell(report: &CycleReport, waiting: &Waiting, took_ms: i64) {
     waiting.log();
     let mut by_system: BTreeMap<&str, Vec<(&str, &PluginError)>> = BTreeMap::new();
     for (system, doing, error) in &report.failures {
@@ -145,19 +146,19 @@ fn tell(report: &Report, waiting: &Waiting, took_ms: i64) {
 }
 
 /// Operations that were refused or whose outcome is not known.
-fn refused(report: &Report) -> u64 {
+fn refused(report: &CycleReport) -> u64 {
     let bad = [WriteResult::Refused, WriteResult::Uncertain];
     let writes = report.written.iter().filter(|((.., result), _)| bad.contains(result));
     writes.map(|(_, count)| count).sum()
 }
 
 /// Systems that failed at anything, each once; `transform` where a transform did.
-pub(crate) fn failed_systems(report: &Report) -> BTreeSet<&str> {
+pub(crate) fn failed_systems(report: &CycleReport) -> BTreeSet<&str> {
     report.failures.iter().map(|(system, ..)| system.as_str()).collect()
 }
 
 /// Operations of one kind that were done.
-pub(crate) fn done(report: &Report, wanted: Action) -> u64 {
+pub(crate) fn done(report: &CycleReport, wanted: Action) -> u64 {
     let done = report
         .written
         .iter()
@@ -166,7 +167,7 @@ pub(crate) fn done(report: &Report, wanted: Action) -> u64 {
 }
 
 /// A report for scripts.
-pub(crate) fn facts(report: &Report) -> Value {
+pub(crate) fn facts(report: &CycleReport) -> Value {
     json!({
         "read": report.read.values().sum::<u64>(),
         "matched": report.matched,
@@ -197,7 +198,7 @@ pub(crate) fn facts(report: &Report) -> Value {
 
 /// A report for people, with what waits for them, of earlier cycles too; in `dir` it can be
 /// listed.
-pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -> String {
+pub(crate) fn describe(report: &CycleReport, waiting: &Waiting, dir: Option<&Path>) -> String {
     let open = waiting.questions;
     let lists = |dir: &Path| format!(" (`renkei status --dir {}` lists them)", dir.display());
 
@@ -248,7 +249,7 @@ pub(crate) fn describe(report: &Report, waiting: &Waiting, dir: Option<&Path>) -
 }
 
 /// Systems that failed, with the objects where it is about some of them: `hubspot (contacts)`.
-fn stopped(report: &Report) -> Vec<String> {
+fn stopped(report: &CycleReport) -> Vec<String> {
     let name = |system: &str| {
         let mine = report.stopped.iter().filter(|(name, _)| name == system);
         let objects: Option<Vec<&str>> = mine.map(|(_, object)| object.as_deref()).collect();
@@ -262,7 +263,7 @@ fn stopped(report: &Report) -> Vec<String> {
 
 /// A cycle in which a system failed is a failed command; the other systems' work is done all the
 /// same.
-pub(crate) fn require_success(host: &Host, report: &Report) -> Result<(), Failure> {
+pub(crate) fn require_success(host: &Host, report: &CycleReport) -> Result<(), Failure> {
     match report.failures.first() {
         None => Ok(()),
         Some((system, _, error)) => {
@@ -285,15 +286,15 @@ struct Progress {
     counts: Mutex<Counts>,
 }
 
-impl Observer for Progress {
-    fn event(&self, event: &Event<'_>) {
+impl CycleObserver for Progress {
+    fn event(&self, event: &CycleEvent<'_>) {
         let Ok(mut counts) = self.counts.lock() else { return };
         match event {
-            Event::Read { rows, .. } => counts.read += rows,
-            Event::Swept { counts: found, .. } => counts.swept += found.rows,
-            Event::Linked { matched, founded, .. } => counts.linked += matched + founded,
-            Event::Planned { operations, .. } => counts.planned += operations,
-            Event::Written { .. } => counts.written += 1,
+            CycleEvent::Read { rows, .. } => counts.read += rows,
+            CycleEvent::Swept { counts: found, .. } => counts.swept += found.rows,
+            CycleEvent::Linked { matched, founded, .. } => counts.linked += matched + founded,
+            CycleEvent::Planned { operations, .. } => counts.planned += operations,
+            CycleEvent::Written { .. } => counts.written += 1,
             _ => {}
         }
         let Counts { read, swept, linked, planned, written } = *counts;
@@ -312,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_hint_stands_beside_the_questions_that_it_lists() {
-        let mut report = Report::default();
+        let mut report = CycleReport::default();
         let (plugin, version) = ("hubspot".to_owned(), "1.0.0".to_owned());
         let plugin = Generation { plugin, version, digest: String::new() };
         let error = PluginError::Host { plugin, reason: "no answer".to_owned() };

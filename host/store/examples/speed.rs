@@ -19,8 +19,8 @@ use renkei_sync::model::spec::{
     Spec, Winner,
 };
 use renkei_sync::model::state::{
-    FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, Span,
-    Status, Truth,
+    FieldState, JournalEntry, Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState,
+    RecordStatus, Span, Truth,
 };
 use renkei_sync::model::value::Value;
 use renkei_sync::store::codec::Layouts;
@@ -49,7 +49,7 @@ fn layouts() -> Layouts {
         create_guard: None,
         sweep_ms: None,
     };
-    Layouts::of(&Spec::new(vec![person]).unwrap())
+    Layouts::from_spec(&Spec::new(vec![person]).unwrap())
 }
 
 fn key(number: u64) -> RecordKey {
@@ -90,7 +90,7 @@ fn batch(first: u64, version: &str) -> Changes {
                 link: Some(LinkId(number + 1)),
                 version: Some(version.to_owned()),
                 modified_ms: Some(1_763_800_000_000),
-                status: Status::Live,
+                status: RecordStatus::Live,
                 fields: (0..FIELDS).map(field).collect(),
                 raw: Vec::new(),
                 failures: Vec::new(),

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use renkei_sync::store::port::Restored;
 use rusqlite::{Connection, params};
 
+use crate::error::OpenError;
 use crate::identity;
 use crate::lock::Lock;
 use crate::migrate::{self, Layout};
 use crate::open::{
-    BESIDE, DRAFT, FILE, OpenError, configure, connect_to_read, connect_to_write, is_there,
-    open_error, quick_check, refusal, remove_draft, require_file,
+    BESIDE, DRAFT, FILE, configure, connect_to_read, connect_to_write, is_there, open_error,
+    quick_check, refusal, remove_draft, require_file,
 };
 use crate::store::SqliteStore;
 
@@ -82,7 +83,7 @@ impl SqliteStore {
             Err(source) => return Err(OpenError::Io { path: from.to_owned(), source }),
         }
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let _lock = Lock::take(dir)?;
+        let _lock = Lock::acquire(dir)?;
         let connection = open_copy(from)?;
         quick_check(&connection, from)?;
         remove_draft(dir)?;
@@ -107,7 +108,7 @@ impl SqliteStore {
         if !is_there(dir)? {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
-        let _lock = Lock::take(dir)?;
+        let _lock = Lock::acquire(dir)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         let mut connection = connect_to_write(&path)?;

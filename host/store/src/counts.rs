@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use renkei_sync::model::state::{OutboxState, Stream};
-use renkei_sync::store::port::{Counts, EntityCounts};
+use renkei_sync::store::port::{EntityCounts, StoreCounts};
 use rusqlite::{Connection, Result};
 
 use crate::{column, failures, journal, outbox, reviews, sweeps};
 
-pub(crate) fn get(connection: &Connection) -> Result<Counts> {
+pub(crate) fn get(connection: &Connection) -> Result<StoreCounts> {
     let waiting = connection
         .prepare_cached("SELECT count(DISTINCT link) FROM wait")?
         .query_row([], |row| column::unsigned(row, 0))?;
-    Ok(Counts {
+    Ok(StoreCounts {
         entities: entities(connection)?,
         planned: outbox::count(connection, OutboxState::Planned)?,
         sent: outbox::count(connection, OutboxState::Sent)?,
@@ -24,7 +24,7 @@ pub(crate) fn get(connection: &Connection) -> Result<Counts> {
     })
 }
 
-pub(crate) fn live(connection: &Connection, entity: &str, stream: &Stream) -> Result<u64> {
+pub(crate) fn count_live(connection: &Connection, entity: &str, stream: &Stream) -> Result<u64> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM record
          WHERE entity = ?1 AND status = 'live' AND system = ?2 AND object = ?3",

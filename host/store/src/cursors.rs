@@ -5,7 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
-pub(crate) fn put(connection: &Connection, stream: &Stream, cursor: &Cursor) -> Result<()> {
+pub(crate) fn upsert_cursor(
+    connection: &Connection,
+    stream: &Stream,
+    cursor: &Cursor,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO cursor (system, object, position, backfilled, more, digest, lag_ms,
              meanings)

@@ -6,7 +6,11 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use crate::column;
 
 /// Replaces the doubt about a stored record, or ends it.
-pub(crate) fn put(connection: &Connection, key: &RecordKey, doubt: Option<&Doubt>) -> Result<()> {
+pub(crate) fn upsert_doubt(
+    connection: &Connection,
+    key: &RecordKey,
+    doubt: Option<&Doubt>,
+) -> Result<()> {
     let RecordKey { system, object, id } = key;
     let Some(doubt) = doubt else {
         let mut statement = connection.prepare_cached(
@@ -27,7 +31,10 @@ pub(crate) fn put(connection: &Connection, key: &RecordKey, doubt: Option<&Doubt
 }
 
 /// In the order of the keys. Mostly nothing is in doubt: then no record is looked up.
-pub(crate) fn of(connection: &Connection, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>> {
+pub(crate) fn find_doubts(
+    connection: &Connection,
+    keys: &[RecordKey],
+) -> Result<Vec<(RecordKey, Doubt)>> {
     let is_any = connection.prepare_cached("SELECT 1 FROM doubt LIMIT 1")?.exists([])?;
     if !is_any {
         return Ok(Vec::new());

@@ -1,9 +1,110 @@
 //! From SQLite's errors to the port's: what failed, in which file, and what to do next.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use renkei_sync::store::port::StoreError;
 use rusqlite::ErrorCode;
+
+/// Why a store cannot be opened. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process works on it.
+    #[error("the store in {} is in use by {holder}; \
+             stop it or choose another directory", .dir.display())]
+    InUse {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Which process, as far as known.
+        holder: String,
+    },
+    /// There is nothing to read.
+    #[error("no store in {}; run `renkei sync` first", .dir.display())]
+    Missing {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// Written by a newer Renkei.
+    #[error("{}: of layout {found}, this Renkei knows {known}; update Renkei", .path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its layout.
+        found: usize,
+        /// The newest known layout.
+        known: usize,
+    },
+    /// Written by an older Renkei, and opened for reading only.
+    #[error("{}: of an older layout; \
+             run `renkei sync` once to bring it up to date", .path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A database of another program.
+    #[error("{}: not a store of Renkei; choose another directory", .path.display())]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A database without content: a full disk or a copy that was cut off has emptied it.
+    #[error("{}: empty, its content is lost; \
+             put a backup of it in its place, or move it away to start anew", .path.display())]
+    Empty {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Its log is there and it is not.
+    #[error("{}: gone, but its log renkei.db-wal is there; put both back from a backup, \
+             or move the log away to start anew", .path.display())]
+    Vanished {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("{}: damaged ({reason}); put a backup of it in its place", .path.display())]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What the check found.
+        reason: String,
+    },
+    /// Something is where a backup should be written.
+    #[error("{}: there already; give the backup another name", .path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A backup of another database than the one that the configuration used.
+    #[error("{}: a backup of another database; to go on with it all the same, \
+             remove store.id beside renkei.toml and run again", .path.display())]
+    OtherIdentity {
+        /// The backup.
+        path: PathBuf,
+    },
+    /// No room to create or migrate it.
+    #[error("{}: the disk is full; free some room and run again", .path.display())]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The directory or a file in it cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Anything else that SQLite says.
+    #[error("{}: {source}", .path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What it says.
+        source: rusqlite::Error,
+    },
+}
 
 /// The port's error for one of SQLite's in the file at `path`.
 pub(crate) fn store_error(path: &Path, error: &rusqlite::Error) -> StoreError {

@@ -14,7 +14,7 @@ type RecordKeys = (RecordKey, Vec<(String, String)>);
 
 /// Replaces the match keys of a record. Keys of a record that is not stored can match nothing and
 /// are not kept.
-pub(crate) fn put(
+pub(crate) fn upsert_keys(
     connection: &Connection,
     record: &RecordKey,
     keys: &[(String, String)],

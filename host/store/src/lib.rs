@@ -12,7 +12,7 @@
 //! the next step.
 
 mod open;
-pub use open::OpenError;
+pub use error::OpenError;
 
 mod backup;
 pub use backup::Contents;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use crate::{column, failures, outbox, records, reviews};
 
-pub(crate) fn put(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
+pub(crate) fn upsert_link(connection: &Connection, layouts: &Layouts, link: &Link) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO link (number, entity, status, successor, version, truth, failures,
                            failing_ms, failing, restored)
@@ -156,7 +156,7 @@ pub(crate) fn dirty(
 }
 
 /// Dirty active links with a removed record, in the order of their numbers.
-pub(crate) fn doomed(
+pub(crate) fn pending_deletions(
     connection: &Connection,
     entity: &str,
     after: LinkId,
@@ -191,14 +191,17 @@ pub(crate) fn put_waits(connection: &Connection, link: LinkId, awaited: &[Awaite
     Ok(())
 }
 
-pub(crate) fn waits(connection: &Connection, link: LinkId) -> Result<Vec<Awaited>> {
+pub(crate) fn awaited_by(connection: &Connection, link: LinkId) -> Result<Vec<Awaited>> {
     let mut statement =
         connection.prepare_cached("SELECT awaited FROM wait WHERE link = ?1 ORDER BY rowid")?;
     statement.query_map([column::number(link.0)], |row| column::read_json(row, 0))?.collect()
 }
 
 /// Links that wait for one of these, each once, in the order of their numbers.
-pub(crate) fn waiters(connection: &Connection, awaited: &[Awaited]) -> Result<Vec<LinkId>> {
+pub(crate) fn links_waiting_for(
+    connection: &Connection,
+    awaited: &[Awaited],
+) -> Result<Vec<LinkId>> {
     // The same value always has the same text, so the text can be looked up.
     let mut statement = connection.prepare_cached("SELECT link FROM wait WHERE awaited = ?1")?;
     let mut found = BTreeSet::new();

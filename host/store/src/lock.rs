@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use crate::open::OpenError;
+use crate::error::OpenError;
 
 /// The most that is read of a process's number, bytes.
 const HOLDER_BYTES_MAX: u64 = 32;
@@ -20,7 +20,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Takes the lock of the store in `dir`, or says which process has it.
-    pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn acquire(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join("renkei.lock");
         let io = |source| OpenError::Io { path: path.clone(), source };
         let mut options = OpenOptions::new();

@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use renkei_sync::store::codec::Layouts;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::error::OpenError;
 use crate::error::{self, Kind};
 use crate::lock::Lock;
 use crate::migrate::{self, Layout};
@@ -41,107 +42,6 @@ const BUSY: Duration = Duration::from_secs(5);
 /// As many as there are different statements in this crate, and some.
 const STATEMENTS: usize = 64;
 
-/// Why a store cannot be opened. The file is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process works on it.
-    #[error("the store in {} is in use by {holder}; \
-             stop it or choose another directory", .dir.display())]
-    InUse {
-        /// The store's directory.
-        dir: PathBuf,
-        /// Which process, as far as known.
-        holder: String,
-    },
-    /// There is nothing to read.
-    #[error("no store in {}; run `renkei sync` first", .dir.display())]
-    Missing {
-        /// The store's directory.
-        dir: PathBuf,
-    },
-    /// Written by a newer Renkei.
-    #[error("{}: of layout {found}, this Renkei knows {known}; update Renkei", .path.display())]
-    Newer {
-        /// The database.
-        path: PathBuf,
-        /// Its layout.
-        found: usize,
-        /// The newest known layout.
-        known: usize,
-    },
-    /// Written by an older Renkei, and opened for reading only.
-    #[error("{}: of an older layout; \
-             run `renkei sync` once to bring it up to date", .path.display())]
-    Older {
-        /// The database.
-        path: PathBuf,
-    },
-    /// A database of another program.
-    #[error("{}: not a store of Renkei; choose another directory", .path.display())]
-    Foreign {
-        /// The database.
-        path: PathBuf,
-    },
-    /// A database without content: a full disk or a copy that was cut off has emptied it.
-    #[error("{}: empty, its content is lost; \
-             put a backup of it in its place, or move it away to start anew", .path.display())]
-    Empty {
-        /// The database.
-        path: PathBuf,
-    },
-    /// Its log is there and it is not.
-    #[error("{}: gone, but its log {LOG} is there; put both back from a backup, \
-             or move the log away to start anew", .path.display())]
-    Vanished {
-        /// The database.
-        path: PathBuf,
-    },
-    /// The file is damaged.
-    #[error("{}: damaged ({reason}); put a backup of it in its place", .path.display())]
-    Corrupt {
-        /// The database.
-        path: PathBuf,
-        /// What the check found.
-        reason: String,
-    },
-    /// Something is where a backup should be written.
-    #[error("{}: there already; give the backup another name", .path.display())]
-    Exists {
-        /// What is there.
-        path: PathBuf,
-    },
-    /// A backup of another database than the one that the configuration used.
-    #[error("{}: a backup of another database; to go on with it all the same, \
-             remove store.id beside renkei.toml and run again", .path.display())]
-    OtherIdentity {
-        /// The backup.
-        path: PathBuf,
-    },
-    /// No room to create or migrate it.
-    #[error("{}: the disk is full; free some room and run again", .path.display())]
-    Full {
-        /// The database.
-        path: PathBuf,
-    },
-    /// The directory or a file in it cannot be used.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Anything else that SQLite says.
-    #[error("{}: {source}", .path.display())]
-    Sqlite {
-        /// The database.
-        path: PathBuf,
-        /// What it says.
-        source: rusqlite::Error,
-    },
-}
-
 impl SqliteStore {
     /// Opens the store in `dir` for one engine, making it if there is none. `layouts` are those of
     /// the specification that the engine runs.
@@ -161,7 +61,7 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: dir.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-        let lock = Lock::take(dir)?;
+        let lock = Lock::acquire(dir)?;
         let path = dir.join(FILE);
         let sqlite = |error| open_error(&path, error);
         if !is_there(dir)? {
@@ -330,17 +230,17 @@ pub(crate) fn remove_draft(dir: &Path) -> Result<(), OpenError> {
 pub(crate) fn connect_to_write(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
-        .and_then(|connection| settle(connection, -16_384))
+        .and_then(|connection| configure_connection(connection, -16_384))
         .map_err(|error| open_error(path, error))
 }
 
 pub(crate) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    settle(Connection::open_with_flags(path, flags)?, -8_192)
+    configure_connection(Connection::open_with_flags(path, flags)?, -8_192)
 }
 
 /// What holds for every connection; a negative cache size is in KiB.
-fn settle(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
+fn configure_connection(connection: Connection, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A plan must not depend on bound values (`RULES.md Q3`): without this, each statement whose

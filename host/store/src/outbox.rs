@@ -8,7 +8,7 @@ use rusqlite::{Connection, Result, params};
 use crate::column;
 
 /// Inserts or replaces by intent; a replaced entry keeps its place in the order.
-pub(crate) fn put(connection: &Connection, entry: &OutboxEntry) -> Result<()> {
+pub(crate) fn upsert_entry(connection: &Connection, entry: &OutboxEntry) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO outbox (intent, link, entity, system, object, action, state, not_before_ms, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

@@ -11,8 +11,8 @@ use renkei_sync::store::port::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error::OpenError;
 use crate::error::store_error;
-use crate::open::OpenError;
 
 /// Queries that may wait; further callers wait to hand theirs in.
 const QUEUE: usize = 64;
@@ -42,7 +42,7 @@ impl Readers {
     }
 
     /// Runs a query on a thread that reads.
-    pub(crate) async fn ask<T: Send + 'static>(
+    pub(crate) async fn run_query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use renkei_sync::model::spec::FieldIndex;
-use renkei_sync::model::state::{LinkId, LinkWork, RecordKey, RecordState, Status, Stream, newest};
+use renkei_sync::model::state::{
+    LinkId, LinkWork, RecordKey, RecordState, RecordStatus, Stream, newest,
+};
 use renkei_sync::store::codec::Layouts;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
@@ -28,7 +30,11 @@ pub(crate) const LINK_OF: &str = "SELECT record.link, link.successor FROM record
      LEFT JOIN link ON link.number = record.link \
      WHERE record.system = ?1 AND record.object = ?2 AND record.id = ?3";
 
-pub(crate) fn put(connection: &Connection, layouts: &Layouts, record: &RecordState) -> Result<()> {
+pub(crate) fn upsert_record(
+    connection: &Connection,
+    layouts: &Layouts,
+    record: &RecordState,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO record (system, object, id, entity, link, version, modified_ms, status,
                              successor, work, fields, raw, failures, failing_ms, failing)
@@ -193,35 +199,35 @@ fn read(row: &Row<'_>, layouts: &Layouts) -> Result<RecordState> {
     })
 }
 
-fn status_word(status: &Status) -> &'static str {
+fn status_word(status: &RecordStatus) -> &'static str {
     match status {
-        Status::Live => "live",
-        Status::Surplus => "surplus",
-        Status::Missing => "missing",
-        Status::Archived => "archived",
-        Status::Withdrawn => "withdrawn",
-        Status::Deleted => "deleted",
-        Status::Replaced => "replaced",
-        Status::Returned => "returned",
-        Status::MergedInto(_) => "merged",
-        Status::ConvertedTo(_) => "converted",
-        Status::SurplusInto(_) => "surplus-moved",
+        RecordStatus::Live => "live",
+        RecordStatus::Surplus => "surplus",
+        RecordStatus::Missing => "missing",
+        RecordStatus::Archived => "archived",
+        RecordStatus::Withdrawn => "withdrawn",
+        RecordStatus::Deleted => "deleted",
+        RecordStatus::Replaced => "replaced",
+        RecordStatus::Returned => "returned",
+        RecordStatus::MergedInto(_) => "merged",
+        RecordStatus::ConvertedTo(_) => "converted",
+        RecordStatus::SurplusInto(_) => "surplus-moved",
     }
 }
 
-fn read_status(row: &Row<'_>) -> Result<Status> {
+fn read_status(row: &Row<'_>) -> Result<RecordStatus> {
     Ok(match column::text(row, 7)? {
-        "live" => Status::Live,
-        "surplus" => Status::Surplus,
-        "missing" => Status::Missing,
-        "archived" => Status::Archived,
-        "withdrawn" => Status::Withdrawn,
-        "deleted" => Status::Deleted,
-        "replaced" => Status::Replaced,
-        "returned" => Status::Returned,
-        "merged" => Status::MergedInto(column::read_json(row, 8)?),
-        "converted" => Status::ConvertedTo(column::read_json(row, 8)?),
-        "surplus-moved" => Status::SurplusInto(column::read_json(row, 8)?),
+        "live" => RecordStatus::Live,
+        "surplus" => RecordStatus::Surplus,
+        "missing" => RecordStatus::Missing,
+        "archived" => RecordStatus::Archived,
+        "withdrawn" => RecordStatus::Withdrawn,
+        "deleted" => RecordStatus::Deleted,
+        "replaced" => RecordStatus::Replaced,
+        "returned" => RecordStatus::Returned,
+        "merged" => RecordStatus::MergedInto(column::read_json(row, 8)?),
+        "converted" => RecordStatus::ConvertedTo(column::read_json(row, 8)?),
+        "surplus-moved" => RecordStatus::SurplusInto(column::read_json(row, 8)?),
         other => return Err(column::unknown_word(7, other)),
     })
 }

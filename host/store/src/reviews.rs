@@ -1,7 +1,7 @@
 //! Questions to people and what they chose.
 
 use renkei_sync::model::state::{LinkId, Review, ReviewStatus};
-use renkei_sync::store::port::{ReviewQuery, Reviews};
+use renkei_sync::store::port::{ReviewFilter, ReviewQuery};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
@@ -11,7 +11,7 @@ use crate::column;
 pub(crate) const STOPPING: &str = "SELECT link, body FROM review \
      WHERE link IN (SELECT value FROM json_each(?1)) AND +status IN ('open', 'chosen') ORDER BY id";
 
-pub(crate) fn put(connection: &Connection, review: &Review) -> Result<()> {
+pub(crate) fn upsert_review(connection: &Connection, review: &Review) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO review (id, link, status, at_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE
@@ -52,9 +52,9 @@ pub(crate) fn stopping(
 /// The oldest first.
 pub(crate) fn query(connection: &Connection, query: &ReviewQuery) -> Result<Vec<Review>> {
     let status = match query.stand {
-        Reviews::All => "true",
-        Reviews::Stopping => "status IN ('open', 'chosen')",
-        Reviews::Decided => "status = 'decided'",
+        ReviewFilter::All => "true",
+        ReviewFilter::Stopping => "status IN ('open', 'chosen')",
+        ReviewFilter::Decided => "status = 'decided'",
     };
     let link = if query.link.is_some() { "link = ?1" } else { "?1 IS NULL" };
     let mut statement = connection.prepare_cached(&format!(

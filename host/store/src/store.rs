@@ -11,7 +11,7 @@ use renkei_sync::model::state::{
 };
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
 use rusqlite::Connection;
 
@@ -49,7 +49,7 @@ impl SqliteStore {
         query: impl FnOnce(&Connection, &Layouts) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let layouts = Arc::clone(&self.layouts);
-        self.readers.ask(move |connection| query(connection, &layouts)).await
+        self.readers.run_query(move |connection| query(connection, &layouts)).await
     }
 }
 
@@ -91,9 +91,9 @@ impl Store for SqliteStore {
         self.read(move |connection, _| sweeps::get(connection, &stream)).await
     }
 
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
         let (entity, stream) = (entity.to_owned(), stream.clone());
-        self.read(move |connection, _| counts::live(connection, &entity, &stream)).await
+        self.read(move |connection, _| counts::count_live(connection, &entity, &stream)).await
     }
 
     async fn unswept(
@@ -126,7 +126,7 @@ impl Store for SqliteStore {
 
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
         let keys = keys.to_vec();
-        self.read(move |connection, _| doubts::of(connection, &keys)).await
+        self.read(move |connection, _| doubts::find_doubts(connection, &keys)).await
     }
 
     async fn due_doubts(
@@ -205,14 +205,15 @@ impl Store for SqliteStore {
         self.read(move |connection, _| links::dirty(connection, &entity, after, limit)).await
     }
 
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
         limit: usize,
     ) -> Result<Vec<LinkId>, StoreError> {
         let entity = entity.to_owned();
-        self.read(move |connection, _| links::doomed(connection, &entity, after, limit)).await
+        self.read(move |connection, _| links::pending_deletions(connection, &entity, after, limit))
+            .await
     }
 
     async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {
@@ -244,13 +245,13 @@ impl Store for SqliteStore {
         self.read(move |connection, _| guards::begun(connection, &entity)).await
     }
 
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
         let awaited = awaited.to_vec();
-        self.read(move |connection, _| links::waiters(connection, &awaited)).await
+        self.read(move |connection, _| links::links_waiting_for(connection, &awaited)).await
     }
 
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
-        self.read(move |connection, _| links::waits(connection, link)).await
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+        self.read(move |connection, _| links::awaited_by(connection, link)).await
     }
 
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError> {
@@ -281,7 +282,7 @@ impl Store for SqliteStore {
         self.read(move |connection, _| failures::links(connection, before_ms, limit)).await
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         self.read(|connection, _| counts::get(connection)).await
     }
 

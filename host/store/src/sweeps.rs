@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::column;
 
-pub(crate) fn put(connection: &Connection, stream: &Stream, sweep: &Sweep) -> Result<()> {
+pub(crate) fn upsert_sweep(connection: &Connection, stream: &Stream, sweep: &Sweep) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO sweep (system, object, body) VALUES (?1, ?2, ?3)
          ON CONFLICT (system, object) DO UPDATE SET body = excluded.body",

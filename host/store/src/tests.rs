@@ -9,8 +9,8 @@ use renkei_sync::model::spec::{
     Spec, Winner,
 };
 use renkei_sync::model::state::{
-    Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState, Status,
-    Stream, Truth,
+    Cursor, FieldState, JournalEntry, Link, LinkId, LinkStatus, RecordKey, RecordState,
+    RecordStatus, Stream, Truth,
 };
 use renkei_sync::model::value::Value;
 use renkei_sync::store::codec::Layouts;
@@ -44,7 +44,7 @@ fn layouts() -> Layouts {
         create_guard: None,
         sweep_ms: None,
     };
-    Layouts::of(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
+    Layouts::from_spec(&Spec::new(vec![entity("company"), entity("person")]).unwrap())
 }
 
 fn open(dir: &Path) -> SqliteStore {
@@ -66,7 +66,7 @@ fn cursor(position: &str) -> Cursor {
     Cursor { position, backfilled: true, more: false, digest, lag_ms: Some(90_000), meanings }
 }
 
-fn record(id: &str, link: Option<u64>, status: Status) -> RecordState {
+fn record(id: &str, link: Option<u64>, status: RecordStatus) -> RecordState {
     let seen = |text: &str| FieldState { seen: Some(text.into()), ..FieldState::default() };
     RecordState {
         key: key(id),

@@ -18,8 +18,8 @@ use renkei_sync::store::port::{Changes, StoreError};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::error::OpenError;
 use crate::error::store_error;
-use crate::open::OpenError;
 use crate::{
     cursors, doubts, guards, identity, journal, keys, links, outbox, records, reviews, sweeps,
 };
@@ -119,25 +119,25 @@ fn commit(connection: &mut Connection, layouts: &Layouts, jobs: &[Job]) -> Resul
 /// In the order of the fields of [`Changes`], as the port says.
 fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Result<()> {
     for (stream, cursor) in &changes.cursors {
-        cursors::put(connection, stream, cursor)?;
+        cursors::upsert_cursor(connection, stream, cursor)?;
     }
     for link in &changes.links {
-        links::put(connection, layouts, link)?;
+        links::upsert_link(connection, layouts, link)?;
     }
     for record in &changes.records {
-        records::put(connection, layouts, record)?;
+        records::upsert_record(connection, layouts, record)?;
     }
     for (stream, sweep) in &changes.sweeps {
-        sweeps::put(connection, stream, sweep)?;
+        sweeps::upsert_sweep(connection, stream, sweep)?;
     }
     for (record, round) in &changes.swept {
         sweeps::mark(connection, record, *round)?;
     }
     for (record, keys) in &changes.match_keys {
-        keys::put(connection, record, keys)?;
+        keys::upsert_keys(connection, record, keys)?;
     }
     for (record, doubt) in &changes.doubts {
-        doubts::put(connection, record, doubt.as_ref())?;
+        doubts::upsert_doubt(connection, record, doubt.as_ref())?;
     }
     for key in &changes.unaliased {
         keys::remove_alias(connection, key)?;
@@ -158,7 +158,7 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
         links::put_waits(connection, *link, awaited)?;
     }
     for entry in &changes.outbox {
-        outbox::put(connection, entry)?;
+        outbox::upsert_entry(connection, entry)?;
     }
     for intent in &changes.outbox_done {
         outbox::remove(connection, intent)?;
@@ -170,7 +170,7 @@ fn apply(connection: &Connection, layouts: &Layouts, changes: &Changes) -> Resul
         guards::begin(connection, entity, *covered)?;
     }
     for review in &changes.reviews {
-        reviews::put(connection, review)?;
+        reviews::upsert_review(connection, review)?;
     }
     for (system, id) in &changes.accounts {
         identity::put_account(connection, system, id)?;

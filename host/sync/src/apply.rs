@@ -1,5 +1,5 @@
-//! Applying: sending what was planned, and what follows from the answers. Nothing here decides what
-//! to write.
+//! Applying: sends planned operations and settles their outcomes. Nothing here decides what is
+//! written.
 
 pub mod evidence;
 pub(crate) mod recover;
@@ -7,3 +7,4 @@ pub(crate) mod refused_columns;
 pub(crate) mod send;
 pub(crate) mod settle;
 pub(crate) mod settle_merge;
+pub(crate) mod settled;

@@ -1,42 +1,47 @@
-//! What a cycle knows while it runs and forgets afterwards: counts, pauses, approvals, the preview.
+//! The state of one cycle, dropped at its end: counts, pauses, approvals, the preview.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::settle::Pause;
-use crate::engine::{CycleError, Engine, Tally};
-use crate::link::linker::Contested;
+use crate::apply::settled::LinkPause;
+use crate::engine::{CycleCounters, CycleError, Engine};
+use crate::model::cascades::Cascades;
 use crate::model::plugin::PluginError;
-use crate::model::preview::{Deletions, Held, Plan};
+use crate::model::preview::{CyclePlan, HeldLink, PlannedDeletions};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, Review, Status,
-    Stream, hour_of,
+    EntityPlan, GuardCounts, LinkId, LinkView, OutboxEntry, RecordKey, RecordState, RecordStatus,
+    Review, Stream, hour_of,
 };
-use crate::plan::cascades::Cascades;
-use crate::plan::link::{Draft, LinkPlan, Note};
-use crate::plan::references::Promised;
-use crate::read::ingest::AbsorbError;
-use crate::read::observe::Denied;
+use crate::plan::link::{LinkPlan, PlanNote, PlannedWrite};
+use crate::plan::references::PromisedRecords;
+use crate::read::ingest::IngestError;
 
 /// The longest pause that a cycle makes for a system that asks for time; longer ones wait for the
 /// next cycle.
 const PAUSE_MS_MAX: u64 = 60_000;
 
-/// What a cycle knows while it runs and forgets afterwards.
+/// By link and system, a record without a link about which a person is asked whether it belongs to
+/// the link. No record is created there before the answer (`RULES.md` P13, V15).
+pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
+
+/// Denied permissions by system, object and action, each with the host's error.
+pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
+
+/// The state of one cycle.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
-    pub(crate) tally: Tally<'a>,
+    pub(crate) tally: CycleCounters<'a>,
     /// Links that are not planned again before a pause.
     deferred: BTreeSet<LinkId>,
     pause_ms: u64,
     /// Links that are not planned again in this cycle.
     aside: BTreeSet<LinkId>,
     /// By entity with a guard on creations.
-    room: BTreeMap<String, Room>,
+    room: BTreeMap<String, GuardRoom>,
     /// By entity, deletions that a person has approved.
     approved: BTreeMap<String, BTreeSet<RecordKey>>,
     /// Entities whose deletions were put off until the rest of the cycle has been planned.
@@ -45,28 +50,28 @@ pub(crate) struct CycleState<'a> {
     counted: BTreeSet<String>,
     /// Records that were looked at because a reference lost them.
     looked: BTreeSet<RecordKey>,
-    /// What deletions take along in their systems, as far as known.
+    /// Objects that systems delete together with another, as far as their schemas were read.
     pub(crate) cascades: Cascades,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
     pub(crate) unanswered: BTreeSet<(String, u32)>,
     /// Streams that were read in this cycle, from the beginning of a scan to its end.
     pub(super) current: BTreeSet<Stream>,
     /// By entity, places that stay empty until a person has said who belongs there.
-    contested: BTreeMap<String, Contested>,
-    /// What an admin does not let connectors do.
-    pub(super) denied: Denied,
+    contested: BTreeMap<String, ContestedPlaces>,
+    /// Permissions that an admin denied.
+    pub(super) denied: DeniedPermissions,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: CyclePlan,
     /// In a dry run, the records that it makes of what others refer to.
-    pub(crate) promised: Promised,
-    /// How much of what is held back the plan lists, and how many other remarks.
+    pub(crate) promised: PromisedRecords,
+    /// Lines of the plan so far: of what it holds back, and of other remarks.
     listed: (usize, usize),
 }
 
-/// What a guard still allows.
+/// The creations that a guard still allows.
 #[derive(Default)]
-pub(crate) struct Room {
+pub(crate) struct GuardRoom {
     pub(crate) left: u64,
     /// The question by whose approval they may be made.
     pub(crate) approved: Option<Review>,
@@ -78,7 +83,7 @@ impl<'a> CycleState<'a> {
     pub(super) fn new(engine: &'a Engine<'a>) -> Self {
         Self {
             engine,
-            tally: Tally::new(engine.observer),
+            tally: CycleCounters::new(engine.observer),
             deferred: BTreeSet::new(),
             pause_ms: 0,
             aside: BTreeSet::new(),
@@ -91,10 +96,10 @@ impl<'a> CycleState<'a> {
             unanswered: BTreeSet::new(),
             current: BTreeSet::new(),
             contested: BTreeMap::new(),
-            denied: Denied::new(),
+            denied: DeniedPermissions::new(),
             waiting: BTreeSet::new(),
-            plan: Plan::default(),
-            promised: Promised::new(),
+            plan: CyclePlan::default(),
+            promised: PromisedRecords::new(),
             listed: (0, 0),
         }
     }
@@ -111,12 +116,12 @@ impl<'a> CycleState<'a> {
         }
     }
 
-    /// What the linking of an entity has left open, until it is done again.
-    pub(crate) fn contest(&mut self, entity: &str, contested: Contested) {
+    /// Keeps the contested places of an entity until it is linked again.
+    pub(crate) fn note_contested_places(&mut self, entity: &str, contested: ContestedPlaces) {
         self.contested.insert(entity.to_owned(), contested);
     }
 
-    /// A record of this system that may belong to a link, as long as a person has not said so.
+    /// The record of this system that may belong to the link, while a person is asked.
     fn possible(&self, entity: &EntitySpec, link: LinkId, system: &str) -> Option<&RecordKey> {
         self.contested.get(&entity.name)?.get(&(link, system.to_owned()))
     }
@@ -130,13 +135,13 @@ impl<'a> CycleState<'a> {
         self.waiting.contains(entity)
     }
 
-    /// Whether a person has approved all of these deletions in this cycle.
+    /// True where a person has approved all of these deletions in this cycle.
     pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
     }
 
-    /// Whether deletions that take others along wait until everything else of this cycle has been
-    /// planned once. A dry run plans only once.
+    /// True once per entity and cycle: deletions that take others along wait until all else was
+    /// planned once. A dry run plans only once, so it says false.
     pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
         self.engine.options.apply && self.put_off.insert(entity.to_owned())
     }
@@ -146,12 +151,12 @@ impl<'a> CycleState<'a> {
         approved.extend(records.iter().cloned());
     }
 
-    /// Whether what goes along with these deletions is to be counted now: once.
+    /// True the first time that a question's cascaded deletions are to be counted in this cycle.
     pub(crate) fn counts_along(&mut self, question: &str) -> bool {
         self.counted.insert(question.to_owned())
     }
 
-    /// Whether a record that a reference lost is to be looked at: once in a cycle.
+    /// True the first time that a lost record is to be read by its id in this cycle.
     pub(crate) fn looks_at(&mut self, record: &RecordKey) -> bool {
         self.looked.insert(record.clone())
     }
@@ -191,17 +196,18 @@ impl<'a> CycleState<'a> {
     }
 
     /// Puts a link off until the system has had its time, or until the next cycle has read.
-    pub(crate) fn defer(&mut self, link: LinkId, pause: Pause) {
+    pub(crate) fn defer(&mut self, link: LinkId, pause: LinkPause) {
         match pause {
-            Pause::Ms(after_ms) => {
+            LinkPause::Ms(after_ms) => {
                 self.deferred.insert(link);
                 self.pause_ms = self.pause_ms.max(after_ms);
             }
-            Pause::Cycle => drop(self.aside.insert(link)),
+            LinkPause::Cycle => drop(self.aside.insert(link)),
         }
     }
 
-    /// Waits for systems that asked for time; how many links go on afterwards.
+    /// Sleeps for the longest pause that a system asked for, at most [`PAUSE_MS_MAX`]. The number
+    /// of links that go on afterwards.
     pub(super) async fn pause(&mut self) -> u64 {
         if self.deferred.is_empty() || self.pause_ms > PAUSE_MS_MAX {
             return 0;
@@ -211,18 +217,18 @@ impl<'a> CycleState<'a> {
         std::mem::take(&mut self.deferred).len() as u64
     }
 
-    /// Whether it is settled how many records of an entity may be created in this cycle.
+    /// True where the number of creations of this entity in this cycle is set already.
     pub(crate) fn is_guarded(&self, entity: &str) -> bool {
         self.room.contains_key(entity)
     }
 
     /// Lets so many records of an entity be created in this cycle, perhaps by an approval.
     pub(crate) fn guard(&mut self, entity: &str, left: u64, approved: Option<Review>) {
-        self.room.insert(entity.to_owned(), Room { left, approved, ..Room::default() });
+        self.room.insert(entity.to_owned(), GuardRoom { left, approved, ..GuardRoom::default() });
     }
 
-    /// How many creations of an entity wait, where it is guarded, and whether any of them waits for
-    /// the guard.
+    /// The number of waiting creations of a guarded entity, and whether the guard holds any of
+    /// them.
     pub(crate) fn creations_waiting(&self, entity: &str) -> Option<(u64, bool)> {
         let waiting = &self.room.get(entity)?.waiting;
         let count = waiting.values().map(|(count, _)| count).sum();
@@ -238,7 +244,7 @@ impl<'a> CycleState<'a> {
     }
 
     /// The systems of which all that plays an entity was read up to now: a scan that an earlier
-    /// cycle began says nothing of what came since (RULES.md P13).
+    /// cycle began says nothing of what came since (`RULES.md` P13).
     pub(crate) fn current_systems<'e>(&self, entity: &'e EntitySpec) -> BTreeSet<&'e str> {
         let is_current = |member: &MemberSpec| {
             let (system, object) = (member.system.clone(), member.object.clone());
@@ -257,7 +263,7 @@ impl<'a> CycleState<'a> {
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
     /// removals while a record of the link is `unclear`, creations where a record may be there
-    /// already (RULES.md P13, V15) and those above the guard, about which a person is asked.
+    /// already (`RULES.md` P13, V15) and those above the guard, which a person is asked about.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
@@ -265,13 +271,14 @@ impl<'a> CycleState<'a> {
         view: &LinkView,
         unclear: &BTreeSet<RecordKey>,
     ) {
-        let is_final = |draft: &Draft| matches!(draft.action, Action::Create | Action::Archive);
+        let is_final =
+            |draft: &PlannedWrite| matches!(draft.action, Action::Create | Action::Archive);
         let current = if plan.drafts.iter().any(is_final) {
             self.current_systems(entity)
         } else {
             BTreeSet::new()
         };
-        let mut live = view.records.iter().filter(|record| record.status == Status::Live);
+        let mut live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
         let is_behind = |system: &&str| !current.contains(system);
         let is_unclear = |record: &&Arc<RecordState>| unclear.contains(&record.key);
         let doubtful = live.clone().find(is_unclear).map(|record| record.key.system.as_str());
@@ -299,7 +306,7 @@ impl<'a> CycleState<'a> {
             let possible = possible.and_then(|system| self.possible(entity, plan.link.id, system));
             let unread = unread.map(|system| Reason::NotRead(system.to_owned()));
             if let Some(reason) = unread.or(possible.cloned().map(Reason::MayBe)) {
-                plan.notes.push(Note { record: None, field: None, reason });
+                plan.notes.push(PlanNote { record: None, field: None, reason });
                 plan.held = true;
                 if is_create {
                     self.count_waiting(entity, plan.link.id, false);
@@ -315,9 +322,9 @@ impl<'a> CycleState<'a> {
         }
     }
 
-    /// The right that an admin took away, where a write needs it: it waits, and the failure is
-    /// told, but nothing else of its object stops (RULES.md V18).
-    fn not_granted(&self, entity: &EntitySpec, draft: &Draft) -> Option<Note> {
+    /// The note about a denied permission that the write needs. The write waits and the failure is
+    /// reported; nothing else of its object stops (`RULES.md` V18).
+    fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
         let member = entity.members.get(draft.member)?;
         let (system, object) = (member.system.clone(), member.object.clone());
         let error = self.denied.get(&(system.clone(), object.clone(), draft.action))?;
@@ -326,12 +333,12 @@ impl<'a> CycleState<'a> {
             self.tally.denied(member, error);
         }
         let record = draft.id.clone().map(|id| RecordKey { system, object, id });
-        Some(Note { record, field: None, reason: Reason::NotGranted(words) })
+        Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
-    /// Whether what a write depends on was read: its object; for a new record every object of the
-    /// entity in that system, where it may stand already.
-    fn may_write(&self, entity: &EntitySpec, draft: &Draft) -> bool {
+    /// True where all that the write depends on was read: its object, and for a create every object
+    /// of the entity in that system, because the record may be there.
+    fn may_write(&self, entity: &EntitySpec, draft: &PlannedWrite) -> bool {
         let Some(member) = entity.members.get(draft.member) else { return false };
         let is_there = |other: &&MemberSpec| {
             other.system == member.system
@@ -350,7 +357,7 @@ impl<'a> CycleState<'a> {
             room.left = left;
             return true;
         }
-        plan.notes.push(Note { record: None, field: None, reason: Reason::CreateCap(limit) });
+        plan.notes.push(PlanNote { record: None, field: None, reason: Reason::CreateCap(limit) });
         false
     }
 
@@ -358,11 +365,11 @@ impl<'a> CycleState<'a> {
     pub(crate) fn absorbed(
         &self,
         member: &MemberSpec,
-        error: AbsorbError,
+        error: IngestError,
     ) -> Result<(), CycleError> {
         match error {
-            AbsorbError::Store(error) => Err(error.into()),
-            AbsorbError::Plugin(error) => {
+            IngestError::Store(error) => Err(error.into()),
+            IngestError::Plugin(error) => {
                 self.tally.object_failed(member, "settle", &error);
                 Ok(())
             }
@@ -370,13 +377,18 @@ impl<'a> CycleState<'a> {
     }
 
     /// Keeps what a plan says of the deletions of an entity.
-    pub(crate) fn show(&mut self, deletions: Deletions) {
+    pub(crate) fn show(&mut self, deletions: PlannedDeletions) {
         self.plan.deletions.retain(|known| known.entity != deletions.entity);
         self.plan.deletions.push(deletions);
     }
 
     /// Keeps which records of an entity a dry run makes, for the entities that refer to it.
-    pub(crate) fn promise(&mut self, entity: &EntitySpec, before: Promised, mut made: Promised) {
+    pub(crate) fn promise(
+        &mut self,
+        entity: &EntitySpec,
+        before: PromisedRecords,
+        mut made: PromisedRecords,
+    ) {
         self.promised = before;
         let all = self.engine.spec.entities();
         let mut referred = all.iter().flat_map(EntitySpec::references);
@@ -395,7 +407,7 @@ impl<'a> CycleState<'a> {
         &mut self,
         counts: EntityPlan,
         operations: Vec<OutboxEntry>,
-        held: Vec<Held>,
+        held: Vec<HeldLink>,
     ) {
         self.plan.count(counts, &operations);
         let room = self.engine.options.plan_operations.saturating_sub(self.plan.operations.len());

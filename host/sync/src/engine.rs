@@ -1,45 +1,45 @@
-//! What one cycle works with, and what it tells while it works.
+//! The inputs of a cycle (ports, specification, options), and its events and report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::model::cascades::Cascades;
+use crate::model::first_sync::FirstSyncWaits;
 use crate::model::plugin::PluginError;
 use crate::model::record::Action;
 use crate::model::spec::{MemberSpec, Spec};
 use crate::model::state::{JournalEntry, LinkId, SweepCounts};
-use crate::plan::cascades::Cascades;
-use crate::plan::first_sync::FirstSyncWaits;
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::ports::{Clock, Systems};
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 use crate::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
 pub struct Engine<'a> {
-    /// What is kept in step.
+    /// The entities, fields and mappings that are kept in step.
     pub spec: &'a Spec,
     /// The configured systems.
     pub systems: &'a dyn Systems,
     /// The loaded transforms.
-    pub transforms: Lenses<'a>,
-    /// What is remembered.
+    pub transforms: TransformCalls<'a>,
+    /// The database.
     pub store: &'a dyn Store,
-    /// The time.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// Who wants to know how it goes.
-    pub observer: &'a dyn Observer,
-    /// How to run.
+    /// The receiver of events.
+    pub observer: &'a dyn CycleObserver,
+    /// The options of this cycle.
     pub options: CycleOptions,
 }
 
-/// How to run a cycle.
+/// Options of a cycle.
 #[derive(Debug, Clone)]
 pub struct CycleOptions {
-    /// Whether to write. Without it the plan is returned and nothing is sent; give it a copy of the
-    /// store, because what is read is still committed.
+    /// True to write. False returns the plan and sends nothing; readings are committed all the
+    /// same, so a dry run needs a copy of the store.
     pub apply: bool,
-    /// Whether a person is asked before anything is written of an entity for the first time.
-    pub first_sync: FirstSync,
+    /// The answer to the question that is asked before the first write of an entity.
+    pub first_sync: FirstSyncAnswer,
     /// Links planned in one commit.
     pub chunk_links: usize,
     /// The most operations in one call of a connector, whatever its manifest says: what the host
@@ -53,21 +53,22 @@ pub struct CycleOptions {
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,
-    /// What deletions take along, as far as live schemas were read before the cycle; the others
-    /// are read when a deletion makes it necessary.
+    /// Objects that systems delete together with another, from live schemas read before the cycle;
+    /// other schemas are read when a deletion needs them.
     pub cascades: Cascades,
     /// Pages that reading the changes of one object may take in a cycle; reading everything may
     /// take [`BACKFILL_SHARE`] times as many.
     pub read_pages: u32,
-    /// How long reading the changes of one object may take in a cycle, ms; the others wait so long.
+    /// The longest time for reading the changes of one object in a cycle, ms. The other objects
+    /// wait so long.
     pub read_ms: i64,
-    /// How long reading everything of one object may take in a cycle, ms.
+    /// The longest time for reading all records of one object in a cycle, ms.
     pub backfill_ms: i64,
 }
 
-/// Who answers for the first sync of an entity (`RULES.md` P15).
+/// The answer to the question about the first sync of an entity (`RULES.md` P15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FirstSync {
+pub enum FirstSyncAnswer {
     /// Nobody is asked, and nothing is remembered: for engines without a person.
     #[default]
     Unasked,
@@ -77,14 +78,14 @@ pub enum FirstSync {
     Approved,
 }
 
-/// How much more of a cycle reading everything may take than reading changes.
+/// The factor by which reading all records may take more pages of a cycle than reading changes.
 pub const BACKFILL_SHARE: u32 = 10;
 
 impl Default for CycleOptions {
     fn default() -> Self {
         Self {
             apply: true,
-            first_sync: FirstSync::default(),
+            first_sync: FirstSyncAnswer::default(),
             chunk_links: 500,
             write_operations: 10_000,
             settle_operations: 2_000,
@@ -98,7 +99,7 @@ impl Default for CycleOptions {
     }
 }
 
-/// Why a cycle stopped as a whole. Errors of one system do not: they are in the report.
+/// An error that stops the whole cycle. An error of one system does not; it is in the report.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CycleError {
@@ -113,7 +114,7 @@ pub enum CycleError {
 /// Something that happened in a cycle: numbers only.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum CycleEvent<'a> {
     /// A page was read and committed.
     Read {
         /// The system.
@@ -124,7 +125,7 @@ pub enum Event<'a> {
         rows: u64,
         /// Tombstones on it.
         removed: u64,
-        /// Whether there are more pages.
+        /// True if more pages follow.
         more: bool,
     },
     /// A page of a sweep was compared with what is known.
@@ -133,21 +134,21 @@ pub enum Event<'a> {
         system: &'a str,
         /// The object.
         object: &'a str,
-        /// What it found.
+        /// Rows, missed changes and missing records of the page.
         counts: SweepCounts,
-        /// Whether the sweep is completed.
+        /// True if this page ends the sweep.
         completed: bool,
     },
-    /// A system's clock is far from the host's. No cursor follows it (RULES.md R19).
+    /// A system's clock is far from the host's. No cursor follows it (`RULES.md` R19).
     ClockOff {
         /// The system.
         system: &'a str,
-        /// How far it is ahead, ms; below zero it is behind.
+        /// The time by which it is ahead, ms; below zero it is behind.
         ahead_ms: i64,
     },
-    /// The database was put back from a backup or a copy (RULES.md P14).
+    /// The database was put back from a backup or a copy (`RULES.md` P14).
     Restored {
-        /// Whether everything has been read again since; nothing is planned before.
+        /// True once every stream has been read again since; nothing is planned before that.
         read_again: bool,
     },
     /// Records were linked.
@@ -181,9 +182,9 @@ pub enum Event<'a> {
         system: &'a str,
         /// The object.
         object: &'a str,
-        /// What was done.
+        /// The kind of the operation.
         action: Action,
-        /// How it went.
+        /// The result.
         result: WriteResult,
     },
     /// A system, one object of it, or the transform of an entity failed; its work stops for this
@@ -193,14 +194,14 @@ pub enum Event<'a> {
         system: &'a str,
         /// The object, where the others may fare better.
         object: Option<&'a str>,
-        /// What was tried.
+        /// The step that failed: `open`, `read`, `write`, `schema` and the like.
         doing: &'a str,
         /// The error.
         error: &'a PluginError,
     },
 }
 
-/// How an operation went.
+/// The result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WriteResult {
     /// Done.
@@ -215,26 +216,26 @@ pub enum WriteResult {
     Uncertain,
 }
 
-/// Told how a cycle goes, for progress bars and metrics.
-pub trait Observer: Send + Sync {
+/// Receives the events of a cycle, for progress bars and metrics.
+pub trait CycleObserver: Send + Sync {
     /// Something happened.
-    fn event(&self, event: &Event<'_>);
+    fn event(&self, event: &CycleEvent<'_>);
 }
 
-/// Wants to know nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct SilentObserver;
 
-impl Observer for Silent {
-    fn event(&self, _event: &Event<'_>) {}
+impl CycleObserver for SilentObserver {
+    fn event(&self, _event: &CycleEvent<'_>) {}
 }
 
-/// What a cycle did.
+/// The counts and failures of a cycle.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct CycleReport {
     /// Rows read, by system and object.
     pub read: BTreeMap<(String, String), u64>,
-    /// What sweeps found.
+    /// Rows, missed changes and missing records of sweeps.
     pub swept: SweepCounts,
     /// Links that got another record.
     pub matched: u64,
@@ -255,7 +256,7 @@ pub struct Report {
     /// The database was put back from a backup or a copy; whether everything has been read again
     /// since.
     pub restored: Option<bool>,
-    /// What the first sync of entities waits for.
+    /// The question that first syncs wait for, and the entities that could not be read yet.
     pub first_sync: Option<FirstSyncWaits>,
     /// Systems that failed, what was tried, and the error.
     pub failures: Vec<(String, String, PluginError)>,
@@ -263,55 +264,55 @@ pub struct Report {
     pub stopped: BTreeSet<(String, Option<String>)>,
 }
 
-impl Report {
+impl CycleReport {
     /// Operations that were sent and done.
     pub fn applied(&self) -> u64 {
         let done = self.written.iter().filter(|((.., result), _)| *result == WriteResult::Applied);
         done.map(|(_, count)| count).sum()
     }
 
-    /// Whether the work of a whole system stopped.
+    /// True if the work of the whole system stopped.
     pub fn has_failed(&self, system: &str) -> bool {
         self.stopped.contains(&(system.to_owned(), None))
     }
 
-    /// Whether the work of an object stopped, alone or with its system.
+    /// True if the work of the object stopped, alone or with its system.
     pub fn has_stopped(&self, system: &str, object: &str) -> bool {
         !self.stopped.is_empty()
             && (self.has_failed(system)
                 || self.stopped.contains(&(system.to_owned(), Some(object.to_owned()))))
     }
 
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, event: &CycleEvent<'_>) {
         match event {
-            Event::Read { system, object, rows, .. } => {
+            CycleEvent::Read { system, object, rows, .. } => {
                 let key = ((*system).to_owned(), (*object).to_owned());
                 *self.read.entry(key).or_default() += rows;
             }
-            Event::Swept { counts, .. } => {
+            CycleEvent::Swept { counts, .. } => {
                 self.swept.rows += counts.rows;
                 self.swept.missed += counts.missed;
                 self.swept.missing += counts.missing;
             }
-            Event::ClockOff { system, ahead_ms } => {
+            CycleEvent::ClockOff { system, ahead_ms } => {
                 self.clocks.insert((*system).to_owned(), *ahead_ms);
             }
-            Event::Restored { read_again } => self.restored = Some(*read_again),
-            Event::Linked { matched, founded, ambiguous, .. } => {
+            CycleEvent::Restored { read_again } => self.restored = Some(*read_again),
+            CycleEvent::Linked { matched, founded, ambiguous, .. } => {
                 self.matched += matched;
                 self.founded += founded;
                 self.ambiguous.extend(ambiguous.iter().cloned());
             }
-            Event::Planned { operations, questions, decided, .. } => {
+            CycleEvent::Planned { operations, questions, decided, .. } => {
                 self.planned += operations;
                 self.questions += questions;
                 self.decided += decided;
             }
-            Event::Written { system, object, action, result } => {
+            CycleEvent::Written { system, object, action, result } => {
                 let key = ((*system).to_owned(), (*object).to_owned(), *action, *result);
                 *self.written.entry(key).or_default() += 1;
             }
-            Event::Failed { system, object, doing, error } => {
+            CycleEvent::Failed { system, object, doing, error } => {
                 self.stopped.insert(((*system).to_owned(), object.map(str::to_owned)));
                 let failure = ((*system).to_owned(), (*doing).to_owned(), (*error).clone());
                 self.failures.push(failure);
@@ -321,35 +322,35 @@ impl Report {
 }
 
 /// Counts events for the report and passes them on.
-pub(crate) struct Tally<'a> {
-    observer: &'a dyn Observer,
-    report: Mutex<Report>,
+pub(crate) struct CycleCounters<'a> {
+    observer: &'a dyn CycleObserver,
+    report: Mutex<CycleReport>,
 }
 
-impl<'a> Tally<'a> {
-    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
+impl<'a> CycleCounters<'a> {
+    pub(crate) fn new(observer: &'a dyn CycleObserver) -> Self {
         Self { observer, report: Mutex::default() }
     }
 
-    pub(crate) fn event(&self, event: &Event<'_>) {
+    pub(crate) fn event(&self, event: &CycleEvent<'_>) {
         self.report().add(event);
         self.observer.event(event);
     }
 
     /// The whole system stops.
     pub(crate) fn failed(&self, system: &str, doing: &str, error: &PluginError) {
-        self.event(&Event::Failed { system, object: None, doing, error });
+        self.event(&CycleEvent::Failed { system, object: None, doing, error });
     }
 
     /// The object stops. Refused credentials are the whole system's; anything else may be about
-    /// this object alone, and the others find out for themselves (RULES.md R12, R20).
+    /// this object alone, so the other objects go on (`RULES.md` R12, R20).
     pub(crate) fn object_failed(&self, member: &MemberSpec, doing: &str, error: &PluginError) {
         let whole = matches!(error, PluginError::Unauthorized { .. });
         let object = (!whole).then_some(member.object.as_str());
-        self.event(&Event::Failed { system: &member.system, object, doing, error });
+        self.event(&CycleEvent::Failed { system: &member.system, object, doing, error });
     }
 
-    /// A right that an admin took away: told once, and nothing else stops (RULES.md V18).
+    /// Reports a denied permission once; nothing else stops (`RULES.md` V18).
     pub(crate) fn denied(&self, member: &MemberSpec, error: &PluginError) {
         let (system, doing) = (&member.system, "write");
         let is_known = |(known, _, other): &(String, String, PluginError)| {
@@ -359,7 +360,12 @@ impl<'a> Tally<'a> {
             return;
         }
         self.report().failures.push((system.clone(), doing.to_owned(), error.clone()));
-        self.observer.event(&Event::Failed { system, object: Some(&member.object), doing, error });
+        self.observer.event(&CycleEvent::Failed {
+            system,
+            object: Some(&member.object),
+            doing,
+            error,
+        });
     }
 
     /// Something of a first sync waits.
@@ -367,10 +373,13 @@ impl<'a> Tally<'a> {
         self.report().first_sync = Some(waits);
     }
 
-    /// A tally that knows what has stopped, for a dry run within the cycle.
-    pub(crate) fn for_preview<'o>(&self, observer: &'o dyn Observer) -> Tally<'o> {
+    /// Counters for a dry run within the cycle: they know what has stopped and count from zero.
+    pub(crate) fn for_preview<'o>(&self, observer: &'o dyn CycleObserver) -> CycleCounters<'o> {
         let stopped = self.report().stopped.clone();
-        Tally { observer, report: Mutex::new(Report { stopped, ..Report::default() }) }
+        CycleCounters {
+            observer,
+            report: Mutex::new(CycleReport { stopped, ..CycleReport::default() }),
+        }
     }
 
     pub(crate) fn has_failed(&self, system: &str) -> bool {
@@ -381,11 +390,11 @@ impl<'a> Tally<'a> {
         self.report().has_stopped(system, object)
     }
 
-    pub(crate) fn into_report(self) -> Report {
+    pub(crate) fn into_report(self) -> CycleReport {
         self.report.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self) -> MutexGuard<'_, Report> {
+    fn report(&self) -> MutexGuard<'_, CycleReport> {
         // Counting cannot panic half-way.
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -396,9 +405,9 @@ pub(crate) fn journal_of(
     entity: &str,
     link: LinkId,
     at_ms: i64,
-    notes: impl IntoIterator<Item = Note>,
+    notes: impl IntoIterator<Item = PlanNote>,
 ) -> impl Iterator<Item = JournalEntry> {
-    let line = move |note: Note| JournalEntry {
+    let line = move |note: PlanNote| JournalEntry {
         at_ms,
         entity: entity.to_owned(),
         link: Some(link),

@@ -12,7 +12,7 @@ use renkei_sync::model::spec::{
     Via, Winner,
 };
 use renkei_sync::model::state::{
-    FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, Span, Status, Truth,
+    FieldState, Link, LinkId, LinkStatus, RecordKey, RecordState, RecordStatus, Span, Truth,
 };
 use renkei_sync::model::value::{Cell, SmolStr, Value};
 use renkei_sync::store::port::Changes;
@@ -293,7 +293,7 @@ fn record(entity: &str, key: RecordKey, link: LinkId, fields: Vec<FieldState>) -
         link: Some(link),
         version: Some("2026-11-22T09:00:00Z".to_owned()),
         modified_ms: Some(1_700_000_000_000),
-        status: Status::Live,
+        status: RecordStatus::Live,
         fields,
         raw: raw.into_iter().collect(),
         failures: Vec::new(),

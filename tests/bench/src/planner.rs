@@ -13,18 +13,18 @@ use async_trait::async_trait;
 use futures::executor::block_on;
 use renkei_store::SqliteStore;
 use renkei_sync::cycle::run_cycle;
-use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
+use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
 use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
 use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::LinkId;
 use renkei_sync::model::value::Value;
 use renkei_sync::plan::cascades::WentAlong;
-use renkei_sync::plan::link::{Context, plan_link};
-use renkei_sync::plan::mapping::Lanes;
+use renkei_sync::plan::link::{PlanContext, plan_link};
+use renkei_sync::plan::mapping::FieldMappings;
 use renkei_sync::plan::references::References;
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{Changes, Store};
@@ -50,9 +50,9 @@ pub(crate) fn run() -> Result<Figures> {
     let memory = MemoryStore::new("bench");
     fill(&memory, FEW)?;
     let dir = tempfile::tempdir()?;
-    let few = SqliteStore::open(&dir.path().join("few"), Layouts::of(&spec))?;
+    let few = SqliteStore::open(&dir.path().join("few"), Layouts::from_spec(&spec))?;
     fill(&few, FEW)?;
-    let many = SqliteStore::open(&dir.path().join("many"), Layouts::of(&spec))?;
+    let many = SqliteStore::open(&dir.path().join("many"), Layouts::from_spec(&spec))?;
     fill(&many, MANY)?;
     let (mut alone, mut quick, mut small, mut large) = (vec![], vec![], vec![], vec![]);
     let mut growth = Vec::new();
@@ -94,17 +94,17 @@ fn fill(store: &dyn Store, people: u64) -> Result<()> {
 /// Seconds per link of the pure function alone.
 fn plan_links(spec: &Spec, store: &MemoryStore) -> Result<f64> {
     let entity = spec.entity(PERSON).context("the specification has people")?;
-    let lanes = Lanes::new(entity);
+    let mappings = FieldMappings::new(entity);
     let first = people::companies(FEW);
     let mut seconds = 0.0;
     let mut drafts = 0;
     for chunk in (first..first + FEW).step_by(CHUNK as usize) {
         let ids: Vec<LinkId> = (chunk..chunk + CHUNK).map(|number| LinkId(number + 1)).collect();
         let views = block_on(store.links(&ids))?;
-        let references = block_on(References::fetch(store, &lanes, &views, None))?;
+        let references = block_on(References::fetch(store, &mappings, &views, None))?;
         let along = WentAlong::default();
         let (references, along) = (&references, &along);
-        let context = Context { lanes: &lanes, references, along, now_ms: 0, brake: None };
+        let context = PlanContext { mappings: &mappings, references, along, now_ms: 0, hold: None };
         let (planned, Spent { cpu, .. }) = spend(|| {
             let plans = (0..CYCLES).flat_map(|_| &views).map(|view| plan_link(&context, view));
             plans.map(|plan| plan.drafts.len() as u64).sum::<u64>()
@@ -122,7 +122,7 @@ fn cycles(spec: &Spec, store: &dyn Store, people: u64, cycles: u64) -> Result<f6
     let engine = Engine {
         spec,
         systems: &Still,
-        transforms: Lenses::new(&Still),
+        transforms: TransformCalls::new(&Still),
         store,
         clock: &Still,
         observer: &seen,
@@ -155,9 +155,9 @@ struct Seen {
     operations: AtomicU64,
 }
 
-impl Observer for Seen {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Planned { links, operations, .. } = event {
+impl CycleObserver for Seen {
+    fn event(&self, event: &CycleEvent<'_>) {
+        if let CycleEvent::Planned { links, operations, .. } = event {
             self.links.fetch_add(*links, Ordering::Relaxed);
             self.operations.fetch_add(*operations, Ordering::Relaxed);
         }

@@ -93,7 +93,7 @@ fn changes() -> Vec<Changes> {
 
 /// What all commits through the port took.
 fn commits(spec: &Spec, dir: &Path) -> Result<Spent> {
-    let store = SqliteStore::open(dir, Layouts::of(spec))?;
+    let store = SqliteStore::open(dir, Layouts::from_spec(spec))?;
     let changes = changes();
     let (done, spent) =
         spend(|| changes.into_iter().try_for_each(|changes| block_on(store.commit(changes))));

@@ -4,10 +4,10 @@ mod merges;
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{Choice, LinkId, Matter, RecordKey, Review};
+use renkei_sync::model::state::{LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use crate::bench::Bench;
@@ -67,7 +67,7 @@ fn key(at: &Place, id: &str) -> RecordKey {
     RecordKey { system: at.0.clone(), object: at.1.clone(), id: id.to_owned() }
 }
 
-fn answer(bench: &Bench, review: &Review, choice: Choice) {
+fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
@@ -75,7 +75,7 @@ fn answer(bench: &Bench, review: &Review, choice: Choice) {
 fn question(bench: &Bench) -> (Review, Vec<RecordKey>) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::Uncertain { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Uncertain { records, .. } = &review.matter else { panic!("{review:?}") };
     (review.clone(), records.clone())
 }
 
@@ -122,14 +122,15 @@ fn without_a_stamp_a_person_says_what_became_of_a_create() {
     assert!(live(&bench, &b()).is_empty(), "never sent again by itself");
     let (review, records) = question(&bench);
     assert_eq!(records, vec![]);
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None)).unwrap();
+    let told =
+        block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None)).unwrap();
     let told = told.unwrap().to_string();
     assert!(told.contains("may or may not be there; a person must say"), "{told}");
     // A record that nobody knows is no answer.
-    answer(&bench, &review, Choice::LinkWith(key(&b(), "no-such-record")));
+    answer(&bench, &review, ReviewChoice::LinkWith(key(&b(), "no-such-record")));
     wait(&bench);
     let (review, _) = question(&bench);
-    answer(&bench, &review, Choice::Separate);
+    answer(&bench, &review, ReviewChoice::Separate);
     wait(&bench);
     assert_eq!(live(&bench, &b()).len(), 1);
     assert!(bench.open_reviews().is_empty());
@@ -142,7 +143,7 @@ fn a_create_that_is_given_up_is_not_made_later() {
     arm(&bench, Fault::LostRequest);
     bench.cycle();
     wait(&bench);
-    answer(&bench, &question(&bench).0, Choice::Leave);
+    answer(&bench, &question(&bench).0, ReviewChoice::Leave);
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
     wait(&bench);
     assert!(live(&bench, &b()).is_empty());
@@ -163,7 +164,7 @@ fn several_records_that_agree_go_to_a_person_and_found_nothing() {
     let made = bench.shared.world().tables[&b()].records.keys().find(|id| **id != twin).cloned();
     let made = key(&b(), &made.unwrap());
     assert_eq!(records, [made.clone(), key(&b(), &twin)]);
-    answer(&bench, &review, Choice::LinkWith(made.clone()));
+    answer(&bench, &review, ReviewChoice::LinkWith(made.clone()));
     wait(&bench);
     assert_eq!(live(&bench, &a()).len(), 2, "the twin is a thing of its own");
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
@@ -184,7 +185,7 @@ fn what_was_edited_since_is_asked_about_and_the_edit_is_kept() {
     assert_eq!(live(&bench, &a()).len(), 1);
     let (review, records) = question(&bench);
     assert_eq!(records, [key(&b(), &made)]);
-    answer(&bench, &review, Choice::LinkWith(key(&b(), &made)));
+    answer(&bench, &review, ReviewChoice::LinkWith(key(&b(), &made)));
     wait(&bench);
     check_cell(&bench, &a(), &left, "title", "CTO");
     assert_eq!((live(&bench, &a()).len(), live(&bench, &b()).len()), (1, 1));
@@ -205,7 +206,7 @@ fn an_edit_of_what_a_match_key_finds_again_is_an_edit() {
     wait(&bench);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    answer(&bench, review, Choice::Value(Some(Value::Null)));
+    answer(&bench, review, ReviewChoice::Value(Some(Value::Null)));
     bench.settle();
     check_cell(&bench, &a(), &left, "phone", Value::Null);
 }
@@ -310,7 +311,7 @@ fn another_key_in_what_may_have_been_made_is_asked_about() {
     assert_eq!((live(&bench, &a()).len(), live(&bench, &b()).len()), (1, 1), "a duplicate");
     let (review, records) = question(&bench);
     assert_eq!(records, [key(&b(), &made)]);
-    answer(&bench, &review, Choice::LinkWith(key(&b(), &made)));
+    answer(&bench, &review, ReviewChoice::LinkWith(key(&b(), &made)));
     wait(&bench);
     check_cell(&bench, &a(), &left, "mail", "new@x");
 }
@@ -376,7 +377,7 @@ fn a_value_that_is_put_back_after_a_lost_answer_is_weighed() {
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     check_cell(&bench, &b(), &right, "phone", "1");
     check_cell(&bench, &a(), &left, "phone", "2");
-    answer(&bench, review, Choice::Value(Some("1".into())));
+    answer(&bench, review, ReviewChoice::Value(Some("1".into())));
     bench.settle();
     check_cell(&bench, &a(), &left, "phone", "1");
     assert!(bench.open_reviews().is_empty());
@@ -403,7 +404,7 @@ fn what_a_person_deleted_is_not_made_again() {
     assert!(live(&bench, &b()).is_empty());
     let (review, records) = question(&bench);
     let [gone] = records.as_slice() else { panic!("{records:?}") };
-    answer(&bench, &review, Choice::LinkWith(gone.clone()));
+    answer(&bench, &review, ReviewChoice::LinkWith(gone.clone()));
     wait(&bench);
     // The deletion counts as one: the policy is to archive the other.
     assert!(live(&bench, &a()).is_empty());

@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{Choice, Matter, ReviewStatus};
+use renkei_sync::model::state::{ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store;
 
@@ -218,7 +218,7 @@ impl History {
     fn answer(&self) -> bool {
         let open = self.bench.open_reviews();
         let unanswered = open.iter().filter_map(|review| match &review.matter {
-            Matter::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
+            ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
                 Some((review, intent))
             }
             _ => None,
@@ -227,7 +227,7 @@ impl History {
         for (review, intent) in unanswered {
             asked = true;
             let made = self.bench.shared.world().made_by(intent);
-            let choice = made.map_or(Choice::Separate, Choice::LinkWith);
+            let choice = made.map_or(ReviewChoice::Separate, ReviewChoice::LinkWith);
             block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
         }
         asked
@@ -342,10 +342,10 @@ impl History {
 
     fn is_in_conflict(&self, field: &str, value: &Value) -> bool {
         self.bench.reviews().iter().any(|review| match &review.matter {
-            Matter::Conflict { field: about, values, .. } => {
+            ReviewSubject::Conflict { field: about, values, .. } => {
                 about == field && values.iter().any(|(_, v)| v.as_ref() == Some(value))
             }
-            Matter::Oscillation { field: about, values } => {
+            ReviewSubject::Oscillation { field: about, values } => {
                 about == field && values.iter().any(|v| v.as_ref() == Some(value))
             }
             _ => false,

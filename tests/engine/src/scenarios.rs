@@ -2,7 +2,7 @@
 
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, EntitySpec, FieldKind, OnDelete, Spec, Winner};
-use renkei_sync::model::state::{Matter, ReviewStatus};
+use renkei_sync::model::state::{ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use crate::bench::{Bench, direct, entity, field, match_key, member};
@@ -118,7 +118,7 @@ fn a_conflict_is_decided_by_policy_and_recorded() {
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert_eq!(review.status, ReviewStatus::Decided);
-    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
     assert!(values.contains(&("b".to_owned(), Some("CTO".into()))));
 }
 

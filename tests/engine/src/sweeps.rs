@@ -2,10 +2,12 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::{Removal, Scan};
 use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{Choice, LinkId, Matter, Stream, Sweep, SweepCounts, SweepStage};
+use renkei_sync::model::state::{
+    LinkId, ReviewChoice, ReviewSubject, Stream, Sweep, SweepCounts, SweepStage,
+};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store;
 
@@ -140,8 +142,8 @@ fn a_record_out_of_sight_stands_still_until_it_is_back() {
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "absence is no deletion");
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(&review.matter, Matter::Missing { record } if record.id == ids[0]));
-    let subject = Subject::Link(review.link.unwrap_or(LinkId(0)));
+    assert!(matches!(&review.matter, ReviewSubject::Missing { record } if record.id == ids[0]));
+    let subject = WhySubject::Link(review.link.unwrap_or(LinkId(0)));
     let answer = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
     assert!(answer.to_string().contains("neither listed nor answered"), "{answer}");
     // The other side goes on being edited; nothing is sent to a record that nobody sees.
@@ -164,7 +166,7 @@ fn a_person_may_say_that_a_record_out_of_sight_is_gone() {
     bench.shared.world().advance(DAY_MS);
     bench.cycle();
     let review = bench.open_reviews().remove(0);
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.open_reviews().is_empty());

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::spec::{
     Direction, EntitySpec, FieldIndex, FieldKind, MappingGroup, MatchKey, Orientation, Spec,
     TransformRef, TransformUse, Via, Winner,
@@ -66,7 +66,7 @@ fn add_to_b(world: &mut World, person: usize, name: &str) -> String {
 fn told(bench: &Bench, object: (&str, &str), id: &str) -> String {
     let key =
         RecordKey { system: object.0.to_owned(), object: object.1.to_owned(), id: id.to_owned() };
-    let answer = block_on(why(&bench.store, &bench.spec, &Subject::Record(key), None)).unwrap();
+    let answer = block_on(why(&bench.store, &bench.spec, &WhySubject::Record(key), None)).unwrap();
     answer.unwrap().to_string()
 }
 

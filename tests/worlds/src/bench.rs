@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::executor::block_on;
 use renkei_sync::cycle::{CycleResult, run_cycle};
-use renkei_sync::engine::{CycleError, CycleOptions, Engine, Report, Silent};
+use renkei_sync::engine::{CycleError, CycleOptions, CycleReport, Engine, SilentObserver};
 use renkei_sync::model::plugin::{Generation, PluginError, StopCause};
 use renkei_sync::model::record::{Batch, Row};
 use renkei_sync::model::spec::days::Days;
@@ -17,10 +17,10 @@ use renkei_sync::model::spec::{
 use renkei_sync::model::state::Review;
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{TransformCall, Transforms, Way};
-use renkei_sync::read::accounts::{OwnAccounts, Verified};
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
+use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{ReviewQuery, Reviews, Store};
+use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store};
 
 use crate::mirror::MirrorStore;
 use crate::world::{Shared, World};
@@ -30,7 +30,7 @@ pub struct Bench {
     pub spec: Spec,
     pub store: MirrorStore,
     pub options: CycleOptions,
-    pub verified: Verified,
+    pub verified: VerifiedAccounts,
     /// Calls of transforms so far.
     pub transform_calls: AtomicU64,
 }
@@ -38,7 +38,7 @@ pub struct Bench {
 impl Bench {
     /// On both stores.
     pub fn new(world: World, spec: Spec) -> Self {
-        let store = MirrorStore::mirrored(Layouts::of(&spec));
+        let store = MirrorStore::mirrored(Layouts::from_spec(&spec));
         Self { store, ..Self::in_memory(world, spec) }
     }
 
@@ -46,7 +46,7 @@ impl Bench {
     pub fn in_memory(world: World, spec: Spec) -> Self {
         let (shared, store) = (Shared::new(world), MirrorStore::plain());
         let (options, transform_calls) = (CycleOptions::default(), AtomicU64::new(0));
-        let verified = Verified::default();
+        let verified = VerifiedAccounts::default();
         Self { shared, spec, store, options, verified, transform_calls }
     }
 
@@ -61,16 +61,16 @@ impl Bench {
         let engine = Engine {
             spec: &self.spec,
             systems: &systems,
-            transforms: Lenses::new(&names),
+            transforms: TransformCalls::new(&names),
             store: &self.store,
             clock: &self.shared,
-            observer: &Silent,
+            observer: &SilentObserver,
             options: self.options.clone(),
         };
         block_on(run_cycle(&engine))
     }
 
-    pub fn cycle(&self) -> Report {
+    pub fn cycle(&self) -> CycleReport {
         let report = self.try_cycle().unwrap().report;
         assert!(report.failures.is_empty(), "{:?}", report.failures);
         report
@@ -91,7 +91,7 @@ impl Bench {
     }
 
     pub fn open_reviews(&self) -> Vec<Review> {
-        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
         block_on(self.store.reviews(&query)).unwrap()
     }
 }

@@ -16,7 +16,7 @@ use renkei_sync::model::state::{
 use renkei_sync::store::codec::Layouts;
 use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, ReviewQuery, Store, StoreCounts, StoreError,
 };
 
 /// A store in memory and, for stories, its mirror.
@@ -130,8 +130,8 @@ impl Store for MirrorStore {
         ask!(self.sweep(stream))
     }
 
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
-        ask!(self.live(entity, stream))
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+        ask!(self.count_live(entity, stream))
     }
 
     async fn unswept(
@@ -225,13 +225,13 @@ impl Store for MirrorStore {
         ask!(self.dirty(entity, after, limit))
     }
 
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
         limit: usize,
     ) -> Result<Vec<LinkId>, StoreError> {
-        ask!(self.doomed(entity, after, limit))
+        ask!(self.pending_deletions(entity, after, limit))
     }
 
     async fn active_links(&self, entity: &str) -> Result<u64, StoreError> {
@@ -256,12 +256,12 @@ impl Store for MirrorStore {
         ask!(self.begun(entity))
     }
 
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
-        ask!(self.waiters(awaited))
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+        ask!(self.links_waiting_for(awaited))
     }
 
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
-        ask!(self.waits(link))
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+        ask!(self.awaited_by(link))
     }
 
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError> {
@@ -288,7 +288,7 @@ impl Store for MirrorStore {
         ask!(self.failing_links(before_ms, limit))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         ask!(self.counts())
     }
 

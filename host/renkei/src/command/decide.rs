@@ -10,7 +10,7 @@ use std::path::Path;
 use renkei_store::SqliteStore;
 use renkei_sync::answers::resolve::{self, ResolveError};
 use renkei_sync::model::spec::Spec;
-use renkei_sync::model::state::{Choice, Matter, Review, ReviewStatus};
+use renkei_sync::model::state::{Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::Clock as _;
 use renkei_sync::store::codec::Layouts;
@@ -72,7 +72,7 @@ async fn decide_here(dir: &Path, config: &Config, decision: &Decision) -> Result
     let runtime = host::plugins(dir, Access::Look).await?;
     let spec = host::spec(config, &runtime)?;
     let now_ms = SystemClock::program().now_ms();
-    let open = |access| database::open(dir, &config.data, Layouts::of(&spec), access);
+    let open = |access| database::open(dir, &config.data, Layouts::from_spec(&spec), access);
     match open(Access::Keep) {
         Ok(store) => {
             noted::act(&config.data, &store, &spec, now_ms, false).await?;
@@ -140,24 +140,25 @@ async fn choice(
     spec: &Spec,
     review: &Review,
     answer: &Answer,
-) -> Result<Choice, Failure> {
+) -> Result<ReviewChoice, Failure> {
     Ok(match answer {
-        Answer::Approve => Choice::Approve,
-        Answer::Leave => Choice::Leave,
-        Answer::Separate => Choice::Separate,
-        Answer::With { record } => Choice::LinkWith(parse_record(record)?),
-        Answer::Clear => Choice::Value(Some(Value::Null)),
-        Answer::Take { system } => Choice::Value(value_of(review, system)?),
+        Answer::Approve => ReviewChoice::Approve,
+        Answer::Leave => ReviewChoice::Leave,
+        Answer::Separate => ReviewChoice::Separate,
+        Answer::With { record } => ReviewChoice::LinkWith(parse_record(record)?),
+        Answer::Clear => ReviewChoice::Value(Some(Value::Null)),
+        Answer::Take { system } => ReviewChoice::Value(value_of(review, system)?),
         Answer::Value { text } => {
-            let value = resolve::given(store, spec, review, text).await.map_err(failure)?;
-            Choice::Value(Some(value))
+            let value =
+                resolve::parse_given_value(store, spec, review, text).await.map_err(failure)?;
+            ReviewChoice::Value(Some(value))
         }
     })
 }
 
 /// The value that a system holds in the conflict.
 fn value_of(review: &Review, system: &str) -> Result<renkei_sync::model::value::Cell, Failure> {
-    let Matter::Conflict { values, .. } = &review.matter else {
+    let ReviewSubject::Conflict { values, .. } = &review.matter else {
         return Err(Failure::usage("only a conflict between systems takes the value of one"));
     };
     let held = values.iter().find(|(name, _)| name == system).map(|(_, cell)| cell.clone());

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use renkei_sync::engine::{CycleOptions, FirstSync, Report};
+use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
 use renkei_sync::model::record::Action;
 use renkei_sync::ports::Clock as _;
 use serde::Serialize;
@@ -159,10 +159,10 @@ async fn preview(dir: &Path, clock: SystemClock, output: Output) -> Result<u64, 
 
 /// What happened, for the report.
 struct Played {
-    first: Report,
+    first: CycleReport,
     first_ms: i64,
     memory: PeakMemory,
-    second: Report,
+    second: CycleReport,
     idle_writes: u64,
     edits: Vec<Edit>,
     world: World,
@@ -207,10 +207,10 @@ async fn play(host: &Host, simulators: &Simulators, output: Output) -> Result<Pl
 
 /// Who watches the demo has seen the preview: nobody is asked again.
 fn approved() -> CycleOptions {
-    CycleOptions { first_sync: FirstSync::Approved, ..CycleOptions::default() }
+    CycleOptions { first_sync: FirstSyncAnswer::Approved, ..CycleOptions::default() }
 }
 
-fn succeed(host: &Host, report: Report) -> Result<Report, Failure> {
+fn succeed(host: &Host, report: CycleReport) -> Result<CycleReport, Failure> {
     one_cycle::require_success(host, &report)?;
     Ok(report)
 }

@@ -1,7 +1,7 @@
 //! `renkei plan`: what a sync would write and why, on a copy of the database that is thrown away.
 
-use renkei_sync::engine::{CycleOptions, Report};
-use renkei_sync::model::preview::Plan;
+use renkei_sync::engine::{CycleOptions, CycleReport};
+use renkei_sync::model::preview::CyclePlan;
 use serde_json::json;
 
 use crate::cli::PlanArgs;
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<(), Failure> 
     one_cycle::require_success(&host, &result.report).map_err(Failure::reported)
 }
 
-fn describe(plan: &Plan, report: &Report) -> String {
+fn describe(plan: &CyclePlan, report: &CycleReport) -> String {
     let unread = one_cycle::failed_systems(report).into_iter().collect::<Vec<_>>().join(", ");
     match (report.planned, unread.as_str()) {
         (0, "") => format!("{plan}nothing to write"),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn check(planned: u64, failed: &[&str], expected: &str) {
-        let (plan, mut report) = (Plan::default(), Report::default());
+        let (plan, mut report) = (CyclePlan::default(), CycleReport::default());
         report.planned = planned;
         for system in failed {
             let (version, digest) = ("1.0.0".to_owned(), String::new());

@@ -8,11 +8,11 @@ use renkei_runtime::PluginReport;
 use renkei_sync::answers::why::moment;
 use renkei_sync::model::review::standing;
 use renkei_sync::model::state::{
-    Failing, Matter, RecordKey, Review, ReviewStatus, Stream, Sweep, SweepStage,
+    Failing, RecordKey, Review, ReviewStatus, ReviewSubject, Stream, Sweep, SweepStage,
 };
-use renkei_sync::model::value::{self, Cell, Shown};
+use renkei_sync::model::value::{self, Cell, DisplayedValue};
 use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{Counts, ReviewQuery, Reviews, Store as _};
+use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store as _, StoreCounts};
 use serde_json::{Value, json};
 
 use crate::admin_socket;
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &StatusArgs, output: Output) -> Result<(), Failure
     let config = Config::read(dir).map_err(Failure::usage)?;
     let store = database::open(dir, &config.data, Layouts::default(), Access::Look)?;
     let counts = store.counts().await.map_err(Failure::store)?;
-    let stand = if args.decided { Reviews::Decided } else { Reviews::Stopping };
+    let stand = if args.decided { ReviewFilter::Decided } else { ReviewFilter::Stopping };
     let query = ReviewQuery { stand, link: None, limit: REVIEWS_SHOWN };
     let reviews = store.reviews(&query).await.map_err(Failure::store)?;
     let failures = store.failures(i64::MIN, FAILING_SHOWN).await.map_err(Failure::store)?;
@@ -96,7 +96,7 @@ fn list_failures(dir: &Path, failures: &[Failing]) -> String {
     text
 }
 
-fn facts(counts: &Counts, reviews: &[Review]) -> Value {
+fn facts(counts: &StoreCounts, reviews: &[Review]) -> Value {
     json!({
         "entities": counts.entities.iter().map(|entity| json!({
             "entity": entity.entity,
@@ -128,7 +128,7 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
             "status": review.status,
             "about": about(review),
             "entities": match &review.matter {
-                Matter::FirstSync { entities } => json!(entities),
+                ReviewSubject::FirstSync { entities } => json!(entities),
                 _ => Value::Null,
             },
             "answers": answers(review).iter().map(|(words, _)| words).collect::<Vec<_>>(),
@@ -136,7 +136,7 @@ fn facts(counts: &Counts, reviews: &[Review]) -> Value {
     })
 }
 
-fn describe(dir: &Path, counts: &Counts, reviews: &[Review]) -> String {
+fn describe(dir: &Path, counts: &StoreCounts, reviews: &[Review]) -> String {
     let rows = counts.entities.iter().map(|entity| {
         let records =
             entity.records.iter().map(|(system, object, n)| format!("{system}.{object} {n}"));
@@ -184,27 +184,29 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
         others.map(|record| (format!("with {}", quoted(&typed(record))), None)).collect()
     };
     match &review.matter {
-        Matter::Conflict { values, .. } => {
+        ReviewSubject::Conflict { values, .. } => {
             // An older program named some twice, or the hub's value by no system.
             let is_first = |(index, (system, _)): &(usize, &(String, _))| {
                 let before = values.iter().take(*index);
                 !system.is_empty() && before.clone().all(|(other, _)| other != system)
             };
             let take = values.iter().enumerate().filter(is_first).map(|(_, (system, value))| {
-                meant(&format!("take {system}"), &Shown(value).to_string())
+                meant(&format!("take {system}"), &DisplayedValue(value).to_string())
             });
             let held = values.iter().map(|(_, value)| value);
             take.chain([plain(given(held)), plain("clear")]).collect()
         }
-        Matter::Oscillation { values, .. } => vec![plain(given(values.iter())), plain("clear")],
-        Matter::Cleared { value, .. } => vec![plain(given([value])), plain("clear")],
-        Matter::Ambiguous { records, .. } => {
+        ReviewSubject::Oscillation { values, .. } => {
+            vec![plain(given(values.iter())), plain("clear")]
+        }
+        ReviewSubject::Cleared { value, .. } => vec![plain(given([value])), plain("clear")],
+        ReviewSubject::Ambiguous { records, .. } => {
             let mut list = with(records);
             list.push(meant("separate", "it is a thing of its own"));
             list
         }
-        Matter::Successor { records, .. } => with(records),
-        Matter::Uncertain { records, .. } => {
+        ReviewSubject::Successor { records, .. } => with(records),
+        ReviewSubject::Uncertain { records, .. } => {
             let mut list = with(records);
             if list.is_empty() {
                 list.push(meant("with SYSTEM.OBJECT/ID", "this is what it made"));
@@ -213,23 +215,29 @@ fn answers(review: &Review) -> Vec<(String, Option<String>)> {
             list.push(meant("leave", "give it up"));
             list
         }
-        Matter::Surplus { mergeable: true, .. } => {
+        ReviewSubject::Surplus { mergeable: true, .. } => {
             vec![meant("approve", "merge them there"), plain("leave")]
         }
-        Matter::Surplus { .. } => vec![meant("leave", "they stay as they are")],
-        Matter::Taken { .. } => vec![meant("leave", "ask no more; it stays listed as a failure")],
-        Matter::Stopped { .. } => Vec::new(),
-        Matter::Missing { .. } => vec![meant("approve", "treat it as deleted"), plain("leave")],
-        Matter::Deleted { .. } => vec![meant("approve", "archive the others"), plain("leave")],
-        Matter::Deletions { .. } => vec![
+        ReviewSubject::Surplus { .. } => vec![meant("leave", "they stay as they are")],
+        ReviewSubject::Taken { .. } => {
+            vec![meant("leave", "ask no more; it stays listed as a failure")]
+        }
+        ReviewSubject::Stopped { .. } => Vec::new(),
+        ReviewSubject::Missing { .. } => {
+            vec![meant("approve", "treat it as deleted"), plain("leave")]
+        }
+        ReviewSubject::Deleted { .. } => {
+            vec![meant("approve", "archive the others"), plain("leave")]
+        }
+        ReviewSubject::Deletions { .. } => vec![
             meant("approve", "go on with the deletions"),
             meant("leave", "keep the others, and no longer keep them in step"),
         ],
-        Matter::Creations { .. } => vec![meant("approve", "go on with the creations")],
-        Matter::FirstSync { .. } => {
+        ReviewSubject::Creations { .. } => vec![meant("approve", "go on with the creations")],
+        ReviewSubject::FirstSync { .. } => {
             vec![meant("approve", "write it"), meant("leave", "write nothing for now")]
         }
-        Matter::TookAlong { .. } => vec![
+        ReviewSubject::TookAlong { .. } => vec![
             meant("approve", "archive the others too"),
             meant("separate", "make it again"),
             meant("leave", "no longer keep the others in step"),
@@ -306,61 +314,63 @@ fn swept(sweep: &Sweep) -> String {
 /// A review in plain words, without values.
 fn about(review: &Review) -> String {
     match &review.matter {
-        Matter::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
+        ReviewSubject::Conflict { field, policy, .. } if review.status == ReviewStatus::Decided => {
             format!("{field} differed; decided by: {policy}")
         }
-        Matter::Conflict { field, policy, .. } => {
+        ReviewSubject::Conflict { field, policy, .. } => {
             format!("{field} differs and a person must decide ({policy})")
         }
-        Matter::Oscillation { field, .. } => {
+        ReviewSubject::Oscillation { field, .. } => {
             format!("{field} went to and fro too often and stands still")
         }
-        Matter::Cleared { field, system, .. } => format!("{field} was emptied in {system}"),
-        Matter::Ambiguous { key, records } => {
+        ReviewSubject::Cleared { field, system, .. } => format!("{field} was emptied in {system}"),
+        ReviewSubject::Ambiguous { key, records } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("several records match by {key}: {}", records.join(", "))
         }
-        Matter::Surplus { active, surplus, mergeable: true } => {
+        ReviewSubject::Surplus { active, surplus, mergeable: true } => {
             format!("{surplus} stands for the same thing as {active}: merge them there")
         }
-        Matter::Surplus { active, surplus, .. } => format!(
+        ReviewSubject::Surplus { active, surplus, .. } => format!(
             "{surplus} stands for the same thing as {active}, and Renkei cannot merge them: merge or remove one there by hand, or leave"
         ),
-        Matter::Taken { record } => format!(
+        ReviewSubject::Taken { record } => format!(
             "the system takes what is to be written for a duplicate of {record}, which stands for something else: change or merge one there; the write is tried again daily"
         ),
-        Matter::Stopped { field, system, object, missing } => {
+        ReviewSubject::Stopped { field, system, object, missing } => {
             format!(
                 "{field} stands still in {system}.{object}: {missing}; it goes on when that is there again"
             )
         }
-        Matter::Deleted { gone } => format!("{gone} is gone; archive the others or leave them?"),
-        Matter::Missing { record } => format!(
+        ReviewSubject::Deleted { gone } => {
+            format!("{gone} is gone; archive the others or leave them?")
+        }
+        ReviewSubject::Missing { record } => format!(
             "{record} is neither listed nor answered, but not reported as deleted: approve to treat it as deleted, or leave?"
         ),
-        Matter::Successor { gone, records } => {
+        ReviewSubject::Successor { gone, records } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             format!("{gone} is gone; which one takes its place: {}?", records.join(", "))
         }
-        Matter::Deletions { count, limit, along, .. } if along.is_empty() => {
+        ReviewSubject::Deletions { count, limit, along, .. } if along.is_empty() => {
             format!("{count} deletions wait: {limit} are allowed in 24 hours")
         }
-        Matter::Deletions { count, along, .. } => {
+        ReviewSubject::Deletions { count, along, .. } => {
             let along: Vec<String> =
                 along.iter().map(|(object, count)| format!("{count} {object}")).collect();
             format!("{count} deletions wait; {} of them go along", along.join(", "))
         }
-        Matter::Creations { limit, count } => {
+        ReviewSubject::Creations { limit, count } => {
             format!("{count} creations wait: {limit} are allowed in 24 hours")
         }
-        Matter::FirstSync { entities } => {
+        ReviewSubject::FirstSync { entities } => {
             let plans: Vec<String> = entities.iter().map(ToString::to_string).collect();
             format!("the first sync waits and would write: {}", plans.join("; "))
         }
-        Matter::TookAlong { with } => format!(
+        ReviewSubject::TookAlong { with } => format!(
             "records went along when {with} was archived for a deletion elsewhere; what of the others?"
         ),
-        Matter::Uncertain { records, .. } => {
+        ReviewSubject::Uncertain { records, .. } => {
             let records: Vec<String> = records.iter().map(ToString::to_string).collect();
             let found =
                 if records.is_empty() { "no record".to_owned() } else { records.join(", ") };
@@ -380,7 +390,7 @@ mod tests {
         RecordKey { system, object, id: id.to_owned() }
     }
 
-    fn check(matter: Matter, expected: &[&str]) {
+    fn check(matter: ReviewSubject, expected: &[&str]) {
         let review = Review {
             id: "3f2a".to_owned(),
             entity: "person".to_owned(),
@@ -391,7 +401,7 @@ mod tests {
             choice: None,
             at_ms: 0,
         };
-        let text = describe(Path::new("my sync"), &Counts::default(), &[review]);
+        let text = describe(Path::new("my sync"), &StoreCounts::default(), &[review]);
         let said = text.lines().filter_map(|line| line.trim().strip_prefix("renkei decide 3f2a "));
         assert_eq!(said.collect::<Vec<_>>(), expected);
     }
@@ -399,7 +409,7 @@ mod tests {
     #[test]
     fn a_question_names_the_commands_that_answer_it() {
         check(
-            Matter::Conflict {
+            ReviewSubject::Conflict {
                 field: "mobile".to_owned(),
                 base: None,
                 values: vec![
@@ -417,7 +427,7 @@ mod tests {
             ],
         );
         check(
-            Matter::Cleared {
+            ReviewSubject::Cleared {
                 field: "company".to_owned(),
                 system: "hubspot".to_owned(),
                 value: Some(value::Value::References(vec!["2".into()])),
@@ -425,7 +435,10 @@ mod tests {
             &["value SYSTEM.OBJECT/ID --dir 'my sync'", "clear --dir 'my sync'"],
         );
         check(
-            Matter::Ambiguous { key: "mail".to_owned(), records: vec![record("1"), record("2;x")] },
+            ReviewSubject::Ambiguous {
+                key: "mail".to_owned(),
+                records: vec![record("1"), record("2;x")],
+            },
             &[
                 "with 'hubspot.contacts/2;x' --dir 'my sync'",
                 "separate --dir 'my sync'  # it is a thing of its own",
@@ -442,7 +455,7 @@ mod tests {
             entity: "person".to_owned(),
             link: None,
             record: Some(record(forged)),
-            matter: Matter::Ambiguous {
+            matter: ReviewSubject::Ambiguous {
                 key: "mail\u{202e}".to_owned(),
                 records: vec![record("2'\n\\"), record("3")],
             },
@@ -450,7 +463,7 @@ mod tests {
             choice: None,
             at_ms: 0,
         };
-        let text = describe(Path::new("sync"), &Counts::default(), &[review]);
+        let text = describe(Path::new("sync"), &StoreCounts::default(), &[review]);
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("3f2a")).collect();
         assert_eq!(lines.len(), 4, "{text}");
         assert!(lines[0].contains("1\\n  3f2a") && lines[0].contains("\\u{202e}"), "{text}");
@@ -460,7 +473,7 @@ mod tests {
 
     #[test]
     fn what_a_rule_decided_is_no_question() {
-        let matter = Matter::Conflict {
+        let matter = ReviewSubject::Conflict {
             field: "website".to_owned(),
             base: None,
             values: Vec::new(),

@@ -1,6 +1,6 @@
 //! `renkei sync`: one cycle, and what it did.
 
-use renkei_sync::engine::{CycleOptions, FirstSync};
+use renkei_sync::engine::{CycleOptions, FirstSyncAnswer};
 
 use crate::cli::SyncArgs;
 use crate::clock::SystemClock;
@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &SyncArgs, output: Output) -> Result<(), Failure> 
     let bar = output.progress("sync");
     let mut host = Host::open(dir, SystemClock::program(), Access::Keep, Patience::Short).await?;
     host.require_fit().await?;
-    let first_sync = if args.yes { FirstSync::Approved } else { FirstSync::Ask };
+    let first_sync = if args.yes { FirstSyncAnswer::Approved } else { FirstSyncAnswer::Ask };
     let options = CycleOptions { first_sync, ..CycleOptions::default() };
     let result = one_cycle::run(&host, options, &bar).await;
     bar.finish_and_clear();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::spec::{EntitySpec, Spec};
 use renkei_sync::model::state::{LinkId, RecordKey};
 use renkei_sync::store::codec::Layouts;
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
         Some(field) => Some(field_of(&spec, &subject, entity.as_deref(), field)?),
         None => None,
     };
-    let store = database::open(dir, &config.data, Layouts::of(&spec), Access::Look)?;
+    let store = database::open(dir, &config.data, Layouts::from_spec(&spec), Access::Look)?;
     let answer = why(&store, &spec, &subject, field).await;
     let answer = answer
         .map_err(Failure::store)?
@@ -43,18 +43,18 @@ pub(crate) async fn run(args: &WhyArgs, output: Output) -> Result<(), Failure> {
 }
 
 /// `entity/link` or `system.object/id`; the entity where it was named.
-fn parse(text: &str) -> Result<(Subject, Option<String>), Failure> {
+fn parse(text: &str) -> Result<(WhySubject, Option<String>), Failure> {
     let malformed = || {
         Failure::usage(format!(
             "`{text}`: expected entity/number such as person/12, or system.object/id such as hubspot.contacts/501"
         ))
     };
     if let Ok(record) = parse_record(text) {
-        return Ok((Subject::Record(record), None));
+        return Ok((WhySubject::Record(record), None));
     }
     let (entity, link) = text.split_once('/').ok_or_else(malformed)?;
     let link = link.parse().map_err(|_| malformed())?;
-    Ok((Subject::Link(LinkId(link)), Some(entity.to_owned())))
+    Ok((WhySubject::Link(LinkId(link)), Some(entity.to_owned())))
 }
 
 /// `system.object/id`.
@@ -71,12 +71,12 @@ pub(crate) fn parse_record(text: &str) -> Result<RecordKey, Failure> {
 /// that name.
 fn field_of<'a>(
     spec: &'a Spec,
-    subject: &Subject,
+    subject: &WhySubject,
     entity: Option<&str>,
     name: &str,
 ) -> Result<&'a str, Failure> {
     let is_asked = |one: &&EntitySpec| match (subject, entity) {
-        (Subject::Record(key), _) => one.member(&key.system, &key.object).is_some(),
+        (WhySubject::Record(key), _) => one.member(&key.system, &key.object).is_some(),
         (_, entity) => entity.is_none_or(|entity| one.name == entity),
     };
     let entities: Vec<&EntitySpec> = spec.entities().iter().filter(is_asked).collect();
@@ -106,17 +106,17 @@ fn in_column<'a>(entity: &'a EntitySpec, column: &str) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Option<Subject>) {
+    fn check(text: &str, expected: Option<WhySubject>) {
         assert_eq!(parse(text).ok().map(|(subject, _)| subject), expected, "{text}");
     }
 
     #[test]
     fn links_and_records_are_told_apart() {
         let (system, object) = ("salesforce".to_owned(), "Contact".to_owned());
-        check("person/12", Some(Subject::Link(LinkId(12))));
+        check("person/12", Some(WhySubject::Link(LinkId(12))));
         check(
             "salesforce.Contact/003A",
-            Some(Subject::Record(RecordKey { system, object, id: "003A".to_owned() })),
+            Some(WhySubject::Record(RecordKey { system, object, id: "003A".to_owned() })),
         );
         check("person", None);
         check("person/twelve", None);

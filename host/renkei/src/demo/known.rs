@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use renkei_store::SqliteStore;
 use renkei_sync::model::reason::Reason;
 use renkei_sync::model::state::{
-    LinkId, LinkStatus, LinkView, Matter, RecordKey, Review, ReviewStatus, Status,
+    LinkId, LinkStatus, LinkView, RecordKey, RecordStatus, Review, ReviewStatus, ReviewSubject,
 };
 use renkei_sync::store::port::{JournalQuery, ReviewQuery, Store as _, StoreError};
 
@@ -86,14 +86,15 @@ impl Known {
             if let Some(successor) = record.status.successor() {
                 self.successors.insert(record.key.clone(), successor.clone());
             }
-            let surplus = record.status == Status::Surplus;
+            let surplus = record.status == RecordStatus::Surplus;
             if surplus || !view.link.failures.is_empty() {
                 self.reviewed.insert(record.key.clone());
             }
         }
         // A surplus record is kept so that references to it resolve; a review proposes to merge it.
         // One that is gone was replaced by another.
-        let is_aside = |status: &Status| status.is_aside() || *status == Status::Replaced;
+        let is_aside =
+            |status: &RecordStatus| status.is_aside() || *status == RecordStatus::Replaced;
         let active = view.records.iter().filter(|record| !is_aside(&record.status));
         let records = active.map(|record| record.key.clone()).collect();
         self.links.push((view.link.entity.clone(), id, records));
@@ -102,9 +103,9 @@ impl Known {
     fn add_review(&mut self, review: &Review) {
         let open = review.status == ReviewStatus::Open;
         let field = match &review.matter {
-            Matter::Conflict { field, policy, .. } => Some((field, policy.as_str())),
-            Matter::Oscillation { field, .. } => Some((field, "oscillation breaker")),
-            Matter::Cleared { field, .. } => Some((field, "clear policy")),
+            ReviewSubject::Conflict { field, policy, .. } => Some((field, policy.as_str())),
+            ReviewSubject::Oscillation { field, .. } => Some((field, "oscillation breaker")),
+            ReviewSubject::Cleared { field, .. } => Some((field, "clear policy")),
             _ => None,
         };
         if let (Some((field, rule)), Some(link)) = (field, review.link) {
@@ -117,19 +118,19 @@ impl Known {
         self.reviews_open += 1;
         self.reviewed.extend(review.record.clone());
         match &review.matter {
-            Matter::Ambiguous { records, .. } | Matter::Uncertain { records, .. } => {
+            ReviewSubject::Ambiguous { records, .. } | ReviewSubject::Uncertain { records, .. } => {
                 self.reviewed.extend(records.iter().cloned());
             }
-            Matter::Missing { record } | Matter::Taken { record } => {
+            ReviewSubject::Missing { record } | ReviewSubject::Taken { record } => {
                 self.reviewed.extend([record.clone()]);
             }
-            Matter::Successor { gone, records } => {
+            ReviewSubject::Successor { gone, records } => {
                 self.reviewed.extend(records.iter().chain([gone]).cloned());
             }
-            Matter::Surplus { active, surplus, .. } => {
+            ReviewSubject::Surplus { active, surplus, .. } => {
                 self.reviewed.extend([active.clone(), surplus.clone()]);
             }
-            Matter::Deleted { gone } => {
+            ReviewSubject::Deleted { gone } => {
                 let link = self.link_of.get(gone).copied();
                 let others = self.link_of.iter().filter(|(_, of)| Some(**of) == link);
                 self.reviewed.extend(others.map(|(key, _)| key.clone()));

@@ -11,7 +11,7 @@ async fn with_record(dir: &Path, id: &str, number: u64) -> SqliteStore {
     let store = open(dir);
     let changes = Changes {
         links: vec![link(number, LinkStatus::Active)],
-        records: vec![record(id, Some(number), Status::Live)],
+        records: vec![record(id, Some(number), RecordStatus::Live)],
         accounts: vec![("hubspot".to_owned(), "portal-1".to_owned())],
         ..Changes::default()
     };
@@ -45,7 +45,8 @@ async fn a_restored_database_is_as_it_was_and_says_so() {
     let identity = store.identity().to_owned();
     let file = dir.path().join("monday.db");
     SqliteStore::back_up(dir.path(), &file).unwrap();
-    let changes = Changes { records: vec![record("2", None, Status::Live)], ..Changes::default() };
+    let changes =
+        Changes { records: vec![record("2", None, RecordStatus::Live)], ..Changes::default() };
     store.commit(changes).await.unwrap();
     let restore = || SqliteStore::restore(dir.path(), &file, Some(&identity), 77);
     let in_use = restore().unwrap_err();
@@ -95,11 +96,11 @@ async fn a_moved_account_takes_its_records_out_of_their_links() {
     let store = with_record(dir.path(), "1", 1).await;
     let lead = RecordState {
         key: RecordKey { system: "salesforce".to_owned(), ..key("9") },
-        ..record("9", Some(1), Status::Live)
+        ..record("9", Some(1), RecordStatus::Live)
     };
     let changes = Changes {
         links: vec![link(3, LinkStatus::Active)],
-        records: vec![lead.clone(), record("3", Some(3), Status::Live)],
+        records: vec![lead.clone(), record("3", Some(3), RecordStatus::Live)],
         cursors: vec![(stream(), cursor("7"))],
         ..Changes::default()
     };

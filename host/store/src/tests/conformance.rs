@@ -12,12 +12,12 @@ use proptest::prelude::*;
 use renkei_sync::model::record::Action;
 use renkei_sync::model::spec::FieldIndex;
 use renkei_sync::model::state::{
-    Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, Matter, OutboxEntry, OutboxState,
-    Review, ReviewStatus, Sweep, SweepStage,
+    Awaited, Doubt, Failure, FailureClass, GuardCounts, LinkWork, OutboxEntry, OutboxState, Review,
+    ReviewStatus, ReviewSubject, Sweep, SweepStage,
 };
 use renkei_sync::store::memory::MemoryStore;
 use renkei_sync::store::port::{
-    Changes, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
+    Changes, JournalQuery, OutboxQuery, Restored, ReviewFilter, ReviewQuery, Store,
 };
 
 use super::*;
@@ -67,17 +67,17 @@ fn failures() -> impl Strategy<Value = Vec<Failure>> {
 
 fn a_record() -> impl Strategy<Value = RecordState> {
     let status = prop_oneof![
-        4 => Just(Status::Live),
-        1 => Just(Status::Surplus),
-        1 => Just(Status::Missing),
-        1 => Just(Status::Archived),
-        1 => Just(Status::Withdrawn),
-        1 => Just(Status::Deleted),
-        1 => Just(Status::Replaced),
-        1 => Just(Status::Returned),
-        1 => a_key().prop_map(Status::MergedInto),
-        1 => a_key().prop_map(Status::ConvertedTo),
-        1 => a_key().prop_map(Status::SurplusInto),
+        4 => Just(RecordStatus::Live),
+        1 => Just(RecordStatus::Surplus),
+        1 => Just(RecordStatus::Missing),
+        1 => Just(RecordStatus::Archived),
+        1 => Just(RecordStatus::Withdrawn),
+        1 => Just(RecordStatus::Deleted),
+        1 => Just(RecordStatus::Replaced),
+        1 => Just(RecordStatus::Returned),
+        1 => a_key().prop_map(RecordStatus::MergedInto),
+        1 => a_key().prop_map(RecordStatus::ConvertedTo),
+        1 => a_key().prop_map(RecordStatus::SurplusInto),
     ];
     (a_key(), option::of(1..=LINKS), status, any::<Option<i64>>(), failures()).prop_map(
         |(key, link, status, modified_ms, failures)| {
@@ -146,8 +146,12 @@ fn a_review() -> impl Strategy<Value = Review> {
         Just(ReviewStatus::Closed),
     ];
     ("[a-d]", option::of(a_link_id()), status, 0..3_i64).prop_map(|(id, link, status, at_ms)| {
-        let matter =
-            Matter::Deletions { count: 3, limit: 2, along: Vec::new(), digest: String::new() };
+        let matter = ReviewSubject::Deletions {
+            count: 3,
+            limit: 2,
+            along: Vec::new(),
+            digest: String::new(),
+        };
         let entity = "person".to_owned();
         Review { id, entity, link, record: None, matter, status, choice: None, at_ms }
     })
@@ -272,8 +276,8 @@ fn awaited(keys: &[RecordKey]) -> Vec<Awaited> {
 }
 
 async fn guarded(store: &dyn Store, entity: &str, say: &mut impl FnMut(&dyn std::fmt::Debug)) {
-    say(&store.doomed(entity, LinkId(0), 100).await.unwrap());
-    say(&store.doomed(entity, LinkId(1), 2).await.unwrap());
+    say(&store.pending_deletions(entity, LinkId(0), 100).await.unwrap());
+    say(&store.pending_deletions(entity, LinkId(1), 2).await.unwrap());
     say(&store.active_links(entity).await.unwrap());
     let ids = ["1".to_owned(), "2".to_owned()];
     say(&store.referring(entity, &stream(), FieldIndex(1), &ids).await.unwrap());
@@ -292,7 +296,7 @@ async fn answers(store: &dyn Store) -> Vec<String> {
 
     say(&store.cursor(&stream()).await.unwrap());
     say(&store.sweep(&stream()).await.unwrap());
-    say(&store.live("person", &stream()).await.unwrap());
+    say(&store.count_live("person", &stream()).await.unwrap());
     for (round, after, limit) in [(1, None, 100), (1, Some("1"), 1), (2, None, 100)] {
         say(&store.unswept(&stream(), round, after, limit).await.unwrap());
     }
@@ -314,9 +318,9 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         say(&store.failing_links(ms, limit).await.unwrap());
     }
     for id in &links {
-        say(&store.waits(*id).await.unwrap());
+        say(&store.awaited_by(*id).await.unwrap());
     }
-    say(&store.waiters(&awaited(&keys)).await.unwrap());
+    say(&store.links_waiting_for(&awaited(&keys)).await.unwrap());
     for entity in ["person", "company"] {
         guarded(store, entity, &mut say).await;
         say(&store.dirty(entity, LinkId(0), 100).await.unwrap());
@@ -332,11 +336,11 @@ async fn answers(store: &dyn Store) -> Vec<String> {
         say(&store.outbox(&query).await.unwrap());
     }
     for (stand, link, limit) in [
-        (Reviews::All, None, 0),
-        (Reviews::Stopping, None, 2),
-        (Reviews::Stopping, Some(LinkId(1)), 0),
-        (Reviews::All, Some(LinkId(2)), 1),
-        (Reviews::Decided, None, 0),
+        (ReviewFilter::All, None, 0),
+        (ReviewFilter::Stopping, None, 2),
+        (ReviewFilter::Stopping, Some(LinkId(1)), 0),
+        (ReviewFilter::All, Some(LinkId(2)), 1),
+        (ReviewFilter::Decided, None, 0),
     ] {
         say(&store.reviews(&ReviewQuery { stand, link, limit }).await.unwrap());
     }

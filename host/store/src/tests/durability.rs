@@ -8,7 +8,7 @@ use super::*;
 
 /// The commit with this number: a cursor, three records and a line, all of which name it.
 fn commit(number: u64) -> Changes {
-    let records = (0..3).map(|i| record(&format!("{number}.{i}"), None, Status::Live));
+    let records = (0..3).map(|i| record(&format!("{number}.{i}"), None, RecordStatus::Live));
     Changes {
         cursors: vec![(stream(), cursor(&number.to_string()))],
         records: records.collect(),

@@ -20,7 +20,7 @@ async fn what_was_committed_is_there_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let identity = store.identity().to_owned();
-    let records = vec![record("1", None, Status::Live)];
+    let records = vec![record("1", None, RecordStatus::Live)];
     store.commit(Changes { records: records.clone(), ..Changes::default() }).await.unwrap();
     drop(store);
     let store = open(dir.path());
@@ -145,7 +145,7 @@ fn an_empty_file_is_nobodys_new_store() {
 async fn a_copy_that_was_cut_off_is_refused_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let records = (0..500).map(|id| record(&id.to_string(), None, Status::Live)).collect();
+    let records = (0..500).map(|id| record(&id.to_string(), None, RecordStatus::Live)).collect();
     store.commit(Changes { records, ..Changes::default() }).await.unwrap();
     drop(store);
     let whole = fs::read(dir.path().join("renkei.db")).unwrap();
@@ -220,7 +220,7 @@ async fn an_older_layout_is_brought_up_to_date() {
     assert_eq!(store.begun("person").await.unwrap(), Some(0));
     assert_eq!(store.begun("deal").await.unwrap(), None);
     let sweep = Sweep { round: 7, ..Sweep::default() };
-    let (records, swept) = (vec![record("1", None, Status::Live)], vec![(key("1"), 7)]);
+    let (records, swept) = (vec![record("1", None, RecordStatus::Live)], vec![(key("1"), 7)]);
     let sweeps = vec![(stream(), sweep.clone())];
     store.commit(Changes { records, swept, sweeps, ..Changes::default() }).await.unwrap();
     assert_eq!(store.sweep(&stream()).await.unwrap(), Some(sweep));
@@ -232,7 +232,7 @@ async fn an_older_layout_is_brought_up_to_date() {
 async fn damage_is_found_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let records = (0..500).map(|id| record(&id.to_string(), None, Status::Live)).collect();
+    let records = (0..500).map(|id| record(&id.to_string(), None, RecordStatus::Live)).collect();
     store.commit(Changes { records, ..Changes::default() }).await.unwrap();
     drop(store);
     let path = dir.path().join("renkei.db");

@@ -1,6 +1,6 @@
 //! How SQLite runs the statements that every planned link needs.
 
-use renkei_sync::model::state::{LinkId, LinkStatus, Status};
+use renkei_sync::model::state::{LinkId, LinkStatus, RecordStatus};
 use renkei_sync::store::port::{Changes, Store as _};
 use rusqlite::StatementStatus;
 
@@ -18,7 +18,7 @@ async fn statements_of_a_link_are_compiled_once_however_often_their_values_chang
         links: numbers.clone().map(|number| link(number, LinkStatus::Active)).collect(),
         records: numbers
             .clone()
-            .map(|number| record(&number.to_string(), Some(number), Status::Live))
+            .map(|number| record(&number.to_string(), Some(number), RecordStatus::Live))
             .collect(),
         ..Changes::default()
     };

@@ -1,101 +1,21 @@
-//! What a person decides: the choice is kept with its review and the link is planned again.
+//! Takes a person's decision: keeps the choice with its review and marks the link for planning.
 
 use crate::answers::why::moment;
 use crate::model::reason::Reason;
 use crate::model::spec::Spec;
 use crate::model::state::{
-    Choice, JournalEntry, LinkStatus, Matter, RecordKey, Review, ReviewStatus, SKEW_MS, Truth,
+    JournalEntry, LinkStatus, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+    SKEW_MS, Truth,
 };
 use crate::store::port::{Changes, Store, StoreError};
 
+mod error;
 mod value;
 
-pub use value::given;
+pub use error::ResolveError;
+pub use value::parse_given_value;
 
-/// Why a choice cannot be made.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// There is no such review.
-    #[error("there is no review {0}; `renkei status` lists those that are open")]
-    Unknown(String),
-    /// It is over.
-    #[error("review {0} is closed: the records have changed since; edit a record to change it")]
-    Closed(String),
-    /// It was answered, and a cycle has acted on that.
-    #[error("review {0} was answered already, by {1}; edit a record to change it")]
-    Answered(String, String),
-    /// A rule had decided, and the field has changed since.
-    #[error("the field has changed since a rule decided review {0}; edit a record to change it")]
-    Moved(String),
-    /// The choice does not fit the question.
-    #[error("review {review} cannot be answered that way; possible: {possible}")]
-    Unfit {
-        /// Which review.
-        review: String,
-        /// The answers that it takes.
-        possible: &'static str,
-    },
-    /// The value is none of those that can be written.
-    #[error("`{value}` is none of the values of `{field}`, which are: {possible}")]
-    Strange {
-        /// The field.
-        field: String,
-        /// What was given.
-        value: String,
-        /// What can be written.
-        possible: String,
-    },
-    /// The value is no link that a reference can point at.
-    #[error("`{value}` cannot be the value of `{field}`: {why}; give {possible}")]
-    Pointless {
-        /// The field.
-        field: String,
-        /// What was given.
-        value: String,
-        /// Why it cannot.
-        why: String,
-        /// What can be given.
-        possible: String,
-    },
-    /// The value is none of the field's kind.
-    #[error("`{value}` does not fit the field `{field}`")]
-    Misfit {
-        /// The field.
-        field: String,
-        /// What was given.
-        value: String,
-    },
-    /// There is no value.
-    #[error("no value was given for `{0}`; `clear` empties it")]
-    Empty(String),
-    /// Nothing is said by an empty consent.
-    #[error(
-        "emptying `{0}` takes no opt-out back; give its value, as `value true` or `value false`"
-    )]
-    Consent(String),
-    /// The mapping says so.
-    #[error("`{0}` is not emptied: the mapping says `clear = \"ignore\"`; give a value")]
-    NeverEmptied(String),
-    /// A system would refuse it.
-    #[error("{system} makes no {object} without `{field}`, so it cannot be emptied; give a value")]
-    Insists {
-        /// The system.
-        system: String,
-        /// Its object.
-        object: String,
-        /// The field.
-        field: String,
-    },
-    /// A value answers a question about something else.
-    #[error("review {0} is not about a field")]
-    NoField(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// The review, if it takes this choice now. Changes nothing.
+/// Checks that a review takes this choice now, and returns it. Changes nothing.
 ///
 /// # Errors
 /// The review is unknown, over, overtaken, or asks something else.
@@ -103,7 +23,7 @@ pub async fn consider(
     store: &dyn Store,
     spec: &Spec,
     id: &str,
-    choice: &Choice,
+    choice: &ReviewChoice,
 ) -> Result<Review, ResolveError> {
     let Some(review) = store.review(id).await? else {
         return Err(ResolveError::Unknown(id.to_owned()));
@@ -121,7 +41,8 @@ pub async fn consider(
     }
     let (fits, possible) = answers(&review.matter, choice);
     // No record is linked with itself.
-    let fits = fits && !review.record.iter().any(|own| *choice == Choice::LinkWith(own.clone()));
+    let fits =
+        fits && !review.record.iter().any(|own| *choice == ReviewChoice::LinkWith(own.clone()));
     if !fits {
         return Err(ResolveError::Unfit { review: id.to_owned(), possible });
     }
@@ -138,7 +59,7 @@ pub async fn resolve(
     store: &dyn Store,
     spec: &Spec,
     id: &str,
-    choice: Choice,
+    choice: ReviewChoice,
     now_ms: i64,
 ) -> Result<Review, ResolveError> {
     let mut review = consider(store, spec, id, &choice).await?;
@@ -165,21 +86,21 @@ pub async fn resolve(
     Ok(review)
 }
 
-/// Whether a review is about a link that was united with another or has ended: nothing is planned
-/// there any more (`RULES.md` V20). What became of a create is found out all the same.
+/// True where a review is about a link that was united with another or has ended: nothing is
+/// planned there any more (`RULES.md` V20). A create without an answer is looked for all the same.
 async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError> {
     let Some(link) = review.link else { return Ok(false) };
-    if matches!(review.matter, Matter::Uncertain { .. }) {
+    if matches!(review.matter, ReviewSubject::Uncertain { .. }) {
         return Ok(false);
     }
     let view = store.links(&[link]).await?.pop();
     Ok(view.is_some_and(|view| view.link.status != LinkStatus::Active))
 }
 
-/// Whether what a rule decided is still the truth: what somebody wrote since is not taken back with
-/// it (I4).
+/// True where a rule's decision is still the truth: what somebody wrote since is not taken back
+/// with it (`RULES.md` I4).
 async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool, StoreError> {
-    let (Some(link), Matter::Conflict { field, chosen: Some(chosen), .. }) =
+    let (Some(link), ReviewSubject::Conflict { field, chosen: Some(chosen), .. }) =
         (review.link, &review.matter)
     else {
         return Ok(true);
@@ -195,73 +116,76 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
     Ok(truth.is_some_and(|truth| truth.value == *chosen && !is_later(truth)))
 }
 
-/// Whether a choice answers the question, and which choices do.
-fn answers(matter: &Matter, choice: &Choice) -> (bool, &'static str) {
+/// True where a choice answers the question, and the choices that do, in words.
+fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str) {
     match matter {
-        Matter::Conflict { .. } | Matter::Oscillation { .. } | Matter::Cleared { .. } => {
-            (matches!(choice, Choice::Value(Some(_))), "a value")
+        ReviewSubject::Conflict { .. }
+        | ReviewSubject::Oscillation { .. }
+        | ReviewSubject::Cleared { .. } => {
+            (matches!(choice, ReviewChoice::Value(Some(_))), "a value")
         }
-        Matter::Ambiguous { records, .. } => {
+        ReviewSubject::Ambiguous { records, .. } => {
             (is_one_of(records, choice), "link with another one of its records, or separate")
         }
-        Matter::Uncertain { records, .. } => {
+        ReviewSubject::Uncertain { records, .. } => {
             // Nothing looks like it: a person may know it all the same.
-            let named = records.is_empty() && matches!(choice, Choice::LinkWith(_));
+            let named = records.is_empty() && matches!(choice, ReviewChoice::LinkWith(_));
             (
-                named || *choice == Choice::Leave || is_one_of(records, choice),
+                named || *choice == ReviewChoice::Leave || is_one_of(records, choice),
                 "link with the record that it is, separate to send it again, or leave to give it up",
             )
         }
-        Matter::Surplus { mergeable: false, .. } | Matter::Taken { .. } => {
-            (matches!(choice, Choice::Leave), "leave; what is to be merged is merged there by hand")
-        }
-        Matter::Stopped { .. } => {
+        ReviewSubject::Surplus { mergeable: false, .. } | ReviewSubject::Taken { .. } => (
+            matches!(choice, ReviewChoice::Leave),
+            "leave; what is to be merged is merged there by hand",
+        ),
+        ReviewSubject::Stopped { .. } => {
             (false, "none: it is over when the system has again what is missing")
         }
-        Matter::Surplus { .. } => (
-            matches!(choice, Choice::Approve | Choice::Leave),
+        ReviewSubject::Surplus { .. } => (
+            matches!(choice, ReviewChoice::Approve | ReviewChoice::Leave),
             "approve to merge the records there too, or leave",
         ),
-        Matter::Missing { .. } => (
-            matches!(choice, Choice::Approve | Choice::Leave),
+        ReviewSubject::Missing { .. } => (
+            matches!(choice, ReviewChoice::Approve | ReviewChoice::Leave),
             "approve to treat it as deleted, or leave",
         ),
-        Matter::Successor { records, .. } => (
-            matches!(choice, Choice::LinkWith(record) if records.contains(record)),
+        ReviewSubject::Successor { records, .. } => (
+            matches!(choice, ReviewChoice::LinkWith(record) if records.contains(record)),
             "link with the one of its records that takes the place",
         ),
-        Matter::Deleted { .. } => {
-            (matches!(choice, Choice::Approve | Choice::Leave), "approve, or leave")
+        ReviewSubject::Deleted { .. } => {
+            (matches!(choice, ReviewChoice::Approve | ReviewChoice::Leave), "approve, or leave")
         }
-        Matter::TookAlong { .. } => (
-            matches!(choice, Choice::Approve | Choice::Separate | Choice::Leave),
+        ReviewSubject::TookAlong { .. } => (
+            matches!(choice, ReviewChoice::Approve | ReviewChoice::Separate | ReviewChoice::Leave),
             "approve to archive the others too, separate to make the record again, or leave",
         ),
-        Matter::Deletions { .. } => (
-            matches!(choice, Choice::Approve | Choice::Leave),
+        ReviewSubject::Deletions { .. } => (
+            matches!(choice, ReviewChoice::Approve | ReviewChoice::Leave),
             "approve to go on with the deletions, or leave to keep the others",
         ),
-        Matter::Creations { .. } => (matches!(choice, Choice::Approve), "approve"),
-        Matter::FirstSync { .. } => (
-            matches!(choice, Choice::Approve | Choice::Leave),
+        ReviewSubject::Creations { .. } => (matches!(choice, ReviewChoice::Approve), "approve"),
+        ReviewSubject::FirstSync { .. } => (
+            matches!(choice, ReviewChoice::Approve | ReviewChoice::Leave),
             "approve to write it, or leave to write nothing for now",
         ),
     }
 }
 
 /// A link with one of the records in question, or with none.
-fn is_one_of(records: &[RecordKey], choice: &Choice) -> bool {
+fn is_one_of(records: &[RecordKey], choice: &ReviewChoice) -> bool {
     match choice {
-        Choice::LinkWith(record) => records.contains(record),
-        other => *other == Choice::Separate,
+        ReviewChoice::LinkWith(record) => records.contains(record),
+        other => *other == ReviewChoice::Separate,
     }
 }
 
 impl Review {
-    /// The records that it keeps from getting a link.
+    /// The records that get no link while the review is open.
     pub fn asks_about(&self) -> &[RecordKey] {
         match &self.matter {
-            Matter::Ambiguous { records, .. } => records,
+            ReviewSubject::Ambiguous { records, .. } => records,
             _ => self.record.as_slice(),
         }
     }
@@ -269,10 +193,10 @@ impl Review {
     /// The field that it is about.
     pub fn field(&self) -> Option<&str> {
         match &self.matter {
-            Matter::Conflict { field, .. }
-            | Matter::Oscillation { field, .. }
-            | Matter::Cleared { field, .. }
-            | Matter::Stopped { field, .. } => Some(field),
+            ReviewSubject::Conflict { field, .. }
+            | ReviewSubject::Oscillation { field, .. }
+            | ReviewSubject::Cleared { field, .. }
+            | ReviewSubject::Stopped { field, .. } => Some(field),
             _ => None,
         }
     }

@@ -1,24 +1,24 @@
 //! Fields that stand still in a member because the system no longer has what they need: people see
-//! them as questions that end by themselves (RULES.md V13).
+//! them as questions that end by themselves (`RULES.md` V13).
 
 use std::collections::BTreeSet;
 
 use crate::model::review;
-use crate::model::state::{Matter, Review};
-use crate::store::port::{Changes, ReviewQuery, Reviews, Store, StoreError};
+use crate::model::state::{Review, ReviewSubject};
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, Store, StoreError};
 
-/// Opens a question for each entity and matter that is new, and closes those that are over.
+/// Opens a question for each entity and subject that is new, and closes those that are over.
 ///
 /// # Errors
-/// What the store says.
+/// The store failed.
 pub async fn record(
     store: &dyn Store,
-    stopped: &[(String, Matter)],
+    stopped: &[(String, ReviewSubject)],
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut known = store.reviews(&query).await?;
-    known.retain(|review| matches!(review.matter, Matter::Stopped { .. }));
+    known.retain(|review| matches!(review.matter, ReviewSubject::Stopped { .. }));
     let asked: BTreeSet<&String> = known.iter().map(|review| &review.id).collect();
     let stopped: Vec<Review> = stopped
         .iter()

@@ -1,4 +1,4 @@
-//! Why is this value there, or not there? The answer from state and journal (I14, rule D11).
+//! Explains a value that is there or not there, from state and journal (`RULES.md` I14).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,14 +9,14 @@ use crate::model::reason::Reason;
 use crate::model::review::standing as standing_of;
 use crate::model::spec::{FieldKind, Spec};
 use crate::model::state::{
-    Awaited, Failure, JournalEntry, Link, LinkId, LinkStatus, LinkView, Matter, RecordKey,
-    RecordState, Review, ReviewStatus, Status,
+    Awaited, Failure, JournalEntry, Link, LinkId, LinkStatus, LinkView, RecordKey, RecordState,
+    RecordStatus, Review, ReviewStatus, ReviewSubject,
 };
-use crate::model::value::{Cell, Shown, SmolStr, Value};
-use crate::plan::mapping::Lanes;
+use crate::model::value::{Cell, DisplayedValue, SmolStr, Value};
+use crate::plan::mapping::FieldMappings;
 use crate::plan::references::References;
 use crate::read::unreadable::was_not_answered;
-use crate::store::port::{JournalQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::store::port::{JournalQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
 mod times;
 
@@ -27,9 +27,9 @@ const JOURNAL_MAX: usize = 50;
 /// Lines among which those about one field are looked for.
 const JOURNAL_READ: usize = 1000;
 
-/// What the question is about.
+/// The subject of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum WhySubject {
     /// A link by its number.
     Link(LinkId),
     /// A record by its system, object and id.
@@ -38,30 +38,30 @@ pub enum Subject {
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Why {
+pub struct Explanation {
     /// The entity's name.
     pub entity: String,
     /// The link, if there is one.
     pub link: Option<LinkId>,
-    /// Whether the link is kept in step.
+    /// The link's status: kept in step, ended or united with another.
     pub status: Option<LinkStatus>,
     /// The records of the link.
-    pub records: Vec<(RecordKey, Status)>,
+    pub records: Vec<(RecordKey, RecordStatus)>,
     /// The fields asked for.
-    pub fields: Vec<FieldWhy>,
-    /// What it waits for.
+    pub fields: Vec<FieldExplanation>,
+    /// Records and links that it waits for.
     pub waits: Vec<Awaited>,
-    /// What could not be read or written.
+    /// Failed readings and writes.
     pub failures: Vec<Failure>,
     /// Questions that a person may answer, and what rules have decided.
     pub reviews: Vec<Review>,
-    /// What happened, the newest first.
+    /// Lines of the journal, the newest first.
     pub journal: Vec<JournalEntry>,
 }
 
 /// The answer about one field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FieldWhy {
+pub struct FieldExplanation {
     /// The field's name.
     pub field: String,
     /// The hub's value.
@@ -69,33 +69,33 @@ pub struct FieldWhy {
     /// The system that it came from.
     pub from: Option<String>,
     /// Each member's value and standing.
-    pub members: Vec<MemberWhy>,
+    pub members: Vec<MemberExplanation>,
 }
 
-/// How a field stands in one record.
+/// The standing of a field in one record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MemberWhy {
+pub struct MemberExplanation {
     /// The record.
     pub record: RecordKey,
     /// The value as last seen; a reference holds ids of that system.
     pub seen: Cell,
-    /// In plain words.
+    /// The standing in plain words, as "in step" or "a write is due".
     pub standing: String,
 }
 
-/// Answers, or says that nothing is known of the subject.
+/// Explains a subject; `None` where nothing is known of it.
 ///
 /// # Errors
-/// What the store says.
+/// The store failed.
 pub async fn why(
     store: &dyn Store,
     spec: &Spec,
-    subject: &Subject,
+    subject: &WhySubject,
     field: Option<&str>,
-) -> Result<Option<Why>, StoreError> {
+) -> Result<Option<Explanation>, StoreError> {
     let link = match subject {
-        Subject::Link(link) => Some(*link),
-        Subject::Record(key) => {
+        WhySubject::Link(link) => Some(*link),
+        WhySubject::Record(key) => {
             let keys = std::slice::from_ref(key);
             store.resolve(keys).await?.first().map(|(_, link)| *link)
         }
@@ -106,8 +106,8 @@ pub async fn why(
     };
     match (view, subject) {
         (Some(view), subject) => linked(store, spec, view, subject, field).await.map(Some),
-        (None, Subject::Record(key)) => unlinked(store, key).await,
-        (None, Subject::Link(_)) => Ok(None),
+        (None, WhySubject::Record(key)) => unlinked(store, key).await,
+        (None, WhySubject::Link(_)) => Ok(None),
     }
 }
 
@@ -115,13 +115,13 @@ async fn linked(
     store: &dyn Store,
     spec: &Spec,
     view: LinkView,
-    subject: &Subject,
+    subject: &WhySubject,
     field: Option<&str>,
-) -> Result<Why, StoreError> {
+) -> Result<Explanation, StoreError> {
     // What was told of the record before it had a link belongs to the answer, too.
     let record = match subject {
-        Subject::Record(record) => Some(record.clone()),
-        Subject::Link(_) => None,
+        WhySubject::Record(record) => Some(record.clone()),
+        WhySubject::Link(_) => None,
     };
     let query = JournalQuery { link: Some(view.link.id), record, limit: JOURNAL_READ };
     let mut journal = store.journal(&query).await?;
@@ -141,19 +141,19 @@ async fn linked(
     let entity = spec.entity(&view.link.entity);
     let fields = match entity {
         Some(entity) => {
-            let (lanes, views) = (Lanes::new(entity), std::slice::from_ref(&view));
-            let references = References::fetch(store, &lanes, views, None).await?;
-            fields((&lanes, &references), &view, field)
+            let (mappings, views) = (FieldMappings::new(entity), std::slice::from_ref(&view));
+            let references = References::fetch(store, &mappings, views, None).await?;
+            fields((&mappings, &references), &view, field)
         }
         None => Vec::new(),
     };
-    Ok(Why {
+    Ok(Explanation {
         entity: view.link.entity.clone(),
         link: Some(view.link.id),
         status: Some(view.link.status),
         records: view.records.iter().map(|r| (r.key.clone(), r.status.clone())).collect(),
         fields,
-        waits: store.waits(view.link.id).await?,
+        waits: store.awaited_by(view.link.id).await?,
         failures: failures(&view, field),
         reviews,
         journal,
@@ -162,22 +162,23 @@ async fn linked(
 
 /// The question about a first sync that an entity waits for.
 async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, StoreError> {
-    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.matter {
-        Matter::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
+        ReviewSubject::FirstSync { entities } => entities.iter().any(|plan| plan.entity == entity),
         _ => false,
     });
     Ok(reviews)
 }
 
-/// Questions whether records without a link are the same thing as this link's.
+/// Questions about records without a link that may be the same thing as this link's.
 async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, StoreError> {
-    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     let is_ours = |key: &RecordKey| view.records.iter().any(|record| record.key == *key);
     reviews.retain(|review| {
-        matches!(review.matter, Matter::Ambiguous { .. }) && review.asks_about().iter().any(is_ours)
+        matches!(review.matter, ReviewSubject::Ambiguous { .. })
+            && review.asks_about().iter().any(is_ours)
     });
     Ok(reviews)
 }
@@ -201,9 +202,9 @@ async fn before_link(
     Ok(())
 }
 
-/// The lines about a field, and those about a record as a whole. What an operation came to is told
-/// without a field, so it counts only if the operation wrote this field, or names no fields at all
-/// (a create, an archive, a merge).
+/// The lines about a field, and those about a record as a whole. The outcome of an operation names
+/// no field, so it counts only if the operation wrote this field, or names no fields at all (a
+/// create, an archive, a merge).
 fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
     let mut named: BTreeMap<String, bool> = BTreeMap::new();
     for line in &journal {
@@ -220,20 +221,20 @@ fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
 }
 
 /// A record without a link: what the journal says of it, mostly an ambiguous match.
-async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, StoreError> {
+async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Explanation>, StoreError> {
     let Some(record) = store.records(std::slice::from_ref(key)).await?.into_iter().next() else {
         return Ok(None);
     };
     let query = JournalQuery { link: None, record: Some(key.clone()), limit: JOURNAL_MAX };
-    let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
     reviews.retain(|review| match &review.matter {
-        Matter::Uncertain { records, .. } => records.contains(key),
-        Matter::FirstSync { .. } => false,
+        ReviewSubject::Uncertain { records, .. } => records.contains(key),
+        ReviewSubject::FirstSync { .. } => false,
         _ => review.asks_about().contains(key),
     });
     reviews.extend(first_syncs(store, &record.entity).await?);
-    Ok(Some(Why {
+    Ok(Some(Explanation {
         entity: record.entity,
         link: None,
         status: None,
@@ -246,9 +247,9 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Why>, Sto
     }))
 }
 
-/// What fails at the link and at the records that are kept in step, about one field or as a whole.
+/// The failures of the link and of its live records, about one field or all.
 fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
-    let records = view.records.iter().filter(|record| record.status == Status::Live);
+    let records = view.records.iter().filter(|record| record.status == RecordStatus::Live);
     let all = records.flat_map(|record| &record.failures).chain(&view.link.failures);
     let is_asked = |failure: &&Failure| {
         let about = failure.field.as_deref();
@@ -258,22 +259,22 @@ fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
 }
 
 fn fields(
-    (lanes, references): (&Lanes<'_>, &References),
+    (mappings, references): (&FieldMappings<'_>, &References),
     view: &LinkView,
     wanted: Option<&str>,
-) -> Vec<FieldWhy> {
-    let fields = lanes.entity.fields.iter().zip(&view.link.truth).enumerate();
+) -> Vec<FieldExplanation> {
+    let fields = mappings.entity.fields.iter().zip(&view.link.truth).enumerate();
     let wanted = fields.filter(|(_, (field, _))| wanted.is_none_or(|name| field.name == name));
     let answer = |(position, (field, truth)): (usize, (&crate::model::spec::FieldSpec, _))| {
         let truth: &crate::model::state::Truth = truth;
         let members = view.records.iter().filter_map(|record| {
-            Some(MemberWhy {
+            Some(MemberExplanation {
                 record: record.key.clone(),
                 seen: record.fields.get(position)?.seen.clone(),
-                standing: standing((lanes, references), position, record, &view.link)?,
+                standing: standing((mappings, references), position, record, &view.link)?,
             })
         });
-        FieldWhy {
+        FieldExplanation {
             field: field.name.clone(),
             truth: truth.value.clone(),
             from: truth.from.clone(),
@@ -283,31 +284,31 @@ fn fields(
     wanted.map(answer).collect()
 }
 
-/// How a record's field stands to the truth, in plain words.
+/// The standing of a record's field to the truth, in plain words.
 fn standing(
-    (lanes, references): (&Lanes<'_>, &References),
+    (mappings, references): (&FieldMappings<'_>, &References),
     position: usize,
     record: &RecordState,
     link: &Link,
 ) -> Option<String> {
     let truth = &link.truth.get(position)?.value;
-    let member = lanes.member_of(record)?;
+    let member = mappings.member_of(record)?;
     let member_of = (&record.key.system, &record.key.object);
     let state = record.fields.get(position)?;
-    let Some(lane) = lanes.lane(member, position) else {
+    let Some(mapping) = mappings.mapping(member, position) else {
         return Some("not mapped there".to_owned());
     };
-    let direction = lane.mapping.direction;
+    let direction = mapping.group.direction;
     // A reference is seen as ids of its system and kept as links, so the two do not compare.
-    let kind = lanes.entity.fields.get(position).map(|field| &field.kind);
+    let kind = mappings.entity.fields.get(position).map(|field| &field.kind);
     let comparable = !matches!(kind, Some(FieldKind::Reference { .. }));
     let stands = if comparable { state.seen == *truth } else { state.base == *truth };
-    let name = lanes.entity.fields.get(position).map(|field| &field.name);
+    let name = mappings.entity.fields.get(position).map(|field| &field.name);
     let fails = |failures: &[Failure]| {
         let here = |one: &&Failure| one.system == *member_of.0 && one.object == *member_of.1;
         failures.iter().filter(here).any(|one| one.field.as_ref() == name)
     };
-    let words = if record.status != Status::Live {
+    let words = if record.status != RecordStatus::Live {
         "the record is not the one that is kept in step"
     } else if state.seen.is_none()
         && name.is_some_and(|name| was_not_answered(&record.failures, name))
@@ -343,7 +344,7 @@ fn standing(
     Some(words.to_owned())
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.link, self.status) {
             (Some(link), Some(LinkStatus::Active)) => writeln!(f, "{} link {link}", self.entity)?,
@@ -356,7 +357,7 @@ impl fmt::Display for Why {
             _ => writeln!(f, "{} without a link", self.entity)?,
         }
         for (record, status) in &self.records {
-            let aside = if *status == Status::Live { "" } else { "; not kept in step" };
+            let aside = if *status == RecordStatus::Live { "" } else { "; not kept in step" };
             writeln!(f, "  {record}: {}{aside}", describe(status))?;
         }
         for field in &self.fields {
@@ -370,21 +371,21 @@ impl fmt::Display for Why {
         }
         for review in &self.reviews {
             let about = review.field().unwrap_or(match &review.matter {
-                Matter::FirstSync { .. } => "the first sync",
+                ReviewSubject::FirstSync { .. } => "the first sync",
                 _ => "records",
             });
             writeln!(f, "  review {} about {about}: {}", review.id, standing_of(review))?;
-            if let Matter::FirstSync { .. } = &review.matter {
+            if let ReviewSubject::FirstSync { .. } = &review.matter {
                 writeln!(f, "    nothing is written of {} before it is approved", self.entity)?;
                 writeln!(f, "    to write it: renkei decide {} approve", review.id)?;
             }
-            if let Matter::Conflict { values, .. } = &review.matter {
+            if let ReviewSubject::Conflict { values, .. } = &review.matter {
                 for (system, value) in values {
-                    writeln!(f, "    {system} had {}", Shown(value))?;
+                    writeln!(f, "    {system} had {}", DisplayedValue(value))?;
                 }
                 writeln!(f, "    to change it: renkei decide {} take SYSTEM", review.id)?;
             }
-            if let Matter::Uncertain { records, .. } = &review.matter {
+            if let ReviewSubject::Uncertain { records, .. } = &review.matter {
                 writeln!(f, "    {}", Reason::CreateUndecided)?;
                 for record in records {
                     writeln!(f, "    {record} may be what it made")?;
@@ -400,15 +401,15 @@ impl fmt::Display for Why {
     }
 }
 
-impl Why {
+impl Explanation {
     /// A field with its standing in each record that is kept in step; of the others it is said
     /// once.
-    fn field(&self, f: &mut fmt::Formatter<'_>, field: &FieldWhy) -> fmt::Result {
+    fn field(&self, f: &mut fmt::Formatter<'_>, field: &FieldExplanation) -> fmt::Result {
         let from = field.from.as_ref().map(|from| format!(" (from {from})"));
-        let (name, truth) = (&field.field, Shown(&field.truth));
+        let (name, truth) = (&field.field, DisplayedValue(&field.truth));
         writeln!(f, "  {name}: {truth}{}", from.unwrap_or_default())?;
         let live = |record: &RecordKey| {
-            self.records.iter().any(|(key, status)| key == record && *status == Status::Live)
+            self.records.iter().any(|(key, status)| key == record && *status == RecordStatus::Live)
         };
         for member in field.members.iter().filter(|member| live(&member.record)) {
             write!(f, "    {}: {}", member.record, member.standing)?;
@@ -420,7 +421,7 @@ impl Why {
                     writeln!(f, "; it holds id {}", ids.join(", "))?;
                 }
                 Some(_) if member.seen != field.truth => {
-                    writeln!(f, "; it holds {}", Shown(&member.seen))?
+                    writeln!(f, "; it holds {}", DisplayedValue(&member.seen))?
                 }
                 _ => writeln!(f)?,
             }
@@ -428,7 +429,7 @@ impl Why {
         Ok(())
     }
 
-    /// Where something happened: the record, or the object in which one was made by then.
+    /// The place of a journal line: its record, or the object in which it was made later.
     fn place(&self, line: &JournalEntry) -> String {
         if let Some(record) = &line.record {
             return format!(" {record}");
@@ -467,19 +468,21 @@ fn waiting(awaited: &Awaited) -> Reason {
     }
 }
 
-fn describe(status: &Status) -> String {
+fn describe(status: &RecordStatus) -> String {
     match status {
-        Status::Live => "live".to_owned(),
-        Status::Surplus => "another record of this system is the active one".to_owned(),
-        Status::Missing => "out of sight, not reported as deleted".to_owned(),
-        Status::Archived => "archived".to_owned(),
-        Status::Withdrawn => "archived by Renkei, or gone along with such a record".to_owned(),
-        Status::Deleted => "deleted".to_owned(),
-        Status::Replaced => "gone; the link goes on without it".to_owned(),
-        Status::Returned => "came back; the next cycle links it".to_owned(),
-        Status::MergedInto(key) => format!("merged into {key}"),
-        Status::ConvertedTo(key) => format!("converted into {key}"),
-        Status::SurplusInto(key) => format!("stood aside; merged or converted into {key}"),
+        RecordStatus::Live => "live".to_owned(),
+        RecordStatus::Surplus => "another record of this system is the active one".to_owned(),
+        RecordStatus::Missing => "out of sight, not reported as deleted".to_owned(),
+        RecordStatus::Archived => "archived".to_owned(),
+        RecordStatus::Withdrawn => {
+            "archived by Renkei, or gone along with such a record".to_owned()
+        }
+        RecordStatus::Deleted => "deleted".to_owned(),
+        RecordStatus::Replaced => "gone; the link goes on without it".to_owned(),
+        RecordStatus::Returned => "came back; the next cycle links it".to_owned(),
+        RecordStatus::MergedInto(key) => format!("merged into {key}"),
+        RecordStatus::ConvertedTo(key) => format!("converted into {key}"),
+        RecordStatus::SurplusInto(key) => format!("stood aside; merged or converted into {key}"),
     }
 }
 
@@ -507,7 +510,7 @@ mod tests {
     #[test]
     fn words_for_people_say_where_and_only_once() {
         let links = |id: &str| Some(Value::References(vec![id.into()]));
-        let member = |id: &str, seen: Cell, standing: &str| MemberWhy {
+        let member = |id: &str, seen: Cell, standing: &str| MemberExplanation {
             record: key(id),
             seen,
             standing: standing.to_owned(),
@@ -516,18 +519,18 @@ mod tests {
             member("1", links("500"), "in step"),
             member("2", links("600"), "the record is not the one that is kept in step"),
         ];
-        let company = FieldWhy {
+        let company = FieldExplanation {
             field: "company".to_owned(),
             truth: links("4"),
             from: Some("a".to_owned()),
             members,
         };
         let made = line(None, Some("create"), Reason::Applied);
-        let why = Why {
+        let why = Explanation {
             entity: "person".to_owned(),
             link: Some(LinkId(7)),
             status: Some(LinkStatus::Active),
-            records: vec![(key("1"), Status::Live), (key("2"), Status::Deleted)],
+            records: vec![(key("1"), RecordStatus::Live), (key("2"), RecordStatus::Deleted)],
             fields: vec![company],
             waits: Vec::new(),
             failures: Vec::new(),

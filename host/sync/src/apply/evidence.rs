@@ -1,37 +1,38 @@
-//! What became of a write that was never answered: the rules, all pure (SYNC.md 3.6).
+//! The rules that decide what became of a write without an answer (`RULES.md` E18, E19). Pure.
 //!
-//! An update is told by the record: one with the version from before the write was never written;
+//! An update is judged by the record: one with the version from before the write was never written;
 //! one that holds what was sent was. A record that changed otherwise proves neither, because a
 //! person may have put the old value back: the field is weighed as a conflict, so that neither
-//! value is lost or comes back unseen (I3, I4).
+//! value is lost or comes back unseen (`RULES.md` I3, I4).
 //!
-//! A create is told by its stamp. Without one it is never sent again by itself (I5): a record that
-//! was first seen after it and agrees on all that was sent is taken for it if there is exactly one;
-//! what may be it founds no link until that is known; else a person is asked. A record that a match
-//! key brings to the link meanwhile is weighed against what was sent, so that what people changed
-//! in it counts. A stamp that is not found proves that nothing is there, but not that nothing was:
-//! a record of that object that went before it was ever read may have been it, and what a person
-//! deleted is not made again.
+//! A create is found by its stamp. Without one it is sent again only where a search by a match key
+//! finds nobody (`RULES.md` I5). The only new record that agrees on all that was sent is taken for
+//! it; else a person is asked. Until then a record that may be it founds no link. A record that a
+//! match key brings to the link meanwhile is weighed against what was sent, so that what people
+//! changed in it counts. A stamp that is not found proves that nothing is there, but not that
+//! nothing was: a record of that object that went before it was ever read may have been it, and
+//! what a person deleted is not made again.
 
+use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
-use crate::model::state::{FieldState, OutboxEntry, RecordKey, RecordState, Span};
+use crate::model::state::{FieldState, FieldWrite, OutboxEntry, RecordKey, RecordState, Span};
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::is_same;
 
 /// One field of an update.
 #[derive(Debug, Clone, Copy)]
-pub struct Trace<'a> {
-    /// What values the field holds.
+pub struct SentField<'a> {
+    /// The field's kind, which says what values are the same.
     pub kind: &'a FieldKind,
     /// The member's value before the write.
     pub before: &'a Cell,
-    /// What was sent, as the member reads it.
+    /// The value that was sent, as the member reads it.
     pub sent: &'a Cell,
-    /// What is there now.
+    /// The value that is there now.
     pub now: &'a Cell,
 }
 
-impl Trace<'_> {
+impl SentField<'_> {
     /// A value and not a reference. References may be written in a call of their own.
     pub fn is_plain(&self) -> bool {
         !matches!(self.kind, FieldKind::Reference { .. })
@@ -46,56 +47,62 @@ impl Trace<'_> {
     }
 }
 
-/// What became of one field of an update.
+/// The finding about one field of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum SentFieldOutcome {
     /// Not written: it is planned again.
     Pending,
     /// Written.
     Held,
     /// Written, and changed by somebody since: an edit of what was sent.
     Edited,
-    /// Nobody can tell: what is there is weighed against what was sent.
+    /// Not known: the present value is weighed against the sent one as a conflict.
     Unsure,
 }
 
-/// What became of the fields of an update. `untouched` says that the record is as it was before.
-pub fn fates(untouched: bool, traces: &[Trace<'_>]) -> Vec<Fate> {
+/// Judges the fields of an update. `untouched` says that the record is as it was before.
+pub fn fates(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFieldOutcome> {
     // One value that arrived proves that all values of the same call did.
-    let arrived = |trace: &Trace<'_>| {
+    let arrived = |trace: &SentField<'_>| {
         trace.is_plain() && trace.sent.is_some() && trace.holds_sent() && !trace.held_before()
     };
     let proven = traces.iter().any(arrived);
-    let fate = |trace: &Trace<'_>| match trace {
-        _ if untouched || trace.now.is_none() || trace.sent.is_none() => Fate::Pending,
-        _ if trace.holds_sent() => Fate::Held,
-        _ if proven && trace.is_plain() => Fate::Edited,
-        _ if proven => Fate::Pending,
-        _ => Fate::Unsure,
+    let fate = |trace: &SentField<'_>| match trace {
+        _ if untouched || trace.now.is_none() || trace.sent.is_none() => SentFieldOutcome::Pending,
+        _ if trace.holds_sent() => SentFieldOutcome::Held,
+        _ if proven && trace.is_plain() => SentFieldOutcome::Edited,
+        _ if proven => SentFieldOutcome::Pending,
+        _ => SentFieldOutcome::Unsure,
     };
     traces.iter().map(fate).collect()
 }
 
-/// Whether finding this field as it was sent proves that the call arrived: a reference may go in a
-/// call of its own.
+/// True where finding this field as it was sent proves that the call arrived. A reference proves
+/// nothing, because it may go in a call of its own.
 pub fn is_plain(field: &FieldSpec) -> bool {
     !matches!(field.kind, FieldKind::Reference { .. })
 }
 
-/// Notes what became of a field to which `truth` was sent as `sent`.
-pub fn note(state: &mut FieldState, fate: Fate, truth: &Cell, sent: &Cell, plain: bool) {
+/// Stores the finding about a field to which `truth` was sent as `sent`.
+pub fn note(
+    state: &mut FieldState,
+    fate: SentFieldOutcome,
+    truth: &Cell,
+    sent: &Cell,
+    plain: bool,
+) {
     match fate {
-        Fate::Pending => {}
-        Fate::Held => {
+        SentFieldOutcome::Pending => {}
+        SentFieldOutcome::Held => {
             state.base = if plain { state.seen.clone() } else { truth.clone() };
             state.agreed.clone_from(truth);
             state.edited = Span::default();
         }
-        Fate::Edited => {
+        SentFieldOutcome::Edited => {
             state.base.clone_from(sent);
             state.agreed.clone_from(truth);
         }
-        Fate::Unsure => {
+        SentFieldOutcome::Unsure => {
             state.base = state.base.take().or_else(|| sent.clone());
             state.unsure = true;
             state.edited = Span::default();
@@ -129,15 +136,15 @@ pub fn weigh(entity: &EntitySpec, entry: &OutboxEntry, sent: &[Cell], record: &m
         .iter()
         .any(|(position, plain, ..)| *plain && agrees(*position) && !by_key(*position));
     let fate = |position, plain: bool, sent: &Cell| match (seen(position), sent) {
-        (None, _) | (_, None) => Fate::Pending,
-        _ if holds(position, sent) => Fate::Held,
-        _ if !plain => Fate::Pending,
-        (Some(seen), _) if seen.is_null() && proven => Fate::Unsure,
-        (Some(seen), _) if seen.is_null() => Fate::Pending,
-        _ if proven => Fate::Edited,
-        _ => Fate::Unsure,
+        (None, _) | (_, None) => SentFieldOutcome::Pending,
+        _ if holds(position, sent) => SentFieldOutcome::Held,
+        _ if !plain => SentFieldOutcome::Pending,
+        (Some(seen), _) if seen.is_null() && proven => SentFieldOutcome::Unsure,
+        (Some(seen), _) if seen.is_null() => SentFieldOutcome::Pending,
+        _ if proven => SentFieldOutcome::Edited,
+        _ => SentFieldOutcome::Unsure,
     };
-    let fates: Vec<Fate> =
+    let fates: Vec<SentFieldOutcome> =
         written.iter().map(|(position, plain, _, sent)| fate(*position, *plain, sent)).collect();
     for ((position, plain, truth, sent), fate) in written.into_iter().zip(fates) {
         if let Some(state) = record.fields.get_mut(position.0) {
@@ -150,8 +157,8 @@ fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
     entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
 }
 
-/// Whether a record is as it was when an operation was planned. Where neither version nor stamp
-/// says so, it is not known to be.
+/// True where a record is as it was when an operation was planned, by version or else by stamp.
+/// False where neither is known.
 pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
     match (before, now) {
         ((Some(before), _), (Some(now), _)) => before == now,
@@ -160,9 +167,9 @@ pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Opt
     }
 }
 
-/// How much a record looks like what a create sent.
+/// The likeness of a record to the fields that a create sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Likeness {
+pub enum CreateLikeness {
     /// It holds everything that was sent.
     Same,
     /// It holds some of it: it may have been edited since, or keep a value in a form of its own.
@@ -172,7 +179,7 @@ pub enum Likeness {
 }
 
 /// Compares a record with the fields that a create sent; absent and empty ones say nothing.
-pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Likeness {
+pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> CreateLikeness {
     let (mut same, mut other, mut other_key) = (0, 0, false);
     let fields = sent.iter().zip(&record.fields).zip(&entity.fields);
     for (position, ((sent, state), field)) in fields.enumerate() {
@@ -190,25 +197,25 @@ pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Lik
     }
     match (same, other) {
         // Somebody may have changed the key of what was made.
-        _ if other_key && (same == 0 || same < other) => Likeness::Other,
-        _ if other_key => Likeness::Partly,
-        (0, 0) => Likeness::Partly,
-        (0, _) => Likeness::Other,
-        (_, 0) => Likeness::Same,
-        _ => Likeness::Partly,
+        _ if other_key && (same == 0 || same < other) => CreateLikeness::Other,
+        _ if other_key => CreateLikeness::Partly,
+        (0, 0) => CreateLikeness::Partly,
+        (0, _) => CreateLikeness::Other,
+        (_, 0) => CreateLikeness::Same,
+        _ => CreateLikeness::Partly,
     }
 }
 
-/// What is known of a create that was not found.
+/// The facts about a create that was not found by a stamp.
 #[derive(Debug, Clone, Default)]
-pub struct Evidence {
+pub struct CreateEvidence {
     /// It would have left a stamp, and no record carries that.
     pub stamped: bool,
     /// It carries a match key, by which the system was searched.
     pub searched: bool,
     /// The system has had the time to show what it made, to a search by stamp or by key.
     pub settled: bool,
-    /// What that search found.
+    /// The records that the search found.
     pub alike: Vec<RecordKey>,
     /// Records first seen after it that agree on all that was sent.
     pub same: Vec<RecordKey>,
@@ -220,9 +227,9 @@ pub struct Evidence {
     pub strays: Vec<RecordKey>,
 }
 
-/// What to do about a create that was not found.
+/// The decision about a create that was not found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CreateVerdict {
     /// This record is what it made.
     Take(RecordKey),
     /// It is looked for again later.
@@ -234,31 +241,82 @@ pub enum Verdict {
 }
 
 /// Decides about a create that was not found.
-pub fn judge(evidence: &Evidence) -> Verdict {
-    let Evidence { stamped, searched, settled, alike, same, partly, contested, strays } = evidence;
+pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
+    let CreateEvidence { stamped, searched, settled, alike, same, partly, contested, strays } =
+        evidence;
     let ask = |groups: &[&Vec<RecordKey>]| {
         let mut records: Vec<RecordKey> = groups.iter().copied().flatten().cloned().collect();
         records.sort_unstable();
         records.dedup();
-        Verdict::Ask(records)
+        CreateVerdict::Ask(records)
     };
     if !stamped {
         match same.as_slice() {
-            [record] if !contested => return Verdict::Take(record.clone()),
+            [record] if !contested => return CreateVerdict::Take(record.clone()),
             [] => {}
             _ => return ask(&[same, partly, alike]),
         }
     }
     if !settled {
-        return Verdict::Wait;
+        return CreateVerdict::Wait;
     }
     if !(*stamped || partly.is_empty() && alike.is_empty()) {
         return ask(&[partly, alike, strays]);
     }
     if strays.is_empty() && (*stamped || *searched) {
-        return Verdict::SendAgain;
+        return CreateVerdict::SendAgain;
     }
     ask(&[strays])
+}
+
+/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves.
+/// The reason says what became of the update as a whole.
+pub(crate) fn settle_unanswered_update(
+    entity: &EntitySpec,
+    entry: &OutboxEntry,
+    sent: &[Cell],
+    record: &mut RecordState,
+    heir: bool,
+) -> Reason {
+    let untouched = !heir
+        && is_untouched(
+            (entry.if_version.as_deref(), entry.if_modified_ms),
+            (record.version.as_deref(), record.modified_ms),
+        );
+    let written: Vec<(usize, &FieldWrite)> = entry
+        .fields
+        .iter()
+        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
+        .collect();
+    let traces: Vec<SentField<'_>> = written
+        .iter()
+        .filter_map(|(position, write)| {
+            let field = entity.fields.get(*position)?;
+            Some(SentField {
+                kind: &field.kind,
+                before: &write.before,
+                sent: sent.get(*position)?,
+                now: &record.fields.get(*position)?.seen,
+            })
+        })
+        .collect();
+    let fates = fates(untouched, &traces);
+    let plain: Vec<bool> = traces.iter().map(SentField::is_plain).collect();
+    let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
+    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
+        let Some(state) = record.fields.get_mut(position) else { continue };
+        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
+        if *fate == SentFieldOutcome::Edited {
+            state.edited = since;
+        }
+    }
+    if fates.contains(&SentFieldOutcome::Unsure) {
+        Reason::Unclear
+    } else if fates.contains(&SentFieldOutcome::Held) {
+        Reason::FoundByProbe
+    } else {
+        Reason::SentAgain
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
 //! was marked as sent is probed: a create by its stamp, its match keys and its values (`create`),
-//! anything else by reading the record again (`update`). What the findings mean is decided in
-//! [`crate::apply::evidence`] (SYNC.md 3.6).
+//! anything else by reading the record again (`update`). [`crate::apply::evidence`] decides what
+//! the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{FailureClass, JournalEntry, LinkId, OutboxEntry, OutboxState};
 use crate::ports::Connector;
-use crate::read::ingest::{AbsorbError, Source};
+use crate::read::ingest::{IngestError, IngestSource};
 use crate::store::port::{Changes, OutboxQuery, StoreError};
 
 mod create;
@@ -46,7 +46,7 @@ pub(crate) async fn recover(cycle: &mut CycleState<'_>) -> Result<(), CycleError
     }
     let sent = outbox(cycle.engine, OutboxState::Sent, None).await?;
     cycle.unanswered = sent.into_iter().map(|entry| (entry.intent, entry.attempts)).collect();
-    probe(cycle, Stage::Start).await.map(drop)
+    probe(cycle, ProbeStage::Start).await.map(drop)
 }
 
 /// Of these operations, those that repeat a create which their link remembers.
@@ -65,8 +65,8 @@ async fn remembered(
     Ok(memories.map(|one| one.digest.clone()).collect())
 }
 
-/// What is planned; what no member of the configuration can send, or look for, is forgotten, and
-/// said so.
+/// The planned operations. Operations of members that the configuration no longer has are
+/// forgotten, with a line in the journal.
 async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
     let is_known = |entry: &OutboxEntry| {
         let entity = engine.spec.entity(&entry.entity);
@@ -106,20 +106,20 @@ async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, Store
     Ok(planned)
 }
 
-/// When a probe is made.
+/// The time of a probe within the cycle.
 ///
-/// What was made is looked for before anything is read; that nothing was made is believed only
-/// after reading, which shows what is gone and what left no stamp.
+/// A probe before reading finds what was made. Only one after reading believes that nothing was
+/// made: by then deletions and records without a stamp are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum ProbeStage {
     /// Before anything is read.
     Start,
     /// After reading and linking.
     End,
 }
 
-/// Probes everything that was sent without an answer; how many operations are known now.
-pub(crate) async fn probe(cycle: &CycleState<'_>, stage: Stage) -> Result<u64, CycleError> {
+/// Probes every operation that was sent without an answer. The number of those that are known now.
+pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u64, CycleError> {
     let mut known = 0;
     for system in cycle.engine.spec.systems() {
         let sent = outbox(cycle.engine, OutboxState::Sent, Some(system)).await?;
@@ -182,14 +182,14 @@ struct Prober<'a> {
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
     connector: &'a dyn Connector,
-    stage: Stage,
+    stage: ProbeStage,
     /// Intents and attempts that were sent before this cycle read anything: of these it is known
     /// what was read since.
     before: &'a BTreeSet<(String, u32)>,
 }
 
 impl Prober<'_> {
-    async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, AbsorbError> {
+    async fn probe(&self, entries: Vec<OutboxEntry>) -> Result<u64, IngestError> {
         let (creates, others): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.action == Action::Create);
         self.look_at(&others).await?;
@@ -197,8 +197,8 @@ impl Prober<'_> {
         Ok(others.len() as u64 + known)
     }
 
-    fn source(&self) -> Source<'_> {
-        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    fn source(&self) -> IngestSource<'_> {
+        IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
     fn line(&self, entry: &OutboxEntry, reason: Reason) -> JournalEntry {

@@ -1,5 +1,5 @@
-//! A refused column is isolated: the rest of its record is written, and it is tried again when
-//! its cause can have changed (RULES.md V5).
+//! A refused column is isolated: the rest of its record is written, and it is tried again when its
+//! cause can have changed (`RULES.md` V5).
 //!
 //! Pure. What was refused is kept with its link ([`Failure`]). A refusal that names columns is
 //! kept per field; one that names none is kept for the columns that it was about, and the planner
@@ -12,14 +12,16 @@ use crate::model::record::{Action, Problem, Remedy};
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{
-    ColumnWrite, Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
+    Failure, FailureClass, FieldWrite, OutboxEntry, RETRY_REFUSED_MS, RecordKey,
 };
 use crate::model::value::Cell;
-use crate::plan::link::Unread;
+use crate::plan::link::UnreadField;
 use crate::plan::render::refusal_digest;
 
+mod columns;
 mod narrow;
 
+use columns::{column_digest, fields_of, groups_of, is_at};
 pub(crate) use narrow::narrow;
 use narrow::{halves, only};
 
@@ -30,12 +32,12 @@ const FAILURES_MAX: usize = 64;
 /// A write that gets through lets what was refused longer ago than this be tried again, ms.
 const REST_MS: i64 = 3_600_000;
 
-/// Whether a write meets a record of another link.
+/// True where a write met a record of another link.
 pub(crate) fn is_met(failures: &[Failure]) -> bool {
     failures.iter().any(|one| one.codes().iter().any(|code| code == TAKEN))
 }
 
-/// What a refusal leaves behind, and whether a part of the operation is still to be tried.
+/// The failures that a refusal leaves, and whether a part of the operation is still to be tried.
 pub(crate) fn of_refusal(
     entity: &EntitySpec,
     member: &MemberSpec,
@@ -126,10 +128,10 @@ fn value_digest(value: &Cell) -> String {
     digest(&["value", &format!("{value:?}")])
 }
 
-/// What is known of a value that a member never got, the weightier last.
+/// The history of a value that a member never got, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Undelivered {
-    /// It was refused there, or has no counterpart: nobody's news.
+    /// It was refused there, or has no counterpart: no edit.
     Refused,
     /// The field was refused there, and perhaps with this value.
     Doubtful,
@@ -137,7 +139,7 @@ pub(crate) enum Undelivered {
     News,
 }
 
-/// Whether a member never got a value because that very value was refused there.
+/// Decides whether a member never got a value because that very value was refused there.
 pub(crate) fn undelivered(
     failures: &[Failure],
     (system, object): (&str, &str),
@@ -169,24 +171,24 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
     failures.drain(..excess);
 }
 
-/// What a write that got through changes of what is known to fail.
+/// The change that an applied write makes to the known failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forgiven {
+pub(crate) enum ClearedRefusals {
     Nothing,
     Changed,
-    /// What was refused is tried again: the link is to be planned again.
+    /// A refused column is tried again: the link is planned again.
     TriesAgain,
 }
 
 /// A write of this record got through: what it carried fails no more, and what was refused at the
 /// same record a while ago is worth another try; what is left names the record, which may have been
-/// made by it (RULES.md V20).
+/// made by it (`RULES.md` V20).
 pub(crate) fn forgive(
     failures: &mut Vec<Failure>,
     entry: &OutboxEntry,
     record: &str,
     now_ms: i64,
-) -> Forgiven {
+) -> ClearedRefusals {
     let carries = |name: &str| entry.fields.iter().any(|write| write.field == name);
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered && entry.action == Action::Create
@@ -212,25 +214,25 @@ pub(crate) fn forgive(
         }
     }
     match (changed, tries_again) {
-        (_, true) => Forgiven::TriesAgain,
-        (true, false) => Forgiven::Changed,
-        (false, false) => Forgiven::Nothing,
+        (_, true) => ClearedRefusals::TriesAgain,
+        (true, false) => ClearedRefusals::Changed,
+        (false, false) => ClearedRefusals::Nothing,
     }
 }
 
-/// What a plan found, in place of what plans before it found; refusals stay while the write that
-/// was refused is still wanted.
-pub(crate) struct Found<'a> {
+/// The findings of a plan, which replace those of plans before it. Refusals stay while the refused
+/// write is still wanted.
+pub(crate) struct PlanFindings<'a> {
     pub(crate) entity: &'a EntitySpec,
-    /// What this plan would write, before anything was left out.
+    /// The operations of this plan, before anything was left out.
     pub(crate) wanted: Vec<OutboxEntry>,
-    /// What keeps it from writing more.
+    /// The failures that keep it from writing more.
     pub(crate) failures: Vec<Failure>,
-    /// What it would write if it could be read there.
-    pub(crate) unread: Vec<Unread>,
+    /// The fields that it would write if they could be read there.
+    pub(crate) unread: Vec<UnreadField>,
 }
 
-impl Found<'_> {
+impl PlanFindings<'_> {
     /// The failures from now on.
     pub(crate) fn renew(mut self, known: &[Failure]) -> Vec<Failure> {
         let mut failures: Vec<Failure> = known
@@ -287,8 +289,8 @@ impl Found<'_> {
         failure.class == FailureClass::Refused && (is_written || self.unread(failure).is_some())
     }
 
-    /// What keeps the field of a failure from being read, so that it is not written either.
-    fn unread(&self, failure: &Failure) -> Option<&Unread> {
+    /// The unread field that a failure is about, if there is one: it is not written either.
+    fn unread(&self, failure: &Failure) -> Option<&UnreadField> {
         self.unread.iter().find(|unread| {
             let member = self.entity.members.get(unread.member);
             let is_there = member.is_some_and(|member| {
@@ -298,7 +300,7 @@ impl Found<'_> {
         })
     }
 
-    /// Whether a refusal that named no column is of what this plan writes or of a part of it.
+    /// True where a refusal that named no column is of this operation or of a part of it.
     fn may_meet(&self, failure: &Failure, entry: &OutboxEntry, known: &[Failure]) -> bool {
         let Some((_, member)) = self.entity.member(&entry.system, &entry.object) else {
             return false;
@@ -367,7 +369,7 @@ pub(crate) fn not_kept(
     Failure { digest, ..failure }
 }
 
-/// What the write of each field looks like when it is refused; see [`Failure::digest`].
+/// The digest of each field's write, as a refusal would keep it ([`Failure::digest`]).
 pub(crate) fn digests(
     entity: &EntitySpec,
     member: &MemberSpec,
@@ -379,42 +381,4 @@ pub(crate) fn digests(
         fields_of(entity, group).map(move |field| (field, digest.clone()))
     });
     named.collect()
-}
-
-fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
-    failure.system == entry.system && failure.object == entry.object
-}
-
-fn is_gating(failure: &Failure, now_ms: i64) -> bool {
-    let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
-    match failure.class {
-        FailureClass::GivenUp => true,
-        FailureClass::Unanswered => false,
-        _ => !failure.digest.is_empty() && !rested,
-    }
-}
-
-/// The groups of which an operation writes a column.
-fn groups_of<'a>(member: &'a MemberSpec, entry: &OutboxEntry) -> Vec<&'a MappingGroup> {
-    let is_written = |group: &&MappingGroup| entry.columns.iter().any(|write| writes(group, write));
-    member.groups.iter().filter(is_written).collect()
-}
-
-fn writes(group: &MappingGroup, write: &ColumnWrite) -> bool {
-    group.direction.writes() && group.columns.contains(&write.column)
-}
-
-fn fields_of<'a>(
-    entity: &'a EntitySpec,
-    group: &'a MappingGroup,
-) -> impl Iterator<Item = String> + 'a {
-    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
-}
-
-/// The same columns with the same values under the same mapping look the same, whether they are
-/// part of a create or of an update.
-fn column_digest(group: &MappingGroup, entry: &OutboxEntry, mapping: &str) -> String {
-    let written = entry.columns.iter().filter(|write| writes(group, write));
-    let written: Vec<&ColumnWrite> = written.collect();
-    digest(&["column", &format!("{written:?}"), mapping])
 }

@@ -1,33 +1,31 @@
-//! Sending what is planned: no decisions here, only the outbox, a call, and its outcomes.
+//! Sends planned operations: outbox, call, outcomes, and no decisions.
 //!
 //! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
-//! members stand in one commit after it, or in a few where the call was large: an
-//! operation that is not settled yet stays marked as sent and is probed (RULES.md Q2). The systems
-//! work side by side; outcomes are settled one slice at a time, because two systems may answer for
-//! the same link.
+//! members stand in one commit after it, or in a few where the call was large: an operation that is
+//! not settled yet stays marked as sent and is probed (`RULES.md` E16, Q2). The systems work side
+//! by side; outcomes are settled one slice at a time, because two systems may answer for the same
+//! link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::lock::Mutex;
 use smol_str::format_smolstr;
 
-use crate::apply::settle::{Pause, Settled, Settler};
+use crate::apply::settle::BatchSettler;
 use crate::apply::settle_merge;
+use crate::apply::settled::{LinkPause, SettledOperation};
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Event, WriteResult};
+use crate::engine::{CycleError, CycleEvent, WriteResult};
 use crate::model::plugin::{PluginError, StopCause};
 use crate::model::reason::Reason;
-use crate::model::record::{
-    Action, Attributes, Batch, Operation, Outcome, Problem, Remedy, Row, WriteRequest,
-};
+use crate::model::record::{Action, Attributes, Operation, Outcome, Problem, Remedy, WriteRequest};
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{LinkId, OutboxEntry, OutboxState, RecordKey, SETTLE_MS};
-use crate::model::value::{Cell, SmolStr, Value};
+use crate::model::value::{SmolStr, Value};
 use crate::plan::cascades::set_followers_aside;
 use crate::ports::Connector;
-use crate::read::fields::{Rows, read_rows};
 use crate::read::order::is_older;
-use crate::read::transforms::Lenses;
+use crate::read::sent::{columns_of, sent};
 use crate::store::port::{Changes, OutboxQuery, StoreError};
 
 /// Sends all planned operations of an entity.
@@ -44,7 +42,7 @@ pub(crate) async fn apply_entity(
     let settling = Mutex::new(());
     let sender = Sender { cycle, entity, settling: &settling };
     let work = systems.iter().map(|system| sender.run(system));
-    let mut left = Left::default();
+    let mut left = SendSummary::default();
     for more in futures::future::try_join_all(work).await? {
         left.add(more);
     }
@@ -54,16 +52,16 @@ pub(crate) async fn apply_entity(
     Ok(set_followers_aside(cycle, &left.archived).await?)
 }
 
-/// What sending leaves for the rest of the cycle.
+/// The effects of sending on the rest of the cycle.
 #[derive(Default)]
-struct Left {
+struct SendSummary {
     /// Links that are not planned again for a while.
-    deferred: Vec<(LinkId, Pause)>,
+    deferred: Vec<(LinkId, LinkPause)>,
     /// Records that were archived.
     archived: BTreeSet<RecordKey>,
 }
 
-impl Left {
+impl SendSummary {
     fn add(&mut self, more: Self) {
         self.deferred.extend(more.deferred);
         self.archived.extend(more.archived);
@@ -77,8 +75,8 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn run(&self, system: &str) -> Result<Left, CycleError> {
-        let mut left = Left::default();
+    async fn run(&self, system: &str) -> Result<SendSummary, CycleError> {
+        let mut left = SendSummary::default();
         let mut connector: Option<Box<dyn Connector>> = None;
         while !self.cycle.tally.has_failed(system) {
             let batch = self.next_batch(system).await?;
@@ -131,7 +129,8 @@ impl Sender<'_> {
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
-    /// What another object waits for, where the object of the oldest operation has stopped.
+    /// Finds an object and action with planned operations, where the object of the oldest one has
+    /// stopped.
     async fn other_kind(
         &self,
         oldest: &OutboxQuery,
@@ -157,19 +156,19 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         batch: Vec<OutboxEntry>,
-    ) -> Result<Left, CycleError> {
+    ) -> Result<SendSummary, CycleError> {
         let changed = match changed_since(connector, member, &batch).await {
             Ok(changed) => changed,
             Err(error) => {
                 self.cycle.tally.object_failed(member, "look again", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
         };
         let is_changed =
             |entry: &OutboxEntry| entry.id.as_ref().is_some_and(|id| changed.contains(id));
         let (stale, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_changed);
         let outcomes = vec![Outcome::Conflict; stale.len()];
-        let mut left = self.settle(connector, member, &[], &stale, outcomes).await?;
+        let mut left = self.settle_outcomes(connector, member, &[], &stale, outcomes).await?;
         left.add(self.write(connector, member, batch).await?);
         Ok(left)
     }
@@ -179,9 +178,9 @@ impl Sender<'_> {
         connector: &dyn Connector,
         member: &MemberSpec,
         mut batch: Vec<OutboxEntry>,
-    ) -> Result<Left, CycleError> {
+    ) -> Result<SendSummary, CycleError> {
         if batch.is_empty() {
-            return Ok(Left::default());
+            return Ok(SendSummary::default());
         }
         let engine = self.cycle.engine;
         for entry in &mut batch {
@@ -209,18 +208,18 @@ impl Sender<'_> {
                 let plugin = connector.generation().clone();
                 let error = PluginError::Broken { plugin, cause: StopCause::Contract, reason };
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
             Err(error) => {
                 self.take_back(connector, &batch, &error).await?;
                 self.cycle.tally.object_failed(member, "write", &error);
-                return Ok(Left::default());
+                return Ok(SendSummary::default());
             }
         };
-        self.settle(connector, member, &request.columns, &batch, outcomes).await
+        self.settle_outcomes(connector, member, &request.columns, &batch, outcomes).await
     }
 
-    /// What the host itself refused was never sent: it is planned again (RULES.md V18).
+    /// Plans operations again that the host itself refused: they were never sent (`RULES.md` V18).
     async fn take_back(
         &self,
         connector: &dyn Connector,
@@ -240,15 +239,15 @@ impl Sender<'_> {
         self.cycle.engine.store.commit(changes).await
     }
 
-    async fn settle(
+    async fn settle_outcomes(
         &self,
         connector: &dyn Connector,
         member: &MemberSpec,
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
-    ) -> Result<Left, CycleError> {
-        let mut left = Left::default();
+    ) -> Result<SendSummary, CycleError> {
+        let mut left = SendSummary::default();
         let mut outcomes = outcomes.into_iter();
         for slice in batch.chunks(self.cycle.engine.options.settle_operations.max(1)) {
             let outcomes = outcomes.by_ref().take(slice.len()).collect();
@@ -268,30 +267,36 @@ impl Sender<'_> {
         member: &MemberSpec,
         columns: &[String],
         (batch, outcomes): (&[OutboxEntry], Vec<Outcome>),
-    ) -> Result<Option<Left>, CycleError> {
+    ) -> Result<Option<SendSummary>, CycleError> {
         let _one_at_a_time = self.settling.lock().await;
         let engine = self.cycle.engine;
         let merge = batch.first().is_some_and(|entry| entry.action == Action::Merge);
         let settled = if merge {
-            settle_merge::settle(engine, self.entity, member, connector, batch, outcomes).await
+            settle_merge::settle_merges(engine, self.entity, member, connector, batch, outcomes)
+                .await
         } else {
-            let mut settler = Settler::new(engine, self.entity, member, connector);
-            settler.settle(columns, batch, outcomes).await
+            let mut settler = BatchSettler::new(engine, self.entity, member, connector);
+            settler.settle_batch(columns, batch, outcomes).await
         };
         match settled {
-            Ok(settled) => Ok(Some(self.tell(member, batch, settled))),
+            Ok(settled) => Ok(Some(self.report_settled(member, batch, settled))),
             Err(error) => self.cycle.absorbed(member, error).map(|()| None),
         }
     }
 
-    fn tell(&self, member: &MemberSpec, batch: &[OutboxEntry], settled: Vec<Settled>) -> Left {
-        let mut left = Left::default();
+    fn report_settled(
+        &self,
+        member: &MemberSpec,
+        batch: &[OutboxEntry],
+        settled: Vec<SettledOperation>,
+    ) -> SendSummary {
+        let mut left = SendSummary::default();
         for (entry, settled) in batch.iter().zip(settled) {
             left.deferred.extend(settled.pause.map(|pause| (entry.link, pause)));
             if (entry.action, settled.result) == (Action::Archive, WriteResult::Applied) {
                 left.archived.extend(entry.record());
             }
-            self.cycle.tally.event(&Event::Written {
+            self.cycle.tally.event(&CycleEvent::Written {
                 system: &member.system,
                 object: &member.object,
                 action: entry.action,
@@ -305,7 +310,7 @@ impl Sender<'_> {
 /// The records that have another version than the plan was made from, or are gone.
 ///
 /// Vendors compare no versions in batches, so this look right before the write is what keeps an
-/// edit that was made after reading from being overwritten unseen (SYNC.md 3.6). What remains is
+/// edit that was made after reading from being overwritten unseen (`RULES.md` E17). What remains is
 /// the time of one write: of its requests, or of the job that it runs.
 async fn changed_since(
     connector: &dyn Connector,
@@ -336,39 +341,7 @@ async fn changed_since(
     Ok(moved.map(|row| row.id).chain(gone).collect())
 }
 
-/// The union of the columns that operations write.
-pub(crate) fn columns_of(batch: &[OutboxEntry]) -> Vec<String> {
-    let mut columns: Vec<String> = Vec::new();
-    for write in batch.iter().flat_map(|entry| &entry.columns) {
-        if !columns.contains(&write.column) {
-            columns.push(write.column.clone());
-        }
-    }
-    columns
-}
-
-/// What operations sent, as their member reads it: per operation, in the order of the entity's
-/// fields.
-///
-/// # Errors
-/// What a transform says.
-pub(crate) async fn sent_cells(
-    transforms: &Lenses<'_>,
-    entity: &EntitySpec,
-    member: &MemberSpec,
-    entries: &[OutboxEntry],
-) -> Result<Vec<Vec<Cell>>, PluginError> {
-    let columns = columns_of(entries);
-    let cells = |entry| columns.iter().map(|column| sent(entry, column)).collect();
-    let rows = entries.iter().map(|entry| Row { cells: cells(entry), ..Row::default() }).collect();
-    let batch = Batch { columns: columns.clone(), rows };
-    let readings =
-        read_rows(transforms, entity, member, (&batch, Rows::Carried), &vec![None; entries.len()])
-            .await?;
-    Ok(readings.into_iter().map(|reading| reading.cells).collect())
-}
-
-/// What becomes of a merge that the connector cannot make: the question about it is open again, and
+/// The outcome of a merge that the connector cannot make: the question about it is open again, and
 /// the system's other work goes on.
 fn refused(what: String) -> Outcome {
     let (code, remedy) = (settle_merge::UNSUPPORTED.to_owned(), Remedy::Nobody);
@@ -405,10 +378,4 @@ fn removals(entity: &EntitySpec, member: &MemberSpec, batch: &[OutboxEntry]) -> 
     });
     let named: Vec<SmolStr> = named.collect();
     if named.is_empty() { Vec::new() } else { vec![("removes".to_owned(), Value::Choices(named))] }
-}
-
-/// What an operation writes to a column.
-pub(crate) fn sent(entry: &OutboxEntry, column: &str) -> Cell {
-    let write = entry.columns.iter().find(|write| write.column == column);
-    write.and_then(|write| write.cell.clone())
 }

@@ -1,37 +1,46 @@
-//! What follows from the outcomes of a batch: bases move, links gain members, refusals are kept.
+//! Settles the outcomes of a batch: moves bases, adds members to links, keeps refusals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{self, Forgiven};
-use crate::apply::send::sent;
+use crate::apply::refused_columns::{self, ClearedRefusals};
+use crate::apply::settled::{RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Action, Applied, Batch, Outcome, Problem, Row, can_retry};
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
-    Awaited, Choice, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey,
-    RecordState, Review, ReviewStatus, Span, Status,
+    Awaited, Doubt, FieldWrite, Link, LinkId, LinkStatus, OutboxEntry, RecordKey, RecordState,
+    RecordStatus, Review, ReviewChoice, ReviewStatus, Span,
 };
 use crate::model::value::Value;
 use crate::ports::Connector;
-use crate::read::fields::{Reading, Rows, read_rows};
+use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::forms::is_form_of;
-use crate::read::ingest::{AbsorbError, Source};
+use crate::read::ingest::{IngestError, IngestSource};
 use crate::read::keys;
+use crate::read::sent::sent;
 use crate::store::port::Changes;
-
-use confirm::Shown;
-use exists::Alike;
-pub(crate) use pause::{Pause, RETRY_MS, Settled};
 
 mod confirm;
 mod count;
 mod exists;
 mod pause;
 
+/// Links, and records without one that a match key takes for the same thing.
+type Lookalikes = BTreeSet<(LinkId, RecordKey)>;
+
+/// Rows that were read back after the write.
+#[derive(Default)]
+struct ReadBack {
+    /// By id, with the age that the row may have, ms.
+    rows: BTreeMap<String, (Row, RowReading, i64)>,
+    /// The age that scans of the stream may have, ms.
+    stream_ms: i64,
+}
+
 /// Settles one batch of one member.
-pub(crate) struct Settler<'a> {
+pub(crate) struct BatchSettler<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
@@ -42,19 +51,19 @@ pub(crate) struct Settler<'a> {
     /// Records that this batch gave to a link, for the links that wait for them.
     created: Vec<RecordKey>,
     touched: BTreeSet<RecordKey>,
-    alike: Alike,
+    alike: Lookalikes,
     /// Questions about writes that met a record of another link.
     asked: Vec<Review>,
     /// The records were read after the write: what they hold stands, and differs by edits.
     probed: bool,
     doubts: BTreeMap<RecordKey, Doubt>,
-    shown: Shown,
+    shown: ReadBack,
     /// Creations that the approval of a first sync still covers.
     covered: Option<u64>,
     changes: Changes,
 }
 
-impl<'a> Settler<'a> {
+impl<'a> BatchSettler<'a> {
     pub(crate) fn new(
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
@@ -71,11 +80,11 @@ impl<'a> Settler<'a> {
             records: BTreeMap::new(),
             created: Vec::new(),
             touched: BTreeSet::new(),
-            alike: Alike::new(),
+            alike: Lookalikes::new(),
             asked: Vec::new(),
             probed: false,
             doubts: BTreeMap::new(),
-            shown: Shown::default(),
+            shown: ReadBack::default(),
             covered: None,
             changes: Changes::default(),
         }
@@ -88,12 +97,12 @@ impl<'a> Settler<'a> {
     }
 
     /// Commits what follows from the outcomes; they are in the order of `batch`.
-    pub(crate) async fn settle(
+    pub(crate) async fn settle_batch(
         &mut self,
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: Vec<Outcome>,
-    ) -> Result<Vec<Settled>, AbsorbError> {
+    ) -> Result<Vec<SettledOperation>, IngestError> {
         self.read_again(batch, &outcomes).await?;
         self.load(batch, &outcomes).await?;
         self.compare(batch, &outcomes).await?;
@@ -104,7 +113,7 @@ impl<'a> Settler<'a> {
         for ((entry, outcome), reading) in batch.iter().zip(outcomes).zip(readings) {
             settled.push(self.settle_one(entry, outcome, reading));
         }
-        self.ask().await?;
+        self.add_reviews().await?;
         self.wake().await?;
         self.add_match_keys().await?;
         let records = &self.records;
@@ -114,10 +123,10 @@ impl<'a> Settler<'a> {
         Ok(settled)
     }
 
-    fn source(&self) -> Source<'a> {
+    fn source(&self) -> IngestSource<'a> {
         let generation = self.connector.generation();
-        let source = Source::new(self.engine, self.entity, self.member, generation);
-        Source { now_ms: self.now_ms, ..source }
+        let source = IngestSource::new(self.engine, self.entity, self.member, generation);
+        IngestSource { now_ms: self.now_ms, ..source }
     }
 
     /// Reads records that turned out to be other than thought. An observation, with its own commit.
@@ -125,7 +134,7 @@ impl<'a> Settler<'a> {
         &self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let mut ids: Vec<String> = Vec::new();
         for (entry, outcome) in batch.iter().zip(outcomes) {
             match outcome {
@@ -141,7 +150,7 @@ impl<'a> Settler<'a> {
         &mut self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let store = self.engine.store;
         let ids: Vec<LinkId> = batch.iter().map(|entry| entry.link).collect();
         for view in store.links(&ids).await? {
@@ -161,13 +170,14 @@ impl<'a> Settler<'a> {
         Ok(())
     }
 
-    /// What the system now holds, in canonical form; a cell that the answer leaves out is as sent.
+    /// Reads the values that the system holds now, in canonical form; a cell that the answer leaves
+    /// out is as sent.
     async fn after_images(
         &self,
         columns: &[String],
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<Vec<Reading>, AbsorbError> {
+    ) -> Result<Vec<RowReading>, IngestError> {
         let mut rows = Vec::with_capacity(batch.len());
         for (entry, outcome) in batch.iter().zip(outcomes) {
             let after = match outcome {
@@ -185,15 +195,21 @@ impl<'a> Settler<'a> {
             batch.iter().map(|entry| self.target(entry)).collect();
         let batch = Batch { columns: columns.to_vec(), rows };
         let transforms = &self.engine.transforms;
-        Ok(read_rows(transforms, self.entity, self.member, (&batch, Rows::Carried), &known).await?)
+        Ok(read_rows(transforms, self.entity, self.member, (&batch, RowsKind::Carried), &known)
+            .await?)
     }
 
     fn target(&self, entry: &OutboxEntry) -> Option<&RecordState> {
         self.records.get(&self.source().key(entry.id.as_ref()?))
     }
 
-    fn settle_one(&mut self, entry: &OutboxEntry, outcome: Outcome, reading: Reading) -> Settled {
-        let done = |result| Settled { result, pause: None };
+    fn settle_one(
+        &mut self,
+        entry: &OutboxEntry,
+        outcome: Outcome,
+        reading: RowReading,
+    ) -> SettledOperation {
+        let done = |result| SettledOperation { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {
                 self.applied(entry, &applied, reading);
@@ -203,7 +219,7 @@ impl<'a> Settler<'a> {
             Outcome::Conflict => {
                 let (reason, pause) = self.conflict(entry);
                 self.drop(entry, reason);
-                Settled { result: WriteResult::Later, pause }
+                SettledOperation { result: WriteResult::Later, pause }
             }
             Outcome::Gone => {
                 self.gone(entry);
@@ -221,18 +237,18 @@ impl<'a> Settler<'a> {
                 self.later(entry, Reason::PutOff { after_ms }, after_ms)
             }
             Outcome::Uncertain(_) => {
-                self.tell(entry, None, Reason::Uncertain);
+                self.add_journal_entry(entry, None, Reason::Uncertain);
                 done(WriteResult::Uncertain)
             }
         }
     }
 
-    fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: Reading) {
+    fn applied(&mut self, entry: &OutboxEntry, applied: &Applied, reading: RowReading) {
         self.changes.outbox_done.push(entry.intent.clone());
         let key = self.source().key(&applied.id);
         let link = self.final_link(entry.link);
         if self.is_of_another(&key, link) {
-            self.strange(entry, &key);
+            self.reject_foreign_record(entry, &key);
             return;
         }
         let mut record =
@@ -245,18 +261,19 @@ impl<'a> Settler<'a> {
         if self.probed {
             self.changes.dirty.push(link);
         } else {
-            record.status = Status::Live;
+            record.status = RecordStatus::Live;
             record.version.clone_from(&applied.version);
             record.modified_ms = applied.modified_ms.or(record.modified_ms);
         }
         if entry.action == Action::Archive {
-            record.status = Status::Withdrawn;
+            record.status = RecordStatus::Withdrawn;
             self.changes.dirty.push(link);
         }
         self.count(entry.action);
         let mut altered = false;
         for write in &entry.fields {
-            altered |= self.take(&mut record, (entry, write), &reading, doubt.as_ref());
+            altered |=
+                self.take_written_fields(&mut record, (entry, write), &reading, doubt.as_ref());
         }
         if entry.action == Action::Create {
             note_defaults(self.member, entry, &reading, &mut record);
@@ -265,7 +282,7 @@ impl<'a> Settler<'a> {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
         }
-        // What is read back may show that it was not kept: that comes after (RULES.md R26).
+        // What is read back may show that it was not kept: that comes after (`RULES.md` R26).
         self.forgive(link, entry, &key);
         if let Some(doubt) = doubt {
             altered |= self.observe_write(&mut record, doubt);
@@ -277,15 +294,16 @@ impl<'a> Settler<'a> {
             true => Reason::AppliedAltered,
             false => Reason::Applied,
         };
-        self.tell(entry, Some(key), reason);
+        self.add_journal_entry(entry, Some(key), reason);
     }
 
-    /// Moves seen, base and agreement of one written field; whether the system altered the value.
-    fn take(
+    /// Moves seen, base and agreement of one written field. True where the system altered the
+    /// value.
+    fn take_written_fields(
         &self,
         record: &mut RecordState,
         (entry, write): (&OutboxEntry, &FieldWrite),
-        reading: &Reading,
+        reading: &RowReading,
         doubt: Option<&Doubt>,
     ) -> bool {
         let Some((position, field)) = self.entity.field(&write.field) else { return false };
@@ -293,7 +311,7 @@ impl<'a> Settler<'a> {
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         // An answer that shows what stood there before says that nothing was written, and not in
-        // which form: the next reading tells (RULES.md R26).
+        // which form: the next reading tells (`RULES.md` R26).
         let column = self.member.group_of(position).and_then(|group| group.columns.first());
         let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
         let wrote = if is_reference { &remote } else { &write.after };
@@ -316,11 +334,11 @@ impl<'a> Settler<'a> {
     }
 
     /// Asks what was not asked before; what a person leaves as it is stays answered.
-    async fn ask(&mut self) -> Result<(), AbsorbError> {
+    async fn add_reviews(&mut self) -> Result<(), IngestError> {
         for review in std::mem::take(&mut self.asked) {
             let known = self.engine.store.review(&review.id).await?;
             let stands = known.is_some_and(|known| {
-                known.status != ReviewStatus::Closed || known.choice == Some(Choice::Leave)
+                known.status != ReviewStatus::Closed || known.choice == Some(ReviewChoice::Leave)
             });
             if !stands {
                 self.changes.reviews.push(review);
@@ -330,7 +348,7 @@ impl<'a> Settler<'a> {
     }
 
     fn is_of_another(&self, key: &RecordKey, link: LinkId) -> bool {
-        let known = self.records.get(key).filter(|record| record.status != Status::Replaced);
+        let known = self.records.get(key).filter(|record| record.status != RecordStatus::Replaced);
         known.and_then(|record| record.link).is_some_and(|known| known != link)
     }
 
@@ -340,9 +358,9 @@ impl<'a> Settler<'a> {
         if let Some(id) = &entry.id {
             let key = self.source().key(id);
             if let Some(record) = self.records.get_mut(&key)
-                && record.status == Status::Live
+                && record.status == RecordStatus::Live
             {
-                record.status = Status::Deleted;
+                record.status = RecordStatus::Deleted;
                 self.touched.insert(key);
             }
         }
@@ -352,7 +370,7 @@ impl<'a> Settler<'a> {
     fn refuse(&mut self, entry: &OutboxEntry, problems: Vec<Problem>) {
         let codes = problems.iter().map(|problem| problem.code.clone()).collect();
         self.changes.outbox_done.push(entry.intent.clone());
-        self.tell(entry, None, Reason::Refused { codes });
+        self.add_journal_entry(entry, None, Reason::Refused { codes });
         let id = self.final_link(entry.link);
         let (entity, member) = (self.entity, self.member);
         let (failures, more) =
@@ -373,14 +391,14 @@ impl<'a> Settler<'a> {
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_met = refused_columns::is_met(&link.failures);
         let forgiven = refused_columns::forgive(&mut link.failures, entry, &record.id, self.now_ms);
-        if forgiven != Forgiven::Nothing {
+        if forgiven != ClearedRefusals::Nothing {
             self.changes.links.push(link.clone());
             // The question about it is over with the next plan.
             if was_met && !refused_columns::is_met(&link.failures) {
                 self.changes.dirty.push(id);
             }
         }
-        if forgiven == Forgiven::TriesAgain {
+        if forgiven == ClearedRefusals::TriesAgain {
             self.changes.dirty.push(id);
         }
     }
@@ -389,7 +407,7 @@ impl<'a> Settler<'a> {
     fn drop(&mut self, entry: &OutboxEntry, reason: Reason) {
         self.changes.outbox_done.push(entry.intent.clone());
         self.changes.dirty.push(self.final_link(entry.link));
-        self.tell(entry, None, reason);
+        self.add_journal_entry(entry, None, reason);
     }
 
     /// The link may have been united with another since the operation was planned.
@@ -400,14 +418,19 @@ impl<'a> Settler<'a> {
         }
     }
 
-    fn tell(&mut self, entry: &OutboxEntry, record: Option<RecordKey>, reason: Reason) {
+    fn add_journal_entry(
+        &mut self,
+        entry: &OutboxEntry,
+        record: Option<RecordKey>,
+        reason: Reason,
+    ) {
         let mut line = entry.line(self.now_ms, self.connector.generation(), reason);
         line.record = record.or(line.record);
         self.changes.journal.push(line);
     }
 
     /// Links that waited for what this batch made.
-    async fn wake(&mut self) -> Result<(), AbsorbError> {
+    async fn wake(&mut self) -> Result<(), IngestError> {
         let made = self.created.iter().filter_map(|key| self.records.get(key));
         let mut awaited: Vec<Awaited> = Vec::new();
         for record in made {
@@ -419,12 +442,12 @@ impl<'a> Settler<'a> {
             }));
         }
         if !awaited.is_empty() {
-            self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+            self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         }
         Ok(())
     }
 
-    async fn add_match_keys(&mut self) -> Result<(), AbsorbError> {
+    async fn add_match_keys(&mut self) -> Result<(), IngestError> {
         let written: Vec<&RecordState> =
             self.touched.iter().filter_map(|key| self.records.get(key)).collect();
         let (keys, _) = keys::match_keys(&self.engine.transforms, self.entity, &written).await?;
@@ -437,7 +460,7 @@ impl<'a> Settler<'a> {
 fn note_defaults(
     member: &MemberSpec,
     entry: &OutboxEntry,
-    reading: &Reading,
+    reading: &RowReading,
     record: &mut RecordState,
 ) {
     let fields = record.fields.iter_mut().zip(&reading.cells).enumerate();

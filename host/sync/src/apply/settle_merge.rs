@@ -1,41 +1,42 @@
-//! What follows from the outcome of a merge: the survivor takes over, or the question is open
-//! again.
+//! Settles the outcome of a merge: the survivor takes over, or the question is open again.
 //!
 //! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
 //! is harmless: by then the system says that the loser is gone, and the review is over.
 
-use crate::apply::settle::{Pause, RETRY_MS, Settled};
+use crate::apply::settled::{LinkPause, RETRY_MS, SettledOperation};
 use crate::engine::{Engine, WriteResult};
 use crate::model::reason::Reason;
 use crate::model::record::{Outcome, Problem, can_retry};
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{Choice, Matter, OutboxEntry, RecordKey, Review, ReviewStatus, Status};
+use crate::model::state::{
+    OutboxEntry, RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 use crate::ports::Connector;
-use crate::read::ingest::{AbsorbError, Source};
-use crate::store::port::{Changes, ReviewQuery, Reviews};
+use crate::read::ingest::{IngestError, IngestSource};
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery};
 
-/// The code of what a connector cannot do at all.
+/// The problem code of a merge that the connector does not support.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
 
 /// Settles merges of one member, each in a commit of its own.
-pub(crate) async fn settle(
+pub(crate) async fn settle_merges(
     engine: &Engine<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
     connector: &dyn Connector,
     batch: &[OutboxEntry],
     outcomes: Vec<Outcome>,
-) -> Result<Vec<Settled>, AbsorbError> {
+) -> Result<Vec<SettledOperation>, IngestError> {
     let mut settled = Vec::with_capacity(batch.len());
     for (entry, outcome) in batch.iter().zip(outcomes) {
-        let merge = Merge { engine, entity, member, connector, entry };
-        settled.push(merge.settle(outcome).await?);
+        let merge = MergeSettler { engine, entity, member, connector, entry };
+        settled.push(merge.settle_outcome(outcome).await?);
     }
     Ok(settled)
 }
 
-struct Merge<'a> {
+struct MergeSettler<'a> {
     engine: &'a Engine<'a>,
     entity: &'a EntitySpec,
     member: &'a MemberSpec,
@@ -43,9 +44,9 @@ struct Merge<'a> {
     entry: &'a OutboxEntry,
 }
 
-impl Merge<'_> {
-    async fn settle(&self, outcome: Outcome) -> Result<Settled, AbsorbError> {
-        let done = |result| Settled { result, pause: None };
+impl MergeSettler<'_> {
+    async fn settle_outcome(&self, outcome: Outcome) -> Result<SettledOperation, IngestError> {
+        let done = |result| SettledOperation { result, pause: None };
         match outcome {
             Outcome::Applied(applied) => {
                 self.hand_over(&self.source().key(&applied.id)).await?;
@@ -73,15 +74,15 @@ impl Merge<'_> {
         }
     }
 
-    fn source(&self) -> Source<'_> {
-        Source::new(self.engine, self.entity, self.member, self.connector.generation())
+    fn source(&self) -> IngestSource<'_> {
+        IngestSource::new(self.engine, self.entity, self.member, self.connector.generation())
     }
 
     fn line(&self, reason: Reason) -> crate::model::state::JournalEntry {
         self.entry.line(self.engine.clock.now_ms(), self.connector.generation(), reason)
     }
 
-    async fn commit(&self, changes: Changes) -> Result<(), AbsorbError> {
+    async fn commit(&self, changes: Changes) -> Result<(), IngestError> {
         Ok(self.engine.store.commit(changes).await?)
     }
 
@@ -100,7 +101,7 @@ impl Merge<'_> {
     }
 
     /// The loser, and the winner too where the survivor has a new id, pass to the survivor.
-    async fn hand_over(&self, survivor: &RecordKey) -> Result<(), AbsorbError> {
+    async fn hand_over(&self, survivor: &RecordKey) -> Result<(), IngestError> {
         let Some(loser) = self.loser() else { return Ok(()) };
         let mut changes = self.over(Reason::MergedFrom(loser.clone()));
         for line in &mut changes.journal {
@@ -113,8 +114,8 @@ impl Merge<'_> {
             }
             changes.aliases.push((record.key.clone(), survivor.clone()));
             record.status = match record.status {
-                Status::Surplus => Status::SurplusInto(survivor.clone()),
-                _ => Status::MergedInto(survivor.clone()),
+                RecordStatus::Surplus => RecordStatus::SurplusInto(survivor.clone()),
+                _ => RecordStatus::MergedInto(survivor.clone()),
             };
             changes.records.push(record);
         }
@@ -124,7 +125,7 @@ impl Merge<'_> {
     }
 
     /// The system refused: the question is open again.
-    async fn give_back(&self, problems: Vec<Problem>) -> Result<(), AbsorbError> {
+    async fn give_back(&self, problems: Vec<Problem>) -> Result<(), IngestError> {
         let codes: Vec<String> = problems.into_iter().map(|problem| problem.code).collect();
         let never = codes.iter().any(|code| code == UNSUPPORTED);
         let mut changes = self.over(Reason::Refused { codes });
@@ -132,7 +133,7 @@ impl Merge<'_> {
         changes.reviews = match known {
             Some(known) if never => self.by_hand(known).await?,
             Some(known) => {
-                vec![Review { status: ReviewStatus::Open, choice: None::<Choice>, ..known }]
+                vec![Review { status: ReviewStatus::Open, choice: None::<ReviewChoice>, ..known }]
             }
             None => Vec::new(),
         };
@@ -140,37 +141,43 @@ impl Merge<'_> {
     }
 
     /// The connector cannot merge them, whatever its schema says: that is offered no more
-    /// (RULES.md V15).
-    async fn by_hand(&self, known: Review) -> Result<Vec<Review>, AbsorbError> {
+    /// (`RULES.md` V15).
+    async fn by_hand(&self, known: Review) -> Result<Vec<Review>, IngestError> {
         let now_ms = self.engine.clock.now_ms();
         let closed = review::closed(&known, now_ms);
-        let Matter::Surplus { active, surplus, .. } = known.matter else { return Ok(vec![closed]) };
-        let matter = Matter::Surplus { active, surplus, mergeable: false };
+        let ReviewSubject::Surplus { active, surplus, .. } = known.matter else {
+            return Ok(vec![closed]);
+        };
+        let matter = ReviewSubject::Surplus { active, surplus, mergeable: false };
         let view = self.engine.store.links(&[self.entry.link]).await?.pop();
         let open = view.map(|view| review::of_link(&view.link, matter, ReviewStatus::Open, now_ms));
         Ok(std::iter::once(closed).chain(open).collect())
     }
 
-    async fn put_off(&self, reason: Reason, after_ms: u64) -> Result<Settled, AbsorbError> {
+    async fn put_off(
+        &self,
+        reason: Reason,
+        after_ms: u64,
+    ) -> Result<SettledOperation, IngestError> {
         self.commit(self.over(reason)).await?;
-        Ok(Settled { result: WriteResult::Later, pause: Some(Pause::Ms(after_ms)) })
+        Ok(SettledOperation { result: WriteResult::Later, pause: Some(LinkPause::Ms(after_ms)) })
     }
 
     /// The records are other than thought: they are read, and the link is planned from that.
-    async fn look_again(&self, reason: Reason) -> Result<Settled, AbsorbError> {
+    async fn look_again(&self, reason: Reason) -> Result<SettledOperation, IngestError> {
         let ids: Vec<String> = self.entry.id.iter().chain(&self.entry.loser).cloned().collect();
         self.source().read_again(self.connector, &ids).await?;
         self.commit(self.over(reason)).await?;
-        Ok(Settled { result: WriteResult::Later, pause: None })
+        Ok(SettledOperation { result: WriteResult::Later, pause: None })
     }
 
     /// The review that approved it.
-    async fn review(&self) -> Result<Option<Review>, AbsorbError> {
+    async fn review(&self) -> Result<Option<Review>, IngestError> {
         let loser = self.loser();
-        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let reviews = self.engine.store.reviews(&query).await?;
         let is_mine = |review: &Review| match &review.matter {
-            Matter::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),
+            ReviewSubject::Surplus { surplus, .. } => Some(surplus) == loser.as_ref(),
             _ => false,
         };
         Ok(reviews.into_iter().find(is_mine))

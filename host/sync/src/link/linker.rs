@@ -1,24 +1,27 @@
-//! Linking: every live record belongs to one link, or a person is asked.
+//! Linking: every live record gets one link, or a person is asked.
 //!
-//! Links have followed records that were merged or converted before this ([`crate::link::successors`], called
-//! by [`crate::cycle`]). Records without a link are matched by keys in order. A record that matches
-//! nothing founds a link. A stamp goes before all keys (`stamped`).
+//! Merged and converted records have handed on their links before this
+//! ([`crate::link::successors`], called by [`crate::cycle`]). Records without a link are matched by
+//! keys in order. A record that matches nothing founds a link. A stamp goes before all keys
+//! (`stamped`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::engine::{Engine, Event, Tally, journal_of};
-use crate::link::matching::{Known, Verdict, judge};
-use crate::link::pending_creates::Unanswered;
+use crate::cycle_state::ContestedPlaces;
+use crate::engine::{CycleCounters, CycleEvent, Engine, journal_of};
+use crate::link::matching::{MatchContext, MatchVerdict, judge};
+use crate::link::pending_creates::UnansweredCreates;
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{
-    Link, LinkId, LinkStatus, LinkWork, Matter, RecordKey, RecordState, Review, Status, Truth,
+    Link, LinkId, LinkStatus, LinkWork, RecordKey, RecordState, RecordStatus, Review,
+    ReviewSubject, Truth,
 };
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::read::keys::HELD;
-use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 mod answered;
 mod aside;
@@ -27,23 +30,24 @@ mod stamped;
 
 pub(crate) use returned::take_back;
 
-/// Links all records of an entity that need it. `current` are the systems that were read up to now.
-/// The places that stay empty for now: a question is open about who belongs there.
+/// Links all unlinked records of an entity. `current` are the systems that were read up to now.
+/// Returns the places that stay empty for now, because a question about their records is open.
 pub(crate) async fn link_records(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     current: &BTreeSet<&str>,
-) -> Result<Contested, StoreError> {
+) -> Result<ContestedPlaces, StoreError> {
     let mut reviews = BTreeMap::new();
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     for review in engine.store.reviews(&query).await? {
-        if review.entity == entity.name && matches!(review.matter, Matter::Ambiguous { .. }) {
+        if review.entity == entity.name && matches!(review.matter, ReviewSubject::Ambiguous { .. })
+        {
             reviews.insert(review.id.clone(), review);
         }
     }
-    let unanswered = Unanswered::new(engine, tally, entity).await?;
-    let mut pass = Pass::default();
+    let unanswered = UnansweredCreates::new(engine, tally, entity).await?;
+    let mut pass = LinkingPass::default();
     let mut after: Option<RecordKey> = None;
     loop {
         let limit = engine.options.chunk_links;
@@ -57,7 +61,7 @@ pub(crate) async fn link_records(
         linker.link(&chunk).await?;
         pass = std::mem::take(&mut linker.pass);
         pass.bound = std::mem::take(&mut linker.known.bound);
-        tally.event(&Event::Linked {
+        tally.event(&CycleEvent::Linked {
             entity: &entity.name,
             matched: linker.matched,
             founded: linker.founded,
@@ -74,7 +78,7 @@ pub(crate) async fn link_records(
     Ok(pass.contested)
 }
 
-/// Questions that the world has answered meanwhile.
+/// Closes questions that have lost their cause.
 async fn close_stale(
     engine: &Engine<'_>,
     reviews: impl Iterator<Item = Review>,
@@ -87,12 +91,13 @@ async fn close_stale(
     engine.store.commit(Changes { reviews, ..Changes::default() }).await
 }
 
-/// Fetches everything that shares a key with records, by the values of their keys.
+/// Fetches the records that share a match key with records, by the values of their keys, and the
+/// systems in which their links have live records.
 async fn fetch_candidates(
     engine: &Engine<'_>,
     entity: &EntitySpec,
     values: &BTreeMap<RecordKey, Vec<(String, String)>>,
-    known: &mut Known,
+    known: &mut MatchContext,
 ) -> Result<(), StoreError> {
     let store = engine.store;
     let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -118,7 +123,7 @@ async fn fetch_candidates(
     Ok(())
 }
 
-/// A link that nothing is known of yet.
+/// A link without records and values.
 fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
     Link {
         id,
@@ -134,26 +139,25 @@ fn new_link(entity: &EntitySpec, id: LinkId) -> Link {
 /// The removed records of a link that goes on without them.
 fn replaced(records: Vec<Arc<RecordState>>) -> impl Iterator<Item = RecordState> {
     let gone = records.into_iter().filter(|record| record.status.is_removed());
-    gone.map(|record| RecordState { status: Status::Replaced, ..Arc::unwrap_or_clone(record) })
+    gone.map(|record| RecordState {
+        status: RecordStatus::Replaced,
+        ..Arc::unwrap_or_clone(record)
+    })
 }
 
 /// A match key's name and all records that it fits.
 type Group = (String, Vec<RecordKey>);
 
-/// By link and system, a record there without a link of which a person is asked whether it is the
-/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
-pub(crate) type Contested = BTreeMap<(LinkId, String), RecordKey>;
-
-/// What one pass over all records without a link finds out, whatever their chunks.
+/// The findings of one pass over all records without a link, across its chunks.
 #[derive(Debug, Default)]
-struct Pass {
-    /// The groups of records that a question is about, and whether it is a new one.
+struct LinkingPass {
+    /// The groups of records that a question is about; true for a new question.
     groups: BTreeMap<Group, bool>,
-    /// Questions that are asked or whose answer waits.
+    /// Questions that are open, or whose answer waits.
     stand: BTreeSet<String>,
-    /// See [`Known::bound`].
+    /// The same as [`MatchContext::bound`].
     bound: BTreeSet<RecordKey>,
-    contested: Contested,
+    contested: ContestedPlaces,
 }
 
 /// Links one chunk of records.
@@ -162,25 +166,25 @@ struct Linker<'a> {
     entity: &'a EntitySpec,
     reviews: &'a BTreeMap<String, Review>,
     /// Creates that nobody answered, and the records that may be what they made.
-    unanswered: &'a Unanswered<'a>,
+    unanswered: &'a UnansweredCreates<'a>,
     /// The systems that were read up to now.
     current: &'a BTreeSet<&'a str>,
     now_ms: i64,
     next: LinkId,
-    known: Known,
+    known: MatchContext,
     /// Match keys of originals that stamps name, by name and value.
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
     /// Links that existed before.
     joined: BTreeSet<LinkId>,
-    /// Records that a person has put with another one, which keeps its place: in the order in which
+    /// Records that a person has put with another one, which keeps its place, in the order in which
     /// they got their link.
     chosen: Vec<RecordKey>,
     /// Links of records that were made before the database was put back.
     recalled: BTreeSet<LinkId>,
-    /// Records of this chunk whose stamp says where they belong, and which cannot go there yet.
+    /// Records of this chunk whose stamp names a link that they cannot join yet.
     waiting: BTreeSet<RecordKey>,
     asked: BTreeSet<String>,
-    pass: Pass,
+    pass: LinkingPass,
     changes: Changes,
     matched: u64,
     founded: u64,
@@ -191,7 +195,7 @@ impl<'a> Linker<'a> {
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
         reviews: &'a BTreeMap<String, Review>,
-        unanswered: &'a Unanswered<'a>,
+        unanswered: &'a UnansweredCreates<'a>,
         current: &'a BTreeSet<&'a str>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
@@ -202,14 +206,14 @@ impl<'a> Linker<'a> {
             current,
             now_ms: engine.clock.now_ms(),
             next: engine.store.last_link().await?,
-            known: Known::default(),
+            known: MatchContext::default(),
             values: BTreeMap::new(),
             joined: BTreeSet::new(),
             chosen: Vec::new(),
             recalled: BTreeSet::new(),
             waiting: BTreeSet::new(),
             asked: BTreeSet::new(),
-            pass: Pass::default(),
+            pass: LinkingPass::default(),
             changes: Changes::default(),
             matched: 0,
             founded: 0,
@@ -233,7 +237,7 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    /// Everything that shares a key with the chunk.
+    /// Fetches the records that share a key with the chunk.
     async fn learn(
         &mut self,
         values: &BTreeMap<RecordKey, Vec<(String, String)>>,
@@ -241,37 +245,43 @@ impl<'a> Linker<'a> {
         fetch_candidates(self.engine, self.entity, values, &mut self.known).await
     }
 
-    async fn follow(&mut self, record: &RecordKey, verdict: Verdict) -> Result<(), StoreError> {
+    async fn follow(
+        &mut self,
+        record: &RecordKey,
+        verdict: MatchVerdict,
+    ) -> Result<(), StoreError> {
         match verdict {
-            Verdict::Join { link, .. } if self.unanswered.blocks(record, link) => {}
-            Verdict::Join { link, others, key } => {
+            MatchVerdict::Join { link, .. } if self.unanswered.blocks(record, link) => {}
+            MatchVerdict::Join { link, others, key } => {
                 self.joined.insert(link);
-                self.put(record, link, Reason::MatchedBy(key.clone()));
+                self.join_link(record, link, Reason::MatchedBy(key.clone()));
                 for other in others {
-                    self.put(&other, link, Reason::MatchedBy(key.clone()));
+                    self.join_link(&other, link, Reason::MatchedBy(key.clone()));
                 }
                 self.matched += 1;
             }
-            Verdict::Found { others, .. } if !self.may_found(record, &others) => {}
-            Verdict::Found { others, key } => {
+            MatchVerdict::Found { others, .. } if !self.may_found(record, &others) => {}
+            MatchVerdict::Found { others, key } => {
                 let link = self.found();
                 let by_key = key.map(Reason::MatchedBy);
-                self.put(record, link, by_key.clone().unwrap_or(Reason::Founded));
+                self.join_link(record, link, by_key.clone().unwrap_or(Reason::Founded));
                 for other in &others {
-                    self.put(other, link, by_key.clone().unwrap_or(Reason::Founded));
+                    self.join_link(other, link, by_key.clone().unwrap_or(Reason::Founded));
                 }
                 self.matched += u64::from(!others.is_empty());
                 self.founded += 1;
             }
-            // The reading that failed has told why.
-            Verdict::Held => {}
-            Verdict::Ambiguous { key, records } => self.ask(record, &key, records).await?,
+            // The reading that failed has journalled the reason.
+            MatchVerdict::Held => {}
+            MatchVerdict::Ambiguous { key, records } => {
+                self.ask_about_matches(record, &key, records).await?
+            }
         }
         Ok(())
     }
 
-    /// Whether these may found a link now: what was not read yet may be the same thing
-    /// (RULES.md P13), and so may what a create made that nobody answered.
+    /// True if these records may found a link now. A record that was not read yet may be the same
+    /// thing (RULES.md P13), and so may a record of a create without an answer.
     fn may_found(&self, record: &RecordKey, others: &[RecordKey]) -> bool {
         let waits = |one: &RecordKey| self.is_behind(&one.system) || self.unanswered.withholds(one);
         !others.iter().chain([record]).any(waits)
@@ -287,11 +297,11 @@ impl<'a> Linker<'a> {
         self.next
     }
 
-    fn put(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
+    fn join_link(&mut self, record: &RecordKey, link: LinkId, reason: Reason) {
         self.known.linked.insert(record.clone(), link);
         self.known.occupied.insert((link, record.system.clone()));
         self.changes.dirty.push(link);
-        let note = Note { record: Some(record.clone()), field: None, reason };
+        let note = PlanNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 }

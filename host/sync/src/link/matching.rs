@@ -1,8 +1,8 @@
-//! Whether a record without a link is the same thing as another (rules E1, E2).
+//! Matching: the verdict that a record without a link is the same thing as another, or is not.
 //!
-//! Pure. The records that share a key are one thing only if at most one link is among them, and no
+//! Pure. Records that share a key are one thing only if at most one link is among them, and no
 //! system has two of those without a link, or one beside the link's own. Records of one link are
-//! one thing already. Anything else is ambiguous and goes to a person: never a pick.
+//! one thing already. Any other group is ambiguous and goes to a person, without a pick.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,34 +11,34 @@ use crate::model::state::{LinkId, RecordKey};
 use crate::read::keys::HELD;
 use crate::store::port::Candidate;
 
-/// What is known while records are linked.
+/// The records and links that matching compares with.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct MatchContext {
     /// Live records by key name and value.
     pub candidates: BTreeMap<(String, String), Vec<Candidate>>,
     /// Systems in which a link has a live record.
     pub occupied: BTreeSet<(LinkId, String)>,
     /// Records that got a link since the candidates were fetched.
     pub linked: BTreeMap<RecordKey, LinkId>,
-    /// Records that a person put with another one that has no link yet: they go where it goes.
+    /// Records that a person put with another one that has no link yet; they follow that one.
     pub bound: BTreeSet<RecordKey>,
 }
 
-impl Known {
+impl MatchContext {
     /// The link that a candidate has now.
     pub fn link_of(&self, candidate: &Candidate) -> Option<LinkId> {
         self.linked.get(&candidate.record).copied().or(candidate.link)
     }
 
-    /// Whether a candidate stands for nothing of its own.
+    /// True if a candidate follows another record and has no link yet.
     fn is_bound(&self, candidate: &Candidate) -> bool {
         self.bound.contains(&candidate.record) && self.link_of(candidate).is_none()
     }
 }
 
-/// What to do with a record.
+/// The verdict about a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum MatchVerdict {
     /// It joins this link, with these others that have none yet.
     Join {
         /// The link.
@@ -55,7 +55,7 @@ pub enum Verdict {
         /// The match key's name, if one matched.
         key: Option<String>,
     },
-    /// A key could not be made, so nobody can say: it waits.
+    /// A key could not be made, so the record waits.
     Held,
     /// A person must decide.
     Ambiguous {
@@ -66,38 +66,40 @@ pub enum Verdict {
     },
 }
 
-/// Tries the keys in order. `values` are the record's own: key name and value.
+/// Tries the keys in order until one finds a counterpart. `values` are the record's own: key name
+/// and value.
 pub fn judge(
     keys: &[MatchKey],
     record: &RecordKey,
     values: &[(String, String)],
-    known: &Known,
-) -> Verdict {
+    known: &MatchContext,
+) -> MatchVerdict {
     for key in keys {
         let Some(value) = values.iter().find(|(name, _)| *name == key.name) else { continue };
         if value.1 == HELD {
-            return Verdict::Held;
+            return MatchVerdict::Held;
         }
         if let Some(verdict) = judge_key(key, record, value, known) {
             return verdict;
         }
     }
-    Verdict::Found { others: Vec::new(), key: None }
+    MatchVerdict::Found { others: Vec::new(), key: None }
 }
 
-/// The verdict of one key, or nothing when it finds nobody.
+/// The verdict of one key; `None` where it finds no counterpart.
 fn judge_key(
     key: &MatchKey,
     record: &RecordKey,
     value: &(String, String),
-    known: &Known,
-) -> Option<Verdict> {
+    known: &MatchContext,
+) -> Option<MatchVerdict> {
     let is_taken = |link: LinkId| known.occupied.contains(&(link, record.system.clone()));
     let all = known.candidates.get(value).map(Vec::as_slice).unwrap_or_default();
     let others: Vec<&Candidate> = all
         .iter()
         .filter(|other| other.record != *record && !known.is_bound(other))
-        // Where a key may repeat, a thing that has a record in this system is another thing.
+        // A key that may repeat does not match a link that has a record in this system: that is
+        // another thing.
         .filter(|other| key.unique || !known.link_of(other).is_some_and(is_taken))
         .collect();
     if others.is_empty() {
@@ -119,8 +121,8 @@ fn judge_key(
         (link, None) if have_room(record, &free, link.copied(), known) => {
             let others = free.into_iter().cloned().collect();
             Some(match link {
-                Some(link) => Verdict::Join { link: *link, others, key: key.name.clone() },
-                None => Verdict::Found { others, key: Some(key.name.clone()) },
+                Some(link) => MatchVerdict::Join { link: *link, others, key: key.name.clone() },
+                None => MatchVerdict::Found { others, key: Some(key.name.clone()) },
             })
         }
         _ => {
@@ -128,14 +130,19 @@ fn judge_key(
                 others.iter().map(|other| other.record.clone()).collect();
             records.push(record.clone());
             records.sort_unstable();
-            Some(Verdict::Ambiguous { key: key.name.clone(), records })
+            Some(MatchVerdict::Ambiguous { key: key.name.clone(), records })
         }
     }
 }
 
-/// Whether a record and others without a link have each a system for themselves, also beside what
-/// the link has.
-fn have_room(record: &RecordKey, free: &[&RecordKey], link: Option<LinkId>, known: &Known) -> bool {
+/// True if a record and others without a link are each alone in their system, also beside the
+/// records of the link.
+fn have_room(
+    record: &RecordKey,
+    free: &[&RecordKey],
+    link: Option<LinkId>,
+    known: &MatchContext,
+) -> bool {
     let mut systems = BTreeSet::new();
     free.iter().chain([&record]).all(|one| {
         let is_taken = |link| known.occupied.contains(&(link, one.system.clone()));

@@ -1,42 +1,42 @@
-//! Records that may be what an unanswered create made: nothing is founded on them, one that a match
-//! key brings to that create's link is weighed against what was sent, and those that went before
-//! they were read are remembered, until it is known what became of the create (SYNC.md 3.6).
-//! Otherwise the same thing would be made again in the other systems, or an edit of it be lost.
-//! And records that a person is asked about, which may be what a link lacks.
+//! Records that an unanswered create may have made. No link is founded on them. One that a match
+//! key brings to the create's link is weighed against the cells that were sent. One that went
+//! before it was read is remembered until the create is decided. Without this the same thing would
+//! be made again in the other systems, or an edit of it would be lost (RULES.md V1, P1). Questions
+//! about such creates stand here too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::evidence::{Likeness, likeness, weigh};
-use crate::apply::send::sent_cells;
-use crate::engine::{Engine, Tally};
-use crate::model::record::{Action, Tombstone};
-use crate::model::spec::EntitySpec;
+use crate::apply::evidence::{CreateLikeness, likeness, weigh};
+use crate::engine::{CycleCounters, Engine};
+use crate::model::record::Action;
+use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
-    LinkId, LinkWork, Matter, OutboxEntry, OutboxState, RecordKey, RecordState, Review, SKEW_MS,
+    LinkId, LinkWork, OutboxEntry, OutboxState, RecordKey, RecordState, Review, ReviewSubject,
 };
 use crate::model::value::Cell;
-use crate::read::ingest::Source;
-use crate::store::port::{OutboxQuery, ReviewQuery, Reviews, Store, StoreError};
+use crate::read::sent::sent_cells;
+use crate::store::port::{OutboxQuery, ReviewFilter, ReviewQuery, Store, StoreError};
 
-/// Records looked at at once.
+/// Records fetched at once.
 const ROWS: usize = 1000;
 
-/// The creates of an entity that nobody answered, and what waits for them.
-pub(crate) struct Unanswered<'a> {
+/// The creates of an entity without an answer, and the records that wait for them.
+pub(crate) struct UnansweredCreates<'a> {
     entity: &'a EntitySpec,
-    /// With what was sent, in canonical form; nothing if a transform failed on it.
+    /// The creates with the cells that were sent, in canonical form; without cells if a transform
+    /// failed on them.
     creates: Vec<(OutboxEntry, Vec<Cell>)>,
-    /// Records without a link that may be what one of them made.
+    /// Records without a link that one of the creates may have made.
     withheld: BTreeSet<RecordKey>,
 }
 
-impl<'a> Unanswered<'a> {
+impl<'a> UnansweredCreates<'a> {
     pub(crate) async fn new(
         engine: &Engine<'_>,
-        tally: &Tally<'_>,
+        tally: &CycleCounters<'_>,
         entity: &'a EntitySpec,
     ) -> Result<Self, StoreError> {
-        let creates = unanswered(engine.store, &entity.name, None).await?;
+        let creates = unanswered_creates(engine.store, &entity.name, None).await?;
         let creates = with_cells(engine, tally, entity, creates).await;
         let mut waiting = Self { entity, creates, withheld: BTreeSet::new() };
         if !waiting.creates.is_empty() {
@@ -63,17 +63,18 @@ impl<'a> Unanswered<'a> {
         }
     }
 
-    /// Whether no link may be founded on a record.
+    /// True if no link may be founded on a record.
     pub(crate) fn withholds(&self, record: &RecordKey) -> bool {
         self.withheld.contains(record)
     }
 
-    /// Whether a record may not join a link: what was sent to its place is not known.
+    /// True if a record may not join a link yet, because the cells that were sent to its place are
+    /// not known.
     pub(crate) fn blocks(&self, record: &RecordKey, link: LinkId) -> bool {
         self.create_of(record, link).is_some_and(|(_, cells)| cells.is_empty())
     }
 
-    /// A record joins its link: what people changed in it since it was made becomes an edit.
+    /// Weighs a record that joins its link against the create: changes since then become edits.
     pub(crate) fn weigh(&self, record: &mut RecordState, link: LinkId) {
         if let Some((entry, cells)) = self.create_of(&record.key, link) {
             weigh(self.entity, entry, cells, record);
@@ -81,14 +82,14 @@ impl<'a> Unanswered<'a> {
     }
 
     fn create_of(&self, record: &RecordKey, link: LinkId) -> Option<&(OutboxEntry, Vec<Cell>)> {
-        // A link has one place in a system: what was made as one object may be another by now, as
-        // a Lead that was converted is a Contact.
+        // A link has one place in a system: the object of the create may be another by now, as a
+        // converted Lead is a Contact.
         self.creates.iter().find(|(entry, _)| entry.link == link && entry.system == record.system)
     }
 }
 
-/// Whether a record may be what a create made. Once a person is asked, only what the question names
-/// and what agrees on everything: a system shows what it made before that.
+/// True if a create may have made a record. Once a person is asked, only the records of the
+/// question count, and those that agree on all cells: a system shows the record before that.
 fn may_be(
     entity: &EntitySpec,
     entry: &OutboxEntry,
@@ -101,17 +102,18 @@ fn may_be(
     }
     let likeness = likeness(entity, sent, record);
     match question.map(|question| &question.matter) {
-        Some(Matter::Uncertain { records, .. }) => {
-            likeness == Likeness::Same || records.contains(&record.key)
+        Some(ReviewSubject::Uncertain { records, .. }) => {
+            likeness == CreateLikeness::Same || records.contains(&record.key)
         }
-        _ => likeness != Likeness::Other,
+        _ => likeness != CreateLikeness::Other,
     }
 }
 
-/// What each create sent; if a transform fails, nothing is known of that and all may be it.
+/// The cells that each create sent. If a transform fails, they are not known, and every record may
+/// be the one.
 async fn with_cells(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     creates: Vec<OutboxEntry>,
 ) -> Vec<(OutboxEntry, Vec<Cell>)> {
@@ -132,40 +134,17 @@ async fn with_cells(
     known
 }
 
-/// Tombstones of records that were never read, as records, where one of them may be what an
-/// unanswered create made.
-pub(crate) async fn strays(
-    source: &Source<'_>,
-    unknown: &[&Tombstone],
-) -> Result<Vec<RecordState>, StoreError> {
-    if unknown.is_empty() {
-        return Ok(Vec::new());
-    }
-    let creates = unanswered(source.store, &source.entity.name, Some(source)).await?;
-    let Some(since) = creates.iter().map(OutboxEntry::sent_ms).min() else {
-        return Ok(Vec::new());
-    };
-    let gone_ms = |tombstone: &Tombstone| tombstone.at_ms.unwrap_or(source.now_ms);
-    let recent = unknown.iter().filter(|gone| gone_ms(gone) >= since.saturating_sub(SKEW_MS));
-    let stray = |gone: &&Tombstone| RecordState {
-        status: source.status_of(gone),
-        modified_ms: Some(gone_ms(gone)),
-        ..source.blank(&gone.id)
-    };
-    Ok(recent.map(stray).collect())
-}
-
-/// Creates without an answer: of an entity, or of one of its members.
-async fn unanswered(
+/// Creates without an answer, of an entity or of one of its members.
+pub(crate) async fn unanswered_creates(
     store: &dyn Store,
     entity: &str,
-    source: Option<&Source<'_>>,
+    member: Option<&MemberSpec>,
 ) -> Result<Vec<OutboxEntry>, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
         entity: Some(entity.to_owned()),
-        system: source.map(|source| source.member.system.clone()),
-        kind: source.map(|source| (source.member.object.clone(), Action::Create)),
+        system: member.map(|member| member.system.clone()),
+        kind: member.map(|member| (member.object.clone(), Action::Create)),
         due_ms: i64::MAX,
         limit: usize::MAX,
     };
@@ -179,10 +158,10 @@ pub(crate) async fn questions(
     store: &dyn Store,
     entity: &str,
 ) -> Result<BTreeMap<String, Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = store.reviews(&query).await?.into_iter().filter(|one| one.entity == entity);
     let by_intent = reviews.filter_map(|review| match &review.matter {
-        Matter::Uncertain { intent, .. } => Some((intent.clone(), review)),
+        ReviewSubject::Uncertain { intent, .. } => Some((intent.clone(), review)),
         _ => None,
     });
     Ok(by_intent.collect())

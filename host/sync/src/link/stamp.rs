@@ -1,4 +1,4 @@
-//! The intent of a create, which its record carries as a stamp, and what can be read from it.
+//! The intent of a create, which its record carries as a stamp, and the facts in it.
 //!
 //! A database that was put back from a backup has forgotten records that it made, and counts again.
 //! So the intent holds an epoch that no two openings share (RULES.md P1), and names the record that
@@ -7,13 +7,13 @@
 //! ```text
 //! installation epoch - link - version - member [- origin's place - origin's id]
 //! ```
-//! Places are told by the account that a system is, so that a stamp means nothing in another one.
+//! A place is named by the account of its system, so that a stamp means nothing in another account.
 
 use std::collections::BTreeMap;
 
 use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkId, OutboxEntry, RecordKey, Status};
+use crate::model::state::{LinkId, OutboxEntry, RecordKey, RecordStatus};
 use crate::store::port::{Store, StoreError};
 
 /// Characters that every system has room for.
@@ -25,9 +25,9 @@ const EPOCH: usize = 12;
 /// Hexadecimal digits that tell a member.
 const PLACE: usize = 4;
 
-/// What an intent of a create says.
+/// The facts in an intent of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct CreateStamp {
     installation: String,
     epoch: String,
     link: LinkId,
@@ -36,7 +36,7 @@ pub(crate) struct Stamp {
     origin: Option<(String, String)>,
 }
 
-impl Stamp {
+impl CreateStamp {
     /// Reads a stamp of this or another installation.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
@@ -56,11 +56,14 @@ impl Stamp {
     }
 }
 
-/// What a store remembers of the creates of these stamps, in order.
+/// The store's memory of the creates of these stamps, in order.
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn recall(store: &dyn Store, stamps: &[Stamp]) -> Result<Vec<Memory>, StoreError> {
+pub(crate) async fn recall(
+    store: &dyn Store,
+    stamps: &[CreateStamp],
+) -> Result<Vec<StampMemory>, StoreError> {
     let own = installation(store.identity());
     let links: Vec<LinkId> = stamps.iter().map(|stamp| stamp.link).collect();
     let epochs = store.epochs().await?;
@@ -70,33 +73,37 @@ pub(crate) async fn recall(store: &dyn Store, stamps: &[Stamp]) -> Result<Vec<Me
         .into_iter()
         .map(|view| (view.link.id, view.link.version))
         .collect();
-    let memory = |stamp: &Stamp| {
+    let memory = |stamp: &CreateStamp| {
         if stamp.installation != own {
-            return Memory::Foreign;
+            return StampMemory::Foreign;
         }
         let counted = versions.get(&stamp.link).is_some_and(|version| *version >= stamp.version);
-        if counted && epochs.contains(&stamp.epoch) { Memory::Known } else { Memory::Forgotten }
+        if counted && epochs.contains(&stamp.epoch) {
+            StampMemory::Known
+        } else {
+            StampMemory::Forgotten
+        }
     };
     Ok(stamps.iter().map(memory).collect())
 }
 
-/// Whether a store remembers the create of a stamp.
+/// The memory that a store has of the create of a stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Memory {
-    /// It does.
+pub(crate) enum StampMemory {
+    /// This store planned the create and remembers it.
     Known,
-    /// It made it, and has forgotten that since.
+    /// This installation made the create and has forgotten it since.
     Forgotten,
     /// Another installation made it.
     Foreign,
 }
 
 /// The places of an entity's members, by the accounts that their systems are.
-pub(crate) struct Places<'a> {
+pub(crate) struct MemberPlaces<'a> {
     members: Vec<(String, &'a MemberSpec)>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> MemberPlaces<'a> {
     /// Looks up the accounts.
     ///
     /// # Errors
@@ -121,8 +128,8 @@ impl<'a> Places<'a> {
         found.map(|(place, _)| place.as_str()).unwrap_or_default()
     }
 
-    /// The record that a stamp names, if it is of one of these places.
-    pub(crate) fn origin(&self, stamp: &Stamp) -> Option<RecordKey> {
+    /// The record that a stamp names; `None` if its place is none of these.
+    pub(crate) fn origin(&self, stamp: &CreateStamp) -> Option<RecordKey> {
         let (place, id) = stamp.origin.as_ref()?;
         let mut found = self.members.iter().filter(|(known, _)| known == place);
         match (found.next(), found.next()) {
@@ -135,7 +142,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The intent of a create for a link with these records.
+    /// The intent of a create. It names the origin if all fits into 80 characters.
     pub(crate) fn intent(
         &self,
         store: &dyn Store,
@@ -157,7 +164,7 @@ impl<'a> Places<'a> {
 pub(crate) fn origin_of<'a>(
     records: impl IntoIterator<Item = &'a crate::model::state::RecordState>,
 ) -> Option<&'a RecordKey> {
-    let live = records.into_iter().filter(|record| record.status == Status::Live);
+    let live = records.into_iter().filter(|record| record.status == RecordStatus::Live);
     live.map(|record| &record.key).min()
 }
 
@@ -171,7 +178,7 @@ fn short(parts: &[&str], digits: usize) -> String {
     text
 }
 
-/// An id in lower case, as systems that compare without case keep it. Nothing where it holds more
+/// An id in lower case, as systems that compare without case keep it. `None` where it holds more
 /// than letters and digits.
 fn encode(id: &str) -> Option<String> {
     let mut text = String::with_capacity(id.len());
@@ -219,14 +226,14 @@ mod tests {
     #[test]
     fn a_stamp_says_which_create_made_it_and_from_what() {
         let text = "0a1b2cffffffffffff-1f-3-9abc-12de-003_ab";
-        let stamp = Stamp::parse(text).unwrap();
+        let stamp = CreateStamp::parse(text).unwrap();
         assert_eq!((stamp.link, stamp.version), (LinkId(31), 3));
         assert_eq!((stamp.installation.as_str(), stamp.epoch.as_str()), ("0a1b2c", "ffffffffffff"));
         assert_eq!(stamp.origin, Some(("12de".to_owned(), "003Ab".to_owned())));
-        let plain = Stamp::parse("0a1b2cffffffffffff-1f-3-9abc").unwrap();
+        let plain = CreateStamp::parse("0a1b2cffffffffffff-1f-3-9abc").unwrap();
         assert_eq!(plain.origin, None);
         for other in ["", "a person's own text", "0a1b2c-1-2-3", &"0".repeat(32)] {
-            assert_eq!(Stamp::parse(other), None, "{other}");
+            assert_eq!(CreateStamp::parse(other), None, "{other}");
         }
     }
 }

@@ -1,33 +1,34 @@
-//! Records that were merged or converted hand their link to their successor (SYNC.md 3.8).
+//! Records that were merged or converted hand their link to their successor (RULES.md P7, V12).
 //!
 //! A successor without a link takes the whole place of its predecessor, base values included, so
-//! that what the merge changed shows as an edit; of an update that nobody answered it takes what
-//! was sent. Two links that meet become one; a record whose place in it is taken is kept as
-//! surplus, and a person is asked. The alias stays for ever.
+//! that the merge's changes show as edits. Of an unanswered update it takes the cells that were
+//! sent. Two links that meet become one. A record whose place in it is taken becomes surplus, and a
+//! person is asked. The alias stays until the record comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::apply::recover::update::settle;
-use crate::apply::send::sent_cells;
-use crate::engine::{Engine, Tally, journal_of};
+use crate::apply::evidence::settle_unanswered_update;
+use crate::engine::{CycleCounters, Engine, journal_of};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, OnMerge};
 use crate::model::state::{
-    Awaited, Choice, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, OutboxEntry,
-    OutboxState, RecordKey, RecordState, Review, ReviewStatus, Status,
+    Awaited, FieldState, Link, LinkId, LinkStatus, LinkView, LinkWork, OutboxEntry, OutboxState,
+    RecordKey, RecordState, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
 };
 use crate::model::value::{Cell, Value};
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
+use crate::read::sent::sent_cells;
 use crate::store::port::{Changes, OutboxQuery, Store, StoreError};
 
-/// Lets links follow all moved records of an entity whose successors are known.
+/// Moves the links of all merged and converted records of an entity to their successors, where
+/// these are known.
 pub(crate) async fn follow_moves(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
 ) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
@@ -72,7 +73,7 @@ async fn winners_first(
     Ok(moved)
 }
 
-/// How many values of a record its successor does not have.
+/// The number of values of a record that its successor does not have.
 fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
     let fields = record.fields.iter().zip(&heir.fields);
     let lost = fields.filter(|(old, new)| {
@@ -83,7 +84,7 @@ fn lost_values(record: &RecordState, heir: &RecordState) -> usize {
 
 async fn follow(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     mut record: RecordState,
 ) -> Result<Option<Changes>, StoreError> {
@@ -105,14 +106,15 @@ async fn follow(
     let Some(unanswered) = updates_of(engine, tally, entity, &record.key).await? else {
         return Ok(None);
     };
-    let mut moving = Move { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
+    let mut moving =
+        Succession { entity, now_ms, changes: Changes::default(), unanswered, stays: None };
     if !heir.status.is_gone() || heir.link.is_none() && !heir.was_read() {
-        // What could not be read of it, its successor shows or not.
+        // The reading of the successor shows what could not be read of the record.
         record.failures.clear();
     }
     match heir.link {
         Some(_) if heir.status.is_gone() => moving.give_up(record),
-        // One that nobody ever read takes the place, so that a person is asked about it.
+        // A successor that was never read takes the place, so that a person is asked about it.
         None if heir.status.is_gone() && (heir.was_read() || record.status.is_aside()) => {
             moving.give_up(record);
         }
@@ -129,15 +131,15 @@ async fn follow(
     }
     moving.changes.links.extend(moving.stays.take());
     let awaited = moving.awaited();
-    moving.changes.dirty.extend(store.waiters(&awaited).await?);
+    moving.changes.dirty.extend(store.links_waiting_for(&awaited).await?);
     Ok(Some(moving.changes))
 }
 
-/// The updates of a record that nobody answered, with what was sent in canonical form; nothing if a
-/// transform fails on them, so that the move waits.
+/// The updates of a record without an answer, with the cells that were sent in canonical form.
+/// `None` if a transform fails on them; then the move waits.
 async fn updates_of(
     engine: &Engine<'_>,
-    tally: &Tally<'_>,
+    tally: &CycleCounters<'_>,
     entity: &EntitySpec,
     record: &RecordKey,
 ) -> Result<Option<Vec<(OutboxEntry, Vec<Cell>)>>, StoreError> {
@@ -166,7 +168,7 @@ async fn updates_of(
     }
 }
 
-/// The record that has the place of another one's system in a link, if that is not the other one.
+/// The record that has the place of another one's system in a link, except that other one.
 fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<RecordState>> {
     let here = |other: &&Arc<RecordState>| {
         other.key.system == beside.key.system && other.key != beside.key
@@ -174,36 +176,37 @@ fn in_place<'a>(view: &'a LinkView, beside: &RecordState) -> Option<&'a Arc<Reco
     view.records.iter().filter(here).find(|other| other.status.has_place())
 }
 
-struct Move<'a> {
+struct Succession<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
-    /// Updates of the record that nobody answered, with what was sent.
+    /// Updates of the record without an answer, with the cells that were sent.
     unanswered: Vec<(OutboxEntry, Vec<Cell>)>,
     /// The link that stays, where it changes.
     stays: Option<Link>,
 }
 
-impl Move<'_> {
-    /// The successor is gone too: for the link that is a deletion, unless it stood aside.
+impl Succession<'_> {
+    /// Counts a gone successor as a deletion for the link, unless the record was surplus.
     fn give_up(&mut self, mut record: RecordState) {
-        record.status = if record.status.is_aside() { Status::Replaced } else { Status::Deleted };
+        record.status =
+            if record.status.is_aside() { RecordStatus::Replaced } else { RecordStatus::Deleted };
         self.changes.dirty.extend(record.link);
         self.changes.records.push(record);
     }
 
-    /// The successor has the link already; as a surplus record it becomes the active one, because
-    /// its system says that it is what is left of both. What it holds is weighed then, as that of
-    /// any record that is new in its place (`RULES.md` P7).
+    /// Leaves the link to a successor that has it already. A surplus successor becomes the active
+    /// record, because its system merged both into it. Its values are weighed then, as those of any
+    /// record that is new in its place (`RULES.md` P7).
     fn leave(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
-        if heir.status == Status::Surplus
+        if heir.status == RecordStatus::Surplus
             && !record.status.is_aside()
             && in_place(view, &record).is_none()
         {
             self.pass_sent(&mut heir);
-            heir.status = Status::Live;
-            self.tell(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
+            heir.status = RecordStatus::Live;
+            self.add_journal_entry(link, heir.key.clone(), Reason::MergedFrom(record.key.clone()));
             self.changes.records.push(heir);
         }
         Self::let_go(&mut record);
@@ -211,8 +214,8 @@ impl Move<'_> {
         self.changes.dirty.push(link);
     }
 
-    /// The successor takes over link and base values, and the place that the record had: also the
-    /// one beside the active record.
+    /// Gives the successor the link, the base values and the place of the record, also a surplus
+    /// one.
     fn inherit(&mut self, mut record: RecordState, mut heir: RecordState, view: &LinkView) {
         let link = view.link.id;
         let is_converted = record.key.object != heir.key.object;
@@ -225,25 +228,25 @@ impl Move<'_> {
         heir.link = Some(link);
         let active = in_place(view, &record).map(|active| active.key.clone());
         match (active, record.status.is_aside()) {
-            (Some(_), _) if heir.status.is_gone() => heir.status = Status::Replaced,
+            (Some(_), _) if heir.status.is_gone() => heir.status = RecordStatus::Replaced,
             (Some(active), true) => self.stay_aside(&mut heir, active, (&record, view)),
             (Some(active), false) => self.set_aside(&mut heir, active, view, None),
             (None, true) => self.stand_aside(&mut heir, view),
             (None, false) => {}
         }
-        if heir.status == Status::Missing {
-            let matter = Matter::Missing { record: heir.key.clone() };
+        if heir.status == RecordStatus::Missing {
+            let matter = ReviewSubject::Missing { record: heir.key.clone() };
             let open = review::of_link(&view.link, matter, ReviewStatus::Open, self.now_ms);
             self.changes.reviews.push(open);
-            self.tell(link, heir.key.clone(), Reason::OutOfSight);
+            self.add_journal_entry(link, heir.key.clone(), Reason::OutOfSight);
         }
-        self.tell(link, heir.key.clone(), reason);
+        self.add_journal_entry(link, heir.key.clone(), reason);
         Self::let_go(&mut record);
         self.changes.records.extend([record, heir]);
         self.changes.dirty.push(link);
     }
 
-    /// Two links become one: the successor's.
+    /// Unites two links: the successor's goes on.
     fn unite(
         &mut self,
         mut record: RecordState,
@@ -256,9 +259,9 @@ impl Move<'_> {
             let mut other = RecordState::clone(other);
             other.link = Some(to);
             if other.status.is_gone() {
-                other.status = Status::Replaced;
+                other.status = RecordStatus::Replaced;
             }
-            let waits = matches!(other.status, Status::Missing | Status::Returned);
+            let waits = matches!(other.status, RecordStatus::Missing | RecordStatus::Returned);
             if !waits && !other.status.is_gone() {
                 self.join(&mut other, right, &record.key);
             }
@@ -266,26 +269,27 @@ impl Move<'_> {
         }
         Self::let_go(&mut record);
         self.changes.records.push(record);
-        // These are about records that are in the other link now. All others are over (RULES.md
-        // V20): what still differs there is asked there.
-        let goes_on =
-            |one: &&Review| matches!(one.matter, Matter::Surplus { .. } | Matter::Missing { .. });
+        // These are about records that are in the other link now. All others are over; the
+        // remaining differences are asked about there (RULES.md V20).
+        let goes_on = |one: &&Review| {
+            matches!(one.matter, ReviewSubject::Surplus { .. } | ReviewSubject::Missing { .. })
+        };
         let moved = left.reviews.iter().filter(goes_on);
         let moved = moved.map(|one| Review { link: Some(to), ..one.clone() });
         self.changes.reviews.extend(moved);
         let mut from = Link::clone(&left.link);
         from.status = LinkStatus::MergedInto(to);
-        // Planned once more, which closes what was asked and what failed there.
+        // One more plan closes the questions and failures of this link.
         self.changes.dirty.push(from.id);
         self.changes.waits.push((from.id, Vec::new()));
-        self.tell(to, heir.key.clone(), Reason::LinksUnited(from.id));
+        self.add_journal_entry(to, heir.key.clone(), Reason::LinksUnited(from.id));
         self.join_consent(left, right);
         self.changes.links.push(from);
         self.changes.dirty.push(to);
     }
 
-    /// A record comes into the link that stays. Where its system has another one there, also one
-    /// that has just gone, it stands aside: what it holds is weighed once it has the place.
+    /// Brings a record into the link that goes on. Where its system has another one there, also one
+    /// that has just gone, it becomes surplus: its values are weighed once it has the place.
     fn join(&mut self, other: &mut RecordState, view: &LinkView, because: &RecordKey) {
         if other.status.is_aside() {
             other.fields.iter_mut().for_each(FieldState::stand_aside);
@@ -305,7 +309,7 @@ impl Move<'_> {
         }
     }
 
-    /// An opt-out of the link that ends counts in the one that stays.
+    /// Carries an opt-out of the ending link into the one that goes on (RULES.md P5).
     fn join_consent(&mut self, left: &LinkView, right: &LinkView) {
         self.change(right, |entity, link| {
             let mut joins = false;
@@ -320,15 +324,15 @@ impl Move<'_> {
         });
     }
 
-    /// Changes the link that stays; it is kept if anything was.
+    /// Changes the link that goes on, and keeps it if anything changed.
     fn change(&mut self, view: &LinkView, change: impl FnOnce(&EntitySpec, &mut Link) -> bool) {
         let mut link = self.stays.take().unwrap_or_else(|| Link::clone(&view.link));
         let (known, changed) = (link != *view.link, change(self.entity, &mut link));
         self.stays = (known || changed).then_some(link);
     }
 
-    /// Keeps a record beside the active one of its system; `because` is the record whose merge made
-    /// it so, where that was in another system.
+    /// Makes a record surplus beside the active one of its system and asks about it. `because` is
+    /// the record whose merge made it so, where that was in another system.
     fn set_aside(
         &mut self,
         record: &mut RecordState,
@@ -337,14 +341,14 @@ impl Move<'_> {
         because: Option<RecordKey>,
     ) {
         self.stand_aside(record, view);
-        self.tell(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
+        self.add_journal_entry(view.link.id, record.key.clone(), Reason::SurplusOf(active.clone()));
         let pair = (active, record.key.clone());
         let mut review = review::of_surplus(self.entity, &view.link, pair, self.now_ms);
         review.record = because;
-        let mergeable = matches!(review.matter, Matter::Surplus { mergeable: true, .. });
+        let mergeable = matches!(review.matter, ReviewSubject::Surplus { mergeable: true, .. });
         if mergeable && self.entity.on_merge == OnMerge::Follow {
             review.status = ReviewStatus::Chosen;
-            review.choice = Some(Choice::Approve);
+            review.choice = Some(ReviewChoice::Approve);
         }
         self.changes.reviews.push(review);
     }
@@ -354,8 +358,8 @@ impl Move<'_> {
         self.change(view, |entity, link| consent::carry(entity, link, record));
     }
 
-    /// What a record became that stood aside stands aside; a person who is asked about the one is
-    /// asked about the other.
+    /// Makes the successor of a surplus record surplus. A person who is asked about the record is
+    /// asked about the successor.
     fn stay_aside(
         &mut self,
         heir: &mut RecordState,
@@ -363,7 +367,7 @@ impl Move<'_> {
         (record, view): (&RecordState, &LinkView),
     ) {
         let asked = view.reviews.iter().find(|one| match &one.matter {
-            Matter::Surplus { surplus, .. } => *surplus == record.key,
+            ReviewSubject::Surplus { surplus, .. } => *surplus == record.key,
             _ => false,
         });
         match asked {
@@ -372,58 +376,59 @@ impl Move<'_> {
         }
     }
 
-    /// The record has left its link; what it was merged or converted into stands there.
+    /// Takes the record out of its link; its successor stands there.
     fn let_go(record: &mut RecordState) {
         record.link = None;
-        if let Status::SurplusInto(heir) = &record.status {
+        if let RecordStatus::SurplusInto(heir) = &record.status {
             record.status = match heir.object == record.key.object {
-                true => Status::MergedInto(heir.clone()),
-                false => Status::ConvertedTo(heir.clone()),
+                true => RecordStatus::MergedInto(heir.clone()),
+                false => RecordStatus::ConvertedTo(heir.clone()),
             };
         }
     }
 
-    /// Base values of a record for its successor, where that has none of its own.
+    /// Passes the base values of a record to its successor, where that has none of its own.
     fn pass_bases(&self, record: &RecordState, heir: &mut RecordState) {
         let was_read = heir.was_read();
         let fields = self.entity.fields.iter();
         for ((new, old), field) in heir.fields.iter_mut().zip(&record.fields).zip(fields) {
-            // A record that lacks its predecessor's opt-out is no person who takes it back.
+            // A record that lacks its predecessor's opt-out does not take it back.
             let lost = consent::is_opt_out(&field.winner, &old.base) && new.seen != old.base;
             if old.is_filler(&field.kind, &new.seen) {
                 new.filler.clone_from(&old.filler);
                 new.seen = Some(Value::Null);
             }
-            // What was nobody's edit in the one is none in the other.
+            // A value that was nobody's edit in the record is none in its successor.
             new.preset |= old.preset && new.seen.is_some() && new.seen == old.seen;
             if new.base.is_none() && !lost {
                 new.base.clone_from(&old.base);
                 new.agreed.clone_from(&old.agreed);
                 new.bereft.clone_from(&old.bereft);
             } else if !was_read {
-                // One that nobody ever read lacks nothing: it took over what its predecessor had.
+                // A successor that was never read lacks nothing: it has taken over its
+                // predecessor's values.
                 new.agreed.clone_from(&old.agreed);
             }
         }
     }
 
-    /// What was sent to a record without an answer: its successor shows what became of that.
+    /// Passes unanswered updates of a record to its successor, whose reading shows their outcome.
     fn pass_sent(&mut self, heir: &mut RecordState) {
         for (entry, sent) in std::mem::take(&mut self.unanswered) {
-            let reason = settle(self.entity, &entry, &sent, heir, true);
-            let note = Note { record: Some(heir.key.clone()), field: None, reason };
+            let reason = settle_unanswered_update(self.entity, &entry, &sent, heir, true);
+            let note = PlanNote { record: Some(heir.key.clone()), field: None, reason };
             let name = &self.entity.name;
             self.changes.journal.extend(journal_of(name, entry.link, self.now_ms, [note]));
             self.changes.outbox_done.push(entry.intent);
         }
     }
 
-    fn tell(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
-        let note = Note { record: Some(record), field: None, reason };
+    fn add_journal_entry(&mut self, link: LinkId, record: RecordKey, reason: Reason) {
+        let note = PlanNote { record: Some(record), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
-    /// What others may have waited for.
+    /// The events that other links may wait for.
     fn awaited(&self) -> Vec<Awaited> {
         let linked = self.changes.records.iter().filter(|record| record.link.is_some());
         linked

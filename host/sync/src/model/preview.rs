@@ -1,4 +1,4 @@
-//! What a cycle would write, and what it holds back: an immutable value that prints as text.
+//! The plan of a cycle, with everything that it holds back: an immutable value that prints as text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::fmt;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
-use crate::model::value::Shown;
+use crate::model::value::DisplayedValue;
 
-/// What a cycle would write. Immutable; prints as one line per operation with its reason.
+/// The writes of a cycle. Immutable; prints one line per operation with its reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Plan {
+pub struct CyclePlan {
     /// Operations in the order in which they would be sent.
     pub operations: Vec<OutboxEntry>,
     /// Operations beyond the number that is listed.
     pub omitted: u64,
-    /// Why something is not written: link, record, field, reason.
-    pub held: Vec<Held>,
-    /// What is held back beyond the number that is listed.
+    /// Links that are not written, or not whole, with the reason.
+    pub held: Vec<HeldLink>,
+    /// Entries of `held` beyond the number that is listed.
     pub held_omitted: u64,
     /// Deletions with what they take along, per entity.
-    pub deletions: Vec<Deletions>,
-    /// How much of what is planned, per entity with something to plan; ambiguous matches have no
+    pub deletions: Vec<PlannedDeletions>,
+    /// Planned writes per entity, for entities with something to plan. Ambiguous matches have no
     /// link and are not counted.
     pub entities: Vec<EntityPlan>,
 }
 
-impl Plan {
+impl CyclePlan {
     /// Adds a chunk of links of one entity and what is planned for them.
     pub(crate) fn count(&mut self, counts: EntityPlan, operations: &[OutboxEntry]) {
         let known = self.entities.iter().position(|known| known.entity == counts.entity);
@@ -47,7 +47,7 @@ impl Plan {
 
 /// The deletions of an entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Deletions {
+pub struct PlannedDeletions {
     /// The entity's name.
     pub entity: String,
     /// Records to be archived.
@@ -56,13 +56,13 @@ pub struct Deletions {
     pub along: BTreeMap<String, u64>,
     /// Deletions of the last 24 hours.
     pub today: u64,
-    /// How many are allowed in 24 hours.
+    /// Deletions allowed in 24 hours.
     pub limit: u64,
-    /// Whether they wait for a person.
+    /// The deletions wait for a person.
     pub waits: bool,
 }
 
-impl fmt::Display for Deletions {
+impl fmt::Display for PlannedDeletions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { entity, records, along, today, limit, waits } = self;
         write!(f, "deletions of {entity}: {records}")?;
@@ -75,9 +75,9 @@ impl fmt::Display for Deletions {
     }
 }
 
-/// Something that a plan does not write.
+/// A write that a plan holds back.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Held {
+pub struct HeldLink {
     /// The entity's name.
     pub entity: String,
     /// The link.
@@ -86,11 +86,11 @@ pub struct Held {
     pub record: Option<RecordKey>,
     /// The field's name.
     pub field: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for CyclePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for operation in &self.operations {
             let OutboxEntry { entity, link, system, object, reason, .. } = operation;
@@ -112,7 +112,7 @@ impl fmt::Display for Plan {
             }
             writeln!(f, "{action} {system}.{object}/{id}  {entity} link {link}: {reason}")?;
             for write in &operation.fields {
-                let (before, after) = (Shown(&write.before), Shown(&write.after));
+                let (before, after) = (DisplayedValue(&write.before), DisplayedValue(&write.after));
                 match operation.action {
                     Action::Create => writeln!(f, "    {} = {after}", write.field)?,
                     _ => {
@@ -125,7 +125,7 @@ impl fmt::Display for Plan {
             }
         }
         for held in self.held.iter().filter(|held| held.reason.holds_back()) {
-            let Held { entity, link, record, field, reason } = held;
+            let HeldLink { entity, link, record, field, reason } = held;
             write!(f, "hold {entity} link {link}")?;
             if let Some(record) = record {
                 write!(f, " {record}")?;

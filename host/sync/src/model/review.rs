@@ -1,12 +1,15 @@
-//! Reviews: questions with ids that depend only on what is asked, so that asking twice asks once.
+//! Reviews: questions whose ids depend only on their subject, so that a repeated question keeps its
+//! id.
 
 use sha2::{Digest, Sha256};
 
 use crate::model::spec::EntitySpec;
-use crate::model::state::{Choice, EntityPlan, Link, Matter, RecordKey, Review, ReviewStatus};
+use crate::model::state::{
+    EntityPlan, Link, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 
 /// A review about a link.
-pub fn of_link(link: &Link, matter: Matter, status: ReviewStatus, at_ms: i64) -> Review {
+pub fn of_link(link: &Link, matter: ReviewSubject, status: ReviewStatus, at_ms: i64) -> Review {
     Review {
         id: id(&link.entity, &link.id.to_string(), &matter),
         entity: link.entity.clone(),
@@ -28,12 +31,12 @@ pub fn of_surplus(
 ) -> Review {
     let member = entity.member(&active.system, &active.object);
     let mergeable = active.object == surplus.object && member.is_some_and(|(_, one)| one.mergeable);
-    let matter = Matter::Surplus { active, surplus, mergeable };
+    let matter = ReviewSubject::Surplus { active, surplus, mergeable };
     of_link(link, matter, ReviewStatus::Open, at_ms)
 }
 
 /// An open review about a record that has no link.
-pub fn of_record(entity: &str, record: &RecordKey, matter: Matter, at_ms: i64) -> Review {
+pub fn of_record(entity: &str, record: &RecordKey, matter: ReviewSubject, at_ms: i64) -> Review {
     Review {
         id: id(entity, &record.to_string(), &matter),
         entity: entity.to_owned(),
@@ -47,7 +50,7 @@ pub fn of_record(entity: &str, record: &RecordKey, matter: Matter, at_ms: i64) -
 }
 
 /// An open review about an entity as a whole.
-pub fn of_entity(entity: &str, matter: Matter, at_ms: i64) -> Review {
+pub fn of_entity(entity: &str, matter: ReviewSubject, at_ms: i64) -> Review {
     Review {
         id: id(entity, "", &matter),
         entity: entity.to_owned(),
@@ -65,8 +68,8 @@ pub fn of_entity(entity: &str, matter: Matter, at_ms: i64) -> Review {
 pub fn of_first_sync(entities: Vec<EntityPlan>, at_ms: i64) -> Review {
     let names: Vec<&str> = entities.iter().map(|plan| plan.entity.as_str()).collect();
     let names = names.join(", ");
-    let asked = of_entity(&names, Matter::FirstSync { entities: Vec::new() }, at_ms);
-    Review { matter: Matter::FirstSync { entities }, ..asked }
+    let asked = of_entity(&names, ReviewSubject::FirstSync { entities: Vec::new() }, at_ms);
+    Review { matter: ReviewSubject::FirstSync { entities }, ..asked }
 }
 
 /// The same review, over.
@@ -74,18 +77,18 @@ pub fn closed(review: &Review, at_ms: i64) -> Review {
     Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
 }
 
-/// Whether a review freezes this field.
+/// True if a review keeps this field from being written.
 pub fn is_about(review: &Review, name: &str) -> bool {
     match &review.matter {
-        Matter::Conflict { field, .. }
-        | Matter::Oscillation { field, .. }
-        | Matter::Cleared { field, .. } => field == name,
+        ReviewSubject::Conflict { field, .. }
+        | ReviewSubject::Oscillation { field, .. }
+        | ReviewSubject::Cleared { field, .. } => field == name,
         _ => false,
     }
 }
 
 impl ReviewStatus {
-    /// Where it stands, in plain words.
+    /// The status in plain words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -96,15 +99,17 @@ impl ReviewStatus {
     }
 }
 
-/// Where a review stands, in plain words.
+/// The standing of a review in plain words: its status, unless a person put a first sync off.
 pub fn standing(review: &Review) -> &'static str {
     match (&review.matter, &review.choice) {
-        (Matter::FirstSync { .. }, Some(Choice::Leave)) => "left; it waits until it is approved",
+        (ReviewSubject::FirstSync { .. }, Some(ReviewChoice::Leave)) => {
+            "left; it waits until it is approved"
+        }
         _ => review.status.words(),
     }
 }
 
-fn id(entity: &str, about: &str, matter: &Matter) -> String {
+fn id(entity: &str, about: &str, matter: &ReviewSubject) -> String {
     digest(&[entity, about, &format!("{matter:?}")])
 }
 

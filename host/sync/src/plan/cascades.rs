@@ -1,75 +1,41 @@
-//! What a deletion takes along in its own system, and what went along with one of the engine's own.
+//! Cascaded deletions: records that a system deletes together with another one.
 //!
 //! Some systems delete the records that refer to one that is deleted. A plan must know that before
-//! it archives, and the tombstones of what went along with an archive of the engine's own are no
-//! edits by people: taken as such they would archive the same things everywhere else.
+//! it archives. The tombstones of records that went along with an archive by the engine are no
+//! deletions by people: taken as such they would archive the same things everywhere else
+//! (`RULES.md` V2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::settle::Pause;
+use crate::apply::settled::LinkPause;
 use crate::cycle_state::CycleState;
-use crate::model::plugin::{PluginError, Schema};
+use crate::model::cascades::Cascades;
+use crate::model::plugin::PluginError;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MemberSpec};
 use crate::model::state::{
-    LinkView, Matter, RecordKey, RecordState, Review, ReviewStatus, Status, Stream,
+    LinkView, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject, Stream,
 };
 use crate::model::value::Value;
-use crate::plan::mapping::Lanes;
+use crate::plan::mapping::FieldMappings;
 use crate::store::port::{Store, StoreError};
 
 /// More generations of children than any chain of references has.
 const GENERATIONS_MAX: usize = 8;
 
-/// Per object of a system, what a deletion there takes along: objects and their columns.
-#[derive(Debug, Clone, Default)]
-pub struct Cascades {
-    known: BTreeMap<(String, String), Vec<(String, String)>>,
-}
+/// The number of records by object, `system.object`.
+pub(crate) type TakenAlong = BTreeMap<String, u64>;
 
-impl Cascades {
-    /// Keeps what a live schema says (`connector.wit`, schema fact `cascades`).
-    pub fn learn(&mut self, system: &str, schema: &Schema) {
-        let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
-        let named = match fact.map(|(_, value)| value) {
-            Some(Value::Choices(named)) => named.as_slice(),
-            _ => &[],
-        };
-        let pairs = named.iter().filter_map(|name| name.split_once('.'));
-        let pairs = pairs.map(|(object, column)| (object.to_owned(), column.to_owned()));
-        self.known.insert((system.to_owned(), schema.object.clone()), pairs.collect());
-    }
-
-    /// Whether the object's schema was learned.
-    pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
-        self.of(system, object).is_some()
-    }
-
-    fn of(&self, system: &str, object: &str) -> Option<&[(String, String)]> {
-        self.known.get(&(system.to_owned(), object.to_owned())).map(Vec::as_slice)
-    }
-
-    /// Whether a record goes with the one that this column of it names. What is not known may.
-    fn may_follow(&self, system: &str, parent: &str, object: &str, column: &str) -> bool {
-        self.of(system, parent).is_none_or(|pairs| {
-            pairs.iter().any(|(child, field)| child == object && field == column)
-        })
-    }
-}
-
-/// How many records of which object, `system.object`.
-pub(crate) type Along = BTreeMap<String, u64>;
-
-/// What archiving these records takes along, as far as the store knows the records, and all that
-/// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
-/// is archived.
+/// The records that archiving these takes along, counted by object, and all that go, these among
+/// them. Asks systems whose schemas are not known yet; an error of one means that nothing is
+/// archived.
 pub(crate) async fn taken_along(
     cycle: &mut CycleState<'_>,
     archives: &BTreeSet<RecordKey>,
-) -> Result<Result<(Along, BTreeSet<RecordKey>), PluginError>, StoreError> {
+) -> Result<Result<(TakenAlong, BTreeSet<RecordKey>), PluginError>, StoreError> {
     let mut seen = archives.clone();
     let mut parents = archives.clone();
-    let mut along = Along::new();
+    let mut along = TakenAlong::new();
     for _ in 0..GENERATIONS_MAX {
         let mut objects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for key in std::mem::take(&mut parents) {
@@ -98,8 +64,8 @@ pub(crate) async fn taken_along(
     Ok(Ok((along, seen)))
 }
 
-/// Leaves the links of what goes along with these archives alone for the rest of the cycle: what
-/// is known of them is over, and the next cycle reads what became of them.
+/// Leaves the links of records that go along with these archives alone for the rest of the cycle;
+/// the next cycle reads their state.
 pub(crate) async fn set_followers_aside(
     cycle: &mut CycleState<'_>,
     archived: &BTreeSet<RecordKey>,
@@ -112,7 +78,7 @@ pub(crate) async fn set_followers_aside(
     let followers: Vec<RecordKey> = all.difference(archived).cloned().collect();
     for record in cycle.engine.store.records(&followers).await? {
         if let Some(link) = record.link {
-            cycle.defer(link, Pause::Cycle);
+            cycle.defer(link, LinkPause::Cycle);
         }
     }
     Ok(())
@@ -172,14 +138,14 @@ pub struct WentAlong {
 impl WentAlong {
     pub(crate) async fn fetch(
         cycle: &CycleState<'_>,
-        lanes: &Lanes<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<Self, StoreError> {
         let store = cycle.engine.store;
         let mut named: Vec<(RecordKey, RecordKey)> = Vec::new();
         let removed = views.iter().flat_map(|view| &view.records);
         for record in removed.filter(|record| record.status.is_removed()) {
-            let parents = parents(lanes, record, &cycle.cascades);
+            let parents = parents(mappings, record, &cycle.cascades);
             named.extend(parents.into_iter().map(|parent| (record.key.clone(), parent)));
         }
         let mut went = Self::default();
@@ -188,12 +154,12 @@ impl WentAlong {
         }
         let keys: BTreeSet<RecordKey> = named.iter().map(|(_, parent)| parent.clone()).collect();
         let mut known = store.records(&keys.into_iter().collect::<Vec<_>>()).await?;
-        known.retain(|record| record.status == Status::Withdrawn);
+        known.retain(|record| record.status == RecordStatus::Withdrawn);
         named.retain(|(_, parent)| known.iter().any(|record| record.key == *parent));
         went.with.extend(named);
         let roots: BTreeSet<&RecordKey> = went.with.values().collect();
         for root in roots {
-            let id = question(lanes.entity, root, 0).id;
+            let id = question(mappings.entity, root, 0).id;
             let review = store.review(&id).await?;
             if let Some(review) = review.filter(|known| known.status != ReviewStatus::Closed) {
                 went.reviews.insert(root.clone(), review);
@@ -212,26 +178,32 @@ impl WentAlong {
         self.reviews.get(root)
     }
 
-    /// The ids of all questions that these records ask.
+    /// The ids of all questions about these records.
     pub(crate) fn asked(&self, entity: &EntitySpec) -> BTreeSet<String> {
         self.with.values().map(|root| question(entity, root, 0).id).collect()
     }
 }
 
-/// What to do about the records that went along with this one: one question for all of an entity.
+/// The question about all records of an entity that went along with this one.
 pub(crate) fn question(entity: &EntitySpec, with: &RecordKey, now_ms: i64) -> Review {
-    review::of_entity(&entity.name, Matter::TookAlong { with: with.clone() }, now_ms)
+    review::of_entity(&entity.name, ReviewSubject::TookAlong { with: with.clone() }, now_ms)
 }
 
 /// The records whose deletion may have taken this one along.
-fn parents(lanes: &Lanes<'_>, record: &RecordState, cascades: &Cascades) -> Vec<RecordKey> {
+fn parents(
+    mappings: &FieldMappings<'_>,
+    record: &RecordState,
+    cascades: &Cascades,
+) -> Vec<RecordKey> {
     let mut parents = Vec::new();
-    let Some(member) = lanes.member_of(record) else { return parents };
+    let Some(member) = mappings.member_of(record) else { return parents };
     let RecordKey { system, object, .. } = &record.key;
-    for (position, (field, state)) in lanes.entity.fields.iter().zip(&record.fields).enumerate() {
+    for (position, (field, state)) in mappings.entity.fields.iter().zip(&record.fields).enumerate()
+    {
         let FieldKind::Reference { .. } = &field.kind else { continue };
-        let Some(lane) = lanes.lane(member, position) else { continue };
-        let (Some(target), Some(column)) = (lane.target(&field.kind), lane.mapping.columns.first())
+        let Some(mapping) = mappings.mapping(member, position) else { continue };
+        let (Some(target), Some(column)) =
+            (mapping.target(&field.kind), mapping.group.columns.first())
         else {
             continue;
         };

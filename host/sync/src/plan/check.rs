@@ -1,5 +1,4 @@
-//! Rules that every plan keeps, checked before it is committed: a second pair of eyes on the
-//! planner.
+//! Rules that every plan keeps, checked on each chunk before it is committed.
 //!
 //! A plan that breaks one is a fault of the engine. Nothing of it is committed or sent.
 
@@ -7,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MemberSpec};
-use crate::model::state::{LinkView, OutboxEntry, RecordKey, Status};
+use crate::model::state::{LinkView, OutboxEntry, RecordKey, RecordStatus};
 
 /// Checks the operations of one entity that are to be committed together.
 ///
@@ -64,13 +63,13 @@ fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
     };
     let loser = RecordKey { id: loser.clone(), ..winner.clone() };
     let view = views.iter().find(|view| view.link.id == entry.link);
-    let has = |key: &RecordKey, status: &Status| {
+    let has = |key: &RecordKey, status: &RecordStatus| {
         let mut records = view.iter().flat_map(|view| &view.records);
         records.any(|record| record.key == *key && record.status == *status)
     };
-    if !has(&winner, &Status::Live) {
+    if !has(&winner, &RecordStatus::Live) {
         Err(format!("{winner} is not the live record of the link"))
-    } else if !has(&loser, &Status::Surplus) {
+    } else if !has(&loser, &RecordStatus::Surplus) {
         Err(format!("{loser} is not a surplus record of the link"))
     } else if !entry.columns.is_empty() || !entry.fields.is_empty() {
         Err("a merge that writes fields".to_owned())
@@ -79,7 +78,8 @@ fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
     }
 }
 
-/// Only mapped columns, only in the direction of the mapping (I7, I8).
+/// Checks that only mapped columns are written, in the direction of the mapping (`RULES.md` I7,
+/// I8).
 fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String> {
     for write in &entry.columns {
         let mut groups = member.groups.iter().filter(|group| group.direction.writes());

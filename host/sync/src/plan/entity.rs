@@ -1,4 +1,4 @@
-//! Planning all dirty links of an entity, a chunk per commit.
+//! Plans all dirty links of an entity, a chunk per commit.
 //!
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
@@ -6,46 +6,49 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::apply::refused_columns::{Found, is_met, narrow, planned, repeated, value_of};
+use crate::apply::refused_columns::{PlanFindings, is_met, narrow, planned, repeated, value_of};
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, Event, journal_of};
-use crate::link::stamp::{Places, origin_of};
-use crate::model::preview::Held;
+use crate::engine::{CycleError, CycleEvent, journal_of};
+use crate::link::stamp::{MemberPlaces, origin_of};
+use crate::model::preview::HeldLink;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{EntitySpec, MemberSpec};
 use crate::model::state::{
     Awaited, EntityPlan, Failure, FailureClass, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    Matter, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status,
+    OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, ReviewSubject,
 };
 use crate::model::value::Cell;
 use crate::plan::cascades::WentAlong;
 use crate::plan::check;
-use crate::plan::limits::{self, Brake};
-use crate::plan::link::{Context, Draft, Lacking, LinkPlan, Note, plan_link};
-use crate::plan::mapping::Lanes;
-use crate::plan::references::{Promised, References};
-use crate::plan::render::{Rendered, intent, render};
-use crate::read::ingest::Source;
+use crate::plan::deletion_hold::DeletionHold;
+use crate::plan::limits;
+use crate::plan::link::{
+    LinkPlan, MissingRequirement, PlanContext, PlanNote, PlannedWrite, plan_link,
+};
+use crate::plan::mapping::FieldMappings;
+use crate::plan::references::{PromisedRecords, References};
+use crate::plan::render::{RenderedWrite, intent, render};
+use crate::read::ingest::IngestSource;
 use crate::store::port::{Changes, Store, StoreError};
 
-/// Records looked at in one call.
+/// Lost records read by id in one call.
 const LOOK_MAX: usize = 1_000;
 
-/// Plans the dirty links of an entity; the number of links that were done with.
+/// Plans the dirty links of an entity. The number of links that nothing holds back.
 pub(crate) async fn plan_entity(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
 ) -> Result<u64, CycleError> {
-    let lanes = Lanes::new(entity);
-    let brake = limits::deletions(cycle, &lanes).await?;
+    let mappings = FieldMappings::new(entity);
+    let hold = limits::deletions(cycle, &mappings).await?;
     limits::creations(cycle, entity).await?;
     let preview = (!cycle.engine.options.apply).then(|| std::mem::take(&mut cycle.promised));
     let mut references = References::empty(preview);
-    let mut made = Promised::new();
+    let mut made = PromisedRecords::new();
     let mut after = LinkId::default();
-    let mut done = u64::from(brake.is_some_and(|brake| brake.later));
+    let mut done = u64::from(hold.is_some_and(|hold| hold.later));
     loop {
         let limit = cycle.engine.options.chunk_links;
         let ids = cycle.engine.store.dirty(&entity.name, after, limit).await?;
@@ -53,22 +56,22 @@ pub(crate) async fn plan_entity(
         after = *last;
         let ids: Vec<LinkId> = ids.into_iter().filter(|id| !cycle.is_deferred(*id)).collect();
         let mut views = cycle.engine.store.links(&ids).await?;
-        references.extend(cycle.engine.store, &lanes, &views).await?;
+        references.extend(cycle.engine.store, &mappings, &views).await?;
         if !references.lost_there().is_empty() {
             if !look_for_lost(cycle, references.lost_there()).await? {
                 continue;
             }
             views = cycle.engine.store.links(&ids).await?;
-            references.extend(cycle.engine.store, &lanes, &views).await?;
+            references.extend(cycle.engine.store, &mappings, &views).await?;
         }
-        done += plan_chunk(cycle, (&lanes, &references), brake, views, &mut made).await?;
+        done += plan_chunk(cycle, (&mappings, &references), hold, views, &mut made).await?;
     }
     cycle.promise(entity, references.into_promised(), made);
     Ok(done)
 }
 
-/// Looks at records that references lost although they seem to be there: readings may be older
-/// than their deletion (RULES.md V2). Whether the systems answered; else the links wait.
+/// Reads records by id that references lost although they seem to be there: readings may be older
+/// than their deletion (`RULES.md` V2). False where a system did not answer; then the links wait.
 async fn look_for_lost(
     cycle: &mut CycleState<'_>,
     lost: &BTreeSet<RecordKey>,
@@ -89,7 +92,7 @@ async fn look_for_lost(
                     return Ok(false);
                 }
             };
-            let source = Source::new(engine, entity, member, connector.generation());
+            let source = IngestSource::new(engine, entity, member, connector.generation());
             for ids in ids.chunks(LOOK_MAX) {
                 if let Err(error) = source.read_again(connector.as_ref(), ids).await {
                     cycle.absorbed(member, error)?;
@@ -103,43 +106,43 @@ async fn look_for_lost(
 
 async fn plan_chunk(
     cycle: &mut CycleState<'_>,
-    (lanes, references): (&Lanes<'_>, &References),
-    brake: Option<Brake>,
+    (mappings, references): (&FieldMappings<'_>, &References),
+    hold: Option<DeletionHold>,
     views: Vec<LinkView>,
-    made: &mut Promised,
+    made: &mut PromisedRecords,
 ) -> Result<u64, CycleError> {
     let engine = cycle.engine;
     let now_ms = engine.clock.now_ms();
-    let along = WentAlong::fetch(cycle, lanes, &views).await?;
-    let context = Context { lanes, references, along: &along, now_ms, brake };
+    let along = WentAlong::fetch(cycle, mappings, &views).await?;
+    let context = PlanContext { mappings, references, along: &along, now_ms, hold };
     let mut plans: Vec<LinkPlan> = views.iter().map(|view| plan_link(&context, view)).collect();
     let unclear = unclear(engine.store, &plans, &views).await?;
     for (plan, view) in plans.iter_mut().zip(&views) {
-        cycle.hold_back(lanes.entity, plan, view, &unclear);
+        cycle.hold_back(mappings.entity, plan, view, &unclear);
     }
     let counts: Vec<usize> = plans.iter().map(|plan| plan.drafts.len()).collect();
-    let drafts: Vec<Draft> =
+    let drafts: Vec<PlannedWrite> =
         plans.iter_mut().flat_map(|plan| std::mem::take(&mut plan.drafts)).collect();
-    let rendered = match render(&engine.transforms, lanes.entity, &drafts).await {
+    let rendered = match render(&engine.transforms, mappings.entity, &drafts).await {
         Ok(rendered) => rendered,
         Err(error) => {
-            cycle.tally.failed("transform", &lanes.entity.name, &error);
+            cycle.tally.failed("transform", &mappings.entity.name, &error);
             return Ok(0);
         }
     };
     let mut rendered = drafts.iter().zip(rendered);
-    let mut chunk = Chunk {
-        entity: lanes.entity,
+    let mut chunk = LinkChunk {
+        entity: mappings.entity,
         now_ms,
         changes: Changes::default(),
         held: vec![],
         places: None,
     };
     let links = plans.len() as u64;
-    let counted = counts_of(lanes.entity, &plans, &views);
+    let counted = counts_of(mappings.entity, &plans, &views);
     let creates = drafts.iter().any(|draft| draft.action == Action::Create);
     if creates {
-        chunk.places = Some(Places::fetch(engine.store, lanes.entity).await?);
+        chunk.places = Some(MemberPlaces::fetch(engine.store, mappings.entity).await?);
         chunk.changes.epoch = Some(engine.store.epoch().to_owned());
     }
     let mut done = 0;
@@ -147,16 +150,16 @@ async fn plan_chunk(
         done += u64::from(!plan.held);
         chunk.add(engine.store, plan, rendered.by_ref().take(count), view);
     }
-    check::check(lanes.entity, &chunk.changes.outbox, &views, brake.is_some())
+    check::check(mappings.entity, &chunk.changes.outbox, &views, hold.is_some())
         .map_err(CycleError::Plan)?;
     let mut back = filled(&chunk.changes.records, &views);
     back.extend(ended(&chunk.changes.links, &views));
     if !back.is_empty() {
-        chunk.changes.dirty.extend(engine.store.waiters(&back).await?);
+        chunk.changes.dirty.extend(engine.store.links_waiting_for(&back).await?);
     }
     let Changes { outbox, guards, reviews, .. } = &mut chunk.changes;
-    cycle.note_approved(lanes.entity, outbox, guards, reviews);
-    chunk.tell(cycle, links);
+    cycle.note_approved(mappings.entity, outbox, guards, reviews);
+    chunk.report_events(cycle, links);
     if engine.options.apply {
         engine.store.commit(chunk.changes).await?;
     } else {
@@ -166,18 +169,18 @@ async fn plan_chunk(
     Ok(done)
 }
 
-/// Keeps which links get a record where.
-fn note_made(planned: &[OutboxEntry], made: &mut Promised) {
+/// Keeps the links that get a record, by system and object.
+fn note_made(planned: &[OutboxEntry], made: &mut PromisedRecords) {
     for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
         let place = (entry.system.clone(), entry.object.clone());
         made.entry(place).or_default().insert(entry.link);
     }
 }
 
-/// How many links match, stand alone and are held back, for a dry run.
+/// Counts the links that match, stand alone and are held back, for a dry run.
 fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> EntityPlan {
     let systems = |view: &&LinkView| {
-        let live = view.records.iter().filter(|record| record.status == Status::Live);
+        let live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
         live.map(|record| record.key.system.as_str()).collect::<BTreeSet<_>>().len()
     };
     EntityPlan {
@@ -192,10 +195,12 @@ fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> Ent
 /// Places that have a live record again: children may have waited for one.
 fn filled(after: &[RecordState], views: &[LinkView]) -> Vec<Awaited> {
     let before = views.iter().flat_map(|view| &view.records);
-    let away: HashSet<&RecordKey> =
-        before.filter(|record| record.status != Status::Live).map(|record| &record.key).collect();
+    let away: HashSet<&RecordKey> = before
+        .filter(|record| record.status != RecordStatus::Live)
+        .map(|record| &record.key)
+        .collect();
     let is_back =
-        |record: &&RecordState| record.status == Status::Live && away.contains(&record.key);
+        |record: &&RecordState| record.status == RecordStatus::Live && away.contains(&record.key);
     after.iter().filter(is_back).filter_map(RecordState::awaited).collect()
 }
 
@@ -207,7 +212,7 @@ fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
 }
 
 /// Records of links that are about to lose some, whose newest reading was older than what is known
-/// or lacked a cell: somebody may have edited them (RULES.md V1, V13).
+/// or lacked a cell: somebody may have edited them (`RULES.md` V1, V13).
 async fn unclear(
     store: &dyn Store,
     plans: &[LinkPlan],
@@ -221,7 +226,7 @@ async fn unclear(
     }
     let views = views.iter().filter(|view| losing.contains(&view.link.id));
     let records = views.flat_map(|view| &view.records);
-    let live = records.filter(|record| record.status == Status::Live);
+    let live = records.filter(|record| record.status == RecordStatus::Live);
     let keys: Vec<RecordKey> = live.map(|record| record.key.clone()).collect();
     let doubts = store.doubts(&keys).await?;
     Ok(doubts
@@ -232,22 +237,22 @@ async fn unclear(
 }
 
 /// The changes of one chunk of links.
-struct Chunk<'a> {
+struct LinkChunk<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     changes: Changes,
-    held: Vec<Held>,
-    /// Where records are, for the stamps of creates; fetched where there are any.
-    places: Option<Places<'a>>,
+    held: Vec<HeldLink>,
+    /// The accounts and objects that stamps of creates name; fetched where a create is planned.
+    places: Option<MemberPlaces<'a>>,
 }
 
-impl<'s> Chunk<'s> {
-    /// Takes up one plan with its drafts, which were rendered apart.
+impl<'s> LinkChunk<'s> {
+    /// Adds one plan with its rendered writes to the chunk.
     fn add<'d>(
         &mut self,
         store: &dyn Store,
         mut plan: LinkPlan,
-        rendered: impl Iterator<Item = (&'d Draft, Rendered)>,
+        rendered: impl Iterator<Item = (&'d PlannedWrite, RenderedWrite)>,
         view: &LinkView,
     ) {
         let link = plan.link.id;
@@ -262,7 +267,14 @@ impl<'s> Chunk<'s> {
             found.failures.extend(self.unrendered(member, draft, &rendered.notes));
             notes.extend(rendered.notes);
             for settled in &rendered.settled {
-                settle(self.entity, &mut plan.records, view, draft, &settled.field, &settled.after);
+                mark_field_told(
+                    self.entity,
+                    &mut plan.records,
+                    view,
+                    draft,
+                    &settled.field,
+                    &settled.after,
+                );
             }
             let Some(entry) = rendered.entry else { continue };
             if !plan.link.failures.is_empty() {
@@ -327,29 +339,36 @@ impl<'s> Chunk<'s> {
         }
     }
 
-    /// A question about a write that met a record of another link is over when that write is.
+    /// Closes questions about a write that met a record of another link, once that write is due no
+    /// more.
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
         let is_met = is_met(&plan.link.failures);
-        let taken = view.reviews.iter().filter(|one| matches!(one.matter, Matter::Taken { .. }));
+        let taken =
+            view.reviews.iter().filter(|one| matches!(one.matter, ReviewSubject::Taken { .. }));
         let over = taken.filter(|_| !is_met).map(|known| review::closed(known, self.now_ms));
         plan.reviews.extend(over);
     }
 
-    /// What new records lack.
-    fn lacking(&self, plan: &LinkPlan) -> Found<'s> {
-        let failure = |lacking: &Lacking| {
+    /// The failures of creates that lack a requirement.
+    fn lacking(&self, plan: &LinkPlan) -> PlanFindings<'s> {
+        let failure = |lacking: &MissingRequirement| {
             let member = self.entity.members.get(lacking.member)?;
             let (field, class) = (lacking.field.clone(), FailureClass::Required);
             let said = (lacking.column.clone(), lacking.reason.to_string());
             Some(planned(member, None, field, class, said, self.now_ms))
         };
         let failures = plan.lacking.iter().filter_map(failure).collect();
-        Found { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
+        PlanFindings { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
     }
 
-    /// Values that a member's columns have no counterpart for.
-    fn unrendered(&self, member: &MemberSpec, draft: &Draft, notes: &[Note]) -> Vec<Failure> {
-        let failure = |note: &Note| {
+    /// The failures of values that a member's columns have no counterpart for.
+    fn unrendered(
+        &self,
+        member: &MemberSpec,
+        draft: &PlannedWrite,
+        notes: &[PlanNote],
+    ) -> Vec<Failure> {
+        let failure = |note: &PlanNote| {
             let (class, column) = match &note.reason {
                 Reason::Unmapped { column, .. } => (FailureClass::Unmapped, Some(column.clone())),
                 Reason::ZoneUnknown { column } => (FailureClass::Unreadable, Some(column.clone())),
@@ -368,9 +387,9 @@ impl<'s> Chunk<'s> {
     }
 
     /// Notes go to the journal; those of a held link would come again in every cycle.
-    fn keep(&mut self, link: LinkId, notes: Vec<Note>, held: bool) {
+    fn keep(&mut self, link: LinkId, notes: Vec<PlanNote>, held: bool) {
         let name = &self.entity.name;
-        self.held.extend(notes.iter().map(|note| Held {
+        self.held.extend(notes.iter().map(|note| HeldLink {
             entity: name.clone(),
             link,
             record: note.record.clone(),
@@ -403,12 +422,12 @@ impl<'s> Chunk<'s> {
         }
     }
 
-    fn tell(&self, cycle: &CycleState<'_>, links: u64) {
+    fn report_events(&self, cycle: &CycleState<'_>, links: u64) {
         let count = |status| {
             let reviews = self.changes.reviews.iter();
             reviews.filter(|review: &&Review| review.status == status).count() as u64
         };
-        cycle.tally.event(&Event::Planned {
+        cycle.tally.event(&CycleEvent::Planned {
             entity: &self.entity.name,
             links,
             operations: self.changes.outbox.len() as u64,
@@ -418,7 +437,7 @@ impl<'s> Chunk<'s> {
     }
 }
 
-/// What is remembered of creates without an answer is over where the link has had a record since.
+/// Forgets creates without an answer in systems where the link has had a record since.
 fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered
@@ -431,16 +450,16 @@ fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
 
 /// A note for each field that is left out, or one for the record as a whole.
 fn refused_notes(
-    draft: &Draft,
+    draft: &PlannedWrite,
     member: &MemberSpec,
     left_out: Vec<(Option<String>, Vec<String>)>,
-) -> Vec<Note> {
+) -> Vec<PlanNote> {
     let record = draft.id.as_ref().map(|id| RecordKey {
         system: member.system.clone(),
         object: member.object.clone(),
         id: id.clone(),
     });
-    let note = |(field, codes)| Note {
+    let note = |(field, codes)| PlanNote {
         record: record.clone(),
         field,
         reason: Reason::RefusedBefore { codes },
@@ -448,12 +467,12 @@ fn refused_notes(
     left_out.into_iter().map(note).collect()
 }
 
-/// A field whose columns say the truth already in the member's own form.
-fn settle(
+/// Notes that a member has agreed to the truth: its columns hold it already, in a form of its own.
+fn mark_field_told(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,
     view: &LinkView,
-    draft: &Draft,
+    draft: &PlannedWrite,
     field: &str,
     agreed: &Cell,
 ) {

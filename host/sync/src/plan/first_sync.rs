@@ -1,53 +1,25 @@
-//! A first sync asks: nothing is written of an entity before a person has seen what it would be
-//! (`RULES.md` P15).
+//! The first sync of an entity: nothing is written before a person has seen the numbers and
+//! approved (`RULES.md` P15).
 //!
 //! An entity is begun when somebody has approved its first plan; that stands in the store
-//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read and
-//! linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
-//! question about all entities that are not begun. An entity of which two systems were not read to
-//! their end is not asked about yet: what would be written is not known.
+//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read
+//! and linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
+//! question about all entities that are not begun. An entity is not asked about before two of its
+//! systems were read to their end, because its plan is not known.
 
 use crate::cycle_state::CycleState;
-use crate::engine::{CycleError, CycleOptions, Engine, FirstSync, Silent};
+use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
 use crate::link::linker::{link_records, take_back};
 use crate::link::successors::follow_moves;
+use crate::model::first_sync::{FirstSyncWaits, plans};
 use crate::model::review;
 use crate::model::spec::EntitySpec;
-use crate::model::state::{Choice, EntityPlan, Matter, Review, ReviewStatus};
+use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use crate::plan::entity::plan_entity;
-use crate::read::transforms::Lenses;
-use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+use crate::read::transforms::TransformCalls;
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
-/// What the first sync waits for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FirstSyncWaits {
-    /// The question that a person is to answer.
-    pub question: Option<Review>,
-    /// Entities that were not read to their end yet.
-    pub unread: Vec<String>,
-}
-
-impl FirstSyncWaits {
-    /// What would be written, by entity.
-    pub fn plans(&self) -> &[EntityPlan] {
-        self.question.as_ref().map(plans).unwrap_or_default()
-    }
-
-    /// Whether a person has said that nothing is to be written for now.
-    pub fn is_left(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| question.choice == Some(Choice::Leave))
-    }
-}
-
-/// What a question about a first sync says of each entity.
-fn plans(question: &Review) -> &[EntityPlan] {
-    match &question.matter {
-        Matter::FirstSync { entities } => entities,
-        _ => &[],
-    }
-}
-
-/// What becomes of entities whose first plans are known.
+/// The next step for entities whose first plans are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// They are begun.
@@ -59,8 +31,8 @@ enum Step {
 }
 
 /// All of them together: one answer is about all that was shown.
-fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
-    if answer == FirstSync::Approved && !plans.is_empty() {
+fn next_step(answer: FirstSyncAnswer, plans: &[EntityPlan]) -> Step {
+    if answer == FirstSyncAnswer::Approved && !plans.is_empty() {
         Step::Begin
     } else if plans.iter().all(|plan| plan.writes.is_empty()) {
         Step::Compare
@@ -73,7 +45,7 @@ fn next_step(answer: FirstSync, plans: &[EntityPlan]) -> Step {
 /// of. The cycle plans and writes nothing of those.
 pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), CycleError> {
     let engine = cycle.engine;
-    if !engine.options.apply || engine.options.first_sync == FirstSync::Unasked {
+    if !engine.options.apply || engine.options.first_sync == FirstSyncAnswer::Unasked {
         return Ok(());
     }
     let asked = begin_approved(engine, open_questions(engine).await?).await?;
@@ -91,7 +63,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         take_back(engine, entity).await?;
         follow_moves(engine, &cycle.tally, entity).await?;
         let contested = link_records(engine, &cycle.tally, entity, &current).await?;
-        cycle.contest(&entity.name, contested);
+        cycle.note_contested_places(&entity.name, contested);
     }
     let mut waits = FirstSyncWaits::default();
     let mut entities = Vec::new();
@@ -122,7 +94,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
         Step::Ask => {
             entities.iter().for_each(|(entity, _)| cycle.wait(&entity.name));
             close(engine, &asked, Some(&question.id)).await?;
-            waits.question = Some(ask(engine, &asked, question).await?);
+            waits.question = Some(add_review(engine, &asked, question).await?);
         }
     }
     if waits != FirstSyncWaits::default() {
@@ -131,7 +103,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
     Ok(())
 }
 
-/// Begins the entities of approved questions; the questions that are left.
+/// Begins the entities of approved questions. The questions that are left.
 async fn begin_approved(
     engine: &Engine<'_>,
     questions: Vec<Review>,
@@ -139,7 +111,7 @@ async fn begin_approved(
     let mut left = Vec::new();
     for question in questions {
         match question.choice {
-            Some(Choice::Approve) => begin(engine, &question).await?,
+            Some(ReviewChoice::Approve) => begin(engine, &question).await?,
             _ => left.push(question),
         }
     }
@@ -150,7 +122,7 @@ async fn begin_approved(
 /// approved, and keeps the question as answered.
 async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError> {
     let begun = plans(question).iter().map(|plan| (plan.entity.clone(), plan.creations()));
-    let answered = Review { choice: Some(Choice::Approve), ..question.clone() };
+    let answered = Review { choice: Some(ReviewChoice::Approve), ..question.clone() };
     let changes = Changes {
         begun: begun.collect(),
         reviews: vec![review::closed(&answered, engine.clock.now_ms())],
@@ -160,7 +132,7 @@ async fn begin(engine: &Engine<'_>, question: &Review) -> Result<(), StoreError>
 }
 
 /// Keeps the question with the numbers of now; what a person has answered stays.
-async fn ask(
+async fn add_review(
     engine: &Engine<'_>,
     asked: &[Review],
     question: Review,
@@ -193,9 +165,9 @@ async fn close(
 }
 
 async fn open_questions(engine: &Engine<'_>) -> Result<Vec<Review>, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = engine.store.reviews(&query).await?;
-    reviews.retain(|known| matches!(known.matter, Matter::FirstSync { .. }));
+    reviews.retain(|known| matches!(known.matter, ReviewSubject::FirstSync { .. }));
     Ok(reviews)
 }
 
@@ -210,8 +182,8 @@ async fn preview(
         return Ok(None);
     }
     let options = CycleOptions { apply: false, plan_operations: 0, ..engine.options.clone() };
-    let transforms = Lenses::new(engine.transforms.transforms());
-    let dry = Engine { transforms, observer: &Silent, options, ..*engine };
+    let transforms = TransformCalls::new(engine.transforms.transforms());
+    let dry = Engine { transforms, observer: &SilentObserver, options, ..*engine };
     let mut dry = cycle.for_preview(&dry);
     dry.promised = std::mem::take(&mut cycle.promised);
     plan_entity(&mut dry, entity).await?;
@@ -230,8 +202,8 @@ async fn preview(
     Ok(Some(EntityPlan { ambiguous, ..plan }))
 }
 
-/// Whether it is known what would be written: two systems were read to their end, or all there are,
-/// and what was not has failed.
+/// True where the plan can be known: all systems were read to their end, or two were and the others
+/// have failed.
 fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
     let current = cycle.current_systems(entity);
     let mut unread =
@@ -244,14 +216,14 @@ fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
     is_whole || (current.len() > 1 && unread.all(|one| has_stopped(&one.system)))
 }
 
-/// How many questions about ambiguous matches the entity has.
+/// The number of open questions about ambiguous matches of the entity.
 async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
-    let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+    let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = engine.store.reviews(&query).await?;
     let is_ours = |review: &&Review| {
         review.entity == entity
             && review.status == ReviewStatus::Open
-            && matches!(review.matter, Matter::Ambiguous { .. })
+            && matches!(review.matter, ReviewSubject::Ambiguous { .. })
     };
     Ok(reviews.iter().filter(is_ours).count() as u64)
 }
@@ -267,12 +239,12 @@ mod tests {
         let mut writes = EntityPlan { entity: "person".to_owned(), ..EntityPlan::default() };
         writes.add("hubspot", "contacts", Action::Create);
         for (answer, plans, expected) in [
-            (FirstSync::Ask, vec![], Step::Compare),
-            (FirstSync::Approved, vec![], Step::Compare),
-            (FirstSync::Ask, vec![quiet.clone()], Step::Compare),
-            (FirstSync::Approved, vec![quiet.clone()], Step::Begin),
-            (FirstSync::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
-            (FirstSync::Approved, vec![quiet, writes], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![], Step::Compare),
+            (FirstSyncAnswer::Ask, vec![quiet.clone()], Step::Compare),
+            (FirstSyncAnswer::Approved, vec![quiet.clone()], Step::Begin),
+            (FirstSyncAnswer::Ask, vec![quiet.clone(), writes.clone()], Step::Ask),
+            (FirstSyncAnswer::Approved, vec![quiet, writes], Step::Begin),
         ] {
             assert_eq!(next_step(answer, &plans), expected, "{answer:?} {plans:?}");
         }

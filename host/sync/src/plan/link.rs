@@ -1,10 +1,9 @@
 //! Planning one link: from what is stored to what should be written, with a reason for each.
 //!
-//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
-//! I13). The steps are: is a record gone (`removal`), are records to be merged first (`merges`),
-//! what is the truth of each field
-//! ([`crate::plan::merge`]), which members must be told (`update`), which systems have no record yet
-//! (`create`). The result holds canonical values; [`crate::plan::render`] turns them into columns.
+//! Pure, total and deterministic: the same view gives the same plan in any order of links
+//! (`RULES.md` I12, I13). The steps: follow a removal (`removal`), plan approved merges (`merges`),
+//! merge each field ([`crate::plan::merge`]), plan updates (`update`) and creates (`create`). The
+//! result holds canonical values; [`crate::plan::render`] turns them into columns.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,15 +12,15 @@ use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::FieldSpec;
 use crate::model::state::{
-    Awaited, Choice, FieldState, LinkStatus, LinkView, Matter, RecordKey, RecordState, Review,
-    ReviewStatus, Status, Truth,
+    Awaited, FieldState, LinkStatus, LinkView, RecordKey, RecordState, RecordStatus, Review,
+    ReviewChoice, ReviewStatus, ReviewSubject, Truth,
 };
 use crate::model::value::{Cell, Value};
 use crate::plan::cascades::WentAlong;
-use crate::plan::limits::Brake;
-use crate::plan::mapping::{Active, Lane, Lanes};
-use crate::plan::merge::{self, Merged, Part, Rules, merge};
-use crate::plan::references::{Outward, References, governs, is_many};
+use crate::plan::deletion_hold::DeletionHold;
+use crate::plan::mapping::{ActiveMember, FieldMapping, FieldMappings};
+use crate::plan::merge::{self, MemberField, MergeRules, MergedField, merge};
+use crate::plan::references::{References, WrittenReference, governs, is_many};
 
 mod along;
 mod bereft;
@@ -32,13 +31,13 @@ mod removal;
 mod succession;
 mod update;
 
-pub use planned::{Draft, Lacking, LinkPlan, Note, Unread};
+pub use planned::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite, UnreadField};
 
-/// What planning a link may look at besides the link.
+/// The inputs of a plan besides the link itself.
 #[derive(Debug)]
-pub struct Context<'a> {
-    /// The entity and its lanes.
-    pub lanes: &'a Lanes<'a>,
+pub struct PlanContext<'a> {
+    /// The entity and its mappings.
+    pub mappings: &'a FieldMappings<'a>,
     /// References of the whole chunk.
     pub references: &'a References,
     /// The time to note in reviews, ms.
@@ -46,17 +45,17 @@ pub struct Context<'a> {
     /// Removed records that went along with an archive of the engine's own.
     pub along: &'a WentAlong,
     /// Deletions wait for approval.
-    pub brake: Option<Brake>,
+    pub hold: Option<DeletionHold>,
 }
 
 /// A link while it is planned.
-struct Work<'a> {
-    context: &'a Context<'a>,
+struct LinkPlanner<'a> {
+    context: &'a PlanContext<'a>,
     plan: LinkPlan,
     /// Shared with the view until one is changed.
     records: Vec<Arc<RecordState>>,
     reviews: Vec<Review>,
-    active: Vec<Active>,
+    active: Vec<ActiveMember>,
     /// Records that this plan itself makes surplus: nobody has approved what to do with them.
     rivals: Vec<RecordKey>,
     /// By field, ordered; most fields have none. Filled by `merge_fields`.
@@ -69,17 +68,17 @@ struct Work<'a> {
     recalls: bool,
 }
 
-/// A merged field with the positions (in `active`) of its parts.
+/// A merged field with the positions (in `active`) of its member fields.
 struct FieldOutcome {
-    merged: Merged,
+    merged: MergedField,
     parts: Vec<usize>,
     /// The truth is what a person chose.
     chosen: bool,
 }
 
 /// Plans one link.
-pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
-    let mut work = Work::new(context, view);
+pub fn plan_link(context: &PlanContext<'_>, view: &LinkView) -> LinkPlan {
+    let mut work = LinkPlanner::new(context, view);
     if view.link.status == LinkStatus::Active {
         work.set_rivals_aside();
         work.follow_merges();
@@ -98,10 +97,10 @@ pub fn plan_link(context: &Context<'_>, view: &LinkView) -> LinkPlan {
     work.finish(view)
 }
 
-impl<'a> Work<'a> {
-    fn new(context: &'a Context<'a>, view: &LinkView) -> Self {
+impl<'a> LinkPlanner<'a> {
+    fn new(context: &'a PlanContext<'a>, view: &LinkView) -> Self {
         let mut link = Arc::clone(&view.link);
-        let fields = context.lanes.entity.fields.len();
+        let fields = context.mappings.entity.fields.len();
         if link.truth.len() != fields {
             Arc::make_mut(&mut link).truth.resize_with(fields, Default::default);
         }
@@ -122,7 +121,7 @@ impl<'a> Work<'a> {
             },
             records: view.records.clone(),
             reviews: view.reviews.clone(),
-            active: context.lanes.active(&view.records),
+            active: context.mappings.active(&view.records),
             rivals: Vec::new(),
             merged: Vec::new(),
             create_reason: Reason::NewRecord,
@@ -132,19 +131,19 @@ impl<'a> Work<'a> {
     }
 
     fn merge_fields(&mut self) {
-        let lanes = self.context.lanes;
-        for (position, field) in lanes.entity.fields.iter().enumerate() {
+        let mappings = self.context.mappings;
+        for (position, field) in mappings.entity.fields.iter().enumerate() {
             if !self.is_quiet(position, field)
                 && let Some(outcome) = self.merge_field(position, field)
             {
-                self.take(position, field, &outcome);
+                self.add_field_outcome(position, field, &outcome);
                 self.merged.push((position, outcome));
             }
         }
     }
 
-    /// Whether the field needs no merge. Most fields of most links do not, so this allocates
-    /// nothing; what references wait for is noted all the same.
+    /// True where the field needs no merge. Most fields of most links need none, so this allocates
+    /// nothing; awaited references are noted all the same.
     fn is_quiet(&mut self, position: usize, field: &FieldSpec) -> bool {
         let Self { context, records, active, plan, reviews, .. } = self;
         let Some(truth) = plan.link.truth.get(position) else { return true };
@@ -158,7 +157,7 @@ impl<'a> Work<'a> {
     }
 
     fn merge_field(&mut self, position: usize, field: &FieldSpec) -> Option<FieldOutcome> {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let mut positions = Vec::with_capacity(self.active.len());
         let mut parts = Vec::with_capacity(self.active.len());
         let waits = &mut self.plan.waits;
@@ -171,9 +170,9 @@ impl<'a> Work<'a> {
         }
         let truth = self.plan.link.truth.get(position)?;
         let review = self.reviews.iter().find(|review| review::is_about(review, &field.name));
-        let rules = Rules {
+        let rules = MergeRules {
             field,
-            first_link: &lanes.entity.first_link,
+            first_link: &mappings.entity.first_link,
             // Which of two edits since the backup is older, and was overruled long ago, is not
             // known.
             by_hand: self.plan.link.restored,
@@ -188,8 +187,8 @@ impl<'a> Work<'a> {
         Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
     }
 
-    /// Takes over what the merge says of truth, bases, questions and notes.
-    fn take(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
+    /// Stores truth, bases, questions and notes of a merge in the plan.
+    fn add_field_outcome(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
         let truth = &outcome.merged.truth;
         let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
         if self.plan.link.truth.get(position).is_some_and(|known| known != truth)
@@ -221,11 +220,11 @@ impl<'a> Work<'a> {
             let record = outcome.parts.get(*part).and_then(|index| self.key_of(*index));
             self.note(record, Some(&field.name), reason.clone());
         }
-        self.ask(field, &outcome.merged, outcome.chosen);
+        self.add_review(field, &outcome.merged, outcome.chosen);
     }
 
     /// Opens the field's question, and closes the one that is answered or has changed.
-    fn ask(&mut self, field: &FieldSpec, merged: &Merged, chosen: bool) {
+    fn add_review(&mut self, field: &FieldSpec, merged: &MergedField, chosen: bool) {
         let now_ms = self.context.now_ms;
         let link = &self.plan.link;
         let open = merged
@@ -241,7 +240,7 @@ impl<'a> Work<'a> {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
             let unused = known.choice.is_some() && !chosen;
-            self.plan.notes.extend(unused.then(|| Note {
+            self.plan.notes.extend(unused.then(|| PlanNote {
                 record: None,
                 field: Some(field.name.clone()),
                 reason: Reason::AnswerOvertaken,
@@ -275,23 +274,23 @@ impl<'a> Work<'a> {
     }
 
     fn note(&mut self, record: Option<RecordKey>, field: Option<&str>, reason: Reason) {
-        self.plan.notes.push(Note { record, field: field.map(str::to_owned), reason });
+        self.plan.notes.push(PlanNote { record, field: field.map(str::to_owned), reason });
     }
 
     /// A reference as the member is to be written, noting what it waits for.
     fn outward(
         &mut self,
         field: &FieldSpec,
-        lane: Lane<'_>,
+        mapping: FieldMapping<'_>,
         system: &str,
         cell: &Cell,
         present: &Cell,
-    ) -> Outward {
-        let Some(target) = lane.target(&field.kind) else {
+    ) -> WrittenReference {
+        let Some(target) = mapping.target(&field.kind) else {
             let (remote, written) = (cell.clone(), cell.clone());
-            return Outward { remote, written, missing: Vec::new(), removes: Vec::new() };
+            return WrittenReference { remote, written, missing: Vec::new(), removes: Vec::new() };
         };
-        let governs = governs(&field.kind, lane);
+        let governs = governs(&field.kind, mapping);
         let mut outward = self.context.references.outward(governs, system, target, cell, present);
         for link in std::mem::take(&mut outward.missing) {
             let object = target.to_owned();
@@ -305,19 +304,19 @@ impl<'a> Work<'a> {
     fn finish(mut self, view: &LinkView) -> LinkPlan {
         self.drop_failures();
         let is_active = self.plan.link.status == LinkStatus::Active;
-        // Answers to these need nothing of the planner.
+        // The planner does nothing more about these questions.
         let idle = |review: &&Review| match &review.matter {
-            // What became of a create is found out all the same.
-            Matter::Uncertain { .. } => review.status == ReviewStatus::Chosen,
-            // Nothing is planned any more, whatever a person says (RULES.md V20).
+            // A create without an answer is looked for all the same.
+            ReviewSubject::Uncertain { .. } => review.status == ReviewStatus::Chosen,
+            // Nothing is planned any more, whatever a person says (`RULES.md` V20).
             _ if !is_active => true,
-            Matter::Surplus { active, surplus, .. } => {
-                review.choice == Some(Choice::Leave) || !self.stands(review, active, surplus)
+            ReviewSubject::Surplus { active, surplus, .. } => {
+                review.choice == Some(ReviewChoice::Leave) || !self.stands(review, active, surplus)
             }
-            Matter::Deleted { gone } => !self.records.iter().any(|record| {
+            ReviewSubject::Deleted { gone } => !self.records.iter().any(|record| {
                 record.key == *gone && record.link.is_some() && record.status.is_removed()
             }),
-            Matter::Taken { .. } => review.status == ReviewStatus::Chosen,
+            ReviewSubject::Taken { .. } => review.status == ReviewStatus::Chosen,
             _ => false,
         };
         let now_ms = self.context.now_ms;
@@ -342,21 +341,21 @@ impl<'a> Work<'a> {
 
 /// A live record's view of a field, with its position; nothing where its member does not map it.
 fn part<'a>(
-    context: &'a Context<'_>,
+    context: &'a PlanContext<'_>,
     records: &'a [Arc<RecordState>],
-    active: Active,
+    active: ActiveMember,
     (position, field): (usize, &FieldSpec),
     waits: &mut Vec<Awaited>,
-) -> Option<Part<'a>> {
-    let lane = context.lanes.lane(active.member, position)?;
+) -> Option<MemberField<'a>> {
+    let mapping = context.mappings.mapping(active.member, position)?;
     let record = records.get(active.record)?;
     let state = record.fields.get(position)?;
-    Some(Part {
+    Some(MemberField {
         system: &record.key.system,
-        reads: lane.mapping.direction.reads(),
-        writes: lane.mapping.direction.writes(),
+        reads: mapping.group.direction.reads(),
+        writes: mapping.group.direction.writes(),
         state,
-        seen: seen(context.references, field, lane, record, state, waits),
+        seen: seen(context.references, field, mapping, record, state, waits),
     })
 }
 
@@ -364,12 +363,12 @@ fn part<'a>(
 fn seen<'a>(
     references: &References,
     field: &FieldSpec,
-    lane: Lane<'_>,
+    mapping: FieldMapping<'_>,
     record: &RecordState,
     state: &'a FieldState,
     waits: &mut Vec<Awaited>,
 ) -> Cow<'a, Cell> {
-    let Some(target) = lane.target(&field.kind) else {
+    let Some(target) = mapping.target(&field.kind) else {
         return Cow::Borrowed(&state.seen);
     };
     let many = is_many(&field.kind);
@@ -378,23 +377,23 @@ fn seen<'a>(
     Cow::Owned(inward.cell)
 }
 
-/// Whether something was taken out of a reference of a live record.
+/// True where something was taken out of a reference of a live record.
 fn has_lost(records: &[Arc<RecordState>]) -> bool {
-    let mut live = records.iter().filter(|record| record.status == Status::Live);
+    let mut live = records.iter().filter(|record| record.status == RecordStatus::Live);
     live.any(|record| record.fields.iter().any(|state| state.lost.is_some()))
 }
 
-fn undecided(matter: &Matter) -> Reason {
+fn undecided(matter: &ReviewSubject) -> Reason {
     match matter {
-        Matter::Oscillation { .. } => Reason::Oscillating,
-        Matter::Cleared { system, .. } => Reason::ClearUndecided(system.clone()),
-        Matter::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
+        ReviewSubject::Oscillation { .. } => Reason::Oscillating,
+        ReviewSubject::Cleared { system, .. } => Reason::ClearUndecided(system.clone()),
+        ReviewSubject::Conflict { policy, .. } => Reason::Undecided { policy: policy.clone() },
         _ => Reason::Undecided { policy: String::new() },
     }
 }
 
-/// Whether a record of the link has this status.
-fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &Status) -> bool {
+/// True where this record of the link has this status.
+fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &RecordStatus) -> bool {
     records.iter().any(|record| record.key == *key && record.status == *status)
 }
 
@@ -403,15 +402,20 @@ fn is_filled(cell: &Cell) -> bool {
     cell.as_ref().is_some_and(|value| *value != Value::Null)
 }
 
-/// Whether the members still hold what the person saw who answered the review. An edit made after
-/// the answer is a new conflict, not overruled by it.
-fn was_seen(review: &Review, rules: Rules<'_>, truth: &Truth, parts: &[Part<'_>]) -> bool {
-    let Matter::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
+/// True where the members still hold the values that the person saw. An edit after the answer is a
+/// new conflict, which the answer does not overrule.
+fn was_seen(
+    review: &Review,
+    rules: MergeRules<'_>,
+    truth: &Truth,
+    parts: &[MemberField<'_>],
+) -> bool {
+    let ReviewSubject::Conflict { values, chosen: Some(chosen), .. } = &review.matter else {
         // The same question would be asked now.
         return merge(rules, truth, parts, None).question.as_ref() == Some(&review.matter);
     };
     // What a rule had decided was taken back while it stood.
-    let holds_shown = |part: &Part<'_>| {
+    let holds_shown = |part: &MemberField<'_>| {
         let unedited = part.state.base.is_none() || *part.seen == part.state.base;
         let shown = |(system, cell): &(String, Cell)| system == part.system && *cell == *part.seen;
         unedited || values.iter().any(shown) || *part.seen == truth.value

@@ -1,40 +1,37 @@
-//! An entity made ready for planning: which member maps which field, and which way.
+//! The table of an entity's field mappings, by member and field, made once per plan.
 
 use std::sync::Arc;
 
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MappingGroup, MemberSpec};
-use crate::model::state::{RecordState, Status};
+use crate::model::state::{RecordState, RecordStatus};
 
-/// An entity with a table of its lanes.
+/// An entity with the mapping of each field in each member.
 #[derive(Debug)]
-pub struct Lanes<'a> {
+pub struct FieldMappings<'a> {
     /// The entity.
     pub entity: &'a EntitySpec,
     /// Per member, per field.
-    table: Vec<Vec<Option<Lane<'a>>>>,
+    table: Vec<Vec<Option<FieldMapping<'a>>>>,
     /// Positions of the fields that refer to other entities.
     references: Vec<usize>,
 }
 
-/// How a field travels between one member and the hub.
+/// The mapping of one field in one member.
 #[derive(Debug, Clone, Copy)]
-pub struct Lane<'a> {
-    /// The group's position in the member.
-    pub group: usize,
-    /// The group.
-    pub mapping: &'a MappingGroup,
+pub struct FieldMapping<'a> {
+    /// The group of columns that carries the field.
+    pub group: &'a MappingGroup,
 }
 
-impl<'a> Lanes<'a> {
+impl<'a> FieldMappings<'a> {
     /// Builds the table.
     pub fn new(entity: &'a EntitySpec) -> Self {
-        let lane = |member: &'a MemberSpec, field| {
-            let mut groups = member.groups.iter().enumerate();
-            let (group, mapping) = groups.find(|(_, group)| group.fields.contains(&field))?;
-            Some(Lane { group, mapping })
+        let mapping = |member: &'a MemberSpec, field| {
+            let group = member.groups.iter().find(|group| group.fields.contains(&field))?;
+            Some(FieldMapping { group })
         };
         let row = |member| {
-            (0..entity.fields.len()).map(|field| lane(member, FieldIndex(field))).collect()
+            (0..entity.fields.len()).map(|field| mapping(member, FieldIndex(field))).collect()
         };
         let fields = entity.fields.iter().enumerate();
         let references = fields.filter(|(_, f)| matches!(f.kind, FieldKind::Reference { .. }));
@@ -47,8 +44,8 @@ impl<'a> Lanes<'a> {
         &self.references
     }
 
-    /// The lane of a field in a member.
-    pub fn lane(&self, member: usize, field: usize) -> Option<Lane<'a>> {
+    /// A field's mapping in a member.
+    pub fn mapping(&self, member: usize, field: usize) -> Option<FieldMapping<'a>> {
         self.table.get(member)?.get(field).copied().flatten()
     }
 
@@ -58,17 +55,17 @@ impl<'a> Lanes<'a> {
     }
 
     /// Positions of the live records and their members, one per system.
-    pub fn active(&self, records: &[Arc<RecordState>]) -> Vec<Active> {
-        let mut active: Vec<Active> = Vec::with_capacity(records.len());
+    pub fn active(&self, records: &[Arc<RecordState>]) -> Vec<ActiveMember> {
+        let mut active: Vec<ActiveMember> = Vec::with_capacity(records.len());
         for (position, record) in records.iter().enumerate() {
-            let taken = |other: &Active| {
+            let taken = |other: &ActiveMember| {
                 records.get(other.record).is_some_and(|r| r.key.system == record.key.system)
             };
-            if record.status == Status::Live
+            if record.status == RecordStatus::Live
                 && !active.iter().any(taken)
                 && let Some(member) = self.member_of(record)
             {
-                active.push(Active { record: position, member });
+                active.push(ActiveMember { record: position, member });
             }
         }
         active
@@ -77,23 +74,23 @@ impl<'a> Lanes<'a> {
 
 /// A live record that is read and written for its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Active {
+pub struct ActiveMember {
     /// Its position among the link's records.
     pub record: usize,
     /// Its member's position in the entity.
     pub member: usize,
 }
 
-impl<'a> Lane<'a> {
-    /// Whether it carries values of its own and not references.
+impl<'a> FieldMapping<'a> {
+    /// True where it carries values and not references.
     pub fn is_plain(&self) -> bool {
-        self.mapping.target.is_none()
+        self.group.target.is_none()
     }
 
     /// The object whose ids the column holds, if the field is a reference.
     pub fn target(&self, kind: &FieldKind) -> Option<&'a str> {
         match kind {
-            FieldKind::Reference { .. } => self.mapping.target.as_deref(),
+            FieldKind::Reference { .. } => self.group.target.as_deref(),
             _ => None,
         }
     }

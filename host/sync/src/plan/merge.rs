@@ -1,17 +1,17 @@
-//! The field decision table of SYNC.md 3.2: one field of one link, all its members at once.
+//! The field decision table (`RULES.md` E5): merges one field of one link, all its members at once.
 //!
-//! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
-//! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
-//! to it before. An edit made by a member that had not yet got the truth is weighed against the
-//! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
-//! question freezes the field: nothing moves until it is answered (`asked`). `consent` goes before
-//! the table where somebody has opted out, whatever else holds.
+//! Pure and total. A member's edit is `seen != base`. A value that the merge has weighed becomes
+//! the base. The truth becomes due wherever a member neither holds it nor has agreed to it before.
+//! An edit made by a member that had not yet got the truth is weighed against the truth, so that
+//! neither is lost; so is a value of which nobody can tell whether it is an edit. A question
+//! freezes the field: nothing moves until it is answered (`asked`). `consent` goes before the table
+//! where somebody has opted out, whatever else holds.
 
 use std::borrow::Cow;
 
 use crate::model::reason::Reason;
 use crate::model::spec::{Clear, FieldKind, FieldSpec, FirstLink};
-use crate::model::state::{Choice, FieldState, Matter, Span, Truth};
+use crate::model::state::{FieldState, ReviewChoice, ReviewSubject, Span, Truth};
 use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
 use crate::read::canonical::is_same;
@@ -21,20 +21,20 @@ const FLIPS_MAX: u32 = 3;
 
 /// One member's view of the field.
 #[derive(Debug, Clone)]
-pub struct Part<'a> {
+pub struct MemberField<'a> {
     /// The member's system.
     pub system: &'a str,
     /// Its values count.
     pub reads: bool,
     /// It may be written.
     pub writes: bool,
-    /// What is known of it.
+    /// Its stored state: seen, base, agreed.
     pub state: &'a FieldState,
     /// The value last seen, with references turned into links.
     pub seen: Cow<'a, Cell>,
 }
 
-impl Part<'_> {
+impl MemberField<'_> {
     /// The value was read and is not what the hub has taken into account.
     fn is_edited(&self) -> bool {
         self.seen.is_some() && *self.seen != self.state.base
@@ -63,41 +63,41 @@ impl Part<'_> {
     }
 }
 
-/// What becomes of one member's field.
+/// The result of the merge for one member's field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outlook {
+pub struct FieldResult {
     /// Its base from now on.
     pub base: Cell,
-    /// What it has agreed to from now on.
+    /// The truth that it has agreed to from now on.
     pub agreed: Cell,
     /// A write of the truth is due, and why.
     pub due: Option<Reason>,
 }
 
-/// What becomes of the field.
+/// The result of the merge for the field and all its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergedField {
     /// The truth from now on.
     pub truth: Truth,
-    /// One per part, in order.
-    pub parts: Vec<Outlook>,
-    /// What is worth telling, with the position of the part it is about.
+    /// One per member field, in order.
+    pub parts: Vec<FieldResult>,
+    /// Reasons to report, each with the position of its member field.
     pub notes: Vec<(usize, Reason)>,
     /// A conflict that a rule has decided.
-    pub decided: Option<Matter>,
+    pub decided: Option<ReviewSubject>,
     /// A question that freezes the field.
-    pub question: Option<Matter>,
+    pub question: Option<ReviewSubject>,
 }
 
-/// By what a field is merged.
+/// The rules that a field is merged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct MergeRules<'a> {
     /// The field.
     pub field: &'a FieldSpec,
-    /// Whose value counts at the first link.
+    /// The rule for values that differ at the first link.
     pub first_link: &'a FirstLink,
-    /// Which of two values is older is not known, because the database was put back: no policy
-    /// chooses between them (`RULES.md` P14).
+    /// The database was put back, so nobody knows which of two values is older: no policy chooses
+    /// between them (`RULES.md` P14).
     pub by_hand: bool,
     /// The truth names nothing but what is gone everywhere: it stands for nobody.
     pub is_over: bool,
@@ -105,20 +105,21 @@ pub struct Rules<'a> {
 
 /// Merges one field.
 pub fn merge(
-    rules: Rules<'_>,
+    rules: MergeRules<'_>,
     truth: &Truth,
-    parts: &[Part<'_>],
-    choice: Option<&Choice>,
-) -> Merged {
-    let merge = Merge::new(rules, truth, parts);
+    parts: &[MemberField<'_>],
+    choice: Option<&ReviewChoice>,
+) -> MergedField {
+    let merge = FieldMerge::new(rules, truth, parts);
     match choice {
-        Some(Choice::Value(value)) => merge.chosen(value),
+        Some(ReviewChoice::Value(value)) => merge.chosen(value),
         _ => merge.run(),
     }
 }
 
-/// Whether nothing is to be done about this part of a field that nobody has a question about.
-pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> bool {
+/// True where this member field needs no merge: no edit, no doubt and no write are due. The field
+/// must have no question.
+pub(crate) fn is_quiet(field: &FieldSpec, part: &MemberField<'_>, truth: &Truth) -> bool {
     let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
     let settled = !part.is_writable()
         || truth.value.is_none()
@@ -127,24 +128,24 @@ pub(crate) fn is_quiet(field: &FieldSpec, part: &Part<'_>, truth: &Truth) -> boo
     taken
         && settled
         && (part.state.agreed == truth.value || *part.seen != truth.value)
-        && !consent::is_news(&field.winner, part, truth)
+        && !part.has_newly_opted_out(&field.winner, truth)
 }
 
-struct Merge<'a> {
+struct FieldMerge<'a> {
     field: &'a FieldSpec,
-    rules: Rules<'a>,
+    rules: MergeRules<'a>,
     old: &'a Truth,
-    parts: &'a [Part<'a>],
+    parts: &'a [MemberField<'a>],
     new: Truth,
-    outlooks: Vec<Outlook>,
+    outlooks: Vec<FieldResult>,
     notes: Vec<(usize, Reason)>,
     reason: Reason,
-    decided: Option<Matter>,
+    decided: Option<ReviewSubject>,
 }
 
-impl<'a> Merge<'a> {
-    fn new(rules: Rules<'a>, old: &'a Truth, parts: &'a [Part<'a>]) -> Self {
-        let outlooks = parts.iter().map(|part| Outlook {
+impl<'a> FieldMerge<'a> {
+    fn new(rules: MergeRules<'a>, old: &'a Truth, parts: &'a [MemberField<'a>]) -> Self {
+        let outlooks = parts.iter().map(|part| FieldResult {
             base: part.seen.as_ref().clone().or_else(|| part.state.base.clone()),
             agreed: part.state.agreed.clone(),
             due: None,
@@ -162,34 +163,35 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn run(mut self) -> Merged {
+    fn run(mut self) -> MergedField {
         if self.weigh_consent() {
             self.replace_own(false);
-            return self.settle();
+            return self.into_merged_field();
         }
         let question = match self.votes() {
-            Ok(votes) => {
-                self.count(votes).or_else(|| self.welcome()).or_else(|| self.replace_own(true))
-            }
+            Ok(votes) => self
+                .count(votes)
+                .or_else(|| self.adopt_first_values())
+                .or_else(|| self.replace_own(true)),
             Err(question) => Some(*question),
         };
         match question {
             Some(question) => self.frozen(question),
-            None => self.settle(),
+            None => self.into_merged_field(),
         }
     }
 
     /// A person has chosen: everybody else's value is taken into account and overruled.
-    fn chosen(mut self, value: &Cell) -> Merged {
+    fn chosen(mut self, value: &Cell) -> MergedField {
         self.new =
             Truth { value: value.clone(), previous: self.old.value.clone(), ..Truth::default() };
         self.reason = Reason::Chosen;
         self.overrule();
-        self.settle()
+        self.into_merged_field()
     }
 
     /// The edits; drift and ignored clears are set aside.
-    fn votes(&mut self) -> Result<Vec<usize>, Box<Matter>> {
+    fn votes(&mut self) -> Result<Vec<usize>, Box<ReviewSubject>> {
         let (mut votes, mut emptied) = (Vec::new(), Vec::new());
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_none() || !part.is_edited() && !part.is_unsure() {
@@ -215,12 +217,13 @@ impl<'a> Merge<'a> {
     }
 
     /// Moves the truth by the edits, or asks.
-    fn count(&mut self, edits: Vec<usize>) -> Option<Matter> {
+    fn count(&mut self, edits: Vec<usize>) -> Option<ReviewSubject> {
         let edits = self.weighty(edits);
         if edits.is_empty() {
             return None;
         }
-        let unsure = edits.iter().filter_map(|edit| self.parts.get(*edit)).any(Part::is_unsure);
+        let unsure =
+            edits.iter().filter_map(|edit| self.parts.get(*edit)).any(MemberField::is_unsure);
         if self.is_set() && !unsure {
             self.merge_sets(&edits);
             return None;
@@ -236,7 +239,7 @@ impl<'a> Merge<'a> {
         }
         let first = votes.first()?.clone();
         if votes.iter().any(|vote| !self.is_same(&vote.value, &first.value)) {
-            return self.contest(&votes, unsure);
+            return self.resolve_conflict(&votes, unsure);
         }
         let reason = match votes.len() {
             1 => Reason::ChangedIn(first.system.clone()),
@@ -270,7 +273,7 @@ impl<'a> Merge<'a> {
         })
     }
 
-    /// Whether a member was edited before it had got the truth.
+    /// True where a member was edited before it had got the truth.
     fn is_behind(&self, position: usize) -> bool {
         self.parts.get(position).is_some_and(|part| {
             let bereft = part.state.bereft.as_deref();
@@ -292,16 +295,17 @@ impl<'a> Merge<'a> {
         self.overrule();
     }
 
-    /// Makes a vote the truth, unless that would be one swing too many.
-    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<Matter> {
-        // A value that comes back from a member to which the engine had just written another.
+    /// Makes a vote the truth. A value that has gone back more than [`FLIPS_MAX`] times is a
+    /// question.
+    fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<ReviewSubject> {
+        // The value before the last truth comes back from another member.
         let swings = vote.value == self.old.previous
             && vote.value != self.old.value
             && self.old.from.as_ref().is_some_and(|from| from != &vote.system);
         let flips = if swings { self.old.flips + 1 } else { 0 };
         if flips > FLIPS_MAX {
             let values = vec![self.old.value.clone(), vote.value.clone()];
-            return Some(Matter::Oscillation { field: self.field.name.clone(), values });
+            return Some(ReviewSubject::Oscillation { field: self.field.name.clone(), values });
         }
         if vote.value != self.old.value {
             self.replace(vote.value.clone(), Some(vote.system.clone()), vote.edited, flips);
@@ -333,7 +337,7 @@ impl<'a> Merge<'a> {
     }
 
     /// Members that are seen for the first time: adopt, fill, or prefer (the "no base" rows).
-    fn welcome(&mut self) -> Option<Matter> {
+    fn adopt_first_values(&mut self) -> Option<ReviewSubject> {
         for (position, part) in self.parts.iter().enumerate() {
             if part.state.base.is_some() || part.seen.is_none() || !part.reads {
                 continue;
@@ -359,12 +363,12 @@ impl<'a> Merge<'a> {
         None
     }
 
-    /// Says what is due, once the truth is known.
-    fn settle(mut self) -> Merged {
+    /// Decides what is due, once the truth is known.
+    fn into_merged_field(mut self) -> MergedField {
         for position in 0..self.parts.len() {
             self.settle_part(position);
         }
-        Merged {
+        MergedField {
             truth: self.new,
             parts: self.outlooks,
             notes: self.notes,
@@ -410,7 +414,7 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Whether only the form of the truth has moved.
+    /// True where the truth changed its form only.
     fn is_form(&self) -> bool {
         self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
     }
@@ -419,13 +423,13 @@ impl<'a> Merge<'a> {
         self.parts.get(position).is_some_and(|part| self.is_same(&part.seen, &self.new.value))
     }
 
-    fn frozen(self, question: Matter) -> Merged {
-        let still = |part: &Part<'_>| Outlook {
+    fn frozen(self, question: ReviewSubject) -> MergedField {
+        let still = |part: &MemberField<'_>| FieldResult {
             base: part.state.base.clone(),
             agreed: part.state.agreed.clone(),
             due: None,
         };
-        Merged {
+        MergedField {
             truth: self.old.clone(),
             parts: self.parts.iter().map(still).collect(),
             notes: Vec::new(),

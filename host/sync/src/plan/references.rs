@@ -1,18 +1,18 @@
-//! References between entities: remote ids to links and back (SYNC.md 3.9).
+//! References between entities: turns remote ids into links and back (`RULES.md` E13).
 //!
 //! A member's reference column holds ids of its own system. In the hub a reference is a set of link
 //! numbers. Everything that a chunk of links needs is fetched in two queries beforehand, so that
 //! planning itself stays pure. What one chunk needed is kept for the next ones of the same pass:
-//! many refer to the same few (RULES.md Q1).
+//! many refer to the same few (`RULES.md` Q1).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use smol_str::{ToSmolStr as _, format_smolstr};
 
 use crate::model::spec::{FieldIndex, FieldKind, FieldSpec, MemberSpec};
-use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, Status};
+use crate::model::state::{LinkId, LinkStatus, LinkView, RecordKey, RecordStatus};
 use crate::model::value::{Cell, SmolStr, Value};
-use crate::plan::mapping::Lanes;
+use crate::plan::mapping::FieldMappings;
 use crate::read::canonical::primary;
 use crate::store::port::{Store, StoreError};
 
@@ -22,13 +22,13 @@ mod wanted;
 pub use governs::{Governs, governs, is_many};
 use wanted::{chosen, losers, remote_ids, removed};
 
-/// Links that are kept for later chunks: what the memory of a pass over any number of links is
-/// bounded by.
+/// The most links that are kept for later chunks; it bounds the memory of a pass over any number of
+/// links.
 const KEPT_MAX: usize = 50_000;
 
-/// Links of which a dry run would make a record, by system and object. Of an object that is not
-/// there nothing was planned yet: its records count as made.
-pub type Promised = BTreeMap<(String, String), HashSet<LinkId>>;
+/// Links for which a dry run would create a record, by system and object. Nothing was planned yet
+/// for an object that is not in the map: its records count as created.
+pub type PromisedRecords = BTreeMap<(String, String), HashSet<LinkId>>;
 
 /// The references of a chunk of links, resolved.
 #[derive(Debug, Default)]
@@ -38,19 +38,19 @@ pub struct References {
     members: HashMap<LinkId, Vec<RecordKey>>,
     /// Values of records referred to, for the columns of new records.
     copied: HashMap<(LinkId, usize), Cell>,
-    /// Records that references lost and that are gone, or that nobody can see.
+    /// Records that references lost and that are gone or missing.
     gone: HashSet<RecordKey>,
     /// Records that references lost and that are there, as far as known.
     there: BTreeSet<RecordKey>,
     /// Links that are referred to and of which every record is gone.
     over: HashSet<LinkId>,
-    /// In a preview: what it makes is named instead of awaited.
-    preview: Option<Promised>,
+    /// In a preview, the records that it creates: they are named instead of awaited.
+    preview: Option<PromisedRecords>,
 }
 
 /// A reference as a member reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inward {
+pub struct ReadReference {
     /// As link numbers; absent when it has no link yet.
     pub cell: Cell,
     /// Records that have no link yet.
@@ -59,7 +59,7 @@ pub struct Inward {
 
 /// A reference as a member is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outward {
+pub struct WrittenReference {
     /// As remote ids; absent when nothing of it can be written.
     pub remote: Cell,
     /// The part of it that is written, as link numbers.
@@ -71,28 +71,28 @@ pub struct Outward {
 }
 
 impl References {
-    /// None yet; in a preview, what it makes is named instead of awaited.
-    pub fn empty(preview: Option<Promised>) -> Self {
+    /// None yet. In a preview, records that it creates are named instead of awaited.
+    pub fn empty(preview: Option<PromisedRecords>) -> Self {
         Self { preview, ..Self::default() }
     }
 
-    /// What the preview was told that it makes.
-    pub(crate) fn into_promised(self) -> Promised {
+    /// The records that the preview creates.
+    pub(crate) fn into_promised(self) -> PromisedRecords {
         self.preview.unwrap_or_default()
     }
 
     /// Fetches what these links need.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store failed.
     pub async fn fetch(
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
-        preview: Option<Promised>,
+        preview: Option<PromisedRecords>,
     ) -> Result<Self, StoreError> {
         let mut resolved = Self::empty(preview);
-        resolved.extend(store, lanes, views).await?;
+        resolved.extend(store, mappings, views).await?;
         Ok(resolved)
     }
 
@@ -100,24 +100,25 @@ impl References {
     /// changed by no plan of this entity, unless it refers to itself.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store failed.
     pub async fn extend(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
-        if lanes.references().is_empty() {
+        if mappings.references().is_empty() {
             return Ok(());
         }
-        let refers_to_itself = lanes.entity.references().any(|other| other == lanes.entity.name);
+        let refers_to_itself =
+            mappings.entity.references().any(|other| other == mappings.entity.name);
         if refers_to_itself || self.members.len() > KEPT_MAX {
             (self.links, self.members) = (BTreeMap::new(), HashMap::new());
         }
         self.copied = HashMap::new();
         let mut wanted = BTreeSet::new();
         let mut news = Vec::new();
-        for ((system, object), ids) in remote_ids(lanes, views) {
+        for ((system, object), ids) in remote_ids(mappings, views) {
             let known = self.links.get(system).and_then(|objects| objects.get(object));
             for id in ids {
                 match known.and_then(|known| known.get(id)) {
@@ -134,10 +135,11 @@ impl References {
             }
         }
         for view in views {
-            let truths = lanes.references().iter().filter_map(|field| view.link.truth.get(*field));
+            let truths =
+                mappings.references().iter().filter_map(|field| view.link.truth.get(*field));
             wanted.extend(truths.flat_map(|truth| link_ids(&truth.value)));
-            wanted.extend(losers(lanes, view).flat_map(|(_, _, state)| link_ids(&state.base)));
-            wanted.extend(removed(lanes, view).flat_map(|state| link_ids(&state.agreed)));
+            wanted.extend(losers(mappings, view).flat_map(|(_, _, state)| link_ids(&state.base)));
+            wanted.extend(removed(mappings, view).flat_map(|state| link_ids(&state.agreed)));
             wanted.extend(chosen(view).flat_map(link_ids));
         }
         let named = wanted.clone();
@@ -150,11 +152,11 @@ impl References {
         }
         let absent = named.into_iter().filter(|link| !self.members.contains_key(link));
         self.judge_absent(store, &absent.collect::<Vec<_>>()).await?;
-        self.judge_lost(store, lanes, views).await?;
-        self.copy(store, lanes, views).await
+        self.judge_lost(store, mappings, views).await?;
+        self.copy(store, mappings, views).await
     }
 
-    /// Which of these links without a live record have none left at all.
+    /// Finds the links, of those without a live record, of which every record is gone.
     async fn judge_absent(
         &mut self,
         store: &dyn Store,
@@ -174,17 +176,18 @@ impl References {
         Ok(())
     }
 
-    /// Which of the records that references of these links lost are gone.
+    /// Finds the records that references of these links lost: those that are gone, and those that
+    /// are there.
     async fn judge_lost(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
         (self.gone, self.there) = (HashSet::new(), BTreeSet::new());
         let lost: BTreeSet<RecordKey> = views
             .iter()
-            .flat_map(|view| losers(lanes, view))
+            .flat_map(|view| losers(mappings, view))
             .flat_map(|(record, target, state)| {
                 let ids = state.lost.iter().flatten();
                 ids.map(move |id| remote_key(&record.key.system, target, id))
@@ -194,9 +197,9 @@ impl References {
             return Ok(());
         }
         for record in store.records(&lost.into_iter().collect::<Vec<_>>()).await? {
-            if record.status.is_gone() || record.status == Status::Missing {
+            if record.status.is_gone() || record.status == RecordStatus::Missing {
                 self.gone.insert(record.key);
-            } else if record.status == Status::Live {
+            } else if record.status == RecordStatus::Live {
                 self.there.insert(record.key);
             }
         }
@@ -208,18 +211,18 @@ impl References {
         &self.there
     }
 
-    /// Whether a record that a reference lost is gone.
+    /// True where a record that a reference lost is gone or missing.
     pub(crate) fn is_gone(&self, record: &RecordKey) -> bool {
         self.gone.contains(record)
     }
 
-    /// Whether every record of a link is gone.
+    /// True where every record of a link is gone.
     pub(crate) fn is_over(&self, link: LinkId) -> bool {
         self.over.contains(&link)
     }
 
-    /// Whether two references name the same things by now: of links that were united each stands
-    /// for the other, and those of which every record is gone do not count.
+    /// True where two references name the same things by now. United links stand for each other;
+    /// links of which every record is gone do not count.
     pub(crate) fn is_same_by_now(&self, one: &Cell, other: &Cell) -> bool {
         // A united link has the members of the one that it is part of.
         let by_now = |cell: &Cell| -> BTreeSet<(Option<&RecordKey>, Option<LinkId>)> {
@@ -234,7 +237,7 @@ impl References {
         by_now(one) == by_now(other)
     }
 
-    /// Whether two references that name something name the same by now.
+    /// True where two references that name something name the same by now.
     pub(crate) fn is_renamed(&self, before: &Cell, now: &Cell) -> bool {
         let is_left = |link| !self.is_over(link);
         link_ids(before).next().is_some()
@@ -242,7 +245,7 @@ impl References {
             && self.is_same_by_now(before, now)
     }
 
-    /// Whether a field that refers to links names some, and of all of them every record is gone.
+    /// True where a reference names links and every record of all of them is gone.
     pub(crate) fn are_over(&self, field: &FieldSpec, cell: &Cell) -> bool {
         matches!(field.kind, FieldKind::Reference { .. })
             && link_ids(cell).next().is_some()
@@ -254,14 +257,14 @@ impl References {
         self.link(&record.system, &record.object, &record.id)
     }
 
-    /// Fetches what new records get from those that they refer to.
+    /// Fetches the values that new records copy from those that they refer to.
     async fn copy(
         &mut self,
         store: &dyn Store,
-        lanes: &Lanes<'_>,
+        mappings: &FieldMappings<'_>,
         views: &[LinkView],
     ) -> Result<(), StoreError> {
-        let members = lanes.entity.members.iter();
+        let members = mappings.entity.members.iter();
         let creators: Vec<&MemberSpec> =
             members.filter(|member| member.create && !member.copies.is_empty()).collect();
         let mut wanted: BTreeMap<LinkId, BTreeSet<FieldIndex>> = BTreeMap::new();
@@ -272,7 +275,7 @@ impl References {
                 continue;
             }
             for copy in &member.copies {
-                for link in self.referred(lanes, view, copy.reference) {
+                for link in self.referred(mappings, view, copy.reference) {
                     wanted.entry(link).or_default().insert(copy.field);
                 }
             }
@@ -292,12 +295,18 @@ impl References {
     }
 
     /// The links that a field of a link may refer to, as its truth or one of its records says.
-    fn referred(&self, lanes: &Lanes<'_>, view: &LinkView, field: FieldIndex) -> Vec<LinkId> {
+    fn referred(
+        &self,
+        mappings: &FieldMappings<'_>,
+        view: &LinkView,
+        field: FieldIndex,
+    ) -> Vec<LinkId> {
         let truth = view.link.truth.get(field.0).map(|truth| link_ids(&truth.value));
         let mut links: Vec<LinkId> = truth.into_iter().flatten().collect();
         for record in &view.records {
-            let lane = lanes.member_of(record).and_then(|member| lanes.lane(member, field.0));
-            let target = lane.and_then(|lane| lane.mapping.target.as_deref());
+            let mapping =
+                mappings.member_of(record).and_then(|member| mappings.mapping(member, field.0));
+            let target = mapping.and_then(|mapping| mapping.group.target.as_deref());
             let seen = record.fields.get(field.0).and_then(|state| state.seen.as_ref());
             if let (Some(target), Some(id)) = (target, seen.and_then(primary)) {
                 links.extend(self.link(&record.key.system, target, id));
@@ -318,15 +327,15 @@ impl References {
 
     /// A member's reference as link numbers. A single one is the primary one and absent while it
     /// has no link; of several, those with a link count.
-    pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> Inward {
+    pub fn inward(&self, many: bool, system: &str, object: &str, cell: &Cell) -> ReadReference {
         let Some(value @ Value::References(ids)) = cell else {
-            return Inward { cell: cell.clone(), unknown: Vec::new() };
+            return ReadReference { cell: cell.clone(), unknown: Vec::new() };
         };
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         let counted = if many { ids.as_slice() } else { ids.get(..1).unwrap_or_default() };
         if !many && primary(value).is_none() {
-            return Inward { cell: Some(Value::Null), unknown };
+            return ReadReference { cell: Some(Value::Null), unknown };
         }
         for id in counted.iter().filter(|id| !id.is_empty()) {
             match self.link(system, object, id) {
@@ -341,12 +350,12 @@ impl References {
             (true, true) => Some(Value::Null),
             (true, false) => None,
         };
-        Inward { cell, unknown }
+        ReadReference { cell, unknown }
     }
 
     /// Link numbers as ids of `object` in `system`. What `present` holds besides stays, unless the
-    /// field governs it: of several, ids without a link are none of the engine's business (I7). A
-    /// link of which every record is gone is neither written nor missing (`RULES.md` V2).
+    /// field governs it: of several, ids without a link stay untouched (`RULES.md` I7). A link of
+    /// which every record is gone is neither written nor awaited (`RULES.md` V2).
     pub fn outward(
         &self,
         governs: Governs,
@@ -354,7 +363,7 @@ impl References {
         object: &str,
         cell: &Cell,
         present: &Cell,
-    ) -> Outward {
+    ) -> WrittenReference {
         let mut remote = Vec::new();
         let mut written = Vec::new();
         let mut missing = Vec::new();
@@ -380,7 +389,7 @@ impl References {
             remote.sort_by_key(|id| held.iter().position(|held| held == id).unwrap_or(held.len()));
         }
         if remote.is_empty() && (names_nothing || !missing.is_empty()) {
-            return Outward { remote: None, written: None, missing, removes: Vec::new() };
+            return WrittenReference { remote: None, written: None, missing, removes: Vec::new() };
         }
         let governed = match governs {
             Governs::Primary => held.get(..1).unwrap_or_default(),
@@ -388,7 +397,12 @@ impl References {
         };
         let goes = governed.iter().filter(|id| !id.is_empty() && !remote.contains(id));
         let removes = goes.map(|id| remote_key(system, object, id)).collect();
-        Outward { remote: references(remote), written: references(written), missing, removes }
+        WrittenReference {
+            remote: references(remote),
+            written: references(written),
+            missing,
+            removes,
+        }
     }
 
     /// A present id that stands for the link already is kept; else its live record's.
@@ -416,7 +430,7 @@ impl References {
         }
     }
 
-    /// Whether a preview counts on a record that is not there.
+    /// True where the preview itself creates the record.
     fn is_promised(&self, link: LinkId, system: &str, object: &str) -> bool {
         let Some(promised) = &self.preview else { return false };
         let place = (system.to_owned(), object.to_owned());

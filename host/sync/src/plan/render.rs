@@ -1,8 +1,8 @@
-//! From a draft in canonical values to an operation in a member's columns.
+//! Renders planned writes: from canonical values to an operation in a member's columns.
 //!
 //! Direct values go as they are, tables are looked up, transforms are called once per group for all
-//! drafts of a chunk. A column that would not change is not written; a value without a counterpart
-//! is told, never guessed (rule B5).
+//! planned writes of a chunk. A column that would not change is not written; a value without a
+//! counterpart is reported, never guessed (`RULES.md` V17).
 
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
@@ -11,30 +11,30 @@ use crate::model::review::digest;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec, ValueTable, Via};
 use crate::model::state::{ColumnWrite, FieldWrite, OutboxEntry, OutboxState, RecordKey};
 use crate::model::value::{Cell, Value};
-use crate::plan::link::{Draft, Note};
-use crate::read::transforms::Lenses;
+use crate::plan::link::{PlanNote, PlannedWrite};
+use crate::read::transforms::TransformCalls;
 
-/// What became of a draft.
+/// The operation that a planned write was rendered into.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedWrite {
     /// The operation, without its intent; nothing when no column would change.
     pub entry: Option<OutboxEntry>,
-    /// Fields that stand there already in the member's own form.
+    /// Fields whose columns hold the truth already, in the member's own form.
     pub settled: Vec<FieldWrite>,
-    /// Why something of it is not written.
-    pub notes: Vec<Note>,
+    /// Reasons why something of it is not written.
+    pub notes: Vec<PlanNote>,
 }
 
-/// Renders the drafts of one entity, in order.
+/// Renders the planned writes of one entity, in order.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed as a whole.
 pub async fn render(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
-    drafts: &[Draft],
-) -> Result<Vec<Rendered>, PluginError> {
-    let mut columns: Vec<Vec<Columns>> = drafts
+    drafts: &[PlannedWrite],
+) -> Result<Vec<RenderedWrite>, PluginError> {
+    let mut columns: Vec<Vec<RenderedColumns>> = drafts
         .iter()
         .map(|draft| draft.groups.iter().map(|(group, _)| unknown(entity, draft, *group)).collect())
         .collect();
@@ -64,28 +64,28 @@ pub async fn render(
     Ok(rendered.collect())
 }
 
-/// The columns of one group of a draft.
-enum Columns {
+/// The columns of one group of a planned write.
+enum RenderedColumns {
     Cells(Vec<Cell>),
     /// There is no counterpart, or a transform fails at it.
     Failed(Reason),
 }
 
-/// What counts for a group that nothing is said about.
-fn unknown(entity: &EntitySpec, draft: &Draft, group: usize) -> Columns {
+/// The result for a group that was not rendered: no counterpart.
+fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: usize) -> RenderedColumns {
     let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
     let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
-    Columns::Failed(Reason::Unmapped { column, items: Vec::new() })
+    RenderedColumns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
-/// The columns of one group for the drafts at these places.
+/// Renders one group for the planned writes at these places.
 async fn render_group(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     member: &MemberSpec,
     group: &MappingGroup,
-    drafts: &[Draft],
+    drafts: &[PlannedWrite],
     places: &[(usize, usize)],
-) -> Result<Vec<Columns>, PluginError> {
+) -> Result<Vec<RenderedColumns>, PluginError> {
     let cells: Vec<Vec<Cell>> = places
         .iter()
         .filter_map(|(index, slot)| drafts.get(*index)?.groups.get(*slot))
@@ -108,26 +108,31 @@ async fn render_group(
             let answers = transforms.to_columns(lens, cells, old.collect()).await?;
             Ok(answers
                 .into_iter()
-                .map(|answer| answer.map_or_else(Columns::Failed, Columns::Cells))
+                .map(|answer| answer.map_or_else(RenderedColumns::Failed, RenderedColumns::Cells))
                 .collect())
         }
     }
 }
 
 /// Days as the columns take them.
-fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> Columns {
+fn in_days(member: &MemberSpec, group: &MappingGroup, cells: Vec<Cell>) -> RenderedColumns {
     let mut taken = Vec::with_capacity(cells.len());
     for (column, cell) in group.columns.iter().zip(cells) {
         match member.days.outward(column, cell) {
             Some(cell) => taken.push(cell),
-            None => return Columns::Failed(Reason::ZoneUnknown { column: column.clone() }),
+            None => return RenderedColumns::Failed(Reason::ZoneUnknown { column: column.clone() }),
         }
     }
-    Columns::Cells(taken)
+    RenderedColumns::Cells(taken)
 }
 
 /// The cells of a group in the member's own values.
-fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cell]) -> Columns {
+fn look_up(
+    table: &ValueTable,
+    group: &MappingGroup,
+    draft: &PlannedWrite,
+    cells: &[Cell],
+) -> RenderedColumns {
     let mut written = Vec::with_capacity(cells.len());
     for (column, cell) in group.columns.iter().zip(cells) {
         let remote = match cell {
@@ -137,24 +142,24 @@ fn look_up(table: &ValueTable, group: &MappingGroup, draft: &Draft, cells: &[Cel
         match remote {
             Ok(cell) => written.push(cell),
             Err(items) => {
-                return Columns::Failed(Reason::Unmapped { column: column.clone(), items });
+                return RenderedColumns::Failed(Reason::Unmapped { column: column.clone(), items });
             }
         }
     }
-    Columns::Cells(written)
+    RenderedColumns::Cells(written)
 }
 
-fn present(draft: &Draft, column: &str) -> Cell {
+fn present(draft: &PlannedWrite, column: &str) -> Cell {
     draft.raw.iter().find(|(name, _)| name == column).and_then(|(_, cell)| cell.clone())
 }
 
 fn assemble(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &Draft,
-    columns: Vec<Columns>,
-) -> Rendered {
-    let mut rendered = Rendered { entry: None, settled: Vec::new(), notes: Vec::new() };
+    draft: &PlannedWrite,
+    columns: Vec<RenderedColumns>,
+) -> RenderedWrite {
+    let mut rendered = RenderedWrite { entry: None, settled: Vec::new(), notes: Vec::new() };
     let mut writes: Vec<ColumnWrite> = Vec::new();
     let mut fields: Vec<FieldWrite> = Vec::new();
     let mut sendable = true;
@@ -169,13 +174,16 @@ fn assemble(
             .cloned()
             .collect();
         match cells {
-            Columns::Failed(reason) => {
+            RenderedColumns::Failed(reason) => {
                 rendered.notes.extend(held(member, draft, &mine, &reason));
-                // A system's default would stand there and come back as a value (RULES.md V17).
+                // The system would put its default there, which would come back as a value
+                // (`RULES.md` V17).
                 sendable &= draft.action != Action::Create;
             }
-            Columns::Cells(cells) if stands(draft, group, &cells) => rendered.settled.extend(mine),
-            Columns::Cells(cells) => {
+            RenderedColumns::Cells(cells) if stands(draft, group, &cells) => {
+                rendered.settled.extend(mine)
+            }
+            RenderedColumns::Cells(cells) => {
                 let named = group.columns.iter().cloned().zip(cells);
                 writes.extend(named.map(|(column, cell)| ColumnWrite { column, cell }));
                 fields.extend(mine);
@@ -203,8 +211,8 @@ fn assemble(
     rendered
 }
 
-/// Whether the columns, as last read, say the same already.
-fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
+/// True where the columns, as last read, hold these cells already.
+fn stands(draft: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
         && draft.action == Action::Update
         && group
@@ -214,13 +222,18 @@ fn stands(draft: &Draft, group: &MappingGroup, cells: &[Cell]) -> bool {
             .all(|(column, cell)| cell.is_none() || present(draft, column) == *cell)
 }
 
-fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reason) -> Vec<Note> {
+fn held(
+    member: &MemberSpec,
+    draft: &PlannedWrite,
+    fields: &[FieldWrite],
+    reason: &Reason,
+) -> Vec<PlanNote> {
     let record = draft.id.as_ref().map(|id| RecordKey {
         system: member.system.clone(),
         object: member.object.clone(),
         id: id.clone(),
     });
-    let note = |write: &FieldWrite| Note {
+    let note = |write: &FieldWrite| PlanNote {
         record: record.clone(),
         field: Some(write.field.clone()),
         reason: reason.clone(),
@@ -231,7 +244,7 @@ fn held(member: &MemberSpec, draft: &Draft, fields: &[FieldWrite], reason: &Reas
 fn entry(
     entity: &EntitySpec,
     member: &MemberSpec,
-    draft: &Draft,
+    draft: &PlannedWrite,
     columns: Vec<ColumnWrite>,
     fields: Vec<FieldWrite>,
 ) -> OutboxEntry {
@@ -255,19 +268,20 @@ fn entry(
     }
 }
 
-/// The same write looks the same: a refused one is not tried again until this changes.
+/// The digest of a write and its mapping: a refused write is not tried again until this changes.
 pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
     let OutboxEntry { action, id, columns, .. } = entry;
     digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
 }
 
-/// What a link remembers of a create that a person gave up, whatever it would hold.
+/// The digest under which a link remembers a create that a person gave up, whatever its values.
 pub fn given_up(entry: &OutboxEntry) -> String {
     digest(&["given up", &entry.system, &entry.object])
 }
 
-/// The key of an intent, unique for ever (RULES.md P1): the link's version tells the intents of one
-/// opening of the store apart, and `opening` is its identity and epoch, which no other opening has.
+/// The key of an intent, unique for ever (`RULES.md` P1): the link's version tells the intents of
+/// one opening of the store apart, and `opening` is its identity and epoch, which no other opening
+/// has.
 pub fn intent(opening: (&str, &str), entry: &OutboxEntry, version: u64) -> String {
     let OutboxEntry { link, system, object, action, .. } = entry;
     let (identity, epoch) = opening;

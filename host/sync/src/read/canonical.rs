@@ -1,10 +1,10 @@
-//! What a field holds, and when two values are the same (`RULES.md` V9).
+//! The values of a field, and their comparison (`RULES.md` V9).
 //!
-//! A value travels as it was read, to the code point: [`fit`] only makes sure that it is one of the
-//! field's kind, and gives numbers and days their one form. [`is_same`] compares what every CRM
-//! agrees on: trimmed Unicode NFC text, mail addresses in any case, lists as sets, the primary one
-//! of a single reference. Anything cleverer (phone numbers, company names) is a match key's
-//! transform and never written.
+//! A value travels as it was read, to the code point: [`fit`] only checks that it is one of the
+//! field's kind, and gives numbers and days their one form. [`is_same`] compares by the rules that
+//! every CRM shares: trimmed Unicode NFC text, mail addresses in any case, lists as sets, the
+//! primary one of a single reference. Cleverer comparisons (phone numbers, company names) are a
+//! match key's transform and never written.
 
 use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
@@ -15,26 +15,26 @@ use crate::model::value::{Cell, SmolStr, Value};
 
 /// The value does not fit the field's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unfit;
+pub struct UnfitValue;
 
 /// A cell as a field of this kind holds it; absent stays absent, and blank text is null. A moment
 /// becomes the day that it is in `zone`.
 ///
 /// # Errors
-/// [`Unfit`] when the value cannot be read as `kind`.
-pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell, Unfit> {
+/// [`UnfitValue`] when the value cannot be read as `kind`.
+pub fn fit(kind: &FieldKind, cell: Cell, zone: Option<&TimeZone>) -> Result<Cell, UnfitValue> {
     match (kind, cell) {
         (_, None) => Ok(None),
         (_, Some(Value::Null)) => Ok(Some(Value::Null)),
         (FieldKind::Date, Some(Value::Timestamp(ms))) => {
-            let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(Unfit)?;
+            let day = zone.and_then(|zone| day_of(ms, zone)).ok_or(UnfitValue)?;
             Ok(Some(Value::Date(day.into())))
         }
         (kind, Some(value)) => fit_value(kind, value).map(Some),
     }
 }
 
-fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
+fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, UnfitValue> {
     match kind {
         FieldKind::Choices => return choices(value),
         FieldKind::Reference { .. } => return references(value),
@@ -43,7 +43,7 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
         }
         _ => {}
     }
-    let text = plain_text(&value).ok_or(Unfit)?;
+    let text = plain_text(&value).ok_or(UnfitValue)?;
     if text.is_empty() {
         return Ok(Value::Null);
     }
@@ -53,15 +53,15 @@ fn fit_value(kind: &FieldKind, value: Value) -> Result<Value, Unfit> {
         FieldKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
-            _ => Err(Unfit),
+            _ => Err(UnfitValue),
         },
         FieldKind::Date if is_date(&text) => Ok(Value::Date(text.into())),
-        FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| Unfit),
-        _ => Err(Unfit),
+        FieldKind::Timestamp => text.parse().map(Value::Timestamp).map_err(|_| UnfitValue),
+        _ => Err(UnfitValue),
     }
 }
 
-/// Whether two cells of a field say the same.
+/// True if two cells of a field are the same value.
 pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
     if one == other {
         return true;
@@ -77,8 +77,8 @@ pub fn is_same(kind: &FieldKind, one: &Cell, other: &Cell) -> bool {
     }
 }
 
-/// Whether somebody has changed a cell: what was typed counts to the code point, but not the order
-/// of a list, nor what stands beside the primary one of a single reference.
+/// True if somebody has changed a cell. Typed text counts to the code point; the order of a list
+/// does not, nor do ids beside the primary one of a single reference.
 pub fn is_changed(kind: &FieldKind, before: &Cell, after: &Cell) -> bool {
     match kind {
         FieldKind::Choices | FieldKind::Reference { .. } => !is_same(kind, before, after),
@@ -100,7 +100,7 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
     text.nfc().flat_map(char::to_lowercase)
 }
 
-/// A cell in the form that all cells that are the same have: what match keys are made of.
+/// A cell in the one form of all cells that are the same. Match keys are made of it.
 pub fn comparable(kind: &FieldKind, cell: &Cell) -> Cell {
     match (kind, cell) {
         (FieldKind::Mail, Some(Value::Text(text))) => {
@@ -133,21 +133,21 @@ fn scalar(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
 }
 
 /// Text as somebody typed it.
-fn typed(value: Value) -> Result<Value, Unfit> {
+fn typed(value: Value) -> Result<Value, UnfitValue> {
     let text = match value {
         Value::Text(text) => text,
-        other => scalar(&other).ok_or(Unfit)?.into(),
+        other => scalar(&other).ok_or(UnfitValue)?.into(),
     };
     Ok(if text.trim().is_empty() { Value::Null } else { Value::Text(text) })
 }
 
-fn integer(text: &str) -> Result<i64, Unfit> {
+fn integer(text: &str) -> Result<i64, UnfitValue> {
     let plain = decimal(text)?;
-    plain.parse().map_err(|_| Unfit)
+    plain.parse().map_err(|_| UnfitValue)
 }
 
 /// `-0012.50` becomes `-12.5`.
-fn decimal(text: &str) -> Result<String, Unfit> {
+fn decimal(text: &str) -> Result<String, UnfitValue> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -155,7 +155,7 @@ fn decimal(text: &str) -> Result<String, Unfit> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
-        return Err(Unfit);
+        return Err(UnfitValue);
     }
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
@@ -177,10 +177,10 @@ fn is_date(text: &str) -> bool {
         && text.parse::<jiff::civil::Date>().is_ok()
 }
 
-fn choices(value: Value) -> Result<Value, Unfit> {
+fn choices(value: Value) -> Result<Value, UnfitValue> {
     let mut items = match value {
         Value::Choices(items) => items,
-        other => vec![scalar(&other).ok_or(Unfit)?.into()],
+        other => vec![scalar(&other).ok_or(UnfitValue)?.into()],
     };
     items.retain(|item| !item.trim().is_empty());
     items.sort_unstable();
@@ -189,16 +189,16 @@ fn choices(value: Value) -> Result<Value, Unfit> {
 }
 
 /// All ids as they were read. An empty one in the first place says that none is the primary one.
-fn references(value: Value) -> Result<Value, Unfit> {
+fn references(value: Value) -> Result<Value, UnfitValue> {
     let ids = match value {
         Value::References(ids) => ids,
-        other => vec![plain_text(&other).ok_or(Unfit)?.into()],
+        other => vec![plain_text(&other).ok_or(UnfitValue)?.into()],
     };
     let is_empty = ids.iter().all(SmolStr::is_empty);
     Ok(if is_empty { Value::Null } else { Value::References(ids) })
 }
 
-/// The id that a single reference holds; none where there is no primary one.
+/// The primary id of a single reference; `None` without a primary one.
 pub fn primary(value: &Value) -> Option<&str> {
     match value {
         Value::References(ids) => ids.first().map(SmolStr::as_str).filter(|id| !id.is_empty()),

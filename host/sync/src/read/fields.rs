@@ -9,52 +9,53 @@ use crate::model::spec::{
 use crate::model::state::RecordState;
 use crate::model::value::{Cell, Value};
 use crate::read::canonical::{composed, fit};
-use crate::read::transforms::Lenses;
+use crate::read::transforms::TransformCalls;
 
 /// One row as the fields hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// In the order of the entity's fields; absent where the row says nothing usable.
+pub struct RowReading {
+    /// One cell per field, in the order of the entity's fields; absent where the row has no usable
+    /// value.
     pub cells: Vec<Cell>,
     /// Columns that mappings with a complement must keep.
     pub raw: Vec<(String, Cell)>,
-    /// Fields whose value could not be used, and why.
+    /// Fields with an unusable value, and the reason.
     pub problems: Vec<(FieldIndex, Reason)>,
     /// Fields that are read from a column of which the row has no cell, with the column.
     pub absent: Vec<(FieldIndex, String)>,
-    /// A transform failed at it, which may do better later.
+    /// A transform failed at the row, or a time zone was unknown; a later reading may succeed.
     pub again: bool,
 }
 
-impl Reading {
-    /// A field's value could not be used: whatever was known of it does not count any more.
+impl RowReading {
+    /// Notes that a field's value is unusable; its stored value does not count any more.
     pub(crate) fn fail(&mut self, field: FieldIndex, reason: Reason) {
         self.problems.push((field, reason));
     }
 }
 
-/// What rows are.
+/// The origin of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rows {
-    /// What a system answered: a field of which one column has no cell was not read.
+pub enum RowsKind {
+    /// A system's answer: a field of which one column has no cell was not read.
     Answered,
-    /// What a write carried: a column without a cell was left alone.
+    /// The cells of a write: a column without a cell was left alone.
     Carried,
 }
 
-/// Reads the rows of a batch, in order. `known` are the same records as known before, if they are.
-/// A field that stands in several columns is read from all of them or not at all.
+/// Reads the rows of a batch, in order. `known` holds the stored record of each row, where there is
+/// one. A field that stands in several columns is read from all of them or not at all.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed as a whole.
 pub async fn read_rows(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
     member: &MemberSpec,
-    (batch, rows): (&Batch, Rows),
+    (batch, rows): (&Batch, RowsKind),
     known: &[Option<&RecordState>],
-) -> Result<Vec<Reading>, PluginError> {
-    let blank = Reading {
+) -> Result<Vec<RowReading>, PluginError> {
+    let blank = RowReading {
         cells: vec![None; entity.fields.len()],
         raw: Vec::new(),
         problems: Vec::new(),
@@ -72,7 +73,7 @@ pub async fn read_rows(
             continue;
         }
         let mut columns: Vec<Vec<Cell>> = batch.rows.iter().map(|row| pick(row, &places)).collect();
-        if rows == Rows::Answered {
+        if rows == RowsKind::Answered {
             for (reading, cells) in readings.iter_mut().zip(&mut columns) {
                 reading.miss(group, &places, cells);
             }
@@ -103,14 +104,14 @@ fn pick(row: &Row, places: &[Option<usize>]) -> Vec<Cell> {
     places.iter().map(cell).collect()
 }
 
-/// Calls a transform for the rows that have anything to say.
+/// Calls a transform for the rows with at least one cell.
 async fn read_lens(
-    transforms: &Lenses<'_>,
+    transforms: &TransformCalls<'_>,
     (entity, member, group): (&EntitySpec, &MemberSpec, &MappingGroup),
     lens: &TransformUse,
     columns: Vec<Vec<Cell>>,
     known: &[Option<&RecordState>],
-    readings: &mut [Reading],
+    readings: &mut [RowReading],
 ) -> Result<(), PluginError> {
     let mut positions = Vec::new();
     let mut input = Vec::new();
@@ -152,7 +153,7 @@ fn seen(known: Option<&RecordState>, field: FieldIndex) -> Cell {
     known?.fields.get(field.0)?.seen.clone()
 }
 
-impl Reading {
+impl RowReading {
     /// Leaves out a group of which the row lacks a cell: part of a name is no name.
     fn miss(&mut self, group: &MappingGroup, places: &[Option<usize>], cells: &mut [Cell]) {
         let mut named = group.columns.iter().zip(places).zip(cells.iter());

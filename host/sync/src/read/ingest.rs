@@ -1,37 +1,39 @@
-//! Taking in what a connector reports: rows and tombstones become record states.
+//! Ingestion: the rows and tombstones of a connector become record states.
 //!
-//! Nothing is dropped by who made the change and nothing is inferred from absence (SYNC.md 3.4,
-//! 3.8). A repeated row or tombstone changes nothing. A link is marked dirty only when a field or
-//! the status of one of its records moved.
+//! No row is dropped for the person or plugin that made its change, and absence proves nothing. A
+//! repeated row or tombstone changes nothing. A link is marked dirty only when a field or the
+//! status of one of its records changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
-use crate::link::pending_creates::strays;
-use crate::link::stamp::{Memory, Stamp, recall};
+use crate::link::stamp::{CreateStamp, StampMemory, recall};
 use crate::model::plugin::{Generation, PluginError};
 use crate::model::reason::Reason;
 use crate::model::record::{Page, Removal, Row, Tombstone};
 use crate::model::spec::{EntitySpec, FieldIndex, MemberSpec};
-use crate::model::state::{Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, Status};
+use crate::model::state::{
+    Awaited, Doubt, JournalEntry, LinkId, RecordKey, RecordState, RecordStatus,
+};
 use crate::ports::Connector;
-use crate::read::fields::{Reading, Rows, read_rows};
+use crate::read::fields::{RowReading, RowsKind, read_rows};
 use crate::read::keys;
-use crate::read::order::{self, Look, Weighed, left_of};
-use crate::read::transforms::Lenses;
+use crate::read::order::{self, ReadingContext, RowVerdict, left_of};
+use crate::read::transforms::TransformCalls;
 use crate::read::unreadable;
 use crate::store::port::{Changes, Restored, Store, StoreError};
 
 mod missed;
 mod record;
+mod strays;
 pub(crate) mod unread;
 
-/// Stamps of one system may be cut to whole seconds here and not there.
+/// The coarsest resolution of a system's stamps, ms: some are cut to whole seconds.
 const STAMP_MS: i64 = 1000;
 
-/// Why a page could not be taken in.
+/// A failure to take in a page.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum AbsorbError {
+pub(crate) enum IngestError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,11 +42,11 @@ pub(crate) enum AbsorbError {
     Plugin(#[from] PluginError),
 }
 
-/// Where records come from.
+/// The stream that records come from, with everything that reading them needs.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct IngestSource<'a> {
     pub(crate) store: &'a dyn Store,
-    pub(crate) transforms: &'a Lenses<'a>,
+    pub(crate) transforms: &'a TransformCalls<'a>,
     pub(crate) entity: &'a EntitySpec,
     pub(crate) member: &'a MemberSpec,
     /// The generation of the connector that reads them.
@@ -52,7 +54,7 @@ pub(crate) struct Source<'a> {
     pub(crate) now_ms: i64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> IngestSource<'a> {
     pub(crate) fn new(
         engine: &'a Engine<'a>,
         entity: &'a EntitySpec,
@@ -78,12 +80,12 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads records again and takes in what the system says of them.
+    /// Reads records again by their ids and commits their changes.
     pub(crate) async fn read_again(
         &self,
         connector: &dyn Connector,
         ids: &[String],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -96,17 +98,17 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// What a page of records changes that were asked for by their ids.
-    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, AbsorbError> {
+    /// The changes of a page of records that were read by their ids.
+    pub(crate) async fn absorb(&self, page: &Page) -> Result<Changes, IngestError> {
         Ok(self.absorb_page(page, true).await?.0)
     }
 
-    /// What a page of a scan changes, without its cursor, and the ids of records that are to be
-    /// read by their ids at once.
+    /// The changes of a scan's page, without its cursor, and the ids of records to be read by their
+    /// ids at once.
     pub(crate) async fn absorb_scan(
         &self,
         page: &Page,
-    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+    ) -> Result<(Changes, Vec<String>), IngestError> {
         self.absorb_page(page, false).await
     }
 
@@ -114,7 +116,7 @@ impl<'a> Source<'a> {
         &self,
         page: &Page,
         by_id: bool,
-    ) -> Result<(Changes, Vec<String>), AbsorbError> {
+    ) -> Result<(Changes, Vec<String>), IngestError> {
         let ids = page.batch.rows.iter().map(|row| &row.id);
         let ids = ids.chain(page.removed.iter().map(|tombstone| &tombstone.id));
         let keys: BTreeSet<RecordKey> = ids.map(|id| self.key(id)).collect();
@@ -126,14 +128,18 @@ impl<'a> Source<'a> {
         let doubts: BTreeMap<RecordKey, Doubt> =
             self.store.doubts(&keys).await?.into_iter().collect();
         let mut changes = Changes::default();
-        // What is on the page as a row is there, whatever an older tombstone says.
+        // A record with a row on the page is there, whatever an older tombstone says.
         let there: BTreeSet<&String> = page.batch.rows.iter().map(|row| &row.id).collect();
-        let look =
-            Look { now_ms: self.now_ms, lag_ms: order::lag_of(page), by_id, read_back: false };
+        let look = ReadingContext {
+            now_ms: self.now_ms,
+            lag_ms: order::lag_of(page),
+            by_id,
+            read_back: false,
+        };
         let mut outdated: Vec<RecordKey> = Vec::new();
         for tombstone in page.removed.iter().filter(|gone| !there.contains(&gone.id)) {
             let doubt = doubts.get(&self.key(&tombstone.id));
-            if self.bury((tombstone, doubt, look), &mut known, &mut changes) {
+            if self.apply_tombstone((tombstone, doubt, look), &mut known, &mut changes) {
                 outdated.push(self.key(&tombstone.id));
             }
         }
@@ -149,22 +155,22 @@ impl<'a> Source<'a> {
             .removed
             .iter()
             .filter(|gone| !there.contains(&gone.id) && !known.contains_key(&self.key(&gone.id)));
-        changes.records.extend(strays(self, &unknown.collect::<Vec<_>>()).await?);
+        changes.records.extend(self.strays(&unknown.collect::<Vec<_>>()).await?);
         let again = self.take_rows((page, look), &known, &doubts, &mut changes).await?;
         Ok((changes, again))
     }
 
-    /// Takes in the rows of a page; the ids of those that may be older than our own write.
+    /// Takes in the rows of a page; returns the ids of rows that may be older than our own write.
     async fn take_rows(
         &self,
-        (page, look): (&Page, Look),
+        (page, look): (&Page, ReadingContext),
         known: &BTreeMap<RecordKey, RecordState>,
         doubts: &BTreeMap<RecordKey, Doubt>,
         changes: &mut Changes,
-    ) -> Result<Vec<String>, AbsorbError> {
+    ) -> Result<Vec<String>, IngestError> {
         let before: Vec<Option<&RecordState>> =
             page.batch.rows.iter().map(|row| known.get(&self.key(&row.id))).collect();
-        let rows = (&page.batch, Rows::Answered);
+        let rows = (&page.batch, RowsKind::Answered);
         let (transforms, entity, member) = (self.transforms, self.entity, self.member);
         let mut readings = read_rows(transforms, entity, member, rows, &before).await?;
         let unreadable = unreadable::named(&page.facts);
@@ -174,30 +180,30 @@ impl<'a> Source<'a> {
         let mut fresh: Vec<RecordState> = Vec::new();
         let stamp_at = self.member.stamp.as_ref();
         let stamp_at = stamp_at.and_then(|name| page.batch.columns.iter().position(|c| c == name));
-        let mut stamps: Vec<Stamp> = Vec::new();
+        let mut stamps: Vec<CreateStamp> = Vec::new();
         let (mut again, mut missed) = (Vec::new(), Vec::new());
         for ((row, reading), before) in page.batch.rows.iter().zip(&mut readings).zip(before) {
             let cells = unreadable.get(row.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             unreadable::add(self.member, reading, cells);
             unread::note(reading, before, row);
             let doubt = before.and_then(|before| doubts.get(&before.key));
-            let weighed = before.map_or(Weighed::Plain, |before| {
+            let weighed = before.map_or(RowVerdict::Plain, |before| {
                 order::weigh(self.entity, before, doubt, (row, &reading.cells), look)
             });
             let left = self.left_in_doubt((row, reading, before), doubt, &weighed, look);
             changes.doubts.extend((left.as_ref() != doubt).then(|| (self.key(&row.id), left)));
             again.extend(weighed.asks().then(|| row.id.clone()));
-            if matches!(weighed, Weighed::Nothing { .. }) {
+            if matches!(weighed, RowVerdict::Nothing { .. }) {
                 continue;
             }
-            self.tell(row, reading, before, changes);
+            self.add_unusable_values(row, reading, before, changes);
             let stamp = stamp_at.and_then(|at| row.cells.get(at)?.as_ref()?.as_text());
             let failures = self.failures((page, row, cells), reading, before);
             let after = self.update(row, reading, (before, &weighed), (stamp, &unmapped));
             let mut after = RecordState { failures, ..after };
             missed.extend(self.missed(&mut after, &weighed, doubt, &mut changes.journal));
             let Some(before) = before else {
-                stamps.extend(stamp.and_then(Stamp::parse));
+                stamps.extend(stamp.and_then(CreateStamp::parse));
                 fresh.push(after.clone());
                 changes.records.push(after);
                 continue;
@@ -206,55 +212,57 @@ impl<'a> Source<'a> {
                 continue;
             }
             let has_moved = moved(before, &after);
-            // What was refused there waits, or is tried again (RULES.md V13).
+            // A refused write there waits, or is tried again (RULES.md V13).
             if has_moved || before.failures != after.failures {
                 changes.dirty.extend(after.link);
             }
-            // A key may have failed last time.
+            // The last reading may have failed to make a key.
             if has_moved || after.link.is_none() {
                 fresh.push(after.clone());
             }
             changes.records.push(after);
         }
         self.keep_missed(missed, changes).await?;
-        if !stamps.is_empty() && recall(self.store, &stamps).await?.contains(&Memory::Forgotten) {
+        if !stamps.is_empty()
+            && recall(self.store, &stamps).await?.contains(&StampMemory::Forgotten)
+        {
             changes.restored = Some(Restored::Noticed(self.now_ms));
         }
         self.wake(&fresh, known, changes).await?;
         Ok(again)
     }
 
-    /// The doubt that is left about a record once a row of it was weighed.
+    /// The doubt about a record that remains once a row of it was weighed.
     fn left_in_doubt(
         &self,
-        (row, reading, before): (&Row, &Reading, Option<&RecordState>),
+        (row, reading, before): (&Row, &RowReading, Option<&RecordState>),
         doubt: Option<&Doubt>,
-        weighed: &Weighed,
-        look: Look,
+        weighed: &RowVerdict,
+        look: ReadingContext,
     ) -> Option<Doubt> {
         let left = before.and_then(|_| left_of(doubt, weighed, self.entity, row, look));
-        if matches!(weighed, Weighed::Nothing { .. }) {
+        if matches!(weighed, RowVerdict::Nothing { .. }) {
             return left;
         }
         unread::left((left, doubt), reading, before, row, self.now_ms)
     }
 
-    /// What follows from records that are new or have moved: links that wait for one that is back,
-    /// and match keys.
+    /// Adds the effects of new and changed records: links that wait for a record that is back, and
+    /// match keys.
     async fn wake(
         &self,
         fresh: &[RecordState],
         known: &BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         let is_back = |record: &&RecordState| {
             let before = known.get(&record.key).map(|before| &before.status);
-            before.is_some_and(|status| *status == Status::Missing || status.is_gone())
+            before.is_some_and(|status| *status == RecordStatus::Missing || status.is_gone())
         };
         let back: Vec<Awaited> =
             fresh.iter().filter(is_back).filter_map(RecordState::awaited).collect();
         if !back.is_empty() {
-            changes.dirty.extend(self.store.waiters(&back).await?);
+            changes.dirty.extend(self.store.links_waiting_for(&back).await?);
         }
         let fresh: Vec<&RecordState> = fresh.iter().collect();
         let (match_keys, failed) = keys::match_keys(self.transforms, self.entity, &fresh).await?;
@@ -263,7 +271,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Records whose match key cannot be made, told once.
+    /// Journals records whose match key cannot be made, once per stamp.
     fn tell_keyless(
         &self,
         failed: Vec<(RecordKey, Reason)>,
@@ -286,11 +294,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Takes in a removal; whether it is older than what is known of the record, and may be so by a
-    /// clock that stepped back: then the record is read by its id once readings are current.
-    fn bury(
+    /// Takes in a removal. True if it is older than the stored state, which a clock that stepped
+    /// back may cause; then the record is read by its id once readings are current.
+    fn apply_tombstone(
         &self,
-        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, Look),
+        (tombstone, doubt, look): (&Tombstone, Option<&Doubt>, ReadingContext),
         known: &mut BTreeMap<RecordKey, RecordState>,
         changes: &mut Changes,
     ) -> bool {
@@ -317,16 +325,18 @@ impl<'a> Source<'a> {
         if record.link.is_none() {
             record.failures.clear();
         }
-        // A row from before the removal is older than what is known.
+        // A row from before the removal is older than the stored state.
         record.modified_ms = record.modified_ms.max(tombstone.at_ms);
         changes.dirty.extend(record.link);
         let is_ours = |heir: &RecordKey| self.entity.member(&heir.system, &heir.object).is_some();
         record.status = match (&record.status, status.successor()) {
             // The link goes on with the active record.
-            (Status::Surplus | Status::Replaced, None) => Status::Replaced,
-            // What it became stands aside in its stead.
-            (Status::Surplus, Some(heir)) if is_ours(heir) => Status::SurplusInto(heir.clone()),
-            (Status::Surplus | Status::Replaced, Some(_)) => {
+            (RecordStatus::Surplus | RecordStatus::Replaced, None) => RecordStatus::Replaced,
+            // Its successor becomes surplus in its stead.
+            (RecordStatus::Surplus, Some(heir)) if is_ours(heir) => {
+                RecordStatus::SurplusInto(heir.clone())
+            }
+            (RecordStatus::Surplus | RecordStatus::Replaced, Some(_)) => {
                 record.link = None;
                 status
             }
@@ -336,30 +346,30 @@ impl<'a> Source<'a> {
         false
     }
 
-    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> Status {
+    pub(crate) fn status_of(&self, tombstone: &Tombstone) -> RecordStatus {
         match &tombstone.removal {
-            Removal::Deleted => Status::Deleted,
-            Removal::Archived => Status::Archived,
-            Removal::MergedInto(id) => Status::MergedInto(self.key(id)),
+            Removal::Deleted => RecordStatus::Deleted,
+            Removal::Archived => RecordStatus::Archived,
+            Removal::MergedInto(id) => RecordStatus::MergedInto(self.key(id)),
             Removal::ConvertedTo(became) => {
                 let system = &self.member.system;
                 let ours = became
                     .iter()
                     .find(|(object, _)| self.entity.member(system, object).is_some())
                     .or(became.first());
-                ours.map_or(Status::Deleted, |(object, id)| {
+                ours.map_or(RecordStatus::Deleted, |(object, id)| {
                     let (system, object) = (system.clone(), object.clone());
-                    Status::ConvertedTo(RecordKey { system, object, id: id.clone() })
+                    RecordStatus::ConvertedTo(RecordKey { system, object, id: id.clone() })
                 })
             }
         }
     }
 
-    /// Values that cannot be used are told once, when the record is new or has changed.
-    fn tell(
+    /// Journals unusable values once, when the record is new or has changed.
+    fn add_unusable_values(
         &self,
         row: &Row,
-        reading: &Reading,
+        reading: &RowReading,
         before: Option<&RecordState>,
         changes: &mut Changes,
     ) {
@@ -394,7 +404,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Whether anything moved that a plan looks at.
+/// True if anything changed that a plan reads: the status or a field.
 pub(crate) fn moved(before: &RecordState, after: &RecordState) -> bool {
     before.status != after.status
         || before.fields.len() != after.fields.len()

@@ -1,10 +1,10 @@
-//! Calling a transform plugin as a lens between a member's columns and an entity's fields.
+//! Calls of transform plugins, between a member's columns and an entity's fields.
 //!
-//! Which way the plugin's `forward` goes is the mapping's choice ([`Orientation`]); here there are
-//! only two directions, towards the entity and towards the member. The other side's present values
-//! go along as the complement (SYNC.md 3.5). A row that a function fails at does not take the
-//! others along: a failing batch is halved until the row stands alone. When all rows fail, or too
-//! many in one cycle, that is a failure of the function and told once.
+//! The mapping chooses the direction of the plugin's `forward` ([`Orientation`]). Here there are
+//! two directions, towards the entity and towards the member. The other side's present values go
+//! along as the complement. A row at which a function fails does not fail the others: a failing
+//! batch is halved until the row stands alone. When all rows fail, or too many in one cycle, the
+//! function counts as failed, once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,24 +16,23 @@ use crate::model::spec::{Orientation, TransformRef, TransformUse};
 use crate::model::value::Cell;
 use crate::ports::{TransformCall, Transforms, Way};
 
-/// Rows of one call: enough for the call itself to cost nothing, few enough for the memory and the
-/// bytes that a transform may use. Rows stand for themselves, so where they are cut is of no
-/// consequence.
+/// Rows of one call: enough for the call itself to cost nothing, few enough for a transform's
+/// limits of memory and bytes. Each row is converted by itself, so the cuts have no effect.
 const CALL_ROWS: usize = 1_000;
 
 /// Rows of cells.
-pub type Rows = Vec<Vec<Cell>>;
+pub type CellRows = Vec<Vec<Cell>>;
 
-/// One answer per row: its cells, or why there are none.
-pub type Answers = Vec<Result<Vec<Cell>, Reason>>;
+/// One answer per row: its cells, or the reason for having none.
+pub type TransformAnswers = Vec<Result<Vec<Cell>, Reason>>;
 
-/// Rows that one function may fail at in a cycle before it counts as failed itself.
+/// Rows of one function that may fail in a cycle before the function counts as failed.
 const FAILING_ROWS_MAX: u32 = 100;
 
 /// The loaded transforms, for one cycle.
-pub struct Lenses<'a> {
+pub struct TransformCalls<'a> {
     transforms: &'a dyn Transforms,
-    /// Rows that each function failed at in this cycle, by plugin and function.
+    /// Failed rows of each function in this cycle, by plugin and function.
     failed: Mutex<BTreeMap<(String, String), u32>>,
 }
 
@@ -41,13 +40,13 @@ pub struct Lenses<'a> {
 struct Call<'a> {
     function: &'a TransformRef,
     way: Way,
-    input: Rows,
+    input: CellRows,
     /// As long as `input`, or empty.
-    old: Rows,
+    old: CellRows,
 }
 
-impl<'a> Lenses<'a> {
-    /// For a new cycle.
+impl<'a> TransformCalls<'a> {
+    /// Calls for one new cycle.
     pub fn new(transforms: &'a dyn Transforms) -> Self {
         Self { transforms, failed: Mutex::default() }
     }
@@ -57,30 +56,30 @@ impl<'a> Lenses<'a> {
         self.transforms
     }
 
-    /// From columns to fields.
+    /// Converts columns to fields.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn to_fields(
         &self,
         lens: &TransformUse,
-        input: Rows,
-        old: Rows,
-    ) -> Result<Answers, PluginError> {
+        input: CellRows,
+        old: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
         let way = towards_fields(lens.orientation);
         self.run(Call { function: &lens.function, way, input, old }).await
     }
 
-    /// From fields to columns.
+    /// Converts fields to columns.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn to_columns(
         &self,
         lens: &TransformUse,
-        input: Rows,
-        old: Rows,
-    ) -> Result<Answers, PluginError> {
+        input: CellRows,
+        old: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
         let way = match towards_fields(lens.orientation) {
             Way::Forward => Way::Backward,
             Way::Backward => Way::Forward,
@@ -91,18 +90,18 @@ impl<'a> Lenses<'a> {
     /// Runs a function forward, without a complement.
     ///
     /// # Errors
-    /// What the plugin says, when it does not fail at single rows only.
+    /// An error of the plugin that is not about single rows.
     pub async fn forward(
         &self,
         function: &TransformRef,
-        input: Rows,
-    ) -> Result<Answers, PluginError> {
-        self.run(Call { function, way: Way::Forward, input, old: Rows::new() }).await
+        input: CellRows,
+    ) -> Result<TransformAnswers, PluginError> {
+        self.run(Call { function, way: Way::Forward, input, old: CellRows::new() }).await
     }
 
-    async fn run(&self, call: Call<'_>) -> Result<Answers, PluginError> {
+    async fn run(&self, call: Call<'_>) -> Result<TransformAnswers, PluginError> {
         let rows = call.input.len();
-        let mut answers = Answers::with_capacity(rows);
+        let mut answers = TransformAnswers::with_capacity(rows);
         for start in (0..rows).step_by(CALL_ROWS) {
             answers.extend(self.part(&call, start, CALL_ROWS.min(rows - start)).await?);
         }
@@ -114,7 +113,7 @@ impl<'a> Lenses<'a> {
         call: &Call<'_>,
         start: usize,
         rows: usize,
-    ) -> Result<Answers, PluginError> {
+    ) -> Result<TransformAnswers, PluginError> {
         let error = match self.once(call, start, rows).await {
             Ok(made) => return Ok(made.into_iter().map(Ok).collect()),
             Err(error) => error,
@@ -122,7 +121,7 @@ impl<'a> Lenses<'a> {
         if !is_about_rows(&error) {
             return Err(error);
         }
-        // One row alone does not tell whether the row or the function is to blame.
+        // One row alone does not tell whether the row or the function is at fault.
         if rows == 1 {
             self.once(call, start, 0).await?;
         }
@@ -133,15 +132,15 @@ impl<'a> Lenses<'a> {
         }
     }
 
-    /// Asks again with halves of what failed, the first rows first.
+    /// Repeats a failed call with its halves, the first rows first.
     async fn halve(
         &self,
         call: &Call<'_>,
         start: usize,
         rows: usize,
         first: &PluginError,
-    ) -> Result<Answers, PluginError> {
-        let mut answers = Answers::with_capacity(rows);
+    ) -> Result<TransformAnswers, PluginError> {
+        let mut answers = TransformAnswers::with_capacity(rows);
         let mut failed: Vec<(usize, usize, PluginError)> = vec![(start, rows, first.clone())];
         let mut waiting: Vec<(usize, usize)> = Vec::new();
         loop {
@@ -165,7 +164,7 @@ impl<'a> Lenses<'a> {
         }
     }
 
-    /// Counts a failing row; whether there are too many.
+    /// Counts a failing row; true once there are too many.
     fn gives_up(&self, function: &TransformRef) -> bool {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let of = (function.plugin.clone(), function.function.clone());
@@ -174,7 +173,12 @@ impl<'a> Lenses<'a> {
         *rows > FAILING_ROWS_MAX
     }
 
-    async fn once(&self, call: &Call<'_>, start: usize, len: usize) -> Result<Rows, PluginError> {
+    async fn once(
+        &self,
+        call: &Call<'_>,
+        start: usize,
+        len: usize,
+    ) -> Result<CellRows, PluginError> {
         let TransformRef { plugin, function, parameters, input, output } = call.function;
         let (from, to) = match call.way {
             Way::Forward => (input, output),
@@ -195,7 +199,7 @@ fn towards_fields(orientation: Orientation) -> Way {
     }
 }
 
-/// Whether another choice of rows could fare better.
+/// True if a call with other rows could succeed.
 fn is_about_rows(error: &PluginError) -> bool {
     matches!(error, PluginError::Invalid { .. } | PluginError::Broken { .. })
 }
@@ -210,7 +214,7 @@ fn reason(error: &PluginError, function: &TransformRef) -> Reason {
     Reason::TransformFailed { generation, function: function.function.clone() }
 }
 
-fn batch(columns: &[String], rows: &Rows, start: usize, len: usize) -> Batch {
+fn batch(columns: &[String], rows: &CellRows, start: usize, len: usize) -> Batch {
     let rows = rows.iter().skip(start).take(len);
     let rows = rows.map(|cells| Row { cells: cells.clone(), ..Row::default() }).collect();
     Batch { columns: columns.to_vec(), rows }
@@ -234,7 +238,7 @@ mod tests {
         }
     }
 
-    fn rows(count: usize) -> Rows {
+    fn rows(count: usize) -> CellRows {
         (0..count).map(|n| vec![Some(n.to_string().as_str().into())]).collect()
     }
 
@@ -252,10 +256,10 @@ mod tests {
                 },
                 orientation: Orientation::ForwardReads,
             };
-            let lenses = Lenses::new(&echo);
+            let lenses = TransformCalls::new(&echo);
             let answers = lenses.to_fields(&lens, rows(2_001), rows(old));
             let answers = futures::executor::block_on(answers).unwrap();
-            assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<Answers>());
+            assert_eq!(answers, rows(2_001).into_iter().map(Ok).collect::<TransformAnswers>());
             assert_eq!(*echo.0.lock().unwrap(), calls);
         };
         check(0, &[(1_000, 0), (1_000, 0), (1, 0)]);

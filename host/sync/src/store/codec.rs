@@ -28,7 +28,7 @@ use crate::model::spec::Spec;
 use crate::model::value::Value;
 use crate::store::port::StoreError;
 
-pub use item::{Item, Shared};
+pub use item::{Item, SharedFacts};
 use item::{write_bare, write_shared};
 
 mod item;
@@ -58,7 +58,7 @@ impl Layout {
 
 impl Layouts {
     /// The layouts of a specification.
-    pub fn of(spec: &Spec) -> Self {
+    pub fn from_spec(spec: &Spec) -> Self {
         let names = |fields: &[crate::model::spec::FieldSpec]| {
             Layout::new(fields.iter().map(|field| field.name.clone()).collect())
         };
@@ -159,7 +159,7 @@ impl<'de, T: Item> Visitor<'de> for Items<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut items: Vec<T> = self.names.iter().map(|_| T::default()).collect();
-        let mut shared = Shared::default();
+        let mut shared = SharedFacts::default();
         let mut next = 0;
         while let Some(place) = map.next_key_seed(PlaceOf { names: self.names, next })? {
             match place {
@@ -221,7 +221,7 @@ impl Visitor<'_> for PlaceOf<'_> {
 
 /// Reads one item.
 struct One<'a, T> {
-    shared: &'a Shared,
+    shared: &'a SharedFacts,
     item: PhantomData<T>,
 }
 

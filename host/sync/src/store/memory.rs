@@ -15,12 +15,13 @@ use async_trait::async_trait;
 use crate::model::spec::FieldIndex;
 use crate::model::state::{
     Awaited, Cursor, Doubt, Failing, GuardCounts, JournalEntry, Link, LinkId, LinkStatus, LinkView,
-    LinkWork, OutboxEntry, RecordKey, RecordState, Review, ReviewStatus, Status, Stream, Sweep,
+    LinkWork, OutboxEntry, RecordKey, RecordState, RecordStatus, Review, ReviewStatus, Stream,
+    Sweep,
 };
 use crate::model::value::Value;
 use crate::store::port::{
-    Candidate, Changes, Counts, JournalQuery, OutboxQuery, Restored, ReviewQuery, Reviews, Store,
-    StoreError,
+    Candidate, Changes, JournalQuery, OutboxQuery, Restored, ReviewFilter, ReviewQuery, Store,
+    StoreCounts, StoreError,
 };
 
 use doubts::Doubts;
@@ -130,7 +131,7 @@ impl State {
         }
         for (record, doubt) in changes.doubts {
             let doubt = doubt.filter(|_| self.records.contains_key(&record));
-            self.doubts.put(record, doubt);
+            self.doubts.replace(record, doubt);
         }
         self.aliases.retain(|key, _| !changes.unaliased.contains(key));
         self.aliases.extend(changes.aliases);
@@ -151,7 +152,7 @@ impl State {
             }
         }
         for entry in changes.outbox {
-            self.outbox.put(entry);
+            self.outbox.replace(entry);
         }
         for intent in &changes.outbox_done {
             self.outbox.remove(intent);
@@ -214,10 +215,10 @@ impl Store for MemoryStore {
         Ok(self.state().sweeps.get(stream).cloned())
     }
 
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError> {
         let state = self.state();
         let live = state.records.values().filter(|record| {
-            record.status == Status::Live
+            record.status == RecordStatus::Live
                 && record.entity == entity
                 && record.key.system == stream.system
                 && record.key.object == stream.object
@@ -236,7 +237,7 @@ impl Store for MemoryStore {
         let there = state.records.values().filter(|record| {
             record.key.system == stream.system
                 && record.key.object == stream.object
-                && matches!(record.status, Status::Live | Status::Surplus)
+                && matches!(record.status, RecordStatus::Live | RecordStatus::Surplus)
         });
         let keys = there.map(|record| &record.key).filter(|key| {
             state.swept.get(key) != Some(&round) && after.is_none_or(|after| *key.id > *after)
@@ -265,7 +266,7 @@ impl Store for MemoryStore {
     }
 
     async fn doubts(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Doubt)>, StoreError> {
-        Ok(self.state().doubts.of(keys))
+        Ok(self.state().doubts.find(keys))
     }
 
     async fn due_doubts(
@@ -303,7 +304,9 @@ impl Store for MemoryStore {
         for value in values {
             let keys = state.by_match_key.get(&(key.to_owned(), value.clone()));
             let records = keys.into_iter().flatten().filter_map(|key| state.records.get(key));
-            let here = |status: &Status| matches!(status, Status::Live | Status::Missing);
+            let here = |status: &RecordStatus| {
+                matches!(status, RecordStatus::Live | RecordStatus::Missing)
+            };
             let there = records.filter(|r| r.entity == entity && here(&r.status));
             found.extend(there.map(|record| Candidate {
                 value: value.clone(),
@@ -339,7 +342,7 @@ impl Store for MemoryStore {
         let mut found = Vec::new();
         for &link in links {
             let records = state.records_of(state.final_link(link));
-            let live = records.iter().filter(|record| record.status == Status::Live);
+            let live = records.iter().filter(|record| record.status == RecordStatus::Live);
             found.extend(live.map(|record| (link, record.key.clone())));
         }
         Ok(found)
@@ -370,7 +373,7 @@ impl Store for MemoryStore {
         Ok(ids.take(limit).collect())
     }
 
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
@@ -398,7 +401,7 @@ impl Store for MemoryStore {
             record.entity == entity
                 && record.key.system == stream.system
                 && record.key.object == stream.object
-                && matches!(record.status, Status::Live | Status::Surplus)
+                && matches!(record.status, RecordStatus::Live | RecordStatus::Surplus)
                 && matches!(seen, Some(Value::References(known))
                     if known.iter().any(|id| ids.iter().any(|one| one == id)))
         };
@@ -413,14 +416,14 @@ impl Store for MemoryStore {
         Ok(self.state().begun.get(entity).copied())
     }
 
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError> {
         let state = self.state();
         let waits = state.waits.iter();
         let found = waits.filter(|(_, waits)| waits.iter().any(|wait| awaited.contains(wait)));
         Ok(found.map(|(link, _)| *link).collect())
     }
 
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError> {
         Ok(self.state().waits.get(&link).cloned().unwrap_or_default())
     }
 
@@ -447,11 +450,11 @@ impl Store for MemoryStore {
         let state = self.state();
         let reviews = state.reviews.values().filter(|review| {
             let stands = match query.stand {
-                Reviews::All => true,
-                Reviews::Stopping => {
+                ReviewFilter::All => true,
+                ReviewFilter::Stopping => {
                     matches!(review.status, ReviewStatus::Open | ReviewStatus::Chosen)
                 }
-                Reviews::Decided => review.status == ReviewStatus::Decided,
+                ReviewFilter::Decided => review.status == ReviewStatus::Decided,
             };
             stands && (query.link.is_none() || review.link == query.link)
         });
@@ -480,7 +483,7 @@ impl Store for MemoryStore {
         Ok(self.state().failing_links(before_ms, limit))
     }
 
-    async fn counts(&self) -> Result<Counts, StoreError> {
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
         Ok(self.state().counts())
     }
 

@@ -60,7 +60,7 @@ pub struct OutboxQuery {
 
 /// Where the reviews stand that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reviews {
+pub enum ReviewFilter {
     /// All, those that are over among them.
     #[default]
     All,
@@ -74,7 +74,7 @@ pub enum Reviews {
 #[derive(Debug, Clone, Default)]
 pub struct ReviewQuery {
     /// Where they stand.
-    pub stand: Reviews,
+    pub stand: ReviewFilter,
     /// About this link only.
     pub link: Option<LinkId>,
     /// At most so many, the oldest first; zero is all.
@@ -94,7 +94,7 @@ pub struct JournalQuery {
 
 /// Numbers for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct StoreCounts {
     /// Per entity.
     pub entities: Vec<EntityCounts>,
     /// Operations planned.
@@ -246,7 +246,7 @@ pub trait Store: Send + Sync {
     async fn sweep(&self, stream: &Stream) -> Result<Option<Sweep>, StoreError>;
 
     /// How many live records of the entity the stream has.
-    async fn live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
+    async fn count_live(&self, entity: &str, stream: &Stream) -> Result<u64, StoreError>;
 
     /// Live and surplus records of the stream that this round of its sweep has not seen, with ids
     /// greater than `after`, in the order of ids.
@@ -314,7 +314,7 @@ pub trait Store: Send + Sync {
 
     /// The links of these records, through all aliases and united links, in any order; those
     /// without a link are left out. A record that is there stands for itself
-    /// ([`Status::is_there`](crate::model::state::Status::is_there)).
+    /// ([`RecordStatus::is_there`](crate::model::state::RecordStatus::is_there)).
     async fn resolve(&self, keys: &[RecordKey]) -> Result<Vec<(RecordKey, LinkId)>, StoreError>;
 
     /// The `Live` records of these links. A united link answers with the records of the link that
@@ -338,7 +338,7 @@ pub trait Store: Send + Sync {
 
     /// Dirty active links of the entity that have a removed record, with ids greater than `after`,
     /// in the order of ids.
-    async fn doomed(
+    async fn pending_deletions(
         &self,
         entity: &str,
         after: LinkId,
@@ -365,10 +365,10 @@ pub trait Store: Send + Sync {
     async fn begun(&self, entity: &str) -> Result<Option<u64>, StoreError>;
 
     /// Links that wait for one of these.
-    async fn waiters(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
+    async fn links_waiting_for(&self, awaited: &[Awaited]) -> Result<Vec<LinkId>, StoreError>;
 
     /// What these links wait for.
-    async fn waits(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
+    async fn awaited_by(&self, link: LinkId) -> Result<Vec<Awaited>, StoreError>;
 
     /// Operations of the outbox.
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutboxEntry>, StoreError>;
@@ -390,7 +390,7 @@ pub trait Store: Send + Sync {
     async fn failing_links(&self, until_ms: i64, limit: usize) -> Result<Vec<LinkId>, StoreError>;
 
     /// Numbers for `status`.
-    async fn counts(&self) -> Result<Counts, StoreError>;
+    async fn counts(&self) -> Result<StoreCounts, StoreError>;
 
     /// All of it, or nothing; durable when it returns.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;

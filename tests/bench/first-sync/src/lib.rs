@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use renkei_store::SqliteStore;
 use renkei_sync::cycle::run_cycle;
-use renkei_sync::engine::{CycleOptions, Engine, Event, Observer};
+use renkei_sync::engine::{CycleEvent, CycleObserver, CycleOptions, Engine};
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::Batch;
 use renkei_sync::ports::{Systems, TransformCall, Transforms};
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
 use serde_json::{Value as Json, json};
 
@@ -66,11 +66,11 @@ pub fn text(system: &Json, name: &str) -> Result<String> {
 pub async fn run(systems: &dyn Systems, clock: Arc<Fast>) -> Result<Json> {
     let spec = mapping::spec()?;
     let data = tempfile::tempdir()?;
-    let store = SqliteStore::open(data.path(), Layouts::of(&spec))?;
+    let store = SqliteStore::open(data.path(), Layouts::from_spec(&spec))?;
     let engine = Engine {
         spec: &spec,
         systems,
-        transforms: Lenses::new(&NoTransforms),
+        transforms: TransformCalls::new(&NoTransforms),
         store: &store,
         clock: clock.as_ref(),
         observer: &Silent,
@@ -112,6 +112,6 @@ impl Transforms for NoTransforms {
 
 struct Silent;
 
-impl Observer for Silent {
-    fn event(&self, _: &Event<'_>) {}
+impl CycleObserver for Silent {
+    fn event(&self, _: &CycleEvent<'_>) {}
 }

@@ -2,7 +2,7 @@
 
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::OnMerge;
-use renkei_sync::model::state::{Choice, Matter};
+use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
 
 use super::{answer, arm, bench, check_cell, live};
 use crate::bench::Bench;
@@ -70,13 +70,13 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
         check_cell(&bench, &b(), &right[0], "title", "CTO");
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-        assert!(matches!(review.matter, Matter::Surplus { .. }) && review.choice.is_none());
+        assert!(matches!(review.matter, ReviewSubject::Surplus { .. }) && review.choice.is_none());
         if never {
             // What the connector cannot do is not offered again (RULES.md V15).
-            assert!(matches!(review.matter, Matter::Surplus { mergeable: false, .. }));
+            assert!(matches!(review.matter, ReviewSubject::Surplus { mergeable: false, .. }));
             continue;
         }
-        answer(&bench, review, Choice::Approve);
+        answer(&bench, review, ReviewChoice::Approve);
         bench.settle();
         assert_eq!(live(&bench, &b()).len(), 1);
     }

@@ -29,7 +29,7 @@ fn cursor(bench: &Bench) -> Option<Cursor> {
 
 fn known(bench: &Bench) -> u64 {
     let (system, object) = a();
-    block_on(bench.store.live("person", &Stream { system, object })).unwrap()
+    block_on(bench.store.count_live("person", &Stream { system, object })).unwrap()
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
 use renkei_sync::answers::standstill;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, OnMerge, Spec};
-use renkei_sync::model::state::{Choice, LinkId, Matter, Review, ReviewStatus};
+use renkei_sync::model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store as _;
 
@@ -15,7 +15,7 @@ use crate::bench::{Bench, match_key};
 use crate::scenarios::{a, b, people};
 use crate::world::knobs::Lag;
 
-fn answer(bench: &Bench, review: &Review, choice: Choice) -> Result<(), String> {
+fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) -> Result<(), String> {
     let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
     resolved.map(drop).map_err(|error| error.to_string())
 }
@@ -60,10 +60,13 @@ fn lead_that_stands_for_the_same_as_a_contact_is_not_offered_for_merging() {
     merge_in_a(&bench, &ids);
     let question = the_question(&bench);
     assert_eq!(question.status, ReviewStatus::Open, "nobody has approved it");
-    assert!(matches!(question.matter, Matter::Surplus { mergeable: false, .. }), "{question:?}");
-    let refused = answer(&bench, &question, Choice::Approve).unwrap_err();
+    assert!(
+        matches!(question.matter, ReviewSubject::Surplus { mergeable: false, .. }),
+        "{question:?}"
+    );
+    let refused = answer(&bench, &question, ReviewChoice::Approve).unwrap_err();
     assert!(refused.contains("cannot be answered that way; possible: leave"), "{refused}");
-    answer(&bench, &question, Choice::Leave).unwrap();
+    answer(&bench, &question, ReviewChoice::Leave).unwrap();
     bench.settle();
     assert!(bench.open_reviews().is_empty());
     assert_eq!(bench.shared.world().live(&leads()).len(), 1, "nothing was merged");
@@ -78,7 +81,7 @@ fn merging_is_not_offered_where_the_connector_cannot_merge() {
     let ids = two_people(&bench);
     merge_in_a(&bench, &ids);
     let question = the_question(&bench);
-    assert!(answer(&bench, &question, Choice::Approve).is_err());
+    assert!(answer(&bench, &question, ReviewChoice::Approve).is_err());
 }
 
 /// `RULES.md` V15.
@@ -87,12 +90,15 @@ fn merging_is_offered_no_more_once_the_connector_could_not() {
     let bench = bench(people());
     let ids = two_people(&bench);
     merge_in_a(&bench, &ids);
-    answer(&bench, &the_question(&bench), Choice::Approve).unwrap();
+    answer(&bench, &the_question(&bench), ReviewChoice::Approve).unwrap();
     bench.shared.world().faults.push_back(crate::world::Fault::Unsupported);
     bench.settle();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, Matter::Surplus { mergeable: false, .. }), "{question:?}");
-    assert!(answer(&bench, &question, Choice::Approve).is_err());
+    assert!(
+        matches!(question.matter, ReviewSubject::Surplus { mergeable: false, .. }),
+        "{question:?}"
+    );
+    assert!(answer(&bench, &question, ReviewChoice::Approve).is_err());
 }
 
 /// `RULES.md` P9 and V20.
@@ -108,9 +114,9 @@ fn question_about_a_record_of_another_link_is_seen_until_its_cause_is_gone() {
     for _ in 0..3 {
         bench.cycle();
         let question = the_question(&bench);
-        assert!(matches!(question.matter, Matter::Taken { .. }), "{question:?}");
+        assert!(matches!(question.matter, ReviewSubject::Taken { .. }), "{question:?}");
     }
-    assert!(answer(&bench, &the_question(&bench), Choice::Separate).is_err());
+    assert!(answer(&bench, &the_question(&bench), ReviewChoice::Separate).is_err());
     bench.shared.world().edit(&a(), &left, "phone", "2".into());
     bench.settle();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
@@ -127,7 +133,7 @@ fn duplicate_that_a_person_leaves_is_asked_no_more_and_stays_listed() {
         bench.shared.world().create(&a(), &cells);
         bench.settle();
     }
-    answer(&bench, &the_question(&bench), Choice::Leave).unwrap();
+    answer(&bench, &the_question(&bench), ReviewChoice::Leave).unwrap();
     bench.settle();
     bench.shared.world().advance(25 * 3_600_000);
     bench.settle();
@@ -152,8 +158,7 @@ fn duplicate_that_no_match_key_knows_is_asked_about_and_not_linked() {
     bench.shared.world().create(&a(), &[("title", "Suzuki".into()), ("phone", "1".into())]);
     bench.settle();
     let questions = bench.open_reviews();
-    let is_about =
-        |one: &&Review| matches!(&one.matter, Matter::Taken { record } if record.id == waiting[0]);
+    let is_about = |one: &&Review| matches!(&one.matter, ReviewSubject::Taken { record } if record.id == waiting[0]);
     assert_eq!(questions.iter().filter(is_about).count(), 1, "{questions:?}");
     check_cell(&bench, &b(), &waiting[0], "title", "Yamada");
 }
@@ -188,7 +193,7 @@ fn change_that_makes_a_duplicate_is_asked_about_and_the_rest_is_written() {
     bench.shared.world().edit(&a(), &two, "title", "CEO".into());
     bench.settle();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, Matter::Taken { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Taken { .. }), "{question:?}");
     let ids = bench.shared.world().live(&b());
     let titles = |title: &str| {
         let world = bench.shared.world();
@@ -260,7 +265,7 @@ fn deletion_is_carried_out_though_the_mapping_changes_before_it_is_read() {
 #[test]
 fn field_that_stands_still_is_a_question_that_ends_by_itself() {
     let bench = bench(people());
-    let matter = Matter::Stopped {
+    let matter = ReviewSubject::Stopped {
         field: "city".to_owned(),
         system: "b".to_owned(),
         object: "people".to_owned(),
@@ -271,7 +276,7 @@ fn field_that_stands_still_is_a_question_that_ends_by_itself() {
         block_on(standstill::record(&bench.store, &stopped, 5)).unwrap();
         bench.settle();
         let question = the_question(&bench);
-        assert!(answer(&bench, &question, Choice::Leave).is_err());
+        assert!(answer(&bench, &question, ReviewChoice::Leave).is_err());
     }
     block_on(standstill::record(&bench.store, &[], 6)).unwrap();
     assert!(bench.open_reviews().is_empty());
@@ -289,7 +294,7 @@ fn what_was_told_before_the_link_is_told_of_the_link_too() {
     bench.settle();
     bench.shared.world().edit(&a(), &ids[1], "mail", "b@x".into());
     bench.settle();
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None));
+    let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains("several records match by mail"), "{told}");
 }
@@ -304,7 +309,8 @@ fn difference_that_a_one_way_field_keeps_is_not_told_as_in_step() {
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&b(), &right, "score", Value::Decimal("7".into()));
     bench.settle();
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), Some("score")));
+    let told =
+        block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), Some("score")));
     let told = told.unwrap().unwrap().to_string();
     let expected = format!("b.people/{right}: differs: it has a form of its own or was changed");
     assert!(told.contains(&expected) && told.contains("it holds"), "{told}");
@@ -332,7 +338,7 @@ fn value_of_its_own_is_met_as_at_a_first_link_when_the_mapping_reads_it_again() 
         bench.settle();
         check_cell(&bench, &b(), &right, "score", score("7"));
         check_cell(&bench, &a(), &left, "score", score(expected.unwrap_or("5")));
-        let subject = Subject::Link(LinkId(1));
+        let subject = WhySubject::Link(LinkId(1));
         let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score")));
         let told = told.unwrap().unwrap().to_string();
         assert!(!told.contains("own form"), "{told}");

@@ -2,7 +2,7 @@
 //! (`RULES.md` V2).
 
 use renkei_sync::model::spec::{OnCascade, OnDelete};
-use renkei_sync::model::state::{Choice, Matter};
+use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::deletions::{
@@ -69,7 +69,7 @@ fn reference_that_a_deletion_emptied_waits_with_the_deletion() {
     let (bench, _) = asked();
     let account = account(&bench);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 4, .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 4, .. }), "{question:?}");
     let deals = bench.shared.world().live(&deals_of_a());
     for deal in deals {
         bench.shared.world().edit(
@@ -116,7 +116,7 @@ fn reference_that_a_deletion_emptied_goes_with_the_deletion() {
 fn deletions_that_wait_can_be_left() {
     let (bench, _) = asked();
     let account = account(&bench);
-    answer(&bench, &only_question(&bench), Choice::Leave);
+    answer(&bench, &only_question(&bench), ReviewChoice::Leave);
     for _ in 0..2 {
         bench.settle();
         assert_eq!(referring(&bench, &opportunities(), &account), 3, "the others stay");
@@ -127,12 +127,12 @@ fn deletions_that_wait_can_be_left() {
 #[test]
 fn reference_that_a_deletion_emptied_is_archived_with_the_answer() {
     let (bench, _) = asked();
-    answer(&bench, &only_question(&bench), Choice::Approve);
+    answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     bench.settle();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert!(bench.shared.world().live(&opportunities()).is_empty(), "they went along");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
 }
 
 /// What a person does is an edit.
@@ -201,7 +201,7 @@ fn reference_is_no_edit_though_its_deletion_shows_late() {
         bench.shared.world().advance(5_000);
         assert_eq!(referring(&bench, &opportunities(), &account), 2);
     }
-    assert!(matches!(only_question(&bench).matter, Matter::Deletions { count: 3, .. }));
+    assert!(matches!(only_question(&bench).matter, ReviewSubject::Deletions { count: 3, .. }));
 }
 
 /// The edit of another field makes the record again, and the references with it.

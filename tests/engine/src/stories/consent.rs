@@ -2,10 +2,12 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Clear, Direction, EntitySpec, FieldKind, FirstLink, Spec, Winner};
-use renkei_sync::model::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::model::state::{
+    LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 use renkei_sync::model::value::Value;
 
 use super::identity::put_back;
@@ -45,7 +47,7 @@ fn key(at: &Place, id: &str) -> RecordKey {
 }
 
 /// Answers the only question.
-fn decide(bench: &Bench, choice: Choice) {
+fn decide(bench: &Bench, choice: ReviewChoice) {
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
@@ -157,11 +159,11 @@ fn opt_out_that_stands_offers_each_system_once() {
     check_both(&bench, &ids, OUT);
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
     let expected = [("a".to_owned(), Some(OUT)), ("b".to_owned(), Some(IN))];
     assert_eq!(values[..], expected);
     // A person may decide that it was taken back all the same; that stands.
-    let choice = Choice::Value(Some(IN));
+    let choice = ReviewChoice::Value(Some(IN));
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
     bench.settle();
     check_cell(&bench, &b(), &ids.1, "no_mail", IN);
@@ -202,7 +204,7 @@ fn opt_out_of_a_record_made_since_stands_when_the_database_is_put_back() {
         let left = bench.shared.world().create(&a(), &cells);
         bench.settle();
         let backup = bench.store.copy();
-        decide(&bench, Choice::Approve);
+        decide(&bench, ReviewChoice::Approve);
         bench.settle();
         let right = bench.shared.world().live(&b())[0].clone();
         bench.shared.world().edit(&b(), &right, "no_mail", OUT);
@@ -238,12 +240,14 @@ fn opt_out_of_a_record_that_stands_aside_counts() {
     let right = bench.shared.world().live(&b())[0].clone();
     let twin = bench.shared.world().create(&b(), &cells(OUT));
     bench.settle();
-    decide(&bench, Choice::LinkWith(key(&a(), &left)));
+    decide(&bench, ReviewChoice::LinkWith(key(&a(), &left)));
     bench.settle();
     check_both(&bench, &(left, right.clone()), OUT);
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
-    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+        panic!("{review:?}")
+    };
     assert_eq!((&active.id, &surplus.id), (&right, &twin));
 }
 
@@ -260,7 +264,7 @@ fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
     bench.settle();
     let asked = bench.open_reviews().remove(0).record.unwrap();
     let other = twins.iter().find(|id| **id != asked.id).unwrap();
-    decide(&bench, Choice::LinkWith(key(&b(), other)));
+    decide(&bench, ReviewChoice::LinkWith(key(&b(), other)));
     bench.settle();
     let made = bench.shared.world().live(&a());
     let [left] = made.as_slice() else { panic!("{made:?}") };
@@ -268,7 +272,9 @@ fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
     // Edits of the one that stands aside go nowhere, and that is asked about.
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
-    let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+        panic!("{review:?}")
+    };
     assert_eq!((&active.id, surplus), (other, &asked));
 }
 
@@ -302,7 +308,7 @@ fn with_own_score(first_link: FirstLink) -> (Bench, String) {
 }
 
 fn why_score(bench: &Bench) -> String {
-    let subject = Subject::Link(LinkId(1));
+    let subject = WhySubject::Link(LinkId(1));
     let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score")));
     told.unwrap().unwrap().to_string()
 }
@@ -325,7 +331,7 @@ fn value_of_its_own_that_is_replaced_at_the_first_link_is_told() {
     // A person may put back what stood there.
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let choice = Choice::Value(Some(Value::Decimal("5".into())));
+    let choice = ReviewChoice::Value(Some(Value::Decimal("5".into())));
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
     bench.settle();
     check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
@@ -340,10 +346,10 @@ fn value_of_its_own_is_asked_about_where_a_person_decides_at_the_first_link() {
         check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+        let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
         let held = |text: &str| Some(Value::Decimal(text.into()));
         assert_eq!(values[..], [("a".to_owned(), held("7")), ("b".to_owned(), held("5"))]);
-        decide(&bench, Choice::Value(held(answer)));
+        decide(&bench, ReviewChoice::Value(held(answer)));
         bench.settle();
         check_cell(&bench, &b(), &right, "score", Value::Decimal(answer.into()));
         assert!(bench.open_reviews().is_empty());
@@ -381,8 +387,9 @@ fn opt_out_is_not_emptied_by_an_answer() {
     let ids = pair(&bench, OUT, IN);
     bench.settle();
     let id = decided(&bench);
-    let answer =
-        |value| block_on(resolve(&bench.store, &bench.spec, &id, Choice::Value(Some(value)), 1));
+    let answer = |value| {
+        block_on(resolve(&bench.store, &bench.spec, &id, ReviewChoice::Value(Some(value)), 1))
+    };
     let error = answer(Value::Null).unwrap_err();
     assert!(error.to_string().contains("takes no opt-out back"), "{error}");
     answer(IN).unwrap();
@@ -402,7 +409,7 @@ fn old_decision_does_not_take_back_an_opt_out_that_was_set_anew() {
         bench.shared.world().edit(&b(), &ids.1, "no_mail", value);
         bench.settle();
     }
-    let error = block_on(resolve(&bench.store, &bench.spec, &id, Choice::Value(Some(IN)), 1));
+    let error = block_on(resolve(&bench.store, &bench.spec, &id, ReviewChoice::Value(Some(IN)), 1));
     let error = error.unwrap_err();
     assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
     bench.settle();
@@ -426,7 +433,7 @@ fn field_that_a_system_insists_on_is_not_emptied_by_an_answer() {
         }
         bench.settle();
         let id = decided(&bench);
-        let empty = Choice::Value(Some(Value::Null));
+        let empty = ReviewChoice::Value(Some(Value::Null));
         let error = block_on(resolve(&bench.store, &bench.spec, &id, empty, 1)).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     }

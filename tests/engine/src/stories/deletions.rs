@@ -3,10 +3,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, FieldKind, OnCascade, Spec, Winner};
-use renkei_sync::model::state::{Choice, Matter, RecordKey, Review};
+use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{bench, companies, deals, leads, references, with_leads};
@@ -68,7 +68,7 @@ pub(super) fn only_question(bench: &Bench) -> Review {
     reviews.remove(0)
 }
 
-pub(super) fn answer(bench: &Bench, review: &Review, choice: Choice) {
+pub(super) fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
@@ -81,13 +81,13 @@ fn with_approved_cascade() -> (Bench, Review) {
     let (bench, company) = company_with_deals(2, OnCascade::Ask);
     delete(&bench, &place("a", "companies"), &company);
     bench.settle();
-    answer(&bench, &only_question(&bench), Choice::Approve);
+    answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     bench.settle();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2, "nobody deleted the deals");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
     (bench, question)
 }
 
@@ -102,7 +102,7 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
         assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
     }
     let question = only_question(&bench);
-    let Matter::Deletions { count: 3, limit: 20, along, .. } = &question.matter else {
+    let ReviewSubject::Deletions { count: 3, limit: 20, along, .. } = &question.matter else {
         panic!("{question:?}")
     };
     assert_eq!(*along, [("b.opportunities".to_owned(), 2)]);
@@ -143,17 +143,17 @@ fn deletion_that_takes_others_along_is_counted_where_it_is_allowed() {
     bench.settle();
     assert_eq!(bench.shared.world().live(&accounts()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 21, .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
 }
 
 /// `RULES.md` V2, P3: what went along is no deletion by a person.
 #[test]
 fn record_that_went_along_deletes_nothing_elsewhere() {
     let (bench, question) = with_approved_cascade();
-    let Matter::TookAlong { with } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::TookAlong { with } = &question.matter else { panic!("{question:?}") };
     let deal = bench.shared.world().live(&deals_of_a())[0].clone();
     let key = RecordKey { system: "a".into(), object: "deals".into(), id: deal };
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Record(key), None));
+    let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Record(key), None));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains(&format!("went along when {with} was archived")), "{told}");
     for _ in 0..2 {
@@ -161,7 +161,7 @@ fn record_that_went_along_deletes_nothing_elsewhere() {
         assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2);
         assert_eq!(only_question(&bench).id, question.id);
     }
-    answer(&bench, &question, Choice::Approve);
+    answer(&bench, &question, ReviewChoice::Approve);
     bench.settle();
     assert!(bench.shared.world().live(&deals_of_a()).is_empty());
     assert!(bench.open_reviews().is_empty());
@@ -171,7 +171,7 @@ fn record_that_went_along_deletes_nothing_elsewhere() {
 #[test]
 fn record_that_went_along_is_made_again_when_a_person_says_so() {
     let (bench, question) = with_approved_cascade();
-    answer(&bench, &question, Choice::Separate);
+    answer(&bench, &question, ReviewChoice::Separate);
     bench.settle();
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2);
     assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
@@ -201,7 +201,7 @@ fn deletions_that_follow_from_a_persons_own_count_against_the_guard() {
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 21);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 21, .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
 }
 
 /// So many people in both systems.
@@ -233,8 +233,8 @@ fn deletions_in_slices_count_together_for_a_day() {
     delete_some(&bench, 20);
     assert_eq!(bench.shared.world().live(&b()).len(), 41, "20 a day without a question");
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 40, .. }), "{question:?}");
-    answer(&bench, &question, Choice::Approve);
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 40, .. }), "{question:?}");
+    answer(&bench, &question, ReviewChoice::Approve);
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     // What a person has approved uses nothing up, but the day's own share is used.
@@ -251,7 +251,7 @@ fn deletions_in_slices_count_together_for_a_day() {
 fn approval_of_deletions_is_about_these_and_no_others() {
     let bench = with_people(60);
     delete_some(&bench, 21);
-    answer(&bench, &only_question(&bench), Choice::Approve);
+    answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     let others = bench.shared.world().live(&a());
     {
         let mut world = bench.shared.world();
@@ -262,7 +262,7 @@ fn approval_of_deletions_is_about_these_and_no_others() {
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 60);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 26, .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 26, .. }), "{question:?}");
 }
 
 /// `RULES.md` P14.
@@ -277,7 +277,7 @@ fn creations_in_slices_count_together_for_a_day() {
         bench.settle();
     }
     assert_eq!(bench.shared.world().live(&b()).len(), 3);
-    answer(&bench, &only_question(&bench), Choice::Approve);
+    answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 4);
     bench.shared.world().advance(DAY_MS);
@@ -313,8 +313,8 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about() {
     let (bench, _) = converted_and_gone(true);
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Deleted { .. }), "{question:?}");
-    answer(&bench, &question, Choice::Approve);
+    assert!(matches!(question.matter, ReviewSubject::Deleted { .. }), "{question:?}");
+    answer(&bench, &question, ReviewChoice::Approve);
     bench.settle();
     assert!(bench.shared.world().live(&a()).is_empty());
     assert!(bench.open_reviews().is_empty());
@@ -358,8 +358,11 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about_whatever_it_had() {
         let bench = opted_out_and_gone(opt_out, |_, _| {});
         assert!(bench.shared.world().live(&leads()).is_empty(), "{opt_out}: nobody edited it");
         let question = only_question(&bench);
-        assert!(matches!(question.matter, Matter::Deleted { .. }), "{opt_out}: {question:?}");
-        answer(&bench, &question, Choice::Leave);
+        assert!(
+            matches!(question.matter, ReviewSubject::Deleted { .. }),
+            "{opt_out}: {question:?}"
+        );
+        answer(&bench, &question, ReviewChoice::Leave);
         bench.settle();
         assert_eq!(bench.shared.world().live(&a()).len(), 1);
         assert!(bench.shared.world().live(&leads()).is_empty());
@@ -418,7 +421,7 @@ fn contact_that_nobody_shows_is_asked_about_as_out_of_sight() {
     let (bench, _) = converted_and_gone(false);
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Missing { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Missing { .. }), "{question:?}");
 }
 
 /// `RULES.md` V2: with all that went along, or without.

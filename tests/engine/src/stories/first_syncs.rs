@@ -3,11 +3,13 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
-use renkei_sync::engine::{CycleOptions, FirstSync, Report};
+use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::engine::{CycleOptions, CycleReport, FirstSyncAnswer};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, Spec};
-use renkei_sync::model::state::{Choice, EntityPlan, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::model::state::{
+    EntityPlan, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 use renkei_sync::store::port::Store as _;
 
 use super::{companies, identity};
@@ -18,7 +20,7 @@ use crate::world::place;
 /// A workbench whose first sync asks, as the program's does.
 fn asking(entities: Vec<EntitySpec>) -> Bench {
     let mut bench = Bench::new(world(), Spec::new(entities).unwrap());
-    bench.options = CycleOptions { first_sync: FirstSync::Ask, ..CycleOptions::default() };
+    bench.options = CycleOptions { first_sync: FirstSyncAnswer::Ask, ..CycleOptions::default() };
     bench
 }
 
@@ -38,17 +40,17 @@ fn three(bench: &Bench) -> String {
 fn question(bench: &Bench) -> (Review, Vec<EntityPlan>) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::FirstSync { entities } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::FirstSync { entities } = &review.matter else { panic!("{review:?}") };
     (review.clone(), entities.clone())
 }
 
-fn answer(bench: &Bench, choice: Choice) {
+fn answer(bench: &Bench, choice: ReviewChoice) {
     let id = question(bench).0.id;
     block_on(resolve(&bench.store, &bench.spec, &id, choice, 1)).unwrap();
 }
 
 /// A cycle that wrote nothing and waits.
-fn check_waits(bench: &Bench) -> Report {
+fn check_waits(bench: &Bench) -> CycleReport {
     let report = bench.cycle();
     assert!(report.written.is_empty() && report.planned == 0, "{report:?}");
     let waits = report.first_sync.as_ref().unwrap();
@@ -72,7 +74,7 @@ fn first_sync_writes_nothing_and_asks_with_numbers() {
 
     // Whoever looks at a record is told what it waits for, and the numbers follow the world.
     let (system, object) = a();
-    let subject = Subject::Record(RecordKey { system, object, id: both });
+    let subject = WhySubject::Record(RecordKey { system, object, id: both });
     let told = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
     let told = told.to_string();
     assert!(told.contains(&format!("review {} about the first sync: open", asked.id)), "{told}");
@@ -88,7 +90,7 @@ fn first_sync_goes_on_after_yes_and_never_asks_again() {
     let bench = asking(vec![people()]);
     three(&bench);
     check_waits(&bench);
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     let report = bench.cycle();
     assert_eq!((report.applied(), report.first_sync), (3, None));
     assert_eq!(bench.shared.world().live(&b()).len(), 3);
@@ -103,14 +105,17 @@ fn first_sync_goes_on_after_yes_and_never_asks_again() {
 fn first_sync_approved_beforehand_asks_nothing_and_is_kept_as_answered() {
     let mut bench = asking(vec![people(), companies()]);
     three(&bench);
-    bench.options.first_sync = FirstSync::Approved;
+    bench.options.first_sync = FirstSyncAnswer::Approved;
     assert_eq!(bench.cycle().applied(), 3);
     let mut reviews = bench.reviews();
-    reviews.retain(|review| matches!(review.matter, Matter::FirstSync { .. }));
+    reviews.retain(|review| matches!(review.matter, ReviewSubject::FirstSync { .. }));
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert_eq!((review.status, &review.choice), (ReviewStatus::Closed, &Some(Choice::Approve)));
+    assert_eq!(
+        (review.status, &review.choice),
+        (ReviewStatus::Closed, &Some(ReviewChoice::Approve))
+    );
     // Of companies there was nothing to write; they were approved with the others.
-    bench.options.first_sync = FirstSync::Ask;
+    bench.options.first_sync = FirstSyncAnswer::Ask;
     bench.shared.world().create(&place("a", "companies"), &[("name", "Acme".into())]);
     assert_eq!(bench.cycle().applied(), 1);
 }
@@ -120,12 +125,12 @@ fn first_sync_stays_unwritten_after_no_until_it_is_approved() {
     let bench = asking(vec![people()]);
     three(&bench);
     check_waits(&bench);
-    answer(&bench, Choice::Leave);
+    answer(&bench, ReviewChoice::Leave);
     for _ in 0..2 {
         assert!(check_waits(&bench).first_sync.unwrap().is_left());
     }
-    assert_eq!(question(&bench).0.choice, Some(Choice::Leave));
-    answer(&bench, Choice::Approve);
+    assert_eq!(question(&bench).0.choice, Some(ReviewChoice::Leave));
+    answer(&bench, ReviewChoice::Approve);
     assert_eq!(bench.cycle().applied(), 3);
 }
 
@@ -135,7 +140,7 @@ fn first_sync_goes_on_after_a_crash_between_answer_and_write() {
         let mut bench = asking(vec![people()]);
         three(&bench);
         check_waits(&bench);
-        answer(&bench, Choice::Approve);
+        answer(&bench, ReviewChoice::Approve);
         bench.store.stop_after(stop);
         let is_done = bench.try_cycle().is_ok();
         bench.store = bench.store.copy();
@@ -154,7 +159,7 @@ fn first_sync_asks_again_in_a_backup_from_before_the_answer() {
     three(&bench);
     check_waits(&bench);
     let before = bench.store.copy();
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     bench.settle();
     let after = bench.store.copy();
     identity::put_back(&mut bench, before);
@@ -179,7 +184,7 @@ fn first_sync_that_was_approved_is_not_stopped_by_the_create_guard() {
     }
     check_waits(&bench);
     assert_eq!(question(&bench).1[0].creations(), 6);
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     // More than the day's share has come since the person looked.
     for number in 6..9 {
         person(&bench, &format!("{number}@x"));
@@ -188,7 +193,7 @@ fn first_sync_that_was_approved_is_not_stopped_by_the_create_guard() {
     assert_eq!(bench.shared.world().live(&b()).len(), 8);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, Matter::Creations { limit: 2, count: 1 }), "{review:?}");
+    assert!(matches!(review.matter, ReviewSubject::Creations { limit: 2, count: 1 }), "{review:?}");
     // What was approved counts as long as it takes, and only once.
     let left = block_on(bench.store.begun("person")).unwrap();
     assert_eq!(left, Some(0));
@@ -206,17 +211,17 @@ fn first_sync_without_a_write_asks_nothing_and_compares_from_then_on() {
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     check_waits(&bench);
     assert_eq!(question(&bench).1[0].writes[0].update, 1);
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     assert_eq!(bench.cycle().applied(), 1);
 }
 
 #[test]
 fn first_sync_of_an_entity_that_came_later_asks_for_it_alone() {
     let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
-    bench.options.first_sync = FirstSync::Approved;
+    bench.options.first_sync = FirstSyncAnswer::Approved;
     three(&bench);
     bench.settle();
-    bench.options.first_sync = FirstSync::Ask;
+    bench.options.first_sync = FirstSyncAnswer::Ask;
     bench.spec = Spec::new(vec![people(), companies()]).unwrap();
     bench.shared.world().create(&place("a", "companies"), &[("name", "Acme".into())]);
     person(&bench, "later@x");
@@ -224,7 +229,7 @@ fn first_sync_of_an_entity_that_came_later_asks_for_it_alone() {
     assert_eq!(report.applied(), 1, "people go on");
     let (_, plans) = question(&bench);
     assert_eq!((plans.len(), plans[0].entity.as_str()), (1, "company"));
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     assert_eq!(bench.cycle().applied(), 1);
 }
 
@@ -252,7 +257,7 @@ fn record_that_goes_before_the_answer_counts_as_never_there() {
     let counts: Vec<(&str, u64, u64)> =
         writes.iter().map(|one| (one.system.as_str(), one.create, one.archive)).collect();
     assert_eq!(counts, [("a", 1, 0), ("b", 2, 0)]);
-    answer(&bench, Choice::Approve);
+    answer(&bench, ReviewChoice::Approve);
     bench.settle();
     assert_eq!(bench.shared.world().live(&a()).len(), 3);
     assert_eq!(bench.shared.world().live(&b()).len(), 3);

@@ -4,7 +4,7 @@
 use futures::executor::block_on;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{OnCascade, OnDelete, Spec};
-use renkei_sync::model::state::Matter;
+use renkei_sync::model::state::ReviewSubject;
 use renkei_sync::store::port::Store as _;
 
 use super::deletions::{accounts, deals_of_a, opportunities};
@@ -67,7 +67,7 @@ fn remove_all(bench: &Bench, at: &Place) {
 
 fn asked_about_deals(bench: &Bench) -> usize {
     let asked = bench.open_reviews();
-    asked.iter().filter(|review| matches!(review.matter, Matter::Deleted { .. })).count()
+    asked.iter().filter(|review| matches!(review.matter, ReviewSubject::Deleted { .. })).count()
 }
 
 #[test]

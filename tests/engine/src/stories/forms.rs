@@ -1,11 +1,11 @@
 //! Values in the form of a system: tables, lenses, what a system cuts off, what may not be read.
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::spec::{
     Direction, FieldIndex, FieldKind, MappingGroup, Orientation, TransformRef, TransformUse, Via,
 };
-use renkei_sync::model::state::{LinkId, Matter};
+use renkei_sync::model::state::{LinkId, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{always, bench, check_cell, references, sales};
@@ -38,7 +38,7 @@ fn a_lossy_table_keeps_the_stage_that_means_the_same() {
     bench.shared.world().edit(&place("a", "deals"), &deal, "stage", "lost".into());
     bench.settle();
     check_cell(&bench, &opportunities, &opportunity, "stage", "won");
-    let subject = Subject::Link(LinkId(2));
+    let subject = WhySubject::Link(LinkId(2));
     let answer =
         block_on(why(&bench.store, &bench.spec, &subject, Some("stage"))).unwrap().unwrap();
     assert!(answer.to_string().contains("stage is not in the table"), "{answer}");
@@ -106,7 +106,7 @@ fn systems_that_fight_over_a_form_are_stopped() {
         // from a write that did not happen.
         bench.cycle();
     }
-    let oscillates = |matter: &Matter| matches!(matter, Matter::Oscillation { .. });
+    let oscillates = |matter: &ReviewSubject| matches!(matter, ReviewSubject::Oscillation { .. });
     assert!(bench.open_reviews().iter().any(|review| oscillates(&review.matter)));
 }
 

@@ -2,7 +2,7 @@
 //! holds is not known meanwhile, and is read when it can be had again.
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Direction, EntitySpec, FieldIndex, FirstLink, Orientation, Via};
 use renkei_sync::model::spec::{MappingGroup, TransformRef, TransformUse};
@@ -97,7 +97,7 @@ fn edit_that_nobody_may_read_arrives_when_its_column_is_answered_again() {
             assert_eq!(failing.len(), 1, "{failing:?}");
             assert_eq!(failing[0].failure.codes(), ["not-answered"]);
             let (system, object) = at.clone();
-            let subject = Subject::Record(RecordKey { system, object, id: id.clone() });
+            let subject = WhySubject::Record(RecordKey { system, object, id: id.clone() });
             let told = block_on(why(&bench.store, &bench.spec, &subject, Some(column)));
             let told = told.unwrap().unwrap().to_string();
             assert!(told.contains("the system did not answer it"), "{told}");

@@ -1,10 +1,10 @@
 //! Lists of choices through tables: each item is one of the table, or the field stands still.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::{given, resolve};
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::resolve::{parse_given_value, resolve};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::spec::FieldKind;
-use renkei_sync::model::state::{Choice, FailureClass, LinkId, Matter};
+use renkei_sync::model::state::{FailureClass, LinkId, ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store as _;
 
@@ -90,7 +90,7 @@ fn item_outside_the_table_that_is_read_is_named_and_the_list_is_not_overwritten(
     check_list(&bench, &a(), &left, &["1", "2"]);
     let expected = "people of the values of city, the table has not \"X\": [\"S\", \"X\"]";
     assert_eq!(outside(&bench), [expected]);
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), Some("city")));
+    let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), Some("city")));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains("was not read there") && !told.contains("b.people/1: in step"), "{told}");
     edit(&bench, &b(), &right, &["S"]);
@@ -130,10 +130,10 @@ fn list_that_a_person_gives_is_read_item_by_item() {
     bench.shared.world().edit(&a(), &left, "city", Value::Null);
     bench.settle();
     let question = bench.open_reviews().remove(0);
-    assert!(matches!(question.matter, Matter::Cleared { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
     let answer = |text: &str| {
-        let value = block_on(given(&bench.store, &bench.spec, &question, text))?;
-        let choice = Choice::Value(Some(value));
+        let value = block_on(parse_given_value(&bench.store, &bench.spec, &question, text))?;
+        let choice = ReviewChoice::Value(Some(value));
         block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1)).map(drop)
     };
     for (text, expected) in [

@@ -6,7 +6,7 @@ use renkei_sync::model::spec::{
     Direction, EntitySpec, FieldIndex, FieldKind, FirstLink, MemberSpec, Spec, ValueTable, Via,
     Winner,
 };
-use renkei_sync::model::state::{Choice, Matter};
+use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell};
@@ -199,11 +199,11 @@ fn records_made_in_a_system_that_comes_later_are_guarded() {
     let made = |bench: &Bench| bench.shared.world().live(&c()).len();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::Creations { limit: 2, count } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Creations { limit: 2, count } = &review.matter else { panic!("{review:?}") };
     let all = [a(), b(), c()].map(|at| bench.shared.world().live(&at).len());
     assert_eq!(all.iter().sum::<usize>() as u64 + count, 3 * 7, "{all:?}");
     assert!(made(&bench) < 7);
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(made(&bench), 7);
 }

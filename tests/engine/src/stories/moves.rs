@@ -2,10 +2,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::OnMerge;
-use renkei_sync::model::state::{Choice, LinkId, Matter};
+use renkei_sync::model::state::{LinkId, ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell, leads, with_leads};
@@ -68,7 +68,7 @@ fn a_deletion_during_a_conversion_spreads_unless_there_is_more_to_keep() {
         (vec![("title", "CTO".into())], "deleted there but edited elsewhere; the edit wins", true),
     ] {
         let (bench, contact) = converted_while_deleted(&more);
-        let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None));
+        let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None));
         let told = told.unwrap().unwrap().to_string();
         assert!(told.contains(expected), "{more:?}: {told}");
         let left = bench.shared.world().live(&a());
@@ -97,7 +97,7 @@ fn a_merge_with_a_new_id_unites_links_and_asks_about_the_surplus() {
     bench.settle();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(&review.matter, Matter::Surplus { .. }), "{review:?}");
+    assert!(matches!(&review.matter, ReviewSubject::Surplus { .. }), "{review:?}");
     // Nothing was deleted, and the active record follows the survivor.
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     bench.shared.world().edit(&a(), &survivor, "title", "CTO".into());
@@ -194,12 +194,13 @@ fn between_several_surplus_records_a_person_decides() {
     bench.settle();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::Successor { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Successor { records, .. } = &review.matter else { panic!("{review:?}") };
     assert_eq!(records.len(), 2);
     assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
     assert_eq!(bench.shared.world().live(&a()).len(), 2, "and no new record");
     let heir = records.iter().find(|record| record.id == others[1]).unwrap().clone();
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::LinkWith(heir), 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::LinkWith(heir), 1))
+        .unwrap();
     bench.settle();
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
     bench.settle();
@@ -235,7 +236,7 @@ fn link_of_the_winner_goes_on_after_a_merge_under_a_new_id() {
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
         assert!(
-            matches!(&review.matter, Matter::Surplus { surplus, .. }
+            matches!(&review.matter, ReviewSubject::Surplus { surplus, .. }
             if surplus.id == peers[1 - winner]),
             "{review:?}"
         );

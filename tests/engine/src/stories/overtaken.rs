@@ -6,8 +6,8 @@ use renkei_sync::answers::resolve::resolve;
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{Clear, FieldKind, FirstLink, OnDelete, Spec};
 
-use renkei_sync::answers::why::{Subject, why};
-use renkei_sync::model::state::{Choice, LinkId, Matter, Review, ReviewStatus};
+use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::model::state::{LinkId, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::store::port::Store as _;
 
@@ -24,12 +24,12 @@ fn the_question(bench: &Bench) -> Review {
 }
 
 fn decide(bench: &Bench, review: &Review, value: impl Into<Value>) {
-    let choice = Choice::Value(Some(value.into()));
+    let choice = ReviewChoice::Value(Some(value.into()));
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
 fn values(review: &Review) -> Vec<(String, Cell)> {
-    let Matter::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Conflict { values, .. } = &review.matter else { panic!("{review:?}") };
     values.clone()
 }
 
@@ -45,7 +45,7 @@ fn emptied() -> (Bench, String, String, Review) {
     bench.shared.world().edit(&a(), &left, "phone", Value::Null);
     bench.settle();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, Matter::Cleared { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
     (bench, left, right, question)
 }
 
@@ -61,7 +61,7 @@ fn answer_to_an_emptied_field_overrules_no_edit_made_before_it_is_carried_out() 
         check_cell(&bench, &b(), &right, "phone", "2");
         let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
         assert_eq!(values(&the_question(&bench)), expected);
-        let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None));
+        let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None));
         let told = told.unwrap().unwrap().to_string();
         assert!(told.contains("about values that had changed; not used"), "{told}");
         decide(&bench, &the_question(&bench), "2");
@@ -81,7 +81,7 @@ fn question_about_an_emptied_field_shows_what_the_others_hold_now() {
     assert_ne!(now.id, question.id);
     let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
     assert_eq!(values(&now), expected);
-    let choice = Choice::Value(Some(Value::Null));
+    let choice = ReviewChoice::Value(Some(Value::Null));
     let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
     assert!(late.unwrap_err().to_string().contains("is closed"));
     bench.settle();
@@ -164,7 +164,7 @@ fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carri
         bench.settle();
     }
     let question = the_question(&bench);
-    assert!(matches!(question.matter, Matter::Oscillation { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Oscillation { .. }), "{question:?}");
     let held = |at, id: &String| bench.shared.world().cell(at, id, "city");
     let [in_a, in_b] = [held(&a(), &left), held(&b(), &right)];
     assert_ne!(in_a, in_b);
@@ -259,13 +259,13 @@ fn question_and_failures_of_a_link_are_over_with_the_link() {
             bench.settle();
             let open = bench.open_reviews();
             assert!(open.iter().all(|one| one.id != question.id), "{end}: {open:?}");
-            let choice = Choice::Value(Some("Usa".into()));
+            let choice = ReviewChoice::Value(Some("Usa".into()));
             let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
             late.unwrap_err();
             let failing = failing(&bench);
             assert!(!failing.contains(&gone) && !failing.contains(&None), "{end}: {failing:?}");
             for review in open {
-                let choice = Choice::Leave;
+                let choice = ReviewChoice::Leave;
                 block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
             }
             bench.settle();
@@ -286,12 +286,12 @@ fn question_of_a_link_that_is_left_takes_no_answer() {
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
     bench.settle();
     let question = the_question(&bench);
-    assert!(matches!(question.matter, Matter::Surplus { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
     bench.shared.world().remove(&a(), &other[0], Removal::Deleted);
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
-    let choice = Choice::Approve;
+    let choice = ReviewChoice::Approve;
     let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
     assert!(late.unwrap_err().to_string().contains("is closed"));
 }
@@ -303,13 +303,12 @@ fn decision_of_a_rule_in_a_link_that_is_gone_is_not_taken_back() {
     bench.shared.world().edit(&a(), &one[0], "title", "CEO".into());
     bench.shared.world().edit(&b(), &one[1], "title", "CTO".into());
     bench.settle();
-    let is_title =
-        |one: &Review| matches!(&one.matter, Matter::Conflict { field, .. } if field == "title");
+    let is_title = |one: &Review| matches!(&one.matter, ReviewSubject::Conflict { field, .. } if field == "title");
     let decided = bench.reviews().into_iter().find(is_title).unwrap();
     assert_eq!(decided.status, ReviewStatus::Decided);
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
     bench.settle();
-    let choice = Choice::Value(Some("CTO".into()));
+    let choice = ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &decided.id, choice, 1)).unwrap_err();
 }
 
@@ -325,14 +324,14 @@ fn question_about_a_record_out_of_sight_goes_on_in_the_uniting_link() {
         bench.shared.world().advance(1_000_000);
         bench.settle();
     }
-    let is_missing = |one: &Review| matches!(one.matter, Matter::Missing { .. });
+    let is_missing = |one: &Review| matches!(one.matter, ReviewSubject::Missing { .. });
     let missing = |bench: &Bench| bench.open_reviews().into_iter().find(is_missing);
     let asked = missing(&bench).unwrap();
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
     bench.settle();
     let now = missing(&bench).unwrap();
     assert_ne!(now.link, asked.link);
-    block_on(resolve(&bench.store, &bench.spec, &now.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &now.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
@@ -355,7 +354,7 @@ fn value_that_no_table_can_write_is_refused_with_those_that_fit() {
     bench.settle();
     let question = the_question(&bench);
     let answer = |value: Value| {
-        let choice = Choice::Value(Some(value));
+        let choice = ReviewChoice::Value(Some(value));
         block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1))
     };
     let refused = answer("Nonsense".into()).unwrap_err().to_string();

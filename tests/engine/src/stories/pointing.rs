@@ -1,10 +1,10 @@
 //! A reference that a person gives: a record or a link that is there, else it is refused.
 
 use futures::executor::block_on;
-use renkei_sync::answers::resolve::{given, resolve};
+use renkei_sync::answers::resolve::{parse_given_value, resolve};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, Spec, Winner};
-use renkei_sync::model::state::{Choice, Matter, Review};
+use renkei_sync::model::state::{Review, ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{check_cell, references, sales};
@@ -54,13 +54,13 @@ fn contested() -> (Bench, Review, [String; 3], [String; 2]) {
     bench.settle();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, Matter::Conflict { .. }), "{review:?}");
+    assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
     (bench, review.clone(), firms, [deal, opportunity])
 }
 
 fn answer(bench: &Bench, review: &Review, text: &str) -> Result<(), String> {
-    let value = block_on(given(&bench.store, &bench.spec, review, text));
-    let choice = Choice::Value(Some(value.map_err(|error| error.to_string())?));
+    let value = block_on(parse_given_value(&bench.store, &bench.spec, review, text));
+    let choice = ReviewChoice::Value(Some(value.map_err(|error| error.to_string())?));
     let resolved = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
     resolved.map(drop).map_err(|error| error.to_string())
 }
@@ -128,7 +128,7 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
     assert_eq!(answer(&bench, &review, " "), Err(nothing.to_owned()));
     // Nor is it taken from whoever makes the value itself.
     for value in [references(&["xyz"]), references(&["2", "3"]), "2".into()] {
-        let choice = Choice::Value(Some(value));
+        let choice = ReviewChoice::Value(Some(value));
         assert!(block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).is_err());
     }
     bench.settle();
@@ -137,7 +137,7 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
     for (value, fits) in
         [(references(&["2"]), true), (references(&["3"]), true), (Value::Null, false)]
     {
-        let choice = Choice::Value(Some(value));
+        let choice = ReviewChoice::Value(Some(value));
         let taken = block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1));
         assert_eq!(taken.is_ok(), fits, "{taken:?}");
     }

@@ -3,10 +3,12 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::FirstLink;
-use renkei_sync::model::state::{Choice, LinkId, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::model::state::{
+    LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 
 use super::{bench, check_cell};
 use crate::bench::{Bench, match_key};
@@ -33,7 +35,7 @@ fn ambiguous() -> (Bench, String, [String; 2]) {
 fn asked(bench: &Bench) -> (String, RecordKey) {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let Matter::Ambiguous { records, .. } = &review.matter else { panic!("{review:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &review.matter else { panic!("{review:?}") };
     assert_eq!(records.len(), 3);
     (review.id.clone(), review.record.clone().unwrap())
 }
@@ -42,7 +44,7 @@ fn key(at: &Place, id: &str) -> RecordKey {
     RecordKey { system: at.0.clone(), object: at.1.clone(), id: id.to_owned() }
 }
 
-fn answer(bench: &Bench, id: &str, choice: Choice) {
+fn answer(bench: &Bench, id: &str, choice: ReviewChoice) {
     block_on(resolve(&bench.store, &bench.spec, id, choice, 1)).unwrap();
 }
 
@@ -53,12 +55,12 @@ fn an_ambiguous_match_goes_to_a_person() {
     assert_eq!(about, key(&a(), &left));
     // Whoever looks at another record of the group is told of the same question.
     for other in [&one, &two] {
-        let subject = Subject::Record(key(&b(), other));
+        let subject = WhySubject::Record(key(&b(), other));
         let told = block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap();
         let told = told.to_string();
         assert!(told.contains(&id) && told.contains("several records match by name"), "{told}");
     }
-    answer(&bench, &id, Choice::LinkWith(key(&b(), &one)));
+    answer(&bench, &id, ReviewChoice::LinkWith(key(&b(), &one)));
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     bench.settle();
     check_cell(&bench, &b(), &one, "phone", "1");
@@ -72,17 +74,17 @@ fn an_ambiguous_match_goes_to_a_person() {
 fn record_that_is_asked_about_is_none_of_the_answers() {
     let (bench, _, [one, _]) = ambiguous();
     let (id, about) = asked(&bench);
-    let itself = Choice::LinkWith(about);
+    let itself = ReviewChoice::LinkWith(about);
     let refused = block_on(resolve(&bench.store, &bench.spec, &id, itself, 1)).unwrap_err();
     assert!(refused.to_string().contains("cannot be answered that way"), "{refused}");
     assert_eq!(bench.open_reviews()[0].status, ReviewStatus::Open);
-    answer(&bench, &id, Choice::LinkWith(key(&b(), &one)));
+    answer(&bench, &id, ReviewChoice::LinkWith(key(&b(), &one)));
 }
 
 #[test]
 fn a_thing_of_its_own_leaves_the_others_without_a_question() {
     let (bench, left, _) = ambiguous();
-    answer(&bench, &asked(&bench).0, Choice::Separate);
+    answer(&bench, &asked(&bench).0, ReviewChoice::Separate);
     bench.settle();
     // It has a record of its own in `b` now, so the others have none to match in `a`.
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
@@ -118,14 +120,16 @@ fn what_matches_two_records_that_a_person_puts_together_is_linked_with_them() {
         let [first, second] = &bench.shared.world().live(&a())[..] else { panic!() };
         let (id, about) = asked(&bench);
         assert_eq!(about, key(&a(), first));
-        answer(&bench, &id, Choice::LinkWith(key(&a(), second)));
+        answer(&bench, &id, ReviewChoice::LinkWith(key(&a(), second)));
         let report = bench.cycle();
         assert_eq!((report.founded, report.planned), (1, 0), "{is_unique} {chunk_links}");
         bench.settle();
         assert_eq!(counts(&bench), [2, 1]);
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{open:?}") };
+        let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+            panic!("{open:?}")
+        };
         assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
         // The one that keeps its place is in step with the other system.
         bench.shared.world().edit(&a(), second, "phone", "1".into());
@@ -143,7 +147,7 @@ fn question_goes_on_with_what_an_answer_leaves() {
         let [first, second] = &bench.shared.world().live(&a())[..] else { panic!() };
         let [third, fourth] = &bench.shared.world().live(&b())[..] else { panic!() };
         let first_asked = bench.open_reviews()[0].id.clone();
-        answer(&bench, &first_asked, Choice::LinkWith(key(&a(), second)));
+        answer(&bench, &first_asked, ReviewChoice::LinkWith(key(&a(), second)));
         for _ in 0..3 {
             assert_eq!(bench.cycle().planned, 0);
         }
@@ -152,15 +156,17 @@ fn question_goes_on_with_what_an_answer_leaves() {
         let reviews = bench.open_reviews();
         let next = reviews.iter().find(is_open).unwrap();
         assert_eq!(next.record, Some(key(&a(), second)));
-        let Matter::Ambiguous { records, .. } = &next.matter else { panic!("{next:?}") };
+        let ReviewSubject::Ambiguous { records, .. } = &next.matter else { panic!("{next:?}") };
         assert_eq!(records, &[key(&a(), second), key(&b(), third), key(&b(), fourth)]);
-        answer(&bench, &next.id, Choice::LinkWith(key(&b(), fourth)));
+        answer(&bench, &next.id, ReviewChoice::LinkWith(key(&b(), fourth)));
         bench.settle();
         // The two and the fourth are one thing, the third is another: it gets its counterpart.
         assert_eq!(counts(&bench), [3, 2]);
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
-        let Matter::Surplus { active, surplus, .. } = &review.matter else { panic!("{open:?}") };
+        let ReviewSubject::Surplus { active, surplus, .. } = &review.matter else {
+            panic!("{open:?}")
+        };
         assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
     }
 }
@@ -186,7 +192,7 @@ fn nothing_is_made_where_a_record_may_be_there_already() {
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     bench.settle();
     assert_eq!(counts(&bench), [1, 2]);
-    answer(&bench, &id, Choice::LinkWith(key(&a(), &left)));
+    answer(&bench, &id, ReviewChoice::LinkWith(key(&a(), &left)));
     bench.settle();
     // The other one is a thing of its own.
     assert_eq!(counts(&bench), [2, 2]);
@@ -198,7 +204,7 @@ fn nothing_is_made_where_a_record_may_be_there_already() {
 fn record_is_not_linked_with_itself() {
     let (bench, left, _) = ambiguous();
     let (id, _) = asked(&bench);
-    let choice = Choice::LinkWith(key(&a(), &left));
+    let choice = ReviewChoice::LinkWith(key(&a(), &left));
     let refused = block_on(resolve(&bench.store, &bench.spec, &id, choice, 1)).unwrap_err();
     assert!(refused.to_string().contains("cannot be answered that way"), "{refused}");
 }
@@ -214,8 +220,14 @@ fn a_manual_conflict_follows_the_persons_choice() {
         bench.shared.world().create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
     bench.settle();
     let review = bench.open_reviews().remove(0);
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Value(Some("CTO".into())), 1))
-        .unwrap();
+    block_on(resolve(
+        &bench.store,
+        &bench.spec,
+        &review.id,
+        ReviewChoice::Value(Some("CTO".into())),
+        1,
+    ))
+    .unwrap();
     bench.settle();
     check_cell(&bench, &a(), &left, "title", "CTO");
     check_cell(&bench, &b(), &right, "title", "CTO");
@@ -242,14 +254,15 @@ fn contested() -> (Bench, String, String, String) {
 #[test]
 fn what_a_rule_decided_is_taken_back_while_it_stands() {
     let (bench, left, _, id) = contested();
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), Some("title")));
+    let told =
+        block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), Some("title")));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains("title: \"CFO\" (from a)"), "{told}");
     assert!(
         told.contains(&format!("b had \"CTO\"\n    to change it: renkei decide {id}")),
         "{told}"
     );
-    let back = || Choice::Value(Some("CTO".into()));
+    let back = || ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &id, back(), 1)).unwrap();
     bench.settle();
     check_cell(&bench, &a(), &left, "title", "CTO");
@@ -262,7 +275,7 @@ fn taking_back_what_a_rule_decided_overrules_no_later_edit() {
     let (bench, left, right, id) = contested();
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
     bench.settle();
-    let back = Choice::Value(Some("CTO".into()));
+    let back = ReviewChoice::Value(Some("CTO".into()));
     let error = block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap_err();
     assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
     bench.settle();
@@ -270,12 +283,13 @@ fn taking_back_what_a_rule_decided_overrules_no_later_edit() {
 
     // An edit between the answer and the next cycle counts as well, and is told.
     let (bench, left, right, id) = contested();
-    let back = Choice::Value(Some("CTO".into()));
+    let back = ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap();
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
     bench.settle();
     check_cell(&bench, &a(), &left, "title", "COO");
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Link(LinkId(1)), None)).unwrap();
+    let told =
+        block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None)).unwrap();
     let told = told.unwrap().to_string();
     assert!(told.contains("about values that had changed; not used"), "{told}");
 }
@@ -296,9 +310,9 @@ fn many_deletions_wait_for_approval() {
     assert_eq!(bench.shared.world().live(&b()).len(), 30);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    let expected = matches!(review.matter, Matter::Deletions { count: 30, limit: 20, .. });
+    let expected = matches!(review.matter, ReviewSubject::Deletions { count: 30, limit: 20, .. });
     assert!(expected, "{review:?}");
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(bench.open_reviews().is_empty());
@@ -319,8 +333,8 @@ fn many_creations_wait_for_approval() {
     }
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-    assert!(matches!(review.matter, Matter::Creations { limit: 3, count: 7 }), "{review:?}");
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    assert!(matches!(review.matter, ReviewSubject::Creations { limit: 3, count: 7 }), "{review:?}");
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
     assert!(bench.open_reviews().is_empty());
@@ -341,7 +355,9 @@ fn approval_of_creations_covers_no_more_than_were_asked_about() {
     let asked = || {
         let reviews = bench.open_reviews();
         let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
-        let Matter::Creations { limit: 3, count } = review.matter else { panic!("{review:?}") };
+        let ReviewSubject::Creations { limit: 3, count } = review.matter else {
+            panic!("{review:?}")
+        };
         (review.id.clone(), count)
     };
     create(0..6);
@@ -353,9 +369,9 @@ fn approval_of_creations_covers_no_more_than_were_asked_about() {
     bench.settle();
     let (second, count) = asked();
     assert_eq!(count, 5);
-    let late = block_on(resolve(&bench.store, &bench.spec, &first, Choice::Approve, 1));
+    let late = block_on(resolve(&bench.store, &bench.spec, &first, ReviewChoice::Approve, 1));
     assert!(late.is_err());
-    answer(&bench, &second, Choice::Approve);
+    answer(&bench, &second, ReviewChoice::Approve);
     create(8..70);
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()).len(), 8);
@@ -384,7 +400,7 @@ fn approval_of_creations_holds_until_something_is_made_by_it() {
     let bench = bench(spec);
     bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
     bench.settle();
-    answer(&bench, &bench.open_reviews()[0].id, Choice::Approve);
+    answer(&bench, &bench.open_reviews()[0].id, ReviewChoice::Approve);
     bench.shared.world().failing_calls = 1;
     bench.try_cycle().unwrap();
     bench.settle();

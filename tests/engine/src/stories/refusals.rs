@@ -3,10 +3,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
-use renkei_sync::model::state::{Choice, Failing, FailureClass, LinkId, RecordKey};
+use renkei_sync::model::state::{Failing, FailureClass, LinkId, RecordKey, ReviewChoice};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::{Changes, Store as _};
 
@@ -35,7 +35,7 @@ fn the_failure(bench: &Bench) -> String {
 }
 
 fn told(bench: &Bench, link: u64) -> String {
-    let subject = Subject::Link(LinkId(link));
+    let subject = WhySubject::Link(LinkId(link));
     block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap().to_string()
 }
 
@@ -219,7 +219,7 @@ fn cell_that_does_not_fit_is_named_and_the_rest_of_the_record_goes_on() {
     check_cell(&bench, &b(), &right, "title", "CEO");
     check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
     assert_eq!(the_failure(&bench), format!("contacts {left} Some(\"score\") unreadable"));
-    let subject = Subject::Record(key(&a(), &left));
+    let subject = WhySubject::Record(key(&a(), &left));
     let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score"))).unwrap().unwrap();
     assert!(told.to_string().contains("\"many\""), "{told}");
     edit(&bench, &a(), &left, "score", "6");
@@ -404,7 +404,7 @@ fn deletion_asks_where_it_is_not_known_what_was_refused() {
         assert_eq!(bench.open_reviews().len(), 1);
     }
     let review = bench.open_reviews().remove(0);
-    block_on(resolve(&bench.store, &bench.spec, &review.id, Choice::Approve, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
     bench.settle();
     assert!(bench.shared.world().live(&a()).is_empty());
 }

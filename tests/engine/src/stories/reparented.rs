@@ -1,7 +1,7 @@
 //! References that people set anew while the deletion of what they named waits (`RULES.md` V2).
 
 use renkei_sync::model::spec::{OnCascade, OnDelete, Spec, Winner};
-use renkei_sync::model::state::{Choice, Matter};
+use renkei_sync::model::state::{ReviewChoice, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::deletions::{accounts, answer, deals_of_a, delete, only_question, opportunities};
@@ -176,16 +176,16 @@ fn deal_that_moved_away_does_not_go_along_with_an_approved_deletion() {
     sales.give("a", &sales.deals[0]);
     sales.bench.settle();
     let question = only_question(&sales.bench);
-    assert!(matches!(question.matter, Matter::Deletions { count: 3, .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Deletions { count: 3, .. }), "{question:?}");
     assert_ne!(question.id, before.id);
-    answer(&sales.bench, &question, Choice::Approve);
+    answer(&sales.bench, &question, ReviewChoice::Approve);
     sales.bench.settle();
     assert_eq!(sales.counts(), [[0, 1, 2], [0, 1, 0]]);
     let question = only_question(&sales.bench);
-    assert!(matches!(question.matter, Matter::TookAlong { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
     // What went along is made again, with the company that a person gives it then.
     sales.give("a", &sales.deals[1]);
-    answer(&sales.bench, &question, Choice::Separate);
+    answer(&sales.bench, &question, ReviewChoice::Separate);
     sales.check_rests();
     assert_eq!(sales.counts(), [[0, 2, 1], [0, 2, 1]]);
     sales.give("a", &sales.deals[2]);
@@ -201,13 +201,13 @@ fn deal_that_moves_away_as_the_deletion_is_approved_does_not_go_along() {
     sales.bench.settle();
     let question = only_question(&sales.bench);
     sales.give("a", &sales.deals[0]);
-    answer(&sales.bench, &question, Choice::Approve);
+    answer(&sales.bench, &question, ReviewChoice::Approve);
     sales.bench.settle();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
     let again = only_question(&sales.bench);
-    assert!(matches!(again.matter, Matter::Deletions { count: 2, .. }), "{again:?}");
+    assert!(matches!(again.matter, ReviewSubject::Deletions { count: 2, .. }), "{again:?}");
     sales.give("a", &sales.deals[1]);
-    answer(&sales.bench, &again, Choice::Approve);
+    answer(&sales.bench, &again, ReviewChoice::Approve);
     sales.check_rests();
     assert_eq!(sales.counts(), [[0, 2, 0], [0, 2, 0]]);
     assert_eq!((sales.live("a"), sales.live("b")), (1, 1));
@@ -246,7 +246,7 @@ fn reference_set_after_a_deletion_was_left_is_carried_over() {
     sales.bench.settle();
     sales.give("a", &sales.deals[0]);
     sales.bench.settle();
-    answer(&sales.bench, &only_question(&sales.bench), Choice::Leave);
+    answer(&sales.bench, &only_question(&sales.bench), ReviewChoice::Leave);
     sales.check_rests();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
     sales.give("a", &sales.deals[1]);
@@ -274,7 +274,7 @@ fn reference_set_anew_where_the_record_is_left_is_carried_over() {
 #[test]
 fn reference_set_while_a_person_is_asked_is_the_only_edit_in_both_directions() {
     for system in ["a", "b"] {
-        for choice in [Choice::Approve, Choice::Leave] {
+        for choice in [ReviewChoice::Approve, ReviewChoice::Leave] {
             let other = if system == "a" { "b" } else { "a" };
             let told = format!("{system} {choice:?}");
             let winner = always(other);
@@ -293,7 +293,7 @@ fn reference_set_while_a_person_is_asked_is_the_only_edit_in_both_directions() {
             sales.give(system, &live[1]);
             sales.check_rests();
             assert_eq!(sales.counts(), [[0, 2, 0], [0, 2, 0]], "{told}");
-            let left = 1 + usize::from(choice == Choice::Leave);
+            let left = 1 + usize::from(choice == ReviewChoice::Leave);
             assert_eq!(sales.live(other), left, "{told}");
         }
     }

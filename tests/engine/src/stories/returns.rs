@@ -3,10 +3,12 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{EntitySpec, OnDelete, Spec};
-use renkei_sync::model::state::{Choice, Link, LinkStatus, Matter, RecordKey, RecordState, Review};
+use renkei_sync::model::state::{
+    Link, LinkStatus, RecordKey, RecordState, Review, ReviewChoice, ReviewSubject,
+};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::{Changes, Store as _};
 
@@ -65,12 +67,12 @@ fn only_question(bench: &Bench) -> Review {
     reviews.remove(0)
 }
 
-fn answer(bench: &Bench, review: &Review, choice: Choice) {
+fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
 fn told(bench: &Bench, at: &Place, id: &str) -> String {
-    let subject = Subject::Record(key(at, id));
+    let subject = WhySubject::Record(key(at, id));
     block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap().to_string()
 }
 
@@ -97,7 +99,7 @@ fn restored_records_take_their_places_while_the_guard_asks() {
     let ids = bench.shared.world().live(&firms());
     ids.iter().for_each(|id| delete(&bench, &firms(), id));
     bench.settle();
-    assert!(matches!(only_question(&bench).matter, Matter::Deletions { .. }));
+    assert!(matches!(only_question(&bench).matter, ReviewSubject::Deletions { .. }));
     ids.iter().for_each(|id| restore(&bench, &firms(), id));
     bench.settle();
     assert_eq!(bench.shared.world().live(&firms()).len(), 22);
@@ -115,7 +117,7 @@ fn question_about_a_deleted_record_is_over_when_it_is_back() {
         bench.settle();
         let question = only_question(&bench);
         if answered {
-            answer(&bench, &question, Choice::Approve);
+            answer(&bench, &question, ReviewChoice::Approve);
         }
         restore(&bench, &firms(), &left);
         check_pair(&bench, &left, &right);
@@ -151,13 +153,13 @@ fn record_restored_after_its_deletion_was_carried_out_has_a_counterpart_again() 
     bench.settle();
     assert_eq!(bench.shared.world().live(&firms()), [left.as_str()]);
     let question = only_question(&bench);
-    let expected = Matter::Surplus {
+    let expected = ReviewSubject::Surplus {
         active: key(&accounts(), &made[0]),
         surplus: key(&accounts(), &right),
         mergeable: true,
     };
     assert_eq!(question.matter, expected);
-    answer(&bench, &question, Choice::Approve);
+    answer(&bench, &question, ReviewChoice::Approve);
     bench.settle();
     // The system gives what is left of both an id of its own.
     let merged = bench.shared.world().live(&accounts())[0].clone();
@@ -175,7 +177,7 @@ fn restored_record_whose_place_is_taken_is_asked_about() {
     restore(&bench, &firms(), &left);
     bench.settle();
     assert_eq!(bench.shared.world().live(&accounts()), [right.as_str()]);
-    assert!(matches!(&only_question(&bench).matter, Matter::Surplus { active, surplus, .. }
+    assert!(matches!(&only_question(&bench).matter, ReviewSubject::Surplus { active, surplus, .. }
         if *active == key(&firms(), &again) && *surplus == key(&firms(), &left)));
     // The one that is surplus goes again, comes back, and is still no thing of its own.
     delete(&bench, &firms(), &left);
@@ -252,7 +254,7 @@ fn restored_record_whose_key_is_another_things_is_matched_anew() {
     restore(&bench, &a(), &left);
     bench.settle();
     let question = only_question(&bench);
-    let Matter::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
     assert!(records.contains(&key(&a(), &other)) && records.contains(&key(&a(), &left)));
 }
 
@@ -277,7 +279,7 @@ fn merged_accounts() -> (Bench, [String; 2], String) {
     bench.shared.world().remove(&accounts(), &two, Removal::MergedInto(one.clone()));
     bench.settle();
     let question = only_question(&bench);
-    assert!(matches!(question.matter, Matter::Surplus { .. }), "{question:?}");
+    assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
     (bench, [one, two], left)
 }
 
@@ -308,7 +310,7 @@ fn merge_that_is_undone_gives_each_record_its_counterpart_again() {
 #[test]
 fn merge_that_is_undone_after_an_answer_makes_no_twins() {
     let (bench, [_, two], left) = merged_accounts();
-    answer(&bench, &only_question(&bench), Choice::Leave);
+    answer(&bench, &only_question(&bench), ReviewChoice::Leave);
     bench.settle();
     restore(&bench, &accounts(), &two);
     bench.settle();
@@ -336,7 +338,7 @@ fn merged_record_that_came_back_and_goes_is_a_deletion_of_its_own() {
 fn question_about_a_surplus_record_is_over_when_either_is_gone() {
     for goes in 0..2 {
         let (bench, _, left) = merged_accounts();
-        let Matter::Surplus { active, surplus, .. } = only_question(&bench).matter else {
+        let ReviewSubject::Surplus { active, surplus, .. } = only_question(&bench).matter else {
             panic!();
         };
         assert_eq!(surplus.id, left);
@@ -404,7 +406,7 @@ fn two_live_records_of_one_system_in_a_link_are_asked_about() {
     bench.shared.world().edit(&leads(), &lead, "title", "CTO".into());
     bench.settle();
     let question = only_question(&bench);
-    let expected = Matter::Surplus {
+    let expected = ReviewSubject::Surplus {
         active: key(&leads(), &lead),
         surplus: key(&b(), &contact),
         mergeable: false,

@@ -3,10 +3,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{FirstLink, OnDelete};
-use renkei_sync::model::state::{Choice, Matter, RecordKey, Review, ReviewStatus};
+use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject};
 use renkei_sync::model::value::Value;
 
 use super::{bench, check_cell, leads, with_leads};
@@ -19,7 +19,7 @@ fn key(at: &Place, id: &str) -> RecordKey {
 }
 
 fn told(bench: &Bench, at: &Place, id: &str) -> String {
-    let subject = Subject::Record(key(at, id));
+    let subject = WhySubject::Record(key(at, id));
     block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap().to_string()
 }
 
@@ -32,7 +32,7 @@ fn only_question(bench: &Bench) -> Review {
 /// The only question is about these two.
 fn check_asked(bench: &Bench, (active, surplus): (RecordKey, RecordKey)) {
     let question = only_question(bench);
-    let Matter::Surplus { active: now, surplus: beside, .. } = &question.matter else {
+    let ReviewSubject::Surplus { active: now, surplus: beside, .. } = &question.matter else {
         panic!("{question:?}")
     };
     assert_eq!((now, beside), (&active, &surplus));
@@ -100,7 +100,7 @@ fn surplus_lead_that_is_left_alone_and_converted_is_not_asked_about_again() {
     let merged = merge_contacts(&bench, &contacts);
     bench.settle();
     let question = only_question(&bench);
-    block_on(resolve(&bench.store, &bench.spec, &question.id, Choice::Leave, 1)).unwrap();
+    block_on(resolve(&bench.store, &bench.spec, &question.id, ReviewChoice::Leave, 1)).unwrap();
     bench.settle();
     bench.shared.world().convert(&leads(), &two, &b());
     bench.settle();
@@ -136,7 +136,7 @@ fn surplus_lead_and_its_contact_may_be_read_one_after_the_other() {
         let asked = bench.open_reviews();
         let is_about = |place: Place, ids: [&str; 2]| {
             asked.iter().any(|one| match &one.matter {
-                Matter::Surplus { active, surplus, .. } => {
+                ReviewSubject::Surplus { active, surplus, .. } => {
                     let at = (active.system.as_str(), surplus.system.as_str());
                     at == (&place.0, &place.0)
                         && ids.contains(&active.id.as_str())
@@ -195,7 +195,7 @@ fn only(bench: &Bench, at: &Place) -> String {
 /// What is on record of a field: the values of each conflict, open or decided by a rule.
 fn conflicts(bench: &Bench, name: &str) -> Vec<Vec<(String, Value)>> {
     let values = |review: &Review| match &review.matter {
-        Matter::Conflict { field, values, .. }
+        ReviewSubject::Conflict { field, values, .. }
             if field == name && review.status != ReviewStatus::Closed =>
         {
             let values = values.iter().filter_map(|(system, cell)| Some((system, cell.clone()?)));
@@ -317,7 +317,7 @@ fn surplus_record_that_is_merged_with_a_third_one_makes_nothing_twice() {
         let systems: Vec<&str> = asked
             .iter()
             .filter_map(|one| match &one.matter {
-                Matter::Surplus { active, .. } => Some(active.system.as_str()),
+                ReviewSubject::Surplus { active, .. } => Some(active.system.as_str()),
                 _ => None,
             })
             .collect();

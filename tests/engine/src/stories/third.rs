@@ -2,10 +2,10 @@
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::model::record::Removal;
 use renkei_sync::model::spec::{MemberSpec, Spec};
-use renkei_sync::model::state::{Choice, Matter, RecordKey, Review};
+use renkei_sync::model::state::{RecordKey, Review, ReviewChoice, ReviewSubject};
 
 use super::deletions::only_question;
 use super::{bench, check_cell, leads};
@@ -37,7 +37,7 @@ fn person(bench: &Bench, at: &Place) -> String {
     bench.shared.world().create(at, &[("mail", "s@x".into()), ("title", "CEO".into())])
 }
 
-fn answer(bench: &Bench, review: &Review, choice: Choice) {
+fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
 }
 
@@ -63,9 +63,9 @@ fn check_asked(bench: &mut Bench, left: &str, twins: &[String; 2]) {
         assert_eq!(bench.shared.world().live(&a()), [left]);
     }
     let question = only_question(bench);
-    let Matter::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
+    let ReviewSubject::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
     assert_eq!(records.len(), 3);
-    let told = block_on(why(&bench.store, &bench.spec, &Subject::Record(key(&a(), left)), None));
+    let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Record(key(&a(), left)), None));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains(&question.id), "{told}");
     bench.options.apply = false;
@@ -81,7 +81,7 @@ fn check_linked(bench: &Bench, left: &str, twins: &[String; 2]) {
     // It is asked for one of the two; whichever that is goes with the record of `a`.
     let question = only_question(bench);
     let mine = question.record.clone().unwrap();
-    answer(bench, &question, Choice::LinkWith(key(&a(), left)));
+    answer(bench, &question, ReviewChoice::LinkWith(key(&a(), left)));
     bench.settle();
     assert_eq!(bench.shared.world().live(&b()), *twins);
     bench.shared.world().edit(&a(), left, "phone", "1".into());
@@ -105,16 +105,16 @@ fn nothing_is_made_beside_two_that_are_asked_about_when_creating_is_switched_on(
 
 #[test]
 fn nothing_is_made_beside_two_that_came_with_a_deletion() {
-    for choice in [Choice::LinkWith(key(&a(), "")), Choice::Separate] {
+    for choice in [ReviewChoice::LinkWith(key(&a(), "")), ReviewChoice::Separate] {
         let (mut bench, left, twins) = deleted_and_imported_twice();
         check_asked(&mut bench, &left, &twins);
-        if choice != Choice::Separate {
+        if choice != ReviewChoice::Separate {
             check_linked(&bench, &left, &twins);
             continue;
         }
         // Neither of them is: then one is made.
         for made in [2, 3] {
-            answer(&bench, &only_question(&bench), Choice::Separate);
+            answer(&bench, &only_question(&bench), ReviewChoice::Separate);
             bench.settle();
             assert_eq!(bench.shared.world().live(&b()).len(), made);
         }

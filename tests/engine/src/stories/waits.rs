@@ -2,11 +2,11 @@
 //! for what does not come (`RULES.md` V2, V5, V13, V20).
 
 use futures::executor::block_on;
-use renkei_sync::answers::why::{Subject, why};
-use renkei_sync::model::preview::Plan;
+use renkei_sync::answers::why::{WhySubject, why};
+use renkei_sync::model::preview::CyclePlan;
 use renkei_sync::model::record::{Action, Removal};
 use renkei_sync::model::spec::{FieldIndex, OnCascade, Spec};
-use renkei_sync::model::state::{Choice, LinkId};
+use renkei_sync::model::state::{LinkId, ReviewChoice};
 use renkei_sync::model::value::Value;
 use renkei_sync::store::port::Store as _;
 
@@ -21,7 +21,7 @@ use crate::world::knobs::Lag;
 use crate::world::{Fault, World, place};
 
 fn told(bench: &Bench, link: u64) -> String {
-    let subject = Subject::Link(LinkId(link));
+    let subject = WhySubject::Link(LinkId(link));
     block_on(why(&bench.store, &bench.spec, &subject, None)).unwrap().unwrap().to_string()
 }
 
@@ -30,7 +30,7 @@ fn waiting(bench: &Bench) -> u64 {
 }
 
 /// What a dry run shows.
-fn plan(bench: &mut Bench) -> Plan {
+fn plan(bench: &mut Bench) -> CyclePlan {
     bench.options.apply = false;
     let plan = bench.try_cycle().unwrap().plan;
     bench.options.apply = true;
@@ -43,7 +43,7 @@ fn record_that_goes_along_with_an_archive_is_written_to_no_more() {
     let (bench, id) = company(3, true);
     delete(&bench, &place("a", "companies"), &id);
     bench.settle();
-    answer(&bench, &only_question(&bench), Choice::Approve);
+    answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     let before_ms = bench.shared.world().now_ms;
     let report = bench.cycle();
     assert_eq!(bench.shared.world().now_ms, before_ms, "the cycle stood still");
@@ -149,9 +149,9 @@ fn plan_lists_no_write_that_waits_for_a_record_that_is_not_made() {
 fn delete_and_make_again(bench: &Bench, company: &str) {
     delete(bench, &place("a", "companies"), company);
     bench.settle();
-    answer(bench, &only_question(bench), Choice::Approve);
+    answer(bench, &only_question(bench), ReviewChoice::Approve);
     bench.settle();
-    answer(bench, &only_question(bench), Choice::Separate);
+    answer(bench, &only_question(bench), ReviewChoice::Separate);
     bench.settle();
     bench.settle();
     assert_eq!(waiting(bench), 0, "{}", told(bench, 2));

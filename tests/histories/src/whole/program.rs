@@ -9,16 +9,16 @@ use futures::future::{self, Either};
 use rand::Rng as _;
 use renkei_blackbox::program::{Meanwhile, Program, Service, Synced};
 use renkei_simulators::clock::Clock as SimClock;
-use renkei_sync::answers::why::{Subject, why};
+use renkei_sync::answers::why::{WhySubject, why};
 use renkei_sync::cycle::{CycleResult, run_cycle};
-use renkei_sync::engine::{CycleError, CycleOptions, Engine, Silent};
+use renkei_sync::engine::{CycleError, CycleOptions, Engine, SilentObserver};
 use renkei_sync::model::spec::Spec;
 use renkei_sync::model::state::RecordKey;
 use renkei_sync::ports::{Clock, Systems as _};
-use renkei_sync::read::accounts::{OwnAccounts, Verified};
-use renkei_sync::read::transforms::Lenses;
+use renkei_sync::read::accounts::{OwnAccounts, VerifiedAccounts};
+use renkei_sync::read::transforms::TransformCalls;
 use renkei_sync::store::codec::Layouts;
-use renkei_sync::store::port::{ReviewQuery, Reviews, Store as _};
+use renkei_sync::store::port::{ReviewFilter, ReviewQuery, Store as _};
 use renkei_worlds::mirror::MirrorStore;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(crate) struct InProcess {
     wire: Rc<Wire>,
     desk: Rc<Desk>,
     store: MirrorStore,
-    verified: Verified,
+    verified: VerifiedAccounts,
     copy: Option<MirrorStore>,
     /// A mirror has one file: it is not copied.
     is_mirrored: bool,
@@ -61,18 +61,18 @@ impl InProcess {
     /// An empty database; in memory, or in SQLite as well with every answer compared.
     pub(crate) fn new(wire: Rc<Wire>, is_mirrored: bool) -> Self {
         let store = if is_mirrored {
-            MirrorStore::mirrored(Layouts::of(&specification()))
+            MirrorStore::mirrored(Layouts::from_spec(&specification()))
         } else {
             MirrorStore::plain()
         };
         let desk = Desk::place(Rc::clone(&wire));
-        let (verified, wrong) = (Verified::default(), RefCell::default());
+        let (verified, wrong) = (VerifiedAccounts::default(), RefCell::default());
         Self { wire, desk, store, verified, copy: None, is_mirrored, wrong }
     }
 
     /// A process begins: it knows nothing but the store.
     fn begin(&mut self) {
-        self.verified = Verified::default();
+        self.verified = VerifiedAccounts::default();
         self.wire.revive();
     }
 
@@ -97,10 +97,10 @@ impl InProcess {
             let engine = Engine {
                 spec: &spec,
                 systems: &systems,
-                transforms: Lenses::new(&NativeTransforms),
+                transforms: TransformCalls::new(&NativeTransforms),
                 store: &self.store,
                 clock: &clock,
-                observer: &Silent,
+                observer: &SilentObserver,
                 options: CycleOptions { chunk_links: 3, ..CycleOptions::default() },
             };
             run_cycle(&engine).await
@@ -240,13 +240,13 @@ impl Program for InProcess {
         let parts = key.split_once('/').and_then(|(place, id)| Some((place.split_once('.')?, id)));
         let Some(((system, object), id)) = parts else { return Ok(Value::Null) };
         let (system, object, id) = (system.to_owned(), object.to_owned(), id.to_owned());
-        let subject = Subject::Record(RecordKey { system, object, id });
+        let subject = WhySubject::Record(RecordKey { system, object, id });
         let answer = block_on(why(&self.store, &specification(), &subject, None))?;
         Ok(serde_json::to_value(answer)?)
     }
 
     fn questions(&self) -> anyhow::Result<Vec<String>> {
-        let query = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+        let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let open = block_on(self.store.reviews(&query))?;
         open.iter().map(|review| Ok(serde_json::to_string(review)?)).collect()
     }

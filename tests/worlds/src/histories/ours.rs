@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::executor::block_on;
 use renkei_sync::answers::resolve::resolve;
-use renkei_sync::answers::why::{Subject, Why, why};
-use renkei_sync::model::preview::Held;
+use renkei_sync::answers::why::{Explanation, WhySubject, why};
+use renkei_sync::model::preview::HeldLink;
 use renkei_sync::model::spec::{FieldIndex, Spec};
 use renkei_sync::model::state::{
-    Choice, Failure, JournalEntry, LinkId, Matter, RecordKey, Review, ReviewStatus, Stream,
+    Failure, JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+    Stream,
 };
 use renkei_sync::model::value::{Cell, Value};
 use renkei_sync::store::port::{JournalQuery, Store as _};
@@ -70,9 +71,9 @@ impl Ours {
         true
     }
 
-    fn why(&self, at: &Place, id: &str, column: &str) -> Option<Why> {
+    fn why(&self, at: &Place, id: &str, column: &str) -> Option<Explanation> {
         let (system, object, id) = (at.0.clone(), at.1.clone(), id.to_owned());
-        let subject = Subject::Record(RecordKey { system, object, id });
+        let subject = WhySubject::Record(RecordKey { system, object, id });
         block_on(why(&self.bench.store, &self.bench.spec, &subject, Some(column))).unwrap()
     }
 
@@ -82,7 +83,7 @@ impl Ours {
         let plan = self.bench.try_cycle().map(|result| result.plan);
         self.bench.options.apply = true;
         let held = plan.map(|plan| plan.held).unwrap_or_default();
-        let tell = |held: Held| format!("held back: {held:?}");
+        let tell = |held: HeldLink| format!("held back: {held:?}");
         held.into_iter().map(tell).collect()
     }
 
@@ -147,7 +148,7 @@ impl Driver for Ours {
     fn answer(&mut self) -> bool {
         let open = self.bench.open_reviews();
         let unanswered = open.iter().filter_map(|review| match &review.matter {
-            Matter::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
+            ReviewSubject::Uncertain { intent, .. } if review.status == ReviewStatus::Open => {
                 Some((review, intent))
             }
             _ => None,
@@ -156,7 +157,7 @@ impl Driver for Ours {
         for (review, intent) in unanswered {
             asked = true;
             let made = self.bench.shared.world().made_by(intent);
-            let choice = made.map_or(Choice::Separate, Choice::LinkWith);
+            let choice = made.map_or(ReviewChoice::Separate, ReviewChoice::LinkWith);
             block_on(resolve(&self.bench.store, &self.bench.spec, &review.id, choice, 1)).unwrap();
         }
         asked
@@ -183,10 +184,12 @@ impl Driver for Ours {
         let has = |told: &Cell| told.as_ref().is_some_and(same);
         let now = self.bench.reviews();
         now.iter().chain(&self.told).any(|review| match &review.matter {
-            Matter::Conflict { field, values, .. } => {
+            ReviewSubject::Conflict { field, values, .. } => {
                 field == column && values.iter().any(|(_, told)| has(told))
             }
-            Matter::Oscillation { field, values } => field == column && values.iter().any(has),
+            ReviewSubject::Oscillation { field, values } => {
+                field == column && values.iter().any(has)
+            }
             _ => false,
         })
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use renkei_sync::model::value::{Shown, Value};
+use renkei_sync::model::value::{DisplayedValue, Value};
 
 use super::stage::{Kind, SYSTEMS};
 use crate::world::Fault;
@@ -143,7 +143,7 @@ struct Said<'a>(&'a Value);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(&Some(self.0.clone())).fmt(f)
+        DisplayedValue(&Some(self.0.clone())).fmt(f)
     }
 }
 

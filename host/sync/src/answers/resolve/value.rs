@@ -1,22 +1,24 @@
-//! A value that a person gives for a field: read from what was typed, and refused where it cannot
-//! be written (`RULES.md` V15).
+//! Parses a value that a person gives for a field, and refuses one that cannot be written
+//! (`RULES.md` V15).
 
 use smol_str::ToSmolStr as _;
 
 use super::ResolveError;
 use crate::model::spec::{Clear, EntitySpec, FieldIndex, FieldKind, FieldSpec, MemberSpec, Spec};
-use crate::model::state::{Choice, LinkId, LinkStatus, Matter, RecordKey, Review, Status};
+use crate::model::state::{
+    LinkId, LinkStatus, RecordKey, RecordStatus, Review, ReviewChoice, ReviewSubject,
+};
 use crate::model::value::{SmolStr, Value};
 use crate::plan::references::is_many;
 use crate::read::canonical::{composed, fit, plain_text};
 use crate::store::port::{Store, StoreError};
 
-/// What a person typed for the field that a review is about. A list of choices has `;` between its
-/// items; a reference is a record as `SYSTEM.OBJECT/ID` or a link as `why` shows it.
+/// Parses text for the field that a review is about. A list of choices has `;` between its items; a
+/// reference is a record as `SYSTEM.OBJECT/ID` or a link as `why` shows it.
 ///
 /// # Errors
 /// It is no value of the field.
-pub async fn given(
+pub async fn parse_given_value(
     store: &dyn Store,
     spec: &Spec,
     review: &Review,
@@ -30,7 +32,7 @@ pub async fn given(
     }
     let typed = match &field.kind {
         FieldKind::Reference { .. } => {
-            return Pointing::new(spec, field).links(store, text).await;
+            return ReferenceTarget::new(spec, field).links(store, text).await;
         }
         FieldKind::Choices => {
             Value::Choices(text.split(';').map(|one| one.trim().into()).collect())
@@ -45,15 +47,15 @@ pub async fn given(
     }
 }
 
-/// Whether a value can be written wherever a table says what can be, and points at what is there;
-/// what a system holds is taken as it is.
+/// Checks that every table has the value and that a reference points at a live record. A value that
+/// a system holds is taken as it is.
 pub(super) async fn check(
     store: &dyn Store,
     spec: &Spec,
     review: &Review,
-    choice: &Choice,
+    choice: &ReviewChoice,
 ) -> Result<(), ResolveError> {
-    let Choice::Value(Some(value)) = choice else { return Ok(()) };
+    let ReviewChoice::Value(Some(value)) = choice else { return Ok(()) };
     let Some((entity, index, field)) = field_of(spec, review) else { return Ok(()) };
     if *value == Value::Null {
         return emptied(entity, index, field);
@@ -62,7 +64,7 @@ pub(super) async fn check(
         return Ok(());
     }
     if matches!(field.kind, FieldKind::Reference { .. }) {
-        return Pointing::new(spec, field).check(store, value).await;
+        return ReferenceTarget::new(spec, field).check(store, value).await;
     }
     let Some(possible) = entity.writable_values(index) else { return Ok(()) };
     let items: Vec<String> = match value {
@@ -79,8 +81,8 @@ pub(super) async fn check(
     }
 }
 
-/// Whether a person may empty a field: consent is taken back by its value only, and a system that
-/// insists on one would refuse the write that empties the others.
+/// Checks that a person may empty a field. Consent is taken back by its value only; a field that a
+/// system requires is not emptied.
 fn emptied(entity: &EntitySpec, index: FieldIndex, field: &FieldSpec) -> Result<(), ResolveError> {
     if field.winner.opted_out().is_some() {
         return Err(ResolveError::Consent(field.name.clone()));
@@ -111,20 +113,20 @@ fn field_of<'a>(
     Some((entity, index, field))
 }
 
-/// Whether a system that is asked about holds the value.
-fn is_held(matter: &Matter, value: &Value) -> bool {
+/// True where a system that is asked about holds the value.
+fn is_held(matter: &ReviewSubject, value: &Value) -> bool {
     match matter {
-        Matter::Conflict { values, .. } => {
+        ReviewSubject::Conflict { values, .. } => {
             values.iter().any(|(_, held)| held.as_ref() == Some(value))
         }
-        Matter::Oscillation { values, .. } => values.contains(&Some(value.clone())),
-        Matter::Cleared { value: held, .. } => held.as_ref() == Some(value),
+        ReviewSubject::Oscillation { values, .. } => values.contains(&Some(value.clone())),
+        ReviewSubject::Cleared { value: held, .. } => held.as_ref() == Some(value),
         _ => true,
     }
 }
 
-/// A reference, and what it may point at.
-struct Pointing<'a> {
+/// A reference field with the entity that it points at.
+struct ReferenceTarget<'a> {
     field: &'a FieldSpec,
     /// The entity's name.
     target: &'a str,
@@ -132,7 +134,7 @@ struct Pointing<'a> {
     entity: Option<&'a EntitySpec>,
 }
 
-impl<'a> Pointing<'a> {
+impl<'a> ReferenceTarget<'a> {
     fn new(spec: &'a Spec, field: &'a FieldSpec) -> Self {
         let target = match &field.kind {
             FieldKind::Reference { entity, .. } => entity.as_str(),
@@ -189,7 +191,7 @@ impl<'a> Pointing<'a> {
         Err(self.pointless(item, why.to_owned()))
     }
 
-    /// Every link of a value is one that can be pointed at.
+    /// Checks that a reference can point at every link of a value.
     async fn check(&self, store: &dyn Store, value: &Value) -> Result<(), ResolveError> {
         let items = match value {
             Value::References(items) => items.as_slice(),
@@ -211,7 +213,7 @@ impl<'a> Pointing<'a> {
         Ok(())
     }
 
-    /// Why a link cannot be pointed at, if it cannot.
+    /// The reason for which a reference cannot point at a link, if there is one.
     async fn flaw(&self, store: &dyn Store, link: LinkId) -> Result<Option<String>, StoreError> {
         let target = self.target;
         let view = store.links(&[link]).await?.pop();
@@ -219,7 +221,7 @@ impl<'a> Pointing<'a> {
             return Ok(Some(format!("there is no {target} with that number")));
         };
         let is_there = view.link.status == LinkStatus::Active
-            && view.records.iter().any(|record| record.status == Status::Live);
+            && view.records.iter().any(|record| record.status == RecordStatus::Live);
         Ok((!is_there).then(|| format!("that {target} is gone")))
     }
 

@@ -7,17 +7,17 @@ use crate::model::spec::{
     DeleteGuard, FieldIndex, FieldKind, FieldSpec, FirstLink, MatchKey, OnCascade, OnDelete,
     OnMerge, Winner,
 };
-use crate::model::state::{FieldState, FieldWrite, LinkId, OutboxState, Status};
+use crate::model::state::{FieldState, FieldWrite, LinkId, OutboxState, RecordStatus};
 
 fn text(value: &str) -> Cell {
     Some(Value::Text(value.into()))
 }
 
-fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> Trace<'a> {
+fn trace<'a>(plain: bool, cells: &'a [Cell; 3]) -> SentField<'a> {
     let [before, sent, now] = cells;
     static REFERENCE: FieldKind = FieldKind::Reference { entity: String::new(), many: false };
     let kind = if plain { &FieldKind::Text } else { &REFERENCE };
-    Trace { kind, before, sent, now }
+    SentField { kind, before, sent, now }
 }
 
 #[test]
@@ -25,11 +25,11 @@ fn the_record_says_what_became_of_an_update() {
     let (old, new, other) = (text("old"), text("new"), text("other"));
     let cells = |now: &Cell| [old.clone(), new.clone(), now.clone()];
     let single = |untouched, now: &Cell| fates(untouched, &[trace(true, &cells(now))]);
-    assert_eq!(single(true, &old), [Fate::Pending]);
-    assert_eq!(single(false, &new), [Fate::Held]);
-    assert_eq!(single(false, &old), [Fate::Unsure], "undone, or never written");
-    assert_eq!(single(false, &other), [Fate::Unsure]);
-    assert_eq!(single(false, &None), [Fate::Pending], "not read: nothing is known");
+    assert_eq!(single(true, &old), [SentFieldOutcome::Pending]);
+    assert_eq!(single(false, &new), [SentFieldOutcome::Held]);
+    assert_eq!(single(false, &old), [SentFieldOutcome::Unsure], "undone, or never written");
+    assert_eq!(single(false, &other), [SentFieldOutcome::Unsure]);
+    assert_eq!(single(false, &None), [SentFieldOutcome::Pending], "not read: nothing is known");
 }
 
 #[test]
@@ -38,11 +38,18 @@ fn one_value_that_arrived_proves_the_others_of_its_call() {
     let arrived = [old.clone(), new.clone(), new.clone()];
     let undone = [old.clone(), new.clone(), old.clone()];
     let both = |plain| fates(false, &[trace(true, &arrived), trace(plain, &undone)]);
-    assert_eq!(both(true), [Fate::Held, Fate::Edited]);
-    assert_eq!(both(false), [Fate::Held, Fate::Pending], "references go in a call of their own");
+    assert_eq!(both(true), [SentFieldOutcome::Held, SentFieldOutcome::Edited]);
+    assert_eq!(
+        both(false),
+        [SentFieldOutcome::Held, SentFieldOutcome::Pending],
+        "references go in a call of their own"
+    );
     // A value that was there before proves nothing.
     let same = [new.clone(), new.clone(), new];
-    assert_eq!(fates(false, &[trace(true, &same), trace(true, &undone)])[1], Fate::Unsure);
+    assert_eq!(
+        fates(false, &[trace(true, &same), trace(true, &undone)])[1],
+        SentFieldOutcome::Unsure
+    );
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn entity() -> EntitySpec {
     }
 }
 
-fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> Likeness {
+fn compare(sent: [Cell; 3], seen: [Cell; 3]) -> CreateLikeness {
     likeness(&entity(), &sent, &record(seen))
 }
 
@@ -98,7 +105,7 @@ fn record(seen: [Cell; 3]) -> RecordState {
         link: None,
         version: None,
         modified_ms: None,
-        status: Status::Live,
+        status: RecordStatus::Live,
         fields: seen.map(state).to_vec(),
         raw: Vec::new(),
         failures: Vec::new(),
@@ -109,22 +116,25 @@ fn record(seen: [Cell; 3]) -> RecordState {
 fn likeness_counts_what_was_sent() {
     let null = || Some(Value::Null);
     let ceo = || [None, text("CEO"), text("Oita")];
-    assert_eq!(compare(ceo(), [text("a@x"), text("CEO"), text("Oita")]), Likeness::Same);
-    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Oita")]), Likeness::Partly);
-    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Usa")]), Likeness::Other);
-    assert_eq!(compare([None, null(), None], ceo()), Likeness::Partly, "nothing to compare");
+    assert_eq!(compare(ceo(), [text("a@x"), text("CEO"), text("Oita")]), CreateLikeness::Same);
+    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Oita")]), CreateLikeness::Partly);
+    assert_eq!(compare(ceo(), [null(), text("CTO"), text("Usa")]), CreateLikeness::Other);
+    assert_eq!(compare([None, null(), None], ceo()), CreateLikeness::Partly, "nothing to compare");
     // With another match key it is the same thing only if half of the rest says so.
     let mail = || [text("a@x"), text("CEO"), None];
-    assert_eq!(compare(mail(), [text("b@x"), text("CEO"), null()]), Likeness::Partly);
-    assert_eq!(compare(mail(), [text("b@x"), text("CTO"), null()]), Likeness::Other);
+    assert_eq!(compare(mail(), [text("b@x"), text("CEO"), null()]), CreateLikeness::Partly);
+    assert_eq!(compare(mail(), [text("b@x"), text("CTO"), null()]), CreateLikeness::Other);
     let full = || [text("a@x"), text("CEO"), text("Oita")];
-    assert_eq!(compare(full(), [text("b@x"), text("CEO"), text("Usa")]), Likeness::Partly);
-    assert_eq!(compare(full(), [text("b@x"), null(), text("Usa")]), Likeness::Other);
-    assert_eq!(compare([text("a@x"), None, None], full().map(|_| text("b@x"))), Likeness::Other);
-    assert_eq!(compare(mail(), [null(), text("CEO"), null()]), Likeness::Partly);
+    assert_eq!(compare(full(), [text("b@x"), text("CEO"), text("Usa")]), CreateLikeness::Partly);
+    assert_eq!(compare(full(), [text("b@x"), null(), text("Usa")]), CreateLikeness::Other);
+    assert_eq!(
+        compare([text("a@x"), None, None], full().map(|_| text("b@x"))),
+        CreateLikeness::Other
+    );
+    assert_eq!(compare(mail(), [null(), text("CEO"), null()]), CreateLikeness::Partly);
 }
 
-/// What becomes of `title` in a record found by its mail, where a create sent CEO and Oita.
+/// The outcome of `title` in a record found by its mail, where a create sent CEO and Oita.
 fn weighed(title: Cell, city: Cell) -> FieldState {
     weighed_in(&entity(), title, city)
 }
@@ -196,42 +206,49 @@ fn what_a_match_key_finds_again_is_weighed_against_what_was_sent() {
 
 #[test]
 fn a_create_with_a_stamp_is_sent_again_unless_something_went() {
-    let early = Evidence { stamped: true, ..Evidence::default() };
-    assert_eq!(judge(&early), Verdict::Wait, "a search may not show it yet");
-    let stamped = Evidence { settled: true, ..early };
-    assert_eq!(judge(&stamped), Verdict::SendAgain);
+    let early = CreateEvidence { stamped: true, ..CreateEvidence::default() };
+    assert_eq!(judge(&early), CreateVerdict::Wait, "a search may not show it yet");
+    let stamped = CreateEvidence { settled: true, ..early };
+    assert_eq!(judge(&stamped), CreateVerdict::SendAgain);
     // Its twin without the stamp is not it.
-    assert_eq!(judge(&Evidence { same: vec![key("1")], ..stamped.clone() }), Verdict::SendAgain);
-    let gone = Evidence { strays: vec![key("2")], ..stamped };
-    assert_eq!(judge(&gone), Verdict::Ask(vec![key("2")]));
+    assert_eq!(
+        judge(&CreateEvidence { same: vec![key("1")], ..stamped.clone() }),
+        CreateVerdict::SendAgain
+    );
+    let gone = CreateEvidence { strays: vec![key("2")], ..stamped };
+    assert_eq!(judge(&gone), CreateVerdict::Ask(vec![key("2")]));
 }
 
 #[test]
 fn a_create_without_a_stamp_is_never_sent_again_by_itself() {
-    let settled = Evidence { settled: true, ..Evidence::default() };
-    assert_eq!(judge(&Evidence::default()), Verdict::Wait);
-    assert_eq!(judge(&settled), Verdict::Ask(vec![]));
+    let settled = CreateEvidence { settled: true, ..CreateEvidence::default() };
+    assert_eq!(judge(&CreateEvidence::default()), CreateVerdict::Wait);
+    assert_eq!(judge(&settled), CreateVerdict::Ask(vec![]));
     // A match key that finds nobody proves that nobody is there.
-    let searched = Evidence { searched: true, ..settled.clone() };
-    assert_eq!(judge(&searched), Verdict::SendAgain);
+    let searched = CreateEvidence { searched: true, ..settled.clone() };
+    assert_eq!(judge(&searched), CreateVerdict::SendAgain);
     assert_eq!(
-        judge(&Evidence { strays: vec![key("2")], ..searched.clone() }),
-        Verdict::Ask(vec![key("2")])
+        judge(&CreateEvidence { strays: vec![key("2")], ..searched.clone() }),
+        CreateVerdict::Ask(vec![key("2")])
     );
     assert_eq!(
-        judge(&Evidence { alike: vec![key("3")], ..searched }),
-        Verdict::Ask(vec![key("3")])
+        judge(&CreateEvidence { alike: vec![key("3")], ..searched }),
+        CreateVerdict::Ask(vec![key("3")])
     );
-    let partly = Evidence { partly: vec![key("4")], ..settled };
-    assert_eq!(judge(&partly), Verdict::Ask(vec![key("4")]));
+    let partly = CreateEvidence { partly: vec![key("4")], ..settled };
+    assert_eq!(judge(&partly), CreateVerdict::Ask(vec![key("4")]));
 }
 
 #[test]
 fn exactly_one_record_that_agrees_is_taken() {
-    let one = Evidence { same: vec![key("1")], partly: vec![key("4")], ..Evidence::default() };
-    assert_eq!(judge(&one), Verdict::Take(key("1")), "at once");
-    let contested = Evidence { contested: true, ..one.clone() };
-    assert_eq!(judge(&contested), Verdict::Ask(vec![key("1"), key("4")]));
-    let two = Evidence { same: vec![key("2"), key("1")], ..Evidence::default() };
-    assert_eq!(judge(&two), Verdict::Ask(vec![key("1"), key("2")]));
+    let one = CreateEvidence {
+        same: vec![key("1")],
+        partly: vec![key("4")],
+        ..CreateEvidence::default()
+    };
+    assert_eq!(judge(&one), CreateVerdict::Take(key("1")), "at once");
+    let contested = CreateEvidence { contested: true, ..one.clone() };
+    assert_eq!(judge(&contested), CreateVerdict::Ask(vec![key("1"), key("4")]));
+    let two = CreateEvidence { same: vec![key("2"), key("1")], ..CreateEvidence::default() };
+    assert_eq!(judge(&two), CreateVerdict::Ask(vec![key("1"), key("2")]));
 }

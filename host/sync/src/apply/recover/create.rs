@@ -1,42 +1,43 @@
-//! A create that was never answered: looked for by its stamp, its match keys and its values. What
-//! the findings mean is decided by [`crate::apply::evidence::judge`]; a person's answer goes before
+//! Looks for creates without an answer by stamp, match keys and values.
+//! [`crate::apply::evidence::judge`] decides what the findings mean; a person's answer goes before
 //! that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Prober, Stage};
-use crate::apply::evidence::{Evidence, Likeness, Verdict, judge, likeness};
+use super::{ProbeStage, Prober};
+use crate::apply::evidence::{CreateEvidence, CreateLikeness, CreateVerdict, judge, likeness};
 use crate::apply::refused_columns;
-use crate::apply::send::{columns_of, sent, sent_cells};
-use crate::apply::settle::Settler;
+use crate::apply::settle::BatchSettler;
 use crate::link::pending_creates::questions;
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
 use crate::model::record::{Applied, Outcome, Problem, Remedy};
 use crate::model::review;
 use crate::model::state::{
-    Choice, Failure, FailureClass, LinkId, LinkStatus, LinkWork, Matter, OutboxEntry, RecordKey,
-    RecordState, Review, ReviewStatus, SETTLE_MS, SKEW_MS,
+    Failure, FailureClass, LinkId, LinkStatus, LinkWork, OutboxEntry, RecordKey, RecordState,
+    Review, ReviewChoice, ReviewStatus, ReviewSubject, SETTLE_MS, SKEW_MS,
 };
 use crate::model::value::{Cell, Value};
 use crate::plan::render::given_up;
-use crate::read::ingest::AbsorbError;
-use crate::store::port::{Changes, ReviewQuery, Reviews, StoreError};
+use crate::read::ingest::IngestError;
+use crate::read::sent::{columns_of, sent, sent_cells};
+use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
 /// Records of which nobody has spoken yet, asked for at once.
 const WORK_ROWS: usize = 1000;
 
 /// The column that creates of an object are stamped in.
-struct Stamp {
+struct StampColumn {
     column: String,
-    /// How late a search by it shows a record, ms.
+    /// The delay after which a search by it shows a record, ms.
     lag_ms: i64,
 }
 
-/// What is known of the object whose creates are looked for.
-struct Scene {
-    /// How late a search by the stamp shows a record, ms; nothing where creates leave no stamp.
+/// The facts about the object whose creates are looked for.
+struct ProbedObject {
+    /// The delay after which a search by the stamp shows a record, ms; none where creates leave no
+    /// stamp.
     stamp_lag_ms: Option<i64>,
     now_ms: i64,
     /// Live records without a link that no question is about yet.
@@ -45,12 +46,12 @@ struct Scene {
     strays: Vec<(RecordState, Option<LinkId>)>,
     /// By intent: questions that are open, and those that are answered.
     questions: BTreeMap<String, Review>,
-    /// By intent: what a search by a match key found.
+    /// By intent: the records that a search by a match key found.
     alike: BTreeMap<String, Vec<RecordKey>>,
 }
 
-impl Scene {
-    /// Whether a search would show by now what a create has made.
+impl ProbedObject {
+    /// True where a search would show by now what a create has made.
     fn shows(&self, entry: &OutboxEntry) -> bool {
         let lag_ms = self.stamp_lag_ms.unwrap_or(SETTLE_MS);
         entry.sent_ms().saturating_add(lag_ms) <= self.now_ms
@@ -58,8 +59,8 @@ impl Scene {
 }
 
 impl Prober<'_> {
-    /// Looks for what creates made; how many are known now.
-    pub(super) async fn find_creates(&self, entries: &[OutboxEntry]) -> Result<u64, AbsorbError> {
+    /// Looks for the records that creates made. The number of creates that are known now.
+    pub(super) async fn find_creates(&self, entries: &[OutboxEntry]) -> Result<u64, IngestError> {
         if entries.is_empty() {
             return Ok(0);
         }
@@ -72,7 +73,7 @@ impl Prober<'_> {
         let read_since =
             |entry: &OutboxEntry| self.before.contains(&(entry.intent.clone(), entry.attempts));
         let missing: Vec<OutboxEntry> = missing.into_iter().filter(read_since).collect();
-        if self.stage == Stage::Start || missing.is_empty() {
+        if self.stage == ProbeStage::Start || missing.is_empty() {
             return Ok(known);
         }
         let (alike, news) = match &stamp {
@@ -83,7 +84,7 @@ impl Prober<'_> {
             // The linking step looks at them first.
             return Ok(known + news);
         }
-        let scene = Scene {
+        let scene = ProbedObject {
             stamp_lag_ms: stamp.map(|stamp| stamp.lag_ms),
             now_ms: self.engine.clock.now_ms(),
             questions: questions(self.engine.store, &self.entity.name).await?,
@@ -94,7 +95,7 @@ impl Prober<'_> {
         Ok(known + self.decide(scene, &missing).await?)
     }
 
-    async fn stamp(&self) -> Result<Option<Stamp>, PluginError> {
+    async fn stamp(&self) -> Result<Option<StampColumn>, PluginError> {
         let objects = [self.member.object.clone()];
         let schemas = self.connector.discover(&objects).await?;
         let fact = |wanted: &str| {
@@ -107,15 +108,15 @@ impl Prober<'_> {
             _ => 0,
         };
         let column = fact("stamp").and_then(Value::as_text).map(str::to_owned);
-        Ok(column.map(|column| Stamp { column, lag_ms }))
+        Ok(column.map(|column| StampColumn { column, lag_ms }))
     }
 
-    /// Settles the creates whose stamp is found; the others.
+    /// Settles the creates whose stamp is found, and returns the others.
     async fn find_stamped(
         &self,
         entries: &[OutboxEntry],
         stamp: &str,
-    ) -> Result<Vec<OutboxEntry>, AbsorbError> {
+    ) -> Result<Vec<OutboxEntry>, IngestError> {
         let columns = [stamp.to_owned()];
         let intents: Vec<Value> =
             entries.iter().map(|entry| Value::from(entry.intent.as_str())).collect();
@@ -133,13 +134,13 @@ impl Prober<'_> {
             .iter()
             .filter_map(|entry| Some((entry.clone(), id(entry)?.to_owned())))
             .collect();
-        self.take(&taken).await?;
+        self.settle_as_made(&taken).await?;
         Ok(entries.iter().filter(|entry| id(entry).is_none()).cloned().collect())
     }
 
     /// These creates got through. The records are read first, so that what somebody changed since
     /// shows as an edit of what was sent.
-    async fn take(&self, found: &[(OutboxEntry, String)]) -> Result<(), AbsorbError> {
+    async fn settle_as_made(&self, found: &[(OutboxEntry, String)]) -> Result<(), IngestError> {
         if found.is_empty() {
             return Ok(());
         }
@@ -148,9 +149,9 @@ impl Prober<'_> {
         let batch: Vec<OutboxEntry> = found.iter().map(|(entry, _)| entry.clone()).collect();
         let applied = |id| Applied { id, created: true, ..Applied::default() };
         let outcomes = ids.into_iter().map(|id| Outcome::Applied(applied(id))).collect();
-        Settler::new(self.engine, self.entity, self.member, self.connector)
+        BatchSettler::new(self.engine, self.entity, self.member, self.connector)
             .found_by_probe()
-            .settle(&columns_of(&batch), &batch, outcomes)
+            .settle_batch(&columns_of(&batch), &batch, outcomes)
             .await
             .map(drop)
     }
@@ -160,7 +161,7 @@ impl Prober<'_> {
     async fn search(
         &self,
         entries: &[OutboxEntry],
-    ) -> Result<(BTreeMap<String, Vec<RecordKey>>, u64), AbsorbError> {
+    ) -> Result<(BTreeMap<String, Vec<RecordKey>>, u64), IngestError> {
         let keys = self.entity.match_keys.iter().flat_map(|key| key.fields.first());
         let columns = keys.filter_map(|field| self.member.group_of(*field)?.columns.first());
         let columns: BTreeSet<&String> = columns.collect();
@@ -193,7 +194,7 @@ impl Prober<'_> {
 
     /// Records of this object that the linking step has not placed, or that it never will.
     async fn work(&self, work: LinkWork) -> Result<Vec<RecordState>, StoreError> {
-        let asked = ReviewQuery { stand: Reviews::Stopping, ..ReviewQuery::default() };
+        let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
         let asked = self.engine.store.reviews(&asked).await?;
         let asked: BTreeSet<&RecordKey> = asked.iter().flat_map(Review::asks_about).collect();
         let mut found = Vec::new();
@@ -228,8 +229,12 @@ impl Prober<'_> {
         Ok(strays.iter().map(|record| (record.clone(), of(record))).collect())
     }
 
-    /// Decides about each create that was not found; how many are known now.
-    async fn decide(&self, scene: Scene, entries: &[OutboxEntry]) -> Result<u64, AbsorbError> {
+    /// Decides about each create that was not found. The number of those that are known now.
+    async fn decide(
+        &self,
+        scene: ProbedObject,
+        entries: &[OutboxEntry],
+    ) -> Result<u64, IngestError> {
         let transforms = &self.engine.transforms;
         let sent = sent_cells(transforms, self.entity, self.member, entries).await?;
         let alike = |cells: &Vec<Cell>, wanted| {
@@ -240,7 +245,7 @@ impl Prober<'_> {
             like.map(|record| record.key.clone()).collect::<Vec<RecordKey>>()
         };
         let same: Vec<Vec<RecordKey>> =
-            sent.iter().map(|cells| alike(cells, Likeness::Same)).collect();
+            sent.iter().map(|cells| alike(cells, CreateLikeness::Same)).collect();
         let mut known = 0;
         for (index, (entry, cells)) in entries.iter().zip(&sent).enumerate() {
             if self.is_linked(entry).await? {
@@ -258,7 +263,7 @@ impl Prober<'_> {
             };
             let strays = scene.strays.iter().filter(is_mine);
             let found = scene.alike.get(&entry.intent);
-            let evidence = Evidence {
+            let evidence = CreateEvidence {
                 stamped: scene.stamp_lag_ms.is_some(),
                 searched: found.is_some(),
                 settled: scene.shows(entry),
@@ -266,7 +271,7 @@ impl Prober<'_> {
                 contested: own.iter().any(|key| taken.contains(key)),
                 same: own,
                 // What agrees with another create on everything is that one's.
-                partly: alike(cells, Likeness::Partly)
+                partly: alike(cells, CreateLikeness::Partly)
                     .into_iter()
                     .filter(|key| !taken.contains(key))
                     .collect(),
@@ -277,7 +282,7 @@ impl Prober<'_> {
         Ok(known)
     }
 
-    /// Whether the linking step has found a record of that system by other means; it may be gone
+    /// True where the linking step has found a record of that system by other means; it may be gone
     /// again.
     async fn is_linked(&self, entry: &OutboxEntry) -> Result<bool, StoreError> {
         let members = self.engine.store.members(&[entry.link]).await?;
@@ -287,7 +292,7 @@ impl Prober<'_> {
         Ok(records.any(|record| record.system == entry.system))
     }
 
-    async fn join(&self, scene: &Scene, entry: &OutboxEntry) -> Result<(), AbsorbError> {
+    async fn join(&self, scene: &ProbedObject, entry: &OutboxEntry) -> Result<(), IngestError> {
         let changes = Changes {
             dirty: vec![entry.link],
             outbox_done: vec![entry.intent.clone()],
@@ -298,37 +303,41 @@ impl Prober<'_> {
         Ok(self.engine.store.commit(changes).await?)
     }
 
-    /// Does what the verdict or a person's answer says; whether the create is known now.
+    /// Carries out the verdict or a person's answer. 1 where the create is known now, else 0.
     async fn follow(
         &self,
-        scene: &Scene,
+        scene: &ProbedObject,
         entry: &OutboxEntry,
-        verdict: Verdict,
-    ) -> Result<u64, AbsorbError> {
+        verdict: CreateVerdict,
+    ) -> Result<u64, IngestError> {
         let choice = scene.questions.get(&entry.intent).and_then(|known| known.choice.as_ref());
         let verdict = match choice {
-            Some(Choice::LinkWith(record)) if self.is_there(record).await? => {
-                Verdict::Take(record.clone())
+            Some(ReviewChoice::LinkWith(record)) if self.is_there(record).await? => {
+                CreateVerdict::Take(record.clone())
             }
-            Some(Choice::LinkWith(_)) => return self.ask_again(scene, entry).await,
-            Some(Choice::Separate) => Verdict::SendAgain,
-            Some(Choice::Leave) => return self.give_up(scene, entry).await,
+            Some(ReviewChoice::LinkWith(_)) => return self.ask_again(scene, entry).await,
+            Some(ReviewChoice::Separate) => CreateVerdict::SendAgain,
+            Some(ReviewChoice::Leave) => return self.give_up(scene, entry).await,
             _ => verdict,
         };
         match verdict {
-            Verdict::Wait => Ok(0),
-            Verdict::Take(record) => {
-                self.take(&[(entry.clone(), record.id)]).await?;
+            CreateVerdict::Wait => Ok(0),
+            CreateVerdict::Take(record) => {
+                self.settle_as_made(&[(entry.clone(), record.id)]).await?;
                 self.close(scene, entry).await
             }
-            Verdict::SendAgain => self.plan_again(scene, entry).await,
-            Verdict::Ask(records) => self.ask(scene, entry, records).await,
+            CreateVerdict::SendAgain => self.plan_again(scene, entry).await,
+            CreateVerdict::Ask(records) => self.add_review(scene, entry, records).await,
         }
     }
 
-    /// Nothing was made: what is made now, if anything, follows from today's mapping and values.
-    /// The intent stays, so that a create which arrives after all and the next one make one record.
-    async fn plan_again(&self, scene: &Scene, entry: &OutboxEntry) -> Result<u64, AbsorbError> {
+    /// Plans a create again that made nothing, from today's mapping and values. The intent stays,
+    /// so that a create which arrives after all and the next one make one record.
+    async fn plan_again(
+        &self,
+        scene: &ProbedObject,
+        entry: &OutboxEntry,
+    ) -> Result<u64, IngestError> {
         let mut changes = Changes {
             dirty: vec![entry.link],
             outbox_done: vec![entry.intent.clone()],
@@ -349,16 +358,16 @@ impl Prober<'_> {
     }
 
     /// Asks a person, once: a question that is open stands until it is answered or over.
-    async fn ask(
+    async fn add_review(
         &self,
-        scene: &Scene,
+        scene: &ProbedObject,
         entry: &OutboxEntry,
         records: Vec<RecordKey>,
-    ) -> Result<u64, AbsorbError> {
+    ) -> Result<u64, IngestError> {
         if scene.questions.contains_key(&entry.intent) {
             return Ok(0);
         }
-        let matter = Matter::Uncertain { intent: entry.intent.clone(), records };
+        let matter = ReviewSubject::Uncertain { intent: entry.intent.clone(), records };
         let review = Review {
             link: Some(entry.link),
             ..review::of_entity(&entry.entity, matter, scene.now_ms)
@@ -372,8 +381,8 @@ impl Prober<'_> {
         Ok(0)
     }
 
-    /// Whether the system knows a record that a person has named.
-    async fn is_there(&self, record: &RecordKey) -> Result<bool, AbsorbError> {
+    /// True where the system knows a record that a person has named.
+    async fn is_there(&self, record: &RecordKey) -> Result<bool, IngestError> {
         if *record != self.source().key(&record.id) {
             return Ok(false);
         }
@@ -382,7 +391,11 @@ impl Prober<'_> {
     }
 
     /// The answer names no record of that object.
-    async fn ask_again(&self, scene: &Scene, entry: &OutboxEntry) -> Result<u64, AbsorbError> {
+    async fn ask_again(
+        &self,
+        scene: &ProbedObject,
+        entry: &OutboxEntry,
+    ) -> Result<u64, IngestError> {
         let known = scene.questions.get(&entry.intent).cloned();
         let open = |known| Review { status: ReviewStatus::Open, choice: None, ..known };
         let changes =
@@ -392,7 +405,7 @@ impl Prober<'_> {
     }
 
     /// A person wants no record there: the link remembers that like a refusal.
-    async fn give_up(&self, scene: &Scene, entry: &OutboxEntry) -> Result<u64, AbsorbError> {
+    async fn give_up(&self, scene: &ProbedObject, entry: &OutboxEntry) -> Result<u64, IngestError> {
         let mut changes = Changes {
             dirty: vec![entry.link],
             outbox_done: vec![entry.intent.clone()],
@@ -426,7 +439,7 @@ impl Prober<'_> {
         Ok(1)
     }
 
-    async fn close(&self, scene: &Scene, entry: &OutboxEntry) -> Result<u64, AbsorbError> {
+    async fn close(&self, scene: &ProbedObject, entry: &OutboxEntry) -> Result<u64, IngestError> {
         let changes = Changes { reviews: self.closed(scene, entry), ..Changes::default() };
         if !changes.is_empty() {
             self.engine.store.commit(changes).await?;
@@ -435,13 +448,13 @@ impl Prober<'_> {
     }
 
     /// The question about a create, over.
-    fn closed(&self, scene: &Scene, entry: &OutboxEntry) -> Vec<Review> {
+    fn closed(&self, scene: &ProbedObject, entry: &OutboxEntry) -> Vec<Review> {
         let known = scene.questions.get(&entry.intent);
         known.map(|known| review::closed(known, scene.now_ms)).into_iter().collect()
     }
 }
 
-/// Whether a cell holds a value, whatever the case.
+/// True where a cell holds a value, whatever the case.
 fn is_same(cell: Option<&Cell>, value: &Value) -> bool {
     match (cell.and_then(Option::as_ref), value) {
         (Some(Value::Text(cell)), Value::Text(value)) => {

@@ -1,22 +1,21 @@
-//! An update, an archive or a merge that was never answered: the record is read again and says what
-//! became of it ([`crate::apply::evidence::fates`]).
+//! Probes updates, archives and merges without an answer: the record is read again
+//! ([`crate::apply::evidence::fates`]).
 
 use std::collections::BTreeMap;
 
-use super::{Prober, Stage};
-use crate::apply::evidence::{Fate, Trace, fates, is_untouched, note};
-use crate::apply::send::sent_cells;
+use super::{ProbeStage, Prober};
+use crate::apply::evidence::settle_unanswered_update;
 use crate::model::reason::Reason;
 use crate::model::record::Action;
-use crate::model::spec::EntitySpec;
-use crate::model::state::{FieldWrite, OutboxEntry, RecordKey, RecordState, Span, Status};
+use crate::model::state::{OutboxEntry, RecordKey, RecordState, RecordStatus};
 use crate::model::value::Cell;
-use crate::read::ingest::AbsorbError;
+use crate::read::ingest::IngestError;
+use crate::read::sent::sent_cells;
 use crate::store::port::Changes;
 
 impl Prober<'_> {
-    /// Reads the records and settles what they prove; the planner sees to the rest.
-    pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), AbsorbError> {
+    /// Reads the records and settles what they prove; the planner does the rest.
+    pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), IngestError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -38,11 +37,13 @@ impl Prober<'_> {
                 // Its successor takes over what was sent, once it has been read.
                 Some(record) if self.hands_on(entry, record) => continue,
                 Some(record) if entry.action == Action::Update => {
-                    settle(self.entity, entry, &sent, record, false)
+                    settle_unanswered_update(self.entity, entry, &sent, record, false)
                 }
-                Some(record) if record.status == Status::Missing || !record.status.is_there() => {
+                Some(record)
+                    if record.status == RecordStatus::Missing || !record.status.is_there() =>
+                {
                     if entry.action == Action::Archive && record.status.is_removed() {
-                        record.status = Status::Withdrawn;
+                        record.status = RecordStatus::Withdrawn;
                     }
                     Reason::FoundByProbe
                 }
@@ -57,67 +58,17 @@ impl Prober<'_> {
     }
 
     fn hands_on(&self, entry: &OutboxEntry, record: &RecordState) -> bool {
-        self.stage == Stage::Start
+        self.stage == ProbeStage::Start
             && entry.action == Action::Update
             && record.status.successor().is_some()
     }
 
-    /// What operations sent, in canonical form and the order of the entity's fields.
+    /// The values that operations sent, in canonical form and the order of the entity's fields.
     pub(super) async fn sent_cells(
         &self,
         entries: &[OutboxEntry],
-    ) -> Result<Vec<Vec<Cell>>, AbsorbError> {
+    ) -> Result<Vec<Vec<Cell>>, IngestError> {
         let transforms = &self.engine.transforms;
         Ok(sent_cells(transforms, self.entity, self.member, entries).await?)
-    }
-}
-
-/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
-/// what became of the update as a whole.
-pub(crate) fn settle(
-    entity: &EntitySpec,
-    entry: &OutboxEntry,
-    sent: &[Cell],
-    record: &mut RecordState,
-    heir: bool,
-) -> Reason {
-    let untouched = !heir
-        && is_untouched(
-            (entry.if_version.as_deref(), entry.if_modified_ms),
-            (record.version.as_deref(), record.modified_ms),
-        );
-    let written: Vec<(usize, &FieldWrite)> = entry
-        .fields
-        .iter()
-        .filter_map(|write| Some((entity.field(&write.field)?.0.0, write)))
-        .collect();
-    let traces: Vec<Trace<'_>> = written
-        .iter()
-        .filter_map(|(position, write)| {
-            let field = entity.fields.get(*position)?;
-            Some(Trace {
-                kind: &field.kind,
-                before: &write.before,
-                sent: sent.get(*position)?,
-                now: &record.fields.get(*position)?.seen,
-            })
-        })
-        .collect();
-    let fates = fates(untouched, &traces);
-    let plain: Vec<bool> = traces.iter().map(Trace::is_plain).collect();
-    let since = Span { after: entry.if_modified_ms, until: record.modified_ms };
-    for (((position, write), fate), plain) in written.into_iter().zip(&fates).zip(&plain) {
-        let Some(state) = record.fields.get_mut(position) else { continue };
-        note(state, *fate, &write.after, sent.get(position).unwrap_or(&None), *plain);
-        if *fate == Fate::Edited {
-            state.edited = since;
-        }
-    }
-    if fates.contains(&Fate::Unsure) {
-        Reason::Unclear
-    } else if fates.contains(&Fate::Held) {
-        Reason::FoundByProbe
-    } else {
-        Reason::SentAgain
     }
 }

@@ -1,13 +1,13 @@
-//! An operation without what was refused of it before.
+//! Leaves refused columns out of an operation.
 
-use super::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
+use super::columns::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
 use crate::model::record::Action;
 use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{ColumnWrite, Failure, OutboxEntry};
 use crate::plan::render::{given_up, refusal_digest};
 
-/// What is left of an operation.
-pub(crate) struct Narrowed {
+/// An operation without the columns that were refused before.
+pub(crate) struct NarrowedOperation {
     /// Nothing where all of it was refused before.
     pub(crate) entry: Option<OutboxEntry>,
     /// Fields that are left out, none for the record as a whole, and the codes of the refusal.
@@ -23,18 +23,18 @@ pub(crate) fn narrow(
     failures: &[Failure],
     entry: OutboxEntry,
     now_ms: i64,
-) -> Narrowed {
+) -> NarrowedOperation {
     let mut left_out = Vec::new();
     let here = |failure: &&Failure| is_at(failure, &entry) && is_gating(failure, now_ms);
     let gates: Vec<&Failure> = failures.iter().filter(here).collect();
     if gates.is_empty() {
-        return Narrowed { entry: Some(entry), left_out, is_part: false };
+        return NarrowedOperation { entry: Some(entry), left_out, is_part: false };
     }
     if entry.action == Action::Create {
         let given_up = given_up(&entry);
         if let Some(gate) = gates.iter().find(|gate| gate.digest == given_up) {
             let left_out = vec![(None, gate.codes())];
-            return Narrowed { entry: None, left_out, is_part: false };
+            return NarrowedOperation { entry: None, left_out, is_part: false };
         }
     }
     let mut kept = Vec::new();
@@ -46,21 +46,21 @@ pub(crate) fn narrow(
         };
         left_out.extend(fields_of(entity, group).map(|field| (Some(field), gate.codes())));
         if entry.action == Action::Create && group.required {
-            return Narrowed { entry: None, left_out, is_part: false };
+            return NarrowedOperation { entry: None, left_out, is_part: false };
         }
     }
     let bare = matches!(entry.action, Action::Archive | Action::Restore | Action::Merge);
     let part =
         if left_out.is_empty() { entry.clone() } else { only(entity, member, &entry, &kept) };
     if part.columns.is_empty() && !bare {
-        return Narrowed { entry: None, left_out, is_part: false };
+        return NarrowedOperation { entry: None, left_out, is_part: false };
     }
     let whole = |part: &OutboxEntry| {
         let refused = refusal_digest(part, &member.digest);
         gates.iter().find(|gate| gate.digest == refused)
     };
     let Some(gate) = whole(&part) else {
-        return Narrowed { entry: Some(part), left_out, is_part: false };
+        return NarrowedOperation { entry: Some(part), left_out, is_part: false };
     };
     let parts = if entry.action == Action::Update { halves(&kept) } else { Vec::new() };
     let parts = parts.iter().map(|groups| only(entity, member, &entry, groups));
@@ -68,7 +68,7 @@ pub(crate) fn narrow(
     if half.is_none() {
         left_out.push((None, gate.codes()));
     }
-    Narrowed { is_part: half.is_some(), entry: half, left_out }
+    NarrowedOperation { is_part: half.is_some(), entry: half, left_out }
 }
 
 /// All of these, then each half with its halves: the order in which they are tried.

@@ -1,41 +1,32 @@
-//! What is not certain of a write although it was answered, and reading it back where the answer
-//! names no version (RULES.md V1, R26).
+//! Doubts about an answered write, and reading it back where the answer names no version
+//! (`RULES.md` V1, R26).
 
 use std::collections::BTreeMap;
 
-use super::Settler;
+use super::BatchSettler;
 use crate::apply::refused_columns;
-use crate::model::record::{Action, Applied, Outcome, Row};
+use crate::model::record::{Action, Applied, Outcome};
 use crate::model::state::{Doubt, LAG_MS, OutboxEntry, RecordState, Stream};
 use crate::plan::render::refusal_digest;
-use crate::read::fields::{Reading, Rows, read_rows};
-use crate::read::ingest::{AbsorbError, moved, unread};
-use crate::read::order::{self, Fate, Look, Weighed, left_of};
+use crate::read::fields::{RowsKind, read_rows};
+use crate::read::ingest::{IngestError, moved, unread};
+use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, left_of};
 
-/// Records read back in one call: what the largest interfaces take.
+/// The most records read back in one call.
 const READ_BACK_MAX: usize = 2_000;
-
-/// What was read back of the records that were written.
-#[derive(Default)]
-pub(super) struct Shown {
-    /// By id, with how old the row may be, ms.
-    rows: BTreeMap<String, (Row, Reading, i64)>,
-    /// How old the scans of the stream may be, ms.
-    stream_ms: i64,
-}
 
 fn is_unnamed(entry: &OutboxEntry, applied: &Applied) -> bool {
     matches!(entry.action, Action::Create | Action::Update) && applied.version.is_none()
 }
 
-impl Settler<'_> {
+impl BatchSettler<'_> {
     /// Reads records back whose answer names no version. If that fails they stay in doubt, and are
     /// read in a later cycle.
     pub(super) async fn read_back(
         &mut self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         if self.probed {
             return Ok(());
         }
@@ -59,7 +50,7 @@ impl Settler<'_> {
                 transforms,
                 self.entity,
                 self.member,
-                (&page.batch, Rows::Answered),
+                (&page.batch, RowsKind::Answered),
                 &known,
             )
             .await?;
@@ -70,7 +61,8 @@ impl Settler<'_> {
         Ok(())
     }
 
-    /// What a reading must confirm of a write, before its record takes the write over.
+    /// The doubt that a reading must clear up after a write; made before the record takes the write
+    /// over.
     pub(super) fn doubt_of(
         &self,
         entry: &OutboxEntry,
@@ -119,26 +111,26 @@ impl Settler<'_> {
         Some(doubt)
     }
 
-    /// Takes over what was read back of a written record, and keeps what is still in doubt;
-    /// whether the system keeps a value in a form of its own.
+    /// Takes over the row that was read back of a written record, and keeps what is still in doubt.
+    /// True where the system keeps a value in a form of its own.
     pub(super) fn observe_write(&mut self, record: &mut RecordState, doubt: Doubt) -> bool {
         let key = record.key.clone();
         let Some((row, mut reading, lag_ms)) = self.shown.rows.remove(&key.id) else {
             self.changes.doubts.push((key, Some(doubt)));
             return false;
         };
-        let look = Look { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
+        let look = ReadingContext { now_ms: self.now_ms, lag_ms, by_id: true, read_back: true };
         unread::note(&mut reading, Some(record), &row);
         let cells = (&row, reading.cells.as_slice());
         let weighed = order::weigh(self.entity, record, Some(&doubt), cells, look);
         let mut left = left_of(Some(&doubt), &weighed, self.entity, &row, look);
-        if !matches!(weighed, Weighed::Nothing { .. }) {
+        if !matches!(weighed, RowVerdict::Nothing { .. }) {
             left = unread::left((left, Some(&doubt)), &reading, Some(record), &row, self.now_ms);
         }
         if left.is_some() || self.doubts.contains_key(&key) {
             self.changes.doubts.push((key, left));
         }
-        if matches!(weighed, Weighed::Nothing { .. }) {
+        if matches!(weighed, RowVerdict::Nothing { .. }) {
             return false;
         }
         let source = self.source();
@@ -147,7 +139,7 @@ impl Settler<'_> {
         if moved(&before, record) {
             self.changes.dirty.extend(record.link);
         }
-        let Weighed::Fields(fates) = &weighed else { return false };
+        let RowVerdict::Fields(fates) = &weighed else { return false };
         let refused = source.missed(record, &weighed, Some(&doubt), &mut self.changes.journal);
         for (link, failure) in refused {
             if let (Some(link), Some(failure)) = (self.links.get_mut(&link), failure) {
@@ -155,6 +147,6 @@ impl Settler<'_> {
                 self.changes.links.push(link.clone());
             }
         }
-        fates.contains(&Fate::Form)
+        fates.contains(&FieldVerdict::Form)
     }
 }

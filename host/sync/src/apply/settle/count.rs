@@ -1,12 +1,12 @@
-//! What the guards count of the outcomes of a batch.
+//! Counts creations and deletions of a batch for the guards.
 
-use super::Settler;
+use super::BatchSettler;
 use crate::model::record::Action;
 use crate::model::state::{GuardCounts, hour_of};
 
-impl Settler<'_> {
+impl BatchSettler<'_> {
     /// Counts what was archived and what was made. Creations that a person saw and approved in the
-    /// plan of the first sync use up that approval and nothing of the day (RULES.md P15).
+    /// plan of the first sync use up that approval and nothing of the day (`RULES.md` P15).
     pub(super) fn count(&mut self, action: Action) {
         let (deleted, created) = (action == Action::Archive, action == Action::Create);
         if !deleted && !created {

@@ -1,11 +1,9 @@
 //! A duplicate that a system reports: nothing was written, and it names the record that is there
 //! (`RULES.md` V20, P9).
 //!
-//! What a system takes for the same thing may be a guess of its own, by a name or a number. So a
-//! new record is taken for the one that is there only where a match key of the mapping agrees; in
-//! all other cases a person is asked.
-
-use std::collections::BTreeSet;
+//! A system may guess by a name or a number that two records are the same. So a new record is taken
+//! for the one that is there only where a match key of the mapping agrees; in all other cases a
+//! person is asked.
 
 use crate::apply::refused_columns;
 use crate::engine::WriteResult;
@@ -13,17 +11,14 @@ use crate::model::reason::Reason;
 use crate::model::record::{Action, Outcome, Problem, Remedy};
 use crate::model::review;
 use crate::model::state::{
-    LinkId, Matter, OutboxEntry, RecordKey, RecordState, ReviewStatus, Status,
+    OutboxEntry, RecordKey, RecordState, RecordStatus, ReviewStatus, ReviewSubject,
 };
-use crate::read::ingest::AbsorbError;
+use crate::read::ingest::IngestError;
 use crate::read::keys::{HELD, match_keys};
 
-use super::Settler;
+use super::BatchSettler;
 
-/// Links, and records without one that a match key takes for the same thing.
-pub(super) type Alike = BTreeSet<(LinkId, RecordKey)>;
-
-impl Settler<'_> {
+impl BatchSettler<'_> {
     /// All records that an id may name which a system says of a duplicate: a rule of it may compare
     /// with another object.
     pub(super) fn named(&self, id: &str) -> Vec<RecordKey> {
@@ -37,7 +32,7 @@ impl Settler<'_> {
     /// The one of them that is there; where none is known to be, it is of the object written to.
     fn there(&self, id: &str) -> RecordKey {
         let is_live = |key: &RecordKey| {
-            self.records.get(key).is_some_and(|record| record.status == Status::Live)
+            self.records.get(key).is_some_and(|record| record.status == RecordStatus::Live)
         };
         self.named(id).into_iter().find(is_live).unwrap_or_else(|| self.source().key(id))
     }
@@ -47,7 +42,7 @@ impl Settler<'_> {
         &mut self,
         batch: &[OutboxEntry],
         outcomes: &[Outcome],
-    ) -> Result<(), AbsorbError> {
+    ) -> Result<(), IngestError> {
         for (entry, outcome) in batch.iter().zip(outcomes) {
             let Outcome::Exists(id) = outcome else { continue };
             let (key, link) = (self.there(id), self.final_link(entry.link));
@@ -72,7 +67,8 @@ impl Settler<'_> {
     pub(super) fn exists(&mut self, entry: &OutboxEntry, id: &str) -> WriteResult {
         let (key, link) = (self.there(id), self.final_link(entry.link));
         let alike = self.alike.contains(&(link, key.clone()));
-        let record = self.records.get_mut(&key).filter(|record| record.status == Status::Live);
+        let record =
+            self.records.get_mut(&key).filter(|record| record.status == RecordStatus::Live);
         let is_mine = record.as_ref().is_some_and(|record| record.link == Some(link));
         match record {
             Some(record) if entry.action == Action::Create && (is_mine || alike) => {
@@ -88,17 +84,17 @@ impl Settler<'_> {
                 WriteResult::Refused
             }
             _ => {
-                self.strange(entry, &key);
+                self.reject_foreign_record(entry, &key);
                 WriteResult::Refused
             }
         }
     }
 
     /// The record belongs to another link: a person must look, and the write is not repeated.
-    pub(super) fn strange(&mut self, entry: &OutboxEntry, key: &RecordKey) {
+    pub(super) fn reject_foreign_record(&mut self, entry: &OutboxEntry, key: &RecordKey) {
         self.refuse(entry, vec![duplicate(key)]);
         if let Some(link) = self.links.get(&entry.link) {
-            let matter = Matter::Taken { record: key.clone() };
+            let matter = ReviewSubject::Taken { record: key.clone() };
             self.asked.push(review::of_link(link, matter, ReviewStatus::Open, self.now_ms));
         }
     }

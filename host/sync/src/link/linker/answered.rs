@@ -1,36 +1,37 @@
-//! Records that a match key cannot tell apart: what a person is asked, and what the answer does.
+//! Records that a match key cannot tell apart: the question to a person, and the effect of the
+//! answer.
 //!
-//! An answer is carried out whole, or the question goes on with what is left (`RULES.md` V15). A
-//! record that a person puts with another one goes where that one goes: the two are one thing for
-//! the match keys. So what else shares the key is matched with the two, or asked about.
+//! An answer is carried out whole, or the question goes on with the records that are left
+//! (`RULES.md` V15). A record that a person puts with another one follows it: the two are one thing
+//! for the match keys. Other records with the key are matched with the two, or asked about.
 
 use super::Linker;
-use crate::link::matching::{Verdict, judge};
+use crate::link::matching::{MatchVerdict, judge};
 use crate::model::reason::Reason;
 use crate::model::review;
-use crate::model::state::{Choice, JournalEntry, LinkId, Matter, RecordKey, Review};
+use crate::model::state::{JournalEntry, LinkId, RecordKey, Review, ReviewChoice, ReviewSubject};
 use crate::store::port::StoreError;
 
 impl Linker<'_> {
-    /// Asks a person, or does what the person has chosen. A group is asked about once, for the
-    /// first of its records that has no link: the answer may settle the others.
-    pub(super) async fn ask(
+    /// Asks a person, or carries out the answer. A group has one question, for the first of its
+    /// records without a link; the answer may decide about the others.
+    pub(super) async fn ask_about_matches(
         &mut self,
         record: &RecordKey,
         key: &str,
         records: Vec<RecordKey>,
     ) -> Result<(), StoreError> {
-        let matter = Matter::Ambiguous { key: key.to_owned(), records: records.clone() };
+        let matter = ReviewSubject::Ambiguous { key: key.to_owned(), records: records.clone() };
         let review = review::of_record(&self.entity.name, record, matter, self.now_ms);
         let known = self.reviews.get(&review.id);
         match known.and_then(|known| known.choice.as_ref()) {
-            Some(Choice::LinkWith(other)) if self.is_there(other) => {
+            Some(ReviewChoice::LinkWith(other)) if self.is_there(other) => {
                 let other = other.clone();
                 self.put_with(record, &other, review.id).await
             }
-            Some(Choice::Separate) => {
+            Some(ReviewChoice::Separate) => {
                 let link = self.found();
-                self.put(record, link, Reason::LinkedByChoice);
+                self.join_link(record, link, Reason::LinkedByChoice);
                 self.founded += 1;
                 Ok(())
             }
@@ -38,8 +39,8 @@ impl Linker<'_> {
         }
     }
 
-    /// A person has put a record with another one, whose link it gets. It waits where that one has
-    /// none yet.
+    /// Gives a record the link of another one, as a person has chosen. It waits where that one has
+    /// no link yet.
     async fn put_with(
         &mut self,
         record: &RecordKey,
@@ -56,12 +57,12 @@ impl Linker<'_> {
         };
         self.joined.insert(link);
         self.chosen.push(record.clone());
-        self.put(record, link, Reason::LinkedByChoice);
+        self.join_link(record, link, Reason::LinkedByChoice);
         self.matched += 1;
         Ok(())
     }
 
-    /// Links a record that others wait for, as its match keys say.
+    /// Links a record that others wait for by its match keys.
     async fn bring(&mut self, record: &RecordKey) -> Result<(), StoreError> {
         let own: Vec<(String, String)> = self
             .engine
@@ -72,10 +73,10 @@ impl Linker<'_> {
             .map_or_else(Vec::new, |(_, own)| own);
         self.learn(&[(record.clone(), own.clone())].into()).await?;
         match judge(&self.entity.match_keys, record, &own, &self.known) {
-            Verdict::Found { others, .. } if others.is_empty() => {
+            MatchVerdict::Found { others, .. } if others.is_empty() => {
                 if self.may_found(record, &others) {
                     let link = self.found();
-                    self.put(record, link, Reason::LinkedByChoice);
+                    self.join_link(record, link, Reason::LinkedByChoice);
                     self.founded += 1;
                 }
                 Ok(())
@@ -84,7 +85,8 @@ impl Linker<'_> {
         }
     }
 
-    /// A question is open: its records wait, and nothing is made where one of them may belong.
+    /// Opens a question or keeps it open. Its records wait, and no record is made in a place that
+    /// one of them may have.
     async fn stand_still(
         &mut self,
         record: &RecordKey,
@@ -96,7 +98,7 @@ impl Linker<'_> {
         let is_news = match self.pass.groups.get(&group) {
             Some(is_news) => *is_news,
             None => {
-                self.contest(key, &group.1).await?;
+                self.note_contested_places(key, &group.1).await?;
                 self.asked.insert(review.id.clone());
                 self.changes.reviews.extend((!known).then_some(review));
                 self.pass.groups.insert(group, !known);
@@ -118,16 +120,21 @@ impl Linker<'_> {
         Ok(())
     }
 
-    /// The links of a group get no record where one of the group may be theirs, unless a person has
-    /// set the link apart from this very group.
-    async fn contest(&mut self, key: &str, records: &[RecordKey]) -> Result<(), StoreError> {
+    /// Notes the places of a group's links that a record of the group may have. A link that a
+    /// person has set apart from this very group keeps its places free.
+    async fn note_contested_places(
+        &mut self,
+        key: &str,
+        records: &[RecordKey],
+    ) -> Result<(), StoreError> {
         let (linked, free): (Vec<&RecordKey>, Vec<&RecordKey>) =
             records.iter().partition(|one| self.link_of(one).is_some());
         for one in linked {
-            let matter = Matter::Ambiguous { key: key.to_owned(), records: records.to_vec() };
+            let matter =
+                ReviewSubject::Ambiguous { key: key.to_owned(), records: records.to_vec() };
             let question = review::of_record(&self.entity.name, one, matter, self.now_ms);
             let answered = self.engine.store.review(&question.id).await?;
-            let is_apart = answered.is_some_and(|one| one.choice == Some(Choice::Separate));
+            let is_apart = answered.is_some_and(|one| one.choice == Some(ReviewChoice::Separate));
             let Some(link) = self.link_of(one).filter(|_| !is_apart) else { continue };
             let places = free.iter().map(|&other| ((link, other.system.clone()), other.clone()));
             self.pass.contested.extend(places);

@@ -1,29 +1,29 @@
-//! Records that came back: a person restored what was deleted or merged, so the thing is wanted
-//! again and its link goes on (RULES.md V2, P7).
+//! Records that came back: a person restored a deleted or merged record, so its link goes on
+//! (RULES.md V2, P7).
 //!
-//! A record that was deleted takes its place in the link that it had last, also where that has
-//! ended, unless its match key belongs to another link now. Where another record of its system has
-//! the place, it is kept as surplus, and a person is asked. A record that was merged gets a link
-//! with the records that became surplus because of its merge: the merge was undone.
+//! A deleted record takes its place in its last link, also where that has ended, unless its match
+//! key belongs to another link now. Where another record of its system has the place, it becomes
+//! surplus, and a person is asked. A merged record gets a link with the records that became surplus
+//! by its merge: the merge was undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{fetch_candidates, new_link, replaced};
 use crate::engine::{Engine, journal_of};
-use crate::link::matching::{Known, Verdict, judge};
+use crate::link::matching::{MatchContext, MatchVerdict, judge};
 use crate::model::reason::Reason;
 use crate::model::review;
 use crate::model::spec::EntitySpec;
 use crate::model::state::{
-    Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, Matter, RecordKey, RecordState, Review,
-    Status,
+    Awaited, Link, LinkId, LinkStatus, LinkView, LinkWork, RecordKey, RecordState, RecordStatus,
+    Review, ReviewSubject,
 };
-use crate::plan::link::Note;
+use crate::plan::link::PlanNote;
 use crate::plan::merge::consent;
 use crate::store::port::{Changes, ReviewQuery, StoreError};
 
-/// Says of all records of an entity that came back where they belong.
+/// Gives all records of an entity that came back their places.
 pub(crate) async fn take_back(engine: &Engine<'_>, entity: &EntitySpec) -> Result<(), StoreError> {
     let mut after: Option<RecordKey> = None;
     loop {
@@ -46,14 +46,14 @@ struct Returns<'a> {
     entity: &'a EntitySpec,
     now_ms: i64,
     next: LinkId,
-    known: Known,
+    known: MatchContext,
     values: BTreeMap<RecordKey, Vec<(String, String)>>,
-    /// What the ids of merged records stood for.
+    /// The records that the ids of merged records stood for.
     aliases: BTreeMap<RecordKey, RecordKey>,
     /// The links that the records had last.
     homes: BTreeMap<RecordKey, LinkId>,
     views: BTreeMap<LinkId, LinkView>,
-    /// The active record of a place, where it came back in this chunk.
+    /// The active record of a place that came back in this chunk.
     taken: BTreeMap<(LinkId, String), RecordKey>,
     changes: Changes,
 }
@@ -67,7 +67,7 @@ impl<'a> Returns<'a> {
         let store = engine.store;
         let keys: Vec<RecordKey> = chunk.iter().map(|record| record.key.clone()).collect();
         let values = store.match_keys(&keys).await?.into_iter().collect();
-        let mut known = Known::default();
+        let mut known = MatchContext::default();
         fetch_candidates(engine, entity, &values, &mut known).await?;
         let homes: BTreeMap<RecordKey, LinkId> = store.resolve(&keys).await?.into_iter().collect();
         let links: Vec<LinkId> = homes.values().copied().collect();
@@ -104,27 +104,29 @@ impl<'a> Returns<'a> {
         {
             return Ok(());
         }
-        // It is matched anew.
-        record.status = Status::Live;
+        // Its match keys find its link.
+        record.status = RecordStatus::Live;
         record.link = None;
         self.changes.records.push(record);
         Ok(())
     }
 
-    /// Whether the record's match keys find other links, and not the one that it had.
+    /// True if the record's match keys find other links than its last one.
     fn elsewhere(&self, record: &RecordKey, home: Option<LinkId>) -> bool {
         let own = self.values.get(record).map(Vec::as_slice).unwrap_or_default();
         match judge(&self.entity.match_keys, record, own, &self.known) {
-            Verdict::Join { link, .. } => Some(link) != home,
-            Verdict::Ambiguous { records, .. } if home.is_some() => {
+            MatchVerdict::Join { link, .. } => Some(link) != home,
+            MatchVerdict::Ambiguous { records, .. } if home.is_some() => {
                 let mut candidates = self.known.candidates.values().flatten();
                 !candidates.any(|one| one.link == home && records.contains(&one.record))
             }
-            Verdict::Ambiguous { .. } | Verdict::Found { .. } | Verdict::Held => false,
+            MatchVerdict::Ambiguous { .. } | MatchVerdict::Found { .. } | MatchVerdict::Held => {
+                false
+            }
         }
     }
 
-    /// The link that it had goes on.
+    /// Continues the last link of a record with it, as active or surplus.
     fn go_on(&mut self, mut record: RecordState, view: &LinkView) {
         let link = view.link.id;
         let place = (link, record.key.system.clone());
@@ -142,16 +144,16 @@ impl<'a> Returns<'a> {
         }
         match rival {
             Some(active) => {
-                record.status = Status::Surplus;
+                record.status = RecordStatus::Surplus;
                 consent::carry(self.entity, &mut goes_on, &record);
-                self.tell(link, &record.key, Reason::SurplusOf(active.clone()));
+                self.add_journal_entry(link, &record.key, Reason::SurplusOf(active.clone()));
                 let key = record.key.clone();
                 let asked = review::of_surplus(self.entity, &view.link, (active, key), self.now_ms);
                 self.changes.reviews.push(asked);
             }
             None => {
-                record.status = Status::Live;
-                self.tell(link, &record.key, Reason::CameBack);
+                record.status = RecordStatus::Live;
+                self.add_journal_entry(link, &record.key, Reason::CameBack);
                 self.taken.insert(place, record.key.clone());
             }
         }
@@ -166,8 +168,8 @@ impl<'a> Returns<'a> {
         self.changes.records.push(record);
     }
 
-    /// A merge was undone: what became surplus because of it belongs to the record again. Whether
-    /// there is anything.
+    /// Undoes a merge: the records that became surplus by it get a link with this record again.
+    /// Returns false where there are none.
     async fn part(
         &mut self,
         record: &mut RecordState,
@@ -184,12 +186,12 @@ impl<'a> Returns<'a> {
             .iter()
             .filter(is_of)
             .filter_map(|one| match &one.matter {
-                Matter::Surplus { surplus, .. } => Some(surplus),
+                ReviewSubject::Surplus { surplus, .. } => Some(surplus),
                 _ => None,
             })
             .collect();
         let surplus = view.records.iter().filter(|other| {
-            other.status == Status::Surplus
+            other.status == RecordStatus::Surplus
                 && other.key.system != record.key.system
                 && asked.contains(&other.key)
         });
@@ -205,38 +207,38 @@ impl<'a> Returns<'a> {
         for mut other in std::iter::once(record.clone()).chain(others) {
             other.link = Some(link);
             let is_first = systems.insert(other.key.system.clone());
-            other.status = if is_first { Status::Live } else { Status::Surplus };
+            other.status = if is_first { RecordStatus::Live } else { RecordStatus::Surplus };
             self.drop_stamp(&mut other);
-            // What it agreed on with an earlier link, the new one does not know.
+            // The new link does not know the agreements with an earlier link.
             for state in &mut other.fields {
                 (state.base, state.agreed, state.bereft) = (None, None, None);
             }
-            self.tell(link, &other.key, Reason::MergeUndone(record.key.clone()));
+            self.add_journal_entry(link, &other.key, Reason::MergeUndone(record.key.clone()));
             self.changes.records.push(other);
         }
         Ok(true)
     }
 
-    /// What the stamp says is done.
+    /// Drops the stamp, which has done its work.
     fn drop_stamp(&self, record: &mut RecordState) {
         let member = self.entity.member(&record.key.system, &record.key.object);
         let stamp = member.and_then(|(_, member)| member.stamp.as_ref());
         record.raw.retain(|(column, _)| Some(column) != stamp);
     }
 
-    fn tell(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
-        let note = Note { record: Some(record.clone()), field: None, reason };
+    fn add_journal_entry(&mut self, link: LinkId, record: &RecordKey, reason: Reason) {
+        let note = PlanNote { record: Some(record.clone()), field: None, reason };
         self.changes.journal.extend(journal_of(&self.entity.name, link, self.now_ms, [note]));
     }
 
-    /// The changes, with what waits for these records.
+    /// The changes, with the links that wait for these records.
     async fn finish(mut self) -> Result<Changes, StoreError> {
         let linked = self.changes.records.iter().filter(|record| record.status.is_there());
         let awaited: Vec<Awaited> = linked
             .flat_map(|record| [Some(Awaited::Linked(record.key.clone())), record.awaited()])
             .flatten()
             .collect();
-        self.changes.dirty.extend(self.engine.store.waiters(&awaited).await?);
+        self.changes.dirty.extend(self.engine.store.links_waiting_for(&awaited).await?);
         Ok(self.changes)
     }
 }

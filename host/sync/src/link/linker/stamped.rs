@@ -1,17 +1,17 @@
-//! Records whose stamp this database has forgotten, or that another installation made: the stamp
-//! names the record that they were made from, and both belong to one link (RULES.md P2).
+//! Records with a stamp of a forgotten create, or of another installation. The stamp names the
+//! record that they were made from, and both belong to one link (RULES.md P2).
 //!
-//! A database that remembers a record has it in a link, so this concerns those that came after the
-//! backup from which a database was put back, and records that came back. A copy never founds a
-//! link by itself while its original may still show; where the original is gone, a person is asked,
-//! because a new one would undo a deletion.
+//! A database that remembers a record has it in a link. So this concerns records from after the
+//! backup that a database was put back from, and records that came back. A copy founds no link by
+//! itself while its original may still show. Where the original is gone, a person is asked, because
+//! a new original would undo a deletion.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
-use crate::link::matching::{Verdict, judge};
-use crate::link::stamp::{Memory, Places, Stamp, recall};
-use crate::model::state::{LinkId, RecordKey, RecordState, Status};
+use crate::link::matching::{MatchVerdict, judge};
+use crate::link::stamp::{CreateStamp, MemberPlaces, StampMemory, recall};
+use crate::model::state::{LinkId, RecordKey, RecordState, RecordStatus};
 use crate::store::port::{Candidate, StoreError};
 
 /// The name under which a stamp stands beside the match keys.
@@ -21,11 +21,11 @@ const STAMP: &str = "stamp";
 struct Stamped {
     record: RecordKey,
     origin: RecordKey,
-    memory: Memory,
+    memory: StampMemory,
 }
 
 impl Linker<'_> {
-    /// Links the records of a chunk that say themselves where they belong.
+    /// Links the records of a chunk to the originals that their stamps name.
     pub(super) async fn follow_stamps(&mut self, chunk: &[RecordState]) -> Result<(), StoreError> {
         let stamped = self.stamped(chunk).await?;
         if stamped.is_empty() {
@@ -37,22 +37,22 @@ impl Linker<'_> {
                 continue;
             }
             let known = origins.get(&origin);
-            match known.filter(|known| known.status == Status::Live) {
+            match known.filter(|known| known.status == RecordStatus::Live) {
                 Some(known) => {
                     self.join_origin(&record, known).await?;
-                    if memory == Memory::Forgotten {
+                    if memory == StampMemory::Forgotten {
                         // Both were in step once (RULES.md P14).
                         self.recalled.extend(self.known.linked.get(&record));
                     }
                 }
-                None if memory == Memory::Known => {}
+                None if memory == StampMemory::Known => {}
                 None => {
                     self.waiting.insert(record.clone());
-                    // It may still show.
+                    // The original may still show.
                     if !self.is_behind(&origin.system) {
                         let mut records = vec![record.clone(), origin];
                         records.sort_unstable();
-                        self.ask(&record, STAMP, records).await?;
+                        self.ask_about_matches(&record, STAMP, records).await?;
                     }
                 }
             }
@@ -66,15 +66,15 @@ impl Linker<'_> {
             let (_, member) = self.entity.member(&record.key.system, &record.key.object)?;
             let column = member.stamp.as_ref()?;
             let (_, cell) = record.raw.iter().find(|(name, _)| name == column)?;
-            Some((record.key.clone(), Stamp::parse(cell.as_ref()?.as_text()?)?))
+            Some((record.key.clone(), CreateStamp::parse(cell.as_ref()?.as_text()?)?))
         };
-        let (records, stamps): (Vec<RecordKey>, Vec<Stamp>) =
+        let (records, stamps): (Vec<RecordKey>, Vec<CreateStamp>) =
             chunk.iter().filter_map(stamp).unzip();
         if stamps.is_empty() {
             return Ok(Vec::new());
         }
         let store = self.engine.store;
-        let places = Places::fetch(store, self.entity).await?;
+        let places = MemberPlaces::fetch(store, self.entity).await?;
         let memories = recall(store, &stamps).await?;
         let stamped = records.into_iter().zip(&stamps).zip(memories);
         Ok(stamped
@@ -85,8 +85,8 @@ impl Linker<'_> {
             .collect())
     }
 
-    /// What is known of the originals, under the keys that the stamps name, through all merges and
-    /// conversions; also what they share keys with, and where their links have records.
+    /// The stored originals, by the keys that the stamps name, through all merges and conversions.
+    /// Fetches their match candidates and the places of their links, too.
     async fn origins(
         &mut self,
         stamped: &[Stamped],
@@ -117,7 +117,7 @@ impl Linker<'_> {
             .collect())
     }
 
-    /// The record belongs to the link of its original, which gets one first where it has none.
+    /// Gives the record the link of its original, which gets one first where it has none.
     async fn join_origin(
         &mut self,
         record: &RecordKey,
@@ -136,9 +136,9 @@ impl Linker<'_> {
         let Some(link) = link(self) else { return Ok(()) };
         if !self.known.occupied.contains(&(link, record.system.clone())) {
             let (others, key) = (Vec::new(), STAMP.to_owned());
-            return self.follow(record, Verdict::Join { link, others, key }).await;
+            return self.follow(record, MatchVerdict::Join { link, others, key }).await;
         }
-        // Another record stands there: a person looks.
+        // Another record has the place: a person is asked.
         let members = self.engine.store.members(&[link]).await?;
         let there = members.into_iter().map(|(_, member)| member);
         let there: Vec<RecordKey> = there.filter(|member| member.system == record.system).collect();
@@ -153,6 +153,6 @@ impl Linker<'_> {
         let mut records = there;
         records.push(record.clone());
         records.sort_unstable();
-        self.ask(record, STAMP, records).await
+        self.ask_about_matches(record, STAMP, records).await
     }
 }

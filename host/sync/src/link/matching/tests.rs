@@ -1,4 +1,4 @@
-//! Matching: never a pick among several.
+//! Matching: a group that could be several things is never picked from.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn key(unique: bool) -> MatchKey {
 /// `others` are system, id and link number (zero is none); all share the record's key.
 fn check(unique: bool, others: &[(&str, &str, u64)], expected: &str) {
     let value = ("mail".to_owned(), "a@b".to_owned());
-    let mut known = Known::default();
+    let mut known = MatchContext::default();
     let mut candidates =
         vec![Candidate { value: value.1.clone(), record: record("a", "1"), link: None }];
     for (system, id, link) in others {
@@ -25,10 +25,10 @@ fn check(unique: bool, others: &[(&str, &str, u64)], expected: &str) {
     }
     known.candidates.insert(value.clone(), candidates);
     let said = match judge(&[key(unique)], &record("a", "1"), &[value], &known) {
-        Verdict::Join { link, others, .. } => format!("join {link} with {}", others.len()),
-        Verdict::Found { others, .. } => format!("found with {}", others.len()),
-        Verdict::Held => "held".to_owned(),
-        Verdict::Ambiguous { records, .. } => format!("ambiguous among {}", records.len()),
+        MatchVerdict::Join { link, others, .. } => format!("join {link} with {}", others.len()),
+        MatchVerdict::Found { others, .. } => format!("found with {}", others.len()),
+        MatchVerdict::Held => "held".to_owned(),
+        MatchVerdict::Ambiguous { records, .. } => format!("ambiguous among {}", records.len()),
     };
     assert_eq!(said, expected, "{others:?}");
 }

@@ -68,9 +68,9 @@ fn view() -> LinkView {
             restored: false,
         }),
         records: vec![
-            record("1", Status::Live),
-            record("2", Status::Surplus),
-            record("3", Status::Archived),
+            record("1", RecordStatus::Live),
+            record("2", RecordStatus::Surplus),
+            record("3", RecordStatus::Archived),
         ],
         reviews: Vec::new(),
         busy: false,

@@ -5,20 +5,20 @@
 
 use std::sync::Arc;
 
-use super::{Note, Work, is_now};
+use super::{LinkPlanner, PlanNote, is_now};
 use crate::model::reason::Reason;
-use crate::model::state::{Choice, RecordKey, RecordState, Status};
+use crate::model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
 use crate::plan::cascades::question;
 
-/// What becomes of a link.
-pub(super) enum Next {
+/// The next step after a removal was weighed.
+pub(super) enum RemovalStep {
     /// Nothing more in this plan.
     Done,
-    /// The record is made again.
+    /// The record is created again, for this reason.
     Again(Reason),
 }
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// The removed record of the link that a person deleted, or else one that went along, and with
     /// which, or else one that the engine archived.
     pub(super) fn gone(&self) -> Option<(RecordKey, Option<RecordKey>)> {
@@ -39,40 +39,40 @@ impl Work<'_> {
         by_a_person.or(along).or(all.first()).cloned()
     }
 
-    /// Whether the engine archived it by itself: what it was archived for is there again, if the
-    /// link has nothing else that is gone.
+    /// True where the engine archived the record. If nothing else of the link is gone, the record
+    /// that it was archived for is there again.
     pub(super) fn is_withdrawn(&self, key: &RecordKey) -> bool {
-        is_now(&self.records, key, &Status::Withdrawn)
+        is_now(&self.records, key, &RecordStatus::Withdrawn)
     }
 
-    pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> Next {
-        let note = Note {
+    pub(super) fn went_along(&mut self, gone: &RecordKey, with: RecordKey) -> RemovalStep {
+        let note = PlanNote {
             record: Some(gone.clone()),
             field: None,
             reason: Reason::WentAlong(with.clone()),
         };
         for record in self.records.iter_mut().filter(|record| record.key == *gone) {
-            if record.status != Status::Withdrawn {
-                Arc::make_mut(record).status = Status::Withdrawn;
+            if record.status != RecordStatus::Withdrawn {
+                Arc::make_mut(record).status = RecordStatus::Withdrawn;
                 self.plan.news.push(note.clone());
             }
         }
         let known = self.context.along.review(&with);
         match known.and_then(|known| known.choice.as_ref()) {
-            Some(Choice::Approve) => self.archive_others(gone),
-            Some(Choice::Separate) => return Next::Again(Reason::MadeAgain(with)),
-            Some(Choice::Leave) => {
+            Some(ReviewChoice::Approve) => self.archive_others(gone),
+            Some(ReviewChoice::Separate) => return RemovalStep::Again(Reason::MadeAgain(with)),
+            Some(ReviewChoice::Leave) => {
                 self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
             }
             _ => {
                 self.plan.held = true;
                 self.plan.notes.push(note);
                 if known.is_none() {
-                    let asked = question(self.context.lanes.entity, &with, self.context.now_ms);
+                    let asked = question(self.context.mappings.entity, &with, self.context.now_ms);
                     self.plan.reviews.push(asked);
                 }
             }
         }
-        Next::Done
+        RemovalStep::Done
     }
 }

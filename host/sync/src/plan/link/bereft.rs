@@ -11,30 +11,30 @@ use std::sync::Arc;
 
 use smol_str::ToSmolStr as _;
 
-use super::{Context, Work};
+use super::{LinkPlanner, PlanContext};
 use crate::model::reason::Reason;
 use crate::model::spec::FieldSpec;
 use crate::model::state::{LinkId, RecordKey};
 use crate::model::value::{Cell, SmolStr, Value};
-use crate::plan::mapping::Active;
+use crate::plan::mapping::ActiveMember;
 use crate::plan::references::{is_many, link_ids};
 use crate::read::canonical::is_same;
 
-/// What a reference that a system emptied counts as.
-struct Bereft {
+/// The state of a reference that a system emptied because its target is gone.
+struct LostReference {
     base: Cell,
-    /// The truth that the member had, if it had that.
+    /// The truth, if the member had it.
     had: Option<Value>,
     /// The record that is gone, where the reference waits for what becomes of that.
     waits_for: Option<RecordKey>,
 }
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     /// A reference to a link that was united with another names that one by now: nobody has edited
     /// it.
     pub(super) fn follow_merges(&mut self) {
         let references = self.context.references;
-        for &position in self.context.lanes.references() {
+        for &position in self.context.mappings.references() {
             let shown: Vec<(usize, Cell)> = self.shown(position).collect();
             let Some(truth) = self.plan.link.truth.get(position) else { continue };
             let is_old =
@@ -64,16 +64,17 @@ impl Work<'_> {
         }
     }
 
-    /// What the records of the link hold in a reference, each with its place, where something was
-    /// taken out of one: most references are in step.
+    /// The references that the active records hold, by position, where something was taken out of
+    /// one of them; else nothing.
     fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
-        let lanes = self.context.lanes;
-        let field = lanes.entity.fields.get(position);
-        let state = move |active: &Active| self.records.get(active.record)?.fields.get(position);
+        let mappings = self.context.mappings;
+        let field = mappings.entity.fields.get(position);
+        let state =
+            move |active: &ActiveMember| self.records.get(active.record)?.fields.get(position);
         let mut states = self.active.iter().filter_map(state);
         let is_due = states.any(|state| state.lost.is_some());
         self.active.iter().filter(move |_| is_due).filter_map(move |active| {
-            let target = lanes.lane(active.member, position)?.target(&field?.kind)?;
+            let target = mappings.mapping(active.member, position)?.target(&field?.kind)?;
             let record = self.records.get(active.record)?;
             let seen = &record.fields.get(position)?.seen;
             let references = self.context.references;
@@ -84,10 +85,10 @@ impl Work<'_> {
 
     /// Sets references that systems emptied apart from those that people emptied.
     pub(super) fn follow_deletions(&mut self) {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         for index in 0..self.active.len() {
-            for &position in lanes.references() {
-                let Some(field) = lanes.entity.fields.get(position) else { continue };
+            for &position in mappings.references() {
+                let Some(field) = mappings.entity.fields.get(position) else { continue };
                 let Some(bereft) = self.bereft(index, position, field) else { continue };
                 let record = self.active.get(index).map(|active| active.record);
                 let record = record.and_then(|record| self.records.get_mut(record));
@@ -108,11 +109,11 @@ impl Work<'_> {
         }
     }
 
-    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<Bereft> {
+    fn bereft(&self, active: usize, position: usize, field: &FieldSpec) -> Option<LostReference> {
         let references = self.context.references;
         let active = self.active.get(active)?;
-        let lane = self.context.lanes.lane(active.member, position)?;
-        let target = lane.target(&field.kind).filter(|_| lane.mapping.direction.reads())?;
+        let mapping = self.context.mappings.mapping(active.member, position)?;
+        let target = mapping.target(&field.kind).filter(|_| mapping.group.direction.reads())?;
         let record = self.records.get(active.record)?;
         let state = record.fields.get(position)?;
         let truth = &self.plan.link.truth.get(position)?.value;
@@ -147,13 +148,13 @@ impl Work<'_> {
             base.retain(|link| !follows(link));
             let has = |cell: &Cell| is_same(&field.kind, cell, truth);
             let had = if has(&state.agreed) || has(&state.base) { truth.clone() } else { None };
-            return Some(Bereft { base: cell_of(&base), had, waits_for: gone.cloned() });
+            return Some(LostReference { base: cell_of(&base), had, waits_for: gone.cloned() });
         }
         // What it waited for is gone everywhere: now the references to that go, too, unless a
         // person has named something else somewhere.
         if !many && self.is_set_anew(position, field) {
             let is_left = gone.is_some() && base.iter().all(|link| references.is_over(*link));
-            let nothing = Bereft { base: cell_of(&[]), had: None, waits_for: None };
+            let nothing = LostReference { base: cell_of(&[]), had: None, waits_for: None };
             return is_left.then_some(nothing);
         }
         if state.lost.is_some() || is_same(&field.kind, &state.agreed, truth) {
@@ -167,16 +168,16 @@ impl Work<'_> {
             return None;
         }
         base.extend(over);
-        Some(Bereft { base: cell_of(&base), had: None, waits_for: None })
+        Some(LostReference { base: cell_of(&base), had: None, waits_for: None })
     }
 
-    /// Whether a person has named a record in a single reference since it was in step.
+    /// True where a person has named a record in a single reference since it was in step.
     fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
-        let Context { lanes, references, .. } = self.context;
+        let PlanContext { mappings, references, .. } = self.context;
         self.active.iter().any(|active| {
-            let lane = lanes.lane(active.member, position);
-            let lane = lane.filter(|lane| lane.mapping.direction.reads());
-            let target = lane.and_then(|lane| lane.target(&field.kind));
+            let mapping = mappings.mapping(active.member, position);
+            let mapping = mapping.filter(|mapping| mapping.group.direction.reads());
+            let target = mapping.and_then(|mapping| mapping.target(&field.kind));
             let record = self.records.get(active.record);
             let state = record.and_then(|record| record.fields.get(position));
             target.zip(record).zip(state).is_some_and(|((target, record), state)| {

@@ -1,19 +1,19 @@
-//! Which systems have no record of the link yet, and what a new one is made of.
+//! Plans creates: for each system without a record of the link, the cells of a new one.
 
-use super::{Draft, Lacking, Work, is_filled};
+use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{CopiedColumn, FieldKind, MappingGroup, MemberSpec};
-use crate::model::state::{FailureClass, FieldWrite, Status};
+use crate::model::state::{FailureClass, FieldWrite, RecordStatus};
 use crate::model::value::Cell;
 use crate::plan::references::link_ids;
 
-impl Work<'_> {
+impl LinkPlanner<'_> {
     pub(super) fn creates(&mut self) {
         if self.active.is_empty() {
             return;
         }
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         for (position, member) in entity.members.iter().enumerate() {
             let stops = member.stops_create.first();
             if !(member.create || stops.is_some())
@@ -30,13 +30,18 @@ impl Work<'_> {
         }
     }
 
-    /// No record is made, and people see why.
+    /// Notes and lists that no record is made, because a column that it needs stands still.
     fn stands_still(&mut self, position: usize, member: &MemberSpec, column: &str) {
         let (object, column) = (format!("{}.{}", member.system, member.object), column.to_owned());
         let reason = Reason::StandsStill { object, column: column.clone() };
         self.note(None, None, reason.clone());
         let column = Some(column);
-        self.plan.lacking.push(Lacking { member: position, field: None, column, reason });
+        self.plan.lacking.push(MissingRequirement {
+            member: position,
+            field: None,
+            column,
+            reason,
+        });
     }
 
     /// A live record, one that may take its place or come back, or one that is just moving to
@@ -44,20 +49,20 @@ impl Work<'_> {
     fn has_record_in(&self, system: &str) -> bool {
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
         let kept = self.records.iter().filter(|record| {
-            matches!(record.status, Status::Surplus | Status::Missing)
+            matches!(record.status, RecordStatus::Surplus | RecordStatus::Missing)
                 || record.status.successor().is_some()
         });
         active.chain(kept).any(|record| record.key.system == system)
     }
 
     /// A live record of an object that the mapping does not have, or no longer: the link has a
-    /// record there all the same (RULES.md V15).
+    /// record there all the same (`RULES.md` V15).
     fn has_unmapped_in(&mut self, system: &str) -> bool {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let unmapped = self.records.iter().find(|record| {
-            record.status == Status::Live
+            record.status == RecordStatus::Live
                 && record.key.system == system
-                && lanes.member_of(record).is_none()
+                && mappings.member_of(record).is_none()
         });
         let unmapped = unmapped.map(|record| record.key.clone());
         let is_there = unmapped.is_some();
@@ -67,7 +72,7 @@ impl Work<'_> {
         is_there
     }
 
-    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<Draft> {
+    fn create(&mut self, position: usize, member: &MemberSpec) -> Option<PlannedWrite> {
         let mut groups = Vec::new();
         let mut fields = Vec::new();
         for (index, group) in member.groups.iter().enumerate() {
@@ -92,7 +97,7 @@ impl Work<'_> {
         if groups.is_empty() {
             return None;
         }
-        Some(Draft {
+        Some(PlannedWrite {
             link: self.plan.link.id,
             member: position,
             action: Action::Create,
@@ -108,7 +113,7 @@ impl Work<'_> {
         })
     }
 
-    /// What a new record gets from the records that it refers to.
+    /// The cells that a new record copies from the records that it refers to.
     fn copies(&self, member: &MemberSpec) -> Vec<(String, Cell)> {
         let copy = |copy: &CopiedColumn| {
             let link = link_ids(&self.truth(copy.reference.0)).next()?;
@@ -118,10 +123,10 @@ impl Work<'_> {
         member.copies.iter().filter_map(copy).collect()
     }
 
-    /// Whether a field has no value because a record holds one that stands in no table: the new
-    /// record waits until it is mapped or moves (RULES.md V17).
+    /// True where a field has no value because a record holds one that stands in no table. The new
+    /// record waits until it is mapped or changes (`RULES.md` V17).
     fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
         let failures = active.flat_map(|record| &record.failures);
         let mut unmapped = failures.filter(|one| one.class == FailureClass::Unmapped);
@@ -139,7 +144,7 @@ impl Work<'_> {
         is_outside
     }
 
-    /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
+    /// The cells of one group of a new record; none where no field has a value or one is frozen.
     fn new_cells(
         &mut self,
         member: usize,
@@ -149,13 +154,13 @@ impl Work<'_> {
         let mut cells = Vec::with_capacity(group.fields.len());
         let mut writes = Vec::with_capacity(group.fields.len());
         for index in &group.fields {
-            let field = self.context.lanes.entity.fields.get(index.0)?;
-            let lane = self.context.lanes.lane(member, index.0)?;
+            let field = self.context.mappings.entity.fields.get(index.0)?;
+            let mapping = self.context.mappings.mapping(member, index.0)?;
             if self.is_frozen(index.0) {
                 return None;
             }
             let truth = self.truth(index.0);
-            let outward = self.outward(field, lane, &spec.system, &truth, &None);
+            let outward = self.outward(field, mapping, &spec.system, &truth, &None);
             writes.push(FieldWrite {
                 field: field.name.clone(),
                 before: None,
@@ -169,21 +174,21 @@ impl Work<'_> {
     }
 
     fn note_missing(&mut self, member: usize, group: &MappingGroup) {
-        let entity = self.context.lanes.entity;
+        let entity = self.context.mappings.entity;
         for index in &group.fields {
             let Some(field) = entity.fields.get(index.0).map(|field| field.name.clone()) else {
                 continue;
             };
             let reason = Reason::RequiredMissing { field: field.clone() };
             self.note(None, Some(&field), reason.clone());
-            // What waits for its parent or for an answer is listed as that.
+            // A field that waits for its parent or for an answer is listed as that.
             let truth = self.truth(index.0);
             let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
                 matches!(field.kind, FieldKind::Reference { .. })
                     && self.context.references.is_same_by_now(&truth, &None)
             });
             if (names_nothing || !is_filled(&truth)) && !self.is_frozen(index.0) {
-                self.plan.lacking.push(Lacking {
+                self.plan.lacking.push(MissingRequirement {
                     member,
                     field: Some(field),
                     column: None,
@@ -194,7 +199,7 @@ impl Work<'_> {
     }
 }
 
-/// Whether a new record gets defaults in the columns of a group without a value.
+/// True where a new record gets defaults in all columns of a group.
 fn has_default(member: &MemberSpec, group: &MappingGroup) -> bool {
     let given = |column: &String| member.constants.iter().any(|(name, _)| name == column);
     group.columns.iter().all(given)

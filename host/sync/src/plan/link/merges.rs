@@ -1,5 +1,5 @@
-//! Merging in one system what was merged in another, where a policy or a person says so (SYNC.md
-//! 3.8).
+//! Plans merges: records of one system that a policy or a person wants merged, as they are in
+//! another (`RULES.md` E11).
 //!
 //! A merge cannot be undone, so it is planned only for a review about a surplus record whose choice
 //! is to approve, and only while both records stand as the review says. What else is due at the
@@ -7,28 +7,30 @@
 
 use std::sync::Arc;
 
-use super::{Draft, Work, is_now};
+use super::{LinkPlanner, PlannedWrite, is_now};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
-use crate::model::state::{Choice, Matter, RecordKey, Review, ReviewStatus, Status};
+use crate::model::state::{
+    RecordKey, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 use crate::plan::merge::consent;
 
-impl Work<'_> {
-    /// Whether records are to be merged first. Questions about records that are surplus no more are
-    /// over.
+impl LinkPlanner<'_> {
+    /// Plans approved merges; true where there is one, so that nothing else of the link is planned.
+    /// Questions about records that are surplus no more are closed.
     pub(super) fn merges(&mut self) -> bool {
         for known in std::mem::take(&mut self.reviews) {
-            if let Matter::Surplus { surplus, .. } = &known.matter {
-                let approved = known.choice == Some(Choice::Approve);
+            if let ReviewSubject::Surplus { surplus, .. } = &known.matter {
+                let approved = known.choice == Some(ReviewChoice::Approve);
                 if !self.is_aside(surplus) {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
                     continue;
                 }
-                // What one that moves on becomes is asked about.
-                let waits = !is_now(&self.records, surplus, &Status::Surplus);
+                // A surplus record that is converted or merged is asked about as what it becomes.
+                let waits = !is_now(&self.records, surplus, &RecordStatus::Surplus);
                 if approved && !waits && !self.merge_into_active(surplus) {
-                    // What was approved cannot be done now: the question stays (RULES.md P8).
+                    // What was approved cannot be done now: the question stays (`RULES.md` P8).
                     let open = Review { status: ReviewStatus::Open, choice: None, ..known };
                     self.plan.reviews.push(open.clone());
                     self.reviews.push(open);
@@ -43,19 +45,19 @@ impl Work<'_> {
     /// Two live records of one system in one link, as one that was made beside another, or whose
     /// object is in the mapping again: one is active, and a person is asked about the other.
     pub(super) fn set_rivals_aside(&mut self) {
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         let is_rival = |position: &usize| {
             let record = self.records.get(*position);
             record.is_some_and(|record| {
-                record.status == Status::Live && lanes.member_of(record).is_some()
+                record.status == RecordStatus::Live && mappings.member_of(record).is_some()
             }) && !self.active.iter().any(|active| active.record == *position)
         };
         let rivals: Vec<usize> = (0..self.records.len()).filter(is_rival).collect();
         for position in rivals {
             let Some(record) = self.records.get_mut(position) else { continue };
             let surplus = record.key.clone();
-            Arc::make_mut(record).status = Status::Surplus;
-            consent::carry(lanes.entity, Arc::make_mut(&mut self.plan.link), record);
+            Arc::make_mut(record).status = RecordStatus::Surplus;
+            consent::carry(mappings.entity, Arc::make_mut(&mut self.plan.link), record);
             let Some(active) = self.active_in(&surplus.system) else { continue };
             self.note(Some(surplus.clone()), None, Reason::SurplusOf(active.clone()));
             let asked = self.question((active, surplus.clone()));
@@ -64,12 +66,12 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a question about a surplus record is still one: both are there as it says. An
-    /// approval is used with whatever record is active now.
+    /// True where a question about a surplus record still holds: both records are there as it says.
+    /// An approval is used with whatever record is active now.
     pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
         let mut records = self.records.iter().filter(|record| record.key == *active);
         let stands = match review.choice {
-            Some(Choice::Approve) => !records.any(|record| record.status.is_gone()),
+            Some(ReviewChoice::Approve) => !records.any(|record| record.status.is_gone()),
             _ => records.any(|record| record.status.has_place()),
         };
         stands && self.is_aside(surplus)
@@ -77,7 +79,7 @@ impl Work<'_> {
 
     /// The question about a surplus record whose active one is another now.
     pub(super) fn asked_again(&self, over: &Review) -> Option<Review> {
-        let Matter::Surplus { active, surplus, .. } = &over.matter else { return None };
+        let ReviewSubject::Surplus { active, surplus, .. } = &over.matter else { return None };
         let now = self.active_in(&surplus.system).filter(|now| now != active)?;
         let is_open = over.choice.is_none() && self.is_aside(surplus);
         let asked = is_open.then(|| self.question((now, surplus.clone())))?;
@@ -85,7 +87,7 @@ impl Work<'_> {
     }
 
     fn question(&self, pair: (RecordKey, RecordKey)) -> Review {
-        let (entity, now_ms) = (self.context.lanes.entity, self.context.now_ms);
+        let (entity, now_ms) = (self.context.mappings.entity, self.context.now_ms);
         review::of_surplus(entity, &self.plan.link, pair, now_ms)
     }
 
@@ -98,7 +100,8 @@ impl Work<'_> {
         self.records.iter().any(|record| record.key == *key && record.status.is_aside())
     }
 
-    /// Drafts the merge, one per system at a time; whether there is a record to merge with.
+    /// Plans the merge, one per system at a time; false where no active record of that object is
+    /// there.
     fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
         if self.rivals.contains(surplus) {
             return false;
@@ -109,7 +112,7 @@ impl Work<'_> {
             alike.then_some((active.member, record))
         });
         let Some((member, record)) = winner else { return false };
-        let draft = Draft {
+        let draft = PlannedWrite {
             link: self.plan.link.id,
             member,
             action: Action::Merge,

@@ -1,25 +1,27 @@
-//! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
+//! Plans the removal of a record: the others of its link are archived, left, asked about, or it is
+//! created again (`RULES.md` E10).
 
 use std::sync::Arc;
 
-use super::along::Next;
-use super::{Draft, Work, is_filled};
+use super::along::RemovalStep;
+use super::{LinkPlanner, PlannedWrite, is_filled};
 use crate::apply::refused_columns::{Undelivered, undelivered};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::review;
 use crate::model::spec::{FieldKind, FieldSpec, OnDelete, Winner};
 use crate::model::state::{
-    Choice, LinkStatus, Matter, RecordKey, RecordState, ReviewStatus, SKEW_MS, Status,
+    LinkStatus, RecordKey, RecordState, RecordStatus, ReviewChoice, ReviewStatus, ReviewSubject,
+    SKEW_MS,
 };
 use crate::model::value::{Cell, Value};
-use crate::plan::limits::Brake;
-use crate::plan::mapping::Active;
+use crate::plan::deletion_hold::DeletionHold;
+use crate::plan::mapping::ActiveMember;
 use crate::read::unreadable::was_not_answered;
 
-/// What a live member has that the hub has not, the weightier last.
+/// Content of a live member that the hub does not have, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum News {
+enum UnsharedContent {
     /// A value where none was ever agreed on: somebody filled what was empty, or the record took
     /// the place of one that had no such field, as the Contact of a Lead that was converted.
     Added,
@@ -27,14 +29,14 @@ enum News {
     Edited,
 }
 
-/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md`
-/// P4). Where it says that somebody has opted out it is a value like others.
+/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md` P4).
+/// A value that says that somebody has opted out counts like others.
 fn is_unset(cell: &Cell, winner: &Winner) -> bool {
     *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
 }
 
-impl Work<'_> {
-    /// Whether the link is done with by what a removal asks for.
+impl LinkPlanner<'_> {
+    /// Follows a removed record; true where that settles the whole plan of the link.
     pub(super) fn removal(&mut self) -> bool {
         self.settle_missing();
         self.succeed();
@@ -42,8 +44,9 @@ impl Work<'_> {
         let Some((gone, with)) = self.gone() else { return false };
         let moving = self.records.iter().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
-            // What is out of sight is not known to be gone, and is due once it is seen again.
-            let is_hidden = self.records.iter().any(|record| record.status == Status::Missing);
+            // A missing record is not known to be gone; its removal is due once it is seen again.
+            let is_hidden =
+                self.records.iter().any(|record| record.status == RecordStatus::Missing);
             if !moving && !is_hidden {
                 self.end(Reason::GoneEverywhere, None);
             }
@@ -64,18 +67,18 @@ impl Work<'_> {
             return false;
         }
         if let Some(with) = with {
-            if let Next::Again(reason) = self.went_along(&gone, with) {
+            if let RemovalStep::Again(reason) = self.went_along(&gone, with) {
                 self.forget_removed();
                 self.create_reason = reason;
                 return false;
             }
             return true;
         }
-        match self.context.lanes.entity.on_delete {
-            // What it held was never seen: no rule can say that nothing of it is lost.
+        match self.context.mappings.entity.on_delete {
+            // Its content was never seen, so no rule can say that nothing of it is lost.
             OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
             OnDelete::Archive if self.may_have_gone_along => self.ask_about(&gone),
-            // Whether the value that it never got was refused or is an edit is not known.
+            // Nobody knows if the value that it never got was refused or is an edit.
             OnDelete::Archive if self.undelivered() == Some(Undelivered::Doubtful) => {
                 self.ask_about(&gone);
             }
@@ -86,51 +89,54 @@ impl Work<'_> {
         true
     }
 
-    /// Why the deletion does not spread, if so: a live member was edited since it last agreed with
-    /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
+    /// The reason why the deletion does not spread, if there is one: a live member was edited since
+    /// it agreed with the hub, or has more than the hub knew, or the removed record never got an
+    /// edit.
     fn outlives(&self) -> Option<Reason> {
         let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
-        if has(Some(News::Edited)).is_some() || self.undelivered() == Some(Undelivered::News) {
+        if has(Some(UnsharedContent::Edited)).is_some()
+            || self.undelivered() == Some(Undelivered::News)
+        {
             return Some(Reason::EditBeatsDelete);
         }
-        let record = self.records.get(has(Some(News::Added))?.record)?;
+        let record = self.records.get(has(Some(UnsharedContent::Added))?.record)?;
         Some(Reason::AddedBeatsDelete(record.key.system.clone()))
     }
 
-    fn news(&self, active: Active) -> Option<News> {
-        let lanes = self.context.lanes;
+    fn news(&self, active: ActiveMember) -> Option<UnsharedContent> {
+        let mappings = self.context.mappings;
         let record = self.records.get(active.record)?;
-        let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+        let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
         let seen = fields.filter_map(|(position, (field, state))| {
-            let lane = lanes.lane(active.member, position)?;
+            let mapping = mappings.mapping(active.member, position)?;
             let mut waits = Vec::new();
             let references = self.context.references;
-            let seen = super::seen(references, field, lane, record, state, &mut waits);
-            lane.mapping.direction.reads().then_some((seen, state, field))
+            let seen = super::seen(references, field, mapping, record, state, &mut waits);
+            mapping.group.direction.reads().then_some((seen, state, field))
         });
         seen.filter_map(|(seen, state, field)| match &state.base {
             Some(base) => {
                 let is_other = *seen != state.base
                     && !(base.is_null() && is_unset(&seen, &field.winner))
                     && !self.follows(field, &state.base, &seen);
-                (seen.is_some() && (is_other || state.unsure)).then_some(News::Edited)
+                (seen.is_some() && (is_other || state.unsure)).then_some(UnsharedContent::Edited)
             }
-            // What the system put there when the record was made is nobody's (RULES.md P4).
+            // A value that the system set when the record was made is nobody's (`RULES.md` P4).
             None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
-                .then_some(News::Added),
+                .then_some(UnsharedContent::Added),
         })
         .max()
     }
 
-    /// Whether a reference differs only because what it named was deleted or united with another:
+    /// True where a reference differs only because its target was deleted or united with another:
     /// that is nobody's edit (`RULES.md` V2).
     fn follows(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
         matches!(field.kind, FieldKind::Reference { .. })
             && self.context.references.is_same_by_now(before, now)
     }
 
-    /// What removed records never got of the truth, the weightiest; a value that was refused there
-    /// is nobody's news.
+    /// The weightiest value of the truth that a removed record never got. A value that was refused
+    /// there is no edit.
     fn undelivered(&self) -> Option<Undelivered> {
         let removed = self.records.iter().filter(|record| record.status.is_removed());
         let due = removed.flat_map(|record| {
@@ -140,17 +146,17 @@ impl Work<'_> {
     }
 
     fn never_got(&self, record: &RecordState, position: usize) -> Option<Undelivered> {
-        let lanes = self.context.lanes;
-        let lane = lanes.lane(lanes.member_of(record)?, position)?;
+        let mappings = self.context.mappings;
+        let mapping = mappings.mapping(mappings.member_of(record)?, position)?;
         let (state, truth) = (record.fields.get(position)?, self.truth(position));
-        // Of a field that stood still nothing is known there (RULES.md V13).
-        let is_due = lane.mapping.direction.writes()
-            && lane.is_plain()
+        // Nothing is known of a field that stood still there (`RULES.md` V13).
+        let is_due = mapping.group.direction.writes()
+            && mapping.is_plain()
             && !state.is_still()
             && state.agreed != truth
             && state.base != truth
             && (is_filled(&truth) || is_filled(&state.base));
-        let field = lanes.entity.fields.get(position).filter(|_| is_due)?;
+        let field = mappings.entity.fields.get(position).filter(|_| is_due)?;
         if self.follows(field, &state.agreed, &truth) {
             return None;
         }
@@ -158,7 +164,7 @@ impl Work<'_> {
         let place = (record.key.system.as_str(), record.key.object.as_str());
         let known = undelivered(&self.plan.link.failures, place, name, &truth);
         // Neither it nor what it took over from ever said anything of this field: nobody knows what
-        // it held (RULES.md V12, V13).
+        // it held (`RULES.md` V12, V13).
         let is_blank = state.agreed.is_none() && state.base.is_none();
         let unread = !record.was_read() || was_not_answered(&record.failures, name);
         if known == Undelivered::News && is_blank && unread {
@@ -173,11 +179,12 @@ impl Work<'_> {
         Some(if known == Undelivered::Refused && !is_older { Undelivered::Doubtful } else { known })
     }
 
-    /// A removed record whose system has another live one is no news for the link; one out of sight
-    /// does not come back into a place that is taken.
+    /// Marks removed and missing records as replaced where their system has another live record in
+    /// the link.
     fn forget_replaced(&mut self) {
-        let is_gone =
-            |record: &RecordState| record.status.is_removed() || record.status == Status::Missing;
+        let is_gone = |record: &RecordState| {
+            record.status.is_removed() || record.status == RecordStatus::Missing
+        };
         if !self.records.iter().any(|record| is_gone(record)) {
             return;
         }
@@ -190,7 +197,7 @@ impl Work<'_> {
             .collect();
         for record in self.records.iter_mut().filter(|record| is_gone(record)) {
             if live.contains(&record.key.system) {
-                Arc::make_mut(record).status = Status::Replaced;
+                Arc::make_mut(record).status = RecordStatus::Replaced;
             }
         }
     }
@@ -198,7 +205,7 @@ impl Work<'_> {
     /// The link goes on without its removed records, so that their systems get new ones.
     fn forget_removed(&mut self) {
         for record in self.records.iter_mut().filter(|record| record.status.is_removed()) {
-            Arc::make_mut(record).status = Status::Replaced;
+            Arc::make_mut(record).status = RecordStatus::Replaced;
         }
     }
 
@@ -212,18 +219,18 @@ impl Work<'_> {
     }
 
     pub(super) fn archive_others(&mut self, gone: &RecordKey) {
-        if self.context.brake.is_some_and(|brake| brake.leaves) {
+        if self.context.hold.is_some_and(|hold| hold.leaves) {
             self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone()));
             return;
         }
-        if let Some(Brake { count, limit, along, .. }) = self.context.brake {
+        if let Some(DeletionHold { count, limit, along, .. }) = self.context.hold {
             self.plan.held = true;
             self.note(Some(gone.clone()), None, Reason::Braked { count, limit, along });
             return;
         }
         for active in &self.active {
             let Some(record) = self.records.get(active.record) else { continue };
-            self.plan.drafts.push(Draft {
+            self.plan.drafts.push(PlannedWrite {
                 link: self.plan.link.id,
                 member: active.member,
                 action: Action::Archive,
@@ -241,7 +248,7 @@ impl Work<'_> {
     }
 
     fn ask_about(&mut self, gone: &RecordKey) {
-        let matter = Matter::Deleted { gone: gone.clone() };
+        let matter = ReviewSubject::Deleted { gone: gone.clone() };
         let now_ms = self.context.now_ms;
         let review = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
         let known = self.reviews.iter().find(|known| known.id == review.id).cloned();
@@ -249,7 +256,7 @@ impl Work<'_> {
             Some(known) if known.status == ReviewStatus::Chosen => {
                 self.plan.reviews.push(review::closed(&known, now_ms));
                 match known.choice {
-                    Some(Choice::Approve) => self.archive_others(gone),
+                    Some(ReviewChoice::Approve) => self.archive_others(gone),
                     _ => self.end(Reason::Unlinked(gone.system.clone()), Some(gone.clone())),
                 }
             }

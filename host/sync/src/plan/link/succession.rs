@@ -1,30 +1,33 @@
-//! A place in the link is empty: who takes it.
+//! Fills the place of a record that is gone with a surplus record of the same system.
 //!
 //! The active record of a system is gone while a surplus one of the same system stands by: the
-//! thing is still there, so that is no deletion (SYNC.md 3.8). One surplus record takes the place
-//! with the base values that it has; between several a person decides. A record that is out of
-//! sight keeps its place until it comes back or a person says that it is gone.
+//! thing is still there, so that is no deletion (`RULES.md` E12). One surplus record takes the
+//! place with the base values that it has; between several a person decides. A missing record keeps
+//! its place until it comes back or a person says that it is gone.
 
 use std::sync::Arc;
 
-use super::{Work, is_now};
+use super::{LinkPlanner, is_now};
 use crate::model::reason::Reason;
 use crate::model::review;
-use crate::model::state::{Choice, Matter, RecordKey, RecordState, Review, ReviewStatus, Status};
+use crate::model::state::{
+    RecordKey, RecordState, RecordStatus, Review, ReviewChoice, ReviewStatus, ReviewSubject,
+};
 
-impl Work<'_> {
-    /// Closes questions about records that are back, and does what a person said of the others.
+impl LinkPlanner<'_> {
+    /// Closes questions about missing records that are back, and marks those as deleted that a
+    /// person said are gone.
     pub(super) fn settle_missing(&mut self) {
         let now_ms = self.context.now_ms;
         for known in &self.reviews {
-            let Matter::Missing { record: key } = &known.matter else { continue };
+            let ReviewSubject::Missing { record: key } = &known.matter else { continue };
             let missing = |record: &&mut Arc<RecordState>| {
-                record.key == *key && record.status == Status::Missing
+                record.key == *key && record.status == RecordStatus::Missing
             };
             match (self.records.iter_mut().find(missing), &known.choice) {
                 (Some(_), None) => continue,
-                (Some(record), Some(Choice::Approve)) => {
-                    Arc::make_mut(record).status = Status::Deleted;
+                (Some(record), Some(ReviewChoice::Approve)) => {
+                    Arc::make_mut(record).status = RecordStatus::Deleted;
                 }
                 _ => {}
             }
@@ -34,25 +37,27 @@ impl Work<'_> {
 
     /// Fills places whose active record is gone.
     pub(super) fn succeed(&mut self) {
-        let surplus = self.records.iter().filter(|record| record.status == Status::Surplus);
+        let surplus = self.records.iter().filter(|record| record.status == RecordStatus::Surplus);
         let mut systems: Vec<String> = surplus.map(|record| record.key.system.clone()).collect();
         systems.dedup();
         let asked: Vec<String> = systems.iter().filter_map(|system| self.fill(system)).collect();
         let now_ms = self.context.now_ms;
         for known in &self.reviews {
-            if matches!(known.matter, Matter::Successor { .. }) && !asked.contains(&known.id) {
+            if matches!(known.matter, ReviewSubject::Successor { .. }) && !asked.contains(&known.id)
+            {
                 self.plan.reviews.push(review::closed(known, now_ms));
             }
         }
     }
 
-    /// The id of the question, if a person must say who takes the place in this system.
+    /// The id of the question, if a person must choose the record that takes the place in this
+    /// system.
     fn fill(&mut self, system: &str) -> Option<String> {
         let here = || self.records.iter().filter(|record| record.key.system == system);
         if here().any(|record| record.status.has_place()) {
             return None;
         }
-        let surplus = here().filter(|record| record.status == Status::Surplus);
+        let surplus = here().filter(|record| record.status == RecordStatus::Surplus);
         let heirs: Vec<RecordKey> = surplus.map(|record| record.key.clone()).collect();
         let gone = here().find(|record| record.status.is_removed());
         let gone =
@@ -62,12 +67,12 @@ impl Work<'_> {
             self.take_over(&only, gone);
             return None;
         }
-        let matter = Matter::Successor { gone: gone.clone(), records: heirs };
+        let matter = ReviewSubject::Successor { gone: gone.clone(), records: heirs };
         let now_ms = self.context.now_ms;
         let question = review::of_link(&self.plan.link, matter, ReviewStatus::Open, now_ms);
         let known = self.reviews.iter().find(|known| known.id == question.id);
         match known {
-            Some(Review { choice: Some(Choice::LinkWith(heir)), .. }) => {
+            Some(Review { choice: Some(ReviewChoice::LinkWith(heir)), .. }) => {
                 let heir = heir.clone();
                 self.take_over(&heir, gone);
                 return None;
@@ -82,24 +87,24 @@ impl Work<'_> {
     }
 
     fn take_over(&mut self, heir: &RecordKey, gone: RecordKey) {
-        if !is_now(&self.records, heir, &Status::Surplus) {
+        if !is_now(&self.records, heir, &RecordStatus::Surplus) {
             return;
         }
         for record in self.records.iter_mut().filter(|record| record.key == *heir) {
-            Arc::make_mut(record).status = Status::Live;
+            Arc::make_mut(record).status = RecordStatus::Live;
         }
-        self.active = self.context.lanes.active(&self.records);
+        self.active = self.context.mappings.active(&self.records);
         self.note(Some(heir.clone()), None, Reason::TookOver(gone));
     }
 
-    /// What could not be read of a record that is read for nobody any more is no failure, unless a
-    /// deletion is still to be weighed with it (RULES.md V20).
+    /// Drops reading failures of records that are gone or stand aside, unless a deletion is still
+    /// to be weighed with them (`RULES.md` V20).
     pub(super) fn drop_failures(&mut self) {
         if self.plan.held || self.plan.stands {
             return;
         }
         let is_over = |record: &RecordState| {
-            let is_aside = record.status.is_gone() || record.status == Status::Surplus;
+            let is_aside = record.status.is_gone() || record.status == RecordStatus::Surplus;
             is_aside && !record.failures.is_empty()
         };
         for record in self.records.iter_mut().filter(|record| is_over(record)) {

@@ -1,36 +1,36 @@
-//! Which members must be told of the truth: only fields that are due, only where the mapping
-//! writes.
+//! Plans updates: only fields that are due, only in members that the mapping writes.
 
-use super::{Draft, Unread, Work};
+use super::{LinkPlanner, PlannedWrite, UnreadField};
 use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::spec::{FieldIndex, MappingGroup};
 use crate::model::state::FieldWrite;
 use crate::model::value::Cell;
-use crate::plan::mapping::Active;
+use crate::plan::mapping::ActiveMember;
 use crate::read::canonical::is_changed;
 use crate::read::unreadable::was_not_answered;
 
-impl Work<'_> {
-    /// What was refused stays a failure while it is due and cannot be read (RULES.md V5, V13).
+impl LinkPlanner<'_> {
+    /// Notes fields that are due and cannot be read: a refusal there stays a failure (`RULES.md`
+    /// V5, V13).
     pub(super) fn note_unread(&mut self) {
         if self.plan.link.failures.is_empty() {
             return;
         }
-        let lanes = self.context.lanes;
+        let mappings = self.context.mappings;
         for active in &self.active {
             let Some(record) = self.records.get(active.record) else { continue };
-            let fields = lanes.entity.fields.iter().zip(&record.fields).enumerate();
+            let fields = mappings.entity.fields.iter().zip(&record.fields).enumerate();
             for (position, (field, state)) in fields {
-                let lane = lanes.lane(active.member, position);
-                let direction = lane.map(|lane| lane.mapping.direction);
+                let mapping = mappings.mapping(active.member, position);
+                let direction = mapping.map(|mapping| mapping.group.direction);
                 let is_both = direction.is_some_and(|way| way.reads() && way.writes());
                 let truth = self.truth(position);
                 let is_due = truth.is_some() && state.agreed != truth && state.base != truth;
                 if is_both && is_due && state.seen.is_none() {
                     let not_answered = was_not_answered(&record.failures, &field.name);
                     let (member, field) = (active.member, field.name.clone());
-                    self.plan.unread.push(Unread { member, field, not_answered });
+                    self.plan.unread.push(UnreadField { member, field, not_answered });
                 }
             }
         }
@@ -47,9 +47,9 @@ impl Work<'_> {
         }
     }
 
-    fn update(&mut self, index: usize) -> Option<Draft> {
+    fn update(&mut self, index: usize) -> Option<PlannedWrite> {
         let active = *self.active.get(index)?;
-        let member = self.context.lanes.entity.members.get(active.member)?;
+        let member = self.context.mappings.entity.members.get(active.member)?;
         let mut groups = Vec::new();
         let mut fields = Vec::new();
         for (position, group) in member.groups.iter().enumerate() {
@@ -63,7 +63,7 @@ impl Work<'_> {
         }
         let record = self.records.get(active.record)?;
         let reason = fields.first().map(|field| field.reason.clone())?;
-        Some(Draft {
+        Some(PlannedWrite {
             link: self.plan.link.id,
             member: active.member,
             action: Action::Update,
@@ -79,17 +79,17 @@ impl Work<'_> {
         })
     }
 
-    /// Why a field is due at a member, if it is.
+    /// The reason for which a field is due at a member, if it is.
     fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
         let outcome = self.outcome(field.0)?;
         let part = outcome.parts.iter().position(|part| *part == active)?;
         outcome.merged.parts.get(part)?.due.clone()
     }
 
-    /// The cells of one group; nothing when it must wait, or already stands there.
+    /// The cells of one group; none where a reference must wait or the columns hold them already.
     fn group_cells(
         &mut self,
-        active: Active,
+        active: ActiveMember,
         group: &MappingGroup,
         reason: &Reason,
     ) -> Option<(Vec<Cell>, Vec<FieldWrite>)> {
@@ -97,16 +97,16 @@ impl Work<'_> {
         let mut writes = Vec::with_capacity(group.fields.len());
         let mut news = false;
         for index in &group.fields {
-            let field = self.context.lanes.entity.fields.get(index.0)?;
-            let lane = self.context.lanes.lane(active.member, index.0)?;
+            let field = self.context.mappings.entity.fields.get(index.0)?;
+            let mapping = self.context.mappings.mapping(active.member, index.0)?;
             let record = self.records.get(active.record)?;
             let system = record.key.system.clone();
             let state = record.fields.get(index.0)?.clone();
-            // What a member that is only written holds may never have been taken into account.
-            let is_shown = lane.is_plain() && !lane.mapping.direction.reads();
+            // The value of a member that is only written may never have been weighed.
+            let is_shown = mapping.is_plain() && !mapping.group.direction.reads();
             let before = state.seen.clone().filter(|_| is_shown).or(state.base);
             let truth = self.truth(index.0);
-            let outward = self.outward(field, lane, &system, &truth, &state.seen);
+            let outward = self.outward(field, mapping, &system, &truth, &state.seen);
             if outward.remote.is_none() && truth.is_some() {
                 return None;
             }

@@ -1,30 +1,34 @@
-//! What a person is asked about a field, and what a rule has overruled: each system once, with the
-//! value that it holds now (`RULES.md` V20).
+//! Questions about a field, and records of what a rule overruled. Each names every system once,
+//! with the value that it holds now (`RULES.md` V20).
 
-use super::{Merge, Part, is_blank};
+use super::{FieldMerge, MemberField, is_blank};
 use crate::model::reason::Reason;
 use crate::model::spec::FirstLink;
-use crate::model::state::Matter;
+use crate::model::state::ReviewSubject;
 use crate::model::value::Cell;
 use crate::plan::policy::{self, Vote};
 
-/// Why no policy chooses in a link that was put back.
+/// The words of a conflict in a link that was put back from a backup.
 const PUT_BACK: &str = "by hand, because the database was put back";
 
-/// Why no policy chooses at the first link.
+/// The words of a conflict at the first link, where the mapping lets a person decide.
 const BY_HAND: &str = "first link, by hand";
 
-/// Why no policy chooses where a write may never have happened (`RULES.md` V1, R26).
+/// The words of a conflict about a write that may never have happened (`RULES.md` V1, R26).
 const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
 
-/// Why a value gives way that a member holds by itself which is only written.
+/// The words of a decision that replaces the own value of a member that is only written.
 const ONLY_WRITTEN: &str = "only written there";
 
-impl Merge<'_> {
+impl FieldMerge<'_> {
     /// Members want different values: the policy chooses, or a person. Where one of them is
     /// `unsure` to be an edit at all, a policy may only keep what the hub has: an old value never
     /// wins unseen.
-    pub(super) fn contest(&mut self, votes: &[Vote], unsure: bool) -> Option<Matter> {
+    pub(super) fn resolve_conflict(
+        &mut self,
+        votes: &[Vote],
+        unsure: bool,
+    ) -> Option<ReviewSubject> {
         let chosen = policy::choose(self.field, votes).cloned();
         let keeps = |vote: &Vote| self.is_same(&vote.value, &self.old.value);
         let (policy, chosen) = match chosen {
@@ -46,7 +50,7 @@ impl Merge<'_> {
     }
 
     /// Both have a value at the first link and differ: the preferred system's counts.
-    pub(super) fn introduce(&mut self, position: usize, vote: &Vote) -> Option<Matter> {
+    pub(super) fn introduce(&mut self, position: usize, vote: &Vote) -> Option<ReviewSubject> {
         let held = Vote {
             system: self.new.from.clone().unwrap_or_default(),
             value: self.new.value.clone(),
@@ -54,7 +58,7 @@ impl Merge<'_> {
         };
         let mut values = self.shown(&[held, vote.clone()]);
         // What a rule has overruled a moment ago stays on record.
-        if let Some(Matter::Conflict { values: overruled, .. }) = self.decided.take() {
+        if let Some(ReviewSubject::Conflict { values: overruled, .. }) = self.decided.take() {
             for (system, value) in overruled {
                 add(&mut values, &system, &value);
             }
@@ -82,11 +86,11 @@ impl Merge<'_> {
     /// A value that a member holds by itself which is only written gives way to the truth: that
     /// stays on record, and where a person decides at the first link, a person is asked before
     /// (`RULES.md` P10).
-    pub(super) fn replace_own(&mut self, asks: bool) -> Option<Matter> {
+    pub(super) fn replace_own(&mut self, asks: bool) -> Option<ReviewSubject> {
         let given_way: Vec<usize> =
             (0..self.parts.len()).filter(|position| self.gives_way(*position)).collect();
         let is_first =
-            given_way.iter().filter_map(|one| self.parts.get(*one)).any(Part::is_new_own);
+            given_way.iter().filter_map(|one| self.parts.get(*one)).any(MemberField::is_new_own);
         let (value, edited) = (self.new.value.clone(), self.new.edited);
         let held = Vote { system: self.new.from.clone().unwrap_or_default(), value, edited };
         let mut votes = vec![held];
@@ -103,17 +107,17 @@ impl Merge<'_> {
         }
         self.decided = Some(match self.decided.take() {
             // What a rule has overruled a moment ago stays on record.
-            Some(Matter::Conflict { field, base, values: mut all, policy, chosen }) => {
+            Some(ReviewSubject::Conflict { field, base, values: mut all, policy, chosen }) => {
                 values.iter().for_each(|(system, value)| add(&mut all, system, value));
-                Matter::Conflict { field, base, values: all, policy, chosen }
+                ReviewSubject::Conflict { field, base, values: all, policy, chosen }
             }
             _ => self.first(values, ONLY_WRITTEN.to_owned(), Some(self.new.value.clone())),
         });
         None
     }
 
-    /// Whether a member that is only written holds a value of its own that a write replaces. What
-    /// the system put there when we made the record is nobody's.
+    /// True where a write replaces a value of its own in a member that is only written. A value
+    /// that the system set at creation is nobody's.
     fn gives_way(&self, position: usize) -> bool {
         let parts = self.parts.get(position).zip(self.outlooks.get(position));
         parts.is_some_and(|(part, outlook)| {
@@ -131,14 +135,14 @@ impl Merge<'_> {
     }
 
     /// A field was emptied and the policy asks; `others` are what was edited besides.
-    pub(super) fn emptied(&self, emptied: &[usize], others: &[usize]) -> Matter {
+    pub(super) fn emptied(&self, emptied: &[usize], others: &[usize]) -> ReviewSubject {
         let votes = |positions: &[usize]| -> Vec<Vote> {
             positions.iter().filter_map(|position| self.vote(*position)).collect()
         };
         let mut values = self.shown(&[votes(emptied), votes(others)].concat());
         self.add_newcomers(&mut values);
         match values.as_slice() {
-            [(system, _)] => Matter::Cleared {
+            [(system, _)] => ReviewSubject::Cleared {
                 field: self.field.name.clone(),
                 system: system.clone(),
                 value: self.old.value.clone(),
@@ -152,14 +156,25 @@ impl Merge<'_> {
         values: Vec<(String, Cell)>,
         policy: String,
         chosen: Option<Cell>,
-    ) -> Matter {
+    ) -> ReviewSubject {
         let (field, base) = (self.field.name.clone(), self.old.value.clone());
-        Matter::Conflict { field, base, values, policy, chosen }
+        ReviewSubject::Conflict { field, base, values, policy, chosen }
     }
 
     /// A conflict between values of which none was before the other.
-    fn first(&self, values: Vec<(String, Cell)>, policy: String, chosen: Option<Cell>) -> Matter {
-        Matter::Conflict { field: self.field.name.clone(), base: None, values, policy, chosen }
+    fn first(
+        &self,
+        values: Vec<(String, Cell)>,
+        policy: String,
+        chosen: Option<Cell>,
+    ) -> ReviewSubject {
+        ReviewSubject::Conflict {
+            field: self.field.name.clone(),
+            base: None,
+            values,
+            policy,
+            chosen,
+        }
     }
 
     /// Each system that wants one of these values or stands for it, with what it holds now. The
@@ -167,7 +182,7 @@ impl Merge<'_> {
     pub(super) fn shown(&self, votes: &[Vote]) -> Vec<(String, Cell)> {
         let mut values = Vec::with_capacity(votes.len());
         for vote in votes {
-            let holds = |part: &&Part<'_>| self.is_same(&part.seen, &vote.value);
+            let holds = |part: &&MemberField<'_>| self.is_same(&part.seen, &vote.value);
             let own = self.parts.iter().find(|part| part.system == vote.system).filter(holds);
             if let Some(part) = own.or_else(|| self.parts.iter().find(holds)) {
                 add(&mut values, part.system, &part.seen);

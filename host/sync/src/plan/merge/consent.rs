@@ -5,14 +5,14 @@
 //! after the database was put back. A person takes it back by changing it in one system, unless
 //! another one holds it that cannot be told. Who never held it has no say.
 
-use super::{Merge, Part};
+use super::{FieldMerge, MemberField};
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, Winner};
 use crate::model::state::{Link, RecordState, Span, Truth};
 use crate::model::value::{Cell, Value};
 use crate::plan::policy::{self, Vote};
 
-impl Merge<'_> {
+impl FieldMerge<'_> {
     /// Moves the truth where somebody has opted out; `false` where nobody has, so that the decision
     /// table speaks.
     pub(super) fn weigh_consent(&mut self) -> bool {
@@ -35,7 +35,7 @@ impl Merge<'_> {
 
     /// The member that has opted out and whose word was not weighed yet.
     fn newly_out(&self) -> Option<usize> {
-        self.parts.iter().position(|part| is_news(&self.field.winner, part, self.old))
+        self.parts.iter().position(|part| part.has_newly_opted_out(&self.field.winner, self.old))
     }
 
     /// The member where a person has taken the opt-out back, if all others that held it can be
@@ -86,22 +86,25 @@ impl Merge<'_> {
         self.overrule();
     }
 
-    /// Whether a member that is not read has opted out by itself: no rule writes over that.
-    pub(super) fn keeps_opt_out(&self, part: &Part<'_>) -> bool {
+    /// True where a member that is not read has opted out by itself: no rule writes over that.
+    pub(super) fn keeps_opt_out(&self, part: &MemberField<'_>) -> bool {
         opt_out(&self.field.winner).is_some_and(|out| {
             *part.seen == out && self.new.value != out && self.new.previous != out
         })
     }
 }
 
-/// Whether a member has opted out and its word was not weighed yet.
-pub(super) fn is_news(winner: &Winner, part: &Part<'_>, truth: &Truth) -> bool {
-    let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
-    // A consent that was just given back may not have got everywhere yet.
-    let pending = truth.previous == out;
-    let unweighed =
-        part.state.base != out || part.is_unsure() || part.state.agreed != truth.value && !pending;
-    part.reads && *part.seen == out && unweighed
+impl MemberField<'_> {
+    /// The member has opted out and its word was not weighed yet.
+    pub(super) fn has_newly_opted_out(&self, winner: &Winner, truth: &Truth) -> bool {
+        let Some(out) = opt_out(winner).filter(|out| truth.value != *out) else { return false };
+        // A consent that was just given back may not have got everywhere yet.
+        let pending = truth.previous == out;
+        let unweighed = self.state.base != out
+            || self.is_unsure()
+            || self.state.agreed != truth.value && !pending;
+        self.reads && *self.seen == out && unweighed
+    }
 }
 
 /// The value that says that somebody opted out, in a field of consent.
@@ -130,7 +133,7 @@ pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) 
     carries
 }
 
-/// Whether this is an opt-out in a field of consent.
+/// True where the cell is an opt-out in a field of consent.
 pub(crate) fn is_opt_out(winner: &Winner, cell: &Cell) -> bool {
     opt_out(winner).is_some_and(|out| *cell == out)
 }

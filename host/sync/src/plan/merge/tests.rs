@@ -1,4 +1,5 @@
-//! The decision table of SYNC.md 3.2 over every combination of base, member values and policy.
+//! Tests of the decision table (`RULES.md` E5) over every combination of base, member values and
+//! policy.
 //!
 //! `expected` is the table written down a second time, case by case and without regard to how the
 //! merge works; the test walks through all combinations and compares.
@@ -6,7 +7,7 @@
 use super::*;
 use crate::model::spec::Winner;
 
-/// What the table says of one combination.
+/// The expected result of one combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Row {
     /// The truth, and whether a is to be written, and x.
@@ -23,8 +24,8 @@ fn value(name: &str) -> Cell {
     }
 }
 
-fn rules<'a>(field: &'a FieldSpec, first_link: &'a FirstLink) -> Rules<'a> {
-    Rules { field, first_link, by_hand: false, is_over: false }
+fn rules<'a>(field: &'a FieldSpec, first_link: &'a FirstLink) -> MergeRules<'a> {
+    MergeRules { field, first_link, by_hand: false, is_over: false }
 }
 
 fn state(base: &Cell, seen: &Cell, edited: Span) -> FieldState {
@@ -44,7 +45,7 @@ struct Case {
     winner: Winner,
     clear: Clear,
     first_link: FirstLink,
-    /// Which member's stamps prove that it was edited last.
+    /// The member whose stamps prove the later edit.
     newer: &'static str,
 }
 
@@ -69,10 +70,10 @@ impl Case {
             ..Truth::default()
         };
         let states = [state(&self.base, &self.a, edited_a), state(&self.base, &self.x, edited_x)];
-        let parts: Vec<Part<'_>> = ["a", "x"]
+        let parts: Vec<MemberField<'_>> = ["a", "x"]
             .into_iter()
             .zip(&states)
-            .map(|(system, state)| Part {
+            .map(|(system, state)| MemberField {
                 system,
                 reads: true,
                 writes: true,
@@ -207,7 +208,7 @@ fn check_behind(winner: &Winner, seen: &str, expected: Option<(&str, bool)>) {
     let left = state(&value("new"), &value("new"), Span::default());
     // It refused the write of `new`, so it still stands at `old`.
     let right = state(&value("old"), &value(seen), Span::default());
-    let part = |system, state| Part {
+    let part = |system, state| MemberField {
         system,
         reads: true,
         writes: true,
@@ -250,7 +251,7 @@ fn sets_merge_by_each_members_own_changes() {
     let truth = Truth { value: base.clone(), from: Some("a".into()), ..Truth::default() };
     let left = state(&base, &set(&["a", "b", "c"]), Span::default());
     let right = state(&base, &set(&["b"]), Span::default());
-    let part = |system, state| Part {
+    let part = |system, state| MemberField {
         system,
         reads: true,
         writes: true,
@@ -265,7 +266,7 @@ fn sets_merge_by_each_members_own_changes() {
 
 /// `a` changed the field from `old` to `new`; the write to `x` was never answered, and `x` shows
 /// this now.
-fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> Merged {
+fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> MergedField {
     let [old, new] = cells;
     let field = FieldSpec { name: "title".into(), kind, winner, clear: Clear::Ignore };
     let (from, previous) = (Some("a".to_owned()), old.clone());
@@ -275,9 +276,9 @@ fn unsure(winner: Winner, kind: FieldKind, now: Cell, cells: [Cell; 2]) -> Merge
     states[1].unsure = true;
     let part = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
-        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+        MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
 }
 
@@ -286,16 +287,16 @@ fn a_value_that_may_be_an_edit_is_weighed_against_the_truth() {
     let always = |system: &str| Winner::Always(system.to_owned());
     let texts = || [value("old"), value("new")];
     let text = |winner, now: &str| unsure(winner, FieldKind::Text, value(now), texts());
-    let due = |merged: &Merged| [0, 1].map(|part| merged.parts[part].due.is_some());
+    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[part].due.is_some());
     for winner in [Winner::Manual, Winner::Newest] {
         assert!(text(winner, "old").question.is_some(), "no stamp says which is newer");
     }
     let ours = text(always("a"), "old");
     assert_eq!((&ours.truth.value, due(&ours)), (&value("new"), [false, true]));
-    assert!(matches!(ours.decided, Some(Matter::Conflict { .. })), "it is on record");
+    assert!(matches!(ours.decided, Some(ReviewSubject::Conflict { .. })), "it is on record");
     let theirs = text(always("x"), "old");
     assert_eq!(due(&theirs), [false, false], "what may be no edit wins by no rule");
-    assert!(matches!(theirs.question, Some(Matter::Conflict { .. })));
+    assert!(matches!(theirs.question, Some(ReviewSubject::Conflict { .. })));
     // A value that was empty before the write is no clear.
     let null = [value("null"), value("new")];
     let filled = unsure(always("a"), FieldKind::Text, value("null"), null);
@@ -314,7 +315,7 @@ fn sets_that_may_be_edits_are_not_united() {
 }
 
 /// Two members with a common base, and what becomes of a field where `true` is an opt-out.
-fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> Merged {
+fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> MergedField {
     let field = FieldSpec {
         name: "no_mail".into(),
         kind: FieldKind::Boolean,
@@ -325,9 +326,9 @@ fn consent(base: &Cell, a: &Cell, x: &Cell, preferred: &str) -> Merged {
     let states = [a, x].map(|seen| state(base, seen, Span::default()));
     let part = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
-        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+        MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Prefer(preferred.to_owned())), &truth, &parts, None)
 }
 
@@ -375,7 +376,7 @@ fn opt_out_of_a_member_that_is_only_written_stands() {
     };
     let source = FieldState { seen: bool(false), ..FieldState::default() };
     let target = FieldState { seen: bool(true), ..FieldState::default() };
-    let part = |system, reads, state| Part {
+    let part = |system, reads, state| MemberField {
         system,
         reads,
         writes: !reads,
@@ -402,7 +403,7 @@ fn empty_source_empties_no_target_that_is_unknown() {
         let truth = Truth { value: value("null"), previous, ..Truth::default() };
         let source = state(&value("null"), &value("null"), Span::default());
         let target = FieldState { seen: seen.clone(), base: known, ..FieldState::default() };
-        let part = |system, reads, state| Part {
+        let part = |system, reads, state| MemberField {
             system,
             reads,
             writes: !reads,
@@ -421,7 +422,7 @@ fn empty_source_empties_no_target_that_is_unknown() {
 }
 
 /// The field after `a` and `x` show these values, from a common base in these forms.
-fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> Merged {
+fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> MergedField {
     let field = FieldSpec {
         name: "name".into(),
         kind: FieldKind::Text,
@@ -439,9 +440,9 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> Merged {
         .collect();
     let part = |(system, state): (&'static str, _)| {
         let state: &FieldState = state;
-        Part { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
+        MemberField { system, reads: true, writes: true, state, seen: Cow::Borrowed(&state.seen) }
     };
-    let parts: Vec<Part<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
+    let parts: Vec<MemberField<'_>> = ["a", "x"].into_iter().zip(&states).map(part).collect();
     merge(rules(&field, &FirstLink::Review), &truth, &parts, None)
 }
 
@@ -449,7 +450,7 @@ fn forms(truth: &str, bases: [&str; 2], seen: [&str; 2]) -> Merged {
 #[test]
 fn forms_of_one_value_are_equal_until_a_person_changes_the_form() {
     let (typed, unified) = ("\u{fa10}", "\u{585a}");
-    let due = |merged: &Merged| [0, 1].map(|part| merged.parts[part].due.is_some());
+    let due = |merged: &MergedField| [0, 1].map(|part| merged.parts[part].due.is_some());
     // Two forms at the first link: nobody's is touched.
     let first = forms("absent", ["absent", "absent"], [typed, unified]);
     assert_eq!((first.truth.value.clone(), due(&first)), (value(typed), [false, false]));

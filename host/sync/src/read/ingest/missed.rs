@@ -1,32 +1,34 @@
-//! Writes that were answered and did not happen (RULES.md R26).
+//! Answered writes that did not happen (RULES.md R26).
 
 use std::sync::Arc;
 
-use super::Source;
+use super::IngestSource;
 use crate::apply::refused_columns;
 use crate::model::reason::Reason;
 use crate::model::spec::FieldIndex;
 use crate::model::state::{Doubt, Failure, JournalEntry, LinkId, LinkStatus, RecordState};
-use crate::read::order::{self, Fate, Weighed};
+use crate::read::order::{self, FieldVerdict, RowVerdict};
 use crate::store::port::{Changes, StoreError};
 
-impl Source<'_> {
-    /// Tells of writes that were answered and did not happen; one that was repeated often enough
-    /// counts as refused, so that a person sees it and it is not repeated for ever.
+impl IngestSource<'_> {
+    /// Journals the answered writes that did not happen. One that was repeated more than
+    /// [`order::TRIES_MAX`] times counts as refused, so that a person sees it and it is not
+    /// repeated for ever.
     pub(crate) fn missed(
         &self,
         record: &mut RecordState,
-        weighed: &Weighed,
+        weighed: &RowVerdict,
         doubt: Option<&Doubt>,
         journal: &mut Vec<JournalEntry>,
     ) -> Vec<(LinkId, Option<Failure>)> {
-        if *weighed == Weighed::There {
+        if *weighed == RowVerdict::There {
             return self.unarchived(record, doubt, journal).into_iter().collect();
         }
-        let Weighed::Fields(fates) = weighed else { return Vec::new() };
+        let RowVerdict::Fields(fates) = weighed else { return Vec::new() };
         let mut refused = Vec::new();
-        // What is taken back as often as it is written is not kept either, whoever does it.
-        let is_missed = |fate: &Fate| matches!(fate, Fate::Missed | Fate::Unsure);
+        // A value that is taken back after each write counts as not kept, too.
+        let is_missed =
+            |fate: &FieldVerdict| matches!(fate, FieldVerdict::Missed | FieldVerdict::Unsure);
         let missed = fates.iter().enumerate().filter(|(_, fate)| is_missed(fate));
         for (position, fate) in missed {
             let (Some(field), Some(state)) =
@@ -35,7 +37,7 @@ impl Source<'_> {
                 continue;
             };
             let name = Some(field.name.clone());
-            if *fate == Fate::Missed {
+            if *fate == FieldVerdict::Missed {
                 journal.push(self.line(record.key.clone(), record.link, name, Reason::NotKept));
             }
             let digest = doubt.and_then(|doubt| doubt.digests.get(&field.name));
@@ -53,7 +55,7 @@ impl Source<'_> {
         refused
     }
 
-    /// An archive that was answered and did not happen: its link goes on.
+    /// Journals an archive that was answered and did not happen. Its link goes on.
     fn unarchived(
         &self,
         record: &RecordState,
@@ -68,7 +70,7 @@ impl Source<'_> {
         Some((record.link?, digest.map(failure)))
     }
 
-    /// Keeps what counts as refused with its links; one that had ended goes on.
+    /// Stores refusals with their links, and reopens links that had ended.
     pub(super) async fn keep_missed(
         &self,
         missed: Vec<(LinkId, Option<Failure>)>,

@@ -1,33 +1,33 @@
-//! One record as a row says: its fields, and what of it could not be read.
+//! One record as a row shows it: its fields, and its unreadable cells.
 
 use std::collections::BTreeMap;
 
-use super::Source;
+use super::IngestSource;
 use crate::model::reason::Reason;
 use crate::model::record::{Page, Row};
 use crate::model::spec::FieldIndex;
-use crate::model::state::{Failure, FailureClass, FieldState, RecordState, Span, Status};
+use crate::model::state::{Failure, FailureClass, FieldState, RecordState, RecordStatus, Span};
 use crate::model::value::Value;
-use crate::read::fields::Reading;
-use crate::read::order::{self, Weighed};
+use crate::read::fields::RowReading;
+use crate::read::order::{self, RowVerdict};
 use crate::read::unreadable;
 
-impl Source<'_> {
-    /// The record as this row says. One without a place in a link keeps its stamp, which may
-    /// say where it belongs.
+impl IngestSource<'_> {
+    /// The record after this row. A record without a place in a link keeps its stamp, which may
+    /// name its link.
     pub(crate) fn update(
         &self,
         row: &Row,
-        reading: &mut Reading,
-        (before, weighed): (Option<&RecordState>, &Weighed),
+        reading: &mut RowReading,
+        (before, weighed): (Option<&RecordState>, &RowVerdict),
         (stamp, unmapped): (Option<&str>, &[FieldIndex]),
     ) -> RecordState {
         let mut record = before.cloned().unwrap_or_else(|| self.blank(&row.id));
-        if record.status == Status::Missing || *weighed == Weighed::There {
-            record.status = Status::Live;
+        if record.status == RecordStatus::Missing || *weighed == RowVerdict::There {
+            record.status = RecordStatus::Live;
         } else if !record.status.is_there() {
-            // The linking step says where it belongs now.
-            record.status = Status::Returned;
+            // The linking step decides its place.
+            record.status = RecordStatus::Returned;
         }
         let last_ms = record.modified_ms;
         record.fields.resize_with(self.entity.fields.len(), FieldState::default);
@@ -35,7 +35,7 @@ impl Source<'_> {
         let states = record.fields.iter_mut().zip(&self.entity.fields).enumerate();
         for ((position, (state, field)), mut cell) in states.zip(cells) {
             if state.is_filler(&field.kind, &cell) {
-                // What we put there for want of a value is none (`RULES.md` V6).
+                // A default that the record was made with is no value (`RULES.md` V6).
                 cell = Some(Value::Null);
             } else if cell.is_some() {
                 state.filler = None;
@@ -61,22 +61,22 @@ impl Source<'_> {
         record.version = row.version.clone().filter(|_| !reading.again);
         record.modified_ms = row.modified_ms.or(last_ms);
         record.raw = std::mem::take(&mut reading.raw);
-        let has_place = record.link.is_some() && record.status != Status::Returned;
+        let has_place = record.link.is_some() && record.status != RecordStatus::Returned;
         if let (false, Some(column), Some(stamp)) = (has_place, &self.member.stamp, stamp) {
             record.raw.push((column.clone(), Some(stamp.into())));
         }
         record
     }
 
-    /// What this row fails at.
+    /// The failures of this row.
     pub(super) fn failures(
         &self,
         place: (&Page, &Row, &[(&str, &str)]),
-        reading: &Reading,
+        reading: &RowReading,
         before: Option<&RecordState>,
     ) -> Vec<Failure> {
-        // Of a surplus record nothing is read but whether it is there.
-        let is_aside = before.is_some_and(|record| record.status == Status::Surplus);
+        // A surplus record is only read for its presence.
+        let is_aside = before.is_some_and(|record| record.status == RecordStatus::Surplus);
         if reading.problems.is_empty() || is_aside {
             return Vec::new();
         }
@@ -107,7 +107,7 @@ impl Source<'_> {
             link: None,
             version: None,
             modified_ms: None,
-            status: Status::Live,
+            status: RecordStatus::Live,
             fields: vec![FieldState::default(); self.entity.fields.len()],
             raw: Vec::new(),
             failures: Vec::new(),

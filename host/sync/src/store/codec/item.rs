@@ -9,7 +9,7 @@ use crate::model::value::{Cell, Value};
 /// What items of one text have in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Shared {
+pub struct SharedFacts {
     edited: Span,
     from: Option<String>,
 }
@@ -23,7 +23,7 @@ pub trait Item: Sized + Default + PartialEq {
     fn bare(&self, shared: (Span, Option<&str>)) -> Option<&Value>;
 
     /// Reads a value that stood alone.
-    fn of_bare(value: Value, shared: &Shared) -> Self;
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self;
 
     /// Writes the inside of an object: all that neither `shared` nor the item itself says.
     ///
@@ -35,7 +35,7 @@ pub trait Item: Sized + Default + PartialEq {
     ///
     /// # Errors
     /// What the reader says.
-    fn read<'de, A: MapAccess<'de>>(map: A, shared: &Shared) -> Result<Self, A::Error>;
+    fn read<'de, A: MapAccess<'de>>(map: A, shared: &SharedFacts) -> Result<Self, A::Error>;
 }
 
 /// What most items have in common, as a member of the whole object.
@@ -48,8 +48,11 @@ pub(super) fn write_shared(
     }
     out.extend_from_slice(b"\"\":{");
     let mut object = Object { out, is_first: true };
-    object.put("edited", &(edited != Span::default()).then_some((edited.after, edited.until)))?;
-    object.put("from", &from)?;
+    object.write_entry(
+        "edited",
+        &(edited != Span::default()).then_some((edited.after, edited.until)),
+    )?;
+    object.write_entry("from", &from)?;
     out.push(b'}');
     Ok(())
 }
@@ -62,7 +65,11 @@ struct Object<'a> {
 
 impl Object<'_> {
     /// A value that may be there; nothing where it is not.
-    fn put<T: serde::Serialize>(&mut self, key: &str, value: &Option<T>) -> serde_json::Result<()> {
+    fn write_entry<T: serde::Serialize>(
+        &mut self,
+        key: &str,
+        value: &Option<T>,
+    ) -> serde_json::Result<()> {
         match value {
             Some(value) => self.always(key, value),
             None => Ok(()),
@@ -104,7 +111,7 @@ impl Item for FieldState {
         seen.as_ref().filter(|_| is_settled && is_plain)
     }
 
-    fn of_bare(value: Value, shared: &Shared) -> Self {
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self {
         let seen = Some(value);
         let (base, agreed) = (seen.clone(), seen.clone());
         Self { seen, base, agreed, edited: shared.edited, ..Self::default() }
@@ -113,19 +120,19 @@ impl Item for FieldState {
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
         let Self { seen, base, agreed, edited, unsure, filler, tries, preset, lost, bereft } = self;
         let mut object = Object { out, is_first: true };
-        object.put("seen", seen)?;
+        object.write_entry("seen", seen)?;
         object.unless(seen, "base", base)?;
         object.unless(base, "agreed", agreed)?;
         object.span(shared.0, *edited)?;
         object.unless(&false, "unsure", unsure)?;
-        object.put("filler", filler)?;
+        object.write_entry("filler", filler)?;
         object.unless(&0, "tries", tries)?;
         object.unless(&false, "preset", preset)?;
         object.unless(&None, "lost", lost)?;
         object.unless(&None, "bereft", bereft)
     }
 
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &SharedFacts) -> Result<Self, A::Error> {
         #[derive(Deserialize)]
         #[serde(field_identifier, rename_all = "lowercase")]
         enum Key {
@@ -177,22 +184,22 @@ impl Item for Truth {
         value.as_ref().filter(|_| is_plain && is_shared)
     }
 
-    fn of_bare(value: Value, shared: &Shared) -> Self {
-        let Shared { edited, from } = shared.clone();
+    fn of_bare(value: Value, shared: &SharedFacts) -> Self {
+        let SharedFacts { edited, from } = shared.clone();
         Self { value: Some(value), from, edited, ..Self::default() }
     }
 
     fn write(&self, shared: (Span, Option<&str>), out: &mut Vec<u8>) -> serde_json::Result<()> {
         let Self { value, previous, from, edited, flips } = self;
         let mut object = Object { out, is_first: true };
-        object.put("value", value)?;
-        object.put("previous", previous)?;
+        object.write_entry("value", value)?;
+        object.write_entry("previous", previous)?;
         object.unless(&shared.1, "from", &from.as_deref())?;
         object.span(shared.0, *edited)?;
         object.unless(&0, "flips", flips)
     }
 
-    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &Shared) -> Result<Self, A::Error> {
+    fn read<'de, A: MapAccess<'de>>(mut map: A, shared: &SharedFacts) -> Result<Self, A::Error> {
         #[derive(Deserialize)]
         #[serde(field_identifier, rename_all = "lowercase")]
         enum Key {

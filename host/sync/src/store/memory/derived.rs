@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::State;
-use crate::model::state::{LinkId, LinkStatus, LinkView, OutboxState, ReviewStatus, Status};
-use crate::store::port::{Counts, EntityCounts};
+use crate::model::state::{LinkId, LinkStatus, LinkView, OutboxState, RecordStatus, ReviewStatus};
+use crate::store::port::{EntityCounts, StoreCounts};
 
 impl State {
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> StoreCounts {
         let outbox = |wanted| self.outbox.iter().filter(|e| e.state == wanted).count() as u64;
         let open = self.reviews.values().filter(|review| review.status == ReviewStatus::Open);
-        Counts {
+        StoreCounts {
             entities: self.entity_counts().into_values().collect(),
             planned: outbox(OutboxState::Planned),
             sent: outbox(OutboxState::Sent),
@@ -53,7 +53,7 @@ impl State {
             counts.links += 1;
             counts.dirty += u64::from(self.dirty.contains(&link.id));
         }
-        for record in self.records.values().filter(|record| record.status == Status::Live) {
+        for record in self.records.values().filter(|record| record.status == RecordStatus::Live) {
             let counts = entities.entry(record.entity.clone()).or_default();
             counts.unlinked += u64::from(record.link.is_none());
             let key = &record.key;

@@ -20,7 +20,7 @@ fn place(key: &RecordKey, doubt: &Doubt) -> Place {
 }
 
 impl Doubts {
-    pub(super) fn put(&mut self, key: RecordKey, doubt: Option<Doubt>) {
+    pub(super) fn replace(&mut self, key: RecordKey, doubt: Option<Doubt>) {
         if let Some(former) = self.by_record.remove(&key) {
             self.due.remove(&place(&key, &former));
         }
@@ -30,7 +30,7 @@ impl Doubts {
         }
     }
 
-    pub(super) fn of(&self, keys: &[RecordKey]) -> Vec<(RecordKey, Doubt)> {
+    pub(super) fn find(&self, keys: &[RecordKey]) -> Vec<(RecordKey, Doubt)> {
         let doubt = |key: &RecordKey| Some((key.clone(), self.by_record.get(key)?.clone()));
         keys.iter().filter_map(doubt).collect()
     }

@@ -16,7 +16,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Inserts or replaces by intent; a replaced entry keeps its place.
-    pub(super) fn put(&mut self, entry: OutboxEntry) {
+    pub(super) fn replace(&mut self, entry: OutboxEntry) {
         let place = self.by_intent.get(&entry.intent).copied().unwrap_or(self.next);
         if place == self.next {
             self.next += 1;

@@ -1,0 +1,43 @@
+//! The columns of an operation, by the groups of the mapping that write them.
+
+use crate::model::review::digest;
+use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
+use crate::model::state::{ColumnWrite, Failure, FailureClass, OutboxEntry, RETRY_REFUSED_MS};
+
+pub(super) fn is_at(failure: &Failure, entry: &OutboxEntry) -> bool {
+    failure.system == entry.system && failure.object == entry.object
+}
+
+pub(super) fn is_gating(failure: &Failure, now_ms: i64) -> bool {
+    let rested = failure.last_ms.saturating_add(RETRY_REFUSED_MS) <= now_ms;
+    match failure.class {
+        FailureClass::GivenUp => true,
+        FailureClass::Unanswered => false,
+        _ => !failure.digest.is_empty() && !rested,
+    }
+}
+
+/// The groups of which an operation writes a column.
+pub(super) fn groups_of<'a>(member: &'a MemberSpec, entry: &OutboxEntry) -> Vec<&'a MappingGroup> {
+    let is_written = |group: &&MappingGroup| entry.columns.iter().any(|write| writes(group, write));
+    member.groups.iter().filter(is_written).collect()
+}
+
+pub(super) fn writes(group: &MappingGroup, write: &ColumnWrite) -> bool {
+    group.direction.writes() && group.columns.contains(&write.column)
+}
+
+pub(super) fn fields_of<'a>(
+    entity: &'a EntitySpec,
+    group: &'a MappingGroup,
+) -> impl Iterator<Item = String> + 'a {
+    group.fields.iter().filter_map(|field| Some(entity.fields.get(field.0)?.name.clone()))
+}
+
+/// The same columns with the same values under the same mapping look the same, whether they are
+/// part of a create or of an update.
+pub(super) fn column_digest(group: &MappingGroup, entry: &OutboxEntry, mapping: &str) -> String {
+    let written = entry.columns.iter().filter(|write| writes(group, write));
+    let written: Vec<&ColumnWrite> = written.collect();
+    digest(&["column", &format!("{written:?}"), mapping])
+}
