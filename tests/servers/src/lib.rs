@@ -1,10 +1,6 @@
 //! Servers that tests script: an HTTP server, one that writes raw bytes, and a name server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a server that fails is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a server that fails is a failed test")]
 
 mod names;
 mod raw;
