@@ -5,8 +5,8 @@ use crate::bindings::imports::renkei::plugin::signing as import;
 pub use import::Algorithm;
 
 /// Compares `expected` with the keyed hash of `message` under the secret that the manifest names
-/// `secret`, in constant time. `expected` is the raw hash, so decode hex or base64 first. An unknown
-/// secret compares as false.
+/// `secret`, in constant time. `expected` is the raw hash, so decode hex or base64 first. An
+/// unknown secret compares as false.
 #[cfg(target_family = "wasm")]
 pub fn verify(secret: &str, algorithm: Algorithm, message: &[u8], expected: &[u8]) -> bool {
     import::verify(secret, algorithm, message, expected)

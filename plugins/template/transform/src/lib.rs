@@ -39,7 +39,8 @@ impl Transform for SmallLetters {
         for wanted in input.values("small") {
             let kept = old.next().flatten();
             let same = kept.filter(|kept| Some(small(kept, trim)).as_ref() == wanted);
-            output.rows.push(Row::from_cells(vec![wanted.map(|wanted| same.unwrap_or(wanted).clone())]));
+            let cell = wanted.map(|wanted| same.unwrap_or(wanted).clone());
+            output.rows.push(Row::from_cells(vec![cell]));
         }
         Ok(output)
     }

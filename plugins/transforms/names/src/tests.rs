@@ -240,7 +240,11 @@ proptest! {
     })]
 
     #[test]
-    fn law_get_put_holds(p in any_parameters(), full in any_cell(), old in [any_cell(), any_cell()]) {
+    fn law_get_put_holds(
+        p in any_parameters(),
+        full in any_cell(),
+        old in [any_cell(), any_cell()],
+    ) {
         for old in [None, Some(old)] {
             let parts = run(&p, full.clone(), old);
             prop_assert_eq!(back(&p, parts, Some(full.clone())), full.clone());
