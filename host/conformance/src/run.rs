@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use renkei_package::{ConnectorManifest, ManifestKind, Package, PackagePart, Setting};
 use renkei_runtime::{
-    Auth, CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime,
-    RuntimeError, SystemConfig,
+    CompileLimits, Compiler, NoTokens, Options as RuntimeOptions, Pooling, Runtime, RuntimeError,
+    SystemAuth, SystemConfig,
 };
 use renkei_sync::model::record::Attributes;
 use renkei_sync::ports::{Clock, Systems, Transforms};
@@ -54,7 +54,7 @@ pub struct SimulatorAccess {
     /// Such as `http://127.0.0.1:7100`, without a trailing slash.
     pub base_url: String,
     /// Credentials that it accepts.
-    pub auth: Auth,
+    pub auth: SystemAuth,
     /// The control of it.
     pub control: Box<dyn SimulatorControl>,
 }
@@ -261,7 +261,7 @@ impl PluginUnderTest {
             }
             return;
         };
-        let refused = (!matches!(simulator.auth, Auth::None)).then_some(REFUSED);
+        let refused = (!matches!(simulator.auth, SystemAuth::None)).then_some(REFUSED);
         let trial = connector::ConnectorTrial {
             systems: &*self.ordinary,
             small,
@@ -306,7 +306,7 @@ fn systems(
     cases: &[settings::SettingsCase],
 ) -> Vec<SystemConfig> {
     let simulator = options.simulator.as_ref();
-    let system = |name: String, auth: Auth, settings: &Attributes| SystemConfig {
+    let system = |name: String, auth: SystemAuth, settings: &Attributes| SystemConfig {
         name,
         plugin: package.manifest.id.clone(),
         base_url: Some(simulator.map_or(NOWHERE, |s| s.base_url.as_str()).to_owned()),
@@ -314,7 +314,7 @@ fn systems(
         settings: settings.clone(),
         secrets: std::collections::BTreeMap::new(),
     };
-    let auth = || simulator.map_or(Auth::None, |simulator| simulator.auth.clone());
+    let auth = || simulator.map_or(SystemAuth::None, |simulator| simulator.auth.clone());
     let mut systems = vec![
         system(SYSTEM.to_owned(), auth(), given),
         system(REFUSED.to_owned(), spoilt(auth()), given),
@@ -326,17 +326,17 @@ fn systems(
 }
 
 /// The same way to authenticate, with a secret that nobody issued.
-fn spoilt(auth: Auth) -> Auth {
+fn spoilt(auth: SystemAuth) -> SystemAuth {
     let wrong = || "renkei-kit-no-such-secret".into();
     match auth {
-        Auth::None => Auth::None,
-        Auth::Bearer(_) => Auth::Bearer(wrong()),
-        Auth::Header { name, .. } => Auth::Header { name, value: wrong() },
-        Auth::ClientCredentials { client_id, scope, .. } => {
-            Auth::ClientCredentials { client_id, client_secret: wrong(), scope }
+        SystemAuth::None => SystemAuth::None,
+        SystemAuth::Bearer(_) => SystemAuth::Bearer(wrong()),
+        SystemAuth::Header { name, .. } => SystemAuth::Header { name, value: wrong() },
+        SystemAuth::ClientCredentials { client_id, scope, .. } => {
+            SystemAuth::ClientCredentials { client_id, client_secret: wrong(), scope }
         }
-        Auth::RefreshToken { client_id, client_secret, .. } => {
-            Auth::RefreshToken { client_id, client_secret, refresh_token: wrong() }
+        SystemAuth::RefreshToken { client_id, client_secret, .. } => {
+            SystemAuth::RefreshToken { client_id, client_secret, refresh_token: wrong() }
         }
     }
 }

@@ -257,7 +257,7 @@ pub(crate) async fn plugins(dir: &Path, access: Access) -> Result<Arc<Runtime>, 
     contain(&mut options, &config)?;
     options.home = home;
     options.quotas = Some(quotas(&config));
-    options.resting = config.plugins_of_systems();
+    options.unopened_systems = config.plugins_of_systems();
     options.passive = access != Access::Keep;
     options.watch = false;
     Runtime::start(options).await.map_err(Failure::runtime)

@@ -19,60 +19,32 @@
     reason = "a PluginError names its generation; it ends a call and is never in a hot loop"
 )]
 
-mod cache;
-mod compiler;
-mod engine;
-mod limits;
-mod places;
-mod text;
-
-mod fault;
-mod loader;
-mod plugin;
-mod preview;
-mod probe;
-mod recent;
-mod registry;
+mod lifecycle;
 mod reload;
-
-mod connector;
-mod instance;
-mod settings;
-mod transform;
-mod watched;
-
-mod bindings;
-mod convert;
-
-mod egress;
-mod system;
-
-mod resting;
 mod runtime;
+mod sandbox;
 
-#[cfg(test)]
-mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use compiler::{
+pub use lifecycle::admin::{
+    AdminError, Answer, GrantsReport, GrantsWaiting, PluginReport, Request,
+};
+pub use lifecycle::event::ReloadEvent;
+pub use lifecycle::plugin_state::BookError;
+pub use lifecycle::preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
+pub use lifecycle::view::{KnownVersion, PluginFile, Waiting};
+pub use renkei_egress::{
+    NoTokens, PausedSystem, RefusalCounts, RefusalReason, SystemAuth, SystemConfig, TokenStore,
+    TokenStoreError, Traffic, paused_systems,
+};
+pub use runtime::{Options, Runtime, RuntimeError};
+pub use sandbox::compiler::{
     COMPILER_ARGUMENT, CompileLimits, Compiler, ReadError, compile_as_child, read_package,
 };
-pub use egress::refusal::{Reason, Refused};
-pub use egress::traffic::Traffic;
-pub use engine::{EngineError, Pooling};
-pub use limits::{
+pub use sandbox::engine::{EngineError, Pooling};
+pub use sandbox::instance_permits::InstanceCounts;
+pub use sandbox::limits::{
     Cap, Cause, KNOBS, Knob, LimitChanges, LimitReached, LimitRefused, Limits, StopCause,
     StopCount, TICK_MS,
 };
-pub use places::InstanceCounts;
-pub use preview::{Example, FieldChange, Preview, PreviewFailures, PreviewVersion};
-pub use reload::admin::{
-    AdminError, Answer, GrantsReport, GrantsWaiting, PausedSystem, PluginReport, Request,
-};
-pub use reload::book::BookError;
-pub use reload::event::ReloadEvent;
-pub use reload::view::{KnownVersion, PluginFile, Waiting};
-pub use resting::paused_systems;
-pub use runtime::{Options, Runtime, RuntimeError};
-pub use system::{Auth, NoTokens, SystemConfig, TokenStore, TokenStoreError};

@@ -9,20 +9,14 @@
 //!   ([`GRACE_MS`]): a folder may be deleted and made again.
 //! - A new content is loaded beside the task (`load.rs`): a file that takes its time keeps neither
 //!   other files nor an admin waiting.
-//! - What serves is decided in `decide.rs` of the files and the book; `settle.rs` does it.
+//! - What serves is decided in `decide.rs` of the files and the book; `reconcile.rs` does it.
 
-pub(crate) mod admin;
-pub(crate) mod book;
-pub(crate) mod decide;
-pub(crate) mod event;
-pub(crate) mod folder;
-pub(crate) mod grants;
-pub(crate) mod health;
+mod admin;
 mod load;
-mod refused;
-mod settle;
-pub(crate) mod versions;
-pub(crate) mod view;
+mod reconcile;
+mod rejection;
+mod scan;
+mod show;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,20 +29,21 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::compiler::Priority;
-use crate::limits::Stops;
-use crate::loader::Loader;
-use crate::plugin::Plugin;
-use crate::recent::Recent;
-use crate::registry::Registry;
-use admin::{AdminError, Answer, Request};
-use book::Book;
-use decide::Wait;
-use folder::{Content, Found, Stamps};
+use crate::lifecycle::admin::{AdminError, Answer, Request};
+use crate::lifecycle::copies::Versions;
+use crate::lifecycle::decide::Wait;
+use crate::lifecycle::plugin_state::{Book, Page};
+use crate::lifecycle::preview::{Pair, Paired};
+use crate::lifecycle::registry::Registry;
+use crate::lifecycle::samples::Recent;
+use crate::lifecycle::view::Seen;
+use crate::sandbox::compiler::Priority;
+use crate::sandbox::generation::Plugin;
+use crate::sandbox::limits::Stops;
+use crate::sandbox::loader::Loader;
 use load::{Deferred, Loads};
-use refused::Refusal;
-use versions::Versions;
-use view::Seen;
+use rejection::Refusal;
+use scan::{Content, Found, Stamps};
 use watch::Watch;
 
 /// How long a file that served may be gone before nothing serves its plugin any more, ms.
@@ -100,19 +95,6 @@ pub(crate) enum Order {
     Admin(Request, oneshot::Sender<Result<Answer, AdminError>>),
     /// Load what serves a plugin and what these bytes are, to be compared.
     Pair { name: String, bytes: Vec<u8>, id: Option<String>, reply: oneshot::Sender<Paired> },
-}
-
-/// Two versions to be compared, or why there are none.
-pub(crate) type Paired = Result<Pair, AdminError>;
-
-/// See [`Paired`].
-pub(crate) struct Pair {
-    /// What serves, if anything does; where the file serves, the version before.
-    pub(crate) other: Option<Arc<Plugin>>,
-    /// What the file holds.
-    pub(crate) candidate: Plugin,
-    /// The file serves already.
-    pub(crate) serves: bool,
 }
 
 /// The task's own state.
@@ -291,7 +273,7 @@ impl Reloader {
         for left in (0..READS).rev() {
             let (folder, mut stamps) = (self.folder.clone(), std::mem::take(&mut self.stamps));
             let read = tokio::task::spawn_blocking(move || {
-                let found = folder::read(&folder, &mut stamps);
+                let found = scan::read(&folder, &mut stamps);
                 (found, stamps)
             });
             let (found, stamps) = read.await.ok()?;
@@ -368,7 +350,7 @@ impl Reloader {
         let book = self.registry.book();
         let held = |digest: &str| {
             let of_file = |state: &FileState| state.digest.as_deref() == Some(digest);
-            let of_page = |page: &book::Page| {
+            let of_page = |page: &Page| {
                 let serves = page.serving.as_deref() == Some(digest);
                 serves || page.versions.iter().any(|version| version.digest == digest)
             };

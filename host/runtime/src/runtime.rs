@@ -10,36 +10,33 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
+use renkei_egress::{
+    NetworkOverrides, PausedSystem, QuotaGate, RefusalReason, SystemConfig, SystemEgress,
+    TokenStore, Traffic, UnopenedSystem,
+};
 use renkei_sync::model::plugin::{Generation, PluginError};
 use renkei_sync::model::record::{Batch, Problem, Remedy};
 use renkei_sync::ports::{Clock, Connector, Systems, TransformCall, Transforms};
 
-use crate::cache::Cache;
-use crate::compiler::{Compile, CompileLimits, Compiler};
-use crate::egress::Exit;
-use crate::egress::lookup::Ways;
-use crate::egress::quota::Gate;
-use crate::egress::refusal::Reason;
-use crate::egress::traffic::Traffic;
-use crate::engine::{EngineError, Machine, Pooling};
-use crate::fault::{self, Blame};
-use crate::limits::{Cause, LimitChanges, Limits, StopCount};
-use crate::loader::{KindLimits, Loader};
-use crate::places::InstanceCounts;
-use crate::plugin::Linkers;
-use crate::preview::{self, Preview};
-use crate::recent::Recent;
-use crate::registry::Registry;
-use crate::reload::admin::{AdminError, Answer, PausedSystem, Request};
-use crate::reload::book::{Book, BookError};
-use crate::reload::event::ReloadEvent;
-use crate::reload::view::{self, PluginFile, Seen};
+use crate::lifecycle::admin::{AdminError, Answer, Request};
+use crate::lifecycle::blame::{self, Blame};
+use crate::lifecycle::event::ReloadEvent;
+use crate::lifecycle::plugin_state::{Book, BookError};
+use crate::lifecycle::preview::{self, Preview};
+use crate::lifecycle::registry::Registry;
+use crate::lifecycle::samples::Recent;
+use crate::lifecycle::supervised::{Opener, Watched};
+use crate::lifecycle::view::{self, PluginFile, Seen};
 use crate::reload::{Order, Reloader, Rhythm};
-use crate::resting::Resting;
-use crate::settings;
-use crate::system::{SystemConfig, TokenStore};
-use crate::transform;
-use crate::watched::{Opener, Watched};
+use crate::sandbox::cache::Cache;
+use crate::sandbox::compiler::{Compile, CompileLimits, Compiler};
+use crate::sandbox::engine::{EngineError, Machine, Pooling};
+use crate::sandbox::generation::Linkers;
+use crate::sandbox::instance_permits::InstanceCounts;
+use crate::sandbox::limits::{Cause, LimitChanges, Limits, StopCount};
+use crate::sandbox::loader::{KindLimits, Loader};
+use crate::sandbox::settings;
+use crate::sandbox::transform;
 
 /// Events kept for a listener that is slow; it then sees that it missed some.
 const EVENTS_KEPT: usize = 256;
@@ -75,7 +72,7 @@ pub struct Options {
     pub quotas: Option<PathBuf>,
     /// Systems that this runtime opens no way to, each with its plugin: the pauses that they asked
     /// for are known from `quotas`, and an admin can lift them.
-    pub resting: Vec<(String, String)>,
+    pub unopened_systems: Vec<(String, String)>,
     /// Seed of the jitter in back-offs.
     pub seed: u64,
     /// Limits of a connector's instance and calls.
@@ -105,7 +102,7 @@ pub struct Options {
     /// request tries once, until one gets through.
     pub connects: u32,
     /// How names and certificates are judged; only tests change it.
-    pub(crate) ways: Ways,
+    pub network: NetworkOverrides,
 }
 
 impl Options {
@@ -129,7 +126,7 @@ impl Options {
             clock,
             tokens,
             quotas: None,
-            resting: Vec::new(),
+            unopened_systems: Vec::new(),
             seed: 0,
             connector_limits: Limits::connector(),
             transform_limits: Limits::transform(),
@@ -143,7 +140,7 @@ impl Options {
             debounce: Duration::from_millis(200),
             rescan: Duration::from_secs(30),
             connects: 5,
-            ways: Ways::default(),
+            network: NetworkOverrides::default(),
         }
     }
 }
@@ -177,8 +174,8 @@ pub struct Runtime {
     pub(crate) machine: Arc<Machine>,
     limits: KindLimits,
     pub(crate) registry: Arc<Registry>,
-    exits: BTreeMap<String, Arc<Exit>>,
-    resting: Vec<Resting>,
+    systems: BTreeMap<String, Arc<SystemEgress>>,
+    unopened: Vec<UnopenedSystem>,
     view: Arc<ArcSwap<Vec<Seen>>>,
     events: broadcast::Sender<ReloadEvent>,
     orders: mpsc::Sender<Order>,
@@ -189,7 +186,7 @@ impl Runtime {
     /// Starts the engine, looks at the folder once, and goes on watching it. A bad plugin file is
     /// no error here: it is in [`Runtime::list`] with its fault.
     pub async fn start(options: Options) -> Result<Arc<Self>, RuntimeError> {
-        let (exits, resting) = (exits(&options)?, resting(&options)?);
+        let (systems, unopened) = (open_systems(&options)?, open_unopened(&options)?);
         let machine = Arc::new(Machine::start(options.pooling, options.instances)?);
         let engine = &machine.engine;
         let linkers =
@@ -234,8 +231,8 @@ impl Runtime {
             machine,
             limits,
             registry,
-            exits,
-            resting,
+            systems,
+            unopened,
             view,
             events,
             orders,
@@ -273,7 +270,7 @@ impl Runtime {
             for plugin in plugins {
                 let Some(id) = plugin.id.as_deref() else { continue };
                 if is_reload {
-                    self.lift_holds(id).await;
+                    self.lift_pauses(id).await;
                 }
                 plugin.paused_systems = self.paused_systems(id).await;
             }
@@ -284,24 +281,24 @@ impl Runtime {
     /// The systems of a plugin that want no calls now.
     async fn paused_systems(&self, plugin: &str) -> Vec<PausedSystem> {
         let mut paused = Vec::new();
-        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
-            let system = exit.config().name.clone();
-            let until_ms = exit.held_until_ms().await;
-            paused.extend(until_ms.map(|until_ms| PausedSystem { system, until_ms }));
+        for system in self.systems.values().filter(|system| system.config().plugin == plugin) {
+            let name = system.config().name.clone();
+            let until_ms = system.paused_until_ms().await;
+            paused.extend(until_ms.map(|until_ms| PausedSystem { system: name, until_ms }));
         }
-        for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
-            paused.extend(resting.paused().await);
+        for system in self.unopened.iter().filter(|system| system.plugin() == plugin) {
+            paused.extend(system.pause().await);
         }
         paused
     }
 
     /// The systems of a plugin are asked again, however long they said that they want no calls.
-    async fn lift_holds(&self, plugin: &str) {
-        for exit in self.exits.values().filter(|exit| exit.config().plugin == plugin) {
-            exit.lift_holds().await;
+    async fn lift_pauses(&self, plugin: &str) {
+        for system in self.systems.values().filter(|system| system.config().plugin == plugin) {
+            system.lift_pauses().await;
         }
-        for resting in self.resting.iter().filter(|resting| resting.plugin == plugin) {
-            resting.lift().await;
+        for system in self.unopened.iter().filter(|system| system.plugin() == plugin) {
+            system.lift_pause().await;
         }
     }
 
@@ -334,13 +331,13 @@ impl Runtime {
     /// system and cause, none of them 0.
     pub fn stops(&self) -> Vec<StopCount> {
         let mut counts = self.machine.stops.counts();
-        counts.extend(self.exits.values().flat_map(|exit| refused(exit)));
+        counts.extend(self.systems.values().flat_map(|system| refusals(system)));
         counts
     }
 
     /// What was sent for a system, if there is such a one.
     pub fn traffic(&self, system: &str) -> Option<Traffic> {
-        self.exits.get(system).map(|exit| exit.traffic())
+        self.systems.get(system).map(|system| system.traffic())
     }
 }
 
@@ -351,38 +348,39 @@ impl Drop for Runtime {
 }
 
 /// The way out of each system; those that reach the same account share its quotas.
-fn exits(options: &Options) -> Result<BTreeMap<String, Arc<Exit>>, RuntimeError> {
-    let mut gates: Vec<(&SystemConfig, Arc<Gate>)> = Vec::new();
-    let mut exits = BTreeMap::new();
+fn open_systems(options: &Options) -> Result<BTreeMap<String, Arc<SystemEgress>>, RuntimeError> {
+    let mut gates: Vec<(&SystemConfig, Arc<QuotaGate>)> = Vec::new();
+    let mut systems = BTreeMap::new();
     for (system, seed) in options.systems.iter().zip(options.seed..) {
         let clock = || Arc::clone(&options.clock);
         let gate = match gates.iter().find(|(other, _)| other.same_account(system)) {
             Some((_, gate)) => Arc::clone(gate),
             None => match &options.quotas {
-                Some(folder) => Gate::shared(clock(), folder, &system.name),
-                None => Ok(Gate::alone(clock())),
+                Some(folder) => QuotaGate::shared(clock(), folder, &system.name),
+                None => Ok(QuotaGate::alone(clock())),
             }
             .map_err(RuntimeError::Quotas)?,
         };
         gates.push((system, Arc::clone(&gate)));
         let tokens = Arc::clone(&options.tokens);
-        let tries = (options.connects, &options.ways);
-        let exit = Exit::new(system.clone(), gate, clock(), tokens, seed, tries)?;
-        exits.insert(system.name.clone(), Arc::new(exit));
+        let tries = (options.connects, &options.network);
+        let opened = SystemEgress::new(system.clone(), gate, clock(), tokens, seed, tries)?;
+        systems.insert(system.name.clone(), Arc::new(opened));
     }
-    Ok(exits)
+    Ok(systems)
 }
 
-fn resting(options: &Options) -> Result<Vec<Resting>, RuntimeError> {
+fn open_unopened(options: &Options) -> Result<Vec<UnopenedSystem>, RuntimeError> {
     let Some(folder) = &options.quotas else { return Ok(Vec::new()) };
-    Resting::all(folder, &options.clock, &options.resting)
+    UnopenedSystem::open_recorded(folder, &options.clock, &options.unopened_systems)
+        .map_err(RuntimeError::Quotas)
 }
 
-/// What a system's way out refused, and what it wondered at.
-fn refused(exit: &Exit) -> impl Iterator<Item = StopCount> {
-    let (config, Traffic { refused, alarms, .. }) = (exit.config(), exit.traffic());
-    let of = move |reason: &Reason| (Cause::Egress(*reason), refused.of(*reason));
-    let causes = Reason::ALL.iter().map(of).chain([(Cause::Unusual, alarms)]);
+/// The counts of what a system's way out refused or found unusual.
+fn refusals(system: &SystemEgress) -> impl Iterator<Item = StopCount> {
+    let (config, Traffic { refused, alarms, .. }) = (system.config(), system.traffic());
+    let count = move |reason: &RefusalReason| (Cause::Egress(*reason), refused.count(*reason));
+    let causes = RefusalReason::ALL.iter().map(count).chain([(Cause::Unusual, alarms)]);
     causes.filter(|(_, times)| *times > 0).map(|(cause, times)| StopCount {
         plugin: config.plugin.clone(),
         system: config.name.clone(),
@@ -395,7 +393,7 @@ fn refused(exit: &Exit) -> impl Iterator<Item = StopCount> {
 #[async_trait]
 impl Systems for Runtime {
     async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError> {
-        let exit = self.exits.get(system).ok_or_else(|| PluginError::Host {
+        let egress = self.systems.get(system).ok_or_else(|| PluginError::Host {
             plugin: Generation {
                 plugin: system.to_owned(),
                 version: "none".to_owned(),
@@ -403,9 +401,9 @@ impl Systems for Runtime {
             },
             reason: "no such system is configured".to_owned(),
         })?;
-        let unit = self.registry.begin(&exit.config().plugin)?;
+        let unit = self.registry.begin(&egress.config().plugin)?;
         let (machine, limits) = (Arc::clone(&self.machine), self.limits.clone());
-        let opener = Opener { machine, limits, exit: Arc::clone(exit) };
+        let opener = Opener { machine, limits, system: Arc::clone(egress) };
         Ok(Box::new(Watched::open(unit, opener).await?))
     }
 }
@@ -432,15 +430,15 @@ impl Transforms for Runtime {
         self.recent.note(&call);
         let (machine, limits) = (&self.machine, &self.limits.of(plugin));
         let answer = transform::call(machine, limits, plugin, call).await;
-        let blame = fault::judge(&answer);
+        let blame = blame::judge(&answer);
         // Rows at which the version before fails too say nothing about this one.
         let before = match unit.fallback() {
             Some(fallback) if matches!(blame, Blame::Fault | Blame::Doubt) => {
-                Some(fault::judge(&transform::call(machine, limits, &fallback, call).await))
+                Some(blame::judge(&transform::call(machine, limits, &fallback, call).await))
             }
             _ => None,
         };
-        unit.tell(fault::weigh(blame, before));
+        unit.tell(blame::weigh(blame, before));
         Ok(answer?)
     }
 }

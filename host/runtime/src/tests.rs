@@ -8,6 +8,7 @@ mod hostile;
 mod pauses;
 mod previews;
 mod reload;
+pub(crate) mod stage;
 mod swaps;
 mod waiting;
 mod wasi;
@@ -23,8 +24,8 @@ use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
 use renkei_sync::ports::{TransformCall, Transforms as _, Way};
 
-use crate::stage::{HandClock, TokensInMemory};
-use crate::{Limits, Options, Pooling, Runtime, SystemConfig};
+use crate::{Limits, NoTokens, Options, Pooling, Runtime, SystemConfig};
+use renkei_test_support::HandClock;
 
 /// A runtime over a folder of fixtures, with a short patience.
 struct House {
@@ -66,7 +67,7 @@ impl House {
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let plugins = folder.path().join("plugins");
-        let (clock, tokens) = (Arc::<HandClock>::default(), Arc::<TokensInMemory>::default());
+        let (clock, tokens) = (Arc::<HandClock>::default(), Arc::new(NoTokens));
         let cache = folder.path().join("cache");
         let mut options = Options::new(plugins, cache, systems, clock.clone(), tokens);
         options.watch = false;

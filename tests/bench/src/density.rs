@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use renkei_runtime::{Auth, SystemConfig};
+use renkei_runtime::{SystemAuth, SystemConfig};
 
 use crate::figures::Figures;
 use crate::stage::{self, Stage};
@@ -69,7 +69,7 @@ pub(crate) fn load(dir: &Path, systems: usize) -> Result<f64> {
         name: format!("system-{number}"),
         plugin: id(number % files),
         base_url: None,
-        auth: Auth::Bearer(format!("token-{number}").into()),
+        auth: SystemAuth::Bearer(format!("token-{number}").into()),
         settings: Vec::new(),
         secrets: Default::default(),
     };

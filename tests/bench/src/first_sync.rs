@@ -16,7 +16,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use renkei_bench_first_sync::{Fast, Simulated, mapping, text};
 use renkei_package::{BuildOptions, build_many};
-use renkei_runtime::{Auth, NoTokens, Options, Runtime, SystemConfig};
+use renkei_runtime::{NoTokens, Options, Runtime, SystemAuth, SystemConfig};
 use serde_json::Value as Json;
 
 use crate::figures::{Figures, Target};
@@ -149,8 +149,8 @@ async fn runtime(
             secrets: Default::default(),
         })
     };
-    let bearer = Auth::Bearer(text(hubspot, "private_app_token")?.into());
-    let client = Auth::ClientCredentials {
+    let bearer = SystemAuth::Bearer(text(hubspot, "private_app_token")?.into());
+    let client = SystemAuth::ClientCredentials {
         client_id: text(salesforce, "client_id")?,
         client_secret: text(salesforce, "client_secret")?.into(),
         scope: None,

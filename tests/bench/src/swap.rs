@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use renkei_fixtures::{Fixture, plugin_version};
-use renkei_runtime::{Auth, Runtime, SystemConfig};
+use renkei_runtime::{Runtime, SystemAuth, SystemConfig};
 use renkei_sync::model::record::{Batch, PageRequest, Scan};
 use renkei_sync::ports::Systems as _;
 
@@ -168,7 +168,7 @@ pub(crate) fn system(server: &Server) -> SystemConfig {
         name: SYSTEM.to_owned(),
         plugin: Fixture::Courier.id().to_owned(),
         base_url: Some(server.base_url()),
-        auth: Auth::Bearer("token".to_owned().into()),
+        auth: SystemAuth::Bearer("token".to_owned().into()),
         settings: Vec::new(),
         secrets: Default::default(),
     }

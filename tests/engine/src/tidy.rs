@@ -14,13 +14,14 @@ const BANNED_NAMES: [&str; 5] = ["mod.rs", "common", "utils", "helpers", "manage
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", ".cargo"];
 
 /// Which of our crates each may depend on, outside its tests.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("renkei-sync", &[]),
     ("renkei-simulators", &[]),
     ("renkei-files", &[]),
     ("renkei-package", &["renkei-files"]),
     ("renkei-store", &["renkei-files", "renkei-sync"]),
-    ("renkei-runtime", &["renkei-files", "renkei-package", "renkei-sync"]),
+    ("renkei-egress", &["renkei-files", "renkei-package", "renkei-sync"]),
+    ("renkei-runtime", &["renkei-egress", "renkei-files", "renkei-package", "renkei-sync"]),
     ("renkei-conformance", &["renkei-package", "renkei-runtime", "renkei-sync"]),
     (
         "renkei",

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use renkei_package::{ConnectorManifest, ManifestKind, Setting, SettingKind};
-use renkei_runtime::{Auth, SystemConfig};
+use renkei_runtime::{SystemAuth, SystemConfig};
 use renkei_sync::model::spec::days::time_zone;
 use secrecy::{ExposeSecret as _, SecretString};
 use toml::Spanned;
@@ -99,7 +99,11 @@ fn base_url(root: &File, system: &SystemFile) -> Result<Option<String>, ConfigEr
     Ok(Some(url.get_ref().trim_end_matches('/').to_owned()))
 }
 
-fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<Auth, ConfigError> {
+fn auth(
+    root: &File,
+    raw: &Spanned<AuthFile>,
+    secrets: &Secrets,
+) -> Result<SystemAuth, ConfigError> {
     let file = raw.get_ref();
     let secret = |key: &str, name: &Option<Spanned<String>>| -> Result<SecretString, ConfigError> {
         let name = name.as_ref().ok_or_else(|| missing(root, raw, key))?;
@@ -120,17 +124,17 @@ fn auth(root: &File, raw: &Spanned<AuthFile>, secrets: &Secrets) -> Result<Auth,
         Ok(value)
     };
     match file.scheme.get_ref().as_str() {
-        "bearer" => Ok(Auth::Bearer(secret("token_secret", &file.token_secret)?)),
-        "header" => Ok(Auth::Header {
+        "bearer" => Ok(SystemAuth::Bearer(secret("token_secret", &file.token_secret)?)),
+        "header" => Ok(SystemAuth::Header {
             name: file.header.clone().ok_or_else(|| missing(root, raw, "header"))?.to_lowercase(),
             value: secret("token_secret", &file.token_secret)?,
         }),
-        "oauth2-client-credentials" => Ok(Auth::ClientCredentials {
+        "oauth2-client-credentials" => Ok(SystemAuth::ClientCredentials {
             client_id: client_id()?,
             client_secret: client_secret()?,
             scope: file.scope.clone(),
         }),
-        "oauth2-refresh-token" => Ok(Auth::RefreshToken {
+        "oauth2-refresh-token" => Ok(SystemAuth::RefreshToken {
             client_id: client_id()?,
             client_secret: match &file.client_secret {
                 None => None,

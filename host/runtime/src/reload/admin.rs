@@ -1,217 +1,18 @@
-//! What an admin may want of plugins, and doing it: by the same code beside a running `serve` and
-//! without one (issue 3, "Hot swap", "Egress").
-//!
-//! Requests and answers cross a socket, so they are plain data. Whoever may talk to that socket may
-//! do all of it: it belongs to this user alone.
+//! Does what an admin requests of the plugins: by the same code beside a running `serve` and
+//! without one.
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
-use super::book::{BookError, Page};
-use super::event::ReloadEvent;
 use super::load::bare_name;
-use super::view::{KnownVersion, PluginFile, Waiting, describe};
-use super::{Reloader, grants};
-use crate::text::words;
-
-/// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Request {
-    /// Say what there is.
-    List,
-    /// Look at the folder now; with a file's name or an id, approve what it holds, forget that it
-    /// was rolled back, end its quarantine, and ask systems again that asked for a pause.
-    Reload(Option<String>),
-    /// Let the version before serve again.
-    RollBack(String),
-    /// Let new versions wait for an approval, or no longer.
-    Hold {
-        /// The plugin's id.
-        id: String,
-        /// Whether they wait.
-        on: bool,
-    },
-    /// Say what plugins ask and may; with an id, change it first. `all` means all that is asked.
-    Grants {
-        /// The plugin's id, or all.
-        id: Option<String>,
-        /// What it may from now on.
-        allow: Vec<String>,
-        /// What it may not any more.
-        deny: Vec<String>,
-    },
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Answer {
-    /// The files as they are now; of one plugin where one was named.
-    Plugins(Vec<PluginReport>),
-    /// What plugins ask and may.
-    Grants(Vec<GrantsReport>),
-}
-
-/// One file of the plugin folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginReport {
-    /// Its name in the folder.
-    pub file: String,
-    /// The plugin's id, if it serves.
-    pub id: Option<String>,
-    /// The version that serves.
-    pub version: Option<String>,
-    /// Its SHA-256, hex.
-    pub digest: Option<String>,
-    /// `connector` or `transform`.
-    pub kind: Option<String>,
-    /// `serving`, `probation`, `quarantined`, `waiting`, `refused` or `loading`: the first that
-    /// fits from the end.
-    pub state: String,
-    /// Why the file as it is now is not taken.
-    pub fault: Option<String>,
-    /// Two-way functions that run one-way, with the reason.
-    pub one_way: std::collections::BTreeMap<String, String>,
-    /// The file as it is now waits.
-    pub waiting: Option<Waiting>,
-    /// New versions wait for an approval.
-    pub hold: bool,
-    /// No call is taken until then, ms since 1970.
-    pub quarantined_until_ms: Option<i64>,
-    /// Systems of it that asked for a pause.
-    #[serde(default)]
-    pub paused_systems: Vec<PausedSystem>,
-    /// Versions that can serve again, newest first.
-    pub versions: Vec<KnownVersion>,
-}
-
-/// A system that wants no calls for some time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PausedSystem {
-    /// Its name in the configuration.
-    pub system: String,
-    /// When it is asked again, ms since 1970.
-    pub until_ms: i64,
-}
-
-impl From<&PluginFile> for PluginReport {
-    fn from(file: &PluginFile) -> Self {
-        let serving = file.serving.as_ref();
-        let state = match file {
-            _ if file.loading => "loading",
-            _ if file.fault.is_some() => "refused",
-            _ if file.waiting.is_some() => "waiting",
-            _ if file.quarantined_until_ms.is_some() => "quarantined",
-            _ if file.on_probation => "probation",
-            _ => "serving",
-        };
-        Self {
-            file: file.file.clone(),
-            id: serving.map(|serving| serving.plugin.clone()),
-            version: serving.map(|serving| serving.version.clone()),
-            digest: serving.map(|serving| serving.digest.clone()),
-            kind: file.manifest.as_ref().map(|manifest| manifest.kind.name().to_owned()),
-            state: state.to_owned(),
-            fault: file.fault.clone(),
-            one_way: file.one_way.clone(),
-            waiting: file.waiting.clone(),
-            hold: file.hold,
-            quarantined_until_ms: file.quarantined_until_ms,
-            paused_systems: Vec::new(),
-            versions: file.versions.clone(),
-        }
-    }
-}
-
-/// What one plugin asks and may, in words such as `slot:primary`,
-/// `host:primary:https://api.example.com`, `base:primary:https://api.example.com`,
-/// `auth:primary:bearer`, `token:primary:form:/oauth/token`, `token-base:primary:instance_url`,
-/// `method:primary:GET`, `path:primary:/crm/v3`, `secret:client_secret`, `read:contacts`,
-/// `write:contacts:create`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantsReport {
-    /// The plugin's id.
-    pub id: String,
-    /// The version that serves.
-    pub version: String,
-    /// What it asks.
-    pub asked: BTreeSet<String>,
-    /// What it may, of that.
-    pub allowed: BTreeSet<String>,
-    /// What it may not.
-    pub denied: BTreeSet<String>,
-    /// A version that waits because it asks for more.
-    pub waiting: Option<GrantsWaiting>,
-}
-
-/// A version that waits because it asks for more than was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantsWaiting {
-    /// Its version.
-    pub version: String,
-    /// What it asks for beyond.
-    pub more: BTreeSet<String>,
-}
-
-/// Why what an admin wants is not done. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AdminError {
-    /// No such file or plugin.
-    #[error("there is no plugin or plugin file `{0}`; see `renkei plugin list`")]
-    Unknown(String),
-    /// There is nothing to go back to.
-    #[error(
-        "`{0}` has no earlier version to go back to that was not rolled back itself; to use another \
-         one, or to drop one that waits, put its file into the plugin folder"
-    )]
-    NoEarlier(String),
-    /// The file is another one than was looked at.
-    #[error("`{name}` has changed: its SHA-256 is {is}; see `renkei plugin list` again")]
-    Changed {
-        /// What was typed, without the digest.
-        name: String,
-        /// The digest of the file as it is now, hex.
-        is: String,
-    },
-    /// What stands behind `@` is no beginning of a digest that could name one file only.
-    #[error(
-        "`@{0}` is no SHA-256: at least {DIGITS_MIN} of its 64 hexadecimal digits are needed; see \
-         `renkei plugin list --json`"
-    )]
-    NoDigest(String),
-    /// Its files are known, and none serves.
-    #[error(
-        "nothing of `{0}` serves, so there is nothing to go back from; `renkei plugin list` says \
-         why, and a good version in the plugin folder ends it"
-    )]
-    NothingServes(String),
-    /// The plugin does not ask for that.
-    #[error("`{id}` does not ask for `{word}`; `renkei plugin grants {id}` lists what it asks for")]
-    NotAsked {
-        /// The plugin's id.
-        id: String,
-        /// What was typed.
-        word: String,
-    },
-    /// The file as it is now is no plugin, or its earlier version cannot be loaded any more.
-    #[error("{0}")]
-    Refused(String),
-    /// It cannot be remembered.
-    #[error(transparent)]
-    Book(#[from] BookError),
-    /// The program ends.
-    #[error("the plugins are being closed; run the command again")]
-    Closed,
-}
-
-/// So many digits of a digest name one file: nobody makes another one that begins with them by
-/// chance.
-const DIGITS_MIN: usize = 12;
+use super::{FileState, Reloader};
+use crate::lifecycle::admin::{
+    AdminError, Answer, DIGITS_MIN, GrantsReport, GrantsWaiting, PluginReport, Request,
+};
+use crate::lifecycle::event::ReloadEvent;
+use crate::lifecycle::grants;
+use crate::lifecycle::plugin_state::Page;
+use crate::lifecycle::view::{PluginFile, describe};
+use renkei_egress::escape::words;
 
 /// The beginning of a digest as typed, in lower case.
 fn checked(digest: &str) -> Result<String, AdminError> {
@@ -246,7 +47,7 @@ impl Reloader {
             None => (name, None),
         };
         let bare = bare_name(name);
-        let is_it = |(file, state): &(&String, &super::FileState)| {
+        let is_it = |(file, state): &(&String, &FileState)| {
             let plugin = state.plugin.as_ref().map(|plugin| plugin.generation.plugin.as_str());
             Some(file.as_str()) == bare || plugin == Some(name)
         };
@@ -393,7 +194,7 @@ impl Reloader {
         Some(asked)
     }
 
-    fn granted(&self, plugin: &crate::plugin::Plugin, page: &Page) -> GrantsReport {
+    fn granted(&self, plugin: &crate::sandbox::generation::Plugin, page: &Page) -> GrantsReport {
         let asked = plugin.asked();
         let id = &plugin.generation.plugin;
         let waiting = self.files.values().filter_map(|state| {

@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::admin::{AdminError, Answer, Request};
-use super::folder::{Content, FileBytes, Found};
-use super::refused::Refusal;
+use super::rejection::Refusal;
+use super::scan::{Content, FileBytes, Found};
 use super::{FileState, Reloader};
-use crate::compiler::Priority;
-use crate::loader::{Bytes, NotTaken};
-use crate::plugin::Plugin;
+use crate::lifecycle::admin::{AdminError, Answer, Request};
+use crate::sandbox::compiler::Priority;
+use crate::sandbox::generation::Plugin;
+use crate::sandbox::loader::{Bytes, NotTaken};
 
 /// How long an admin's order that needs no load to end waits for loads all the same, so that what
 /// is quick is in the answer.

@@ -9,9 +9,10 @@ use renkei_sync::model::record::{Page, PageRequest};
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
-use crate::reload::admin::Request;
-use crate::stage::{Server, reply, system};
-use crate::{Auth, ReloadEvent};
+use crate::lifecycle::admin::Request;
+use crate::tests::stage::system;
+use crate::{ReloadEvent, SystemAuth};
+use renkei_test_servers::{Server, reply};
 
 const RETRY_AFTER: u8 = 0;
 const INVALID: u8 = 4;
@@ -78,7 +79,7 @@ async fn read(house: &House) -> Result<Page, PluginError> {
 
 /// A courier in version 1.0.0 that serves a system there.
 async fn couriers(base: &str) -> House {
-    let acme = system(Fixture::Courier, base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, base, SystemAuth::Bearer("fixed-token-1".into()));
     House::new(&[Fixture::Courier], vec![acme]).await
 }
 
@@ -135,7 +136,7 @@ async fn a_connector_that_asks_nobody_has_nobody_to_blame() {
 #[tokio::test]
 async fn what_the_version_before_refuses_too_is_no_fault() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
-    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[], vec![acme]).await;
     for version in ["1.0.0", "2.0.0"] {
         house.put("courier.wasm", &courier(version, INVALID));

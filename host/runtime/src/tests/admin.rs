@@ -8,10 +8,12 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward};
-use crate::egress::quota::{Claim, Gate};
-use crate::reload::admin::{AdminError, Answer, PluginReport, Request};
-use crate::stage::{HandClock, Server, reply, system};
-use crate::{Auth, ReloadEvent};
+use crate::lifecycle::admin::{AdminError, Answer, PluginReport, Request};
+use crate::tests::stage::system;
+use crate::{ReloadEvent, SystemAuth};
+use renkei_egress::{QuotaClaim, QuotaGate};
+use renkei_test_servers::{Server, reply};
+use renkei_test_support::HandClock;
 
 /// The echo under a version of its own, which traps in every call.
 fn trapping(version: &str) -> Vec<u8> {
@@ -43,12 +45,13 @@ fn version(house: &House) -> String {
 #[tokio::test]
 async fn a_pause_is_lifted_without_a_way_to_the_system() {
     let (quotas, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
-    let gate = Gate::shared(clock, quotas.path(), "crm").unwrap();
-    gate.hold(&Arc::new(Claim::new(&[], &[], 8)), 1_800_000).await.unwrap();
+    let gate = QuotaGate::shared(clock, quotas.path(), "crm").unwrap();
+    gate.pause(&Arc::new(QuotaClaim::new(&[], &[], 8)), 1_800_000).await.unwrap();
     let house = House::with(&[Fixture::Courier, Fixture::Echo], vec![], |options| {
         options.quotas = Some(quotas.path().to_owned());
         let resting = [("crm", "courier"), ("new", "courier")];
-        options.resting = resting.map(|(one, of)| (one.to_owned(), of.to_owned())).to_vec();
+        options.unopened_systems =
+            resting.map(|(one, of)| (one.to_owned(), of.to_owned())).to_vec();
     })
     .await;
     let paused = async |request| {
@@ -58,9 +61,9 @@ async fn a_pause_is_lifted_without_a_way_to_the_system() {
     };
     assert_eq!(paused(Request::List).await, [("crm".to_owned(), 1_800_000)]);
     paused(reload("echo")).await;
-    assert_eq!(gate.held_until_ms().await, Ok(Some(1_800_000)), "another plugin's");
+    assert_eq!(gate.paused_until_ms().await, Ok(Some(1_800_000)), "another plugin's");
     assert_eq!(paused(reload("courier")).await, []);
-    assert_eq!(gate.held_until_ms().await, Ok(None));
+    assert_eq!(gate.paused_until_ms().await, Ok(None));
     assert!(!quotas.path().join("new").exists(), "nothing is made for what never was");
 }
 
@@ -177,7 +180,7 @@ async fn rows_at_which_both_versions_fail_prove_nothing() {
 #[tokio::test]
 async fn a_plugin_that_keeps_failing_is_in_quarantine_until_then() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
-    let acme = system(Fixture::Traps, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Traps, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[Fixture::Traps], vec![acme]).await;
     let mut events = house.runtime.events();
     let mut failed = Vec::new();
@@ -241,7 +244,7 @@ async fn a_held_plugin_waits_and_goes_back_as_told() {
 #[tokio::test]
 async fn who_asks_for_more_waits_and_what_is_taken_away_is_gone() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
-    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[Fixture::Courier], vec![acme]).await;
     let manifest = Package::read("x", plugin_version(Fixture::Courier, "2.0.0")).unwrap().manifest;
     let more = manifest.to_json().to_string().replace("\"archive\"", "\"archive\",\"merge\"");

@@ -9,34 +9,37 @@ mod answers;
 mod places;
 mod secrets;
 
+use std::sync::Arc;
+
 use renkei_fixtures::Fixture;
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Page, PageRequest};
 use renkei_sync::ports::{Connector, Systems as _};
 
 use super::{House, errand};
-use crate::egress::lookup::Ways;
-use crate::stage::audit::Audit;
-use crate::stage::{Server, reply, system};
-use crate::{Auth, Options, Reason, SystemConfig};
+use crate::Options;
+use crate::tests::stage::system;
+use renkei_egress::{NetworkOverrides, RefusalReason, SystemAuth, SystemConfig};
+use renkei_test_servers::{NameServer, RawServer, Server, reply};
+use renkei_test_support::CapturedLog;
 
 const TOKEN: &str = "fixed-token-1/with+signs";
 
 /// A hostile system and its neighbour, both served by the courier.
 struct Street {
     house: House,
-    audit: Audit,
+    audit: CapturedLog,
     neighbour: Server,
 }
 
 impl Street {
     /// `base` is what the admin says; without, it is the manifest's `https://api.example.com`.
-    async fn new(base: Option<&str>, ways: Option<Ways>) -> Self {
-        Self::with(base, Auth::Bearer(TOKEN.into()), ways).await
+    async fn new(base: Option<&str>, network: Option<NetworkOverrides>) -> Self {
+        Self::with(base, SystemAuth::Bearer(TOKEN.into()), network).await
     }
 
-    async fn with(base: Option<&str>, auth: Auth, ways: Option<Ways>) -> Self {
-        let audit = Audit::listen();
+    async fn with(base: Option<&str>, auth: SystemAuth, network: Option<NetworkOverrides>) -> Self {
+        let audit = CapturedLog::start("renkei::audit");
         let neighbour = Server::start(|_, _, _| reply(200, "honest")).await;
         let hostile = SystemConfig {
             base_url: base.map(str::to_owned),
@@ -44,9 +47,13 @@ impl Street {
         };
         let honest = SystemConfig {
             name: "neighbour".to_owned(),
-            ..system(Fixture::Courier, &neighbour.base, Auth::Bearer("neighbours-token".into()))
+            ..system(
+                Fixture::Courier,
+                &neighbour.base,
+                SystemAuth::Bearer("neighbours-token".into()),
+            )
         };
-        let change = |options: &mut Options| options.ways = ways.unwrap_or_default();
+        let change = |options: &mut Options| options.network = network.unwrap_or_default();
         let house = House::with(&[Fixture::Courier], vec![hostile, honest], change).await;
         Self { house, audit, neighbour }
     }
@@ -61,7 +68,7 @@ impl Street {
     }
 
     /// The guest sends this and is refused for `reason`; `told` is among what it learns.
-    async fn refused(&self, request: &PageRequest, reason: Reason, told: &str) {
+    async fn refused(&self, request: &PageRequest, reason: RefusalReason, told: &str) {
         let before = self.counted(reason);
         let error = self.open().await.read_page(request).await.unwrap_err();
         let shown = error.to_string();
@@ -71,9 +78,9 @@ impl Street {
     }
 
     /// The counter moved by one, one line was left, and the neighbour's work is done.
-    async fn was_refused(&self, before: u64, reason: Reason) {
+    async fn was_refused(&self, before: u64, reason: RefusalReason) {
         assert_eq!(self.counted(reason), before + 1, "{reason}");
-        let lines = self.audit.refusals();
+        let lines = refusals(&self.audit);
         let [line] = &lines[..] else { panic!("one line, not {lines:?}") };
         let plugin = self.house.runtime.generation("courier").unwrap();
         assert_eq!(
@@ -95,8 +102,8 @@ impl Street {
         assert_eq!(self.house.runtime.traffic("neighbour").unwrap().refused.total(), 0);
     }
 
-    fn counted(&self, reason: Reason) -> u64 {
-        self.house.runtime.traffic("acme").unwrap().refused.of(reason)
+    fn counted(&self, reason: RefusalReason) -> u64 {
+        self.house.runtime.traffic("acme").unwrap().refused.count(reason)
     }
 
     /// How many requests left for the hostile system.
@@ -131,4 +138,18 @@ async fn unopened(street: &Street) -> String {
 /// The lines of a head that begin like this, in lower case.
 fn lines<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     head.lines().filter(|line| line.to_ascii_lowercase().starts_with(name)).collect()
+}
+
+/// The names and the certificates of a hostile server.
+fn network(server: &RawServer, names: &Arc<NameServer>) -> NetworkOverrides {
+    let names = Arc::clone(names);
+    NetworkOverrides::to_one_place(move |name| names.look_up(name), server.place, server.roots())
+}
+
+/// The lines about refusals since the last time; those about plugins that are loaded are not among
+/// them.
+fn refusals(audit: &CapturedLog) -> Vec<String> {
+    let mut lines = audit.drain_lines();
+    lines.retain(|line| line.starts_with("message=egress refused"));
+    lines
 }

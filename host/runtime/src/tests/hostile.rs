@@ -5,13 +5,14 @@ use renkei_sync::model::plugin::PluginError;
 use renkei_sync::ports::{Systems as _, TransformCall, Transforms as _, Way};
 
 use super::{House, batch, errand, forward, nothing};
-use crate::stage::{Server, client_credentials, reply, system, token};
-use crate::{Auth, SystemConfig};
+use crate::tests::stage::{client_credentials, system};
+use crate::{SystemAuth, SystemConfig};
+use renkei_test_servers::{Server, reply, token};
 
 fn systems(fixtures: &[Fixture], base: &str) -> Vec<SystemConfig> {
     let named = |fixture: &Fixture| SystemConfig {
         name: fixture.id().to_owned(),
-        ..system(*fixture, base, Auth::Bearer("fixed-token-1".into()))
+        ..system(*fixture, base, SystemAuth::Bearer("fixed-token-1".into()))
     };
     fixtures.iter().map(named).collect()
 }

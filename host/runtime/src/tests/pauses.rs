@@ -10,9 +10,10 @@ use renkei_sync::model::record::{Action, Operation, Outcome, WriteRequest};
 use renkei_sync::ports::Systems as _;
 
 use super::{House, errand};
-use crate::Auth;
-use crate::reload::admin::{Answer, Request};
-use crate::stage::{Server, reply, system};
+use crate::SystemAuth;
+use crate::lifecycle::admin::{Answer, Request};
+use crate::tests::stage::system;
+use renkei_test_servers::{Server, reply};
 
 const PAUSE_MS: u64 = 900_000;
 
@@ -39,7 +40,7 @@ fn courier(pause_ms: u64) -> Vec<u8> {
 
 /// One process of a data directory.
 async fn process(base: &str, quotas: &Path, pause_ms: u64) -> House {
-    let acme = system(Fixture::Courier, base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, base, SystemAuth::Bearer("fixed-token-1".into()));
     let house =
         House::with(&[], vec![acme], |options| options.quotas = Some(quotas.to_owned())).await;
     house.put("courier.wasm", &courier(pause_ms));
@@ -129,7 +130,7 @@ async fn a_row_that_is_put_off_for_long_pauses_the_account() {
 async fn what_the_host_told_the_guest_is_no_pause() {
     let server = Server::start(|_, _, _| reply(200, "")).await;
     let quotas = tempfile::tempdir().unwrap();
-    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::with(&[], vec![acme], |options| {
         options.quotas = Some(quotas.path().to_owned());
     })

@@ -10,8 +10,9 @@ use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward, put};
-use crate::stage::{Server, reply, system};
-use crate::{Auth, Compiler, Pooling, ReloadEvent};
+use crate::tests::stage::system;
+use crate::{Compiler, Pooling, ReloadEvent, SystemAuth};
+use renkei_test_servers::{Server, reply};
 
 /// Puts `bytes` over a good `echo.wasm`; the old one must go on and the fault must say `expected`.
 async fn check(bytes: &[u8], expected: &str) {
@@ -65,7 +66,7 @@ async fn a_bad_file_leaves_the_old_one_serving() {
     check(b"\0asm\x01\0\0\0", "a core module").await;
     let good = plugin(Fixture::Echo);
     check(&good[..good.len() / 2], "echo.wasm").await;
-    let engine = crate::engine::start(Pooling::Off).unwrap();
+    let engine = crate::sandbox::engine::start(Pooling::Off).unwrap();
     let native = wasmtime::component::Component::from_binary(&engine, &good).unwrap();
     check(&native.serialize().unwrap(), "precompiled native code").await;
 }
@@ -97,7 +98,7 @@ async fn a_plugin_that_cannot_start_is_not_taken() {
 #[tokio::test]
 async fn a_job_keeps_its_generation() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
-    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::new(&[Fixture::Courier], vec![acme]).await;
     let mut events = house.runtime.events();
     let old = house.runtime.open("acme").await.unwrap();

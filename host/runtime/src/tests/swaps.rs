@@ -21,8 +21,9 @@ use renkei_package::Package;
 use renkei_sync::ports::Systems as _;
 
 use super::{House, batch, errand, forward, put};
-use crate::stage::{Server, reply, system};
-use crate::{Auth, Pooling, ReloadEvent, Runtime};
+use crate::tests::stage::system;
+use crate::{Pooling, ReloadEvent, Runtime, SystemAuth};
+use renkei_test_servers::{Server, reply};
 
 /// Swaps of each of the two plugins.
 const SWAPS: usize = 300;
@@ -196,7 +197,7 @@ async fn patiently(what: &str, waiting: impl Future<Output = ()>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_record_fails_is_lost_or_doubled_while_files_are_swapped() {
     let server = Server::start(|_, _, _| reply(200, "here")).await;
-    let acme = system(Fixture::Courier, &server.base, Auth::Bearer("fixed-token-1".into()));
+    let acme = system(Fixture::Courier, &server.base, SystemAuth::Bearer("fixed-token-1".into()));
     let house = House::with(&[Fixture::Echo, Fixture::Courier], vec![acme], |options| {
         options.watch = true;
         options.debounce = Duration::from_millis(5);

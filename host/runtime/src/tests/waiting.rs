@@ -10,8 +10,9 @@ use renkei_sync::model::record::PageRequest;
 use renkei_sync::ports::{Clock, Systems as _};
 
 use super::{House, errand};
-use crate::stage::{HandClock, system};
-use crate::{Auth, Limits, Options};
+use crate::tests::stage::system;
+use crate::{Limits, Options, SystemAuth};
+use renkei_test_support::HandClock;
 
 /// Waits `ms` so many times.
 fn waits(ms: u32, times: usize) -> PageRequest {
@@ -20,7 +21,7 @@ fn waits(ms: u32, times: usize) -> PageRequest {
 }
 
 async fn house(change: impl FnOnce(&mut Options)) -> House {
-    let systems = vec![system(Fixture::Waiter, "http://127.0.0.1:9", Auth::None)];
+    let systems = vec![system(Fixture::Waiter, "http://127.0.0.1:9", SystemAuth::None)];
     House::with(&[Fixture::Waiter], systems, change).await
 }
 

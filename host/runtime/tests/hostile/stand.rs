@@ -18,7 +18,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_runtime::{
-    Auth, Compiler, Limits, NoTokens, Options, PluginFile, Pooling, Runtime, SystemConfig,
+    Compiler, Limits, NoTokens, Options, PluginFile, Pooling, Runtime, SystemAuth, SystemConfig,
 };
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
@@ -99,7 +99,7 @@ fn system(plugin: &str, base: &str) -> SystemConfig {
         name: plugin.to_owned(),
         plugin: plugin.to_owned(),
         base_url: Some(base.to_owned()),
-        auth: Auth::Bearer("fixed-token-1".into()),
+        auth: SystemAuth::Bearer("fixed-token-1".into()),
         settings: vec![],
         secrets: Default::default(),
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use renkei_conformance::{ConformanceReport, KitOptions, LoopbackControl, SimulatorAccess};
 use renkei_package::{ManifestKind, Package};
-use renkei_runtime::{Auth, CompileLimits, Compiler};
+use renkei_runtime::{CompileLimits, Compiler, SystemAuth};
 use renkei_simulators::clock::SimClock;
 use renkei_simulators::faults::Faults;
 use renkei_simulators::serve::RunningSimulator;
@@ -130,12 +130,14 @@ async fn ours(name: &str, now_ms: i64) -> Result<Stage, Failure> {
         text.unwrap_or_default().to_owned()
     };
     let auth = match vendor.auth {
-        VendorAuth::Bearer { token } => Auth::Bearer(credential(token).into()),
-        VendorAuth::ClientCredentials { client_id, client_secret } => Auth::ClientCredentials {
-            client_id: credential(client_id),
-            client_secret: credential(client_secret).into(),
-            scope: None,
-        },
+        VendorAuth::Bearer { token } => SystemAuth::Bearer(credential(token).into()),
+        VendorAuth::ClientCredentials { client_id, client_secret } => {
+            SystemAuth::ClientCredentials {
+                client_id: credential(client_id),
+                client_secret: credential(client_secret).into(),
+                scope: None,
+            }
+        }
     };
     let (name, base_url) = (name.to_owned(), running.base_url.clone());
     let control = Box::new(LoopbackControl::new(&base_url)?);
@@ -182,19 +184,19 @@ async fn answers(url: &reqwest::Url) -> Result<(), Failure> {
     }
 }
 
-fn auth(way: &str) -> Result<Auth, Failure> {
+fn auth(way: &str) -> Result<SystemAuth, Failure> {
     let secret = || {
         let secrets = Secrets::open(Path::new(".")).map_err(Failure::usage)?;
         secrets.get("simulator").map_err(Failure::usage)
     };
     let (way, rest) = way.split_once(':').unwrap_or((way, ""));
     Ok(match (way, rest) {
-        ("none", "") => Auth::None,
-        ("bearer", "") => Auth::Bearer(secret()?),
+        ("none", "") => SystemAuth::None,
+        ("bearer", "") => SystemAuth::Bearer(secret()?),
         ("header", name) if !name.is_empty() => {
-            Auth::Header { name: name.to_lowercase(), value: secret()? }
+            SystemAuth::Header { name: name.to_lowercase(), value: secret()? }
         }
-        ("client-credentials", id) if !id.is_empty() => Auth::ClientCredentials {
+        ("client-credentials", id) if !id.is_empty() => SystemAuth::ClientCredentials {
             client_id: id.to_owned(),
             client_secret: secret()?,
             scope: None,

@@ -14,9 +14,9 @@ use std::io::Write as _;
 use tokio::time::Instant;
 
 use super::*;
-use crate::egress::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
-use crate::stage::client_credentials;
-use crate::stage::rogue::{Act, Names, Rogue};
+use crate::tests::stage::client_credentials;
+use renkei_egress::{DECODED_BYTES_MAX, WIRE_BYTES_MAX};
+use renkei_test_servers::{NameServer, RawAnswer, RawServer};
 
 /// 64 MiB of zeros, by Node's `zlib.brotliCompressSync`.
 const BROTLI_BOMB: &str = "cbffff3ff82700e2b14020f7fe8fffff7ff04f00c4611180eefd1fffffffe\
@@ -34,7 +34,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-async fn street(rogue: &Rogue) -> Street {
+async fn street(rogue: &RawServer) -> Street {
     Street::new(Some(&rogue.base), None).await
 }
 
@@ -42,19 +42,19 @@ async fn street(rogue: &Rogue) -> Street {
 async fn case_38_bombs() {
     let zeros = vec![0; 64 << 20];
     let (gz, zst) = (gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap());
-    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
-        Some("/gzip") => Act::answer(200, "content-encoding: gzip\r\n", &gz),
-        Some("/zstd") => Act::answer(200, "content-encoding: zstd\r\n", &zst),
+    let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
+        Some("/gzip") => RawAnswer::answer(200, "content-encoding: gzip\r\n", &gz),
+        Some("/zstd") => RawAnswer::answer(200, "content-encoding: zstd\r\n", &zst),
         Some("/br") => {
             let bomb = hex::decode(BROTLI_BOMB).unwrap();
-            Act::answer(200, "content-encoding: br\r\n", &bomb)
+            RawAnswer::answer(200, "content-encoding: br\r\n", &bomb)
         }
-        _ => Act::answer(200, "", b"fine"),
+        _ => RawAnswer::answer(200, "", b"fine"),
     })
     .await;
     let street = street(&rogue).await;
     for path in ["/gzip", "/zstd", "/br"] {
-        street.refused(&errand(path), Reason::Ratio, "more than 100 times its size").await;
+        street.refused(&errand(path), RefusalReason::Ratio, "more than 100 times its size").await;
     }
     assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
 }
@@ -74,33 +74,39 @@ async fn case_38_an_answer_that_decodes_to_too_much() {
     }
     let wire = gzip(&body);
     assert!(wire.len() < WIRE_BYTES_MAX && body.len() / wire.len() < 100);
-    let rogue = Rogue::start(move |_| Act::answer(200, "content-encoding: gzip\r\n", &wire)).await;
+    let rogue =
+        RawServer::start(move |_| RawAnswer::answer(200, "content-encoding: gzip\r\n", &wire))
+            .await;
     let street = street(&rogue).await;
-    let before = street.counted(Reason::DecodedBytes);
+    let before = street.counted(RefusalReason::DecodedBytes);
     street.open().await.read_page(&errand("/things")).await.unwrap_err();
-    street.was_refused(before, Reason::DecodedBytes).await;
+    street.was_refused(before, RefusalReason::DecodedBytes).await;
 }
 
 #[tokio::test]
 async fn case_38_nested_and_unknown_encodings() {
-    let rogue = Rogue::start(|head| {
+    let rogue = RawServer::start(|head| {
         let named = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
         let twice = gzip(&gzip(b"twice"));
         match named {
             "lines" => {
-                Act::answer(200, "content-encoding: gzip\r\nContent-Encoding: br\r\n", &twice)
+                RawAnswer::answer(200, "content-encoding: gzip\r\nContent-Encoding: br\r\n", &twice)
             }
-            "head" => Act::answer(200, "content-encoding: gzip\r\n", b""),
-            named => Act::answer(200, &format!("content-encoding: {named}\r\n"), &twice),
+            "head" => RawAnswer::answer(200, "content-encoding: gzip\r\n", b""),
+            named => RawAnswer::answer(200, &format!("content-encoding: {named}\r\n"), &twice),
         }
     })
     .await;
     let street = street(&rogue).await;
     for named in ["gzip,gzip", "gzip,identity,br", "lines"] {
-        street.refused(&errand(&format!("/{named}")), Reason::Encoding, "more than once").await;
+        street
+            .refused(&errand(&format!("/{named}")), RefusalReason::Encoding, "more than once")
+            .await;
     }
     for named in ["deflate", "compress", "aes128gcm", "gzip;q=1"] {
-        street.refused(&errand(&format!("/{named}")), Reason::Encoding, "nobody asked for").await;
+        street
+            .refused(&errand(&format!("/{named}")), RefusalReason::Encoding, "nobody asked for")
+            .await;
     }
     // One that is not declared is the guest's own to undo, in its own memory.
     assert_eq!(street.send(&errand("/gzip")).await.cursor, gzip(b"twice"));
@@ -112,23 +118,23 @@ async fn case_38_nested_and_unknown_encodings() {
 #[tokio::test]
 async fn case_39_an_endless_body() {
     let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
-    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
-        Some("/chunked") => Act::Endless(
+    let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
+        Some("/chunked") => RawAnswer::Endless(
             b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n\"\r\n".to_vec(),
             chunk.clone(),
         ),
-        Some("/gigabyte") => Act::Endless(
+        Some("/gigabyte") => RawAnswer::Endless(
             b"HTTP/1.1 200 x\r\ncontent-length: 1073741824\r\n\r\n\"".to_vec(),
             vec![b'x'; 0x10000],
         ),
-        _ => Act::Endless(b"HTTP/1.1 200 x\r\n\r\n".to_vec(), vec![b'x'; 0x10000]),
+        _ => RawAnswer::Endless(b"HTTP/1.1 200 x\r\n\r\n".to_vec(), vec![b'x'; 0x10000]),
     })
     .await;
     let street = street(&rogue).await;
     for path in ["/chunked", "/gigabyte", "/until-it-closes"] {
-        let (written, counted) = (rogue.written(), street.counted(Reason::WireBytes));
+        let (written, counted) = (rogue.written(), street.counted(RefusalReason::WireBytes));
         street.open().await.read_page(&errand(path)).await.unwrap_err();
-        street.was_refused(counted, Reason::WireBytes).await;
+        street.was_refused(counted, RefusalReason::WireBytes).await;
         let taken = rogue.written() - written;
         assert!(taken <= WIRE_BYTES_MAX + SOCKETS, "{path}: {taken} bytes were taken");
     }
@@ -137,22 +143,23 @@ async fn case_39_an_endless_body() {
 /// A body, and a head, that come byte by byte: the time is that of the whole answer.
 #[tokio::test]
 async fn case_39_slowloris() {
-    let rogue = Rogue::start(|head| match head.split(' ').nth(1) {
-        Some("/body") => {
-            Act::Drip(b"HTTP/1.1 200 x\r\ncontent-length: 99999\r\n\r\n".to_vec(), b"x".to_vec())
-        }
-        Some("/head") => Act::Drip(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), b"x".to_vec()),
-        Some("/informational") => Act::Drip(Vec::new(), b"HTTP/1.1 103 x\r\n\r\n".to_vec()),
-        _ => Act::answer(200, "", b"fine"),
+    let rogue = RawServer::start(|head| match head.split(' ').nth(1) {
+        Some("/body") => RawAnswer::Drip(
+            b"HTTP/1.1 200 x\r\ncontent-length: 99999\r\n\r\n".to_vec(),
+            b"x".to_vec(),
+        ),
+        Some("/head") => RawAnswer::Drip(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), b"x".to_vec()),
+        Some("/informational") => RawAnswer::Drip(Vec::new(), b"HTTP/1.1 103 x\r\n\r\n".to_vec()),
+        _ => RawAnswer::answer(200, "", b"fine"),
     })
     .await;
     let street = street(&rogue).await;
     let began = Instant::now();
     // By POST, which the host does not repeat.
     let posted = |path| PageRequest { limit: within(150, path).limit + 2, ..errand(path) };
-    let counted = street.counted(Reason::Deadline);
+    let counted = street.counted(RefusalReason::Deadline);
     street.open().await.read_page(&posted("/body")).await.unwrap_err();
-    street.was_refused(counted, Reason::Deadline).await;
+    street.was_refused(counted, RefusalReason::Deadline).await;
     for path in ["/head", "/informational"] {
         street.open().await.read_page(&posted(path)).await.unwrap_err();
         street.neighbour_works().await;
@@ -165,19 +172,23 @@ async fn case_39_slowloris() {
 
 #[tokio::test]
 async fn case_39_a_hundred_thousand_headers() {
-    let rogue = Rogue::start(|head| match head.split(' ').nth(1) {
-        Some("/many") => Act::answer(200, &"x-a: b\r\n".repeat(100_000), b""),
-        Some("/some") => Act::answer(200, &"x-a: b\r\n".repeat(201), b""),
-        Some("/large") => Act::answer(200, &format!("x-a: {}\r\n", "b".repeat(70_000)), b""),
-        Some("/endless") => Act::Endless(b"HTTP/1.1 200 x\r\n".to_vec(), b"x-a: b\r\n".repeat(100)),
-        Some("/one") => Act::Endless(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), vec![b'b'; 0x10000]),
-        _ => Act::answer(200, &"x-a: b\r\n".repeat(150), b"fine"),
+    let rogue = RawServer::start(|head| match head.split(' ').nth(1) {
+        Some("/many") => RawAnswer::answer(200, &"x-a: b\r\n".repeat(100_000), b""),
+        Some("/some") => RawAnswer::answer(200, &"x-a: b\r\n".repeat(201), b""),
+        Some("/large") => RawAnswer::answer(200, &format!("x-a: {}\r\n", "b".repeat(70_000)), b""),
+        Some("/endless") => {
+            RawAnswer::Endless(b"HTTP/1.1 200 x\r\n".to_vec(), b"x-a: b\r\n".repeat(100))
+        }
+        Some("/one") => {
+            RawAnswer::Endless(b"HTTP/1.1 200 x\r\nx-a: ".to_vec(), vec![b'b'; 0x10000])
+        }
+        _ => RawAnswer::answer(200, &"x-a: b\r\n".repeat(150), b"fine"),
     })
     .await;
     let street = street(&rogue).await;
     for path in ["/many", "/some", "/large", "/endless", "/one"] {
         let written = rogue.written();
-        street.refused(&errand(path), Reason::AnswerHeaders, "more than 200 headers").await;
+        street.refused(&errand(path), RefusalReason::AnswerHeaders, "more than 200 headers").await;
         assert!(rogue.written() - written <= (1 << 20) + SOCKETS, "{path}");
     }
     assert_eq!(street.send(&errand("/fine")).await.cursor, b"fine");
@@ -189,11 +200,13 @@ async fn case_39_headers_over_http2() {
     let fields = |count, bytes| vec![("x-a".to_owned(), "b".repeat(bytes)); count];
     let sizes = [(1, 70_000), (1, 900_000), (201, 1), (20_000, 1), (1, 1)];
     let answers = sizes.map(|(count, bytes)| fields(count, bytes)).to_vec();
-    let rogue = Rogue::http2(&["api.example.com"], answers).await;
-    let names = Names::new(&[("api.example.com", &[&["93.184.216.34"]])]);
-    let street = Street::new(None, Some(rogue.ways(&names))).await;
+    let rogue = RawServer::http2(&["api.example.com"], answers).await;
+    let names = NameServer::new(&[("api.example.com", &[&["93.184.216.34"]])]);
+    let street = Street::new(None, Some(network(&rogue, &names))).await;
     for _ in 0..4 {
-        street.refused(&errand("/things"), Reason::AnswerHeaders, "more than 200 headers").await;
+        street
+            .refused(&errand("/things"), RefusalReason::AnswerHeaders, "more than 200 headers")
+            .await;
     }
     assert_eq!(street.send(&errand("/things")).await.cursor, b"");
     assert_eq!(names.asked().len(), 1, "the connection was not broken");
@@ -206,9 +219,9 @@ async fn case_39_headers_over_http2() {
 async fn case_39_deep_json() {
     let deep = |depth: usize| ["[".repeat(depth), "]".repeat(depth)].concat();
     assert!(serde_json::from_str::<serde_json::Value>(&deep(129)).is_err());
-    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
-        Some("/less") => Act::answer(200, "", deep(30_000).as_bytes()),
-        _ => Act::answer(200, "", deep(100_000).as_bytes()),
+    let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
+        Some("/less") => RawAnswer::answer(200, "", deep(30_000).as_bytes()),
+        _ => RawAnswer::answer(200, "", deep(100_000).as_bytes()),
     })
     .await;
     let guest = street(&rogue).await;
@@ -229,9 +242,11 @@ async fn case_39_deep_json() {
 #[tokio::test]
 async fn a_create_put_off_after_an_attempt_that_broke_off_is_uncertain() {
     let asked = AtomicU32::new(0);
-    let rogue = Rogue::start(move |head| match head.split(' ').nth(1) {
-        Some("/failing") if asked.fetch_add(1, Ordering::Relaxed) == 0 => Act::answer(503, "", b""),
-        _ => Act::answer(200, "", b"fine"),
+    let rogue = RawServer::start(move |head| match head.split(' ').nth(1) {
+        Some("/failing") if asked.fetch_add(1, Ordering::Relaxed) == 0 => {
+            RawAnswer::answer(503, "", b"")
+        }
+        _ => RawAnswer::answer(200, "", b"fine"),
     })
     .await;
     let street = street(&rogue).await;

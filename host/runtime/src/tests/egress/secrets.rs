@@ -10,8 +10,9 @@ use flate2::write::GzEncoder;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::*;
-use crate::stage::rogue::{Act, Rogue};
-use crate::stage::{client_credentials, refresh_token, token};
+use crate::tests::stage::{client_credentials, refresh_token};
+use renkei_test_servers::token;
+use renkei_test_servers::{RawAnswer, RawServer};
 
 fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -40,20 +41,20 @@ fn spellings(secret: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn case_40_an_echo_is_scrubbed_in_every_form() {
-    let rogue = Rogue::start(|head| {
+    let rogue = RawServer::start(|head| {
         let mut path = head.split(' ').nth(1).unwrap_or_default().split('/').skip(1);
         let (way, number) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
         let echo = &spellings(TOKEN)[number.parse::<usize>().unwrap_or(0)];
         let body = format!(r#"{{"you":"sent {echo} "}}"#).into_bytes();
         match way {
-            "gzip" => Act::answer(200, "content-encoding: gzip\r\n", &gzip(&body)),
+            "gzip" => RawAnswer::answer(200, "content-encoding: gzip\r\n", &gzip(&body)),
             "zstd" => {
                 let body = zstd::encode_all(&body[..], 1).unwrap();
-                Act::answer(200, "content-encoding: zstd\r\n", &body)
+                RawAnswer::answer(200, "content-encoding: zstd\r\n", &body)
             }
-            "error" => Act::answer(500, "", &body),
-            "redirect" => Act::answer(302, &format!("x-echo: {echo}\r\n"), &body),
-            _ => Act::answer(200, &format!("x-echo: {echo}\r\n"), &body),
+            "error" => RawAnswer::answer(500, "", &body),
+            "redirect" => RawAnswer::answer(302, &format!("x-echo: {echo}\r\n"), &body),
+            _ => RawAnswer::answer(200, &format!("x-echo: {echo}\r\n"), &body),
         }
     })
     .await;
@@ -110,17 +111,18 @@ async fn case_40_rotated_secrets_are_scrubbed_too() {
 /// The secrets for `signing` are the server's own, so it may echo them as well.
 #[tokio::test]
 async fn case_40_signing_secrets_are_scrubbed() {
-    let rogue = Rogue::start(|_| Act::answer(200, "", b"webhook-secret-1 was used")).await;
-    let audit = Audit::listen();
+    let rogue =
+        RawServer::start(|_| RawAnswer::answer(200, "", b"webhook-secret-1 was used")).await;
+    let audit = CapturedLog::start("renkei::audit");
     let config = SystemConfig {
         secrets: [("client_secret".to_owned(), "webhook-secret-1".into())].into(),
-        ..system(Fixture::Courier, &rogue.base, Auth::None)
+        ..system(Fixture::Courier, &rogue.base, SystemAuth::None)
     };
     let house = House::new(&[Fixture::Courier], vec![config]).await;
     let job = house.runtime.open("acme").await.unwrap();
     let page = job.read_page(&errand("/things")).await.unwrap();
     assert_eq!(page.cursor, b"[redacted] was used");
-    assert_eq!(audit.refusals(), Vec::<String>::new());
+    assert_eq!(refusals(&audit), Vec::<String>::new());
 }
 
 /// A failure tells no more than an answer.

@@ -1,0 +1,141 @@
+//! Where the requests of one slot may go: what the manifest asks and the admin allows. Pure
+//! (TRUST.md 2.5, items 2 and 3).
+//!
+//! A place is a method, scheme, host, port and path. Hosts that are addresses must be public,
+//! whoever names them: a manifest, a server's redirect, a token answer. The exception is the
+//! admin's own base URL on this machine or in the own network: then exactly that scheme, host and
+//! port is reachable, and nothing else, so that a test system cannot lead to the real one. URLs
+//! hold addresses in one spelling (`url` reads dword, octal and hex forms as what they are), so
+//! comparing them parsed covers all.
+
+use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
+use reqwest::Method;
+use url::{Host, Url};
+
+use renkei_package::{AllowedOrigin, Connection};
+
+use crate::public_address::check_public;
+use crate::refusal::Refusal;
+
+/// See the module's text.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowlist {
+    /// The admin's own base URL, if it lies near.
+    local_base_url: Option<Url>,
+    origins: Vec<AllowedOrigin>,
+    methods: Vec<renkei_package::Method>,
+    paths: Vec<String>,
+}
+
+impl Allowlist {
+    /// `connection` is what the admin left of what the manifest asks; `configured` is the admin's
+    /// base URL for it.
+    pub(crate) fn new(connection: &Connection, configured: Option<&Url>) -> Self {
+        Self {
+            local_base_url: configured.filter(|base| is_local(base)).cloned(),
+            origins: connection.allow.clone(),
+            methods: connection.methods.clone(),
+            paths: connection.paths.clone(),
+        }
+    }
+
+    /// Whether a request may go there.
+    pub(crate) fn check(&self, method: &Method, url: &Url) -> Result<(), Refusal> {
+        self.check_origin(url)?;
+        if !self.methods.iter().any(|allowed| allowed.as_str() == method.as_str()) {
+            return Err(Refusal::Method(method.to_string()));
+        }
+        if !self.paths.iter().any(|prefix| is_below(prefix, url.path())) {
+            return Err(Refusal::Ungranted(url.path().to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether anything may be sent to this scheme, host and port.
+    pub(crate) fn check_origin(&self, url: &Url) -> Result<(), Refusal> {
+        let bare = url.username().is_empty() && url.password().is_none();
+        let fits = match &self.local_base_url {
+            Some(base) => base.origin() == url.origin(),
+            None => {
+                check_literal(url)?;
+                url.scheme() == "https" && self.origins.iter().any(|origin| origin.allows(url))
+            }
+        };
+        if bare && fits {
+            return Ok(());
+        }
+        let host = url.host_str().unwrap_or("nowhere");
+        Err(Refusal::Origin(format!("{}://{host}", url.scheme())))
+    }
+}
+
+/// An address among the hosts must be public; reqwest asks no resolver about it.
+fn check_literal(url: &Url) -> Result<(), Refusal> {
+    let Some(address) = address(url) else { return Ok(()) };
+    check_public(address).map_err(|fault| Refusal::Address { host: address.to_string(), fault })
+}
+
+fn address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+    }
+}
+
+/// Whether a URL names this machine or the own network literally. Plain HTTP never leaves the
+/// machine.
+pub(crate) fn is_local(url: &Url) -> bool {
+    let fault = match url.host() {
+        Some(Host::Domain(name)) => return name == LOCALHOST && is_http(url),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => address(url).and_then(|it| check_public(it).err()),
+        None => None,
+    };
+    let this_machine = address(url).is_some_and(|address| address.is_loopback());
+    fault.is_some_and(|fault| fault.may_be_configured())
+        && (url.scheme() == "https" || this_machine && is_http(url))
+}
+
+/// The one name that stands for this machine.
+pub(crate) const LOCALHOST: &str = "localhost";
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+/// Whether `path` is `prefix` or lies below it, compared in one spelling.
+fn is_below(prefix: &str, path: &str) -> bool {
+    let (prefix, path) = (normal(prefix.trim_end_matches('/')), normal(path));
+    path.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A path with each `%xy` that stands for an unreserved character undone, once, and the others in
+/// upper case (RFC 3986 6.2.2). An encoded `/` stays encoded: it separates nothing.
+fn normal(path: &str) -> String {
+    let mut normal = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((plain, encoded)) = rest.split_once('%') {
+        normal.push_str(plain);
+        let Some((digits, behind)) = encoded.split_at_checked(2) else {
+            rest = encoded;
+            normal.push('%');
+            continue;
+        };
+        let triple = format!("%{digits}");
+        let byte = percent_decode_str(&triple).next().unwrap_or(b'%');
+        let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if unreserved {
+            normal.push(char::from(byte));
+        } else {
+            normal.push_str(&triple.to_ascii_uppercase());
+        }
+        rest = behind;
+    }
+    normal.push_str(rest);
+    normal
+}
+
+#[cfg(test)]
+mod tests;

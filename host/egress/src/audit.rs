@@ -1,0 +1,46 @@
+//! Counts what the way out refuses, or finds unusual, and leaves one line for the audit (TRUST.md
+//! 2.6).
+//!
+//! The line names the plugin with version and digest, the system, and the reason by its fixed name:
+//! no value, no path, no query, nothing that a guest or a server said.
+
+use std::sync::Arc;
+
+use renkei_sync::model::plugin::Generation;
+
+use crate::anomaly::Anomaly;
+use crate::refusal::Refusal;
+use crate::traffic::{TrafficCounters, add};
+
+/// Who is refused: one generation that serves one system.
+#[derive(Clone)]
+pub(crate) struct EgressAudit {
+    pub(crate) counters: Arc<TrafficCounters>,
+    pub(crate) plugin: Generation,
+    pub(crate) system: String,
+}
+
+impl EgressAudit {
+    /// Something was refused.
+    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
+        let reason = refusal.reason();
+        self.counters.refused(reason);
+        let Generation { plugin, version, digest } = &self.plugin;
+        tracing::warn!(
+            target: "renkei::audit",
+            %plugin, %version, %digest, system = %self.system, reason = reason.name(),
+            "egress refused"
+        );
+    }
+
+    /// Something was sent that is unusual.
+    pub(crate) fn record_anomaly(&self, anomaly: Anomaly) {
+        add(&self.counters.alarms, 1);
+        let Generation { plugin, version, digest } = &self.plugin;
+        tracing::warn!(
+            target: "renkei::audit",
+            %plugin, %version, %digest, system = %self.system, unusual = anomaly.name(),
+            "egress unusual"
+        );
+    }
+}

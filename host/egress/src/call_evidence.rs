@@ -1,0 +1,148 @@
+//! What a guest's requests came to in one call: who is to blame for a call that the guest gives up
+//! is read from this and never from what the guest says of it.
+//!
+//! Pure. A guest chooses what it asks, so what it can bring about alone is no excuse: a request
+//! that its own manifest forbids, a time that no server keeps, an answer that only says that the
+//! request was wrong.
+
+use std::collections::BTreeSet;
+
+use crate::http::SendError;
+use crate::refusal::Refusal;
+
+/// Whoever gives a server less time than this cannot blame it for being late, ms.
+const PATIENT_MS: u32 = 1_000;
+
+/// The most that the requests of a call came to; the last is the most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallEvidence {
+    /// Nobody was asked.
+    #[default]
+    NoRequest,
+    /// A request was sent, and nothing outside of the guest failed.
+    Answered,
+    /// The remote system, the network, the credentials, a quota or an admin stood in the way.
+    ExternalFailure,
+}
+
+impl CallEvidence {
+    /// An answer came. Only these statuses say that the server or the account failed, whatever was
+    /// asked.
+    pub(crate) fn from_status(status: u16) -> Self {
+        match status {
+            401 | 403 | 408 | 423 | 425 | 429 | 500.. => Self::ExternalFailure,
+            _ => Self::Answered,
+        }
+    }
+
+    /// No answer came to a request on `slot` that gave the server `timeout_ms`; the admin took
+    /// `denied` away (the words of `lifecycle/grants.rs`).
+    pub(crate) fn from_error(
+        failure: &SendError,
+        (slot, timeout_ms): (&str, Option<u32>),
+        denied: &BTreeSet<String>,
+    ) -> Self {
+        let hasty = timeout_ms.is_some_and(|ms| ms < PATIENT_MS);
+        match failure {
+            SendError::Timeout | SendError::Refused(Refusal::Deadline) if hasty => Self::Answered,
+            SendError::Refused(refusal) => Self::from_refusal(refusal, slot, denied),
+            _ => Self::ExternalFailure,
+        }
+    }
+
+    fn from_refusal(refusal: &Refusal, slot: &str, denied: &BTreeSet<String>) -> Self {
+        let cut = |start: String| denied.iter().any(|word| word.starts_with(&start));
+        let excused = match refusal {
+            Refusal::Slot(_) => denied.contains(&format!("slot:{slot}")),
+            Refusal::Method(_) => cut(format!("method:{slot}:")),
+            Refusal::Ungranted(_) => cut(format!("path:{slot}:")),
+            Refusal::Quota(_) | Refusal::Path(_) | Refusal::HostHeader(_) | Refusal::Header(_) => {
+                false
+            }
+            _ => true,
+        };
+        if excused { Self::ExternalFailure } else { Self::NoRequest }
+    }
+
+    /// The host failed something that is no request: an excuse only for who asked somebody.
+    pub(crate) fn with_external_failure(self) -> Self {
+        if self == Self::NoRequest { Self::NoRequest } else { Self::ExternalFailure }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_an_excuse_where_no_request_could_help() {
+        for status in [200, 204, 301, 400, 404, 405, 409, 422] {
+            assert_eq!(CallEvidence::from_status(status), CallEvidence::Answered, "{status}");
+        }
+        for status in [401, 403, 408, 423, 429, 500, 502, 503, 599] {
+            assert_eq!(
+                CallEvidence::from_status(status),
+                CallEvidence::ExternalFailure,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_guest_brings_about_alone_is_no_excuse() {
+        let text = || "x".to_owned();
+        let place = Refusal::Origin(text());
+        for (failure, timeout_ms, denied, expected) in [
+            (SendError::Quota(1), None, "", CallEvidence::ExternalFailure),
+            (SendError::NoAnswer(text()), Some(1), "", CallEvidence::ExternalFailure),
+            (SendError::Unauthorized(text()), None, "", CallEvidence::ExternalFailure),
+            (SendError::Timeout, None, "", CallEvidence::ExternalFailure),
+            (SendError::Timeout, Some(1_000), "", CallEvidence::ExternalFailure),
+            (SendError::Timeout, Some(999), "", CallEvidence::Answered),
+            (Refusal::Deadline.into(), Some(1), "", CallEvidence::Answered),
+            (Refusal::Deadline.into(), None, "", CallEvidence::ExternalFailure),
+            (Refusal::WireBytes.into(), None, "", CallEvidence::ExternalFailure),
+            (place.into(), None, "", CallEvidence::ExternalFailure),
+            (Refusal::Slot("main".to_owned()).into(), None, "", CallEvidence::NoRequest),
+            (
+                Refusal::Slot("main".to_owned()).into(),
+                None,
+                "slot:main",
+                CallEvidence::ExternalFailure,
+            ),
+            (Refusal::Slot("main".to_owned()).into(), None, "slot:mainly", CallEvidence::NoRequest),
+            (Refusal::Method(text()).into(), None, "path:main:/", CallEvidence::NoRequest),
+            (
+                Refusal::Method(text()).into(),
+                None,
+                "method:main:GET",
+                CallEvidence::ExternalFailure,
+            ),
+            (
+                Refusal::Ungranted(text()).into(),
+                None,
+                "path:main:/v1",
+                CallEvidence::ExternalFailure,
+            ),
+            (Refusal::Ungranted(text()).into(), None, "path:other:/v1", CallEvidence::NoRequest),
+            (Refusal::Path("x").into(), None, "path:main:/v1", CallEvidence::NoRequest),
+            (Refusal::Header("x").into(), None, "slot:main", CallEvidence::NoRequest),
+            (Refusal::HostHeader(text()).into(), None, "slot:main", CallEvidence::NoRequest),
+            (Refusal::Quota(text()).into(), None, "slot:main", CallEvidence::NoRequest),
+        ] {
+            let denied = BTreeSet::from([denied.to_owned()]);
+            let found = CallEvidence::from_error(&failure, ("main", timeout_ms), &denied);
+            assert_eq!(found, expected, "{failure:?} {timeout_ms:?} {denied:?}");
+        }
+    }
+
+    #[test]
+    fn the_worst_of_a_call_counts() {
+        assert_eq!(
+            CallEvidence::ExternalFailure.max(CallEvidence::Answered),
+            CallEvidence::ExternalFailure
+        );
+        assert_eq!(CallEvidence::NoRequest.with_external_failure(), CallEvidence::NoRequest);
+        assert_eq!(CallEvidence::Answered.with_external_failure(), CallEvidence::ExternalFailure);
+    }
+}

@@ -1,0 +1,283 @@
+//! What a guest may ask to be sent. Pure (TRUST.md 2.5, items 1 and 7).
+//!
+//! A guest gives a path below a base URL, so most tricks with URLs have no room: what is left is
+//! checked after decoding, and the joined URL is compared with the base again. Where the URL may
+//! lead is up to `reach`.
+
+use percent_encoding::{percent_decode, percent_decode_str};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::refusal::Refusal;
+
+/// Headers that only the host sets; a guest that names one is refused. Among them are those by
+/// which some servers take another method or path than the one that was checked.
+const HOST_HEADERS: &[&str] = &[
+    "accept-encoding",
+    "alt-used",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+/// Headers of an answer that no guest sees: sessions and credentials, and what was true only of the
+/// connection or of the encoding that the host undid.
+const HIDDEN_HEADERS: &[&str] = &[
+    "alt-svc",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "keep-alive",
+    "set-cookie",
+    "set-cookie2",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+const HOST_HEADER_PREFIXES: &[&str] = &["proxy-", "x-forwarded-"];
+
+/// More headers or longer values than these are no honest request.
+const HEADERS_MAX: usize = 64;
+const HEADER_BYTES_MAX: usize = 16 << 10;
+const HEADERS_BYTES_MAX: usize = 64 << 10;
+const PATH_BYTES_MAX: usize = 32 << 10;
+
+/// The URL of `path` below `base`, or why there is none.
+pub(crate) fn join(base: &Url, path: &str) -> Result<Url, Refusal> {
+    check_path(path)?;
+    let prefix = base.path().trim_end_matches('/');
+    let joined = format!("{}{prefix}{path}", base.origin().ascii_serialization());
+    let url = Url::parse(&joined).map_err(|_| Refusal::Path("the path does not make a URL"))?;
+    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    if url.origin() != base.origin() || url.path() != format!("{prefix}{path}") {
+        return Err(Refusal::Path("the path leaves its base URL"));
+    }
+    Ok(url)
+}
+
+fn check_path(path: &str) -> Result<(), Refusal> {
+    if path.len() > PATH_BYTES_MAX {
+        return Err(Refusal::Path("the path is too long"));
+    }
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err(Refusal::Path("a path begins with one `/`; absolute URLs are not taken"));
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains(['#', '\\']) {
+        return Err(Refusal::Path("the path has characters that must be percent-encoded"));
+    }
+    let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    let decoded = percent_decode_str(path).collect::<Vec<u8>>();
+    // A server behind a proxy may decode a second time.
+    let twice = percent_decode(&decoded).collect::<Vec<u8>>();
+    if decoded.iter().any(u8::is_ascii_control) {
+        return Err(Refusal::Path("the path has control characters"));
+    }
+    if steps(&decoded) || steps(&twice) {
+        return Err(Refusal::Path("the path has `.` or `..`"));
+    }
+    Ok(())
+}
+
+/// Whether a server could take a segment for `.` or `..`: some cut `;parameters` off it first.
+fn steps(path: &[u8]) -> bool {
+    path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
+        let bare = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(bare, b"." | b"..")
+    })
+}
+
+/// The guest's headers, ready to be sent. `own` is the header that carries the slot's credentials.
+pub(crate) fn headers(
+    headers: &[(String, String)],
+    own: Option<&str>,
+) -> Result<HeaderMap, Refusal> {
+    if headers.len() > HEADERS_MAX {
+        return Err(Refusal::Header("too many headers"));
+    }
+    if headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        > HEADERS_BYTES_MAX
+    {
+        return Err(Refusal::Header("the headers are too long"));
+    }
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        // Servers that pass headers on as variables take `_` for `-`.
+        let folded = name.replace('_', "-");
+        let reserved = HOST_HEADERS.contains(&folded.as_str())
+            || HOST_HEADER_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
+            || own == Some(folded.as_str());
+        if reserved {
+            return Err(Refusal::HostHeader(name.clone()));
+        }
+        // `from_static` would panic on upper case and `from_bytes` would fold it: a guest writes
+        // lower case.
+        let key = HeaderName::from_lowercase(name.as_bytes())
+            .map_err(|_| Refusal::Header("a header's name is not in lower case or not a name"))?;
+        let plain = value.len() <= HEADER_BYTES_MAX
+            && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let value = HeaderValue::from_str(value).ok().filter(|_| plain);
+        map.append(key, value.ok_or(Refusal::Header("a header's value is not plain text"))?);
+    }
+    Ok(map)
+}
+
+/// Whether a guest may see a header of an answer. `own` as in [`headers`].
+pub(crate) fn shows(name: &str, own: Option<&str>) -> bool {
+    !HIDDEN_HEADERS.contains(&name) && !name.starts_with("proxy-") && own != Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check_join(base: &str, path: &str, expected: Option<&str>) {
+        let joined = join(&base.parse().unwrap(), path);
+        assert_eq!(joined.as_ref().map(Url::as_str).ok(), expected, "{base} {path}: {joined:?}");
+    }
+
+    #[test]
+    fn paths_stay_below_their_base() {
+        let base = "https://api.example.com";
+        check_join(base, "/a/b?c=%2F..&d=1", Some("https://api.example.com/a/b?c=%2F..&d=1"));
+        check_join("https://h/x/", "/a", Some("https://h/x/a"));
+        check_join(base, "/a%2Fb%20c", Some("https://api.example.com/a%2Fb%20c"));
+        for bad in [
+            "",
+            "a",
+            "//evil.example",
+            "https://evil.example/",
+            "@evil.example/",
+            "/../a",
+            "/a/..",
+            "/a/%2e%2E/b",
+            "/a/%2e%2e%2fb",
+            "/a\\..\\b",
+            "/a/..;x=1/b",
+            "/a/%252e%252e/b",
+            "/a/.%2e/b",
+            "/a%5c..%5cb",
+            "/a#b",
+            "/a b",
+            "/a\r\nx",
+            "/a%0d%0ab",
+            "/a%00",
+            "/ä",
+        ] {
+            check_join(base, bad, None);
+        }
+    }
+
+    fn check_header(name: &str, value: &str, taken: bool) {
+        let given = [(name.to_owned(), value.to_owned())];
+        assert_eq!(headers(&given, Some("x-api-key")).is_ok(), taken, "{name}: {value:?}");
+    }
+
+    #[test]
+    fn headers_of_the_host_are_refused() {
+        check_header("content-type", "text/csv; charset=utf-8", true);
+        check_header("sforce-call-options", "client=renkei", true);
+        for name in ["authorization", "cookie", "host", "proxy-authorization", "x-forwarded-for"] {
+            check_header(name, "x", false);
+        }
+        for name in [
+            "transfer-encoding",
+            "transfer_encoding",
+            "x-http-method-override",
+            "te",
+            "x-original-url",
+        ] {
+            check_header(name, "x", false);
+        }
+        for name in ["x-api-key", "Authorization", "Content-Type", "a b", ""] {
+            check_header(name, "x", false);
+        }
+        for value in ["a\r\nhost: x", "a\0", "ä", "a\tb"] {
+            check_header("accept", value, false);
+        }
+    }
+
+    #[test]
+    fn headers_are_few_and_short() {
+        let many = vec![("accept".to_owned(), "x".to_owned()); HEADERS_MAX + 1];
+        assert!(headers(&many, None).is_err());
+        let check = |bytes: usize, times: usize, taken: bool| {
+            let long = vec![("accept".to_owned(), "x".repeat(bytes)); times];
+            assert_eq!(headers(&long, None).is_ok(), taken, "{bytes} bytes {times} times");
+        };
+        check(HEADER_BYTES_MAX, 3, true);
+        check(HEADER_BYTES_MAX + 1, 1, false);
+        check(HEADER_BYTES_MAX, 4, false);
+    }
+
+    #[test]
+    fn a_guest_sees_neither_sessions_nor_credentials() {
+        for (name, expected) in [
+            ("content-type", true),
+            ("retry-after", true),
+            ("x-api-key", false),
+            ("set-cookie", false),
+            ("proxy-authenticate", false),
+            ("content-encoding", false),
+        ] {
+            assert_eq!(shows(name, Some("x-api-key")), expected, "{name}");
+        }
+    }
+
+    fn given() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] =
+            &["/", "..", "%2e", "%2F", "\\", "@", ":", "//", "?", "#", ";", "%", "evil.example"];
+        let piece = prop_oneof![prop::sample::select(PIECES).prop_map(String::from), ".{0,3}"];
+        proptest::collection::vec(piece, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Whatever the path is, it is refused or stays on the base's host and below its path.
+        #[test]
+        fn no_path_leaves_its_base(path in given(), slash in any::<bool>()) {
+            let base: Url = "https://api.example.com:8443/base".parse().unwrap();
+            let path = if slash { format!("/{path}") } else { path };
+            if let Ok(url) = join(&base, &path) {
+                prop_assert_eq!(url.origin(), base.origin());
+                prop_assert_eq!((url.username(), url.password()), ("", None));
+                prop_assert!(url.path().starts_with("/base/"), "{}", url);
+                prop_assert!(url.path_segments().unwrap().all(|segment| segment != ".."));
+                prop_assert_eq!(url.as_str().parse::<Url>().unwrap(), url);
+            }
+        }
+
+        /// Whatever the headers are, they are refused or hold nothing that ends a line.
+        #[test]
+        fn no_header_smuggles_another(name in given(), value in any::<String>()) {
+            if let Ok(map) = headers(&[(name, value)], None) {
+                prop_assert_eq!(map.len(), 1);
+                for (name, value) in &map {
+                    prop_assert!(!HOST_HEADERS.contains(&name.as_str()));
+                    prop_assert!(value.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Several gates over one file, as several processes have them, in virtual time.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use futures::future::join_all;
+use renkei_package::Quota;
+use tempfile::TempDir;
+
+use super::*;
+use renkei_test_support::HandClock;
+
+const WAIT_MS: u64 = 60_000;
+
+fn claim(calls: u32, per_ms: u64) -> Arc<QuotaClaim> {
+    let quota = Quota { name: "search".to_owned(), calls, per_ms };
+    Arc::new(QuotaClaim::new(&["search".to_owned()], &[quota], 4))
+}
+
+fn gate(folder: &TempDir, clock: &Arc<HandClock>) -> Arc<QuotaGate> {
+    QuotaGate::shared(clock.clone(), folder.path(), "acme").unwrap()
+}
+
+async fn call(gate: &Arc<QuotaGate>, claim: &Arc<QuotaClaim>) {
+    gate.acquire(claim, WAIT_MS).await.map(drop).ok().unwrap();
+    // Its end is written down on another thread, which has the gate until then.
+    while Arc::strong_count(gate) > 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A process that dies with a call in flight: nobody writes down how it ended.
+fn crash(folder: &TempDir, clock: &Arc<HandClock>, claim: &Arc<QuotaClaim>) {
+    let book = QuotaStorage::shared(folder.path(), "acme", clock.as_ref()).unwrap();
+    let begin = |windows: &mut QuotaWindows, scene: WindowContext<'_>| {
+        (windows.try_begin(scene, 0, claim), WindowChange::Some)
+    };
+    assert_eq!(book.update(clock.as_ref(), begin).unwrap(), Admission::Begun);
+}
+
+#[tokio::test]
+async fn several_processes_keep_one_window() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let claim = claim(5, 1_000);
+    let arrivals = Mutex::new(Vec::new());
+    let process = async |gate: Arc<QuotaGate>| {
+        for _ in 0..12 {
+            let pass = gate.acquire(&claim, WAIT_MS).await.ok().unwrap();
+            arrivals.lock().unwrap().push(clock.now_ms());
+            clock.advance(7);
+            tokio::task::yield_now().await;
+            drop(pass);
+        }
+    };
+    join_all((0..3).map(|_| process(gate(&folder, &clock)))).await;
+    // One after another too, as a person runs commands.
+    for _ in 0..3 {
+        process(gate(&folder, &clock)).await;
+    }
+    let mut arrivals = arrivals.into_inner().unwrap();
+    arrivals.sort_unstable();
+    assert_eq!(arrivals.len(), 72);
+    for window in arrivals.windows(6) {
+        assert!(window[5] - window[0] >= 1_000, "six in a second: {arrivals:?}");
+    }
+}
+
+#[tokio::test]
+async fn concurrency_is_shared() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (one, other) = (gate(&folder, &clock), gate(&folder, &clock));
+    let claim = claim(100, 1_000);
+    let mut passes = Vec::new();
+    for gate in [&one, &other, &one, &other] {
+        passes.push(gate.acquire(&claim, WAIT_MS).await.ok().unwrap());
+    }
+    let fifth = other.acquire(&claim, WAIT_MS);
+    tokio::pin!(fifth);
+    let too_early = tokio::select! {
+        _ = &mut fifth => true,
+        () = async { while clock.now_ms() < 2_000 { tokio::task::yield_now().await } } => false,
+    };
+    assert!(!too_early);
+    passes.remove(0);
+    assert!(fifth.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_crash_leaves_no_call_in_flight() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let claim = claim(1, 1_000);
+    let survivor = gate(&folder, &clock);
+    crash(&folder, &clock, &claim);
+    call(&survivor, &claim).await;
+    assert_eq!(clock.now_ms(), 1_010, "what was in flight ended when it was noticed");
+    clock.advance(1_010);
+    crash(&folder, &clock, &claim);
+    // And one that starts later.
+    call(&gate(&folder, &clock), &claim).await;
+    assert_eq!(clock.now_ms(), 3_030);
+    drop(survivor);
+    let left = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name());
+    let marks = left.filter(|name| name.to_string_lossy().ends_with(".mark")).count();
+    assert!(marks <= 1, "marks of the dead are removed");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_ends() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (gate, claim) = (gate(&folder, &clock), claim(1, 1_000));
+    let waiting = gate.acquire(&claim, WAIT_MS);
+    // Begun on its thread, but nobody waits for it any more.
+    assert!(futures::FutureExt::now_or_never(waiting).is_none());
+    call(&gate, &claim).await;
+    call(&gate, &claim).await;
+    assert!(clock.now_ms() >= 1_010);
+}
+
+#[tokio::test]
+async fn the_servers_word_reaches_the_others() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (one, other) = (gate(&folder, &clock), gate(&folder, &clock));
+    let claim = claim(100, 1_000);
+    one.pause(&claim, 5_000).await.unwrap();
+    call(&other, &claim).await;
+    assert_eq!(clock.now_ms(), 5_000);
+    one.pause(&claim, 1_800_000).await.unwrap();
+    let refused = other.acquire(&claim, WAIT_MS).await.err();
+    assert_eq!(refused, Some(SendError::Quota(1_800_000)));
+    assert_eq!(other.paused_until_ms().await, Ok(Some(1_805_000)));
+    other.lift_pauses().await.unwrap();
+    assert_eq!(one.paused_until_ms().await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_damaged_file_counts_as_a_full_window() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let claim = claim(5, 1_000);
+    let (path, living) = (folder.path().join("acme"), gate(&folder, &clock));
+    let waits = async |gate: &Arc<QuotaGate>, expected: i64, what: &str| {
+        let before = clock.now_ms();
+        call(gate, &claim).await;
+        assert_eq!(clock.now_ms() - before, expected, "{what}");
+    };
+    waits(&living, 0, "a new file").await;
+    fs::write(&path, b"rkcalls1 garbage").unwrap();
+    waits(&living, 1_010, "garbage, under a process that runs").await;
+    fs::write(&path, vec![0; 700_000]).unwrap();
+    waits(&gate(&folder, &clock), 1_010, "zeros, before a start").await;
+    fs::write(&path, b"").unwrap();
+    waits(&gate(&folder, &clock), 0, "an empty file is a new one").await;
+}
+
+#[tokio::test]
+async fn the_file_is_private_and_bounded() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    let (gate, claim) = (gate(&folder, &clock), claim(1_000_000, 3_600_000));
+    for _ in 0..2_000 {
+        clock.advance(900);
+        call(&gate, &claim).await;
+    }
+    for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+        let about = entry.metadata().unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600, "{entry:?}");
+        assert!(about.len() <= 4 * slots::SLOT_BYTES as u64, "{entry:?}: {}", about.len());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_sent() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::<HandClock>::default());
+    assert!(QuotaGate::shared(clock.clone(), &folder.path().join("acme/quotas"), "a").is_ok());
+    fs::write(folder.path().join("file"), b"").unwrap();
+    assert!(QuotaGate::shared(clock, &folder.path().join("file"), "a").is_err());
+}

@@ -1,0 +1,367 @@
+//! What a new version of a transform would do differently: recent rows through both versions, the
+//! difference by field (WASM.md 5.1 item 6, issue 3 "Hot swap").
+//!
+//! Each row is a call of its own, under the limits of every call, so that a row at which a version
+//! fails is counted and the others are still compared. Values are described, not shown, unless the
+//! admin asks for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use renkei_package::{Function, ManifestKind};
+use renkei_sync::model::plugin::{Generation, PluginError};
+use renkei_sync::model::value::{Cell, SmolStr, Value};
+use renkei_sync::ports::{TransformCall, Way};
+use serde::Serialize;
+
+use crate::lifecycle::admin::AdminError;
+use crate::lifecycle::samples::Sample;
+
+use crate::sandbox::engine::Machine;
+use crate::sandbox::generation::Plugin;
+use crate::sandbox::limits::Limits;
+use crate::sandbox::settings;
+use crate::sandbox::transform;
+
+/// Two versions to be compared, or why there are none.
+pub(crate) type Paired = Result<Pair, AdminError>;
+
+/// See [`Paired`].
+pub(crate) struct Pair {
+    /// What serves, if anything does; where the file serves, the version before.
+    pub(crate) other: Option<Arc<Plugin>>,
+    /// What the file holds.
+    pub(crate) candidate: Plugin,
+    /// The file serves already.
+    pub(crate) serves: bool,
+}
+
+/// Examples per field.
+const EXAMPLES: usize = 3;
+
+/// The difference between two versions of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Preview {
+    /// The plugin's id.
+    pub id: String,
+    /// `connector` or `transform`; connectors have no rows to be tried with.
+    pub kind: String,
+    /// The version that the file is compared with: what serves or, where the file itself does, the
+    /// one before. None where there is no such version.
+    pub serving: Option<PreviewVersion>,
+    /// The version in the file.
+    pub candidate: PreviewVersion,
+    /// The file is what serves already.
+    pub serves: bool,
+    /// What it asks for that the other one does not.
+    pub asks_more: Vec<String>,
+    /// What the other one asks for that it does not.
+    pub asks_less: Vec<String>,
+    /// Functions that are only in the file.
+    pub functions_added: Vec<String>,
+    /// Functions that are not in the file any more.
+    pub functions_removed: Vec<String>,
+    /// Two-way functions that would run one-way, with the reason.
+    pub one_way: BTreeMap<String, String>,
+    /// Recent rows that were tried.
+    pub rows: u64,
+    /// Those with a different answer, failures among them.
+    pub changed_rows: u64,
+    /// Fields that differ.
+    pub fields: Vec<FieldChange>,
+    /// Functions at which a version failed.
+    pub failures: Vec<PreviewFailures>,
+}
+
+/// One version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PreviewVersion {
+    pub version: String,
+    /// SHA-256 of the file, hex.
+    pub digest: String,
+}
+
+impl From<&Generation> for PreviewVersion {
+    fn from(generation: &Generation) -> Self {
+        Self { version: generation.version.clone(), digest: generation.digest.clone() }
+    }
+}
+
+/// A field whose value differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    /// The function.
+    pub function: String,
+    /// `forward` or `backward`.
+    pub way: &'static str,
+    /// The column of the answer.
+    pub field: String,
+    /// Rows in which it differs.
+    pub changed: u64,
+    /// A few of them.
+    pub examples: Vec<Example>,
+}
+
+/// One difference; values are described by kind and length unless they are to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Example {
+    pub before: String,
+    pub after: String,
+}
+
+/// Rows at which a version failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PreviewFailures {
+    /// The function.
+    pub function: String,
+    /// `forward` or `backward`.
+    pub way: &'static str,
+    /// Rows at which the serving version failed.
+    pub before: u64,
+    /// Rows at which the file failed.
+    pub after: u64,
+    /// What the file failed with first.
+    pub reason: Option<String>,
+}
+
+/// Runs the samples, by function, through both versions.
+pub(crate) async fn compare(
+    machine: &Arc<Machine>,
+    limits: &Limits,
+    pair: &Pair,
+    samples: &BTreeMap<String, Vec<Sample>>,
+    show_values: bool,
+) -> Preview {
+    let (serving, candidate) = (pair.other.as_deref(), &pair.candidate);
+    let mut preview = empty(pair);
+    let Some(serving) = serving else { return preview };
+    for (name, samples) in samples {
+        let mut tally = Tally { show_values, ..Tally::default() };
+        for sample in samples {
+            let (Ok((old, _)), Ok((new, _))) = (serving.function(name), candidate.function(name))
+            else {
+                continue;
+            };
+            let before = run(machine, limits, serving, old, sample).await;
+            let after = run(machine, limits, candidate, new, sample).await;
+            preview.rows += 1;
+            preview.changed_rows += u64::from(tally.count(sample.way(), before, after));
+        }
+        tally.report(name, &mut preview);
+    }
+    preview
+}
+
+fn empty(pair: &Pair) -> Preview {
+    let (serving, candidate) = (pair.other.as_deref(), &pair.candidate);
+    let asked = |plugin: Option<&Plugin>| plugin.map(Plugin::asked).unwrap_or_default();
+    let (old, new) = (asked(serving), asked(Some(candidate)));
+    let (had, has) = (serving.map(functions).unwrap_or_default(), functions(candidate));
+    let beyond = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+        these.difference(those).cloned().collect()
+    };
+    Preview {
+        id: candidate.generation.plugin.clone(),
+        kind: candidate.manifest.kind.name().to_owned(),
+        serving: serving.map(|serving| PreviewVersion::from(&serving.generation)),
+        candidate: PreviewVersion::from(&candidate.generation),
+        serves: pair.serves,
+        asks_more: beyond(&new, &old),
+        asks_less: beyond(&old, &new),
+        functions_added: beyond(&has, &had),
+        functions_removed: beyond(&had, &has),
+        one_way: candidate.one_way.clone(),
+        rows: 0,
+        changed_rows: 0,
+        fields: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+fn functions(plugin: &Plugin) -> BTreeSet<String> {
+    match &plugin.manifest.kind {
+        ManifestKind::Transform(manifest) => {
+            manifest.functions.iter().map(|f| f.name.clone()).collect()
+        }
+        ManifestKind::Connector(_) => BTreeSet::new(),
+    }
+}
+
+/// One answer: its cells by column.
+type Answered = Result<BTreeMap<String, Cell>, String>;
+
+async fn run(
+    machine: &Arc<Machine>,
+    limits: &Limits,
+    plugin: &Plugin,
+    function: &Function,
+    sample: &Sample,
+) -> Answered {
+    let way = sample.way();
+    let (from, to) = match way {
+        Way::Forward => (&function.input, &function.output),
+        Way::Backward => (&function.output, &function.input),
+    };
+    // A parameter that this version does not know is not given to it.
+    let known = |(name, _): &&(String, Value)| function.parameters.iter().any(|p| p.name == *name);
+    let given = sample.parameters().iter().filter(known).cloned().collect();
+    let parameters = settings::complete(&function.parameters, &given)?;
+    let (input, old) = (sample.input(from), sample.old(to));
+    let (id, name) = (plugin.generation.plugin.as_str(), function.name.as_str());
+    let call = TransformCall {
+        plugin: id,
+        function: name,
+        way,
+        parameters: &parameters,
+        input: &input,
+        old: &old,
+    };
+    let answer = transform::call(machine, limits, plugin, call).await;
+    let answer = answer.map_err(|failed| in_words(failed.into()))?;
+    let cells = answer.rows.into_iter().next().map(|row| row.cells).unwrap_or_default();
+    Ok(answer.columns.into_iter().zip(cells).collect())
+}
+
+/// Why a version failed; a guest's own message may hold values and is left out.
+fn in_words(error: PluginError) -> String {
+    match error {
+        PluginError::Broken { reason, .. } => reason,
+        PluginError::Invalid { problem, .. } => format!("it refused the row ({})", problem.code),
+        PluginError::Unsupported { what, .. } => what,
+        _ => "it refused the row".to_owned(),
+    }
+}
+
+/// The differences of one function.
+#[derive(Default)]
+struct Tally {
+    show_values: bool,
+    fields: BTreeMap<(&'static str, String), (u64, Vec<Example>)>,
+    failures: BTreeMap<&'static str, (u64, u64, Option<String>)>,
+}
+
+impl Tally {
+    /// Counts a row; whether its answer differs.
+    fn count(&mut self, way: Way, before: Answered, after: Answered) -> bool {
+        let way = match way {
+            Way::Forward => "forward",
+            Way::Backward => "backward",
+        };
+        let (before, after) = match (before, after) {
+            (Ok(before), Ok(after)) => (before, after),
+            (before, after) => {
+                let differs = before.is_ok() != after.is_ok();
+                let failed = self.failures.entry(way).or_default();
+                failed.0 += u64::from(before.is_err());
+                failed.1 += u64::from(after.is_err());
+                failed.2 = failed.2.take().or(after.err());
+                return differs;
+            }
+        };
+        let columns: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let mut differs = false;
+        for column in columns {
+            let cell = |answer: &BTreeMap<String, Cell>| answer.get(column).cloned().flatten();
+            let (before, after) = (cell(&before), cell(&after));
+            if before == after {
+                continue;
+            }
+            differs = true;
+            let show = self.show_values;
+            let (changed, examples) = self.fields.entry((way, column.clone())).or_default();
+            *changed += 1;
+            if examples.len() < EXAMPLES {
+                let (before, after) = (shown(&before, show), shown(&after, show));
+                examples.push(Example { before, after });
+            }
+        }
+        differs
+    }
+
+    fn report(self, function: &str, preview: &mut Preview) {
+        for ((way, field), (changed, examples)) in self.fields {
+            let function = function.to_owned();
+            preview.fields.push(FieldChange { function, way, field, changed, examples });
+        }
+        for (way, (before, after, reason)) in self.failures {
+            let function = function.to_owned();
+            preview.failures.push(PreviewFailures { function, way, before, after, reason });
+        }
+    }
+}
+
+/// A value, or what kind of value it is.
+fn shown(cell: &Cell, show_values: bool) -> String {
+    let Some(value) = cell else { return "absent".to_owned() };
+    if show_values {
+        return serde_json::to_string(&plain(value)).unwrap_or_default();
+    }
+    let text = |text: &str| format!("text of {} characters", text.chars().count());
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::Boolean(_) => "a truth value".to_owned(),
+        Value::Integer(_) => "an integer".to_owned(),
+        Value::Decimal(_) => "a decimal".to_owned(),
+        Value::Text(value) => text(value),
+        Value::Date(_) => "a date".to_owned(),
+        Value::Timestamp(_) => "a time".to_owned(),
+        Value::Choices(items) => format!("{} choices", items.len()),
+        Value::References(items) => format!("{} references", items.len()),
+    }
+}
+
+/// As JSON without the kind.
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Boolean(flag) => (*flag).into(),
+        Value::Integer(number) | Value::Timestamp(number) => (*number).into(),
+        Value::Decimal(text) | Value::Text(text) | Value::Date(text) => text.as_str().into(),
+        Value::Choices(items) | Value::References(items) => {
+            items.iter().map(SmolStr::as_str).collect::<Vec<_>>().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(cells: &[(&str, Cell)]) -> Answered {
+        Ok(cells.iter().map(|(name, cell)| ((*name).to_owned(), cell.clone())).collect())
+    }
+
+    #[test]
+    fn differences_are_counted_by_field_and_values_described() {
+        let text = |text: &str| Some(Value::from(text));
+        let old = || answer(&[("a", text("山田")), ("b", None), ("c", text("x"))]);
+        let new =
+            || answer(&[("a", text("山田 太郎")), ("b", Some(Value::Null)), ("c", text("x"))]);
+        let mut tally = Tally::default();
+        assert!(!tally.count(Way::Forward, old(), old()));
+        for _ in 0..5 {
+            assert!(tally.count(Way::Forward, old(), new()));
+        }
+        assert!(tally.count(Way::Backward, old(), answer(&[("a", text("山田")), ("b", None)])));
+        assert!(tally.count(Way::Backward, old(), Err("it trapped".to_owned())));
+        assert!(!tally.count(Way::Backward, Err("old".to_owned()), Err("new".to_owned())));
+        let field = |way, name: &str| tally.fields.get(&(way, name.to_owned())).cloned();
+        let (changed, examples) = field("forward", "a").unwrap();
+        assert_eq!((changed, examples.len()), (5, EXAMPLES));
+        assert_eq!(examples[0].before, "text of 2 characters");
+        assert_eq!(examples[0].after, "text of 5 characters");
+        let (_, examples) = field("forward", "b").unwrap();
+        assert_eq!((&*examples[0].before, &*examples[0].after), ("absent", "empty"));
+        assert_eq!(field("forward", "c"), None);
+        assert_eq!(field("backward", "c").unwrap().0, 1, "a column that is gone");
+        assert_eq!(tally.failures["backward"], (1, 2, Some("it trapped".to_owned())));
+
+        let mut tally = Tally { show_values: true, ..Tally::default() };
+        tally.count(Way::Forward, old(), new());
+        let (_, examples) = &tally.fields[&("forward", "a".to_owned())];
+        assert_eq!(examples[0].after, "\"山田 太郎\"");
+    }
+}

@@ -1,0 +1,52 @@
+//! A file of the plugin folder that is not taken: counted, written down and told, all of it in one
+//! place, so that counts and lines agree.
+//!
+//! What is only tried (a preview, a version to go back to) is no file of the folder: whoever asked
+//! is told, and nothing is counted.
+
+use renkei_sync::model::plugin::Generation;
+
+use crate::lifecycle::event::ReloadEvent;
+use crate::lifecycle::registry::Registry;
+use crate::sandbox::limits::{Cause, Stops};
+use crate::sandbox::loader::NotTaken;
+
+/// Why a file is not taken.
+pub(crate) struct Refusal {
+    /// The id of the plugin that it says it is; empty where it does not get so far.
+    pub(crate) plugin: String,
+    /// Its SHA-256, hex; empty where it was not read.
+    pub(crate) digest: String,
+    pub(crate) cause: Cause,
+    /// For people.
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    /// Of a file that was not even read.
+    pub(crate) fn unread(reason: String) -> Self {
+        let (plugin, digest) = (String::new(), String::new());
+        Self { plugin, digest, cause: Cause::Refused, reason }
+    }
+
+    /// `serving` goes on instead.
+    pub(crate) fn tell(
+        self,
+        registry: &Registry,
+        stops: &Stops,
+        file: &str,
+        serving: Option<Generation>,
+    ) {
+        let Self { plugin, digest, cause, reason } = self;
+        stops.refused(file, &plugin, cause);
+        let file = file.to_owned();
+        registry.tell(ReloadEvent::Refused { file, plugin, digest, cause, reason, serving });
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(refused: NotTaken) -> Self {
+        let (cause, reason) = (refused.error.cause(), refused.error.to_string());
+        Self { plugin: refused.plugin, digest: refused.digest, cause, reason }
+    }
+}

@@ -1,0 +1,345 @@
+//! Looks at a stranger's bytes, in a process of its own: checks them and turns them into native
+//! code.
+//!
+//! A few kilobytes can make a validator or a compiler take for ever or eat all memory, and wasmtime
+//! calls that no fault of its own. So the program lets a child do both: itself, started again as
+//! [`COMPILER_ARGUMENT`], without environment, with limits of memory and processor time that it
+//! sets on itself before it reads a byte ([`child`]), and with a deadline that the parent keeps.
+//! Whatever happens to the child is a typed error of one file. One stranger is looked at at a time;
+//! what served before does not wait for strangers.
+//!
+//! Protocol: WebAssembly on standard input; on standard output one line of JSON ([`Verdict`]), then
+//! the artefact where one was asked for and made. Exit code 0, or 1 with a reason on standard
+//! error, or 3 where it could not even begin. What comes out is native code that the parent
+//! trusts, because the child is this program; nobody else holds the pipe.
+//!
+//! What the host lacks is told as that, and no file is blamed for it ([`ending`]).
+
+mod child;
+mod ending;
+mod work;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use renkei_package::{Package, PackageFacts, PackagePart};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+
+use crate::sandbox::engine::EngineError;
+use crate::sandbox::limits::{Cap, LimitReached};
+use child::Task;
+use ending::{Ending, Inherited, inherited};
+use work::Verdict;
+
+pub use child::{COMPILER_ARGUMENT, compile_as_child};
+pub(crate) use ending::lacks_memory;
+pub(crate) use work::Refused;
+
+/// The most that the compiler makes of one plugin, bytes.
+pub(crate) const ARTEFACT_BYTES_MAX: u64 = 512 << 20;
+const STDERR_BYTES_MAX: u64 = 8 << 10;
+
+/// Where plugins are compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compiler {
+    /// In this process: for tests and tools that load plugins of their own. Only the deadline
+    /// holds, and the thread goes on when it is over.
+    InProcess,
+    /// In a child: the program to start and the arguments before ours. It must call
+    /// [`compile_as_child`] first of all.
+    Child {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+}
+
+impl Compiler {
+    /// This program, started again. On Linux by its open file, so that an update of the program on
+    /// disk does not bring another compiler than the one that loads.
+    pub fn this_program() -> std::io::Result<Self> {
+        let open = PathBuf::from("/proc/self/exe");
+        let program = if open.exists() { open } else { std::env::current_exe()? };
+        Ok(Self::Child { program, arguments: vec![OsString::from(COMPILER_ARGUMENT)] })
+    }
+}
+
+/// What compiling one plugin may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space of the child, bytes.
+    pub memory_bytes: u64,
+    /// Processor time of the child over all its threads, s.
+    pub cpu_seconds: u64,
+    /// How long the parent waits.
+    pub deadline: Duration,
+}
+
+impl CompileLimits {
+    /// Bounds of `memory_mb` and `seconds` in the configuration.
+    pub const MEMORY_MB: (u64, u64) = (256, 16_384);
+    /// See [`Self::MEMORY_MB`].
+    pub const SECONDS: (u64, u64) = (1, 3_600);
+
+    /// So many seconds of processor time, and five times as long by the clock: the processor may
+    /// be busy with others.
+    pub fn new(memory_bytes: u64, cpu_seconds: u64) -> Self {
+        let deadline = Duration::from_secs(cpu_seconds.saturating_mul(5));
+        Self { memory_bytes, cpu_seconds, deadline }
+    }
+}
+
+impl Default for CompileLimits {
+    /// 2 GiB and 60 s of processor time: an 18 MB Python guest fits.
+    fn default() -> Self {
+        Self::new(2 << 30, 60)
+    }
+}
+
+/// Who waits for the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// Bytes that were never looked at before.
+    Stranger,
+    /// A version that served.
+    Known,
+}
+
+/// A checked and compiled plugin.
+pub(crate) struct Compiled {
+    pub(crate) facts: PackageFacts,
+    /// For [`crate::sandbox::cache::Cache::adopt`].
+    pub(crate) artefact: Vec<u8>,
+}
+
+/// Why bytes were not compiled.
+#[derive(Debug)]
+pub(crate) enum NotCompiled {
+    /// They are no plugin for this host.
+    Refused(Refused),
+    /// The check passed, and compiling failed.
+    Engine(Box<PackageFacts>, EngineError),
+    /// Not even the check ended.
+    Unchecked(EngineError),
+}
+
+/// See the module's text.
+pub(crate) struct Compile {
+    way: Compiler,
+    limits: CompileLimits,
+    strangers: Semaphore,
+    known: Semaphore,
+    /// The host's own limits.
+    inherited: Inherited,
+}
+
+/// Reads a plugin file of a stranger: checked, as everything else is done to it, by a process with
+/// limits. `name` is only for errors.
+pub async fn read_package(
+    way: &Compiler,
+    limits: &CompileLimits,
+    name: &str,
+    bytes: Vec<u8>,
+) -> Result<Package, ReadError> {
+    let compile = Compile::new(way.clone(), limits.clone());
+    let failed = |part, reason: String| ReadError { name: name.to_owned(), part, reason };
+    let (verdict, outcome) = compile.start(Task::Check, None, &bytes).await;
+    match (verdict, outcome) {
+        (Some(Verdict::Plugin(facts)), Ok(_)) => Package::from_facts(name, bytes, facts)
+            .map_err(|error| failed(error.part(), error.to_string())),
+        (Some(Verdict::Refused(Refused { part, reason })), _) => Err(failed(part, reason)),
+        (_, Err(error)) => Err(failed(PackagePart::File, error.to_string())),
+        (None, Ok(_)) => Err(failed(PackagePart::File, EngineError::silent().to_string())),
+    }
+}
+
+/// Why a file is not read.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {reason}")]
+pub struct ReadError {
+    name: String,
+    /// The part of the file that is refused.
+    pub part: PackagePart,
+    reason: String,
+}
+
+impl Compile {
+    pub(crate) fn new(way: Compiler, limits: CompileLimits) -> Self {
+        let (strangers, known) = (Semaphore::new(1), Semaphore::new(1));
+        Self { way, limits, strangers, known, inherited }
+    }
+
+    /// What compiling may take.
+    pub(crate) fn limits(&self) -> &CompileLimits {
+        &self.limits
+    }
+
+    /// Checks and compiles the bytes, which `read` gives when it is their turn.
+    pub(crate) async fn plugin<E>(
+        &self,
+        engine: &Engine,
+        priority: Priority,
+        read: impl Future<Output = Result<Vec<u8>, E>>,
+    ) -> Result<Result<Compiled, NotCompiled>, E> {
+        let turn = match priority {
+            Priority::Stranger => &self.strangers,
+            Priority::Known => &self.known,
+        };
+        // Never closed: it gives a permit or keeps one waiting.
+        let _turn = turn.acquire().await.ok();
+        let wasm = read.await?;
+        let (verdict, outcome) = self.start(Task::Compile, Some(engine), &wasm).await;
+        Ok(match (verdict, outcome) {
+            (Some(Verdict::Plugin(facts)), Ok(artefact)) => Ok(Compiled { facts, artefact }),
+            (Some(Verdict::Refused(refused)), _) => Err(NotCompiled::Refused(refused)),
+            (Some(Verdict::Plugin(facts)), Err(error)) => {
+                Err(NotCompiled::Engine(Box::new(facts), error))
+            }
+            (None, Ok(_)) => Err(NotCompiled::Unchecked(EngineError::silent())),
+            (None, Err(error)) => Err(NotCompiled::Unchecked(error)),
+        })
+    }
+
+    /// The verdict as far as it got, and the artefact; an empty one where none was asked for.
+    async fn start(
+        &self,
+        task: Task,
+        engine: Option<&Engine>,
+        wasm: &[u8],
+    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+        let Compiler::Child { program, arguments } = &self.way else {
+            return self.work_here(engine, wasm.to_vec()).await;
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(task.word());
+        let mut written = Vec::new();
+        let work = self.run_child(command, wasm, &mut written);
+        // Given up, the child is killed as it is dropped.
+        let ended = tokio::time::timeout(self.limits.deadline, work).await;
+        let ended = ended.unwrap_or(Err(EngineError::Slow(self.limits.deadline.as_secs())));
+        let Some(end) = memchr::memchr(b'\n', &written) else {
+            return (None, ended.map(|()| written));
+        };
+        let artefact = written.split_off(end.saturating_add(1));
+        let verdict = serde_json::from_slice(&written).ok();
+        (verdict, ended.map(|()| artefact))
+    }
+
+    async fn work_here(
+        &self,
+        engine: Option<&Engine>,
+        wasm: Vec<u8>,
+    ) -> (Option<Verdict>, Result<Vec<u8>, EngineError>) {
+        let engine = engine.cloned();
+        let work = tokio::task::spawn_blocking(move || {
+            let verdict = work::check(&wasm);
+            let artefact = match (&verdict, engine) {
+                (Verdict::Plugin(_), Some(engine)) => work::compile(&engine, &wasm),
+                _ => Ok(Vec::new()),
+            };
+            (verdict, artefact.map_err(EngineError::Compile))
+        });
+        match tokio::time::timeout(self.limits.deadline, work).await {
+            Ok(Ok((verdict, artefact))) => (Some(verdict), artefact),
+            Ok(Err(_)) => (None, Err(EngineError::Crashed("it panicked".to_owned()))),
+            Err(_) => (None, Err(EngineError::Slow(self.limits.deadline.as_secs()))),
+        }
+    }
+
+    async fn run_child(
+        &self,
+        mut command: Command,
+        wasm: &[u8],
+        written: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
+        let lost = |error: std::io::Error| EngineError::NoCompiler(error.to_string());
+        let CompileLimits { memory_bytes, cpu_seconds, .. } = self.limits;
+        let mut child = command
+            .args([memory_bytes.to_string(), cpu_seconds.to_string()])
+            .env_clear()
+            .env("MALLOC_ARENA_MAX", "2")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(lost)?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            return Err(EngineError::NoCompiler("it has no pipes".to_owned()));
+        };
+        let give = async move {
+            // A child that dies early closes the pipe; its exit says why.
+            stdin.write_all(wasm).await.ok();
+        };
+        let mut said = Vec::new();
+        let (mut out, mut told) =
+            (stdout.take(ARTEFACT_BYTES_MAX + 1), stderr.take(STDERR_BYTES_MAX));
+        let take = async {
+            let (out, told) = futures::join!(out.read_to_end(written), told.read_to_end(&mut said));
+            out.and(told)
+        };
+        let ((), taken) = futures::join!(give, take);
+        taken.map_err(lost)?;
+        if written.len() > usize::try_from(ARTEFACT_BYTES_MAX).unwrap_or(usize::MAX) {
+            return Err(EngineError::Limit(LimitReached::new(Cap::File, ARTEFACT_BYTES_MAX)));
+        }
+        drop((out, told));
+        let status = child.wait().await.map_err(lost)?;
+        let is_checked = memchr::memchr(b'\n', written).is_some();
+        let said = String::from_utf8_lossy(&said);
+        Ending { status, is_checked, said: &said }.judge(&self.limits, self.inherited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::engine::{Pooling, start};
+
+    async fn run(compile: &Compile, engine: &Engine, wasm: &[u8]) -> Result<Compiled, NotCompiled> {
+        let read = std::future::ready(Ok::<_, std::convert::Infallible>(wasm.to_vec()));
+        compile.plugin(engine, Priority::Stranger, read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn refuses_what_is_not_a_component() {
+        let engine = start(Pooling::Off).unwrap();
+        let compile = Compile::new(Compiler::InProcess, CompileLimits::default());
+        for bytes in [&b"garbage"[..], b"", b"\0asm\x01\0\0\0"] {
+            let outcome = run(&compile, &engine, bytes).await;
+            assert!(matches!(outcome, Err(NotCompiled::Refused(_))), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_that_cannot_be_had_or_dies_is_an_error_of_one_file() {
+        let engine = start(Pooling::Off).unwrap();
+        let run = async |program: &str, arguments: &[&str]| {
+            let arguments = arguments.iter().map(OsString::from).collect();
+            let way = Compiler::Child { program: program.into(), arguments };
+            let limits = CompileLimits { deadline: Duration::from_secs(2), ..Default::default() };
+            match run(&Compile::new(way, limits), &engine, &vec![0; 1 << 20]).await {
+                Err(NotCompiled::Unchecked(error)) => error,
+                _ => panic!("it ended well"),
+            }
+        };
+        assert!(matches!(run("/no/such/program", &[]).await, EngineError::NoCompiler(_)));
+        for (script, expected) in [
+            ("exit 1", "it does not compile: "),
+            ("kill -XCPU $$", "compiling it took longer than 10 s"),
+            ("cat >/dev/null; exec sleep 600", "compiling did not end within 2 s"),
+            ("while :; do :; done", "compiling did not end within 2 s"),
+        ] {
+            assert_eq!(run("/bin/sh", &["-c", script]).await.to_string(), expected, "{script}");
+        }
+    }
+}

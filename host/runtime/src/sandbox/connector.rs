@@ -1,0 +1,281 @@
+//! One job on one system: an instance of a connector that lives as long as the job (DESIGN.md 4).
+//!
+//! Calls run one after another. The instance is taken out for a call and put back when it ended
+//! well: after a trap, a limit, or a call that was cancelled half-way, the job is over and says
+//! why.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+use wasmtime::Store;
+
+use renkei_sync::model::plugin::{Account, Generation, PluginError, Schema};
+use renkei_sync::model::record::{Batch, Outcome, Page, PageRequest, WriteRequest};
+use renkei_sync::model::value::Value;
+
+use crate::lifecycle::blame::Failed;
+use crate::sandbox::bindings::v1::{ConnectorPlugin, types};
+use crate::sandbox::convert::connector::{
+    account_from_guest, outcome_from_guest, outcomes_from_guest, page_from_guest,
+    page_request_to_guest, scanned_from_guest, schemas_from_guest, write_request_to_guest,
+};
+use crate::sandbox::convert::scans::Scans;
+use crate::sandbox::convert::{
+    attributes_to_guest, error_from_guest, records_from_guest, value_to_guest,
+};
+use crate::sandbox::engine::Machine;
+use crate::sandbox::generation::Plugin;
+use crate::sandbox::instance::{State, Watch};
+use crate::sandbox::instance_permits::Place;
+use crate::sandbox::limits::{Limits, StopCause};
+use crate::sandbox::settings;
+use renkei_egress::{JobEgress, SystemEgress};
+
+/// A guest that is ready for a call.
+struct Guest {
+    store: Store<State>,
+    exports: ConnectorPlugin,
+    /// Given back after the store is gone: fields are dropped in order.
+    _place: Place,
+}
+
+impl Guest {
+    /// A wait that it reports, where that is a pause of the account which nobody knows of.
+    fn news(&self, wait_ms: Option<u64>) -> Option<u64> {
+        wait_ms.filter(|ms| self.store.data().is_new_pause(*ms))
+    }
+}
+
+/// Whether a job has its guest.
+enum Life {
+    Ready(Box<Guest>),
+    InCall,
+    Stopped(String),
+}
+
+/// See the module's text. Holds its generation, so that a reload in between does not change it.
+pub(crate) struct Job {
+    plugin: Arc<Plugin>,
+    system: Arc<SystemEgress>,
+    watch: Watch,
+    scans: Mutex<Scans>,
+    life: Mutex<Life>,
+}
+
+type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+
+impl Job {
+    /// Instantiates the connector for the system behind `system` and configures it.
+    pub(crate) async fn open(
+        machine: &Arc<Machine>,
+        limits: &Limits,
+        plugin: Arc<Plugin>,
+        system: &Arc<SystemEgress>,
+    ) -> Result<Self, Failed> {
+        let (manifest, code) = plugin.connector()?;
+        let generation = &plugin.generation;
+        let misconfigured = |reason: String| PluginError::Host {
+            plugin: generation.clone(),
+            reason: format!("the configuration of system `{}`: {reason}", system.config().name),
+        };
+        let given = &system.config().settings;
+        let settings = settings::complete(&manifest.settings, given).map_err(misconfigured)?;
+        let settings = attributes_to_guest(&settings);
+        let egress = JobEgress::open(system, manifest, generation).map_err(misconfigured)?;
+        let egress = egress.without(&plugin.denied);
+        let watch = Watch::new(machine, limits, generation, &system.config().name);
+        let place = machine.places.jobs.take(plugin.needs).await;
+        let _place = place.map_err(|reached| watch.limit(reached))?;
+        let secrets = Arc::new(system.config().secrets.clone());
+        let mut store = watch.store(State::new(&watch).with_egress(egress, secrets));
+        let exports = watch.run(code.instantiate_async(&mut store)).await;
+        let exports = exports
+            .map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
+        let life = Mutex::new(Life::Ready(Box::new(Guest { store, exports, _place })));
+        let system = Arc::clone(system);
+        let job = Self { plugin, system, watch, scans: Mutex::default(), life };
+        job.call(0, move |guest| {
+            async move {
+                let Guest { store, exports, .. } = guest;
+                exports.renkei_plugin_connector().call_configure(store, &settings).await
+            }
+            .boxed()
+        })
+        .await?;
+        Ok(job)
+    }
+
+    /// One call that carries `rows` rows.
+    async fn call<T>(
+        &self,
+        rows: usize,
+        call: impl for<'a> FnOnce(&'a mut Guest) -> BoxFuture<'a, Answer<T>> + Send,
+    ) -> Result<T, Failed> {
+        let generation = &self.plugin.generation;
+        let mut life = self.life.lock().await;
+        let mut guest = match std::mem::replace(&mut *life, Life::InCall) {
+            Life::Ready(guest) => guest,
+            Life::InCall => {
+                let reason = "an earlier call was cancelled".to_owned();
+                *life = Life::Stopped(reason.clone());
+                return Err(broken(generation, StopCause::Cancelled, reason).into());
+            }
+            Life::Stopped(reason) => {
+                let told = format!("earlier in this job: {reason}");
+                let error = broken(generation, StopCause::Earlier, told);
+                *life = Life::Stopped(reason);
+                return Err(error.into());
+            }
+        };
+        guest.store.data_mut().begin_call(rows);
+        match self.watch.run(call(&mut guest)).await {
+            Ok(answer) => {
+                let evidence = guest.store.data().evidence();
+                let pause_ms = match &answer {
+                    Err(types::Error::RetryAfter(ms)) => guest.news(Some(*ms)),
+                    _ => None,
+                };
+                *life = Life::Ready(guest);
+                drop(life);
+                self.heed(pause_ms).await;
+                answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), evidence))
+            }
+            Err(stopped) => {
+                let stopped = stopped.with_panic(guest.store.data().panic());
+                *life = Life::Stopped(stopped.to_string());
+                Err(stopped.of_plugin(generation).into())
+            }
+        }
+    }
+}
+
+/// The longest wait among outcomes, ms.
+fn longest_wait(outcomes: &[Outcome]) -> Option<u64> {
+    let wait = |outcome: &Outcome| match outcome {
+        Outcome::RetryAfter(ms) => Some(*ms),
+        _ => None,
+    };
+    outcomes.iter().filter_map(wait).max()
+}
+
+fn broken(plugin: &Generation, cause: StopCause, reason: String) -> PluginError {
+    PluginError::Broken { plugin: plugin.clone(), cause, reason }
+}
+
+/// Calls one export: its arguments are moved in, because the guest's future outlives the borrow of
+/// the caller.
+macro_rules! call {
+    ($job:expr, $rows:expr, $export:ident $(, $argument:expr)*) => {
+        $job.call($rows, move |guest| {
+            async move {
+                let Guest { store, exports, .. } = guest;
+                exports.renkei_plugin_connector().$export(store $(, $argument)*).await
+            }
+            .boxed()
+        })
+        .await
+    };
+}
+
+/// The calls of [`renkei_sync::ports::Connector`].
+impl Job {
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.plugin.generation
+    }
+
+    pub(crate) async fn check(&self) -> Result<Account, Failed> {
+        let account = call!(self, 0, call_check)?;
+        account_from_guest(account).map_err(|breach| self.watch.breach(breach).into())
+    }
+
+    pub(crate) async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, Failed> {
+        let wanted = objects.to_vec();
+        let schemas = call!(self, 0, call_discover, &wanted)?;
+        schemas_from_guest(schemas, objects).map_err(|breach| self.watch.breach(breach).into())
+    }
+
+    pub(crate) async fn read_page(&self, request: &PageRequest) -> Result<Page, Failed> {
+        let wanted = page_request_to_guest(request);
+        let page = call!(self, 0, call_read_page, &wanted);
+        let mut scans = self.scans.lock().await;
+        let page = page.map_err(|failed| match failed {
+            // A cursor from before this job may be in the form of another version.
+            Failed::Guest(lost @ PluginError::CursorLost { .. }, _)
+                if request.cursor.is_some() && !scans.goes_on(request) =>
+            {
+                Failed::Host(lost)
+            }
+            failed => failed,
+        })?;
+        scanned_from_guest(page, request, &mut scans)
+            .map_err(|breach| self.watch.breach(breach).into())
+    }
+
+    pub(crate) async fn read_records(
+        &self,
+        object: &str,
+        columns: &[String],
+        ids: &[String],
+    ) -> Result<Page, Failed> {
+        let (object, wanted, ids) = (object.to_owned(), columns.to_vec(), ids.to_vec());
+        let page = call!(self, ids.len(), call_read_records, &object, &wanted, &ids)?;
+        page_from_guest(page, columns).map_err(|breach| self.watch.breach(breach).into())
+    }
+
+    pub(crate) async fn find(
+        &self,
+        object: &str,
+        columns: &[String],
+        key: &str,
+        values: &[Value],
+    ) -> Result<Batch, Failed> {
+        let (object, wanted, key) = (object.to_owned(), columns.to_vec(), key.to_owned());
+        let values = values.iter().map(value_to_guest).collect::<Vec<_>>();
+        let batch = call!(self, values.len(), call_find, &object, &wanted, &key, &values)?;
+        let found = records_from_guest(batch, columns);
+        found.map(|(batch, _)| batch).map_err(|breach| self.watch.breach(breach).into())
+    }
+
+    pub(crate) async fn write(&self, request: &WriteRequest) -> Result<Vec<Outcome>, Failed> {
+        let (operations, columns) = (request.operations.len(), request.columns.len());
+        let Some(wanted) = write_request_to_guest(request) else {
+            let (plugin, what) = (self.generation().clone(), "a merge among writes".to_owned());
+            return Err(PluginError::Unsupported { plugin, what }.into());
+        };
+        let outcomes = call!(self, operations, call_write, &wanted)?;
+        let outcomes = outcomes_from_guest(outcomes, operations, columns)
+            .map_err(|breach| self.watch.breach(breach))?;
+        let (broke_off, pause_ms) = match &*self.life.lock().await {
+            Life::Ready(guest) => {
+                (guest.store.data().broke_off(), guest.news(longest_wait(&outcomes)))
+            }
+            Life::InCall | Life::Stopped(_) => (false, None),
+        };
+        self.heed(pause_ms).await;
+        if !broke_off {
+            return Ok(outcomes);
+        }
+        let told = request.operations.iter().zip(outcomes);
+        Ok(told.map(|(one, outcome)| outcome.after_broken_attempt(one.action)).collect())
+    }
+
+    /// The guest has read that the system wants no calls for so long (`RULES.md R25`).
+    async fn heed(&self, pause_ms: Option<u64>) {
+        if let Some(ms) = pause_ms {
+            self.system.pause_all(ms).await;
+        }
+    }
+
+    pub(crate) async fn merge(
+        &self,
+        object: &str,
+        winner: &str,
+        losers: &[String],
+    ) -> Result<Outcome, Failed> {
+        let (object, winner, losers) = (object.to_owned(), winner.to_owned(), losers.to_vec());
+        let outcome = call!(self, losers.len(), call_merge, &object, &winner, &losers)?;
+        outcome_from_guest(outcome, 0).map_err(|breach| self.watch.breach(breach).into())
+    }
+}

@@ -1,0 +1,238 @@
+//! Pages, writes, outcomes and schemas: what only connectors exchange with the engine.
+
+use renkei_sync::model::plugin::{Account, Schema, SchemaField};
+use renkei_sync::model::record::{
+    Action, Applied, Operation, Outcome, Page, PageRequest, Removal, Scan, Tombstone, WriteRequest,
+};
+use renkei_sync::model::value::Value;
+
+use super::scans::Scans;
+use super::{
+    Breach, RETRY_AFTER_MS_MAX, after_from_guest, attributes_from_guest, attributes_to_guest,
+    cells_to_guest, is_id, problem_from_guest, records_from_guest, value_to_guest, without_nul,
+};
+use crate::sandbox::bindings::v1::{calls, types};
+use crate::sandbox::limits::{Cap, LimitReached};
+use renkei_egress::escape::words;
+
+/// The largest cursor that is kept, bytes: it is written with every page.
+const CURSOR_BYTES_MAX: usize = 64 << 10;
+/// The longest pause between two pages, ms.
+const PAGE_WAIT_MS_MAX: i64 = 600_000;
+
+pub(crate) fn page_request_to_guest(request: &PageRequest) -> calls::PageRequest {
+    calls::PageRequest {
+        object: request.object.clone(),
+        columns: request.columns.clone(),
+        scan: match request.scan {
+            Scan::Backfill => calls::Scan::Backfill,
+            Scan::Changes => calls::Scan::Changes,
+            Scan::Sweep => calls::Scan::Sweep,
+        },
+        cursor: request.cursor.clone(),
+        filter: request
+            .filter
+            .iter()
+            .map(|(column, operator, values)| {
+                (column.clone(), operator.clone(), values.iter().map(value_to_guest).collect())
+            })
+            .collect(),
+        limit: request.limit,
+        options: attributes_to_guest(&request.options),
+    }
+}
+
+/// Takes a page of a scan: besides the rows, its cursor must move if there is more.
+pub(crate) fn scanned_from_guest(
+    page: calls::Page,
+    asked: &PageRequest,
+    scans: &mut Scans,
+) -> Result<Page, Breach> {
+    let page = page_from_guest(page, &asked.columns)?;
+    if page.more && asked.cursor.as_ref() == Some(&page.cursor) {
+        return Err(Breach::new("it promises more but its cursor does not move"));
+    }
+    scans.follow(asked, &page)?;
+    Ok(page)
+}
+
+pub(crate) fn page_from_guest(page: calls::Page, columns: &[String]) -> Result<Page, Breach> {
+    if page.cursor.len() > CURSOR_BYTES_MAX {
+        return Err(Breach::Limit(LimitReached::new(Cap::Cursor, CURSOR_BYTES_MAX)));
+    }
+    let (batch, unreadable) = records_from_guest(page.batch, columns)?;
+    let facts = attributes_from_guest(page.facts)?.into_iter().map(bounded_wait);
+    Ok(Page {
+        batch,
+        removed: page.removed.into_iter().map(tombstone).collect::<Result<_, _>>()?,
+        cursor: page.cursor,
+        more: page.more,
+        server_time_ms: page.server_time,
+        facts: facts.chain(unreadable).collect(),
+    })
+}
+
+/// The pause that a page asks for is taken by the engine: not for ever.
+fn bounded_wait((code, value): (String, Value)) -> (String, Value) {
+    match value {
+        Value::Integer(ms) if code == "wait-ms" => {
+            (code, Value::Integer(ms.clamp(0, PAGE_WAIT_MS_MAX)))
+        }
+        value => (code, value),
+    }
+}
+
+fn tombstone(tombstone: types::Tombstone) -> Result<Tombstone, Breach> {
+    if tombstone.id.is_empty() {
+        return Err(Breach::new("a removed record has no id"));
+    }
+    Ok(Tombstone {
+        id: without_nul(tombstone.id)?,
+        removal: match tombstone.removal {
+            types::Removal::Deleted => Removal::Deleted,
+            types::Removal::Archived => Removal::Archived,
+            types::Removal::MergedInto(id) => Removal::MergedInto(without_nul(id)?),
+            types::Removal::ConvertedTo(targets) => Removal::ConvertedTo(targets),
+        },
+        at_ms: tombstone.at,
+    })
+}
+
+/// Nothing where an operation is no write.
+pub(crate) fn write_request_to_guest(request: &WriteRequest) -> Option<calls::WriteRequest> {
+    let operation = |operation: &Operation| {
+        Some(calls::Operation {
+            intent: operation.intent.clone(),
+            action: action_to_guest(operation.action)?,
+            id: operation.id.clone(),
+            key: operation.key.clone(),
+            if_version: operation.if_version.clone(),
+            cells: cells_to_guest(&operation.cells),
+        })
+    };
+    Some(calls::WriteRequest {
+        object: request.object.clone(),
+        columns: request.columns.clone(),
+        operations: request.operations.iter().map(operation).collect::<Option<_>>()?,
+        options: attributes_to_guest(&request.options),
+    })
+}
+
+fn action_to_guest(action: Action) -> Option<calls::Action> {
+    Some(match action {
+        Action::Create => calls::Action::Create,
+        Action::Update => calls::Action::Update,
+        Action::Upsert => calls::Action::Upsert,
+        Action::Archive => calls::Action::Archive,
+        Action::Restore => calls::Action::Restore,
+        Action::Merge => return None,
+    })
+}
+
+/// Takes the outcomes of a write of `operations` operations over `columns` columns.
+pub(crate) fn outcomes_from_guest(
+    outcomes: Vec<calls::Outcome>,
+    operations: usize,
+    columns: usize,
+) -> Result<Vec<Outcome>, Breach> {
+    if outcomes.len() != operations {
+        let found = outcomes.len();
+        return Err(Breach::new(format!("it gave {found} outcomes for {operations} operations")));
+    }
+    outcomes.into_iter().map(|outcome| outcome_from_guest(outcome, columns)).collect()
+}
+
+pub(crate) fn outcome_from_guest(
+    outcome: calls::Outcome,
+    columns: usize,
+) -> Result<Outcome, Breach> {
+    Ok(match outcome {
+        calls::Outcome::Applied(applied) => {
+            if applied.id.is_empty() {
+                return Err(Breach::new("an applied write has no id"));
+            }
+            let cells = applied.after.len();
+            if cells != 0 && cells != columns {
+                return Err(Breach::new(format!(
+                    "an applied write tells {cells} cells for {columns} columns"
+                )));
+            }
+            if !is_id(&applied.id) {
+                return Ok(no_id());
+            }
+            Outcome::Applied(Applied {
+                id: without_nul(applied.id)?,
+                created: applied.created,
+                version: applied.version,
+                modified_ms: applied.modified,
+                after: after_from_guest(applied.after)?,
+            })
+        }
+        calls::Outcome::Conflict => Outcome::Conflict,
+        calls::Outcome::Exists(id) if !is_id(&id) => no_id(),
+        calls::Outcome::Exists(id) => Outcome::Exists(without_nul(id)?),
+        calls::Outcome::Gone => Outcome::Gone,
+        calls::Outcome::Rejected(problems) => {
+            Outcome::Rejected(problems.into_iter().map(problem_from_guest).collect())
+        }
+        calls::Outcome::RetryAfter(ms) => Outcome::RetryAfter(ms.min(RETRY_AFTER_MS_MAX)),
+        calls::Outcome::Uncertain(reason) => Outcome::Uncertain(words(&reason)),
+    })
+}
+
+/// The answer to a write names a record by what cannot be an id: the write may have been done, and
+/// the system is asked about it.
+fn no_id() -> Outcome {
+    Outcome::Uncertain("the answer names a record by what cannot be an id".to_owned())
+}
+
+/// Id, name and facts are words for people.
+pub(crate) fn account_from_guest(account: calls::Account) -> Result<Account, Breach> {
+    let facts = attributes_from_guest(account.facts)?.into_iter().map(|(code, value)| {
+        let value = match value {
+            Value::Text(text) => Value::Text(words(&text).into()),
+            value => value,
+        };
+        (words(&code), value)
+    });
+    Ok(Account { id: words(&account.id), name: words(&account.name), facts: facts.collect() })
+}
+
+/// Takes one schema per object asked for, in any order.
+pub(crate) fn schemas_from_guest(
+    schemas: Vec<calls::Schema>,
+    objects: &[String],
+) -> Result<Vec<Schema>, Breach> {
+    if let Some(object) =
+        objects.iter().find(|object| !schemas.iter().any(|schema| schema.object == **object))
+    {
+        return Err(Breach::new(format!("it gave no schema of {object:?}")));
+    }
+    schemas.into_iter().map(schema_from_guest).collect()
+}
+
+fn schema_from_guest(schema: calls::Schema) -> Result<Schema, Breach> {
+    let field = |field: calls::Field| -> Result<SchemaField, Breach> {
+        Ok(SchemaField {
+            name: field.name,
+            label: words(&field.label),
+            kind: field.kind,
+            readable: field.readable,
+            creatable: field.creatable,
+            updatable: field.updatable,
+            required: field.required,
+            unique: field.unique,
+            nullable: field.nullable,
+            max_length: field.max_length,
+            choices: field.choices,
+            targets: field.targets,
+            facts: attributes_from_guest(field.facts)?,
+        })
+    };
+    Ok(Schema {
+        object: schema.object,
+        label: words(&schema.label),
+        fields: schema.fields.into_iter().map(field).collect::<Result<_, _>>()?,
+        facts: attributes_from_guest(schema.facts)?,
+    })
+}

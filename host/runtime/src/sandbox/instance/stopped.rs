@@ -1,0 +1,84 @@
+//! What stopped a guest: a limit by name where it was one, else the trap in plain words.
+//!
+//! wasmtime has types for traps and for our own limits, and only words for some of its own; those
+//! words are known here and nowhere else, and the hostile suite fails when a new version changes
+//! them.
+
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+use renkei_sync::model::plugin::{Generation, PluginError};
+
+use super::wasi::Ended;
+use crate::sandbox::limits::{Cap, LimitReached, Limits, StopCause};
+use renkei_egress::escape::words;
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    #[error("it trapped: {0}")]
+    Trap(String),
+    /// It ended itself, or asked for what no plugin gets.
+    #[error("{0}")]
+    Ended(String),
+    #[error("the host panicked underneath it; this is a fault of Renkei")]
+    HostPanic,
+}
+
+impl Stopped {
+    /// What a failed call says of its end. Traps name no values; other errors are wasmtime's own
+    /// words on malformed answers.
+    pub(crate) fn of(error: &wasmtime::Error, limits: &Limits) -> Self {
+        if let Some(limit) = error.downcast_ref::<LimitReached>() {
+            return Self::Limit(*limit);
+        }
+        if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+            return Self::Limit(LimitReached::new(Cap::Places, 0u64));
+        }
+        if let Some(ended) = error.downcast_ref::<Ended>() {
+            return Self::Ended(words(&ended.to_string()));
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => Self::Limit(LimitReached::new(Cap::Stack, 0u64)),
+            Some(Trap::UnreachableCodeReached) => Self::Trap("a panic in the plugin".to_owned()),
+            Some(trap) => Self::Trap(trap.to_string()),
+            None => Self::by_words(&error.root_cause().to_string(), limits),
+        }
+    }
+
+    fn by_words(reason: &str, limits: &Limits) -> Self {
+        for (sign, cap, limit) in [
+            ("too much data is being copied", Cap::Crossing, limits.crossing_bytes),
+            ("store handle limit exceeded", Cap::Handles, limits.handles),
+            ("resource limit exceeded", Cap::Instances, 0),
+        ] {
+            if reason.contains(sign) {
+                return Self::Limit(LimitReached::new(cap, limit));
+            }
+        }
+        Self::Trap(words(reason))
+    }
+
+    /// The same, with what the guest itself said of its panic.
+    pub(crate) fn with_panic(self, panic: Option<&str>) -> Self {
+        match (self, panic) {
+            (Self::Trap(trap), Some(panic)) => Self::Trap(format!("{trap}: {panic}")),
+            (other, _) => other,
+        }
+    }
+
+    pub(crate) fn cause(&self) -> StopCause {
+        match self {
+            Self::Limit(reached) => StopCause::Limit(reached.cap),
+            Self::Trap(_) | Self::Ended(_) => StopCause::Trap,
+            Self::HostPanic => StopCause::HostPanic,
+        }
+    }
+
+    /// The error of a call that ended so.
+    pub(crate) fn of_plugin(&self, plugin: &Generation) -> PluginError {
+        let (plugin, cause) = (plugin.clone(), self.cause());
+        PluginError::Broken { plugin, cause, reason: self.to_string() }
+    }
+}

@@ -1,0 +1,290 @@
+//! From the bytes of a file to a generation that may serve: check and compile in a process of its
+//! own (`sandbox/compiler.rs`), link, probe. Touches nothing that serves.
+//!
+//! What was looked at once is known by its digest (`sandbox/cache.rs`): a plugin is not checked or compiled
+//! again, and what is refused for good is refused at once, also by other processes and later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
+
+use renkei_package::{Manifest, ManifestError, ManifestKind, PackageFacts, PackagePart};
+use renkei_sync::model::plugin::Generation;
+
+use crate::sandbox::cache::{Cache, Refusal};
+use crate::sandbox::compiler::{self, Compile, NotCompiled, Priority, Refused};
+use crate::sandbox::engine::{EngineError, Machine};
+use crate::sandbox::generation::{Code, Linkers, Plugin};
+use crate::sandbox::instance::{State, Stopped, Watch};
+use crate::sandbox::instance_permits::Needs;
+use crate::sandbox::limits::{Cap, Cause, LimitChanges, LimitReached, Limits};
+use crate::sandbox::probe;
+use renkei_egress::escape::words;
+
+/// The limits of both kinds of plugin, and what the configuration changes for single ones.
+#[derive(Debug, Clone)]
+pub(crate) struct KindLimits {
+    pub(crate) connector: Limits,
+    pub(crate) transform: Limits,
+    pub(crate) changes: BTreeMap<String, LimitChanges>,
+}
+
+impl KindLimits {
+    /// What one plugin may use.
+    pub(crate) fn of(&self, plugin: &Plugin) -> Limits {
+        let limits = match plugin.manifest.kind {
+            ManifestKind::Connector(_) => &self.connector,
+            ManifestKind::Transform(_) => &self.transform,
+        };
+        let changes = self.changes.get(&plugin.manifest.id);
+        changes.map_or_else(|| limits.clone(), |changes| changes.apply(limits))
+    }
+}
+
+/// Makes generations of bytes.
+pub(crate) struct Loader {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) linkers: Linkers,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) compile: Compile,
+    pub(crate) limits: KindLimits,
+    /// Whether two-way functions must obey the laws to run both ways.
+    pub(crate) try_laws: bool,
+    /// Where instances come from and how many there are, as words.
+    pub(crate) instances: String,
+    /// How many are linked and tried at once.
+    pub(crate) tries: Semaphore,
+}
+
+/// Why a file does not become a generation. Words of the file are escaped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("{name}: {}", .refused.reason)]
+    Package { name: String, refused: Refused },
+    #[error("{name}: manifest: {}", words(&.source.to_string()))]
+    Manifest { name: String, source: ManifestError },
+    #[error("{name}: {source}")]
+    Engine { name: String, source: EngineError },
+    #[error("{name}: {}", words(.reason))]
+    Link { name: String, reason: String },
+    #[error("{name}: it does not start: {source}")]
+    Start { name: String, source: Stopped },
+    #[error("{name}: it cannot be tried: {source}")]
+    NoPlace { name: String, source: LimitReached },
+    /// Found out before, perhaps by another process.
+    #[error("{name}: {reason}")]
+    Known { name: String, cause: Cause, reason: String },
+    /// Its bytes changed or went while they waited for their turn.
+    #[error("{name}: it changed while it was read")]
+    Moved { name: String },
+}
+
+impl LoadError {
+    /// Whether the same bytes may fare better another time.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Engine { source, .. } => source.is_passing(),
+            Self::NoPlace { .. } | Self::Moved { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the same bytes fare the same in every process with the same limits.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Package { .. } | Self::Manifest { .. } | Self::Link { .. } => true,
+            Self::Engine { source, .. } => source.is_lasting(),
+            Self::Start { source, .. } => source.cause().is_its_own(),
+            Self::NoPlace { .. } | Self::Known { .. } | Self::Moved { .. } => false,
+        }
+    }
+
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Package { refused: Refused { part: PackagePart::Size, .. }, .. } => {
+                Cap::File.into()
+            }
+            Self::Engine { source, .. } => source.cause(),
+            Self::Start { source, .. } => source.cause().into(),
+            Self::NoPlace { source, .. } => source.cap.into(),
+            Self::Known { cause, .. } => *cause,
+            _ => Cause::Refused,
+        }
+    }
+}
+
+/// Which bytes do not become a generation, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct NotTaken {
+    /// The id that they have; empty where they do not get so far.
+    pub(crate) plugin: String,
+    /// Their SHA-256, hex.
+    pub(crate) digest: String,
+    pub(crate) error: LoadError,
+}
+
+impl NotTaken {
+    /// The bytes were others by the time that they were read.
+    pub(crate) fn is_moved(&self) -> bool {
+        matches!(self.error, LoadError::Moved { .. })
+    }
+}
+
+/// The bytes of one file, for when they are needed; an error says that they are not there any more.
+pub(crate) trait Bytes: Send + Sync {
+    /// Reads them.
+    fn read(&self) -> std::io::Result<Vec<u8>>;
+}
+
+impl Bytes for Vec<u8> {
+    fn read(&self) -> std::io::Result<Vec<u8>> {
+        Ok(self.clone())
+    }
+}
+
+impl Loader {
+    /// Makes a generation of the file `name`, whose content has this digest.
+    pub(crate) async fn load(
+        &self,
+        name: &str,
+        digest: &str,
+        priority: Priority,
+        bytes: Arc<dyn Bytes>,
+    ) -> Result<Plugin, NotTaken> {
+        let mut plugin = String::new();
+        let not_taken = |plugin, error| NotTaken { plugin, digest: digest.to_owned(), error };
+        let limits = self.limits_digest();
+        if let Some(known) = self.cache.refusal(digest, &limits) {
+            let cause = Cause::by_name(&known.cause).unwrap_or(Cause::Refused);
+            let (name, reason) = (name.to_owned(), known.reason);
+            return Err(not_taken(known.plugin, LoadError::Known { name, cause, reason }));
+        }
+        let loaded = self.make(name, digest, priority, bytes, &mut plugin).await;
+        loaded.map_err(|error| {
+            if error.is_lasting() {
+                let text = error.to_string();
+                let reason = text.strip_prefix(name).and_then(|text| text.strip_prefix(": "));
+                let reason = reason.unwrap_or(&text).to_owned();
+                let (plugin, cause) = (plugin.clone(), error.cause().name().to_owned());
+                self.cache.refuse(digest, &Refusal { plugin, cause, reason, limits });
+            }
+            not_taken(plugin, error)
+        })
+    }
+
+    /// The limits that decide what is refused, as one word.
+    fn limits_digest(&self) -> String {
+        let limits = format!("{:?} {:?} {}", self.compile.limits(), self.limits, self.instances);
+        hex::encode(Sha256::digest(limits))
+    }
+
+    /// Says the id as soon as it is known.
+    async fn make(
+        &self,
+        name: &str,
+        digest: &str,
+        priority: Priority,
+        bytes: Arc<dyn Bytes>,
+        id: &mut String,
+    ) -> Result<Plugin, LoadError> {
+        let (facts, component) = self.component(name, digest, priority, bytes, id).await?;
+        let manifest = Manifest::from_json(facts.manifest.to_string().as_bytes())
+            .map_err(|source| LoadError::Manifest { name: name.to_owned(), source })?;
+        id.clone_from(&manifest.id);
+        let _turn = self.tries.acquire().await.ok();
+        let generation = Generation {
+            plugin: manifest.id.clone(),
+            version: manifest.version.clone(),
+            digest: digest.to_owned(),
+        };
+        let code = self.linkers.link(&manifest.kind, &component).map_err(|error| {
+            LoadError::Link { name: name.to_owned(), reason: format!("{error:#}") }
+        })?;
+        let (whole, denied, one_way) = (manifest.clone(), BTreeSet::new(), BTreeMap::new());
+        let needs = Needs::of(&component);
+        let mut plugin = Plugin { generation, manifest, whole, denied, code, needs, one_way };
+        self.start(name, &plugin).await?;
+        if self.try_laws {
+            plugin.one_way = probe::laws(&self.machine, &self.limits.of(&plugin), &plugin).await;
+        }
+        Ok(plugin)
+    }
+
+    async fn component(
+        &self,
+        name: &str,
+        digest: &str,
+        priority: Priority,
+        bytes: Arc<dyn Bytes>,
+        id: &mut String,
+    ) -> Result<(PackageFacts, Component), LoadError> {
+        let engine = &self.machine.engine;
+        if let Some(known) = self.cache.load(engine, digest) {
+            return Ok(known);
+        }
+        let read = read_same(name, digest, bytes);
+        let compiled = self.compile.plugin(engine, priority, read).await?;
+        let name = || name.to_owned();
+        let compiled = compiled.map_err(|error| match error {
+            NotCompiled::Refused(refused) => LoadError::Package { name: name(), refused },
+            NotCompiled::Unchecked(source) => LoadError::Engine { name: name(), source },
+            NotCompiled::Engine(facts, source) => {
+                *id = id_in(&facts);
+                LoadError::Engine { name: name(), source }
+            }
+        })?;
+        let adopted = self.cache.adopt(engine, digest, &compiled.facts, &compiled.artefact);
+        let component = adopted.map_err(|error| {
+            *id = id_in(&compiled.facts);
+            let reason = words(&format!("{error:#}"));
+            let source = compiler::lacks_memory(&reason);
+            let source = source.unwrap_or(EngineError::Compile(reason));
+            LoadError::Engine { name: name(), source }
+        })?;
+        Ok((compiled.facts, component))
+    }
+
+    /// Instantiates it once: its start functions run here, under limits, and not first in the
+    /// middle of a job.
+    async fn start(&self, name: &str, plugin: &Plugin) -> Result<(), LoadError> {
+        let limits = self.limits.of(plugin);
+        // Short, so that it is a call also where the plugin is a connector.
+        let place = self.machine.places.calls.take(plugin.needs).await;
+        let _place =
+            place.map_err(|source| LoadError::NoPlace { name: name.to_owned(), source })?;
+        let watch = Watch::new(&self.machine, &limits, &plugin.generation, "");
+        let mut store = watch.store(State::new(&watch));
+        let started = match &plugin.code {
+            Code::Connector(code) => watch.run(code.instantiate_async(&mut store)).await.map(drop),
+            Code::Transform(code) => watch.run(code.instantiate_async(&mut store)).await.map(drop),
+        };
+        started.map_err(|source| {
+            let (name, source) = (name.to_owned(), source.with_panic(store.data().panic()));
+            match compiler::lacks_memory(&source.to_string()) {
+                Some(source) => LoadError::Engine { name, source },
+                None => LoadError::Start { name, source },
+            }
+        })
+    }
+}
+
+/// The id in a manifest that was checked.
+fn id_in(facts: &PackageFacts) -> String {
+    let id = facts.manifest.get("id").and_then(serde_json::Value::as_str);
+    id.unwrap_or_default().to_owned()
+}
+
+/// The bytes, if they still have their digest.
+async fn read_same(name: &str, digest: &str, bytes: Arc<dyn Bytes>) -> Result<Vec<u8>, LoadError> {
+    let digest = digest.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let bytes = bytes.read().ok()?;
+        (hex::encode(Sha256::digest(&bytes)) == digest).then_some(bytes)
+    });
+    let read = read.await.ok().flatten();
+    read.ok_or_else(|| LoadError::Moved { name: name.to_owned() })
+}

@@ -1,0 +1,98 @@
+//! Calls of transforms: a fresh instance for each, so that nothing is carried from one batch to the
+//! next (DESIGN.md 4).
+
+use std::sync::Arc;
+
+use wasmtime::AsContext;
+use wasmtime::component::{Func, TypedFunc};
+
+use renkei_package::{Function, FunctionShape};
+use renkei_sync::model::plugin::PluginError;
+use renkei_sync::model::record::Batch;
+use renkei_sync::ports::{TransformCall, Way};
+
+use crate::lifecycle::blame::Failed;
+use crate::sandbox::bindings::v1::types;
+use crate::sandbox::convert::{Breach, batch_from_guest, error_from_guest, lent};
+use crate::sandbox::engine::Machine;
+use crate::sandbox::generation::Plugin;
+use crate::sandbox::instance::{State, Watch};
+use crate::sandbox::limits::Limits;
+
+/// The function's name, its parameters, its input, and what the other side has.
+type Arguments<'a> = (&'a str, lent::Attributes<'a>, lent::Batch<'a>, lent::Batch<'a>);
+type Answer = (Result<types::Batch, types::Error>,);
+
+/// Runs one function of `plugin` over a batch; the answer has the declared columns and the input's
+/// rows.
+pub(crate) async fn call(
+    machine: &Arc<Machine>,
+    limits: &Limits,
+    plugin: &Plugin,
+    call: TransformCall<'_>,
+) -> Result<Batch, Failed> {
+    let generation = &plugin.generation;
+    let (function, code) = plugin.function(call.function)?;
+    check_way(plugin, function, call.way)?;
+    let rows = call.input.rows.len();
+    let watch = Watch::new(machine, limits, generation, "");
+    // Given back after the store is gone.
+    let place = machine.places.calls.take(plugin.needs).await;
+    let _place = place.map_err(|reached| watch.limit(reached))?;
+    let mut state = State::new(&watch);
+    state.begin_call(rows);
+    let mut store = watch.store(state);
+    let answer = watch
+        .run(async {
+            let exports = code.instantiate_async(&mut store).await?;
+            let exports = exports.renkei_plugin_transform();
+            let export = match call.way {
+                Way::Forward => typed(exports.func_forward().func(), &store)?,
+                Way::Backward => typed(exports.func_backward().func(), &store)?,
+            };
+            let (parameters, input, old) =
+                (lent::attributes(call.parameters), call.input.into(), call.old.into());
+            export.call_async(&mut store, (call.function, parameters, input, old)).await
+        })
+        .await;
+    let (answer,) =
+        answer.map_err(|stopped| stopped.with_panic(store.data().panic()).of_plugin(generation))?;
+    let answer =
+        answer.map_err(|error| Failed::Guest(error_from_guest(error, generation), None))?;
+    let columns = match call.way {
+        Way::Forward => &function.output,
+        Way::Backward => &function.input,
+    };
+    checked(answer, columns, rows).map_err(|breach| watch.breach(breach).into())
+}
+
+/// The export for arguments that are lent to it instead of given.
+fn typed<'a>(
+    export: &Func,
+    store: impl AsContext,
+) -> wasmtime::Result<TypedFunc<Arguments<'a>, Answer>> {
+    export.typed(store)
+}
+
+fn checked(answer: types::Batch, columns: &[String], rows: usize) -> Result<Batch, Breach> {
+    let batch = batch_from_guest(answer, columns)?;
+    if batch.rows.len() != rows {
+        let found = batch.rows.len();
+        return Err(Breach::new(format!("it answered with {found} rows for {rows} rows")));
+    }
+    Ok(batch)
+}
+
+fn check_way(plugin: &Plugin, function: &Function, way: Way) -> Result<(), PluginError> {
+    let name = &function.name;
+    let what = match (function.shape, way) {
+        (FunctionShape::Merge, _) => format!("`{name}` merges; it does not run over batches"),
+        (FunctionShape::OneWay, Way::Backward) => format!("`{name}` is one-way"),
+        (FunctionShape::TwoWay, Way::Backward) => match plugin.one_way.get(name) {
+            Some(reason) => format!("`{name}` runs one-way only: {reason}"),
+            None => return Ok(()),
+        },
+        (FunctionShape::OneWay | FunctionShape::TwoWay, Way::Forward) => return Ok(()),
+    };
+    Err(PluginError::Unsupported { plugin: plugin.generation.clone(), what })
+}
