@@ -1,4 +1,4 @@
-//! Cases 13 to 23: processor, memory, and answers that are no values.
+//! Plugins that take processor and memory without end, and answers that are no values.
 
 use tokio::time::Instant;
 
@@ -96,7 +96,7 @@ async fn case_16_memory_grow_loop() {
 }
 
 /// A bulk operation looks at the clock only before it begins: what is left of the deadline is one
-/// fill of all memory that a guest can have, which the memory limit bounds (TRUST.md 2.3).
+/// fill of all memory that a guest can have, which the memory limit bounds.
 #[tokio::test]
 async fn case_17_bulk_fill_past_the_deadline() {
     let fill = "(loop $more

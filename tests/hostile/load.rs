@@ -1,4 +1,4 @@
-//! Cases 1 to 12: files that are no plugins, that cost too much to read or to compile, or that
+//! Files that are no plugins, that cost too much to read or to compile, or that
 //! change while they are read.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Cases 24 to 32: what a guest says to the host and what it makes the host do.
+//! Calls of the host without end or with wrong sizes: log, settings, waits, requests.
 
 use std::time::Duration;
 
