@@ -43,7 +43,7 @@ fn put(stand: &Stand, name: &str, bytes: &[u8]) {
 
 /// `RULES.md R1`.
 #[tokio::test]
-async fn a_file_that_is_looked_at_for_long_holds_up_nobody() {
+async fn slow_check_of_a_file_holds_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("starts");
     let cache = folder.path().join("cache");
@@ -75,7 +75,7 @@ async fn a_file_that_is_looked_at_for_long_holds_up_nobody() {
 
 /// `RULES.md R24`.
 #[tokio::test]
-async fn what_is_refused_is_not_looked_at_again_by_the_next_process() {
+async fn refused_file_is_not_checked_again_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("starts");
     let start = async || {
@@ -108,7 +108,7 @@ async fn what_is_refused_is_not_looked_at_again_by_the_next_process() {
 
 /// `RULES.md R22`: no bytes of a folder are kept, however many files there are.
 #[tokio::test]
-async fn a_folder_of_large_files_takes_the_memory_of_one() {
+async fn folder_of_large_files_takes_the_memory_of_one() {
     let stand = Stand::empty().await;
     for number in 0..8u8 {
         let path = stand.plugins().join(format!("{number}.wasm"));
@@ -143,7 +143,7 @@ async fn checking_a_large_file_costs_the_host_no_memory() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_it_waits_is_taken_as_it_is_then() {
+async fn file_that_changes_while_it_waits_is_loaded_as_it_is_then() {
     let stand = Stand::empty().await;
     let good = Guest::transform("rogue").body("forward", renkei_fixtures::OK).file();
     put(&stand, "rogue.wasm", b"garbage");
