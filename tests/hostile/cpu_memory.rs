@@ -34,7 +34,7 @@ async fn infinite_loop_in_a_transform_is_stopped() {
 async fn infinite_loop_in_start_is_refused() {
     let rogue = Guest::transform("rogue").items(&format!("(func $s {LOOP}) (start $s)")).file();
     let stand = Stand::empty().await;
-    in_time(stand.beside(stand.put("rogue.wasm", &rogue))).await;
+    in_time(stand.beside(stand.replace_plugin("rogue.wasm", &rogue))).await;
     let fault = stand.fault("rogue.wasm");
     assert!(fault.contains("it does not start: it ran longer than its limit"), "{fault}");
     stand.audited("rogue", "run-time");

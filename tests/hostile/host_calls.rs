@@ -236,7 +236,7 @@ async fn re_entrant_calls_are_refused() {
     let in_start =
         Guest::transform("rogue").imports(LOG).items(&format!("(func $s {call}) (start $s)"));
     let stand = Stand::empty().await;
-    stand.put("rogue.wasm", &in_start.file()).await;
+    stand.replace_plugin("rogue.wasm", &in_start.file()).await;
     let fault = stand.fault("rogue.wasm");
     assert!(fault.contains("it does not start: it trapped"), "{fault}");
     stand.audited("rogue", "trap");
@@ -288,7 +288,10 @@ async fn labels_of_a_guest_reach_no_counter() {
     let named = rogue.text();
     let manifest = rogue.manifest().replace("\"rogue\"", "\"rogue\\u001b[2J plugin=x\"");
     stand
-        .put("named.wasm", &renkei_fixtures::assemble(&named, "connector-plugin", &manifest))
+        .replace_plugin(
+            "named.wasm",
+            &renkei_fixtures::assemble(&named, "connector-plugin", &manifest),
+        )
         .await;
     assert!(is_harmless(&stand.fault("named.wasm")), "{}", stand.fault("named.wasm"));
     drop(job);
@@ -329,7 +332,7 @@ async fn plugin_gets_no_state_keys() {
     };
     let stand = Stand::empty().await;
     for interface in ["renkei:plugin/state@0.1.0", "wasi:keyvalue/store@0.2.0"] {
-        stand.put("rogue.wasm", &importing(interface)).await;
+        stand.replace_plugin("rogue.wasm", &importing(interface)).await;
         let fault = stand.fault("rogue.wasm");
         assert!(fault.contains(&format!("imports {interface}")), "{fault}");
     }

@@ -16,7 +16,7 @@ use crate::stand::{Stand, in_time};
 
 /// Puts `bytes` as `rogue.wasm`: it is refused in these words, counted, and disturbs nobody.
 async fn refused(stand: &Stand, bytes: &[u8], words: &str, cause: &str) {
-    in_time(stand.beside(stand.put("rogue.wasm", bytes))).await;
+    in_time(stand.beside(stand.replace_plugin("rogue.wasm", bytes))).await;
     let fault = stand.fault("rogue.wasm");
     assert!(fault.starts_with("rogue.wasm: ") && fault.contains(words), "{words}: {fault}");
     assert!(fault.len() < 4_096, "{}", fault.len());
@@ -331,7 +331,7 @@ async fn precompiled_code_is_refused() {
     let native = engine.precompile_component(&plugin(Fixture::Echo)).unwrap();
     let stand = Stand::empty().await;
     refused(&stand, &native, "precompiled native code, which is never loaded", "refused").await;
-    stand.put("rogue.cwasm", &native).await;
+    stand.replace_plugin("rogue.cwasm", &native).await;
     let fault = stand.fault("rogue.cwasm");
     assert!(fault.contains("precompiled native code, which is never loaded"), "{fault}");
     assert!(stand.runtime.generation("rogue").is_err());

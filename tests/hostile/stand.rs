@@ -119,7 +119,7 @@ impl Stand {
     }
 
     /// Puts a file in place and looks at the folder.
-    pub(crate) async fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) async fn replace_plugin(&self, name: &str, bytes: &[u8]) {
         let draft = self.plugins().join(format!("{name}.tmp"));
         std::fs::write(&draft, bytes).unwrap();
         std::fs::rename(draft, self.plugins().join(name)).unwrap();
