@@ -212,6 +212,7 @@ fn forget_system(connection: &Connection, system: &str) -> rusqlite::Result<()> 
          SELECT number, entity FROM link WHERE status = 'active'
            AND number IN (SELECT link FROM record WHERE system = ?1)",
         "DELETE FROM match_key WHERE record IN (SELECT number FROM record WHERE system = ?1)",
+        "DELETE FROM doubt WHERE record IN (SELECT number FROM record WHERE system = ?1)",
         "DELETE FROM swept WHERE record IN (SELECT number FROM record WHERE system = ?1)",
         "DELETE FROM record WHERE system = ?1",
         "DELETE FROM alias WHERE system = ?1",

@@ -38,7 +38,7 @@ const OF_EXTISM: f64 = 3.0;
 /// Runs it.
 pub(crate) fn run() -> Result<Figures> {
     let stage = Stage::new()?;
-    stage.put("tidy", &stage::tidy()?)?;
+    stage.write_plugin("tidy", &stage::tidy()?)?;
     let runtime = stage.start(Vec::new())?;
     let mut figures = Figures::default();
     #[cfg(feature = "peers")]
@@ -48,13 +48,13 @@ pub(crate) fn run() -> Result<Figures> {
     for (texts, function) in [(30, "tidy-30"), (2, "tidy-2")] {
         let Seconds { boundary, wasm, native } = compare(&stage, &runtime, texts, function)?;
         let ratio = over(&native, &boundary);
-        figures.put(&format!("rows_per_second_{texts}"), ROWS as f64 / median(boundary));
-        figures.put(&format!("wasm_ratio_{texts}"), over(&native, &wasm));
-        figures.put(&format!("wasm_rows_per_second_{texts}"), ROWS as f64 / median(wasm));
-        figures.put(&format!("native_rows_per_second_{texts}"), ROWS as f64 / median(native));
+        figures.record(&format!("rows_per_second_{texts}"), ROWS as f64 / median(boundary));
+        figures.record(&format!("wasm_ratio_{texts}"), over(&native, &wasm));
+        figures.record(&format!("wasm_rows_per_second_{texts}"), ROWS as f64 / median(wasm));
+        figures.record(&format!("native_rows_per_second_{texts}"), ROWS as f64 / median(native));
         match texts {
             30 => figures.ratio(ratio, Target::AtLeast(OF_NATIVE)),
-            _ => figures.put(&format!("ratio_{texts}"), ratio),
+            _ => figures.record(&format!("ratio_{texts}"), ratio),
         }
         #[cfg(feature = "peers")]
         against(&stage, &runtime, &mut peer, texts, function, &mut figures)?;
@@ -101,10 +101,10 @@ fn against(
     }
     let (ratio, target) = (over(&rows, &ours), Target::AtLeast(OF_EXTISM));
     figures.more(&format!("extism_{texts}"), ratio, target);
-    figures.put(&format!("extism_rows_per_second_{texts}"), ROWS as f64 / median(rows));
-    figures.put(&format!("extism_objects_{texts}_ratio"), over(&objects, &ours));
+    figures.record(&format!("extism_rows_per_second_{texts}"), ROWS as f64 / median(rows));
+    figures.record(&format!("extism_objects_{texts}_ratio"), over(&objects, &ours));
     let objects = ROWS as f64 / median(objects);
-    figures.put(&format!("extism_objects_rows_per_second_{texts}"), objects);
+    figures.record(&format!("extism_objects_rows_per_second_{texts}"), objects);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ const ROUNDS: usize = 11;
 pub(crate) fn run() -> Result<Figures> {
     let stage = Stage::new()?;
     let bytes = stage::tidy()?;
-    stage.put("tidy", &bytes)?;
+    stage.write_plugin("tidy", &bytes)?;
     let bare = Stage::new()?;
     let (mut compiled, mut cached, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -29,11 +29,11 @@ pub(crate) fn run() -> Result<Figures> {
     }
     let ratios = compiled.iter().zip(&cached).map(|(slow, fast)| slow / fast).collect();
     let mut figures = Figures::default();
-    figures.put("plugin_bytes", bytes.len() as f64);
-    figures.put("compiled_start_ms", median(compiled));
-    figures.put("cached_start_ms", median(cached));
-    figures.put("empty_start_ms", median(empty));
-    figures.put("ratio", median(ratios));
+    figures.record("plugin_bytes", bytes.len() as f64);
+    figures.record("compiled_start_ms", median(compiled));
+    figures.record("cached_start_ms", median(cached));
+    figures.record("empty_start_ms", median(empty));
+    figures.record("ratio", median(ratios));
     Ok(figures)
 }
 

@@ -23,20 +23,20 @@ pub(crate) fn run() -> Result<Figures> {
     let mut figures = Figures::default();
     let (none, own, shared) = (Stage::new()?, Stage::new()?, Stage::new()?);
     let empty = resident(&none, 0)?;
-    figures.put("empty_kib", empty);
-    shared.put(&id(0), &renamed(&original, &id(0))?)?;
+    figures.record("empty_kib", empty);
+    shared.write_plugin(&id(0), &renamed(&original, &id(0))?)?;
     let mut placed = 0;
     for count in COUNTS {
         // Those of the smaller counts are there and compiled.
         for number in placed..count {
-            own.put(&id(number), &renamed(&original, &id(number))?)?;
+            own.write_plugin(&id(number), &renamed(&original, &id(number))?)?;
         }
         placed = count;
         resident(&own, count)?;
         resident(&shared, count)?;
         let per = |kib: f64| (kib - empty) / count as f64;
-        figures.put(&format!("kib_per_plugin_{count}"), per(resident(&own, count)?));
-        figures.put(&format!("kib_per_system_{count}"), per(resident(&shared, count)?));
+        figures.record(&format!("kib_per_plugin_{count}"), per(resident(&own, count)?));
+        figures.record(&format!("kib_per_system_{count}"), per(resident(&shared, count)?));
     }
     Ok(figures)
 }

@@ -20,7 +20,7 @@ pub(crate) struct Figures(Map<String, Value>);
 
 impl Figures {
     /// Notes a figure; numbers are cut to four significant digits.
-    pub(crate) fn put(&mut self, name: &str, figure: f64) {
+    pub(crate) fn record(&mut self, name: &str, figure: f64) {
         self.0.insert(name.to_owned(), number(figure));
     }
 
@@ -46,8 +46,8 @@ impl Figures {
             Target::AtLeast(least) => (least, ratio >= least),
         };
         let [name, target_name, met] = names;
-        self.put(&name, ratio);
-        self.put(&target_name, target);
+        self.record(&name, ratio);
+        self.record(&target_name, target);
         self.0.insert(met, json!(is_met));
     }
 

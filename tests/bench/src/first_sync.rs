@@ -59,11 +59,11 @@ pub(crate) fn run(people: u32) -> Result<Figures> {
         native_seconds.push(figure(&native, "wall"));
     }
     let mut figures = Figures::default();
-    figures.put("people", f64::from(people));
-    figures.put("writes", writes);
-    figures.put("seconds", median(seconds));
-    figures.put("native_seconds", median(native_seconds));
-    figures.put("ratio_of_processor_time", median(cpu_ratios));
+    figures.record("people", f64::from(people));
+    figures.record("writes", writes);
+    figures.record("seconds", median(seconds));
+    figures.record("native_seconds", median(native_seconds));
+    figures.record("ratio_of_processor_time", median(cpu_ratios));
     figures.ratio(median(ratios), Target::AtMost(OF_NATIVE));
     Ok(figures)
 }

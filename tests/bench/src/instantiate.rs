@@ -23,7 +23,7 @@ const MICROSECONDS: f64 = 30.0;
 /// Runs it.
 pub(crate) fn run() -> Result<Figures> {
     let stage = Stage::new()?;
-    stage.put("tidy", &stage::tidy()?)?;
+    stage.write_plugin("tidy", &stage::tidy()?)?;
     let runtime = stage.start(Vec::new())?;
     let two = Batch {
         columns: vec!["text_00".to_owned(), "text_01".to_owned()],
@@ -51,10 +51,10 @@ pub(crate) fn run() -> Result<Figures> {
         own.push(linked);
     }
     let mut figures = Figures::default();
-    figures.put("microseconds", median(tidy));
-    figures.put("microseconds_target", MICROSECONDS);
-    figures.put("native_microseconds", median(own));
-    figures.put("native_calls", median(units));
+    figures.record("microseconds", median(tidy));
+    figures.record("microseconds_target", MICROSECONDS);
+    figures.record("native_microseconds", median(own));
+    figures.record("native_calls", median(units));
     imports::run(&mut figures)?;
     Ok(figures)
 }

@@ -113,8 +113,8 @@ fn measure(cli: &Cli) -> Result<()> {
         writeln!(std::io::stderr(), "measuring {} ...", name.word())?;
         let before = timing::load();
         let mut figures = name.run(cli.people)?;
-        figures.put("load_before", before);
-        figures.put("load_after", timing::load());
+        figures.record("load_before", before);
+        figures.record("load_after", timing::load());
         all.insert(name.word(), Value::Object(figures.into_map()));
     }
     let mut out = std::io::stdout().lock();

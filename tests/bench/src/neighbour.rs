@@ -46,9 +46,9 @@ const NEIGHBOURS: [(&str, &str); 3] = [
 /// Runs it.
 pub(crate) fn run() -> Result<Figures> {
     let stage = Stage::crowded()?;
-    stage.put("tidy", &stage::tidy()?)?;
+    stage.write_plugin("tidy", &stage::tidy()?)?;
     for (id, body) in NEIGHBOURS {
-        stage.put(id, &hostile(id, body)?)?;
+        stage.write_plugin(id, &hostile(id, body)?)?;
     }
     let runtime = stage.start(Vec::new())?;
     let mut figures = Figures::default();
@@ -63,11 +63,11 @@ pub(crate) fn run() -> Result<Figures> {
             *lives += stopped;
         }
     }
-    figures.put("calls_per_second_alone", median(alone));
+    figures.record("calls_per_second_alone", median(alone));
     for (((id, _), ratios), lives) in NEIGHBOURS.iter().zip(beside).zip(lives) {
         ensure!(lives > 0, "the neighbour `{id}` was never stopped");
-        figures.put(&format!("ratio_beside_{id}"), median(ratios));
-        figures.put(&format!("stopped_{id}"), f64::from(lives));
+        figures.record(&format!("ratio_beside_{id}"), median(ratios));
+        figures.record(&format!("stopped_{id}"), f64::from(lives));
     }
     Ok(figures)
 }

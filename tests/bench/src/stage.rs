@@ -67,7 +67,7 @@ impl Stage {
     }
 
     /// Puts a plugin file into the folder.
-    pub(crate) fn put(&self, id: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write_plugin(&self, id: &str, bytes: &[u8]) -> Result<()> {
         // Written aside and renamed, as an admin should: it may be looked at any moment.
         let (draft, place) = (self.dir.join("draft"), self.folder().join(format!("{id}.wasm")));
         std::fs::write(&draft, bytes)?;

@@ -42,12 +42,12 @@ struct Seen {
 pub(crate) fn run() -> Result<Figures> {
     let stage = Stage::crowded()?;
     let tidy = stage::tidy()?;
-    put(&stage, &tidy, 0)?;
+    write_version(&stage, &tidy, 0)?;
     let server = Server::start()?;
     let runtime = stage.start(vec![system(&server)])?;
     let (calm, _) = stretch(&stage, &runtime, "calm", pause)?;
     let (busy, swaps) = stretch(&stage, &runtime, "busy", async |number| {
-        put(&stage, &tidy, number + 1)?;
+        write_version(&stage, &tidy, number + 1)?;
         runtime.rescan().await;
         pause(number).await
     })?;
@@ -55,17 +55,17 @@ pub(crate) fn run() -> Result<Figures> {
     let expected = (calm.jobs, busy.jobs);
     let (twice, lost) = server.count(expected.0 + expected.1);
     let mut figures = Figures::default();
-    figures.put("swaps", 2.0 * SWAPS as f64);
-    figures.put("swap_ms", 1e3 * median(swaps) - EVERY_MS as f64);
-    figures.put("calls", (busy.calls.len() as u64 + busy.jobs) as f64);
-    figures.put("failed_calls", (calm.failed.len() + busy.failed.len()) as f64);
-    figures.put("duplicated_calls", twice as f64);
-    figures.put("lost_calls", lost as f64);
-    figures.put("served_the_last_version", f64::from(u8::from(digests)));
+    figures.record("swaps", 2.0 * SWAPS as f64);
+    figures.record("swap_ms", 1e3 * median(swaps) - EVERY_MS as f64);
+    figures.record("calls", (busy.calls.len() as u64 + busy.jobs) as f64);
+    figures.record("failed_calls", (calm.failed.len() + busy.failed.len()) as f64);
+    figures.record("duplicated_calls", twice as f64);
+    figures.record("lost_calls", lost as f64);
+    figures.record("served_the_last_version", f64::from(u8::from(digests)));
     let ordinary = median(calm.calls.clone());
-    figures.put("ordinary_call_ms", ordinary * 1e3);
-    figures.put("longest_pause", longest(&busy.calls) / ordinary);
-    figures.put("longest_pause_without_swaps", longest(&calm.calls) / ordinary);
+    figures.record("ordinary_call_ms", ordinary * 1e3);
+    figures.record("longest_pause", longest(&busy.calls) / ordinary);
+    figures.record("longest_pause_without_swaps", longest(&calm.calls) / ordinary);
     if let Some(reason) = busy.failed.first() {
         figures.say("first_failure", reason);
     }
@@ -73,13 +73,13 @@ pub(crate) fn run() -> Result<Figures> {
 }
 
 /// Both plugins in a version of their own.
-fn put(stage: &Stage, tidy: &[u8], number: usize) -> Result<()> {
+fn write_version(stage: &Stage, tidy: &[u8], number: usize) -> Result<()> {
     let version = format!("{}.{}.{}", number / 100 % 10, number / 10 % 10, number % 10);
     let new = format!(r#""version":"{version}""#);
     let manifest = renkei_package::Package::read("tidy.wasm", tidy.to_vec())?.manifest;
     let old = format!(r#""version":"{}""#, manifest.version);
-    stage.put("tidy", &stage::altered(tidy, &old, &new)?)?;
-    stage.put(Fixture::Courier.id(), &plugin_version(Fixture::Courier, &version))
+    stage.write_plugin("tidy", &stage::altered(tidy, &old, &new)?)?;
+    stage.write_plugin(Fixture::Courier.id(), &plugin_version(Fixture::Courier, &version))
 }
 
 /// True if the last versions serve.

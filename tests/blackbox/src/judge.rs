@@ -43,7 +43,7 @@ pub fn judge(program: &impl Program, people: &mut People) -> anyhow::Result<Opti
         return Ok(Some(violation));
     }
     for side in SIDES {
-        let breaches = &people.systems.of(side).get("ledger")?["breaches"];
+        let breaches = &people.systems.system(side).get("ledger")?["breaches"];
         if breaches.as_array().is_some_and(|breaches| !breaches.is_empty()) {
             return Ok(Some(Violation::new(Promise::Quota, breaches.to_string())));
         }
@@ -177,7 +177,7 @@ fn find_unwanted_deletion(people: &People) -> anyhow::Result<Option<Violation>> 
     for side in SIDES {
         let mail = if side == Side::HubSpot { "email" } else { "Email" };
         for object in side.people() {
-            for record in people.systems.of(side).records(object)? {
+            for record in people.systems.system(side).records(object)? {
                 let who = (0..PEOPLE).find(|who| record.text(mail) == crate::people::mail(*who));
                 let Some(who) = who else { continue };
                 if record.archived && !people.ledger.was_ever_deleted(who) {
@@ -186,7 +186,7 @@ fn find_unwanted_deletion(people: &People) -> anyhow::Result<Option<Violation>> 
                 }
             }
         }
-        for record in people.systems.of(side).records(side.companies())? {
+        for record in people.systems.system(side).records(side.companies())? {
             if record.archived {
                 let story = format!("company {} is archived", key(&record));
                 return Ok(Some(Violation::new(Promise::UnwantedDeletion, story)));

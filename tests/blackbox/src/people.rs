@@ -53,7 +53,7 @@ impl People {
         let mut seen = String::new();
         for side in SIDES {
             for object in side.people().iter().chain([&side.companies()]) {
-                for record in self.systems.of(side).records(object)? {
+                for record in self.systems.system(side).records(object)? {
                     seen.push_str(&format!(
                         "{object} {} {} {:?} {:?}\n",
                         record.id, record.archived, record.fields, record.references
@@ -69,7 +69,7 @@ impl People {
         let mail = mail(who);
         let mut found = Vec::new();
         for object in side.people() {
-            let records = self.systems.of(side).records(object)?;
+            let records = self.systems.system(side).records(object)?;
             found.extend(records.into_iter().filter(|record| {
                 let field = if side == Side::HubSpot { "email" } else { "Email" };
                 record.is_live() && record.text(field).eq_ignore_ascii_case(&mail)
@@ -81,7 +81,7 @@ impl People {
     pub(crate) fn company_on(&self, company: usize, side: Side) -> anyhow::Result<Option<Record>> {
         let field = if side == Side::HubSpot { "name" } else { "Name" };
         let wanted = company_name(company);
-        let records = self.systems.of(side).records(side.companies())?;
+        let records = self.systems.system(side).records(side.companies())?;
         Ok(records.into_iter().find(|record| record.is_live() && record.text(field) == wanted))
     }
 
@@ -111,7 +111,7 @@ impl People {
             fields[field.column(object)] = json!(value);
             typed.push((field, value));
         }
-        self.systems.of(side).create(object, &fields)?;
+        self.systems.system(side).create(object, &fields)?;
         self.note(who, side, Deed::Entered);
         for (field, after) in typed {
             let deed = Deed::Typed { field, before: String::new(), after };
@@ -130,7 +130,7 @@ impl People {
             Side::HubSpot => ("companies", json!({ "name": name, "website": site })),
             Side::Salesforce => ("Account", json!({ "Name": name, "Website": site })),
         };
-        self.systems.of(side).create(object, &fields).map(drop)
+        self.systems.system(side).create(object, &fields).map(drop)
     }
 
     pub(crate) fn act(&mut self, act: &Act) -> anyhow::Result<()> {
@@ -146,7 +146,7 @@ impl People {
             Act::Delete { who, side } => {
                 for record in self.records_of(*who, *side)? {
                     let body = json!({ "object": record.object, "id": record.id });
-                    self.systems.of(*side).post("delete", &body)?;
+                    self.systems.system(*side).post("delete", &body)?;
                     let key = (record.object, record.id);
                     let deed = Deed::Deleted { key };
                     self.note(*who, *side, deed);
@@ -185,7 +185,7 @@ impl People {
         let mut fields = Map::new();
         let cell = if value.is_empty() { Value::Null } else { json!(value) };
         fields.insert(column.to_owned(), cell);
-        self.systems.of(side).edit(&record.object, &record.id, fields)?;
+        self.systems.system(side).edit(&record.object, &record.id, fields)?;
         let deed = Deed::Typed { field, before, after: value };
         self.note(who, side, deed);
         Ok(())

@@ -65,7 +65,7 @@ impl Simulators {
         let ready: Value = serde_json::from_str(&line).context("the simulators' first line")?;
         let simulators = Self { process, ready, clock };
         for side in SIDES {
-            simulators.systems().of(side).post("faults", faults)?;
+            simulators.systems().system(side).post("faults", faults)?;
         }
         Ok(simulators)
     }

@@ -100,7 +100,7 @@ pub trait Door {
 
 impl Systems {
     /// The system of a side.
-    pub fn of(&self, side: Side) -> &System {
+    pub fn system(&self, side: Side) -> &System {
         match side {
             Side::HubSpot => &self.hubspot,
             Side::Salesforce => &self.salesforce,
@@ -113,7 +113,7 @@ impl Systems {
     /// As [`Door::get`].
     pub fn calls(&self) -> anyhow::Result<u64> {
         let calls = |side| -> anyhow::Result<u64> {
-            Ok(self.of(side).get("ledger")?["made"].as_u64().unwrap_or_default())
+            Ok(self.system(side).get("ledger")?["made"].as_u64().unwrap_or_default())
         };
         Ok(calls(Side::HubSpot)? + calls(Side::Salesforce)?)
     }

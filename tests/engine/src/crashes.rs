@@ -89,7 +89,7 @@ fn pair() -> (Bench, String, String) {
     let bench = bench(people());
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("phone", "1".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = live(&bench, &b())[0].clone();
     (bench, left, right)
 }
@@ -207,7 +207,7 @@ fn an_edit_of_what_a_match_key_finds_again_is_an_edit() {
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     answer(&bench, review, ReviewChoice::Value(Some(Value::Null)));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "phone", Value::Null);
 }
 
@@ -252,7 +252,7 @@ fn an_edit_beside_a_conversion_after_a_crash_is_kept() {
         let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("phone", "1".into())];
         let left = bench.shared.world().create(&a(), &cells);
         if known {
-            bench.settle();
+            bench.run_to_rest();
             bench.shared.world().edit(&a(), &left, "phone", "2".into());
         }
         bench.store.stop_after(stop);
@@ -347,7 +347,7 @@ fn the_same_edit_on_both_sides_after_a_crash_is_no_question() {
         for (at, id) in [(a(), &left), (b(), &right)] {
             bench.shared.world().edit(&at, id, "phone", "3".into());
         }
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "phone", "3");
         check_cell(&bench, &b(), &right, "phone", "3");
         assert!(bench.reviews().is_empty(), "after {stop} commits");
@@ -378,7 +378,7 @@ fn a_value_that_is_put_back_after_a_lost_answer_is_weighed() {
     check_cell(&bench, &b(), &right, "phone", "1");
     check_cell(&bench, &a(), &left, "phone", "2");
     answer(&bench, review, ReviewChoice::Value(Some("1".into())));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "phone", "1");
     assert!(bench.open_reviews().is_empty());
 }
@@ -422,8 +422,8 @@ fn a_crash_with_many_creates_in_flight_asks_nobody() {
     }
     bench.options.write_operations = 50;
     bench.cycle();
-    bench.settle();
-    bench.settle();
+    bench.run_to_rest();
+    bench.run_to_rest();
     assert_eq!(live(&bench, &b()).len(), 200);
     assert!(bench.reviews().is_empty());
 }

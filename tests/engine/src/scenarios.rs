@@ -66,7 +66,7 @@ fn pair() -> (Bench, String, String) {
     let bench = bench();
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     (bench, left, right)
 }
@@ -91,7 +91,7 @@ fn records_on_both_sides_are_matched_and_filled() {
     let left =
         bench.shared.world().create(&a(), &[("mail", "A@x".into()), ("title", "CEO".into())]);
     let right = bench.shared.world().create(&b(), &[("mail", "a@x".into()), ("phone", "1".into())]);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "phone", "1");
     check_cell(&bench, &b(), &right, "title", "CEO");
     // The same mail in canonical form: nobody's spelling is touched.
@@ -103,7 +103,7 @@ fn different_fields_edited_at_once_are_both_kept() {
     let (bench, left, right) = pair();
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "phone", "1");
     check_cell(&bench, &a(), &left, "title", "CTO");
 }
@@ -113,7 +113,7 @@ fn a_conflict_is_decided_by_policy_and_recorded() {
     let (bench, left, right) = pair();
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CFO");
     let reviews = bench.reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
@@ -128,14 +128,14 @@ fn a_manual_conflict_freezes_the_field_only() {
     bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
     bench.shared.world().edit(&b(), &right, "city", "Usa".into());
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "Beppu");
     check_cell(&bench, &b(), &right, "city", "Usa");
     check_cell(&bench, &a(), &left, "title", "CTO");
     assert_eq!(bench.open_reviews().len(), 1);
     // The people agree by themselves: the question is over.
     bench.shared.world().edit(&b(), &right, "city", "Beppu".into());
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());
 }
 
@@ -143,7 +143,7 @@ fn a_manual_conflict_freezes_the_field_only() {
 fn a_cleared_field_stays_clear() {
     let (bench, left, right) = pair();
     bench.shared.world().edit(&b(), &right, "title", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", Value::Null);
     check_cell(&bench, &b(), &right, "title", Value::Null);
 }
@@ -152,10 +152,10 @@ fn a_cleared_field_stays_clear() {
 fn a_change_against_the_direction_is_not_copied() {
     let (bench, left, right) = pair();
     bench.shared.world().edit(&a(), &left, "score", Value::Decimal("5.0".into()));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
     bench.shared.world().edit(&b(), &right, "score", Value::Decimal("9".into()));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "score", Value::Decimal("5.0".into()));
     check_cell(&bench, &b(), &right, "score", Value::Decimal("9".into()));
 }
@@ -164,14 +164,14 @@ fn a_change_against_the_direction_is_not_copied() {
 fn a_deletion_archives_the_other_unless_it_was_edited() {
     let (bench, left, right) = pair();
     bench.shared.world().remove(&a(), &left, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
 
     let (bench, left, right2) = pair();
     assert_eq!(right, right2);
     bench.shared.world().remove(&a(), &left, Removal::Deleted);
     bench.shared.world().edit(&b(), &right2, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&a());
     assert_eq!(made.len(), 1);
     check_cell(&bench, &a(), &made[0], "title", "CTO");
@@ -183,9 +183,9 @@ fn unlink_leaves_the_other_alone() {
     people.on_delete = OnDelete::Unlink;
     let bench = Bench::new(world(), Spec::new(vec![people]).unwrap());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&a(), &left, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.shared.world().live(&a()).is_empty());
 }

@@ -27,7 +27,7 @@ fn people_in_step(count: usize) -> (Bench, Vec<String>) {
         let mail = format!("{person}@x");
         bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
     }
-    bench.settle();
+    bench.run_to_rest();
     let ids = bench.shared.world().live(&a());
     bench.shared.world().advance(DAY_MS);
     (bench, ids)
@@ -61,7 +61,7 @@ fn a_change_that_the_cursor_missed_is_found() {
     bench.shared.world().advance(DAY_MS);
     let report = bench.cycle();
     assert_eq!(report.swept, SweepCounts { rows: 3 + 3, missed: 3, missing: 0 });
-    bench.settle();
+    bench.run_to_rest();
     let world = bench.shared.world();
     let mut right: Vec<(Value, Value)> = world
         .live(&b())
@@ -138,7 +138,7 @@ fn missing_record_is_not_written_until_it_is_back() {
     bench.shared.world().advance(DAY_MS);
     let report = bench.cycle();
     assert_eq!(report.swept.missing, 1);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "absence is no deletion");
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
@@ -148,11 +148,11 @@ fn missing_record_is_not_written_until_it_is_back() {
     assert!(answer.to_string().contains("neither listed nor answered"), "{answer}");
     // The other side goes on being edited; nothing is sent to a record that nobody sees.
     bench.shared.world().edit(&b(), &right[0], "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().table(&a()).records.insert(ids[0].clone(), record);
     bench.shared.world().advance(DAY_MS);
     bench.cycle();
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());
     assert_eq!(bench.shared.world().cell(&a(), &ids[0], "title"), "CTO".into());
     assert_eq!(bench.shared.world().live(&a()).len(), 2, "and no second record was made");
@@ -167,7 +167,7 @@ fn missing_record_counts_as_deleted_when_a_person_says_so() {
     bench.cycle();
     let review = bench.open_reviews().remove(0);
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.open_reviews().is_empty());
 }

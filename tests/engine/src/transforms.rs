@@ -86,7 +86,7 @@ fn one_bad_row_holds_one_record() {
         }
         add_to_b(&mut world, 40, "Yamada bad")
     };
-    bench.settle();
+    bench.run_to_rest();
     {
         let world = bench.shared.world();
         assert_eq!(world.live(&a()).len(), 41);
@@ -112,11 +112,11 @@ fn one_bad_row_holds_one_record() {
     };
     bench.shared.world().edit(&a(), &left, "last", "Tanaka".into());
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().cell(&b(), &bad, "name"), "Yamada bad".into());
     assert_eq!(bench.shared.world().cell(&b(), &bad, "phone"), "1".into());
     bench.shared.world().edit(&b(), &bad, "name", "Suzuki Hana".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().cell(&a(), &left, "first"), "Hana".into());
 }
 
@@ -131,12 +131,12 @@ fn a_record_that_cannot_be_rendered_is_not_made_and_the_others_are() {
         }
         world.create(&a(), &[("mail", "9@x".into()), ("last", "bad".into())])
     };
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 9);
     let told = told(&bench, ("a", "contacts"), &bad);
     is_told(&told, "full-name of names@1");
     bench.shared.world().edit(&a(), &bad, "last", "Sato".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
 }
 
@@ -155,12 +155,12 @@ fn a_record_whose_key_cannot_be_made_waits() {
         world.create(&a(), &cells);
         world.create(&a(), &[("mail", "b@x".into()), ("phone", "bad 2".into())])
     };
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1, "nothing is made for it");
     let answer = told(&bench, ("a", "contacts"), &bad);
     is_told(&answer, "digits of digits@1");
     bench.shared.world().edit(&a(), &bad, "phone", "2".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
 }
 

@@ -148,7 +148,7 @@ impl Histories {
     fn story(&self, seed: u64, knobs: &[&'static str]) -> String {
         let story = match self.engine {
             Engine::Planner => tell_shortest(seed, knobs),
-            Engine::Whole => whole::tell(seed),
+            Engine::Whole => whole::tell_shortest(seed),
         };
         story.unwrap_or_else(|| format!("seed {seed} keeps every promise"))
     }

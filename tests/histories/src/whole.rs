@@ -13,4 +13,4 @@ mod specification;
 mod transforms;
 mod wire;
 
-pub(crate) use run::{run, tell, tell_in_full};
+pub(crate) use run::{run, tell_in_full, tell_shortest};

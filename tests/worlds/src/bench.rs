@@ -95,7 +95,7 @@ impl Bench {
     }
 
     /// Cycles until one writes nothing.
-    pub fn settle(&self) {
+    pub fn run_to_rest(&self) {
         for _ in 0..12 {
             if self.cycle().written.is_empty() {
                 return;

@@ -1,14 +1,8 @@
 //! Guests that import WASI as the runtimes of scripting languages do.
 
-use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
-
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-
 use renkei_fixtures::assemble_with;
 use renkei_sync::model::plugin::PluginError;
+use renkei_test_support::CapturedLog;
 
 use super::{House, forward};
 
@@ -148,45 +142,9 @@ async fn what_a_guest_prints_is_in_the_log_line_by_line() {
         (call $write (call $get) (i32.const 3000) (i32.const 18) (i32.const 2048))
         (i64.load8_u (i32.const 2048)))";
     let bytes = probe("wasi:cli/stdout@0.2.0", imports, body);
-    let log = Log::default();
-    let guard = tracing::subscriber::set_default(log.clone());
+    let log = CapturedLog::start("renkei::plugin");
     let answers = run(&bytes).await;
-    drop(guard);
     assert_eq!(answers, [Ok(0), Ok(0)], "the stream took it");
-    let lines = log.0.lock().unwrap().clone();
     let once = ["one \\u{1b}[2J", "two", "three"].map(str::to_owned);
-    assert_eq!(lines, [once.clone(), once].concat());
-}
-
-/// The messages of guests, kept.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "renkei::plugin"
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut message = Message::default();
-        event.record(&mut message);
-        self.0.lock().unwrap().push(message.0);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-#[derive(Default)]
-struct Message(String);
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            write!(self.0, "{value:?}").unwrap();
-        }
-    }
+    assert_eq!(log.messages(), [once.clone(), once].concat());
 }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use super::auth::{HubSpotTokens, TokenContext};
 use super::errors::ApiError;
 use super::kinds::ObjectKind;
-use super::limits::QuotaWindows;
+use super::limits::AccountQuotas;
 use super::reply::{HandlerResult, HubSpotReply};
 use super::route::{CountedCall, ObjectCall, Route};
 use super::search::body::is_first;
@@ -31,7 +31,7 @@ pub struct HubSpot {
     pub(super) faults: Faults,
     pub(super) ledger: CallLedger,
     pub(super) auth: HubSpotTokens,
-    pub(super) limits: QuotaWindows,
+    pub(super) limits: AccountQuotas,
     pub(super) store: HubSpotStore,
     pub(super) base_url: String,
     /// Makes correlation ids.
@@ -64,7 +64,7 @@ impl HubSpot {
         let now_ms = clock.now_ms();
         let mut store = HubSpotStore::new(now_ms, &faults);
         seed::fill(&mut store, world, now_ms, faults.seed_with_one_stamp);
-        let mut limits = QuotaWindows::new();
+        let mut limits = AccountQuotas::new();
         limits.set_zone(faults.utc_offset_ms(now_ms));
         Self {
             clock,

@@ -24,7 +24,7 @@ pub(super) enum ClientApp {
 
 /// All windows of an account.
 #[derive(Debug)]
-pub(super) struct QuotaWindows {
+pub(super) struct AccountQuotas {
     private: RollingWindow,
     oauth: RollingWindow,
     search: RollingWindow,
@@ -48,7 +48,7 @@ pub(super) struct ExceededWindow {
     limit: u32,
 }
 
-impl QuotaWindows {
+impl AccountQuotas {
     pub(super) fn new() -> Self {
         Self {
             private: RollingWindow::new(INTERVAL_MS),

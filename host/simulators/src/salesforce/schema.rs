@@ -9,7 +9,7 @@
 mod activity;
 mod business;
 mod features;
-mod field;
+pub(super) mod field;
 mod object;
 mod optional;
 mod people;

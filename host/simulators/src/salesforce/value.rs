@@ -228,7 +228,7 @@ fn deserialize_message(wanted: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::field;
+    use super::super::schema::field::field;
     use super::*;
 
     #[track_caller]

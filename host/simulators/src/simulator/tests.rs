@@ -18,7 +18,7 @@ fn options(clock: &SimClock) -> SimOptions {
 }
 
 fn hubspot(clock: &SimClock) -> SimulatedSystem {
-    crate::hubspot::simulator(options(clock), "http://hubspot.test")
+    crate::hubspot::simulator(&options(clock), "http://hubspot.test")
 }
 
 fn send(system: &mut SimulatedSystem, method: &str, path: &str, body: Value) -> SimAnswer {

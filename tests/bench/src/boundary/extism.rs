@@ -94,7 +94,7 @@ impl Peer {
         let rows: Vec<Vec<Option<&str>>> = batch.rows.iter().map(texts).collect();
         let batch = json!({ "columns": batch.columns, "rows": rows });
         let report =
-            self.ask(&json!({ "calls": 1, "function": shape.function(), "batch": batch }))?;
+            self.exchange(&json!({ "calls": 1, "function": shape.function(), "batch": batch }))?;
         let answer = report.get("batch").context("the peer gives no rows back")?.clone();
         let columns = serde_json::from_value(answer["columns"].clone())?;
         let rows: Vec<Vec<Option<String>>> = serde_json::from_value(answer["rows"].clone())?;
@@ -107,11 +107,11 @@ impl Peer {
 
     /// Seconds of its processor for so many calls.
     pub(crate) fn seconds(&mut self, shape: Shape, calls: usize) -> Result<f64> {
-        let report = self.ask(&json!({ "calls": calls, "function": shape.function() }))?;
+        let report = self.exchange(&json!({ "calls": calls, "function": shape.function() }))?;
         report.get("seconds").and_then(Json::as_f64).context("the peer tells no time")
     }
 
-    fn ask(&mut self, request: &Json) -> Result<Json> {
+    fn exchange(&mut self, request: &Json) -> Result<Json> {
         writeln!(self.input, "{request}")?;
         let mut line = String::new();
         ensure!(self.output.read_line(&mut line)? > 0, "the peer has ended");

@@ -57,7 +57,7 @@ fn talker(id: &str, lines: u32) -> Vec<u8> {
 fn log(figures: &mut Figures) -> Result<()> {
     let stage = Stage::new()?;
     for (id, lines) in [("silent", 0), ("talks", LINES)] {
-        stage.put(id, &talker(id, lines))?;
+        stage.write_plugin(id, &talker(id, lines))?;
     }
     let runtime = stage.start(Vec::new())?;
     let nothing = Batch { columns: vec!["a".to_owned()], rows: Vec::new() };
@@ -71,14 +71,14 @@ fn log(figures: &mut Figures) -> Result<()> {
     for _ in 0..ROUNDS {
         each.push((one("talks")? - one("silent")?) * 1e3 / f64::from(LINES));
     }
-    figures.put("host_import_ns", median(each));
+    figures.record("host_import_ns", median(each));
     Ok(())
 }
 
 fn http(figures: &mut Figures) -> Result<()> {
     let server = Server::start()?;
     let stage = Stage::new()?;
-    stage.put(Fixture::Courier.id(), &plugin(Fixture::Courier))?;
+    stage.write_plugin(Fixture::Courier.id(), &plugin(Fixture::Courier))?;
     let runtime = stage.start(vec![system(&server)])?;
     let job = stage.block_on(runtime.open(SYSTEM))?;
     let client = reqwest::Client::builder().no_proxy().build()?;
@@ -99,8 +99,8 @@ fn http(figures: &mut Figures) -> Result<()> {
         ours.push(guest);
         bare.push(own);
     }
-    figures.put("request_microseconds", median(ours));
-    figures.put("native_request_microseconds", median(bare));
-    figures.put("native_requests", median(ratios));
+    figures.record("request_microseconds", median(ours));
+    figures.record("native_request_microseconds", median(bare));
+    figures.record("native_requests", median(ratios));
     Ok(())
 }

@@ -16,7 +16,7 @@ fn merged() -> (Bench, String) {
     let bench = bench(spec);
     let one = bench.shared.world().create(&a(), &[("mail", "1@x".into()), ("title", "CEO".into())]);
     let two = bench.shared.world().create(&a(), &[("mail", "2@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&a(), &two, Removal::MergedInto(one.clone()));
     (bench, one)
 }
@@ -24,7 +24,7 @@ fn merged() -> (Bench, String) {
 /// `b` has followed, and the survivor is kept in step.
 fn check_merged(bench: &Bench, one: &str) {
     bench.shared.world().edit(&a(), one, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let right = live(bench, &b());
     let [right] = right.as_slice() else { panic!("{right:?}") };
     check_cell(bench, &b(), right, "title", "CTO");
@@ -51,7 +51,7 @@ fn a_merge_whose_answer_is_lost_is_made_once() {
     for fault in [Fault::LostReply, Fault::LostRequest, Fault::Retry] {
         let (bench, one) = merged();
         arm(&bench, fault);
-        bench.settle();
+        bench.run_to_rest();
         check_merged(&bench, &one);
     }
 }
@@ -65,7 +65,7 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
         arm(&bench, fault);
         let failures = bench.try_cycle().unwrap().report.failures;
         assert!(failures.is_empty(), "{failures:?}");
-        bench.settle();
+        bench.run_to_rest();
         let right = live(&bench, &b());
         check_cell(&bench, &b(), &right[0], "title", "CTO");
         let reviews = bench.open_reviews();
@@ -77,7 +77,7 @@ fn a_refused_merge_is_a_question_again_and_stops_nothing_else() {
             continue;
         }
         answer(&bench, review, ReviewChoice::Approve);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(live(&bench, &b()).len(), 1);
     }
 }
@@ -87,7 +87,7 @@ fn a_crash_after_any_commit_of_a_merge_changes_nothing() {
     let commits = {
         let (bench, one) = merged();
         let before = bench.store.commits();
-        bench.settle();
+        bench.run_to_rest();
         let commits = bench.store.commits() - before;
         check_merged(&bench, &one);
         commits
@@ -98,7 +98,7 @@ fn a_crash_after_any_commit_of_a_merge_changes_nothing() {
         bench.store.stop_after(stop);
         drop(bench.try_cycle());
         bench.store = bench.store.copy();
-        bench.settle();
+        bench.run_to_rest();
         check_merged(&bench, &one);
     }
 }

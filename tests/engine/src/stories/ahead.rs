@@ -47,7 +47,7 @@ fn page_read_ahead_is_dropped_when_the_one_before_it_cannot_be_kept() {
         assert_eq!(position.is_some(), last.is_some());
         assert!(position.into_iter().zip(last).all(|(position, last)| position.ends_with(last)));
         bench.store = bench.store.copy();
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 3);
         assert_eq!(bench.shared.world().live(&a()).len(), 3);
     }
@@ -63,7 +63,7 @@ fn failure_of_a_page_read_ahead_leaves_the_one_before_it_kept() {
         assert_eq!(cursor(&bench).is_some(), known(&bench) > 0, "call {call}");
         // The call that fails may come in a later cycle.
         (0..4).for_each(|_| drop(bench.try_cycle()));
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 3, "call {call}");
     }
 }
@@ -78,7 +78,7 @@ fn edit_between_a_page_and_the_next_is_met_by_one_of_them_or_by_the_next_cycle()
                 world.edit(&a(), id, "phone", "1".into());
             }
         });
-        bench.settle();
+        bench.run_to_rest();
         let world = bench.shared.world();
         for id in world.live(&b()) {
             assert_eq!(world.cell(&b(), &id, "phone"), "1".into(), "call {call}");

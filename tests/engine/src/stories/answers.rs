@@ -30,14 +30,14 @@ fn the_question(bench: &Bench) -> Review {
 fn merge_in_a(bench: &Bench, ids: &[String]) {
     let [one, two] = ids else { panic!("{ids:?}") };
     bench.shared.world().remove(&a(), two, Removal::MergedInto(one.clone()));
-    bench.settle();
+    bench.run_to_rest();
 }
 
 fn two_people(bench: &Bench) -> Vec<String> {
     let ids = ["1@x", "2@x"]
         .map(|mail| bench.shared.world().create(&a(), &[("mail", mail.into())]))
         .to_vec();
-    bench.settle();
+    bench.run_to_rest();
     ids
 }
 
@@ -56,7 +56,7 @@ fn lead_that_stands_for_the_same_as_a_contact_is_not_offered_for_merging() {
     let contact = bench.shared.world().create(&b(), &[("mail", "1@x".into())]);
     let became = Removal::ConvertedTo(vec![("people".to_owned(), contact)]);
     bench.shared.world().remove(&leads(), &lead, became);
-    bench.settle();
+    bench.run_to_rest();
     merge_in_a(&bench, &ids);
     let question = the_question(&bench);
     assert_eq!(question.status, ReviewStatus::Open, "nobody has approved it");
@@ -67,7 +67,7 @@ fn lead_that_stands_for_the_same_as_a_contact_is_not_offered_for_merging() {
     let refused = answer(&bench, &question, ReviewChoice::Approve).unwrap_err();
     assert!(refused.contains("cannot be answered that way; possible: leave"), "{refused}");
     answer(&bench, &question, ReviewChoice::Leave).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());
     assert_eq!(bench.shared.world().live(&leads()).len(), 1, "nothing was merged");
 }
@@ -92,7 +92,7 @@ fn merging_is_offered_no_more_once_the_connector_could_not() {
     merge_in_a(&bench, &ids);
     answer(&bench, &the_question(&bench), ReviewChoice::Approve).unwrap();
     bench.shared.world().faults.push_back(crate::world::Fault::Unsupported);
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     assert!(
         matches!(question.matter, ReviewSubject::Surplus { mergeable: false, .. }),
@@ -108,7 +108,7 @@ fn question_about_a_record_of_another_link_is_seen_until_its_cause_is_gone() {
     bench.shared.world().table(&b()).unique = Some("phone".to_owned());
     let one = [("mail", "1@x".into()), ("phone", "1".into())];
     bench.shared.world().create(&a(), &one);
-    bench.settle();
+    bench.run_to_rest();
     let other = [("mail", "2@x".into()), ("phone", "1".into())];
     let left = bench.shared.world().create(&a(), &other);
     for _ in 0..3 {
@@ -118,7 +118,7 @@ fn question_about_a_record_of_another_link_is_seen_until_its_cause_is_gone() {
     }
     assert!(answer(&bench, &the_question(&bench), ReviewChoice::Separate).is_err());
     bench.shared.world().edit(&a(), &left, "phone", "2".into());
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
 }
@@ -131,12 +131,12 @@ fn duplicate_that_a_person_leaves_is_asked_no_more_and_stays_listed() {
     for mail in ["1@x", "2@x"] {
         let cells = [("mail", mail.into()), ("phone", "1".into())];
         bench.shared.world().create(&a(), &cells);
-        bench.settle();
+        bench.run_to_rest();
     }
     answer(&bench, &the_question(&bench), ReviewChoice::Leave).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().advance(25 * 3_600_000);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     assert_eq!(block_on(bench.store.failures(i64::MIN, 10)).unwrap().len(), 1);
 }
@@ -154,9 +154,9 @@ fn duplicate_that_no_match_key_knows_is_asked_about_and_not_linked() {
     let waiting = ["1", "2"]
         .map(|phone| world.create(&b(), &[("title", "Yamada".into()), ("phone", phone.into())]));
     drop(world);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().create(&a(), &[("title", "Suzuki".into()), ("phone", "1".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let questions = bench.open_reviews();
     let is_about = |one: &&Review| matches!(&one.matter, ReviewSubject::Taken { record } if record.id == waiting[0]);
     assert_eq!(questions.iter().filter(is_about).count(), 1, "{questions:?}");
@@ -172,7 +172,7 @@ fn duplicate_that_a_match_key_knows_is_linked() {
     world.create(&a(), &[("mail", "a@x".into()), ("phone", "1".into())]);
     let right = world.create(&b(), &[("mail", "a@x".into())]);
     drop(world);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right));
     check_cell(&bench, &b(), &right, "phone", "1");
@@ -188,10 +188,10 @@ fn change_that_makes_a_duplicate_is_asked_about_and_the_rest_is_written() {
         let cells = [("mail", format!("{number}@x").as_str().into()), ("phone", number.into())];
         bench.shared.world().create(&a(), &cells)
     });
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&a(), &two, "phone", "1".into());
     bench.shared.world().edit(&a(), &two, "title", "CEO".into());
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Taken { .. }), "{question:?}");
     let ids = bench.shared.world().live(&b());
@@ -203,7 +203,7 @@ fn change_that_makes_a_duplicate_is_asked_about_and_the_rest_is_written() {
     assert_eq!(block_on(bench.store.failures(i64::MIN, 10)).unwrap().len(), 1);
     bench.shared.world().edit(&a(), &one, "phone", "3".into());
     bench.shared.world().advance(25 * 3_600_000);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     let phones = |phone: &str| {
         let world = bench.shared.world();
@@ -218,7 +218,7 @@ fn field_whose_column_vanished_stands_still_and_comes_back_without_a_loss() {
     let mut bench = bench(people());
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     let whole = bench.spec.clone();
     let (_, served) = whole.entities()[0].member("b", "people").unwrap();
@@ -231,7 +231,7 @@ fn field_whose_column_vanished_stands_still_and_comes_back_without_a_loss() {
     bench.shared.world().table(&b()).knobs.vanished.insert("city".to_owned());
     bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CTO");
     assert!(block_on(bench.store.failures(i64::MIN, 10)).unwrap().is_empty());
     // It is back, and empty as a property is that was made anew.
@@ -240,7 +240,7 @@ fn field_whose_column_vanished_stands_still_and_comes_back_without_a_loss() {
     world.table(&b()).knobs.vanished.clear();
     world.edit(&b(), &right, "city", Value::Null);
     drop(world);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "city", "Beppu");
     check_cell(&bench, &a(), &left, "city", "Beppu");
 }
@@ -251,13 +251,13 @@ fn deletion_is_carried_out_though_the_mapping_changes_before_it_is_read() {
     let mut bench = bench(people());
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
     for (_, member) in bench.spec.members_mut().filter(|(_, member)| member.system == "b") {
         member.stop_columns(&["city".to_owned()], &[FieldIndex(0)]);
     }
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&a()).is_empty());
 }
 
@@ -274,7 +274,7 @@ fn field_that_stands_still_is_a_question_that_ends_by_itself() {
     let stopped = [("person".to_owned(), matter)];
     for _ in 0..2 {
         block_on(standstill::record(&bench.store, &stopped, 5)).unwrap();
-        bench.settle();
+        bench.run_to_rest();
         let question = the_question(&bench);
         assert!(answer(&bench, &question, ReviewChoice::Leave).is_err());
     }
@@ -291,9 +291,9 @@ fn why_of_a_link_tells_reviews_from_before_it() {
     // Two of one system share a mail, so none is linked and a person is asked.
     let same = || [("mail", "a@x".into())];
     let ids = [(); 2].map(|()| bench.shared.world().create(&a(), &same()));
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&a(), &ids[1], "mail", "b@x".into());
-    bench.settle();
+    bench.run_to_rest();
     let told = block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None));
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains("several records match by mail"), "{told}");
@@ -305,10 +305,10 @@ fn difference_that_a_one_way_field_keeps_is_not_told_as_in_step() {
     let bench = bench(people());
     let left = [("mail", "a@x".into()), ("score", Value::Decimal("5".into()))];
     bench.shared.world().create(&a(), &left);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&b(), &right, "score", Value::Decimal("7".into()));
-    bench.settle();
+    bench.run_to_rest();
     let told =
         block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), Some("score")));
     let told = told.unwrap().unwrap().to_string();
@@ -326,16 +326,16 @@ fn value_of_its_own_is_met_as_at_a_first_link_when_the_mapping_reads_it_again() 
         let score = |text: &str| Value::Decimal(text.into());
         let cells = [("mail", "a@x".into()), ("score", score("5"))];
         let left = bench.shared.world().create(&a(), &cells);
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().table(&a()).read_only.clear();
         let right = bench.shared.world().live(&b())[0].clone();
         bench.shared.world().edit(&b(), &right, "score", score("7"));
-        bench.settle();
+        bench.run_to_rest();
         for (_, member) in bench.spec.members_mut() {
             member.groups[4].direction = Direction::Both;
             member.digest = "2".to_owned();
         }
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &right, "score", score("7"));
         check_cell(&bench, &a(), &left, "score", score(expected.unwrap_or("5")));
         let subject = WhySubject::Link(LinkId(1));

@@ -29,7 +29,7 @@ fn with_two_companies(bench: &Bench) -> ([String; 3], [String; 3], String, Strin
         ("stage", "new".into()),
     ];
     let deal = bench.shared.world().create(&deals_a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let accounts = place("b", "accounts");
     let live = bench.shared.world().live(&accounts);
     let named = |name: &str| {
@@ -50,13 +50,13 @@ fn reference_governs_the_primary_association_and_leaves_the_others() {
     // The other system changes the company: the former primary one goes, the other stays.
     let new = references(&[&there[2]]);
     bench.shared.world().edit(&opportunities(), &opportunity, "company", new.clone());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &deals_a(), &deal, "company", references(&[&third, &second]));
     check_cell(&bench, &opportunities(), &opportunity, "company", new);
     assert!(bench.cycle().written.is_empty());
     // It empties it: the other one stays and does not come over.
     bench.shared.world().edit(&opportunities(), &opportunity, "company", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &deals_a(), &deal, "company", references(&["", &second]));
     check_cell(&bench, &opportunities(), &opportunity, "company", Value::Null);
     assert!(bench.cycle().written.is_empty());
@@ -73,7 +73,7 @@ fn other_associations_come_and_go_without_a_write() {
     // Another one becomes the primary one there: that is an edit.
     let turned = references(&[&second, &first, &third]);
     bench.shared.world().edit(&deals_a(), &deal, "company", turned.clone());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &opportunities(), &opportunity, "company", references(&[&there[1]]));
     check_cell(&bench, &deals_a(), &deal, "company", turned);
 }
@@ -91,7 +91,7 @@ fn reference_that_governs_all_lets_no_other_stay() {
     let ([_, _, third], there, deal, opportunity) = with_two_companies(&bench);
     let new = references(&[&there[2]]);
     bench.shared.world().edit(&opportunities(), &opportunity, "company", new);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &deals_a(), &deal, "company", references(&[&third]));
 }
 

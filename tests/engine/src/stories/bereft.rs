@@ -59,7 +59,7 @@ fn account(bench: &Bench) -> String {
 fn asked() -> (Bench, String) {
     let (bench, company) = company(3, true);
     delete(&bench, &companies_of_a(), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(referring(&bench, &deals_of_a(), &company), 0, "the system has taken it out");
     (bench, company)
 }
@@ -78,7 +78,7 @@ fn reference_that_a_deletion_emptied_waits_with_the_deletion() {
             "name",
             format!("new {deal}").as_str().into(),
         );
-        bench.settle();
+        bench.run_to_rest();
     }
     assert_eq!(referring(&bench, &opportunities(), &account), 3);
     assert_eq!(only_question(&bench).id, question.id, "it asks about the same records");
@@ -89,7 +89,7 @@ fn reference_that_a_deletion_emptied_comes_back_with_the_record() {
     let (bench, company) = asked();
     let account = account(&bench);
     restore(&bench, &companies_of_a(), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), std::slice::from_ref(&account));
     assert_eq!(bench.shared.world().live(&companies_of_a()), std::slice::from_ref(&company));
     assert_eq!(referring(&bench, &opportunities(), &account), 3);
@@ -101,7 +101,7 @@ fn reference_that_a_deletion_emptied_comes_back_with_the_record() {
 fn reference_that_a_deletion_emptied_goes_with_the_deletion() {
     let (bench, company) = company(3, false);
     delete(&bench, &companies_of_a(), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     let world = bench.shared.world();
     for (at, count) in [(opportunities(), 3), (deals_of_a(), 3)] {
@@ -118,7 +118,7 @@ fn deletions_that_wait_can_be_left() {
     let account = account(&bench);
     answer(&bench, &only_question(&bench), ReviewChoice::Leave);
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(referring(&bench, &opportunities(), &account), 3, "the others stay");
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     }
@@ -128,7 +128,7 @@ fn deletions_that_wait_can_be_left() {
 fn reference_that_a_deletion_emptied_is_archived_with_the_answer() {
     let (bench, _) = asked();
     answer(&bench, &only_question(&bench), ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert!(bench.shared.world().live(&opportunities()).is_empty(), "they went along");
     let question = only_question(&bench);
@@ -146,12 +146,12 @@ fn reference_that_a_person_changes_is_an_edit() {
         world.edit(&deals_of_a(), &deals[0], "company", Value::Null);
         other
     };
-    bench.settle();
+    bench.run_to_rest();
     let first = account(&bench);
     assert_eq!(referring(&bench, &opportunities(), &first), 1, "emptied while it was there");
     delete(&bench, &companies_of_a(), &company);
     bench.shared.world().edit(&deals_of_a(), &deals[1], "company", references(&[&other]));
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(referring(&bench, &opportunities(), &first), 0);
     assert_eq!(referring(&bench, &deals_of_a(), &other), 1);
 }
@@ -168,7 +168,7 @@ fn references_to_many_deleted_records_wait_for_the_guard() {
             world.create(&deals_of_a(), &cells);
         }
     }
-    bench.settle();
+    bench.run_to_rest();
     let companies = bench.shared.world().live(&companies_of_a());
     for id in &companies {
         delete(&bench, &companies_of_a(), id);
@@ -178,12 +178,12 @@ fn references_to_many_deleted_records_wait_for_the_guard() {
         let live = world.live(&opportunities());
         live.iter().filter(|id| !world.cell(&opportunities(), id, "company").is_null()).count()
     };
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(kept(&bench), 22);
     for id in &companies {
         restore(&bench, &companies_of_a(), id);
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(kept(&bench), 22);
     assert_eq!(bench.shared.world().live(&accounts()).len(), 23);
     assert!(companies.iter().skip(1).all(|id| referring(&bench, &deals_of_a(), id) == 1));
@@ -211,7 +211,7 @@ fn reference_comes_back_where_the_record_is_made_again() {
     let account = account(&bench);
     delete(&bench, &companies_of_a(), &company);
     bench.shared.world().edit(&accounts(), &account, "name", "A 2".into());
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&companies_of_a());
     assert_eq!(made.len(), 1);
     assert_eq!(referring(&bench, &opportunities(), &account), 2);
@@ -239,7 +239,7 @@ fn references_of_a_set_wait_with_the_deletion() {
         let cells = [("name", "deal".into()), ("persons", references(&[&first, &second]))];
         (world.create(&deals_of_a(), &cells), first, second)
     };
-    bench.settle();
+    bench.run_to_rest();
     let both = |bench: &Bench| {
         let world = bench.shared.world();
         let live = world.live(&opportunities());
@@ -248,10 +248,10 @@ fn references_of_a_set_wait_with_the_deletion() {
     };
     assert!(both(&bench));
     delete(&bench, &people, &first);
-    bench.settle();
+    bench.run_to_rest();
     assert!(both(&bench), "nobody took the person out of the deal");
     restore(&bench, &people, &first);
-    bench.settle();
+    bench.run_to_rest();
     assert!(both(&bench));
     let cell = bench.shared.world().cell(&deals_of_a(), &deal, "persons");
     let Value::References(ids) = cell else { panic!("{cell:?}") };

@@ -59,7 +59,7 @@ fn opt_out_of_either_side_stands_at_the_first_link() {
     for (in_a, in_b) in [(OUT, IN), (IN, OUT), (OUT, Value::Null)] {
         let bench = with_opt_out(Direction::Both, Direction::Both);
         let ids = pair(&bench, in_a, in_b);
-        bench.settle();
+        bench.run_to_rest();
         check_both(&bench, &ids, OUT);
         assert!(bench.cycle().written.is_empty());
     }
@@ -70,18 +70,18 @@ fn opt_out_of_either_side_stands_at_the_first_link() {
 fn opt_out_is_taken_back_by_a_person_and_not_by_a_conflict() {
     let bench = with_opt_out(Direction::Both, Direction::Both);
     let ids = pair(&bench, OUT, OUT);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, IN);
     // Opted out and in at once: the opt-out stands.
     bench.shared.world().edit(&a(), &ids.0, "no_mail", OUT);
     bench.shared.world().edit(&b(), &ids.1, "no_mail", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, OUT);
     // What was only emptied gives nothing back.
     bench.shared.world().edit(&b(), &ids.1, "no_mail", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, OUT);
 }
 
@@ -90,14 +90,14 @@ fn opt_out_is_taken_back_by_a_person_and_not_by_a_conflict() {
 fn opt_out_is_not_taken_back_beside_a_member_that_is_only_read() {
     let bench = with_opt_out(Direction::Read, Direction::Both);
     let ids = pair(&bench, OUT, IN);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, OUT);
     bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, OUT);
     bench.shared.world().edit(&a(), &ids.0, "no_mail", IN);
     bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, IN);
 }
 
@@ -106,7 +106,7 @@ fn opt_out_is_not_taken_back_beside_a_member_that_is_only_read() {
 fn opt_out_of_a_written_member_stands_against_a_default() {
     let bench = with_opt_out(Direction::Read, Direction::Write);
     let (left, right) = pair(&bench, IN, OUT);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "no_mail", OUT);
     check_cell(&bench, &a(), &left, "no_mail", IN);
 }
@@ -118,9 +118,9 @@ fn opt_out_survives_when_records_are_merged() {
     let cells = |mail: &str, value: Value| [("mail", mail.into()), ("no_mail", value)];
     let winner = bench.shared.world().create(&a(), &cells("a@x", IN));
     let loser = bench.shared.world().create(&a(), &cells("b@x", OUT));
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&a(), &loser, Removal::MergedInto(winner.clone()));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &winner, "no_mail", OUT);
 }
 
@@ -130,18 +130,18 @@ fn opt_out_is_taken_back_where_it_was_set_and_nobody_else_ever_held_it() {
     for in_a in [Value::Null, IN] {
         let bench = with_opt_out(Direction::Read, Direction::Both);
         let ids = pair(&bench, in_a.clone(), IN);
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().edit(&b(), &ids.1, "no_mail", OUT);
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &ids.1, "no_mail", IN);
         check_cell(&bench, &a(), &ids.0, "no_mail", in_a);
         // What the other one says of itself is nobody's mistake.
         bench.shared.world().edit(&a(), &ids.0, "no_mail", OUT);
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-        bench.settle();
+        bench.run_to_rest();
         check_both(&bench, &ids, OUT);
     }
 }
@@ -151,10 +151,10 @@ fn opt_out_is_taken_back_where_it_was_set_and_nobody_else_ever_held_it() {
 fn opt_out_that_stands_offers_each_system_once() {
     let bench = with_opt_out(Direction::Read, Direction::Both);
     let ids = pair(&bench, IN, IN);
-    bench.settle();
+    bench.run_to_rest();
     for (at, id, value) in [(b(), &ids.1, OUT), (a(), &ids.0, OUT), (b(), &ids.1, IN)] {
         bench.shared.world().edit(&at, id, "no_mail", value);
-        bench.settle();
+        bench.run_to_rest();
     }
     check_both(&bench, &ids, OUT);
     let reviews = bench.reviews();
@@ -165,7 +165,7 @@ fn opt_out_that_stands_offers_each_system_once() {
     // A person may decide that it was taken back all the same; that stands.
     let choice = ReviewChoice::Value(Some(IN));
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &ids.1, "no_mail", IN);
 }
 
@@ -180,13 +180,13 @@ fn opt_out_stands_when_the_database_is_put_back() {
     ] {
         let mut bench = with_opt_out(in_a, Direction::Both);
         let ids = pair(&bench, OUT, IN);
-        bench.settle();
+        bench.run_to_rest();
         check_both(&bench, &ids, OUT);
         let backup = bench.store.copy();
         let id = if edited == a() { &ids.0 } else { &ids.1 };
         bench.shared.world().edit(&edited, id, "no_mail", now);
         put_back(&mut bench, backup);
-        bench.settle();
+        bench.run_to_rest();
         check_both(&bench, &ids, OUT);
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     }
@@ -202,14 +202,14 @@ fn opt_out_of_a_record_made_since_stands_when_the_database_is_put_back() {
         bench.spec = Spec::new(entities).unwrap();
         let cells = [("mail", "a@x".into()), ("no_mail", IN)];
         let left = bench.shared.world().create(&a(), &cells);
-        bench.settle();
+        bench.run_to_rest();
         let backup = bench.store.copy();
         decide(&bench, ReviewChoice::Approve);
-        bench.settle();
+        bench.run_to_rest();
         let right = bench.shared.world().live(&b())[0].clone();
         bench.shared.world().edit(&b(), &right, "no_mail", OUT);
         put_back(&mut bench, backup);
-        bench.settle();
+        bench.run_to_rest();
         check_both(&bench, &(left, right), OUT);
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     }
@@ -220,12 +220,12 @@ fn opt_out_of_a_record_made_since_stands_when_the_database_is_put_back() {
 fn opt_out_that_was_taken_back_everywhere_is_over_when_the_database_is_put_back() {
     let mut bench = with_opt_out(Direction::Both, Direction::Both);
     let ids = pair(&bench, OUT, OUT);
-    bench.settle();
+    bench.run_to_rest();
     let backup = bench.store.copy();
     bench.shared.world().edit(&b(), &ids.1, "no_mail", IN);
-    bench.settle();
+    bench.run_to_rest();
     put_back(&mut bench, backup);
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, IN);
 }
 
@@ -236,12 +236,12 @@ fn opt_out_of_a_record_that_stands_aside_counts() {
     let cells = |value: Value| [("mail", "a@x".into()), ("no_mail", value)];
     bench.shared.world().table(&b()).unique = None;
     let left = bench.shared.world().create(&a(), &cells(IN));
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     let twin = bench.shared.world().create(&b(), &cells(OUT));
-    bench.settle();
+    bench.run_to_rest();
     decide(&bench, ReviewChoice::LinkWith(key(&a(), &left)));
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &(left, right.clone()), OUT);
     let open = bench.open_reviews();
     let [review] = open.as_slice() else { panic!("{open:?}") };
@@ -261,11 +261,11 @@ fn opt_out_of_one_of_two_twins_counts_when_a_person_puts_them_together() {
         bench.shared.world().create(&b(), &cells)
     };
     let twins = [twin(IN), twin(OUT)];
-    bench.settle();
+    bench.run_to_rest();
     let asked = bench.open_reviews().remove(0).record.unwrap();
     let other = twins.iter().find(|id| **id != asked.id).unwrap();
     decide(&bench, ReviewChoice::LinkWith(key(&b(), other)));
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&a());
     let [left] = made.as_slice() else { panic!("{made:?}") };
     check_both(&bench, &(left.clone(), other.clone()), OUT);
@@ -287,13 +287,13 @@ fn one_way_field_empties_nothing_that_a_person_typed() {
     let right = bench.shared.world().live(&b())[0].clone();
     let score = |text: &str| Value::Decimal(text.into());
     bench.shared.world().edit(&b(), &right, "score", score("7"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", score("7"));
     bench.shared.world().edit(&a(), &left, "score", score("8"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", score("8"));
     bench.shared.world().edit(&a(), &left, "score", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", Value::Null);
 }
 
@@ -321,7 +321,7 @@ fn value_of_its_own_that_is_replaced_at_the_first_link_is_told() {
     let plan = bench.try_cycle().unwrap().plan.to_string();
     assert!(plan.contains("score: \"5\" -> \"7\"  (only written there: another"), "{plan}");
     bench.options.apply = true;
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", Value::Decimal("7".into()));
     assert!(bench.open_reviews().is_empty());
     let told = why_score(&bench);
@@ -333,7 +333,7 @@ fn value_of_its_own_that_is_replaced_at_the_first_link_is_told() {
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     let choice = ReviewChoice::Value(Some(Value::Decimal("5".into())));
     block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
 }
 
@@ -342,7 +342,7 @@ fn value_of_its_own_that_is_replaced_at_the_first_link_is_told() {
 fn value_of_its_own_is_asked_about_where_a_person_decides_at_the_first_link() {
     for answer in ["5", "7"] {
         let (bench, right) = with_own_score(FirstLink::Review);
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
@@ -350,10 +350,10 @@ fn value_of_its_own_is_asked_about_where_a_person_decides_at_the_first_link() {
         let held = |text: &str| Some(Value::Decimal(text.into()));
         assert_eq!(values[..], [("a".to_owned(), held("7")), ("b".to_owned(), held("5"))]);
         decide(&bench, ReviewChoice::Value(held(answer)));
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &right, "score", Value::Decimal(answer.into()));
         assert!(bench.open_reviews().is_empty());
-        bench.settle();
+        bench.run_to_rest();
     }
 }
 
@@ -365,10 +365,10 @@ fn value_of_its_own_that_is_replaced_later_is_on_record() {
     let score = |text: &str| Value::Decimal(text.into());
     let cells = [("mail", "a@x".into()), ("score", score("5"))];
     let right = bench.shared.world().create(&b(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", score("5"));
     bench.shared.world().edit(&a(), &left, "score", score("7"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", score("7"));
     let told = why_score(&bench);
     assert!(told.contains("b had \"5\"") && told.contains("changed in a"), "{told}");
@@ -385,7 +385,7 @@ fn decided(bench: &Bench) -> String {
 fn opt_out_is_not_emptied_by_an_answer() {
     let bench = with_opt_out(Direction::Both, Direction::Both);
     let ids = pair(&bench, OUT, IN);
-    bench.settle();
+    bench.run_to_rest();
     let id = decided(&bench);
     let answer = |value| {
         block_on(resolve(&bench.store, &bench.spec, &id, ReviewChoice::Value(Some(value)), 1))
@@ -393,7 +393,7 @@ fn opt_out_is_not_emptied_by_an_answer() {
     let error = answer(Value::Null).unwrap_err();
     assert!(error.to_string().contains("takes no opt-out back"), "{error}");
     answer(IN).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, IN);
 }
 
@@ -402,17 +402,17 @@ fn opt_out_is_not_emptied_by_an_answer() {
 fn old_decision_does_not_take_back_an_opt_out_that_was_set_anew() {
     let bench = with_opt_out(Direction::Both, Direction::Both);
     let ids = pair(&bench, OUT, IN);
-    bench.settle();
+    bench.run_to_rest();
     let id = decided(&bench);
     for value in [IN, OUT] {
         bench.shared.world().advance(1_000_000);
         bench.shared.world().edit(&b(), &ids.1, "no_mail", value);
-        bench.settle();
+        bench.run_to_rest();
     }
     let error = block_on(resolve(&bench.store, &bench.spec, &id, ReviewChoice::Value(Some(IN)), 1));
     let error = error.unwrap_err();
     assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
-    bench.settle();
+    bench.run_to_rest();
     check_both(&bench, &ids, OUT);
 }
 
@@ -431,7 +431,7 @@ fn field_that_a_system_insists_on_is_not_emptied_by_an_answer() {
             world.create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
             world.create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
         }
-        bench.settle();
+        bench.run_to_rest();
         let id = decided(&bench);
         let empty = ReviewChoice::Value(Some(Value::Null));
         let error = block_on(resolve(&bench.store, &bench.spec, &id, empty, 1)).unwrap_err();

@@ -49,12 +49,12 @@ fn moment_is_a_day_in_the_zone_of_its_account() {
     let bench = with_moments(Some("Asia/Tokyo"));
     let cells = [("mail", "a@x".into()), ("closes", moment("2026-03-31 23"))];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "closes", day("2026-04-01"));
     check_cell(&bench, &a(), &left, "closes", moment("2026-03-31 23"));
     bench.shared.world().edit(&b(), &right, "closes", day("2026-12-25"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "closes", moment("2026-12-24 15"));
     // Another hour of the same day is no change, and stays.
     bench.shared.world().edit(&a(), &left, "closes", moment("2026-12-25 9"));
@@ -72,7 +72,7 @@ fn day_is_written_as_its_first_moment_in_summer_and_winter() {
         let mail = format!("p{number}@x");
         let cells = [("mail", mail.as_str().into()), ("closes", day(text))];
         let right = bench.shared.world().create(&b(), &cells);
-        bench.settle();
+        bench.run_to_rest();
         let left = bench.shared.world().live(&a())[number].clone();
         check_cell(&bench, &a(), &left, "closes", moment(expected));
         check_cell(&bench, &b(), &right, "closes", day(text));
@@ -85,11 +85,11 @@ fn no_day_is_guessed_while_the_zone_is_not_known() {
     let bench = with_moments(None);
     let cells = [("mail", "a@x".into()), ("closes", moment("2026-03-31 23"))];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "mail", "a@x");
     check_cell(&bench, &b(), &right, "closes", Value::Null);
     bench.shared.world().edit(&b(), &right, "closes", day("2026-12-25"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "closes", moment("2026-03-31 23"));
 }

@@ -18,20 +18,20 @@ fn default_is_no_value_until_somebody_types_one() {
     spec.members[1].constants.push(("title".to_owned(), Some("(none)".into())));
     let bench = bench(spec);
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "title", "(none)");
     bench.shared.world().edit(&b(), &right, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", Value::Null);
     check_cell(&bench, &a(), &left, "phone", "1");
     bench.shared.world().edit(&b(), &right, "title", "CEO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "CEO");
     // A value of the source goes before the default, also in a new record.
     let other =
         bench.shared.world().create(&a(), &[("mail", "b@x".into()), ("title", "CFO".into())]);
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &other, "title", "CFO");
     let made = bench.shared.world().live(&b());
     let made = made.iter().find(|id| **id != right).unwrap();
@@ -46,7 +46,7 @@ fn text_of_a_default_that_a_person_typed_is_a_value() {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("title", "(none)".into())];
     bench.shared.world().create(&b(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let left = bench.shared.world().live(&a())[0].clone();
     check_cell(&bench, &a(), &left, "title", "(none)");
 }
@@ -59,14 +59,14 @@ fn default_is_no_value_in_the_record_that_it_is_converted_into() {
     let bench = bench(spec);
     bench.shared.world().table(&leads()).stamped = true;
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let lead = bench.shared.world().live(&leads())[0].clone();
     check_cell(&bench, &leads(), &lead, "title", "(none)");
     let contact = bench.shared.world().convert(&leads(), &lead, &b());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", Value::Null);
     bench.shared.world().edit(&b(), &contact, "title", "CEO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "CEO");
 }
 
@@ -96,7 +96,7 @@ fn new_record_gets_the_name_of_what_it_refers_to() {
     let cells = [("name", "Big".into()), ("company", references(&[&company]))];
     bench.shared.world().create(&place("a", "deals"), &cells);
     bench.shared.world().create(&place("a", "deals"), &[("name", "Small".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let made = place("b", "opportunities");
     let names = bench.shared.world().live(&made).into_iter().map(|id| {
         let world = bench.shared.world();
@@ -115,7 +115,7 @@ fn new_record_gets_the_name_of_what_it_refers_to() {
     let (big, deal) = (find(&made), find(&place("a", "deals")));
     bench.shared.world().remove(&made, &big, Removal::Deleted);
     bench.shared.world().edit(&place("a", "deals"), &deal, "stage", "closed".into());
-    bench.settle();
+    bench.run_to_rest();
     let again = find(&made);
     assert_ne!(again, big);
     assert_eq!(bench.shared.world().cell(&made, &again, "account_name"), "ACME".into());
@@ -131,7 +131,7 @@ fn filler_is_read_as_empty() {
         }
     });
     bench.shared.world().create(&place("b", "accounts"), &[("name", "(none)".into())]);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&place("a", "companies")).is_empty());
 }
 
@@ -153,7 +153,7 @@ fn default_of_the_system_does_not_beat_a_deletion() {
         let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
         bench.cycle();
         bench.shared.world().remove(&a(), &left, Removal::Deleted);
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.shared.world().live(&a()).is_empty(), "{default} {versions:?}");
         assert!(bench.shared.world().live(&b()).is_empty(), "{default} {versions:?}");
     }

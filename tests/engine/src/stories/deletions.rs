@@ -57,7 +57,7 @@ pub(super) fn company_with_deals(count: usize, on_cascade: OnCascade) -> (Bench,
         let cells = [("name", name.as_str().into()), ("company", references(&[&company]))];
         bench.shared.world().create(&deals_of_a(), &cells);
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&opportunities()).len(), count);
     (bench, company)
 }
@@ -80,9 +80,9 @@ pub(super) fn delete(bench: &Bench, at: &Place, id: &str) {
 fn with_approved_cascade() -> (Bench, Review) {
     let (bench, company) = company_with_deals(2, OnCascade::Ask);
     delete(&bench, &place("a", "companies"), &company);
-    bench.settle();
+    bench.run_to_rest();
     answer(&bench, &only_question(&bench), ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2, "nobody deleted the deals");
@@ -97,7 +97,7 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
     let (mut bench, company) = company_with_deals(2, OnCascade::Ask);
     delete(&bench, &place("a", "companies"), &company);
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&accounts()).len(), 1);
         assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
     }
@@ -120,11 +120,11 @@ fn deletion_that_takes_others_along_asks_and_counts_them() {
 fn deletion_goes_on_when_nothing_goes_along_any_more() {
     let (bench, company) = company_with_deals(1, OnCascade::Ask);
     delete(&bench, &place("a", "companies"), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.open_reviews().len(), 1);
     let deal = bench.shared.world().live(&opportunities())[0].clone();
     bench.shared.world().edit(&opportunities(), &deal, "company", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     assert_eq!(bench.shared.world().live(&opportunities()), [deal]);
     assert!(bench.open_reviews().is_empty());
@@ -135,12 +135,12 @@ fn deletion_goes_on_when_nothing_goes_along_any_more() {
 fn deletion_that_takes_others_along_is_counted_where_it_is_allowed() {
     let (bench, company) = company_with_deals(19, OnCascade::Allow);
     delete(&bench, &place("a", "companies"), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
 
     let (bench, company) = company_with_deals(20, OnCascade::Allow);
     delete(&bench, &place("a", "companies"), &company);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()).len(), 1);
     let question = only_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Deletions { count: 21, .. }), "{question:?}");
@@ -157,12 +157,12 @@ fn record_that_went_along_deletes_nothing_elsewhere() {
     let told = told.unwrap().unwrap().to_string();
     assert!(told.contains(&format!("went along when {with} was archived")), "{told}");
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2);
         assert_eq!(only_question(&bench).id, question.id);
     }
     answer(&bench, &question, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&deals_of_a()).is_empty());
     assert!(bench.open_reviews().is_empty());
 }
@@ -172,7 +172,7 @@ fn record_that_went_along_deletes_nothing_elsewhere() {
 fn record_that_went_along_is_made_again_when_a_person_says_so() {
     let (bench, question) = with_approved_cascade();
     answer(&bench, &question, ReviewChoice::Separate);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 2);
     assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
     assert!(bench.open_reviews().is_empty());
@@ -184,7 +184,7 @@ fn record_that_went_along_is_made_again_for_an_edit() {
     let (bench, _) = with_approved_cascade();
     let deal = bench.shared.world().live(&deals_of_a())[0].clone();
     bench.shared.world().edit(&deals_of_a(), &deal, "name", "edited".into());
-    bench.settle();
+    bench.run_to_rest();
     let world = bench.shared.world();
     let made = world.live(&opportunities());
     assert_eq!(made.len(), 1);
@@ -197,7 +197,7 @@ fn deletions_that_follow_from_a_persons_own_count_against_the_guard() {
     let (bench, _) = company_with_deals(21, OnCascade::Ask);
     let account = bench.shared.world().live(&accounts())[0].clone();
     delete(&bench, &accounts(), &account);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&opportunities()).is_empty());
     assert_eq!(bench.shared.world().live(&deals_of_a()).len(), 21);
     let question = only_question(&bench);
@@ -211,7 +211,7 @@ fn with_people(count: usize) -> Bench {
         let mail = format!("{person}@x");
         bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
     }
-    bench.settle();
+    bench.run_to_rest();
     bench
 }
 
@@ -220,7 +220,7 @@ fn delete_some(bench: &Bench, count: usize) {
     for id in ids.iter().take(count) {
         delete(bench, &a(), id);
     }
-    bench.settle();
+    bench.run_to_rest();
 }
 
 /// `RULES.md` P14.
@@ -235,13 +235,13 @@ fn deletions_in_slices_count_together_for_a_day() {
     let question = only_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Deletions { count: 40, .. }), "{question:?}");
     answer(&bench, &question, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     // What a person has approved uses nothing up, but the day's own share is used.
     delete_some(&bench, 1);
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     bench.shared.world().advance(DAY_MS);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(bench.open_reviews().is_empty());
 }
@@ -259,7 +259,7 @@ fn approval_of_deletions_is_about_these_and_no_others() {
             world.remove(&a(), id, Removal::Deleted);
         }
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 60);
     let question = only_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Deletions { count: 26, .. }), "{question:?}");
@@ -274,15 +274,15 @@ fn creations_in_slices_count_together_for_a_day() {
     for person in 0..4 {
         let mail = format!("{person}@x");
         bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
-        bench.settle();
+        bench.run_to_rest();
     }
     assert_eq!(bench.shared.world().live(&b()).len(), 3);
     answer(&bench, &only_question(&bench), ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 4);
     bench.shared.world().advance(DAY_MS);
     bench.shared.world().create(&a(), &[("mail", "5@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 5);
     assert!(bench.open_reviews().is_empty());
 }
@@ -292,7 +292,7 @@ fn creations_in_slices_count_together_for_a_day() {
 fn converted_and_gone(trace: bool) -> (Bench, String) {
     let bench = with_leads();
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     {
         let mut world = bench.shared.world();
         let lead = world.live(&leads())[0].clone();
@@ -303,7 +303,7 @@ fn converted_and_gone(trace: bool) -> (Bench, String) {
             world.vanish(&b(), &contact);
         }
     }
-    bench.settle();
+    bench.run_to_rest();
     (bench, left)
 }
 
@@ -315,7 +315,7 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about() {
     let question = only_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Deleted { .. }), "{question:?}");
     answer(&bench, &question, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&a()).is_empty());
     assert!(bench.open_reviews().is_empty());
 }
@@ -338,7 +338,7 @@ fn opted_out_and_gone(opt_out: bool, last: impl Fn(&mut World, &str)) -> Bench {
     let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
     bench.shared.world().edit(&a(), &left, "no_mail", Value::Boolean(opt_out));
-    bench.settle();
+    bench.run_to_rest();
     {
         let mut world = bench.shared.world();
         let lead = world.live(&leads())[0].clone();
@@ -347,7 +347,7 @@ fn opted_out_and_gone(opt_out: bool, last: impl Fn(&mut World, &str)) -> Bench {
         world.remove(&b(), &contact, Removal::Deleted);
         last(&mut world, &left);
     }
-    bench.settle();
+    bench.run_to_rest();
     bench
 }
 
@@ -363,7 +363,7 @@ fn contact_that_is_gone_before_it_was_read_is_asked_about_whatever_it_had() {
             "{opt_out}: {question:?}"
         );
         answer(&bench, &question, ReviewChoice::Leave);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&a()).len(), 1);
         assert!(bench.shared.world().live(&leads()).is_empty());
         assert!(bench.open_reviews().is_empty());
@@ -396,7 +396,7 @@ fn contact_that_comes_back_unread_takes_no_opt_out_back() {
         world.edit(&b(), &contact, "no_mail", Value::Boolean(false));
         world.advance(60_000);
     }
-    bench.settle();
+    bench.run_to_rest();
     let world = bench.shared.world();
     let (left, right) = (world.live(&a())[0].clone(), world.live(&b())[0].clone());
     assert_eq!(world.cell(&a(), &left, "no_mail"), Value::Boolean(true));
@@ -408,7 +408,7 @@ fn contact_that_comes_back_unread_takes_no_opt_out_back() {
 fn contact_that_is_gone_before_it_was_read_is_made_again_for_an_edit() {
     let (bench, left) = converted_and_gone(true);
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&leads());
     assert_eq!(made.len(), 1);
     assert_eq!(bench.shared.world().cell(&leads(), &made[0], "title"), "CTO".into());
@@ -443,7 +443,7 @@ fn records_that_went_along_and_come_back_end_the_question() {
             }
             world.advance(60_000);
         }
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.open_reviews().is_empty(), "{whole}: {:?}", bench.open_reviews());
         let world = bench.shared.world();
         assert_eq!(world.live(&place("a", "companies")).len(), 1, "{whole}");

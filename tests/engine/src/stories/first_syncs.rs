@@ -97,7 +97,7 @@ fn first_sync_goes_on_after_yes_and_never_asks_again() {
     assert!(bench.open_reviews().is_empty());
     person(&bench, "later@x");
     assert_eq!(bench.cycle().applied(), 1);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());
 }
 
@@ -144,7 +144,7 @@ fn first_sync_goes_on_after_a_crash_between_answer_and_write() {
         bench.store.stop_after(stop);
         let is_done = bench.try_cycle().is_ok();
         bench.store = bench.store.copy();
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 3, "stopped after {stop}");
         assert!(bench.open_reviews().is_empty(), "stopped after {stop}");
         is_done
@@ -160,7 +160,7 @@ fn first_sync_asks_again_in_a_backup_from_before_the_answer() {
     check_waits(&bench);
     let before = bench.store.copy();
     answer(&bench, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     let after = bench.store.copy();
     identity::put_back(&mut bench, before);
     // What was made since is found by its stamps; only the answer is forgotten.
@@ -189,7 +189,7 @@ fn first_sync_that_was_approved_is_not_stopped_by_the_create_guard() {
     for number in 6..9 {
         person(&bench, &format!("{number}@x"));
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 8);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
@@ -220,7 +220,7 @@ fn first_sync_of_an_entity_that_came_later_asks_for_it_alone() {
     let mut bench = Bench::in_memory(world(), Spec::new(vec![people()]).unwrap());
     bench.options.first_sync = FirstSyncAnswer::Approved;
     three(&bench);
-    bench.settle();
+    bench.run_to_rest();
     bench.options.first_sync = FirstSyncAnswer::Ask;
     bench.spec = Spec::new(vec![people(), companies()]).unwrap();
     bench.shared.world().create(&place("a", "companies"), &[("name", "Acme".into())]);
@@ -258,7 +258,7 @@ fn record_that_goes_before_the_answer_counts_as_never_there() {
         writes.iter().map(|one| (one.system.as_str(), one.create, one.archive)).collect();
     assert_eq!(counts, [("a", 1, 0), ("b", 2, 0)]);
     answer(&bench, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&a()).len(), 3);
     assert_eq!(bench.shared.world().live(&b()).len(), 3);
 }

@@ -49,7 +49,7 @@ fn two_companies(on_delete: OnDelete) -> (Bench, [String; 2]) {
         world.create(&deals_of_a(), &cells);
         company
     });
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&opportunities()).len(), 2);
     (bench, ids)
 }
@@ -76,7 +76,7 @@ fn deal_that_went_with_its_account_is_not_made_again() {
     let account = bench.shared.world().live(&accounts())[0].clone();
     bench.shared.world().remove(&accounts(), &account, Removal::Deleted);
     for _ in 0..3 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(live(&bench, &companies_of_a()), 1, "its company went, too");
         assert_eq!(live(&bench, &opportunities()), 1, "nobody wanted it back");
         assert_eq!(live(&bench, &deals_of_a()), 2, "a person is asked");
@@ -95,13 +95,13 @@ fn deal_that_was_deleted_is_not_made_again_when_its_company_is_merged_away() {
             let (bench, _) = two_companies(OnDelete::Review);
             remove_all(&bench, &deleted);
             if !together {
-                bench.settle();
+                bench.run_to_rest();
                 assert_eq!(asked_about_deals(&bench), 2);
             }
             let companies = bench.shared.world().live(&at);
             bench.shared.world().merge(&at, &companies[0], &[companies[1].as_str()], renewed);
             for _ in 0..3 {
-                bench.settle();
+                bench.run_to_rest();
                 assert_eq!(live(&bench, &deleted), 0, "{at:?} {renewed} {together}");
                 assert_eq!(live(&bench, &left), 2);
                 assert_eq!(asked_about_deals(&bench), 2, "{:?}", bench.open_reviews());
@@ -117,7 +117,7 @@ fn deletion_goes_on_although_the_company_is_merged_away_in_the_same_cycle() {
     let companies = bench.shared.world().live(&companies_of_a());
     let losers = [companies[1].as_str()];
     bench.shared.world().merge(&companies_of_a(), &companies[0], &losers, false);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!((live(&bench, &deals_of_a()), live(&bench, &opportunities())), (0, 0));
 }
 
@@ -132,7 +132,7 @@ fn deal_that_moves_to_another_company_outlives_its_deletion() {
     let deal = deals.iter().find(|id| world.cell(&at, id, "company") == references(&[&first]));
     world.edit(&at, deal.unwrap(), "company", references(&[&second]));
     drop(world);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(live(&bench, &opportunities()), 1);
     assert_eq!(asked_about_deals(&bench), 1);
 }
@@ -144,7 +144,7 @@ fn move_by_a_person_beats_the_move_that_a_merge_made() {
         let (bench, _) = two_companies(OnDelete::Review);
         let other = companies_beside(&at);
         let third = bench.shared.world().create(&other, &[("name", "C".into())]);
-        bench.settle();
+        bench.run_to_rest();
         let companies = bench.shared.world().live(&merged);
         let named = |name: &str| {
             let world = bench.shared.world();
@@ -160,7 +160,7 @@ fn move_by_a_person_beats_the_move_that_a_merge_made() {
         bench.shared.world().merge(&merged, &winner, &[loser.as_str()], false);
         bench.shared.world().edit(&at, &deal, "company", references(&[&third]));
         for _ in 0..3 {
-            bench.settle();
+            bench.run_to_rest();
             let cell = bench.shared.world().cell(&at, &deal, "company");
             assert_eq!(cell, references(&[&third]), "{at:?}");
         }
@@ -173,10 +173,10 @@ fn record_that_gets_a_place_waits_for_nothing_that_is_there() {
     let (bench, _) = two_companies(OnDelete::Review);
     let deals = bench.shared.world().live(&deals_of_a());
     bench.shared.world().merge(&deals_of_a(), &deals[0], &[deals[1].as_str()], false);
-    bench.settle();
+    bench.run_to_rest();
     let first = bench.shared.world().live(&opportunities())[0].clone();
     bench.shared.world().remove(&opportunities(), &first, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!((live(&bench, &deals_of_a()), live(&bench, &opportunities())), (1, 1));
     assert_eq!(block_on(bench.store.counts()).unwrap().waiting, 0);
 }

@@ -26,17 +26,17 @@ fn a_lossy_table_keeps_the_stage_that_means_the_same() {
         ];
         world.create(&place("a", "deals"), &cells)
     };
-    bench.settle();
+    bench.run_to_rest();
     let opportunities = place("b", "opportunities");
     let opportunity = bench.shared.world().live(&opportunities)[0].clone();
     check_cell(&bench, &opportunities, &opportunity, "stage", "open");
     check_cell(&bench, &place("a", "deals"), &deal, "stage", "warm");
     bench.shared.world().edit(&opportunities, &opportunity, "stage", "won".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &place("a", "deals"), &deal, "stage", "closed");
     // A value without a counterpart is told and written nowhere.
     bench.shared.world().edit(&place("a", "deals"), &deal, "stage", "lost".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &opportunities, &opportunity, "stage", "won");
     let subject = WhySubject::Link(LinkId(2));
     let answer =
@@ -76,11 +76,11 @@ fn a_two_way_transform_splits_and_joins() {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("last", "山田".into()), ("first", "太郎".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "name", "山田 太郎");
     bench.shared.world().edit(&b(), &right, "name", "山田 花子".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "first", "花子");
 }
 
@@ -91,7 +91,7 @@ fn systems_that_fight_over_a_form_are_stopped() {
     // short one.
     bench.shared.world().table(&b()).cut = Some(3);
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into()), ("title", "x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     for _ in 0..20 {
         let title = bench.shared.world().cell(&a(), &left, "title");
         let (back, right) = (title == "x".into(), bench.shared.world().live(&b())[0].clone());
@@ -119,7 +119,7 @@ fn text_arrives_as_it_was_typed() {
         let mail = format!("P{number}@X");
         let cells = [("mail", mail.as_str().into()), ("title", (*title).into())];
         let left = bench.shared.world().create(&a(), &cells);
-        bench.settle();
+        bench.run_to_rest();
         let live = bench.shared.world().live(&b());
         let is_made =
             |id: &&String| bench.shared.world().cell(&b(), id, "mail") == mail.as_str().into();
@@ -128,10 +128,10 @@ fn text_arrives_as_it_was_typed() {
         // A person corrects the form only, on the other side.
         let corrected = "\u{585a}\u{795e}";
         bench.shared.world().edit(&b(), &right, "title", corrected.into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "title", corrected);
         bench.shared.world().edit(&b(), &right, "title", "\u{fa10}\u{fa19}".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "title", "\u{fa10}\u{fa19}");
         assert!(bench.cycle().written.is_empty());
     }
@@ -143,7 +143,7 @@ fn a_systems_own_form_is_not_fought() {
     bench.shared.world().table(&b()).cut = Some(5);
     let cells = [("mail", "a@x".into()), ("title", "Chairman".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "title", "Chair");
     check_cell(&bench, &a(), &left, "title", "Chairman");
@@ -155,9 +155,9 @@ fn field_that_may_not_be_read_is_not_written() {
     let bench = bench(people());
     bench.shared.world().table(&b()).hidden.insert("phone".to_owned());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "phone", Value::Null);
 }

@@ -24,10 +24,10 @@ fn pair(spec: EntitySpec) -> (Bench, [(Place, String); 2]) {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().create(&a(), &[("mail", OTHER.into())]);
-    bench.settle();
+    bench.run_to_rest();
     (bench, [(a(), left), (b(), right)])
 }
 
@@ -55,7 +55,7 @@ fn show(bench: &Bench, at: &Place) {
     world.table(at).knobs.absent.clear();
     world.advance(WHILE_MS);
     drop(world);
-    bench.settle();
+    bench.run_to_rest();
 }
 
 fn edit(bench: &Bench, (at, id): &(Place, String), column: &str, value: impl Into<Value>) {
@@ -69,7 +69,7 @@ fn failures(bench: &Bench) -> Vec<Failing> {
 /// Cycles while time passes, as under `serve`.
 fn serve(bench: &Bench) {
     for _ in 0..3 {
-        bench.settle();
+        bench.run_to_rest();
         go_on(bench);
         bench.shared.world().advance(WHILE_MS);
     }
@@ -88,7 +88,7 @@ fn edit_that_nobody_may_read_arrives_when_its_column_is_answered_again() {
                 let cell = (id.clone(), column.to_owned());
                 bench.shared.world().table(at).knobs.absent.insert(cell);
             }
-            bench.settle();
+            bench.run_to_rest();
             edit(&bench, &sides[hidden], column, "unseen");
             edit(&bench, &sides[hidden], "score", "7");
             serve(&bench);
@@ -116,7 +116,7 @@ fn edits_of_both_sides_of_a_hidden_column_are_a_conflict() {
         let (bench, sides) = pair(people());
         hide(&bench, &sides[hidden].0, "city");
         edit(&bench, &sides[hidden], "city", "unseen");
-        bench.settle();
+        bench.run_to_rest();
         edit(&bench, &sides[shown], "city", "seen");
         serve(&bench);
         check_cell(&bench, &sides[hidden].0, &sides[hidden].1, "city", "unseen");
@@ -155,7 +155,7 @@ fn edit_that_nobody_may_read_arrives_after_a_start_in_between() {
 fn value_of_a_new_record_that_was_refused_is_listed_until_it_is_delivered() {
     for (hidden, shown) in [(a(), b()), (b(), a())] {
         let bench = bench(people());
-        bench.settle();
+        bench.run_to_rest();
         hide(&bench, &hidden, "title");
         let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
         bench.shared.world().create(&shown, &cells);
@@ -176,14 +176,14 @@ fn value_of_a_new_record_that_was_refused_is_listed_until_it_is_delivered() {
 #[test]
 fn record_that_was_made_without_a_hidden_column_is_deleted_like_others() {
     let bench = bench(people());
-    bench.settle();
+    bench.run_to_rest();
     hide(&bench, &b(), "title");
     let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
     bench.shared.world().create(&a(), &cells);
     serve(&bench);
     let made = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().remove(&b(), &made, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(bench.shared.world().live(&a()).is_empty(), "{:?}", bench.open_reviews());
 }
@@ -247,7 +247,7 @@ fn field_of_two_columns_is_read_from_both_or_not_at_all() {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("family", "Abe".into()), ("given", "Aya".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &right, "city", "Abe Aya");
     hide(&bench, &a(), "given");
@@ -269,7 +269,7 @@ fn deletion_waits_until_an_edited_record_is_answered_whole() {
             hide(&bench, at, "city");
             let column = if is_edited { "city" } else { "note" };
             edit(&bench, &sides[hidden], column, "unseen");
-            bench.settle();
+            bench.run_to_rest();
             bench.shared.world().advance(WHILE_MS);
             let (other, twin) = &sides[shown];
             bench.shared.world().remove(other, twin, Removal::Deleted);
@@ -293,11 +293,11 @@ fn reference_that_nobody_may_read_arrives_when_it_is_answered_again() {
         for name in ["ACME", "Bungo"] {
             bench.shared.world().create(&companies[0], &[("name", name.into())]);
         }
-        bench.settle();
+        bench.run_to_rest();
         let ids = companies.each_ref().map(|at| bench.shared.world().live(at));
         let cells = [("name", "Big".into()), ("company", references(&[&ids[0][0]]))];
         bench.shared.world().create(&deals[0], &cells);
-        bench.settle();
+        bench.run_to_rest();
         let (hidden, shown) = if to_b { (0, 1) } else { (1, 0) };
         let deal = deals.each_ref().map(|at| bench.shared.world().live(at)[0].clone());
         hide(&bench, &deals[hidden], "company");
@@ -317,10 +317,10 @@ fn records_that_lack_a_cell_are_asked_for_once_in_a_while() {
     let (bench, sides) = pair(people());
     hide(&bench, &b(), "city");
     edit(&bench, &sides[1], "city", "unseen");
-    bench.settle();
+    bench.run_to_rest();
     let calls = |bench: &Bench| {
         let before = bench.shared.world().calls;
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().calls - before
     };
     let usual = calls(&bench);

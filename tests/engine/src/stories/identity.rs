@@ -64,19 +64,19 @@ pub(crate) fn put_back(bench: &mut Bench, backup: MirrorStore) {
 fn a_new_person_overwrites_nobody_when_the_database_is_put_back() {
     let mut bench = bench(people());
     person(&bench, "one@x");
-    bench.settle();
+    bench.run_to_rest();
     let backup = bench.store.copy();
     let second = person(&bench, "two@x");
     person(&bench, "three@x");
     person(&bench, "four@x");
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&a(), &second, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     bench.store = backup;
     assert_eq!(bench.cycle().restored, Some(true));
-    bench.settle();
+    bench.run_to_rest();
     person(&bench, "five@x");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &b(), "mail"), ["five@x", "four@x", "one@x", "three@x"]);
     assert_eq!(bench.cycle().restored, None);
 }
@@ -87,13 +87,13 @@ fn a_company_without_keys_is_made_once_when_the_database_is_put_back() {
     let keyless = EntitySpec { match_keys: Vec::new(), ..companies() };
     let mut bench = bench(keyless);
     firm(&bench, &firms_in_a(), "one");
-    bench.settle();
+    bench.run_to_rest();
     let backup = bench.store.copy();
     firm(&bench, &firms_in_a(), "two");
     firm(&bench, &firms_in_b(), "three");
-    bench.settle();
+    bench.run_to_rest();
     put_back(&mut bench, backup);
-    bench.settle();
+    bench.run_to_rest();
     let expected = ["one", "three", "two"];
     assert_eq!(column(&bench, &firms_in_a(), "name"), expected);
     assert_eq!(column(&bench, &firms_in_b(), "name"), expected);
@@ -104,7 +104,7 @@ fn a_company_without_keys_is_made_once_when_the_database_is_put_back() {
         .iter()
         .find(|id| bench.shared.world().cell(&firms_in_b(), id, "name") == Value::from("two"));
     bench.shared.world().edit(&firms_in_b(), two.unwrap(), "name", "second".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &firms_in_a(), "name"), ["one", "second", "three"]);
 }
 
@@ -115,10 +115,10 @@ fn a_copy_whose_original_is_gone_is_asked_about_when_the_database_is_put_back() 
     let mut bench = bench(keyless);
     let backup = bench.store.copy();
     let original = firm(&bench, &firms_in_a(), "one");
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&firms_in_a(), &original, Removal::Deleted);
     put_back(&mut bench, backup);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms_in_a()), [""; 0]);
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
     assert!(matches!(&review.matter, ReviewSubject::Ambiguous { key, .. } if key == "stamp"));
@@ -130,13 +130,13 @@ fn a_scan_that_was_cut_off_makes_no_twins() {
     let bench = bench(companies());
     bench.shared.world().table(&firms_in_a()).knobs.removals_apart = true;
     firm(&bench, &firms_in_a(), "one");
-    bench.settle();
+    bench.run_to_rest();
     // The second page of the first system.
     bench.shared.world().schedule(1, |world| world.failing_calls = 1);
     assert_eq!(bench.try_cycle().unwrap().report.failures.len(), 1);
     firm(&bench, &firms_in_a(), "two");
     firm(&bench, &firms_in_b(), "two");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &firms_in_a(), "name"), ["one", "two"]);
     assert_eq!(column(&bench, &firms_in_b(), "name"), ["one", "two"]);
 }
@@ -147,13 +147,13 @@ fn nothing_is_made_from_a_system_that_was_read_in_part() {
     let bench = bench(companies());
     bench.shared.world().table(&firms_in_a()).knobs.removals_apart = true;
     firm(&bench, &firms_in_a(), "one");
-    bench.settle();
+    bench.run_to_rest();
     firm(&bench, &firms_in_a(), "two");
     // The second page of the first system.
     bench.shared.world().schedule(1, |world| world.failing_calls = 1);
     let report = bench.try_cycle().unwrap().report;
     assert_eq!((report.failures.len(), report.founded, report.planned), (1, 0, 0));
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &firms_in_b(), "name"), ["one", "two"]);
 }
 
@@ -163,7 +163,7 @@ fn another_account_is_neither_read_nor_written() {
     let mut bench = bench(people());
     bench.shared.world().accounts.insert("b".to_owned(), "org-1".to_owned());
     let left = person(&bench, "one@x");
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&a(), &left, "title", "CEO".into());
     bench.shared.world().accounts.insert("b".to_owned(), "org-2".to_owned());
     // The next process.
@@ -179,7 +179,7 @@ fn another_account_is_neither_read_nor_written() {
     assert!(report.read.keys().all(|(system, _)| system == "a"), "{:?}", report.read);
 
     bench.shared.world().accounts.insert("b".to_owned(), "org-1".to_owned());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &b(), "title"), ["CEO"]);
 }
 
@@ -189,7 +189,7 @@ fn a_renamed_system_is_neither_read_nor_doubled() {
     let keyless = EntitySpec { match_keys: Vec::new(), ..companies() };
     let mut bench = bench(keyless);
     firm(&bench, &firms_in_b(), "one");
-    bench.settle();
+    bench.run_to_rest();
     let before = bench.spec.entities().to_vec();
     let mut entities = before.clone();
     entities[0].members[0].system = "a2".to_owned();
@@ -212,7 +212,7 @@ fn a_renamed_system_is_neither_read_nor_doubled() {
     }
     assert_eq!(column(&bench, &firms_in_b(), "name"), ["one"]);
     bench.spec = Spec::new(before).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &firms_in_a(), "name"), ["one"]);
     assert_eq!(column(&bench, &firms_in_b(), "name"), ["one"]);
 }
@@ -221,10 +221,10 @@ fn a_renamed_system_is_neither_read_nor_doubled() {
 fn edited_since_the_backup() -> (Bench, MirrorStore, String, String) {
     let bench = bench(people());
     let left = person(&bench, "one@x");
-    bench.settle();
+    bench.run_to_rest();
     let backup = bench.store.copy();
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     (bench, backup, left, right)
 }
@@ -235,7 +235,7 @@ fn a_deletion_stays_when_the_database_is_put_back() {
     let (mut bench, backup, left, right) = edited_since_the_backup();
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
     put_back(&mut bench, backup);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()), [""; 0]);
     assert_eq!(bench.shared.world().live(&a()), [left]);
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
@@ -248,7 +248,7 @@ fn a_newer_value_does_not_go_back_by_policy_when_the_database_is_put_back() {
     let (mut bench, backup, left, right) = edited_since_the_backup();
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
     put_back(&mut bench, backup);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().cell(&b(), &right, "title"), "CTO".into());
     assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CFO".into());
     let [review] = &bench.open_reviews()[..] else { panic!("{:?}", bench.open_reviews()) };
@@ -264,17 +264,17 @@ fn a_newer_value_of_a_record_made_since_does_not_go_back_when_the_database_is_pu
         let empty = bench.store.copy();
         let left =
             bench.shared.world().create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
-        bench.settle();
+        bench.run_to_rest();
         let backup = if is_linked { bench.store.copy() } else { empty };
         for question in bench.open_reviews() {
             block_on(resolve(&bench.store, &bench.spec, &question.id, ReviewChoice::Approve, 1))
                 .unwrap();
         }
-        bench.settle();
+        bench.run_to_rest();
         let right = bench.shared.world().live(&b())[0].clone();
         bench.shared.world().edit(&b(), &right, "title", "CTO".into());
         put_back(&mut bench, backup);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().cell(&b(), &right, "title"), "CTO".into());
         assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CEO".into());
         let open = bench.open_reviews();
@@ -282,7 +282,7 @@ fn a_newer_value_of_a_record_made_since_does_not_go_back_when_the_database_is_pu
         assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
         let choice = ReviewChoice::Value(Some("CTO".into()));
         block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().cell(&a(), &left, "title"), "CTO".into());
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     }
@@ -297,7 +297,7 @@ fn nothing_is_written_before_all_is_read_again_when_the_database_is_put_back() {
     bench.shared.world().failing_calls = 1;
     let report = bench.try_cycle().unwrap().report;
     assert_eq!((report.restored, report.planned), (Some(false), 0));
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(column(&bench, &b(), "phone"), ["1"]);
 }
 

@@ -35,14 +35,14 @@ fn interests() -> Bench {
 fn person(bench: &Bench, items: &[&str]) -> (String, String) {
     let cells = [("mail", "a@x".into()), ("city", list(items))];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     (left, right)
 }
 
 fn edit(bench: &Bench, at: &Place, id: &str, items: &[&str]) {
     bench.shared.world().edit(at, id, "city", list(items));
-    bench.settle();
+    bench.run_to_rest();
 }
 
 fn check_list(bench: &Bench, at: &Place, id: &str, items: &[&str]) {
@@ -73,7 +73,7 @@ fn list_goes_through_its_table_item_by_item() {
     edit(&bench, &a(), &left, &["1", "2"]);
     check_list(&bench, &b(), &right, &["Help", "S"]);
     bench.shared.world().edit(&a(), &left, "city", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().cell(&b(), &right, "city"), Value::Null);
     assert_eq!(outside(&bench), [""; 0]);
     assert!(bench.cycle().written.is_empty());
@@ -113,7 +113,7 @@ fn item_that_the_table_of_the_target_lacks_is_named_and_nothing_is_written() {
     // A new record waits for it.
     let cells = [("mail", "b@x".into()), ("city", list(&["1", "9"]))];
     let other = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     edit(&bench, &a(), &other, &["1"]);
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
@@ -128,7 +128,7 @@ fn list_that_a_person_gives_is_read_item_by_item() {
     bench.spec = renkei_sync::model::spec::Spec::new(entities).unwrap();
     let (left, right) = person(&bench, &["1"]);
     bench.shared.world().edit(&a(), &left, "city", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     let question = bench.open_reviews().remove(0);
     assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
     let answer = |text: &str| {
@@ -143,7 +143,7 @@ fn list_that_a_person_gives_is_read_item_by_item() {
         assert_eq!(answer(text).unwrap_err().to_string(), expected);
     }
     answer("service; sales").unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_list(&bench, &a(), &left, &["1", "2"]);
     check_list(&bench, &b(), &right, &["S", "H"]);
 }

@@ -27,7 +27,7 @@ fn in_step(spec: EntitySpec) -> (Bench, String, String) {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     (bench, left, right)
 }
@@ -48,12 +48,12 @@ fn field_that_is_given_another_column_is_met_as_at_the_first_link() {
         let (mut bench, left, right) = in_step(spec);
         bench.shared.world().edit(&b(), &right, "town", stands);
         change(&mut bench, |member| *column_of(member, 3) = "town".to_owned());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "city", expected);
         check_cell(&bench, &b(), &right, "town", expected);
         // From then on it is a column like any other.
         bench.shared.world().edit(&b(), &right, "town", "Usa".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "city", "Usa");
     }
 }
@@ -69,11 +69,11 @@ fn consent_is_not_weakened_by_another_column() {
     spec.members[1].groups.push(direct(5, "no_mail", Direction::Both));
     let (mut bench, left, right) = in_step(spec);
     bench.shared.world().edit(&a(), &left, "no_mail", Value::Boolean(true));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "no_mail", Value::Boolean(true));
     bench.shared.world().edit(&b(), &right, "no_post", Value::Boolean(false));
     change(&mut bench, |member| *column_of(member, 5) = "no_post".to_owned());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "no_mail", Value::Boolean(true));
     check_cell(&bench, &b(), &right, "no_post", Value::Boolean(true));
 }
@@ -96,7 +96,7 @@ fn corrected_table_changes_no_record() {
     let (mut bench, left, right) = in_step(spec);
     check_cell(&bench, &b(), &right, "city", "1");
     change(&mut bench, |member| group(member, table(&[("1", "Beppu"), ("2", "Oita")])));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "Oita");
     check_cell(&bench, &b(), &right, "city", "2");
 }
@@ -112,10 +112,10 @@ fn edit_made_while_a_field_stood_still_arrives_when_it_is_back() {
         member.stop_columns(&["city".to_owned()], &[FieldIndex(0)]);
     });
     bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "city", "Oita");
     bench.spec = whole;
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "Beppu");
     check_cell(&bench, &b(), &right, "city", "Beppu");
 }
@@ -136,12 +136,12 @@ fn record_that_could_not_be_made_is_made_once_it_can() {
                 member.create = false;
             }
         }
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().create(&a(), &[("mail", "new@x".into()), ("title", "CTO".into())]);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 1, "{stopped}");
         bench.spec = whole;
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 2, "{stopped}");
     }
 }
@@ -168,7 +168,7 @@ fn with_a_third_system(count: usize, create_guard: Option<u64>) -> Bench {
     for number in 0..count {
         person(&a(), &format!("{number}@x"));
     }
-    bench.settle();
+    bench.run_to_rest();
     person(&c(), "0@x");
     person(&c(), "new@x");
     bench.spec = of_three(create_guard);
@@ -183,7 +183,7 @@ fn record_is_made_in_a_system_that_comes_later() {
     let plan = bench.try_cycle().unwrap().plan.to_string();
     assert_eq!(plan.matches("create c.persons/").count(), 2, "{plan}");
     bench.options.apply = true;
-    bench.settle();
+    bench.run_to_rest();
     for at in [a(), b(), c()] {
         assert_eq!(bench.shared.world().live(&at).len(), 4, "{at:?}");
     }
@@ -195,7 +195,7 @@ fn record_is_made_in_a_system_that_comes_later() {
 #[test]
 fn records_made_in_a_system_that_comes_later_are_guarded() {
     let bench = with_a_third_system(6, Some(2));
-    bench.settle();
+    bench.run_to_rest();
     let made = |bench: &Bench| bench.shared.world().live(&c()).len();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
@@ -204,7 +204,7 @@ fn records_made_in_a_system_that_comes_later_are_guarded() {
     assert_eq!(all.iter().sum::<usize>() as u64 + count, 3 * 7, "{all:?}");
     assert!(made(&bench) < 7);
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(made(&bench), 7);
 }
 
@@ -214,12 +214,12 @@ fn records_made_in_a_system_that_comes_later_are_guarded() {
 fn record_is_made_in_a_member_that_comes_again() {
     for other_object in [false, true] {
         let mut bench = with_a_third_system(2, None);
-        bench.settle();
+        bench.run_to_rest();
         let without = Spec::new(vec![people()]).unwrap();
         bench.spec = without;
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().create(&a(), &[("mail", "later@x".into())]);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&c()).len(), 3);
         bench.spec = of_three(None);
         let others = place("c", "others");
@@ -229,7 +229,7 @@ fn record_is_made_in_a_member_that_comes_again() {
             spec.members.push(member("c", "others", spec.members[1].groups.clone()));
             bench.spec = Spec::new(vec![spec]).unwrap();
         }
-        bench.settle();
+        bench.run_to_rest();
         let made = [c(), others].map(|at| bench.shared.world().live(&at).len());
         assert_eq!(made, if other_object { [3, 1] } else { [4, 0] });
     }
@@ -242,6 +242,6 @@ fn record_waits_for_a_system_that_comes_later_and_does_not_answer() {
     bench.shared.world().failing_calls = 3;
     let report = bench.try_cycle().unwrap().report;
     assert!(!report.failures.is_empty());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&c()).len(), 4);
 }

@@ -17,7 +17,7 @@ fn a_converted_lead_hands_its_link_to_the_contact() {
     let bench = with_leads();
     let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let lead = bench.shared.world().live(&leads())[0].clone();
     check_cell(&bench, &leads(), &lead, "company", "(none)");
     let contact = {
@@ -28,12 +28,12 @@ fn a_converted_lead_hands_its_link_to_the_contact() {
         world.remove(&leads(), &lead, Removal::ConvertedTo(became));
         contact
     };
-    bench.settle();
+    bench.run_to_rest();
     // What the conversion changed is an edit; what the lead had no room for is filled.
     check_cell(&bench, &a(), &left, "title", "CTO");
     check_cell(&bench, &a(), &left, "city", "Oita");
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &contact, "title", "CFO");
     assert!(bench.shared.world().live(&leads()).is_empty(), "no second lead");
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
@@ -46,7 +46,7 @@ fn converted_while_deleted(more: &[(&str, Value)]) -> (Bench, String) {
     let bench = with_leads();
     let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let contact = {
         let mut world = bench.shared.world();
         let lead = world.live(&leads())[0].clone();
@@ -56,7 +56,7 @@ fn converted_while_deleted(more: &[(&str, Value)]) -> (Bench, String) {
         world.remove(&a(), &left, Removal::Deleted);
         contact
     };
-    bench.settle();
+    bench.run_to_rest();
     (bench, contact)
 }
 
@@ -85,7 +85,7 @@ fn a_merge_with_a_new_id_unites_links_and_asks_about_the_surplus() {
     let bench = bench(people());
     let one = bench.shared.world().create(&a(), &[("mail", "1@x".into()), ("title", "CEO".into())]);
     let two = bench.shared.world().create(&a(), &[("mail", "2@x".into()), ("city", "Oita".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let survivor = {
         let mut world = bench.shared.world();
         let cells = [("mail", "1@x".into()), ("title", "CEO".into()), ("city", "Oita".into())];
@@ -94,14 +94,14 @@ fn a_merge_with_a_new_id_unites_links_and_asks_about_the_surplus() {
         world.remove(&a(), &two, Removal::MergedInto(survivor.clone()));
         survivor
     };
-    bench.settle();
+    bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert!(matches!(&review.matter, ReviewSubject::Surplus { .. }), "{review:?}");
     // Nothing was deleted, and the active record follows the survivor.
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     bench.shared.world().edit(&a(), &survivor, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let titles: Vec<Value> = {
         let world = bench.shared.world();
         world.live(&b()).iter().map(|id| world.cell(&b(), id, "title")).collect()
@@ -116,13 +116,13 @@ fn a_merge_is_followed_where_the_policy_says_so() {
     let bench = bench(spec);
     let one = bench.shared.world().create(&a(), &[("mail", "1@x".into()), ("title", "CEO".into())]);
     let two = bench.shared.world().create(&a(), &[("mail", "2@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().remove(&a(), &two, Removal::MergedInto(one.clone()));
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b());
     let [right] = right.as_slice() else { panic!("{right:?}") };
     bench.shared.world().edit(&a(), &one, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), right, "title", "CTO");
     assert!(bench.open_reviews().is_empty());
 }
@@ -132,13 +132,13 @@ fn with_surplus(surplus: usize) -> (Bench, String, Vec<String>, String) {
     let bench = bench(people());
     let cells = [("mail", "1@x".into()), ("title", "CEO".into())];
     let active = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     let others: Vec<String> = (0..surplus)
         .map(|number| {
             let mail = format!("other{number}@x");
             let other = bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
-            bench.settle();
+            bench.run_to_rest();
             let at = b();
             let copy = {
                 let world = bench.shared.world();
@@ -146,7 +146,7 @@ fn with_surplus(surplus: usize) -> (Bench, String, Vec<String>, String) {
             };
             // Two links become one when their records in `b` are merged.
             bench.shared.world().remove(&at, &copy, Removal::MergedInto(right.clone()));
-            bench.settle();
+            bench.run_to_rest();
             other
         })
         .collect();
@@ -159,19 +159,19 @@ fn a_surplus_record_takes_the_place_of_the_active_one() {
     for removal in [Removal::Deleted, Removal::Archived] {
         let (bench, active, others, right) = with_surplus(1);
         bench.shared.world().remove(&a(), &active, removal);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()), std::slice::from_ref(&right), "no deletion");
         assert_eq!(bench.shared.world().live(&a()), others, "and no new record");
         bench.shared.world().edit(&a(), &others[0], "title", "CTO".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &right, "title", "CTO");
         bench.shared.world().edit(&b(), &right, "phone", "1".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &others[0], "phone", "1");
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
         // Now it is the last one in its system.
         bench.shared.world().remove(&a(), &others[0], Removal::Deleted);
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.shared.world().live(&b()).is_empty());
     }
 }
@@ -180,9 +180,9 @@ fn a_surplus_record_takes_the_place_of_the_active_one() {
 fn a_surplus_record_that_the_active_one_is_merged_into_takes_over() {
     let (bench, active, others, right) = with_surplus(1);
     bench.shared.world().remove(&a(), &active, Removal::MergedInto(others[0].clone()));
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &others[0], "title", "CTO");
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
@@ -191,7 +191,7 @@ fn a_surplus_record_that_the_active_one_is_merged_into_takes_over() {
 fn between_several_surplus_records_a_person_decides() {
     let (bench, active, others, right) = with_surplus(2);
     bench.shared.world().remove(&a(), &active, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     let ReviewSubject::Successor { records, .. } = &review.matter else { panic!("{review:?}") };
@@ -201,9 +201,9 @@ fn between_several_surplus_records_a_person_decides() {
     let heir = records.iter().find(|record| record.id == others[1]).unwrap().clone();
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::LinkWith(heir), 1))
         .unwrap();
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &others[1], "title", "CTO");
     check_cell(&bench, &a(), &others[0], "title", Value::Null);
 }
@@ -216,13 +216,13 @@ fn link_of_the_winner_goes_on_after_a_merge_under_a_new_id() {
         let make = |mail: &str, title: &str| {
             let cells = [("mail", mail.into()), ("title", title.into())];
             let id = bench.shared.world().create(&a(), &cells);
-            bench.settle();
+            bench.run_to_rest();
             id
         };
         let both = [make("1@x", "CEO"), make("2@x", "CTO")];
         let peers = bench.shared.world().live(&b());
         bench.shared.world().merge(&a(), &both[winner], &[&both[1 - winner]], true);
-        bench.settle();
+        bench.run_to_rest();
         // Neither peer got the other's values, and the winner's is the one that is kept in step.
         for (peer, (mail, title)) in peers.iter().zip([("1@x", "CEO"), ("2@x", "CTO")]) {
             check_cell(&bench, &b(), peer, "mail", mail);
@@ -230,7 +230,7 @@ fn link_of_the_winner_goes_on_after_a_merge_under_a_new_id() {
         }
         let survivor = bench.shared.world().live(&a())[0].clone();
         bench.shared.world().edit(&a(), &survivor, "phone", "1".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &peers[winner], "phone", "1");
         check_cell(&bench, &b(), &peers[1 - winner], "phone", Value::Null);
         let reviews = bench.open_reviews();

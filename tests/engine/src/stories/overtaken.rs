@@ -40,10 +40,10 @@ fn emptied() -> (Bench, String, String, Review) {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("phone", "1".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "phone", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Cleared { .. }), "{question:?}");
     (bench, left, right, question)
@@ -56,7 +56,7 @@ fn answer_to_an_emptied_field_overrules_no_edit_made_before_it_is_carried_out() 
         let (bench, left, right, question) = emptied();
         decide(&bench, &question, answer);
         bench.shared.world().edit(&b(), &right, "phone", "2".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "phone", Value::Null);
         check_cell(&bench, &b(), &right, "phone", "2");
         let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
@@ -65,7 +65,7 @@ fn answer_to_an_emptied_field_overrules_no_edit_made_before_it_is_carried_out() 
         let told = told.unwrap().unwrap().to_string();
         assert!(told.contains("about values that had changed; not used"), "{told}");
         decide(&bench, &the_question(&bench), "2");
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &a(), &left, "phone", "2");
         assert!(bench.open_reviews().is_empty());
     }
@@ -76,7 +76,7 @@ fn answer_to_an_emptied_field_overrules_no_edit_made_before_it_is_carried_out() 
 fn question_about_an_emptied_field_shows_what_the_others_hold_now() {
     let (bench, left, right, question) = emptied();
     bench.shared.world().edit(&b(), &right, "phone", "2".into());
-    bench.settle();
+    bench.run_to_rest();
     let now = the_question(&bench);
     assert_ne!(now.id, question.id);
     let expected = [("a".into(), Some(Value::Null)), ("b".into(), Some("2".into()))];
@@ -84,12 +84,12 @@ fn question_about_an_emptied_field_shows_what_the_others_hold_now() {
     let choice = ReviewChoice::Value(Some(Value::Null));
     let late = block_on(resolve(&bench.store, &bench.spec, &question.id, choice, 1));
     assert!(late.unwrap_err().to_string().contains("is closed"));
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "phone", "2");
     check_cell(&bench, &a(), &left, "phone", Value::Null);
     // It is typed again: there is no question any more.
     bench.shared.world().edit(&a(), &left, "phone", "2".into());
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty());
 }
 
@@ -102,10 +102,10 @@ fn answer_at_the_first_link_overrules_no_edit_made_before_it_is_carried_out() {
     let cells = |title: &str| [("mail", "a@x".into()), ("title", title.into())];
     let left = bench.shared.world().create(&a(), &cells("CEO"));
     let right = bench.shared.world().create(&b(), &cells("CTO"));
-    bench.settle();
+    bench.run_to_rest();
     decide(&bench, &the_question(&bench), "CEO");
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "COO");
     check_cell(&bench, &a(), &left, "title", "CEO");
     let expected = [("a".into(), Some("CEO".into())), ("b".into(), Some("COO".into()))];
@@ -117,11 +117,11 @@ fn contested() -> (Bench, String, String) {
     let bench = bench(people());
     let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
     bench.shared.world().edit(&b(), &right, "city", "Usa".into());
-    bench.settle();
+    bench.run_to_rest();
     (bench, left, right)
 }
 
@@ -132,7 +132,7 @@ fn question_is_over_when_both_put_back_what_was_there() {
     the_question(&bench);
     bench.shared.world().edit(&a(), &left, "city", "Oita".into());
     bench.shared.world().edit(&b(), &right, "city", "Oita".into());
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
 
@@ -142,7 +142,7 @@ fn answer_brings_no_value_that_was_taken_back_since() {
     let (bench, left, right) = contested();
     decide(&bench, &the_question(&bench), "Usa");
     bench.shared.world().edit(&b(), &right, "city", "Oita".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "Beppu");
     check_cell(&bench, &b(), &right, "city", "Beppu");
 }
@@ -153,7 +153,7 @@ fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carri
     let bench = bench(people());
     let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     let places = [(b(), &right, "Usa"), (a(), &left, "Oita")];
     let mut moves = places.iter().cycle();
@@ -161,7 +161,7 @@ fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carri
         let (at, id, city) = moves.next().unwrap();
         bench.shared.world().edit(at, id, "city", (*city).into());
         // What was written is read before the next one acts.
-        bench.settle();
+        bench.run_to_rest();
     }
     let question = the_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Oscillation { .. }), "{question:?}");
@@ -170,7 +170,7 @@ fn answer_to_a_field_that_stands_still_overrules_no_edit_made_before_it_is_carri
     assert_ne!(in_a, in_b);
     decide(&bench, &question, in_a.clone());
     bench.shared.world().edit(&a(), &left, "city", "Beppu".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "Beppu");
     check_cell(&bench, &b(), &right, "city", in_b.clone());
     let expected = [("a".into(), Some("Beppu".into())), ("b".into(), Some(in_b))];
@@ -185,9 +185,9 @@ fn conflict_offers_each_system_once_with_what_it_holds_now() {
     // The truth is what a person chose, so it came from no system; the write of it is refused.
     let refused = Refused::Value("Usa".into());
     bench.shared.world().table(&a()).knobs.refused.insert("city".to_owned(), refused);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&a(), &left, "city", "Kitsuki".into());
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     assert_eq!(question.status, ReviewStatus::Open);
     let expected = [("a".into(), Some("Kitsuki".into())), ("b".into(), Some("Usa".into()))];
@@ -204,7 +204,7 @@ fn contested_beside_another() -> (Bench, [String; 2], [String; 2]) {
     let ids = ["a@x", "b@x"].map(|mail| {
         let cells = [("mail", mail.into()), ("city", "Oita".into()), ("phone", "123".into())];
         let left = bench.shared.world().create(&a(), &cells);
-        bench.settle();
+        bench.run_to_rest();
         let world = bench.shared.world();
         let mut right = world.live(&b());
         right.retain(|id| world.cell(&b(), id, "mail") == mail.into());
@@ -214,7 +214,7 @@ fn contested_beside_another() -> (Bench, [String; 2], [String; 2]) {
     bench.shared.world().edit(&a(), &one[0], "city", "Beppu".into());
     bench.shared.world().edit(&b(), &one[1], "city", "Usa".into());
     bench.shared.world().edit(&a(), &one[0], "score", "odd".into());
-    bench.settle();
+    bench.run_to_rest();
     the_question(&bench);
     (bench, one, other)
 }
@@ -256,7 +256,7 @@ fn question_and_failures_of_a_link_are_over_with_the_link() {
             let gone = question.link;
             assert_eq!(failing(&bench).iter().filter(|link| **link == gone).count(), 2, "{end}");
             act(&mut bench.shared.world(), &one, &other);
-            bench.settle();
+            bench.run_to_rest();
             let open = bench.open_reviews();
             assert!(open.iter().all(|one| one.id != question.id), "{end}: {open:?}");
             let choice = ReviewChoice::Value(Some("Usa".into()));
@@ -268,7 +268,7 @@ fn question_and_failures_of_a_link_are_over_with_the_link() {
                 let choice = ReviewChoice::Leave;
                 block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).unwrap();
             }
-            bench.settle();
+            bench.run_to_rest();
             assert!(bench.open_reviews().is_empty(), "{end}: {:?}", bench.open_reviews());
             let kept = bench.shared.world().cell(&a(), &other[0], "city");
             assert_eq!(kept, "Oita".into(), "{end}");
@@ -284,11 +284,11 @@ fn question_of_a_link_that_is_left_takes_no_answer() {
     entities[0].on_delete = OnDelete::Unlink;
     bench.spec = Spec::new(entities).unwrap();
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
     bench.shared.world().remove(&a(), &other[0], Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     let choice = ReviewChoice::Approve;
@@ -302,12 +302,12 @@ fn decision_of_a_rule_in_a_link_that_is_gone_is_not_taken_back() {
     let (bench, one, other) = contested_beside_another();
     bench.shared.world().edit(&a(), &one[0], "title", "CEO".into());
     bench.shared.world().edit(&b(), &one[1], "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let is_title = |one: &Review| matches!(&one.matter, ReviewSubject::Conflict { field, .. } if field == "title");
     let decided = bench.reviews().into_iter().find(is_title).unwrap();
     assert_eq!(decided.status, ReviewStatus::Decided);
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
-    bench.settle();
+    bench.run_to_rest();
     let choice = ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &decided.id, choice, 1)).unwrap_err();
 }
@@ -322,17 +322,17 @@ fn review_of_a_missing_record_moves_to_the_uniting_link() {
     bench.shared.world().vanish(&b(), &one[1]);
     for _ in 0..3 {
         bench.shared.world().advance(1_000_000);
-        bench.settle();
+        bench.run_to_rest();
     }
     let is_missing = |one: &Review| matches!(one.matter, ReviewSubject::Missing { .. });
     let missing = |bench: &Bench| bench.open_reviews().into_iter().find(is_missing);
     let asked = missing(&bench).unwrap();
     bench.shared.world().remove(&a(), &one[0], Removal::MergedInto(other[0].clone()));
-    bench.settle();
+    bench.run_to_rest();
     let now = missing(&bench).unwrap();
     assert_ne!(now.link, asked.link);
     block_on(resolve(&bench.store, &bench.spec, &now.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
 
@@ -347,11 +347,11 @@ fn value_that_no_table_can_write_is_refused_with_those_that_fit() {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("city", "1".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "city", "2".into());
     bench.shared.world().edit(&b(), &right, "city", "warm".into());
-    bench.settle();
+    bench.run_to_rest();
     let question = the_question(&bench);
     let answer = |value: Value| {
         let choice = ReviewChoice::Value(Some(value));
@@ -364,7 +364,7 @@ fn value_that_no_table_can_write_is_refused_with_those_that_fit() {
     for fits in ["warm".into(), Value::Null, "hot".into()] {
         answer(fits).unwrap();
     }
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "city", "1");
     check_cell(&bench, &b(), &right, "city", "hot");
 }

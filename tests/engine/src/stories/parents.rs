@@ -43,12 +43,12 @@ fn a_child_waits_for_a_parent_that_was_refused() {
         world.create(&place("a", "deals"), &cells);
         company
     };
-    bench.settle();
+    bench.run_to_rest();
     let opportunities = place("b", "opportunities");
     assert!(bench.shared.world().live(&opportunities).is_empty(), "never with a hole");
     assert_eq!(block_on(bench.store.counts()).unwrap().waiting, 1);
     bench.shared.world().edit(&place("a", "companies"), &company, "name", "ACME 2".into());
-    bench.settle();
+    bench.run_to_rest();
     let world = bench.shared.world();
     let account = &world.live(&place("b", "accounts"))[0];
     let opportunity = &world.live(&opportunities)[0];

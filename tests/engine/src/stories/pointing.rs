@@ -46,12 +46,12 @@ fn contested() -> (Bench, Review, [String; 3], [String; 2]) {
     let firms = names.map(|name| bench.shared.world().create(&firms(), &[("name", name.into())]));
     let cells = [("name", "Big".into()), ("company", references(&[&firms[0]]))];
     let deal = bench.shared.world().create(&deals(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let opportunity = bench.shared.world().live(&opportunities())[0].clone();
     let other = references(&[&account(&bench, "three")]);
     bench.shared.world().edit(&deals(), &deal, "company", references(&[&firms[1]]));
     bench.shared.world().edit(&opportunities(), &opportunity, "company", other);
-    bench.settle();
+    bench.run_to_rest();
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert!(matches!(review.matter, ReviewSubject::Conflict { .. }), "{review:?}");
@@ -77,7 +77,7 @@ fn reference_takes_a_record_or_a_link() {
             _ => "1".to_owned(),
         };
         answer(&bench, &review, &text).unwrap();
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &deals(), &deal, "company", references(&[&firms[0]]));
         let one = references(&[&account(&bench, "one")]);
         check_cell(&bench, &opportunities(), &opportunity, "company", one);
@@ -90,9 +90,9 @@ fn reference_takes_a_record_or_a_link() {
 fn reference_takes_a_record_that_nothing_of_the_link_names() {
     let (bench, review, _, [deal, opportunity]) = contested();
     let fourth = bench.shared.world().create(&firms(), &[("name", "four".into())]);
-    bench.settle();
+    bench.run_to_rest();
     answer(&bench, &review, &format!("a.companies/{fourth}")).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &deals(), &deal, "company", references(&[&fourth]));
     let four = references(&[&account(&bench, "four")]);
     check_cell(&bench, &opportunities(), &opportunity, "company", four);
@@ -109,7 +109,7 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
     };
     let held = before(&bench);
     bench.shared.world().remove(&place("a", "companies"), &firms[0], Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     let fits = "give a.companies/ID, b.accounts/ID or `link N` as `why` shows it";
     for (text, why) in [
         ("xyz", "it names no record"),
@@ -131,7 +131,7 @@ fn reference_that_names_nothing_is_refused_with_what_can_be_given() {
         let choice = ReviewChoice::Value(Some(value));
         assert!(block_on(resolve(&bench.store, &bench.spec, &review.id, choice, 1)).is_err());
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(before(&bench), held);
     // What a system holds is taken; a deal needs its company.
     for (value, fits) in

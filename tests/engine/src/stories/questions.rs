@@ -25,7 +25,7 @@ fn ambiguous() -> (Bench, String, [String; 2]) {
     let right = [(); 2].map(|()| bench.shared.world().create(&b(), &same));
     let report = bench.try_cycle().unwrap().report;
     assert_eq!(report.ambiguous.len(), 1, "the group counts once, whatever the passes");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&a()).len(), 1);
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     (bench, left, right)
@@ -62,7 +62,7 @@ fn an_ambiguous_match_goes_to_a_person() {
     }
     answer(&bench, &id, ReviewChoice::LinkWith(key(&b(), &one)));
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &one, "phone", "1");
     // The third is a thing of its own now.
     assert!(bench.open_reviews().is_empty());
@@ -85,7 +85,7 @@ fn record_that_is_asked_about_is_none_of_the_answers() {
 fn separate_record_leaves_the_others_without_a_review() {
     let (bench, left, _) = ambiguous();
     answer(&bench, &asked(&bench).0, ReviewChoice::Separate);
-    bench.settle();
+    bench.run_to_rest();
     // It has a record of its own in `b` now, so the others have none to match in `a`.
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     assert_eq!(bench.shared.world().live(&a()).len(), 3);
@@ -104,7 +104,7 @@ fn namesakes(in_a: usize, in_b: usize, is_unique: bool, chunk_links: usize) -> B
     for at in places {
         bench.shared.world().create(&at, &[("title", "Yamada".into())]);
     }
-    bench.settle();
+    bench.run_to_rest();
     bench
 }
 
@@ -123,7 +123,7 @@ fn record_that_matches_two_which_a_person_unites_joins_their_link() {
         answer(&bench, &id, ReviewChoice::LinkWith(key(&a(), second)));
         let report = bench.cycle();
         assert_eq!((report.founded, report.planned), (1, 0), "{is_unique} {chunk_links}");
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(counts(&bench), [2, 1]);
         let open = bench.open_reviews();
         let [review] = open.as_slice() else { panic!("{open:?}") };
@@ -133,7 +133,7 @@ fn record_that_matches_two_which_a_person_unites_joins_their_link() {
         assert_eq!((active, surplus), (&key(&a(), second), &key(&a(), first)));
         // The one that keeps its place is in step with the other system.
         bench.shared.world().edit(&a(), second, "phone", "1".into());
-        bench.settle();
+        bench.run_to_rest();
         let right = bench.shared.world().live(&b())[0].clone();
         check_cell(&bench, &b(), &right, "phone", "1");
     }
@@ -159,7 +159,7 @@ fn question_goes_on_with_what_an_answer_leaves() {
         let ReviewSubject::Ambiguous { records, .. } = &next.matter else { panic!("{next:?}") };
         assert_eq!(records, &[key(&a(), second), key(&b(), third), key(&b(), fourth)]);
         answer(&bench, &next.id, ReviewChoice::LinkWith(key(&b(), fourth)));
-        bench.settle();
+        bench.run_to_rest();
         // The two and the fourth are one thing, the third is another: it gets its counterpart.
         assert_eq!(counts(&bench), [3, 2]);
         let open = bench.open_reviews();
@@ -180,20 +180,20 @@ fn nothing_is_made_where_a_record_may_be_there_already() {
     let bench = bench(spec);
     let same = [("title", "Yamada".into())];
     let left = bench.shared.world().create(&a(), &same);
-    bench.settle();
+    bench.run_to_rest();
     let [one, _two] = [(); 2].map(|()| {
         let cells = [("title", "Yamada".into()), ("phone", "1".into())];
         bench.shared.world().create(&b(), &cells)
     });
-    bench.settle();
+    bench.run_to_rest();
     let (id, about) = asked(&bench);
     assert_eq!(about, key(&b(), &one));
     // Now it could be made, if nobody were asked.
     bench.shared.world().edit(&a(), &left, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(counts(&bench), [1, 2]);
     answer(&bench, &id, ReviewChoice::LinkWith(key(&a(), &left)));
-    bench.settle();
+    bench.run_to_rest();
     // The other one is a thing of its own.
     assert_eq!(counts(&bench), [2, 2]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
@@ -218,7 +218,7 @@ fn a_manual_conflict_follows_the_persons_choice() {
         bench.shared.world().create(&a(), &[("mail", "a@x".into()), ("title", "CEO".into())]);
     let right =
         bench.shared.world().create(&b(), &[("mail", "a@x".into()), ("title", "CTO".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let review = bench.open_reviews().remove(0);
     block_on(resolve(
         &bench.store,
@@ -228,7 +228,7 @@ fn a_manual_conflict_follows_the_persons_choice() {
         1,
     ))
     .unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "CTO");
     check_cell(&bench, &b(), &right, "title", "CTO");
     assert!(bench.open_reviews().is_empty());
@@ -239,11 +239,11 @@ fn contested() -> (Bench, String, String, String) {
     let bench = bench(people());
     let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "title", "CFO".into());
     bench.shared.world().edit(&b(), &right, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CFO");
     let reviews = bench.reviews();
     let mut decided = reviews.iter().filter(|review| review.status == ReviewStatus::Decided);
@@ -264,7 +264,7 @@ fn decision_of_a_rule_is_taken_back_while_it_stands() {
     );
     let back = || ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &id, back(), 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "CTO");
     let error = block_on(resolve(&bench.store, &bench.spec, &id, back(), 1)).unwrap_err();
     assert!(error.to_string().contains("was answered already"), "{error}");
@@ -274,11 +274,11 @@ fn decision_of_a_rule_is_taken_back_while_it_stands() {
 fn taking_back_a_decision_of_a_rule_overrules_no_later_edit() {
     let (bench, left, right, id) = contested();
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
-    bench.settle();
+    bench.run_to_rest();
     let back = ReviewChoice::Value(Some("CTO".into()));
     let error = block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap_err();
     assert!(error.to_string().contains("has changed since a rule decided"), "{error}");
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "COO");
 
     // An edit between the answer and the next cycle counts as well, and is told.
@@ -286,7 +286,7 @@ fn taking_back_a_decision_of_a_rule_overrules_no_later_edit() {
     let back = ReviewChoice::Value(Some("CTO".into()));
     block_on(resolve(&bench.store, &bench.spec, &id, back, 1)).unwrap();
     bench.shared.world().edit(&b(), &right, "title", "COO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &a(), &left, "title", "COO");
     let told =
         block_on(why(&bench.store, &bench.spec, &WhySubject::Link(LinkId(1)), None)).unwrap();
@@ -301,19 +301,19 @@ fn many_deletions_wait_for_approval() {
         let mail = format!("{person}@x");
         bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
     }
-    bench.settle();
+    bench.run_to_rest();
     let ids = bench.shared.world().live(&a());
     for id in ids {
         bench.shared.world().remove(&a(), &id, Removal::Deleted);
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 30);
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     let expected = matches!(review.matter, ReviewSubject::Deletions { count: 30, limit: 20, .. });
     assert!(expected, "{review:?}");
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(bench.open_reviews().is_empty());
 }
@@ -328,14 +328,14 @@ fn many_creations_wait_for_approval() {
         bench.shared.world().create(&a(), &[("mail", mail.as_str().into())]);
     }
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()).len(), 3);
     }
     let reviews = bench.open_reviews();
     let [review] = reviews.as_slice() else { panic!("{reviews:?}") };
     assert!(matches!(review.matter, ReviewSubject::Creations { limit: 3, count: 7 }), "{review:?}");
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 10);
     assert!(bench.open_reviews().is_empty());
 }
@@ -361,19 +361,19 @@ fn approval_of_creations_covers_no_more_than_were_asked_about() {
         (review.id.clone(), count)
     };
     create(0..6);
-    bench.settle();
+    bench.run_to_rest();
     let (first, count) = asked();
     assert_eq!(count, 3);
     // The question says how many wait now; the one about another number is over.
     create(6..8);
-    bench.settle();
+    bench.run_to_rest();
     let (second, count) = asked();
     assert_eq!(count, 5);
     let late = block_on(resolve(&bench.store, &bench.spec, &first, ReviewChoice::Approve, 1));
     assert!(late.is_err());
     answer(&bench, &second, ReviewChoice::Approve);
     create(8..70);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 8);
     assert_eq!(asked().1, 62);
     // Nothing waits any more: there is no question.
@@ -388,7 +388,7 @@ fn approval_of_creations_covers_no_more_than_were_asked_about() {
             bench.shared.world().remove(&a(), &id, Removal::Deleted);
         }
     }
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
 
@@ -399,11 +399,11 @@ fn approval_of_creations_holds_until_something_is_made_by_it() {
     spec.create_guard = Some(0);
     let bench = bench(spec);
     bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     answer(&bench, &bench.open_reviews()[0].id, ReviewChoice::Approve);
     bench.shared.world().failing_calls = 1;
     bench.try_cycle().unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(bench.open_reviews().is_empty());
 }

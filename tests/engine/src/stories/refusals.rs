@@ -49,7 +49,7 @@ fn pair(spec: EntitySpec) -> (Bench, String, String) {
     let bench = bench(spec);
     let cells = [("mail", "a@x".into()), ("city", "Oita".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     refuse_long_cities(&bench);
     (bench, left, right)
@@ -89,7 +89,7 @@ fn refused_column_lets_the_rest_of_its_record_through_in_the_same_cycle() {
 fn refused_column_is_tried_again_after_a_day_and_its_age_is_kept() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     let since_ms = failures(&bench)[0].failure.since_ms;
     bench.shared.world().advance(DAY_MS);
     assert_eq!(bench.cycle().written.values().sum::<u64>(), 1);
@@ -108,7 +108,7 @@ fn refused_column_is_tried_again_after_a_day_and_its_age_is_kept() {
 fn refused_column_is_tried_again_with_the_next_write_that_gets_through_an_hour_later() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().table(&b()).knobs.refused.clear();
     bench.shared.world().advance(DAY_MS / 12);
     edit(&bench, &a(), &left, "phone", "1");
@@ -123,11 +123,11 @@ fn refused_column_is_tried_again_with_the_next_write_that_gets_through_an_hour_l
 fn refused_column_that_is_still_refused_is_tried_once_with_a_write_that_gets_through() {
     let (bench, left, _) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().advance(DAY_MS / 12);
     let before = bench.shared.world().operations;
     edit(&bench, &a(), &left, "phone", "1");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().operations - before, 2, "the phone, and the city once");
     assert_eq!(failures(&bench).remove(0).failure.times, 2);
 }
@@ -149,7 +149,7 @@ fn new_record_is_made_without_a_refused_column() {
     let failure = failures(&bench).remove(0).failure;
     assert_eq!((failure.field.as_deref(), failure.class), (Some("city"), FailureClass::Refused));
     edit(&bench, &a(), &left, "city", "Oita");
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "city", "Oita");
     assert!(failures(&bench).is_empty());
 }
@@ -165,11 +165,11 @@ fn new_record_waits_listed_while_a_column_that_it_needs_is_refused() {
     let left = bench.shared.world().create(&a(), &cells);
     let others = [("mail", "b@x".into()), ("city", "Oita".into())];
     bench.shared.world().create(&a(), &others);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1, "the others go on");
     assert_eq!(the_failure(&bench), "people new Some(\"city\") refused");
     edit(&bench, &a(), &left, "city", "Oita");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 2);
     assert!(failures(&bench).is_empty());
 }
@@ -185,7 +185,7 @@ fn column_that_a_refusal_does_not_name_is_found_by_halves() {
     for (column, value) in [("title", "CEO"), ("phone", "1"), ("city", LONG)] {
         edit(&bench, &a(), &left, column, value);
     }
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CEO");
     check_cell(&bench, &b(), &right, "phone", "1");
     assert_eq!(the_failure(&bench), format!("people {right} Some(\"city\") refused"));
@@ -198,10 +198,10 @@ fn column_that_a_refusal_does_not_name_is_found_by_halves() {
 fn failure_is_over_when_its_value_is_taken_back() {
     let (bench, left, _) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(failures(&bench).len(), 1);
     edit(&bench, &a(), &left, "city", "Oita");
-    bench.settle();
+    bench.run_to_rest();
     assert!(failures(&bench).is_empty(), "{:?}", failures(&bench));
 }
 
@@ -211,11 +211,11 @@ fn cell_that_does_not_fit_is_named_and_the_rest_of_the_record_goes_on() {
     let bench = bench(people());
     let cells = [("mail", "a@x".into()), ("score", "5".into()), ("title", "x".into())];
     let left = bench.shared.world().create(&a(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     edit(&bench, &a(), &left, "score", "many");
     edit(&bench, &a(), &left, "title", "CEO");
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CEO");
     check_cell(&bench, &b(), &right, "score", Value::Decimal("5".into()));
     assert_eq!(the_failure(&bench), format!("contacts {left} Some(\"score\") unreadable"));
@@ -223,7 +223,7 @@ fn cell_that_does_not_fit_is_named_and_the_rest_of_the_record_goes_on() {
     let told = block_on(why(&bench.store, &bench.spec, &subject, Some("score"))).unwrap().unwrap();
     assert!(told.to_string().contains("\"many\""), "{told}");
     edit(&bench, &a(), &left, "score", "6");
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "score", Value::Decimal("6".into()));
     assert!(failures(&bench).is_empty());
 }
@@ -249,12 +249,12 @@ fn deal(bench: &Bench, stage: &str) -> String {
 fn value_outside_a_table_is_listed_and_never_overwritten() {
     let bench = sales();
     let left = deal(&bench, "new");
-    bench.settle();
+    bench.run_to_rest();
     let opportunities = place("b", "opportunities");
     let right = bench.shared.world().live(&opportunities)[0].clone();
     edit(&bench, &deals(), &left, "stage", "lost");
     edit(&bench, &opportunities, &right, "stage", "won");
-    bench.settle();
+    bench.run_to_rest();
     // What the table does not know is not overwritten by what it knows.
     check_cell(&bench, &deals(), &left, "stage", "lost");
     assert_eq!(the_failure(&bench), format!("deals {left} Some(\"stage\") unmapped"));
@@ -262,7 +262,7 @@ fn value_outside_a_table_is_listed_and_never_overwritten() {
     assert!(told.contains("stage: unmapped: the value of stage is not in the table"), "{told}");
     assert!(told.contains("\"lost\"") && told.contains("was not read there"), "{told}");
     edit(&bench, &deals(), &left, "stage", "closed");
-    bench.settle();
+    bench.run_to_rest();
     assert!(failures(&bench).is_empty());
 }
 
@@ -271,12 +271,12 @@ fn value_outside_a_table_is_listed_and_never_overwritten() {
 fn deal_at_a_stage_outside_the_table_is_made_when_it_enters_it() {
     let bench = sales();
     let left = deal(&bench, "lost");
-    bench.settle();
+    bench.run_to_rest();
     let opportunities = place("b", "opportunities");
     assert!(bench.shared.world().live(&opportunities).is_empty());
     assert_eq!(the_failure(&bench), format!("deals {left} Some(\"stage\") unmapped"));
     edit(&bench, &deals(), &left, "stage", "new");
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&opportunities)[0].clone();
     check_cell(&bench, &opportunities, &right, "stage", "open");
     assert!(failures(&bench).is_empty());
@@ -284,7 +284,7 @@ fn deal_at_a_stage_outside_the_table_is_made_when_it_enters_it() {
     let other = [("name", "Small".into()), ("stage", "odd".into())];
     bench.shared.world().edit(&opportunities, &right, "name", "Big".into());
     bench.shared.world().create(&opportunities, &other);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&deals()).len(), 1);
 }
 
@@ -295,11 +295,11 @@ fn record_that_lacks_what_the_target_requires_waits_and_is_listed() {
     spec.members[1].groups[1].required = true;
     let bench = bench(spec);
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert_eq!(the_failure(&bench), "people new Some(\"title\") required");
     edit(&bench, &a(), &left, "title", "CEO");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(failures(&bench).is_empty());
 }
@@ -309,10 +309,10 @@ fn record_that_lacks_what_the_target_requires_waits_and_is_listed() {
 fn value_that_was_refused_outlives_no_deletion() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().advance(600_000);
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&a()).is_empty());
     assert!(bench.shared.world().live(&b()).is_empty(), "a person deleted it");
     assert!(failures(&bench).is_empty());
@@ -323,10 +323,10 @@ fn value_that_was_refused_outlives_no_deletion() {
 fn value_that_came_after_a_refusal_outlives_a_deletion() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     edit(&bench, &a(), &left, "city", "Beppu");
     bench.shared.world().faults.push_back(Fault::RemoveFirst);
-    bench.settle();
+    bench.run_to_rest();
     assert!(!bench.shared.world().live(&b()).contains(&right));
     let made = bench.shared.world().live(&b())[0].clone();
     check_cell(&bench, &b(), &made, "city", "Beppu");
@@ -349,15 +349,15 @@ fn deletion_asks_in_spite_of_a_value_without_a_counterpart() {
         let cells = [("name", "D".into()), ("company", references(&[&company]))];
         world.create(&deals, &cells)
     };
-    bench.settle();
+    bench.run_to_rest();
     let there = bench.shared.world().live(&opportunities)[0].clone();
     edit(&bench, &opportunities, &there, "stage", "lost");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(the_failure(&bench), format!("deals {deal} Some(\"stage\") unmapped"));
     bench.shared.world().advance(60_000);
     bench.shared.world().remove(&deals, &deal, Removal::Deleted);
     for _ in 0..3 {
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.shared.world().live(&deals).is_empty());
         assert_eq!(bench.open_reviews().len(), 1);
         edit(&bench, &opportunities, &there, "stage", "lost");
@@ -377,7 +377,7 @@ fn failure_names_the_record_that_was_made() {
     bench.shared.world().advance(60_000);
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
     edit(&bench, &a(), &left, "phone", "1");
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&b())[0].clone();
     assert_ne!(made, right);
     assert_eq!(the_failure(&bench), format!("people {made} Some(\"city\") refused"));
@@ -388,7 +388,7 @@ fn failure_names_the_record_that_was_made() {
 fn deletion_asks_where_it_is_not_known_what_was_refused() {
     let (bench, left, right) = pair(people());
     edit(&bench, &a(), &left, "city", LONG);
-    bench.settle();
+    bench.run_to_rest();
     // As an older program has kept it.
     let view = block_on(bench.store.links(&[LinkId(1)])).unwrap().remove(0);
     let mut link = (*view.link).clone();
@@ -398,13 +398,13 @@ fn deletion_asks_where_it_is_not_known_what_was_refused() {
     bench.shared.world().advance(60_000);
     bench.shared.world().remove(&b(), &right, Removal::Deleted);
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&a()), std::slice::from_ref(&left));
         assert!(bench.shared.world().live(&b()).is_empty());
         assert_eq!(bench.open_reviews().len(), 1);
     }
     let review = bench.open_reviews().remove(0);
     block_on(resolve(&bench.store, &bench.spec, &review.id, ReviewChoice::Approve, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&a()).is_empty());
 }

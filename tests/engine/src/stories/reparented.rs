@@ -73,7 +73,7 @@ impl Sales {
         let made = |name: &str| {
             let at = companies_of(setting.origin);
             let id = bench.shared.world().create(&at, &[("name", name.into())]);
-            bench.settle();
+            bench.run_to_rest();
             let [there] = ["a", "b"]
                 .map(|system| {
                     let world = bench.shared.world();
@@ -94,7 +94,7 @@ impl Sales {
             let cells = [("name", name.as_str().into()), ("company", references(&[home]))];
             bench.shared.world().create(&deals_of(setting.origin), &cells);
         }
-        bench.settle();
+        bench.run_to_rest();
         let deals = bench.shared.world().live(&deals_of_a());
         assert_eq!(deals.len(), count);
         Self { bench, first, second, deals }
@@ -140,7 +140,7 @@ impl Sales {
 
     /// Nothing is written any more, and nobody is asked.
     fn check_rests(&self) {
-        self.bench.settle();
+        self.bench.run_to_rest();
         assert!(self.bench.open_reviews().is_empty(), "{:?}", self.bench.open_reviews());
         assert!(self.bench.cycle().written.is_empty());
     }
@@ -154,7 +154,7 @@ fn reference_set_while_a_deletion_waits_is_the_only_edit() {
             let told = format!("{origin} {winner:?}");
             let sales = Sales::new(2, Setting { winner, origin, ..Setting::default() });
             sales.delete("a");
-            sales.bench.settle();
+            sales.bench.run_to_rest();
             assert_eq!(sales.counts(), [[0, 0, 2], [2, 0, 0]], "{told}");
             only_question(&sales.bench);
             for deal in &sales.deals {
@@ -171,15 +171,15 @@ fn reference_set_while_a_deletion_waits_is_the_only_edit() {
 fn deal_that_moved_away_does_not_go_along_with_an_approved_deletion() {
     let sales = Sales::new(3, Setting::default());
     sales.delete("a");
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     let before = only_question(&sales.bench);
     sales.give("a", &sales.deals[0]);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     let question = only_question(&sales.bench);
     assert!(matches!(question.matter, ReviewSubject::Deletions { count: 3, .. }), "{question:?}");
     assert_ne!(question.id, before.id);
     answer(&sales.bench, &question, ReviewChoice::Approve);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(sales.counts(), [[0, 1, 2], [0, 1, 0]]);
     let question = only_question(&sales.bench);
     assert!(matches!(question.matter, ReviewSubject::TookAlong { .. }), "{question:?}");
@@ -198,11 +198,11 @@ fn deal_that_moved_away_does_not_go_along_with_an_approved_deletion() {
 fn deal_that_moves_away_as_the_deletion_is_approved_does_not_go_along() {
     let sales = Sales::new(2, Setting::default());
     sales.delete("a");
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     let question = only_question(&sales.bench);
     sales.give("a", &sales.deals[0]);
     answer(&sales.bench, &question, ReviewChoice::Approve);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
     let again = only_question(&sales.bench);
     assert!(matches!(again.matter, ReviewSubject::Deletions { count: 2, .. }), "{again:?}");
@@ -217,7 +217,7 @@ fn deal_that_moves_away_as_the_deletion_is_approved_does_not_go_along() {
     let sales = Sales::new(2, Setting { on_cascade, ..Setting::default() });
     sales.delete("a");
     sales.give("a", &sales.deals[0]);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(sales.counts()[1], [0, 1, 0]);
     assert_eq!(sales.live("b"), 1);
 }
@@ -227,10 +227,10 @@ fn reference_set_while_a_deletion_waits_stays_when_the_record_comes_back() {
     for in_between in [true, false] {
         let sales = Sales::new(2, Setting::default());
         sales.delete("a");
-        sales.bench.settle();
+        sales.bench.run_to_rest();
         sales.give("a", &sales.deals[0]);
         if in_between {
-            sales.bench.settle();
+            sales.bench.run_to_rest();
         }
         sales.restore("a");
         sales.check_rests();
@@ -243,9 +243,9 @@ fn reference_set_while_a_deletion_waits_stays_when_the_record_comes_back() {
 fn reference_set_after_a_deletion_was_left_is_carried_over() {
     let sales = Sales::new(2, Setting::default());
     sales.delete("a");
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     sales.give("a", &sales.deals[0]);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     answer(&sales.bench, &only_question(&sales.bench), ReviewChoice::Leave);
     sales.check_rests();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
@@ -260,10 +260,10 @@ fn reference_set_after_a_deletion_was_left_is_carried_over() {
 fn reference_set_anew_where_the_record_is_left_is_carried_over() {
     let sales = Sales::new(2, Setting { winner: always("a"), origin: "a", ..Setting::default() });
     sales.delete("a");
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     let there = sales.bench.shared.world().live(&opportunities());
     sales.give("b", &there[0]);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(sales.counts(), [[0, 1, 1], [1, 1, 0]]);
     sales.restore("a");
     sales.check_rests();
@@ -282,11 +282,11 @@ fn reference_set_while_a_person_is_asked_is_the_only_edit_in_both_directions() {
             let sales =
                 Sales::new(2, Setting { winner, on_delete, origin: other, ..Setting::default() });
             sales.delete(system);
-            sales.bench.settle();
+            sales.bench.run_to_rest();
             let question = only_question(&sales.bench);
             let live = sales.bench.shared.world().live(&deals_of(system));
             sales.give(system, &live[0]);
-            sales.bench.settle();
+            sales.bench.run_to_rest();
             answer(&sales.bench, &question, choice.clone());
             // At the moment of the answer, and after it.
             sales.bench.cycle();
@@ -318,7 +318,7 @@ fn reference_to_what_is_gone_everywhere_contests_nothing() {
         world.create(&deals_of_a(), &cells);
         third
     };
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(sales.counts()[1], [0, 0, 1]);
     let there = sales.bench.shared.world().live(&opportunities());
     delete(&sales.bench, &companies_of("a"), &third);
@@ -345,7 +345,7 @@ fn set_of_references_changes_while_the_deletion_of_one_waits() {
         let cells = [("name", "deal".into()), ("persons", references(&[&ids[0], &ids[1]]))];
         (world.create(&deals_of_a(), &cells), ids)
     };
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     let persons = |system: &str| {
         let world = sales.bench.shared.world();
         let at = deals_of(system);
@@ -360,10 +360,10 @@ fn set_of_references_changes_while_the_deletion_of_one_waits() {
         mails
     };
     delete(&sales.bench, &a(), &ids[0]);
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(persons("b"), ["1@x", "2@x"]);
     sales.bench.shared.world().edit(&deals_of_a(), &deal, "persons", references(&[&ids[2]]));
-    sales.bench.settle();
+    sales.bench.run_to_rest();
     assert_eq!(persons("b"), ["1@x", "3@x"], "the deletion waits, the edit does not");
     {
         let mut world = sales.bench.shared.world();

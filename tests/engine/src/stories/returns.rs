@@ -40,7 +40,7 @@ fn keyless(on_delete: OnDelete) -> Bench {
 fn firm(on_delete: OnDelete) -> (Bench, String, String) {
     let bench = keyless(on_delete);
     let left = bench.shared.world().create(&firms(), &[("name", "One".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&accounts())[0].clone();
     (bench, left, right)
 }
@@ -78,12 +78,12 @@ fn told(bench: &Bench, at: &Place, id: &str) -> String {
 
 /// One record of each, in step: an edit of the left one arrives at the right one.
 fn check_pair(bench: &Bench, left: &str, right: &str) {
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()), [left]);
     assert_eq!(bench.shared.world().live(&accounts()), [right]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     bench.shared.world().edit(&firms(), left, "name", "Other".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(bench, &accounts(), right, "name", "Other");
 }
 
@@ -95,13 +95,13 @@ fn restored_records_take_their_places_while_the_guard_asks() {
     for number in 0..22 {
         bench.shared.world().create(&firms(), &[("name", name(number).as_str().into())]);
     }
-    bench.settle();
+    bench.run_to_rest();
     let ids = bench.shared.world().live(&firms());
     ids.iter().for_each(|id| delete(&bench, &firms(), id));
-    bench.settle();
+    bench.run_to_rest();
     assert!(matches!(only_question(&bench).matter, ReviewSubject::Deletions { .. }));
     ids.iter().for_each(|id| restore(&bench, &firms(), id));
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()).len(), 22);
     assert_eq!(bench.shared.world().live(&accounts()).len(), 22);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
@@ -114,7 +114,7 @@ fn question_about_a_deleted_record_is_over_when_it_is_back() {
     for answered in [false, true] {
         let (bench, left, right) = firm(OnDelete::Review);
         delete(&bench, &firms(), &left);
-        bench.settle();
+        bench.run_to_rest();
         let question = only_question(&bench);
         if answered {
             answer(&bench, &question, ReviewChoice::Approve);
@@ -129,7 +129,7 @@ fn question_about_a_deleted_record_is_over_when_it_is_back() {
 fn records_restored_on_both_sides_are_one_thing_again() {
     let (bench, left, right) = firm(OnDelete::Archive);
     delete(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&accounts()).is_empty());
     restore(&bench, &firms(), &left);
     restore(&bench, &accounts(), &right);
@@ -141,16 +141,16 @@ fn records_restored_on_both_sides_are_one_thing_again() {
 fn record_restored_after_its_deletion_was_carried_out_has_a_counterpart_again() {
     let (bench, left, right) = firm(OnDelete::Archive);
     delete(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     restore(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     let made = bench.shared.world().live(&accounts());
     assert_eq!(made.len(), 1);
     assert_eq!(bench.shared.world().live(&firms()), [left.as_str()]);
     // Whoever restores the other one later is asked about two of the same thing.
     restore(&bench, &accounts(), &right);
-    bench.settle();
-    bench.settle();
+    bench.run_to_rest();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()), [left.as_str()]);
     let question = only_question(&bench);
     let expected = ReviewSubject::Surplus {
@@ -160,7 +160,7 @@ fn record_restored_after_its_deletion_was_carried_out_has_a_counterpart_again() 
     };
     assert_eq!(question.matter, expected);
     answer(&bench, &question, ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     // The system gives what is left of both an id of its own.
     let merged = bench.shared.world().live(&accounts())[0].clone();
     check_pair(&bench, &left, &merged);
@@ -172,19 +172,19 @@ fn restored_record_whose_place_is_taken_is_asked_about() {
     let (bench, left, right) = firm(OnDelete::Archive);
     delete(&bench, &firms(), &left);
     bench.shared.world().edit(&accounts(), &right, "name", "Edited".into());
-    bench.settle();
+    bench.run_to_rest();
     let again = bench.shared.world().live(&firms())[0].clone();
     restore(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), [right.as_str()]);
     assert!(matches!(&only_question(&bench).matter, ReviewSubject::Surplus { active, surplus, .. }
         if *active == key(&firms(), &again) && *surplus == key(&firms(), &left)));
     // The one that is surplus goes again, comes back, and is still no thing of its own.
     delete(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     restore(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), [right.as_str()]);
     assert_eq!(bench.open_reviews().len(), 1);
 }
@@ -194,7 +194,7 @@ fn restored_record_whose_place_is_taken_is_asked_about() {
 fn restored_record_is_kept_in_step_again_though_its_link_had_ended() {
     let (bench, left, right) = firm(OnDelete::Unlink);
     delete(&bench, &firms(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), [right.as_str()]);
     restore(&bench, &firms(), &left);
     check_pair(&bench, &left, &right);
@@ -210,7 +210,7 @@ fn record_restored_before_the_others_are_archived_is_whole() {
         let died = bench.try_cycle().is_err();
         bench.store = bench.store.copy();
         restore(&bench, &firms(), &left);
-        bench.settle();
+        bench.run_to_rest();
         let world = bench.shared.world();
         assert_eq!(world.live(&firms()), [left.as_str()], "{commits} {right}");
         assert_eq!(world.live(&accounts()).len(), 1, "{commits} {died}");
@@ -224,15 +224,15 @@ fn person_whose_mail_was_emptied_is_restored_once() {
     let cells = [("mail", "a@x".into()), ("title", "CEO".into())];
     let left = bench.shared.world().create(&a(), &cells);
     let right = bench.shared.world().create(&b(), &cells);
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().edit(&a(), &left, "mail", Value::Null);
-    bench.settle();
+    bench.run_to_rest();
     delete(&bench, &a(), &left);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     restore(&bench, &a(), &left);
     restore(&bench, &b(), &right);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&a()), [left]);
     assert_eq!(bench.shared.world().live(&b()), [right]);
 }
@@ -244,15 +244,15 @@ fn restored_record_whose_key_is_another_things_is_matched_anew() {
     spec.on_delete = OnDelete::Unlink;
     let bench = bench(spec);
     let left = bench.shared.world().create(&a(), &[("mail", "1@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     delete(&bench, &a(), &left);
     bench.shared.world().edit(&b(), &right, "mail", "2@x".into());
-    bench.settle();
+    bench.run_to_rest();
     let other = bench.shared.world().create(&a(), &[("mail", "1@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     restore(&bench, &a(), &left);
-    bench.settle();
+    bench.run_to_rest();
     let question = only_question(&bench);
     let ReviewSubject::Ambiguous { records, .. } = &question.matter else { panic!("{question:?}") };
     assert!(records.contains(&key(&a(), &other)) && records.contains(&key(&a(), &left)));
@@ -272,12 +272,12 @@ fn merged_accounts() -> (Bench, [String; 2], String) {
     let bench = Bench::new(world, Spec::new(vec![deals, people(), companies()]).unwrap());
     let create = |name: &str| bench.shared.world().create(&accounts(), &[("name", name.into())]);
     let [one, two] = ["One", "Two"].map(create);
-    bench.settle();
+    bench.run_to_rest();
     let is_two = |id: &&String| bench.shared.world().cell(&firms(), id, "name") == "Two".into();
     let made = bench.shared.world().live(&firms());
     let left = made.iter().find(is_two).unwrap().clone();
     bench.shared.world().remove(&accounts(), &two, Removal::MergedInto(one.clone()));
-    bench.settle();
+    bench.run_to_rest();
     let question = only_question(&bench);
     assert!(matches!(question.matter, ReviewSubject::Surplus { .. }), "{question:?}");
     (bench, [one, two], left)
@@ -292,7 +292,7 @@ fn merge_that_is_undone_gives_each_record_its_counterpart_again() {
         let cells = [("name", "Big".into()), ("company", references(&[&two]))];
         bench.shared.world().create(&place("b", "opportunities"), &cells)
     };
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()).len(), 2);
     assert_eq!(bench.shared.world().live(&accounts()), [one, two.clone()]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
@@ -301,7 +301,7 @@ fn merge_that_is_undone_gives_each_record_its_counterpart_again() {
     let said = told(&bench, &place("b", "opportunities"), &deal);
     assert!(!said.contains("due"), "{said}");
     bench.shared.world().edit(&accounts(), &two, "name", "Second".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &firms(), &left, "name", "Second");
     assert!(told(&bench, &accounts(), &two).contains("was undone"));
 }
@@ -311,12 +311,12 @@ fn merge_that_is_undone_gives_each_record_its_counterpart_again() {
 fn merge_that_is_undone_after_an_answer_makes_no_twins() {
     let (bench, [_, two], left) = merged_accounts();
     answer(&bench, &only_question(&bench), ReviewChoice::Leave);
-    bench.settle();
+    bench.run_to_rest();
     restore(&bench, &accounts(), &two);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&firms()).len(), 2);
     bench.shared.world().edit(&accounts(), &two, "name", "Second".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &firms(), &left, "name", "Second");
 }
 
@@ -325,9 +325,9 @@ fn merge_that_is_undone_after_an_answer_makes_no_twins() {
 fn merged_record_that_came_back_and_goes_is_a_deletion_of_its_own() {
     let (bench, [one, two], left) = merged_accounts();
     restore(&bench, &accounts(), &two);
-    bench.settle();
+    bench.run_to_rest();
     delete(&bench, &accounts(), &two);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&accounts()), [one]);
     assert!(!bench.shared.world().live(&firms()).contains(&left));
     assert_eq!(bench.shared.world().live(&firms()).len(), 1);
@@ -344,7 +344,7 @@ fn question_about_a_surplus_record_is_over_when_either_is_gone() {
         assert_eq!(surplus.id, left);
         let gone = [surplus, active][goes].clone();
         delete(&bench, &firms(), &gone.id);
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.open_reviews().is_empty(), "{goes}: {:?}", bench.open_reviews());
         assert_eq!(bench.shared.world().live(&firms()).len(), 1, "{goes}");
         assert_eq!(bench.shared.world().live(&accounts()).len(), 1, "{goes}");
@@ -365,11 +365,11 @@ fn nothing_is_made_beside_a_record_whose_object_is_in_the_mapping_no_more() {
     let mut bench = with_leads();
     let with = bench.spec.entities().to_vec();
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let lead = bench.shared.world().live(&leads())[0].clone();
     without_leads(&mut bench);
     bench.shared.world().edit(&a(), &left, "title", "CEO".into());
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(told(&bench, &a(), &left).contains("no other is made beside it"));
     bench.options.apply = false;
@@ -378,7 +378,7 @@ fn nothing_is_made_beside_a_record_whose_object_is_in_the_mapping_no_more() {
     assert!(plan.contains("no other is made beside it"), "{plan}");
     bench.options.apply = true;
     bench.spec = Spec::new(with).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &leads(), &lead, "title", "CTO");
 }
 
@@ -388,11 +388,11 @@ fn two_live_records_of_one_system_in_a_link_are_asked_about() {
     let mut bench = with_leads();
     let with = bench.spec.entities().to_vec();
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let lead = bench.shared.world().live(&leads())[0].clone();
     without_leads(&mut bench);
     let contact = bench.shared.world().create(&b(), &[("title", "CEO".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let keys = [key(&b(), &contact), key(&a(), &left)];
     let known = block_on(bench.store.records(&keys)).unwrap();
     let link = known[1].link;
@@ -404,7 +404,7 @@ fn two_live_records_of_one_system_in_a_link_are_asked_about() {
     block_on(bench.store.commit(changes)).unwrap();
     bench.spec = Spec::new(with).unwrap();
     bench.shared.world().edit(&leads(), &lead, "title", "CTO".into());
-    bench.settle();
+    bench.run_to_rest();
     let question = only_question(&bench);
     let expected = ReviewSubject::Surplus {
         active: key(&leads(), &lead),

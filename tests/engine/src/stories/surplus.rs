@@ -43,7 +43,7 @@ fn person(bench: &Bench, at: &Place, mail: Option<&str>, [title, city]: [&str; 2
     cells.extend(mail.map(|mail| ("mail", mail.into())));
     cells.extend((*at != leads()).then(|| ("city", city.into())));
     let id = bench.shared.world().create(at, &cells);
-    bench.settle();
+    bench.run_to_rest();
     id
 }
 
@@ -73,22 +73,22 @@ fn surplus_lead_that_is_converted_stays_in_its_link() {
         let (bench, [one, two], contacts) = two_leads();
         let merged = merge_contacts(&bench, &contacts);
         if !at_once {
-            bench.settle();
+            bench.run_to_rest();
             check_asked(&bench, (key(&leads(), &one), key(&leads(), &two)));
         }
         let contact = bench.shared.world().convert(&leads(), &two, &b());
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&a()), std::slice::from_ref(&merged), "{at_once}");
         check_asked(&bench, (key(&leads(), &one), key(&b(), &contact)));
         check_cell(&bench, &leads(), &one, "title", "one");
         check_cell(&bench, &b(), &contact, "title", "two");
         // The active one goes: the person lives on as the Contact.
         bench.shared.world().remove(&leads(), &one, Removal::Deleted);
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&a()), std::slice::from_ref(&merged), "{at_once}");
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
         bench.shared.world().edit(&a(), &merged, "phone", "1".into());
-        bench.settle();
+        bench.run_to_rest();
         check_cell(&bench, &b(), &contact, "phone", "1");
     }
 }
@@ -98,12 +98,12 @@ fn surplus_lead_that_is_converted_stays_in_its_link() {
 fn surplus_lead_that_is_left_alone_and_converted_is_not_asked_about_again() {
     let (bench, [_, two], contacts) = two_leads();
     let merged = merge_contacts(&bench, &contacts);
-    bench.settle();
+    bench.run_to_rest();
     let question = only_question(&bench);
     block_on(resolve(&bench.store, &bench.spec, &question.id, ReviewChoice::Leave, 1)).unwrap();
-    bench.settle();
+    bench.run_to_rest();
     bench.shared.world().convert(&leads(), &two, &b());
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&a()), [merged]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
 }
@@ -114,25 +114,25 @@ fn surplus_lead_and_its_contact_may_be_read_one_after_the_other() {
     for contact_first in [false, true] {
         let (bench, [one, two], contacts) = two_leads();
         let merged = merge_contacts(&bench, &contacts);
-        bench.settle();
+        bench.run_to_rest();
         let contact = bench.shared.world().create(&b(), &[("title", "two".into())]);
         let unread = match contact_first {
             true => None,
             false => Some(bench.shared.world().vanish(&b(), &contact)),
         };
         if contact_first {
-            bench.settle();
+            bench.run_to_rest();
         }
         let became = vec![("people".to_owned(), contact.clone())];
         bench.shared.world().remove(&leads(), &two, Removal::ConvertedTo(became));
         if let Some(record) = unread {
-            bench.settle();
+            bench.run_to_rest();
             only_question(&bench);
             let mut world = bench.shared.world();
             world.table(&b()).records.insert(contact.clone(), record);
             world.edit(&b(), &contact, "city", "Usa".into());
         }
-        bench.settle();
+        bench.run_to_rest();
         let asked = bench.open_reviews();
         let is_about = |place: Place, ids: [&str; 2]| {
             asked.iter().any(|one| match &one.matter {
@@ -220,7 +220,7 @@ fn record_that_stood_aside_and_stays_is_weighed() {
                     let told = format!("{first:?} {renewed} {stays:?} {at_once} {preferred}");
                     bench.shared.world().merge(&first, &ones[0], &[&ones[1]], renewed);
                     if !at_once {
-                        bench.settle();
+                        bench.run_to_rest();
                     }
                     {
                         let mut world = bench.shared.world();
@@ -231,7 +231,7 @@ fn record_that_stood_aside_and_stays_is_weighed() {
                             Stays::Alone => world.remove(&second, loser, Removal::Deleted),
                         }
                     }
-                    bench.settle();
+                    bench.run_to_rest();
                     check_weighed(&bench, (&first, &second), preferred, &told);
                 }
             }
@@ -268,9 +268,9 @@ fn record_that_stood_aside_undoes_no_deletion_by_what_it_held() {
     for edited in [false, true] {
         let (bench, [one, two], contacts) = two_leads();
         let merged = merge_contacts(&bench, &contacts);
-        bench.settle();
+        bench.run_to_rest();
         let contact = bench.shared.world().convert(&leads(), &two, &b());
-        bench.settle();
+        bench.run_to_rest();
         if edited {
             bench.shared.world().edit(&b(), &contact, "phone", "1".into());
         }
@@ -279,7 +279,7 @@ fn record_that_stood_aside_undoes_no_deletion_by_what_it_held() {
             world.remove(&a(), &merged, Removal::Deleted);
             world.remove(&leads(), &one, Removal::Deleted);
         }
-        bench.settle();
+        bench.run_to_rest();
         assert!(bench.shared.world().live(&leads()).is_empty());
         let stays = usize::from(edited);
         assert_eq!(bench.shared.world().live(&b()).len(), stays);
@@ -294,11 +294,11 @@ fn surplus_record_that_is_merged_with_a_third_one_makes_nothing_twice() {
     for (surplus_wins, renewed) in [(true, true), (true, false), (false, true), (false, false)] {
         let (bench, ones, others) = two_persons(&a(), FirstLink::Prefer("a".to_owned()));
         bench.shared.world().merge(&a(), &ones[0], &[&ones[1]], true);
-        bench.settle();
+        bench.run_to_rest();
         let third = person(&bench, &b(), Some("3@x"), ["three", "Beppu"]);
         let pair = if surplus_wins { [&others[1], &third] } else { [&third, &others[1]] };
         bench.shared.world().merge(&b(), pair[0], &[pair[1]], renewed);
-        bench.settle();
+        bench.run_to_rest();
         let told = format!("{surplus_wins} {renewed}");
         let titles = |at: &Place| {
             let world = bench.shared.world();
@@ -332,21 +332,21 @@ fn merge_that_is_undone_after_a_surplus_lead_was_converted_gives_the_contact_its
     let (bench, [one, two], contacts) = two_leads();
     let merged = bench.shared.world().merge(&a(), &contacts[0], &[&contacts[1]], false);
     assert_eq!(merged, contacts[0]);
-    bench.settle();
+    bench.run_to_rest();
     let contact = bench.shared.world().convert(&leads(), &two, &b());
-    bench.settle();
+    bench.run_to_rest();
     {
         let mut world = bench.shared.world();
         world.advance(60_000);
         world.restore(&a(), &contacts[1]);
         world.advance(60_000);
     }
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&a()), contacts);
     assert_eq!(bench.shared.world().live(&leads()), [one]);
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     bench.shared.world().edit(&a(), &contacts[1], "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &contact, "phone", "1");
     assert!(told(&bench, &a(), &contacts[1]).contains("was undone"));
 }
@@ -358,10 +358,10 @@ fn record_that_takes_a_place_is_filled_and_empties_nothing() {
         for at_once in [false, true] {
             let (bench, ones, others) = two_persons(&a(), FirstLink::Prefer("b".to_owned()));
             bench.shared.world().edit(&b(), &others[0], "phone", "1".into());
-            bench.settle();
+            bench.run_to_rest();
             let merged = bench.shared.world().merge(&a(), &ones[0], &[&ones[1]], true);
             if !at_once {
-                bench.settle();
+                bench.run_to_rest();
             }
             {
                 let mut world = bench.shared.world();
@@ -373,7 +373,7 @@ fn record_that_takes_a_place_is_filled_and_empties_nothing() {
                     world.remove(&b(), &others[0], Removal::Deleted);
                 }
             }
-            bench.settle();
+            bench.run_to_rest();
             check_cell(&bench, &a(), &merged, "phone", "1");
             check_cell(&bench, &b(), &others[1], "phone", "1");
         }
@@ -390,7 +390,7 @@ fn surplus_lead_that_is_converted_stays_in_its_link_after_a_crash() {
         bench.store.stop_after(commits);
         drop(bench.try_cycle());
         bench.store = bench.store.copy();
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&a()), [merged], "{commits}");
         check_asked(&bench, (key(&leads(), &one), key(&b(), &contact)));
     }
@@ -410,13 +410,13 @@ fn surplus_record_that_is_merged_into_one_that_is_left_alone_stops_nothing() {
     });
     bench.shared.world().remove(&a(), &three.0, Removal::Deleted);
     let merged = bench.shared.world().merge(&a(), &one.0, &[&two.0], false);
-    bench.settle();
+    bench.run_to_rest();
     only_question(&bench);
     bench.shared.world().merge(&b(), &three.1, &[&two.1], false);
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());
     bench.shared.world().edit(&a(), &merged, "title", "CEO".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &one.1, "title", "CEO");
     check_cell(&bench, &b(), &three.1, "title", "three");
     assert_eq!(bench.shared.world().live(&a()), [merged]);

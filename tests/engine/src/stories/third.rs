@@ -46,7 +46,7 @@ fn answer(bench: &Bench, review: &Review, choice: ReviewChoice) {
 fn deleted_and_imported_twice() -> (Bench, String, [String; 2]) {
     let bench = start();
     let left = person(&bench, &a());
-    bench.settle();
+    bench.run_to_rest();
     let first = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().remove(&b(), &first, Removal::Deleted);
     bench.shared.world().edit(&a(), &left, "phone", "2".into());
@@ -58,7 +58,7 @@ fn deleted_and_imported_twice() -> (Bench, String, [String; 2]) {
 /// a person answers.
 fn check_asked(bench: &mut Bench, left: &str, twins: &[String; 2]) {
     for _ in 0..2 {
-        bench.settle();
+        bench.run_to_rest();
         assert_eq!(bench.shared.world().live(&b()), *twins);
         assert_eq!(bench.shared.world().live(&a()), [left]);
     }
@@ -82,10 +82,10 @@ fn check_linked(bench: &Bench, left: &str, twins: &[String; 2]) {
     let question = only_question(bench);
     let mine = question.record.clone().unwrap();
     answer(bench, &question, ReviewChoice::LinkWith(key(&a(), left)));
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()), *twins);
     bench.shared.world().edit(&a(), left, "phone", "1".into());
-    bench.settle();
+    bench.run_to_rest();
     check_cell(bench, &b(), &mine.id, "phone", "1");
 }
 
@@ -94,9 +94,9 @@ fn nothing_is_made_beside_two_that_are_asked_about_when_creating_is_switched_on(
     let mut bench = start();
     change(&mut bench, |member| member.create = false);
     let left = person(&bench, &a());
-    bench.settle();
+    bench.run_to_rest();
     let twins = [person(&bench, &b()), person(&bench, &b())];
-    bench.settle();
+    bench.run_to_rest();
     only_question(&bench);
     change(&mut bench, |member| member.create = true);
     check_asked(&mut bench, &left, &twins);
@@ -115,7 +115,7 @@ fn nothing_is_made_beside_two_that_came_with_a_deletion() {
         // Neither of them is: then one is made.
         for made in [2, 3] {
             answer(&bench, &only_question(&bench), ReviewChoice::Separate);
-            bench.settle();
+            bench.run_to_rest();
             assert_eq!(bench.shared.world().live(&b()).len(), made);
         }
         assert!(bench.open_reviews().is_empty(), "{:?}", bench.open_reviews());

@@ -16,7 +16,7 @@ fn a_failing_system_stops_only_its_own_work() {
     bench.shared.world().failing_calls = 1;
     let report = bench.try_cycle().unwrap().report;
     assert_eq!(report.failures.len(), 1);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
 }
 
@@ -27,7 +27,7 @@ fn object_that_does_not_answer_stops_neither_its_siblings_nor_their_entities() {
     let (companies, accounts) = (place("a", "companies"), place("b", "accounts"));
     let company = bench.shared.world().create(&companies, &[("name", "ACME".into())]);
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let account = bench.shared.world().live(&accounts)[0].clone();
     let right = bench.shared.world().live(&b())[0].clone();
     // People of `a` do not answer: companies go on in both directions.
@@ -43,7 +43,7 @@ fn object_that_does_not_answer_stops_neither_its_siblings_nor_their_entities() {
     super::check_cell(&bench, &companies, &company, "name", "ACME Ltd");
     bench.shared.world().table(&a()).knobs.down = false;
     assert_eq!(bench.shared.world().live(&a()).len(), 1, "nothing is made where nothing was read");
-    bench.settle();
+    bench.run_to_rest();
     super::check_cell(&bench, &a(), &left, "title", "CEO");
     assert_eq!(bench.shared.world().live(&a()).len(), 2);
 }
@@ -62,7 +62,7 @@ fn record_is_not_made_beside_an_object_that_could_not_be_read() {
     }
     assert!(bench.shared.world().live(&super::leads()).is_empty());
     bench.shared.world().table(&b()).knobs.down = false;
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&super::leads()).is_empty());
 }
 
@@ -84,7 +84,7 @@ fn a_crash_after_any_commit_changes_nothing() {
             drop(bench.try_cycle());
             bench.store = bench.store.copy();
         }
-        bench.settle();
+        bench.run_to_rest();
         let world = bench.shared.world().clone();
         (world, bench.store.commits())
     };
@@ -142,9 +142,9 @@ fn outcomes_of_a_call_are_settled_once_when_the_program_dies_between_slices() {
         bench.store.stop_after(commits);
         drop(bench.try_cycle());
         bench.store = bench.store.copy();
-        bench.settle();
+        bench.run_to_rest();
         bench.shared.world().advance(3_600_000);
-        bench.settle();
+        bench.run_to_rest();
         let made = bench.shared.world().live(&b()).len();
         assert_eq!((made, bench.open_reviews().len()), (5, 0), "after {commits} commits");
         assert_eq!(block_on(bench.store.counts()).unwrap().sent, 0, "after {commits} commits");

@@ -14,7 +14,7 @@ fn person() -> (Bench, String, String) {
     let mut bench = bench(people.clone());
     bench.spec = Spec::new(vec![people]).unwrap();
     let left = bench.shared.world().create(&a(), &[("mail", "p@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     (bench, left, right)
 }
@@ -22,7 +22,7 @@ fn person() -> (Bench, String, String) {
 fn pass(bench: &Bench) {
     for _ in 0..3 {
         bench.shared.world().advance(1_000_000);
-        bench.settle();
+        bench.run_to_rest();
     }
 }
 

@@ -42,14 +42,14 @@ fn plan(bench: &mut Bench) -> CyclePlan {
 fn record_that_goes_along_with_an_archive_is_written_to_no_more() {
     let (bench, id) = company(3, true);
     delete(&bench, &place("a", "companies"), &id);
-    bench.settle();
+    bench.run_to_rest();
     answer(&bench, &only_question(&bench), ReviewChoice::Approve);
     let before_ms = bench.shared.world().now_ms;
     let report = bench.cycle();
     assert_eq!(bench.shared.world().now_ms, before_ms, "the cycle stood still");
     assert_eq!(report.written.values().sum::<u64>(), 1, "{:?}", report.written);
     assert!(bench.shared.world().live(&opportunities()).is_empty(), "they went along");
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().now_ms, before_ms, "a cycle stood still");
     for link in 2..=4 {
         let told = told(&bench, link);
@@ -62,7 +62,7 @@ fn record_that_goes_along_with_an_archive_is_written_to_no_more() {
 fn record_that_is_gone_when_it_should_be_written_holds_no_cycle() {
     let bench = bench(people());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
     {
@@ -82,7 +82,7 @@ fn record_that_is_gone_when_it_should_be_written_holds_no_cycle() {
 fn conflict_that_no_reading_shows_yet_waits_for_the_next_cycle() {
     let bench = bench(people());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().table(&b()).knobs.lag = Lag::everywhere(20_000);
     bench.shared.world().advance(30_000);
@@ -132,13 +132,13 @@ fn plan_lists_no_write_that_waits_for_a_record_that_is_not_made() {
     assert!(shown.operations.is_empty(), "{said}");
     assert!(said.contains("hold deal link 2 company: waits until link 4 has a accounts"), "{said}");
     assert!(shown.entities.iter().all(|entity| entity.writes.is_empty()), "{:?}", shown.entities);
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(waiting(&bench), 1);
     // With a name it is made, and the plan shows both.
     bench.shared.world().edit(&companies, &nameless, "name", "B".into());
     let said = plan(&mut bench).to_string();
     assert!(said.contains("create b.accounts/(new)"), "{said}");
-    bench.settle();
+    bench.run_to_rest();
     let account = bench.shared.world().live(&accounts());
     assert_eq!(account.len(), 2);
     assert_eq!(waiting(&bench), 0);
@@ -148,12 +148,12 @@ fn plan_lists_no_write_that_waits_for_a_record_that_is_not_made() {
 /// left waiting.
 fn delete_and_make_again(bench: &Bench, company: &str) {
     delete(bench, &place("a", "companies"), company);
-    bench.settle();
+    bench.run_to_rest();
     answer(bench, &only_question(bench), ReviewChoice::Approve);
-    bench.settle();
+    bench.run_to_rest();
     answer(bench, &only_question(bench), ReviewChoice::Separate);
-    bench.settle();
-    bench.settle();
+    bench.run_to_rest();
+    bench.run_to_rest();
     assert_eq!(waiting(bench), 0, "{}", told(bench, 2));
 }
 
@@ -187,7 +187,7 @@ fn record_that_is_made_again_waits_for_no_id_that_names_nothing() {
 #[test]
 fn record_that_is_not_made_because_a_field_stands_still_is_told() {
     let mut bench = bench(people());
-    bench.settle();
+    bench.run_to_rest();
     let whole = bench.spec.clone();
     for (_, member) in bench.spec.members_mut().filter(|(_, member)| member.system == "b") {
         member.stop_columns(&["mail".to_owned()], &[FieldIndex(0)]);
@@ -196,13 +196,13 @@ fn record_that_is_not_made_because_a_field_stands_still_is_told() {
     let why = "no b.people is made while mail stands still there";
     let said = plan(&mut bench).to_string();
     assert!(said.contains(&format!("hold person link 1: {why}")), "{said}");
-    bench.settle();
+    bench.run_to_rest();
     assert!(bench.shared.world().live(&b()).is_empty());
     assert!(told(&bench, 1).contains(why), "{}", told(&bench, 1));
     let failures = block_on(bench.store.failures(i64::MIN, 100)).unwrap();
     assert_eq!(failures.len(), 1, "{failures:?}");
     bench.spec = whole;
-    bench.settle();
+    bench.run_to_rest();
     assert_eq!(bench.shared.world().live(&b()).len(), 1);
     assert!(block_on(bench.store.failures(i64::MIN, 100)).unwrap().is_empty());
 }
@@ -216,7 +216,7 @@ fn sent(bench: &Bench) -> u64 {
 fn write_that_is_not_granted_is_held_and_named() {
     let mut bench = bench(people());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().table(&b()).knobs.denied.insert(Action::Update);
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
@@ -234,7 +234,7 @@ fn write_that_is_not_granted_is_held_and_named() {
     assert_eq!(bench.shared.world().live(&b()).len(), 2, "creations are granted");
     assert!(!told(&bench, 1).contains("interrupted"), "{}", told(&bench, 1));
     bench.shared.world().table(&b()).knobs.denied.clear();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CTO");
 }
 
@@ -243,7 +243,7 @@ fn write_that_is_not_granted_is_held_and_named() {
 fn write_whose_right_is_taken_away_meanwhile_was_never_sent() {
     let bench = bench(people());
     let left = bench.shared.world().create(&a(), &[("mail", "a@x".into())]);
-    bench.settle();
+    bench.run_to_rest();
     let right = bench.shared.world().live(&b())[0].clone();
     bench.shared.world().edit(&a(), &left, "title", "CTO".into());
     let deny = |world: &mut World| {
@@ -255,7 +255,7 @@ fn write_whose_right_is_taken_away_meanwhile_was_never_sent() {
     assert_eq!(sent(&bench), 0);
     assert!(told(&bench, 1).contains("not sent: an admin"), "{}", told(&bench, 1));
     bench.shared.world().table(&b()).knobs.denied.clear();
-    bench.settle();
+    bench.run_to_rest();
     check_cell(&bench, &b(), &right, "title", "CTO");
     assert!(!told(&bench, 1).contains("interrupted"), "{}", told(&bench, 1));
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(
 }
 
 /// The shortest story of a seed that breaks the promise which the whole one breaks.
-pub(crate) fn tell(seed: u64) -> Option<String> {
+pub(crate) fn tell_shortest(seed: u64) -> Option<String> {
     Some(shortest(seed)?.0)
 }
 
@@ -116,12 +116,12 @@ fn once(seed: u64, history: &History, repeats: bool) -> Option<Violation> {
 fn guarded(seed: u64, history: &History, is_mirrored: bool) -> (Option<Violation>, String) {
     let played = catch_unwind(AssertUnwindSafe(|| played(seed, history, is_mirrored)));
     played.unwrap_or_else(|panic| {
-        let story = said(panic.as_ref());
+        let story = panic_text(panic.as_ref());
         (Some(Violation::new(Promise::Panic, story)), String::new())
     })
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let literal = || panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(literal).unwrap_or_default()

@@ -308,7 +308,7 @@ struct Inside {
 }
 
 impl Inside {
-    fn ask(&self, method: Method, path: &str, body: String) -> anyhow::Result<Value> {
+    fn send_json(&self, method: Method, path: &str, body: String) -> anyhow::Result<Value> {
         let target = format!("/_sim/{path}");
         let request = SimRequest::new(method, &target, HeaderMap::new(), body);
         let answer = self.simulator.borrow_mut().handle(&request);
@@ -322,12 +322,12 @@ impl Inside {
 
 impl Door for Inside {
     fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.ask(Method::GET, path, String::new())
+        self.send_json(Method::GET, path, String::new())
     }
 
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         // Nobody acts in the very millisecond in which a system answered somebody else.
         self.clock.advance(HAND_MS);
-        self.ask(Method::POST, path, body.to_string())
+        self.send_json(Method::POST, path, body.to_string())
     }
 }

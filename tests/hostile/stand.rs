@@ -1,20 +1,12 @@
-//! A host with two good neighbours, and what is watched while a hostile plugin is at work: audit
-//! lines, the log, the memory of the process.
+//! A host with two good neighbours. While a hostile plugin works, it watches audit lines, the log
+//! and the memory of the process.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::ThreadId;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use renkei_fixtures::{Fixture, plugin};
 use renkei_runtime::{
@@ -23,64 +15,19 @@ use renkei_runtime::{
 use renkei_sync::model::plugin::PluginError;
 use renkei_sync::model::record::{Batch, PageRequest, Row, Scan};
 use renkei_sync::model::value::Value;
-use renkei_sync::ports::{Clock, Connector, Systems as _, TransformCall, Transforms as _, Way};
+use renkei_sync::ports::{Connector, Systems as _, TransformCall, Transforms as _, Way};
+use renkei_test_support::{CapturedLog, HandClock};
 
-/// What a case may add to the memory of the process besides a limit that it names, MiB: the
-/// neighbours' pages, buffers of the test server, fragments.
+/// Memory that a case may add to the process besides a limit that it names, MiB: the neighbours'
+/// pages, buffers of the test server, fragments.
 pub(crate) const SLACK_MIB: u64 = 48;
 
 static ALONE: LazyLock<Arc<AsyncMutex<()>>> = LazyLock::new(Arc::default);
-/// Target and text.
-type Line = (String, String);
-static LINES: LazyLock<Mutex<HashMap<ThreadId, Vec<Line>>>> = LazyLock::new(Mutex::default);
 
-/// Keeps the lines of each thread; a test has one thread, and so has its runtime.
-struct Keep;
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).unwrap();
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        write!(self.0, "{}={value} ", field.name()).unwrap();
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Keep {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let target = event.metadata().target();
-        if target.starts_with("renkei") {
-            let mut text = Text(String::new());
-            event.record(&mut text);
-            let mut lines = LINES.lock().unwrap();
-            let own = lines.entry(std::thread::current().id()).or_default();
-            own.push((target.to_owned(), text.0));
-        }
-    }
-}
-
-/// Stands still but for those who sleep.
-#[derive(Debug, Default)]
-struct HandClock(AtomicI64);
-
-#[async_trait]
-impl Clock for HandClock {
-    fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    async fn sleep_ms(&self, ms: u64) {
-        self.0.fetch_add(i64::try_from(ms).unwrap(), Ordering::SeqCst);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// See the module's text.
+/// A host with two good neighbours and, mostly, one hostile plugin.
 pub(crate) struct Stand {
     pub(crate) runtime: Arc<Runtime>,
+    log: CapturedLog,
     folder: TempDir,
     resident_kib: Option<u64>,
     _alone: OwnedMutexGuard<()>,
@@ -131,13 +78,8 @@ impl Stand {
     }
 
     pub(crate) async fn new(rogue: Option<&[u8]>, change: impl FnOnce(&mut Options)) -> Self {
-        static LOG: LazyLock<()> = LazyLock::new(|| {
-            let log = tracing_subscriber::registry().with(Keep);
-            tracing::subscriber::set_global_default(log).unwrap();
-        });
         let alone = Arc::clone(&ALONE).lock_owned().await;
-        LazyLock::force(&LOG);
-        LINES.lock().unwrap().clear();
+        let log = CapturedLog::start("renkei");
         let folder = tempfile::tempdir().unwrap();
         let plugins = folder.path().join("plugins");
         std::fs::create_dir(&plugins).unwrap();
@@ -165,7 +107,7 @@ impl Stand {
             Limits { run_ms: 300, memory_bytes: 32 << 20, ..Limits::connector() };
         change(&mut options);
         let runtime = Runtime::start(options).await.unwrap();
-        let stand = Self { runtime, folder, resident_kib: None, _alone: alone };
+        let stand = Self { runtime, log, folder, resident_kib: None, _alone: alone };
         stand.neighbours_work().await;
         // Resets the peak of this process.
         std::fs::write("/proc/self/clear_refs", "5").ok();
@@ -177,7 +119,7 @@ impl Stand {
     }
 
     /// Puts a file in place and looks at the folder.
-    pub(crate) async fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) async fn replace_plugin(&self, name: &str, bytes: &[u8]) {
         let draft = self.plugins().join(format!("{name}.tmp"));
         std::fs::write(&draft, bytes).unwrap();
         std::fs::rename(draft, self.plugins().join(name)).unwrap();
@@ -234,9 +176,7 @@ impl Stand {
 
     /// The lines of one target so far.
     pub(crate) fn lines(&self, target: &str) -> Vec<String> {
-        let lines = LINES.lock().unwrap();
-        let own = lines.get(&std::thread::current().id()).map(Vec::as_slice).unwrap_or_default();
-        own.iter().filter(|(of, _)| of == target).map(|(_, line)| line.clone()).collect()
+        self.log.lines(target)
     }
 
     /// There is an audit line that names plugin and cause, and it was counted.

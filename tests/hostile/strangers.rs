@@ -27,7 +27,7 @@ fn slow(options: &mut Options, notes: &Path) {
     options.compiler = Compiler::Child { program: "/bin/sh".into(), arguments: arguments.into() };
 }
 
-async fn ask(stand: &Stand, request: Request) -> Vec<PluginReport> {
+async fn list_after(stand: &Stand, request: Request) -> Vec<PluginReport> {
     match in_time(stand.runtime.admin(request)).await.unwrap() {
         Answer::Plugins(plugins) => plugins,
         other => panic!("{other:?}"),
@@ -35,7 +35,7 @@ async fn ask(stand: &Stand, request: Request) -> Vec<PluginReport> {
 }
 
 /// Puts a file and does not wait for it.
-fn put(stand: &Stand, name: &str, bytes: &[u8]) {
+fn write_plugin(stand: &Stand, name: &str, bytes: &[u8]) {
     let draft = stand.plugins().join(format!("{name}.tmp"));
     std::fs::write(&draft, bytes).unwrap();
     std::fs::rename(draft, stand.plugins().join(name)).unwrap();
@@ -43,7 +43,7 @@ fn put(stand: &Stand, name: &str, bytes: &[u8]) {
 
 /// `RULES.md R1`.
 #[tokio::test]
-async fn a_file_that_is_looked_at_for_long_holds_up_nobody() {
+async fn slow_check_of_a_file_holds_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("starts");
     let cache = folder.path().join("cache");
@@ -52,19 +52,19 @@ async fn a_file_that_is_looked_at_for_long_holds_up_nobody() {
         slow(options, &notes);
     })
     .await;
-    put(&stand, "rogue.wasm", SLOW);
+    write_plugin(&stand, "rogue.wasm", SLOW);
     let state = |plugins: &[PluginReport], file: &str| {
         plugins.iter().find(|plugin| plugin.file == file).map(|plugin| plugin.state.clone())
     };
-    let listed = ask(&stand, Request::List).await;
+    let listed = list_after(&stand, Request::List).await;
     assert_eq!(state(&listed, "rogue.wasm").as_deref(), Some("loading"));
     stand.neighbours_work().await;
     // What serves is replaced, and goes back.
-    put(&stand, "echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
+    write_plugin(&stand, "echo.wasm", &plugin_version(Fixture::Echo, "2.0.0"));
     let reload = Request::Reload(Some("echo".to_owned()));
-    assert_eq!(ask(&stand, reload).await[0].version.as_deref(), Some("2.0.0"));
+    assert_eq!(list_after(&stand, reload).await[0].version.as_deref(), Some("2.0.0"));
     let back = Request::RollBack("echo".to_owned());
-    assert_eq!(ask(&stand, back).await[0].version.as_deref(), Some("1.0.0"));
+    assert_eq!(list_after(&stand, back).await[0].version.as_deref(), Some("1.0.0"));
     stand.neighbours_work().await;
     // A file that goes takes its child along.
     std::fs::remove_file(stand.plugins().join("rogue.wasm")).unwrap();
@@ -75,7 +75,7 @@ async fn a_file_that_is_looked_at_for_long_holds_up_nobody() {
 
 /// `RULES.md R24`.
 #[tokio::test]
-async fn what_is_refused_is_not_looked_at_again_by_the_next_process() {
+async fn refused_file_is_not_checked_again_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("starts");
     let start = async || {
@@ -97,7 +97,7 @@ async fn what_is_refused_is_not_looked_at_again_by_the_next_process() {
     assert_eq!((stand.fault("rogue.wasm"), starts()), (fault.clone(), 3));
     stand.audited("", "refused");
     // The same bytes under another name are refused under that name.
-    stand.put("other.wasm", b"garbage").await;
+    stand.replace_plugin("other.wasm", b"garbage").await;
     let other = fault.replace("rogue.wasm", "other.wasm");
     assert_eq!((stand.fault("other.wasm"), starts()), (other, 3));
     // An admin who wants it tried again gets that.
@@ -108,7 +108,7 @@ async fn what_is_refused_is_not_looked_at_again_by_the_next_process() {
 
 /// `RULES.md R22`: no bytes of a folder are kept, however many files there are.
 #[tokio::test]
-async fn a_folder_of_large_files_takes_the_memory_of_one() {
+async fn folder_of_large_files_takes_the_memory_of_one() {
     let stand = Stand::empty().await;
     for number in 0..8u8 {
         let path = stand.plugins().join(format!("{number}.wasm"));
@@ -133,7 +133,7 @@ async fn checking_a_large_file_costs_the_host_no_memory() {
     let text = format!("(component (core module {types} {functions}))");
     let bytes = wat::parse_str(text).unwrap();
     let stand = Stand::empty().await;
-    in_time(stand.put("rogue.wasm", &bytes)).await;
+    in_time(stand.replace_plugin("rogue.wasm", &bytes)).await;
     assert!(
         stand.fault("rogue.wasm").contains("no manifest in it"),
         "{}",
@@ -143,14 +143,14 @@ async fn checking_a_large_file_costs_the_host_no_memory() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_it_waits_is_taken_as_it_is_then() {
+async fn file_that_changes_while_it_waits_is_loaded_as_it_is_then() {
     let stand = Stand::empty().await;
     let good = Guest::transform("rogue").body("forward", renkei_fixtures::OK).file();
-    put(&stand, "rogue.wasm", b"garbage");
+    write_plugin(&stand, "rogue.wasm", b"garbage");
     let rescan = stand.runtime.rescan();
     tokio::pin!(rescan);
     tokio::time::timeout(Duration::from_millis(1), &mut rescan).await.ok();
-    put(&stand, "rogue.wasm", &good);
+    write_plugin(&stand, "rogue.wasm", &good);
     in_time(rescan).await;
     in_time(stand.runtime.rescan()).await;
     assert_eq!(stand.fault("rogue.wasm"), "");
