@@ -1,4 +1,4 @@
-//! What people ask and answer: why a value is there, what stands still, and what they decided.
+//! Questions and answers of people: why a value is there, fields that stand still, decisions.
 
 pub mod resolve;
 pub mod standstill;

@@ -1,5 +1,5 @@
-//! Applying: sending what was planned, and what follows from the answers. Nothing here decides what
-//! to write.
+//! Applying: sends planned operations and settles their outcomes. Nothing here decides what is
+//! written.
 
 pub mod evidence;
 pub(crate) mod recover;

@@ -1,4 +1,5 @@
-//! One cycle: the heart. Safe to repeat; a second run right after the first plans nothing.
+//! One cycle, from recovery to sweep. It may be repeated at any time; a second run right after the
+//! first plans nothing.
 //!
 //! ```text
 //! recover -> observe -> first syncs ask
@@ -7,9 +8,9 @@
 //! ```
 //! One commit each: a page that was read, a record that moved, a chunk of records that were linked,
 //! a chunk of links that were planned and checked, a batch marked as sent, a batch settled. A plan
-//! is derived from stored state alone, so a crash anywhere is continued by simply running the next
-//! cycle (I15). The passes repeat until nothing more can move, so that a parent made in this cycle
-//! lets its children through in the same cycle.
+//! is derived from stored state alone, so after a crash anywhere the next cycle goes on (`RULES.md`
+//! I15). The passes repeat until nothing more can move, so that a parent made in this cycle lets
+//! its children through in the same cycle.
 
 use crate::apply::recover::{ProbeStage, probe, recover};
 use crate::apply::send::apply_entity;
@@ -26,22 +27,22 @@ use crate::read::observe::observe;
 use crate::read::sweep::{read_again, sweep};
 use crate::store::port::Changes;
 
-/// More passes than any chain of parents needs.
+/// The most passes over all entities; a chain of parents needs one per generation.
 const PASSES_MAX: u32 = 8;
 /// Links with refusals that one cycle plans again; those that it tries make room for the others.
 const RETRIES_MAX: usize = 10_000;
 
-/// What a cycle leaves behind.
+/// The results of a cycle.
 #[derive(Debug, Clone, Default)]
 pub struct CycleResult {
-    /// What was done.
+    /// Counts of what was read, linked, planned and written, and the failures.
     pub report: CycleReport,
-    /// Without `apply`: what would be done.
+    /// The planned operations, where the options do not let the cycle write; else empty.
     pub plan: CyclePlan,
 }
 
-/// Plans links again of which something was refused and nothing was tried for a day: the cause
-/// may have gone where nobody sees it (RULES.md V5).
+/// Marks links with a refusal as dirty once nothing was tried for a day: the cause may have gone
+/// without a reading that shows it (`RULES.md` V5).
 async fn retry_refused(engine: &Engine<'_>) -> Result<(), CycleError> {
     let before_ms = engine.clock.now_ms().saturating_sub(RETRY_REFUSED_MS);
     let dirty = engine.store.failing_links(before_ms, RETRIES_MAX).await?;
@@ -54,8 +55,8 @@ async fn retry_refused(engine: &Engine<'_>) -> Result<(), CycleError> {
 /// Runs one cycle.
 ///
 /// # Errors
-/// The store failed, or the planner broke one of its own rules. What a system or a plugin fails at
-/// is in the report, and the others' work goes on.
+/// The store failed, or a plan broke a rule of [`crate::plan::check`]. Failures of systems and
+/// plugins are in the report, and the others' work goes on.
 pub async fn run_cycle(engine: &Engine<'_>) -> Result<CycleResult, CycleError> {
     let mut cycle = CycleState::new(engine);
     if engine.options.apply {

@@ -1,4 +1,4 @@
-//! What a cycle knows while it runs and forgets afterwards: counts, pauses, approvals, the preview.
+//! The state of one cycle, dropped at its end: counts, pauses, approvals, the preview.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::read::ingest::IngestError;
 /// next cycle.
 const PAUSE_MS_MAX: u64 = 60_000;
 
-/// By link and system, a record there without a link of which a person is asked whether it is the
-/// same thing as the link's: none is made beside it meanwhile (`RULES.md` P13, V15).
+/// By link and system, a record without a link about which a person is asked whether it belongs to
+/// the link. No record is created there before the answer (`RULES.md` P13, V15).
 pub(crate) type ContestedPlaces = BTreeMap<(LinkId, String), RecordKey>;
 
-/// What an admin does not let connectors do, by system and object, and what the host says of it.
+/// Denied permissions by system, object and action, each with the host's error.
 pub(crate) type DeniedPermissions = BTreeMap<(String, String, Action), PluginError>;
 
-/// What a cycle knows while it runs and forgets afterwards.
+/// The state of one cycle.
 pub(crate) struct CycleState<'a> {
     pub(crate) engine: &'a Engine<'a>,
     pub(crate) tally: CycleCounters<'a>,
@@ -50,7 +50,7 @@ pub(crate) struct CycleState<'a> {
     counted: BTreeSet<String>,
     /// Records that were looked at because a reference lost them.
     looked: BTreeSet<RecordKey>,
-    /// What deletions take along in their systems, as far as known.
+    /// Objects that systems delete together with another, as far as their schemas were read.
     pub(crate) cascades: Cascades,
     /// Intents and attempts that were sent and not answered before this cycle read anything.
     pub(crate) unanswered: BTreeSet<(String, u32)>,
@@ -58,18 +58,18 @@ pub(crate) struct CycleState<'a> {
     pub(super) current: BTreeSet<Stream>,
     /// By entity, places that stay empty until a person has said who belongs there.
     contested: BTreeMap<String, ContestedPlaces>,
-    /// What an admin does not let connectors do.
+    /// Permissions that an admin denied.
     pub(super) denied: DeniedPermissions,
     /// Entities whose first sync waits: they are neither planned nor written.
     waiting: BTreeSet<String>,
     pub(crate) plan: CyclePlan,
     /// In a dry run, the records that it makes of what others refer to.
     pub(crate) promised: PromisedRecords,
-    /// How much of what is held back the plan lists, and how many other remarks.
+    /// Lines of the plan so far: of what it holds back, and of other remarks.
     listed: (usize, usize),
 }
 
-/// What a guard still allows.
+/// The creations that a guard still allows.
 #[derive(Default)]
 pub(crate) struct GuardRoom {
     pub(crate) left: u64,
@@ -116,12 +116,12 @@ impl<'a> CycleState<'a> {
         }
     }
 
-    /// What the linking of an entity has left open, until it is done again.
+    /// Keeps the contested places of an entity until it is linked again.
     pub(crate) fn note_contested_places(&mut self, entity: &str, contested: ContestedPlaces) {
         self.contested.insert(entity.to_owned(), contested);
     }
 
-    /// A record of this system that may belong to a link, as long as a person has not said so.
+    /// The record of this system that may belong to the link, while a person is asked.
     fn possible(&self, entity: &EntitySpec, link: LinkId, system: &str) -> Option<&RecordKey> {
         self.contested.get(&entity.name)?.get(&(link, system.to_owned()))
     }
@@ -135,13 +135,13 @@ impl<'a> CycleState<'a> {
         self.waiting.contains(entity)
     }
 
-    /// Whether a person has approved all of these deletions in this cycle.
+    /// True where a person has approved all of these deletions in this cycle.
     pub(crate) fn are_approved(&self, entity: &str, records: &BTreeSet<RecordKey>) -> bool {
         self.approved.get(entity).is_some_and(|approved| records.is_subset(approved))
     }
 
-    /// Whether deletions that take others along wait until everything else of this cycle has been
-    /// planned once. A dry run plans only once.
+    /// True once per entity and cycle: deletions that take others along wait until all else was
+    /// planned once. A dry run plans only once, so it says false.
     pub(crate) fn plans_others_first(&mut self, entity: &str) -> bool {
         self.engine.options.apply && self.put_off.insert(entity.to_owned())
     }
@@ -151,12 +151,12 @@ impl<'a> CycleState<'a> {
         approved.extend(records.iter().cloned());
     }
 
-    /// Whether what goes along with these deletions is to be counted now: once.
+    /// True the first time that a question's cascaded deletions are to be counted in this cycle.
     pub(crate) fn counts_along(&mut self, question: &str) -> bool {
         self.counted.insert(question.to_owned())
     }
 
-    /// Whether a record that a reference lost is to be looked at: once in a cycle.
+    /// True the first time that a lost record is to be read by its id in this cycle.
     pub(crate) fn looks_at(&mut self, record: &RecordKey) -> bool {
         self.looked.insert(record.clone())
     }
@@ -206,7 +206,8 @@ impl<'a> CycleState<'a> {
         }
     }
 
-    /// Waits for systems that asked for time; how many links go on afterwards.
+    /// Sleeps for the longest pause that a system asked for, at most [`PAUSE_MS_MAX`]. The number
+    /// of links that go on afterwards.
     pub(super) async fn pause(&mut self) -> u64 {
         if self.deferred.is_empty() || self.pause_ms > PAUSE_MS_MAX {
             return 0;
@@ -216,7 +217,7 @@ impl<'a> CycleState<'a> {
         std::mem::take(&mut self.deferred).len() as u64
     }
 
-    /// Whether it is settled how many records of an entity may be created in this cycle.
+    /// True where the number of creations of this entity in this cycle is set already.
     pub(crate) fn is_guarded(&self, entity: &str) -> bool {
         self.room.contains_key(entity)
     }
@@ -226,8 +227,8 @@ impl<'a> CycleState<'a> {
         self.room.insert(entity.to_owned(), GuardRoom { left, approved, ..GuardRoom::default() });
     }
 
-    /// How many creations of an entity wait, where it is guarded, and whether any of them waits for
-    /// the guard.
+    /// The number of waiting creations of a guarded entity, and whether the guard holds any of
+    /// them.
     pub(crate) fn creations_waiting(&self, entity: &str) -> Option<(u64, bool)> {
         let waiting = &self.room.get(entity)?.waiting;
         let count = waiting.values().map(|(count, _)| count).sum();
@@ -243,7 +244,7 @@ impl<'a> CycleState<'a> {
     }
 
     /// The systems of which all that plays an entity was read up to now: a scan that an earlier
-    /// cycle began says nothing of what came since (RULES.md P13).
+    /// cycle began says nothing of what came since (`RULES.md` P13).
     pub(crate) fn current_systems<'e>(&self, entity: &'e EntitySpec) -> BTreeSet<&'e str> {
         let is_current = |member: &MemberSpec| {
             let (system, object) = (member.system.clone(), member.object.clone());
@@ -262,7 +263,7 @@ impl<'a> CycleState<'a> {
     /// Takes out of a plan what must not be sent now: writes to an object that could not be read,
     /// creations and removals while a system of the link or the target is not read up to now,
     /// removals while a record of the link is `unclear`, creations where a record may be there
-    /// already (RULES.md P13, V15) and those above the guard, about which a person is asked.
+    /// already (`RULES.md` P13, V15) and those above the guard, which a person is asked about.
     pub(crate) fn hold_back(
         &mut self,
         entity: &EntitySpec,
@@ -321,8 +322,8 @@ impl<'a> CycleState<'a> {
         }
     }
 
-    /// The right that an admin took away, where a write needs it: it waits, and the failure is
-    /// told, but nothing else of its object stops (RULES.md V18).
+    /// The note about a denied permission that the write needs. The write waits and the failure is
+    /// reported; nothing else of its object stops (`RULES.md` V18).
     fn not_granted(&self, entity: &EntitySpec, draft: &PlannedWrite) -> Option<PlanNote> {
         let member = entity.members.get(draft.member)?;
         let (system, object) = (member.system.clone(), member.object.clone());
@@ -335,8 +336,8 @@ impl<'a> CycleState<'a> {
         Some(PlanNote { record, field: None, reason: Reason::NotGranted(words) })
     }
 
-    /// Whether what a write depends on was read: its object; for a new record every object of the
-    /// entity in that system, where it may stand already.
+    /// True where all that the write depends on was read: its object, and for a create every object
+    /// of the entity in that system, because the record may be there.
     fn may_write(&self, entity: &EntitySpec, draft: &PlannedWrite) -> bool {
         let Some(member) = entity.members.get(draft.member) else { return false };
         let is_there = |other: &&MemberSpec| {

@@ -1,4 +1,4 @@
-//! What one cycle works with, and what it tells while it works.
+//! The inputs of a cycle (ports, specification, options), and its events and report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,29 +16,29 @@ use crate::store::port::{Store, StoreError};
 
 /// The ports, the specification and the options of a cycle.
 pub struct Engine<'a> {
-    /// What is kept in step.
+    /// The entities, fields and mappings that are kept in step.
     pub spec: &'a Spec,
     /// The configured systems.
     pub systems: &'a dyn Systems,
     /// The loaded transforms.
     pub transforms: TransformCalls<'a>,
-    /// What is remembered.
+    /// The database.
     pub store: &'a dyn Store,
-    /// The time.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// Who wants to know how it goes.
+    /// The receiver of events.
     pub observer: &'a dyn CycleObserver,
-    /// How to run.
+    /// The options of this cycle.
     pub options: CycleOptions,
 }
 
-/// How to run a cycle.
+/// Options of a cycle.
 #[derive(Debug, Clone)]
 pub struct CycleOptions {
-    /// Whether to write. Without it the plan is returned and nothing is sent; give it a copy of the
-    /// store, because what is read is still committed.
+    /// True to write. False returns the plan and sends nothing; readings are committed all the
+    /// same, so a dry run needs a copy of the store.
     pub apply: bool,
-    /// Whether a person is asked before anything is written of an entity for the first time.
+    /// The answer to the question that is asked before the first write of an entity.
     pub first_sync: FirstSyncAnswer,
     /// Links planned in one commit.
     pub chunk_links: usize,
@@ -53,19 +53,20 @@ pub struct CycleOptions {
     pub plan_operations: usize,
     /// Pages that sweeps may read of each system in a cycle.
     pub sweep_pages: u32,
-    /// What deletions take along, as far as live schemas were read before the cycle; the others
-    /// are read when a deletion makes it necessary.
+    /// Objects that systems delete together with another, from live schemas read before the cycle;
+    /// other schemas are read when a deletion needs them.
     pub cascades: Cascades,
     /// Pages that reading the changes of one object may take in a cycle; reading everything may
     /// take [`BACKFILL_SHARE`] times as many.
     pub read_pages: u32,
-    /// How long reading the changes of one object may take in a cycle, ms; the others wait so long.
+    /// The longest time for reading the changes of one object in a cycle, ms. The other objects
+    /// wait so long.
     pub read_ms: i64,
-    /// How long reading everything of one object may take in a cycle, ms.
+    /// The longest time for reading all records of one object in a cycle, ms.
     pub backfill_ms: i64,
 }
 
-/// Who answers for the first sync of an entity (`RULES.md` P15).
+/// The answer to the question about the first sync of an entity (`RULES.md` P15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FirstSyncAnswer {
     /// Nobody is asked, and nothing is remembered: for engines without a person.
@@ -77,7 +78,7 @@ pub enum FirstSyncAnswer {
     Approved,
 }
 
-/// How much more of a cycle reading everything may take than reading changes.
+/// The factor by which reading all records may take more pages of a cycle than reading changes.
 pub const BACKFILL_SHARE: u32 = 10;
 
 impl Default for CycleOptions {
@@ -98,7 +99,7 @@ impl Default for CycleOptions {
     }
 }
 
-/// Why a cycle stopped as a whole. Errors of one system do not: they are in the report.
+/// An error that stops the whole cycle. An error of one system does not; it is in the report.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CycleError {
@@ -124,7 +125,7 @@ pub enum CycleEvent<'a> {
         rows: u64,
         /// Tombstones on it.
         removed: u64,
-        /// Whether there are more pages.
+        /// True if more pages follow.
         more: bool,
     },
     /// A page of a sweep was compared with what is known.
@@ -133,21 +134,21 @@ pub enum CycleEvent<'a> {
         system: &'a str,
         /// The object.
         object: &'a str,
-        /// What it found.
+        /// Rows, missed changes and missing records of the page.
         counts: SweepCounts,
-        /// Whether the sweep is completed.
+        /// True if this page ends the sweep.
         completed: bool,
     },
-    /// A system's clock is far from the host's. No cursor follows it (RULES.md R19).
+    /// A system's clock is far from the host's. No cursor follows it (`RULES.md` R19).
     ClockOff {
         /// The system.
         system: &'a str,
-        /// How far it is ahead, ms; below zero it is behind.
+        /// The time by which it is ahead, ms; below zero it is behind.
         ahead_ms: i64,
     },
-    /// The database was put back from a backup or a copy (RULES.md P14).
+    /// The database was put back from a backup or a copy (`RULES.md` P14).
     Restored {
-        /// Whether everything has been read again since; nothing is planned before.
+        /// True once every stream has been read again since; nothing is planned before that.
         read_again: bool,
     },
     /// Records were linked.
@@ -181,9 +182,9 @@ pub enum CycleEvent<'a> {
         system: &'a str,
         /// The object.
         object: &'a str,
-        /// What was done.
+        /// The kind of the operation.
         action: Action,
-        /// How it went.
+        /// The result.
         result: WriteResult,
     },
     /// A system, one object of it, or the transform of an entity failed; its work stops for this
@@ -193,14 +194,14 @@ pub enum CycleEvent<'a> {
         system: &'a str,
         /// The object, where the others may fare better.
         object: Option<&'a str>,
-        /// What was tried.
+        /// The step that failed: `open`, `read`, `write`, `schema` and the like.
         doing: &'a str,
         /// The error.
         error: &'a PluginError,
     },
 }
 
-/// How an operation went.
+/// The result of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WriteResult {
     /// Done.
@@ -215,13 +216,13 @@ pub enum WriteResult {
     Uncertain,
 }
 
-/// Told how a cycle goes, for progress bars and metrics.
+/// Receives the events of a cycle, for progress bars and metrics.
 pub trait CycleObserver: Send + Sync {
     /// Something happened.
     fn event(&self, event: &CycleEvent<'_>);
 }
 
-/// Wants to know nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SilentObserver;
 
@@ -229,12 +230,12 @@ impl CycleObserver for SilentObserver {
     fn event(&self, _event: &CycleEvent<'_>) {}
 }
 
-/// What a cycle did.
+/// The counts and failures of a cycle.
 #[derive(Debug, Clone, Default)]
 pub struct CycleReport {
     /// Rows read, by system and object.
     pub read: BTreeMap<(String, String), u64>,
-    /// What sweeps found.
+    /// Rows, missed changes and missing records of sweeps.
     pub swept: SweepCounts,
     /// Links that got another record.
     pub matched: u64,
@@ -255,7 +256,7 @@ pub struct CycleReport {
     /// The database was put back from a backup or a copy; whether everything has been read again
     /// since.
     pub restored: Option<bool>,
-    /// What the first sync of entities waits for.
+    /// The question that first syncs wait for, and the entities that could not be read yet.
     pub first_sync: Option<FirstSyncWaits>,
     /// Systems that failed, what was tried, and the error.
     pub failures: Vec<(String, String, PluginError)>,
@@ -270,12 +271,12 @@ impl CycleReport {
         done.map(|(_, count)| count).sum()
     }
 
-    /// Whether the work of a whole system stopped.
+    /// True if the work of the whole system stopped.
     pub fn has_failed(&self, system: &str) -> bool {
         self.stopped.contains(&(system.to_owned(), None))
     }
 
-    /// Whether the work of an object stopped, alone or with its system.
+    /// True if the work of the object stopped, alone or with its system.
     pub fn has_stopped(&self, system: &str, object: &str) -> bool {
         !self.stopped.is_empty()
             && (self.has_failed(system)
@@ -342,14 +343,14 @@ impl<'a> CycleCounters<'a> {
     }
 
     /// The object stops. Refused credentials are the whole system's; anything else may be about
-    /// this object alone, and the others find out for themselves (RULES.md R12, R20).
+    /// this object alone, so the other objects go on (`RULES.md` R12, R20).
     pub(crate) fn object_failed(&self, member: &MemberSpec, doing: &str, error: &PluginError) {
         let whole = matches!(error, PluginError::Unauthorized { .. });
         let object = (!whole).then_some(member.object.as_str());
         self.event(&CycleEvent::Failed { system: &member.system, object, doing, error });
     }
 
-    /// A right that an admin took away: told once, and nothing else stops (RULES.md V18).
+    /// Reports a denied permission once; nothing else stops (`RULES.md` V18).
     pub(crate) fn denied(&self, member: &MemberSpec, error: &PluginError) {
         let (system, doing) = (&member.system, "write");
         let is_known = |(known, _, other): &(String, String, PluginError)| {
@@ -372,7 +373,7 @@ impl<'a> CycleCounters<'a> {
         self.report().first_sync = Some(waits);
     }
 
-    /// A tally that knows what has stopped, for a dry run within the cycle.
+    /// Counters for a dry run within the cycle: they know what has stopped and count from zero.
     pub(crate) fn for_preview<'o>(&self, observer: &'o dyn CycleObserver) -> CycleCounters<'o> {
         let stopped = self.report().stopped.clone();
         CycleCounters {

@@ -1,7 +1,7 @@
 //! The sync engine: read, link, plan, apply.
 //!
-//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. What it needs from outside stands
-//! in [`ports`] and [`store::port`]; the runtime, the store and the tests implement them.
+//! Pure: no wasmtime, no I/O, no clock, no randomness of its own. The traits of [`ports`] and
+//! [`store::port`] give it all of that; the runtime, the store and the tests implement them.
 //!
 //! ```text
 //! cycle    one cycle, from recovery to sweep        engine   what it works with and reports

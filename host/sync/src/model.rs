@@ -1,4 +1,4 @@
-//! The engine's nouns: what a mapping says, what a plugin says, and what is remembered.
+//! The engine's nouns: the mapping, the plugins and their data, and the stored state.
 
 pub mod cascades;
 pub mod first_sync;

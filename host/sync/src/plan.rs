@@ -1,5 +1,4 @@
-//! Planning: what should be written, and whether it may be. Everything here decides and sends
-//! nothing.
+//! Planning: decides what is written, with a reason, and what waits. Nothing here sends anything.
 
 pub mod cascades;
 pub mod check;

@@ -1,4 +1,5 @@
-//! What the engine needs from outside. The runtime, the store and the tests implement these traits.
+//! The traits through which the engine reaches systems, transforms and the time. The runtime and
+//! the tests implement them.
 
 use async_trait::async_trait;
 
@@ -12,7 +13,7 @@ use crate::model::value::Value;
 pub trait Connector: Send + Sync {
     /// The generation that serves this job.
     fn generation(&self) -> &Generation;
-    /// Who am I, with which rights.
+    /// The account that the credentials belong to, and the permissions that they have there.
     async fn check(&self) -> Result<Account, PluginError>;
     /// The live schema of these objects.
     async fn discover(&self, objects: &[String]) -> Result<Vec<Schema>, PluginError>;
@@ -33,7 +34,7 @@ pub trait Connector: Send + Sync {
         key: &str,
         values: &[Value],
     ) -> Result<Batch, PluginError>;
-    /// What the host itself says to a write of this kind, if an admin took the right to it away
+    /// The host's refusal of such a write, where an admin denied its permission
     /// ([`PluginError::not_granted`]). Asks no system.
     fn refuses(&self, _object: &str, _action: Action) -> Option<PluginError> {
         None
@@ -56,7 +57,7 @@ pub trait Systems: Send + Sync {
     async fn open(&self, system: &str) -> Result<Box<dyn Connector>, PluginError>;
 }
 
-/// Which way a transform's function runs.
+/// The direction in which a transform's function runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the input columns to the output columns.
@@ -72,13 +73,13 @@ pub struct TransformCall<'a> {
     pub plugin: &'a str,
     /// The function's name.
     pub function: &'a str,
-    /// Which way it runs.
+    /// The direction in which it runs.
     pub way: Way,
-    /// As its manifest lists them.
+    /// Values of the parameters that its manifest lists.
     pub parameters: &'a Attributes,
     /// The columns that it starts from.
     pub input: &'a Batch,
-    /// What the other side has now: its columns with the input's rows, or no rows.
+    /// The present values of the output columns, one row per row of input, or no rows.
     pub old: &'a Batch,
 }
 

@@ -1,4 +1,4 @@
-//! What a person decides: the choice is kept with its review and the link is planned again.
+//! Takes a person's decision: keeps the choice with its review and marks the link for planning.
 
 use crate::answers::why::moment;
 use crate::model::reason::Reason;
@@ -15,7 +15,7 @@ mod value;
 pub use error::ResolveError;
 pub use value::parse_given_value;
 
-/// The review, if it takes this choice now. Changes nothing.
+/// Checks that a review takes this choice now, and returns it. Changes nothing.
 ///
 /// # Errors
 /// The review is unknown, over, overtaken, or asks something else.
@@ -86,8 +86,8 @@ pub async fn resolve(
     Ok(review)
 }
 
-/// Whether a review is about a link that was united with another or has ended: nothing is planned
-/// there any more (`RULES.md` V20). What became of a create is found out all the same.
+/// True where a review is about a link that was united with another or has ended: nothing is
+/// planned there any more (`RULES.md` V20). A create without an answer is looked for all the same.
 async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError> {
     let Some(link) = review.link else { return Ok(false) };
     if matches!(review.matter, ReviewSubject::Uncertain { .. }) {
@@ -97,8 +97,8 @@ async fn is_left(store: &dyn Store, review: &Review) -> Result<bool, StoreError>
     Ok(view.is_some_and(|view| view.link.status != LinkStatus::Active))
 }
 
-/// Whether what a rule decided is still the truth: what somebody wrote since is not taken back with
-/// it (I4).
+/// True where a rule's decision is still the truth: what somebody wrote since is not taken back
+/// with it (`RULES.md` I4).
 async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool, StoreError> {
     let (Some(link), ReviewSubject::Conflict { field, chosen: Some(chosen), .. }) =
         (review.link, &review.matter)
@@ -116,7 +116,7 @@ async fn stands(store: &dyn Store, spec: &Spec, review: &Review) -> Result<bool,
     Ok(truth.is_some_and(|truth| truth.value == *chosen && !is_later(truth)))
 }
 
-/// Whether a choice answers the question, and which choices do.
+/// True where a choice answers the question, and the choices that do, in words.
 fn answers(matter: &ReviewSubject, choice: &ReviewChoice) -> (bool, &'static str) {
     match matter {
         ReviewSubject::Conflict { .. }
@@ -182,7 +182,7 @@ fn is_one_of(records: &[RecordKey], choice: &ReviewChoice) -> bool {
 }
 
 impl Review {
-    /// The records that it keeps from getting a link.
+    /// The records that get no link while the review is open.
     pub fn asks_about(&self) -> &[RecordKey] {
         match &self.matter {
             ReviewSubject::Ambiguous { records, .. } => records,

@@ -1,5 +1,5 @@
 //! Fields that stand still in a member because the system no longer has what they need: people see
-//! them as questions that end by themselves (RULES.md V13).
+//! them as questions that end by themselves (`RULES.md` V13).
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::model::review;
 use crate::model::state::{Review, ReviewSubject};
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, Store, StoreError};
 
-/// Opens a question for each entity and matter that is new, and closes those that are over.
+/// Opens a question for each entity and subject that is new, and closes those that are over.
 ///
 /// # Errors
-/// What the store says.
+/// The store failed.
 pub async fn record(
     store: &dyn Store,
     stopped: &[(String, ReviewSubject)],

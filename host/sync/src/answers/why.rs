@@ -1,4 +1,4 @@
-//! Why is this value there, or not there? The answer from state and journal (I14, rule D11).
+//! Explains a value that is there or not there, from state and journal (`RULES.md` I14).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ const JOURNAL_MAX: usize = 50;
 /// Lines among which those about one field are looked for.
 const JOURNAL_READ: usize = 1000;
 
-/// What the question is about.
+/// The subject of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhySubject {
     /// A link by its number.
@@ -43,19 +43,19 @@ pub struct Explanation {
     pub entity: String,
     /// The link, if there is one.
     pub link: Option<LinkId>,
-    /// Whether the link is kept in step.
+    /// The link's status: kept in step, ended or united with another.
     pub status: Option<LinkStatus>,
     /// The records of the link.
     pub records: Vec<(RecordKey, RecordStatus)>,
     /// The fields asked for.
     pub fields: Vec<FieldExplanation>,
-    /// What it waits for.
+    /// Records and links that it waits for.
     pub waits: Vec<Awaited>,
-    /// What could not be read or written.
+    /// Failed readings and writes.
     pub failures: Vec<Failure>,
     /// Questions that a person may answer, and what rules have decided.
     pub reviews: Vec<Review>,
-    /// What happened, the newest first.
+    /// Lines of the journal, the newest first.
     pub journal: Vec<JournalEntry>,
 }
 
@@ -72,21 +72,21 @@ pub struct FieldExplanation {
     pub members: Vec<MemberExplanation>,
 }
 
-/// How a field stands in one record.
+/// The standing of a field in one record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MemberExplanation {
     /// The record.
     pub record: RecordKey,
     /// The value as last seen; a reference holds ids of that system.
     pub seen: Cell,
-    /// In plain words.
+    /// The standing in plain words, as "in step" or "a write is due".
     pub standing: String,
 }
 
-/// Answers, or says that nothing is known of the subject.
+/// Explains a subject; `None` where nothing is known of it.
 ///
 /// # Errors
-/// What the store says.
+/// The store failed.
 pub async fn why(
     store: &dyn Store,
     spec: &Spec,
@@ -171,7 +171,7 @@ async fn first_syncs(store: &dyn Store, entity: &str) -> Result<Vec<Review>, Sto
     Ok(reviews)
 }
 
-/// Questions whether records without a link are the same thing as this link's.
+/// Questions about records without a link that may be the same thing as this link's.
 async fn possible(store: &dyn Store, view: &LinkView) -> Result<Vec<Review>, StoreError> {
     let asked = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let mut reviews = store.reviews(&asked).await?;
@@ -202,9 +202,9 @@ async fn before_link(
     Ok(())
 }
 
-/// The lines about a field, and those about a record as a whole. What an operation came to is told
-/// without a field, so it counts only if the operation wrote this field, or names no fields at all
-/// (a create, an archive, a merge).
+/// The lines about a field, and those about a record as a whole. The outcome of an operation names
+/// no field, so it counts only if the operation wrote this field, or names no fields at all (a
+/// create, an archive, a merge).
 fn about(field: &str, journal: Vec<JournalEntry>) -> Vec<JournalEntry> {
     let mut named: BTreeMap<String, bool> = BTreeMap::new();
     for line in &journal {
@@ -247,7 +247,7 @@ async fn unlinked(store: &dyn Store, key: &RecordKey) -> Result<Option<Explanati
     }))
 }
 
-/// What fails at the link and at the records that are kept in step, about one field or as a whole.
+/// The failures of the link and of its live records, about one field or all.
 fn failures(view: &LinkView, field: Option<&str>) -> Vec<Failure> {
     let records = view.records.iter().filter(|record| record.status == RecordStatus::Live);
     let all = records.flat_map(|record| &record.failures).chain(&view.link.failures);
@@ -284,7 +284,7 @@ fn fields(
     wanted.map(answer).collect()
 }
 
-/// How a record's field stands to the truth, in plain words.
+/// The standing of a record's field to the truth, in plain words.
 fn standing(
     (mappings, references): (&FieldMappings<'_>, &References),
     position: usize,
@@ -429,7 +429,7 @@ impl Explanation {
         Ok(())
     }
 
-    /// Where something happened: the record, or the object in which one was made by then.
+    /// The place of a journal line: its record, or the object in which it was made later.
     fn place(&self, line: &JournalEntry) -> String {
         if let Some(record) = &line.record {
             return format!(" {record}");

@@ -1,17 +1,17 @@
-//! What became of a write that was never answered: the rules, all pure (SYNC.md 3.6).
+//! The rules that decide what became of a write without an answer (`RULES.md` E18, E19). Pure.
 //!
-//! An update is told by the record: one with the version from before the write was never written;
+//! An update is judged by the record: one with the version from before the write was never written;
 //! one that holds what was sent was. A record that changed otherwise proves neither, because a
 //! person may have put the old value back: the field is weighed as a conflict, so that neither
-//! value is lost or comes back unseen (I3, I4).
+//! value is lost or comes back unseen (`RULES.md` I3, I4).
 //!
-//! A create is told by its stamp. Without one it is never sent again by itself (I5): a record that
-//! was first seen after it and agrees on all that was sent is taken for it if there is exactly one;
-//! what may be it founds no link until that is known; else a person is asked. A record that a match
-//! key brings to the link meanwhile is weighed against what was sent, so that what people changed
-//! in it counts. A stamp that is not found proves that nothing is there, but not that nothing was:
-//! a record of that object that went before it was ever read may have been it, and what a person
-//! deleted is not made again.
+//! A create is found by its stamp. Without one it is sent again only where a search by a match key
+//! finds nobody (`RULES.md` I5). The only new record that agrees on all that was sent is taken for
+//! it; else a person is asked. Until then a record that may be it founds no link. A record that a
+//! match key brings to the link meanwhile is weighed against what was sent, so that what people
+//! changed in it counts. A stamp that is not found proves that nothing is there, but not that
+//! nothing was: a record of that object that went before it was ever read may have been it, and
+//! what a person deleted is not made again.
 
 use crate::model::reason::Reason;
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, FieldSpec};
@@ -22,13 +22,13 @@ use crate::read::canonical::is_same;
 /// One field of an update.
 #[derive(Debug, Clone, Copy)]
 pub struct SentField<'a> {
-    /// What values the field holds.
+    /// The field's kind, which says what values are the same.
     pub kind: &'a FieldKind,
     /// The member's value before the write.
     pub before: &'a Cell,
-    /// What was sent, as the member reads it.
+    /// The value that was sent, as the member reads it.
     pub sent: &'a Cell,
-    /// What is there now.
+    /// The value that is there now.
     pub now: &'a Cell,
 }
 
@@ -47,7 +47,7 @@ impl SentField<'_> {
     }
 }
 
-/// What became of one field of an update.
+/// The finding about one field of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SentFieldOutcome {
     /// Not written: it is planned again.
@@ -56,11 +56,11 @@ pub enum SentFieldOutcome {
     Held,
     /// Written, and changed by somebody since: an edit of what was sent.
     Edited,
-    /// Nobody can tell: what is there is weighed against what was sent.
+    /// Not known: the present value is weighed against the sent one as a conflict.
     Unsure,
 }
 
-/// What became of the fields of an update. `untouched` says that the record is as it was before.
+/// Judges the fields of an update. `untouched` says that the record is as it was before.
 pub fn fates(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFieldOutcome> {
     // One value that arrived proves that all values of the same call did.
     let arrived = |trace: &SentField<'_>| {
@@ -77,13 +77,13 @@ pub fn fates(untouched: bool, traces: &[SentField<'_>]) -> Vec<SentFieldOutcome>
     traces.iter().map(fate).collect()
 }
 
-/// Whether finding this field as it was sent proves that the call arrived: a reference may go in a
-/// call of its own.
+/// True where finding this field as it was sent proves that the call arrived. A reference proves
+/// nothing, because it may go in a call of its own.
 pub fn is_plain(field: &FieldSpec) -> bool {
     !matches!(field.kind, FieldKind::Reference { .. })
 }
 
-/// Notes what became of a field to which `truth` was sent as `sent`.
+/// Stores the finding about a field to which `truth` was sent as `sent`.
 pub fn note(
     state: &mut FieldState,
     fate: SentFieldOutcome,
@@ -157,8 +157,8 @@ fn is_key(entity: &EntitySpec, position: FieldIndex) -> bool {
     entity.match_keys.iter().flat_map(|key| &key.fields).any(|field| *field == position)
 }
 
-/// Whether a record is as it was when an operation was planned. Where neither version nor stamp
-/// says so, it is not known to be.
+/// True where a record is as it was when an operation was planned, by version or else by stamp.
+/// False where neither is known.
 pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Option<i64>)) -> bool {
     match (before, now) {
         ((Some(before), _), (Some(now), _)) => before == now,
@@ -167,7 +167,7 @@ pub fn is_untouched(before: (Option<&str>, Option<i64>), now: (Option<&str>, Opt
     }
 }
 
-/// How much a record looks like what a create sent.
+/// The likeness of a record to the fields that a create sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateLikeness {
     /// It holds everything that was sent.
@@ -206,7 +206,7 @@ pub fn likeness(entity: &EntitySpec, sent: &[Cell], record: &RecordState) -> Cre
     }
 }
 
-/// What is known of a create that was not found.
+/// The facts about a create that was not found by a stamp.
 #[derive(Debug, Clone, Default)]
 pub struct CreateEvidence {
     /// It would have left a stamp, and no record carries that.
@@ -215,7 +215,7 @@ pub struct CreateEvidence {
     pub searched: bool,
     /// The system has had the time to show what it made, to a search by stamp or by key.
     pub settled: bool,
-    /// What that search found.
+    /// The records that the search found.
     pub alike: Vec<RecordKey>,
     /// Records first seen after it that agree on all that was sent.
     pub same: Vec<RecordKey>,
@@ -227,7 +227,7 @@ pub struct CreateEvidence {
     pub strays: Vec<RecordKey>,
 }
 
-/// What to do about a create that was not found.
+/// The decision about a create that was not found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateVerdict {
     /// This record is what it made.
@@ -269,8 +269,8 @@ pub fn judge(evidence: &CreateEvidence) -> CreateVerdict {
     ask(&[strays])
 }
 
-/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves;
-/// what became of the update as a whole.
+/// Moves bases and agreements by what the record, or the `heir` that has taken its place, proves.
+/// The reason says what became of the update as a whole.
 pub(crate) fn settle_unanswered_update(
     entity: &EntitySpec,
     entry: &OutboxEntry,

@@ -2,8 +2,8 @@
 //!
 //! An operation that was planned but never marked as sent is forgotten and planned again. One that
 //! was marked as sent is probed: a create by its stamp, its match keys and its values (`create`),
-//! anything else by reading the record again (`update`). What the findings mean is decided in
-//! [`crate::apply::evidence`] (SYNC.md 3.6).
+//! anything else by reading the record again (`update`). [`crate::apply::evidence`] decides what
+//! the findings mean (`RULES.md` E18, E19).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,8 +65,8 @@ async fn remembered(
     Ok(memories.map(|one| one.digest.clone()).collect())
 }
 
-/// What is planned; what no member of the configuration can send, or look for, is forgotten, and
-/// said so.
+/// The planned operations. Operations of members that the configuration no longer has are
+/// forgotten, with a line in the journal.
 async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, StoreError> {
     let is_known = |entry: &OutboxEntry| {
         let entity = engine.spec.entity(&entry.entity);
@@ -106,10 +106,10 @@ async fn forget_strangers(engine: &Engine<'_>) -> Result<Vec<OutboxEntry>, Store
     Ok(planned)
 }
 
-/// When a probe is made.
+/// The time of a probe within the cycle.
 ///
-/// What was made is looked for before anything is read; that nothing was made is believed only
-/// after reading, which shows what is gone and what left no stamp.
+/// A probe before reading finds what was made. Only one after reading believes that nothing was
+/// made: by then deletions and records without a stamp are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeStage {
     /// Before anything is read.
@@ -118,7 +118,7 @@ pub(crate) enum ProbeStage {
     End,
 }
 
-/// Probes everything that was sent without an answer; how many operations are known now.
+/// Probes every operation that was sent without an answer. The number of those that are known now.
 pub(crate) async fn probe(cycle: &CycleState<'_>, stage: ProbeStage) -> Result<u64, CycleError> {
     let mut known = 0;
     for system in cycle.engine.spec.systems() {

@@ -1,5 +1,5 @@
-//! A refused column is isolated: the rest of its record is written, and it is tried again when
-//! its cause can have changed (RULES.md V5).
+//! A refused column is isolated: the rest of its record is written, and it is tried again when its
+//! cause can have changed (`RULES.md` V5).
 //!
 //! Pure. What was refused is kept with its link ([`Failure`]). A refusal that names columns is
 //! kept per field; one that names none is kept for the columns that it was about, and the planner
@@ -32,12 +32,12 @@ const FAILURES_MAX: usize = 64;
 /// A write that gets through lets what was refused longer ago than this be tried again, ms.
 const REST_MS: i64 = 3_600_000;
 
-/// Whether a write meets a record of another link.
+/// True where a write met a record of another link.
 pub(crate) fn is_met(failures: &[Failure]) -> bool {
     failures.iter().any(|one| one.codes().iter().any(|code| code == TAKEN))
 }
 
-/// What a refusal leaves behind, and whether a part of the operation is still to be tried.
+/// The failures that a refusal leaves, and whether a part of the operation is still to be tried.
 pub(crate) fn of_refusal(
     entity: &EntitySpec,
     member: &MemberSpec,
@@ -128,10 +128,10 @@ fn value_digest(value: &Cell) -> String {
     digest(&["value", &format!("{value:?}")])
 }
 
-/// What is known of a value that a member never got, the weightier last.
+/// The history of a value that a member never got, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Undelivered {
-    /// It was refused there, or has no counterpart: nobody's news.
+    /// It was refused there, or has no counterpart: no edit.
     Refused,
     /// The field was refused there, and perhaps with this value.
     Doubtful,
@@ -139,7 +139,7 @@ pub(crate) enum Undelivered {
     News,
 }
 
-/// Whether a member never got a value because that very value was refused there.
+/// Decides whether a member never got a value because that very value was refused there.
 pub(crate) fn undelivered(
     failures: &[Failure],
     (system, object): (&str, &str),
@@ -171,18 +171,18 @@ pub(crate) fn keep(failures: &mut Vec<Failure>, mut news: Failure) {
     failures.drain(..excess);
 }
 
-/// What a write that got through changes of what is known to fail.
+/// The change that an applied write makes to the known failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClearedRefusals {
     Nothing,
     Changed,
-    /// What was refused is tried again: the link is to be planned again.
+    /// A refused column is tried again: the link is planned again.
     TriesAgain,
 }
 
 /// A write of this record got through: what it carried fails no more, and what was refused at the
 /// same record a while ago is worth another try; what is left names the record, which may have been
-/// made by it (RULES.md V20).
+/// made by it (`RULES.md` V20).
 pub(crate) fn forgive(
     failures: &mut Vec<Failure>,
     entry: &OutboxEntry,
@@ -220,15 +220,15 @@ pub(crate) fn forgive(
     }
 }
 
-/// What a plan found, in place of what plans before it found; refusals stay while the write that
-/// was refused is still wanted.
+/// The findings of a plan, which replace those of plans before it. Refusals stay while the refused
+/// write is still wanted.
 pub(crate) struct PlanFindings<'a> {
     pub(crate) entity: &'a EntitySpec,
-    /// What this plan would write, before anything was left out.
+    /// The operations of this plan, before anything was left out.
     pub(crate) wanted: Vec<OutboxEntry>,
-    /// What keeps it from writing more.
+    /// The failures that keep it from writing more.
     pub(crate) failures: Vec<Failure>,
-    /// What it would write if it could be read there.
+    /// The fields that it would write if they could be read there.
     pub(crate) unread: Vec<UnreadField>,
 }
 
@@ -289,7 +289,7 @@ impl PlanFindings<'_> {
         failure.class == FailureClass::Refused && (is_written || self.unread(failure).is_some())
     }
 
-    /// What keeps the field of a failure from being read, so that it is not written either.
+    /// The unread field that a failure is about, if there is one: it is not written either.
     fn unread(&self, failure: &Failure) -> Option<&UnreadField> {
         self.unread.iter().find(|unread| {
             let member = self.entity.members.get(unread.member);
@@ -300,7 +300,7 @@ impl PlanFindings<'_> {
         })
     }
 
-    /// Whether a refusal that named no column is of what this plan writes or of a part of it.
+    /// True where a refusal that named no column is of this operation or of a part of it.
     fn may_meet(&self, failure: &Failure, entry: &OutboxEntry, known: &[Failure]) -> bool {
         let Some((_, member)) = self.entity.member(&entry.system, &entry.object) else {
             return false;
@@ -369,7 +369,7 @@ pub(crate) fn not_kept(
     Failure { digest, ..failure }
 }
 
-/// What the write of each field looks like when it is refused; see [`Failure::digest`].
+/// The digest of each field's write, as a refusal would keep it ([`Failure::digest`]).
 pub(crate) fn digests(
     entity: &EntitySpec,
     member: &MemberSpec,

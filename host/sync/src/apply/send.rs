@@ -1,10 +1,10 @@
-//! Sending what is planned: no decisions here, only the outbox, a call, and its outcomes.
+//! Sends planned operations: outbox, call, outcomes, and no decisions.
 //!
 //! Operations are marked as sent in one commit before the call, and their outcomes, bases and new
-//! members stand in one commit after it, or in a few where the call was large: an
-//! operation that is not settled yet stays marked as sent and is probed (RULES.md Q2). The systems
-//! work side by side; outcomes are settled one slice at a time, because two systems may answer for
-//! the same link.
+//! members stand in one commit after it, or in a few where the call was large: an operation that is
+//! not settled yet stays marked as sent and is probed (`RULES.md` E16, Q2). The systems work side
+//! by side; outcomes are settled one slice at a time, because two systems may answer for the same
+//! link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +52,7 @@ pub(crate) async fn apply_entity(
     Ok(set_followers_aside(cycle, &left.archived).await?)
 }
 
-/// What sending leaves for the rest of the cycle.
+/// The effects of sending on the rest of the cycle.
 #[derive(Default)]
 struct SendSummary {
     /// Links that are not planned again for a while.
@@ -129,7 +129,8 @@ impl Sender<'_> {
         engine.store.outbox(&OutboxQuery { kind, limit, ..oldest }).await
     }
 
-    /// What another object waits for, where the object of the oldest operation has stopped.
+    /// Finds an object and action with planned operations, where the object of the oldest one has
+    /// stopped.
     async fn other_kind(
         &self,
         oldest: &OutboxQuery,
@@ -218,7 +219,7 @@ impl Sender<'_> {
         self.settle_outcomes(connector, member, &request.columns, &batch, outcomes).await
     }
 
-    /// What the host itself refused was never sent: it is planned again (RULES.md V18).
+    /// Plans operations again that the host itself refused: they were never sent (`RULES.md` V18).
     async fn take_back(
         &self,
         connector: &dyn Connector,
@@ -309,7 +310,7 @@ impl Sender<'_> {
 /// The records that have another version than the plan was made from, or are gone.
 ///
 /// Vendors compare no versions in batches, so this look right before the write is what keeps an
-/// edit that was made after reading from being overwritten unseen (SYNC.md 3.6). What remains is
+/// edit that was made after reading from being overwritten unseen (`RULES.md` E17). What remains is
 /// the time of one write: of its requests, or of the job that it runs.
 async fn changed_since(
     connector: &dyn Connector,
@@ -340,7 +341,7 @@ async fn changed_since(
     Ok(moved.map(|row| row.id).chain(gone).collect())
 }
 
-/// What becomes of a merge that the connector cannot make: the question about it is open again, and
+/// The outcome of a merge that the connector cannot make: the question about it is open again, and
 /// the system's other work goes on.
 fn refused(what: String) -> Outcome {
     let (code, remedy) = (settle_merge::UNSUPPORTED.to_owned(), Remedy::Nobody);

@@ -1,4 +1,4 @@
-//! What follows from the outcomes of a batch: bases move, links gain members, refusals are kept.
+//! Settles the outcomes of a batch: moves bases, adds members to links, keeps refusals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,12 +30,12 @@ mod pause;
 /// Links, and records without one that a match key takes for the same thing.
 type Lookalikes = BTreeSet<(LinkId, RecordKey)>;
 
-/// What was read back of the records that were written.
+/// Rows that were read back after the write.
 #[derive(Default)]
 struct ReadBack {
-    /// By id, with how old the row may be, ms.
+    /// By id, with the age that the row may have, ms.
     rows: BTreeMap<String, (Row, RowReading, i64)>,
-    /// How old the scans of the stream may be, ms.
+    /// The age that scans of the stream may have, ms.
     stream_ms: i64,
 }
 
@@ -170,7 +170,8 @@ impl<'a> BatchSettler<'a> {
         Ok(())
     }
 
-    /// What the system now holds, in canonical form; a cell that the answer leaves out is as sent.
+    /// Reads the values that the system holds now, in canonical form; a cell that the answer leaves
+    /// out is as sent.
     async fn after_images(
         &self,
         columns: &[String],
@@ -281,7 +282,7 @@ impl<'a> BatchSettler<'a> {
             record.raw.retain(|(known, _)| *known != column);
             record.raw.push((column, cell));
         }
-        // What is read back may show that it was not kept: that comes after (RULES.md R26).
+        // What is read back may show that it was not kept: that comes after (`RULES.md` R26).
         self.forgive(link, entry, &key);
         if let Some(doubt) = doubt {
             altered |= self.observe_write(&mut record, doubt);
@@ -296,7 +297,8 @@ impl<'a> BatchSettler<'a> {
         self.add_journal_entry(entry, Some(key), reason);
     }
 
-    /// Moves seen, base and agreement of one written field; whether the system altered the value.
+    /// Moves seen, base and agreement of one written field. True where the system altered the
+    /// value.
     fn take_written_fields(
         &self,
         record: &mut RecordState,
@@ -309,7 +311,7 @@ impl<'a> BatchSettler<'a> {
         let holds = reading.cells.get(position.0).cloned().flatten();
         let is_reference = matches!(field.kind, FieldKind::Reference { .. });
         // An answer that shows what stood there before says that nothing was written, and not in
-        // which form: the next reading tells (RULES.md R26).
+        // which form: the next reading tells (`RULES.md` R26).
         let column = self.member.group_of(position).and_then(|group| group.columns.first());
         let remote = column.filter(|_| is_reference).and_then(|column| sent(entry, column));
         let wrote = if is_reference { &remote } else { &write.after };

@@ -1,5 +1,4 @@
-//! What follows from the outcome of a merge: the survivor takes over, or the question is open
-//! again.
+//! Settles the outcome of a merge: the survivor takes over, or the question is open again.
 //!
 //! A merge is planned, committed, marked as sent and probed like every operation. Sending it twice
 //! is harmless: by then the system says that the loser is gone, and the review is over.
@@ -17,7 +16,7 @@ use crate::ports::Connector;
 use crate::read::ingest::{IngestError, IngestSource};
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery};
 
-/// The code of what a connector cannot do at all.
+/// The problem code of a merge that the connector does not support.
 pub(crate) const UNSUPPORTED: &str = "unsupported";
 
 /// Settles merges of one member, each in a commit of its own.
@@ -142,7 +141,7 @@ impl MergeSettler<'_> {
     }
 
     /// The connector cannot merge them, whatever its schema says: that is offered no more
-    /// (RULES.md V15).
+    /// (`RULES.md` V15).
     async fn by_hand(&self, known: Review) -> Result<Vec<Review>, IngestError> {
         let now_ms = self.engine.clock.now_ms();
         let closed = review::closed(&known, now_ms);

@@ -1,19 +1,19 @@
-//! The end of one operation, and how long its link is left alone after it.
+//! The end of one operation, and the pause of its link after it.
 
 use crate::engine::WriteResult;
 
-/// How long an operation is put off that may simply be tried again, ms.
+/// The pause before an operation that may simply be tried again, ms.
 pub(crate) const RETRY_MS: u64 = 1000;
 
-/// How one operation ended.
+/// The end of one operation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SettledOperation {
     pub(crate) result: WriteResult,
-    /// How long the link is not planned again.
+    /// The pause before the link is planned again, if there is one.
     pub(crate) pause: Option<LinkPause>,
 }
 
-/// How long a link is not planned again.
+/// The pause before a link is planned again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkPause {
     /// So many ms, which the system needs.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::model::plugin::Schema;
 use crate::model::value::Value;
 
-/// Per object of a system, what a deletion there takes along: objects and their columns.
+/// Per object of a system, the objects and columns whose records a deletion there takes along.
 #[derive(Debug, Clone, Default)]
 pub struct Cascades {
     known: BTreeMap<(String, String), Vec<(String, String)>>,
 }
 
 impl Cascades {
-    /// Keeps what a live schema says (`connector.wit`, schema fact `cascades`).
+    /// Keeps the references that a live schema names (`connector.wit`, schema fact `cascades`).
     pub fn learn(&mut self, system: &str, schema: &Schema) {
         let fact = schema.facts.iter().find(|(code, _)| code == "cascades");
         let named = match fact.map(|(_, value)| value) {
@@ -24,7 +24,7 @@ impl Cascades {
         self.known.insert((system.to_owned(), schema.object.clone()), pairs.collect());
     }
 
-    /// Whether the object's schema was learned.
+    /// True if the object's schema was learned.
     pub(crate) fn knows(&self, system: &str, object: &str) -> bool {
         self.pairs_of(system, object).is_some()
     }
@@ -33,7 +33,8 @@ impl Cascades {
         self.known.get(&(system.to_owned(), object.to_owned())).map(Vec::as_slice)
     }
 
-    /// Whether a record goes with the one that this column of it names. What is not known may.
+    /// True if a record of `object` may go with the `parent` record that its `column` names, and
+    /// where the parent's schema was not learned.
     pub(crate) fn may_follow(
         &self,
         system: &str,

@@ -2,7 +2,7 @@
 
 use crate::model::state::{EntityPlan, Review, ReviewChoice, ReviewSubject};
 
-/// What the first sync waits for.
+/// The state of a first sync that has not begun.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FirstSyncWaits {
     /// The question that a person is to answer.
@@ -12,18 +12,18 @@ pub struct FirstSyncWaits {
 }
 
 impl FirstSyncWaits {
-    /// What would be written, by entity.
+    /// The writes that the question is about, one plan per entity; empty without a question.
     pub fn plans(&self) -> &[EntityPlan] {
         self.question.as_ref().map(plans).unwrap_or_default()
     }
 
-    /// Whether a person has said that nothing is to be written for now.
+    /// True if a person answered `leave`: nothing is written for now.
     pub fn is_left(&self) -> bool {
         self.question.as_ref().is_some_and(|question| question.choice == Some(ReviewChoice::Leave))
     }
 }
 
-/// What a question about a first sync says of each entity.
+/// The plans per entity in a question about a first sync; empty for any other question.
 pub(crate) fn plans(question: &Review) -> &[EntityPlan] {
     match &question.matter {
         ReviewSubject::FirstSync { entities } => entities,

@@ -1,5 +1,5 @@
-//! What the engine knows of a plugin: which generation it is, what it says of its system, and how
-//! it fails.
+//! Plugins as the engine sees them: their generations, the accounts and schemas that they report,
+//! and their errors.
 
 mod stop;
 
@@ -20,7 +20,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Name, version and digest: what the journal keeps of who did something (I16).
+    /// Name, version and digest, as the journal records the generation that acted.
     pub fn in_full(&self) -> String {
         format!("{self} {}", self.digest)
     }
@@ -32,7 +32,7 @@ impl std::fmt::Display for Generation {
     }
 }
 
-/// What a connector says of the account it serves.
+/// The account that a connector serves, as the connector reports it.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     /// The account's own id.
@@ -56,7 +56,7 @@ pub struct Schema {
     pub facts: Attributes,
 }
 
-/// One field of a live schema. See `connector.wit` for the meaning of each item.
+/// One field of a live schema; `connector.wit` defines each item.
 #[derive(Debug, Clone)]
 pub struct SchemaField {
     /// The column's name.
@@ -88,19 +88,19 @@ pub struct SchemaField {
     pub facts: Attributes,
 }
 
-/// The code of a problem that the host itself names: an admin took the right to it away.
+/// The code of a problem that the host itself reports: an admin denied the permission.
 pub const NOT_GRANTED: &str = "not-granted";
 
-/// Why a call to a plugin failed as a whole. Named by what the caller can do about it.
+/// A call to a plugin that failed as a whole. Each variant stands for one reaction of the caller.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
-    /// Ask again after this many ms.
+    /// The system is busy: the call is repeated after this many ms.
     #[error("{plugin}: busy, again in {}", span(*.after_ms))]
     RetryAfter {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// How long to wait.
+        /// The wait, ms.
         after_ms: u64,
     },
     /// The credentials were refused: the system pauses until an admin renews them.
@@ -108,7 +108,7 @@ pub enum PluginError {
         "{plugin}: the credentials were refused ({code}); renew the secret of this system and run again"
     )]
     Unauthorized {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
         /// The system's code.
         code: String,
@@ -118,9 +118,9 @@ pub enum PluginError {
     /// The credentials are good but lack a right.
     #[error("{plugin}: a right is missing ({}): {}", .problem.code, .problem.message)]
     Forbidden {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// What the system said.
+        /// The system's problem.
         problem: Problem,
     },
     /// The system is another account than the one that the database belongs to.
@@ -131,7 +131,7 @@ pub enum PluginError {
          `renkei account move {system} --to {found}`"
     )]
     OtherAccount {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
         /// The system's name in the configuration.
         system: String,
@@ -147,7 +147,7 @@ pub enum PluginError {
          read or written. Name the system {known} again, or use another directory for {system}"
     )]
     RenamedAccount {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
         /// The system's name in the configuration.
         system: String,
@@ -159,39 +159,39 @@ pub enum PluginError {
     /// The thing asked for does not exist.
     #[error("{plugin}: not found: {}", .problem.message)]
     NotFound {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// What the system said.
+        /// The system's problem.
         problem: Problem,
     },
     /// The request or the configuration is wrong and will stay wrong.
     #[error("{plugin}: refused ({}): {}", .problem.code, .problem.message)]
     Invalid {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// What the system said.
+        /// The system's problem.
         problem: Problem,
     },
     /// The cursor is no longer usable: start from a backfill.
     #[error("{plugin}: the cursor is no longer usable ({})", .problem.code)]
     CursorLost {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// What the system said.
+        /// The system's problem.
         problem: Problem,
     },
     /// The system cannot do this.
     #[error("{plugin}: not supported: {what}")]
     Unsupported {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// What was asked.
+        /// The function that was called.
         what: String,
     },
     /// The host refused or failed a call underneath: no answer, denied, cancelled.
     #[error("{plugin}: {reason}")]
     Host {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
         /// In plain words.
         reason: String,
@@ -199,17 +199,17 @@ pub enum PluginError {
     /// The plugin trapped, ran over a limit, or broke the contract. The host is unharmed.
     #[error("{plugin}: stopped: {reason}")]
     Broken {
-        /// Which plugin.
+        /// The plugin.
         plugin: Generation,
-        /// Why, for the host.
+        /// The cause, for the host's reactions and counters.
         cause: StopCause,
-        /// Which limit or which rule, for people.
+        /// The limit or the rule, for people.
         reason: String,
     },
 }
 
 impl PluginError {
-    /// What the host says of a right that an admin took away: nothing was sent.
+    /// The host's message where an admin denied the permission; then nothing was sent.
     pub fn not_granted(&self) -> Option<&str> {
         match self {
             Self::Forbidden { problem, .. } if problem.code == NOT_GRANTED => {

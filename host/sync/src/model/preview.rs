@@ -1,4 +1,4 @@
-//! What a cycle would write, and what it holds back: an immutable value that prints as text.
+//! The plan of a cycle, with everything that it holds back: an immutable value that prints as text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,20 +8,20 @@ use crate::model::record::Action;
 use crate::model::state::{EntityPlan, LinkId, OutboxEntry, RecordKey};
 use crate::model::value::DisplayedValue;
 
-/// What a cycle would write. Immutable; prints as one line per operation with its reason.
+/// The writes of a cycle. Immutable; prints one line per operation with its reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CyclePlan {
     /// Operations in the order in which they would be sent.
     pub operations: Vec<OutboxEntry>,
     /// Operations beyond the number that is listed.
     pub omitted: u64,
-    /// Why something is not written: link, record, field, reason.
+    /// Links that are not written, or not whole, with the reason.
     pub held: Vec<HeldLink>,
-    /// What is held back beyond the number that is listed.
+    /// Entries of `held` beyond the number that is listed.
     pub held_omitted: u64,
     /// Deletions with what they take along, per entity.
     pub deletions: Vec<PlannedDeletions>,
-    /// How much of what is planned, per entity with something to plan; ambiguous matches have no
+    /// Planned writes per entity, for entities with something to plan. Ambiguous matches have no
     /// link and are not counted.
     pub entities: Vec<EntityPlan>,
 }
@@ -56,9 +56,9 @@ pub struct PlannedDeletions {
     pub along: BTreeMap<String, u64>,
     /// Deletions of the last 24 hours.
     pub today: u64,
-    /// How many are allowed in 24 hours.
+    /// Deletions allowed in 24 hours.
     pub limit: u64,
-    /// Whether they wait for a person.
+    /// The deletions wait for a person.
     pub waits: bool,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for PlannedDeletions {
     }
 }
 
-/// Something that a plan does not write.
+/// A write that a plan holds back.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct HeldLink {
     /// The entity's name.
@@ -86,7 +86,7 @@ pub struct HeldLink {
     pub record: Option<RecordKey>,
     /// The field's name.
     pub field: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 

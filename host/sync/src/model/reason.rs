@@ -1,7 +1,7 @@
-//! Why something was written or was not, in plain words.
+//! The reasons for writing something or leaving it, in plain words.
 //!
-//! Every line of the journal, every operation of a plan and every answer of `why` carries one of
-//! these (I14). They name systems, fields and codes, never values.
+//! Every line of the journal, every operation of a plan and every answer of `why` carries one.
+//! Reasons name systems, fields and codes, never values.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::answers::why::span;
 use crate::model::state::{LinkId, RecordKey};
 use crate::model::value::SmolStr;
 
-/// Why something was written or was not.
+/// The reason for writing something or leaving it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
@@ -28,7 +28,7 @@ pub enum Reason {
     },
     /// The systems differ and a person must decide.
     Undecided {
-        /// Why no rule could.
+        /// The rule that could not choose.
         policy: String,
     },
     /// A person decided.
@@ -59,13 +59,13 @@ pub enum Reason {
     GoneEverywhere,
     /// The record is gone and a person must decide about the others.
     DeleteUndecided(String),
-    /// More deletions than the guard allows: all of them wait for approval.
+    /// More deletions than the limit of a day allows: all of them wait for approval.
     Braked {
-        /// How many.
+        /// Deletions that wait.
         count: u64,
-        /// How many are allowed in a day.
+        /// Deletions allowed in a day.
         limit: u64,
-        /// How many of them go along with others.
+        /// Deletions among them that follow from another deletion.
         #[serde(default)]
         along: u64,
     },
@@ -73,7 +73,7 @@ pub enum Reason {
     WentAlong(RecordKey),
     /// The record went because the engine archived this one, and a person says to make it again.
     MadeAgain(RecordKey),
-    /// More creations than the guard allows: this one waits for approval.
+    /// More creations than the limit of a day allows: this one waits for approval.
     CreateCap(u64),
     /// The value changed in this system although the mapping only writes it: not copied.
     Drift(String),
@@ -131,7 +131,7 @@ pub enum Reason {
         /// The field's name.
         field: String,
     },
-    /// No record is made in this object, because this column of it stands still (RULES.md V13).
+    /// No record is made in this object, because this column of it is stopped (RULES.md V13).
     StandsStill {
         /// The object.
         object: String,
@@ -164,7 +164,7 @@ pub enum Reason {
     FoundGone,
     /// The system asked for time.
     PutOff {
-        /// How long, ms.
+        /// The wait, ms.
         after_ms: u64,
     },
     /// The system could not do it just now and says to try again.
@@ -216,7 +216,8 @@ pub enum Reason {
     TookOver(RecordKey),
     /// The active record is gone and a person must say which surplus one takes its place.
     SuccessorUndecided(RecordKey),
-    /// Neither listed nor answered by its id, and no tombstone: it stands still.
+    /// Missing: neither listed nor answered by its id, and no tombstone. It is neither read nor
+    /// written.
     OutOfSight,
     /// The reference was emptied there because this record is gone: nobody's edit. It follows from
     /// what becomes of the deletion.
@@ -224,8 +225,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether it keeps something from being written that a person might expect, as opposed to
-    /// saying which value stands.
+    /// True if the reason keeps something from being written that a person might expect. False for
+    /// a reason that only tells which value stands.
     pub fn holds_back(&self) -> bool {
         matches!(
             self,
@@ -333,7 +334,7 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
-    /// How a record stands, apart from any operation.
+    /// The text of a reason about a record's standing, apart from any operation.
     fn fmt_standing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SurplusOf(key) => {
@@ -404,7 +405,7 @@ impl Reason {
         }
     }
 
-    /// What became of an operation or a record.
+    /// The text of a reason about the result of an operation or the fate of a record.
     fn fmt_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Applied => write!(f, "written"),
@@ -440,7 +441,7 @@ impl Reason {
             Self::RefusedBefore { codes } => {
                 write!(f, "refused before, unchanged since: {}", codes.join(", "))
             }
-            // All others are told where they are decided.
+            // All other reasons have their text at the place that decides them.
             _ => Ok(()),
         }
     }

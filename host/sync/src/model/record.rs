@@ -32,7 +32,7 @@ pub struct Row {
     pub cells: Vec<Cell>,
 }
 
-/// Why a record is no longer there, as the system positively says (SYNC.md 3.8).
+/// The system's own word that a record is no longer there. Absence from a listing is no removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
@@ -49,15 +49,15 @@ pub enum Removal {
 /// A record that is no longer there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
-    /// Its id.
+    /// The record's id.
     pub id: String,
-    /// Why.
+    /// How the record went.
     pub removal: Removal,
-    /// When, in ms, where the system says so.
+    /// The system's own time of the removal, ms; `None` where it names none.
     pub at_ms: Option<i64>,
 }
 
-/// Which part of the records a scan covers.
+/// The part of the records that a scan covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
     /// Everything; the last cursor is where `Changes` begins.
@@ -75,7 +75,7 @@ pub struct PageRequest {
     pub object: String,
     /// The columns wanted; the answer has exactly these.
     pub columns: Vec<String>,
-    /// Which records.
+    /// The records to read.
     pub scan: Scan,
     /// Opaque; `None` starts the scan.
     pub cursor: Option<Vec<u8>>,
@@ -94,9 +94,9 @@ pub struct Page {
     pub batch: Batch,
     /// Those that are gone.
     pub removed: Vec<Tombstone>,
-    /// Where to go on.
+    /// The connector's own position after this page, for the next request.
     pub cursor: Vec<u8>,
-    /// Whether this scan has more pages.
+    /// The scan has more pages after this one.
     pub more: bool,
     /// The server's clock, ms.
     pub server_time_ms: Option<i64>,
@@ -104,7 +104,7 @@ pub struct Page {
     pub facts: Attributes,
 }
 
-/// What to do with one record.
+/// The kind of change that an operation makes to one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -133,15 +133,15 @@ impl Action {
 pub struct Operation {
     /// The host's key of this intent.
     pub intent: String,
-    /// What to do.
+    /// The kind of change.
     pub action: Action,
-    /// For update, archive, restore.
+    /// The record's id, for update, archive and restore.
     pub id: Option<String>,
-    /// For upsert: the unique column.
+    /// The unique column, for upsert.
     pub key: Option<String>,
-    /// For a compare before the write.
+    /// The version that the record must still have; another one makes the outcome a conflict.
     pub if_version: Option<String>,
-    /// In the order of the request's columns.
+    /// One cell per column of the request, in the order of its columns.
     pub cells: Vec<Cell>,
 }
 
@@ -150,15 +150,15 @@ pub struct Operation {
 pub struct WriteRequest {
     /// The object's name in its system.
     pub object: String,
-    /// The header of the operations' cells.
+    /// Column names: the header of the operations' cells.
     pub columns: Vec<String>,
-    /// What to do.
+    /// The writes, each answered by one outcome.
     pub operations: Vec<Operation>,
     /// Documented codes.
     pub options: Attributes,
 }
 
-/// What became of one write.
+/// The result of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Done.
@@ -178,8 +178,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What the outcome of a repeated request says: an attempt before it broke off and may have
-    /// made the record, so that "nothing was written" is true of the last one only (RULES.md P16).
+    /// The outcome of a request that the host repeated. An earlier attempt broke off and may have
+    /// made the record, so "nothing was written" becomes `Uncertain` (RULES.md P16).
     #[must_use]
     pub fn after_broken_attempt(self, action: Action) -> Self {
         let says_nothing = match &self {
@@ -194,7 +194,7 @@ impl Outcome {
     }
 }
 
-/// Whether nothing but another try is needed.
+/// True if every problem asks for a retry, and there is at least one.
 pub(crate) fn can_retry(problems: &[Problem]) -> bool {
     !problems.is_empty() && problems.iter().all(|problem| problem.remedy == Remedy::Retry)
 }
@@ -204,17 +204,18 @@ pub(crate) fn can_retry(problems: &[Problem]) -> bool {
 pub struct Applied {
     /// The record's id.
     pub id: String,
-    /// Whether it is new.
+    /// The write made the record.
     pub created: bool,
     /// Its version now.
     pub version: Option<String>,
     /// The system's own time of the write, ms.
     pub modified_ms: Option<i64>,
-    /// What the system now holds for the request's columns; empty when the answer does not say.
+    /// One cell per column of the request, as the system holds it now; empty where the answer lists
+    /// none.
     pub after: Vec<Cell>,
 }
 
-/// Who can do something about a refusal.
+/// The party that can act on a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remedy {
@@ -222,9 +223,9 @@ pub enum Remedy {
     Retry,
     /// The admin of Renkei or of the system.
     Admin,
-    /// Whoever keeps the data where the value came from.
+    /// The person who keeps the data that the value came from.
     SourceData,
-    /// Whoever keeps the data where the value should go.
+    /// The person who keeps the data of the record that is written.
     TargetData,
     /// The plugin's author.
     Plugin,
@@ -237,11 +238,12 @@ pub enum Remedy {
 pub struct Problem {
     /// The system's or the plugin's code.
     pub code: String,
-    /// The system's own words; may contain field values, so it goes to `why` and never to the log.
+    /// The system's own words. They may contain field values, so they go to `why` and never to the
+    /// log.
     pub message: String,
-    /// The column to blame.
+    /// The column that is refused.
     pub field: Option<String>,
-    /// Who can help.
+    /// The party that can act on it.
     pub remedy: Remedy,
 }
 

@@ -1,4 +1,5 @@
-//! Reviews: questions with ids that depend only on what is asked, so that asking twice asks once.
+//! Reviews: questions whose ids depend only on their subject, so that a repeated question keeps its
+//! id.
 
 use sha2::{Digest, Sha256};
 
@@ -76,7 +77,7 @@ pub fn closed(review: &Review, at_ms: i64) -> Review {
     Review { status: ReviewStatus::Closed, at_ms, ..review.clone() }
 }
 
-/// Whether a review freezes this field.
+/// True if a review keeps this field from being written.
 pub fn is_about(review: &Review, name: &str) -> bool {
     match &review.matter {
         ReviewSubject::Conflict { field, .. }
@@ -87,7 +88,7 @@ pub fn is_about(review: &Review, name: &str) -> bool {
 }
 
 impl ReviewStatus {
-    /// Where it stands, in plain words.
+    /// The status in plain words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -98,7 +99,7 @@ impl ReviewStatus {
     }
 }
 
-/// Where a review stands, in plain words.
+/// The standing of a review in plain words: its status, unless a person put a first sync off.
 pub fn standing(review: &Review) -> &'static str {
     match (&review.matter, &review.choice) {
         (ReviewSubject::FirstSync { .. }, Some(ReviewChoice::Leave)) => {

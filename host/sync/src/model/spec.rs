@@ -1,4 +1,4 @@
-//! What is kept in step, and how: entities, their members, fields, mappings and policies.
+//! The mapping: entities, their members, fields, column groups and policies.
 //!
 //! Configuration builds these types and checks them against live schemas; the engine only reads
 //! them. Systems, objects, fields and columns have names here; inside the engine a field is its
@@ -27,63 +27,63 @@ mod table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldIndex(pub usize);
 
-/// Everything that is kept in step.
+/// All entities of the configuration, parents before the entities that refer to them.
 #[derive(Debug, Clone)]
 pub struct Spec {
     entities: Vec<EntitySpec>,
 }
 
-/// What a record is: person, company, deal.
+/// A kind of record that several systems have: person, company, deal.
 #[derive(Debug, Clone)]
 pub struct EntitySpec {
     /// Its name, such as `person`.
     pub name: String,
-    /// The objects that play it. In one system at most one live record per link is active.
+    /// The objects that hold it. In one system at most one live record per link is active.
     pub members: Vec<MemberSpec>,
     /// Its canonical fields.
     pub fields: Vec<FieldSpec>,
-    /// Tried in order until one finds a counterpart (rule E1).
+    /// Ways to match records, tried in order until one finds a counterpart.
     pub match_keys: Vec<MatchKey>,
-    /// Whose value counts when two records are linked for the first time and differ (SYNC.md 3.2).
+    /// The rule for values that differ when two records are linked for the first time.
     pub first_link: FirstLink,
-    /// What happens to the others when one is deleted or archived and nobody edited them.
+    /// The effect on the others when one is deleted or archived and nobody edited them.
     pub on_delete: OnDelete,
-    /// What happens to the others when records of one system are merged.
+    /// The effect on the other systems' records when records of one system are merged.
     pub on_merge: OnMerge,
-    /// More deletions than this in 24 hours stop for approval.
+    /// The limit of deletions in 24 hours; more of them wait for approval.
     pub delete_guard: DeleteGuard,
-    /// What a deletion does that takes other records along in its system.
+    /// The rule for an archive that takes other records along in its system.
     pub on_cascade: OnCascade,
-    /// More creations than this in 24 hours wait for approval (rule D10). `None` is no limit.
+    /// The limit of creations in 24 hours; more of them wait for approval (RULES.md P14). `None` is
+    /// no limit.
     pub create_guard: Option<u64>,
-    /// How often each member is swept, ms; `None` is never (SYNC.md 3.7).
+    /// The interval between two sweeps of each member, ms; `None` is never.
     pub sweep_ms: Option<u64>,
 }
 
-/// One object of one system that plays an entity.
+/// One object of one system that holds records of an entity.
 #[derive(Debug, Clone)]
 pub struct MemberSpec {
     /// The system's name in the configuration.
     pub system: String,
     /// The object's name in that system.
     pub object: String,
-    /// Whether a record is made here when the link has none in this system. At most one member per
-    /// system says so.
+    /// A record is made here when the link has none in this system. At most one member per system
+    /// has it.
     pub create: bool,
-    /// Columns that stand still and for want of which no record is made here now, although the
-    /// mapping says so (`RULES.md` V13).
+    /// Stopped columns that keep records from being made here now, although the mapping has
+    /// `create` (`RULES.md` V13).
     pub stops_create: Vec<String>,
-    /// How its columns become fields and back. A field stands in at most one group.
+    /// The columns and the fields that they stand for. A field stands in at most one group.
     pub groups: Vec<MappingGroup>,
-    /// Whether the system lets two of its records become one through its connector, as its live
-    /// schema says.
+    /// The connector can merge two records of the object, as the live schema says.
     pub mergeable: bool,
     /// Column and value given at creation only, such as `Company` of a Salesforce Lead.
     pub constants: Vec<(String, Cell)>,
     /// Columns given at creation only, from the record that a reference points at; they go before
     /// `constants`.
     pub copies: Vec<CopiedColumn>,
-    /// Its account's time zone, and which of its columns hold moments.
+    /// The account's time zone, and the columns that hold moments.
     pub days: Days,
     /// Changes when the mapping changes; a cursor made under another digest starts again from a
     /// backfill.
@@ -115,19 +115,19 @@ pub struct MappingGroup {
     pub fields: Vec<FieldIndex>,
     /// The member's columns, in the order of the transform's columns on that side.
     pub columns: Vec<String>,
-    /// Which way values may travel.
+    /// The direction in which values travel.
     pub direction: Direction,
-    /// How.
+    /// The conversion between columns and fields.
     pub via: Via,
     /// For reference fields: the object in this system whose ids the column holds.
     pub target: Option<String>,
     /// A create without a value for it is never sent: it waits for its parent or for a value.
     pub required: bool,
-    /// What else is agreed about the columns.
+    /// Other rules for the columns.
     pub rules: ColumnRules,
 }
 
-/// What is agreed about columns besides how they are mapped.
+/// Rules for columns besides their conversion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnRules {
     /// A field of one reference governs all records that the column holds, and not only the
@@ -137,30 +137,30 @@ pub struct ColumnRules {
     pub fillers: Vec<String>,
 }
 
-/// Which way values may travel between a member and the hub.
+/// The direction in which values travel between a member and the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From the member only. The hub never writes it.
+    /// From the member only: read-only. The hub never writes it.
     Read,
-    /// To the member only. A change there is drift: journalled, not copied (rule A14).
+    /// To the member only. A change there is drift: journalled, not copied.
     Write,
     /// Both ways.
     Both,
 }
 
 impl Direction {
-    /// Whether the member's values count.
+    /// True if the member's values count.
     pub fn reads(self) -> bool {
         self != Self::Write
     }
 
-    /// Whether the member may be written.
+    /// True if the member may be written.
     pub fn writes(self) -> bool {
         self != Self::Read
     }
 }
 
-/// How columns become fields and back.
+/// The conversion of columns to fields and back.
 #[derive(Debug, Clone)]
 pub enum Via {
     /// One column, one field, no change but the canonical form of the kind.
@@ -171,8 +171,8 @@ pub enum Via {
     Transform(TransformUse),
 }
 
-/// Pairs of remote and canonical values. Values not in it are a problem for review, never a silent
-/// null (rule B5).
+/// Pairs of remote and canonical values. A value outside it is a failure, never a silent null
+/// (RULES.md V17).
 #[derive(Debug, Clone, Default)]
 pub struct ValueTable {
     /// From the member: every remote value that may occur, its text trimmed and in NFC as in
@@ -180,7 +180,7 @@ pub struct ValueTable {
     /// value.
     pub read: BTreeMap<String, String>,
     /// To the member: the one remote value to write for each canonical value. A present remote
-    /// value that already leads to the same canonical value is kept instead (SYNC.md 3.5).
+    /// value that already leads to the same canonical value stays (RULES.md V9).
     pub write: BTreeMap<String, String>,
 }
 
@@ -202,13 +202,13 @@ pub struct TransformRef {
 /// A transform in a mapping.
 #[derive(Debug, Clone)]
 pub struct TransformUse {
-    /// Which function.
+    /// The function.
     pub function: TransformRef,
-    /// Which way the function's `forward` goes.
+    /// The direction of the function's `forward`.
     pub orientation: Orientation,
 }
 
-/// Which way a transform's `forward` goes; its `backward`, where it has one, goes the other way.
+/// The direction of a transform's `forward`; its `backward`, where it has one, goes the other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Orientation {
     /// `forward` takes the member's columns and gives the fields.
@@ -222,15 +222,15 @@ pub enum Orientation {
 pub struct FieldSpec {
     /// Its name.
     pub name: String,
-    /// What values it holds, and so how they are compared.
+    /// The kind of its values, which decides their comparison.
     pub kind: FieldKind,
-    /// Who wins when two members were edited to different values.
+    /// The rule for two members that were edited to different values.
     pub winner: Winner,
-    /// What an emptied field does to the others.
+    /// The effect of an emptied field on the other members.
     pub clear: Clear,
 }
 
-/// What values a field holds.
+/// The kind of a field's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
     /// Text, compared trimmed and in Unicode NFC.
@@ -257,7 +257,7 @@ pub enum FieldKind {
     Reference {
         /// That entity's name.
         entity: String,
-        /// Whether there may be several; several are merged as sets.
+        /// There may be several records; several are merged as sets.
         many: bool,
     },
 }
@@ -277,7 +277,7 @@ pub struct MatchKey {
     pub unique: bool,
 }
 
-/// Why a specification cannot be used.
+/// A fault of the mapping that keeps it from being used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
@@ -287,43 +287,43 @@ pub enum SpecError {
     /// A reference names an entity that is not there.
     #[error("field {field} of {entity} refers to the unknown entity {target}")]
     UnknownEntity {
-        /// Whose field.
+        /// The entity whose field it is.
         entity: String,
-        /// Which field.
+        /// The field.
         field: String,
-        /// What it names.
+        /// The unknown name.
         target: String,
     },
     /// Two members of one system both want to be created.
     #[error("{entity}: more than one member of {system} has create = true")]
     TwoCreators {
-        /// Which entity.
+        /// The entity.
         entity: String,
-        /// Which system.
+        /// The system.
         system: String,
     },
     /// Two groups of one member write the same column.
     #[error("{entity}: two fields write column {column} of {system}.{object}; make one read_only")]
     WrittenTwice {
-        /// Which entity.
+        /// The entity.
         entity: String,
-        /// Which column.
+        /// The column.
         column: String,
-        /// Which system.
+        /// The system.
         system: String,
-        /// Which object.
+        /// The object.
         object: String,
     },
     /// A field stands in two groups of one member.
     #[error("{entity}: field {field} is mapped twice in {system}.{object}")]
     MappedTwice {
-        /// Which entity.
+        /// The entity.
         entity: String,
-        /// Which field.
+        /// The field.
         field: String,
-        /// Which system.
+        /// The system.
         system: String,
-        /// Which object.
+        /// The object.
         object: String,
     },
 }
@@ -365,7 +365,7 @@ impl Spec {
         self.entities.iter().find(|entity| entity.name == name)
     }
 
-    /// Keeps what an account says of its days, before anything of it is read.
+    /// Gives the members of a system their time zone and moment columns, before anything is read.
     pub fn learn(&self, system: &str, zone: Option<&jiff::tz::TimeZone>, schemas: &[Schema]) {
         let members = self.entities.iter().flat_map(|entity| &entity.members);
         for member in members.filter(|member| member.system == system) {
@@ -375,7 +375,7 @@ impl Spec {
         }
     }
 
-    /// Systems of which something is still to be learned.
+    /// Systems with a member whose time zone and moment columns are not learned yet.
     pub fn unlearned(&self) -> Vec<&str> {
         let is_unlearned = |system: &&str| {
             let mut members = self.entities.iter().flat_map(|entity| &entity.members);
@@ -384,7 +384,7 @@ impl Spec {
         self.systems().into_iter().filter(is_unlearned).collect()
     }
 
-    /// Every system that plays a part, in order of first mention.
+    /// Every system of the mapping, in order of first mention.
     pub fn systems(&self) -> Vec<&str> {
         let mut systems = Vec::new();
         for member in self.entities.iter().flat_map(|entity| &entity.members) {
@@ -473,7 +473,8 @@ impl EntitySpec {
 }
 
 impl Spec {
-    /// Where a live schema keeps the stamps of an object's creates.
+    /// Sets the column that holds the stamps of an object's creates; `None` where the schema has
+    /// none.
     pub fn set_stamp(&mut self, system: &str, object: &str, column: Option<&str>) {
         let members = self.entities.iter_mut().flat_map(|entity| &mut entity.members);
         for member in members.filter(|one| one.system == system && one.object == object) {

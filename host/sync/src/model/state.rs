@@ -1,10 +1,10 @@
-//! What the engine remembers: records as last seen, links with their truth, the outbox, reviews and
+//! The engine's stored state: records as last seen, links with their truth, the outbox, reviews and
 //! the journal.
 //!
-//! Pure data, carried by the [`crate::store::port::Store`] port. Values are as
-//! they were read (`RULES.md` V9); [`crate::read::canonical`] compares them.
-//! Vectors of cells and field states are in the order of the entity's fields; only [`crate::store::codec`]
-//! turns positions into names, so that a stored record survives a change of the mapping.
+//! Pure data, carried by the [`crate::store::port::Store`] port. Values are as they were read
+//! (`RULES.md` V9); [`crate::read::canonical`] compares them. Vectors of cells and field states are
+//! in the order of the entity's fields; only [`crate::store::codec`] turns positions into names, so
+//! that a stored record survives a change of the mapping.
 
 use std::sync::Arc;
 
@@ -44,19 +44,20 @@ pub struct Truth {
     pub previous: Cell,
     /// The system that it came from.
     pub from: Option<String>,
-    /// When it came about there.
+    /// The span in which it came about there.
     pub edited: Span,
-    /// How often in a row the value went back to `previous` right after the engine's own write.
+    /// Consecutive returns of the value to `previous` right after the engine's own write.
     pub flips: u32,
 }
 
-/// Whether a link is kept in step.
+/// The status of a link: kept in step, ended, or merged into another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkStatus {
     /// Yes.
     Active,
-    /// No more: its records are gone, or one is gone and the policy is to leave the others alone.
+    /// Not kept in step any more: its records are gone, or one is gone and the policy leaves the
+    /// others alone.
     Ended,
     /// Its records belong to that link now.
     MergedInto(LinkId),
@@ -69,21 +70,21 @@ pub struct Link {
     pub id: LinkId,
     /// The entity's name.
     pub entity: String,
-    /// Whether it is kept in step.
+    /// The status of the link.
     pub status: LinkStatus,
     /// Counts the plans that made operations; part of every intent.
     pub version: u64,
-    /// In the order of the entity's fields.
+    /// One truth per field, in the order of the entity's fields.
     pub truth: Vec<Truth>,
-    /// What could not be written.
+    /// Writes that failed, one entry per cause (RULES.md V5).
     pub failures: Vec<Failure>,
-    /// The database was put back from a backup or a copy since the link was last planned: what was
-    /// written and agreed on meanwhile is not known.
+    /// The database was put back from a backup or a copy since the link was last planned, so it
+    /// does not know what was written and agreed meanwhile (RULES.md P14).
     pub restored: bool,
 }
 
-/// A link with all that belongs to it: what the planner sees. Link and records are shared, because
-/// most plans change nothing of them.
+/// A link with its records and reviews: the planner's input. Link and records are shared, because
+/// most plans change none of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkView {
     /// The link.
@@ -92,7 +93,8 @@ pub struct LinkView {
     pub records: Vec<Arc<RecordState>>,
     /// Its reviews that are open, or were closed by a choice that the planner has not used yet.
     pub reviews: Vec<Review>,
-    /// Whether an operation of it is still in the outbox; then it is not planned again yet.
+    /// An operation of the link is still in the outbox; until it is done the link is not planned
+    /// again.
     pub busy: bool,
 }
 
@@ -107,31 +109,31 @@ pub struct Review {
     pub link: Option<LinkId>,
     /// The record it is about.
     pub record: Option<RecordKey>,
-    /// What it is about.
+    /// The subject of the review.
     pub matter: ReviewSubject,
-    /// Whether it is open.
+    /// The status of the review.
     pub status: ReviewStatus,
-    /// What a person chose.
+    /// The choice of a person, where there is one.
     pub choice: Option<ReviewChoice>,
-    /// When it was opened or last changed, ms.
+    /// The time when it was opened or last changed, ms.
     pub at_ms: i64,
 }
 
-/// Where a review stands.
+/// The status of a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewStatus {
-    /// A person is asked; what it is about stands still.
+    /// A person is asked; the subject waits for the answer.
     Open,
     /// A rule has decided; a person may take that back while its value stands.
     Decided,
     /// A person has chosen; the next plan uses it.
     Chosen,
-    /// Over: the world has changed so that there is no question any more.
+    /// Over: the question has lost its cause.
     Closed,
 }
 
-/// What a review is about.
+/// The subject of a review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewSubject {
@@ -139,16 +141,16 @@ pub enum ReviewSubject {
     Conflict {
         /// The field's name.
         field: String,
-        /// The value before.
+        /// The value before the edits.
         base: Cell,
-        /// System and value of those that differ.
+        /// System and value of each member that differs.
         values: Vec<(String, Cell)>,
         /// The rule that was applied, in plain words.
         policy: String,
-        /// What was chosen, if a rule could choose.
+        /// The value that the rule chose, where a rule could choose.
         chosen: Option<Cell>,
     },
-    /// A field went to and fro too often and stands still.
+    /// A field alternated between two values too often and waits for a person.
     Oscillation {
         /// The field's name.
         field: String,
@@ -159,7 +161,7 @@ pub enum ReviewSubject {
     Cleared {
         /// The field's name.
         field: String,
-        /// Where.
+        /// The system in which it was emptied.
         system: String,
         /// The value that the others still have.
         value: Cell,
@@ -177,7 +179,7 @@ pub enum ReviewSubject {
         active: RecordKey,
         /// The one that is kept as an alias.
         surplus: RecordKey,
-        /// Whether the connector can merge them; else a person merges them there by hand.
+        /// The connector can merge them; else a person merges them in the system by hand.
         #[serde(default)]
         mergeable: bool,
     },
@@ -187,7 +189,8 @@ pub enum ReviewSubject {
         /// The record that has it.
         record: RecordKey,
     },
-    /// A field stands still in a member because the system no longer has what it needs.
+    /// A field is stopped in a member because the system no longer has what the mapping needs
+    /// (RULES.md V13).
     Stopped {
         /// The field's name.
         field: String,
@@ -195,7 +198,7 @@ pub enum ReviewSubject {
         system: String,
         /// The object.
         object: String,
-        /// What is missing.
+        /// The missing property or option.
         missing: String,
     },
     /// A record is gone and the policy asks what to do with the others.
@@ -215,13 +218,13 @@ pub enum ReviewSubject {
         /// Those that could take its place.
         records: Vec<RecordKey>,
     },
-    /// More deletions in a day than the guard allows, or some that take other records along.
+    /// More deletions than the limit of a day allows, or some that take other records along.
     Deletions {
-        /// How many, with what they take along.
+        /// Deletions that wait, with the records that they take along.
         count: u64,
-        /// How many are allowed in a day.
+        /// Deletions allowed in a day.
         limit: u64,
-        /// What they take along: `system.object`, and how many records of it.
+        /// Records that go along: `system.object` and their number.
         along: Vec<(String, u64)>,
         /// A digest of the records, so that an answer is about these and no others.
         digest: String,
@@ -231,29 +234,30 @@ pub enum ReviewSubject {
         /// The record that was archived.
         with: RecordKey,
     },
-    /// More creations in a day than the guard allows; the others wait.
+    /// More creations than the limit of a day allows; the others wait.
     Creations {
-        /// How many are allowed.
+        /// Creations allowed in a day.
         limit: u64,
-        /// How many wait; 0 in a question of an older program, which did not say.
+        /// Creations that wait; 0 in a question of an older program, which did not store it.
         #[serde(default)]
         count: u64,
     },
-    /// Entities that nothing was written of yet; nothing is before this is approved.
+    /// Entities whose first sync waits for approval; nothing is written of them before
+    /// (RULES.md P15).
     FirstSync {
-        /// What would be written of each.
+        /// The planned writes of each entity.
         entities: Vec<EntityPlan>,
     },
     /// A create whose outcome is unknown and that left no stamp.
     Uncertain {
         /// The intent.
         intent: String,
-        /// Records that may be it.
+        /// Records that the create may have made.
         records: Vec<RecordKey>,
     },
 }
 
-/// What a person chose.
+/// The choice of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReviewChoice {
@@ -265,14 +269,14 @@ pub enum ReviewChoice {
     Separate,
     /// Do what was asked (archive the others, go on with the deletions).
     Approve,
-    /// Leave things as they are.
+    /// Leave everything as it is.
     Leave,
 }
 
-/// One line of the history: why something was written, or was not.
+/// One line of the history, with the reason for a write or for leaving it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// When, ms.
+    /// The time of the line, ms.
     pub at_ms: i64,
     /// The entity's name.
     pub entity: String,
@@ -286,6 +290,6 @@ pub struct JournalEntry {
     pub intent: Option<String>,
     /// `plugin@version` and digest that did it.
     pub generation: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }

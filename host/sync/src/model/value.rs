@@ -2,7 +2,7 @@
 //!
 //! Three states are kept apart everywhere: *absent* (`None`: not read, or no right to read), *null*
 //! (`Some(Value::Null)`: read and empty) and a value. In a write, absent means "leave alone" and
-//! null means "clear" (SYNC.md 3.1).
+//! null means "clear".
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub enum Value {
 pub type Cell = Option<Value>;
 
 impl Value {
-    /// Whether the cell is read and empty.
+    /// True if the cell was read and is empty.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
@@ -59,7 +59,7 @@ impl From<&str> for Value {
     }
 }
 
-/// A cell for people.
+/// Prints a cell for people: `(unknown)`, `(empty)`, or the value.
 #[derive(Debug, Clone, Copy)]
 pub struct DisplayedValue<'a>(pub &'a Cell);
 

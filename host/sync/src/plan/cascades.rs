@@ -1,8 +1,9 @@
-//! What a deletion takes along in its own system, and what went along with one of the engine's own.
+//! Cascaded deletions: records that a system deletes together with another one.
 //!
 //! Some systems delete the records that refer to one that is deleted. A plan must know that before
-//! it archives, and the tombstones of what went along with an archive of the engine's own are no
-//! edits by people: taken as such they would archive the same things everywhere else.
+//! it archives. The tombstones of records that went along with an archive by the engine are no
+//! deletions by people: taken as such they would archive the same things everywhere else
+//! (`RULES.md` V2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,12 +23,12 @@ use crate::store::port::{Store, StoreError};
 /// More generations of children than any chain of references has.
 const GENERATIONS_MAX: usize = 8;
 
-/// How many records of which object, `system.object`.
+/// The number of records by object, `system.object`.
 pub(crate) type TakenAlong = BTreeMap<String, u64>;
 
-/// What archiving these records takes along, as far as the store knows the records, and all that
-/// go, these among them. Asks systems whose schemas are not known yet; without their answer nothing
-/// is archived.
+/// The records that archiving these takes along, counted by object, and all that go, these among
+/// them. Asks systems whose schemas are not known yet; an error of one means that nothing is
+/// archived.
 pub(crate) async fn taken_along(
     cycle: &mut CycleState<'_>,
     archives: &BTreeSet<RecordKey>,
@@ -63,8 +64,8 @@ pub(crate) async fn taken_along(
     Ok(Ok((along, seen)))
 }
 
-/// Leaves the links of what goes along with these archives alone for the rest of the cycle: what
-/// is known of them is over, and the next cycle reads what became of them.
+/// Leaves the links of records that go along with these archives alone for the rest of the cycle;
+/// the next cycle reads their state.
 pub(crate) async fn set_followers_aside(
     cycle: &mut CycleState<'_>,
     archived: &BTreeSet<RecordKey>,
@@ -177,13 +178,13 @@ impl WentAlong {
         self.reviews.get(root)
     }
 
-    /// The ids of all questions that these records ask.
+    /// The ids of all questions about these records.
     pub(crate) fn asked(&self, entity: &EntitySpec) -> BTreeSet<String> {
         self.with.values().map(|root| question(entity, root, 0).id).collect()
     }
 }
 
-/// What to do about the records that went along with this one: one question for all of an entity.
+/// The question about all records of an entity that went along with this one.
 pub(crate) fn question(entity: &EntitySpec, with: &RecordKey, now_ms: i64) -> Review {
     review::of_entity(&entity.name, ReviewSubject::TookAlong { with: with.clone() }, now_ms)
 }

@@ -1,5 +1,4 @@
-//! Rules that every plan keeps, checked before it is committed: a second pair of eyes on the
-//! planner.
+//! Rules that every plan keeps, checked on each chunk before it is committed.
 //!
 //! A plan that breaks one is a fault of the engine. Nothing of it is committed or sent.
 
@@ -79,7 +78,8 @@ fn check_merge(entry: &OutboxEntry, views: &[LinkView]) -> Result<(), String> {
     }
 }
 
-/// Only mapped columns, only in the direction of the mapping (I7, I8).
+/// Checks that only mapped columns are written, in the direction of the mapping (`RULES.md` I7,
+/// I8).
 fn check_columns(member: &MemberSpec, entry: &OutboxEntry) -> Result<(), String> {
     for write in &entry.columns {
         let mut groups = member.groups.iter().filter(|group| group.direction.writes());

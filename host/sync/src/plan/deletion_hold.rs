@@ -1,16 +1,16 @@
-//! The limit that deletions of an entity have reached, until a person answers.
+//! The hold on deletions of an entity, until a person answers.
 
-/// Deletions that wait for a person, and why.
+/// Deletions that wait, with the numbers that the question names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletionHold {
-    /// How many there are, with what they take along.
+    /// The number of deletions, with those that they take along.
     pub count: u64,
-    /// How many are allowed in a day.
+    /// The number of deletions that the guard allows in 24 hours.
     pub limit: u64,
-    /// How many of them go along.
+    /// The number of those that go along.
     pub along: u64,
-    /// A person says to leave the others.
+    /// A person answered `leave`: the other records stay.
     pub leaves: bool,
-    /// They wait for the rest of this cycle only.
+    /// They wait only until all else of this cycle was planned once.
     pub later: bool,
 }

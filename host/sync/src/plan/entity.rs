@@ -1,4 +1,4 @@
-//! Planning all dirty links of an entity, a chunk per commit.
+//! Plans all dirty links of an entity, a chunk per commit.
 //!
 //! The plan is derived from stored state only, and operations are committed together with the
 //! truths and bases that they follow from, so that a crash loses neither.
@@ -33,10 +33,10 @@ use crate::plan::render::{RenderedWrite, intent, render};
 use crate::read::ingest::IngestSource;
 use crate::store::port::{Changes, Store, StoreError};
 
-/// Records looked at in one call.
+/// Lost records read by id in one call.
 const LOOK_MAX: usize = 1_000;
 
-/// Plans the dirty links of an entity; the number of links that were done with.
+/// Plans the dirty links of an entity. The number of links that nothing holds back.
 pub(crate) async fn plan_entity(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,
@@ -70,8 +70,8 @@ pub(crate) async fn plan_entity(
     Ok(done)
 }
 
-/// Looks at records that references lost although they seem to be there: readings may be older
-/// than their deletion (RULES.md V2). Whether the systems answered; else the links wait.
+/// Reads records by id that references lost although they seem to be there: readings may be older
+/// than their deletion (`RULES.md` V2). False where a system did not answer; then the links wait.
 async fn look_for_lost(
     cycle: &mut CycleState<'_>,
     lost: &BTreeSet<RecordKey>,
@@ -169,7 +169,7 @@ async fn plan_chunk(
     Ok(done)
 }
 
-/// Keeps which links get a record where.
+/// Keeps the links that get a record, by system and object.
 fn note_made(planned: &[OutboxEntry], made: &mut PromisedRecords) {
     for entry in planned.iter().filter(|entry| entry.action == Action::Create) {
         let place = (entry.system.clone(), entry.object.clone());
@@ -177,7 +177,7 @@ fn note_made(planned: &[OutboxEntry], made: &mut PromisedRecords) {
     }
 }
 
-/// How many links match, stand alone and are held back, for a dry run.
+/// Counts the links that match, stand alone and are held back, for a dry run.
 fn counts_of(entity: &EntitySpec, plans: &[LinkPlan], views: &[LinkView]) -> EntityPlan {
     let systems = |view: &&LinkView| {
         let live = view.records.iter().filter(|record| record.status == RecordStatus::Live);
@@ -212,7 +212,7 @@ fn ended(links: &[Link], views: &[LinkView]) -> Vec<Awaited> {
 }
 
 /// Records of links that are about to lose some, whose newest reading was older than what is known
-/// or lacked a cell: somebody may have edited them (RULES.md V1, V13).
+/// or lacked a cell: somebody may have edited them (`RULES.md` V1, V13).
 async fn unclear(
     store: &dyn Store,
     plans: &[LinkPlan],
@@ -242,12 +242,12 @@ struct LinkChunk<'a> {
     now_ms: i64,
     changes: Changes,
     held: Vec<HeldLink>,
-    /// Where records are, for the stamps of creates; fetched where there are any.
+    /// The accounts and objects that stamps of creates name; fetched where a create is planned.
     places: Option<MemberPlaces<'a>>,
 }
 
 impl<'s> LinkChunk<'s> {
-    /// Takes up one plan with its drafts, which were rendered apart.
+    /// Adds one plan with its rendered writes to the chunk.
     fn add<'d>(
         &mut self,
         store: &dyn Store,
@@ -339,7 +339,8 @@ impl<'s> LinkChunk<'s> {
         }
     }
 
-    /// A question about a write that met a record of another link is over when that write is.
+    /// Closes questions about a write that met a record of another link, once that write is due no
+    /// more.
     fn close_taken(&self, plan: &mut LinkPlan, view: &LinkView) {
         let is_met = is_met(&plan.link.failures);
         let taken =
@@ -348,7 +349,7 @@ impl<'s> LinkChunk<'s> {
         plan.reviews.extend(over);
     }
 
-    /// What new records lack.
+    /// The failures of creates that lack a requirement.
     fn lacking(&self, plan: &LinkPlan) -> PlanFindings<'s> {
         let failure = |lacking: &MissingRequirement| {
             let member = self.entity.members.get(lacking.member)?;
@@ -360,7 +361,7 @@ impl<'s> LinkChunk<'s> {
         PlanFindings { entity: self.entity, wanted: Vec::new(), failures, unread: Vec::new() }
     }
 
-    /// Values that a member's columns have no counterpart for.
+    /// The failures of values that a member's columns have no counterpart for.
     fn unrendered(
         &self,
         member: &MemberSpec,
@@ -436,7 +437,7 @@ impl<'s> LinkChunk<'s> {
     }
 }
 
-/// What is remembered of creates without an answer is over where the link has had a record since.
+/// Forgets creates without an answer in systems where the link has had a record since.
 fn forget_made(link: &mut Arc<Link>, view: &LinkView) {
     let is_made = |failure: &Failure| {
         failure.class == FailureClass::Unanswered
@@ -466,7 +467,7 @@ fn refused_notes(
     left_out.into_iter().map(note).collect()
 }
 
-/// A field whose columns say the truth already in the member's own form.
+/// Notes that a member has agreed to the truth: its columns hold it already, in a form of its own.
 fn mark_field_told(
     entity: &EntitySpec,
     records: &mut Vec<Arc<RecordState>>,

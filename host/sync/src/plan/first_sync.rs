@@ -1,11 +1,11 @@
-//! A first sync asks: nothing is written of an entity before a person has seen what it would be
-//! (`RULES.md` P15).
+//! The first sync of an entity: nothing is written before a person has seen the numbers and
+//! approved (`RULES.md` P15).
 //!
 //! An entity is begun when somebody has approved its first plan; that stands in the store
-//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read and
-//! linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
-//! question about all entities that are not begun. An entity of which two systems were not read to
-//! their end is not asked about yet: what would be written is not known.
+//! ([`crate::store::port::Store::begun`]) and is never taken back. One that is not begun is read
+//! and linked, and its plan is made as a dry run makes it and thrown away. Its numbers stand in one
+//! question about all entities that are not begun. An entity is not asked about before two of its
+//! systems were read to their end, because its plan is not known.
 
 use crate::cycle_state::CycleState;
 use crate::engine::{CycleError, CycleOptions, Engine, FirstSyncAnswer, SilentObserver};
@@ -19,7 +19,7 @@ use crate::plan::entity::plan_entity;
 use crate::read::transforms::TransformCalls;
 use crate::store::port::{Changes, ReviewFilter, ReviewQuery, StoreError};
 
-/// What becomes of entities whose first plans are known.
+/// The next step for entities whose first plans are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// They are begun.
@@ -103,7 +103,7 @@ pub(crate) async fn begin_or_ask(cycle: &mut CycleState<'_>) -> Result<(), Cycle
     Ok(())
 }
 
-/// Begins the entities of approved questions; the questions that are left.
+/// Begins the entities of approved questions. The questions that are left.
 async fn begin_approved(
     engine: &Engine<'_>,
     questions: Vec<Review>,
@@ -202,8 +202,8 @@ async fn preview(
     Ok(Some(EntityPlan { ambiguous, ..plan }))
 }
 
-/// Whether it is known what would be written: two systems were read to their end, or all there are,
-/// and what was not has failed.
+/// True where the plan can be known: all systems were read to their end, or two were and the others
+/// have failed.
 fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
     let current = cycle.current_systems(entity);
     let mut unread =
@@ -216,7 +216,7 @@ fn is_read(cycle: &CycleState<'_>, entity: &EntitySpec) -> bool {
     is_whole || (current.len() > 1 && unread.all(|one| has_stopped(&one.system)))
 }
 
-/// How many questions about ambiguous matches the entity has.
+/// The number of open questions about ambiguous matches of the entity.
 async fn ambiguous(engine: &Engine<'_>, entity: &str) -> Result<u64, StoreError> {
     let query = ReviewQuery { stand: ReviewFilter::Stopping, ..ReviewQuery::default() };
     let reviews = engine.store.reviews(&query).await?;

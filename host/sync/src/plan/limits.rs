@@ -1,5 +1,5 @@
-//! Guards against writing far more than was meant: deletions and creations above a number wait for
-//! a person (`RULES.md` V2, P3, P14).
+//! The guards: deletions and creations above a number in 24 hours wait for a person (`RULES.md` V2,
+//! P3, P14).
 //!
 //! Both are counted over the last 24 hours, so that many small steps are one large one. Deletions
 //! are counted before any is made, with what they take along in their systems, and a deletion that
@@ -27,14 +27,15 @@ use crate::plan::mapping::FieldMappings;
 use crate::plan::references::{PromisedRecords, References};
 use crate::store::port::{Changes, OutboxQuery, ReviewFilter, ReviewQuery, StoreError};
 
-/// What would be archived now, and what that means.
+/// The deletions that a plan without a guard would make.
 struct PendingDeletions {
     records: BTreeSet<RecordKey>,
     /// Questions about records that went along with an archive, which are still to be answered.
     asked: BTreeSet<String>,
 }
 
-/// Whether deletions must wait, and the questions about them.
+/// Weighs the pending deletions of an entity and renews the questions about them. The hold, where
+/// they must wait.
 pub(crate) async fn deletions(
     cycle: &mut CycleState<'_>,
     mappings: &FieldMappings<'_>,
@@ -161,7 +162,7 @@ async fn weigh(
     Ok(waits.then_some(hold))
 }
 
-/// Archives that were sent and not answered: perhaps they were done.
+/// The number of archives that were sent and not answered; they count as done.
 async fn unanswered(engine: &Engine<'_>, entity: &EntitySpec) -> Result<u64, StoreError> {
     let query = OutboxQuery {
         state: OutboxState::Sent,
@@ -196,8 +197,8 @@ async fn open_questions(
     Ok(reviews)
 }
 
-/// How many records of an entity may be created in this cycle, and the end of the question about
-/// more. The plan of a first sync is asked about as a whole, so the guard does not cut it short.
+/// Sets the number of records of an entity that may be created in this cycle. A first sync is asked
+/// about as a whole, so the guard does not cut it short.
 pub(crate) async fn creations(
     cycle: &mut CycleState<'_>,
     entity: &EntitySpec,

@@ -1,10 +1,9 @@
 //! Planning one link: from what is stored to what should be written, with a reason for each.
 //!
-//! Pure, total and deterministic: the same view gives the same plan in any order of links (I12,
-//! I13). The steps are: is a record gone (`removal`), are records to be merged first (`merges`),
-//! what is the truth of each field
-//! ([`crate::plan::merge`]), which members must be told (`update`), which systems have no record yet
-//! (`create`). The result holds canonical values; [`crate::plan::render`] turns them into columns.
+//! Pure, total and deterministic: the same view gives the same plan in any order of links
+//! (`RULES.md` I12, I13). The steps: follow a removal (`removal`), plan approved merges (`merges`),
+//! merge each field ([`crate::plan::merge`]), plan updates (`update`) and creates (`create`). The
+//! result holds canonical values; [`crate::plan::render`] turns them into columns.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,7 +33,7 @@ mod update;
 
 pub use planned::{LinkPlan, MissingRequirement, PlanNote, PlannedWrite, UnreadField};
 
-/// What planning a link may look at besides the link.
+/// The inputs of a plan besides the link itself.
 #[derive(Debug)]
 pub struct PlanContext<'a> {
     /// The entity and its mappings.
@@ -69,7 +68,7 @@ struct LinkPlanner<'a> {
     recalls: bool,
 }
 
-/// A merged field with the positions (in `active`) of its parts.
+/// A merged field with the positions (in `active`) of its member fields.
 struct FieldOutcome {
     merged: MergedField,
     parts: Vec<usize>,
@@ -143,8 +142,8 @@ impl<'a> LinkPlanner<'a> {
         }
     }
 
-    /// Whether the field needs no merge. Most fields of most links do not, so this allocates
-    /// nothing; what references wait for is noted all the same.
+    /// True where the field needs no merge. Most fields of most links need none, so this allocates
+    /// nothing; awaited references are noted all the same.
     fn is_quiet(&mut self, position: usize, field: &FieldSpec) -> bool {
         let Self { context, records, active, plan, reviews, .. } = self;
         let Some(truth) = plan.link.truth.get(position) else { return true };
@@ -188,7 +187,7 @@ impl<'a> LinkPlanner<'a> {
         Some(FieldOutcome { merged, parts: positions, chosen: choice.is_some() })
     }
 
-    /// Takes over what the merge says of truth, bases, questions and notes.
+    /// Stores truth, bases, questions and notes of a merge in the plan.
     fn add_field_outcome(&mut self, position: usize, field: &FieldSpec, outcome: &FieldOutcome) {
         let truth = &outcome.merged.truth;
         let stands = self.plan.link.truth.get(position).is_some_and(|k| k.value == truth.value);
@@ -305,11 +304,11 @@ impl<'a> LinkPlanner<'a> {
     fn finish(mut self, view: &LinkView) -> LinkPlan {
         self.drop_failures();
         let is_active = self.plan.link.status == LinkStatus::Active;
-        // Answers to these need nothing of the planner.
+        // The planner does nothing more about these questions.
         let idle = |review: &&Review| match &review.matter {
-            // What became of a create is found out all the same.
+            // A create without an answer is looked for all the same.
             ReviewSubject::Uncertain { .. } => review.status == ReviewStatus::Chosen,
-            // Nothing is planned any more, whatever a person says (RULES.md V20).
+            // Nothing is planned any more, whatever a person says (`RULES.md` V20).
             _ if !is_active => true,
             ReviewSubject::Surplus { active, surplus, .. } => {
                 review.choice == Some(ReviewChoice::Leave) || !self.stands(review, active, surplus)
@@ -378,7 +377,7 @@ fn seen<'a>(
     Cow::Owned(inward.cell)
 }
 
-/// Whether something was taken out of a reference of a live record.
+/// True where something was taken out of a reference of a live record.
 fn has_lost(records: &[Arc<RecordState>]) -> bool {
     let mut live = records.iter().filter(|record| record.status == RecordStatus::Live);
     live.any(|record| record.fields.iter().any(|state| state.lost.is_some()))
@@ -393,7 +392,7 @@ fn undecided(matter: &ReviewSubject) -> Reason {
     }
 }
 
-/// Whether a record of the link has this status.
+/// True where this record of the link has this status.
 fn is_now(records: &[Arc<RecordState>], key: &RecordKey, status: &RecordStatus) -> bool {
     records.iter().any(|record| record.key == *key && record.status == *status)
 }
@@ -403,8 +402,8 @@ fn is_filled(cell: &Cell) -> bool {
     cell.as_ref().is_some_and(|value| *value != Value::Null)
 }
 
-/// Whether the members still hold what the person saw who answered the review. An edit made after
-/// the answer is a new conflict, not overruled by it.
+/// True where the members still hold the values that the person saw. An edit after the answer is a
+/// new conflict, which the answer does not overrule.
 fn was_seen(
     review: &Review,
     rules: MergeRules<'_>,

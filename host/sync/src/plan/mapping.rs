@@ -1,11 +1,11 @@
-//! An entity made ready for planning: which member maps which field, and which way.
+//! The table of an entity's field mappings, by member and field, made once per plan.
 
 use std::sync::Arc;
 
 use crate::model::spec::{EntitySpec, FieldIndex, FieldKind, MappingGroup, MemberSpec};
 use crate::model::state::{RecordState, RecordStatus};
 
-/// An entity with a table of how each member maps each field.
+/// An entity with the mapping of each field in each member.
 #[derive(Debug)]
 pub struct FieldMappings<'a> {
     /// The entity.
@@ -16,7 +16,7 @@ pub struct FieldMappings<'a> {
     references: Vec<usize>,
 }
 
-/// How a field travels between one member and the hub.
+/// The mapping of one field in one member.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldMapping<'a> {
     /// The group of columns that carries the field.
@@ -82,7 +82,7 @@ pub struct ActiveMember {
 }
 
 impl<'a> FieldMapping<'a> {
-    /// Whether it carries values of its own and not references.
+    /// True where it carries values and not references.
     pub fn is_plain(&self) -> bool {
         self.group.target.is_none()
     }

@@ -1,11 +1,11 @@
-//! The field decision table of SYNC.md 3.2: one field of one link, all its members at once.
+//! The field decision table (`RULES.md` E5): merges one field of one link, all its members at once.
 //!
-//! Pure and total. A member's edit is `seen != base`. What the merge has taken into account becomes
-//! the base; what the truth should be becomes due wherever a member neither holds it nor has agreed
-//! to it before. An edit made by a member that had not yet got the truth is weighed against the
-//! truth, so that neither is lost; so is a value of which nobody can tell whether it is an edit. A
-//! question freezes the field: nothing moves until it is answered (`asked`). `consent` goes before
-//! the table where somebody has opted out, whatever else holds.
+//! Pure and total. A member's edit is `seen != base`. A value that the merge has weighed becomes
+//! the base. The truth becomes due wherever a member neither holds it nor has agreed to it before.
+//! An edit made by a member that had not yet got the truth is weighed against the truth, so that
+//! neither is lost; so is a value of which nobody can tell whether it is an edit. A question
+//! freezes the field: nothing moves until it is answered (`asked`). `consent` goes before the table
+//! where somebody has opted out, whatever else holds.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub struct MemberField<'a> {
     pub reads: bool,
     /// It may be written.
     pub writes: bool,
-    /// What is known of it.
+    /// Its stored state: seen, base, agreed.
     pub state: &'a FieldState,
     /// The value last seen, with references turned into links.
     pub seen: Cow<'a, Cell>,
@@ -63,25 +63,25 @@ impl MemberField<'_> {
     }
 }
 
-/// What becomes of one member's field.
+/// The result of the merge for one member's field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldResult {
     /// Its base from now on.
     pub base: Cell,
-    /// What it has agreed to from now on.
+    /// The truth that it has agreed to from now on.
     pub agreed: Cell,
     /// A write of the truth is due, and why.
     pub due: Option<Reason>,
 }
 
-/// What becomes of the field.
+/// The result of the merge for the field and all its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergedField {
     /// The truth from now on.
     pub truth: Truth,
-    /// One per part, in order.
+    /// One per member field, in order.
     pub parts: Vec<FieldResult>,
-    /// What is worth telling, with the position of the part it is about.
+    /// Reasons to report, each with the position of its member field.
     pub notes: Vec<(usize, Reason)>,
     /// A conflict that a rule has decided.
     pub decided: Option<ReviewSubject>,
@@ -89,15 +89,15 @@ pub struct MergedField {
     pub question: Option<ReviewSubject>,
 }
 
-/// By what a field is merged.
+/// The rules that a field is merged by.
 #[derive(Debug, Clone, Copy)]
 pub struct MergeRules<'a> {
     /// The field.
     pub field: &'a FieldSpec,
-    /// Whose value counts at the first link.
+    /// The rule for values that differ at the first link.
     pub first_link: &'a FirstLink,
-    /// Which of two values is older is not known, because the database was put back: no policy
-    /// chooses between them (`RULES.md` P14).
+    /// The database was put back, so nobody knows which of two values is older: no policy chooses
+    /// between them (`RULES.md` P14).
     pub by_hand: bool,
     /// The truth names nothing but what is gone everywhere: it stands for nobody.
     pub is_over: bool,
@@ -117,7 +117,8 @@ pub fn merge(
     }
 }
 
-/// Whether nothing is to be done about this part of a field that nobody has a question about.
+/// True where this member field needs no merge: no edit, no doubt and no write are due. The field
+/// must have no question.
 pub(crate) fn is_quiet(field: &FieldSpec, part: &MemberField<'_>, truth: &Truth) -> bool {
     let taken = !part.is_edited() && !part.is_unsure() || part.is_own();
     let settled = !part.is_writable()
@@ -272,7 +273,7 @@ impl<'a> FieldMerge<'a> {
         })
     }
 
-    /// Whether a member was edited before it had got the truth.
+    /// True where a member was edited before it had got the truth.
     fn is_behind(&self, position: usize) -> bool {
         self.parts.get(position).is_some_and(|part| {
             let bereft = part.state.bereft.as_deref();
@@ -294,9 +295,10 @@ impl<'a> FieldMerge<'a> {
         self.overrule();
     }
 
-    /// Makes a vote the truth, unless that would be one swing too many.
+    /// Makes a vote the truth. A value that has gone back more than [`FLIPS_MAX`] times is a
+    /// question.
     fn adopt(&mut self, vote: &Vote, reason: Reason) -> Option<ReviewSubject> {
-        // A value that comes back from a member to which the engine had just written another.
+        // The value before the last truth comes back from another member.
         let swings = vote.value == self.old.previous
             && vote.value != self.old.value
             && self.old.from.as_ref().is_some_and(|from| from != &vote.system);
@@ -361,7 +363,7 @@ impl<'a> FieldMerge<'a> {
         None
     }
 
-    /// Says what is due, once the truth is known.
+    /// Decides what is due, once the truth is known.
     fn into_merged_field(mut self) -> MergedField {
         for position in 0..self.parts.len() {
             self.settle_part(position);
@@ -412,7 +414,7 @@ impl<'a> FieldMerge<'a> {
         }
     }
 
-    /// Whether only the form of the truth has moved.
+    /// True where the truth changed its form only.
     fn is_form(&self) -> bool {
         self.new.value != self.old.value && self.is_same(&self.new.value, &self.old.value)
     }

@@ -1,4 +1,4 @@
-//! Who wins when members were edited to different values (SYNC.md 3.2, 3.3).
+//! The policies that choose a value when members were edited to different ones (`RULES.md` E6).
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,18 @@ use crate::model::state::Span;
 use crate::model::value::{Cell, SmolStr, Value};
 use crate::read::canonical::is_same;
 
-/// Two vendors' clocks may differ by so much.
+/// The largest difference between two vendors' clocks that a stamp must exceed to prove an order,
+/// ms.
 const CLOCK_SKEW_MS: i64 = 10_000;
 
-/// A value that somebody wants, and where and when it came about.
+/// A value that a member was edited to, with its system and the time of the edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vote {
     /// The system.
     pub system: String,
     /// Its value.
     pub value: Cell,
-    /// When it came about, as far as stamps prove it.
+    /// The span of time in which it was edited, as far as stamps prove it.
     pub edited: Span,
 }
 
@@ -47,7 +48,8 @@ pub fn describe(winner: &Winner) -> String {
     }
 }
 
-/// What a set becomes after every member's own additions and removals: base, diff, union.
+/// Merges a set: each member's additions and removals against its own base are applied to the
+/// truth.
 pub fn merge_sets<'a>(truth: &Cell, edits: impl Iterator<Item = (&'a Cell, &'a Cell)>) -> Value {
     let mut merged = items(truth);
     let mut removed = BTreeSet::new();

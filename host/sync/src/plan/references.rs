@@ -1,9 +1,9 @@
-//! References between entities: remote ids to links and back (SYNC.md 3.9).
+//! References between entities: turns remote ids into links and back (`RULES.md` E13).
 //!
 //! A member's reference column holds ids of its own system. In the hub a reference is a set of link
 //! numbers. Everything that a chunk of links needs is fetched in two queries beforehand, so that
 //! planning itself stays pure. What one chunk needed is kept for the next ones of the same pass:
-//! many refer to the same few (RULES.md Q1).
+//! many refer to the same few (`RULES.md` Q1).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -22,12 +22,12 @@ mod wanted;
 pub use governs::{Governs, governs, is_many};
 use wanted::{chosen, losers, remote_ids, removed};
 
-/// Links that are kept for later chunks: what the memory of a pass over any number of links is
-/// bounded by.
+/// The most links that are kept for later chunks; it bounds the memory of a pass over any number of
+/// links.
 const KEPT_MAX: usize = 50_000;
 
-/// Links of which a dry run would make a record, by system and object. Of an object that is not
-/// there nothing was planned yet: its records count as made.
+/// Links for which a dry run would create a record, by system and object. Nothing was planned yet
+/// for an object that is not in the map: its records count as created.
 pub type PromisedRecords = BTreeMap<(String, String), HashSet<LinkId>>;
 
 /// The references of a chunk of links, resolved.
@@ -38,13 +38,13 @@ pub struct References {
     members: HashMap<LinkId, Vec<RecordKey>>,
     /// Values of records referred to, for the columns of new records.
     copied: HashMap<(LinkId, usize), Cell>,
-    /// Records that references lost and that are gone, or that nobody can see.
+    /// Records that references lost and that are gone or missing.
     gone: HashSet<RecordKey>,
     /// Records that references lost and that are there, as far as known.
     there: BTreeSet<RecordKey>,
     /// Links that are referred to and of which every record is gone.
     over: HashSet<LinkId>,
-    /// In a preview: what it makes is named instead of awaited.
+    /// In a preview, the records that it creates: they are named instead of awaited.
     preview: Option<PromisedRecords>,
 }
 
@@ -71,12 +71,12 @@ pub struct WrittenReference {
 }
 
 impl References {
-    /// None yet; in a preview, what it makes is named instead of awaited.
+    /// None yet. In a preview, records that it creates are named instead of awaited.
     pub fn empty(preview: Option<PromisedRecords>) -> Self {
         Self { preview, ..Self::default() }
     }
 
-    /// What the preview was told that it makes.
+    /// The records that the preview creates.
     pub(crate) fn into_promised(self) -> PromisedRecords {
         self.preview.unwrap_or_default()
     }
@@ -84,7 +84,7 @@ impl References {
     /// Fetches what these links need.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store failed.
     pub async fn fetch(
         store: &dyn Store,
         mappings: &FieldMappings<'_>,
@@ -100,7 +100,7 @@ impl References {
     /// changed by no plan of this entity, unless it refers to itself.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store failed.
     pub async fn extend(
         &mut self,
         store: &dyn Store,
@@ -156,7 +156,7 @@ impl References {
         self.copy(store, mappings, views).await
     }
 
-    /// Which of these links without a live record have none left at all.
+    /// Finds the links, of those without a live record, of which every record is gone.
     async fn judge_absent(
         &mut self,
         store: &dyn Store,
@@ -176,7 +176,8 @@ impl References {
         Ok(())
     }
 
-    /// Which of the records that references of these links lost are gone.
+    /// Finds the records that references of these links lost: those that are gone, and those that
+    /// are there.
     async fn judge_lost(
         &mut self,
         store: &dyn Store,
@@ -210,18 +211,18 @@ impl References {
         &self.there
     }
 
-    /// Whether a record that a reference lost is gone.
+    /// True where a record that a reference lost is gone or missing.
     pub(crate) fn is_gone(&self, record: &RecordKey) -> bool {
         self.gone.contains(record)
     }
 
-    /// Whether every record of a link is gone.
+    /// True where every record of a link is gone.
     pub(crate) fn is_over(&self, link: LinkId) -> bool {
         self.over.contains(&link)
     }
 
-    /// Whether two references name the same things by now: of links that were united each stands
-    /// for the other, and those of which every record is gone do not count.
+    /// True where two references name the same things by now. United links stand for each other;
+    /// links of which every record is gone do not count.
     pub(crate) fn is_same_by_now(&self, one: &Cell, other: &Cell) -> bool {
         // A united link has the members of the one that it is part of.
         let by_now = |cell: &Cell| -> BTreeSet<(Option<&RecordKey>, Option<LinkId>)> {
@@ -236,7 +237,7 @@ impl References {
         by_now(one) == by_now(other)
     }
 
-    /// Whether two references that name something name the same by now.
+    /// True where two references that name something name the same by now.
     pub(crate) fn is_renamed(&self, before: &Cell, now: &Cell) -> bool {
         let is_left = |link| !self.is_over(link);
         link_ids(before).next().is_some()
@@ -244,7 +245,7 @@ impl References {
             && self.is_same_by_now(before, now)
     }
 
-    /// Whether a field that refers to links names some, and of all of them every record is gone.
+    /// True where a reference names links and every record of all of them is gone.
     pub(crate) fn are_over(&self, field: &FieldSpec, cell: &Cell) -> bool {
         matches!(field.kind, FieldKind::Reference { .. })
             && link_ids(cell).next().is_some()
@@ -256,7 +257,7 @@ impl References {
         self.link(&record.system, &record.object, &record.id)
     }
 
-    /// Fetches what new records get from those that they refer to.
+    /// Fetches the values that new records copy from those that they refer to.
     async fn copy(
         &mut self,
         store: &dyn Store,
@@ -353,8 +354,8 @@ impl References {
     }
 
     /// Link numbers as ids of `object` in `system`. What `present` holds besides stays, unless the
-    /// field governs it: of several, ids without a link are none of the engine's business (I7). A
-    /// link of which every record is gone is neither written nor missing (`RULES.md` V2).
+    /// field governs it: of several, ids without a link stay untouched (`RULES.md` I7). A link of
+    /// which every record is gone is neither written nor awaited (`RULES.md` V2).
     pub fn outward(
         &self,
         governs: Governs,
@@ -429,7 +430,7 @@ impl References {
         }
     }
 
-    /// Whether a preview counts on a record that is not there.
+    /// True where the preview itself creates the record.
     fn is_promised(&self, link: LinkId, system: &str, object: &str) -> bool {
         let Some(promised) = &self.preview else { return false };
         let place = (system.to_owned(), object.to_owned());

@@ -1,8 +1,8 @@
-//! From a draft in canonical values to an operation in a member's columns.
+//! Renders planned writes: from canonical values to an operation in a member's columns.
 //!
 //! Direct values go as they are, tables are looked up, transforms are called once per group for all
-//! drafts of a chunk. A column that would not change is not written; a value without a counterpart
-//! is told, never guessed (rule B5).
+//! planned writes of a chunk. A column that would not change is not written; a value without a
+//! counterpart is reported, never guessed (`RULES.md` V17).
 
 use crate::model::plugin::PluginError;
 use crate::model::reason::Reason;
@@ -14,21 +14,21 @@ use crate::model::value::{Cell, Value};
 use crate::plan::link::{PlanNote, PlannedWrite};
 use crate::read::transforms::TransformCalls;
 
-/// What became of a draft.
+/// The operation that a planned write was rendered into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedWrite {
     /// The operation, without its intent; nothing when no column would change.
     pub entry: Option<OutboxEntry>,
-    /// Fields that stand there already in the member's own form.
+    /// Fields whose columns hold the truth already, in the member's own form.
     pub settled: Vec<FieldWrite>,
-    /// Why something of it is not written.
+    /// Reasons why something of it is not written.
     pub notes: Vec<PlanNote>,
 }
 
-/// Renders the drafts of one entity, in order.
+/// Renders the planned writes of one entity, in order.
 ///
 /// # Errors
-/// What a transform says.
+/// A transform failed as a whole.
 pub async fn render(
     transforms: &TransformCalls<'_>,
     entity: &EntitySpec,
@@ -64,21 +64,21 @@ pub async fn render(
     Ok(rendered.collect())
 }
 
-/// The columns of one group of a draft.
+/// The columns of one group of a planned write.
 enum RenderedColumns {
     Cells(Vec<Cell>),
     /// There is no counterpart, or a transform fails at it.
     Failed(Reason),
 }
 
-/// What counts for a group that nothing is said about.
+/// The result for a group that was not rendered: no counterpart.
 fn unknown(entity: &EntitySpec, draft: &PlannedWrite, group: usize) -> RenderedColumns {
     let group = entity.members.get(draft.member).and_then(|member| member.groups.get(group));
     let column = group.and_then(|group| group.columns.first().cloned()).unwrap_or_default();
     RenderedColumns::Failed(Reason::Unmapped { column, items: Vec::new() })
 }
 
-/// The columns of one group for the drafts at these places.
+/// Renders one group for the planned writes at these places.
 async fn render_group(
     transforms: &TransformCalls<'_>,
     member: &MemberSpec,
@@ -176,7 +176,8 @@ fn assemble(
         match cells {
             RenderedColumns::Failed(reason) => {
                 rendered.notes.extend(held(member, draft, &mine, &reason));
-                // A system's default would stand there and come back as a value (RULES.md V17).
+                // The system would put its default there, which would come back as a value
+                // (`RULES.md` V17).
                 sendable &= draft.action != Action::Create;
             }
             RenderedColumns::Cells(cells) if stands(draft, group, &cells) => {
@@ -210,7 +211,7 @@ fn assemble(
     rendered
 }
 
-/// Whether the columns, as last read, say the same already.
+/// True where the columns, as last read, hold these cells already.
 fn stands(draft: &PlannedWrite, group: &MappingGroup, cells: &[Cell]) -> bool {
     !matches!(group.via, Via::Direct)
         && draft.action == Action::Update
@@ -267,19 +268,20 @@ fn entry(
     }
 }
 
-/// The same write looks the same: a refused one is not tried again until this changes.
+/// The digest of a write and its mapping: a refused write is not tried again until this changes.
 pub fn refusal_digest(entry: &OutboxEntry, mapping: &str) -> String {
     let OutboxEntry { action, id, columns, .. } = entry;
     digest(&[&format!("{action:?} {id:?} {columns:?}"), mapping])
 }
 
-/// What a link remembers of a create that a person gave up, whatever it would hold.
+/// The digest under which a link remembers a create that a person gave up, whatever its values.
 pub fn given_up(entry: &OutboxEntry) -> String {
     digest(&["given up", &entry.system, &entry.object])
 }
 
-/// The key of an intent, unique for ever (RULES.md P1): the link's version tells the intents of one
-/// opening of the store apart, and `opening` is its identity and epoch, which no other opening has.
+/// The key of an intent, unique for ever (`RULES.md` P1): the link's version tells the intents of
+/// one opening of the store apart, and `opening` is its identity and epoch, which no other opening
+/// has.
 pub fn intent(opening: (&str, &str), entry: &OutboxEntry, version: u64) -> String {
     let OutboxEntry { link, system, object, action, .. } = entry;
     let (identity, epoch) = opening;

@@ -2,7 +2,7 @@
 
 use crate::store::port::StoreError;
 
-/// Why a choice cannot be made.
+/// The reason for which a choice is refused.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
@@ -21,7 +21,7 @@ pub enum ResolveError {
     /// The choice does not fit the question.
     #[error("review {review} cannot be answered that way; possible: {possible}")]
     Unfit {
-        /// Which review.
+        /// The review's id.
         review: String,
         /// The answers that it takes.
         possible: &'static str,
@@ -31,9 +31,9 @@ pub enum ResolveError {
     Strange {
         /// The field.
         field: String,
-        /// What was given.
+        /// The text that was given.
         value: String,
-        /// What can be written.
+        /// The values that can be written.
         possible: String,
     },
     /// The value is no link that a reference can point at.
@@ -41,11 +41,11 @@ pub enum ResolveError {
     Pointless {
         /// The field.
         field: String,
-        /// What was given.
+        /// The text that was given.
         value: String,
-        /// Why it cannot.
+        /// The reason.
         why: String,
-        /// What can be given.
+        /// The forms that can be given.
         possible: String,
     },
     /// The value is none of the field's kind.
@@ -53,21 +53,21 @@ pub enum ResolveError {
     Misfit {
         /// The field.
         field: String,
-        /// What was given.
+        /// The text that was given.
         value: String,
     },
-    /// There is no value.
+    /// No value was given.
     #[error("no value was given for `{0}`; `clear` empties it")]
     Empty(String),
-    /// Nothing is said by an empty consent.
+    /// A field of consent was to be emptied.
     #[error(
         "emptying `{0}` takes no opt-out back; give its value, as `value true` or `value false`"
     )]
     Consent(String),
-    /// The mapping says so.
+    /// The mapping never empties the field (`clear = "ignore"`).
     #[error("`{0}` is not emptied: the mapping says `clear = \"ignore\"`; give a value")]
     NeverEmptied(String),
-    /// A system would refuse it.
+    /// A system requires the field.
     #[error("{system} makes no {object} without `{field}`, so it cannot be emptied; give a value")]
     Insists {
         /// The system.

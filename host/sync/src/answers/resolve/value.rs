@@ -1,5 +1,5 @@
-//! A value that a person gives for a field: read from what was typed, and refused where it cannot
-//! be written (`RULES.md` V15).
+//! Parses a value that a person gives for a field, and refuses one that cannot be written
+//! (`RULES.md` V15).
 
 use smol_str::ToSmolStr as _;
 
@@ -13,8 +13,8 @@ use crate::plan::references::is_many;
 use crate::read::canonical::{composed, fit, plain_text};
 use crate::store::port::{Store, StoreError};
 
-/// What a person typed for the field that a review is about. A list of choices has `;` between its
-/// items; a reference is a record as `SYSTEM.OBJECT/ID` or a link as `why` shows it.
+/// Parses text for the field that a review is about. A list of choices has `;` between its items; a
+/// reference is a record as `SYSTEM.OBJECT/ID` or a link as `why` shows it.
 ///
 /// # Errors
 /// It is no value of the field.
@@ -47,8 +47,8 @@ pub async fn parse_given_value(
     }
 }
 
-/// Whether a value can be written wherever a table says what can be, and points at what is there;
-/// what a system holds is taken as it is.
+/// Checks that every table has the value and that a reference points at a live record. A value that
+/// a system holds is taken as it is.
 pub(super) async fn check(
     store: &dyn Store,
     spec: &Spec,
@@ -81,8 +81,8 @@ pub(super) async fn check(
     }
 }
 
-/// Whether a person may empty a field: consent is taken back by its value only, and a system that
-/// insists on one would refuse the write that empties the others.
+/// Checks that a person may empty a field. Consent is taken back by its value only; a field that a
+/// system requires is not emptied.
 fn emptied(entity: &EntitySpec, index: FieldIndex, field: &FieldSpec) -> Result<(), ResolveError> {
     if field.winner.opted_out().is_some() {
         return Err(ResolveError::Consent(field.name.clone()));
@@ -113,7 +113,7 @@ fn field_of<'a>(
     Some((entity, index, field))
 }
 
-/// Whether a system that is asked about holds the value.
+/// True where a system that is asked about holds the value.
 fn is_held(matter: &ReviewSubject, value: &Value) -> bool {
     match matter {
         ReviewSubject::Conflict { values, .. } => {
@@ -125,7 +125,7 @@ fn is_held(matter: &ReviewSubject, value: &Value) -> bool {
     }
 }
 
-/// A reference, and what it may point at.
+/// A reference field with the entity that it points at.
 struct ReferenceTarget<'a> {
     field: &'a FieldSpec,
     /// The entity's name.
@@ -191,7 +191,7 @@ impl<'a> ReferenceTarget<'a> {
         Err(self.pointless(item, why.to_owned()))
     }
 
-    /// Every link of a value is one that can be pointed at.
+    /// Checks that a reference can point at every link of a value.
     async fn check(&self, store: &dyn Store, value: &Value) -> Result<(), ResolveError> {
         let items = match value {
             Value::References(items) => items.as_slice(),
@@ -213,7 +213,7 @@ impl<'a> ReferenceTarget<'a> {
         Ok(())
     }
 
-    /// Why a link cannot be pointed at, if it cannot.
+    /// The reason for which a reference cannot point at a link, if there is one.
     async fn flaw(&self, store: &dyn Store, link: LinkId) -> Result<Option<String>, StoreError> {
         let target = self.target;
         let view = store.links(&[link]).await?.pop();

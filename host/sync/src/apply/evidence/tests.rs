@@ -134,7 +134,7 @@ fn likeness_counts_what_was_sent() {
     assert_eq!(compare(mail(), [null(), text("CEO"), null()]), CreateLikeness::Partly);
 }
 
-/// What becomes of `title` in a record found by its mail, where a create sent CEO and Oita.
+/// The outcome of `title` in a record found by its mail, where a create sent CEO and Oita.
 fn weighed(title: Cell, city: Cell) -> FieldState {
     weighed_in(&entity(), title, city)
 }

@@ -1,5 +1,5 @@
-//! A create that was never answered: looked for by its stamp, its match keys and its values. What
-//! the findings mean is decided by [`crate::apply::evidence::judge`]; a person's answer goes before
+//! Looks for creates without an answer by stamp, match keys and values.
+//! [`crate::apply::evidence::judge`] decides what the findings mean; a person's answer goes before
 //! that.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,13 +30,14 @@ const WORK_ROWS: usize = 1000;
 /// The column that creates of an object are stamped in.
 struct StampColumn {
     column: String,
-    /// How late a search by it shows a record, ms.
+    /// The delay after which a search by it shows a record, ms.
     lag_ms: i64,
 }
 
-/// What is known of the object whose creates are looked for.
+/// The facts about the object whose creates are looked for.
 struct ProbedObject {
-    /// How late a search by the stamp shows a record, ms; nothing where creates leave no stamp.
+    /// The delay after which a search by the stamp shows a record, ms; none where creates leave no
+    /// stamp.
     stamp_lag_ms: Option<i64>,
     now_ms: i64,
     /// Live records without a link that no question is about yet.
@@ -45,12 +46,12 @@ struct ProbedObject {
     strays: Vec<(RecordState, Option<LinkId>)>,
     /// By intent: questions that are open, and those that are answered.
     questions: BTreeMap<String, Review>,
-    /// By intent: what a search by a match key found.
+    /// By intent: the records that a search by a match key found.
     alike: BTreeMap<String, Vec<RecordKey>>,
 }
 
 impl ProbedObject {
-    /// Whether a search would show by now what a create has made.
+    /// True where a search would show by now what a create has made.
     fn shows(&self, entry: &OutboxEntry) -> bool {
         let lag_ms = self.stamp_lag_ms.unwrap_or(SETTLE_MS);
         entry.sent_ms().saturating_add(lag_ms) <= self.now_ms
@@ -58,7 +59,7 @@ impl ProbedObject {
 }
 
 impl Prober<'_> {
-    /// Looks for what creates made; how many are known now.
+    /// Looks for the records that creates made. The number of creates that are known now.
     pub(super) async fn find_creates(&self, entries: &[OutboxEntry]) -> Result<u64, IngestError> {
         if entries.is_empty() {
             return Ok(0);
@@ -110,7 +111,7 @@ impl Prober<'_> {
         Ok(column.map(|column| StampColumn { column, lag_ms }))
     }
 
-    /// Settles the creates whose stamp is found; the others.
+    /// Settles the creates whose stamp is found, and returns the others.
     async fn find_stamped(
         &self,
         entries: &[OutboxEntry],
@@ -228,7 +229,7 @@ impl Prober<'_> {
         Ok(strays.iter().map(|record| (record.clone(), of(record))).collect())
     }
 
-    /// Decides about each create that was not found; how many are known now.
+    /// Decides about each create that was not found. The number of those that are known now.
     async fn decide(
         &self,
         scene: ProbedObject,
@@ -281,7 +282,7 @@ impl Prober<'_> {
         Ok(known)
     }
 
-    /// Whether the linking step has found a record of that system by other means; it may be gone
+    /// True where the linking step has found a record of that system by other means; it may be gone
     /// again.
     async fn is_linked(&self, entry: &OutboxEntry) -> Result<bool, StoreError> {
         let members = self.engine.store.members(&[entry.link]).await?;
@@ -302,7 +303,7 @@ impl Prober<'_> {
         Ok(self.engine.store.commit(changes).await?)
     }
 
-    /// Does what the verdict or a person's answer says; whether the create is known now.
+    /// Carries out the verdict or a person's answer. 1 where the create is known now, else 0.
     async fn follow(
         &self,
         scene: &ProbedObject,
@@ -330,8 +331,8 @@ impl Prober<'_> {
         }
     }
 
-    /// Nothing was made: what is made now, if anything, follows from today's mapping and values.
-    /// The intent stays, so that a create which arrives after all and the next one make one record.
+    /// Plans a create again that made nothing, from today's mapping and values. The intent stays,
+    /// so that a create which arrives after all and the next one make one record.
     async fn plan_again(
         &self,
         scene: &ProbedObject,
@@ -380,7 +381,7 @@ impl Prober<'_> {
         Ok(0)
     }
 
-    /// Whether the system knows a record that a person has named.
+    /// True where the system knows a record that a person has named.
     async fn is_there(&self, record: &RecordKey) -> Result<bool, IngestError> {
         if *record != self.source().key(&record.id) {
             return Ok(false);
@@ -453,7 +454,7 @@ impl Prober<'_> {
     }
 }
 
-/// Whether a cell holds a value, whatever the case.
+/// True where a cell holds a value, whatever the case.
 fn is_same(cell: Option<&Cell>, value: &Value) -> bool {
     match (cell.and_then(Option::as_ref), value) {
         (Some(Value::Text(cell)), Value::Text(value)) => {

@@ -1,5 +1,5 @@
-//! An update, an archive or a merge that was never answered: the record is read again and says what
-//! became of it ([`crate::apply::evidence::fates`]).
+//! Probes updates, archives and merges without an answer: the record is read again
+//! ([`crate::apply::evidence::fates`]).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::read::sent::sent_cells;
 use crate::store::port::Changes;
 
 impl Prober<'_> {
-    /// Reads the records and settles what they prove; the planner sees to the rest.
+    /// Reads the records and settles what they prove; the planner does the rest.
     pub(super) async fn look_at(&self, entries: &[OutboxEntry]) -> Result<(), IngestError> {
         if entries.is_empty() {
             return Ok(());
@@ -63,7 +63,7 @@ impl Prober<'_> {
             && record.status.successor().is_some()
     }
 
-    /// What operations sent, in canonical form and the order of the entity's fields.
+    /// The values that operations sent, in canonical form and the order of the entity's fields.
     pub(super) async fn sent_cells(
         &self,
         entries: &[OutboxEntry],

@@ -1,4 +1,4 @@
-//! An operation without what was refused of it before.
+//! Leaves refused columns out of an operation.
 
 use super::columns::{column_digest, fields_of, groups_of, is_at, is_gating, writes};
 use crate::model::record::Action;
@@ -6,7 +6,7 @@ use crate::model::spec::{EntitySpec, MappingGroup, MemberSpec};
 use crate::model::state::{ColumnWrite, Failure, OutboxEntry};
 use crate::plan::render::{given_up, refusal_digest};
 
-/// What is left of an operation.
+/// An operation without the columns that were refused before.
 pub(crate) struct NarrowedOperation {
     /// Nothing where all of it was refused before.
     pub(crate) entry: Option<OutboxEntry>,

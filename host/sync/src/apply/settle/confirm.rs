@@ -1,5 +1,5 @@
-//! What is not certain of a write although it was answered, and reading it back where the answer
-//! names no version (RULES.md V1, R26).
+//! Doubts about an answered write, and reading it back where the answer names no version
+//! (`RULES.md` V1, R26).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::read::fields::{RowsKind, read_rows};
 use crate::read::ingest::{IngestError, moved, unread};
 use crate::read::order::{self, FieldVerdict, ReadingContext, RowVerdict, left_of};
 
-/// Records read back in one call: what the largest interfaces take.
+/// The most records read back in one call.
 const READ_BACK_MAX: usize = 2_000;
 
 fn is_unnamed(entry: &OutboxEntry, applied: &Applied) -> bool {
@@ -61,7 +61,8 @@ impl BatchSettler<'_> {
         Ok(())
     }
 
-    /// What a reading must confirm of a write, before its record takes the write over.
+    /// The doubt that a reading must clear up after a write; made before the record takes the write
+    /// over.
     pub(super) fn doubt_of(
         &self,
         entry: &OutboxEntry,
@@ -110,8 +111,8 @@ impl BatchSettler<'_> {
         Some(doubt)
     }
 
-    /// Takes over what was read back of a written record, and keeps what is still in doubt;
-    /// whether the system keeps a value in a form of its own.
+    /// Takes over the row that was read back of a written record, and keeps what is still in doubt.
+    /// True where the system keeps a value in a form of its own.
     pub(super) fn observe_write(&mut self, record: &mut RecordState, doubt: Doubt) -> bool {
         let key = record.key.clone();
         let Some((row, mut reading, lag_ms)) = self.shown.rows.remove(&key.id) else {

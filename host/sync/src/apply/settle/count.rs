@@ -1,4 +1,4 @@
-//! What the guards count of the outcomes of a batch.
+//! Counts creations and deletions of a batch for the guards.
 
 use super::BatchSettler;
 use crate::model::record::Action;
@@ -6,7 +6,7 @@ use crate::model::state::{GuardCounts, hour_of};
 
 impl BatchSettler<'_> {
     /// Counts what was archived and what was made. Creations that a person saw and approved in the
-    /// plan of the first sync use up that approval and nothing of the day (RULES.md P15).
+    /// plan of the first sync use up that approval and nothing of the day (`RULES.md` P15).
     pub(super) fn count(&mut self, action: Action) {
         let (deleted, created) = (action == Action::Archive, action == Action::Create);
         if !deleted && !created {

@@ -1,9 +1,9 @@
 //! A duplicate that a system reports: nothing was written, and it names the record that is there
 //! (`RULES.md` V20, P9).
 //!
-//! What a system takes for the same thing may be a guess of its own, by a name or a number. So a
-//! new record is taken for the one that is there only where a match key of the mapping agrees; in
-//! all other cases a person is asked.
+//! A system may guess by a name or a number that two records are the same. So a new record is taken
+//! for the one that is there only where a match key of the mapping agrees; in all other cases a
+//! person is asked.
 
 use crate::apply::refused_columns;
 use crate::engine::WriteResult;

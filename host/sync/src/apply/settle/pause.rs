@@ -1,7 +1,7 @@
-//! How long a link is left alone after an operation that came to nothing.
+//! The pause of a link after an operation that was not carried out.
 //!
-//! Only a system that asks for time, or says to try again, holds a cycle. What a cycle cannot know
-//! is left to the next one, which reads first.
+//! Only a system that asks for time, or says to try again, holds a cycle. A change that no reading
+//! shows yet is left to the next cycle, which reads first.
 
 use super::BatchSettler;
 use crate::apply::settled::{LinkPause, SettledOperation};
@@ -10,7 +10,7 @@ use crate::model::reason::Reason;
 use crate::model::state::OutboxEntry;
 
 impl BatchSettler<'_> {
-    /// What is known of a record that is not as it was planned from, now that it was read again.
+    /// Judges a record that is not as it was planned from, now that it was read again.
     pub(super) fn conflict(&self, entry: &OutboxEntry) -> (Reason, Option<LinkPause>) {
         let Some(record) = self.target(entry) else { return (Reason::ChangedMeanwhile, None) };
         if !record.status.is_there() {

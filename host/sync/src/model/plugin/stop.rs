@@ -1,9 +1,9 @@
-//! Why a plugin was stopped, as a value: the limits by name, and what else ends its work.
+//! The cause of a plugin's stop as a value: the limits by name, and every other cause.
 //!
-//! The engine sets no limit and reads none of these; whoever runs plugins says them, and who looks
-//! on (the audit, counters, the judgement of whose fault it was) need not read words.
+//! The engine sets no limit and reads none of these. The runtime reports them, so that the audit,
+//! the counters and the health judgement need not parse text.
 
-/// What a guest may not use more of than its limit (TRUST.md 2.4).
+/// A resource of a guest that has a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cap {
     /// Linear memory of all memories together, bytes.
@@ -28,7 +28,7 @@ pub enum Cap {
     Log,
     /// Bytes of a cursor.
     Cursor,
-    /// Places for instances, all taken for too long.
+    /// Permits for instances; all were taken for too long.
     Places,
     /// Size of the file or of one of its parts.
     File,
@@ -61,7 +61,7 @@ impl Cap {
     }
 }
 
-/// Why a plugin was stopped.
+/// The cause of a plugin's stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopCause {
@@ -69,7 +69,7 @@ pub enum StopCause {
     Limit(Cap),
     /// It trapped, or gave the host something that is no value of the contract's types.
     Trap,
-    /// What it answered breaks a rule of the contract.
+    /// Its answer breaks a rule of the contract.
     Contract,
     /// It reported a fault of its own.
     OwnFault,
@@ -95,9 +95,9 @@ impl StopCause {
         }
     }
 
-    /// Whether it was stopped for what it did, and not for reasons of the host: a call that was
-    /// given up, no room, a panic of ours, or a call whose time passed while others kept it waiting
-    /// (its own time in the code is another limit).
+    /// True if the plugin's own behaviour caused the stop. False for causes of the host: a
+    /// cancelled call, no free permit, a panic of the host, or a call whose time passed while
+    /// others kept it waiting (time in the guest's own code is another limit).
     pub fn is_its_own(self) -> bool {
         match self {
             Self::Limit(cap) => !matches!(cap, Cap::Places | Cap::CallTime),

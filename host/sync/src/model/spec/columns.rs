@@ -1,4 +1,4 @@
-//! The columns of a member: which are read, and which belongs to a field.
+//! The columns of a member: those that are read, and the field of each.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ impl MemberSpec {
         columns
     }
 
-    /// The column of a field and what it gets when a record is made without a value.
+    /// The column of a field and the constant that a new record gets there without a value.
     pub fn default_of(&self, field: FieldIndex) -> Option<(&str, &Cell)> {
         let column = self.group_of(field)?.columns.first()?;
         let default = self.constants.iter().find(|(name, _)| name == column);
@@ -32,8 +32,8 @@ impl MemberSpec {
 }
 
 impl EntitySpec {
-    /// The values of a field that every table by which it is written has; `None` where no table
-    /// says so.
+    /// The canonical values that every table which writes the field has; `None` where no table
+    /// writes it.
     pub fn writable_values(&self, field: FieldIndex) -> Option<BTreeSet<&str>> {
         let groups = self.members.iter().filter_map(|member| member.group_of(field));
         let tables = groups.filter(|group| group.direction.writes()).filter_map(|group| {

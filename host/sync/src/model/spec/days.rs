@@ -1,8 +1,8 @@
 //! Days and moments: a day is one in the time zone of the account that holds it (`RULES.md` V7).
 //!
-//! The engine asks no clock and no system for a zone. The host finds out about an account before
-//! anything is read: its zone, and which columns hold moments. Until then no day is read from a
-//! moment and none is written.
+//! The engine asks no clock and no system for a zone. The host learns the account's zone and its
+//! moment columns before anything is read. Until then no day is read from a moment and none is
+//! written.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ pub fn time_zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
-/// What is known of one object of an account.
+/// The time zone and the moment columns of one object of an account.
 #[derive(Debug, Clone, Default)]
 pub struct DayFacts {
     /// The account's time zone.
@@ -28,42 +28,42 @@ pub struct DayFacts {
 }
 
 impl DayFacts {
-    /// Of an object with this schema.
+    /// The facts of an object with this schema.
     pub fn new(zone: Option<TimeZone>, schema: &Schema) -> Self {
         let moments = schema.fields.iter().filter(|field| field.kind == "timestamp");
         Self { zone, moments: moments.map(|field| field.name.clone()).collect() }
     }
 }
 
-/// The facts of one object, shared by all copies and known from some time on.
+/// The facts of one object, shared by all copies and set once.
 #[derive(Debug, Clone)]
 pub struct Days(Arc<OnceLock<DayFacts>>);
 
 impl Default for Days {
-    /// Nothing will be learned: moments are no days, and no column holds moments.
+    /// Facts that are never learned: moments are no days, and no column holds moments.
     fn default() -> Self {
         Self(Arc::new(OnceLock::from(DayFacts::default())))
     }
 }
 
 impl Days {
-    /// To be learned before anything is read.
+    /// Facts that the host learns before anything is read.
     pub fn unknown() -> Self {
         Self(Arc::default())
     }
 
     /// Keeps the facts that are learned first.
     pub fn learn(&self, facts: DayFacts) {
-        // What is known already stays.
+        // Facts that are set already stay.
         drop(self.0.set(facts));
     }
 
-    /// Whether the account was asked.
+    /// True if the facts are learned.
     pub fn is_known(&self) -> bool {
         self.0.get().is_some()
     }
 
-    /// Whether a column is known to hold moments.
+    /// True if the column is known to hold moments; false before the facts are learned.
     pub(crate) fn is_moment(&self, column: &str) -> bool {
         self.0.get().is_some_and(|facts| facts.moments.contains(column))
     }
@@ -73,7 +73,7 @@ impl Days {
         self.0.get()?.zone.as_ref()
     }
 
-    /// A cell of a field of days as this column takes it; `None` while that is not known.
+    /// A cell of a field of days as this column takes it; `None` while the facts are not learned.
     pub fn outward(&self, column: &str, cell: Cell) -> Option<Cell> {
         let Some(Value::Date(day)) = &cell else { return Some(cell) };
         if !self.0.get()?.moments.contains(column) {

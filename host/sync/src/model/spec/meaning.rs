@@ -1,5 +1,5 @@
-//! What a value of a member means for each field: whatever decides how columns become it. Where
-//! that changes, what was known there of the field says nothing any more (RULES.md V13).
+//! The meaning of a member's values per field: everything that decides how columns become them.
+//! Where it changes, the stored state of the field there is void (RULES.md V13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,15 @@ use serde_json::{Value as Json, json};
 use super::{EntitySpec, FieldKind, FieldSpec, MappingGroup, MemberSpec, Via};
 use crate::model::review::digest;
 
-/// By the field's name, a digest of what its values mean; under the empty name, which no field has,
-/// the members of the entity in which records are made.
+/// Digests of the meaning of a field's values, by the field's name. The empty name, which no field
+/// has, holds the members of the entity in which records are made.
 pub type Meanings = BTreeMap<String, String>;
 
-/// The name under which stands in which members records are made, one a line.
+/// The entry that lists the members in which records are made, one a line.
 const CREATE: &str = "";
 
-/// Whether records are made now in a member in which none were made before, so that links without
-/// one there lack it, although no reading shows them. A database of before does not say where they
-/// were made.
+/// Records are made now in a member in which none were made before. Links without a record there
+/// lack it, although no reading shows them. Databases from before this entry list no members.
 pub(crate) fn makes_more(before: &Meanings, now: &Meanings) -> bool {
     let makes = |meanings: &Meanings| -> BTreeSet<String> {
         meanings.get(CREATE).into_iter().flat_map(|all| all.lines().map(str::to_owned)).collect()
@@ -26,8 +25,8 @@ pub(crate) fn makes_more(before: &Meanings, now: &Meanings) -> bool {
 }
 
 impl MemberSpec {
-    /// What the values of each mapped field mean, and where records of the entity are made. A
-    /// field of which that is not known now is left out.
+    /// The meaning of each mapped field, and the members of the entity that make records. A field
+    /// whose time zone is not known now is left out.
     pub fn meanings(&self, entity: &EntitySpec) -> Meanings {
         let makes = entity.members.iter().filter(|member| member.create);
         let mut makes: Vec<String> =
@@ -79,8 +78,8 @@ impl MemberSpec {
         Some(json!([kind, names, group.columns, via, group.target, fillers, zone]))
     }
 
-    /// The zone in which the days of these columns are days; empty where they hold none but days,
-    /// and nothing while that is not known.
+    /// The time zone of the days in these columns; empty where they hold no moments, `None` while
+    /// that is not known.
     fn zone_of(&self, group: &MappingGroup) -> Option<String> {
         if !self.days.is_known() {
             return None;
@@ -94,8 +93,8 @@ impl MemberSpec {
 }
 
 impl FieldKind {
-    /// The word for it in the configuration, which stays as it is whatever the program calls it; of
-    /// all references `reference`.
+    /// The configuration's word for the kind, which never changes: it stands in digests. All
+    /// references are `reference`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Text => "text",

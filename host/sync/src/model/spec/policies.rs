@@ -1,25 +1,25 @@
-//! The choices of an admin: who wins, and what an emptied field, a deletion or a merge does.
+//! The policies of an admin: conflicts, emptied fields, first links, deletions and merges.
 
-/// Who wins when two members were edited to different values (rule C1).
+/// The rule for two members that were edited to different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Winner {
     /// This system.
     Always(String),
     /// This system, unless its value is empty.
     UnlessBlank(String),
-    /// The later edit, where the stamps prove which one it is; else a person decides (SYNC.md 3.3).
+    /// The later edit, where the stamps prove which one it is; else a person decides.
     Newest,
     /// A person decides.
     Manual,
     /// Consent: whoever has opted out wins, and only a person takes an opt-out back.
     OptOut {
-        /// The value that says so: `true` of "no mail please", `false` of "may be mailed".
+        /// The value that means opted out: `true` of "no mail please", `false` of "may be mailed".
         when: bool,
     },
 }
 
 impl Winner {
-    /// The value that says that somebody has opted out, in a field of consent.
+    /// The value that means opted out, in a field of consent.
     pub fn opted_out(&self) -> Option<bool> {
         match self {
             Self::OptOut { when } => Some(*when),
@@ -28,7 +28,7 @@ impl Winner {
     }
 }
 
-/// What an emptied field does to the others.
+/// The effect of an emptied field on the other members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clear {
     /// It empties them.
@@ -39,7 +39,7 @@ pub enum Clear {
     Review,
 }
 
-/// Whose value counts at the first link.
+/// The rule for values that differ at the first link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstLink {
     /// This system's.
@@ -48,10 +48,10 @@ pub enum FirstLink {
     Review,
 }
 
-/// What a deletion does to the others.
+/// The effect of a deletion on the other systems' records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDelete {
-    /// They are archived, within the guard.
+    /// They are archived, within the limit of a day.
     Archive,
     /// They stay and are no longer kept in step.
     Unlink,
@@ -59,16 +59,16 @@ pub enum OnDelete {
     Review,
 }
 
-/// What becomes of an archive that takes other records along in its system.
+/// The rule for an archive that takes other records along in its system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnCascade {
     /// A person decides.
     Ask,
-    /// It is made, within the guard, which counts what goes along.
+    /// It is made, within the limit of a day, which counts the records that go along.
     Allow,
 }
 
-/// What a merge does to the other systems' records.
+/// The effect of a merge on the other systems' records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnMerge {
     /// The surplus record is kept as an alias and a person is asked.
@@ -77,7 +77,8 @@ pub enum OnMerge {
     Follow,
 }
 
-/// More deletions than the larger of both stop for approval (SYNC.md 3.8).
+/// The limit of deletions in 24 hours: the larger of both numbers. More of them wait for approval
+/// (RULES.md P3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteGuard {
     /// A number that is always fine.

@@ -2,20 +2,20 @@
 
 use super::{FieldIndex, MappingGroup, MemberSpec, Spec};
 
-/// Stands in a member's digest before the columns that are left out.
+/// Separates a member's digest from the columns that are left out.
 const STOPPED: &str = " without ";
 
-/// Stands there where the stream is read under another mapping from now on.
+/// Marks a digest whose stream is read under another mapping from now on.
 const LEFT: &str = " without anything";
 
-/// The digest of a cursor that is followed to its end although the mapping is another one: neither
-/// that of the mapping that was left nor that of the new one.
+/// The digest of a cursor that is followed to its end under the mapping that was left. It equals
+/// neither the old mapping's digest nor the new one's.
 pub(crate) fn left(digest: &str) -> String {
     if digest.ends_with(LEFT) { digest.to_owned() } else { format!("{digest}{LEFT}") }
 }
 
 impl Spec {
-    /// The members of all entities with their entity, to be fitted to what the live systems say.
+    /// The members of all entities with their entity's name, to be fitted to the live schemas.
     pub fn members_mut(&mut self) -> impl Iterator<Item = (&str, &mut MemberSpec)> {
         self.entities.iter_mut().flat_map(|entity| {
             let name = entity.name.as_str();
@@ -25,8 +25,8 @@ impl Spec {
 }
 
 impl MemberSpec {
-    /// Leaves out what has to do with these columns, and reads everything anew under a digest that
-    /// says so; on return the mapping's own digest does the same. Without a field that a new
+    /// Leaves out the groups that use these columns, and reads everything anew under another
+    /// digest; the return of the mapping's own digest does the same. Without a field that a new
     /// record or a match key needs, no record is made (RULES.md V13).
     pub fn stop_columns(&mut self, columns: &[String], match_fields: &[FieldIndex]) {
         let is_stopped =
@@ -43,8 +43,7 @@ impl MemberSpec {
         self.digest = format!("{}{STOPPED}{}", self.digest, columns.join(","));
     }
 
-    /// Whether a cursor made under this digest is of the same mapping, whole or with fields that
-    /// stood still.
+    /// True if the cursor's digest is that of this mapping, whole or with stopped fields.
     pub fn has_served(&self, digest: &str) -> bool {
         digest
             .strip_prefix(&self.digest)

@@ -1,11 +1,11 @@
-//! Value tables: what a member calls each canonical value, both ways (`RULES.md` V17).
+//! Value tables: the member's word for each canonical value, both ways (`RULES.md` V17).
 
 use super::ValueTable;
 use crate::model::value::{Cell, SmolStr, Value};
 use crate::read::canonical::{composed, plain_text};
 
 impl ValueTable {
-    /// What a cell of the member says: of a list, each item.
+    /// The canonical value of a member's cell; of a list, each item.
     ///
     /// # Errors
     /// The items that have no entry, none where the cell is no list.
@@ -23,8 +23,8 @@ impl ValueTable {
         }
     }
 
-    /// What the member is to hold for a value; `present` is what it holds now. Of a list, each
-    /// item: what stands for it there already stays.
+    /// The value to write to the member; `present` is its value now. Of a list, each item: a
+    /// present item that means the same stays.
     ///
     /// # Errors
     /// The items that have no entry, none where the value is no list.
@@ -49,14 +49,14 @@ impl ValueTable {
         };
         let mut written = each(items.iter(), remote)?;
         if let Value::Choices(items) = &mut written {
-            // What stays keeps its place, so that a list that says the same is not written.
+            // A present item keeps its place, so that a list that means the same is not written.
             items.sort_by_key(|item| held.iter().position(|one| one == item).unwrap_or(held.len()));
         }
         Ok(written)
     }
 }
 
-/// A list of what each item becomes, or those that become nothing.
+/// The list of all converted items, or the items without an entry.
 fn each<'a>(
     items: impl Iterator<Item = &'a SmolStr>,
     turn: impl Fn(&SmolStr) -> Option<Vec<SmolStr>>,

@@ -1,10 +1,10 @@
-//! What a link waits for.
+//! The records and links that a link waits for.
 
 use serde::{Deserialize, Serialize};
 
 use super::{LinkId, RecordKey};
 
-/// What a link waits for before (a part of) it can be planned.
+/// An event that a link waits for before it, or a part of it, can be planned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Awaited {

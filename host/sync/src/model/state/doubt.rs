@@ -1,8 +1,8 @@
-//! What is not certain of a record: a write that no reading has confirmed, a reading that was older
-//! than what is known, or a cell that was not answered.
+//! Doubts about a record: a write that no reading has confirmed, a reading that was older than the
+//! stored state, or a cell that was not answered.
 //!
-//! Kept beside the record and only while it lasts, so that a confirmation rewrites no record
-//! (RULES.md V1).
+//! A doubt stands beside the record and only while it lasts, so that a confirmation rewrites no
+//! record (RULES.md V1).
 
 use std::collections::BTreeMap;
 
@@ -10,38 +10,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::value::Value;
 
-/// How old a reading may be where the connector does not say, ms.
+/// The age that a reading may have where the connector names none, ms.
 pub const LAG_MS: i64 = 60_000;
 /// Values from before unconfirmed writes that one field remembers.
 const BEFORE_MAX: usize = 8;
 
-/// A record of which a reading may be older than what is known.
+/// A doubt about a record: a reading of it may be older than the stored state.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Doubt {
-    /// What is known was known at this time of the host's clock, ms.
+    /// The host's time from which the stored state dates, ms.
     pub since_ms: i64,
     /// The record is read by its id from this time on, ms.
     pub due_ms: i64,
     /// A write was answered, and no reading has confirmed it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub written: bool,
-    /// A reading has confirmed it, and others may still be older.
+    /// A reading has confirmed the write; other readings may still be older.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirmed: bool,
     /// That write made the record: before it there was nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,
-    /// A reading was older than what is known, so the record is read by its id once due.
+    /// A reading was older than the stored state, so the record is read by its id once due.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
     /// A column that was asked for was not answered, so the record is read by its id until it is
     /// (RULES.md V13).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
-    /// The answer to the write named the time of modification: a later one is another's doing.
+    /// The answer to the write named the time of modification; a later one comes from another edit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed: bool,
-    /// How often an archive of the record was answered.
+    /// Answered archives of the record.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub archives: u32,
     /// The version that the answer to the write named.
@@ -50,15 +50,15 @@ pub struct Doubt {
     /// Versions from before the write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<String>,
-    /// What stood in the written fields before it, by the field's name.
+    /// Values of the written fields from before the write, by the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub before: BTreeMap<String, Vec<Value>>,
-    /// Which of the unconfirmed writes set each field last, by the field's name, counted from 1.
+    /// The number of the unconfirmed write that set each field last, by the field's name, counted
+    /// from 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub writes: BTreeMap<String, u32>,
-    /// The digest of an archive under an empty name, and of each field's write under the field's
-    /// ([`super::Failure::digest`]), where it was repeated so often that it counts as refused next
-    /// time.
+    /// Digests of writes that were repeated so often that the next failure counts as refused
+    /// ([`super::Failure::digest`]): of an archive under an empty name, of a field under its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
 }
@@ -69,14 +69,14 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Doubt {
-    /// A reading was older than what is known.
+    /// A doubt that begins with a reading older than the stored state.
     pub fn of_stale(now_ms: i64, lag_ms: i64) -> Self {
         let due_ms = now_ms.saturating_add(lag_ms);
         Self { since_ms: now_ms, due_ms, stale: true, ..Self::default() }
     }
 
-    /// What is left of a doubt, where a row that was just taken in left something unread or not:
-    /// what was unread before is due when it was.
+    /// The doubt that remains after a row was taken in; `unread` says that the row left a cell
+    /// unanswered. A doubt that was unread before keeps its due time.
     pub fn of_row(
         (left, before): (Option<Self>, Option<&Self>),
         unread: bool,
@@ -98,7 +98,7 @@ impl Doubt {
         Some(left)
     }
 
-    /// Remembers what stood in a field before a write.
+    /// Keeps the value of a field from before a write; at most `BEFORE_MAX` of them.
     pub fn remember(&mut self, field: &str, value: Value) {
         let before = self.before.entry(field.to_owned()).or_default();
         if !before.contains(&value) {
@@ -108,13 +108,13 @@ impl Doubt {
         }
     }
 
-    /// Notes which fields a write sets, the newest of the unconfirmed ones.
+    /// Gives the fields of a write the next number, so that the newest unconfirmed write is known.
     pub fn count_write<'a>(&mut self, fields: impl Iterator<Item = &'a String>) {
         let newest = self.writes.values().max().copied().unwrap_or_default().saturating_add(1);
         self.writes.extend(fields.map(|field| (field.clone(), newest)));
     }
 
-    /// What stood in a field before the unconfirmed writes; nothing where none of them wrote it.
+    /// Values of a field from before the unconfirmed writes; `None` where none of them wrote it.
     pub fn before(&self, field: &str) -> Option<&[Value]> {
         if !self.written {
             return None;
@@ -123,12 +123,12 @@ impl Doubt {
         known.or_else(|| self.created.then_some(&[Value::Null]))
     }
 
-    /// Whether the record is to be read by its id once this is due.
+    /// True if the record is to be read by its id once the doubt is due.
     pub fn asks(&self) -> bool {
         self.is_open() || self.unread
     }
 
-    /// Whether a reading may be older than what is known.
+    /// True if a reading may be older than the stored state.
     pub fn is_open(&self) -> bool {
         self.written && !self.confirmed || self.stale
     }

@@ -1,5 +1,5 @@
-//! What could not be read or written, as people see it: kept with its record or its link until it
-//! works or its cause has gone (RULES.md V5, V10, V17).
+//! Failed readings and writes as people see them. Each stays with its record or its link until it
+//! works or its cause is gone (RULES.md V5, V10, V17).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{LinkId, RecordKey};
 use crate::model::record::Problem;
 
-/// How long a refused write is not repeated while nothing that it depends on has changed, ms.
+/// The time for which a refused write is not repeated while nothing that it depends on changes, ms.
 pub const RETRY_REFUSED_MS: i64 = 24 * 3_600_000;
 
 /// The kind of a failure.
@@ -25,10 +25,10 @@ pub enum FailureClass {
     Transform,
     /// A record cannot be made without a value that is not there.
     Required,
-    /// A person gave the create up. A memory, not a failure: it is never listed.
+    /// A person gave the create up. A mark, not a failure: it is never listed.
     GivenUp,
-    /// A create that nobody answered and that was not found: the next one has its intent, which is
-    /// kept as the digest, so that both cannot make a record each. A memory, too.
+    /// A create without an answer that was not found. The next create takes its intent, which is
+    /// kept as the digest, so that both make one record (RULES.md P1). A mark, too.
     Unanswered,
 }
 
@@ -47,7 +47,7 @@ impl FailureClass {
     }
 }
 
-/// One thing that could not be read or written.
+/// One reading or write that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The system.
@@ -60,31 +60,31 @@ pub struct Failure {
     pub field: Option<String>,
     /// The kind.
     pub class: FailureClass,
-    /// What the system or the mapping says. Its sentence may hold values.
+    /// The problems that the system or the mapping reports. Their messages may hold values.
     pub problems: Vec<Problem>,
     /// Hash of the write that was refused: the same write is not repeated before
     /// [`RETRY_REFUSED_MS`]. Empty where it may be tried at the next plan.
     pub digest: String,
-    /// Digests of the hub's values that it is about, by the field's name: what was refused once is
-    /// no news for a record that is gone (RULES.md V5).
+    /// Digests of the hub's values that failed, by the field's name. A value that was refused once
+    /// is no edit that beats a deletion (RULES.md V5).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
-    /// When it failed first, ms.
+    /// The time of the first failure, ms.
     pub since_ms: i64,
-    /// When it failed last, ms.
+    /// The time of the last failure, ms.
     pub last_ms: i64,
-    /// How often it failed.
+    /// The number of failures.
     pub times: u32,
 }
 
 impl Failure {
-    /// The record, where there is one.
+    /// The record; `None` where it is still to be made.
     pub fn record(&self) -> Option<RecordKey> {
         let id = self.id.clone()?;
         Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
     }
 
-    /// Whether people see it.
+    /// True if people see the failure.
     pub fn is_listed(&self) -> bool {
         !matches!(self.class, FailureClass::GivenUp | FailureClass::Unanswered)
     }
@@ -94,7 +94,7 @@ impl Failure {
         self.problems.iter().map(|problem| problem.code.clone()).collect()
     }
 
-    /// The system's words, or the mapping's.
+    /// The messages of the problems, or their codes where they have none, joined by `; `.
     pub fn message(&self) -> String {
         let words = |problem: &Problem| match problem.message.as_str() {
             "" => problem.code.clone(),
@@ -103,8 +103,8 @@ impl Failure {
         self.problems.iter().map(words).collect::<Vec<_>>().join("; ")
     }
 
-    /// Whether it is about the same thing as another one. A record as a whole may be refused in
-    /// several ways: as many columns at once, then as some of them.
+    /// True if both are about the same thing. Several failures of a record as a whole differ by
+    /// their digests: first many columns are refused at once, then some of them.
     pub fn is_about_same(&self, other: &Self) -> bool {
         let place = |one: &Self| (one.system.clone(), one.object.clone(), one.field.clone());
         self.class == other.class
@@ -113,7 +113,7 @@ impl Failure {
     }
 }
 
-/// When the newest of the listed ones failed, and how many there are.
+/// The time of the newest listed failure and the number of listed ones; `None` without any.
 pub fn newest(failures: &[Failure]) -> Option<(i64, u64)> {
     let listed = || failures.iter().filter(|failure| failure.is_listed());
     let newest_ms = listed().map(|failure| failure.last_ms).max()?;
@@ -127,6 +127,6 @@ pub struct Failing {
     pub entity: String,
     /// The link, if there is one.
     pub link: Option<LinkId>,
-    /// What fails.
+    /// The failure.
     pub failure: Failure,
 }

@@ -1,4 +1,4 @@
-//! What is known of one field in one record.
+//! One field of a record as last seen: its value, base and agreement.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::model::spec::FieldKind;
 use crate::model::value::{Cell, SmolStr, Value};
 use crate::read::canonical::is_same;
 
-/// What the engine knows of one field in one record.
+/// One field of a record as last seen: its value, base and agreement.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FieldState {
     /// The value last observed. A reference holds the ids of its own system. `None` was never read.
@@ -18,51 +18,51 @@ pub struct FieldState {
     /// The hub's value that this member last agreed to, so that a system's own rounding is not
     /// fought: a write is due when the truth is another.
     pub agreed: Cell,
-    /// When the present `seen` came about, as far as stamps prove it.
+    /// The span in which the present `seen` came about, as far as stamps prove it.
     pub edited: Span,
-    /// A write of this field was never answered and the record has changed since: `seen` may be
-    /// what stood there before the write, or what a person put back after it. It is weighed as an
+    /// A write of this field was never answered and the record has changed since. `seen` may be the
+    /// value from before the write, or one that a person put back after it. It is weighed as an
     /// edit, also where it equals `base`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsure: bool,
-    /// The record was made with this default of the mapping, as the field reads it. As long as it
-    /// stands there it is read as empty.
+    /// The default of the mapping with which the record was made, as the field reads it. While it
+    /// stands there it is read as empty (RULES.md V6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filler: Option<Box<Value>>,
-    /// How often a write of this value was answered and not found there (RULES.md R26).
+    /// Answered writes of this value that a reading did not show (RULES.md R26).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: u32,
-    /// The system put the present `seen` there when our create made the record: nobody's edit
-    /// (RULES.md P4). Without `seen` the field stands still: it is not mapped now, and `base` is
-    /// what was known before.
+    /// The system set the present `seen` when our create made the record: nobody's edit
+    /// (RULES.md P4). Without `seen` the field is stopped: it is not mapped now, and `base` is its
+    /// state from before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preset: bool,
-    /// Ids that a reference named and names no more, until that is taken into account: what they
-    /// stand for may be gone (RULES.md V2).
+    /// Ids that a reference named and names no more, until a plan has taken that into account.
+    /// Their records may be gone (RULES.md V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Box<[SmolStr]>>,
-    /// What the field named by the hub's account when a deletion emptied it there, until the truth
-    /// moves: whoever sets it anew had that truth (RULES.md V2).
+    /// The hub's value of the reference when a deletion emptied it there, until the truth changes.
+    /// A person who sets it anew had that truth (RULES.md V2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bereft: Option<Box<Value>>,
 }
 
 impl FieldState {
-    /// A field whose values have come to mean something else (RULES.md V13): whatever is met there
-    /// next is nobody's edit.
+    /// A field whose values have got another meaning (RULES.md V13). The next value there is
+    /// nobody's edit.
     pub(crate) fn forgotten() -> Self {
         Self { preset: true, ..Self::default() }
     }
 
-    /// The record stands aside in another link now, which does not know what it agreed on with the
-    /// earlier one. What it holds is nobody's edit there, and is weighed once it has a place.
+    /// Prepares the field of a record that becomes surplus in another link. That link has agreed on
+    /// nothing with it, so its value is nobody's edit and is weighed once the record is active.
     pub(crate) fn stand_aside(&mut self) {
         (self.base, self.agreed, self.bereft) = (None, None, None);
         self.preset |= self.seen.is_some();
     }
 
-    /// The member does not map the field now, or its system did not answer it (RULES.md V13): what
-    /// was known stands until it is read.
+    /// Stops the field: the member does not map it now, or its system did not answer it
+    /// (RULES.md V13). Its base and agreement stay until it is read.
     pub(crate) fn stand_still(&mut self) {
         if *self != Self::default() {
             let Self { base, agreed, bereft, filler, unsure, lost, .. } = std::mem::take(self);
@@ -70,13 +70,13 @@ impl FieldState {
         }
     }
 
-    /// Whether it stands still.
+    /// True if the field is stopped.
     pub(crate) fn is_still(&self) -> bool {
         self.preset && self.seen.is_none()
     }
 
-    /// The field is read again after it stood still. One that is empty there may be another one of
-    /// the same name, which nobody has emptied.
+    /// Starts the field again when it is read after a stop. An empty cell may belong to a new
+    /// property of the same name, so it is nobody's edit.
     pub(crate) fn wake(&mut self, cell: &Cell) {
         let is_empty = matches!(cell, Some(Value::Null | Value::Boolean(false)));
         if self.is_still() && is_empty {
@@ -84,7 +84,8 @@ impl FieldState {
         }
     }
 
-    /// Remembers what a reference will name no more, of a single one the primary record.
+    /// Keeps the ids that a reference will name no more; of a single reference only the primary
+    /// one.
     pub(crate) fn lose(&mut self, kind: &FieldKind, now: &Cell) {
         let FieldKind::Reference { many, .. } = kind else { return };
         fn named(cell: &Cell, many: bool) -> impl Iterator<Item = &SmolStr> {
@@ -104,7 +105,7 @@ impl FieldState {
         self.lost = (!lost.is_empty()).then(|| lost.into_boxed_slice());
     }
 
-    /// Whether a cell is the default that the record was made with.
+    /// True if a cell is the default with which the record was made.
     pub fn is_filler(&self, kind: &FieldKind, cell: &Cell) -> bool {
         let filler = self.filler.as_deref();
         filler.is_some_and(|filler| is_same(kind, &Some(filler.clone()), cell))

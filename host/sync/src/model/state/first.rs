@@ -1,4 +1,4 @@
-//! What the first sync of an entity would write, in numbers: what a person is asked about.
+//! Numbers of the writes of an entity's first sync, for the question to a person.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::record::Action;
 
-/// What a plan would do with the records of an entity.
+/// Numbers of the writes that a plan makes for an entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntityPlan {
     /// The entity's name.
@@ -17,13 +17,13 @@ pub struct EntityPlan {
     pub single: u64,
     /// Questions about records that match several others.
     pub ambiguous: u64,
-    /// Links of which something is held back.
+    /// Links with something held back.
     pub held: u64,
-    /// What would be written, in the order of systems and objects.
+    /// Writes per object, ordered by system and object.
     pub writes: Vec<WriteCounts>,
 }
 
-/// How many operations of each kind an object would get.
+/// Numbers of the operations that one object gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteCounts {
     /// The system.
@@ -60,7 +60,7 @@ impl EntityPlan {
         }
     }
 
-    /// How many records would be made.
+    /// The number of records that would be made.
     pub fn creations(&self) -> u64 {
         self.writes.iter().map(|counts| counts.create).sum()
     }

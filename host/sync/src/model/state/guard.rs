@@ -1,25 +1,25 @@
-//! What the guards of an entity count: deletions and creations by the hour, so that a day is always
-//! the last 24 hours, whatever cycles they were made in.
+//! Counts for the limits of deletions and creations, by the hour, so that a day is always the last
+//! 24 hours, whatever cycles it covers (RULES.md P14).
 
-/// Hours that count.
+/// Hours of a day.
 const DAY_HOURS: i64 = 24;
 const HOUR_MS: i64 = 3_600_000;
 
-/// What was done in one hour or, summed up, in the last 24.
+/// Counts of one hour or, summed up, of the last 24.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GuardCounts {
     /// Records that were archived, and those that went along with them.
     pub deleted: u64,
     /// Records that were created.
     pub created: u64,
-    /// Deletions that a person approved beyond what the guard allows.
+    /// Deletions beyond the limit that a person approved.
     pub may_delete: u64,
-    /// Creations that a person approved beyond what the guard allows.
+    /// Creations beyond the limit that a person approved.
     pub may_create: u64,
 }
 
 impl GuardCounts {
-    /// Whether nothing is counted.
+    /// True if nothing is counted.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -32,12 +32,12 @@ impl GuardCounts {
         self.may_create = self.may_create.saturating_add(other.may_create);
     }
 
-    /// Deletions that may still be made of so many a day.
+    /// Deletions that this limit of a day still allows.
     pub fn deletions_left(&self, limit: u64) -> u64 {
         limit.saturating_add(self.may_delete).saturating_sub(self.deleted)
     }
 
-    /// Creations that may still be made of so many a day.
+    /// Creations that this limit of a day still allows.
     pub fn creations_left(&self, limit: u64) -> u64 {
         limit.saturating_add(self.may_create).saturating_sub(self.created)
     }
@@ -48,7 +48,7 @@ pub fn hour_of(now_ms: i64) -> i64 {
     now_ms.div_euclid(HOUR_MS)
 }
 
-/// The first hour that counts at a moment.
+/// The first hour of the 24 that end at a moment.
 pub fn first_hour_of(now_ms: i64) -> i64 {
     hour_of(now_ms).saturating_sub(DAY_HOURS - 1)
 }

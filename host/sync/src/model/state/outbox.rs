@@ -1,7 +1,8 @@
-//! Planned effects: committed before they are sent, removed with their outcome (SYNC.md 3.6).
+//! Planned effects: committed before they are sent, removed with their outcome.
 //!
-//! An entry keeps what a probe after a crash must know: what was sent, and how the record stood
-//! when it was planned. It is stored as one JSON body, so a new field has a default.
+//! An entry holds the facts that a probe after a crash needs: the cells that were sent, and the
+//! record's version and stamp at planning. It is stored as one JSON body, so a new field has a
+//! default.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +12,13 @@ use crate::model::reason::Reason;
 use crate::model::record::Action;
 use crate::model::value::Cell;
 
-/// How long a system may take to show a record that it has made, ms.
+/// The time that a system may take to show a record that it has made, ms.
 pub const SETTLE_MS: i64 = 60_000;
 
-/// How far a vendor's clock and ours may be apart, ms.
+/// The distance that a vendor's clock and the host's may have, ms.
 pub const SKEW_MS: i64 = 60_000;
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutboxState {
@@ -33,7 +34,7 @@ pub enum OutboxState {
 pub struct ColumnWrite {
     /// The column.
     pub column: String,
-    /// What to write there.
+    /// The cell to write there.
     pub cell: Cell,
 }
 
@@ -46,7 +47,7 @@ pub struct FieldWrite {
     pub before: Cell,
     /// The hub's value.
     pub after: Cell,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// Records that the member refers to now and no longer afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,7 +67,7 @@ pub struct OutboxEntry {
     pub system: String,
     /// The object to write to.
     pub object: String,
-    /// What to do.
+    /// The kind of change.
     pub action: Action,
     /// The record, except for a create.
     pub id: Option<String>,
@@ -75,7 +76,7 @@ pub struct OutboxEntry {
     pub loser: Option<String>,
     /// The record's version when it was planned.
     pub if_version: Option<String>,
-    /// The record's own stamp when it was planned, ms: says what the version says where there is
+    /// The record's own stamp when it was planned, ms. It stands in for the version where there is
     /// none.
     #[serde(default)]
     pub if_modified_ms: Option<i64>,
@@ -83,18 +84,19 @@ pub struct OutboxEntry {
     pub columns: Vec<ColumnWrite>,
     /// The fields that they stand for, with reasons.
     pub fields: Vec<FieldWrite>,
-    /// Why this operation exists.
+    /// The reason for this operation.
     pub reason: Reason,
-    /// How far it has come.
+    /// The progress of the operation.
     pub state: OutboxState,
     /// Not to be sent before, ms; zero is at once.
     pub not_before_ms: i64,
-    /// How often it was put off.
+    /// The number of times that it was put off.
     pub attempts: u32,
 }
 
 impl OutboxEntry {
-    /// When it was sent, ms: a system shows what it did until `not_before_ms`.
+    /// The time of sending, ms: `not_before_ms` less [`SETTLE_MS`], the time that a system may take
+    /// to show the effect.
     pub fn sent_ms(&self) -> i64 {
         self.not_before_ms.saturating_sub(SETTLE_MS)
     }
@@ -105,7 +107,7 @@ impl OutboxEntry {
         Some(RecordKey { system: self.system.clone(), object: self.object.clone(), id })
     }
 
-    /// A line of the journal about it, told by this generation of its system's plugin.
+    /// A journal line about the operation; `generation` is the one that acted.
     pub fn line(&self, at_ms: i64, generation: &Generation, reason: Reason) -> JournalEntry {
         JournalEntry {
             at_ms,

@@ -1,11 +1,11 @@
-//! Records as last seen, and what became of them in their systems.
+//! Records as last seen, and their status in their systems.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Awaited, Failure, FieldState, LinkId, RecordKey};
 use crate::model::value::Cell;
 
-/// What became of a record in its system.
+/// The status of a record in its system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordStatus {
@@ -17,44 +17,45 @@ pub enum RecordStatus {
     /// Neither listed nor answered by its id, without a tombstone: deleted without a trace, or no
     /// longer visible. Neither read nor written until it comes back or a person decides.
     Missing,
-    /// Put away.
+    /// Archived: it may come back.
     Archived,
-    /// Put away by an operation of the engine's own: what goes along with it is no person's doing.
+    /// Archived by an operation of the engine's own. Records that went along with it were deleted
+    /// by no person (RULES.md V2).
     Withdrawn,
     /// Gone.
     Deleted,
     /// Gone, and its link goes on without it: its place is free, or another record has it. It keeps
-    /// its link, so that it is known where it belongs should it come back.
+    /// its link, to which it belongs again if it comes back.
     Replaced,
-    /// It was gone and is there again: the linking step says where it belongs before anything else
+    /// It was gone and is there again. The linking step decides its place before any other step
     /// (RULES.md V2).
     Returned,
     /// Merged into another record of the same object.
     MergedInto(RecordKey),
     /// Became a record of another object of the same system.
     ConvertedTo(RecordKey),
-    /// Was surplus, and was merged or converted: what it became is yet to stand in its stead
-    /// (RULES.md P7).
+    /// Was surplus, and was merged or converted. Its successor is yet to become surplus in its
+    /// stead (RULES.md P7).
     SurplusInto(RecordKey),
 }
 
 impl RecordStatus {
-    /// Deleted or archived.
+    /// True if the record is deleted or archived.
     pub fn is_removed(&self) -> bool {
         matches!(self, Self::Archived | Self::Withdrawn | Self::Deleted)
     }
 
-    /// Gone, whether or not that is still news for its link.
+    /// True if the record is gone, whether or not its link has taken that into account.
     pub fn is_gone(&self) -> bool {
         self.is_removed() || *self == Self::Replaced
     }
 
-    /// Whether its system has the record, as far as known.
+    /// True if the record stands in its system, as far as known.
     pub fn is_there(&self) -> bool {
         matches!(self, Self::Live | Self::Surplus | Self::Missing | Self::Returned)
     }
 
-    /// Merged or converted: its link passes to its successor.
+    /// The successor of a merged or converted record, which its link passes to.
     pub fn successor(&self) -> Option<&RecordKey> {
         match self {
             Self::MergedInto(key) | Self::ConvertedTo(key) | Self::SurplusInto(key) => Some(key),
@@ -62,18 +63,18 @@ impl RecordStatus {
         }
     }
 
-    /// Stands aside in its link, or did when it was merged or converted.
+    /// True if the record is surplus in its link, or was when it was merged or converted.
     pub fn is_aside(&self) -> bool {
         matches!(self, Self::Surplus | Self::SurplusInto(_))
     }
 
-    /// Has the place of its system in its link, and keeps it for its successor.
+    /// True if the record has the place of its system in its link, and keeps it for its successor.
     pub fn has_place(&self) -> bool {
         let there = matches!(self, Self::Live | Self::Missing);
         there || self.successor().is_some() && !self.is_aside()
     }
 
-    /// What becomes of it when it stands aside from now on.
+    /// The status that it takes when it becomes surplus.
     pub(crate) fn aside(&self) -> Self {
         self.successor().map_or(Self::Surplus, |heir| Self::SurplusInto(heir.clone()))
     }
@@ -82,7 +83,7 @@ impl RecordStatus {
 /// A record as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordState {
-    /// Which.
+    /// The record's system, object and id.
     pub key: RecordKey,
     /// The entity's name.
     pub entity: String,
@@ -92,9 +93,9 @@ pub struct RecordState {
     pub version: Option<String>,
     /// Its own stamp, ms.
     pub modified_ms: Option<i64>,
-    /// Whether it is there.
+    /// The status of the record in its system.
     pub status: RecordStatus,
-    /// In the order of the entity's fields.
+    /// One state per field, in the order of the entity's fields.
     pub fields: Vec<FieldState>,
     /// Columns as read, kept for mappings that need the present remote value to write back (tables,
     /// transforms).
@@ -103,7 +104,7 @@ pub struct RecordState {
     pub failures: Vec<Failure>,
 }
 
-/// Why the linking step looks at a record.
+/// The task of the linking step for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkWork {
     /// Merged or converted, and still in a link.
@@ -112,18 +113,18 @@ pub enum LinkWork {
     Returned,
     /// Live without a link.
     Unlinked,
-    /// Gone before it was ever read: perhaps what a create made that was never answered.
+    /// Gone before it was ever read: an unanswered create may have made it.
     Stray,
 }
 
 impl RecordState {
-    /// What others wait for that want a record of this member in its link.
+    /// The event of this record becoming a live member of its link, for the links that wait for it.
     pub fn awaited(&self) -> Option<Awaited> {
         let RecordKey { system, object, .. } = self.key.clone();
         Some(Awaited::Member { link: self.link?, system, object })
     }
 
-    /// Whether the linking step must look at it. Stores keep this as an index.
+    /// The task of the linking step for this record, if any. Stores keep it as an index.
     pub fn link_work(&self) -> Option<LinkWork> {
         match (&self.status, self.link) {
             (status, Some(_)) if status.successor().is_some() => Some(LinkWork::Moved),
@@ -136,7 +137,7 @@ impl RecordState {
         }
     }
 
-    /// Whether any field of it was ever seen.
+    /// True if any field of it was ever read.
     pub fn was_read(&self) -> bool {
         self.fields.iter().any(|field| field.seen.is_some())
     }

@@ -1,7 +1,7 @@
-//! One object of one system as a stream: where reading it goes on, and how far its sweep has come.
+//! One object of one system as a stream: its cursor and its sweep.
 //!
 //! A cursor follows changes; a sweep goes over everything once in a while and finds what cursors
-//! missed (SYNC.md 3.7). Both survive a restart at any page.
+//! missed. Both survive a restart at any page.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,27 +16,27 @@ pub struct Stream {
     pub object: String,
 }
 
-/// Where reading a stream goes on.
+/// The position from which reading a stream goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// The connector's own bytes; `None` before the first page.
     pub position: Option<Vec<u8>>,
-    /// Whether the backfill is over and `changes` are read.
+    /// The backfill is over and `changes` are read.
     pub backfilled: bool,
-    /// Whether the scan that the position belongs to has more pages. A cycle that finds it so goes
-    /// on with a scan that an earlier one began.
+    /// The scan of the position has more pages. A cycle that finds it so goes on with a scan that
+    /// an earlier cycle began (RULES.md P13).
     pub more: bool,
     /// [`crate::model::spec::MemberSpec::digest`] under which it was made.
     pub digest: String,
-    /// How old the rows of the last page may have been, ms, where the connector says so.
+    /// The age that the rows of the last page may have, ms, where the connector names it.
     pub lag_ms: Option<i64>,
-    /// What the values of its fields meant when they were read; those of fields that are not mapped
-    /// now are kept. Empty in databases of before.
+    /// The meanings of the fields when their values were read; those of fields that are not mapped
+    /// now are kept. Empty in databases from before this entry.
     pub meanings: Meanings,
 }
 
 impl Cursor {
-    /// The fields whose values mean something else now than when they were read.
+    /// Names of the fields whose values have another meaning now than when they were read.
     pub(crate) fn other<'a>(&self, now: &'a Meanings) -> Vec<&'a str> {
         let is_other = |(name, meaning): &(&String, &String)| {
             self.meanings.get(*name).is_some_and(|known| known != *meaning)
@@ -51,17 +51,17 @@ pub struct Sweep {
     /// Counts the sweeps of the stream. A record is marked with the round that has seen it; marks
     /// of earlier rounds mean nothing.
     pub round: u64,
-    /// How far this round has come.
+    /// The progress of this round.
     pub stage: SweepStage,
-    /// When this round began, ms. The next one is due an interval later.
+    /// The time when this round began, ms. The next one is due an interval later.
     pub began_ms: i64,
-    /// What this round has found.
+    /// Counts of this round.
     pub counts: SweepCounts,
-    /// When the last completed round ended, ms, and what it had found.
+    /// The end of the last completed round, ms, with its counts.
     pub last: Option<(i64, SweepCounts)>,
 }
 
-/// How far a sweep has come.
+/// The progress of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SweepStage {
@@ -70,26 +70,25 @@ pub enum SweepStage {
     Resting,
     /// Reading ids and versions; the connector's own bytes, `None` before the first page.
     Scanning(Option<Vec<u8>>),
-    /// Everything was listed. Records that are known and were not listed are asked for by id; those
-    /// with ids up to this one were.
+    /// Everything was listed. Records that were not listed are asked for by id; those with ids up
+    /// to this one are done.
     Asking(Option<String>),
 }
 
-/// What a sweep has found.
+/// Counts of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SweepCounts {
     /// Records listed.
     pub rows: u64,
-    /// Records that had changed, appeared or gone without the cursor having told so: should be
-    /// zero.
+    /// Records that had changed, appeared or gone without a word from the cursor; should be zero.
     pub missed: u64,
     /// Records that are neither listed nor answered.
     pub missing: u64,
 }
 
 impl Sweep {
-    /// Whether a round is under way or the next one should begin. A clock that was set back does
-    /// not keep sweeps away.
+    /// True if a round is under way or the next one should begin. A clock that was set back does
+    /// not delay a sweep.
     pub fn is_due(&self, now_ms: i64, interval_ms: u64) -> bool {
         let interval_ms = i64::try_from(interval_ms).unwrap_or(i64::MAX);
         let next_ms = self.began_ms.saturating_add(interval_ms);
@@ -108,7 +107,7 @@ impl Sweep {
         }
     }
 
-    /// This round, over.
+    /// This round as a completed one.
     #[must_use]
     pub fn completed(&self, now_ms: i64) -> Self {
         let last = Some((now_ms, self.counts));

@@ -10,11 +10,11 @@ use crate::model::reason::Reason;
 use crate::model::state::{RecordKey, RecordState, RecordStatus, ReviewChoice};
 use crate::plan::cascades::question;
 
-/// What becomes of a link.
+/// The next step after a removal was weighed.
 pub(super) enum RemovalStep {
     /// Nothing more in this plan.
     Done,
-    /// The record is made again.
+    /// The record is created again, for this reason.
     Again(Reason),
 }
 
@@ -39,8 +39,8 @@ impl LinkPlanner<'_> {
         by_a_person.or(along).or(all.first()).cloned()
     }
 
-    /// Whether the engine archived it by itself: what it was archived for is there again, if the
-    /// link has nothing else that is gone.
+    /// True where the engine archived the record. If nothing else of the link is gone, the record
+    /// that it was archived for is there again.
     pub(super) fn is_withdrawn(&self, key: &RecordKey) -> bool {
         is_now(&self.records, key, &RecordStatus::Withdrawn)
     }

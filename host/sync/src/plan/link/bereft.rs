@@ -20,10 +20,10 @@ use crate::plan::mapping::ActiveMember;
 use crate::plan::references::{is_many, link_ids};
 use crate::read::canonical::is_same;
 
-/// What a reference that a system emptied counts as.
+/// The state of a reference that a system emptied because its target is gone.
 struct LostReference {
     base: Cell,
-    /// The truth that the member had, if it had that.
+    /// The truth, if the member had it.
     had: Option<Value>,
     /// The record that is gone, where the reference waits for what becomes of that.
     waits_for: Option<RecordKey>,
@@ -64,8 +64,8 @@ impl LinkPlanner<'_> {
         }
     }
 
-    /// What the records of the link hold in a reference, each with its place, where something was
-    /// taken out of one: most references are in step.
+    /// The references that the active records hold, by position, where something was taken out of
+    /// one of them; else nothing.
     fn shown(&self, position: usize) -> impl Iterator<Item = (usize, Cell)> {
         let mappings = self.context.mappings;
         let field = mappings.entity.fields.get(position);
@@ -171,7 +171,7 @@ impl LinkPlanner<'_> {
         Some(LostReference { base: cell_of(&base), had: None, waits_for: None })
     }
 
-    /// Whether a person has named a record in a single reference since it was in step.
+    /// True where a person has named a record in a single reference since it was in step.
     fn is_set_anew(&self, position: usize, field: &FieldSpec) -> bool {
         let PlanContext { mappings, references, .. } = self.context;
         self.active.iter().any(|active| {

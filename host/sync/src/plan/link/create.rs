@@ -1,4 +1,4 @@
-//! Which systems have no record of the link yet, and what a new one is made of.
+//! Plans creates: for each system without a record of the link, the cells of a new one.
 
 use super::{LinkPlanner, MissingRequirement, PlannedWrite, is_filled};
 use crate::model::reason::Reason;
@@ -30,7 +30,7 @@ impl LinkPlanner<'_> {
         }
     }
 
-    /// No record is made, and people see why.
+    /// Notes and lists that no record is made, because a column that it needs stands still.
     fn stands_still(&mut self, position: usize, member: &MemberSpec, column: &str) {
         let (object, column) = (format!("{}.{}", member.system, member.object), column.to_owned());
         let reason = Reason::StandsStill { object, column: column.clone() };
@@ -56,7 +56,7 @@ impl LinkPlanner<'_> {
     }
 
     /// A live record of an object that the mapping does not have, or no longer: the link has a
-    /// record there all the same (RULES.md V15).
+    /// record there all the same (`RULES.md` V15).
     fn has_unmapped_in(&mut self, system: &str) -> bool {
         let mappings = self.context.mappings;
         let unmapped = self.records.iter().find(|record| {
@@ -113,7 +113,7 @@ impl LinkPlanner<'_> {
         })
     }
 
-    /// What a new record gets from the records that it refers to.
+    /// The cells that a new record copies from the records that it refers to.
     fn copies(&self, member: &MemberSpec) -> Vec<(String, Cell)> {
         let copy = |copy: &CopiedColumn| {
             let link = link_ids(&self.truth(copy.reference.0)).next()?;
@@ -123,8 +123,8 @@ impl LinkPlanner<'_> {
         member.copies.iter().filter_map(copy).collect()
     }
 
-    /// Whether a field has no value because a record holds one that stands in no table: the new
-    /// record waits until it is mapped or moves (RULES.md V17).
+    /// True where a field has no value because a record holds one that stands in no table. The new
+    /// record waits until it is mapped or changes (`RULES.md` V17).
     fn is_outside_table(&mut self, group: &MappingGroup) -> bool {
         let entity = self.context.mappings.entity;
         let active = self.active.iter().filter_map(|active| self.records.get(active.record));
@@ -144,7 +144,7 @@ impl LinkPlanner<'_> {
         is_outside
     }
 
-    /// The cells of one group of a new record; nothing when there is nothing to say, or not yet.
+    /// The cells of one group of a new record; none where no field has a value or one is frozen.
     fn new_cells(
         &mut self,
         member: usize,
@@ -181,7 +181,7 @@ impl LinkPlanner<'_> {
             };
             let reason = Reason::RequiredMissing { field: field.clone() };
             self.note(None, Some(&field), reason.clone());
-            // What waits for its parent or for an answer is listed as that.
+            // A field that waits for its parent or for an answer is listed as that.
             let truth = self.truth(index.0);
             let names_nothing = entity.fields.get(index.0).is_some_and(|field| {
                 matches!(field.kind, FieldKind::Reference { .. })
@@ -199,7 +199,7 @@ impl LinkPlanner<'_> {
     }
 }
 
-/// Whether a new record gets defaults in the columns of a group without a value.
+/// True where a new record gets defaults in all columns of a group.
 fn has_default(member: &MemberSpec, group: &MappingGroup) -> bool {
     let given = |column: &String| member.constants.iter().any(|(name, _)| name == column);
     group.columns.iter().all(given)

@@ -1,5 +1,5 @@
-//! Merging in one system what was merged in another, where a policy or a person says so (SYNC.md
-//! 3.8).
+//! Plans merges: records of one system that a policy or a person wants merged, as they are in
+//! another (`RULES.md` E11).
 //!
 //! A merge cannot be undone, so it is planned only for a review about a surplus record whose choice
 //! is to approve, and only while both records stand as the review says. What else is due at the
@@ -17,8 +17,8 @@ use crate::model::state::{
 use crate::plan::merge::consent;
 
 impl LinkPlanner<'_> {
-    /// Whether records are to be merged first. Questions about records that are surplus no more are
-    /// over.
+    /// Plans approved merges; true where there is one, so that nothing else of the link is planned.
+    /// Questions about records that are surplus no more are closed.
     pub(super) fn merges(&mut self) -> bool {
         for known in std::mem::take(&mut self.reviews) {
             if let ReviewSubject::Surplus { surplus, .. } = &known.matter {
@@ -27,10 +27,10 @@ impl LinkPlanner<'_> {
                     self.plan.reviews.push(review::closed(&known, self.context.now_ms));
                     continue;
                 }
-                // What one that moves on becomes is asked about.
+                // A surplus record that is converted or merged is asked about as what it becomes.
                 let waits = !is_now(&self.records, surplus, &RecordStatus::Surplus);
                 if approved && !waits && !self.merge_into_active(surplus) {
-                    // What was approved cannot be done now: the question stays (RULES.md P8).
+                    // What was approved cannot be done now: the question stays (`RULES.md` P8).
                     let open = Review { status: ReviewStatus::Open, choice: None, ..known };
                     self.plan.reviews.push(open.clone());
                     self.reviews.push(open);
@@ -66,8 +66,8 @@ impl LinkPlanner<'_> {
         }
     }
 
-    /// Whether a question about a surplus record is still one: both are there as it says. An
-    /// approval is used with whatever record is active now.
+    /// True where a question about a surplus record still holds: both records are there as it says.
+    /// An approval is used with whatever record is active now.
     pub(super) fn stands(&self, review: &Review, active: &RecordKey, surplus: &RecordKey) -> bool {
         let mut records = self.records.iter().filter(|record| record.key == *active);
         let stands = match review.choice {
@@ -100,7 +100,8 @@ impl LinkPlanner<'_> {
         self.records.iter().any(|record| record.key == *key && record.status.is_aside())
     }
 
-    /// Drafts the merge, one per system at a time; whether there is a record to merge with.
+    /// Plans the merge, one per system at a time; false where no active record of that object is
+    /// there.
     fn merge_into_active(&mut self, surplus: &RecordKey) -> bool {
         if self.rivals.contains(surplus) {
             return false;

@@ -1,4 +1,4 @@
-//! What planning one link results in.
+//! The result of planning one link: its changes, writes, waits, questions and notes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::model::record::Action;
 use crate::model::state::{Awaited, FieldWrite, Link, LinkId, RecordKey, RecordState, Review};
 use crate::model::value::Cell;
 
-/// What becomes of one link.
+/// The plan of one link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkPlan {
     /// The link from now on.
@@ -16,25 +16,25 @@ pub struct LinkPlan {
     pub records: Vec<Arc<RecordState>>,
     /// Writes, in canonical values.
     pub drafts: Vec<PlannedWrite>,
-    /// What it waits for.
+    /// Records and links that it waits for.
     pub waits: Vec<Awaited>,
     /// Reviews opened, changed or closed.
     pub reviews: Vec<Review>,
-    /// Why something is not written, and other things worth telling.
+    /// Reasons why something is not written, and other remarks.
     pub notes: Vec<PlanNote>,
     /// Members that get no record for want of something.
     pub lacking: Vec<MissingRequirement>,
     /// Fields of members that are due and wait until they can be read there.
     pub unread: Vec<UnreadField>,
-    /// What the journal keeps even while the link is held.
+    /// Notes that the journal keeps even while the link is held.
     pub news: Vec<PlanNote>,
-    /// It stays dirty: a hold or a cap holds it.
+    /// True where a hold or a guard keeps a write back: the link stays dirty.
     pub held: bool,
-    /// A person is asked about a record that is gone: what failed there is kept until then.
+    /// True while a person is asked about a record that is gone: its failures are kept.
     pub stands: bool,
 }
 
-/// What a member lacks, so that no record is made there.
+/// A requirement of a member that is not met, so that no record is created there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingRequirement {
     /// The member's position in the entity.
@@ -43,18 +43,18 @@ pub struct MissingRequirement {
     pub field: Option<String>,
     /// The column that stands still.
     pub column: Option<String>,
-    /// Why.
+    /// The reason, as the journal and the failure show it.
     pub reason: Reason,
 }
 
-/// A write before it has columns.
+/// A write in canonical values, before it is rendered into columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedWrite {
     /// The link.
     pub link: LinkId,
     /// The member's position in the entity.
     pub member: usize,
-    /// What to do.
+    /// The kind of write.
     pub action: Action,
     /// The record, except for a create.
     pub id: Option<String>,
@@ -68,7 +68,7 @@ pub struct PlannedWrite {
     pub groups: Vec<(usize, Vec<Cell>)>,
     /// The fields, with reasons.
     pub fields: Vec<FieldWrite>,
-    /// Why.
+    /// The reason for the write as a whole.
     pub reason: Reason,
     /// Columns as last read, for mappings that must keep what they do not carry.
     pub raw: Vec<(String, Cell)>,
@@ -76,14 +76,14 @@ pub struct PlannedWrite {
     pub copies: Vec<(String, Cell)>,
 }
 
-/// Something worth telling.
+/// A remark of the planner, for the journal and the printed plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanNote {
-    /// About which record.
+    /// The record that it is about.
     pub record: Option<RecordKey>,
-    /// About which field.
+    /// The field that it is about.
     pub field: Option<String>,
-    /// What.
+    /// The remark.
     pub reason: Reason,
 }
 

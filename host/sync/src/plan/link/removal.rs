@@ -1,4 +1,5 @@
-//! A record of the link is gone: what to do with the others (SYNC.md 3.2, record level; 3.8).
+//! Plans the removal of a record: the others of its link are archived, left, asked about, or it is
+//! created again (`RULES.md` E10).
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::plan::deletion_hold::DeletionHold;
 use crate::plan::mapping::ActiveMember;
 use crate::read::unreadable::was_not_answered;
 
-/// What a live member has that the hub has not, the weightier last.
+/// Content of a live member that the hub does not have, the weightier last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum UnsharedContent {
     /// A value where none was ever agreed on: somebody filled what was empty, or the record took
@@ -28,14 +29,14 @@ enum UnsharedContent {
     Edited,
 }
 
-/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md`
-/// P4). Where it says that somebody has opted out it is a value like others.
+/// A checkbox that is not set, which systems show for one that nobody ever touched (`RULES.md` P4).
+/// A value that says that somebody has opted out counts like others.
 fn is_unset(cell: &Cell, winner: &Winner) -> bool {
     *cell == Some(Value::Boolean(false)) && winner.opted_out() != Some(false)
 }
 
 impl LinkPlanner<'_> {
-    /// Whether the link is done with by what a removal asks for.
+    /// Follows a removed record; true where that settles the whole plan of the link.
     pub(super) fn removal(&mut self) -> bool {
         self.settle_missing();
         self.succeed();
@@ -43,7 +44,7 @@ impl LinkPlanner<'_> {
         let Some((gone, with)) = self.gone() else { return false };
         let moving = self.records.iter().any(|record| record.status.successor().is_some());
         if self.active.is_empty() {
-            // What is out of sight is not known to be gone, and is due once it is seen again.
+            // A missing record is not known to be gone; its removal is due once it is seen again.
             let is_hidden =
                 self.records.iter().any(|record| record.status == RecordStatus::Missing);
             if !moving && !is_hidden {
@@ -74,10 +75,10 @@ impl LinkPlanner<'_> {
             return true;
         }
         match self.context.mappings.entity.on_delete {
-            // What it held was never seen: no rule can say that nothing of it is lost.
+            // Its content was never seen, so no rule can say that nothing of it is lost.
             OnDelete::Archive if self.was_never_read(&gone) => self.ask_about(&gone),
             OnDelete::Archive if self.may_have_gone_along => self.ask_about(&gone),
-            // Whether the value that it never got was refused or is an edit is not known.
+            // Nobody knows if the value that it never got was refused or is an edit.
             OnDelete::Archive if self.undelivered() == Some(Undelivered::Doubtful) => {
                 self.ask_about(&gone);
             }
@@ -88,8 +89,9 @@ impl LinkPlanner<'_> {
         true
     }
 
-    /// Why the deletion does not spread, if so: a live member was edited since it last agreed with
-    /// the hub, holds an edit that the removed record never got, or has more than the hub knew.
+    /// The reason why the deletion does not spread, if there is one: a live member was edited since
+    /// it agreed with the hub, or has more than the hub knew, or the removed record never got an
+    /// edit.
     fn outlives(&self) -> Option<Reason> {
         let has = |wanted| self.active.iter().find(move |active| self.news(**active) == wanted);
         if has(Some(UnsharedContent::Edited)).is_some()
@@ -119,22 +121,22 @@ impl LinkPlanner<'_> {
                     && !self.follows(field, &state.base, &seen);
                 (seen.is_some() && (is_other || state.unsure)).then_some(UnsharedContent::Edited)
             }
-            // What the system put there when the record was made is nobody's (RULES.md P4).
+            // A value that the system set when the record was made is nobody's (`RULES.md` P4).
             None => (is_filled(&seen) && !state.preset && !is_unset(&seen, &field.winner))
                 .then_some(UnsharedContent::Added),
         })
         .max()
     }
 
-    /// Whether a reference differs only because what it named was deleted or united with another:
+    /// True where a reference differs only because its target was deleted or united with another:
     /// that is nobody's edit (`RULES.md` V2).
     fn follows(&self, field: &FieldSpec, before: &Cell, now: &Cell) -> bool {
         matches!(field.kind, FieldKind::Reference { .. })
             && self.context.references.is_same_by_now(before, now)
     }
 
-    /// What removed records never got of the truth, the weightiest; a value that was refused there
-    /// is nobody's news.
+    /// The weightiest value of the truth that a removed record never got. A value that was refused
+    /// there is no edit.
     fn undelivered(&self) -> Option<Undelivered> {
         let removed = self.records.iter().filter(|record| record.status.is_removed());
         let due = removed.flat_map(|record| {
@@ -147,7 +149,7 @@ impl LinkPlanner<'_> {
         let mappings = self.context.mappings;
         let mapping = mappings.mapping(mappings.member_of(record)?, position)?;
         let (state, truth) = (record.fields.get(position)?, self.truth(position));
-        // Of a field that stood still nothing is known there (RULES.md V13).
+        // Nothing is known of a field that stood still there (`RULES.md` V13).
         let is_due = mapping.group.direction.writes()
             && mapping.is_plain()
             && !state.is_still()
@@ -162,7 +164,7 @@ impl LinkPlanner<'_> {
         let place = (record.key.system.as_str(), record.key.object.as_str());
         let known = undelivered(&self.plan.link.failures, place, name, &truth);
         // Neither it nor what it took over from ever said anything of this field: nobody knows what
-        // it held (RULES.md V12, V13).
+        // it held (`RULES.md` V12, V13).
         let is_blank = state.agreed.is_none() && state.base.is_none();
         let unread = !record.was_read() || was_not_answered(&record.failures, name);
         if known == Undelivered::News && is_blank && unread {
@@ -177,8 +179,8 @@ impl LinkPlanner<'_> {
         Some(if known == Undelivered::Refused && !is_older { Undelivered::Doubtful } else { known })
     }
 
-    /// A removed record whose system has another live one is no news for the link; one out of sight
-    /// does not come back into a place that is taken.
+    /// Marks removed and missing records as replaced where their system has another live record in
+    /// the link.
     fn forget_replaced(&mut self) {
         let is_gone = |record: &RecordState| {
             record.status.is_removed() || record.status == RecordStatus::Missing

@@ -1,9 +1,9 @@
-//! A place in the link is empty: who takes it.
+//! Fills the place of a record that is gone with a surplus record of the same system.
 //!
 //! The active record of a system is gone while a surplus one of the same system stands by: the
-//! thing is still there, so that is no deletion (SYNC.md 3.8). One surplus record takes the place
-//! with the base values that it has; between several a person decides. A record that is out of
-//! sight keeps its place until it comes back or a person says that it is gone.
+//! thing is still there, so that is no deletion (`RULES.md` E12). One surplus record takes the
+//! place with the base values that it has; between several a person decides. A missing record keeps
+//! its place until it comes back or a person says that it is gone.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::model::state::{
 };
 
 impl LinkPlanner<'_> {
-    /// Closes questions about records that are back, and does what a person said of the others.
+    /// Closes questions about missing records that are back, and marks those as deleted that a
+    /// person said are gone.
     pub(super) fn settle_missing(&mut self) {
         let now_ms = self.context.now_ms;
         for known in &self.reviews {
@@ -49,7 +50,8 @@ impl LinkPlanner<'_> {
         }
     }
 
-    /// The id of the question, if a person must say who takes the place in this system.
+    /// The id of the question, if a person must choose the record that takes the place in this
+    /// system.
     fn fill(&mut self, system: &str) -> Option<String> {
         let here = || self.records.iter().filter(|record| record.key.system == system);
         if here().any(|record| record.status.has_place()) {
@@ -95,8 +97,8 @@ impl LinkPlanner<'_> {
         self.note(Some(heir.clone()), None, Reason::TookOver(gone));
     }
 
-    /// What could not be read of a record that is read for nobody any more is no failure, unless a
-    /// deletion is still to be weighed with it (RULES.md V20).
+    /// Drops reading failures of records that are gone or stand aside, unless a deletion is still
+    /// to be weighed with them (`RULES.md` V20).
     pub(super) fn drop_failures(&mut self) {
         if self.plan.held || self.plan.stands {
             return;

@@ -1,5 +1,4 @@
-//! Which members must be told of the truth: only fields that are due, only where the mapping
-//! writes.
+//! Plans updates: only fields that are due, only in members that the mapping writes.
 
 use super::{LinkPlanner, PlannedWrite, UnreadField};
 use crate::model::reason::Reason;
@@ -12,7 +11,8 @@ use crate::read::canonical::is_changed;
 use crate::read::unreadable::was_not_answered;
 
 impl LinkPlanner<'_> {
-    /// What was refused stays a failure while it is due and cannot be read (RULES.md V5, V13).
+    /// Notes fields that are due and cannot be read: a refusal there stays a failure (`RULES.md`
+    /// V5, V13).
     pub(super) fn note_unread(&mut self) {
         if self.plan.link.failures.is_empty() {
             return;
@@ -79,14 +79,14 @@ impl LinkPlanner<'_> {
         })
     }
 
-    /// Why a field is due at a member, if it is.
+    /// The reason for which a field is due at a member, if it is.
     fn due(&self, active: usize, field: FieldIndex) -> Option<Reason> {
         let outcome = self.outcome(field.0)?;
         let part = outcome.parts.iter().position(|part| *part == active)?;
         outcome.merged.parts.get(part)?.due.clone()
     }
 
-    /// The cells of one group; nothing when it must wait, or already stands there.
+    /// The cells of one group; none where a reference must wait or the columns hold them already.
     fn group_cells(
         &mut self,
         active: ActiveMember,
@@ -102,7 +102,7 @@ impl LinkPlanner<'_> {
             let record = self.records.get(active.record)?;
             let system = record.key.system.clone();
             let state = record.fields.get(index.0)?.clone();
-            // What a member that is only written holds may never have been taken into account.
+            // The value of a member that is only written may never have been weighed.
             let is_shown = mapping.is_plain() && !mapping.group.direction.reads();
             let before = state.seen.clone().filter(|_| is_shown).or(state.base);
             let truth = self.truth(index.0);

@@ -1,5 +1,5 @@
-//! What a person is asked about a field, and what a rule has overruled: each system once, with the
-//! value that it holds now (`RULES.md` V20).
+//! Questions about a field, and records of what a rule overruled. Each names every system once,
+//! with the value that it holds now (`RULES.md` V20).
 
 use super::{FieldMerge, MemberField, is_blank};
 use crate::model::reason::Reason;
@@ -8,16 +8,16 @@ use crate::model::state::ReviewSubject;
 use crate::model::value::Cell;
 use crate::plan::policy::{self, Vote};
 
-/// Why no policy chooses in a link that was put back.
+/// The words of a conflict in a link that was put back from a backup.
 const PUT_BACK: &str = "by hand, because the database was put back";
 
-/// Why no policy chooses at the first link.
+/// The words of a conflict at the first link, where the mapping lets a person decide.
 const BY_HAND: &str = "first link, by hand";
 
-/// Why no policy chooses where a write may never have happened (`RULES.md` V1, R26).
+/// The words of a conflict about a write that may never have happened (`RULES.md` V1, R26).
 const UNSURE: &str = "by hand: either our write never happened or somebody took it back";
 
-/// Why a value gives way that a member holds by itself which is only written.
+/// The words of a decision that replaces the own value of a member that is only written.
 const ONLY_WRITTEN: &str = "only written there";
 
 impl FieldMerge<'_> {
@@ -116,8 +116,8 @@ impl FieldMerge<'_> {
         None
     }
 
-    /// Whether a member that is only written holds a value of its own that a write replaces. What
-    /// the system put there when we made the record is nobody's.
+    /// True where a write replaces a value of its own in a member that is only written. A value
+    /// that the system set at creation is nobody's.
     fn gives_way(&self, position: usize) -> bool {
         let parts = self.parts.get(position).zip(self.outlooks.get(position));
         parts.is_some_and(|(part, outlook)| {

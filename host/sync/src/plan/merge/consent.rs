@@ -86,7 +86,7 @@ impl FieldMerge<'_> {
         self.overrule();
     }
 
-    /// Whether a member that is not read has opted out by itself: no rule writes over that.
+    /// True where a member that is not read has opted out by itself: no rule writes over that.
     pub(super) fn keeps_opt_out(&self, part: &MemberField<'_>) -> bool {
         opt_out(&self.field.winner).is_some_and(|out| {
             *part.seen == out && self.new.value != out && self.new.previous != out
@@ -133,7 +133,7 @@ pub(crate) fn carry(entity: &EntitySpec, link: &mut Link, record: &RecordState) 
     carries
 }
 
-/// Whether this is an opt-out in a field of consent.
+/// True where the cell is an opt-out in a field of consent.
 pub(crate) fn is_opt_out(winner: &Winner, cell: &Cell) -> bool {
     opt_out(winner).is_some_and(|out| *cell == out)
 }

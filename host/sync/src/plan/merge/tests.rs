@@ -1,4 +1,5 @@
-//! The decision table of SYNC.md 3.2 over every combination of base, member values and policy.
+//! Tests of the decision table (`RULES.md` E5) over every combination of base, member values and
+//! policy.
 //!
 //! `expected` is the table written down a second time, case by case and without regard to how the
 //! merge works; the test walks through all combinations and compares.
@@ -6,7 +7,7 @@
 use super::*;
 use crate::model::spec::Winner;
 
-/// What the table says of one combination.
+/// The expected result of one combination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Row {
     /// The truth, and whether a is to be written, and x.
@@ -44,7 +45,7 @@ struct Case {
     winner: Winner,
     clear: Clear,
     first_link: FirstLink,
-    /// Which member's stamps prove that it was edited last.
+    /// The member whose stamps prove the later edit.
     newer: &'static str,
 }
 

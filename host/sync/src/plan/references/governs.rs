@@ -1,9 +1,9 @@
-//! What a reference field governs of the records that its column holds.
+//! The part of a reference column that a field governs: the primary record, one alone, or a set.
 
 use crate::model::spec::FieldKind;
 use crate::plan::mapping::FieldMapping;
 
-/// What a reference field governs of the records that a column holds.
+/// The part of a column's records that a reference field governs; the others stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Governs {
     /// The primary one; the others stay (`RULES.md` V3).
@@ -14,12 +14,12 @@ pub enum Governs {
     Set,
 }
 
-/// Whether a field refers to several links.
+/// True where a field refers to several links.
 pub fn is_many(kind: &FieldKind) -> bool {
     matches!(kind, FieldKind::Reference { many: true, .. })
 }
 
-/// What a field governs in a mapping.
+/// The part that a field governs in a mapping.
 pub fn governs(kind: &FieldKind, mapping: FieldMapping<'_>) -> Governs {
     match (is_many(kind), mapping.group.rules.governs_all) {
         (true, _) => Governs::Set,

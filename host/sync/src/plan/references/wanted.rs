@@ -1,4 +1,4 @@
-//! What a chunk of links refers to, so that it is fetched before they are planned.
+//! Collects the records and links that a chunk refers to, so that they are fetched before planning.
 
 use std::collections::{BTreeMap, BTreeSet};
 
