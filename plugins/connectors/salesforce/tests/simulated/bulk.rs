@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use renkei_sdk::Error;
 use renkei_sdk::http::Method;
+use renkei_simulators::salesforce::faults::SalesforceFaults;
 
 use super::*;
 
@@ -207,7 +208,8 @@ fn locked_rows_are_tried_again_later() {
 
 #[test]
 fn rest_of_stopped_job_is_tried_again_later() {
-    with_org(10, Faults { ingest_stops_after: 1_500, ..Faults::default() }, |session| {
+    let salesforce = SalesforceFaults { ingest_stops_after: 1_500, ..SalesforceFaults::default() };
+    with_org(10, Faults { salesforce, ..Faults::default() }, |session| {
         let before = ids_in_org("Lead").len();
         let outcomes = session.write("Lead", creates());
         assert_eq!((count(&outcomes, applied), count(&outcomes, later)), (1_500, MANY - 1_500));
