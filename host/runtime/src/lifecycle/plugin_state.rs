@@ -5,7 +5,7 @@
 //! an approval. A file that cannot be understood is an error and never an empty book: the holds and
 //! grants in it would be lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};

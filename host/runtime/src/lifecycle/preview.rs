@@ -160,25 +160,27 @@ fn empty(pair: &Pair) -> Preview {
     let asked = |plugin: Option<&Plugin>| plugin.map(Plugin::asked).unwrap_or_default();
     let (old, new) = (asked(serving), asked(Some(candidate)));
     let (had, has) = (serving.map(functions).unwrap_or_default(), functions(candidate));
-    let beyond = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
-        these.difference(those).cloned().collect()
-    };
     Preview {
         id: candidate.generation.plugin.clone(),
         kind: candidate.manifest.kind.name().to_owned(),
         serving: serving.map(|serving| PreviewVersion::from(&serving.generation)),
         candidate: PreviewVersion::from(&candidate.generation),
         serves: pair.serves,
-        asks_more: beyond(&new, &old),
-        asks_less: beyond(&old, &new),
-        functions_added: beyond(&has, &had),
-        functions_removed: beyond(&had, &has),
+        asks_more: only_in(&new, &old),
+        asks_less: only_in(&old, &new),
+        functions_added: only_in(&has, &had),
+        functions_removed: only_in(&had, &has),
         one_way: candidate.one_way.clone(),
         rows: 0,
         changed_rows: 0,
         fields: Vec::new(),
         failures: Vec::new(),
     }
+}
+
+/// The texts of what only `these` has.
+fn only_in<T: Ord + ToString>(these: &BTreeSet<T>, those: &BTreeSet<T>) -> Vec<String> {
+    these.difference(those).map(ToString::to_string).collect()
 }
 
 fn functions(plugin: &Plugin) -> BTreeSet<String> {
